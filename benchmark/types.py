@@ -1,0 +1,278 @@
+"""The few types that datasets, methods and metrics are made of. No I/O, no torch, quick to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from .errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    Uint8: TypeAlias = NDArray[np.uint8]
+    Float32: TypeAlias = NDArray[np.float32]
+    Float64: TypeAlias = NDArray[np.float64]
+    Int64: TypeAlias = NDArray[np.int64]
+
+__all__ = [
+    "ClassInfo",
+    "Dataset",
+    "DatasetInfo",
+    "FitContext",
+    "Method",
+    "MethodInfo",
+    "Metric",
+    "Prediction",
+    "Sample",
+    "Samples",
+    "ScoreInfo",
+    "SplitInfo",
+    "Statistic",
+    "UserError",
+]
+
+Part: TypeAlias = Literal["image", "labels", "instances"]
+Task: TypeAlias = Literal["binary", "multiclass"]
+Family: TypeAlias = Literal["classical", "learned", "external"]
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class: its label value, name, display colour (R, G, B in 0..255) and kind."""
+
+    id: int
+    name: str
+    color: tuple[int, int, int]
+    kind: Literal["thing", "stuff", "background"] = "stuff"
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """One split: its official number of samples (None where there is no official number) and what it is."""
+
+    official_size: int | None
+    summary: str
+    labelled: bool = True
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is true of a dataset before any file is read.
+
+    `metrics` names the metric families that score it, `main_score` the score that ranks; `foreground` is the label
+    value of the foreground class of a binary dataset. `pixel_size_um` is (height, width) of one pixel in micrometres.
+    """
+
+    name: str
+    version: str
+    summary: str
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    splits: Mapping[str, SplitInfo]
+    default_split: str
+    metrics: tuple[str, ...]
+    main_score: str
+    licence: str
+    citation: str
+    homepage: str
+    layout: str
+    aliases: tuple[str, ...] = ()
+    ignore_label: int | None = None
+    foreground: int = 1
+    pixel_size_um: tuple[float, float] | None = None
+    frames_per_second: float | None = None
+    synthesizable: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its truth; parts that were not asked for, or do not exist, are None.
+
+    image: (H, W) or (H, W, 3) uint8. labels: (H, W) integer label values. instances: (H, W) int32.
+    group: the video, city or stack that the sample belongs to; index: its place in the group.
+    """
+
+    id: str
+    group: str
+    index: int
+    image: Uint8 | None = None
+    labels: Array | None = None
+    instances: Array | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a method says of one image: exactly one of labels and probabilities.
+
+    labels: (H, W) integer label values. probabilities: (H, W) float32 in 0..1, the foreground's, for a binary task;
+    (C, H, W) float32 in class order for a multi-class one. instances: (H, W) int32 where there are any.
+    """
+
+    labels: Array | None = None
+    probabilities: Float32 | None = None
+    instances: Array | None = None
+
+    def __post_init__(self) -> None:
+        if (self.labels is None) == (self.probabilities is None):
+            raise ValueError("a Prediction holds exactly one of labels and probabilities")
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A dataset below one root folder: picklable, lazy, random access. Reads only the parts that are asked for."""
+
+    info: DatasetInfo
+    root: Path
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Sample ids of a split (or of `"all"`: every labelled sample) in their canonical order.
+
+        Raises UserError for a split that does not exist, naming those that do.
+        """
+
+    def group(self, sample_id: str) -> str:
+        """The video, city or stack of a sample, without reading a pixel."""
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """Decode the parts asked for; a missing or corrupt file is a UserError that names it."""
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The files that a part is read from; empty where the part does not exist."""
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Read every file and return one sentence per fault found: counts, decoding, label values, pairs."""
+
+
+@dataclass(frozen=True)
+class Samples(Sequence[Sample]):
+    """Some samples of a dataset as a lazy sequence, each decoded when it is asked for."""
+
+    dataset: Dataset
+    ids: tuple[str, ...]
+    parts: tuple[Part, ...] = ("image", "labels")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Samples(self.dataset, self.ids[index], self.parts)
+        return self.dataset.load(self.ids[index], self.parts)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.dataset.load(sample_id, self.parts) for sample_id in self.ids)
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What is true of a method before it is built. `defaults` is its whole configuration: no other key is accepted."""
+
+    name: str
+    family: Family
+    summary: str
+    reference: str
+    defaults: Mapping[str, Any]
+    tasks: tuple[Task, ...] = ("binary",)
+
+
+@dataclass
+class FitContext:
+    """What a method may use while it is fitted.
+
+    `folder` is where it keeps checkpoints (exists, belongs to it alone); with `resume` it goes on from the last one
+    found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `warn(text)` also
+    puts it in the record; `stop()` is asked between steps: when it says True the method checkpoints and raises
+    KeyboardInterrupt.
+    """
+
+    dataset: DatasetInfo
+    device: str
+    seed: int
+    folder: Path
+    resume: bool = False
+    workers: int = 0
+    progress: Callable[[int, int, str], None] = lambda done, total, text: None
+    log: Callable[[str], None] = lambda text: None
+    warn: Callable[[str], None] = lambda text: None
+    stop: Callable[[], bool] = lambda: False
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A segmentation method: built from its configuration, fitted on training samples, then asked for predictions.
+
+    It never sees the truth of the samples that it is scored on.
+    """
+
+    info: MethodInfo
+    config: Mapping[str, Any]
+
+    def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
+        """Learn from `train`; `val` is for choices such as early stopping, and may be empty."""
+
+    def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
+
+    def save(self, folder: Path) -> None:
+        """Write all that `load` needs into an existing folder."""
+
+    def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
+        """Become the method that was saved there, ready to predict on `device`."""
+
+    def parameters(self) -> int:
+        """Number of trained parameters (0 for a method that has none)."""
+
+
+@dataclass(frozen=True)
+class ScoreInfo:
+    """One score: unit, range and direction."""
+
+    name: str
+    summary: str
+    unit: str = "fraction"
+    low: float = 0.0
+    high: float = 1.0
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What one metric keeps of one sample: a small table of int64 or float64 columns of equal length."""
+
+    metric: str
+    sample_id: str
+    group: str
+    index: int
+    columns: Mapping[str, Int64 | Float64]
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A metric family: frozen configuration, no state; all state is in the statistics."""
+
+    name: str
+    version: str
+    summary: str
+    scores: tuple[ScoreInfo, ...]
+    columns: Mapping[str, Literal["int64", "float64"]]
+
+    def measure(self, sample: Sample, prediction: Prediction) -> Statistic:
+        """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores of the family; NaN where undefined. Statistics come in id order."""
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """Scores of B resamples at once; weights (B, n) int64 says how often each of the n statistics is drawn."""
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
