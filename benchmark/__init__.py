@@ -6,6 +6,6 @@ __version__ = "0.1.0"
 
 _here = Path(__file__).resolve().parent
 if _here.name == "benchmark":
-    # In a checkout the sibling folders `datasets/`, `baselines/` and `configs/` are parts of this package, and a new
-    # file in any of them is to be seen without installing again.
-    __path__ += [str(_here), str(_here.parent)]
+    # In a checkout the sibling folders `datasets/`, `baselines/` and `configs/` are parts of this package. First in the
+    # path, so that a new file anywhere in the checkout is seen without installing again.
+    __path__[:0] = [str(_here), str(_here.parent)]

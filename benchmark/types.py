@@ -1,29 +1,32 @@
-"""The few types that datasets, methods and metrics are made of. No I/O, no torch, quick to import."""
+"""The few types that datasets, methods and metrics are made of. No I/O, no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import UserError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Array: TypeAlias = NDArray[Any]
-    Uint8: TypeAlias = NDArray[np.uint8]
-    Float32: TypeAlias = NDArray[np.float32]
-    Float64: TypeAlias = NDArray[np.float64]
-    Int64: TypeAlias = NDArray[np.int64]
+Array: TypeAlias = NDArray[Any]
+Uint8: TypeAlias = NDArray[np.uint8]
+Float32: TypeAlias = NDArray[np.float32]
+Float64: TypeAlias = NDArray[np.float64]
+Int64: TypeAlias = NDArray[np.int64]
 
 __all__ = [
+    "Array",
     "ClassInfo",
     "Dataset",
     "DatasetInfo",
     "FitContext",
+    "Float32",
+    "Float64",
+    "Int64",
     "Method",
     "MethodInfo",
     "Metric",
@@ -33,6 +36,7 @@ __all__ = [
     "ScoreInfo",
     "SplitInfo",
     "Statistic",
+    "Uint8",
     "UserError",
 ]
 
