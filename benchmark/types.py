@@ -69,7 +69,8 @@ class DatasetInfo:
     """What is true of a dataset before any file is read.
 
     `metrics` names the metric families that score it, `main_score` the score that ranks; `foreground` is the label
-    value of the foreground class of a binary dataset. `pixel_size_um` is (height, width) of one pixel in micrometres.
+    value of the foreground class of a binary dataset. `stacked` says that predictions are kept as one multi-page TIFF.
+    `pixel_size_um` is (height, width) of one pixel in micrometres.
     """
 
     name: str
@@ -88,6 +89,7 @@ class DatasetInfo:
     aliases: tuple[str, ...] = ()
     ignore_label: int | None = None
     foreground: int = 1
+    stacked: bool = False
     pixel_size_um: tuple[float, float] | None = None
     frames_per_second: float | None = None
     synthesizable: bool = False
@@ -152,6 +154,9 @@ class Dataset(Protocol):
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
 
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """The prediction that a file's raw values mean; `where` names the file in errors."""
+
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Read every file and return one sentence per fault found: counts, decoding, label values, pairs."""
 
@@ -204,9 +209,9 @@ class FitContext:
     folder: Path
     resume: bool = False
     workers: int = 0
-    progress: Callable[[int, int, str], None] = lambda done, total, text: None
-    log: Callable[[str], None] = lambda text: None
-    warn: Callable[[str], None] = lambda text: None
+    progress: Callable[[int, int, str], None] = lambda *_: None
+    log: Callable[[str], None] = lambda *_: None
+    warn: Callable[[str], None] = lambda *_: None
     stop: Callable[[], bool] = lambda: False
 
 

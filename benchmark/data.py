@@ -1,0 +1,161 @@
+"""Where data lies: the root of a dataset, real or synthetic, and what identifies its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from .types import Dataset, DatasetInfo, Sample, UserError
+
+Origin = Literal["real", "synthetic"]
+Source = Literal["auto", "real", "synthetic"]
+
+MARKER = "segbench-synthetic.json"
+"""Only this file, which `bench data synthesize` writes, makes data synthetic."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A root folder and what lies there."""
+
+    root: Path
+    origin: Origin
+
+
+def data_home() -> Path:
+    """`$SEGBENCH_DATA`, or the platform's data directory."""
+    return Path(os.environ.get("SEGBENCH_DATA") or platformdirs.user_data_dir("segbench", appauthor=False))
+
+
+def default_root(name: str) -> Path:
+    """Where the real data of a dataset is expected when no root is given."""
+    return data_home() / name
+
+
+def synthetic_root(name: str) -> Path:
+    """Where synthetic data of a dataset is kept when no root is given."""
+    return data_home() / f"{name}-synthetic"
+
+
+def origin_of(root: Path) -> Origin:
+    """Whether the data below a root is synthetic: decided by the marker file alone."""
+    return "synthetic" if (root / MARKER).is_file() else "real"
+
+
+def locate(
+    info: DatasetInfo,
+    root: Path | None,
+    source: Source,
+    synthesize: Callable[[Path], None] | None,
+) -> Location:
+    """Find the data that a command is to use.
+
+    Parameters
+    ----------
+    info : DatasetInfo
+    root : Path, optional
+        The folder that the user named; without it the default places are looked at.
+    source : {'auto', 'real', 'synthetic'}
+        `auto` takes real data where it is found and otherwise a synthetic sample.
+    synthesize : callable, optional
+        Makes a synthetic sample in an empty folder; None where the dataset has no generator or none is wanted.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to use, saying where it was looked for and what to do.
+    """
+    if root is not None:
+        return _named_root(info, root, source)
+    real = default_root(info.name)
+    if source != "synthetic" and real.is_dir() and any(real.iterdir()):
+        return Location(real, origin_of(real))
+    hint = (
+        f"No data of {info.name} found: '{real}' does not exist or is empty. Give the folder with --root DIR, or put "
+        f"it there (see 'bench data describe {info.name}')."
+    )
+    if source == "real":
+        raise UserError(hint)
+    made = synthetic_root(info.name)
+    if origin_of(made) == "synthetic":
+        return Location(made, "synthetic")
+    if synthesize is None:
+        raise UserError(hint)
+    synthesize(made)
+    return Location(made, "synthetic")
+
+
+def _named_root(info: DatasetInfo, root: Path, source: Source) -> Location:
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise UserError(
+            f"--root '{root}' {what}. Expected the folder that holds {info.layout}. "
+            f"Run 'bench data describe {info.name}' for the layout."
+        )
+    origin = origin_of(root)
+    if source not in ("auto", origin):
+        raise UserError(f"--source {source} was asked for, but the data below '{root}' is {origin}")
+    return Location(root, origin)
+
+
+def ids_sha256(ids: Sequence[str]) -> str:
+    """Hash of a set of sample ids; their order does not matter."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+
+def data_sha256(dataset: Dataset, ids: Sequence[str]) -> str:
+    """Fingerprint of the truth of some samples: the content of their label files, independent of where they lie."""
+    paths = sorted({path for sample_id in ids for path in dataset.files(sample_id, "labels")})
+    with ThreadPoolExecutor(4) as pool:
+        contents = list(pool.map(_file_sha256, paths))
+    total = hashlib.sha256(ids_sha256(ids).encode())
+    for path, content in zip(paths, contents, strict=True):
+        total.update(f"\n{path.name} {content}".encode())
+    return total.hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_all(
+    dataset: Dataset,
+    ids: Sequence[str],
+    parts: Sequence[Literal["image", "labels"]],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Decode these parts of these samples and return one sentence per fault, in the order of the ids."""
+
+    def fault(sample_id: str) -> str | None:
+        try:
+            sample = dataset.load(sample_id, parts)
+        except UserError as error:
+            return str(error)
+        return _shape_fault(dataset, sample)
+
+    faults = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for done, found in enumerate(pool.map(fault, ids), 1):
+            if found and found not in faults:
+                faults.append(found)
+            if progress is not None:
+                progress(done, len(ids))
+    return faults
+
+
+def _shape_fault(dataset: Dataset, sample: Sample) -> str | None:
+    if sample.image is None or sample.labels is None or sample.image.shape[:2] == sample.labels.shape:
+        return None
+    image, labels = (dataset.files(sample.id, part)[0] for part in ("image", "labels"))
+    return (
+        f"sample '{sample.id}': its image is {sample.image.shape[0]} x {sample.image.shape[1]} ({image}), its labels "
+        f"are {sample.labels.shape[0]} x {sample.labels.shape[1]} ({labels})"
+    )

@@ -1,0 +1,195 @@
+"""Decoding image files: the one place where pixels are read. Values come back as stored, never through a palette."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image, UnidentifiedImageError
+
+from .types import Array, Prediction, Uint8, UserError
+
+IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".npy", ".npz"})
+MAX_PIXELS = 300_000_000
+"""Larger files are refused before they are decoded: a small file must not fill the memory."""
+
+_TIFF = frozenset({".tif", ".tiff"})
+
+
+def read_array(path: Path, page: int | None = None) -> Array:
+    """Decode a file to its stored values.
+
+    Parameters
+    ----------
+    path : Path
+        PNG, TIFF, JPEG, BMP, `.npy` or `.npz` with one array. Palette images give their indices.
+    page : int, optional
+        Only this page of a multi-page TIFF or this entry along the first axis of an array.
+
+    Returns
+    -------
+    (H, W), (H, W, C) or, for a whole stack, (N, H, W) array of the stored dtype
+
+    Raises
+    ------
+    UserError
+        Naming the file, if it is missing, cannot be decoded or is too large.
+    """
+    try:
+        if path.suffix.lower() in _TIFF:
+            return _read_tiff(path, page)
+        if path.suffix.lower() in (".npy", ".npz"):
+            values = _read_numpy(path)
+        else:
+            with Image.open(path) as image:
+                _check_size(path, image.width * image.height)
+                values = np.asarray(image)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError, UnidentifiedImageError, tifffile.TiffFileError, Image.DecompressionBombError) as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:  # decoders raise their own kinds (struct.error, zlib.error, codec errors) on bad bytes
+        if isinstance(error, UserError | MemoryError):
+            raise
+        raise _unreadable(path, error) from error
+    return values if page is None else np.asarray(values[page])
+
+
+def read_image(path: Path, page: int | None = None, *, grey: bool = False) -> Uint8:
+    """Decode a picture to (H, W) or (H, W, 3) uint8; `grey` turns colour into ITU-R 601 luma."""
+    values = read_array(path, page)
+    if values.dtype != np.uint8:
+        raise UserError(f"{path}: holds {values.dtype} values; an image is expected to hold 8-bit ones")
+    if values.ndim == 3 and values.shape[2] == 4:
+        values = values[:, :, :3]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
+        raise UserError(f"{path}: is of shape {values.shape}; expected one grey or RGB image")
+    if grey and values.ndim == 3:
+        return np.asarray(Image.fromarray(values).convert("L"))
+    return values
+
+
+def binary_mask(values: Array, where: str) -> Uint8:
+    """Turn a two-valued mask into labels.
+
+    Parameters
+    ----------
+    values : (H, W) or (H, W, 3) array
+        Holds only 0 and 255, or only 0 and 1; colour channels must be equal.
+    where : str
+        The file, for the error.
+
+    Returns
+    -------
+    (H, W) uint8 of 0 and 1
+    """
+    if values.ndim == 3 and values.shape[2] in (3, 4):
+        if not (values[:, :, :1] == values[:, :, 1:3]).all():
+            raise UserError(f"{where}: is a colour image; a mask has equal channels")
+        values = values[:, :, 0]
+    if values.ndim != 2:
+        raise UserError(f"{where}: is of shape {values.shape}; expected one mask of height x width")
+    found = np.unique(values)
+    if not (np.isin(found, (0, 255)).all() or np.isin(found, (0, 1)).all()):
+        listed = ", ".join(f"{v:g}" for v in found[:6].tolist()) + (", …" if len(found) > 6 else "")
+        raise UserError(
+            f"{where}: holds {len(found)} different values ({listed}); a mask holds 0 and 255 (or 0 and 1) only. "
+            "Was it saved as JPEG, resized with interpolation, or is it a probability map?"
+        )
+    return (values > 0).astype(np.uint8)
+
+
+def binary_probabilities(values: Array, where: str) -> Prediction:
+    """Read a probability map: float in 0..1, or uint8 as float32(v)/255; bool counts as 0 and 1."""
+    if values.ndim != 2:
+        raise UserError(f"{where}: is of shape {values.shape}; expected one map of height x width")
+    if values.dtype == np.uint8:
+        return Prediction(probabilities=values.astype(np.float32) / np.float32(255))
+    if values.dtype == np.bool_ or values.dtype.kind == "f":
+        if np.isnan(values).any() or values.min(initial=0) < 0 or values.max(initial=0) > 1:
+            raise UserError(
+                f"{where}: holds {values.dtype} values from {np.nanmin(values):g} to {np.nanmax(values):g}"
+                f"{' and NaN' if np.isnan(values).any() else ''}; probabilities lie in 0..1"
+            )
+        return Prediction(probabilities=values.astype(np.float32))
+    raise UserError(f"{where}: holds {values.dtype} values; expected probabilities as float 0..1 or uint8 0..255")
+
+
+@functools.lru_cache(maxsize=64)
+def _pages(path: Path, mtime_ns: int, size: int) -> int:
+    del mtime_ns, size  # parts of the cache's key: a file that changed is looked at again
+    if path.suffix.lower() in _TIFF:
+        with tifffile.TiffFile(path) as tif:
+            shape = tif.series[0].shape if len(tif.series) == 1 else (len(tif.pages), 0, 0)
+            return shape[0] if len(shape) == 3 and shape[-1] not in (3, 4) else 1
+    values = _read_numpy(path)
+    return int(values.shape[0]) if values.ndim == 3 else 1
+
+
+def count_pages(path: Path) -> int:
+    """Number of pages of a TIFF, or of entries along the first axis of a 3-D array file; 1 for one image."""
+    try:
+        stat = path.stat()
+        return _pages(path, stat.st_mtime_ns, stat.st_size)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UserError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_tiff(path: Path, page: int | None) -> Array:
+    with tifffile.TiffFile(path) as tif:
+        if len(tif.series) == 1:
+            series = tif.series[0]
+            shape = series.shape
+            _check_size(path, int(np.prod(shape[:2] if len(shape) == 2 else shape[-3:])))
+            _check_complete(path, tif)
+            if page is None or len(shape) == 2:
+                return np.asarray(series.asarray())
+            return np.asarray(series.asarray(key=page) if len(series.pages) > 1 else series.asarray()[page])
+        pages = [tif.pages[page]] if page is not None else list(tif.pages)
+        _check_complete(path, tif)
+        arrays = [np.asarray(p.asarray()) for p in pages]
+    if len({a.shape for a in arrays}) > 1:
+        raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
+    return arrays[0] if page is not None else np.stack(arrays)
+
+
+def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
+    """Refuse a file that is shorter than its own directory says; the decoder would fill the rest with zeros."""
+    size = tif.filehandle.size
+    for number, page in enumerate(tif.pages):
+        if not isinstance(page, tifffile.TiffPage):
+            page = page.aspage()
+        needed = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if needed > size:
+            raise UserError(
+                f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
+            )
+
+
+def _read_numpy(path: Path) -> Array:
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        if len(loaded.files) != 1:
+            raise UserError(f"{path}: holds {len(loaded.files)} arrays ({', '.join(loaded.files)}); expected one")
+        return np.asarray(loaded[loaded.files[0]])
+
+
+def _check_size(path: Path, pixels: int) -> None:
+    if pixels > MAX_PIXELS:
+        raise UserError(f"{path}: holds {pixels} values a page; more than {MAX_PIXELS} are not read")
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    size = path.stat().st_size if path.is_file() else 0
+    return UserError(
+        f"{path}: cannot be decoded ({type(error).__name__}: {error}; the file has {size} bytes). "
+        "It is truncated, corrupt or no image: fetch or write it again."
+    )

@@ -1,0 +1,154 @@
+"""ISBI 2012 challenge: membranes in serial-section electron microscopy of a fly larva's ventral nerve cord."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from segbench.data import read_all
+from segbench.images import binary_mask, binary_probabilities, count_pages, read_array, read_image
+from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+
+VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
+SLICES = 30
+RANGES = {"train": range(0, 20), "val": range(20, 25), "test": range(25, 30)}
+
+
+@dataclass(frozen=True)
+class ISBI2012:
+    """The official multi-page TIFF stacks, each slice one sample: `slice-00` … `slice-29`, `challenge-00` … .
+
+    Labels: 1 inside a cell (255 in the file), 0 on a membrane. The challenge's own test labels are not public, so the
+    labelled stack is split by slices; the unlabelled stack is the split `challenge`.
+    """
+
+    root: Path
+
+    info: ClassVar[DatasetInfo] = DatasetInfo(
+        name="isbi2012",
+        version="1",
+        aliases=("isbi",),
+        summary="Neuronal membranes in serial-section electron microscopy, 30 slices of 512 x 512",
+        task="binary",
+        classes=(
+            ClassInfo(0, "membrane", (0, 0, 0), "background"),
+            ClassInfo(1, "cell", (255, 255, 255), "stuff"),
+        ),
+        splits={
+            "train": SplitInfo(20, "slices 0-19 of the labelled stack"),
+            "val": SplitInfo(5, "slices 20-24 of the labelled stack"),
+            "test": SplitInfo(5, "slices 25-29 of the labelled stack"),
+            "challenge": SplitInfo(30, "the challenge's test volume; its labels are not public", labelled=False),
+        },
+        default_split="test",
+        metrics=("partition", "binary-overlap"),
+        main_score="v_rand",
+        stacked=True,
+        pixel_size_um=(0.004, 0.004),
+        licence="research use; cite the two papers",
+        citation="Arganda-Carreras et al., Frontiers in Neuroanatomy 9:142 (2015); Cardona et al., PLoS Biology 8(10) (2010)",
+        homepage="https://imagej.net/events/isbi-2012-segmentation-challenge",
+        layout=f"{VOLUME}, {LABELS} and {CHALLENGE} (30 pages of 512 x 512, 8 bit; labels 255 = cell, 0 = membrane)",
+    )
+
+    def __post_init__(self) -> None:
+        if not any((self.root / name).is_file() for name in (VOLUME, LABELS, CHALLENGE)):
+            raise UserError(
+                f"no ISBI 2012 stack below '{self.root}'. Expected {self.info.layout}. "
+                "Run 'bench data describe isbi2012'."
+            )
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Slices of a split; `all` is every labelled slice, whatever the length of the stack."""
+        if split == "challenge":
+            return tuple(f"challenge-{page:02d}" for page in range(count_pages(self._existing(CHALLENGE))))
+        if split != "all" and split not in RANGES:
+            names = ", ".join([*RANGES, "all", "challenge"])
+            raise UserError(f"isbi2012 has no split '{split}'. Available: {names}.")
+        slices = self._labelled_slices()
+        if split == "all":
+            return tuple(f"slice-{page:02d}" for page in range(slices))
+        if slices != SLICES:
+            raise UserError(
+                f"split '{split}' of isbi2012 is slices {RANGES[split][0]}-{RANGES[split][-1]} of the {SLICES}-slice "
+                f"stack, but '{self.root / LABELS}' has {slices}. Use --split all to take every labelled slice."
+            )
+        return tuple(f"slice-{page:02d}" for page in RANGES[split])
+
+    def group(self, sample_id: str) -> str:
+        """The stack that a slice belongs to."""
+        return "challenge" if sample_id.startswith("challenge-") else "labelled"
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """One slice: image (H, W) uint8, labels (H, W) uint8 in {0, 1}."""
+        page = int(sample_id.rpartition("-")[2])
+        image = labels = None
+        for path in self.files(sample_id, "image") if "image" in parts else ():
+            image = read_image(path, page)
+        for path in self.files(sample_id, "labels") if "labels" in parts else ():
+            labels = binary_mask(read_array(path, page), f"{path}, page {page}")
+        return Sample(sample_id, self.group(sample_id), page, image, labels)
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The stack that holds a part of a slice."""
+        if sample_id.startswith("challenge-"):
+            name = {"image": CHALLENGE}.get(part)
+        else:
+            name = {"image": VOLUME, "labels": LABELS}.get(part)
+        return (self.root / name,) if name and (self.root / name).is_file() else ()
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """By sample id, else by the last number in the file's name (slices count from 0)."""
+        if path.stem in ids:
+            return path.stem
+        numbers = re.findall(r"\d+", path.stem)
+        kind = ids[0].rpartition("-")[0] if ids else ""
+        sample_id = f"{kind}-{int(numbers[-1]):02d}" if numbers else ""
+        return sample_id if sample_id in ids else None
+
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """Probability of being inside a cell: float 0..1, or uint8 as value/255."""
+        return binary_probabilities(values, where)
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Lengths of the stacks, and every page's decoding, size and label values."""
+        faults = []
+        for name in (VOLUME, LABELS, CHALLENGE):
+            path = self.root / name
+            if not path.is_file():
+                faults.append(f"{path}: is missing")
+            else:
+                try:
+                    pages = count_pages(path)
+                except UserError as error:
+                    return [*faults, str(error)]
+                if pages != SLICES:
+                    faults.append(f"{path}: has {pages} pages; the official stack has {SLICES}")
+        try:
+            ids = self.ids("all")
+        except UserError as error:
+            return [*faults, str(error)]
+        if (self.root / CHALLENGE).is_file():
+            ids += self.ids("challenge")
+        return faults + read_all(self, ids, ("image", "labels"), progress)
+
+    def _existing(self, name: str) -> Path:
+        path = self.root / name
+        if not path.is_file():
+            raise UserError(f"'{path}' is missing. Expected {self.info.layout}.")
+        return path
+
+    def _labelled_slices(self) -> int:
+        """Number of labelled slices; the image stack, where there is one, must have as many."""
+        labels = count_pages(self._existing(LABELS))
+        if (self.root / VOLUME).is_file():
+            images = count_pages(self.root / VOLUME)
+            if images != labels:
+                raise UserError(
+                    f"'{self.root / VOLUME}' has {images} pages and '{self.root / LABELS}' has {labels}; each image "
+                    "needs its label page. Fetch both again."
+                )
+        return labels
