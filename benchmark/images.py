@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import logging
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from .types import Array, Prediction, Uint8, UserError
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".npy", ".npz"})
 MAX_PIXELS = 300_000_000
 """Larger files are refused before they are decoded: a small file must not fill the memory."""
+
+# Faults are raised here with the file's name; the library's own lines would only repeat them.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 _TIFF = frozenset({".tif", ".tiff"})
 
@@ -122,6 +127,7 @@ def _pages(path: Path, mtime_ns: int, size: int) -> int:
     del mtime_ns, size  # parts of the cache's key: a file that changed is looked at again
     if path.suffix.lower() in _TIFF:
         with tifffile.TiffFile(path) as tif:
+            _check_complete(path, tif)
             shape = tif.series[0].shape if len(tif.series) == 1 else (len(tif.pages), 0, 0)
             return shape[0] if len(shape) == 3 and shape[-1] not in (3, 4) else 1
     values = _read_numpy(path)
@@ -160,8 +166,10 @@ def _read_tiff(path: Path, page: int | None) -> Array:
 
 
 def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
-    """Refuse a file that is shorter than its own directory says; the decoder would fill the rest with zeros."""
+    """Refuse a file that is shorter than its own directory says; the decoder would drop or zero-fill the rest."""
     size = tif.filehandle.size
+    if _last_directory(tif) > size or not len(tif.pages):
+        raise UserError(f"{path}: is truncated: its directory of pages goes beyond its {size} bytes. Fetch it again.")
     for number, page in enumerate(tif.pages):
         if not isinstance(page, tifffile.TiffPage):
             page = page.aspage()
@@ -170,6 +178,24 @@ def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
             raise UserError(
                 f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
             )
+
+
+def _last_directory(tif: tifffile.TiffFile) -> int:
+    """Where the chain of page directories ends or leaves the file, as a byte offset."""
+    layout, file = tif.tiff, tif.filehandle
+    position, seen = 4 if layout.offsetsize == 4 else 8, 0
+    while True:
+        file.seek(position)
+        raw = file.read(layout.offsetsize)
+        offset = struct.unpack(layout.offsetformat, raw)[0] if len(raw) == layout.offsetsize else file.size + 1
+        if offset == 0 or offset + layout.tagnosize > file.size:
+            return max(seen, int(offset))
+        file.seek(offset)
+        tags = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
+        if offset <= seen:
+            return int(file.size) + 1  # directories that point backwards would never end
+        seen = offset
+        position = offset + layout.tagnosize + tags * layout.tagsize
 
 
 def _read_numpy(path: Path) -> Array:

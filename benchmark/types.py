@@ -133,8 +133,13 @@ class Prediction:
 class Dataset(Protocol):
     """A dataset below one root folder: picklable, lazy, random access. Reads only the parts that are asked for."""
 
-    info: DatasetInfo
-    root: Path
+    @property
+    def info(self) -> DatasetInfo:
+        """What is true of the dataset before any file is read; also an attribute of the class."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds the official layout."""
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Sample ids of a split (or of `"all"`: every labelled sample) in their canonical order.
@@ -222,8 +227,13 @@ class Method(Protocol):
     It never sees the truth of the samples that it is scored on.
     """
 
-    info: MethodInfo
-    config: Mapping[str, Any]
+    @property
+    def info(self) -> MethodInfo:
+        """What is true of the method before it is built; also an attribute of the class."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The complete configuration: `info.defaults` with what a preset and the user changed."""
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Learn from `train`; `val` is for choices such as early stopping, and may be empty."""
@@ -268,11 +278,25 @@ class Statistic:
 class Metric(Protocol):
     """A metric family: frozen configuration, no state; all state is in the statistics."""
 
-    name: str
-    version: str
-    summary: str
-    scores: tuple[ScoreInfo, ...]
-    columns: Mapping[str, Literal["int64", "float64"]]
+    @property
+    def name(self) -> str:
+        """The family's name; also an attribute of the class, as all that follow."""
+
+    @property
+    def version(self) -> str:
+        """Raised whenever a score can change; scores of different versions are not compared."""
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+
+    @property
+    def scores(self) -> tuple[ScoreInfo, ...]:
+        """The scores that `compute` returns, in this order."""
+
+    @property
+    def columns(self) -> Mapping[str, Literal["int64", "float64"]]:
+        """Columns of the statistics and their types."""
 
     def measure(self, sample: Sample, prediction: Prediction) -> Statistic:
         """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""

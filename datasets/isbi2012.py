@@ -49,7 +49,9 @@ class ISBI2012:
         stacked=True,
         pixel_size_um=(0.004, 0.004),
         licence="research use; cite the two papers",
-        citation="Arganda-Carreras et al., Frontiers in Neuroanatomy 9:142 (2015); Cardona et al., PLoS Biology 8(10) (2010)",
+        citation=(
+            "Arganda-Carreras et al., Frontiers in Neuroanatomy 9:142 (2015); Cardona et al., PLoS Biology 8(10) (2010)"
+        ),
         homepage="https://imagej.net/events/isbi-2012-segmentation-challenge",
         layout=f"{VOLUME}, {LABELS} and {CHALLENGE} (30 pages of 512 x 512, 8 bit; labels 255 = cell, 0 = membrane)",
     )

@@ -1,0 +1,238 @@
+"""MedakaHeart (HeartSeg): the ventricle in videos of beating medaka hearts, ventral and lateral view."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from segbench.data import read_all
+from segbench.images import IMAGE_SUFFIXES, binary_mask, binary_probabilities, read_array, read_image
+from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+
+View = Literal["ventral", "lateral"]
+
+# (view, section, folder of the set, mask folder, image folders from the most to the least wanted)
+SOURCES: tuple[tuple[View, str, str, str, tuple[str, ...]], ...] = (
+    ("ventral", "train", "train_images", "ventral_mask", ("ventral_sample_gray", "ventral_samples")),
+    ("lateral", "train", "train_images", "lateral_mask", ("lateral_sample_gray",)),
+    ("ventral", "test", "test_images", "ventral_mask", ("ventral_sample_gray",)),
+    ("ventral", "R0004", "test_images", "label_masks_R0004", ("frames_R0004",)),
+    ("lateral", "test", "test_images", "lateral_mask", ("lateral_sample_gray",)),
+    ("lateral", "N0092", "test_images", "label_masks_N0092", ("frames_N0092",)),
+)
+NEW_SEQUENCE = 3
+"""So many absent numbers in a row start a new sequence; fewer are missing frames."""
+
+
+@dataclass(frozen=True)
+class _Frame:
+    view: View
+    section: str
+    group: str
+    index: int
+    mask: Path
+    image: Path | None
+
+
+@dataclass(frozen=True)
+class Medaka:
+    """The unpacked HeartSeg archive; sample `<view>-<section>-<number>`, for example `lateral-train-0207`.
+
+    Sections are `train`, `test` and the two long test videos `N0092` (lateral) and `R0004` (ventral). Images are grey,
+    as the published networks take them. Labels: 1 in the ventricle, 0 elsewhere. Frames are paired by the number in
+    their names; a sequence is a run of numbers in which at most two in a row are absent, and a missing frame keeps its
+    place in time.
+    """
+
+    root: Path
+    view: str = "both"
+    _frames: Mapping[str, _Frame] = field(default_factory=dict, repr=False, compare=False)
+
+    info: ClassVar[DatasetInfo] = DatasetInfo(
+        name="medaka",
+        version="1",
+        aliases=("medakaheart", "heartseg"),
+        summary="Ventricle of beating medaka hearts in light microscopy videos, 480 x 640 at 15 frames/s",
+        task="binary",
+        classes=(
+            ClassInfo(0, "background", (0, 0, 0), "background"),
+            ClassInfo(1, "ventricle", (220, 30, 40), "thing"),
+        ),
+        splits={
+            "train": SplitInfo(None, "the first 80 % of the training sequences of each view"),
+            "val": SplitInfo(None, "the last 20 % of the training sequences of each view"),
+            "test": SplitInfo(550, "per view 150 frames of one video and 5 x 25 frames"),
+        },
+        default_split="test",
+        metrics=("binary-overlap",),
+        main_score="dice",
+        pixel_size_um=(1.115, 1.115),
+        frames_per_second=15.0,
+        synthesizable=True,
+        licence="LGPL-3.0",
+        citation="Schutera et al., Zebrafish 16(6):542-545 (2019), doi:10.1089/zeb.2019.1754",
+        homepage="https://osf.io/snb6p/",
+        layout=(
+            "train_images/{ventral,lateral}_mask with {ventral,lateral}_sample_gray, and test_images/ with the same "
+            "and frames_N0092, label_masks_N0092, frames_R0004, label_masks_R0004"
+        ),
+        options={"view": "ventral, lateral or both (default)"},
+    )
+
+    def __post_init__(self) -> None:
+        if self.view not in ("ventral", "lateral", "both"):
+            raise UserError(f"view '{self.view}' of medaka does not exist. Available: ventral, lateral, both.")
+        frames = {f"{f.view}-{f.section}-{n:04d}": f for f, n in _scan(self.root) if self.view in (f.view, "both")}
+        if not frames:
+            raise UserError(
+                f"no masks of medaka (view {self.view}) below '{self.root}'. Expected {self.info.layout}. "
+                "Run 'bench data describe medaka'."
+            )
+        object.__setattr__(self, "_frames", frames)
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Frames of a split, by view, section and number; `all` is every frame that has a mask."""
+        if split == "all":
+            return tuple(self._frames)
+        if split not in self.info.splits:
+            raise UserError(f"medaka has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
+        if split == "test":
+            chosen = tuple(i for i, f in self._frames.items() if f.section != "train")
+        else:
+            held_out = self._validation_groups()
+            chosen = tuple(
+                i for i, f in self._frames.items() if f.section == "train" and (f.group in held_out) == (split == "val")
+            )
+        if not chosen:
+            raise UserError(
+                f"split '{split}' of medaka is empty below '{self.root}'. Expected {self.info.layout}. "
+                "Use --split all to take every frame that has a mask."
+            )
+        return chosen
+
+    def group(self, sample_id: str) -> str:
+        """The sequence that a frame belongs to, named by its first frame."""
+        return self._frame(sample_id).group
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """One frame: image (H, W) uint8, labels (H, W) uint8 in {0, 1}."""
+        frame = self._frame(sample_id)
+        image = labels = None
+        if "image" in parts and frame.image is not None:
+            image = read_image(frame.image, grey=True)
+        if "labels" in parts:
+            labels = binary_mask(read_array(frame.mask), str(frame.mask))
+        return Sample(sample_id, frame.group, frame.index, image, labels)
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The one file of a part, if it exists."""
+        frame = self._frame(sample_id)
+        path = {"image": frame.image, "labels": frame.mask}.get(part)
+        return (path,) if path is not None else ()
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """By sample id, else by the last number in the name with view and section from the names of the folders."""
+        if path.stem in ids:
+            return path.stem
+        numbers = re.findall(r"\d+", path.stem)
+        if not numbers:
+            return None
+        found = [i for i in ids if int(i.rpartition("-")[2]) == int(numbers[-1])]
+        words = str(path)
+        for hints in (("ventral", "lateral"), ("N0092", "R0004"), ("train", "test")):
+            named = [hint for hint in hints if hint in words]
+            if len(named) == 1 and len(found) > 1:
+                found = [i for i in found if named[0] in i.split("-")]
+        return found[0] if len(found) == 1 else None
+
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """A binary image (0 and 255, or 0 and 1), or a probability map as float 0..1."""
+        if values.dtype.kind == "f":
+            return binary_probabilities(values, where)
+        return Prediction(labels=binary_mask(values, where))
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Official counts, pairs of mask and image, and every file's decoding, size and mask values."""
+        faults = []
+        for view, section, folder, masks, images in SOURCES:
+            if self.view not in (view, "both"):
+                continue
+            mask_numbers = set(_numbered(_section(self.root, folder) / masks))
+            image_numbers = set(_images(_section(self.root, folder), images))
+            name = f"{folder}/{masks}"
+            if not mask_numbers:
+                faults.append(f"{name}: has no masks")
+                continue
+            faults += [f"{name}: mask {n:04d} has no image" for n in sorted(mask_numbers - image_numbers)]
+            faults += [f"{name}: image {n:04d} has no mask" for n in sorted(image_numbers - mask_numbers)]
+            expected = _official_counts(view, section)
+            if len(mask_numbers) not in expected:
+                wanted = " or ".join(map(str, sorted(expected)))
+                faults.append(f"{name}: has {len(mask_numbers)} masks; the published {view} set has {wanted}")
+        return faults + read_all(self, tuple(self._frames), ("image", "labels"), progress)
+
+    def _frame(self, sample_id: str) -> _Frame:
+        try:
+            return self._frames[sample_id]
+        except KeyError:
+            raise UserError(f"medaka has no sample '{sample_id}' below '{self.root}'") from None
+
+    def _validation_groups(self) -> set[str]:
+        """The last 20 % of the training sequences of each view, at least one where there are two."""
+        chosen: set[str] = set()
+        for view in ("ventral", "lateral"):
+            groups = list(
+                dict.fromkeys(f.group for f in self._frames.values() if f.section == "train" and f.view == view)
+            )
+            count = max(1, round(0.2 * len(groups))) if len(groups) > 1 else 0
+            chosen.update(groups[len(groups) - count :])
+        return chosen
+
+
+def _official_counts(view: str, section: str) -> set[int]:
+    if section == "train":
+        # Published: 725 ventral, 500 lateral frames; the lateral masks as distributed are 503 (24 x 21 less one).
+        return {725} if view == "ventral" else {500, 503, 504}
+    return {125} if section == "test" else {150}
+
+
+def _section(root: Path, folder: str) -> Path:
+    """`train_images` or `test_images`; a root that directly holds mask folders counts as the training set."""
+    if folder == "train_images" and not (root / "train_images").is_dir() and not (root / "test_images").is_dir():
+        return root
+    return root / folder
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """Image files of a folder by the last number in their names, in ascending order."""
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        numbers = re.findall(r"\d+", path.stem)
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or not numbers:
+            continue
+        number = int(numbers[-1])
+        if number in found:
+            raise UserError(f"'{found[number]}' and '{path}' both have the number {number}; keep one of them")
+        found[number] = path
+    return dict(sorted(found.items()))
+
+
+def _images(section: Path, folders: Sequence[str]) -> dict[int, Path]:
+    """Images of the first of these folders that has any."""
+    return next((images for name in folders if (images := _numbered(section / name))), {})
+
+
+def _scan(root: Path) -> Iterator[tuple[_Frame, int]]:
+    """Every frame that has a mask, with its number, in the order of SOURCES."""
+    for view, section, folder, masks, image_folders in SOURCES:
+        images = _images(_section(root, folder), image_folders)
+        first = previous = None
+        for number, mask in _numbered(_section(root, folder) / masks).items():
+            if first is None or previous is None or number - previous > NEW_SEQUENCE:
+                first = number
+            previous = number
+            group = f"{view}-{section}-{first:04d}"
+            yield _Frame(view, section, group, number - first, mask, images.get(number)), number
