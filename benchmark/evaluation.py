@@ -1,0 +1,118 @@
+"""The evaluation engine: a map of `measure` over (sample, prediction) pairs, then a merge of their statistics."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from .images import read_array
+from .registry import USER_MODULE, load_user_module
+from .statistics import Statistics
+from .types import Dataset, Metric, Prediction, Statistic
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """A prediction on disk: a file, or one page of a stack."""
+
+    path: Path
+    page: int | None = None
+
+    def read(self, dataset: Dataset) -> Prediction:
+        """Decode it by the dataset's rule."""
+        where = str(self.path) if self.page is None else f"{self.path}, page {self.page}"
+        return dataset.decode_prediction(read_array(self.path, self.page), where)
+
+
+Pair = tuple[str, Prediction | PredictionFile]
+
+
+def measure(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Statistic]:
+    """What every metric keeps of one sample and its prediction."""
+    sample_id, source = pair
+    sample = dataset.load(sample_id, ("labels",))
+    prediction = source.read(dataset) if isinstance(source, PredictionFile) else source
+    return [metric.measure(sample, prediction) for metric in metrics]
+
+
+def evaluate(
+    dataset: Dataset,
+    metrics: Sequence[Metric],
+    pairs: Iterable[Pair],
+    *,
+    workers: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Statistics:
+    """Measure predictions against their samples.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    metrics : sequence of Metric
+    pairs : iterable of (sample id, Prediction or PredictionFile)
+        Taken one by one, so predictions may be made while others are measured.
+    workers : int
+        0 or 1 measures in this process, more in so many others. The result is the same bit for bit.
+    progress : callable, optional
+        Called with the number of samples measured so far.
+
+    Raises
+    ------
+    UserError
+        For a prediction of the wrong shape or with impossible values, or a sample measured twice.
+    """
+    if workers <= 1:
+        results: Iterator[list[Statistic]] = (measure(dataset, metrics, pair) for pair in pairs)
+    else:
+        results = _map_in_processes(dataset, metrics, pairs, workers)
+    collected: list[Statistic] = []
+    for done, statistics in enumerate(results, 1):
+        collected.extend(statistics)
+        if progress is not None:
+            progress(done)
+    return Statistics(collected)
+
+
+def _map_in_processes(
+    dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int
+) -> Iterator[list[Statistic]]:
+    # Spawned, not forked: torch's and OpenCV's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    source = iter(pairs)
+    module = sys.modules[type(dataset).__module__]
+    setup = (module.__name__, str(module.__file__), pickle.dumps((dataset, tuple(metrics))))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
+    try:
+        # Few are under way at once, so that memory does not grow with the split.
+        waiting: set[Future[list[Statistic]]] = {
+            pool.submit(_measure_here, pair) for pair in islice(source, 4 * workers)
+        }
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+                waiting.update(pool.submit(_measure_here, pair) for pair in islice(source, 1))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_state: dict[str, Any] = {}
+
+
+def _prepare(module: str, file: str, payload: bytes) -> None:
+    """Set up a worker; a dataset from a user's own file can be unpickled only once that file is imported."""
+    if module.startswith(USER_MODULE):
+        load_user_module(module, Path(file))
+    dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside
+    _state.update(dataset=dataset, metrics=metrics)
+
+
+def _measure_here(pair: Pair) -> list[Statistic]:
+    return measure(_state["dataset"], _state["metrics"], pair)

@@ -1,0 +1,187 @@
+"""Finding datasets, methods and metrics by name: files in the package, in a user's folder, and entry points.
+
+A plugin is a class with an `info` (DatasetInfo or MethodInfo) in a file of its own; metrics are classes in
+`segbench.metrics`. A file is imported only when it is asked for, or when everything is listed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import platformdirs
+
+from .types import Dataset, DatasetInfo, Method, MethodInfo, Metric, UserError
+
+USER_MODULE = "segbench_user_"
+"""How the module names of a user's own files begin."""
+
+Kind = Literal["dataset", "method"]
+
+_PACKAGES: dict[Kind, str] = {"dataset": "segbench.datasets", "method": "segbench.baselines"}
+_FOLDERS: dict[Kind, str] = {"dataset": "datasets", "method": "baselines"}
+_ENTRY_POINTS: dict[Kind, str] = {"dataset": "segbench.datasets", "method": "segbench.methods"}
+_INFOS: dict[Kind, type] = {"dataset": DatasetInfo, "method": MethodInfo}
+
+
+def plugin_folders() -> list[Path]:
+    """Folders whose `datasets/` and `baselines/` hold a user's own files.
+
+    Those named in `$SEGBENCH_PLUGINS` (separated as in PATH), then the platform's data directory.
+    """
+    named = [Path(part) for part in os.environ.get("SEGBENCH_PLUGINS", "").split(os.pathsep) if part]
+    own = Path(platformdirs.user_data_dir("segbench", appauthor=False)) / "plugins"
+    return [*named, *([own] if own.is_dir() else [])]
+
+
+def dataset_class(name: str) -> type[Any]:
+    """The dataset class of this name or alias. Raises UserError with near names."""
+    return _find("dataset", name)
+
+
+def method_class(name: str) -> type[Any]:
+    """The method class of this name. Raises UserError with near names."""
+    return _find("method", name)
+
+
+def make_dataset(name: str, root: Path, options: Mapping[str, Any] | None = None) -> Dataset:
+    """The dataset of this name below a root folder."""
+    dataset: Dataset = dataset_class(name)(root, **(options or {}))
+    return dataset
+
+
+def make_method(name: str, config: Mapping[str, Any] | None = None) -> Method:
+    """The method of this name; `config` changes its defaults."""
+    cls = method_class(name)
+    complete = dict(cls.info.defaults)
+    for key, value in (config or {}).items():
+        if key not in complete:
+            raise UserError(unknown(f"setting of method {name}", key, complete))
+        complete[key] = value
+    method: Method = cls(complete)
+    return method
+
+
+def datasets() -> dict[str, type[Any]]:
+    """Every dataset class by its name."""
+    return _all("dataset")
+
+
+def methods() -> dict[str, type[Any]]:
+    """Every method class by its name."""
+    return _all("method")
+
+
+def metrics() -> dict[str, Metric]:
+    """Every metric family by its name."""
+    package = importlib.import_module("segbench.metrics")
+    found: dict[str, Metric] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        for cls in vars(importlib.import_module(f"segbench.metrics.{module.name}")).values():
+            if isinstance(cls, type) and cls.__module__.endswith(f"metrics.{module.name}") and _is_metric(cls):
+                metric: Metric = cls()
+                found[metric.name] = metric
+    return dict(sorted(found.items()))
+
+
+def metrics_of(info: DatasetInfo) -> tuple[Metric, ...]:
+    """The metric families that score a dataset, in its order."""
+    known = metrics()
+    missing = [name for name in info.metrics if name not in known]
+    if missing:
+        raise UserError(f"dataset {info.name}: " + unknown("metric", missing[0], known))
+    return tuple(known[name] for name in info.metrics)
+
+
+def unknown(what: str, name: str, available: Iterable[str]) -> str:
+    """The sentence for a name that does not exist, with the nearest and all that do.
+
+    >>> unknown("dataset", "medka", ["isbi2012", "medaka"])
+    "Unknown dataset 'medka'. Did you mean 'medaka'? Available: isbi2012, medaka."
+    """
+    names = sorted(available)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"Unknown {what} '{name}'.{hint} Available: {', '.join(names)}."
+
+
+def _is_metric(cls: type[Any]) -> bool:
+    return all(callable(getattr(cls, name, None)) for name in ("measure", "compute", "resample", "per_class"))
+
+
+def _find(kind: Kind, name: str) -> type[Any]:
+    stem = name.lower().replace("-", "_")
+    for module in _modules(kind, only=stem):
+        for cls in _plugins(kind, module):
+            if name.lower() in _names(cls):
+                return cls
+    found = _all(kind)
+    for cls in found.values():
+        if name.lower() in _names(cls):
+            return cls
+    raise UserError(unknown(kind, name, found))
+
+
+def _all(kind: Kind) -> dict[str, type[Any]]:
+    found: dict[str, type[Any]] = {}
+    for cls in (cls for module in _modules(kind) for cls in _plugins(kind, module)):
+        other = found.setdefault(cls.info.name, cls)
+        if other is not cls:
+            raise UserError(
+                f"two {kind}s are called '{cls.info.name}': {other.__module__} and {cls.__module__}. Rename one."
+            )
+    return dict(sorted(found.items()))
+
+
+def _names(cls: type[Any]) -> set[str]:
+    return {cls.info.name, *getattr(cls.info, "aliases", ())}
+
+
+def _plugins(kind: Kind, module: ModuleType) -> Iterator[type[Any]]:
+    for cls in list(vars(module).values()):
+        own = isinstance(cls, type) and cls.__module__ == module.__name__
+        if own and isinstance(getattr(cls, "info", None), _INFOS[kind]):
+            yield cls
+
+
+def _modules(kind: Kind, only: str | None = None) -> Iterator[ModuleType]:
+    """Modules that may hold plugins of a kind; with `only`, those of this file name."""
+    package = importlib.import_module(_PACKAGES[kind])
+    for found in pkgutil.iter_modules(package.__path__):
+        if only in (None, found.name):
+            yield importlib.import_module(f"{_PACKAGES[kind]}.{found.name}")
+    for folder in plugin_folders():
+        for path in sorted((folder / _FOLDERS[kind]).glob("*.py")):
+            if only in (None, path.stem):
+                yield load_user_module(f"{USER_MODULE}{_FOLDERS[kind]}_{path.stem}", path)
+    for entry in entry_points(group=_ENTRY_POINTS[kind]):
+        if only in (None, entry.name.replace("-", "_")):
+            loaded = entry.load()
+            yield loaded if isinstance(loaded, ModuleType) else sys.modules[loaded.__module__]
+
+
+def load_user_module(name: str, path: Path) -> ModuleType:
+    """Import a user's file under this name, once."""
+    loaded = sys.modules.get(name)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
+    return module

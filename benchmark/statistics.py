@@ -1,0 +1,136 @@
+"""Per-sample statistics of a run: an immutable set that merges by disjoint union and is kept as one Parquet table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from .files import atomic_path
+from .types import Metric, Statistic, UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEYS = ("metric", "sample", "group", "index")
+
+
+class Statistics:
+    """Statistics keyed by (metric, sample id).
+
+    `merge` leaves both sides as they are; a sample measured twice is an error. Iteration, equality and storage are in
+    the order of the keys, so nothing depends on the order or the number of workers that measured.
+    """
+
+    def __init__(self, items: Iterable[Statistic] = ()) -> None:
+        self._items: dict[tuple[str, str], Statistic] = {}
+        for item in items:
+            key = (item.metric, item.sample_id)
+            if key in self._items:
+                raise UserError(f"sample '{item.sample_id}' was measured twice by {item.metric}")
+            self._items[key] = item
+
+    def merge(self, other: Statistics) -> Statistics:
+        """The union of two disjoint sets."""
+        return Statistics([*self._items.values(), *other._items.values()])
+
+    def of(self, metric: str) -> list[Statistic]:
+        """The statistics of one metric in the order of the sample ids."""
+        return [self._items[key] for key in sorted(self._items) if key[0] == metric]
+
+    def sample_ids(self) -> tuple[str, ...]:
+        """Ids of all samples, in order."""
+        return tuple(sorted({sample for _, sample in self._items}))
+
+    def __iter__(self) -> Iterator[Statistic]:
+        return (self._items[key] for key in sorted(self._items))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Statistics) and self._comparable() == other._comparable()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _comparable(self) -> list[tuple[Any, ...]]:
+        return [(s.metric, s.sample_id, s.group, s.index, {k: v.tobytes() for k, v in s.columns.items()}) for s in self]
+
+    def to_parquet(self, path: Path, metrics: Iterable[Metric]) -> None:
+        """Write one table: metric, sample, group, index, and the columns of every metric (null for the others)."""
+        import pyarrow.parquet as pq
+
+        table = self._table(metrics)
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def _table(self, metrics: Iterable[Metric]) -> pa.Table:
+        import pyarrow as pa
+
+        schema = _schema(metrics)
+        items = list(self)
+        rows = np.array([len(next(iter(s.columns.values()))) for s in items], np.int64)
+        columns: dict[str, pa.Array] = {
+            "metric": pa.array(np.repeat(np.array([s.metric for s in items], object), rows), pa.string()),
+            "sample": pa.array(np.repeat(np.array([s.sample_id for s in items], object), rows), pa.string()),
+            "group": pa.array(np.repeat(np.array([s.group for s in items], object), rows), pa.string()),
+            "index": pa.array(np.repeat(np.array([s.index for s in items], np.int64), rows)),
+        }
+        for name, kind in schema.items():
+            present = [name in s.columns for s in items]
+            values = [
+                s.columns[name] if there else np.zeros(n, kind)
+                for s, there, n in zip(items, present, rows, strict=True)
+            ]
+            absent = np.repeat(~np.array(present, bool), rows)
+            joined = np.concatenate(values) if values else np.zeros(0, kind)
+            columns[name] = pa.array(joined, kind, mask=absent, from_pandas=False)
+        return pa.table(columns)
+
+    @classmethod
+    def from_parquet(cls, path: Path, metrics: Mapping[str, Metric]) -> Statistics:
+        """Read what `to_parquet` wrote; every metric in it must be one of `metrics`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path}: cannot be read as a table of statistics ({error})") from error
+        missing = [name for name in _KEYS if name not in table.column_names]
+        if missing:
+            raise UserError(f"{path}: is no table of statistics: it has no column {', '.join(missing)}")
+        return cls(_rows(path, table, metrics))
+
+
+def _schema(metrics: Iterable[Metric]) -> dict[str, Literal["int64", "float64"]]:
+    """Columns of all metrics; a name stands for one type."""
+    schema: dict[str, Literal["int64", "float64"]] = {}
+    for metric in metrics:
+        for name, kind in metric.columns.items():
+            if schema.setdefault(name, kind) != kind or name in _KEYS:
+                raise ValueError(f"column '{name}' of metric {metric.name} clashes with another of that name")
+    return schema
+
+
+def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterator[Statistic]:
+    keys = [table.column(name).to_numpy(zero_copy_only=False) for name in _KEYS]
+    if not len(table):
+        return
+    changed = (keys[0][1:] != keys[0][:-1]) | (keys[1][1:] != keys[1][:-1])
+    starts = [0, *(np.flatnonzero(changed) + 1).tolist(), len(table)]
+    columns: dict[str, dict[str, Any]] = {}
+    for start, stop in pairwise(starts):
+        name = str(keys[0][start])
+        if name not in metrics:
+            raise UserError(f"{path}: holds statistics of the metric '{name}', which this version does not know")
+        if name not in columns:
+            columns[name] = {c: table.column(c) for c in metrics[name].columns}
+        values = {
+            c: np.asarray(column.slice(start, stop - start).to_numpy(), metrics[name].columns[c])
+            for c, column in columns[name].items()
+        }
+        yield Statistic(name, str(keys[1][start]), str(keys[2][start]), int(keys[3][start]), values)
