@@ -1,0 +1,101 @@
+"""The settings of training as one typed model: its defaults are a method's defaults, its checks the user's messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import UserError
+
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=8)]
+
+
+class TrainingConfig(BaseModel):
+    """What every learned method can be told. Angles are in radians, zoom, shift and shear are fractions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    # Input: colour kept, size (height, width) that images are resized to, side of random crops.
+    input: Literal["grey", "rgb"] = "grey"
+    size: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(default=[256, 256])
+    crop: Side | None = None
+
+    # Optimisation: Adam; None iterations is one pass over the training images.
+    batch_size: Count = 8
+    epochs: Count = 20
+    iterations_per_epoch: Count | None = None
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: Fraction = 0.05
+    weight_decay: NonNegative = 0.0
+    clip_norm: NonNegative = 1.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    select: Literal["last", "best"] = "last"
+    time_limit_minutes: Annotated[float, Field(gt=0)] | None = None
+
+    # Loss.
+    loss: Literal[
+        "dice", "bce", "balanced-bce", "tversky", "dice+bce", "dice+balanced-bce", "bce+tversky", "dice+tversky"
+    ] = "dice"
+    background_weight: Annotated[float, Field(gt=0)] = 1.0
+    balance: Annotated[float, Field(gt=0, lt=1)] = 0.875
+    tversky_beta: Annotated[float, Field(gt=0, lt=1)] = 0.125
+
+    # Augmentation; 0 or false is off. Elastic is the displacement's standard deviation in pixels of the input.
+    flip: bool = True
+    rotate90: bool = False
+    rotation: NonNegative = 0.2
+    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    shift: Fraction = 0.05
+    shear: NonNegative = 0.1
+    elastic: NonNegative = 0.0
+    elastic_spacing: Count = 32
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    gamma: NonNegative = 0.0
+    color: Fraction = 0.0
+    noise: NonNegative = 0.0
+
+    # Prediction and hardware.
+    tta: Literal["none", "flips", "d4"] = "none"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: bool = False
+
+
+Config = TypeVar("Config", bound=TrainingConfig)
+
+
+def parse_config(kind: type[Config], method: str, values: Mapping[str, Any]) -> Config:
+    """Check a complete configuration; raises UserError that names the key, the value and what is accepted."""
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [_explain(kind, problem) for problem in error.errors()]
+        raise UserError(f"configuration of {method}: " + "; ".join(problems)) from None
+
+
+def check_keys(method: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Refuse keys that a method does not have, for methods whose configuration is no model."""
+    unknown = [_unknown_key(key, list(known)) for key in values if key not in known]
+    if unknown:
+        raise UserError(f"configuration of {method}: " + "; ".join(unknown))
+
+
+def _explain(kind: type[TrainingConfig], problem: Any) -> str:
+    key = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(key, list(kind.model_fields))
+    where = "".join(f"[{part}]" for part in problem["loc"][1:] if isinstance(part, int))
+    return f"{key}{where} is {problem['input']!r}, but {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"Did you mean '{close[0]}'? " if close else ""
+    return f"unknown key '{key}'. {hint}Available: {', '.join(known)}"

@@ -1,0 +1,49 @@
+"""How far training has come, by steps or by the clock, and the learning rate that follows from it."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Literal
+
+_CLOCK_FROM = 0.1
+"""The clock counts from this part of the limit on: start-up jitter must not touch a run that is in time."""
+
+
+class Pace:
+    """Progress in 0..1: the larger of steps done and time used, so that a slow machine anneals early and ends in time.
+
+    `cut` says whether the clock has ever been ahead of the steps: such a run depends on the machine's speed.
+    """
+
+    def __init__(self, steps: int, limit_minutes: float | None, seconds_before: float = 0.0, cut: bool = False) -> None:
+        self.steps, self.cut = steps, cut
+        self._limit = None if limit_minutes is None else limit_minutes * 60
+        self._start = time.monotonic() - seconds_before
+
+    def elapsed(self) -> float:
+        """Seconds of training, those before a resume included."""
+        return time.monotonic() - self._start
+
+    def fraction(self, step: int) -> float:
+        done = step / self.steps
+        if self._limit is not None:
+            clock = self.elapsed() / self._limit
+            if clock > max(done, _CLOCK_FROM):
+                self.cut = True
+                return min(clock, 1.0)
+        return done
+
+    def over(self, step: int) -> bool:
+        """True when all steps are done or the time is up."""
+        return self.fraction(step) >= 1
+
+
+def learning_rate_factor(schedule: Literal["constant", "cosine"], warmup: float, fraction: float) -> float:
+    """Learning rate relative to its peak at a progress in 0..1: linear warm-up, then constant or half a cosine."""
+    if fraction < warmup:
+        # Never 0, or the first step would be lost.
+        return max(fraction / warmup, 0.01)
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (fraction - warmup) / (1 - warmup))) if warmup < 1 else 0.0
