@@ -1,0 +1,164 @@
+"""The record of a run and the folder that holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .files import write_text
+from .types import UserError
+
+SCHEMA_VERSION = 1
+RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
+PREDICTIONS, CHECKPOINT = "predictions", "checkpoint"
+
+
+class _Model(BaseModel):
+    # A later version may add keys; what this one does not know is kept, not refused.
+    model_config = ConfigDict(extra="allow")
+
+
+class DatasetBlock(_Model):
+    """Which samples were scored, and proof of their content."""
+
+    name: str
+    version: str
+    split: str
+    n: int
+    ids_sha256: str
+    data_sha256: str
+    origin: Literal["real", "synthetic"]
+    options: dict[str, Any] = Field(default_factory=dict)
+    folds: int | None = None
+
+
+class MethodBlock(_Model):
+    """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds)."""
+
+    name: str
+    family: Literal["classical", "learned", "external"]
+    config: dict[str, Any] = Field(default_factory=dict)
+    preset: str | None = None
+    seed: int | None = None
+    train_fraction: float | None = None
+    n_train: float | None = None
+    chosen: dict[str, Any] = Field(default_factory=dict)
+
+
+class Score(_Model):
+    """One score with its 95 % interval; null where undefined. `resampled` says what the bootstrap drew."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    higher_is_better: bool
+    n: int
+    resampled: Literal["groups", "samples"] | None = None
+
+
+class Cost(_Model):
+    """What it cost; null where it was not measured."""
+
+    train_s: float | None = None
+    predict_ms_per_image: float | None = None
+    peak_memory_mb: float | None = None
+    parameters: int | None = None
+    device: str | None = None
+
+
+class Environment(_Model):
+    """What it ran on."""
+
+    segbench: str
+    commit: str | None
+    dirty: bool | None
+    python: str
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+
+
+class Record(_Model):
+    """Everything that is known of a run, as `record.json` holds it and `--json` prints it."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    created: str
+    complete: bool
+    dataset: DatasetBlock
+    method: MethodBlock
+    metrics: dict[str, str] = Field(default_factory=dict)
+    scores: dict[str, Score] = Field(default_factory=dict)
+    main_score: str
+    per_class: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    cost: Cost = Field(default_factory=Cost)
+    environment: Environment
+    command: str
+    warnings: list[str] = Field(default_factory=list)
+
+    def to_json(self) -> str:
+        """The text of `record.json`."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def defined(value: float) -> float | None:
+    """A number for JSON: null where it is undefined."""
+    return None if math.isnan(value) else float(value)
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a run folder. Raises UserError where there is none or it cannot be read."""
+    path = folder / RECORD if folder.is_dir() else folder
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path}: has schema version {version}; this version of segbench reads {SCHEMA_VERSION}")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: '{where}' is wrong: {first['msg']}") from error
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write `record.json` atomically."""
+    write_text(folder / RECORD, record.to_json())
+
+
+def run_id(dataset: str, method: str, identity: Mapping[str, Any]) -> str:
+    """`<dataset>-<method>-<short hash>`; the hash stands for everything that the result depends on."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", method).strip("-.") or "method"
+    return f"{dataset}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a run folder to this process; a second one that wants it gets a UserError. Freed when a process dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another run is writing to '{folder}'. Wait for it to end, or choose another folder with --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
