@@ -163,7 +163,10 @@ class Dataset(Protocol):
         """The prediction that a file's raw values mean; `where` names the file in errors."""
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Read every file and return one sentence per fault found: counts, decoding, label values, pairs."""
+        """Read every file and return one sentence per fault found: decoding, sizes, label values, pairs."""
+
+    def check_counts(self) -> list[str]:
+        """One sentence per number of files that differs from the official one; reads no pixels."""
 
 
 @dataclass(frozen=True)

@@ -155,24 +155,29 @@ class Medaka:
         return Prediction(labels=binary_mask(values, where))
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Official counts, pairs of mask and image, and every file's decoding, size and mask values."""
+        """Pairs of mask and image, and every file's decoding, size and mask values."""
         faults = []
-        for view, section, folder, masks, images in SOURCES:
-            if self.view not in (view, "both"):
-                continue
-            mask_numbers = set(_numbered(_section(self.root, folder) / masks))
-            image_numbers = set(_images(_section(self.root, folder), images))
-            name = f"{folder}/{masks}"
-            if not mask_numbers:
-                faults.append(f"{name}: has no masks")
-                continue
-            faults += [f"{name}: mask {n:04d} has no image" for n in sorted(mask_numbers - image_numbers)]
-            faults += [f"{name}: image {n:04d} has no mask" for n in sorted(image_numbers - mask_numbers)]
-            expected = _official_counts(view, section)
-            if len(mask_numbers) not in expected:
-                wanted = " or ".join(map(str, sorted(expected)))
-                faults.append(f"{name}: has {len(mask_numbers)} masks; the published {view} set has {wanted}")
+        for _, _, name, masks, images in self._sources():
+            faults += [f"{name}: mask {n:04d} has no image" for n in sorted(masks - images)]
+            faults += [f"{name}: image {n:04d} has no mask" for n in sorted(images - masks)]
         return faults + read_all(self, tuple(self._frames), ("image", "labels"), progress)
+
+    def check_counts(self) -> list[str]:
+        """Number of masks of every set against the published one."""
+        faults = []
+        for view, section, name, masks, _ in self._sources():
+            expected = _official_counts(view, section)
+            if len(masks) not in expected:
+                wanted = " or ".join(map(str, sorted(expected)))
+                faults.append(f"{name}: has {len(masks)} masks; the published {view} set has {wanted}")
+        return faults
+
+    def _sources(self) -> Iterator[tuple[str, str, str, set[int], set[int]]]:
+        """View, section, name, mask numbers and image numbers of every set."""
+        for view, section, folder, masks, images in SOURCES:
+            if self.view in (view, "both"):
+                base = _section(self.root, folder)
+                yield view, section, f"{folder}/{masks}", set(_numbered(base / masks)), set(_images(base, images))
 
     def _frame(self, sample_id: str) -> _Frame:
         try:

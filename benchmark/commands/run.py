@@ -115,7 +115,7 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     identity = _identity(job)
     run_id = records.run_id(job.dataset.info.name, request.method, identity)
     job.folder = request.out or Path("runs") / run_id
-    _refuse_foreign_folder(job.folder)
+    refuse_foreign_folder(job.folder)
     with records.locked(job.folder):
         finished = _continue_or_clear(job, run_id)
         if finished is not None:
@@ -202,7 +202,8 @@ def _identity(job: _Job) -> dict[str, Any]:
     }
 
 
-def _refuse_foreign_folder(folder: Path) -> None:
+def refuse_foreign_folder(folder: Path) -> None:
+    """Refuse to write a run into a folder that holds anything else."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out '{folder}' is a file; it is to be a run folder")
     if folder.is_dir() and not (folder / records.RECORD).is_file():

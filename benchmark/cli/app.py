@@ -1,0 +1,242 @@
+"""Arguments and help of every command."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import output
+
+app = typer.Typer(
+    name="bench",
+    help="Benchmark and evaluate image segmentation: which method is better, by how much, at what cost.",
+    epilog="Start with: bench run --dataset medaka --method unet",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help takes a third of the time of rich help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(
+    help="Find, describe, check and synthesize datasets.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(data_app, name="data")
+
+
+class Source(StrEnum):
+    """Which data to take."""
+
+    auto = "auto"
+    real = "real"
+    synthetic = "synthetic"
+
+
+class What(StrEnum):
+    """What to list."""
+
+    datasets = "datasets"
+    methods = "methods"
+    metrics = "metrics"
+    presets = "presets"
+
+
+Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a dataset; see 'bench list datasets'.")]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", help="Folder with the dataset's official layout. Default: $SEGBENCH_DATA/<dataset>."),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="Split to score, or 'all' for every labelled sample. [default: the dataset's]"),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="The run folder. [default: runs/<dataset>-<method>-<hash>]")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the method or the dataset; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; all talk goes to stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, only warnings and results.")]
+Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset; see 'bench list datasets'.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        output.version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print version, commit and counting path."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, in every command.")] = False,
+) -> None:
+    del version
+    output.quiet = quiet
+
+
+@app.command("list", epilog="Example: bench list methods")
+def list_(
+    what: Annotated[What, typer.Argument(help="What to list.")], json: Json = False, quiet: Quiet = False
+) -> None:
+    """List datasets, methods, metrics or presets, one line each."""
+    from ..commands.listing import listing
+
+    output.listing(what.value, listing(what.value), json, quiet)
+
+
+@app.command(epilog="Example: bench run --dataset isbi2012 --root data/isbi2012 --method unet --preset quick")
+def run(
+    dataset: Dataset,
+    method: Annotated[str, typer.Option("--method", "-m", help="Name of a method; see 'bench list methods'.")],
+    split: Split = None,
+    preset: Annotated[
+        str, typer.Option(help="quick (CPU, minutes), standard (one GPU, an hour at most) or paper.")
+    ] = "quick",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    root: Root = None,
+    source: Annotated[
+        Source, typer.Option(help="auto takes real data where found, else a synthetic sample.")
+    ] = Source.auto,
+    folds: Annotated[int | None, typer.Option(min=2, help="K-fold cross-validation over all labelled samples.")] = None,
+    train_fraction: Annotated[float, typer.Option(help="Part of the training samples to use, above 0 up to 1.")] = 1.0,
+    settings: Settings = None,
+    out: Out = None,
+    save_predictions: Annotated[
+        bool, typer.Option("--save-predictions", help="Keep predictions in the run folder.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that measure; 0 measures in this one.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run of the same settings.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a method, predict, evaluate and record: the main job."""
+    from ..commands.run import RunRequest
+    from ..commands.run import run as do_run
+    from ..presets import parse_settings
+
+    request = RunRequest(
+        dataset,
+        method,
+        split,
+        preset,
+        seed,
+        device,
+        root,
+        source.value,
+        folds,
+        train_fraction,
+        parse_settings(settings or []),
+        out,
+        save_predictions,
+        workers,
+        resume,
+    )
+    try:
+        folder, record = do_run(request, output.reporter(quiet))
+    except KeyboardInterrupt:
+        output.complain(f"interrupted; go on with: {request.command()} --resume")
+        raise
+    output.record(folder, record, json, quiet)
+
+
+@app.command(epilog="Example: bench evaluate --dataset isbi2012 --root data/isbi2012 --predictions my_result.tif")
+def evaluate(
+    dataset: Dataset,
+    predictions: Annotated[Path, typer.Option("--predictions", "-p", help="Folder of predictions, or one stack.")],
+    name: Annotated[str | None, typer.Option(help="Name on the leaderboard. [default: the file's stem]")] = None,
+    split: Split = None,
+    root: Root = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Score a deliberate subset; recorded as incomplete.")
+    ] = False,
+    out: Out = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes that measure. [default: chosen by size]")
+    ] = None,
+    settings: Settings = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score anybody's predictions; needs ground truth only."""
+    from ..commands.evaluate import EvaluateRequest, evaluate_files
+    from ..presets import parse_settings
+
+    request = EvaluateRequest(
+        dataset, predictions, name, split, root, partial, out, workers, parse_settings(settings or [])
+    )
+    folder, record = evaluate_files(request, output.reporter(quiet))
+    output.record(folder, record, json, quiet)
+
+
+@app.command(epilog="Example: bench leaderboard runs --out leaderboards")
+def leaderboard(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of them. [default: runs]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the pages; without it they are printed.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make markdown leaderboards from run folders."""
+    from ..commands.leaderboard import boards, find_records, ranking, write_boards
+
+    records = find_records(runs or [Path("runs")])
+    pages = boards(records)
+    if out is not None:
+        write_boards(pages, out)
+        output.reporter(quiet).say(f"wrote {', '.join(str(out / name) for name in pages)}")
+    if json:
+        output.document(ranking(records))
+    elif out is None:
+        output.text("\n".join(text for name, text in pages.items() if name != "README.md"))
+
+
+@data_app.command("status", epilog="Example: bench data status medaka")
+def data_status(dataset: Name, root: Root = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Show where data is expected and what was found."""
+    from ..commands.data import status
+
+    output.status(status(dataset, root), json, quiet)
+
+
+@data_app.command("describe", epilog="Example: bench data describe isbi2012")
+def data_describe(dataset: Name, json: Json = False, quiet: Quiet = False) -> None:
+    """Show classes, splits, official layout, licence and citation."""
+    from ..commands.data import describe
+
+    output.description(describe(dataset), json, quiet)
+
+
+@data_app.command("verify", epilog="Example: bench data verify isbi2012 --root data/isbi2012")
+def data_verify(dataset: Name, root: Root = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Check every file: counts, decoding, sizes, label values and pairs. Exit status 1 if anything is wrong."""
+    from ..commands.data import verify
+
+    found = verify(dataset, root, output.reporter(quiet))
+    output.faults(found, json)
+    if found["faults"]:
+        raise typer.Exit(1)
+
+
+@data_app.command("synthesize", epilog="Example: bench data synthesize medaka --root data/medaka-synthetic")
+def data_synthesize(
+    dataset: Name,
+    root: Root = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="As many images as the official set.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write synthetic data in the official layout."""
+    from ..commands.data import synthesize
+
+    made = synthesize(dataset, root, seed, full, output.reporter(quiet))
+    output.made(made, json, quiet)

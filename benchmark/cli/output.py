@@ -1,0 +1,227 @@
+"""Printing results: for people by default, one JSON document with `--json`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..records import Record, Score
+    from ..reporting import Reporter
+
+quiet = False
+"""Set by `bench --quiet …`; each command's own `--quiet` does the same."""
+
+UNDEFINED = "–"
+
+
+def reporter(be_quiet: bool) -> Reporter:
+    """Who talks to the user on stderr."""
+    from ..reporting import Reporter
+
+    return Reporter(quiet=be_quiet or quiet)
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    print(f"bench: {message}", file=sys.stderr)
+
+
+def version() -> None:
+    """Version, commit and counting path."""
+    from .. import __version__
+    from ..environment import commit
+    from ..metrics.counting import COUNTING_PATH
+
+    head, dirty = commit()
+    where = f"commit {head[:12]}{' with uncommitted changes' if dirty else ''}" if head else "no checkout"
+    print(f"segbench {__version__} ({where}; counting: {COUNTING_PATH})")
+
+
+def document(content: Any) -> None:
+    """One JSON document on stdout."""
+    import json
+
+    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def text(content: str) -> None:
+    """Plain text on stdout."""
+    print(content)
+
+
+def listing(what: str, entries: list[dict[str, Any]], as_json: bool, be_quiet: bool) -> None:
+    """A table of what there is; only names when quiet."""
+    if as_json:
+        document(entries)
+        return
+    if be_quiet or quiet:
+        print("\n".join(entry["name"] for entry in entries))
+        return
+    table = _table(*entries[0]) if entries else _table(what)
+    for entry in entries:
+        table.add_row(*(_cell(value) for value in entry.values()))
+    _stdout().print(table)
+
+
+def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
+    """The scores of a run with intervals and cost."""
+    if as_json:
+        print(result.to_json(), end="")
+        return
+    console = _stdout()
+    data, method = result.dataset, result.method
+    origin = " [bold yellow](SYNTHETIC)[/]" if data.origin == "synthetic" else ""
+    scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
+    partial = "" if result.complete else ", [yellow]partial[/]"
+    console.print(f"[bold]{_safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {data.n} samples{partial}")
+    if result.scores:
+        console.print(_score_table(result))
+    if result.per_class and not (be_quiet or quiet):
+        console.print(_class_table(result))
+    cost = result.cost
+    if cost.train_s is not None:
+        console.print(
+            f"cost: fitted in {cost.train_s:.1f} s, {cost.predict_ms_per_image:.1f} ms/image, "
+            f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
+        )
+    console.print(f"run folder: {_safe(str(folder))}")
+
+
+def status(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+    """Where data was looked for."""
+    del be_quiet
+    if as_json:
+        document(found)
+        return
+    table = _table("place", "root", "found", "samples")
+    for place in found["places"]:
+        sizes = ", ".join(f"{split} {n}" for split, n in place["splits"].items() if n is not None)
+        state = f"yes ({place['origin']})" if place["found"] else "no"
+        table.add_row(place["place"], _safe(place["root"]), state, sizes or _safe(place.get("problem", UNDEFINED)))
+    console = _stdout()
+    console.print(f"[bold]{found['dataset']}[/]")
+    console.print(table)
+
+
+def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+    """All that is known of a dataset."""
+    del be_quiet
+    if as_json:
+        document(about)
+        return
+    console = _stdout()
+    aliases = f" (also: {', '.join(about['aliases'])})" if about["aliases"] else ""
+    console.print(f"[bold]{about['name']}[/]{aliases}: {_safe(about['summary'])}\n")
+    facts = _table("", "", header=False)
+    for key in ("task", "main_score", "metrics", "layout", "expected_root", "pixel_size_um", "frames_per_second"):
+        if about[key] is not None:
+            facts.add_row(key.replace("_", " "), _cell(about[key]))
+    for key, meaning in about["options"].items():
+        facts.add_row(f"--set {key}=…", _safe(meaning))
+    for key in ("licence", "citation", "homepage"):
+        facts.add_row(key, _safe(about[key]))
+    console.print(facts)
+    splits = _table("split", "official size", "what")
+    for name, split in about["splits"].items():
+        mark = " (default)" if name == about["default_split"] else ""
+        splits.add_row(name + mark, _cell(split["official_size"]), _safe(split["summary"]))
+    console.print(splits)
+    classes = _table("id", "class", "kind", "colour")
+    for entry in about["classes"]:
+        red, green, blue = entry["color"]
+        classes.add_row(str(entry["id"]), entry["name"], entry["kind"], f"[on rgb({red},{green},{blue})]    [/]")
+    console.print(classes)
+
+
+def faults(found: dict[str, Any], as_json: bool) -> None:
+    """What a check found."""
+    if as_json:
+        document(found)
+        return
+    console = _stdout()
+    what = f"{found['dataset']} ({found['origin']}) at {_safe(found['root'])}: {found['n']} labelled samples"
+    if not found["faults"]:
+        console.print(f"[green]fine[/]: {what}; every file was read")
+        return
+    console.print(f"[red]{len(found['faults'])} faults[/]: {what}")
+    for fault in found["faults"]:
+        console.print(f"- {_safe(fault)}")
+
+
+def made(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+    """What was synthesized."""
+    if as_json:
+        document(result)
+    elif not (be_quiet or quiet):
+        where = f"{_safe(result['root'])} (seed {result['seed']})"
+        _stdout().print(f"SYNTHETIC {result['dataset']}: {result['n']} labelled samples in {where}")
+
+
+def _score_table(result: Record) -> Table:
+    table = _table("score", "value", "95 % interval", "unit")
+    for name, score in result.scores.items():
+        mark = "[bold]" if name == result.main_score else ""
+        table.add_row(f"{mark}{name}", f"{mark}{_value(score.value)}", _interval(score), score.unit)
+    drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
+    if drawn:
+        few = " (fewer than 5 groups)" if drawn == ["samples"] else ""
+        table.caption = f"intervals: bootstrap over {' or '.join(drawn)}{few}"
+        table.caption_justify = "left"
+    return table
+
+
+def _class_table(result: Record) -> Table:
+    quantities = list(dict.fromkeys(key for row in result.per_class.values() for key in row))
+    table = _table("class", *quantities)
+    for name, row in result.per_class.items():
+        cells = [
+            f"{row[q]:,.0f}" if q == "pixels" and row.get(q) is not None else _value(row.get(q)) for q in quantities
+        ]
+        table.add_row(_safe(name), *cells)
+    return table
+
+
+def _interval(score: Score) -> str:
+    return UNDEFINED if score.low is None or score.high is None else f"{score.low:.4f} – {score.high:.4f}"
+
+
+def _value(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:.4f}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return UNDEFINED
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_safe(str(item)) for item in value)
+    return _safe(str(value))
+
+
+def _safe(content: str) -> str:
+    """Names and paths from outside must not be read as markup."""
+    from rich.markup import escape
+
+    return escape(content)
+
+
+def _table(*columns: str, header: bool = True) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)

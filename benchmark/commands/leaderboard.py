@@ -1,0 +1,234 @@
+"""`bench leaderboard`: markdown boards from run folders; no dates, so equal records give equal bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from ..files import write_text
+from ..records import RECORD, Record, Score, read_record
+from ..registry import dataset_class
+from ..types import UserError
+
+UNDEFINED = "–"
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """Records are ranked together only when all of this is equal."""
+
+    dataset: str
+    version: str
+    origin: str
+    split: str
+    options: str
+    folds: int | None
+    ids_sha256: str
+    data_sha256: str
+    metrics: str
+
+    @classmethod
+    def of(cls, record: Record) -> Comparable:
+        """What a record can be compared with."""
+        data = record.dataset
+        return cls(
+            data.name,
+            data.version,
+            data.origin,
+            data.split,
+            ", ".join(f"{k}={v}" for k, v in sorted(data.options.items())),
+            data.folds,
+            data.ids_sha256,
+            data.data_sha256,
+            ", ".join(f"{k} {v}" for k, v in sorted(record.metrics.items())),
+        )
+
+
+def find_records(paths: Sequence[Path]) -> list[Record]:
+    """Records of run folders, or of all run folders below a folder, each once, in the order of their ids."""
+    found: dict[tuple[str, str], Record] = {}
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
+        folders = [path] if path.is_file() else sorted(p.parent for p in path.rglob(RECORD))
+        if not folders:
+            raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
+        for folder in folders:
+            record = read_record(folder)
+            found[(record.run_id, record.created)] = record
+    return [found[key] for key in sorted(found)]
+
+
+def boards(records: Iterable[Record]) -> dict[str, str]:
+    """Markdown by file name: one board per dataset, and `README.md` as the front page."""
+    by_dataset: dict[str, list[Record]] = {}
+    for record in records:
+        by_dataset.setdefault(record.dataset.name, []).append(record)
+    pages = {f"{name}.md": _board(name, mine) for name, mine in sorted(by_dataset.items())}
+    pages["README.md"] = _front_page(by_dataset)
+    return pages
+
+
+def ranking(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """The boards for machines: one mapping per group of comparable records, with ranked rows."""
+    return [
+        {
+            **vars(key),
+            "main_score": rows[0].main_score,
+            "rows": [{"rank": rank, "run_id": r.run_id, **r.model_dump(mode="json")} for rank, r in _ranked(rows)],
+        }
+        for key, rows in _groups(records)
+    ]
+
+
+def write_boards(pages: dict[str, str], folder: Path) -> None:
+    """Write every page atomically."""
+    for name, text in pages.items():
+        write_text(folder / name, text)
+
+
+def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Record]]]:
+    """Comparable complete records together; real data before synthetic, then by name of the split."""
+    groups: dict[Comparable, list[Record]] = {}
+    for record in records:
+        if record.complete and record.scores:
+            groups.setdefault(Comparable.of(record), []).append(record)
+    return sorted(groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", repr(item[0])))
+
+
+def _ranked(records: Sequence[Record]) -> list[tuple[int, Record]]:
+    """Records from best to worst; equal scores share a rank, an undefined score comes last."""
+
+    def badness(record: Record) -> float:
+        main = record.scores.get(record.main_score)
+        if main is None or main.value is None:
+            return float("inf")
+        return -main.value if main.higher_is_better else main.value
+
+    ordered = sorted(records, key=lambda r: (badness(r), r.run_id, r.created))
+    ranks: list[tuple[int, Record]] = []
+    for place, record in enumerate(ordered, 1):
+        tied = bool(ranks) and badness(ranks[-1][1]) == badness(record)
+        ranks.append((ranks[-1][0] if tied else place, record))
+    return ranks
+
+
+def _board(name: str, records: Sequence[Record]) -> str:
+    lines = [f"# {name}", ""]
+    info = dataset_class(name).info
+    lines += [f"{info.summary}. Licence: {info.licence}. Cite: {info.citation}.", ""]
+    groups = _groups(records)
+    if not groups:
+        lines += ["No complete runs yet.", ""]
+    for key, rows in groups:
+        lines += _section(key, rows)
+    left_out = [record for record in records if not (record.complete and record.scores)]
+    if left_out:
+        lines += ["## Not ranked", ""]
+        lines += [f"- `{r.run_id}`: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
+        lines.append("")
+    lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
+    return "\n".join(lines)
+
+
+def _why_not(record: Record) -> str:
+    if record.scores:
+        return f"partial ({record.dataset.n} samples scored)"
+    return "no public labels, nothing to score" if record.complete else "did not finish"
+
+
+def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
+    synthetic = key.origin == "synthetic"
+    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {key.split}"
+    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{protocol}{', ' + key.options if key.options else ''}"
+    n = rows[0].dataset.n
+    text = (
+        f"{n} samples (ids {key.ids_sha256[:8]}, data {key.data_sha256[:8]}; metrics: {key.metrics}). "
+        f"Ranked by {rows[0].main_score}. In brackets: 95 % bootstrap interval over "
+        f"{_resampled(rows)}."
+    )
+    if synthetic:
+        text += " Made by segbench, not real images: these rows are never ranked beside real ones."
+    return [title, "", text, "", _table(rows), ""]
+
+
+def _resampled(rows: Sequence[Record]) -> str:
+    units = {score.resampled for row in rows for score in row.scores.values() if score.resampled}
+    if units == {"samples"}:
+        return "samples (fewer than 5 groups)"
+    return " or ".join(sorted(units)) if units else "samples"
+
+
+def _table(rows: Sequence[Record]) -> str:
+    main = rows[0].main_score
+    names = [main, *(name for name in rows[0].scores if name != main)]
+    body = []
+    for rank, record in _ranked(rows):
+        cost = record.cost
+        commit = (record.environment.commit or "")[:8] + ("+changes" if record.environment.dirty else "")
+        body.append(
+            [
+                rank,
+                _escape(record.method.name),
+                record.method.family,
+                *(_with_interval(record.scores.get(name)) for name in names),
+                _escape(record.method.preset or UNDEFINED),
+                _number(record.method.n_train, ".0f"),
+                _number(cost.train_s, ".1f"),
+                _number(cost.predict_ms_per_image, ".1f"),
+                _number(cost.parameters, ",d"),
+                _number(cost.peak_memory_mb, ".0f"),
+                _escape(cost.device or UNDEFINED),
+                commit or UNDEFINED,
+                f"`{record.run_id.rpartition('-')[2]}`",
+            ]
+        )
+    headers = ["rank", "method", "family", *names, "preset", "labels", "train s", "ms/image", "parameters"]
+    headers += ["memory MB", "device", "commit", "run"]
+    return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _with_interval(score: Score | None) -> str:
+    if score is None or score.value is None:
+        return UNDEFINED
+    if score.low is None or score.high is None:
+        return f"{score.value:.4f}"
+    return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
+
+
+def _number(value: float | int | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)
+
+
+def _escape(text: str) -> str:
+    """A name from outside must not break the table nor bring markup."""
+    for character in "\\|`*_<>[]":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
+def _front_page(by_dataset: dict[str, list[Record]]) -> str:
+    lines = ["# Leaderboards", ""]
+    body = []
+    for name, records in sorted(by_dataset.items()):
+        for key, rows in _groups(records):
+            best = _ranked(rows)[0][1]
+            body.append(
+                [
+                    f"[{name}]({name}.md)",
+                    key.origin,
+                    f"{key.folds}-fold" if key.folds else key.split,
+                    len(rows),
+                    _escape(best.method.name),
+                    best.main_score,
+                    _with_interval(best.scores.get(best.main_score)),
+                ]
+            )
+    headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
+    lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
+    lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""`bench list`: what there is, with one line each."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ..presets import load_preset, preset_names
+from ..registry import datasets, methods, metrics
+
+What = Literal["datasets", "methods", "metrics", "presets"]
+
+
+def listing(what: What) -> list[dict[str, Any]]:
+    """One mapping per entry, with `name` and `summary` first."""
+    if what == "datasets":
+        return [
+            {
+                "name": name,
+                "summary": cls.info.summary,
+                "main_score": cls.info.main_score,
+                "synthetic": cls.info.synthesizable,
+                "licence": cls.info.licence,
+            }
+            for name, cls in datasets().items()
+        ]
+    if what == "methods":
+        return [
+            {"name": name, "summary": cls.info.summary, "family": cls.info.family, "reference": cls.info.reference}
+            for name, cls in methods().items()
+        ]
+    if what == "metrics":
+        return [
+            {
+                "name": name,
+                "summary": metric.summary,
+                "version": metric.version,
+                "scores": [score.name for score in metric.scores],
+            }
+            for name, metric in metrics().items()
+        ]
+    return [{"name": name, "summary": load_preset(name)["summary"]} for name in preset_names()]
