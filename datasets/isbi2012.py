@@ -86,7 +86,10 @@ class ISBI2012:
 
     def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
         """One slice: image (H, W) uint8, labels (H, W) uint8 in {0, 1}."""
-        page = int(sample_id.rpartition("-")[2])
+        kind, _, number = sample_id.rpartition("-")
+        if kind not in ("slice", "challenge") or not number.isdigit():
+            raise UserError(f"isbi2012 has no sample '{sample_id}'; samples are slice-00, … and challenge-00, …")
+        page = int(number)
         image = labels = None
         for path in self.files(sample_id, "image") if "image" in parts else ():
             image = read_image(path, page)

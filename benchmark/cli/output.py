@@ -81,6 +81,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     console.print(f"[bold]{_safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {data.n} samples{partial}")
     if result.scores:
         console.print(_score_table(result))
+        console.print(_interval_note(result))
     if result.per_class and not (be_quiet or quiet):
         console.print(_class_table(result))
     cost = result.cost
@@ -167,12 +168,13 @@ def _score_table(result: Record) -> Table:
     for name, score in result.scores.items():
         mark = "[bold]" if name == result.main_score else ""
         table.add_row(f"{mark}{name}", f"{mark}{_value(score.value)}", _interval(score), score.unit)
-    drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
-    if drawn:
-        few = " (fewer than 5 groups)" if drawn == ["samples"] else ""
-        table.caption = f"intervals: bootstrap over {' or '.join(drawn)}{few}"
-        table.caption_justify = "left"
     return table
+
+
+def _interval_note(result: Record) -> str:
+    drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
+    few = " (fewer than 5 groups)" if drawn == ["samples"] else ""
+    return f"intervals: bootstrap over {' or '.join(drawn)}{few}\n" if drawn else "no intervals: one sample only\n"
 
 
 def _class_table(result: Record) -> Table:
