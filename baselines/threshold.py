@@ -39,7 +39,7 @@ class Threshold:
         for key, kinds in (("max_images", (int,)), ("max_seconds", (int, float))):
             value = config[key]
             if isinstance(value, bool) or not isinstance(value, kinds) or value <= 0:
-                raise UserError(f"configuration of threshold: {key} is {value!r}, but should be a number above 0")
+                raise UserError(f"Setting {key} of method threshold is {value!r}: expected a number above 0.")
         self.config: Mapping[str, Any] = dict(config)
         self.chosen: dict[str, Any] = {}
 

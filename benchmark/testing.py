@@ -77,13 +77,13 @@ def check_method(make: Callable[[], Method], train: Samples, val: Samples, folde
     info = train.dataset.info
     method = make()
     _expect(set(method.config) == set(method.info.defaults), "config must hold every key of info.defaults and no other")
-    before = [sample.labels.copy() for sample in train]
+    before = [_labels(sample).copy() for sample in train]
     context = FitContext(dataset=info, device="cpu", seed=seed, folder=_new(folder / "fit"))
     method.fit(train, val, context)
     _expect(
-        all(np.array_equal(a, s.labels) for a, s in zip(before, train, strict=True)), "fit changed its training samples"
+        all(np.array_equal(a, _labels(s)) for a, s in zip(before, train, strict=True)), "fit changed its training samples"
     )
-    images = [sample.image for sample in train]
+    images = [sample.image for sample in train if sample.image is not None]
     predictions = method.predict(images)
     _check_predictions(images, predictions, info)
     saved = _new(folder / "saved")
@@ -164,12 +164,10 @@ def _check_sample(dataset: Dataset, copy: Dataset, sample_id: str) -> None:
     _expect(sample.group == dataset.group(sample_id), f"{sample_id}: group() and load() disagree")
     only = dataset.load(sample_id, ("labels",))
     _expect(only.image is None, f"{sample_id}: the image was read though only labels were asked for")
-    assert sample.labels is not None
-    assert only.labels is not None
-    labels: Array = sample.labels
+    labels = _labels(sample)
     _expect(labels.ndim == 2 and labels.dtype.kind in "iu", f"{sample_id}: labels must be (H, W) integers")
-    _expect(np.array_equal(labels, only.labels), f"{sample_id}: labels change from call to call")
-    _expect(np.array_equal(labels, copy.load(sample_id, ("labels",)).labels), f"{sample_id}: a pickled copy differs")
+    _expect(np.array_equal(labels, _labels(only)), f"{sample_id}: labels change from call to call")
+    _expect(np.array_equal(labels, _labels(copy.load(sample_id, ("labels",)))), f"{sample_id}: a pickled copy differs")
     known = {c.id for c in dataset.info.classes} | {dataset.info.ignore_label}
     _expect(set(np.unique(labels).tolist()) <= known, f"{sample_id}: labels hold values of no class")
     if sample.image is not None:
@@ -216,6 +214,11 @@ def _check_statistic(metric: Metric, statistic: Statistic) -> None:
     for name, kind in metric.columns.items():
         _expect(statistic.columns[name].dtype == np.dtype(kind), f"column {name} is not {kind}")
     _expect(len({len(column) for column in statistic.columns.values()}) == 1, "columns differ in length")
+
+
+def _labels(sample: Sample) -> Array:
+    assert sample.labels is not None, f"{sample.id} was loaded without labels"
+    return sample.labels
 
 
 def _same(first: Prediction, second: Prediction) -> bool:

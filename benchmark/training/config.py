@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
+from ..registry import unknown
 
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -76,26 +76,20 @@ def parse_config(kind: type[Config], method: str, values: Mapping[str, Any]) -> 
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        problems = [_explain(kind, problem) for problem in error.errors()]
-        raise UserError(f"configuration of {method}: " + "; ".join(problems)) from None
+        raise UserError(" ".join(_explain(kind, method, problem) for problem in error.errors())) from None
 
 
 def check_keys(method: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Refuse keys that a method does not have, for methods whose configuration is no model."""
-    unknown = [_unknown_key(key, list(known)) for key in values if key not in known]
-    if unknown:
-        raise UserError(f"configuration of {method}: " + "; ".join(unknown))
+    strangers = [unknown(f"setting of method {method}", key, known) for key in values if key not in known]
+    if strangers:
+        raise UserError(" ".join(strangers))
 
 
-def _explain(kind: type[TrainingConfig], problem: Any) -> str:
+def _explain(kind: type[TrainingConfig], method: str, problem: Any) -> str:
     key = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
-        return _unknown_key(key, list(kind.model_fields))
+        return unknown(f"setting of method {method}", key, kind.model_fields)
     where = "".join(f"[{part}]" for part in problem["loc"][1:] if isinstance(part, int))
-    return f"{key}{where} is {problem['input']!r}, but {problem['msg'][0].lower()}{problem['msg'][1:]}"
-
-
-def _unknown_key(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f"Did you mean '{close[0]}'? " if close else ""
-    return f"unknown key '{key}'. {hint}Available: {', '.join(known)}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"Setting {key}{where} of method {method} is {problem['input']!r}: {message}."
