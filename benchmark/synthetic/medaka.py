@@ -65,7 +65,7 @@ FULL = Plan((("lateral", 24), ("ventral", 29)), (("lateral", 21), ("ventral", 25
 
 @dataclass(frozen=True)
 class Sequence:
-    """One film to make: which animal (``view``, ``set``, ``index``), where its files go and how they are numbered."""
+    """One film to make: which animal (``view``, ``set``, ``index``), where its files go, their numbers."""
 
     view: str
     set: str
@@ -123,7 +123,7 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make the data set below ``root``; the same seed and plan give the same bytes whatever the number of workers.
+    """Make the data set below ``root``: the same bytes for one seed and plan, whatever the number of workers.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def _frame_truth(heart: Heart, t: int, number: int, mask: NDArray[np.bool_]) -> 
 
 
 def _beat_truth(heart: Heart, n_frames: int) -> dict[str, Any]:
-    """Heart rate and beats (diastole and next systole) of the continuous movement; times in frames from the first."""
+    """Heart rate and beats (diastole, next systole) of the continuous movement; times in frames."""
     beats = []
     for diastole, systole in zip(heart.knots[:-2:2], heart.knots[1:-1:2], strict=True):
         full, empty = heart.state(float(diastole)), heart.state(float(systole))
@@ -296,6 +296,9 @@ def _beat_truth(heart: Heart, n_frames: int) -> dict[str, Any]:
                 "fractional_shortening_minor": round(1 - empty.minor / full.minor, 5),
             }
         )
-    first, last = (beat["t_diastole"] for beat in (beats[0], beats[-1]))
-    rate = 60 * FPS * (len(beats) - 1) / (last - first)
+    # The mean over whole beats, from the last diastole before the film to the first one after it.
+    diastoles = heart.knots[::2]
+    before = int(np.searchsorted(diastoles, 0.0, side="right")) - 1
+    after = int(np.searchsorted(diastoles, n_frames - 1.0, side="right"))
+    rate = 60 * FPS * (after - before) / float(diastoles[after] - diastoles[before])
     return {"heart_rate_bpm": round(rate, 3), "beats": beats}

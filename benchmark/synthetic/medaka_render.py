@@ -1,7 +1,7 @@
 """What a microscope would show of a beating medaka heart: blood, muscle, light, focus and noise.
 
-The picture is built at half resolution (the real films hold no finer detail) from a still canvas, drawn once per
-animal, and from chambers drawn in every frame.
+The picture is built at half resolution (the real films hold no finer detail) from a still canvas, drawn once
+per animal, and from chambers drawn in every frame.
 """
 
 import cv2
@@ -159,7 +159,7 @@ def _shifted(image: Image, dx: float, dy: float) -> Image:
 
 
 def _light(rng: np.random.Generator, view: str) -> Layer:
-    """Brightness of the field (ROWS, COLUMNS, 3): uneven lamp, darker corners, colour balance and exposure."""
+    """Brightness of the field (ROWS, COLUMNS, 3): uneven lamp, dark corners, colour balance, exposure."""
     dx, dy = X / np.float32(WIDTH) - np.float32(0.5), Y / np.float32(HEIGHT) - np.float32(0.5)
     tilt_x, tilt_y = np.float32(0.25) * (rng.random(2).astype(np.float32) - np.float32(0.5))
     field = 1 + tilt_x * dx + tilt_y * dy - np.float32(0.25) * (dx * dx + dy * dy)

@@ -1,4 +1,4 @@
-"""Everything in a medaka film that keeps still (body, skin, yolk, pigment) and the chambers beside the ventricle.
+"""What keeps still in a medaka film (body, skin, yolk, pigment), and the chambers beside the ventricle.
 
 Only operations that give the same bits on every processor are used, here and in the renderer: elementwise
 arithmetic, 8-bit blurs, exact resizing. That is why textures are normalised with integer sums.
@@ -32,7 +32,7 @@ def smooth(x: NDArray[Any]) -> Layer:
 
 
 def texture(rng: np.random.Generator, cell: float, stretch: tuple[float, float] = (1.0, 1.0)) -> Layer:
-    """Irregular tissue of three scales (``cell`` in half-resolution pixels, then halved twice): mean 0, sd 1."""
+    """Irregular tissue of three scales (``cell`` half-resolution pixels, then halved twice): mean 0, sd 1."""
     total = np.zeros((ROWS, COLUMNS), dtype=np.int64)
     for weight, size in ((4, cell), (2, cell / 2), (1, cell / 4)):
         width, height = (max(1.0, size * factor) for factor in stretch)
@@ -46,7 +46,7 @@ def texture(rng: np.random.Generator, cell: float, stretch: tuple[float, float] 
 
 
 def relief(rough: Layer) -> Layer:
-    """Oblique light on a rough surface, as differential interference contrast shows it: mean 0, sd about 1."""
+    """Oblique light on a rough surface, as interference contrast shows it: mean 0, sd about 1."""
     slope = np.zeros_like(rough)
     slope[1:, 1:] = rough[1:, 1:] - rough[:-1, :-1]
     return np.clip(slope * 2, -3, 3)
@@ -60,7 +60,7 @@ def paint(canvas: Layer, alpha: Layer, colour: Layer | tuple[float, float, float
 def ellipse(
     x: float, y: float, rx: float, ry: float, soft: float, tilt: float = 0.0, warp: Layer | None = None
 ) -> Layer:
-    """Opacity of a soft-edged ellipse: centre, half axes and edge width in pixels, ``tilt`` = slope of its x axis."""
+    """Opacity of a soft ellipse: centre, half axes, edge width in pixels; ``tilt`` is its x axis's slope."""
     norm = math.sqrt(1 + tilt * tilt)
     dx, dy = X - np.float32(x), Y - np.float32(y)
     u, v = (dx + np.float32(tilt) * dy) / np.float32(norm), (dy - np.float32(tilt) * dx) / np.float32(norm)
@@ -75,7 +75,7 @@ def band(distance: Layer, width: float) -> Layer:
 
 @dataclass(frozen=True)
 class Chamber:
-    """A blood space other than the ventricle: place and half axes (px) when full, how much of it never empties."""
+    """A blood space beside the ventricle: place and half axes (px) when full, share that never empties."""
 
     x: float
     y: float
@@ -119,7 +119,7 @@ def _pigment(
 
 
 def _dome(canvas: Layer, rng: np.random.Generator, x: float, y: float, radius: float, rough: Layer) -> None:
-    """A pale sphere with a dark rim that is bright on the side of the lamp: lens-like sideways, yolk from below."""
+    """A pale sphere with a dark rim, bright towards the lamp: lens-like sideways, yolk from below."""
     bright = np.array(
         [_uniform(rng, 135, 185), _uniform(rng, 130, 165), _uniform(rng, 110, 155)], dtype=np.float32
     )
@@ -136,7 +136,7 @@ def _dome(canvas: Layer, rng: np.random.Generator, x: float, y: float, radius: f
 
 
 def lateral(heart: Heart, rng: np.random.Generator, rough: Layer, fine: Layer) -> tuple[Layer, list[Chamber]]:
-    """The animal from its side: dark background above, heart under the bright skin, pale dome to the right."""
+    """The animal from its side: dark background above, heart under bright skin, pale dome to the right."""
     x, y = float(heart.place[0]), float(heart.place[1])
     major, minor = (round(float(size), 2) for size in np.exp(heart.log_axes[::2].max(axis=0)))
     level = _uniform(rng, 0.8, 1.25)
@@ -222,7 +222,7 @@ def _lateral_flank(
 
 
 def ventral(heart: Heart, rng: np.random.Generator, rough: Layer, fine: Layer) -> tuple[Layer, list[Chamber]]:
-    """The animal from below: throat above, chest with the heart in the middle, yolk at the bottom, fins out of focus."""
+    """The animal from below: throat, chest with the heart, yolk at the bottom, fins out of focus."""
     x, y = float(heart.place[0]), float(heart.place[1])
     middle = x + _uniform(rng, 45, 75)
     canvas = np.empty((ROWS, COLUMNS, 3), dtype=np.float32)
