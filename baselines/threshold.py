@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from segbench.errors import UserError
 from segbench.training.config import check_keys
 from segbench.types import Array, DatasetInfo, FitContext, Float64, MethodInfo, Prediction, Sample, Samples, Uint8

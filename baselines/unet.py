@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
+
 from segbench.errors import UserError
 from segbench.training.config import TrainingConfig, parse_config
 from segbench.types import DatasetInfo, FitContext, MethodInfo, Prediction, Samples, Uint8
 
 if TYPE_CHECKING:
-    from segbench.training.compute import Compute
     from torch import nn
+
+    from segbench.training.compute import Compute
 
 
 class UNetConfig(TrainingConfig):
@@ -53,6 +55,7 @@ class UNet:
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Learn from `train`; `val` is looked at with `select: best` only."""
         import torch
+
         from segbench.training.compute import Compute
         from segbench.training.engine import train as train_network
         from segbench.training.inference import validation_dice

@@ -1,0 +1,323 @@
+"""The shared training loop: augmentation laws, schedule, checkpoints, resume to the bit, stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+import torch
+from small_stack import context, samples, write_stack
+
+from segbench.baselines.unet import UNet
+from segbench.datasets.isbi2012 import ISBI2012
+from segbench.errors import UserError
+from segbench.training import checkpoint as checkpoints
+from segbench.training.arrays import PairStore, prepare_image, prepare_target, resize_probabilities
+from segbench.training.augmentation import augment
+from segbench.training.compute import Compute
+from segbench.training.config import TrainingConfig
+from segbench.training.losses import IGNORE
+from segbench.training.schedule import Pace, learning_rate_factor
+
+Pairs: TypeAlias = tuple[list[torch.Tensor], list[torch.Tensor]]
+"""Images and their targets."""
+
+OFF: dict[str, Any] = {
+    "flip": False, "rotate90": False, "rotation": 0.0, "zoom": 0.0, "shift": 0.0, "shear": 0.0, "elastic": 0.0,
+}  # fmt: skip
+WARPS: list[dict[str, Any]] = [
+    {"flip": True},
+    {"rotate90": True},
+    {"rotation": 1.0},
+    {"zoom": 0.3},
+    {"shift": 0.3},
+    {"shear": 0.5},
+    {"elastic": 3.0, "elastic_spacing": 8},
+    {"flip": True, "rotate90": True, "rotation": 1.0, "zoom": 0.2, "shift": 0.1, "shear": 0.2, "elastic": 2.0},
+]
+LIGHTS = [{"brightness": 0.3}, {"contrast": 0.5}, {"gamma": 0.5}, {"color": 0.3}, {"noise": 0.1}]
+
+TINY: dict[str, Any] = {
+    "size": None, "crop": 32, "batch_size": 2, "epochs": 4, "iterations_per_epoch": 3, "base_channels": 4, "depth": 2,
+    "ema": 0.9, "noise": 0.05, "elastic": 1.0,
+}  # fmt: skip
+
+
+def settings(**values: Any) -> TrainingConfig:
+    return TrainingConfig.model_validate({"size": None, **OFF, **values})
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> ISBI2012:
+    return write_stack(tmp_path_factory.mktemp("isbi2012"))
+
+
+@pytest.fixture
+def pairs() -> Pairs:
+    """Images whose first channel is the target itself (0, 100 or 255), so that image and target can be compared."""
+    values = torch.tensor([0, 100, IGNORE], dtype=torch.uint8)
+    targets = [values[torch.randint(3, (24, 32), generator=generator(seed))] for seed in range(3)]
+    return [target[None].repeat(3, 1, 1) for target in targets], targets
+
+
+def test_nothing_switched_on_changes_nothing(pairs: Pairs) -> None:
+    images, targets = augment(pairs[0], pairs[1], settings(), generator())
+    assert torch.equal(targets, torch.stack(pairs[1]))
+    assert torch.allclose(images, torch.stack(pairs[0]) / 255, atol=1e-4)
+
+
+@pytest.mark.parametrize("warp", WARPS)
+def test_warps_change_the_view_and_keep_label_values(pairs: Pairs, warp: dict[str, Any]) -> None:
+    images, targets = augment(pairs[0], pairs[1], settings(**warp), generator(1))
+    assert set(targets.flatten().tolist()) <= {0, 100, IGNORE}
+    assert images.shape == (3, 3, 24, 32)
+    assert targets.dtype == torch.uint8
+    assert not torch.equal(targets, torch.stack(pairs[1]))
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+@pytest.mark.parametrize("warp", WARPS)
+def test_image_and_target_move_together(warp: dict[str, Any]) -> None:
+    """On a smooth ramp whose target is the rounded ramp they must still agree to a grey value."""
+    ramp = torch.arange(32).repeat(32, 1) * 7
+    target = [ramp.to(torch.uint8)]
+    images, targets = augment([target[0][None]], target, settings(**warp), generator(2))
+    assert (images[0, 0] * 255 - targets[0]).abs().max() <= 7
+
+
+def test_flips_and_quarter_turns_only_move_pixels(pairs: Pairs) -> None:
+    square = [[image[:, :, :24] for image in pairs[0]], [target[:, :24] for target in pairs[1]]]
+    images, targets = augment(square[0], square[1], settings(flip=True, rotate90=True), generator(3))
+    for image, target, original in zip(images, targets, square[1], strict=True):
+        assert torch.allclose(image[0] * 255, target.float(), atol=1e-2)
+        views = [original.rot90(turns).float() for turns in range(4)]
+        views += [view.flip(-1) for view in views]
+        assert any(torch.equal(target.float(), view) for view in views)
+
+
+@pytest.mark.parametrize("light", LIGHTS)
+def test_lights_leave_the_target_alone(pairs: Pairs, light: dict[str, float]) -> None:
+    images, targets = augment(pairs[0], pairs[1], settings(**light), generator())
+    assert torch.equal(targets, torch.stack(pairs[1]))
+    assert (images - torch.stack(pairs[0]) / 255).abs().max() > 0.01
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_the_same_generator_gives_the_same_batch(pairs: Pairs) -> None:
+    config = settings(**WARPS[-1], noise=0.1, crop=16)
+    first, again, other = (augment(pairs[0], pairs[1], config, generator(seed))[0] for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_crops_are_windows_of_the_image(pairs: Pairs) -> None:
+    _, targets = augment(pairs[0], pairs[1], settings(crop=8), generator())
+    for crop, target in zip(targets, pairs[1], strict=True):
+        windows = target.unfold(0, 8, 1).unfold(1, 8, 1).reshape(-1, 8, 8)
+        assert (windows == crop).all(dim=(1, 2)).any()
+
+
+def test_crops_of_images_of_several_sizes_one_smaller_than_the_crop() -> None:
+    targets = [torch.full(shape, value, dtype=torch.uint8) for shape, value in (((40, 20), 1), ((7, 5), 0))]
+    images, labels = augment([target[None] for target in targets], targets, settings(crop=16), generator())
+    assert images.shape == (2, 1, 16, 16)
+    assert (labels[0] == 1).all()
+    assert (labels[1] == 0).all()
+
+
+def test_targets_of_ignored_pixels_and_of_a_foreground_that_is_not_1(dataset: ISBI2012) -> None:
+    from dataclasses import replace
+
+    info = replace(dataset.info, foreground=7, ignore_label=9)
+    target = prepare_target(np.array([[0, 7, 9]]), settings(), info)
+    assert target.tolist() == [[0, 1, IGNORE]]
+    wide = prepare_target(np.array([[0, 7, 9]]).repeat(10, axis=1), settings(size=[8, 17]), info)
+    assert set(np.unique(wide)) == {0, 1, IGNORE}
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("grey", (8, 12, 1)), ("rgb", (8, 12, 3))])
+def test_images_are_prepared_alike_from_grey_and_colour(kind: str, shape: tuple[int, ...]) -> None:
+    config = settings(input=kind, size=[8, 12])
+    grey = np.full((30, 30), 77, dtype=np.uint8)
+    from_grey, from_color = prepare_image(grey, config), prepare_image(np.dstack([grey] * 3), config)
+    assert from_grey.shape == shape
+    assert (from_grey == 77).all()
+    assert np.array_equal(from_grey, from_color)
+
+
+def test_resized_probabilities_stay_in_range() -> None:
+    small = np.random.default_rng(0).random((5, 9), dtype=np.float32)
+    large = resize_probabilities(small, (31, 17))
+    assert large.shape == (31, 17)
+    assert small.min() <= large.min()
+    assert large.max() <= small.max()
+
+
+@pytest.mark.parametrize("limit", [0, 48 * 48 * 5, 2**30], ids=["nothing kept", "some kept", "all kept"])
+def test_the_store_gives_the_same_pairs_under_every_memory_limit(dataset: ISBI2012, limit: int) -> None:
+    chosen = samples(dataset, "val")
+    with PairStore(chosen, settings(), dataset.info, workers=2, limit=limit) as store:
+        for _ in range(2):
+            batches = list(store.batches([[4, 0], [0, 3]]))
+            for pair, index in zip([pair for batch in batches for pair in batch], [4, 0, 0, 3], strict=True):
+                assert np.array_equal(pair.image[..., 0], chosen[index].image)
+                assert np.array_equal(pair.target, chosen[index].labels)
+
+
+def test_cosine_schedule() -> None:
+    assert learning_rate_factor("cosine", 0.1, 0.05) == pytest.approx(0.5)
+    assert learning_rate_factor("cosine", 0.1, 0.1) == 1
+    assert learning_rate_factor("cosine", 0.1, 0.55) == pytest.approx(0.5)
+    assert learning_rate_factor("cosine", 0.1, 1.0) == pytest.approx(0, abs=1e-12)
+    assert learning_rate_factor("constant", 0.0, 0.7) == 1
+
+
+def test_the_clock_takes_over_when_the_machine_is_slow() -> None:
+    slow = Pace(100, limit_minutes=1, seconds_before=30)
+    assert slow.fraction(10) == pytest.approx(0.5, abs=0.01)
+    assert slow.cut
+    fast = Pace(100, limit_minutes=1, seconds_before=5)
+    assert fast.fraction(1) == 0.01
+    assert not fast.cut
+    assert Pace(100, limit_minutes=1, seconds_before=61).over(10)
+
+
+def fit(
+    dataset: ISBI2012, folder: Path, resume: bool = False, stop: Callable[[], bool] | None = None, **values: Any
+) -> UNet:
+    method = UNet({**UNet.info.defaults, **TINY, **values})
+    situation = context(dataset, folder, resume=resume)
+    situation.stop = stop or situation.stop
+    method.fit(samples(dataset, "train", 5), samples(dataset, "val", 2), situation)
+    return method
+
+
+def weights(method: UNet) -> dict[str, torch.Tensor]:
+    return method._fitted()[0].state_dict()
+
+
+def stop_after(asked: int) -> Callable[[], bool]:
+    """A user's interrupt at the n-th time that the loop asks."""
+    remaining = iter(range(asked))
+    return lambda: next(remaining, None) is None
+
+
+@pytest.mark.parametrize("select", ["last", "best"])
+def test_resume_is_exact_to_the_bit(dataset: ISBI2012, tmp_path: Path, select: str) -> None:
+    whole = weights(fit(dataset, tmp_path / "whole", select=select))
+    with pytest.raises(KeyboardInterrupt):
+        fit(dataset, tmp_path / "parts", stop=stop_after(2 * 3 + 1), select=select)
+    left = checkpoints.load_tensors(tmp_path / "parts" / checkpoints.FILE)[1]
+    assert left["epoch"] == 2
+    resumed = weights(fit(dataset, tmp_path / "parts", resume=True, select=select))
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+def test_training_leaves_the_global_generator_alone(dataset: ISBI2012, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    fit(dataset, tmp_path, epochs=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_stop_in_the_first_epoch_leaves_a_folder_to_start_again_from(dataset: ISBI2012, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(dataset, tmp_path, stop=lambda: True)
+    assert list(tmp_path.iterdir()) == []
+    fit(dataset, tmp_path, resume=True, epochs=1)
+
+
+def test_resume_refuses_another_configuration(dataset: ISBI2012, tmp_path: Path) -> None:
+    fit(dataset, tmp_path, epochs=1)
+    with pytest.raises(UserError, match=r"learning_rate is 0.5 now and was 0.001"):
+        fit(dataset, tmp_path, resume=True, epochs=1, learning_rate=0.5)
+
+
+def test_a_finished_run_resumes_to_itself(dataset: ISBI2012, tmp_path: Path) -> None:
+    first, again = weights(fit(dataset, tmp_path, epochs=1)), weights(fit(dataset, tmp_path, resume=True, epochs=1))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in first.items())
+
+
+def test_a_damaged_checkpoint_is_a_message(dataset: ISBI2012, tmp_path: Path) -> None:
+    fit(dataset, tmp_path, epochs=1)
+    path = tmp_path / checkpoints.FILE
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match="Delete it to start again"):
+        fit(dataset, tmp_path, resume=True, epochs=1)
+
+
+def test_a_half_written_checkpoint_is_never_seen(
+    dataset: ISBI2012, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill just before the new file takes its place: the old one is still whole, and training goes on from it."""
+    whole = weights(fit(dataset, tmp_path / "whole"))
+    written = iter(range(2))
+    replace = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if next(written, None) is None:
+            raise SystemExit("killed")
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(SystemExit):
+            fit(dataset, tmp_path / "killed")
+    resumed = weights(fit(dataset, tmp_path / "killed", resume=True))
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+def test_the_time_limit_ends_training_with_a_warning(dataset: ISBI2012, tmp_path: Path) -> None:
+    method = UNet({**UNet.info.defaults, **TINY, "epochs": 100000, "time_limit_minutes": 0.02})
+    warnings: list[str] = []
+    situation = context(dataset, tmp_path)
+    situation.warn = warnings.append
+    method.fit(samples(dataset, "train", 5), samples(dataset, "val", 0), situation)
+    assert "the time limit of 0.02 minutes shaped the training" in warnings[0]
+
+
+def test_progress_reports_the_loss_and_ends_complete(dataset: ISBI2012, tmp_path: Path) -> None:
+    seen: list[tuple[int, int, str]] = []
+    situation = context(dataset, tmp_path)
+    situation.progress = lambda done, total, text: seen.append((done, total, text))
+    UNet({**UNet.info.defaults, **TINY}).fit(samples(dataset, "train", 5), samples(dataset, "val", 0), situation)
+    assert seen[-1][:2] == (12, 12)
+    assert seen[-1][2].startswith("loss 0.")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"learning_rate": 1e30, "clip_norm": 0.0, "ema": 0.0, "epochs": 30}, "training diverged")],
+)
+def test_a_diverging_run_is_a_message(dataset: ISBI2012, tmp_path: Path, values: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        fit(dataset, tmp_path, **values)
+
+
+def test_an_empty_training_split_is_a_message(dataset: ISBI2012, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to learn from"):
+        UNet(UNet.info.defaults).fit(samples(dataset, "train", 0), samples(dataset, "val"), context(dataset, tmp_path))
+
+
+def test_best_without_validation_samples_warns(dataset: ISBI2012, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    situation = context(dataset, tmp_path)
+    situation.warn = warnings.append
+    method = UNet({**UNet.info.defaults, **TINY, "select": "best", "epochs": 1})
+    method.fit(samples(dataset, "train", 2), samples(dataset, "val", 0), situation)
+    assert "select=best needs validation samples" in warnings[0]
+
+
+def test_a_device_that_is_not_there_is_a_message() -> None:
+    with pytest.raises(UserError, match="Try --device cpu"):
+        Compute.choose("warp-drive", "auto")
