@@ -114,10 +114,8 @@ def binary_probabilities(values: Array, where: str) -> Prediction:
         return Prediction(probabilities=values.astype(np.float32) / np.float32(255))
     if values.dtype == np.bool_ or values.dtype.kind == "f":
         if np.isnan(values).any() or values.min(initial=0) < 0 or values.max(initial=0) > 1:
-            raise UserError(
-                f"{where}: holds {values.dtype} values from {np.nanmin(values):g} to {np.nanmax(values):g}"
-                f"{' and NaN' if np.isnan(values).any() else ''}; probabilities lie in 0..1"
-            )
+            found = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
+            raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
         return Prediction(probabilities=values.astype(np.float32))
     raise UserError(f"{where}: holds {values.dtype} values; expected probabilities as float 0..1 or uint8 0..255")
 

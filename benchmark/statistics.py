@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .files import atomic_path
-from .types import Metric, Statistic, UserError
+from .types import Array, Metric, Statistic, UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,23 +72,18 @@ class Statistics:
 
         schema = _schema(metrics)
         items = list(self)
-        rows = np.array([len(next(iter(s.columns.values()))) for s in items], np.int64)
+        rows = [len(next(iter(item.columns.values()))) for item in items]
         columns: dict[str, pa.Array] = {
-            "metric": pa.array(np.repeat(np.array([s.metric for s in items], object), rows), pa.string()),
-            "sample": pa.array(np.repeat(np.array([s.sample_id for s in items], object), rows), pa.string()),
-            "group": pa.array(np.repeat(np.array([s.group for s in items], object), rows), pa.string()),
-            "index": pa.array(np.repeat(np.array([s.index for s in items], np.int64), rows)),
+            "metric": _repeated([item.metric for item in items], rows),
+            "sample": _repeated([item.sample_id for item in items], rows),
+            "group": _repeated([item.group for item in items], rows),
+            "index": _numbers(np.repeat(np.array([item.index for item in items], np.int64), rows)),
         }
         for name, kind in schema.items():
-            present = [name in s.columns for s in items]
-            values = [
-                s.columns[name] if there else np.zeros(n, kind)
-                for s, there, n in zip(items, present, rows, strict=True)
-            ]
-            absent = np.repeat(~np.array(present, bool), rows)
-            joined = np.concatenate(values) if values else np.zeros(0, kind)
-            columns[name] = pa.array(joined, kind, mask=absent, from_pandas=False)
-        return pa.table(columns)
+            values = [item.columns.get(name, np.zeros(n, kind)) for item, n in zip(items, rows, strict=True)]
+            present = np.repeat(np.array([name in item.columns for item in items], bool), rows)
+            columns[name] = _numbers(np.concatenate([*values, np.zeros(0, kind)]), present)
+        return pa.Table.from_arrays(list(columns.values()), names=list(columns))
 
     @classmethod
     def from_parquet(cls, path: Path, metrics: Mapping[str, Metric]) -> Statistics:
@@ -104,6 +99,24 @@ class Statistics:
         if missing:
             raise UserError(f"{path}: is no table of statistics: it has no column {', '.join(missing)}")
         return cls(_rows(path, table, metrics))
+
+
+def _repeated(values: list[str], times: list[int]) -> pa.Array:
+    """An Arrow column of strings, each repeated."""
+    import pyarrow as pa
+
+    parts = [pa.repeat(pa.scalar(value, pa.string()), n) for value, n in zip(values, times, strict=True)]
+    return pa.concat_arrays(parts) if parts else pa.nulls(0, pa.string())
+
+
+def _numbers(values: Array, present: Array | None = None) -> pa.Array:
+    """An Arrow column over a NumPy array; built from buffers, as `pyarrow.array` would import pandas first."""
+    import pyarrow as pa
+
+    valid = None if present is None else pa.py_buffer(np.packbits(present, bitorder="little").tobytes())
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))]
+    )
 
 
 def _schema(metrics: Iterable[Metric]) -> dict[str, Literal["int64", "float64"]]:

@@ -81,7 +81,8 @@ def check_method(make: Callable[[], Method], train: Samples, val: Samples, folde
     context = FitContext(dataset=info, device="cpu", seed=seed, folder=_new(folder / "fit"))
     method.fit(train, val, context)
     _expect(
-        all(np.array_equal(a, _labels(s)) for a, s in zip(before, train, strict=True)), "fit changed its training samples"
+        all(np.array_equal(a, _labels(s)) for a, s in zip(before, train, strict=True)),
+        "fit changed its training samples",
     )
     images = [sample.image for sample in train if sample.image is not None]
     predictions = method.predict(images)

@@ -1,0 +1,126 @@
+"""Statistics merge, store and do not depend on who measured them; intervals follow from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segbench.errors import UserError
+from segbench.evaluation import evaluate
+from segbench.intervals import bootstrap_weights, resampling_unit, score_intervals
+from segbench.registry import make_dataset, metrics, metrics_of
+from segbench.statistics import Statistics
+from segbench.testing import check_metric
+from segbench.types import Dataset, Prediction, Sample
+
+
+def _noisy(dataset: Dataset, ids: tuple[str, ...]) -> list[tuple[Sample, Prediction]]:
+    random = np.random.default_rng(0)
+    pairs = []
+    for sample_id in ids:
+        sample = dataset.load(sample_id, ("labels",))
+        assert sample.labels is not None
+        values = 0.3 * sample.labels + 0.7 * random.random(sample.labels.shape)
+        pairs.append((sample, Prediction(probabilities=values.astype(np.float32))))
+    return pairs
+
+
+@pytest.mark.parametrize("name", sorted(metrics()))
+def test_every_metric_obeys_the_laws(name: str, stacks: Path, tmp_path: Path) -> None:
+    dataset = make_dataset("isbi2012", stacks)
+    check_metric(metrics()[name], _noisy(dataset, dataset.ids("test")), dataset.info, tmp_path)
+
+
+@settings(max_examples=20, deadline=None)
+@given(order=st.permutations(range(6)), cut=st.integers(0, 6))
+def test_any_sharding_and_order_gives_the_same_bytes(order: list[int], cut: int) -> None:
+    random = np.random.default_rng(5)
+    metric = metrics()["partition"]
+    items = [
+        metric.measure(
+            Sample(f"s{n}", "g", n, labels=(random.random((12, 9)) < 0.7).astype(np.uint8)),
+            Prediction(probabilities=random.random((12, 9)).astype(np.float32)),
+        )
+        for n in range(6)
+    ]
+    shuffled = [items[position] for position in order]
+    merged = Statistics(shuffled[cut:]).merge(Statistics(shuffled[:cut]))
+    assert merged == Statistics(items)
+    info = make_dataset_info()
+    first, second = (metric.compute(s.of("partition"), info) for s in (merged, Statistics(items)))
+    assert np.array(list(first.values())).tobytes() == np.array(list(second.values())).tobytes()
+
+
+def make_dataset_info() -> Any:
+    from segbench.registry import dataset_class
+
+    return dataset_class("isbi2012").info
+
+
+def test_a_process_pool_gives_the_same_table(stacks: Path, tmp_path: Path) -> None:
+    dataset = make_dataset("isbi2012", stacks)
+    families = metrics_of(dataset.info)
+    pairs = [(sample.id, prediction) for sample, prediction in _noisy(dataset, dataset.ids("test"))]
+    files = []
+    for workers, order in ((0, pairs), (2, pairs[::-1])):
+        path = tmp_path / f"{workers}.parquet"
+        evaluate(dataset, families, order, workers=workers).to_parquet(path, families)
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+
+
+def test_merging_leaves_both_sides_alone_and_refuses_a_sample_twice(stacks: Path) -> None:
+    dataset = make_dataset("isbi2012", stacks)
+    metric = metrics()["binary-overlap"]
+    one, two = (metric.measure(*pair) for pair in _noisy(dataset, dataset.ids("test")[:2]))
+    first, second = Statistics([one]), Statistics([two])
+    assert len(first.merge(second)) == 2
+    assert (len(first), len(second)) == (1, 1)
+    with pytest.raises(UserError, match="measured twice"):
+        first.merge(Statistics([one]))
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "statistics.parquet"
+    path.write_bytes(b"PAR1 nothing")
+    with pytest.raises(UserError, match=r"statistics\.parquet"):
+        Statistics.from_parquet(path, metrics())
+
+
+def test_whole_groups_are_drawn_where_there_are_five() -> None:
+    groups = [f"video {n // 3}" for n in range(15)]
+    assert resampling_unit(groups) == "groups"
+    weights = np.concatenate(list(bootstrap_weights(groups, 50)))
+    assert weights.shape == (50, 15)
+    assert (weights.reshape(50, 5, 3).min(axis=2) == weights.reshape(50, 5, 3).max(axis=2)).all()
+    assert (weights.reshape(50, 5, 3)[:, :, 0].sum(axis=1) == 5).all()
+    assert resampling_unit(groups[:12]) == "samples"
+    assert (np.concatenate(list(bootstrap_weights(groups[:12], 50))).sum(axis=1) == 12).all()
+
+
+def test_an_interval_is_the_percentile_of_plain_resampling(stacks: Path) -> None:
+    dataset = make_dataset("isbi2012", stacks)
+    metric = metrics()["binary-overlap"]
+    measured = [metric.measure(*pair) for pair in _noisy(dataset, dataset.ids("train"))]
+    low, high = score_intervals(metric, measured, dataset.info)["dice"]
+    random = np.random.default_rng(9)
+    draws = []
+    for _ in range(2000):
+        drawn = [measured[n] for n in random.integers(0, len(measured), len(measured))]
+        draws.append(metric.compute(drawn, dataset.info)["dice"])
+    expected = np.quantile(draws, (0.025, 0.975))
+    width = expected[1] - expected[0]
+    assert [low, high] == pytest.approx(expected.tolist(), abs=0.1 * width)
+    assert low < metric.compute(measured, dataset.info)["dice"] < high
+
+
+def test_one_sample_has_no_interval(stacks: Path) -> None:
+    dataset = make_dataset("isbi2012", stacks)
+    metric = metrics()["binary-overlap"]
+    interval = score_intervals(metric, [metric.measure(*_noisy(dataset, ("slice-00",))[0])], dataset.info)["dice"]
+    assert np.isnan(interval).all()
