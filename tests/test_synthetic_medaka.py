@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import label
+from scipy.ndimage import binary_dilation, label
 from scipy.signal import find_peaks
+
 from segbench.errors import UserError
 from segbench.synthetic.medaka import (
     FULL,
@@ -24,7 +25,8 @@ from segbench.synthetic.medaka import (
     sequences,
     synthesize,
 )
-from segbench.synthetic.medaka_heart import axes, draw_heart, moments
+from segbench.synthetic.medaka_heart import axes, draw_heart, moments, rasterise
+from segbench.synthetic.medaka_render import Scene
 
 REAL_MASKS = Path(__file__).parents[1].parent / "shared" / "data" / "heartseg" / "lateral_mask.zip"
 TINY = Plan(
@@ -86,7 +88,7 @@ def test_layout_is_the_official_one(tiny: Path) -> None:
     names = [path.name for path in sorted((tiny / "train_images/lateral_sample_gray").iterdir())]
     # Two films of five frames with their own numbers; the second lacks the one in the middle, as the real 2508.
     assert names == [f"{n:04d}_sample.tif" for n in (0, 1, 2, 3, 4, 224, 225, 227, 228)]
-    assert [path.name for path in sorted((tiny / "test_images/frames_N0092").iterdir())][-1] == "0059.tif"
+    assert max(path.name for path in (tiny / "test_images/frames_N0092").iterdir()) == "0059.tif"
     assert not list(tiny.parent.glob("*.partial"))
 
 
@@ -174,6 +176,26 @@ def test_outline_has_the_axes_it_claims() -> None:
         _, centroid, covariance = moments(state.outline)
         assert axes(covariance) == pytest.approx((state.major, state.minor), abs=0.02)
         assert centroid == pytest.approx(state.centre, abs=0.02)
+
+
+def redness(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return picture[..., 0] - picture[..., 1:].mean(axis=-1)
+
+
+def test_picture_shows_blood_where_the_mask_is_and_when_it_is_full() -> None:
+    hearts = [draw_heart(np.random.default_rng([2, i]), ("lateral", "ventral")[i % 2], 12) for i in range(24)]
+    mirrored = next(heart for heart in hearts if heart.mirrored)
+    for heart in (*hearts[:4], mirrored):
+        scene = Scene(heart, np.random.default_rng(0))
+        contrast = []
+        for time in heart.knots[2:4]:
+            mask = rasterise(heart.state(float(time)).outline)
+            ring = binary_dilation(mask, iterations=14) & ~binary_dilation(mask, iterations=4)
+            red = redness(scene.frame(float(time)))
+            contrast.append(red[mask].mean() - red[ring].mean())
+        diastole, systole = contrast
+        assert diastole > 12
+        assert diastole > systole + 5
 
 
 def like_extrema(area: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -29,9 +29,7 @@ GENERATOR_VERSION = "1"
 MARKER = "segbench-synthetic.json"
 TRUTH = "synthetic_truth.json"
 _PARTIAL_SIGN = "segbench-synthetic.partial"
-_NOTICE = (
-    "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
-)
+_NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
 
 _VIEWS = ("lateral", "ventral")
 _SETS = ("train", "short", "long")
@@ -205,9 +203,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def _run(
-    films: list[Sequence], seed: int, root: Path, workers: int | None
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def _run(films: list[Sequence], seed: int, root: Path, workers: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Make every film and yield (position, truth) as they are finished, the longest first."""
     order = sorted(range(len(films)), key=lambda i: -films[i].n_frames)
     processes = min(workers or os.cpu_count() or 1, len(films))

@@ -63,8 +63,8 @@ class Wobble:
 class State:
     """The ventricle at one instant.
 
-    ``contraction`` is 0 when full and 1 when empty; ``phase`` is 0 at a diastole and 1 at the next; ``centre``
-    (x, y) and the axes are in pixels, ``angle`` in radians; ``drift`` is the shift of the whole animal;
+    ``contraction`` is 0 when full and 1 when empty; ``phase`` grows from 0 at a diastole to 1 at the next.
+    ``centre`` (x, y) and axes are in pixels, ``angle`` in radians; ``drift`` (x, y) shifts the whole animal;
     ``outline`` is (N, 2) x, y.
     """
 
@@ -125,9 +125,7 @@ class Heart:
         if self.mirrored:
             outline, x, angle = (outline * (-1, 1) + (WIDTH - 1, 0))[::-1], WIDTH - 1 - x, np.pi - angle
             drift = (-drift[0], drift[1])
-        return State(
-            contraction, self.phase(t), float(major), float(minor), (x, y), float(angle), drift, outline
-        )
+        return State(contraction, self.phase(t), float(major), float(minor), (x, y), float(angle), drift, outline)
 
     def phase(self, t: float) -> float:
         """Position in the beat, 0 at a diastole, growing evenly to 1 at the next."""
@@ -176,9 +174,7 @@ def draw_heart(rng: np.random.Generator, view: str, n_frames: int) -> Heart:
     wobbles = tuple(Wobble.draw(rng, *pair) for pair in limits)
     mirrored = view == "ventral" and rng.random() < 0.2
     bend = 0.12 * float(normal(rng, 1)[0])
-    return Heart(
-        view, mirrored, knots, log_axes, place, slopes, shape, systolic, bend, np.array(dents), wobbles
-    )
+    return Heart(view, mirrored, knots, log_axes, place, slopes, shape, systolic, bend, np.array(dents), wobbles)
 
 
 def _draw_knots(rng: np.random.Generator, view: str, n_frames: int) -> Floats:
@@ -228,9 +224,7 @@ def fit_axes(shape: Floats, major: float, minor: float, angle: float, centre: tu
     """Stretch, turn and move a polygon so that its inside has exactly these axes, angle and centroid."""
     _, mean, covariance = moments(shape)
     determinant = np.sqrt(covariance[0, 0] * covariance[1, 1] - covariance[0, 1] ** 2)
-    root = (covariance + determinant * np.eye(2)) / np.sqrt(
-        covariance[0, 0] + covariance[1, 1] + 2 * determinant
-    )
+    root = (covariance + determinant * np.eye(2)) / np.sqrt(covariance[0, 0] + covariance[1, 1] + 2 * determinant)
     whitened = (shape - mean) @ np.linalg.inv(root)
     cosine, sine = np.cos(angle), np.sin(angle)
     fitted = whitened * (major / 4, minor / 4) @ np.array([[cosine, sine], [-sine, cosine]]) + centre

@@ -15,14 +15,13 @@ from .medaka_scenery import (
     ROWS,
     Chamber,
     Layer,
+    Skin,
     X,
     Y,
     band,
     ellipse,
     lateral,
     paint,
-    relief,
-    texture,
     ventral,
 )
 
@@ -52,19 +51,26 @@ class Scene:
 
     def __init__(self, heart: Heart, rng: np.random.Generator) -> None:
         self._heart, self._rng = heart, rng
-        self._rough, self._fine = texture(rng, 14), texture(rng, 5)
+        self._skin = Skin(rng)
         draw = lateral if heart.view == "lateral" else ventral
-        self._canvas, self._chambers = draw(heart, rng, self._rough, self._fine)
+        self._canvas, self._chambers = draw(heart, rng, self._skin)
         self._light = _light(rng, heart.view)
-        self._sharpness = 0.6 + 0.7 * float(rng.random())
-        self._blood = np.float32(0.85 + 0.4 * rng.random())
+        self._sharpness = 0.35 + 0.6 * float(rng.random())
+        self._blood = np.float32(0.65 + 0.4 * rng.random())
         self._grain = _grain(rng)
+        speckle = 1 + np.float32(0.16) * (self._skin.fine + self._skin.relief) + np.float32(0.1) * self._skin.rough
+        self._speckle = np.clip(speckle, 0.3, 1.8)
+        # Blur at the blood's edge (half-resolution pixels), paleness between its two pools, the fuller pool.
+        self._haziness = 1.5 + 2.5 * float(rng.random())
+        self._gap = np.float32((0.0 if heart.view == "lateral" else 0.3) + 0.45 * rng.random())
+        self._uneven = np.float32(0.5 * (rng.random() - 0.5))
 
     def frame(self, t: float) -> Image:
         """Colour picture (HEIGHT, WIDTH, 3) at time ``t`` (frames)."""
         state = self._heart.state(t)
         canvas = self._canvas.copy()
-        self._absorb(canvas, sum((self._depth(chamber, t) for chamber in self._chambers), np.zeros_like(X)))
+        depths = [self._depth(chamber, t) for chamber in self._chambers]
+        self._absorb(canvas, np.asarray(sum(depths), dtype=np.float32))
         self._ventricle(canvas, state)
         half = np.clip(canvas * self._light + np.float32(0.5), 0, 255).astype(np.uint8)
         half = blur(half, self._sharpness)
@@ -82,54 +88,40 @@ class Scene:
 
     def _depth(self, chamber: Chamber, t: float) -> Layer:
         """Blood in a chamber that fills while the ventricle empties."""
-        full = np.float32(chamber.rest + (1 - chamber.rest) * self._heart.contraction(t + chamber.lead))
-        size = np.float32(0.62) + np.float32(0.38) * full
-        warp = self._rough * 3
-        body = ellipse(
-            chamber.x, chamber.y, chamber.rx * float(size), chamber.ry * float(size), 16, chamber.tilt, warp
-        )
-        core = ellipse(
-            chamber.x, chamber.y, chamber.rx * float(size), chamber.ry * float(size), 50, chamber.tilt, warp
-        )
-        grains = np.clip(1 + np.float32(0.12) * self._fine + np.float32(0.10) * relief(self._fine), 0.5, 1.5)
-        return np.asarray(np.float32(chamber.strength) * full * (body * 0.5 + core * 0.6) * grains)
+        full = chamber.rest + (1 - chamber.rest) * self._heart.contraction(t + chamber.lead)
+        rx, ry = ((0.62 + 0.38 * full) * half_axis for half_axis in (chamber.rx, chamber.ry))
+        warp = self._skin.rough * 3
+        body, core = (ellipse(chamber.x, chamber.y, rx, ry, soft, chamber.tilt, warp) for soft in (16, 50))
+        return np.asarray(np.float32(chamber.strength * full) * (body * 0.5 + core * 0.6) * self._speckle)
 
     def _ventricle(self, canvas: Layer, state: State) -> None:
-        """Draw the muscle wall and the blood inside it."""
+        """Draw the ventricle: its muscle, brighter at the rim and thicker when contracted, and its blood."""
         centre = np.array(state.centre) - state.drift
         outline = state.outline - state.drift
         if self._heart.mirrored:
             outline, centre = outline * (-1, 1) + (WIDTH - 1, 0), centre * (-1, 1) + (WIDTH - 1, 0)
-        wall = 3.0 + 5.0 * state.contraction
-        outer, edge, inner = (
-            _filled(_grown(outline, centre, by), sigma)
-            for by, sigma in ((wall, 1.2), (0.0, 0.7), (-4.0, 1.6))
-        )
-        muscle = np.float32(0.30) * outer + np.float32(0.30) * (outer - edge)
-        grains = relief(self._fine)
-        pale = np.array([152, 146, 134], dtype=np.float32) + (9 * grains + 5 * self._rough)[..., None]
-        paint(canvas, np.clip(muscle, 0, 1), pale)
+        outer = _filled(_grown(outline, centre, 3.0 + 5.0 * state.contraction), 1.2)
+        edge, inner = _filled(outline, 0.7), _filled(_grown(outline, centre, -4.0), 1.6)
+        lit = self._skin.relief
+        pale = np.array([152, 146, 134], dtype=np.float32) + (9 * lit + 5 * self._skin.rough)[..., None]
+        paint(canvas, np.clip(np.float32(0.30) * outer + np.float32(0.30) * (outer - edge), 0, 1), pale)
         rim = np.clip(edge - inner, 0, 1)
-        paint(canvas, np.float32(0.35) * rim * np.clip(0.5 + 0.5 * grains, 0, 1), (205, 200, 190))
-        paint(canvas, np.float32(0.30) * rim * np.clip(0.5 - 0.5 * grains, 0, 1), (48, 44, 46))
-        deep = _filled(_grown(outline, centre, -6.0), 5.5)
+        paint(canvas, np.float32(0.30) * rim * np.clip(0.4 + 0.5 * lit, 0, 1), (205, 200, 190))
+        paint(canvas, np.float32(0.30) * rim * np.clip(0.5 - 0.5 * lit, 0, 1), (48, 44, 46))
+        near = _filled(_grown(outline, centre, -6.0), self._haziness)
+        deep = _filled(_grown(outline, centre, -9.0), 7.0)
         full = np.float32(0.30 + 0.70 * (1 - state.contraction))
-        speckle = np.clip(1 + np.float32(0.15) * self._fine + np.float32(0.14) * grains, 0.4, 1.7)
-        self._absorb(
-            canvas,
-            full
-            * (np.float32(0.45) * inner + np.float32(0.75) * deep)
-            * speckle
-            * self._pools(state, centre),
-        )
+        depth = (np.float32(0.45) * near + np.float32(0.75) * deep) * self._pools(state, centre)
+        self._absorb(canvas, full * depth * self._speckle)
 
     def _pools(self, state: State, centre: Floats) -> Layer:
         """Share of blood along the long axis: two pools with a paler place between them."""
         angle = np.pi - state.angle if self._heart.mirrored else state.angle
         cosine, sine = np.round((np.cos(angle), np.sin(angle)), 6).astype(np.float32)
         along = (X - np.float32(round(centre[0], 3))) * cosine + (Y - np.float32(round(centre[1], 3))) * sine
-        gap = 0.15 if self._heart.view == "lateral" else 0.6
-        return 1 - np.float32(gap) * band(along, float(round(0.16 * state.major, 3)))
+        along = along / np.float32(round(0.5 * state.major, 3)) + np.float32(0.12) * self._skin.rough
+        share = (1 - self._gap * band(along, 0.35)) * (1 + self._uneven * np.clip(along, -1, 1))
+        return np.asarray(share, dtype=np.float32)
 
 
 def _grown(outline: Floats, centre: Floats, by: float) -> Floats:
@@ -163,8 +155,8 @@ def _light(rng: np.random.Generator, view: str) -> Layer:
     dx, dy = X / np.float32(WIDTH) - np.float32(0.5), Y / np.float32(HEIGHT) - np.float32(0.5)
     tilt_x, tilt_y = np.float32(0.25) * (rng.random(2).astype(np.float32) - np.float32(0.5))
     field = 1 + tilt_x * dx + tilt_y * dy - np.float32(0.25) * (dx * dx + dy * dy)
-    exposure = (0.82 if view == "lateral" else 0.95) + 0.3 * float(rng.random())
-    balance = exposure * (1 + 0.03 * np.clip(normal(rng, 3), -2, 2))
+    exposure = (0.92 if view == "lateral" else 0.95) + 0.3 * float(rng.random())
+    balance = exposure * (1 + 0.02 * np.clip(normal(rng, 3), -2, 2))
     return np.asarray(field[..., None] * balance.astype(np.float32))
 
 

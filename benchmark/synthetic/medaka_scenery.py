@@ -5,6 +5,7 @@ arithmetic, 8-bit blurs, exact resizing. That is why textures are normalised wit
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +46,25 @@ def texture(rng: np.random.Generator, cell: float, stretch: tuple[float, float] 
     return np.asarray(centred / math.sqrt(int((centred * centred).sum()) / total.size), dtype=np.float32)
 
 
-def relief(rough: Layer) -> Layer:
-    """Oblique light on a rough surface, as interference contrast shows it: mean 0, sd about 1."""
+def relief(rough: Layer, gain: float) -> Layer:
+    """Oblique light on a rough surface, as in interference contrast: mean 0, sd near 1 if ``gain`` fits."""
     slope = np.zeros_like(rough)
     slope[1:, 1:] = rough[1:, 1:] - rough[:-1, :-1]
-    return np.clip(slope * 2, -3, 3)
+    return np.asarray(np.clip(slope * np.float32(gain), -3, 3))
+
+
+class Skin:
+    """The textures of one animal, (ROWS, COLUMNS) each: tones, lumps, grains, their relief, and folds."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.broad, self.rough, self.fine = texture(rng, 44), texture(rng, 13), texture(rng, 5)
+        grain, crease = texture(rng, 2.4), texture(rng, 26)
+        patchy = smooth(0.55 + 0.35 * texture(rng, 30))
+        self.relief = (relief(self.rough, 2.5) * np.float32(0.6) + relief(self.fine, 1.6)) * (0.35 + patchy)
+        self.relief += relief(grain, 0.7) * (1 - np.float32(0.6) * patchy)
+        # Folds and cell borders follow a contour line of a texture: dark on one side, bright on the other.
+        where = smooth(0.3 + 0.5 * self.broad + 0.3 * self.rough)
+        self.folds = (band(crease - np.float32(0.05), 0.10) - band(crease + np.float32(0.09), 0.10)) * where
 
 
 def paint(canvas: Layer, alpha: Layer, colour: Layer | tuple[float, float, float]) -> None:
@@ -91,7 +106,7 @@ def _uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return low + (high - low) * float(rng.random())
 
 
-def _steps(start: float, steps: list[tuple[float, float, float]]) -> Layer:
+def _steps(start: float, steps: Sequence[tuple[float, float, float]]) -> Layer:
     """A curve over x: ``start`` on the left plus smooth steps (centre, width, rise), (ROWS, COLUMNS)."""
     curve = np.full_like(X, start)
     for centre, width, rise in steps:
@@ -99,18 +114,22 @@ def _steps(start: float, steps: list[tuple[float, float, float]]) -> Layer:
     return curve
 
 
-def _tissue(base: tuple[float, float, float], rough: Layer, fine: Layer, strength: float = 1.0) -> Layer:
+def _tissue(base: tuple[float, float, float], skin: Skin, strength: float = 1.0) -> Layer:
     """A textured surface of one colour, (ROWS, COLUMNS, 3)."""
-    shade = np.float32(strength) * (
-        np.float32(9) * rough + np.float32(4) * fine + np.float32(6) * relief(fine)
-    )
-    tint = np.array([1.0, 0.95, 0.88], dtype=np.float32)
+    shade = np.float32(12) * skin.broad + np.float32(7) * skin.rough + np.float32(3.5) * skin.fine
+    shade = np.float32(strength) * (shade + np.float32(9) * skin.relief + np.float32(24) * skin.folds)
+    tint = np.array([1.0, 0.97, 0.93], dtype=np.float32)
     return np.asarray(np.array(base, dtype=np.float32) + shade[..., None] * tint)
 
 
-def _pigment(
-    canvas: Layer, rng: np.random.Generator, count: int, box: tuple[float, float, float, float]
-) -> None:
+def _colour(rng: np.random.Generator, low: float, high: float, *parts: float) -> tuple[float, float, float]:
+    """A colour of random brightness whose red, green and blue are these ``parts`` of it, a little varied."""
+    level = _uniform(rng, low, high)
+    red, green, blue = (level * part * _uniform(rng, 0.975, 1.025) for part in parts)
+    return red, green, blue
+
+
+def _pigment(canvas: Layer, rng: np.random.Generator, count: int, box: tuple[float, float, float, float]) -> None:
     """Dark pigment cells at random places in a box (left, top, right, bottom)."""
     for _ in range(count):
         x, y = _uniform(rng, box[0], box[2]), _uniform(rng, box[1], box[3])
@@ -120,170 +139,157 @@ def _pigment(
 
 def _dome(canvas: Layer, rng: np.random.Generator, x: float, y: float, radius: float, rough: Layer) -> None:
     """A pale sphere with a dark rim, bright towards the lamp: lens-like sideways, yolk from below."""
-    bright = np.array(
-        [_uniform(rng, 135, 185), _uniform(rng, 130, 165), _uniform(rng, 110, 155)], dtype=np.float32
-    )
-    dark = np.array([_uniform(rng, 35, 75), _uniform(rng, 38, 75), _uniform(rng, 42, 85)], dtype=np.float32)
-    ratio = _uniform(rng, 0.9, 1.05)
-    outer = ellipse(x, y, radius + 9, (radius + 9) * ratio, 14, warp=rough * 2)
-    paint(canvas, np.float32(0.85) * outer, (58, 46, 38))
-    height = smooth(
-        (np.float32(y + 0.75 * radius) - Y) / np.float32(1.35 * radius) + np.float32(0.08) * rough
-    )
+    warmth = _uniform(rng, 0.66, 0.98)
+    bright = np.array(_colour(rng, 150, 195, 1.0, 0.5 + 0.5 * warmth, warmth), dtype=np.float32)
+    dark = np.array(_colour(rng, 30, 85, 0.9, 0.93, 1.0), dtype=np.float32)
+    ratio, edge = _uniform(rng, 0.9, 1.05), _uniform(rng, 5, 16)
+    outer = ellipse(x, y, radius + edge, (radius + edge) * ratio, 2 * edge, warp=rough * 3)
+    paint(canvas, np.float32(_uniform(rng, 0.5, 0.9)) * outer, _colour(rng, 45, 75, 1.0, 0.85, 0.72))
+    height = smooth((np.float32(y + 0.75 * radius) - Y) / np.float32(1.35 * radius) + np.float32(0.08) * rough)
     surface = dark + height[..., None] * (bright - dark) + (np.float32(4) * rough)[..., None]
-    paint(canvas, ellipse(x, y, radius - 2, (radius - 2) * ratio, 9), surface)
-    paint(canvas, np.float32(0.25) * ellipse(x, y - 0.86 * radius, 0.6 * radius, 6, 8), (225, 222, 214))
+    paint(canvas, ellipse(x, y, radius - 2, (radius - 2) * ratio, 5 + edge), surface)
 
 
-def lateral(heart: Heart, rng: np.random.Generator, rough: Layer, fine: Layer) -> tuple[Layer, list[Chamber]]:
+def lateral(heart: Heart, rng: np.random.Generator, skin: Skin) -> tuple[Layer, list[Chamber]]:
     """The animal from its side: dark background above, heart under bright skin, pale dome to the right."""
     x, y = float(heart.place[0]), float(heart.place[1])
     major, minor = (round(float(size), 2) for size in np.exp(heart.log_axes[::2].max(axis=0)))
-    level = _uniform(rng, 0.8, 1.25)
     canvas = np.empty((ROWS, COLUMNS, 3), dtype=np.float32)
-    canvas[:] = (
-        np.array([47, 54, 65], dtype=np.float32) * np.float32(level) + (np.float32(0.7) * rough)[..., None]
-    )
-    top = y - minor / 2 - _uniform(rng, 14, 30)
-    rim = _steps(
-        y + _uniform(rng, -18, 12),
-        [(x - 175, 150, -14), (x - 85, 150, top - y + 10), (x + 95, 190, _uniform(rng, -40, -15))],
-    )
-    rim += np.float32(3.0) * rough + np.float32(0.8) * fine
-    below = Y - rim
-    paint(canvas, np.float32(0.55) * smooth((below + 26) / 40), (112, 120, 134))
-    warm = (_uniform(rng, 92, 118), _uniform(rng, 88, 108), _uniform(rng, 76, 98))
-    paint(canvas, smooth((below + 4) / 16), _tissue(warm, rough, fine))
-    skin = band(below - np.float32(13), 20) * np.clip(0.6 + 0.25 * rough + 0.2 * relief(fine), 0, 1)
-    paint(canvas, np.float32(0.7) * skin, (158, 162, 172))
-    paint(canvas, np.float32(0.35) * band(below - np.float32(30), 7) * np.clip(rough, 0, 1), (60, 62, 74))
-    _lateral_flank(canvas, rng, x, y, minor, rough, fine, smooth(below / 10))
+    canvas[:] = np.array(_colour(rng, 46, 72, 0.73, 0.84, 1.0), dtype=np.float32)
+    below = Y - _lateral_rim(rng, x, y, minor, skin)
+    haze = _uniform(rng, 20, 44)
+    paint(canvas, np.float32(0.6) * smooth((below + np.float32(haze)) / np.float32(haze * 1.5)), (104, 110, 122))
+    body = smooth((below + 4) / 16)
+    paint(canvas, body, _tissue(_colour(rng, 100, 126, 1.0, 0.97, 0.90), skin, 1.2))
+    _lateral_flank(canvas, rng, x, y, minor, skin, smooth(below / 10))
+    glow = band(below - np.float32(12), _uniform(rng, 16, 28))
+    glow = glow * np.clip(0.62 + 0.2 * skin.broad + 0.12 * skin.rough + 0.12 * skin.relief, 0, 1)
+    paint(canvas, np.float32(0.8) * glow, (160, 162, 170))
+    grey = band(below - np.float32(34), 16) * np.clip(0.3 + 0.5 * skin.broad + 0.2 * skin.rough, 0, 1)
+    paint(canvas, np.float32(0.6) * grey, (70, 74, 88))
     _dome(
-        canvas, rng, x + _uniform(rng, 195, 245), y + _uniform(rng, 45, 115), _uniform(rng, 100, 130), rough
+        canvas,
+        rng,
+        x + _uniform(rng, 195, 245),
+        y + _uniform(rng, 45, 115),
+        _uniform(rng, 100, 130),
+        skin.rough,
     )
     if rng.random() < 0.7:
-        black = ellipse(
-            x + _uniform(rng, 220, 290), y + _uniform(rng, 240, 300), 130, 110, 22, warp=rough * 3
-        )
+        black = ellipse(x + _uniform(rng, 220, 290), y + _uniform(rng, 240, 300), 130, 110, 22, warp=skin.rough * 3)
         paint(canvas, np.float32(0.95) * black, (8, 9, 12))
     streak = band(below - np.float32(22), 8) * smooth((X - np.float32(x + _uniform(rng, 90, 150))) / 40)
-    paint(canvas, np.float32(_uniform(rng, 0, 0.8)) * streak * np.clip(0.5 + rough, 0, 1), (18, 14, 16))
+    paint(canvas, np.float32(_uniform(rng, 0, 0.8)) * streak * np.clip(0.5 + skin.rough, 0, 1), (18, 14, 16))
     _pigment(canvas, rng, int(rng.integers(1, 5)), (x - 60, y + 20, x + 150, y + 120))
-    bulbus = Chamber(
-        x - 0.5 * major - 32,
-        y + 12 + _uniform(rng, -6, 10),
-        46,
-        27,
-        -0.15,
-        0.25,
-        1.0,
-        _uniform(rng, 0.5, 0.9),
-    )
-    atrium = Chamber(
-        x + 50 + _uniform(rng, -12, 12), y - 0.42 * minor, 48, 31, -0.3, 0.12, -0.4, _uniform(rng, 0.6, 1.0)
-    )
-    sinus = Chamber(x + 128 + _uniform(rng, -8, 8), y - 46, 36, 23, -0.3, 0.6, -1.5, _uniform(rng, 0.6, 1.1))
-    return canvas, [atrium, bulbus, sinus]
+    return canvas, [
+        Chamber(
+            x + 50 + _uniform(rng, -12, 12),
+            y - 0.42 * minor,
+            48,
+            31,
+            -0.3,
+            0.12,
+            -0.4,
+            _uniform(rng, 0.5, 0.9),
+        ),
+        Chamber(
+            x - 0.5 * major - 32,
+            y + _uniform(rng, 6, 22),
+            46,
+            27,
+            -0.15,
+            0.25,
+            1.0,
+            _uniform(rng, 0.35, 0.75),
+        ),
+        Chamber(x + _uniform(rng, 120, 136), y - 46, 36, 23, -0.3, 0.6, -1.5, _uniform(rng, 0.5, 1.0)),
+    ]
+
+
+def _lateral_rim(rng: np.random.Generator, x: float, y: float, minor: float, skin: Skin) -> Layer:
+    """Height of the upper edge of the body at every pixel's column, rising to the right over the heart."""
+    top = y - minor / 2 - _uniform(rng, 14, 30)
+    left = y + _uniform(rng, -18, 12)
+    steps = [(x - 175, 150, -14), (x - 85, 150, top - y + 10), (x + 95, 190, _uniform(rng, -40, -15))]
+    return np.asarray(_steps(left, steps) + np.float32(4) * skin.broad + np.float32(1.5) * skin.rough)
 
 
 def _lateral_flank(
-    canvas: Layer,
-    rng: np.random.Generator,
-    x: float,
-    y: float,
-    minor: float,
-    rough: Layer,
-    fine: Layer,
-    body: Layer,
+    canvas: Layer, rng: np.random.Generator, x: float, y: float, minor: float, skin: Skin, body: Layer
 ) -> None:
     """The heart's bag, pale muscle under it, and the darker gill cover and eye to the left."""
-    side = (
-        (X - np.float32(x - 95)) * np.float32(0.85) - (Y - np.float32(y + 30)) * np.float32(0.5) + rough * 4
-    )
+    side = (X - np.float32(x - 95)) * np.float32(0.85) - (Y - np.float32(y + 30)) * np.float32(0.5)
+    side += skin.rough * 3 + skin.broad * 6
     cover = smooth(-side / 26) * smooth((Y - np.float32(y + 5)) / 40) * body
-    brown = (_uniform(rng, 70, 100), _uniform(rng, 60, 80), _uniform(rng, 52, 72))
-    paint(canvas, np.float32(0.8) * cover, _tissue(brown, rough, fine, 1.3))
-    edge = band(side - np.float32(4), 9) * smooth((Y - np.float32(y + 20)) / 30) * body
-    paint(canvas, np.float32(_uniform(rng, 0.4, 0.8)) * edge, (30, 28, 34))
+    paint(canvas, np.float32(0.85) * cover, _tissue(_colour(rng, 72, 100, 1.0, 0.88, 0.80), skin, 1.1))
+    ruddy = cover * smooth(0.2 + 0.5 * skin.broad)
+    paint(canvas, np.float32(_uniform(rng, 0, 0.4)) * ruddy, (112, 66, 52))
+    edge = band(side - np.float32(4), 11) * smooth((Y - np.float32(y + 20)) / 30) * body
+    paint(
+        canvas,
+        np.float32(_uniform(rng, 0.4, 0.85)) * edge * np.clip(0.8 + 0.3 * skin.rough, 0, 1),
+        (28, 27, 33),
+    )
     if rng.random() < 0.75:
-        eye = ellipse(_uniform(rng, -40, 25), y + _uniform(rng, 95, 175), 95, 85, 26, warp=rough * 4)
+        eye = ellipse(_uniform(rng, -40, 25), y + _uniform(rng, 95, 175), 95, 85, 40, warp=skin.rough * 5)
         paint(canvas, np.float32(0.93) * eye * body, (8, 10, 16))
-    for dx, dy, rx, ry in ((30, 34, 85, 26), (45, 95, 70, 38), (95, 48, 42, 30)):
-        centre = x + dx + _uniform(rng, -18, 18), y + 0.45 * minor + dy - 20 + _uniform(rng, -6, 14)
-        patch = ellipse(*centre, rx, ry, 24, -0.15, rough * 5)
-        pale = _tissue(
-            (_uniform(rng, 128, 158), _uniform(rng, 124, 148), _uniform(rng, 106, 130)), rough, fine, 1.3
-        )
-        paint(canvas, np.float32(_uniform(rng, 0.35, 0.75)) * patch * body, pale)
-    bag = ellipse(x + 8, y - 4, 108, 0.62 * minor + 14, 14, -0.17, rough * 3)
-    paint(canvas, np.float32(0.45) * bag * body, _tissue((112, 108, 106), rough, fine, 1.2))
-    line = bag * (1 - bag) * 4 * np.clip(0.5 + 0.4 * rough, 0, 1)
-    paint(canvas, np.float32(0.35) * line * body, (178, 174, 168))
+    for dx, dy, rx, ry in ((30, 14, 85, 26), (45, 75, 70, 38), (95, 28, 42, 30)):
+        centre = x + dx + _uniform(rng, -18, 18), y + 0.45 * minor + dy + _uniform(rng, -6, 14)
+        patch = ellipse(*centre, rx, ry, 16, -0.15, skin.rough * 3 + skin.broad * 4)
+        paint(canvas, np.float32(0.4) * band(patch - np.float32(0.3), 0.35) * body, (62, 60, 62))
+        pale = _tissue(_colour(rng, 132, 164, 1.0, 0.97, 0.87), skin, 1.1)
+        paint(canvas, np.float32(_uniform(rng, 0.4, 0.8)) * patch * body, pale)
+    bag = ellipse(x + 8, y - 4, 108, 0.62 * minor + 14, 14, -0.17, skin.rough * 3)
+    paint(canvas, np.float32(0.5) * bag * body, _tissue((116, 112, 108), skin, 1.1))
+    line = bag * (1 - bag) * 4 * np.clip(0.4 + 0.4 * skin.rough, 0, 1)
+    paint(canvas, np.float32(0.4) * line * body, (178, 174, 168))
 
 
-def ventral(heart: Heart, rng: np.random.Generator, rough: Layer, fine: Layer) -> tuple[Layer, list[Chamber]]:
+def ventral(heart: Heart, rng: np.random.Generator, skin: Skin) -> tuple[Layer, list[Chamber]]:
     """The animal from below: throat, chest with the heart, yolk at the bottom, fins out of focus."""
     x, y = float(heart.place[0]), float(heart.place[1])
     middle = x + _uniform(rng, 45, 75)
     canvas = np.empty((ROWS, COLUMNS, 3), dtype=np.float32)
-    far = np.array([40, 50, 72], dtype=np.float32) + np.float32(rng.random()) * np.array(
-        [105, 108, 115], dtype=np.float32
-    )
-    canvas[:] = far + (np.float32(0.8) * rough)[..., None]
-    aside = np.abs(X - np.float32(middle)) + np.float32(6) * rough
-    cloud = texture(rng, 20, (1.4, 0.8))
-    fins = smooth((np.float32(_uniform(rng, 230, 290)) - aside) / 110) * smooth(0.5 + 0.4 * cloud)
-    paint(canvas, np.float32(0.75) * fins, (142, 158, 190))
-    paint(canvas, smooth((np.float32(200) - aside) / 110) * np.float32(0.6), (88, 96, 116))
-    throat = smooth((150 - aside - 0.12 * (Y - 100)) / 60)
-    grey = (_uniform(rng, 98, 122), _uniform(rng, 96, 112), _uniform(rng, 94, 110))
-    paint(canvas, throat, _tissue(grey, rough, fine, 1.2))
-    gills = band(aside - np.float32(95), 65) * smooth((np.float32(y - 60) - Y) / 60)
-    paint(canvas, np.float32(0.6) * gills, _tissue((104, 76, 64), texture(rng, 12, (1.6, 0.7)), fine, 1.6))
-    _chest(canvas, rng, middle, y, rough, fine)
+    far = np.array([40, 50, 72], dtype=np.float32)
+    canvas[:] = far + np.float32(rng.random()) * np.array([100, 104, 112], dtype=np.float32)
+    aside = np.abs(X - np.float32(middle)) + np.float32(6) * skin.rough + np.float32(10) * skin.broad
+    cloud = smooth(0.35 + 0.3 * texture(rng, 34) + 0.14 * skin.rough + 0.06 * skin.fine)
+    fins = smooth((np.float32(_uniform(rng, 250, 320)) - aside) / 130) * cloud
+    paint(canvas, np.float32(0.8) * fins, (150, 164, 194))
+    half = 128 + _uniform(rng, -10, 25) + 75 * smooth((Y - np.float32(y - 90)) / 230)
+    paint(canvas, smooth((half + 45 - aside) / 70) * np.float32(0.75), _tissue((118, 120, 134), skin))
+    paint(canvas, smooth((half - aside) / 60), _tissue(_colour(rng, 104, 124, 1.0, 0.97, 0.95), skin, 1.1))
+    gills = band(aside - np.float32(105), 70) * smooth((np.float32(y - 50) - Y) / 80)
+    paint(canvas, np.float32(0.75) * gills * smooth(0.65 + 0.3 * skin.broad), _tissue((100, 78, 68), skin, 1.4))
+    _chest(canvas, rng, middle, y, skin)
     radius = _uniform(rng, 100, 150)
-    _dome(canvas, rng, middle - _uniform(rng, 15, 60), y + _uniform(rng, 90, 125) + radius, radius, rough)
+    _dome(canvas, rng, middle - _uniform(rng, 15, 60), y + _uniform(rng, 95, 130) + radius, radius, skin.rough)
     _pigment(canvas, rng, int(rng.integers(2, 6)), (middle - 190, y - 20, middle + 170, y + 150))
-    bulbus = Chamber(middle - 4, y - _uniform(rng, 112, 128), 40, 31, 1.6, 0.3, 1.0, _uniform(rng, 0.6, 1.0))
-    aorta = Chamber(middle + 10, y - 215, 60, 14, 3.0, 0.6, 1.0, _uniform(rng, 0.35, 0.6))
-    atrium = Chamber(middle + 20, y + _uniform(rng, 0, 22), 52, 36, 1.8, 0.08, -0.4, _uniform(rng, 0.7, 1.1))
-    inflow = Chamber(middle + 28, y + 88, 50, 22, 4.0, 0.45, -1.5, _uniform(rng, 0.4, 0.8))
-    vein = Chamber(middle - 130, y + 125, 50, 17, -0.5, 0.9, 0.0, _uniform(rng, 0.2, 0.6))
-    return canvas, [inflow, atrium, bulbus, aorta, vein]
+    return canvas, [
+        Chamber(middle - 4, y - _uniform(rng, 112, 128), 40, 31, 1.6, 0.3, 1.0, _uniform(rng, 0.5, 0.9)),
+        Chamber(middle + 10, y - 215, 60, 14, 3.0, 0.6, 1.0, _uniform(rng, 0.3, 0.55)),
+        Chamber(middle + 20, y + _uniform(rng, 0, 22), 52, 36, 1.8, 0.08, -0.4, _uniform(rng, 0.55, 0.95)),
+        Chamber(middle + 28, y + 88, 50, 22, 4.0, 0.45, -1.5, _uniform(rng, 0.35, 0.7)),
+        Chamber(middle - 130, y + 125, 50, 17, -0.5, 0.9, 0.0, _uniform(rng, 0.2, 0.6)),
+        Chamber(middle + 140, y + 95, 70, 14, 2.5, 0.9, 0.0, _uniform(rng, 0.0, 0.5)),
+    ]
 
 
-def _chest(
-    canvas: Layer, rng: np.random.Generator, middle: float, y: float, rough: Layer, fine: Layer
-) -> None:
-    """The grainy bag around the heart and the yellowish cells under it."""
+def _chest(canvas: Layer, rng: np.random.Generator, middle: float, y: float, skin: Skin) -> None:
+    """The grainy bag around the heart, the yellowish cells under it and the folds beside the throat."""
     half = _uniform(rng, 140, 175)
     for sign in (-1, 1):
-        cells = ellipse(
-            middle + sign * _uniform(rng, 80, 125),
-            y + _uniform(rng, 110, 150),
-            95,
-            70,
-            40,
-            0.3 * sign,
-            rough * 6,
-        )
-        yellow = (_uniform(rng, 138, 165), _uniform(rng, 138, 158), _uniform(rng, 98, 128))
-        paint(canvas, np.float32(_uniform(rng, 0.4, 0.85)) * cells, _tissue(yellow, rough, fine, 1.7))
-    bag = ellipse(middle, y + 35, half, 125, 16, 0.0, rough * 5)
-    paint(canvas, np.float32(0.55) * bag, _tissue((132, 128, 122), rough, fine, 1.8))
-    line = bag * (1 - bag) * 4 * np.clip(0.5 + 0.5 * rough, 0, 1)
+        x, low = middle + sign * _uniform(rng, 85, 130), y + _uniform(rng, 110, 145)
+        cells = ellipse(x, low, 100, 75, 30, 0.3 * sign, skin.rough * 4 + skin.broad * 5)
+        yellow = _tissue(_colour(rng, 140, 172, 1.0, 0.98, 0.78), skin, 1.2)
+        paint(canvas, np.float32(_uniform(rng, 0.4, 0.9)) * cells, yellow)
+    bag = ellipse(middle, y + 35, half, 128, 16, 0.0, skin.rough * 3 + skin.broad * 5)
+    paint(canvas, np.float32(0.6) * bag, _tissue((136, 133, 126), skin, 1.4))
+    line = bag * (1 - bag) * 4 * np.clip(0.4 + 0.4 * skin.rough, 0, 1)
     paint(canvas, np.float32(0.5) * line, (186, 182, 176))
+    upper = smooth((np.float32(y + 20) - Y) / 40) * smooth((Y - np.float32(y - 200)) / 60)
     for sign in (-1, 1):
-        fold = (
-            X
-            - np.float32(middle)
-            - sign * (np.float32(half - 20) - (np.float32(y + 10) - Y) * np.float32(0.55))
-            + rough * 4
-        )
-        dark = band(fold, 6) * smooth((np.float32(y + 20) - Y) / 40) * smooth((Y - np.float32(y - 190)) / 60)
-        paint(canvas, np.float32(0.45) * dark, (66, 62, 66))
-        paint(
-            canvas,
-            np.float32(0.35) * band(fold - np.float32(9), 7) * smooth((np.float32(y + 20) - Y) / 40),
-            (172, 168, 164),
-        )
+        edge = np.float32(half - 20) - (np.float32(y + 10) - Y) * np.float32(0.55)
+        fold = X - np.float32(middle) - sign * edge + skin.rough * 3 + skin.broad * 4
+        paint(canvas, np.float32(0.45) * band(fold, 7) * upper, (66, 62, 66))
+        paint(canvas, np.float32(0.4) * band(fold - np.float32(10), 9) * upper, (172, 168, 166))
