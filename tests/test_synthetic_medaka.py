@@ -53,7 +53,7 @@ def truth(tiny: Path) -> list[dict]:
 
 def digests(root: Path) -> dict[str, str]:
     files = sorted(path for path in root.rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def read(path: Path) -> NDArray[np.uint8]:
@@ -86,7 +86,7 @@ def test_layout_is_the_official_one(tiny: Path) -> None:
     assert sorted(path.name for path in (tiny / "train_images").iterdir()) == sorted(train)
     assert sorted(path.name for path in (tiny / "test_images").iterdir()) == sorted(test)
     names = [path.name for path in sorted((tiny / "train_images/lateral_sample_gray").iterdir())]
-    # Two films of five frames with their own numbers; the second lacks the one in the middle, as the real 2508.
+    # Two films of five frames, numbered apart; the second lacks the one in its middle, as the real 2508.
     assert names == [f"{n:04d}_sample.tif" for n in (0, 1, 2, 3, 4, 224, 225, 227, 228)]
     assert max(path.name for path in (tiny / "test_images/frames_N0092").iterdir()) == "0059.tif"
     assert not list(tiny.parent.glob("*.partial"))
@@ -111,7 +111,8 @@ def test_sequences_are_apart_and_one_frame_is_missing() -> None:
         assert [len(f.missing) for f in films if f.view == "lateral" and f.set == "train"].count(1) == 1
         assert sum(len(f.missing) for f in films) == 1
         for folder in {f.mask_folder for f in films}:
-            runs = sorted((f.first_frame, f.first_frame + f.n_frames) for f in films if f.mask_folder == folder)
+            members = [f for f in films if f.mask_folder == folder]
+            runs = sorted((f.first_frame, f.first_frame + f.n_frames) for f in members)
             assert all(start - end >= 3 for (_, end), (start, _) in pairwise(runs))
             assert runs[-1][1] <= 10000
 
@@ -251,8 +252,8 @@ def test_generated_ventricles_are_distributed_like_the_real_ones() -> None:
         pytest.skip(f"the real lateral masks are not here ({REAL_MASKS})")
     real = real_sequences()
     assert (len(real), sum(map(len, real))) == (24, 503)
-    # 24 sequences are a small sample: their quantiles are known as well as they repeat when whole sequences are
-    # drawn anew from them. 99 % of those draws bound what a right generator may give; 300 generated sequences
+    # 24 sequences are a small sample: their quantiles are known as well as they repeat when whole sequences
+    # are drawn anew from them. 99 % of those draws bound what a right generator may give; 300 generated sequences
     # have almost no sampling error of their own. Intervals are whole frames, so they may be one frame off.
     rng = np.random.default_rng(0)
     draws = [quantiles([real[i] for i in rng.integers(0, 24, 24)]) for _ in range(400)]

@@ -29,9 +29,9 @@ _PLACE = {
     "lateral": ((341.6, 34.0), (237.7, 31.0), (168.0, 11.0)),
     "ventral": ((262.0, 30.0), (264.0, 20.0), (114.0, 9.0)),
 }
-# Frames per beat: 8.5 to 12 frames are 106 to 75 beats per minute.
+# Frames per beat; with the limits a film stays between 75 and 106 beats per minute.
 _PERIOD = {"lateral": (10.1, 0.7), "ventral": (9.6, 0.6)}
-_PERIOD_LIMITS = (8.6, 11.9)
+_PERIOD_LIMITS = (8.8, 11.7)
 
 
 def normal(rng: np.random.Generator, *shape: int) -> Floats:
