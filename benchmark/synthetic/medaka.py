@@ -141,6 +141,7 @@ def synthesize(
     UserError
         ``root`` or its temporary sibling holds something else.
     """
+    root = root.resolve()
     partial = _begin(root)
     films = sequences(plan)
     for folder in {f for film in films for f in (*film.folders, film.mask_folder)}:
