@@ -105,8 +105,11 @@ def _repeated(values: list[str], times: list[int]) -> pa.Array:
     """An Arrow column of strings, each repeated."""
     import pyarrow as pa
 
-    parts = [pa.repeat(pa.scalar(value, pa.string()), n) for value, n in zip(values, times, strict=True)]
-    return pa.concat_arrays(parts) if parts else pa.nulls(0, pa.string())
+    encoded = [value.encode() for value in values]
+    lengths = np.repeat(np.array([len(text) for text in encoded], np.int64), times)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    content = b"".join(text * n for text, n in zip(encoded, times, strict=True))
+    return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(content))
 
 
 def _numbers(values: Array, present: Array | None = None) -> pa.Array:
