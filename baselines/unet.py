@@ -69,7 +69,7 @@ class UNet:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             network = build_network(settings)
-        self._network = train_network(network, train, settings, context, validate if len(val) else None)
+        self._network = train_network(network, train, settings, context, compute, validate if len(val) else None)
         self._compute = compute
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:

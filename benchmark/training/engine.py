@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,7 +45,12 @@ class State:
 
 
 def train(
-    model: nn.Module, samples: Samples, config: TrainingConfig, context: FitContext, validate: Validate | None = None
+    model: nn.Module,
+    samples: Samples,
+    config: TrainingConfig,
+    context: FitContext,
+    compute: Compute,
+    validate: Validate | None = None,
 ) -> nn.Module:
     """Fit a model that maps (B, C, H, W) images in 0..1 to (B, H, W) logits.
 
@@ -55,12 +61,12 @@ def train(
     ----------
     model : on the CPU, its initial weights already drawn.
     samples : training samples with image and labels.
-    config, context : see their types.
+    config, context, compute : see their types.
     validate : needed for `select: best`.
 
     Returns
     -------
-    The same model on the context's device, holding the selected weights (averaged ones when `ema` is on), in
+    The same model on the device of `compute`, holding the selected weights (averaged ones when `ema` is on), in
     evaluation mode.
 
     Raises
@@ -72,7 +78,6 @@ def train(
         raise UserError(f"the training split of '{context.dataset.name}' is empty, so there is nothing to learn from")
     if config.select == "best" and validate is None:
         context.warn("select=best needs validation samples and there are none: the last weights are kept")
-    compute = Compute.choose(context.device, config.precision)
     state = _initial_state(compute.place(model), config)
     identity = _identity(samples, config, context)
     if context.resume:
@@ -144,7 +149,7 @@ class _Loop:
             loss = self._step(*augment(images, targets, self.config, generator))
             total, steps = total + loss, steps + 1
             self._report(loss)
-        return float(total) / max(steps, 1)
+        return _finite(total, self.state.step) / max(steps, 1)
 
     def _step(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         state, config = self.state, self.config
@@ -167,13 +172,7 @@ class _Loop:
         if now - self.reported < _REPORT_SECONDS and self.state.step < self.pace.steps:
             return
         self.reported = now
-        value = float(loss)
-        if not np.isfinite(value):
-            raise UserError(
-                f"training diverged: the loss is {value} at iteration {self.state.step}. "
-                "Lower learning_rate, or set precision=fp32."
-            )
-        self.context.progress(self.state.step, self.pace.steps, f"loss {value:.4f}")
+        self.context.progress(self.state.step, self.pace.steps, f"loss {_finite(loss, self.state.step):.4f}")
 
     def _select(self, validate: Validate) -> float:
         """Validate the weights that would be kept, and keep them when they are the best so far."""
@@ -181,10 +180,19 @@ class _Loop:
         current = _weights(state.model)
         _load(state.model, state.ema)
         score = validate(state.model.eval())
-        if state.score is None or score > state.score:
+        # An undefined score (NaN) is not greater than anything, so it is never the best.
+        if score > (-math.inf if state.score is None else state.score):
             state.score, state.best = score, _weights(state.model)
         _load(state.model, current)
         return score
+
+
+def _finite(loss: torch.Tensor, step: int) -> float:
+    value = float(loss)
+    if not math.isfinite(value):
+        advice = "Lower learning_rate, or set precision=fp32."
+        raise UserError(f"training diverged: the loss is {value} at iteration {step}. {advice}")
+    return value
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
