@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image
 
 from segbench.errors import UserError
@@ -26,7 +28,7 @@ def test_palette_images_give_their_indices(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib"])
 def test_tiff_pages_come_back(tmp_path: Path, dtype: type, compression: str | None) -> None:
-    stack = np.stack([SLICE, SLICE + 1, SLICE + 2]).astype(dtype)
+    stack: NDArray[Any] = np.stack([SLICE, SLICE + 1, SLICE + 2]).astype(dtype)
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, stack, compression=compression, photometric="minisblack")
     assert count_pages(path) == 3

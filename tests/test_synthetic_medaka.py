@@ -6,6 +6,7 @@ import json
 import zipfile
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from scipy.ndimage import binary_dilation, label
 from scipy.signal import find_peaks
 
+from conftest import SHARED
 from segbench.errors import UserError
 from segbench.synthetic.medaka import (
     FULL,
@@ -28,7 +30,7 @@ from segbench.synthetic.medaka import (
 from segbench.synthetic.medaka_heart import axes, draw_heart, moments, rasterise
 from segbench.synthetic.medaka_render import Scene
 
-REAL_MASKS = Path(__file__).parents[1].parent / "shared" / "data" / "heartseg" / "lateral_mask.zip"
+REAL_MASKS = SHARED / "data" / "heartseg" / "lateral_mask.zip"
 TINY = Plan(
     (("lateral", 2), ("ventral", 1)),
     (("lateral", 5), ("ventral", 3)),
@@ -47,8 +49,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def truth(tiny: Path) -> list[dict]:
-    return json.loads((tiny / TRUTH).read_text(encoding="utf-8"))["sequences"]
+def truth(tiny: Path) -> list[dict[str, Any]]:
+    films: list[dict[str, Any]] = json.loads((tiny / TRUTH).read_text(encoding="utf-8"))["sequences"]
+    return films
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -81,8 +84,8 @@ def test_an_animal_does_not_depend_on_what_else_is_made() -> None:
 
 def test_layout_is_the_official_one(tiny: Path) -> None:
     train = ("lateral_mask", "lateral_sample_gray", "ventral_mask", "ventral_sample_gray", "ventral_samples")
-    test = ("frames_N0092", "frames_R0004", "label_masks_N0092", "label_masks_R0004")
-    test += ("lateral_mask", "lateral_sample_gray", "ventral_mask", "ventral_sample_gray")
+    videos = ("frames_N0092", "frames_R0004", "label_masks_N0092", "label_masks_R0004")
+    test = (*videos, *train[:4])
     assert sorted(path.name for path in (tiny / "train_images").iterdir()) == sorted(train)
     assert sorted(path.name for path in (tiny / "test_images").iterdir()) == sorted(test)
     names = [path.name for path in sorted((tiny / "train_images/lateral_sample_gray").iterdir())]
@@ -92,7 +95,7 @@ def test_layout_is_the_official_one(tiny: Path) -> None:
     assert not list(tiny.parent.glob("*.partial"))
 
 
-def test_every_image_has_its_mask_and_its_size(tiny: Path, truth: list[dict]) -> None:
+def test_every_image_has_its_mask_and_its_size(tiny: Path, truth: list[dict[str, Any]]) -> None:
     for film in truth:
         for folder in (*film["folders"], film["mask_folder"]):
             numbers = sorted(int(path.name[:4]) for path in (tiny / folder).iterdir())
@@ -137,7 +140,7 @@ def test_masks_keep_the_rules_of_the_real_ones(tiny: Path) -> None:
         assert not inside[:, [0, -1]].any()
 
 
-def test_truth_is_what_the_masks_show(tiny: Path, truth: list[dict]) -> None:
+def test_truth_is_what_the_masks_show(tiny: Path, truth: list[dict[str, Any]]) -> None:
     for film in truth:
         for frame in film["frames"]:
             mask = read(tiny / film["mask_folder"] / f"{frame['frame']:04d}_mask.tif")[..., 0] > 0
@@ -150,7 +153,7 @@ def test_truth_is_what_the_masks_show(tiny: Path, truth: list[dict]) -> None:
             assert frame["volume_px3"] == pytest.approx(volume, rel=1e-4)
 
 
-def test_heart_rate_from_the_masks_is_the_true_one(truth: list[dict]) -> None:
+def test_heart_rate_from_the_masks_is_the_true_one(truth: list[dict[str, Any]]) -> None:
     for film in truth:
         assert 75 <= film["heart_rate_bpm"] <= 106
         if film["set"] != "long":
@@ -180,7 +183,7 @@ def test_outline_has_the_axes_it_claims() -> None:
 
 
 def redness(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return picture[..., 0] - picture[..., 1:].mean(axis=-1)
+    return np.asarray(picture[..., 0] - picture[..., 1:].mean(axis=-1), np.float64)
 
 
 def test_picture_shows_blood_where_the_mask_is_and_when_it_is_full() -> None:

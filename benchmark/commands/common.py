@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..data import Location, Source, locate
+from filelock import FileLock, Timeout
+
+from ..data import Location, Source, locate, origin_of
 from ..registry import dataset_class, make_dataset
 from ..reporting import Reporter
 from ..types import Dataset, DatasetInfo, UserError
@@ -25,8 +29,10 @@ def open_dataset(
     info: DatasetInfo = dataset_class(name).info
 
     def make(folder: Path) -> None:
-        reporter.say(f"No data of {info.name} found: making a small SYNTHETIC sample in {folder}")
-        synthesize(info, folder, 0, False, reporter)
+        with _alone(folder, reporter):
+            if origin_of(folder) != "synthetic":
+                reporter.say(f"No data of {info.name} found: making a small SYNTHETIC sample in {folder}")
+                _generate(info, folder, 0, False, reporter)
 
     location = locate(info, root, source, make if may_synthesize and info.synthesizable else None)
     dataset = make_dataset(info.name, location.root, options)
@@ -39,11 +45,30 @@ def open_dataset(
 
 
 def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
-    """Write synthetic data of a dataset in its official layout."""
+    """Write synthetic data of a dataset in its official layout, replacing earlier synthetic data there."""
     if not info.synthesizable:
         raise UserError(f"there is no synthetic {info.name}; use real data with --root DIR")
-    import importlib
+    with _alone(folder, reporter):
+        _generate(info, folder, seed, full, reporter)
 
+
+@contextmanager
+def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
+    """One process at a time makes data in a folder; others wait for it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        reporter.say(f"waiting for another process that makes data in {folder}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
     generator = importlib.import_module(f"segbench.synthetic.{info.name}")
     with reporter.progress("synthesizing") as update:
         generator.synthesize(

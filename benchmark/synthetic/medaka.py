@@ -21,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..data import MARKER as MARKER
 from ..errors import UserError
+from ..files import write_text
 from .medaka_heart import FPS, Heart, axes, draw_heart, moments, rasterise
 from .medaka_render import Scene
 
 GENERATOR_VERSION = "1"
-MARKER = "segbench-synthetic.json"
 TRUTH = "synthetic_truth.json"
+_MADE = frozenset({MARKER, TRUTH, "train_images", "test_images"})
 _PARTIAL_SIGN = "segbench-synthetic.partial"
 _NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
 
@@ -165,6 +167,12 @@ def _begin(root: Path) -> Path:
             f"'{root}' is not empty and has no '{MARKER}', so it was not made by segbench. "
             "Expected a new or empty folder, or an earlier synthetic data set. Choose another folder."
         )
+    foreign = sorted(path.name for path in root.iterdir() if path.name not in _MADE) if root.exists() else []
+    if foreign:
+        raise UserError(
+            f"'{root}' holds '{foreign[0]}', which segbench did not make and which would be lost. Move it away first, "
+            "or choose another folder."
+        )
     partial = root.with_name(root.name + ".partial")
     if partial.exists():
         if not (partial / _PARTIAL_SIGN).is_file():
@@ -198,10 +206,7 @@ def _finish(partial: Path, root: Path, seed: int, plan: Plan) -> None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=1) + "\n"
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    draft.replace(path)
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _run(films: list[Sequence], seed: int, root: Path, workers: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
