@@ -95,18 +95,18 @@ def thin_borders(proposal: Array) -> Int64:
     labels = np.pad(components, 1).astype(np.int64).ravel()
     waiting = np.pad(transposed == 0, 1).ravel()
     stride = transposed.shape[1] + 2
-    steps = np.array([-stride, -1, stride, 1])
+    steps = np.array([[-stride], [-1], [stride], [1]])
     order = np.full(labels.size, -1, np.int64)
     membrane = np.flatnonzero(waiting)
-    wave = membrane[(labels[membrane[:, None] + steps] > 0).any(axis=1)]
+    wave = membrane[(labels[membrane + steps] > 0).any(axis=0)]
     waiting[wave] = False
     queued = 0
     while wave.size:
         order[wave] = np.arange(queued, queued + wave.size)
         queued += wave.size
-        neighbours = wave[:, None] + steps
+        neighbours = wave + steps
         _relax(labels, wave, neighbours, order)
-        candidates = neighbours[waiting[neighbours]]
+        candidates = neighbours.T[waiting[neighbours].T]
         _, first = np.unique(candidates, return_index=True)
         wave = candidates[np.sort(first)]
         waiting[wave] = False
@@ -114,14 +114,14 @@ def thin_borders(proposal: Array) -> Int64:
 
 
 def _relax(labels: Int64, wave: Int64, neighbours: Int64, order: Int64) -> None:
-    """Give every pixel of a wave the one label that its earlier neighbours hold, in place."""
-    later = order[neighbours] > order[wave][:, None]
+    """Give every pixel of a wave the one label that its earlier neighbours (4, n) hold, in place."""
+    earlier = order[neighbours] <= order[wave]
     none = np.iinfo(np.int64).max
     while True:
-        around = np.where(later, 0, labels[neighbours])
-        largest = around.max(axis=1)
-        smallest = np.where(around > 0, around, none).min(axis=1)
-        new = np.where(smallest == largest, largest, 0)
+        around = labels[neighbours] * earlier
+        largest = around.max(axis=0)
+        around[around == 0] = none
+        new = np.where(around.min(axis=0) == largest, largest, 0)
         if np.array_equal(new, labels[wave]):
             return
         labels[wave] = new
