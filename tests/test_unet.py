@@ -14,9 +14,11 @@ from small_stack import context, samples, write_stack
 
 from segbench.baselines.unet import UNet, UNetConfig, build_network
 from segbench.datasets.isbi2012 import ISBI2012
+from segbench.datasets.medaka import Medaka
 from segbench.errors import UserError
 from segbench.metrics.partition import stack_scores
-from segbench.types import Method, Samples, Uint8
+from segbench.presets import preset_names, resolve
+from segbench.types import DatasetInfo, Method, Samples, Uint8
 
 REAL = Path(__file__).parents[1].parent / "shared" / "data" / "isbi2012"
 SMALL: dict[str, Any] = {"size": None, "base_channels": 8, "depth": 2, "batch_size": 4, "dropout": 0.0}
@@ -110,6 +112,13 @@ def test_the_network_of_the_paper_preset_is_the_original_size() -> None:
     config = UNetConfig.model_validate({"base_channels": 64, "depth": 4})
     count = sum(parameter.numel() for parameter in build_network(config).parameters())
     assert count == pytest.approx(31.0e6, rel=0.01)
+
+
+@pytest.mark.parametrize("preset", preset_names())
+@pytest.mark.parametrize("data", [ISBI2012.info, Medaka.info], ids=["isbi2012", "medaka"])
+def test_every_preset_is_accepted(preset: str, data: DatasetInfo) -> None:
+    config, _ = resolve(preset, UNet.info, data, {})
+    assert UNet(config).config == config
 
 
 def test_dropout_is_in_the_bottleneck_alone() -> None:
