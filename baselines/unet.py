@@ -49,6 +49,7 @@ class UNet:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._settings = parse_config(UNetConfig, self.info.name, config)
         self.config: Mapping[str, Any] = self._settings.model_dump()
+        self.chosen: Mapping[str, Any] = {}
         self._network: nn.Module | None = None
         self._compute: Compute | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal
 
 import platformdirs
 
-from .types import Dataset, DatasetInfo, Sample, UserError
+from .types import Dataset, DatasetInfo, Part, Sample, UserError
 
 Origin = Literal["real", "synthetic"]
 Source = Literal["auto", "real", "synthetic"]
@@ -45,8 +45,9 @@ def synthetic_root(name: str) -> Path:
 
 
 def origin_of(root: Path) -> Origin:
-    """Whether the data below a root is synthetic: decided by the marker file alone."""
-    return "synthetic" if (root / MARKER).is_file() else "real"
+    """Whether the data below a root is synthetic: decided by the marker file alone, there or just above."""
+    resolved = root.resolve()
+    return "synthetic" if any((p / MARKER).is_file() for p in (resolved, *resolved.parents[:2])) else "real"
 
 
 def locate(
@@ -75,7 +76,7 @@ def locate(
     if root is not None:
         return _named_root(info, root, source)
     real = default_root(info.name)
-    if source != "synthetic" and real.is_dir() and any(real.iterdir()):
+    if real.is_dir() and any(real.iterdir()) and source in ("auto", origin_of(real)):
         return Location(real, origin_of(real))
     hint = (
         f"No data of {info.name} found: '{real}' does not exist or is empty. Give the folder with --root DIR, or put "
@@ -110,15 +111,19 @@ def ids_sha256(ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
-def data_sha256(dataset: Dataset, ids: Sequence[str]) -> str:
-    """Fingerprint of the truth of some samples: the content of their label files, independent of where they lie."""
-    paths = sorted({path for sample_id in ids for path in dataset.files(sample_id, "labels")})
+def data_sha256(dataset: Dataset, ids: Sequence[str], parts: Sequence[Part] = ("labels",)) -> str:
+    """Fingerprint of parts of some samples, by default of their truth: ids and content, wherever the files lie."""
+    paths = {path for sample_id in ids for part in parts for path in dataset.files(sample_id, part)}
+    return hashlib.sha256(f"{ids_sha256(ids)}\n{files_sha256(paths)}".encode()).hexdigest()
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """Fingerprint of the names and the content of some files."""
+    ordered = sorted(paths)
     with ThreadPoolExecutor(4) as pool:
-        contents = list(pool.map(_file_sha256, paths))
-    total = hashlib.sha256(ids_sha256(ids).encode())
-    for path, content in zip(paths, contents, strict=True):
-        total.update(f"\n{path.name} {content}".encode())
-    return total.hexdigest()
+        contents = list(pool.map(_file_sha256, ordered))
+    lines = [f"{path.name} {content}" for path, content in zip(ordered, contents, strict=True)]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _file_sha256(path: Path) -> str:
@@ -129,7 +134,7 @@ def _file_sha256(path: Path) -> str:
 def read_all(
     dataset: Dataset,
     ids: Sequence[str],
-    parts: Sequence[Literal["image", "labels"]],
+    parts: Sequence[Part],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
     """Decode these parts of these samples and return one sentence per fault, in the order of the ids."""

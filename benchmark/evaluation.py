@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any
 from .images import read_array
 from .registry import USER_MODULE, load_user_module
 from .statistics import Statistics
-from .types import Dataset, Metric, Prediction, Statistic
+from .types import Dataset, Metric, Prediction, Statistic, UserError
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,36 @@ def _map_in_processes(
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
     try:
         # Few are under way at once, so that memory does not grow with the split.
-        waiting: set[Future[list[Statistic]]] = {
-            pool.submit(_measure_here, pair) for pair in islice(source, 4 * workers)
-        }
-        while waiting:
+        waiting: set[Future[list[Statistic]]] = set()
+        more = 4 * workers
+        while True:
+            for pair in islice(source, more):
+                with _interrupts_held_back():
+                    waiting.add(pool.submit(_measure_here, pair))
+            if not waiting:
+                return
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            more = len(finished)
             for future in finished:
                 yield future.result()
-                waiting.update(pool.submit(_measure_here, pair) for pair in islice(source, 1))
+    except BrokenProcessPool as error:
+        raise UserError("a worker process died, perhaps for lack of memory; try fewer with --workers") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start worker processes with Ctrl-C blocked: it is for this process, which then ends them in order."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)
 
 
 _state: dict[str, Any] = {}

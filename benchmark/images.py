@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from .types import Array, Prediction, Uint8, UserError
 
@@ -21,6 +21,7 @@ MAX_PIXELS = 300_000_000
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
 
 _TIFF = frozenset({".tif", ".tiff"})
+_ARRAYS = frozenset({".npy", ".npz"})
 
 
 def read_array(path: Path, page: int | None = None) -> Array:
@@ -45,19 +46,15 @@ def read_array(path: Path, page: int | None = None) -> Array:
     try:
         if path.suffix.lower() in _TIFF:
             return _read_tiff(path, page)
-        if path.suffix.lower() in (".npy", ".npz"):
+        if path.suffix.lower() in _ARRAYS:
             values = _read_numpy(path)
         else:
             with Image.open(path) as image:
                 _check_size(path, image.width * image.height)
                 values = np.asarray(image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError, UnidentifiedImageError, tifffile.TiffFileError, Image.DecompressionBombError) as error:
-        raise _unreadable(path, error) from error
-    except Exception as error:  # decoders raise their own kinds (struct.error, zlib.error, codec errors) on bad bytes
-        if isinstance(error, UserError | MemoryError):
-            raise
+    except UserError:
+        raise
+    except Exception as error:  # every decoder raises its own kinds (struct.error, zlib.error, …) on bad bytes
         raise _unreadable(path, error) from error
     return values if page is None else np.asarray(values[page])
 
@@ -128,6 +125,8 @@ def _pages(path: Path, mtime_ns: int, size: int) -> int:
             _check_complete(path, tif)
             shape = tif.series[0].shape if len(tif.series) == 1 else (len(tif.pages), 0, 0)
             return shape[0] if len(shape) == 3 and shape[-1] not in (3, 4) else 1
+    if path.suffix.lower() not in _ARRAYS:
+        return 1
     values = _read_numpy(path)
     return int(values.shape[0]) if values.ndim == 3 else 1
 
@@ -137,8 +136,6 @@ def count_pages(path: Path) -> int:
     try:
         stat = path.stat()
         return _pages(path, stat.st_mtime_ns, stat.st_size)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     except UserError:
         raise
     except Exception as error:
@@ -155,8 +152,10 @@ def _read_tiff(path: Path, page: int | None) -> Array:
             if page is None or len(shape) == 2:
                 return np.asarray(series.asarray())
             return np.asarray(series.asarray(key=page) if len(series.pages) > 1 else series.asarray()[page])
-        pages = [tif.pages[page]] if page is not None else list(tif.pages)
         _check_complete(path, tif)
+        pages = [tif.pages[page]] if page is not None else list(tif.pages)
+        for one in pages:
+            _check_size(path, int(np.prod(one.shape)))
         arrays = [np.asarray(p.asarray()) for p in pages]
     if len({a.shape for a in arrays}) > 1:
         raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
@@ -197,12 +196,15 @@ def _last_directory(tif: tifffile.TiffFile) -> int:
 
 
 def _read_numpy(path: Path) -> Array:
-    loaded = np.load(path, allow_pickle=False)
+    # Mapped, so that the size is known before anything is read.
+    loaded = np.load(path, allow_pickle=False, mmap_mode="r")
     if isinstance(loaded, np.ndarray):
-        return loaded
+        _check_size(path, int(np.prod(loaded.shape[-2:])))
+        return np.array(loaded)
     with loaded:
         if len(loaded.files) != 1:
             raise UserError(f"{path}: holds {len(loaded.files)} arrays ({', '.join(loaded.files)}); expected one")
+        _check_size(path, sum(member.file_size for member in loaded.zip.infolist()) // 8)
         return np.asarray(loaded[loaded.files[0]])
 
 
@@ -212,6 +214,10 @@ def _check_size(path: Path, pixels: int) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path}: no such file")
+    if isinstance(error, PermissionError):
+        return UserError(f"{path}: may not be read (permission denied)")
     size = path.stat().st_size if path.is_file() else 0
     return UserError(
         f"{path}: cannot be decoded ({type(error).__name__}: {error}; the file has {size} bytes). "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,19 +51,20 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         raise UserError(f"--predictions '{path}' does not exist")
     if path.is_file():
         return _stack(dataset, ids, path)
-    candidates = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    candidates = [p for p in candidates if not any(part.startswith(".") for part in p.relative_to(path).parts)]
+    candidates = _image_files(path)
     only = candidates[0] if len(candidates) == 1 and len(ids) > 1 else None
     if only is not None and only.suffix.lower() in _STACKS and count_pages(only) > 1:
         return _stack(dataset, ids, only)
     matched: dict[str, list[Path]] = {}
     extra: list[str] = []
     for candidate in candidates:
-        sample_id = dataset.match_prediction(candidate.relative_to(path), ids)
+        # With the folder's own name, which may say which view or set it holds.
+        sample_id = dataset.match_prediction(Path(path.resolve().name) / candidate.relative_to(path), ids)
         if sample_id is None:
             extra.append(str(candidate.relative_to(path)))
         else:
             matched.setdefault(sample_id, []).append(candidate)
+    _refuse_numbers_from_1(dataset, ids, matched, candidates)
     _refuse_duplicates(matched, path)
     _refuse_missing(ids, matched, path, extra, partial)
     files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
@@ -71,7 +74,44 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
     return Found(files, (*warnings, *_odd_values(dataset, next(iter(files.values())))))
 
 
+def _image_files(folder: Path) -> list[Path]:
+    """Image files in any depth, through links too, without hidden ones."""
+    found: list[Path] = []
+    seen: set[str] = set()
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"'{error.filename}' cannot be listed: {error.strerror}") from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(place) / name for name in names if not name.startswith("."))
+        found += [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(found)
+
+
+def _refuse_numbers_from_1(
+    dataset: Dataset, ids: Sequence[str], matched: dict[str, list[Path]], candidates: Sequence[Path]
+) -> None:
+    """Slices count from 0; files numbered 1 to N would all be scored against their neighbour."""
+    if not dataset.info.stacked or any(path.stem in matched for path in candidates):
+        return
+    numbers = {int(found[-1]) for path in candidates if (found := re.findall(r"\d+", path.stem))}
+    whole = dataset.ids("all") if set(ids) <= set(dataset.ids("all")) else ids
+    if 0 not in numbers and len(whole) in numbers:
+        raise UserError(
+            f"the predictions are numbered from 1 to {len(whole)}, but slices count from 0 (first: {whole[0]}). "
+            "Rename the files, so that each is scored against its own slice."
+        )
+
+
 def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Found:
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise UserError(f"{path}: is no image or array; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
     pages = count_pages(path)
     everything = dataset.ids("all") if set(ids) <= set(dataset.ids("all")) else tuple(ids)
     if pages == len(ids):
@@ -83,6 +123,7 @@ def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Found:
         raise UserError(
             f"{path}: has {pages} pages; expected one per sample: {len(ids)} of the split"
             + (f", or {len(everything)} of all labelled samples" if len(everything) != len(ids) else "")
+            + ". A page is one grey image of height x width. A part of a split (--partial) is given as single files."
         )
     return Found(files, _odd_values(dataset, next(iter(files.values()))))
 

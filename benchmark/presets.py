@@ -77,7 +77,8 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         try:
             settings[key.strip()] = _number(yaml.safe_load(value))
         except yaml.YAMLError as error:
-            raise UserError(f"--set {key}: '{value}' cannot be read as a value ({error})") from error
+            why = getattr(error, "problem", None) or "no YAML"
+            raise UserError(f"--set {key}: '{value}' cannot be read as a value ({why})") from error
     return settings
 
 

@@ -19,16 +19,20 @@ from .types import UserError
 
 SCHEMA_VERSION = 1
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
-PREDICTIONS, CHECKPOINT = "predictions", "checkpoint"
+PREDICTIONS, CHECKPOINT, LOCK = "predictions", "checkpoint", ".lock"
+OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, LOCK})
 
 
 class _Model(BaseModel):
     # A later version may add keys; what this one does not know is kept, not refused.
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
 class DatasetBlock(_Model):
-    """Which samples were scored, and proof of their content."""
+    """Which samples were scored, and proof of their content.
+
+    `data_sha256` stands for the truth of the scored samples, `inputs_sha256` for every image and label that was used.
+    """
 
     name: str
     version: str
@@ -36,6 +40,7 @@ class DatasetBlock(_Model):
     n: int
     ids_sha256: str
     data_sha256: str
+    inputs_sha256: str | None = None
     origin: Literal["real", "synthetic"]
     options: dict[str, Any] = Field(default_factory=dict)
     folds: int | None = None
@@ -122,7 +127,7 @@ def read_record(folder: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
@@ -148,10 +153,18 @@ def run_id(dataset: str, method: str, identity: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a run folder to this process; a second one that wants it gets a UserError. Freed when a process dies."""
+def locked(folder: Path, run_id: str) -> Iterator[None]:
+    """Keep a run folder to this process while a run is written to it; freed when the process dies.
+
+    Raises
+    ------
+    UserError
+        If another process holds it, or it holds anything but this very run, begun or done: nothing else is ever
+        written over.
+    """
+    refuse_foreign(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -159,6 +172,32 @@ def locked(folder: Path) -> Iterator[None]:
             f"another run is writing to '{folder}'. Wait for it to end, or choose another folder with --out."
         ) from None
     try:
+        earlier_run(folder, run_id)
         yield
     finally:
         lock.release()
+
+
+def earlier_run(folder: Path, run_id: str) -> Record | None:
+    """The record of an earlier run of the same identity in a folder, None where there is none yet."""
+    if not (folder / RECORD).is_file():
+        return None
+    record = read_record(folder)
+    if record.run_id != run_id:
+        raise UserError(
+            f"'{folder}' holds another run ({record.run_id}) than the one asked for ({run_id}): data, method or "
+            "settings differ. Choose another folder with --out, or resume that run with its own command."
+        )
+    return record
+
+
+def refuse_foreign(folder: Path) -> None:
+    """A folder is a run's when it is empty, or has our lock and nothing that a run does not write."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is a file; it is to be a run folder")
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in names if name not in OWN and not (name.startswith(".") and name.endswith(".tmp"))]
+    if foreign or (names and LOCK not in names):
+        raise UserError(
+            f"'{folder}' is not empty and no run folder (it holds '{(foreign or names)[0]}'); choose another"
+        )

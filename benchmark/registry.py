@@ -143,7 +143,7 @@ def _all(kind: Kind) -> dict[str, type[Any]]:
 
 
 def _names(cls: type[Any]) -> set[str]:
-    return {cls.info.name, *getattr(cls.info, "aliases", ())}
+    return {name.lower() for name in (cls.info.name, *getattr(cls.info, "aliases", ()))}
 
 
 def _plugins(kind: Kind, module: ModuleType) -> Iterator[type[Any]]:
@@ -165,7 +165,10 @@ def _modules(kind: Kind, only: str | None = None) -> Iterator[ModuleType]:
                 yield load_user_module(f"{USER_MODULE}{_FOLDERS[kind]}_{path.stem}", path)
     for entry in entry_points(group=_ENTRY_POINTS[kind]):
         if only in (None, entry.name.replace("-", "_")):
-            loaded = entry.load()
+            try:
+                loaded = entry.load()
+            except (Exception, SystemExit) as error:
+                raise UserError(f"plugin '{entry.name}' ({entry.value}) cannot be loaded: {error}") from error
             yield loaded if isinstance(loaded, ModuleType) else sys.modules[loaded.__module__]
 
 
@@ -181,7 +184,7 @@ def load_user_module(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UserError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     return module

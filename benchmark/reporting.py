@@ -29,21 +29,21 @@ class Reporter:
         if self._console is None:
             from rich.console import Console
 
-            self._console = Console(stderr=True, highlight=False)
+            self._console = Console(stderr=True, highlight=False, emoji=False)
         return self._console
 
     def say(self, text: str) -> None:
         """Say what is going on."""
         self.write_log(text)
         if not self.quiet:
-            self.console.print(text, markup=False)
+            self.console.print(text, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Say what the user should know before trusting the result; kept for the record."""
         self.write_log(f"warning: {text}")
         if text not in self.warnings:
             self.warnings.append(text)
-            self.console.print(f"warning: {text}", style="yellow", markup=False)
+            self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
     def write_log(self, text: str) -> None:
         """Add a line to the run's log file."""
@@ -54,7 +54,8 @@ class Reporter:
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int, str], None]]:
         """A progress bar; call what is yielded with (done, total, text)."""
-        if self.quiet:
+        if self.quiet or not self.console.is_terminal:
+            self.say(f"{what} …")
             yield lambda *_: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -66,7 +67,7 @@ class Reporter:
             TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=self.console, transient=not self.console.is_terminal) as bar:
+        with Progress(*columns, console=self.console) as bar:
             task = bar.add_task(what, total=None, note="")
 
             def update(done: int, total: int, note: str = "") -> None:

@@ -33,9 +33,17 @@ def plan_split(dataset: Dataset, split: str, train_fraction: float, seed: int) -
             f"split '{split}' holds {len(shared)} of the training samples, so its score would say nothing. "
             "Use --split val or test, or --folds K to score every labelled sample by cross-validation."
         )
-    has_val = "val" in dataset.info.splits and split != "val"
-    val = tuple(i for i in dataset.ids("val") if i not in set(evaluate)) if has_val else ()
+    scored = set(evaluate)
+    try:
+        val = tuple(i for i in dataset.ids("val") if i not in scored)
+    except UserError:
+        val = ()  # a small set may have none, and methods do without
     return (Fold(take_fraction(train, train_fraction, seed), val, evaluate),)
+
+
+def cuts_groups(dataset: Dataset, folds: int) -> bool:
+    """Whether there are too few groups to hold out whole ones."""
+    return len({dataset.group(i) for i in dataset.ids("all")}) < folds
 
 
 def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, seed: int) -> tuple[Fold, ...]:
@@ -51,7 +59,7 @@ def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, 
         raise UserError(f"--folds {folds}: takes a number from 2 to {len(ids)}, the number of labelled samples")
     groups = [dataset.group(i) for i in ids]
     names = list(dict.fromkeys(groups))
-    if len(names) >= folds:
+    if not cuts_groups(dataset, folds):
         number = {name: position * folds // len(names) for position, name in enumerate(names)}
         member = [number[group] for group in groups]
     else:

@@ -15,7 +15,7 @@ from .types import Array, Metric, Statistic, UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_KEYS = ("metric", "sample", "group", "index")
+_KEYS = {"metric": "string", "sample": "string", "group": "string", "index": "int64"}
 
 
 class Statistics:
@@ -40,10 +40,6 @@ class Statistics:
     def of(self, metric: str) -> list[Statistic]:
         """The statistics of one metric in the order of the sample ids."""
         return [self._items[key] for key in sorted(self._items) if key[0] == metric]
-
-    def sample_ids(self) -> tuple[str, ...]:
-        """Ids of all samples, in order."""
-        return tuple(sorted({sample for _, sample in self._items}))
 
     def __iter__(self) -> Iterator[Statistic]:
         return (self._items[key] for key in sorted(self._items))
@@ -95,9 +91,9 @@ class Statistics:
             table = pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"{path}: cannot be read as a table of statistics ({error})") from error
-        missing = [name for name in _KEYS if name not in table.column_names]
-        if missing:
-            raise UserError(f"{path}: is no table of statistics: it has no column {', '.join(missing)}")
+        for name, kind in _KEYS.items():
+            if _column(path, table, name, kind).null_count:
+                raise UserError(f"{path}: column '{name}' has empty cells")
         return cls(_rows(path, table, metrics))
 
 
@@ -132,6 +128,16 @@ def _schema(metrics: Iterable[Metric]) -> dict[str, Literal["int64", "float64"]]
     return schema
 
 
+def _column(path: Path, table: pa.Table, name: str, kind: str) -> pa.ChunkedArray:
+    """A column that is there and of its declared type."""
+    if name not in table.column_names:
+        raise UserError(f"{path}: is no table of statistics: it has no column '{name}'")
+    column = table.column(name)
+    if str(column.type) != {"float64": "double"}.get(kind, kind):
+        raise UserError(f"{path}: column '{name}' holds {column.type}; expected {kind}")
+    return column
+
+
 def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterator[Statistic]:
     keys = [table.column(name).to_numpy(zero_copy_only=False) for name in _KEYS]
     if not len(table):
@@ -144,9 +150,10 @@ def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterato
         if name not in metrics:
             raise UserError(f"{path}: holds statistics of the metric '{name}', which this version does not know")
         if name not in columns:
-            columns[name] = {c: table.column(c) for c in metrics[name].columns}
-        values = {
-            c: np.asarray(column.slice(start, stop - start).to_numpy(), metrics[name].columns[c])
-            for c, column in columns[name].items()
-        }
+            columns[name] = {c: _column(path, table, c, kind) for c, kind in metrics[name].columns.items()}
+        parts = {c: column.slice(start, stop - start) for c, column in columns[name].items()}
+        empty = [c for c, part in parts.items() if part.null_count]
+        if empty:
+            raise UserError(f"{path}: column '{empty[0]}' is empty where {name} of '{keys[1][start]}' needs it")
+        values = {c: part.to_numpy() for c, part in parts.items()}
         yield Statistic(name, str(keys[1][start]), str(keys[2][start]), int(keys[3][start]), values)

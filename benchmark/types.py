@@ -208,7 +208,7 @@ class FitContext:
     `folder` is where it keeps checkpoints (exists, belongs to it alone); with `resume` it goes on from the last one
     found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `warn(text)` also
     puts it in the record; `stop()` is asked between steps: when it says True the method checkpoints and raises
-    KeyboardInterrupt.
+    KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its checkpoint had taken.
     """
 
     dataset: DatasetInfo
@@ -217,6 +217,7 @@ class FitContext:
     folder: Path
     resume: bool = False
     workers: int = 0
+    earlier_s: float = 0.0
     progress: Callable[[int, int, str], None] = lambda *_: None
     log: Callable[[str], None] = lambda *_: None
     warn: Callable[[str], None] = lambda *_: None
@@ -237,6 +238,10 @@ class Method(Protocol):
     @property
     def config(self) -> Mapping[str, Any]:
         """The complete configuration: `info.defaults` with what a preset and the user changed."""
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What was chosen on the training samples, for the record; empty before `fit` and where nothing is."""
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Learn from `train`; `val` is for choices such as early stopping, and may be empty."""

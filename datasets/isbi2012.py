@@ -70,10 +70,11 @@ class ISBI2012:
         if split != "all" and split not in RANGES:
             names = ", ".join([*RANGES, "all", "challenge"])
             raise UserError(f"isbi2012 has no split '{split}'. Available: {names}.")
-        slices = self._labelled_slices()
+        slices = count_pages(self._existing(LABELS))
         if split == "all":
             return tuple(f"slice-{page:02d}" for page in range(slices))
         if slices != SLICES:
+            self._check_lengths()
             raise UserError(
                 f"split '{split}' of isbi2012 is slices {RANGES[split][0]}-{RANGES[split][-1]} of the {SLICES}-slice "
                 f"stack, but '{self.root / LABELS}' has {slices}. Use --split all to take every labelled slice."
@@ -90,6 +91,8 @@ class ISBI2012:
         if kind not in ("slice", "challenge") or not number.isdigit():
             raise UserError(f"isbi2012 has no sample '{sample_id}'; samples are slice-00, … and challenge-00, …")
         page = int(number)
+        if kind == "slice" and "image" in parts:
+            self._check_lengths()
         image = labels = None
         for path in self.files(sample_id, "image") if "image" in parts else ():
             image = read_image(path, page)
@@ -134,7 +137,7 @@ class ISBI2012:
         faults = []
         for path in (self.root / name for name in (VOLUME, LABELS, CHALLENGE)):
             if not path.is_file():
-                faults.append(f"{path}: is missing")
+                faults.append(f"'{path}' is missing. Expected {self.info.layout}.")
                 continue
             try:
                 pages = count_pages(path)
@@ -150,14 +153,11 @@ class ISBI2012:
             raise UserError(f"'{path}' is missing. Expected {self.info.layout}.")
         return path
 
-    def _labelled_slices(self) -> int:
-        """Number of labelled slices; the image stack, where there is one, must have as many."""
-        labels = count_pages(self._existing(LABELS))
-        if (self.root / VOLUME).is_file():
-            images = count_pages(self.root / VOLUME)
-            if images != labels:
-                raise UserError(
-                    f"'{self.root / VOLUME}' has {images} pages and '{self.root / LABELS}' has {labels}; each image "
-                    "needs its label page. Fetch both again."
-                )
-        return labels
+    def _check_lengths(self) -> None:
+        """Each image needs its label page; without images, or without labels, there is nothing to compare."""
+        volume, labels = self.root / VOLUME, self.root / LABELS
+        if volume.is_file() and labels.is_file() and count_pages(volume) != count_pages(labels):
+            raise UserError(
+                f"'{volume}' has {count_pages(volume)} pages and '{labels}' has {count_pages(labels)}; each image "
+                "needs its label page. Fetch both again."
+            )

@@ -141,7 +141,7 @@ class Medaka:
         if not numbers:
             return None
         found = [i for i in ids if int(i.rpartition("-")[2]) == int(numbers[-1])]
-        words = str(path)
+        words = set(re.split(r"[^A-Za-z0-9]+", str(path)))
         for hints in (("ventral", "lateral"), ("N0092", "R0004"), ("train", "test")):
             named = [hint for hint in hints if hint in words]
             if len(named) == 1 and len(found) > 1:
@@ -158,6 +158,9 @@ class Medaka:
         """Pairs of mask and image, and every file's decoding, size and mask values."""
         faults = []
         for _, _, name, masks, images in self._sources():
+            if masks and not images:
+                faults.append(f"{name}: none of its {len(masks)} masks has an image")
+                continue
             faults += [f"{name}: mask {n:04d} has no image" for n in sorted(masks - images)]
             faults += [f"{name}: image {n:04d} has no mask" for n in sorted(images - masks)]
         return faults + read_all(self, tuple(self._frames), ("image", "labels"), progress)

@@ -34,7 +34,7 @@ def test_every_command_has_help_with_an_example(bench: Run, command: list[str]) 
     done = bench(*command, "--help")
     assert done.returncode == 0
     assert "Usage: bench" in done.stdout
-    assert "bench" in done.stdout.partition("Options")[2] or command == ["data"]
+    assert "Example: bench" in done.stdout or command in ([], ["data"])
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,31 @@ def test_every_command_has_help_with_an_example(bench: Run, command: list[str]) 
         ["list", "presets"],
         ["list", "metrics"],
         ["data", "describe", "medaka"],
-        ["leaderboard", "--json"],
+        [
+            "evaluate",
+            "-d",
+            "isbi2012",
+            "--root",
+            "isbi",
+            "-p",
+            "isbi/train-labels.tif",
+            "--split",
+            "all",
+            "--out",
+            "run",
+        ],
+        ["leaderboard", "run", "--json"],
     ],
-    ids=" ".join,
+    ids=lambda arguments: " ".join(arguments[:2]),
 )
-def test_light_commands_do_not_import_torch(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "runs").mkdir()
+def test_light_commands_do_not_import_torch(arguments: list[str], bench: Run, stacks: Path, tmp_path: Path) -> None:
+    if "leaderboard" in arguments:
+        predictions = stacks / "train-labels.tif"
+        command = ["evaluate", "-d", "isbi2012", "--root", stacks, "-p", predictions, "--split", "all", "--out", "run"]
+        assert bench(*command).returncode == 0
     code = (
         "import sys; from segbench.cli import main; sys.argv = ['bench', *sys.argv[1:]]\n"
-        "try:\n    main()\nexcept SystemExit: pass\n"
+        "try:\n    main()\nexcept SystemExit as end: assert not end.code, end.code\n"
         'sys.exit(f\'imports {sorted(m for m in sys.modules if m.startswith(("torch", "tensorflow")))[:3]}\''
         " if 'torch' in sys.modules else 0)"
     )
@@ -210,6 +226,40 @@ def test_a_truncated_prediction_ends_with_2(bench: Run, stacks: Path, tmp_path: 
     assert "Traceback" not in done.stderr
 
 
+def test_slices_numbered_from_1_are_refused(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    (tmp_path / "shifted").mkdir()
+    for number, page in enumerate(tifffile.imread(stacks / "train-labels.tif"), 1):
+        Image.fromarray(page).save(tmp_path / "shifted" / f"{number:02d}.png")
+    done = bench("evaluate", "-d", "isbi2012", "--root", stacks, "-p", "shifted")
+    assert done.returncode == 2
+    assert "slices count from 0" in done.stderr
+
+
+def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tmp_path: Path) -> None:
+    (hearts / "segbench-synthetic.json").write_text("{}")
+    masks = hearts / "train_images" / "lateral_mask"
+    command = ["evaluate", "-d", "medaka", "--root", hearts / "train_images", "--split", "all", "-p", masks, "--json"]
+    assert printed_json(bench(*command))["dataset"]["origin"] == "synthetic"
+    shutil.copytree(hearts, tmp_path / "data" / "medaka")
+    done = bench("run", "-d", "medaka", "-m", "threshold", "--source", "real")
+    assert done.returncode == 2
+    assert "No data of medaka found" in done.stderr
+
+
+def test_odd_names_do_not_stop_a_result(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "übung 日本.v0.5"
+    _halves(stacks, odd)
+    record = printed_json(
+        bench("evaluate", "-d", "isbi2012", "--root", stacks, "-p", odd, "--json", PYTHONIOENCODING="ascii")
+    )
+    assert record["method"]["name"] == "übung 日本.v0.5"
+    done = bench("evaluate", "-d", "isbi2012", "--root", stacks, "-p", odd, "--name", "../../x[bold]\x1b[2J")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert "[bold]" in done.stdout
+    assert not (tmp_path.parent / "x").exists()
+
+
 def test_0_and_1_in_8_bits_are_read_over_255_with_a_warning(bench: Run, stacks: Path, tmp_path: Path) -> None:
     ones = (tifffile.imread(stacks / "train-labels.tif")[25:] // 255).astype(np.uint8)
     tifffile.imwrite(tmp_path / "ones.tif", ones, photometric="minisblack")
@@ -236,8 +286,10 @@ def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Pa
     for name, content in (("good", labels), ("bad", np.roll(labels, 9, axis=2)), ("a|b<script>", labels)):
         tifffile.imwrite(tmp_path / "p.tif", content, photometric="minisblack")
         assert bench("evaluate", "-d", "isbi", "--root", stacks, "-p", "p.tif", "--name", name).returncode == 0
-    for out in ("one", "two"):
-        assert bench("leaderboard", "runs", "--out", out).returncode == 0
+    shutil.copytree(tmp_path / "runs", tmp_path / "elsewhere")
+    backwards = sorted((tmp_path / "elsewhere").iterdir(), reverse=True)
+    assert bench("leaderboard", "runs", "--out", "one").returncode == 0
+    assert bench("leaderboard", *backwards, "--out", "two").returncode == 0
     pages = [(tmp_path / out / "isbi2012.md").read_bytes() for out in ("one", "two")]
     assert pages[0] == pages[1]
     rows = [line for line in pages[0].decode().splitlines() if line.startswith("| ")][1:]
@@ -248,10 +300,14 @@ def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Pa
     ranked = printed_json(bench("leaderboard", "runs", "--json"))
     assert [row["rank"] for row in ranked[0]["rows"]] == [1, 1, 3]
     (tmp_path / "runs" / "broken").mkdir()
-    (tmp_path / "runs" / "broken" / "record.json").write_text('{"schema_version": 1}')
-    done = bench("leaderboard", "runs")
-    assert done.returncode == 2
-    assert "broken" in done.stderr
+    whole = next((tmp_path / "elsewhere").iterdir()) / "record.json"
+    infinite = whole.read_text().replace('"value": ', '"value": Infinity, "was": ', 1)
+    for content in ('{"schema_version": 1}', "[" * 100_000, "", infinite):
+        (tmp_path / "runs" / "broken" / "record.json").write_text(content)
+        done = bench("leaderboard", "runs")
+        assert done.returncode == 2
+        assert "broken" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_data_commands(bench: Run, stacks: Path, tmp_path: Path) -> None:
@@ -261,6 +317,11 @@ def test_data_commands(bench: Run, stacks: Path, tmp_path: Path) -> None:
     done = bench("data", "verify", "isbi2012", "--root", tmp_path / "short")
     assert done.returncode == 1
     assert "has 4 pages; the official stack has 30" in done.stdout
+    (stacks / "train-labels.tif").write_bytes((stacks / "train-labels.tif").read_bytes()[:3000])
+    done = bench("data", "verify", "isbi2012", "--root", stacks, "--json")
+    assert done.returncode == 1
+    assert any("truncated" in fault for fault in json.loads(done.stdout)["faults"])
+    stacks = write_stacks(tmp_path / "again")
     status = printed_json(bench("data", "status", "isbi2012", "--root", stacks, "--json"))
     assert status["places"][0]["found"]
     assert status["places"][0]["splits"]["test"] == 5

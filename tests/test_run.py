@@ -21,7 +21,7 @@ from segbench.records import read_record
 from segbench.registry import make_dataset, metrics
 from segbench.statistics import Statistics
 
-SMALL = "epochs=3 iterations_per_epoch=4 batch_size=2 crop=32 base_channels=4 depth=2 tta=none elastic=0 ema=0"
+SMALL = "epochs=30 iterations_per_epoch=2 batch_size=2 crop=32 base_channels=4 depth=2 tta=none elastic=0 ema=0"
 UNET = ["run", "--dataset", "isbi2012", "--method", "unet", "--device", "cpu", "--set", SMALL]
 
 
@@ -31,11 +31,11 @@ def _start(arguments: list[Any], cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _wait_for(path: Path, seconds: float = 120) -> None:
+def _wait_for_any(folder: Path, pattern: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.02)
+    while not any(folder.glob(pattern)):
+        assert time.monotonic() < end, f"{folder / pattern} did not appear"
+        time.sleep(0.01)
 
 
 def test_threshold_run_leaves_a_whole_run_folder(bench: Run, stacks: Path, tmp_path: Path) -> None:
@@ -126,14 +126,12 @@ def test_a_killed_run_is_incomplete_and_resumes_to_the_same_weights(bench: Run, 
     straight = printed_json(bench(*command, "--out", "straight", "--json"))
     longer = [*command, "--out", "killed"]
     process = _start(longer, tmp_path)
-    checkpoint = tmp_path / "killed" / "checkpoint"
-    while process.poll() is None and not any(checkpoint.glob("*.safetensors")):
-        time.sleep(0.01)
+    _wait_for_any(tmp_path / "killed" / "checkpoint", "*.safetensors")
     process.kill()
     process.communicate()
     killed = read_record(tmp_path / "killed")
-    if not killed.complete:  # the kill may come too late on a quick machine; the resumed run must be whole either way
-        assert killed.scores == {}
+    assert not killed.complete
+    assert killed.scores == {}
     resumed = printed_json(bench(*longer, "--resume", "--json"))
     assert resumed["complete"]
     assert resumed["scores"] == straight["scores"]
@@ -145,14 +143,11 @@ def test_a_killed_run_is_incomplete_and_resumes_to_the_same_weights(bench: Run, 
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(stacks: Path, tmp_path: Path, bench: Run) -> None:
     command = [*UNET, "--root", stacks, "--out", "stopped", "--set", "epochs=1000"]
     process = _start(command, tmp_path)
-    _wait_for(tmp_path / "stopped" / "record.json")
-    checkpoint = tmp_path / "stopped" / "checkpoint"
-    while process.poll() is None and not any(checkpoint.glob("*.safetensors")):
-        time.sleep(0.01)
+    _wait_for_any(tmp_path / "stopped" / "checkpoint", "*.safetensors")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "--resume" in errors
+    assert "--out stopped --resume" in errors
     assert "Traceback" not in errors
     assert not read_record(tmp_path / "stopped").complete
     done = bench(*UNET, "--root", stacks, "--out", "stopped", "--set", "epochs=2", "--resume")
@@ -163,7 +158,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(stacks: Path, tmp_path: Path
 def test_two_runs_into_one_folder_do_not_meet(stacks: Path, tmp_path: Path, bench: Run) -> None:
     command = [*UNET, "--root", stacks, "--out", "same", "--set", "epochs=1000"]
     first = _start(command, tmp_path)
-    _wait_for(tmp_path / "same" / "record.json")
+    _wait_for_any(tmp_path / "same", "record.json")
     second = bench(*command)
     first.kill()
     first.communicate()
@@ -172,13 +167,63 @@ def test_two_runs_into_one_folder_do_not_meet(stacks: Path, tmp_path: Path, benc
     assert not read_record(tmp_path / "same").complete
 
 
-def test_a_foreign_folder_is_never_written_to(bench: Run, stacks: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["letter.txt", "record.json", "predictions", "log.txt"])
+def test_a_foreign_folder_is_never_written_to(bench: Run, stacks: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "letter.txt").write_text("dear")
-    done = bench("run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--out", "home")
-    assert done.returncode == 2
-    assert "letter.txt" in done.stderr
-    assert [p.name for p in (tmp_path / "home").iterdir()] == ["letter.txt"]
+    (tmp_path / "home" / name).write_text("{}")
+    for command in (["run", "-m", "threshold"], ["evaluate", "-p", stacks / "train-labels.tif", "--split", "all"]):
+        done = bench(*command, "-d", "isbi2012", "--root", stacks, "--out", "home")
+        assert done.returncode == 2
+        assert name in done.stderr
+    assert [(p.name, p.read_text()) for p in (tmp_path / "home").iterdir()] == [(name, "{}")]
+
+
+def test_a_finished_run_is_replaced_by_itself_alone(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    command = ["run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--out", "same"]
+    assert bench(*command).returncode == 0
+    again = bench(*command)
+    assert again.returncode == 0
+    assert "replacing the earlier run" in again.stderr
+    before = (tmp_path / "same" / "record.json").read_bytes()
+    for other in (
+        [*command, "--seed", "1"],
+        ["evaluate", "-d", "isbi2012", "--root", stacks, "-p", stacks / "train-labels.tif", "--out", "same"],
+    ):
+        done = bench(*other)
+        assert done.returncode == 2
+        assert "holds another run" in done.stderr
+    assert (tmp_path / "same" / "record.json").read_bytes() == before
+
+
+def test_other_images_are_another_run(bench: Run, stacks: Path) -> None:
+    command = ["run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--json"]
+    first = printed_json(bench(*command))
+    images = tifffile.imread(stacks / "train-volume.tif")
+    tifffile.imwrite(stacks / "train-volume.tif", images[:, ::-1], photometric="minisblack")
+    second = printed_json(bench(*command, "--resume"))
+    assert second["run_id"] != first["run_id"]
+    assert second["scores"] != first["scores"]
+    assert second["dataset"]["data_sha256"] == first["dataset"]["data_sha256"]
+
+
+def test_a_run_killed_before_its_first_record_can_be_run_again(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    (tmp_path / "killed").mkdir()
+    for name in (".lock", "log.txt", ".record.json.x1.tmp"):
+        (tmp_path / "killed" / name).touch()
+    command = ["run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--out", "killed"]
+    assert bench(*command, "--resume").returncode == 0
+    assert read_record(tmp_path / "killed").complete
+
+
+def test_predictions_of_folds_make_one_stack(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    command = ["run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--folds", "3", "--out", "folds"]
+    record = printed_json(bench(*command, "--save-predictions", "--json"))
+    assert any("folds cut through" in warning for warning in record["warnings"])
+    predictions = tmp_path / "folds" / "predictions"
+    scored = printed_json(
+        bench("evaluate", "-d", "isbi2012", "--root", stacks, "--split", "all", "-p", predictions, "--json")
+    )
+    assert scored["scores"] == record["scores"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "lengths", "values", "sizes", "no images"])

@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that `bench --help` is quic
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -13,13 +14,14 @@ def main() -> None:
     from ..errors import UserError
     from .app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="bench")
     except UserError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        print("bench: interrupted", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has gone; that is no fault of the run.
         sys.stderr.close()

@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Benchmark and evaluate image segmentation: which method is better, by how much, at what cost.",
     epilog="Start with: bench run --dataset medaka --method unet",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,  # plain help takes a third of the time of rich help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -97,7 +98,7 @@ def run(
     preset: Annotated[
         str, typer.Option(help="quick (CPU, minutes), standard (one GPU, an hour at most) or paper.")
     ] = "quick",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of everything that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     root: Root = None,
     source: Annotated[
@@ -139,11 +140,8 @@ def run(
         workers,
         resume,
     )
-    try:
+    with output.interruptible(f"; go on with: {request.resume_command()}"):
         folder, record = do_run(request, output.reporter(quiet))
-    except KeyboardInterrupt:
-        output.complain(f"interrupted; go on with: {request.command()} --resume")
-        raise
     output.record(folder, record, json, quiet)
 
 
@@ -172,7 +170,8 @@ def evaluate(
     request = EvaluateRequest(
         dataset, predictions, name, split, root, partial, out, workers, parse_settings(settings or [])
     )
-    folder, record = evaluate_files(request, output.reporter(quiet))
+    with output.interruptible():
+        folder, record = evaluate_files(request, output.reporter(quiet))
     output.record(folder, record, json, quiet)
 
 
@@ -220,7 +219,8 @@ def data_verify(dataset: Name, root: Root = None, json: Json = False, quiet: Qui
     """Check every file: counts, decoding, sizes, label values and pairs. Exit status 1 if anything is wrong."""
     from ..commands.data import verify
 
-    found = verify(dataset, root, output.reporter(quiet))
+    with output.interruptible():
+        found = verify(dataset, root, output.reporter(quiet))
     output.faults(found, json)
     if found["faults"]:
         raise typer.Exit(1)
@@ -238,5 +238,6 @@ def data_synthesize(
     """Write synthetic data in the official layout."""
     from ..commands.data import synthesize
 
-    made = synthesize(dataset, root, seed, full, output.reporter(quiet))
+    with output.interruptible():
+        made = synthesize(dataset, root, seed, full, output.reporter(quiet))
     output.made(made, json, quiet)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +28,16 @@ def reporter(be_quiet: bool) -> Reporter:
     return Reporter(quiet=be_quiet or quiet)
 
 
-def complain(message: str) -> None:
-    """One line on stderr."""
-    print(f"bench: {message}", file=sys.stderr)
+@contextmanager
+def interruptible(hint: str = "") -> Iterator[None]:
+    """Turn Ctrl-C into one line on stderr and exit status 130."""
+    import typer
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"bench: interrupted{hint}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def version() -> None:
@@ -90,7 +99,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             f"cost: fitted in {cost.train_s:.1f} s, {cost.predict_ms_per_image:.1f} ms/image, "
             f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
         )
-    console.print(f"run folder: {_safe(str(folder))}")
+    console.print(f"run folder: {_safe(str(folder))}", soft_wrap=True)
 
 
 def status(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
@@ -121,7 +130,8 @@ def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     facts = _table("", "", header=False)
     for key in ("task", "main_score", "metrics", "layout", "expected_root", "pixel_size_um", "frames_per_second"):
         if about[key] is not None:
-            facts.add_row(key.replace("_", " "), _cell(about[key]))
+            label = {"pixel_size_um": "pixel size (height, width) in µm"}.get(key, key.replace("_", " "))
+            facts.add_row(label, _cell(about[key]))
     for key, meaning in about["options"].items():
         facts.add_row(f"--set {key}=…", _safe(meaning))
     for key in ("licence", "citation", "homepage"):
@@ -135,7 +145,8 @@ def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     classes = _table("id", "class", "kind", "colour")
     for entry in about["classes"]:
         red, green, blue = entry["color"]
-        classes.add_row(str(entry["id"]), entry["name"], entry["kind"], f"[on rgb({red},{green},{blue})]    [/]")
+        swatch = f"[on rgb({red},{green},{blue})]    [/] #{red:02x}{green:02x}{blue:02x}"
+        classes.add_row(str(entry["id"]), entry["name"], entry["kind"], swatch)
     console.print(classes)
 
 
@@ -173,8 +184,12 @@ def _score_table(result: Record) -> Table:
 
 def _interval_note(result: Record) -> str:
     drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
-    few = " (fewer than 5 groups)" if drawn == ["samples"] else ""
-    return f"intervals: bootstrap over {' or '.join(drawn)}{few}\n" if drawn else "no intervals: one sample only\n"
+    what = {"groups": "groups (videos, stacks)", "samples": "samples (fewer than 5 videos or stacks)"}
+    return (
+        f"intervals: bootstrap over {' or '.join(what[unit] for unit in drawn)}\n"
+        if drawn
+        else "no intervals: one sample only\n"
+    )
 
 
 def _class_table(result: Record) -> Table:
@@ -207,10 +222,10 @@ def _cell(value: Any) -> str:
 
 
 def _safe(content: str) -> str:
-    """Names and paths from outside must not be read as markup."""
+    """Names and paths from outside must be read neither as markup nor by the terminal."""
     from rich.markup import escape
 
-    return escape(content)
+    return escape("".join(character if character.isprintable() else "\ufffd" for character in content))
 
 
 def _table(*columns: str, header: bool = True) -> Table:
@@ -226,4 +241,4 @@ def _table(*columns: str, header: bool = True) -> Table:
 def _stdout() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    return Console(highlight=False, emoji=False)

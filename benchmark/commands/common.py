@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from ..data import Location, Source, locate, origin_of
@@ -27,6 +29,8 @@ def open_dataset(
 ) -> tuple[Dataset, Location]:
     """Find the data of a dataset, or make a synthetic sample, and say which it is."""
     info: DatasetInfo = dataset_class(name).info
+    if root is not None and root.is_dir() and not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"--root '{root}' may not be read (permission denied)")
 
     def make(folder: Path) -> None:
         with _alone(folder, reporter):
@@ -48,8 +52,28 @@ def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter:
     """Write synthetic data of a dataset in its official layout, replacing earlier synthetic data there."""
     if not info.synthesizable:
         raise UserError(f"there is no synthetic {info.name}; use real data with --root DIR")
+    folder = folder.resolve()
+    if not folder.name:
+        raise UserError(f"--root '{folder}' is no folder that data can be made in; name a new one")
     with _alone(folder, reporter):
         _generate(info, folder, seed, full, reporter)
+
+
+def setting(key: str, value: Any) -> str:
+    """A setting as `--set` takes it."""
+    return f"{key}={yaml.safe_dump(value, default_flow_style=True, width=1e9).partition(chr(10))[0]}"
+
+
+def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a dataset that differ from its defaults, so that saying a default changes nothing."""
+    return {key: value for key, value in options.items() if getattr(dataset_class(name), key, None) != value}
+
+
+def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, Any], reporter: Reporter) -> None:
+    """Warn of a split of another size than the official one; options such as a view choose a part on purpose."""
+    official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
+    if official not in (None, found) and not options:
+        reporter.warn(f"split '{split}' has {found} samples below '{dataset.root}'; the official one has {official}")
 
 
 @contextmanager

@@ -77,7 +77,11 @@ def verify(name: str, root: Path | None, reporter: Reporter) -> dict[str, Any]:
     if location.origin == "real":
         # Synthetic data is smaller than the official set on purpose.
         faults = [*dataset.check_counts(), *faults]
-    ids = dataset.ids("all")
+    try:
+        ids = dataset.ids("all")
+    except UserError as error:
+        ids, faults = (), [*faults, str(error)]
+    faults = list(dict.fromkeys(faults))
     return {
         "dataset": info.name,
         "root": str(location.root),

@@ -5,22 +5,26 @@ from __future__ import annotations
 import datetime
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .. import records
-from ..data import Location, data_sha256, ids_sha256
+from ..data import Location, data_sha256, files_sha256, ids_sha256
 from ..environment import describe
 from ..evaluation import evaluate
+from ..files import write_text
 from ..predictions import Found, find_predictions
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
 from ..registry import dataset_class, metrics_of
 from ..reporting import Reporter
 from ..scoring import score
-from ..types import Dataset, UserError
-from .common import open_dataset
-from .run import refuse_foreign_folder
+from ..statistics import Statistics
+from ..types import Dataset, Metric, UserError
+from .common import note_size, open_dataset, setting, without_defaults
 
 POOL_FROM = 100
 """Fewer samples than this are measured quicker in this process than in a pool that has to be started."""
@@ -48,7 +52,7 @@ class EvaluateRequest:
             if value is not None:
                 words += [f"--{name}", str(value)]
         for key, value in self.settings.items():
-            words += ["--set", f"{key}={value}"]
+            words += ["--set", setting(key, value)]
         return shlex.join([*words, *(["--partial"] if self.partial else [])])
 
 
@@ -64,24 +68,19 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     for key in request.settings:
         if key not in info.options:
             raise UserError(f"--set {key}: {info.name} has no such option. Available: {', '.join(info.options) or '–'}")
-    dataset, location = open_dataset(info.name, request.root, "auto", request.settings, reporter, may_synthesize=False)
+    options = without_defaults(info.name, request.settings)
+    dataset, location = open_dataset(info.name, request.root, "auto", options, reporter, may_synthesize=False)
     split = request.split or info.default_split
     if split in info.splits and not info.splits[split].labelled:
         raise UserError(f"split '{split}' of {info.name} has no public labels, so it cannot be scored here")
     ids = dataset.ids(split)
-    _note_size(dataset, split, len(ids), reporter)
+    note_size(dataset, split, len(ids), options, reporter)
     found = find_predictions(dataset, ids, request.predictions, partial=request.partial)
     for warning in found.warnings:
         reporter.warn(warning)
     if request.partial and len(found.files) < len(ids):
         reporter.warn(f"partial: {len(found.files)} of {len(ids)} samples of the split were scored")
-    return _measure(request, dataset, location, split, found, len(ids), reporter)
-
-
-def _note_size(dataset: Dataset, split: str, found: int, reporter: Reporter) -> None:
-    official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
-    if official not in (None, found):
-        reporter.warn(f"split '{split}' has {found} samples below '{dataset.root}'; the official one has {official}")
+    return _measure(request, dataset, location, split, found, len(ids), options, reporter)
 
 
 def _measure(
@@ -91,44 +90,43 @@ def _measure(
     split: str,
     found: Found,
     wanted: int,
+    options: dict[str, Any],
     reporter: Reporter,
 ) -> tuple[Path, Record]:
     metrics = metrics_of(dataset.info)
-    cores = os.cpu_count() or 1
-    workers = request.workers if request.workers is not None else (cores if len(found.files) >= POOL_FROM else 0)
-    total = len(found.files)
-    with reporter.progress("evaluating") as update:
-        statistics = evaluate(
-            dataset,
-            metrics,
-            found.files.items(),
-            workers=workers,
-            progress=lambda done: update(done, total, ""),
-        )
-    scores, per_class = score(statistics, metrics, dataset.info)
-    name = request.name or request.predictions.resolve().stem
+    name = request.name or _stem(request.predictions)
     block = DatasetBlock(
         name=dataset.info.name,
         version=dataset.info.version,
         split=split,
-        n=total,
+        n=len(found.files),
         ids_sha256=ids_sha256(tuple(found.files)),
         data_sha256=data_sha256(dataset, tuple(found.files)),
         origin=location.origin,
-        options=request.settings,
+        options=options,
     )
-    identity = {"dataset": block.model_dump(), "name": name, "predictions": str(request.predictions.resolve())}
+    identity: dict[str, Any] = {
+        "dataset": block.model_dump(mode="json"),
+        "metrics": {metric.name: metric.version for metric in metrics},
+        "name": name,
+        "predictions_sha256": files_sha256({file.path for file in found.files.values()}),
+    }
     run_id = records.run_id(dataset.info.name, name, identity)
+    folder = request.out or Path("runs") / run_id
+    if request.out is not None:
+        records.refuse_foreign(folder)
+    statistics = _count(request, dataset, metrics, found, reporter)
+    scores, per_class = score(statistics, metrics, dataset.info)
     for score_name, value in scores.items():
         if value.value is None:
             reporter.warn(f"score {score_name} is undefined on these samples")
     record = Record(
         run_id=run_id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        complete=total == wanted,
+        complete=len(found.files) == wanted,
         dataset=block,
-        method=MethodBlock(name=name, family="external"),
-        metrics={metric.name: metric.version for metric in metrics},
+        method=MethodBlock(name=name, family="external", config={"predictions_sha256": identity["predictions_sha256"]}),
+        metrics=identity["metrics"],
         scores=scores,
         main_score=dataset.info.main_score,
         per_class=per_class,
@@ -137,9 +135,31 @@ def _measure(
         command=request.command(),
         warnings=list(reporter.warnings),
     )
-    folder = request.out or Path("runs") / run_id
-    refuse_foreign_folder(folder)
-    with records.locked(folder):
+    with records.locked(folder, run_id):
+        write_text(folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
+        write_text(folder / records.LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
         statistics.to_parquet(folder / records.STATISTICS, metrics)
         records.write_record(folder, record)
     return folder, record
+
+
+def _count(
+    request: EvaluateRequest, dataset: Dataset, metrics: Sequence[Metric], found: Found, reporter: Reporter
+) -> Statistics:
+    total = len(found.files)
+    chosen = (os.cpu_count() or 1) if total >= POOL_FROM else 0
+    with reporter.progress("evaluating") as update:
+        return evaluate(
+            dataset,
+            metrics,
+            found.files.items(),
+            workers=chosen if request.workers is None else request.workers,
+            progress=lambda done: update(done, total, ""),
+        )
+
+
+def _stem(path: Path) -> str:
+    """A name for predictions: the file's stem, or the folder's whole name, dots included."""
+    resolved = path.resolve()
+    name = resolved.name if resolved.is_dir() else resolved.stem
+    return os.fsencode(name).decode("utf-8", "replace")

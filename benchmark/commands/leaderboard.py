@@ -67,7 +67,11 @@ def boards(records: Iterable[Record]) -> dict[str, str]:
     """Markdown by file name: one board per dataset, and `README.md` as the front page."""
     by_dataset: dict[str, list[Record]] = {}
     for record in records:
-        by_dataset.setdefault(record.dataset.name, []).append(record)
+        try:
+            name = dataset_class(record.dataset.name).info.name
+        except UserError as error:
+            raise UserError(f"run {record.run_id}: {error}") from error
+        by_dataset.setdefault(name, []).append(record)
     pages = {f"{name}.md": _board(name, mine) for name, mine in sorted(by_dataset.items())}
     pages["README.md"] = _front_page(by_dataset)
     return pages
@@ -129,7 +133,7 @@ def _board(name: str, records: Sequence[Record]) -> str:
     left_out = [record for record in records if not (record.complete and record.scores)]
     if left_out:
         lines += ["## Not ranked", ""]
-        lines += [f"- `{r.run_id}`: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
+        lines += [f"- {_escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
         lines.append("")
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
@@ -143,13 +147,14 @@ def _why_not(record: Record) -> str:
 
 def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
     synthetic = key.origin == "synthetic"
-    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {key.split}"
-    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{protocol}{', ' + key.options if key.options else ''}"
+    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {_escape(key.split)}"
+    options = f", {_escape(key.options)}" if key.options else ""
+    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{protocol}{options}"
     n = rows[0].dataset.n
     text = (
-        f"{n} samples (ids {key.ids_sha256[:8]}, data {key.data_sha256[:8]}; metrics: {key.metrics}). "
-        f"Ranked by {rows[0].main_score}. In brackets: 95 % bootstrap interval over "
-        f"{_resampled(rows)}."
+        f"{n} samples (ids {_escape(key.ids_sha256[:8])}, data {_escape(key.data_sha256[:8])}; "
+        f"metrics: {_escape(key.metrics)}). Ranked by {_escape(rows[0].main_score)}. In brackets: "
+        f"95 % bootstrap interval over {_resampled(rows)}."
     )
     if synthetic:
         text += " Made by segbench, not real images: these rows are never ranked beside real ones."
@@ -169,7 +174,7 @@ def _table(rows: Sequence[Record]) -> str:
     body = []
     for rank, record in _ranked(rows):
         cost = record.cost
-        commit = (record.environment.commit or "")[:8] + ("+changes" if record.environment.dirty else "")
+        commit = _escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
                 rank,
@@ -184,10 +189,20 @@ def _table(rows: Sequence[Record]) -> str:
                 _number(cost.peak_memory_mb, ".0f"),
                 _escape(cost.device or UNDEFINED),
                 commit or UNDEFINED,
-                f"`{record.run_id.rpartition('-')[2]}`",
+                _escape(record.run_id.rpartition("-")[2]),
             ]
         )
-    headers = ["rank", "method", "family", *names, "preset", "labels", "train s", "ms/image", "parameters"]
+    headers = [
+        "rank",
+        "method",
+        "family",
+        *map(_escape, names),
+        "preset",
+        "labels",
+        "train s",
+        "ms/image",
+        "parameters",
+    ]
     headers += ["memory MB", "device", "commit", "run"]
     return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
 
@@ -206,7 +221,7 @@ def _number(value: float | int | None, form: str) -> str:
 
 def _escape(text: str) -> str:
     """A name from outside must not break the table nor bring markup."""
-    for character in "\\|`*_<>[]":
+    for character in "\\|`*<>[]":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
 
@@ -221,10 +236,10 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
                 [
                     f"[{name}]({name}.md)",
                     key.origin,
-                    f"{key.folds}-fold" if key.folds else key.split,
+                    f"{key.folds}-fold" if key.folds else _escape(key.split),
                     len(rows),
                     _escape(best.method.name),
-                    best.main_score,
+                    _escape(best.main_score),
                     _with_interval(best.scores.get(best.main_score)),
                 ]
             )

@@ -29,12 +29,13 @@ from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
 from ..registry import dataset_class, make_method, method_class, metrics_of
 from ..reporting import Reporter
 from ..scoring import score
-from ..splits import Fold, plan_folds, plan_split
+from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
 from ..types import Dataset, FitContext, Method, Prediction, Samples, UserError
-from .common import open_dataset
+from .common import note_size, open_dataset, setting, without_defaults
 
 PREDICT_BATCH = 8
+UNFINISHED = "the run has not finished"
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,14 @@ class RunRequest:
             if value != getattr(defaults, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
         for key, value in self.settings.items():
-            words += ["--set", f"{key}={yaml.safe_dump(value, default_flow_style=True).partition(chr(10))[0]}"]
+            words += ["--set", setting(key, value)]
         words += ["--save-predictions"] if self.save_predictions else []
         return shlex.join(words)
+
+    def resume_command(self) -> str:
+        """The command line that goes on with it where it is."""
+        out = ["--out", str(self.out)] if self.out is not None else []
+        return f"{self.command()} {shlex.join([*out, '--resume'])}"
 
 
 @dataclass
@@ -90,10 +96,15 @@ class _Job:
     predict_s: float = 0.0
     parameters: int = 0
     chosen: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Prediction] = field(default_factory=dict)
 
     @property
     def eval_ids(self) -> tuple[str, ...]:
         return tuple(i for fold in self.folds for i in fold.evaluate)
+
+    @property
+    def all_ids(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(i for fold in self.folds for i in (*fold.train, *fold.val, *fold.evaluate)))
 
     @property
     def labelled(self) -> bool:
@@ -115,16 +126,17 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     identity = _identity(job)
     run_id = records.run_id(job.dataset.info.name, request.method, identity)
     job.folder = request.out or Path("runs") / run_id
-    refuse_foreign_folder(job.folder)
-    with records.locked(job.folder):
-        finished = _continue_or_clear(job, run_id)
-        if finished is not None:
-            return job.folder, finished
-        reporter.log = job.folder / records.LOG
-        reporter.write_log(f"{datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')} {request.command()}")
-        record = _first_record(job, run_id)
+    with records.locked(job.folder, run_id):
+        earlier = records.earlier_run(job.folder, run_id)
+        if request.resume and earlier is not None and earlier.complete:
+            reporter.say(f"{job.folder} is complete: nothing to resume")
+            return job.folder, earlier
+        _continue_or_clear(job, earlier)
+        record = _first_record(job, run_id, identity)
         records.write_record(job.folder, record)
-        write_text(job.folder / records.CONFIG, yaml.safe_dump({**identity, "config": job.config}, sort_keys=False))
+        reporter.log = job.folder / records.LOG
+        reporter.write_log(f"{record.created} {request.command()}")
+        write_text(job.folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
         with _interruptible(reporter) as job.stop:
             statistics = _fit_and_measure(job)
         record = _finish(job, record, statistics)
@@ -138,40 +150,43 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
         raise UserError(f"method {method_info.name} does not do {info.task} segmentation, which {info.name} asks for")
     config, options = resolve(request.preset, method_info, info, request.settings)
     make_method(method_info.name, config)  # a wrong setting is to be found before anything is read
-    device = _device(request.device) if method_info.family == "learned" else "cpu"
+    device = _device(request.device, method_info.family == "learned")
+    options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
     split = request.split or ("all" if request.folds else info.default_split)
     if request.folds:
         folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
+        if cuts_groups(dataset, request.folds):
+            reporter.warn("folds cut through a video or stack: neighbours of the scored samples were trained on")
     else:
         folds = plan_split(dataset, split, request.train_fraction, request.seed)
+        note_size(dataset, split, len(folds[0].evaluate), options, reporter)
     job = _Job(request, dataset, location, split, folds, config, options, device, reporter)
     _check_data(job)
     return job
 
 
-def _device(name: str) -> str:
-    """Resolve `auto`, and refuse a device that is not there."""
-    if name == "cpu":
-        return name
+def _device(name: str, learned: bool) -> str:
+    """Resolve `auto`, and refuse a device that is not there; a classical method runs on the CPU."""
+    kind = name.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda", "mps"):
+        raise UserError(f"--device {name} is not known. Available: auto, cpu, cuda, mps.")
+    if kind == "cpu" or not learned:
+        return "cpu"
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return next((device for device, available in there.items() if available), "cpu")
-    kind = name.partition(":")[0]
-    if kind not in there:
-        raise UserError(f"--device {name} is not known. Available: auto, cpu, cuda, mps.")
-    if not there[kind]:
-        raise UserError(f"--device {name}: PyTorch finds no such device here. Use --device cpu or auto.")
+    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind == "auto":
+        return next((device for device, available in count.items() if available), "cpu")
+    number = name.partition(":")[2] or "0"
+    if not number.isdigit() or int(number) >= count[kind]:
+        raise UserError(f"--device {name}: PyTorch finds {count[kind]} such devices here. Use --device cpu or auto.")
     return name
 
 
 def _check_data(job: _Job) -> None:
     """Decode everything that will be used, so that a broken file is named before hours of training."""
-    trained = tuple(dict.fromkeys(i for fold in job.folds for i in (*fold.train, *fold.val)))
-    evaluated = tuple(i for i in job.eval_ids if i not in set(trained)) if job.request.folds else job.eval_ids
-    ids = (*trained, *evaluated)
+    ids = job.all_ids
     without = [i for i in ids if not job.dataset.files(i, "image")]
     if without:
         raise UserError(
@@ -187,12 +202,16 @@ def _check_data(job: _Job) -> None:
 
 def _identity(job: _Job) -> dict[str, Any]:
     """Everything that the result depends on."""
+    info = job.dataset.info
     return {
-        "dataset": job.dataset.info.name,
+        "dataset": info.name,
+        "dataset_version": info.version,
         "split": job.split,
         "options": job.options,
         "origin": job.location.origin,
         "data_sha256": data_sha256(job.dataset, job.eval_ids),
+        "inputs_sha256": data_sha256(job.dataset, job.all_ids, ("image", "labels")),
+        "metrics": {metric.name: metric.version for metric in metrics_of(info)},
         "method": method_class(job.request.method).info.name,
         "preset": job.request.preset,
         "config": job.config,
@@ -202,42 +221,27 @@ def _identity(job: _Job) -> dict[str, Any]:
     }
 
 
-def refuse_foreign_folder(folder: Path) -> None:
-    """Refuse to write a run into a folder that holds anything else."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--out '{folder}' is a file; it is to be a run folder")
-    if folder.is_dir() and not (folder / records.RECORD).is_file():
-        others = [p.name for p in folder.iterdir() if p.name != ".lock"]
-        if others:
-            raise UserError(f"--out '{folder}' is not empty and no run folder (it holds {others[0]}); choose another")
-
-
-def _continue_or_clear(job: _Job, run_id: str) -> Record | None:
-    """With --resume keep what is there and return a finished record; without it start from an empty folder."""
+def _continue_or_clear(job: _Job, earlier: Record | None) -> None:
+    """With --resume keep what is there; without it start from an empty folder."""
     folder, reporter = job.folder, job.reporter
-    if not (folder / records.RECORD).is_file():
-        if job.request.resume:
-            reporter.say(f"nothing to resume in {folder}: starting anew")
-        return None
     if job.request.resume:
-        previous = records.read_record(folder)
-        if previous.run_id != run_id:
-            raise UserError(
-                f"'{folder}' holds another run ({previous.run_id}) than the one asked for ({run_id}); its data, method "
-                "or settings differ. Resume it with its own command, or choose another folder with --out."
-            )
-        if previous.complete:
-            reporter.say(f"{folder} is complete: nothing to resume")
-            return previous
-        return None
-    for name in (records.RECORD, records.STATISTICS, records.LOG, records.CONFIG):
+        if earlier is None:
+            reporter.say(f"nothing to resume in {folder}: starting anew")
+        else:
+            for warning in earlier.warnings:
+                if warning != UNFINISHED:
+                    reporter.warn(warning)
+        return
+    if earlier is not None:
+        reporter.say(f"replacing the {'earlier' if earlier.complete else 'interrupted'} run in {folder}")
+    for name in (records.STATISTICS, records.LOG, records.CONFIG):
         (folder / name).unlink(missing_ok=True)
     for name in (records.PREDICTIONS, records.CHECKPOINT):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    return None
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
 
 
-def _first_record(job: _Job, run_id: str) -> Record:
+def _first_record(job: _Job, run_id: str, identity: dict[str, Any]) -> Record:
     """The record of a run that has begun: everything but the results."""
     request, info = job.request, job.dataset.info
     method = method_class(request.method).info
@@ -251,7 +255,8 @@ def _first_record(job: _Job, run_id: str) -> Record:
             split=job.split,
             n=len(job.eval_ids),
             ids_sha256=ids_sha256(job.eval_ids),
-            data_sha256=data_sha256(job.dataset, job.eval_ids),
+            data_sha256=identity["data_sha256"],
+            inputs_sha256=identity["inputs_sha256"],
             origin=job.location.origin,
             options=job.options,
             folds=request.folds,
@@ -265,12 +270,12 @@ def _first_record(job: _Job, run_id: str) -> Record:
             train_fraction=request.train_fraction,
             n_train=sum(len(fold.train) for fold in job.folds) / len(job.folds),
         ),
-        metrics={metric.name: metric.version for metric in metrics_of(info)},
+        metrics=identity["metrics"],
         main_score=info.main_score,
         cost=Cost(device=job.device),
         environment=Environment(**describe(job.device)),
         command=request.command(),
-        warnings=[*job.reporter.warnings, "the run has not finished"],
+        warnings=[*job.reporter.warnings, UNFINISHED],
     )
 
 
@@ -299,6 +304,9 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 progress=lambda done, update=update, ids=ids: update(done, ids, ""),  # type: ignore[misc]
             )
         total = total.merge(part)
+    if job.kept:
+        ordered = [job.kept[i] for i in job.dataset.ids(job.split)]
+        write_stack(job.folder / records.PREDICTIONS / f"{job.split}.tif", ordered)
     return total
 
 
@@ -319,12 +327,27 @@ def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
             stop=job.stop,
         )
         start = time.perf_counter()
-        method.fit(Samples(job.dataset, fold.train), Samples(job.dataset, fold.val), context)
-        job.train_s += time.perf_counter() - start
+        with _memory_errors_named():
+            method.fit(Samples(job.dataset, fold.train), Samples(job.dataset, fold.val), context)
+        job.train_s += time.perf_counter() - start + context.earlier_s
     method.save(folder)
     job.parameters = method.parameters()
-    job.chosen = dict(getattr(method, "chosen", {}))
+    job.chosen = dict(method.chosen)
     return method
+
+
+@contextmanager
+def _memory_errors_named() -> Iterator[None]:
+    """Say what to lower when memory runs out; PyTorch reports it as a RuntimeError, on the CPU without a class."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+            raise UserError(
+                "memory ran out. Lower batch_size, or crop, size or base_channels, with --set key=value."
+            ) from error
+        raise
 
 
 def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[str, Prediction]]:
@@ -335,23 +358,20 @@ def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[st
         batch = ids[start : start + PREDICT_BATCH]
         images = [image for i in batch if (image := job.dataset.load(i, ("image",)).image) is not None]
         begun = time.perf_counter()
-        predictions = method.predict(images)
+        with _memory_errors_named():
+            predictions = method.predict(images)
         job.predict_s += time.perf_counter() - begun
         yield from zip(batch, predictions, strict=True)
 
 
 def _saving(job: _Job, predictions: Iterator[tuple[str, Prediction]]) -> Iterator[tuple[str, Prediction]]:
-    """Pass predictions on and keep them under `predictions/`."""
-    folder = job.folder / records.PREDICTIONS
-    kept: dict[str, Prediction] = {}
+    """Pass predictions on and keep them: for a stack until all are there, else as files under `predictions/`."""
     for sample_id, prediction in predictions:
         if job.dataset.info.stacked:
-            kept[sample_id] = prediction
+            job.kept[sample_id] = prediction
         else:
-            write_prediction(folder, sample_id, prediction, job.dataset.info)
+            write_prediction(job.folder / records.PREDICTIONS, sample_id, prediction, job.dataset.info)
         yield sample_id, prediction
-    if kept:
-        write_stack(folder / f"{job.split}.tif", kept.values())
 
 
 def _save_unlabelled(
@@ -411,18 +431,26 @@ def _plain(value: Any) -> Any:
 def _interruptible(reporter: Reporter) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C asks the run to stop at the next step; a second one stops it at once."""
     asked = threading.Event()
+    said = False
+
+    def stop() -> bool:
+        nonlocal said
+        if asked.is_set() and not said:
+            said = True
+            reporter.say("stopping (Ctrl-C again stops at once)")
+        return asked.is_set()
+
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield stop
         return
 
     def on_interrupt(number: int, frame: Any) -> None:
         if asked.is_set():
             previous(number, frame) if callable(previous) else signal.default_int_handler(number, frame)
         asked.set()
-        reporter.say("stopping at the next step (Ctrl-C again stops at once); go on later with --resume")
 
     previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
-        yield asked.is_set
+        yield stop
     finally:
         signal.signal(signal.SIGINT, previous)

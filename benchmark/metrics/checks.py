@@ -47,6 +47,10 @@ def binary_labels(sample: Sample, prediction: Prediction) -> Array:
         return (prediction.probabilities > 0.5).astype(np.uint8)
     assert prediction.labels is not None
     same_shape(sample, prediction.labels.shape)
+    if prediction.labels.dtype.kind not in "biu":
+        raise UserError(
+            f"prediction of sample '{sample.id}' holds {prediction.labels.dtype} labels; labels are integers"
+        )
     return prediction.labels
 
 

@@ -270,6 +270,7 @@ def _restore(state: State, checkpoint: Checkpoint | None, context: FitContext) -
     state.epoch, numbers = checkpoint.epoch, checkpoint.numbers
     state.step, state.score = numbers["step"], numbers["score"]
     state.seconds, state.cut = numbers["seconds"], numbers["cut"]
+    context.earlier_s = state.seconds
     context.log(f"resumed after epoch {state.epoch}")
 
 
