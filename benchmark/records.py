@@ -112,7 +112,7 @@ class Record(_Model):
 
     def to_json(self) -> str:
         """The text of `record.json`."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
 
 
 def defined(value: float) -> float | None:

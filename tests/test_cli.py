@@ -302,8 +302,8 @@ def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Pa
     (tmp_path / "runs" / "broken").mkdir()
     whole = next((tmp_path / "elsewhere").iterdir()) / "record.json"
     infinite = whole.read_text().replace('"value": ', '"value": Infinity, "was": ', 1)
-    for content in ('{"schema_version": 1}', "[" * 100_000, "", infinite):
-        (tmp_path / "runs" / "broken" / "record.json").write_text(content)
+    for text in ('{"schema_version": 1}', "[" * 100_000, "", infinite):
+        (tmp_path / "runs" / "broken" / "record.json").write_text(text)
         done = bench("leaderboard", "runs")
         assert done.returncode == 2
         assert "broken" in done.stderr

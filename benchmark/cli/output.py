@@ -55,7 +55,7 @@ def document(content: Any) -> None:
     """One JSON document on stdout."""
     import json
 
-    print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def text(content: str) -> None:
