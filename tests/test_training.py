@@ -321,3 +321,19 @@ def test_best_without_validation_samples_warns(dataset: ISBI2012, tmp_path: Path
 def test_a_device_that_is_not_there_is_a_message() -> None:
     with pytest.raises(UserError, match="Try --device cpu"):
         Compute.choose("warp-drive", "auto")
+
+
+def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no file size limits to stand for a full disk")
+    path = tmp_path / "weights.safetensors"
+    checkpoints.save_tensors(path, {"w": torch.ones(10)}, {})
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"weights\.safetensors: cannot be written"):
+            checkpoints.save_tensors(path, {"w": torch.ones(100_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == before

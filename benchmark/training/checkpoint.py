@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..errors import UserError
+from ..files import atomic_path
 
 FILE = "checkpoint.safetensors"
 FORMAT = 1
@@ -37,11 +38,15 @@ class Checkpoint:
 def save_tensors(path: Path, tensors: Tensors, document: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON document as one safetensors file that is never seen half written."""
     flat = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    part = path.with_name(path.name + ".part")
-    save_file(flat, part, metadata={"segbench": json.dumps(document, sort_keys=True)})
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with atomic_path(path) as part:
+            save_file(flat, part, metadata={"segbench": json.dumps(document, sort_keys=True)})
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{path}: cannot be written ({error}). Free some space, then go on with --resume: what was there is whole."
+        ) from error
 
 
 def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
