@@ -13,20 +13,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from .images import read_array
 from .registry import USER_MODULE, load_user_module
 from .statistics import Statistics
-from .types import Dataset, Metric, Prediction, Statistic, UserError
+from .types import Dataset, Metric, Part, Prediction, Statistic, UserError
+
+
+@runtime_checkable
+class PredictionSource(Protocol):
+    """A prediction on disk: picklable, read where it is measured."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it is made of; the first names it in errors."""
+
+    def read(self, dataset: Dataset) -> Prediction:
+        """Decode it."""
 
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """A prediction on disk: a file, or one page of a stack."""
+    """A prediction in one image file, or in one page of a stack."""
 
     path: Path
     page: int | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
 
     def read(self, dataset: Dataset) -> Prediction:
         """Decode it by the dataset's rule."""
@@ -34,15 +51,26 @@ class PredictionFile:
         return dataset.decode_prediction(read_array(self.path, self.page), where)
 
 
-Pair = tuple[str, Prediction | PredictionFile]
+Pair = tuple[str, Prediction | PredictionSource]
 
 
 def measure(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Statistic]:
     """What every metric keeps of one sample and its prediction."""
     sample_id, source = pair
-    sample = dataset.load(sample_id, ("labels",))
-    prediction = source.read(dataset) if isinstance(source, PredictionFile) else source
-    return [metric.measure(sample, prediction) for metric in metrics]
+    sample = dataset.load(sample_id, parts_of(metrics))
+    if isinstance(source, Prediction):
+        return [metric.measure(sample, source, dataset.info) for metric in metrics]
+    try:
+        prediction = source.read(dataset)
+        return [metric.measure(sample, prediction, dataset.info) for metric in metrics]
+    except UserError as error:
+        file = str(source.paths[0])
+        raise error if file in str(error) else UserError(f"{file}: {error}") from None
+
+
+def parts_of(metrics: Sequence[Metric]) -> tuple[Part, ...]:
+    """The parts of a sample that these metrics need."""
+    return tuple(dict.fromkeys(part for metric in metrics for part in metric.parts))
 
 
 def evaluate(
@@ -59,7 +87,7 @@ def evaluate(
     ----------
     dataset : Dataset
     metrics : sequence of Metric
-    pairs : iterable of (sample id, Prediction or PredictionFile)
+    pairs : iterable of (sample id, Prediction or PredictionSource)
         Taken one by one, so predictions may be made while others are measured.
     workers : int
         0 or 1 measures in this process, more in so many others. The result is the same bit for bit.

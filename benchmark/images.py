@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import logging
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image
 
-from .types import Array, Prediction, Uint8, UserError
+from .types import Array, ClassInfo, Prediction, Uint8, UserError
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".npy", ".npz"})
 MAX_PIXELS = 300_000_000
@@ -115,6 +116,49 @@ def binary_probabilities(values: Array, where: str) -> Prediction:
             raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
         return Prediction(probabilities=values.astype(np.float32))
     raise UserError(f"{where}: holds {values.dtype} values; expected probabilities as float 0..1 or uint8 0..255")
+
+
+def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Prediction:
+    """Read a multi-class prediction: label values, or probabilities of shape (C, H, W) in class order.
+
+    Parameters
+    ----------
+    values : (H, W) integer array, or (C, H, W) float array
+        Palette images give their indices. 16-bit values are taken where they fit into 8 bits.
+    where : str
+        The file, for the error.
+    classes : sequence of C ClassInfo
+    """
+    if values.ndim == 3 and values.dtype.kind == "f" and len(values) == len(classes):
+        if np.isnan(values).any() or values.min(initial=0) < 0 or values.max(initial=0) > 1:
+            found = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
+            raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
+        return Prediction(probabilities=values.astype(np.float32))
+    if values.ndim != 2:
+        raise UserError(
+            f"{where}: is of shape {values.shape}, a colour image perhaps; expected one label value per pixel. "
+            "Save label values (a grey or palette PNG), not their colours; 'bench doctor' looks for the cause."
+        )
+    if values.dtype.kind not in "iu":
+        raise UserError(f"{where}: holds {values.dtype} values; expected label values as integers")
+    if values.dtype == np.uint16 and values.max(initial=0) > 255:
+        raise UserError(
+            f"{where}: holds 16-bit values up to {int(values.max())}; label values fit into 8 bits. Is it a map of "
+            "instances, or of values scaled to 16 bits?"
+        )
+    return Prediction(labels=values)
+
+
+def palette_color(index: int) -> tuple[int, int, int]:
+    """Colour of an index in the VOC palette: its bits are dealt to red, green and blue from the highest down.
+
+    >>> palette_color(1), palette_color(15), palette_color(255)
+    ((128, 0, 0), (192, 128, 128), (224, 224, 192))
+    """
+    channels = [0, 0, 0]
+    for bit in range(8):
+        channels[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
+    return channels[0], channels[1], channels[2]
 
 
 @functools.lru_cache(maxsize=64)

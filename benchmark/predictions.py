@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from .evaluation import PredictionFile
+from .evaluation import PredictionFile, PredictionSource
 from .files import atomic_path
 from .images import IMAGE_SUFFIXES, count_pages, read_array
 from .types import Array, Dataset, DatasetInfo, Prediction, UserError
@@ -22,10 +22,33 @@ _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
 
 @dataclass(frozen=True)
 class Found:
-    """Predictions of some samples, in the order of their ids, and what was odd about the files."""
+    """Predictions of some samples, in the order of their ids, and what was odd about the files.
 
-    files: dict[str, PredictionFile]
-    warnings: tuple[str, ...]
+    `objects` says that they are objects with scores, which `DatasetInfo.object_metrics` measure.
+    """
+
+    files: Mapping[str, PredictionSource]
+    warnings: tuple[str, ...] = ()
+    objects: bool = False
+
+    @property
+    def paths(self) -> set[Path]:
+        """All files that the predictions are made of."""
+        return {path for source in self.files.values() for path in source.paths}
+
+
+class _Ids(tuple[str, ...]):
+    """Sample ids that are found as quickly as in a set."""
+
+    _set: frozenset[str]
+
+    def __new__(cls, ids: Iterable[str]) -> _Ids:
+        self = super().__new__(cls, ids)
+        self._set = frozenset(self)
+        return self
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._set
 
 
 def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found:
@@ -51,6 +74,7 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         raise UserError(f"--predictions '{path}' does not exist")
     if path.is_file():
         return _stack(dataset, ids, path)
+    ids = _Ids(ids)
     candidates = _image_files(path)
     only = candidates[0] if len(candidates) == 1 and len(ids) > 1 else None
     if only is not None and only.suffix.lower() in _STACKS and count_pages(only) > 1:
@@ -167,17 +191,19 @@ def _some(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def prediction_labels(prediction: Prediction) -> Array:
-    """Label values (H, W): as predicted, or from probabilities (> 0.5 for a binary task, the largest else)."""
+def prediction_labels(prediction: Prediction, info: DatasetInfo) -> Array:
+    """Label values (H, W): as predicted, or from probabilities (> 0.5 for a binary task, the likeliest class else)."""
     if prediction.labels is not None:
         return prediction.labels
     probabilities = np.asarray(prediction.probabilities)
-    return probabilities > 0.5 if probabilities.ndim == 2 else np.argmax(probabilities, axis=0)
+    if probabilities.ndim == 2:
+        return probabilities > 0.5
+    return np.asarray(np.take([c.id for c in info.classes], np.argmax(probabilities, axis=0)))
 
 
 def write_prediction(folder: Path, sample_id: str, prediction: Prediction, info: DatasetInfo) -> None:
     """Write one prediction as a PNG of label values (0 and 255 for a binary dataset)."""
-    values = prediction_labels(prediction).astype(np.uint8)
+    values = prediction_labels(prediction, info).astype(np.uint8)
     if info.task == "binary":
         values *= 255
     with atomic_path(folder / f"{sample_id}.png") as temporary:

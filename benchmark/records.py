@@ -105,6 +105,7 @@ class Record(_Model):
     scores: dict[str, Score] = Field(default_factory=dict)
     main_score: str
     per_class: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    per_category: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     cost: Cost = Field(default_factory=Cost)
     environment: Environment
     command: str

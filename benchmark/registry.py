@@ -87,19 +87,24 @@ def metrics() -> dict[str, Metric]:
     found: dict[str, Metric] = {}
     for module in pkgutil.iter_modules(package.__path__):
         for cls in vars(importlib.import_module(f"segbench.metrics.{module.name}")).values():
-            if isinstance(cls, type) and cls.__module__.endswith(f"metrics.{module.name}") and _is_metric(cls):
+            own = isinstance(cls, type) and cls.__module__.endswith(f"metrics.{module.name}")
+            if own and not cls.__name__.startswith("_") and _is_metric(cls):
                 metric: Metric = cls()
                 found[metric.name] = metric
     return dict(sorted(found.items()))
 
 
-def metrics_of(info: DatasetInfo) -> tuple[Metric, ...]:
-    """The metric families that score a dataset, in its order."""
+def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] = ()) -> tuple[Metric, ...]:
+    """The metric families that score a dataset, in its order, and after them those named in `more`.
+
+    `objects` asks for the families that score predicted objects with confidences.
+    """
     known = metrics()
-    missing = [name for name in info.metrics if name not in known]
+    names = tuple(dict.fromkeys((*(info.object_metrics if objects else info.metrics), *more)))
+    missing = [name for name in names if name not in known]
     if missing:
         raise UserError(f"dataset {info.name}: " + unknown("metric", missing[0], known))
-    return tuple(known[name] for name in info.metrics)
+    return tuple(known[name] for name in names)
 
 
 def unknown(what: str, name: str, available: Iterable[str]) -> str:

@@ -1,21 +1,30 @@
-"""Scores, intervals and per-class tables: pure functions of the stored statistics."""
+"""Scores, intervals and tables: pure functions of the stored statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from .intervals import resampling_unit, score_intervals
 from .records import Score, defined
 from .statistics import Statistics
-from .types import DatasetInfo, Metric
+from .types import CategoryMetric, DatasetInfo, Metric
 
-PerClass = dict[str, dict[str, float | None]]
+Table = dict[str, dict[str, float | None]]
 
 
-def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> tuple[dict[str, Score], PerClass]:
-    """Every score of every family with its interval, and the per-class table."""
-    scores: dict[str, Score] = {}
-    per_class: PerClass = {}
+@dataclass(frozen=True)
+class Scored:
+    """Every score of every family with its interval, and the tables per class and per category."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    per_class: Table = field(default_factory=dict)
+    per_category: Table = field(default_factory=dict)
+
+
+def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Scored:
+    """Scores and tables of all families, in their order."""
+    result = Scored()
     for metric in metrics:
         mine = statistics.of(metric.name)
         values = metric.compute(mine, info)
@@ -23,7 +32,7 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
         unit = resampling_unit([s.group for s in mine]) if len(mine) > 1 else None
         for what in metric.scores:
             low, high = intervals[what.name]
-            scores[what.name] = Score(
+            result.scores[what.name] = Score(
                 value=defined(values[what.name]),
                 low=defined(low),
                 high=defined(high),
@@ -32,6 +41,12 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
                 n=len(mine),
                 resampled=unit,
             )
-        for name, row in metric.per_class(mine, info).items():
-            per_class.setdefault(name, {}).update({key: defined(value) for key, value in row.items()})
-    return scores, per_class
+        _add(result.per_class, metric.per_class(mine, info))
+        if isinstance(metric, CategoryMetric):
+            _add(result.per_category, metric.per_category(mine, info))
+    return result
+
+
+def _add(table: Table, rows: Mapping[str, Mapping[str, float]]) -> None:
+    for name, row in rows.items():
+        table.setdefault(name, {}).update({key: defined(value) for key, value in row.items()})

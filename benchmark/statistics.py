@@ -56,7 +56,10 @@ class Statistics:
         return [(s.metric, s.sample_id, s.group, s.index, {k: v.tobytes() for k, v in s.columns.items()}) for s in self]
 
     def to_parquet(self, path: Path, metrics: Iterable[Metric]) -> None:
-        """Write one table: metric, sample, group, index, and the columns of every metric (null for the others)."""
+        """Write one table: metric, sample, group, index, and the columns of every metric (null for the others).
+
+        A sample of which a metric keeps nothing has one row in which all columns are null.
+        """
         import pyarrow.parquet as pq
 
         table = self._table(metrics)
@@ -68,7 +71,8 @@ class Statistics:
 
         schema = _schema(metrics)
         items = list(self)
-        rows = [len(next(iter(item.columns.values()))) for item in items]
+        found = [len(next(iter(item.columns.values()))) for item in items]
+        rows = [max(n, 1) for n in found]
         columns: dict[str, pa.Array] = {
             "metric": _repeated([item.metric for item in items], rows),
             "sample": _repeated([item.sample_id for item in items], rows),
@@ -76,8 +80,12 @@ class Statistics:
             "index": _numbers(np.repeat(np.array([item.index for item in items], np.int64), rows)),
         }
         for name, kind in schema.items():
-            values = [item.columns.get(name, np.zeros(n, kind)) for item, n in zip(items, rows, strict=True)]
-            present = np.repeat(np.array([name in item.columns for item in items], bool), rows)
+            values = [
+                item.columns[name] if n and name in item.columns else np.zeros(max(n, 1), kind)
+                for item, n in zip(items, found, strict=True)
+            ]
+            held = [n > 0 and name in item.columns for item, n in zip(items, found, strict=True)]
+            present = np.repeat(np.array(held, bool), rows)
             columns[name] = _numbers(np.concatenate([*values, np.zeros(0, kind)]), present)
         return pa.Table.from_arrays(list(columns.values()), names=list(columns))
 
@@ -152,6 +160,8 @@ def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterato
         if name not in columns:
             columns[name] = {c: _column(path, table, c, kind) for c, kind in metrics[name].columns.items()}
         parts = {c: column.slice(start, stop - start) for c, column in columns[name].items()}
+        if stop - start == 1 and all(part.null_count for part in parts.values()):
+            parts = {c: part.slice(0, 0) for c, part in parts.items()}
         empty = [c for c, part in parts.items() if part.null_count]
         if empty:
             raise UserError(f"{path}: column '{empty[0]}' is empty where {name} of '{keys[1][start]}' needs it")

@@ -112,7 +112,7 @@ def check_metric(
     Parquet; computing twice gives the same; drawing every sample once gives the scores themselves.
     """
     _expect(metrics().keys() >= {metric.name}, f"metric {metric.name} is not found by the registry")
-    statistics = [metric.measure(sample, prediction) for sample, prediction in pairs]
+    statistics = [metric.measure(sample, prediction, info) for sample, prediction in pairs]
     for statistic in statistics:
         _check_statistic(metric, statistic)
     whole = Statistics(statistics)
@@ -169,7 +169,7 @@ def _check_sample(dataset: Dataset, copy: Dataset, sample_id: str) -> None:
     _expect(labels.ndim == 2 and labels.dtype.kind in "iu", f"{sample_id}: labels must be (H, W) integers")
     _expect(np.array_equal(labels, _labels(only)), f"{sample_id}: labels change from call to call")
     _expect(np.array_equal(labels, _labels(copy.load(sample_id, ("labels",)))), f"{sample_id}: a pickled copy differs")
-    known = {c.id for c in dataset.info.classes} | {dataset.info.ignore_label}
+    known = dataset.info.predictable | dataset.info.void
     _expect(set(np.unique(labels).tolist()) <= known, f"{sample_id}: labels hold values of no class")
     if sample.image is not None:
         image = sample.image
@@ -182,8 +182,8 @@ def _check_perfect(dataset: Dataset, ids: Sequence[str]) -> None:
     for metric in metrics_of(dataset.info):
         statistics = []
         for sample_id in ids:
-            sample = dataset.load(sample_id, ("labels",))
-            statistics.append(metric.measure(sample, Prediction(labels=sample.labels)))
+            sample = dataset.load(sample_id, metric.parts)
+            statistics.append(metric.measure(sample, Prediction(labels=sample.labels), dataset.info))
         for name, value in metric.compute(statistics, dataset.info).items():
             best = next(score for score in metric.scores if score.name == name)
             wanted = best.high if best.higher_is_better else best.low

@@ -19,7 +19,9 @@ Float64: TypeAlias = NDArray[np.float64]
 Int64: TypeAlias = NDArray[np.int64]
 
 __all__ = [
+    "RLE",
     "Array",
+    "CategoryMetric",
     "ClassInfo",
     "Dataset",
     "DatasetInfo",
@@ -30,6 +32,7 @@ __all__ = [
     "Method",
     "MethodInfo",
     "Metric",
+    "Object",
     "Prediction",
     "Sample",
     "Samples",
@@ -40,19 +43,20 @@ __all__ = [
     "UserError",
 ]
 
-Part: TypeAlias = Literal["image", "labels", "instances"]
+Part: TypeAlias = Literal["image", "labels", "instances", "objects"]
 Task: TypeAlias = Literal["binary", "multiclass"]
 Family: TypeAlias = Literal["classical", "learned", "external"]
 
 
 @dataclass(frozen=True)
 class ClassInfo:
-    """One class: its label value, name, display colour (R, G, B in 0..255) and kind."""
+    """One class: its label value, name, display colour (R, G, B in 0..255), kind, and category where it has one."""
 
     id: int
     name: str
     color: tuple[int, int, int]
     kind: Literal["thing", "stuff", "background"] = "stuff"
+    category: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,12 @@ class SplitInfo:
 class DatasetInfo:
     """What is true of a dataset before any file is read.
 
-    `metrics` names the metric families that score it, `main_score` the score that ranks; `foreground` is the label
-    value of the foreground class of a binary dataset. `stacked` says that predictions are kept as one multi-page TIFF.
-    `pixel_size_um` is (height, width) of one pixel in micrometres.
+    `classes` are those that are scored. `ignore_label` marks void pixels of the truth. `unscored` are further labels
+    with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
+    does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
+    confidences, `main_score` the score that ranks; `foreground` is the label value of the foreground class of a binary
+    dataset. `stacked` says that predictions are kept as one multi-page TIFF. `pixel_size_um` is (height, width) of one
+    pixel in micrometres.
     """
 
     name: str
@@ -88,6 +95,8 @@ class DatasetInfo:
     layout: str
     aliases: tuple[str, ...] = ()
     ignore_label: int | None = None
+    unscored: tuple[ClassInfo, ...] = ()
+    object_metrics: tuple[str, ...] = ()
     foreground: int = 1
     stacked: bool = False
     pixel_size_um: tuple[float, float] | None = None
@@ -95,13 +104,44 @@ class DatasetInfo:
     synthesizable: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def void(self) -> frozenset[int]:
+        """Label values whose pixels are dropped where the truth holds them."""
+        own = () if self.ignore_label is None else (self.ignore_label,)
+        return frozenset((*own, *(c.id for c in self.unscored)))
+
+    @property
+    def predictable(self) -> frozenset[int]:
+        """Label values that a prediction may hold on a counted pixel."""
+        return frozenset(c.id for c in (*self.classes, *self.unscored))
+
+
+RLE: TypeAlias = Mapping[str, Any]
+"""COCO run-length encoding: `size` [H, W], and `counts` as compressed text or bytes, or as a list of run lengths."""
+
+
+@dataclass(frozen=True)
+class Object:
+    """One object of an image, true or predicted.
+
+    label: label value of its class. mask: (H, W) bool, or run-length encoded. score: a prediction's confidence.
+    crowd: a true region of several objects; area: the annotated area in pixels where it differs from the mask's.
+    """
+
+    label: int
+    mask: Array | RLE
+    score: float = 1.0
+    crowd: bool = False
+    area: float | None = None
+
 
 @dataclass(frozen=True)
 class Sample:
     """One image with its truth; parts that were not asked for, or do not exist, are None.
 
-    image: (H, W) or (H, W, 3) uint8. labels: (H, W) integer label values. instances: (H, W) int32.
-    group: the video, city or stack that the sample belongs to; index: its place in the group.
+    image: (H, W) or (H, W, 3) uint8. labels: (H, W) integer label values. instances: (H, W) int32 instance numbers by
+    the dataset's rule. objects: annotated objects, which may overlap. group: the video, city or stack that the sample
+    belongs to; index: its place in the group.
     """
 
     id: str
@@ -110,23 +150,26 @@ class Sample:
     image: Uint8 | None = None
     labels: Array | None = None
     instances: Array | None = None
+    objects: tuple[Object, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of one image: exactly one of labels and probabilities.
+    """What a method says of one image: exactly one of labels, probabilities and objects.
 
     labels: (H, W) integer label values. probabilities: (H, W) float32 in 0..1, the foreground's, for a binary task;
-    (C, H, W) float32 in class order for a multi-class one. instances: (H, W) int32 where there are any.
+    (C, H, W) float32 in class order for a multi-class one. objects: found objects with their scores, which may
+    overlap. instances: (H, W) int32 where there are any.
     """
 
     labels: Array | None = None
     probabilities: Float32 | None = None
+    objects: tuple[Object, ...] | None = None
     instances: Array | None = None
 
     def __post_init__(self) -> None:
-        if (self.labels is None) == (self.probabilities is None):
-            raise ValueError("a Prediction holds exactly one of labels and probabilities")
+        if sum(part is not None for part in (self.labels, self.probabilities, self.objects)) != 1:
+            raise ValueError("a Prediction holds exactly one of labels, probabilities and objects")
 
 
 @runtime_checkable
@@ -306,7 +349,11 @@ class Metric(Protocol):
     def columns(self) -> Mapping[str, Literal["int64", "float64"]]:
         """Columns of the statistics and their types."""
 
-    def measure(self, sample: Sample, prediction: Prediction) -> Statistic:
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of a sample that `measure` needs."""
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
@@ -317,3 +364,11 @@ class Metric(Protocol):
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
+
+
+@runtime_checkable
+class CategoryMetric(Metric, Protocol):
+    """A metric family that also scores categories, groups of classes."""
+
+    def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Table {category name: {quantity: value}}."""

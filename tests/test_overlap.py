@@ -23,7 +23,9 @@ Masks = hnp.arrays(np.uint8, (5, 6), elements=st.integers(0, 1))
 
 
 def _measure(truth: Any, predicted: Any, name: str = "a") -> Statistic:
-    return METRIC.measure(Sample(name, "g", 0, labels=np.asarray(truth)), Prediction(labels=np.asarray(predicted)))
+    return METRIC.measure(
+        Sample(name, "g", 0, labels=np.asarray(truth)), Prediction(labels=np.asarray(predicted)), INFO
+    )
 
 
 def test_hand_counted() -> None:
@@ -49,14 +51,14 @@ def test_an_image_empty_in_both_is_left_out_of_the_mean() -> None:
 def test_a_probability_of_exactly_one_half_is_background() -> None:
     sample = Sample("a", "g", 0, labels=np.array([[1, 1]], np.uint8))
     above = np.nextafter(np.float32(0.5), np.float32(1))
-    statistic = METRIC.measure(sample, Prediction(probabilities=np.array([[0.5, above]], np.float32)))
+    statistic = METRIC.measure(sample, Prediction(probabilities=np.array([[0.5, above]], np.float32)), INFO)
     assert METRIC.compute([statistic], INFO)["iou_foreground"] == 0.5
 
 
 def test_counts_stay_exact_above_2_to_the_24() -> None:
     counts = np.array([2**53 // 4 + 1, 3], np.int64)
     columns = {"truth": np.array([1, 0]), "prediction": np.array([1, 1]), "pixels": counts}
-    assert confusion(Statistic("binary-overlap", "a", "g", 0, columns), INFO)[1, 1] == 2**53 // 4 + 1
+    assert confusion([Statistic("binary-overlap", "a", "g", 0, columns)], {0: 0, 1: 1})[1, 1] == 2**53 // 4 + 1
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_counts_stay_exact_above_2_to_the_24() -> None:
 def test_impossible_labels_are_refused_by_name(values: Any, message: str) -> None:
     sample = Sample("frame-7", "g", 0, labels=np.zeros((2, 3), np.uint8))
     with pytest.raises(UserError, match=message) as caught:
-        METRIC.measure(sample, Prediction(labels=values))
+        METRIC.measure(sample, Prediction(labels=values), INFO)
     assert "frame-7" in str(caught.value)
 
 
@@ -80,7 +82,7 @@ def test_impossible_probabilities_are_refused(bad: float) -> None:
     values[1, 1] = bad
     sample = Sample("frame-7", "g", 0, labels=np.zeros((2, 3), np.uint8))
     with pytest.raises(UserError, match="frame-7"):
-        METRIC.measure(sample, Prediction(probabilities=values))
+        METRIC.measure(sample, Prediction(probabilities=values), INFO)
 
 
 @given(hnp.arrays(np.int16, 40, elements=st.integers(-5, 300)), hnp.arrays(np.uint8, 40))

@@ -160,6 +160,9 @@ def evaluate(
         int | None, typer.Option(min=0, help="Processes that measure. [default: chosen by size]")
     ] = None,
     settings: Settings = None,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metric", help="Add a metric family, see 'bench list metrics'; repeatable.")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -167,9 +170,9 @@ def evaluate(
     from ..commands.evaluate import EvaluateRequest, evaluate_files
     from ..presets import parse_settings
 
-    request = EvaluateRequest(
-        dataset, predictions, name, split, root, partial, out, workers, parse_settings(settings or [])
-    )
+    options = parse_settings(settings or [])
+    extra = tuple(metrics or ())
+    request = EvaluateRequest(dataset, predictions, name, split, root, partial, out, workers, options, extra)
     with output.interruptible():
         folder, record = evaluate_files(request, output.reporter(quiet))
     output.record(folder, record, json, quiet)

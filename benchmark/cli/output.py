@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,9 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
         console.print(_score_table(result))
         console.print(_interval_note(result))
     if result.per_class and not (be_quiet or quiet):
-        console.print(_class_table(result))
+        console.print(_class_table("class", result.per_class))
+        if result.per_category:
+            console.print(_class_table("category", result.per_category))
     cost = result.cost
     if cost.train_s is not None:
         console.print(
@@ -192,10 +194,10 @@ def _interval_note(result: Record) -> str:
     )
 
 
-def _class_table(result: Record) -> Table:
-    quantities = list(dict.fromkeys(key for row in result.per_class.values() for key in row))
-    table = _table("class", *quantities)
-    for name, row in result.per_class.items():
+def _class_table(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> Table:
+    quantities = list(dict.fromkeys(key for row in rows.values() for key in row))
+    table = _table(what, *quantities)
+    for name, row in rows.items():
         cells = [
             f"{row[q]:,.0f}" if q == "pixels" and row.get(q) is not None else _value(row.get(q)) for q in quantities
         ]

@@ -15,7 +15,7 @@ import yaml
 from .. import records
 from ..data import Location, data_sha256, files_sha256, ids_sha256
 from ..environment import describe
-from ..evaluation import evaluate
+from ..evaluation import evaluate, parts_of
 from ..files import write_text
 from ..predictions import Found, find_predictions
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -43,6 +43,7 @@ class EvaluateRequest:
     out: Path | None = None
     workers: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
 
     def command(self) -> str:
         """The command line that does it again."""
@@ -53,6 +54,8 @@ class EvaluateRequest:
                 words += [f"--{name}", str(value)]
         for key, value in self.settings.items():
             words += ["--set", setting(key, value)]
+        for name in self.metrics:
+            words += ["--metric", name]
         return shlex.join([*words, *(["--partial"] if self.partial else [])])
 
 
@@ -93,7 +96,7 @@ def _measure(
     options: dict[str, Any],
     reporter: Reporter,
 ) -> tuple[Path, Record]:
-    metrics = metrics_of(dataset.info)
+    metrics = metrics_of(dataset.info, objects=found.objects, more=request.metrics)
     name = request.name or _stem(request.predictions)
     block = DatasetBlock(
         name=dataset.info.name,
@@ -101,7 +104,7 @@ def _measure(
         split=split,
         n=len(found.files),
         ids_sha256=ids_sha256(tuple(found.files)),
-        data_sha256=data_sha256(dataset, tuple(found.files)),
+        data_sha256=data_sha256(dataset, tuple(found.files), parts_of(metrics)),
         origin=location.origin,
         options=options,
     )
@@ -109,15 +112,15 @@ def _measure(
         "dataset": block.model_dump(mode="json"),
         "metrics": {metric.name: metric.version for metric in metrics},
         "name": name,
-        "predictions_sha256": files_sha256({file.path for file in found.files.values()}),
+        "predictions_sha256": files_sha256(found.paths),
     }
     run_id = records.run_id(dataset.info.name, name, identity)
     folder = request.out or Path("runs") / run_id
     if request.out is not None:
         records.refuse_foreign(folder)
     statistics = _count(request, dataset, metrics, found, reporter)
-    scores, per_class = score(statistics, metrics, dataset.info)
-    for score_name, value in scores.items():
+    scored = score(statistics, metrics, dataset.info)
+    for score_name, value in scored.scores.items():
         if value.value is None:
             reporter.warn(f"score {score_name} is undefined on these samples")
     record = Record(
@@ -127,9 +130,10 @@ def _measure(
         dataset=block,
         method=MethodBlock(name=name, family="external", config={"predictions_sha256": identity["predictions_sha256"]}),
         metrics=identity["metrics"],
-        scores=scores,
-        main_score=dataset.info.main_score,
-        per_class=per_class,
+        scores=scored.scores,
+        main_score=dataset.info.main_score if dataset.info.main_score in scored.scores else next(iter(scored.scores)),
+        per_class=scored.per_class,
+        per_category=scored.per_category,
         cost=Cost(),
         environment=Environment(**describe()),
         command=request.command(),

@@ -21,14 +21,14 @@ import yaml
 from .. import records
 from ..data import Location, Source, data_sha256, ids_sha256, read_all
 from ..environment import describe, peak_memory_mb
-from ..evaluation import evaluate
+from ..evaluation import evaluate, parts_of
 from ..files import write_text
 from ..predictions import write_prediction, write_stack
 from ..presets import resolve
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
 from ..registry import dataset_class, make_method, method_class, metrics_of
 from ..reporting import Reporter
-from ..scoring import score
+from ..scoring import Scored, score
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
 from ..types import Dataset, FitContext, Method, Prediction, Samples, UserError
@@ -209,7 +209,7 @@ def _identity(job: _Job) -> dict[str, Any]:
         "split": job.split,
         "options": job.options,
         "origin": job.location.origin,
-        "data_sha256": data_sha256(job.dataset, job.eval_ids),
+        "data_sha256": data_sha256(job.dataset, job.eval_ids, parts_of(metrics_of(info))),
         "inputs_sha256": data_sha256(job.dataset, job.all_ids, ("image", "labels")),
         "metrics": {metric.name: metric.version for metric in metrics_of(info)},
         "method": method_class(job.request.method).info.name,
@@ -390,17 +390,18 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
     info = job.dataset.info
     metrics = metrics_of(info)
     statistics.to_parquet(job.folder / records.STATISTICS, metrics)
-    scores, per_class = score(statistics, metrics, info) if job.labelled else ({}, {})
+    scored = score(statistics, metrics, info) if job.labelled else Scored()
     if not job.labelled:
         job.reporter.warn(f"split '{job.split}' has no public labels: predictions were written, nothing was scored")
-    for name, value in scores.items():
+    for name, value in scored.scores.items():
         if value.value is None:
             job.reporter.warn(f"score {name} is undefined on this split")
     finished = record.model_copy(
         update={
             "complete": True,
-            "scores": scores,
-            "per_class": per_class,
+            "scores": scored.scores,
+            "per_class": scored.per_class,
+            "per_category": scored.per_category,
             "cost": Cost(
                 train_s=round(job.train_s, 3),
                 predict_ms_per_image=round(1000 * job.predict_s / max(len(job.eval_ids), 1), 3),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ..types import Array, Prediction, Sample, UserError
+from ..types import Array, DatasetInfo, Int64, Prediction, Sample, UserError
 
 
 def true_labels(sample: Sample) -> Array:
@@ -45,21 +43,75 @@ def binary_labels(sample: Sample, prediction: Prediction) -> Array:
         same_shape(sample, prediction.probabilities.shape)
         _check_range(sample, prediction.probabilities)
         return (prediction.probabilities > 0.5).astype(np.uint8)
-    assert prediction.labels is not None
+    if prediction.labels is None:
+        raise UserError(f"prediction of sample '{sample.id}' holds objects, which cannot be scored as a mask")
     same_shape(sample, prediction.labels.shape)
-    if prediction.labels.dtype.kind not in "biu":
-        raise UserError(
-            f"prediction of sample '{sample.id}' holds {prediction.labels.dtype} labels; labels are integers"
-        )
+    _check_integers(sample, prediction.labels)
     return prediction.labels
 
 
-def unexpected_labels(sample_id: str, labels: list[int], expected: Sequence[int]) -> UserError:
-    """The error for predicted label values that no class has."""
-    found = ", ".join(map(str, labels[:8]))
-    return UserError(
-        f"prediction of sample '{sample_id}' holds label values {found}; expected only {', '.join(map(str, expected))}."
-    )
+def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> Array:
+    """Predicted label values (H, W) of a multi-class sample; of probabilities (C, H, W) the likeliest class's."""
+    if prediction.labels is not None:
+        same_shape(sample, prediction.labels.shape)
+        _check_integers(sample, prediction.labels)
+        return prediction.labels
+    if prediction.probabilities is None:
+        raise UserError(f"prediction of sample '{sample.id}' holds objects, which cannot be scored as a label map")
+    if info.task == "binary":
+        return binary_labels(sample, prediction)
+    values = prediction.probabilities
+    if values.ndim != 3 or len(values) != len(info.classes):
+        raise UserError(
+            f"prediction of sample '{sample.id}' is of shape {values.shape}; expected probabilities of "
+            f"{len(info.classes)} classes x height x width"
+        )
+    same_shape(sample, values.shape[1:])
+    if np.isnan(values).any():
+        raise UserError(f"prediction of sample '{sample.id}' holds NaN; probabilities lie in 0..1.")
+    return np.asarray(np.take([c.id for c in info.classes], values.argmax(axis=0)))
+
+
+def check_labels(sample_id: str, truth: Int64, predicted: Int64, info: DatasetInfo) -> None:
+    """Refuse label values, in pairs that occur (n,), that the dataset does not know."""
+    unknown = sorted(set(truth.tolist()) - info.predictable - info.void)
+    if unknown:
+        raise UserError(
+            f"ground truth of sample '{sample_id}' holds label values {_listed(unknown)}, which {info.name} does not "
+            f"know. {_expected(info)}"
+        )
+    counted = ~np.isin(truth, list(info.void))
+    foreign = sorted(set(predicted[counted].tolist()) - info.predictable)
+    if foreign:
+        raise UserError(
+            f"prediction of sample '{sample_id}' holds label values {_listed(foreign)}. {_expected(info)} "
+            f"'bench doctor' looks for the cause."
+        )
+
+
+def _expected(info: DatasetInfo) -> str:
+    return f"Expected only {_listed(sorted(info.predictable), 400)}."
+
+
+def _listed(values: list[int], most: int = 8) -> str:
+    """Label values with runs written as 3-9.
+
+    >>> _listed([0, 1, 2, 5])
+    '0-2, 5'
+    """
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    texts = [str(low) if low == high else f"{low}-{high}" for low, high in runs]
+    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
+
+
+def _check_integers(sample: Sample, labels: Array) -> None:
+    if labels.dtype.kind not in "biu":
+        raise UserError(f"prediction of sample '{sample.id}' holds {labels.dtype} labels; labels are integers")
 
 
 def _check_range(sample: Sample, values: Array) -> None:

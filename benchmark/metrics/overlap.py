@@ -1,4 +1,8 @@
-"""Overlap family of binary datasets: Dice (pooled and per image) and foreground IoU from exact pixel counts."""
+"""Overlap family: IoU, Dice and accuracies from exact pixel counts, by each benchmark's own rule for absent classes.
+
+References: VOCevalseg.m of the VOC devkit; evalPixelLevelSemanticLabeling.py of cityscapesScripts 2.3.0; for COCO-Stuff
+kazuto1011/deeplab-pytorch (182 ids) and MMSegmentation's IoUMetric (171 ids).
+"""
 
 from __future__ import annotations
 
@@ -9,46 +13,105 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic
-from .checks import binary_labels, true_labels, unexpected_labels
+from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
+from .checks import binary_labels, check_labels, class_labels, true_labels
 from .counting import joint_counts
 
+_COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
 
-def overlap_statistic(name: str, sample: Sample, prediction_labels: Array) -> Statistic:
-    """Sparse confusion matrix of one sample: triples (truth, prediction, pixels), void truth included."""
+
+def overlap_statistic(name: str, sample: Sample, prediction_labels: Array, info: DatasetInfo) -> Statistic:
+    """Sparse confusion matrix of one sample: triples (truth, prediction, pixels), void truth included.
+
+    Raises
+    ------
+    UserError
+        For a label value that the dataset does not know, in the truth or predicted on a counted pixel.
+    """
     truth, predicted, pixels = joint_counts(true_labels(sample), prediction_labels)
+    check_labels(sample.id, truth, predicted, info)
     columns = {"truth": truth, "prediction": predicted, "pixels": pixels}
     return Statistic(name, sample.id, sample.group, sample.index, columns)
 
 
-def confusion(statistic: Statistic, info: DatasetInfo) -> Int64:
-    """Confusion matrix (C, C) int64 of one sample, rows truth, columns prediction, in class order, without void."""
-    ids = [c.id for c in info.classes]
-    rank = {label: position for position, label in enumerate(ids)}
-    matrix = np.zeros((len(ids), len(ids)), np.int64)
-    truth, predicted, pixels = (statistic.columns[name].tolist() for name in ("truth", "prediction", "pixels"))
-    foreign = sorted({p for t, p in zip(truth, predicted, strict=True) if t != info.ignore_label and p not in rank})
-    if foreign:
-        raise unexpected_labels(statistic.sample_id, foreign, ids)
-    for t, p, n in zip(truth, predicted, pixels, strict=True):
-        if t != info.ignore_label:
-            matrix[rank[t], rank[p]] += n
-    return matrix
+def confusion(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
+    """Pooled confusion matrix (C, C + 1) int64: rows truth, columns prediction, the last one for all other labels.
+
+    Parameters
+    ----------
+    statistics : sequence of Statistic
+        With the columns `truth`, `prediction` and `pixels`.
+    rank : mapping
+        The row and column (0 to C - 1) of every label that is counted; other true labels are void.
+    """
+    size = max(rank.values()) + 1
+    _, truth, predicted, pixels = _triples(statistics, rank, size)
+    matrix = np.zeros(size * (size + 1), np.int64)
+    np.add.at(matrix, truth * (size + 1) + predicted, pixels)
+    return matrix.reshape(size, size + 1)
 
 
-def class_table(matrix: Int64, info: DatasetInfo) -> dict[str, dict[str, float]]:
-    """IoU, Dice, accuracy (recall) and true pixels of every class; NaN where undefined."""
-    table = {}
-    for position, c in enumerate(info.classes):
-        both = float(matrix[position, position])
-        truth, predicted = float(matrix[position].sum()), float(matrix[:, position].sum())
-        table[c.name] = {
-            "iou": _ratio(both, truth + predicted - both),
-            "dice": _ratio(2 * both, truth + predicted),
-            "accuracy": _ratio(both, truth),
-            "pixels": truth,
-        }
-    return table
+def class_counts(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
+    """Per sample and class: pixels that are right, true and predicted, (n, C, 3) int64; as in `confusion`."""
+    size = max(rank.values()) + 1
+    sample, truth, predicted, pixels = _triples(statistics, rank, size)
+    counts = np.zeros(len(statistics) * (size + 1) * 3, np.int64)
+    right = truth == predicted
+    row = 3 * (size + 1) * sample
+    np.add.at(counts, row[right] + 3 * truth[right], pixels[right])
+    np.add.at(counts, row + 3 * truth + 1, pixels)
+    np.add.at(counts, row + 3 * predicted + 2, pixels)
+    return counts.reshape(len(statistics), size + 1, 3)[:, :size]
+
+
+def _triples(statistics: Sequence[Statistic], rank: Mapping[int, int], size: int) -> tuple[Int64, ...]:
+    """Sample number, rank of truth, rank of prediction (`size` for labels without one) and pixels, without void."""
+    lengths = [len(s.columns["pixels"]) for s in statistics]
+    sample = np.repeat(np.arange(len(statistics)), lengths)
+    none = np.zeros(0, np.int64)
+    truth, predicted, pixels = (np.concatenate([none, *(s.columns[name] for s in statistics)]) for name in _COLUMNS)
+    truth, predicted = _ranked(truth, rank, -1), _ranked(predicted, rank, size)
+    counted = truth >= 0
+    return sample[counted], truth[counted], predicted[counted], pixels[counted]
+
+
+def _ranked(labels: Int64, rank: Mapping[int, int], other: int) -> Int64:
+    known, inverse = np.unique(labels, return_inverse=True)
+    return np.array([rank.get(label, other) for label in known.tolist()], np.int64)[inverse]
+
+
+def ranks(classes: Sequence[ClassInfo]) -> dict[int, int]:
+    """The place of every class in its order."""
+    return {c.id: position for position, c in enumerate(classes)}
+
+
+def category_ranks(info: DatasetInfo) -> dict[str, int]:
+    """The place of every category of the scored classes, in the order of the classes."""
+    names = dict.fromkeys(c.category for c in info.classes)
+    return {name: position for position, name in enumerate(names)}
+
+
+def ratio(numerator: Array, denominator: Array) -> Float64:
+    """Quotient of two arrays, NaN where the denominator is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(np.asarray(denominator) == 0, np.nan, np.asarray(numerator) / np.asarray(denominator))
+
+
+def mean_where(values: Float64, where: Array) -> Float64:
+    """Mean over the last axis of the values where it says so, NaN where it never does."""
+    return ratio(np.where(where, values, 0.0).sum(axis=-1), where.sum(axis=-1))
+
+
+def class_table(counts: Array, classes: Sequence[ClassInfo]) -> dict[str, dict[str, float]]:
+    """IoU, Dice, accuracy (recall) and true pixels of every class from counts (C, 3); NaN where undefined."""
+    right, truth, predicted = counts.T
+    columns = {
+        "iou": ratio(right, truth + predicted - right),
+        "dice": ratio(2 * right, truth + predicted),
+        "accuracy": ratio(right, truth),
+        "pixels": truth.astype(np.float64),
+    }
+    return {c.name: {key: float(column[n]) for key, column in columns.items()} for n, c in enumerate(classes)}
 
 
 @dataclass(frozen=True)
@@ -67,19 +130,12 @@ class BinaryOverlap:
         ScoreInfo("dice_per_image", "mean over images of the foreground's Dice; images empty in both are left out"),
         ScoreInfo("iou_foreground", "IoU of the foreground, counts pooled over the split"),
     )
-    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
-        "truth": "int64",
-        "prediction": "int64",
-        "pixels": "int64",
-    }
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
 
-    def measure(self, sample: Sample, prediction: Prediction) -> Statistic:
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Sparse confusion matrix of one sample."""
-        statistic = overlap_statistic(self.name, sample, binary_labels(sample, prediction))
-        foreign = sorted(set(statistic.columns["prediction"].tolist()) - {0, 1})
-        if foreign:
-            raise unexpected_labels(sample.id, foreign, (0, 1))
-        return statistic
+        return overlap_statistic(self.name, sample, binary_labels(sample, prediction), info)
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """Pooled and mean scores; NaN where nothing is foreground in truth or prediction."""
@@ -91,9 +147,9 @@ class BinaryOverlap:
         per_image = (2 * both[defined] / (either + both)[defined]).tolist()
         tp, union = int(both.sum()), int(either.sum())
         return {
-            "dice": _ratio(2 * tp, union + tp),
+            "dice": _quotient(2 * tp, union + tp),
             "dice_per_image": math.fsum(per_image) / len(per_image) if per_image else math.nan,
-            "iou_foreground": _ratio(tp, union),
+            "iou_foreground": _quotient(tp, union),
         }
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
@@ -112,22 +168,158 @@ class BinaryOverlap:
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of background and foreground from pooled counts."""
-        total = np.zeros((len(info.classes),) * 2, np.int64)
-        for statistic in statistics:
-            total += confusion(statistic, info)
-        return class_table(total, info)
+        return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
 
     @staticmethod
     def _counts(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
         """Intersection and union of the foreground of every image, (n, 2) int64."""
-        position = [c.id for c in info.classes].index(info.foreground)
-        rows = []
-        for statistic in statistics:
-            matrix = confusion(statistic, info)
-            both = matrix[position, position]
-            rows.append((both, matrix[position].sum() + matrix[:, position].sum() - both))
-        return np.array(rows, np.int64)
+        counts = class_counts(statistics, ranks(info.classes))
+        right, truth, predicted = counts[:, ranks(info.classes)[info.foreground]].T
+        return np.stack([right, truth + predicted - right], axis=1)
 
 
-def _ratio(numerator: float, denominator: float) -> float:
+_COMMON = (
+    ScoreInfo("pixel_accuracy", "part of the counted pixels that are right"),
+    ScoreInfo("mean_accuracy", "mean recall of the classes that have true pixels"),
+    ScoreInfo("fwiou", "IoU of the classes weighted by their true pixels"),
+    ScoreInfo("dice", "mean over classes of Dice, counts pooled over the split; absent classes are left out"),
+    ScoreInfo("dice_per_image", "mean over images of the mean Dice of the classes that each image or prediction holds"),
+)
+
+
+@dataclass(frozen=True)
+class _MultiClassOverlap:
+    """What the multi-class conventions share; each says which means it takes."""
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    scores: ClassVar[tuple[ScoreInfo, ...]]
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """Sparse confusion matrix of one sample."""
+        return overlap_statistic(self.name, sample, class_labels(sample, prediction, info), info)
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores of the counts pooled over the samples."""
+        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
+        return {score.name: float(found[score.name][0]) for score in self.scores}
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """The same scores of B resamples, each (B,) float64."""
+        counts = class_counts(statistics, ranks(info.classes))
+        return {**self._means(statistics, info, weights), **_common_scores(counts, weights)}
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """IoU, Dice, accuracy and pixels of every scored class from pooled counts."""
+        return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
+
+    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        raise NotImplementedError
+
+
+def _pooled(counts: Int64, weights: Int64) -> tuple[Float64, Float64, Float64]:
+    """Right, true and predicted pixels of every class in B resamples, each (B, C) float64.
+
+    Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
+    """
+    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    total = (weights.astype(np.float64) @ flat).reshape(len(weights), *counts.shape[1:])
+    return total[..., 0], total[..., 1], total[..., 2]
+
+
+def _common_scores(counts: Int64, weights: Int64) -> dict[str, Float64]:
+    """Accuracies, frequency-weighted IoU and Dice of B resamples, each (B,)."""
+    right, truth, predicted = _pooled(counts, weights)
+    iou = ratio(right, truth + predicted - right)
+    weighted = np.where(truth > 0, truth * np.nan_to_num(iou), 0.0).sum(axis=1)
+    own = ratio(2 * counts[..., 0], counts[..., 1] + counts[..., 2])
+    per_image = mean_where(own, ~np.isnan(own))
+    defined = ~np.isnan(per_image)
+    return {
+        "pixel_accuracy": ratio(right.sum(axis=1), truth.sum(axis=1)),
+        "mean_accuracy": mean_where(ratio(right, truth), truth > 0),
+        "fwiou": ratio(weighted, truth.sum(axis=1)),
+        "dice": mean_where(ratio(2 * right, truth + predicted), truth + predicted > 0),
+        "dice_per_image": ratio(weights @ np.where(defined, per_image, 0.0), weights @ defined.astype(np.int64)),
+    }
+
+
+@dataclass(frozen=True)
+class VOC2012Overlap(_MultiClassOverlap):
+    """mIoU as VOCevalseg has it: undefined when a class is absent from truth and prediction; and over the others."""
+
+    name: ClassVar[str] = "voc2012-overlap"
+    summary: ClassVar[str] = "mIoU over all classes (VOCevalseg), accuracies, frequency-weighted IoU, Dice"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("miou", "mean IoU of all classes; undefined if one is absent from truth and prediction"),
+        ScoreInfo("miou_defined", "mean IoU of the classes with true or predicted pixels"),
+        *_COMMON,
+    )
+
+    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        right, truth, predicted = _pooled(class_counts(statistics, ranks(info.classes)), weights)
+        iou = ratio(right, truth + predicted - right)
+        return {"miou": iou.mean(axis=1), "miou_defined": mean_where(iou, ~np.isnan(iou))}
+
+
+@dataclass(frozen=True)
+class COCOStuffOverlap(_MultiClassOverlap):
+    """mIoU of COCO-Stuff under both conventions in use.
+
+    `miou_171`: the classes that exist; those with true or predicted pixels enter. A predicted removed id is a false
+    negative of the true class. `miou_182`: all ids, the removed ones too; those with true pixels enter.
+    """
+
+    name: ClassVar[str] = "cocostuff-overlap"
+    summary: ClassVar[str] = "mIoU under the 171 and the 182 convention, accuracies, frequency-weighted IoU, Dice"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("miou_171", "mean IoU of the existing classes with true or predicted pixels (MMSegmentation)"),
+        ScoreInfo("miou_182", "mean IoU of all ids with true pixels (deeplab-pytorch)"),
+        *_COMMON,
+    )
+
+    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        right, truth, predicted = _pooled(class_counts(statistics, ranks(info.classes)), weights)
+        union = truth + predicted - right
+        all_ids = ranks(sorted((*info.classes, *info.unscored), key=lambda c: c.id))
+        right_182, truth_182, predicted_182 = _pooled(class_counts(statistics, all_ids), weights)
+        iou_182 = ratio(right_182, truth_182 + predicted_182 - right_182)
+        return {"miou_171": mean_where(ratio(right, union), union > 0), "miou_182": mean_where(iou_182, truth_182 > 0)}
+
+
+@dataclass(frozen=True)
+class CityscapesOverlap(_MultiClassOverlap):
+    """Mean IoU of classes and of categories as cityscapesScripts has it: a class that is only predicted counts 0."""
+
+    name: ClassVar[str] = "cityscapes-overlap"
+    summary: ClassVar[str] = "class and category IoU (cityscapesScripts), accuracies, frequency-weighted IoU, Dice"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("iou_class", "mean IoU of the classes with true or predicted pixels"),
+        ScoreInfo("iou_category", "mean IoU of the categories with true or predicted pixels"),
+        *_COMMON,
+    )
+
+    def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """IoU of every category from pooled counts; only scored classes belong to one."""
+        right, truth, predicted = class_counts(statistics, self._categories(info)).sum(axis=0).T
+        iou = ratio(right, truth + predicted - right)
+        return {name: {"iou": float(iou[position])} for name, position in category_ranks(info).items()}
+
+    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        means = {}
+        for name, rank in (("iou_class", ranks(info.classes)), ("iou_category", self._categories(info))):
+            right, truth, predicted = _pooled(class_counts(statistics, rank), weights)
+            union = truth + predicted - right
+            means[name] = mean_where(ratio(right, union), union > 0)
+        return means
+
+    @staticmethod
+    def _categories(info: DatasetInfo) -> dict[int, int]:
+        place = category_ranks(info)
+        return {c.id: place[c.category] for c in info.classes}
+
+
+def _quotient(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else math.nan

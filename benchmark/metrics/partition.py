@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
 from .checks import foreground_probabilities
 from .counting import joint_counts
 
@@ -222,8 +222,11 @@ class Partition:
         "h_ab": "float64",
     }
 
-    def measure(self, sample: Sample, prediction: Prediction) -> Statistic:
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Counts of one slice at the 11 official thresholds; labels count as probabilities 0 and 1."""
+        del info
         truth, probabilities = foreground_probabilities(sample, prediction)
         counts = slice_counts(truth, probabilities)
         columns: dict[str, Int64 | Float64] = {

@@ -1,0 +1,155 @@
+"""COCO-Stuff 164k: 80 classes of things and 91 of stuff in everyday photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from segbench.data import read_all
+from segbench.images import label_map, palette_color, read_array, read_image
+from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+
+VOID = 255
+REMOVED = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91})
+"""Ids that were planned and never annotated."""
+
+# Names of ids 1 to 182; 1 to 91 are things.
+_NAMES = (
+    "person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, street sign, "
+    "stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, hat, "
+    "backpack, umbrella, shoe, eye glasses, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, "
+    "baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle, plate, wine glass, cup, fork, knife, "
+    "spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, "
+    "potted plant, bed, mirror, dining table, window, desk, toilet, door, tv, laptop, mouse, remote, keyboard, cell "
+    "phone, microwave, oven, toaster, sink, refrigerator, blender, book, clock, vase, scissors, teddy bear, hair "
+    "drier, toothbrush, hair brush, banner, blanket, branch, bridge, building-other, bush, cabinet, cage, cardboard, "
+    "carpet, ceiling-other, ceiling-tile, cloth, clothes, clouds, counter, cupboard, curtain, desk-stuff, dirt, "
+    "door-stuff, fence, floor-marble, floor-other, floor-stone, floor-tile, floor-wood, flower, fog, food-other, "
+    "fruit, furniture-other, grass, gravel, ground-other, hill, house, leaves, light, mat, metal, mirror-stuff, moss, "
+    "mountain, mud, napkin, net, paper, pavement, pillow, plant-other, plastic, platform, playingfield, railing, "
+    "railroad, river, road, rock, roof, rug, salad, sand, sea, shelf, sky-other, skyscraper, snow, solid-other, "
+    "stairs, stone, straw, structural-other, table, tent, textile-other, towel, tree, vegetable, wall-brick, "
+    "wall-concrete, wall-other, wall-panel, wall-stone, wall-tile, wall-wood, water-other, waterdrops, window-blind, "
+    "window-other, wood"
+)
+
+CLASSES = tuple(
+    # Label values are id - 1, as the official PNG files hold them.
+    ClassInfo(number - 1, name, palette_color(number), "thing" if number <= 91 else "stuff")
+    for number, name in enumerate(_NAMES.split(", "), 1)
+)
+_FOLDERS = {"train": "train2017", "val": "val2017"}
+
+
+@dataclass(frozen=True)
+class COCOStuff:
+    """images/ and stuffthingmaps/ of the 164k release; samples are named by image, for example `000000000139`.
+
+    Labels: id - 1 as in the official PNG files (0 to 90 things, 91 to 181 stuff), 255 void. 11 ids of things do not
+    exist: `classes` are the other 171.
+    """
+
+    root: Path
+    _labels: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
+
+    info: ClassVar[DatasetInfo] = DatasetInfo(
+        name="cocostuff",
+        version="1",
+        aliases=("coco-stuff", "cocostuff164k"),
+        summary="COCO-Stuff 164k: 80 thing and 91 stuff classes in everyday photographs",
+        task="multiclass",
+        classes=tuple(c for c in CLASSES if c.id + 1 not in REMOVED),
+        unscored=tuple(c for c in CLASSES if c.id + 1 in REMOVED),
+        ignore_label=VOID,
+        splits={
+            "train": SplitInfo(118287, "train2017"),
+            "val": SplitInfo(5000, "val2017"),
+        },
+        default_split="val",
+        metrics=("cocostuff-overlap",),
+        main_score="miou_171",
+        licence="annotations CC BY 4.0; photographs: Flickr terms of use",
+        citation="Caesar et al., IEEE Conference on Computer Vision and Pattern Recognition, 1209-1218 (2018)",
+        homepage="https://github.com/nightrome/cocostuff",
+        layout="stuffthingmaps/{train2017,val2017}/*.png and images/{train2017,val2017}/*.jpg",
+    )
+
+    def __post_init__(self) -> None:
+        found: dict[str, Path] = {}
+        for folder in _FOLDERS.values():
+            for path in sorted((self.root / "stuffthingmaps" / folder).glob("*.png")):
+                found[path.stem] = path
+        if not found:
+            raise UserError(
+                f"no COCO-Stuff label maps below '{self.root}'. Expected {self.info.layout}. "
+                "Run 'bench data describe cocostuff'."
+            )
+        object.__setattr__(self, "_labels", found)
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Images of a split by name; `all` is train and val."""
+        if split != "all" and split not in self.info.splits:
+            raise UserError(f"cocostuff has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
+        wanted = _FOLDERS.values() if split == "all" else (_FOLDERS[split],)
+        chosen = tuple(i for i, path in self._labels.items() if path.parent.name in wanted)
+        if not chosen:
+            raise UserError(f"split '{split}' of cocostuff is empty below '{self.root}'. Expected {self.info.layout}.")
+        return chosen
+
+    def group(self, sample_id: str) -> str:
+        """Photographs stand alone: all are of one group."""
+        del sample_id
+        return "cocostuff"
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """One photograph: image (H, W, 3) uint8, labels (H, W) uint8."""
+        path = self._path(sample_id)
+        image = labels = None
+        if "image" in parts and self.files(sample_id, "image"):
+            image = read_image(self.files(sample_id, "image")[0])
+            if image.ndim == 2:  # a few photographs are grey
+                image = np.repeat(image[:, :, None], 3, axis=2)
+        if "labels" in parts:
+            labels = read_array(path)
+            if labels.ndim != 2 or labels.dtype != np.uint8:
+                raise UserError(
+                    f"{path}: is of shape {labels.shape} and {labels.dtype}; expected a grey PNG of 8-bit label values"
+                )
+        return Sample(sample_id, self.group(sample_id), 0, image, labels)
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The one file of a part, if it exists."""
+        labels = self._path(sample_id)
+        image = self.root / "images" / labels.parent.name / f"{sample_id}.jpg"
+        path = {"image": image, "labels": labels}.get(part)
+        return (path,) if path is not None and path.is_file() else ()
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """By the name of the file, with or without leading zeros."""
+        return next((name for name in (path.stem, path.stem.zfill(12)) if name in ids), None)
+
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """Label values (id - 1) of a grey PNG, or probabilities (171, H, W) in the order of the classes."""
+        return label_map(values, where, self.info.classes)
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Every image and label map: decoding, sizes and pairs."""
+        return read_all(self, tuple(self._labels), ("image", "labels"), progress)
+
+    def check_counts(self) -> list[str]:
+        """Splits have their official sizes."""
+        faults = []
+        for split, folder in _FOLDERS.items():
+            found = sum(path.parent.name == folder for path in self._labels.values())
+            if found != self.info.splits[split].official_size:
+                faults.append(f"split '{split}' has {found} images; official {self.info.splits[split].official_size}")
+        return faults
+
+    def _path(self, sample_id: str) -> Path:
+        if sample_id not in self._labels:
+            raise UserError(f"cocostuff has no sample '{sample_id}' below '{self.root}'")
+        return self._labels[sample_id]

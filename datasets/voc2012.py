@@ -1,0 +1,156 @@
+"""PASCAL VOC 2012 segmentation: 20 classes of things and background, with void borders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from segbench.data import read_all
+from segbench.images import label_map, palette_color, read_array, read_image
+from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+
+NAMES = (
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+VOID = 255
+
+
+@dataclass(frozen=True)
+class VOC2012:
+    """VOCdevkit/VOC2012, or a folder that holds it; samples are named by image, for example `2007_000033`.
+
+    Labels: palette indices 0 (background) to 20, 255 on void borders. Instances: indices of SegmentationObject.
+    """
+
+    root: Path
+
+    info: ClassVar[DatasetInfo] = DatasetInfo(
+        name="voc2012",
+        version="1",
+        aliases=("voc", "pascal-voc"),
+        summary="PASCAL VOC 2012: 20 classes of things and background in everyday photographs",
+        task="multiclass",
+        classes=tuple(
+            ClassInfo(index, name, palette_color(index), "thing" if index else "background")
+            for index, name in enumerate(NAMES)
+        ),
+        ignore_label=VOID,
+        splits={
+            "train": SplitInfo(1464, "ImageSets/Segmentation/train.txt"),
+            "val": SplitInfo(1449, "ImageSets/Segmentation/val.txt"),
+            "trainval": SplitInfo(2913, "train and val together"),
+            "test": SplitInfo(1456, "scored by the challenge's server only", labelled=False),
+        },
+        default_split="val",
+        metrics=("voc2012-overlap",),
+        main_score="miou_defined",
+        licence="photographs: Flickr terms of use; annotations: cite the challenge",
+        citation="Everingham et al., International Journal of Computer Vision 111(1):98-136 (2015)",
+        homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+        layout="VOCdevkit/VOC2012/ with ImageSets/Segmentation/*.txt, SegmentationClass/*.png and JPEGImages/*.jpg",
+    )
+
+    def __post_init__(self) -> None:
+        for folder in (self.root / "VOCdevkit" / "VOC2012", self.root / "VOC2012", self.root):
+            if (folder / "SegmentationClass").is_dir() or (folder / "ImageSets" / "Segmentation").is_dir():
+                object.__setattr__(self, "root", folder)
+                return
+        raise UserError(
+            f"no VOC 2012 below '{self.root}'. Expected {self.info.layout}. Run 'bench data describe voc2012'."
+        )
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Image names of a split in the order of its list; `all` is every image that has a label map."""
+        if split == "all":
+            return tuple(sorted(path.stem for path in (self.root / "SegmentationClass").glob("*.png")))
+        if split not in self.info.splits:
+            raise UserError(f"voc2012 has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
+        path = self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
+        try:
+            names = tuple(path.read_text(encoding="utf-8").split())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"the list of split '{split}' of voc2012, '{path}', cannot be read ({error}). "
+                f"Expected {self.info.layout}. Use --split all to take every labelled image."
+            ) from error
+        for name in names:
+            if not name.replace("_", "").replace("-", "").isalnum():
+                raise UserError(f"{path}: '{name[:80]}' is no image name; expected one such as 2007_000033 per line")
+        if len(set(names)) < len(names) or not names:
+            raise UserError(f"{path}: {'is empty' if not names else 'names an image twice'}. Fetch it again.")
+        return names
+
+    def group(self, sample_id: str) -> str:
+        """Photographs stand alone: all are of one group."""
+        del sample_id
+        return "voc2012"
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """One photograph: image (H, W, 3) uint8, labels (H, W) uint8, instances (H, W) int32."""
+        if not sample_id.replace("_", "").replace("-", "").isalnum() or not any(
+            self._path(sample_id, part).is_file() for part in _FOLDERS
+        ):
+            raise UserError(f"voc2012 has no sample '{sample_id}' below '{self.root}'")
+        image = labels = instances = None
+        if "image" in parts and self.files(sample_id, "image"):
+            image = read_image(self._path(sample_id, "image"))
+        if "labels" in parts:
+            labels = self._indices(self._path(sample_id, "labels"))
+        if "instances" in parts and self.files(sample_id, "instances"):
+            instances = self._indices(self._path(sample_id, "instances")).astype(np.int32)
+        return Sample(sample_id, self.group(sample_id), 0, image, labels, instances)
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The one file of a part, if it exists."""
+        path = self._path(sample_id, part) if part in _FOLDERS else None
+        return (path,) if path is not None and path.is_file() else ()
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """By the name of the file."""
+        return path.stem if path.stem in ids else None
+
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """Class indices of a palette or grey PNG, or probabilities (21, H, W)."""
+        return label_map(values, where, self.info.classes)
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Every image and label map: decoding, sizes and pairs."""
+        return read_all(self, self.ids("all"), ("image", "labels", "instances"), progress)
+
+    def check_counts(self) -> list[str]:
+        """The lists of train and val have their official lengths."""
+        faults = []
+        for split in ("train", "val"):
+            try:
+                found = len(self.ids(split))
+            except UserError as error:
+                faults.append(str(error))
+                continue
+            if found != self.info.splits[split].official_size:
+                faults.append(f"split '{split}' has {found} images; official {self.info.splits[split].official_size}")
+        return faults
+
+    def _path(self, sample_id: str, part: Part) -> Path:
+        folder, suffix = _FOLDERS[part]
+        return self.root / folder / f"{sample_id}{suffix}"
+
+    @staticmethod
+    def _indices(path: Path) -> Array:
+        values = read_array(path)
+        if values.ndim != 2 or values.dtype != np.uint8:
+            raise UserError(
+                f"{path}: is of shape {values.shape} and {values.dtype}; expected a palette PNG of 8-bit indices"
+            )
+        return values
+
+
+_FOLDERS: dict[Part, tuple[str, str]] = {
+    "image": ("JPEGImages", ".jpg"),
+    "labels": ("SegmentationClass", ".png"),
+    "instances": ("SegmentationObject", ".png"),
+}
