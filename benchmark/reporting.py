@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -36,14 +38,14 @@ class Reporter:
         """Say what is going on."""
         self.write_log(text)
         if not self.quiet:
-            self.console.print(text, markup=False, soft_wrap=True)
+            self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Say what the user should know before trusting the result; kept for the record."""
         self.write_log(f"warning: {text}")
         if text not in self.warnings:
             self.warnings.append(text)
-            self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+            self.console.print(f"warning: {printable(text)}", style="yellow", markup=False, soft_wrap=True)
 
     def write_log(self, text: str) -> None:
         """Add a line to the run's log file."""

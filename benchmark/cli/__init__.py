@@ -33,5 +33,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    print(f"bench: {message}", file=sys.stderr)
+    from ..errors import printable
+
+    print(f"bench: {printable(message)}", file=sys.stderr)
     sys.exit(2)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -227,7 +229,7 @@ def _safe(content: str) -> str:
     """Names and paths from outside must be read neither as markup nor by the terminal."""
     from rich.markup import escape
 
-    return escape("".join(character if character.isprintable() else "\ufffd" for character in content))
+    return escape(printable(content).replace("\n", "\ufffd"))
 
 
 def _table(*columns: str, header: bool = True) -> Table:
