@@ -46,3 +46,23 @@ def write_pngs(folder: Path, maps: dict[str, Any]) -> Path:
 
 def write_png(path: Path, labels: Any) -> None:
     Image.fromarray(labels).save(path)
+
+
+def write_cocostuff(root: Path, maps: dict[str, Any]) -> Path:
+    """Label maps as stuffthingmaps/val2017."""
+    write_pngs(root / "stuffthingmaps" / "val2017", maps)
+    return root
+
+
+def write_cityscapes(root: Path, maps: dict[str, Any]) -> Path:
+    """Label maps as gtFine/val, with instance maps in which every label map is one instance per thing class."""
+    from segbench.datasets.cityscapes import CLASSES
+
+    things = [c.id for c in CLASSES if c.kind == "thing"]
+    for name, labels in maps.items():
+        folder = root / "gtFine" / "val" / name.split("_")[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        write_png(folder / f"{name}_gtFine_labelIds.png", labels)
+        wide = labels.astype(np.uint16)
+        write_png(folder / f"{name}_gtFine_instanceIds.png", np.where(np.isin(labels, things), wide * 1000, wide))
+    return root

@@ -1,0 +1,139 @@
+"""voc2012, cocostuff and cityscapes: official tables, splits, pairing, conformance."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import SHARED
+from scenes import label_map, write_cityscapes, write_cocostuff, write_voc
+from segbench.datasets.cityscapes import Cityscapes
+from segbench.datasets.cocostuff import CLASSES, REMOVED, COCOStuff
+from segbench.datasets.voc2012 import VOC2012
+from segbench.images import palette_color
+from segbench.testing import check_dataset
+from segbench.types import Dataset, UserError
+
+GOLDEN = Path(__file__).parent / "golden"
+NAMES: dict[type[Any], list[str]] = {
+    VOC2012: ["2007_000001", "2008_000002"],
+    COCOStuff: ["000000000139", "000000000285"],
+    Cityscapes: ["aachen_000000_000019", "bad-honnef_000001_000020"],
+}
+WRITERS: dict[type[Any], Callable[[Path, dict[str, Any]], Path]] = {
+    VOC2012: write_voc,
+    COCOStuff: write_cocostuff,
+    Cityscapes: write_cityscapes,
+}
+
+
+@pytest.fixture(params=list(NAMES), ids=lambda cls: cls.info.name)
+def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Dataset:
+    """A SYNTHETIC val split of two images."""
+    cls = request.param
+    random = np.random.default_rng(2)
+    maps = {name: label_map(cls.info, random) for name in NAMES[cls]}
+    made: Dataset = cls(WRITERS[cls](tmp_path, maps))
+    return made
+
+
+def test_conformance(dataset: Dataset) -> None:
+    check_dataset(dataset)
+    assert dataset.ids("val") == dataset.ids("all") == tuple(NAMES[type(dataset)])
+    assert dataset.check() == []
+    assert any("official" in fault or "cannot be read" in fault for fault in dataset.check_counts())
+
+
+def test_an_empty_root_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UserError, match="Expected"):
+        type(dataset)(tmp_path / "nothing")  # type: ignore[call-arg]
+
+
+def test_a_colour_image_in_place_of_labels_is_named(dataset: Dataset) -> None:
+    path = dataset.files(dataset.ids("val")[0], "labels")[0]
+    Image.new("RGB", (32, 24)).save(path)
+    with pytest.raises(UserError, match=path.name):
+        dataset.load(dataset.ids("val")[0], ("labels",))
+    assert any(path.name in fault for fault in dataset.check())
+
+
+def test_the_real_photographs_of_voc() -> None:
+    root = SHARED / "data" / "voc_sample"
+    if not root.is_dir():
+        pytest.skip(f"{root} is not there: real data is not part of the project")
+    voc = VOC2012(root)
+    check_dataset(voc)
+    sample = voc.load("2011_000003", ("image", "labels", "instances"))
+    assert sample.image is not None
+    assert sample.labels is not None
+    assert sample.instances is not None
+    assert sample.image.shape[:2] == sample.labels.shape == sample.instances.shape
+    assert set(np.unique(sample.labels)) <= {*range(21), 255}
+    assert 255 in sample.labels
+    inside = (sample.labels != 255) & (sample.instances != 255)
+    assert ((sample.labels > 0) == (sample.instances > 0))[inside].all()
+
+
+def test_voc_finds_its_folder_from_above_and_below(tmp_path: Path) -> None:
+    write_voc(tmp_path, {"a": np.zeros((2, 2), np.uint8)})
+    roots = (tmp_path, tmp_path / "VOCdevkit", tmp_path / "VOCdevkit" / "VOC2012")
+    assert {VOC2012(root).ids("val") for root in roots} == {("a",)}
+
+
+def test_the_voc_palette() -> None:
+    known = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 7: (128, 128, 128), 15: (192, 128, 128), 20: (0, 64, 128)}
+    assert {index: palette_color(index) for index in known} == known
+    assert palette_color(255) == (224, 224, 192)
+
+
+def test_the_tables_of_cocostuff() -> None:
+    info = COCOStuff.info
+    table = json.loads((GOLDEN / "cocostuff" / "labels.json").read_text())
+    named = {entry["id"]: entry for entry in table["labels"] if 1 <= entry["id"] <= 182}
+    assert {c.id + 1: (c.name, c.kind) for c in CLASSES} == {i: (e["name"], e["kind"]) for i, e in named.items()}
+    assert sorted(REMOVED) == table["removed_thing_ids"]
+    assert [c.id + 1 for c in info.classes] == table["used_ids"]
+    place = {c.id: position for position, c in enumerate(info.classes)}
+    assert {int(k): v for k, v in table["png_value_to_train_id_171"].items()} == place
+
+
+def test_the_tables_of_cityscapes() -> None:
+    info = Cityscapes.info
+    assert len(info.classes) == 19
+    assert len(info.unscored) == 15
+    assert info.predictable == frozenset(range(34))
+    assert [c.name for c in info.classes][:3] == ["road", "sidewalk", "building"]
+    assert {c.category for c in info.classes} == {
+        *("flat", "construction", "object", "nature", "sky", "human", "vehicle"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "wanted"),
+    [
+        (VOC2012, "deep/2007_000001.png", "2007_000001"),
+        (VOC2012, "2007_000001_pred.png", None),
+        (COCOStuff, "139.png", "000000000139"),
+        (COCOStuff, "000000000139.png", "000000000139"),
+        (COCOStuff, "140.png", None),
+        (Cityscapes, "x/aachen_000000_000019_pred_labelIds.png", "aachen_000000_000019"),
+        (Cityscapes, "run7_bad-honnef_000001_000020.png", "bad-honnef_000001_000020"),
+        (Cityscapes, "aachen_000000_0000199.png", None),
+    ],
+)
+def test_predictions_are_matched_by_name(cls: type[Any], name: str, wanted: str | None, tmp_path: Path) -> None:
+    maps = {sample_id: np.zeros((2, 2), np.uint8) for sample_id in NAMES[cls]}
+    made = cls(WRITERS[cls](tmp_path, maps))
+    assert made.match_prediction(Path(name), made.ids("val")) == wanted
+
+
+def test_a_dataset_is_sent_to_workers(dataset: Dataset) -> None:
+    assert pickle.loads(pickle.dumps(dataset)).ids("val") == dataset.ids("val")
