@@ -347,3 +347,18 @@ def test_a_users_own_folder_of_plugins(bench: Run, stacks: Path, tmp_path: Path)
     done = bench("list", "methods", **plugins)
     assert done.returncode == 2
     assert "broken.py" in done.stderr
+
+
+def test_an_added_metric_family_does_not_keep_runs_apart(bench: Run, hearts: Path) -> None:
+    predictions = hearts / "test_images" / "lateral_mask"
+    command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", predictions]
+    assert bench(*command, "--name", "plain").returncode == 0
+    added = printed_json(bench(*command, "--name", "more", "--metric", "partition", "--json"))
+    assert added["metrics"]["partition"] == "1"
+    assert added["scores"]["v_rand"]["value"] is not None
+    boards = printed_json(bench("leaderboard", "runs", "--json"))
+    assert [len(board["rows"]) for board in boards] == [2]
+    assert "v_rand" not in bench("leaderboard", "runs").stdout
+    done = bench(*command, "--metric", "partitoin")
+    assert done.returncode == 2
+    assert "Did you mean 'partition'?" in done.stderr

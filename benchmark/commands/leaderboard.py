@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from ..files import write_text
 from ..records import RECORD, Record, Score, read_record
-from ..registry import dataset_class
+from ..registry import dataset_class, metrics
 from ..types import UserError
 
 UNDEFINED = "–"
@@ -44,8 +44,15 @@ class Comparable:
             data.folds,
             data.ids_sha256,
             data.data_sha256,
-            ", ".join(f"{k} {v}" for k, v in sorted(record.metrics.items())),
+            ", ".join(f"{k} {v}" for k, v in sorted(_official(record).items())),
         )
+
+
+def _official(record: Record) -> dict[str, str]:
+    """Versions of the dataset's own metric families; those that a user added do not decide what is comparable."""
+    info = dataset_class(record.dataset.name).info
+    own = (*info.metrics, *info.object_metrics)
+    return {name: version for name, version in record.metrics.items() if name in own} or record.metrics
 
 
 def find_records(paths: Sequence[Path]) -> list[Record]:
@@ -170,7 +177,10 @@ def _resampled(rows: Sequence[Record]) -> str:
 
 def _table(rows: Sequence[Record]) -> str:
     main = rows[0].main_score
-    names = [main, *(name for name in rows[0].scores if name != main)]
+    own = _official(rows[0])
+    added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
+    added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
+    names = [main, *(name for name in rows[0].scores if name != main and name not in added)]
     body = []
     for rank, record in _ranked(rows):
         cost = record.cost
