@@ -49,6 +49,8 @@ class Medaka:
 
     root: Path
     view: str = "both"
+    train_view: str | None = None
+    test_view: str | None = None
     _frames: Mapping[str, _Frame] = field(default_factory=dict, repr=False, compare=False)
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
@@ -79,16 +81,28 @@ class Medaka:
             "train_images/{ventral,lateral}_mask with {ventral,lateral}_sample_gray, and test_images/ with the same "
             "and frames_N0092, label_masks_N0092, frames_R0004, label_masks_R0004"
         ),
-        options={"view": "ventral, lateral or both (default)"},
+        options={
+            "view": "ventral, lateral or both (default)",
+            "train_view": "the view to train and choose on, where it differs from the one to test on",
+            "test_view": "the view to test on, where it differs from the one to train on",
+        },
     )
 
     def __post_init__(self) -> None:
-        if self.view not in ("ventral", "lateral", "both"):
-            raise UserError(f"view '{self.view}' of medaka does not exist. Available: ventral, lateral, both.")
-        frames = {f"{f.view}-{f.section}-{n:04d}": f for f, n in _scan(self.root) if self.view in (f.view, "both")}
+        for name in ("view", "train_view", "test_view"):
+            value = getattr(self, name)
+            if value not in ("ventral", "lateral", "both") and not (value is None and name != "view"):
+                raise UserError(f"{name} '{value}' of medaka does not exist. Available: ventral, lateral, both.")
+        if self.view != "both" and (self.train_view, self.test_view) != (None, None):
+            raise UserError("medaka takes either view, or train_view and test_view; leave one of them out")
+        frames = {
+            f"{f.view}-{f.section}-{n:04d}": f
+            for f, n in _scan(self.root)
+            if self._view_of(f.section) in (f.view, "both")
+        }
         if not frames:
             raise UserError(
-                f"no masks of medaka (view {self.view}) below '{self.root}'. Expected {self.info.layout}. "
+                f"no masks of medaka (view {self._view_of('train')}) below '{self.root}'. Expected {self.info.layout}. "
                 "Run 'bench data describe medaka'."
             )
         object.__setattr__(self, "_frames", frames)
@@ -178,7 +192,7 @@ class Medaka:
     def _sources(self) -> Iterator[tuple[str, str, str, set[int], set[int]]]:
         """View, section, name, mask numbers and image numbers of every set."""
         for view, section, folder, masks, images in SOURCES:
-            if self.view in (view, "both"):
+            if self._view_of(section) in (view, "both"):
                 base = _section(self.root, folder)
                 yield view, section, f"{folder}/{masks}", set(_numbered(base / masks)), set(_images(base, images))
 
@@ -187,6 +201,10 @@ class Medaka:
             return self._frames[sample_id]
         except KeyError:
             raise UserError(f"medaka has no sample '{sample_id}' below '{self.root}'") from None
+
+    def _view_of(self, section: str) -> str:
+        """The view to take of a section."""
+        return (self.train_view if section == "train" else self.test_view) or self.view
 
     def _validation_groups(self) -> set[str]:
         """The last 20 % of the training sequences of each view, at least one where there are two."""

@@ -10,7 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from conftest import write_stacks
+from conftest import write_hearts, write_stacks
+from segbench.datasets.medaka import Medaka
 from segbench.errors import UserError
 from segbench.registry import make_dataset
 from segbench.splits import plan_folds, plan_split, take_fraction
@@ -172,3 +173,18 @@ def test_a_smaller_fraction_is_part_of_a_larger_one() -> None:
     for wrong in (0.0, 1.5, float("nan")):
         with pytest.raises(UserError, match="train-fraction"):
             take_fraction(ids, wrong, 0)
+
+
+def test_medaka_trains_on_one_view_and_tests_on_the_other(tmp_path: Path) -> None:
+    write_hearts(tmp_path)
+    for folder in ("train_images", "test_images"):
+        for kind in ("mask", "sample_gray"):
+            shutil.copytree(tmp_path / folder / f"lateral_{kind}", tmp_path / folder / f"ventral_{kind}")
+    crossed = Medaka(tmp_path, train_view="ventral", test_view="lateral")
+    assert {i.split("-")[0] for split in ("train", "val") for i in crossed.ids(split)} == {"ventral"}
+    assert {i.split("-")[0] for i in crossed.ids("test")} == {"lateral"}
+    assert len(crossed.ids("all")) == 60
+    with pytest.raises(UserError, match="leave one of them out"):
+        Medaka(tmp_path, view="lateral", test_view="lateral")
+    with pytest.raises(UserError, match="train_view 'above'"):
+        Medaka(tmp_path, train_view="above")

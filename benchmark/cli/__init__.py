@@ -19,7 +19,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="bench")
+        app(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -30,6 +30,19 @@ def main() -> None:
         if error.filename is None and error.errno is None:
             raise
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def _spread_settings(words: list[str]) -> list[str]:
+    """`--set a=1 b=2` as `--set a=1 --set b=2`; every other word stays as it is.
+
+    >>> _spread_settings(["run", "--set", "a=1", "b=2", "--seed", "3"])
+    ['run', '--set', 'a=1', '--set', 'b=2', '--seed', '3']
+    """
+    spread: list[str] = []
+    for position, word in enumerate(words):
+        follows = position > 1 and spread[-2:-1] == ["--set"] and "=" in word and not word.startswith("-")
+        spread += ["--set", word] if follows else [word]
+    return spread
 
 
 def _fail(message: str) -> None:
