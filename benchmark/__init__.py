@@ -1,7 +1,14 @@
 """segbench: which segmentation method is better, by how much, at what cost, and can the number be trusted."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+__all__ = ["Evaluator", "__version__"]
 __version__ = "0.1.0"
 
 _here = Path(__file__).resolve().parent
@@ -9,3 +16,12 @@ if _here.name == "benchmark":
     # In a checkout the sibling folders `datasets/`, `baselines/` and `configs/` are parts of this package. First in the
     # path, so that a new file anywhere in the checkout is seen without installing again.
     __path__[:0] = [str(_here), str(_here.parent)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is offered here only when it is used, so that `import segbench` is quick."""
+    if name == "Evaluator":
+        from .evaluator import Evaluator
+
+        return Evaluator
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

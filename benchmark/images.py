@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import struct
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from .png import SIGNATURE, decode_png
 from .types import Array, ClassInfo, Prediction, Uint8, UserError
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".npy", ".npz"})
@@ -47,12 +49,7 @@ def read_array(path: Path, page: int | None = None) -> Array:
     try:
         if path.suffix.lower() in _TIFF:
             return _read_tiff(path, page)
-        if path.suffix.lower() in _ARRAYS:
-            values = _read_numpy(path)
-        else:
-            with Image.open(path) as image:
-                _check_size(path, image.width * image.height)
-                values = np.asarray(image)
+        values = _read_numpy(path) if path.suffix.lower() in _ARRAYS else _read_picture(path)
     except UserError:
         raise
     except Exception as error:  # every decoder raises its own kinds (struct.error, zlib.error, …) on bad bytes
@@ -237,6 +234,15 @@ def _last_directory(tif: tifffile.TiffFile) -> int:
             return int(file.size) + 1  # directories that point backwards would never end
         seen = offset
         position = offset + layout.tagnosize + tags * layout.tagsize
+
+
+def _read_picture(path: Path) -> Array:
+    data = path.read_bytes()
+    if data.startswith(SIGNATURE):
+        return decode_png(data, lambda pixels: _check_size(path, pixels))
+    with Image.open(io.BytesIO(data)) as image:
+        _check_size(path, image.width * image.height)
+        return np.asarray(image)
 
 
 def _read_numpy(path: Path) -> Array:

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from PIL import Image
 
-from .evaluation import PredictionFile, PredictionSource
+from .evaluation import PredictionFile
 from .files import atomic_path
 from .images import IMAGE_SUFFIXES, count_pages, read_array
+from .matching import Found as Found
+from .matching import SampleIds, extra_warnings, files_below, match_files, refuse_duplicates, refuse_missing
+from .objects import find_objects
 from .types import Array, Dataset, DatasetInfo, Prediction, UserError
 
 _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
-
-
-@dataclass(frozen=True)
-class Found:
-    """Predictions of some samples, in the order of their ids, and what was odd about the files.
-
-    `objects` says that they are objects with scores, which `DatasetInfo.object_metrics` measure.
-    """
-
-    files: Mapping[str, PredictionSource]
-    warnings: tuple[str, ...] = ()
-    objects: bool = False
-
-    @property
-    def paths(self) -> set[Path]:
-        """All files that the predictions are made of."""
-        return {path for source in self.files.values() for path in source.paths}
-
-
-class _Ids(tuple[str, ...]):
-    """Sample ids that are found as quickly as in a set."""
-
-    _set: frozenset[str]
-
-    def __new__(cls, ids: Iterable[str]) -> _Ids:
-        self = super().__new__(cls, ids)
-        self._set = frozenset(self)
-        return self
-
-    def __contains__(self, item: object) -> bool:
-        return item in self._set
 
 
 def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found:
@@ -61,7 +31,7 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         The samples of the split.
     path : Path
         A folder with one file per sample in any depth, or one stack with a page per sample of the split (or of the
-        whole labelled set).
+        whole labelled set). For a dataset that scores objects also what `find_objects` takes.
     partial : bool
         Accept that samples have no prediction.
 
@@ -72,50 +42,22 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
     """
     if not path.exists():
         raise UserError(f"--predictions '{path}' does not exist")
+    objects = find_objects(dataset, ids, path, partial=partial) if dataset.info.object_metrics else None
+    if objects is not None:
+        return objects
     if path.is_file():
         return _stack(dataset, ids, path)
-    ids = _Ids(ids)
-    candidates = _image_files(path)
+    ids = SampleIds(ids)
+    candidates = files_below(path, IMAGE_SUFFIXES)
     only = candidates[0] if len(candidates) == 1 and len(ids) > 1 else None
     if only is not None and only.suffix.lower() in _STACKS and count_pages(only) > 1:
         return _stack(dataset, ids, only)
-    matched: dict[str, list[Path]] = {}
-    extra: list[str] = []
-    for candidate in candidates:
-        # With the folder's own name, which may say which view or set it holds.
-        sample_id = dataset.match_prediction(Path(path.resolve().name) / candidate.relative_to(path), ids)
-        if sample_id is None:
-            extra.append(str(candidate.relative_to(path)))
-        else:
-            matched.setdefault(sample_id, []).append(candidate)
+    matched, extra = match_files(dataset, ids, candidates, path)
     _refuse_numbers_from_1(dataset, ids, matched, candidates)
-    _refuse_duplicates(matched, path)
-    _refuse_missing(ids, matched, path, extra, partial)
+    refuse_duplicates(matched, path)
+    refuse_missing(ids, matched, path, extra, partial)
     files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
-    warnings = []
-    if extra:
-        warnings.append(f"{len(extra)} files belong to no sample of the split and were not scored: {_some(extra)}")
-    return Found(files, (*warnings, *_odd_values(dataset, next(iter(files.values())))))
-
-
-def _image_files(folder: Path) -> list[Path]:
-    """Image files in any depth, through links too, without hidden ones."""
-    found: list[Path] = []
-    seen: set[str] = set()
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"'{error.filename}' cannot be listed: {error.strerror}") from error
-
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place) / name for name in names if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
-    return sorted(found)
+    return Found(files, (*extra_warnings(extra), *_odd_values(dataset, next(iter(files.values())))))
 
 
 def _refuse_numbers_from_1(
@@ -165,32 +107,6 @@ def _odd_values(dataset: Dataset, first: PredictionFile) -> tuple[str, ...]:
     return ()
 
 
-def _refuse_duplicates(matched: dict[str, list[Path]], folder: Path) -> None:
-    twice = {i: paths for i, paths in matched.items() if len(paths) > 1}
-    if twice:
-        shown = "; ".join(
-            f"{i}: {', '.join(str(p.relative_to(folder)) for p in paths)}" for i, paths in list(twice.items())[:5]
-        )
-        raise UserError(f"{len(twice)} samples have more than one prediction below '{folder}': {shown}. Keep one each.")
-
-
-def _refuse_missing(
-    ids: Sequence[str], matched: dict[str, list[Path]], folder: Path, extra: list[str], partial: bool
-) -> None:
-    missing = [i for i in ids if i not in matched]
-    if not missing or (partial and matched):
-        return
-    unmatched = f" {len(extra)} files there belong to no sample: {_some(extra)}." if extra else ""
-    raise UserError(
-        f"{len(missing)} of {len(ids)} samples have no prediction below '{folder}': {_some(missing)}.{unmatched} "
-        "Name each file by its sample id. To score a subset on purpose, add --partial."
-    )
-
-
-def _some(names: Sequence[str], most: int = 10) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
 def prediction_labels(prediction: Prediction, info: DatasetInfo) -> Array:
     """Label values (H, W): as predicted, or from probabilities (> 0.5 for a binary task, the likeliest class else)."""
     if prediction.labels is not None:
@@ -202,10 +118,18 @@ def prediction_labels(prediction: Prediction, info: DatasetInfo) -> Array:
 
 
 def write_prediction(folder: Path, sample_id: str, prediction: Prediction, info: DatasetInfo) -> None:
-    """Write one prediction as a PNG of label values (0 and 255 for a binary dataset)."""
-    values = prediction_labels(prediction, info).astype(np.uint8)
-    if info.task == "binary":
-        values *= 255
+    """Write one prediction as a PNG of label values (0 and 255 for a binary dataset): all that its scores depend on.
+
+    Raises
+    ------
+    UserError
+        For labels that are no 8-bit values.
+    """
+    values = prediction_labels(prediction, info)
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    if low < 0 or high > (1 if info.task == "binary" else 255):
+        raise UserError(f"prediction of sample '{sample_id}' holds labels from {low} to {high}, which no PNG can keep")
+    values = values.astype(np.uint8) * (255 if info.task == "binary" else 1)
     with atomic_path(folder / f"{sample_id}.png") as temporary:
         Image.fromarray(values).save(temporary, format="PNG")
 

@@ -102,6 +102,7 @@ class Record(_Model):
     dataset: DatasetBlock
     method: MethodBlock
     metrics: dict[str, str] = Field(default_factory=dict)
+    statistics_sha256: str | None = None
     scores: dict[str, Score] = Field(default_factory=dict)
     main_score: str
     per_class: dict[str, dict[str, float | None]] = Field(default_factory=dict)

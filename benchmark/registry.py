@@ -104,7 +104,15 @@ def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] 
     missing = [name for name in names if name not in known]
     if missing:
         raise UserError(f"dataset {info.name}: " + unknown("metric", missing[0], known))
-    return tuple(known[name] for name in names)
+    families = tuple(known[name] for name in names)
+    owner: dict[str, str] = {}
+    for family in families:
+        for score in family.scores:
+            if owner.setdefault(score.name, family.name) != family.name:
+                raise UserError(
+                    f"metric families {owner[score.name]} and {family.name} both report '{score.name}'. Leave out one."
+                )
+    return families
 
 
 def unknown(what: str, name: str, available: Iterable[str]) -> str:

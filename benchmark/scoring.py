@@ -47,6 +47,12 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
     return result
 
 
+def undefined_scores(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
+    """Scores of these families that are undefined."""
+    names = [what.name for metric in metrics for what in metric.scores]
+    return [name for name in names if name in scored.scores and scored.scores[name].value is None]
+
+
 def _add(table: Table, rows: Mapping[str, Mapping[str, float]]) -> None:
     for name, row in rows.items():
         table.setdefault(name, {}).update({key: defined(value) for key, value in row.items()})

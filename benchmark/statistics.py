@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -54,6 +56,17 @@ class Statistics:
 
     def _comparable(self) -> list[tuple[Any, ...]]:
         return [(s.metric, s.sample_id, s.group, s.index, {k: v.tobytes() for k, v in s.columns.items()}) for s in self]
+
+    def sha256(self) -> str:
+        """Fingerprint of the content: every key, and every column bit for bit."""
+        digest = hashlib.sha256()
+        for item in self:
+            head = [item.metric, item.sample_id, item.group, item.index]
+            for name in sorted(item.columns):
+                column = item.columns[name]
+                digest.update(json.dumps([*head, name, str(column.dtype), len(column)]).encode())
+                digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
 
     def to_parquet(self, path: Path, metrics: Iterable[Metric]) -> None:
         """Write one table: metric, sample, group, index, and the columns of every metric (null for the others).
@@ -146,10 +159,38 @@ def _column(path: Path, table: pa.Table, name: str, kind: str) -> pa.ChunkedArra
     return column
 
 
+def _values(column: pa.ChunkedArray) -> Array:
+    """Numbers of a column without empty cells, read from its buffers: `to_numpy` would import pandas first."""
+    found = [np.zeros(0, column.type.to_pandas_dtype())]
+    for chunk in column.chunks:
+        whole = np.frombuffer(chunk.buffers()[1], found[0].dtype) if len(chunk) else found[0]
+        found.append(whole[chunk.offset : chunk.offset + len(chunk)])
+    return np.concatenate(found)
+
+
+def _texts(column: pa.ChunkedArray) -> Array:
+    """Strings of a column, (n,) of objects; equal ones are one object."""
+    encoded = column.combine_chunks().dictionary_encode()
+    chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+    return np.concatenate([_objects(chunk.dictionary.to_pylist())[_indices(chunk)] for chunk in chunks])
+
+
+def _objects(texts: list[str]) -> Array:
+    found = np.empty(len(texts), object)
+    found[:] = texts
+    return found
+
+
+def _indices(chunk: pa.DictionaryArray) -> Array:
+    whole = np.frombuffer(chunk.indices.buffers()[1], np.int32)
+    return whole[chunk.indices.offset : chunk.indices.offset + len(chunk)]
+
+
 def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterator[Statistic]:
-    keys = [table.column(name).to_numpy(zero_copy_only=False) for name in _KEYS]
     if not len(table):
         return
+    keys = [_texts(table.column(name)) for name in ("metric", "sample", "group")]
+    keys.append(_values(table.column("index")))
     changed = (keys[0][1:] != keys[0][:-1]) | (keys[1][1:] != keys[1][:-1])
     starts = [0, *(np.flatnonzero(changed) + 1).tolist(), len(table)]
     columns: dict[str, dict[str, Any]] = {}
@@ -165,5 +206,5 @@ def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterato
         empty = [c for c, part in parts.items() if part.null_count]
         if empty:
             raise UserError(f"{path}: column '{empty[0]}' is empty where {name} of '{keys[1][start]}' needs it")
-        values = {c: part.to_numpy() for c, part in parts.items()}
+        values = {c: _values(part) for c, part in parts.items()}
         yield Statistic(name, str(keys[1][start]), str(keys[2][start]), int(keys[3][start]), values)

@@ -25,6 +25,7 @@ __all__ = [
     "ClassInfo",
     "Dataset",
     "DatasetInfo",
+    "Download",
     "FitContext",
     "Float32",
     "Float64",
@@ -69,6 +70,28 @@ class SplitInfo:
 
 
 @dataclass(frozen=True)
+class Download:
+    """One official file of a dataset: its address, what it must be, and where below the root it belongs.
+
+    `size` in bytes, `sha256` and `md5` are published values, None where none is known: then the SHA-256 of the first
+    download is written down and holds from then on. An archive (`extract`) is unpacked into the subfolder `into` ("" is
+    the root); `holds` names the entries that are wanted of it, wherever the folder that holds them is (all of it when
+    empty). `login` names the account that the server asks for.
+    """
+
+    url: str
+    filename: str
+    summary: str = ""
+    sha256: str | None = None
+    md5: str | None = None
+    size: int | None = None
+    extract: bool = True
+    into: str = ""
+    holds: tuple[str, ...] = ()
+    login: str = ""
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """What is true of a dataset before any file is read.
 
@@ -102,6 +125,7 @@ class DatasetInfo:
     pixel_size_um: tuple[float, float] | None = None
     frames_per_second: float | None = None
     synthesizable: bool = False
+    downloads: tuple[Download, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -327,7 +351,11 @@ class Statistic:
 
 @runtime_checkable
 class Metric(Protocol):
-    """A metric family: frozen configuration, no state; all state is in the statistics."""
+    """A metric family: frozen configuration, no state; all state is in the statistics.
+
+    A class attribute `releases_gil = True` says that `measure` mostly runs without the interpreter's lock, so that
+    samples are measured in threads; without it they are in processes.
+    """
 
     @property
     def name(self) -> str:

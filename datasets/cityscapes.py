@@ -13,7 +13,7 @@ from cityscapesscripts.helpers.labels import labels as official_labels
 
 from segbench.data import read_all
 from segbench.images import label_map, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 CLASSES = tuple(
     ClassInfo(entry.id, entry.name, entry.color, "thing" if entry.hasInstances else "stuff", entry.category)
@@ -47,14 +47,32 @@ class Cityscapes:
             "test": SplitInfo(1525, "6 cities; scored by the benchmark's server only", labelled=False),
         },
         default_split="val",
-        metrics=("cityscapes-overlap",),
+        metrics=("cityscapes-overlap", "cityscapes-instances"),
+        object_metrics=("cityscapes-ap",),
         main_score="iou_class",
+        synthesizable=True,
         licence="non-commercial research and teaching, see the homepage; registration needed",
         citation="Cordts et al., IEEE Conference on Computer Vision and Pattern Recognition, 3213-3223 (2016)",
         homepage="https://www.cityscapes-dataset.com/",
         layout=(
             "gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_{labelIds,instanceIds}.png and "
             "leftImg8bit/<split>/<city>/<city>_<sequence>_<frame>_leftImg8bit.png"
+        ),
+        downloads=(
+            Download(
+                "https://www.cityscapes-dataset.com/downloads/",
+                "gtFine_trainvaltest.zip",
+                "fine annotations of train and val",
+                holds=("gtFine",),
+                login="cityscapes",
+            ),
+            Download(
+                "https://www.cityscapes-dataset.com/downloads/",
+                "leftImg8bit_trainvaltest.zip",
+                "images of train, val and test",
+                holds=("leftImg8bit",),
+                login="cityscapes",
+            ),
         ),
     )
 

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from segbench.coco_annotations import true_objects
 from segbench.data import read_all
 from segbench.images import label_map, palette_color, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOID = 255
 REMOVED = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91})
@@ -71,11 +72,52 @@ class COCOStuff:
         },
         default_split="val",
         metrics=("cocostuff-overlap",),
+        object_metrics=("coco-ap",),
         main_score="miou_171",
+        synthesizable=True,
         licence="annotations CC BY 4.0; photographs: Flickr terms of use",
         citation="Caesar et al., IEEE Conference on Computer Vision and Pattern Recognition, 1209-1218 (2018)",
         homepage="https://github.com/nightrome/cocostuff",
-        layout="stuffthingmaps/{train2017,val2017}/*.png and images/{train2017,val2017}/*.jpg",
+        layout="stuffthingmaps/{train2017,val2017}/*.png, images/{train2017,val2017}/*.jpg, and for objects "
+        "annotations/instances_{train2017,val2017}.json",
+        downloads=(
+            Download(
+                "http://images.cocodataset.org/zips/val2017.zip",
+                "val2017.zip",
+                "5000 photographs of val",
+                sha256="4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+                md5="442b8da7639aecaf257c1dceb8ba8c80",
+                size=815_585_330,
+                into="images",
+                holds=("val2017",),
+            ),
+            Download(
+                "http://images.cocodataset.org/zips/train2017.zip",
+                "train2017.zip",
+                "118287 photographs of train",
+                sha256="69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+                md5="cced6f7f71b7629ddf16f17bbcfab6b2",
+                size=19_336_861_798,
+                into="images",
+                holds=("train2017",),
+            ),
+            Download(
+                "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/stuffthingmaps_trainval2017.zip",
+                "stuffthingmaps_trainval2017.zip",
+                "label maps of train and val",
+                into="stuffthingmaps",
+                holds=("train2017", "val2017"),
+            ),
+            Download(
+                "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
+                "annotations_trainval2017.zip",
+                "annotated objects of train and val, for average precision",
+                sha256="113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+                md5="f4bbac642086de4f52a3fdda2de5fa2c",
+                size=252_907_541,
+                holds=("annotations",),
+            ),
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -106,9 +148,9 @@ class COCOStuff:
         return "cocostuff"
 
     def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One photograph: image (H, W, 3) uint8, labels (H, W) uint8."""
+        """One photograph: image (H, W, 3) uint8, labels (H, W) uint8, objects run-length encoded."""
         path = self._path(sample_id)
-        image = labels = None
+        image = labels = objects = None
         if "image" in parts and self.files(sample_id, "image"):
             image = read_image(self.files(sample_id, "image")[0])
             if image.ndim == 2:  # a few photographs are grey
@@ -119,13 +161,16 @@ class COCOStuff:
                 raise UserError(
                     f"{path}: is of shape {labels.shape} and {labels.dtype}; expected a grey PNG of 8-bit label values"
                 )
-        return Sample(sample_id, self.group(sample_id), 0, image, labels)
+        if "objects" in parts and self.files(sample_id, "objects"):
+            objects = true_objects(self.files(sample_id, "objects")[0], sample_id, self.info)
+        return Sample(sample_id, self.group(sample_id), 0, image, labels, objects=objects)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
-        """The one file of a part, if it exists."""
+        """The one file of a part, if it exists; the objects of all images of a split share theirs."""
         labels = self._path(sample_id)
         image = self.root / "images" / labels.parent.name / f"{sample_id}.jpg"
-        path = {"image": image, "labels": labels}.get(part)
+        objects = self.root / "annotations" / f"instances_{labels.parent.name}.json"
+        path = {"image": image, "labels": labels, "objects": objects}.get(part)
         return (path,) if path is not None and path.is_file() else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
@@ -137,8 +182,8 @@ class COCOStuff:
         return label_map(values, where, self.info.classes)
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image and label map: decoding, sizes and pairs."""
-        return read_all(self, tuple(self._labels), ("image", "labels"), progress)
+        """Every image, label map and annotated object: decoding, sizes and pairs."""
+        return read_all(self, tuple(self._labels), ("image", "labels", "objects"), progress)
 
     def check_counts(self) -> list[str]:
         """Splits have their official sizes."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from segbench.data import read_all
 from segbench.images import binary_mask, binary_probabilities, count_pages, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
 SLICES = 30
@@ -47,6 +47,7 @@ class ISBI2012:
         metrics=("partition", "binary-overlap"),
         main_score="v_rand",
         stacked=True,
+        synthesizable=True,
         pixel_size_um=(0.004, 0.004),
         licence="research use; cite the two papers",
         citation=(
@@ -54,6 +55,15 @@ class ISBI2012:
         ),
         homepage="https://imagej.net/events/isbi-2012-segmentation-challenge",
         layout=f"{VOLUME}, {LABELS} and {CHALLENGE} (30 pages of 512 x 512, 8 bit; labels 255 = cell, 0 = membrane)",
+        downloads=(
+            Download(
+                # The challenge's own server is gone; its page names this archive.
+                "https://downloads.imagej.net/ISBI-2012-challenge.zip",
+                "ISBI-2012-challenge.zip",
+                "training images and labels, test images",
+                holds=(VOLUME, LABELS, CHALLENGE),
+            ),
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from segbench.data import read_all
 from segbench.images import IMAGE_SUFFIXES, binary_mask, binary_probabilities, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 View = Literal["ventral", "lateral"]
 
@@ -69,7 +69,7 @@ class Medaka:
             "test": SplitInfo(550, "per view 150 frames of one video and 5 x 25 frames"),
         },
         default_split="test",
-        metrics=("binary-overlap",),
+        metrics=("binary-overlap", "boundary"),
         main_score="dice",
         pixel_size_um=(1.115, 1.115),
         frames_per_second=15.0,
@@ -80,6 +80,14 @@ class Medaka:
         layout=(
             "train_images/{ventral,lateral}_mask with {ventral,lateral}_sample_gray, and test_images/ with the same "
             "and frames_N0092, label_masks_N0092, frames_R0004, label_masks_R0004"
+        ),
+        downloads=(
+            Download(
+                "https://osf.io/download/6svkf/",
+                "heartseg-6svkf",
+                "training and test images with their masks",
+                holds=("train_images", "test_images"),
+            ),
         ),
         options={
             "view": "ventral, lateral or both (default)",

@@ -11,7 +11,7 @@ import numpy as np
 
 from segbench.data import read_all
 from segbench.images import label_map, palette_color, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -49,10 +49,21 @@ class VOC2012:
         default_split="val",
         metrics=("voc2012-overlap",),
         main_score="miou_defined",
+        synthesizable=True,
         licence="photographs: Flickr terms of use; annotations: cite the challenge",
         citation="Everingham et al., International Journal of Computer Vision 111(1):98-136 (2015)",
         homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
         layout="VOCdevkit/VOC2012/ with ImageSets/Segmentation/*.txt, SegmentationClass/*.png and JPEGImages/*.jpg",
+        downloads=(
+            Download(
+                "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+                "VOCtrainval_11-May-2012.tar",
+                "images, label maps, instance maps and lists of train and val",
+                md5="6cd6e144f989b92b3379bac3b3de84fd",
+                size=1_999_639_040,
+                holds=("VOCdevkit",),
+            ),
+        ),
     )
 
     def __post_init__(self) -> None:

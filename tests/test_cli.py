@@ -20,11 +20,15 @@ COMMANDS = [
     ["list"],
     ["run"],
     ["evaluate"],
+    ["doctor"],
     ["leaderboard"],
+    ["explain"],
+    ["verify"],
     ["data"],
     ["data", "status"],
     ["data", "describe"],
     ["data", "verify"],
+    ["data", "download"],
     ["data", "synthesize"],
 ]
 
@@ -110,10 +114,9 @@ def test_describe_names_licence_and_citation(bench: Run) -> None:
         (["run", "-d", "isbi", "-m", "unet", "--set", "learning_rat=1"], "Did you mean 'learning_rate'?"),
         (["run", "-d", "isbi", "-m", "unet", "--set", "epochs"], "key=value"),
         (["run", "-d", "isbi", "-m", "threshold", "--root", "nowhere"], "--root 'nowhere' does not exist"),
-        (["run", "-d", "isbi", "-m", "threshold"], "No data of isbi2012 found"),
+        (["run", "-d", "isbi", "-m", "threshold", "--source", "real"], "No data of isbi2012 found"),
         (["evaluate", "-d", "isbi", "--root", ".", "-p", "x.tif"], "no ISBI 2012 stack below"),
         (["data", "verify", "medaka", "--root", "."], "no masks of medaka"),
-        (["data", "synthesize", "isbi2012"], "no synthetic isbi2012"),
         (["leaderboard", "nowhere"], "'nowhere' does not exist"),
         (["run", "--dataset", "isbi"], "Missing option"),
     ],
@@ -335,6 +338,7 @@ def test_a_users_own_folder_of_plugins(bench: Run, stacks: Path, tmp_path: Path)
     (tmp_path / "own" / "datasets").mkdir()
     shipped = (ROOT / "datasets" / "isbi2012.py").read_text()
     mine = shipped.replace('name="isbi2012"', 'name="mine"').replace('aliases=("isbi",)', "aliases=()")
+    mine = mine.replace("        synthesizable=True,\n", "")
     (tmp_path / "own" / "datasets" / "mine.py").write_text(mine)
     plugins = {"SEGBENCH_PLUGINS": str(tmp_path / "own")}
     assert "mine" in bench("list", "datasets", "-q", **plugins).stdout.split()
@@ -343,6 +347,12 @@ def test_a_users_own_folder_of_plugins(bench: Run, stacks: Path, tmp_path: Path)
         bench("evaluate", "-d", "mine", "--root", stacks, "-p", "all.tif", "--workers", "2", "--json", **plugins)
     )
     assert record["scores"]["v_rand"]["value"] == 1.0
+    done = bench("data", "synthesize", "mine", **plugins)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no synthetic mine" in done.stderr
+    done = bench("run", "-d", "mine", "-m", "threshold", **plugins)
+    assert done.returncode == 2
+    assert "No data of mine found" in done.stderr
     (tmp_path / "own" / "baselines" / "broken.py").write_text("import no_such_module")
     done = bench("list", "methods", **plugins)
     assert done.returncode == 2

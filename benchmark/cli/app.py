@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data_app = typer.Typer(
-    help="Find, describe, check and synthesize datasets.", no_args_is_help=True, rich_markup_mode=None
+    help="Find, fetch, describe, check and synthesize datasets.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(data_app, name="data")
 
@@ -59,6 +59,7 @@ Settings = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; all talk goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, only warnings and results.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset; see 'bench list datasets'.")]
 
 
@@ -111,7 +112,7 @@ def run(
     save_predictions: Annotated[
         bool, typer.Option("--save-predictions", help="Keep predictions in the run folder.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that measure; 0 measures in this one.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Threads or processes that measure; 0 measures as it predicts.")] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run of the same settings.")
     ] = False,
@@ -157,7 +158,7 @@ def evaluate(
     ] = False,
     out: Out = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that measure. [default: chosen by size]")
+        int | None, typer.Option(min=0, help="Threads or processes that measure. [default: chosen by size]")
     ] = None,
     settings: Settings = None,
     metrics: Annotated[
@@ -176,6 +177,30 @@ def evaluate(
     with output.interruptible():
         folder, record = evaluate_files(request, output.reporter(quiet))
     output.record(folder, record, json, quiet)
+
+
+@app.command(epilog="Example: bench doctor --dataset voc2012 --root VOCdevkit --predictions my_results")
+def doctor(
+    dataset: Dataset,
+    predictions: Annotated[Path, typer.Option("--predictions", "-p", help="Folder of predictions, or one stack.")],
+    split: Split = None,
+    root: Root = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Samples without a prediction are on purpose.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Diagnose predictions before scoring: what is wrong, the proof, the score after the remedy. Changes nothing.
+
+    Exit status 1 if anything is wrong.
+    """
+    from ..commands.doctor import DoctorRequest, diagnose
+    from . import doctor_output
+
+    with output.interruptible():
+        found = diagnose(DoctorRequest(dataset, predictions, split, root, partial), output.reporter(quiet))
+    doctor_output.diagnosis(found, json)
+    if found.findings:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: bench leaderboard runs --out leaderboards")
@@ -199,6 +224,58 @@ def leaderboard(
         output.document(ranking(records))
     elif out is None:
         output.text("\n".join(text for name, text in pages.items() if name != "README.md"))
+
+
+@app.command(epilog="Example: bench explain runs/voc2012-mine-0a1b2c3d")
+def explain(run: RunFolder, json: Json = False, quiet: Quiet = False) -> None:
+    """Show the score under every library's convention, and which rule moves how many points."""
+    from ..commands.explain import explain as do_explain
+    from .explain_output import explanation
+
+    explanation(do_explain(run), json, quiet)
+
+
+@app.command(epilog="Example: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012")
+def verify(run: RunFolder, root: Root = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Recompute a run's scores from what it stored and compare bit for bit. Exit status 1 if anything differs."""
+    from ..commands.verify import verify as do_verify
+    from .explain_output import verification
+
+    with output.interruptible():
+        found = do_verify(run, root, output.reporter(quiet))
+    verification(found, json, quiet)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run made with --save-predictions.")],
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="cityscapes, cocostuff, isbi2012 or voc2012; that of the run's data.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="A .zip or a new folder (cityscapes), .json, .tif, .tar or .tar.gz.")
+    ],
+    root: Annotated[
+        Path | None, typer.Option("--root", help="The dataset's folder, to check samples and image sizes against.")
+    ] = None,
+    comp: Annotated[
+        int, typer.Option(min=5, max=6, help="VOC 2012: 5 trained on the challenge's data alone, 6 on other data too.")
+    ] = 5,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a run's predictions in the form that the official server or tool takes."""
+    from ..commands.export import ExportRequest
+    from ..commands.export import export as do_export
+
+    with output.interruptible():
+        made = do_export(ExportRequest(run, format_, out, root, comp), output.reporter(quiet))
+    if json:
+        output.document(made)
+    else:
+        output.text(f"{made['out']}: {made['n']} predictions of {made['format']}, split {made['split']}")
 
 
 @data_app.command("status", epilog="Example: bench data status medaka")
@@ -227,6 +304,35 @@ def data_verify(dataset: Name, root: Root = None, json: Json = False, quiet: Qui
     output.faults(found, json)
     if found["faults"]:
         raise typer.Exit(1)
+
+
+@data_app.command("download", epilog="Example: bench data download cocostuff --root data/cocostuff --only val2017.zip")
+def data_download(
+    dataset: Name,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Folder to put the data in. Default: $SEGBENCH_DATA/<dataset>.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="FILE", help="Fetch this file only; repeatable. See 'bench data describe'."),
+    ] = None,
+    keep_archives: Annotated[
+        bool, typer.Option("--keep-archives", help="Keep the archives in DIR/downloads after unpacking.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch a dataset's official files, check them and unpack them into the official layout.
+
+    Goes on where an interrupted download ended; what is there already is not fetched again.
+    """
+    from ..commands.download import DownloadRequest
+    from ..commands.download import download as do_download
+
+    request = DownloadRequest(dataset, root, tuple(only or ()), keep_archives)
+    with output.interruptible("; what was fetched is kept, and the same command goes on from there"):
+        done = do_download(request, output.reporter(quiet))
+    output.downloaded(done, json, quiet)
 
 
 @data_app.command("synthesize", epilog="Example: bench data synthesize medaka --root data/medaka-synthetic")

@@ -21,6 +21,7 @@ quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
 
 UNDEFINED = "–"
+_COUNTS = frozenset({"pixels", "one_sided_images"})
 
 
 def reporter(be_quiet: bool) -> Reporter:
@@ -140,6 +141,9 @@ def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
         facts.add_row(f"--set {key}=…", _safe(meaning))
     for key in ("licence", "citation", "homepage"):
         facts.add_row(key, _safe(about[key]))
+    for file in about["downloads"]:
+        needs = " (account needed)" if file["login"] else ""
+        facts.add_row("download", _safe(f"{file['filename']}{needs}: {file['summary']} <{file['url']}>"))
     console.print(facts)
     splits = _table("split", "official size", "what")
     for name, split in about["splits"].items():
@@ -167,6 +171,21 @@ def faults(found: dict[str, Any], as_json: bool) -> None:
     console.print(f"[red]{len(found['faults'])} faults[/]: {what}")
     for fault in found["faults"]:
         console.print(f"- {_safe(fault)}")
+
+
+def downloaded(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+    """What was fetched, and what was there already."""
+    if as_json:
+        document(result)
+        return
+    if be_quiet or quiet:
+        return
+    console = _stdout()
+    for file in result["files"]:
+        console.print(f"{_safe(file['filename'])}: {file['state']} (SHA-256 {file['sha256']})", soft_wrap=True)
+    samples = "" if result["n"] is None else f", {result['n']} labelled samples"
+    whole = "complete" if result["complete"] else "partial"
+    console.print(f"{result['dataset']} in {_safe(result['root'])}: {whole}{samples}", soft_wrap=True)
 
 
 def made(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
@@ -201,7 +220,7 @@ def _class_table(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> T
     table = _table(what, *quantities)
     for name, row in rows.items():
         cells = [
-            f"{row[q]:,.0f}" if q == "pixels" and row.get(q) is not None else _value(row.get(q)) for q in quantities
+            f"{row[q]:,.0f}" if q in _COUNTS and row.get(q) is not None else _value(row.get(q)) for q in quantities
         ]
         table.add_row(_safe(name), *cells)
     return table

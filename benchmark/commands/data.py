@@ -10,6 +10,7 @@ from ..registry import dataset_class, make_dataset
 from ..reporting import Reporter
 from ..types import DatasetInfo, UserError
 from .common import synthesize as write_synthetic
+from .download import describe_downloads
 
 
 def status(name: str, root: Path | None) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def describe(name: str) -> dict[str, Any]:
         "licence": info.licence,
         "citation": info.citation,
         "homepage": info.homepage,
+        "downloads": describe_downloads(info),
     }
 
 

@@ -15,19 +15,17 @@ import yaml
 from .. import records
 from ..data import Location, data_sha256, files_sha256, ids_sha256
 from ..environment import describe
+from ..evaluation import POOL_FROM as POOL_FROM
 from ..evaluation import evaluate, parts_of
 from ..files import write_text
 from ..predictions import Found, find_predictions
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
 from ..registry import dataset_class, metrics_of
 from ..reporting import Reporter
-from ..scoring import score
+from ..scoring import score, undefined_scores
 from ..statistics import Statistics
 from ..types import Dataset, Metric, UserError
 from .common import note_size, open_dataset, setting, without_defaults
-
-POOL_FROM = 100
-"""Fewer samples than this are measured quicker in this process than in a pool that has to be started."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +118,8 @@ def _measure(
         records.refuse_foreign(folder)
     statistics = _count(request, dataset, metrics, found, reporter)
     scored = score(statistics, metrics, dataset.info)
-    for score_name, value in scored.scores.items():
-        if value.value is None:
-            reporter.warn(f"score {score_name} is undefined on these samples")
+    for score_name in undefined_scores(scored, metrics_of(dataset.info, objects=found.objects)):
+        reporter.warn(f"score {score_name} is undefined on these samples")
     record = Record(
         run_id=run_id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -130,6 +127,7 @@ def _measure(
         dataset=block,
         method=MethodBlock(name=name, family="external", config={"predictions_sha256": identity["predictions_sha256"]}),
         metrics=identity["metrics"],
+        statistics_sha256=statistics.sha256(),
         scores=scored.scores,
         main_score=dataset.info.main_score if dataset.info.main_score in scored.scores else next(iter(scored.scores)),
         per_class=scored.per_class,
@@ -151,13 +149,12 @@ def _count(
     request: EvaluateRequest, dataset: Dataset, metrics: Sequence[Metric], found: Found, reporter: Reporter
 ) -> Statistics:
     total = len(found.files)
-    chosen = (os.cpu_count() or 1) if total >= POOL_FROM else 0
     with reporter.progress("evaluating") as update:
         return evaluate(
             dataset,
             metrics,
             found.files.items(),
-            workers=chosen if request.workers is None else request.workers,
+            workers=request.workers,
             progress=lambda done: update(done, total, ""),
         )
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from ..presets import resolve
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
 from ..registry import dataset_class, make_method, method_class, metrics_of
 from ..reporting import Reporter
-from ..scoring import Scored, score
+from ..scoring import Scored, score, undefined_scores
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
 from ..types import Dataset, FitContext, Method, Prediction, Samples, UserError
@@ -194,7 +194,12 @@ def _check_data(job: _Job) -> None:
             "a method needs images. Ground truth alone can be used by 'bench evaluate'."
         )
     with job.reporter.progress("checking data") as update:
-        faults = read_all(job.dataset, ids, ("image", "labels"), lambda done, total: update(done, total, ""))
+        # A split without public labels has images alone.
+        blind = set() if job.labelled else set(job.eval_ids)
+        seen = [i for i in ids if i not in blind]
+        faults = read_all(job.dataset, seen, ("image", "labels"), lambda done, _: update(done, len(ids), ""))
+        rest = [i for i in ids if i in blind]
+        faults += read_all(job.dataset, rest, ("image",), lambda done, _: update(len(seen) + done, len(ids), ""))
     if faults:
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
         raise UserError(f"{faults[0]}{more}. Run 'bench data verify {job.dataset.info.name}' for all.")
@@ -361,7 +366,14 @@ def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[st
         with _memory_errors_named():
             predictions = method.predict(images)
         job.predict_s += time.perf_counter() - begun
-        yield from zip(batch, predictions, strict=True)
+        yield from zip(batch, map(_as_kept, predictions), strict=True)
+
+
+def _as_kept(prediction: Prediction) -> Prediction:
+    """Probabilities as 32-bit floats, as they are stored, so that a run and its stored predictions score the same."""
+    if prediction.probabilities is None or prediction.probabilities.dtype == np.float32:
+        return prediction
+    return replace(prediction, probabilities=prediction.probabilities.astype(np.float32))
 
 
 def _saving(job: _Job, predictions: Iterator[tuple[str, Prediction]]) -> Iterator[tuple[str, Prediction]]:
@@ -393,12 +405,12 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
     scored = score(statistics, metrics, info) if job.labelled else Scored()
     if not job.labelled:
         job.reporter.warn(f"split '{job.split}' has no public labels: predictions were written, nothing was scored")
-    for name, value in scored.scores.items():
-        if value.value is None:
-            job.reporter.warn(f"score {name} is undefined on this split")
+    for name in undefined_scores(scored, metrics):
+        job.reporter.warn(f"score {name} is undefined on this split")
     finished = record.model_copy(
         update={
             "complete": True,
+            "statistics_sha256": statistics.sha256(),
             "scores": scored.scores,
             "per_class": scored.per_class,
             "per_category": scored.per_category,

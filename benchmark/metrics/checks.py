@@ -74,14 +74,15 @@ def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> A
 
 def check_labels(sample_id: str, truth: Int64, predicted: Int64, info: DatasetInfo) -> None:
     """Refuse label values, in pairs that occur (n,), that the dataset does not know."""
-    unknown = sorted(set(truth.tolist()) - info.predictable - info.void)
+    void, predictable = info.void, info.predictable
+    unknown = sorted(set(truth.tolist()) - predictable - void)
     if unknown:
         raise UserError(
             f"ground truth of sample '{sample_id}' holds label values {_listed(unknown)}, which {info.name} does not "
             f"know. {_expected(info)}"
         )
-    counted = ~np.isin(truth, list(info.void))
-    foreign = sorted(set(predicted[counted].tolist()) - info.predictable)
+    counted = {b for a, b in zip(truth.tolist(), predicted.tolist(), strict=True) if a not in void}
+    foreign = sorted(counted - predictable)
     if foreign:
         raise UserError(
             f"prediction of sample '{sample_id}' holds label values {_listed(foreign)}. {_expected(info)} "

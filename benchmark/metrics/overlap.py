@@ -16,6 +16,7 @@ import numpy as np
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
 from .checks import binary_labels, check_labels, class_labels, true_labels
 from .counting import joint_counts
+from .sums import weighted_sums
 
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
 
@@ -132,6 +133,7 @@ class BinaryOverlap:
     )
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Sparse confusion matrix of one sample."""
@@ -162,7 +164,7 @@ class BinaryOverlap:
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
                 "dice": 2 * both / (either + both),
-                "dice_per_image": weights @ dice / (weights @ defined.astype(np.int64)),
+                "dice_per_image": weighted_sums(weights, dice) / (weights @ defined.astype(np.int64)),
                 "iou_foreground": both / either,
             }
 
@@ -196,6 +198,7 @@ class _MultiClassOverlap:
     scores: ClassVar[tuple[ScoreInfo, ...]]
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Sparse confusion matrix of one sample."""
@@ -224,7 +227,7 @@ def _pooled(counts: Int64, weights: Int64) -> tuple[Float64, Float64, Float64]:
 
     Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
     """
-    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    flat = counts.reshape(len(counts), math.prod(counts.shape[1:])).astype(np.float64)
     total = (weights.astype(np.float64) @ flat).reshape(len(weights), *counts.shape[1:])
     return total[..., 0], total[..., 1], total[..., 2]
 
@@ -242,8 +245,27 @@ def _common_scores(counts: Int64, weights: Int64) -> dict[str, Float64]:
         "mean_accuracy": mean_where(ratio(right, truth), truth > 0),
         "fwiou": ratio(weighted, truth.sum(axis=1)),
         "dice": mean_where(ratio(2 * right, truth + predicted), truth + predicted > 0),
-        "dice_per_image": ratio(weights @ np.where(defined, per_image, 0.0), weights @ defined.astype(np.int64)),
+        "dice_per_image": ratio(
+            weighted_sums(weights, np.where(defined, per_image, 0.0)), weights @ defined.astype(np.int64)
+        ),
     }
+
+
+@dataclass(frozen=True)
+class Overlap(_MultiClassOverlap):
+    """mIoU of any label set: a class that is only predicted counts 0, one that is absent from both is left out."""
+
+    name: ClassVar[str] = "overlap"
+    summary: ClassVar[str] = "mIoU of the classes that occur, accuracies, frequency-weighted IoU, Dice; any label set"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("miou", "mean IoU of the classes with true or predicted pixels"),
+        *_COMMON,
+    )
+
+    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        right, truth, predicted = _pooled(class_counts(statistics, ranks(info.classes)), weights)
+        union = truth + predicted - right
+        return {"miou": mean_where(ratio(right, union), union > 0)}
 
 
 @dataclass(frozen=True)

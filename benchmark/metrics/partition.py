@@ -17,6 +17,7 @@ import numpy as np
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
 from .checks import foreground_probabilities
 from .counting import joint_counts
+from .sums import weighted_sums
 
 
 def official_thresholds() -> Float64:
@@ -258,8 +259,8 @@ class Partition:
         rand, information = self._per_slice(statistics)
         drawn = weights.sum(axis=1, keepdims=True)
         return {
-            "v_rand": (weights @ rand / drawn).max(axis=1),
-            "v_info": (weights @ information / drawn).max(axis=1),
+            "v_rand": (weighted_sums(weights, rand) / drawn).max(axis=1),
+            "v_info": (weighted_sums(weights, information) / drawn).max(axis=1),
         }
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:

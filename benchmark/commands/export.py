@@ -1,0 +1,186 @@
+"""`bench export`: the stored predictions of a run in the form that an official server or tool takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import records
+from ..data import ids_sha256
+from ..images import count_pages, read_array
+from ..predictions import write_stack
+from ..records import Record, read_record
+from ..registry import dataset_class, unknown
+from ..reporting import Reporter
+from ..submissions import write_cityscapes, write_voc2012
+from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
+from .common import open_dataset
+
+FORMATS = ("cityscapes", "cocostuff", "isbi2012", "voc2012")
+_TIFF = (".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the user asked for, as on the command line."""
+
+    run: Path
+    format: str
+    out: Path
+    root: Path | None = None
+    comp: int = 5
+
+
+def export(request: ExportRequest, reporter: Reporter) -> dict[str, Any]:
+    """Do what `bench export` says; returns what was written.
+
+    Raises
+    ------
+    UserError
+        If the run keeps no predictions, has not finished, or is of another dataset than the format; nothing is
+        written then.
+    """
+    if request.format not in FORMATS:
+        raise UserError(unknown("format", request.format, FORMATS))
+    record = read_record(request.run)
+    info: DatasetInfo = dataset_class(record.dataset.name).info
+    if info.name != request.format:
+        raise UserError(
+            f"'{request.run}' is a run on {info.name}, whose predictions have no {request.format} form. "
+            + (f"Use --format {info.name}." if info.name in FORMATS else f"There are {', '.join(FORMATS)}.")
+        )
+    _refuse_place(request)
+    files = _stored(request.run, record, info)
+    dataset = _opened(request, record, info, reporter)
+    if record.dataset.origin == "synthetic":
+        reporter.warn("these are predictions of SYNTHETIC data, which no official server knows")
+    with reporter.progress("exporting") as update:
+        _write(request, record, info, _checked(files, info, dataset, lambda done: update(done, len(files), "")))
+    return {
+        "format": request.format,
+        "run_id": record.run_id,
+        "split": record.dataset.split,
+        "origin": record.dataset.origin,
+        "n": len(files),
+        "out": str(request.out),
+    }
+
+
+def _write(request: ExportRequest, record: Record, info: DatasetInfo, pairs: Iterator[tuple[str, Array]]) -> None:
+    if info.name == "cityscapes":
+        write_cityscapes(request.out, pairs)
+    elif info.name == "voc2012":
+        write_voc2012(request.out, pairs, record.dataset.split, request.comp)
+    elif info.name == "isbi2012":
+        write_stack(request.out, (Prediction(probabilities=values) for _, values in pairs))
+    else:
+        from ..coco import write_stuff_results
+
+        write_stuff_results(request.out, pairs, info)
+
+
+def _refuse_place(request: ExportRequest) -> None:
+    suffixes = {"isbi2012": _TIFF, "cocostuff": (".json",)}.get(request.format)
+    if suffixes is not None and request.out.suffix.lower() not in suffixes:
+        raise UserError(
+            f"--out '{request.out}': the form of {request.format} is a file; end its name with {suffixes[0]}"
+        )
+    if request.out.is_dir() and request.format != "cityscapes":
+        raise UserError(f"--out '{request.out}' is a folder; the form of {request.format} is one file")
+    if request.out.resolve().is_relative_to(request.run.resolve()):
+        raise UserError(
+            f"--out '{request.out}' lies in the run folder, which holds the run alone; choose another place"
+        )
+
+
+def _stored(folder: Path, record: Record, info: DatasetInfo) -> Mapping[str, tuple[Path, int | None]]:
+    """File and page of every stored prediction, by sample id; of a stack by page."""
+    place = folder / records.PREDICTIONS
+    if record.method.family == "external":
+        raise UserError(
+            f"'{folder}' was made by 'bench evaluate', which keeps no predictions: they are where they were scored "
+            "from. A run made by 'bench run … --save-predictions' can be exported."
+        )
+    if not record.complete:
+        raise UserError(
+            f"the run in '{folder}' has not finished; go on with it: {record.command} --out {folder} --resume"
+        )
+    if not place.is_dir():
+        raise UserError(f"'{folder}' keeps no predictions. Make them: {record.command} --save-predictions")
+    if info.stacked:
+        stack = place / f"{record.dataset.split}.tif"
+        pages = count_pages(stack)
+        found: dict[str, tuple[Path, int | None]] = {
+            f"{stack}, page {page}": (stack, page if pages > 1 else None) for page in range(pages)
+        }
+        whole = pages == record.dataset.n
+    else:
+        found = {path.stem: (path, None) for path in sorted(place.glob("*.png"))}
+        whole = ids_sha256(tuple(found)) == record.dataset.ids_sha256
+    if not whole:
+        raise UserError(
+            f"'{place}' holds {len(found)} predictions, not those of the run's {record.dataset.n} samples. "
+            f"Make the run again: {record.command}"
+        )
+    return found
+
+
+def _opened(request: ExportRequest, record: Record, info: DatasetInfo, reporter: Reporter) -> Dataset | None:
+    """The dataset below --root, to check sizes against; the stored predictions alone are enough to export."""
+    if request.root is None:
+        return None
+    options = record.dataset.options
+    dataset, _ = open_dataset(info.name, request.root, "auto", options, reporter, may_synthesize=False)
+    if ids_sha256(dataset.ids(record.dataset.split)) != record.dataset.ids_sha256:
+        raise UserError(f"split '{record.dataset.split}' below '{request.root}' holds other samples than the run")
+    return dataset
+
+
+def _checked(
+    files: Mapping[str, tuple[Path, int | None]],
+    info: DatasetInfo,
+    dataset: Dataset | None,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[str, Array]]:
+    """Sample ids with label maps, or pages with probabilities, each looked at before it is handed on."""
+    for done, (name, (path, page)) in enumerate(files.items(), 1):
+        values = read_array(path, page)
+        if info.stacked:
+            _check_probabilities(name, values)
+        else:
+            _check_labels(path, values, info)
+            if dataset is not None:
+                _check_size(path, values, dataset, name)
+        yield name, values
+        progress(done)
+
+
+def _check_labels(path: Path, values: Array, info: DatasetInfo) -> None:
+    """Official tools refuse, or score wrongly, a label that is none of the dataset's, void truth or not."""
+    if values.ndim != 2 or values.dtype != np.uint8:
+        raise UserError(f"{path}: is of shape {values.shape} and {values.dtype}; expected 8-bit label values")
+    foreign = sorted(set(np.unique(values).tolist()) - info.predictable)
+    if foreign:
+        raise UserError(
+            f"{path}: holds the label values {', '.join(map(str, foreign[:8]))}, which {info.name} does not take. "
+            "Its official tool would refuse or mis-score it."
+        )
+
+
+def _check_probabilities(name: str, values: Array) -> None:
+    if values.ndim != 2 or values.dtype != np.float32 or not ((values >= 0) & (values <= 1)).all():
+        raise UserError(f"{name}: is of shape {values.shape} and {values.dtype}; expected 32-bit floats in 0..1")
+
+
+def _check_size(path: Path, values: Array, dataset: Dataset, sample_id: str) -> None:
+    sample = dataset.load(sample_id, ("image",) if dataset.files(sample_id, "image") else ("labels",))
+    there = sample.image if sample.image is not None else sample.labels
+    if there is not None and there.shape[:2] != values.shape:
+        raise UserError(
+            f"{path}: is {values.shape[0]} x {values.shape[1]}, sample '{sample_id}' is {there.shape[0]} x "
+            f"{there.shape[1]} (height x width)"
+        )

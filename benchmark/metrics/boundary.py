@@ -1,0 +1,301 @@
+"""Boundary family: Boundary IoU, boundary F1, 95 % Hausdorff distance and normalised surface distance of label maps.
+
+A mask is the set of pixels of one scored class (of a binary dataset: of the foreground). Void pixels of the truth
+belong to no mask, neither true nor predicted, and all that is not in a mask is outside of it: other classes, void, and
+everything beyond the image border. So a mask that ends at void or at the image border has a boundary there, the same
+for truth and prediction, and what is predicted on a void pixel changes nothing.
+
+A boundary pixel is a pixel of the mask with at least one of its 4 neighbours outside of the mask. Distances between
+boundaries are Euclidean, from pixel centre to the nearest pixel centre.
+
+References
+----------
+Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", CVPR 2021, and its published code.
+Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013 (boundary F1).
+Huttenlocher et al., "Comparing images using the Hausdorff distance", IEEE TPAMI 15(9):850-863 (1993).
+Nikolov et al., "Clinically Applicable Segmentation of Head and Neck Anatomy for Radiotherapy", JMIR 23(7):e26151
+(2021) (surface Dice, also called normalised surface distance), here in the pixel-count form of MONAI.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+import cv2
+import numpy as np
+
+from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
+from .checks import check_labels, class_labels, true_labels
+from .counting import joint_counts
+from .overlap import mean_where, ranks, ratio
+from .sums import weighted_sums
+
+_COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
+_DISTANCES = ("hd95_px", "hd95_um")
+_PERCENTILE = 95
+
+Spacing = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """How well boundaries are met.
+
+    Every score is the mean over the classes for which it is defined; a binary dataset has one, its foreground.
+
+    boundary_iou: IoU of the parts of both masks that lie within d pixels (chessboard distance) of the outside,
+    d = max(1, round(dilation_ratio * image diagonal)); counts pooled over the split.
+    boundary_f1: 2 P R / (P + R), where P is the part of the predicted boundary pixels that lie within `tolerance_px` of
+    a true one, and R the part of the true ones that lie within it of a predicted one; counts pooled over the split.
+    hausdorff95: the larger of the 95th percentiles (linear between ranks) of the distances from true to predicted
+    boundary pixels and back; mean over the images whose truth and prediction both hold the class. An image where just
+    one of them does has no distance and is left out: `one_sided_images` in the table per class says how many.
+    hausdorff95_um: the same in micrometres, with the dataset's pixel height and width; NaN where they are unknown.
+    nsd: part of all boundary pixels, true and predicted, that lie within `tolerance_px` of the other boundary, each
+    pixel counted once; mean over images. An image where just one side holds the class counts 0, one where neither does
+    is left out.
+
+    The two constants belong to the version: scores made with others are other scores.
+    """
+
+    tolerance_px: float = 2.0
+    dilation_ratio: float = 0.02
+
+    name: ClassVar[str] = "boundary"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "Boundary IoU, boundary F1 and surface distance within 2 px, 95 % Hausdorff distance"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("boundary_iou", "IoU within 2 % of the image diagonal of the boundary, counts pooled over the split"),
+        ScoreInfo("boundary_f1", "F1 of boundary pixels within 2 px, counts pooled over the split"),
+        ScoreInfo(
+            *("hausdorff95", "mean over images of the 95 % Hausdorff distance; left out where one side is empty", "px"),
+            high=math.inf,
+            higher_is_better=False,
+        ),
+        ScoreInfo(
+            *("hausdorff95_um", "the same in micrometres, where the pixel size is known", "µm"),
+            high=math.inf,
+            higher_is_better=False,
+        ),
+        ScoreInfo("nsd", "mean over images of the normalised surface distance within 2 px, by pixels"),
+    )
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
+        "label": "int64",
+        **dict.fromkeys(_COUNTS, "int64"),
+        **dict.fromkeys(_DISTANCES, "float64"),
+    }
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """One row per class that truth or prediction holds.
+
+        Raises
+        ------
+        UserError
+            For a prediction of another size, or a label value that the dataset does not know.
+        """
+        labels = true_labels(sample), class_labels(sample, prediction, info)
+        check_labels(sample.id, *joint_counts(*labels)[:2], info)
+        classes = scored_classes(info)
+        width = boundary_width(labels[0].shape, self.dilation_ratio)
+        rows = self._rows(_cropped(*_class_maps(*labels, classes, info.void)), width, len(classes), info.pixel_size_um)
+        values = list(zip(*((classes[n].id, *row) for n, row in rows), strict=True)) or [()] * len(self.columns)
+        columns = {
+            name: np.array(column, kind) for (name, kind), column in zip(self.columns.items(), values, strict=True)
+        }
+        return Statistic(self.name, sample.id, sample.group, sample.index, columns)
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """The means over classes; NaN where no class is defined."""
+        table = _by_class(statistics, scored_classes(info))
+        return {score.name: _mean(table[score.name]) for score in self.scores}
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """The same scores of B resamples, each (B,) float64."""
+        counts, distances = _dense(statistics, scored_classes(info))
+        # Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
+        drawn = weights.astype(np.float64)
+        pooled = (drawn @ counts.reshape(len(counts), -1).astype(np.float64)).reshape(len(drawn), *counts.shape[1:])
+        found = {
+            **_pooled_scores(pooled),
+            **{
+                name: ratio(weighted_sums(weights, np.nan_to_num(values)), drawn @ ~np.isnan(values))
+                for name, values in _image_scores(counts, distances).items()
+            },
+        }
+        return {score.name: mean_where(v := found[score.name], ~np.isnan(v)) for score in self.scores}
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""
+        classes = scored_classes(info)
+        table = _by_class(statistics, classes)
+        del table["hausdorff95_um"]
+        return {c.name: {key: column[n] for key, column in table.items()} for n, c in enumerate(classes)}
+
+    def _rows(
+        self, maps: tuple[Array, Array], width: int, classes: int, pixel_size_um: Spacing | None
+    ) -> list[tuple[int, tuple[float, ...]]]:
+        """The place of every class that either map holds, with its counts and distances in the order of the columns."""
+        true, predicted = maps
+        near = [_within(m, np.ones((2 * width + 1, 2 * width + 1), np.uint8)) for m in maps]
+        shared = near[0] & near[1] & (true == predicted)
+        areas = [
+            np.bincount(true[near[0]], minlength=classes + 1),
+            np.bincount(predicted[near[1]], minlength=classes + 1),
+        ]
+        both = np.bincount(true[shared], minlength=classes + 1)
+        points = [_boundary_points(m, classes) for m in maps]
+        rows = []
+        for n, (of_true, of_predicted) in enumerate(zip(*points, strict=True)):
+            if len(of_true) or len(of_predicted):
+                overlap = int(both[n + 1]), int(areas[0][n + 1] + areas[1][n + 1] - both[n + 1])
+                rows.append((n, (*overlap, *self._distances(of_true, of_predicted, pixel_size_um))))
+        return rows
+
+    def _distances(self, true: Int64, predicted: Int64, pixel_size_um: Spacing | None) -> tuple[float, ...]:
+        """tp_pred, n_pred, tp_true, n_true, hd95_px and hd95_um of the boundary pixels (n, 2) of one class."""
+        if not (len(true) and len(predicted)):
+            return 0, len(predicted), 0, len(true), math.nan, math.nan
+        from_predicted, from_true = _nearest(predicted, true, (1.0, 1.0)), _nearest(true, predicted, (1.0, 1.0))
+        in_px, in_um = _hausdorff(from_predicted, from_true), math.nan
+        if pixel_size_um is not None:
+            height, width = pixel_size_um
+            in_um = height * in_px
+            if height != width:
+                in_um = _hausdorff(_nearest(predicted, true, pixel_size_um), _nearest(true, predicted, pixel_size_um))
+        tp_pred, tp_true = (int(np.count_nonzero(d <= self.tolerance_px)) for d in (from_predicted, from_true))
+        return tp_pred, len(predicted), tp_true, len(true), in_px, in_um
+
+
+def scored_classes(info: DatasetInfo) -> tuple[ClassInfo, ...]:
+    """The classes that have a boundary: all scored ones, of a binary dataset the foreground only."""
+    return tuple(c for c in info.classes if info.task != "binary" or c.id == info.foreground)
+
+
+def boundary_width(shape: tuple[int, ...], dilation_ratio: float) -> int:
+    """Width in pixels of the region that Boundary IoU compares, from the image's (height, width).
+
+    >>> boundary_width((480, 640), 0.02)
+    16
+    """
+    return max(1, round(dilation_ratio * math.hypot(*shape)))
+
+
+def _class_maps(
+    truth: Array, predicted: Array, classes: Sequence[ClassInfo], void: frozenset[int]
+) -> tuple[Array, Array]:
+    """Both maps with 1 to C for the scored classes and 0 for all else, and where the truth is void."""
+    places = {label: place + 1 for label, place in ranks(classes).items()}
+    true, found = _replaced(truth, places), _replaced(predicted, places)
+    if void:
+        found[_replaced(truth, dict.fromkeys(void, 1)) > 0] = 0
+    return true, found
+
+
+def _replaced(labels: Array, values: Mapping[int, int]) -> Array:
+    """Labels replaced by these values, by 0 where there is none; uint8, or uint16 where that is too small."""
+    if labels.dtype == np.uint8 and labels.size and max(values.values()) < 256:
+        return np.asarray(cv2.LUT(labels, np.array([values.get(label, 0) for label in range(256)], np.uint8)))
+    low, high = min(values) - 1, max(values) + 1
+    table = np.zeros(high - low + 1, np.min_scalar_type(max(values.values())))
+    table[np.array(list(values)) - low] = list(values.values())
+    return np.asarray(table[np.clip(labels.astype(np.int64), low, high) - low])
+
+
+def _cropped(true: Array, predicted: Array) -> tuple[Array, Array]:
+    """Both maps cut to the smallest rectangle that holds all classes: small objects in large images are cheap."""
+    if not true.size:
+        return true, predicted
+    x, y, width, height = cv2.boundingRect(((true | predicted) > 0).astype(np.uint8))
+    return true[y : y + height, x : x + width], predicted[y : y + height, x : x + width]
+
+
+def _within(classes: Array, kernel: Array) -> Array:
+    """Pixels of a class from which the kernel reaches another class or the outside, (H, W) bool."""
+    if not classes.size:
+        return np.zeros(classes.shape, bool)
+    # One filter serves all classes: a kernel that sees one class only has equal minimum and maximum.
+    low, high = (
+        f(classes, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,)) for f in (cv2.erode, cv2.dilate)
+    )
+    return np.asarray((low != high) & (classes > 0))
+
+
+def _boundary_points(classes: Array, count: int) -> list[Int64]:
+    """Row and column of the boundary pixels of each of the classes 1 to `count`, (n, 2) int64 each."""
+    found = np.nonzero(_within(classes, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))))
+    owner = classes[found]
+    order = np.argsort(owner, kind="stable")
+    cuts = np.searchsorted(owner[order], np.arange(1, count + 2))
+    points = np.stack(found, axis=1)[order]
+    return [points[start:stop] for start, stop in pairwise(cuts.tolist())]
+
+
+def _nearest(points: Int64, others: Int64, spacing: Spacing) -> Float64:
+    """Distance of every point to the nearest of the others, (n,) float64: exact up to the last square root."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(others * np.array(spacing), balanced_tree=False, compact_nodes=False)
+    distances: Float64 = tree.query(points * np.array(spacing))[0]
+    return distances
+
+
+def _hausdorff(one: Float64, other: Float64) -> float:
+    return float(max(np.percentile(one, _PERCENTILE), np.percentile(other, _PERCENTILE)))
+
+
+def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:
+    """Counts (n, C, 6) int64 and distances (n, C, 2) float64; 0 and NaN for a class that an image does not have."""
+    rank = ranks(classes)
+    counts = np.zeros((len(statistics), len(classes), len(_COUNTS)), np.int64)
+    distances = np.full((len(statistics), len(classes), len(_DISTANCES)), np.nan)
+    for n, statistic in enumerate(statistics):
+        places = [rank[label] for label in statistic.columns["label"].tolist()]
+        counts[n, places] = np.stack([statistic.columns[name] for name in _COUNTS], axis=1)
+        distances[n, places] = np.stack([statistic.columns[name] for name in _DISTANCES], axis=1)
+    return counts, distances
+
+
+def _pooled_scores(counts: Array) -> dict[str, Float64]:
+    """Boundary IoU and F1 of counts (..., C, 6), each (..., C); NaN where truth and prediction lack the class."""
+    both, either, tp_pred, n_pred, tp_true, n_true = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    f1 = ratio(2 * tp_pred * tp_true, tp_pred * n_true + tp_true * n_pred)
+    return {
+        "boundary_iou": ratio(both, either),
+        "boundary_f1": np.where(np.isnan(f1) & (n_pred + n_true > 0), 0.0, f1),
+    }
+
+
+def _image_scores(counts: Int64, distances: Float64) -> dict[str, Float64]:
+    """The scores that are means over images: their values (n, C) in every image, NaN where undefined."""
+    _, _, tp_pred, n_pred, tp_true, n_true = np.moveaxis(counts, -1, 0)
+    return {
+        "hausdorff95": distances[..., 0],
+        "hausdorff95_um": distances[..., 1],
+        "nsd": ratio(tp_pred + tp_true, n_pred + n_true),
+    }
+
+
+def _by_class(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> dict[str, list[float]]:
+    """Every score of every class in their order, and the number of one-sided images."""
+    counts, distances = _dense(statistics, classes)
+    means = {
+        name: [_mean(column) for column in values.T.tolist()]
+        for name, values in _image_scores(counts, distances).items()
+    }
+    one_sided = (counts[..., 3] > 0) != (counts[..., 5] > 0)
+    return {
+        **{name: values.tolist() for name, values in _pooled_scores(counts.sum(axis=0)).items()},
+        **means,
+        "one_sided_images": one_sided.sum(axis=0).astype(np.float64).tolist(),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Mean of those that are defined, NaN if none is; the same bits in any order."""
+    defined = [value for value in values if not math.isnan(value)]
+    return math.fsum(defined) / len(defined) if defined else math.nan
