@@ -1,0 +1,50 @@
+"""Printing a diagnosis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import output
+
+if TYPE_CHECKING:
+    from ..commands.doctor import Diagnosis, Finding
+
+
+def diagnosis(found: Diagnosis, as_json: bool) -> None:
+    """What is wrong, with the evidence, the remedy, and the score before and after it."""
+    if as_json:
+        output.document(found.to_json())
+        return
+    lines = [
+        f"{found.dataset}, split {found.split}: {found.n_files} files for {found.n_samples} samples; "
+        f"{found.score_name} {_score(found.score)} on {found.n_scored} samples"
+        + (f" (cannot be scored: {found.reason})" if found.reason else "")
+    ]
+    if not found.findings:
+        lines.append("nothing wrong was found")
+    for number, finding in enumerate(found.findings, 1):
+        lines += ["", f"{number}. {finding.kind}: {finding.summary}", *_body(finding, found.score_name)]
+    if found.findings:
+        lines += ["", "Nothing was changed. Scores after a remedy assume the remedies listed above it."]
+    output.text("\n".join(_printable(line) for line in lines))
+
+
+def _body(finding: Finding, score_name: str) -> list[str]:
+    body = [f"   - {line}" for line in finding.evidence]
+    body.append(f"   remedy: {finding.remedy}")
+    if finding.score_before is not None or finding.score_after is not None:
+        mark = ", an estimate" if finding.estimate else ""
+        body.append(
+            f"   {score_name} {_score(finding.score_before)} → {_score(finding.score_after)} "
+            f"on {finding.n_samples} samples{mark}"
+        )
+    return body
+
+
+def _score(value: float | None) -> str:
+    return output.UNDEFINED if value is None else f"{value:.4f}"
+
+
+def _printable(line: str) -> str:
+    """Names of files come from outside; a terminal must not obey them."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)

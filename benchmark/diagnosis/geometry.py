@@ -1,0 +1,135 @@
+"""Predictions of another size, and flipped, rotated or transposed ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..metrics.counting import joint_counts
+from ..types import Array
+from .looks import Suspicion, View, agreement_line, clearly_better, mean
+from .steps import Fit, Turn, Turned
+
+_WORDS: dict[Turned, tuple[str, str]] = {
+    "rows": ("upside down", "values[::-1]"),
+    "columns": ("mirrored left to right", "values[:, ::-1]"),
+    "half": ("rotated by 180 degrees", "numpy.rot90(values, 2)"),
+    "transpose": ("transposed (x and y swapped)", "values.T"),
+    "left": ("rotated by 90 degrees to the right", "numpy.rot90(values)"),
+    "right": ("rotated by 90 degrees to the left", "numpy.rot90(values, -1)"),
+    "anti": ("transposed and rotated by 180 degrees", "numpy.rot90(values, 2).T"),
+}
+_QUARTER: tuple[Turned, ...] = ("transpose", "left", "right", "anti")
+
+
+def turned(view: View) -> Iterator[Suspicion]:
+    """Predictions that fit the truth far better once flipped or rotated, the same way in all files."""
+    oblong = [n for n, truth in enumerate(view.truths) if truth.shape[0] != truth.shape[1]]
+    swapped = [n for n in oblong if view.seen[n].shape == view.truths[n].shape[::-1]]
+    fitting = [n for n in oblong if view.seen[n].shape == view.truths[n].shape]
+    ways: tuple[Turned, ...] = ("rows", "columns", "half")
+    if oblong and len(swapped) > len(fitting):
+        ways = _QUARTER
+    elif not oblong:
+        ways = (*ways, *_QUARTER)
+    agreements = {way: view.after(Turn(way)) for way in ways}
+    best = max(ways, key=lambda way: np.nan_to_num(mean(agreements[way]), nan=-1.0))
+    # Predictions of swapped height and width cannot be right as they are, so that little evidence says which way.
+    if not clearly_better(view.own, agreements[best], 0.01 if ways == _QUARTER else 0.05):
+        return
+    words, code = _WORDS[best]
+    sizes = (f"height and width are swapped in {len(swapped)} of {len(oblong)} files",) if ways == _QUARTER else ()
+    yield Suspicion(
+        "orientation",
+        f"predictions are {words}",
+        (*sizes, agreement_line(view.own, agreements[best], "after turning back")),
+        f"Turn them back before saving: values = {code}.",
+        (Turn(best),),
+    )
+
+
+def wrong_size(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Iterator[Suspicion]:
+    """Predictions whose size differs from the truth's.
+
+    Parameters
+    ----------
+    view : View
+    full : list of (raw values, (height, width) of the truth, truth labels (H, W) with -1 for void)
+        Some of the predictions at full size.
+    """
+    wrong = [(s.shape, t.shape) for s, t in zip(view.seen, view.truths, strict=True) if s.shape != t.shape]
+    if not wrong:
+        return
+    ratios = Counter((round(s[0] / t[0], 3), round(s[1] / t[1], 3)) for s, t in wrong)
+    sizes = Counter(s for s, _ in wrong)
+    shown = ", ".join(f"{h} x {w} ({n} files)" for (h, w), n in sizes.most_common(3))
+    (height, width), often = ratios.most_common(1)[0]
+    evidence = [
+        f"{len(wrong)} of {len(view.seen)} predictions differ from the truth in size: {shown}",
+        f"height is {height:g} times and width {width:g} times that of the truth in {often} of them; "
+        + ("the truth has another shape, so they were stretched or cut" if height != width else "the shape is kept"),
+    ]
+    step = _how(full)
+    way = step.how
+    between = _between(view, full)
+    if way == "resize" and between is not None:
+        evidence.append(
+            f"{between:.2%} of the pixels hold a value between those of both neighbours: "
+            + ("they were interpolated (bilinear or smoother)" if between > 0.005 else "as after nearest neighbour")
+        )
+    remedy = {
+        "resize": "Resize scores back to the size of the truth before argmax, or label maps with nearest neighbour: "
+        "cv2.resize(values, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).",
+        "top left": "Cut off the padding at the right and at the bottom: values[:height, :width].",
+        "centre": "Cut off the padding on all sides, so that the centre of height x width is left.",
+    }[way]
+    padded = "" if way == "resize" else f": padded, with the image at the {way}"
+    summary = f"predictions are of another size than the truth{padded}"
+    yield Suspicion("size", summary, tuple(evidence), remedy, (step,), estimate=way == "resize", certain=True)
+
+
+def _how(full: list[tuple[Array, tuple[int, int], Array]]) -> Fit:
+    """Resized, unless cutting padding off fits the truth clearly better."""
+    padded = [v for v, shape, _ in full if v.ndim == 2 and v.shape[0] >= shape[0] and v.shape[1] >= shape[1]]
+    if full and len(padded) == len(full) and all(v.dtype.kind in "bui" for v in padded):
+        own, *cuts = (
+            np.array([dependence(truth, step(values, shape)) for values, shape, truth in full]) for step in _FITS
+        )
+        best = max(range(len(cuts)), key=lambda n: np.nan_to_num(mean(cuts[n]), nan=-1.0))
+        if clearly_better(own, cuts[best]):
+            return _FITS[1 + best]
+    return _FITS[0]
+
+
+_FITS = (Fit("resize"), Fit("top left"), Fit("centre"))
+
+
+def dependence(truth: Array, values: Array) -> float:
+    """Mutual information of truth and values in units of the truth's entropy, 0 to 1; NaN where that is 0.
+
+    It does not depend on how labels are written, so that sizes are judged apart from label values.
+    """
+    counted = truth >= 0
+    *sides, pixels = joint_counts(truth[counted], values[counted])
+    if not pixels.size or (sides[0] == sides[0][0]).all():
+        return float("nan")
+    rows, columns = (np.unique(side, return_inverse=True)[1] for side in sides)
+    p = pixels / pixels.sum()
+    p_row, p_column = np.bincount(rows, p), np.bincount(columns, p)
+    shared = float((p * np.log(p / (p_row[rows] * p_column[columns]))).sum())
+    return shared / float(-(p_row * np.log(p_row)).sum())
+
+
+def _between(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> float | None:
+    """Part of the pixels whose value lies strictly between those of their left and right neighbours."""
+    if view.info.task == "binary" and not all(seen.dtype.kind in "bu" for seen in view.seen):
+        return None
+    maps = [v.astype(np.int64) for v, shape, _ in full if v.ndim == 2 and v.dtype.kind in "iu" and v.shape != shape]
+    maps = [v for v in maps if v.shape[1] > 2]
+    if not maps:
+        return None
+    rising = sum(int(((v[:, :-2] < v[:, 1:-1]) & (v[:, 1:-1] < v[:, 2:])).sum()) for v in maps)
+    falling = sum(int(((v[:, :-2] > v[:, 1:-1]) & (v[:, 1:-1] > v[:, 2:])).sum()) for v in maps)
+    return (rising + falling) / sum(v.size for v in maps)

@@ -1,0 +1,296 @@
+"""Label values written in another way: train ids, ids off by one, colours, their grey luma, scaled values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+from PIL import Image
+
+from ..images import palette_color
+from ..types import Array, DatasetInfo
+from .looks import Suspicion, View, agreement_line, clearly_better
+from .steps import FirstChannel, Recode, Uncolour, pack
+
+_ALL = 0.999
+"""Part of the pixels that a coding must explain; a few others may be damage of another kind."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """A known other way to write label values: `keys[n]` was written for `labels[n]`, `rest` stands for all others."""
+
+    kind: str
+    what: str
+    keys: tuple[int, ...]
+    labels: tuple[int, ...]
+    rest: int
+    remedy: str
+    lossy: bool = False
+
+
+def codings(info: DatasetInfo) -> list[Coding]:
+    """The other ways to write the labels of a multi-class dataset that are in use."""
+    ids = [c.id for c in info.classes]
+    known = sorted(info.predictable)
+    rest = info.unscored[0].id if info.unscored else ids[0]
+    found = list(_train_ids(info, rest))
+    if not found and ids != list(range(len(ids))):
+        found += _contiguous(info, rest)
+    plus = [i for i in known if i + 1 <= 255]
+    found.append(
+        Coding(
+            "off_by_one",
+            "label values are one too high (ids that count from 1, or 0 kept for 'unlabeled')",
+            # One above the last is 'other', such as 183 of the COCO-Stuff challenges.
+            (*(i + 1 for i in plus), *((0, plus[-1] + 2) if info.unscored else ())),
+            (*plus, *((rest, rest) if info.unscored else ())),
+            rest,
+            f"Subtract 1 from every value: labels = values - 1, where {known[0]} is '{_name(info, known[0])}'.",
+        )
+    )
+    found.append(
+        Coding(
+            "off_by_one",
+            "label values are one too low",
+            tuple((i - 1) % 256 for i in known),
+            tuple(known),
+            rest,
+            "Add 1 to every value (in 8 bits, so that 255 becomes 0): labels = (values + 1).astype('uint8').",
+        )
+    )
+    return found
+
+
+def _train_ids(info: DatasetInfo, rest: int) -> Iterator[Coding]:
+    if info.name != "cityscapes":
+        return
+    # The official table, not the order of our classes.
+    from cityscapesscripts.helpers.labels import labels as official
+
+    table = {entry.trainId: entry.id for entry in official if 0 <= entry.trainId < 255}
+    keys, ids = tuple(table), tuple(table.values())
+    yield Coding(
+        "train_ids",
+        "trainIds were given where labelIds are expected",
+        (*keys, len(keys), 255),
+        (*ids, rest, rest),
+        rest,
+        "Write labelIds: with trainId2label of cityscapesscripts.helpers.labels, ids = numpy.zeros(256, 'uint8'); "
+        "ids[:19] = [trainId2label[t].id for t in range(19)]; labels = ids[values].",
+    )
+    yield Coding(
+        "train_ids",
+        "labelIds were converted from trainIds to labelIds a second time",
+        (rest, *ids),
+        (rest, *keys),
+        rest,
+        "Leave out the conversion from trainIds to labelIds: the values are labelIds already. (Labels above "
+        f"{max(keys)} are lost in these files.)",
+        lossy=True,
+    )
+
+
+def _contiguous(info: DatasetInfo, rest: int) -> list[Coding]:
+    ids = tuple(c.id for c in info.classes)
+    last = len(ids) - 1
+    return [
+        Coding(
+            "train_ids",
+            f"contiguous numbers 0 to {last} of the {len(ids)} existing classes were given instead of label values",
+            (*range(len(ids)), 255),
+            (*ids, rest),
+            rest,
+            "Map every number to the label value of its class: labels = numpy.array([c.id for c in info.classes])"
+            "[values] with info = segbench.registry.dataset_class('" + info.name + "').info.",
+        ),
+        Coding(
+            "train_ids",
+            f"numbers 1 to {len(ids)} of the existing classes with 0 for 'unlabeled' were given, not label values",
+            tuple(range(len(ids) + 1)),
+            (rest, *ids),
+            rest,
+            "Subtract 1 and map every number to the label value of its class: labels = numpy.array([c.id for c in "
+            "info.classes])[values - 1] with info = segbench.registry.dataset_class('" + info.name + "').info.",
+        ),
+    ]
+
+
+def _name(info: DatasetInfo, label: int) -> str:
+    return next(c.name for c in (*info.classes, *info.unscored) if c.id == label)
+
+
+def recoded(view: View) -> Iterator[Suspicion]:
+    """Label values that a known coding explains, and that fit the truth far better once decoded."""
+    if view.info.task == "binary" or any(seen.layout != "map" for seen in view.seen):
+        return
+    counts = view.counts
+    for coding in codings(view.info):
+        step = Recode(coding.keys, coding.labels, coding.rest)
+        if _share(counts, coding.keys) < _ALL or not clearly_better(view.own, other := view.after(step)):
+            continue
+        yield Suspicion(
+            coding.kind,
+            coding.what,
+            (*_value_evidence(view, coding.keys), agreement_line(view.own, other, "after the remedy")),
+            coding.remedy,
+            (step,),
+            estimate=coding.lossy,
+        )
+
+
+def _share(counts: dict[int, int], keys: tuple[int, ...]) -> float:
+    total = sum(counts.values())
+    allowed = set(keys)
+    return sum(count for value, count in counts.items() if value in allowed) / total if total else 0.0
+
+
+def _value_evidence(view: View, keys: tuple[int, ...]) -> tuple[str, ...]:
+    allowed = set(keys)
+    explained = sum(set(seen.counts) <= allowed for seen in view.seen)
+    top = max((max((v for v in seen.counts if v < 255), default=0) for seen in view.seen), default=0)
+    low = min((min(seen.counts, default=0) for seen in view.seen), default=0)
+    besides = ", and 255," if any(255 in seen.counts for seen in view.seen) else ""
+    foreign = sorted(set(view.counts) - view.info.predictable)
+    lines = [
+        f"values from {low} to {top}{besides} occur; in {explained} of {len(view.seen)} files all are of this coding; "
+        f"{view.info.name} has {len(view.info.classes)} classes with label values from "
+        f"{min(c.id for c in view.info.classes)} to {max(c.id for c in view.info.classes)}"
+    ]
+    if foreign:
+        lines.append(f"{', '.join(map(str, foreign[:8]))}{', …' if len(foreign) > 8 else ''} are no label values")
+    return tuple(lines)
+
+
+def color_tables(info: DatasetInfo) -> list[tuple[str, dict[tuple[int, int, int], int]]]:
+    """Colours in which label maps are drawn, with their label values; of equal colours the first class is taken."""
+    own: dict[tuple[int, int, int], int] = {}
+    for c in (*info.classes, *info.unscored):
+        own.setdefault(c.color, c.id)
+    # A palette of indices gives every label value a colour, whatever the dataset's own are.
+    palette = {palette_color(label): label for label in sorted(info.predictable)}
+    tables = [("the class colours", own)] + ([("the VOC palette", palette)] if palette != own else [])
+    swapped = [(f"{what} with red and blue swapped", {c[::-1]: i for c, i in table.items()}) for what, table in tables]
+    return [*tables, *swapped]
+
+
+def coloured(view: View) -> Iterator[Suspicion]:
+    """Colour images: three equal channels, or class colours in place of label values."""
+    images = [seen for seen in view.seen if seen.layout == "colour"]
+    if not images or all(view.labels(seen) is not None for seen in images):
+        return
+    grids = [view.raw(seen) for seen in images]
+    count = f"{len(images)} of {len(view.seen)} files are colour images ({grids[0].shape[2]} channels)"
+    if all((grid[..., :1] == grid[..., 1:3]).all() for grid in grids):
+        yield Suspicion(
+            "palette",
+            "grey label maps were saved as colour images",
+            (count, "their channels are equal at every pixel"),
+            "Save one channel: values = values[:, :, 0].",
+            (FirstChannel(),),
+        )
+    colours, pixels = np.unique(np.concatenate([pack(grid).ravel() for grid in grids]), return_counts=True)
+    for what, table in color_tables(view.info):
+        exact, near = _fit(colours, pixels, table)
+        step = Uncolour(tuple(table), tuple(table.values()))
+        other = view.after(step)
+        if max(exact, near) < 0.98 or not clearly_better(view.own, other, 0.02):
+            continue
+        lines = [count, f"{exact:.1%} of their pixels have exactly a colour of {what} ({len(colours)} colours occur)"]
+        if exact < 0.98:
+            lines.append(f"{near:.1%} lie near one: the colours were compressed (JPEG) or interpolated")
+        yield Suspicion(
+            "palette",
+            f"label maps were saved as colours ({what})",
+            (*lines, agreement_line(view.own, other, "after mapping colours to label values")),
+            "Save label values instead of colours (open palette files with PIL and keep mode 'P'; never convert('RGB') "
+            "nor cv2.imread), or map every colour back to its label value.",
+            (step,),
+            estimate=exact < 0.98,
+        )
+
+
+def _fit(colours: Array, pixels: Array, table: dict[tuple[int, int, int], int]) -> tuple[float, float]:
+    """Part of the pixels that have a colour of a table, and part that have one within 40 of each channel."""
+    known = pack(np.array(list(table)))
+    rgb = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1)
+    exact = pixels[np.isin(colours, known)].sum() / pixels.sum()
+    order = np.argsort(-pixels)[:2000]
+    apart = np.abs(rgb[order][:, None] - np.array(list(table))[None]).max(axis=2).min(axis=1)
+    return float(exact), float(pixels[order][apart <= 40].sum() / pixels.sum())
+
+
+def luma(view: View) -> Iterator[Suspicion]:
+    """Grey values that are exactly the luma of the class colours: a palette image converted to grey."""
+    if view.info.task == "binary" or any(seen.layout != "map" for seen in view.seen):
+        return
+    counts = view.counts
+    for what, table in color_tables(view.info)[:2]:
+        grey = np.asarray(Image.fromarray(np.array([list(table)], np.uint8)).convert("L"))[0].tolist()
+        keys: dict[int, int] = {}
+        for value, label in zip(grey, table.values(), strict=True):
+            keys.setdefault(value, label)
+        step = Recode(tuple(keys), tuple(keys.values()), view.info.classes[0].id)
+        if len(counts) < 2 or _share(counts, tuple(keys)) < _ALL:
+            continue
+        if not clearly_better(view.own, other := view.after(step)):
+            continue
+        used = [value for value in counts if grey.count(value) > 1]
+        same = (f"classes of equal luma cannot be told apart: {len(used)} such values occur",) if used else ()
+        yield Suspicion(
+            "luma",
+            f"label maps hold the grey luma of {what}, not label values",
+            (
+                f"the values that occur ({_some(counts)}) are luma of class colours (0.299 R + 0.587 G + 0.114 B)",
+                *same,
+                agreement_line(view.own, other, "after mapping luma to label values"),
+            ),
+            "Do not convert palette images with convert('L'); save the indices: numpy.asarray(image) of mode 'P'.",
+            (step,),
+            estimate=bool(used),
+        )
+
+
+def scaled(view: View) -> Iterator[Suspicion]:
+    """Label values multiplied by a constant, for the eye."""
+    info = view.info
+    one = view.decode(np.array([[0, 1]], np.uint8))
+    if any(seen.layout != "map" for seen in view.seen) or one is None or not one.any():
+        return  # grey levels are probabilities there: see `probability`
+    counts = {value: count for value, count in view.counts.items() if count}
+    values = [value for value in counts if value]
+    if not values or max(values) <= 1 or (info.task == "binary" and max(values) > 255):
+        return
+    bits = 65535 if max(values) > 255 else 255
+    classes, top = len(info.classes), max(info.predictable)
+    whole = {gcd(*values), gcd(*(v for v in values if v != bits), 0)}
+    for factor in sorted(
+        {*map(float, whole), bits / max(classes - 1, 1), bits / classes, bits / max(top, 1), bits / (top + 1)}
+    ):
+        if factor <= 1:
+            continue
+        keys: dict[int, int] = {}
+        for label in sorted(info.predictable):
+            for value in (round(factor * label), int(factor * label)):
+                if value <= bits:
+                    keys.setdefault(value, label)
+        step = Recode(tuple(keys), tuple(keys.values()), info.classes[0].id)
+        if _share(counts, tuple(keys)) < _ALL or not clearly_better(view.own, other := view.after(step)):
+            continue
+        yield Suspicion(
+            "scaled",
+            f"label values were multiplied by {factor:g}",
+            (
+                f"the values that occur ({_some(counts)}) are multiples of {factor:g}",
+                agreement_line(view.own, other, f"after division by {factor:g}"),
+            ),
+            f"Save label values unscaled: labels = numpy.round(values / {factor:g}).astype('uint8').",
+            (step,),
+        )
+
+
+def _some(counts: dict[int, int], most: int = 8) -> str:
+    values = sorted(counts)
+    return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")

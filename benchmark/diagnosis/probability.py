@@ -1,0 +1,127 @@
+"""Binary masks that are inverted, and probabilities on another scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..types import Array
+from .looks import Suspicion, View, agreement_line, clearly_better
+from .steps import Invert, Read, Reading
+
+
+def inverted(view: View) -> Iterator[Suspicion]:
+    """Binary masks that are the complement of the truth rather than a bad guess at it."""
+    if view.info.task != "binary":
+        return
+    own = np.array([correlation(t.labels, view.labels(s)) for s, t in zip(view.seen, view.truths, strict=True)])
+    defined = own[~np.isnan(own)]
+    if not defined.size or defined.mean() > -0.3 or (defined < 0).mean() < 0.8:
+        return
+    front = next(c.name for c in view.info.classes if c.id == view.info.foreground)
+    yield Suspicion(
+        "inverted",
+        f"masks are inverted: the foreground ('{front}') must be the high value",
+        (
+            f"correlation with the truth (mean of {defined.size} files): {defined.mean():.2f}, "
+            f"{-defined.mean():.2f} once inverted; negative in {int((defined < 0).sum())}",
+        ),
+        "Invert before saving: values = 255 - values (or 1 - values for 0..1).",
+        (Invert(),),
+    )
+
+
+def correlation(truth: Array, predicted: Array | None) -> float:
+    """Correlation (phi) of binary labels on a grid, NaN where either holds one value only."""
+    counted = truth >= 0
+    if predicted is None:
+        return float("nan")
+    a, b = truth[counted] > 0, predicted[counted] > 0
+    if not a.size or a.all() or b.all() or not a.any() or not b.any():
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def rescaled(view: View) -> Iterator[Suspicion]:
+    """Probabilities that are not on the scale that is read, or not two-valued where a mask is expected."""
+    if not view.seen:
+        return
+    low, high = min(s.low for s in view.seen), max(s.high for s in view.seen)
+    if np.isnan(low) or np.isnan(high):
+        return
+    floats = all(s.dtype.kind == "f" for s in view.seen)
+    facts = f"values of {len(view.seen)} files lie between {low:g} and {high:g} ({view.seen[0].dtype})"
+    if floats and all(s.layout == "scores" for s in view.seen):
+        if low < 0 or high > 1:
+            yield _reading("softmax", "scores (logits) were given where probabilities are expected", facts)
+        return
+    if view.info.task != "binary" or any(s.layout != "map" for s in view.seen) or view.steps:
+        return
+    if floats:
+        yield from _float_scales(view, low, high, facts)
+    else:
+        yield from _integer_scales(view, low, high, facts)
+
+
+def _float_scales(view: View, low: float, high: float, facts: str) -> Iterator[Suspicion]:
+    if low >= 0 and high <= 1:
+        return
+    negative = sum(s.low < 0 for s in view.seen)
+    if low < 0:
+        if high <= 0:
+            yield _reading("exp", "logarithms of probabilities were given", facts)
+        signs = f"{negative} files hold negative values"
+        yield _reading("sigmoid", "logits were given where probabilities are expected", facts, signs)
+        if low >= -1 and high <= 1:
+            yield _reading("tanh", "values from -1 to 1 were given where probabilities are expected", facts, signs)
+    elif high <= 100:
+        yield _reading("percent", "per cent (0 to 100) were given where probabilities are expected", facts)
+    elif high <= 255:
+        yield _reading("over255", "grey levels 0 to 255 were saved as floats where probabilities are expected", facts)
+    elif high <= 65535:
+        yield _reading("over65535", "16-bit levels were saved as floats where probabilities are expected", facts)
+
+
+def _integer_scales(view: View, low: float, high: float, facts: str) -> Iterator[Suspicion]:
+    one = view.decode(np.array([[0, 1]], np.uint8))
+    eight = all(s.dtype == np.uint8 for s in view.seen)
+    levels = view.decode(np.array([[0, 3, 200, 255]], np.uint8)) is not None
+    if low < 0:
+        return
+    if high == 1 and (not eight or (one is not None and not one.any())):
+        what = "0 and 1 were given in 8 bits, which are read as 0 and 1/255" if eight else "0 and 1 are of a wrong type"
+        yield _reading("times255", what, facts)
+    elif eight and levels and 90 <= high <= 100:
+        if clearly_better(view.own, other := view.after(Read("percent"))):
+            better = agreement_line(view.own, other, "as per cent")
+            yield _reading("percent", "per cent (0 to 100) were given in 8 bits, read as value/255", facts, better)
+    elif not eight and high > 255:
+        yield _reading("over65535", "16-bit levels were given where 8 bits or floats are expected", facts)
+    elif eight and not levels and max(len(s.counts) for s in view.seen) > 2:
+        yield _grey_mask(view, facts)
+    elif not eight and high <= 255:
+        yield _reading("over255", f"levels 0 to 255 are stored as {view.seen[0].dtype}", facts)
+
+
+def _grey_mask(view: View, facts: str) -> Suspicion:
+    most = int(np.median([len(s.counts) for s in view.seen]))
+    what = "grey levels were given where a two-valued mask is expected"
+    return _reading("half", what, facts, f"{most} levels a file")
+
+
+_CODE: dict[Reading, str] = {
+    "times255": "values * 255",
+    "percent": "values / 100 (as float32)",
+    "over255": "values / 255 (as float32), or save them as uint8",
+    "over65535": "values / 65535 (as float32)",
+    "sigmoid": "1 / (1 + numpy.exp(-values))",
+    "exp": "numpy.exp(values)",
+    "softmax": "scipy.special.softmax(values, axis=0), or save the label values of the largest score",
+    "tanh": "(values + 1) / 2",
+    "half": "numpy.where(values >= 128, 255, 0), or save probabilities as floats 0..1",
+}
+
+
+def _reading(how: Reading, summary: str, *evidence: str) -> Suspicion:
+    return Suspicion("probabilities", summary, evidence, f"Save {_CODE[how]}.", (Read(how),), estimate=how == "half")
