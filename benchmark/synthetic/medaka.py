@@ -6,12 +6,10 @@ Layout and masks: Schutera et al. 2019, "Machine learning methods for automated 
 dimensions", Zebrafish 16(6), and its HeartSeg data set. Volumes and axes follow the same paper.
 """
 
-import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,15 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data import MARKER as MARKER
-from ..errors import UserError
-from ..files import write_text
+from .folder import begin, finish, write_json
 from .medaka_heart import FPS, Heart, axes, draw_heart, moments, rasterise
 from .medaka_render import Scene
 
 GENERATOR_VERSION = "1"
 TRUTH = "synthetic_truth.json"
-_MADE = frozenset({MARKER, TRUTH, "train_images", "test_images"})
-_PARTIAL_SIGN = "segbench-synthetic.partial"
+_MADE = frozenset({TRUTH, "train_images", "test_images"})
 _NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
 
 _VIEWS = ("lateral", "ventral")
@@ -145,7 +141,7 @@ def synthesize(
         ``root`` or its temporary sibling holds something else.
     """
     root = root.resolve()
-    partial = _begin(root)
+    partial = begin(root, _MADE)
     films = sequences(plan)
     for folder in {f for film in films for f in (*film.folders, film.mask_folder)}:
         (partial / folder).mkdir(parents=True, exist_ok=True)
@@ -157,57 +153,15 @@ def synthesize(
         if progress is not None:
             progress(done, total)
     content = {"generator_version": GENERATOR_VERSION, "seed": seed, "fps": FPS, "notice": _NOTICE}
-    _write_json(partial / TRUTH, {**content, "sequences": [truths[i] for i in range(len(films))]})
-    _finish(partial, root, seed, plan)
-
-
-def _begin(root: Path) -> Path:
-    """Check that ``root`` may be written, and make the empty sibling in which everything is built."""
-    if root.exists() and not (root.is_dir() and ((root / MARKER).is_file() or not any(root.iterdir()))):
-        raise UserError(
-            f"'{root}' is not empty and has no '{MARKER}', so it was not made by segbench. "
-            "Expected a new or empty folder, or an earlier synthetic data set. Choose another folder."
-        )
-    foreign = sorted(path.name for path in root.iterdir() if path.name not in _MADE) if root.exists() else []
-    if foreign:
-        raise UserError(
-            f"'{root}' holds '{foreign[0]}', which segbench did not make and which would be lost. Move it away first, "
-            "or choose another folder."
-        )
-    partial = root.with_name(root.name + ".partial")
-    if partial.exists():
-        if not (partial / _PARTIAL_SIGN).is_file():
-            raise UserError(
-                f"'{partial}' is in the way: data for '{root.name}' is built there, and this folder has no "
-                f"'{_PARTIAL_SIGN}', so segbench did not make it. Move it away and run again."
-            )
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    (partial / _PARTIAL_SIGN).touch()
-    return partial
-
-
-def _finish(partial: Path, root: Path, seed: int, plan: Plan) -> None:
-    """Write the marker and put the finished folder in place of ``root``."""
-    (partial / _PARTIAL_SIGN).unlink()
-    files = sum(len(names) for _, _, names in os.walk(partial))
-    marker = {
-        "generator": "segbench.synthetic.medaka",
-        "version": GENERATOR_VERSION,
-        "origin": "synthetic",
-        "notice": _NOTICE,
-        "seed": seed,
-        "plan": asdict(plan),
-        "n_files": files,
-    }
-    _write_json(partial / MARKER, marker)
-    if root.exists():
-        shutil.rmtree(root)
-    partial.replace(root)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    write_json(partial / TRUTH, {**content, "sequences": [truths[i] for i in range(len(films))]})
+    finish(
+        *(partial, root),
+        generator="segbench.synthetic.medaka",
+        version=GENERATOR_VERSION,
+        notice=_NOTICE,
+        seed=seed,
+        plan=plan,
+    )
 
 
 def _run(films: list[Sequence], seed: int, root: Path, workers: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
