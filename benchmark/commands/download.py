@@ -1,0 +1,341 @@
+"""`bench data download`: fetch a dataset's official files and unpack them into the official layout."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..archives import unpack
+from ..data import default_root, origin_of
+from ..download import Digest, Patience, Progress, accept, byte_count, check, disk_error, fetch, need_space, part_of
+from ..files import write_text
+from ..registry import dataset_class, make_dataset, unknown
+from ..reporting import Reporter
+from ..types import DatasetInfo, Download, UserError
+
+RECORD = "segbench-downloads.json"
+"""In the root: what was fetched, its SHA-256, and what was unpacked."""
+ARCHIVES = "downloads"
+"""Folder in the root for files that are being fetched, and for archives that are kept."""
+LOCK = ".segbench-downloads.lock"
+OWN = frozenset({RECORD, LOCK})
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """What to fetch, and where to."""
+
+    dataset: str
+    root: Path | None = None
+    only: tuple[str, ...] = ()
+    keep_archives: bool = False
+    patience: Patience = field(default_factory=Patience)
+
+
+def download(request: DownloadRequest, reporter: Reporter) -> dict[str, Any]:
+    """Fetch, check and unpack; what is there already is left alone.
+
+    Raises UserError where a file cannot be fetched, is not the official one, or the dataset has no public address.
+    """
+    info: DatasetInfo = dataset_class(request.dataset).info
+    root = request.root or default_root(info.name)
+    chosen = _choose(info, request.only)
+    with _alone(root, reporter):
+        record = _read_record(root / RECORD)
+        missing = [d for d in chosen if not _is_there(root, d, record.get(d.filename))]
+        if missing:
+            _announce(info, root, missing, request.keep_archives, reporter)
+        for wanted, headers in _with_logins(missing, root / ARCHIVES):
+            entry = record.get(wanted.filename)
+            record[wanted.filename] = _get(root, wanted, entry, headers, request, reporter)
+            _write_record(root / RECORD, record)
+    return _summary(info, root, chosen, record, {d.filename for d in missing}, reporter)
+
+
+def describe_downloads(info: DatasetInfo) -> list[dict[str, Any]]:
+    """The official files of a dataset, for people and scripts."""
+    keys = ("filename", "url", "summary", "size", "sha256", "md5", "into", "login")
+    return [{key: getattr(d, key) for key in keys} for d in info.downloads]
+
+
+def _choose(info: DatasetInfo, only: Sequence[str]) -> list[Download]:
+    if not info.downloads:
+        raise UserError(
+            f"{info.name} has no public address that segbench could fetch it from. Get it from {info.homepage} and put "
+            f"it into '{default_root(info.name)}' (or name its folder with --root): {info.layout}."
+        )
+    names = {d.filename: d for d in info.downloads}
+    by_stem = {d.filename.partition(".")[0]: d for d in info.downloads}
+    for name in only:
+        if name not in names and name not in by_stem:
+            raise UserError(unknown(f"file of {info.name}", name, names))
+    wanted = {(names.get(name) or by_stem[name]).filename for name in only} or set(names)
+    return [d for d in info.downloads if d.filename in wanted]
+
+
+def _announce(info: DatasetInfo, root: Path, missing: Sequence[Download], keep: bool, reporter: Reporter) -> None:
+    """Size and licence, before the first byte."""
+    known = sum(d.size or 0 for d in missing)
+    unsized = [d.filename for d in missing if d.size is None]
+    size = byte_count(known) if known else ""
+    if unsized:
+        size = f"{size} and {', '.join(unsized)} of unknown size" if size else "of unknown size"
+    reporter.say(
+        f"{info.name}: fetching {len(missing)} file{'s' * (len(missing) > 1)} ({size}) into {root}\n"
+        f"licence: {info.licence}\ncite: {info.citation}\nhomepage: {info.homepage}"
+    )
+    unchecked = [d.filename for d in missing if not (d.sha256 or d.md5 or d.login)]
+    if unchecked:
+        reporter.say(
+            f"no checksum is published for {', '.join(unchecked)}: the SHA-256 is written down in {RECORD} and holds "
+            "from then on"
+        )
+    need_space(root, _least_room(root, missing, keep), info.name)
+
+
+def _least_room(root: Path, missing: Sequence[Download], keep: bool) -> int:
+    """Bytes that are needed at least: an archive and what it unpacks to lie side by side for a while."""
+    packed = [d.size or 0 for d in missing if d.extract]
+    paths = [root / ARCHIVES / d.filename for d in missing]
+    held = sum(p.stat().st_size for path in paths for p in (path, part_of(path)) if p.is_file())
+    return max(0, sum(d.size or 0 for d in missing) + (sum(packed) if keep else max(packed, default=0)) - held)
+
+
+def _with_logins(missing: Sequence[Download], folder: Path) -> list[tuple[Download, dict[str, str]]]:
+    """Downloads with the headers that they need; a log-in that fails ends it before anything is fetched."""
+    names = [d.filename for d in missing if d.login and not (folder / d.filename).is_file()]
+    if not names:
+        return [(d, {}) for d in missing]
+    from ..cityscapes_access import log_in
+
+    account = log_in(names, folder)
+    offered = account.packages(names)
+    return [
+        (replace(d, url=offered[d.filename][0], md5=offered[d.filename][1]), account.headers)
+        if d.filename in offered
+        else (d, {})
+        for d in missing
+    ]
+
+
+def _get(
+    root: Path,
+    wanted: Download,
+    before: dict[str, Any] | None,
+    headers: dict[str, str],
+    request: DownloadRequest,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Fetch one file, check it, put it where it belongs; what is to be written down of it."""
+    path = root / ARCHIVES / wanted.filename
+    recorded = before.get("sha256") if before else None
+    digest = _held(wanted, path, recorded, reporter) if path.is_file() else None
+    if digest is None:
+        with _bar(reporter, f"fetching {wanted.filename}") as progress:
+            fetch(wanted, path, headers=headers, patience=request.patience, progress=progress, say=reporter.say)
+        with _bar(reporter, f"checking {wanted.filename}") as progress:
+            digest = accept(wanted, path, recorded, progress)
+    return {
+        "url": wanted.url,
+        "size": digest.size,
+        "sha256": digest.sha256,
+        "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+        "published_checksum": bool(wanted.sha256 or wanted.md5),
+        **_put(root, wanted, path, request.keep_archives, reporter),
+    }
+
+
+def _put(root: Path, wanted: Download, path: Path, keep: bool, reporter: Reporter) -> dict[str, Any]:
+    """Move or unpack a checked file to where it belongs."""
+    if not wanted.extract:
+        target = root / wanted.into / wanted.filename
+        if target.exists() and not filecmp.cmp(path, target, shallow=False):
+            raise UserError(
+                f"'{target}' differs from the official {wanted.filename}, and segbench overwrites nothing. Move it "
+                "away if you want the official one, and run again."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        return {"extracted": False}
+    with _bar(reporter, f"unpacking {wanted.filename}") as progress:
+        made = unpack(
+            path,
+            root / wanted.into,
+            path.with_name(f"{path.name}.unpacking"),
+            holds=wanted.holds,
+            progress=progress,
+        )
+    if not keep:
+        path.unlink()
+    folders = {folder: {"files": n, "bytes": size} for folder, (n, size) in made.folders.items()}
+    return {"extracted": True, "into": wanted.into, "folders": folders}
+
+
+def _held(wanted: Download, path: Path, recorded: str | None, reporter: Reporter) -> Digest:
+    """A file that was kept, or that the user put there, is not fetched again."""
+    reporter.say(f"{wanted.filename}: found in {path.parent}")
+    with _bar(reporter, f"checking {wanted.filename}") as progress:
+        try:
+            return check(wanted, path, recorded, progress)
+        except UserError as error:
+            raise UserError(f"{error} It lies at '{path}': remove it first.") from error
+
+
+def _is_there(root: Path, wanted: Download, entry: dict[str, Any] | None) -> bool:
+    """Whether a file was fetched, and as many files and bytes as it brought are still there; reads no content."""
+    if entry is None or wanted.sha256 not in (None, entry["sha256"]):
+        return False
+    if not wanted.extract:
+        path = root / wanted.into / wanted.filename
+        return path.is_file() and path.stat().st_size == entry["size"]
+    for folder, expected in entry.get("folders", {}).items():
+        place = root / entry.get("into", "") / folder
+        found = [file for file in os.scandir(place) if file.name not in OWN] if place.is_dir() else []
+        sizes = [file.stat().st_size for file in found if file.is_file()]
+        if len(sizes) < expected["files"] or sum(sizes) < expected["bytes"]:
+            return False
+    return bool(entry.get("extracted"))
+
+
+def _read_record(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        files: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["files"]
+        if all(_is_entry(entry) for entry in files.values()):
+            return files
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise UserError(
+        f"'{path}' is not what 'bench data download' wrote. Move it away; what lies beside it is then checked against "
+        "what is fetched again."
+    )
+
+
+def _is_entry(entry: dict[str, Any]) -> bool:
+    folders = entry.get("folders", {}).values()
+    return (
+        isinstance(entry["sha256"], str)
+        and isinstance(entry["size"], int)
+        and isinstance(entry.get("into", ""), str)
+        and all(isinstance(folder[key], int) for folder in folders for key in ("files", "bytes"))
+    )
+
+
+def _write_record(path: Path, files: dict[str, dict[str, Any]]) -> None:
+    try:
+        write_text(path, json.dumps({"schema_version": 1, "files": files}, indent=1) + "\n")
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _summary(
+    info: DatasetInfo,
+    root: Path,
+    chosen: Sequence[Download],
+    record: dict[str, dict[str, Any]],
+    fetched: set[str],
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """What a script wants to know afterwards."""
+    files = [
+        {
+            "filename": d.filename,
+            "url": d.url,
+            "state": "fetched" if d.filename in fetched else "already there",
+            "size": record[d.filename]["size"],
+            "sha256": record[d.filename]["sha256"],
+            "n_files": sum(f["files"] for f in record[d.filename].get("folders", {}).values()),
+        }
+        for d in chosen
+    ]
+    complete = all(d.filename in record for d in info.downloads)
+    try:
+        n: int | None = len(make_dataset(info.name, root).ids("all"))
+    except UserError as error:
+        n = None
+        if complete:
+            reporter.warn(f"everything was fetched, but it cannot be read: {error}")
+    return {
+        "dataset": info.name,
+        "root": str(root),
+        "files": files,
+        "complete": complete,
+        "n": n,
+        "licence": info.licence,
+        "citation": info.citation,
+    }
+
+
+@contextmanager
+def _alone(root: Path, reporter: Reporter) -> Iterator[None]:
+    """One process at a time fetches into a folder; others wait for it."""
+    if root.exists() and not root.is_dir():
+        raise UserError(f"--root '{root}' is a file. Name the folder that the data is to be put in.")
+    if root.is_dir() and origin_of(root) == "synthetic":
+        raise UserError(f"'{root}' holds SYNTHETIC data, and real data is never put beside it. Choose another --root.")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        (root / ARCHIVES).mkdir(exist_ok=True)
+        lock = FileLock(root / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            reporter.say(f"waiting for another process that fetches data into {root}")
+            lock.acquire()
+    except OSError as error:
+        raise disk_error(error, Path(error.filename or root)) from error
+    try:
+        (root / ARCHIVES).mkdir(exist_ok=True)  # the other process may have tidied it away
+        yield
+    finally:
+        _tidy(root)
+        lock.release()
+
+
+def _tidy(root: Path) -> None:
+    """Leave no empty folders, so that a root without any data does not look as if it had some."""
+    if not any((root / ARCHIVES).iterdir()):
+        (root / ARCHIVES).rmdir()
+    if [path.name for path in root.iterdir()] == [LOCK]:
+        (root / LOCK).unlink()
+        root.rmdir()
+
+
+@contextmanager
+def _bar(reporter: Reporter, what: str) -> Iterator[Progress]:
+    """Bytes, rate and time left on stderr."""
+    if reporter.quiet or not reporter.console.is_terminal:
+        reporter.say(f"{what} …")
+        yield lambda *_: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=reporter.console) as bar:
+        task = bar.add_task(what, total=None)
+        first: list[int] = []
+
+        def update(done: int, total: int | None) -> None:
+            if not first:
+                # What an earlier attempt brought is no part of the rate.
+                first.append(done)
+                bar.reset(task, completed=done, total=total)
+            bar.update(task, completed=done, total=total)
+
+        yield update
