@@ -21,7 +21,16 @@ from .matching import Found, some
 from .rle import CheckedRLE, check_rle, decode_rle, encode_rle, rle_size, short
 from .types import Array, Dataset, DatasetInfo, Object, Prediction, Uint8, UserError
 
-__all__ = ["decode_rle", "encode_rle", "find_results", "read_stuff_results", "write_stuff_results"]
+__all__ = [
+    "decode_rle",
+    "encode_rle",
+    "find_results",
+    "read_object_results",
+    "read_stuff_results",
+    "takes_results",
+    "write_object_results",
+    "write_stuff_results",
+]
 
 _METRIC = "coco-ap"
 """Datasets that name this family in `object_metrics` take COCO results; their label values are category id - 1."""
@@ -67,12 +76,14 @@ class ObjectResults:
 
     def read(self, dataset: Dataset) -> Prediction:
         """Objects in the order of the file. Raises UserError naming the entry whose mask is unsound."""
-        size = _image_size(dataset, self.sample_id) if self.entries else (0, 0)
-        return Prediction(
-            objects=tuple(
-                Object(entry.category - 1, entry.rle(self.path, self.sample_id, size), float(entry.score or 0))
-                for entry in self.entries
-            )
+        return Prediction(objects=self.objects(_image_size(dataset, self.sample_id) if self.entries else None))
+
+    def objects(self, size: tuple[int, int] | None = None) -> tuple[Object, ...]:
+        """The same, masks of `size` (by default that of the first)."""
+        size = size or (self.entries[0].size if self.entries else (0, 0))
+        return tuple(
+            Object(entry.category - 1, entry.rle(self.path, self.sample_id, size), float(entry.score or 0))
+            for entry in self.entries
         )
 
 
@@ -118,6 +129,11 @@ class StuffResults:
         return labels
 
 
+def takes_results(info: DatasetInfo) -> bool:
+    """Whether the objects of a dataset are COCO results."""
+    return _METRIC in info.object_metrics
+
+
 def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found:
     """Match a COCO results file with samples: objects where its entries have scores, label maps where none has.
 
@@ -137,7 +153,7 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
     UserError
         Naming the entry that is broken, or samples without a label map.
     """
-    if _METRIC not in dataset.info.object_metrics:
+    if not takes_results(dataset.info):
         raise UserError(f"{path}: {dataset.info.name} takes no COCO results; see 'bench data describe'")
     entries = _read_entries(path)
     objects = _are_objects(path, entries)
@@ -166,10 +182,25 @@ def read_stuff_results(path: Path) -> dict[str, StuffResults]:
     entries = _read_entries(path)
     if _are_objects(path, entries):
         raise UserError(f"{path}: its entries have scores: it holds objects, not label maps")
+    return {name: StuffResults(path, name, mine) for name, mine in _by_image(entries).items()}
+
+
+def read_object_results(path: Path, info: DatasetInfo) -> dict[str, ObjectResults]:
+    """Objects of a COCO results file, by image id as text; images without any are not in it."""
+    entries = _read_entries(path)
+    if not _are_objects(path, entries):
+        raise UserError(f"{path}: its entries have no scores: it holds label maps, not objects")
+    things = {c.id: c.name for c in info.classes if c.kind == "thing"}
+    for _, entry in entries:
+        _label(path, entry, things, info)
+    return {name: ObjectResults(path, name, mine) for name, mine in _by_image(entries).items()}
+
+
+def _by_image(entries: Iterable[tuple[ImageId, Entry]]) -> dict[str, tuple[Entry, ...]]:
     grouped: dict[str, list[Entry]] = {}
     for image_id, entry in entries:
         grouped.setdefault(str(image_id), []).append(entry)
-    return {name: StuffResults(path, name, tuple(mine)) for name, mine in grouped.items()}
+    return {name: tuple(mine) for name, mine in grouped.items()}
 
 
 def write_stuff_results(path: Path, pairs: Iterable[tuple[str, Array]], info: DatasetInfo) -> None:
@@ -188,13 +219,44 @@ def write_stuff_results(path: Path, pairs: Iterable[tuple[str, Array]], info: Da
     UserError
         For a label value of no class.
     """
+    _write_entries(path, (entry for sample_id, labels in pairs for entry in _stuff_entries(sample_id, labels, info)))
+
+
+def write_object_results(path: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
+    """Write objects as COCO results, in the order given: it decides between equal scores.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file, replaced when all is written.
+    pairs : iterable of (sample id, objects)
+        `category_id` is the label value + 1; an image without objects has no entry. An unsound mask is a UserError.
+    """
+    _write_entries(path, (entry for sample_id, objects in pairs for entry in _object_entries(sample_id, objects)))
+
+
+def _write_entries(path: Path, entries: Iterable[dict[str, Any]]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
         separator = "[\n"
-        for sample_id, labels in pairs:
-            for entry in _stuff_entries(sample_id, labels, info):
-                file.write(separator + json.dumps(entry))
-                separator = ",\n"
+        for entry in entries:
+            file.write(separator + json.dumps(entry, allow_nan=False))
+            separator = ",\n"
         file.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _object_entries(sample_id: str, objects: Iterable[Object]) -> Iterator[dict[str, Any]]:
+    for number, found in enumerate(objects):
+        if isinstance(found.mask, np.ndarray):
+            mask = encode_rle(found.mask)
+        else:
+            checked = check_rle(found.mask, f"object {number} of '{sample_id}'")
+            mask = {"size": checked["size"], "counts": checked["counts"].decode("ascii")}
+        yield {
+            "image_id": _image_id(sample_id),
+            "category_id": int(found.label) + 1,
+            "segmentation": mask,
+            "score": float(found.score),
+        }
 
 
 def _stuff_entries(sample_id: str, labels: Array, info: DatasetInfo) -> Iterator[dict[str, Any]]:
@@ -203,8 +265,12 @@ def _stuff_entries(sample_id: str, labels: Array, info: DatasetInfo) -> Iterator
             continue
         if value not in info.predictable:
             raise UserError(f"prediction of sample '{sample_id}' holds label value {value}, no class of {info.name}")
-        image_id = int(sample_id) if _is_number(sample_id) else sample_id
-        yield {"image_id": image_id, "category_id": value + 1, "segmentation": encode_rle(labels == value)}
+        segmentation = encode_rle(labels == value)
+        yield {"image_id": _image_id(sample_id), "category_id": value + 1, "segmentation": segmentation}
+
+
+def _image_id(sample_id: str) -> ImageId:
+    return int(sample_id) if _is_number(sample_id) else sample_id
 
 
 class _Lookup:

@@ -43,6 +43,11 @@ def true_objects(path: Path, sample_id: str, info: DatasetInfo) -> tuple[Object,
     )
 
 
+def annotated_sizes(path: Path) -> Mapping[int, tuple[int, int]]:
+    """Height and width of every image that a file of annotations lists, by its id; raises as `true_objects`."""
+    return {image_id: image.size for image_id, image in _index_of(path).items()}
+
+
 def load_json(path: Path, object_hook: Any = None) -> Any:
     """The content of a JSON file; raises UserError for what is no JSON. Absurdly long integers become doubles."""
     try:

@@ -12,7 +12,8 @@ from typing import Literal
 
 import platformdirs
 
-from .types import Dataset, DatasetInfo, Part, Sample, UserError
+from .sample_checks import sample_faults
+from .types import Dataset, DatasetInfo, Part, UserError
 
 Origin = Literal["real", "synthetic"]
 Source = Literal["auto", "real", "synthetic"]
@@ -76,11 +77,11 @@ def locate(
     if root is not None:
         return _named_root(info, root, source)
     real = default_root(info.name)
-    if real.is_dir() and any(real.iterdir()) and source in ("auto", origin_of(real)):
+    if _holds_data(real) and source in ("auto", origin_of(real)):
         return Location(real, origin_of(real))
     hint = (
-        f"No data of {info.name} found: '{real}' does not exist or is empty. Give the folder with --root DIR, or put "
-        f"it there (see 'bench data describe {info.name}')."
+        f"No data of {info.name} found: '{real}' does not exist or is empty. Give the folder with --root DIR, put it "
+        f"there (see 'bench data describe {info.name}'), or try 'bench data download {info.name}'."
     )
     if source == "real":
         raise UserError(hint)
@@ -91,6 +92,12 @@ def locate(
         raise UserError(hint)
     synthesize(made)
     return Location(made, "synthetic")
+
+
+def _holds_data(root: Path) -> bool:
+    """Whether there is more than what a download under way leaves."""
+    own = {"downloads", "segbench-downloads.json", ".segbench-downloads.lock"}
+    return root.is_dir() and any(path.name not in own for path in root.iterdir())
 
 
 def _named_root(info: DatasetInfo, root: Path, source: Source) -> Location:
@@ -111,24 +118,33 @@ def ids_sha256(ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
-def data_sha256(dataset: Dataset, ids: Sequence[str], parts: Sequence[Part] = ("labels",)) -> str:
-    """Fingerprint of parts of some samples, by default of their truth: ids and content, wherever the files lie."""
+def file_sha256(path: Path) -> str:
+    """SHA-256 of the content of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def data_sha256(
+    dataset: Dataset,
+    ids: Sequence[str],
+    parts: Sequence[Part] = ("labels",),
+    digest: Callable[[Path], str] = file_sha256,
+) -> str:
+    """Fingerprint of parts of some samples, by default of their truth: ids and content, wherever the files lie.
+
+    `digest` gives the SHA-256 of a file, for a caller that knows it already.
+    """
     paths = {path for sample_id in ids for part in parts for path in dataset.files(sample_id, part)}
-    return hashlib.sha256(f"{ids_sha256(ids)}\n{files_sha256(paths)}".encode()).hexdigest()
+    return hashlib.sha256(f"{ids_sha256(ids)}\n{files_sha256(paths, digest)}".encode()).hexdigest()
 
 
-def files_sha256(paths: Iterable[Path]) -> str:
+def files_sha256(paths: Iterable[Path], digest: Callable[[Path], str] = file_sha256) -> str:
     """Fingerprint of the names and the content of some files."""
     ordered = sorted(paths)
     with ThreadPoolExecutor(4) as pool:
-        contents = list(pool.map(_file_sha256, ordered))
+        contents = list(pool.map(digest, ordered))
     lines = [f"{path.name} {content}" for path, content in zip(ordered, contents, strict=True)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_all(
@@ -137,30 +153,19 @@ def read_all(
     parts: Sequence[Part],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Decode these parts of these samples and return one sentence per fault, in the order of the ids."""
+    """Decode and check these parts of these samples; one sentence per fault, in the order of the ids."""
 
-    def fault(sample_id: str) -> str | None:
+    def faults_of(sample_id: str) -> list[str]:
         try:
             sample = dataset.load(sample_id, parts)
         except UserError as error:
-            return str(error)
-        return _shape_fault(dataset, sample)
+            return [str(error)]
+        return sample_faults(dataset, sample)
 
-    faults = []
+    faults: dict[str, None] = {}  # each once: the pages of a truncated stack all say the same
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, found in enumerate(pool.map(fault, ids), 1):
-            if found and found not in faults:
-                faults.append(found)
+        for done, found in enumerate(pool.map(faults_of, ids), 1):
+            faults.update(dict.fromkeys(found))
             if progress is not None:
                 progress(done, len(ids))
-    return faults
-
-
-def _shape_fault(dataset: Dataset, sample: Sample) -> str | None:
-    if sample.image is None or sample.labels is None or sample.image.shape[:2] == sample.labels.shape:
-        return None
-    image, labels = (dataset.files(sample.id, part)[0] for part in ("image", "labels"))
-    return (
-        f"sample '{sample.id}': its image is {sample.image.shape[0]} x {sample.image.shape[1]} ({image}), its labels "
-        f"are {sample.labels.shape[0]} x {sample.labels.shape[1]} ({labels})"
-    )
+    return list(faults)

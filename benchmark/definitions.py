@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from .records import DatasetBlock
 from .registry import dataset_class
 from .types import Dataset, DatasetInfo
+
+if TYPE_CHECKING:
+    from .records import DatasetBlock
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class SelfDefined(Protocol):
     @staticmethod
     def info_of(definition: Mapping[str, Any]) -> DatasetInfo:
         """The info that a record's definition stands for. Raises UserError if it is none."""
+
+    @staticmethod
+    def is_defined(root: Path) -> bool:
+        """Whether there is a definition below a root, right or wrong."""
 
     @staticmethod
     def propose(root: Path, progress: Callable[[int, int], None] | None = None) -> Proposal:

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from .registry import dataset_class, metrics, metrics_of, unknown
+from .registry import dataset_class, families, metrics_of
 from .statistics import Statistics
 from .tensors import instances_of, integers, predictions_of, shape_text, without_channel
 from .types import Array, ClassInfo, DatasetInfo, Metric, Sample, SplitInfo, Statistic, UserError
 
 if TYPE_CHECKING:
     from .records import Score
-
-_BINARY_ONLY = frozenset({"binary-overlap", "partition"})
-
 
 class Evaluator:
     """Collects exact per-sample counts of predictions and gives the same scores as `bench evaluate`.
@@ -87,6 +84,8 @@ class Evaluator:
             if any(value is not None for value in (num_classes, classes, ignore_index, task)):
                 raise UserError("Evaluator: a dataset brings its own classes; leave out num_classes, classes, …")
             self._info: DatasetInfo = dataset_class(dataset).info if isinstance(dataset, str) else dataset
+            if not self._info.classes:
+                raise UserError(f"the classes of {self._info.name} are in its root: pass the info of a dataset there")
         else:
             self._info = _label_set(num_classes, classes, ignore_index, task)
         self._metrics = _families(self._info, metrics)
@@ -330,15 +329,7 @@ def _families(info: DatasetInfo, names: Sequence[str]) -> tuple[Metric, ...]:
         return metrics_of(info)
     if isinstance(names, str):
         raise UserError(f"metrics='{names}' is one text; expected a sequence, such as ('{names}',)")
-    known = metrics()
-    for name in names:
-        if name not in known:
-            raise UserError(unknown("metric", name, known))
-        if name in _BINARY_ONLY and info.task != "binary":
-            raise UserError(f"metric '{name}' scores binary tasks; {info.name} has {len(info.classes)} classes")
-        if name == "partition" and info.void:
-            raise UserError("metric 'partition' knows no void label; leave out ignore_index")
-    return tuple(known[name] for name in dict.fromkeys(names))
+    return families(info, names)
 
 
 def _check_mergeable(one: Evaluator, other: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +17,19 @@ from .registry import unknown
 from .types import ClassInfo, Task, UserError
 
 FILE = "classes.yaml"
-MAX_BYTES = 1_000_000
+MAX_BYTES = 200_000
 MAX_LABEL = 65_535
 
 Color = tuple[int, int, int]
 Coding = Literal["auto", "values", "colors"]
 Kind = Literal["thing", "stuff", "background"]
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, in its quick form where there is one."""
+
+_MAX_DEPTH = 8
+_MAX_TEXT = 2000
+_MAX_NUMBER = 1e12
 _TEXTS = ("summary", "licence", "citation", "homepage")
 _KEYS = ("name", "task", "masks", "classes", "ignore", "pixel_size_um", "frames_per_second", *_TEXTS)
 _CLASS_KEYS = ("id", "name", "color", "kind", "category")
@@ -99,7 +104,12 @@ def read_classes(path: Path, default_name: str) -> Classes:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error
-    return parse_classes(_load(text, str(path)), str(path), default_name)
+    return parse_text(text, str(path), default_name)
+
+
+def parse_text(text: str, where: str, default_name: str) -> Classes:
+    """Read the text of `classes.yaml`; as `read_classes`."""
+    return parse_classes(_load(text, where), where, default_name)
 
 
 def parse_classes(content: Any, where: str, default_name: str) -> Classes:
@@ -136,13 +146,15 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
 def _load(text: str, where: str) -> Any:
     """Plain YAML: no tags beyond the standard's, no aliases (a few lines of them fill a memory), no key twice."""
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.AliasEvent):
                 raise UserError(f"{where}: {_line(event.start_mark)} uses an alias (*{event.anchor}); write it out")
-        _refuse_repeats(yaml.compose(text, Loader=yaml.SafeLoader), where)
-        return yaml.safe_load(text)
-    except RecursionError:
-        raise UserError(f"{where}: is nested too deeply") from None
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                raise UserError(f"{where}: {_line(event.start_mark)} is nested too deeply")
+        _refuse_repeats(yaml.compose(text, Loader=_LOADER), where)
+        return yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{_line(mark)}: " if mark is not None else ""
@@ -151,17 +163,20 @@ def _load(text: str, where: str) -> Any:
 
 
 def _refuse_repeats(node: Any, where: str) -> None:
-    """YAML's reader keeps the last of equal keys and says nothing."""
+    """YAML's reader keeps the last of equal keys and says nothing; and no line of classes is endless."""
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise UserError(f"{where}: {_line(key.start_mark)} gives the key '{key.value}' a second time")
             seen.add(str(key.value))
+            _refuse_repeats(key, where)
             _refuse_repeats(value, where)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _refuse_repeats(value, where)
+    elif isinstance(node, yaml.ScalarNode) and len(node.value) > _MAX_TEXT:
+        raise UserError(f"{where}: {_line(node.start_mark)} holds a value of {len(node.value)} characters")
 
 
 def _line(mark: Any) -> str:
@@ -273,7 +288,7 @@ def _label(content: Any, where: str, key: str) -> int:
 
 
 def _text(content: Any, where: str, key: str) -> str:
-    if not isinstance(content, str) or not content.strip() or len(content) > 2000 or not content.isprintable():
+    if not isinstance(content, str) or not content.strip() or len(content) > _MAX_TEXT or not content.isprintable():
         hint = " YAML reads words such as no, on and 5 as other things: put them in quotes."
         raise UserError(f"{where}: {key} is {_kind(content)}; expected one line of text.{hint}")
     return content.strip()
@@ -302,7 +317,7 @@ def _positive(content: Any, where: str, key: str) -> float | None:
     if content is None:
         return None
     number = isinstance(content, int | float) and not isinstance(content, bool)
-    if not number or not (0 < content < math.inf):
+    if not number or not (0 < content < _MAX_NUMBER):
         raise UserError(f"{where}: {key} is {_kind(content)}; expected a number above 0")
     return float(content)
 

@@ -34,7 +34,7 @@ def decode_mask(values: Array, where: str, classes: Classes) -> Array:
     if flat is None:
         return from_colors(values, where, classes)
     if classes.coding == "colors":
-        raise UserError(f"{where}: is a grey or palette image; {FILE} says 'masks: colors', so an RGB image is expected")
+        raise UserError(f"{where}: is a grey or palette image, but {FILE} says 'masks: colors', which are RGB images")
     if classes.task == "binary":
         return _binary(flat, where, classes.ignore_label)
     return _known_values(flat, where, classes)
@@ -58,12 +58,17 @@ def decode_prediction(values: Array, where: str, classes: Classes) -> Prediction
 
 def color_runs(values: Array) -> tuple[Int64, Int64, Int64]:
     """Runs of equal colours of an (H, W, C) uint8 image in row order: starts, lengths, colours as 0xRRGGBB."""
-    channels = values[:, :, :3].astype(np.int64)
-    keys = (channels[:, :, 0] << 16 | channels[:, :, 1] << 8 | channels[:, :, 2]).reshape(-1)
-    if not keys.size:
-        return keys, keys, keys
-    starts = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
-    return starts, np.diff(starts, append=keys.size), keys[starts]
+    import cv2
+
+    rgb = np.ascontiguousarray(values[:, :, :3])
+    if not rgb.size:
+        none = np.zeros(0, np.int64)
+        return none, none, none
+    # With a fourth channel a pixel is one number of 32 bits, which is quick to compare.
+    packed = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA).view(np.uint32).reshape(-1)
+    starts = np.concatenate([[0], np.flatnonzero(packed[1:] != packed[:-1]) + 1])
+    red, green, blue = rgb.reshape(-1, 3)[starts].astype(np.int64).T
+    return starts, np.diff(starts, append=packed.size), red << 16 | green << 8 | blue
 
 
 def from_colors(values: Array, where: str, classes: Classes) -> Array:
@@ -87,7 +92,7 @@ def from_colors(values: Array, where: str, classes: Classes) -> Array:
             f"{where}: the pixel at row {row}, column {column} has the colour {color}, which {FILE} gives to no class "
             f"({int(lengths[wrong].sum())} such pixels). Was the mask resized with interpolation, or saved as JPEG?"
         )
-    return np.repeat(labels[places], lengths).reshape(values.shape[:2]).astype(_dtype(classes))
+    return np.repeat(labels.astype(_dtype(classes))[places], lengths).reshape(values.shape[:2])
 
 
 def equal_channels(values: Array) -> bool:

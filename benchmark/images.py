@@ -49,7 +49,9 @@ def read_array(path: Path, page: int | None = None) -> Array:
     try:
         if path.suffix.lower() in _TIFF:
             return _read_tiff(path, page)
-        values = _read_numpy(path) if path.suffix.lower() in _ARRAYS else _read_picture(path)
+        if path.suffix.lower() in _ARRAYS:
+            return _read_numpy(path, page)
+        values = _read_picture(path)
     except UserError:
         raise
     except Exception as error:  # every decoder raises its own kinds (struct.error, zlib.error, …) on bad bytes
@@ -132,10 +134,13 @@ def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Predic
             raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
         return Prediction(probabilities=values.astype(np.float32))
     if values.ndim != 2:
-        raise UserError(
-            f"{where}: is of shape {values.shape}, a colour image perhaps; expected one label value per pixel. "
-            "Save label values (a grey or palette PNG), not their colours; 'bench doctor' looks for the cause."
-        )
+        expected = f"expected one label value per pixel, or probabilities of shape ({len(classes)}, height, width)"
+        if values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype.kind in "iu":
+            expected = (
+                "a colour image; expected one label value per pixel. Save label values (a grey or palette PNG), not "
+                "their colours; 'bench doctor' looks for the cause"
+            )
+        raise UserError(f"{where}: is of shape {values.shape} and {values.dtype}, {expected}.")
     if values.dtype.kind not in "iu":
         raise UserError(f"{where}: holds {values.dtype} values; expected label values as integers")
     if values.dtype == np.uint16 and values.max(initial=0) > 255:
@@ -168,8 +173,8 @@ def _pages(path: Path, mtime_ns: int, size: int) -> int:
             return shape[0] if len(shape) == 3 and shape[-1] not in (3, 4) else 1
     if path.suffix.lower() not in _ARRAYS:
         return 1
-    values = _read_numpy(path)
-    return int(values.shape[0]) if values.ndim == 3 else 1
+    shape = _open_numpy(path).shape
+    return int(shape[0]) if len(shape) == 3 else 1
 
 
 def count_pages(path: Path) -> int:
@@ -245,17 +250,34 @@ def _read_picture(path: Path) -> Array:
         return np.asarray(image)
 
 
-def _read_numpy(path: Path) -> Array:
-    # Mapped, so that the size is known before anything is read.
-    loaded = np.load(path, allow_pickle=False, mmap_mode="r")
-    if isinstance(loaded, np.ndarray):
-        _check_size(path, int(np.prod(loaded.shape[-2:])))
-        return np.array(loaded)
-    with loaded:
-        if len(loaded.files) != 1:
-            raise UserError(f"{path}: holds {len(loaded.files)} arrays ({', '.join(loaded.files)}); expected one")
-        _check_size(path, sum(member.file_size for member in loaded.zip.infolist()) // 8)
-        return np.asarray(loaded[loaded.files[0]])
+def _read_numpy(path: Path, page: int | None) -> Array:
+    values = _open_numpy(path)
+    if page is not None:
+        values = values[page]
+    _check_size(path, int(np.prod(values.shape[-2:])))
+    _check_size(path, values.nbytes // 8)
+    return np.array(values)
+
+
+def _open_numpy(path: Path) -> Array:
+    """The one array of a file; that of a `.npy` is mapped, so that only what is used of it is read."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:1] == b"\x80":
+        raise UserError(f"{path}: is a pickle, which is not read: it could run code. Save a plain array with np.save.")
+    try:
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r")
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            if len(loaded.files) != 1:
+                raise UserError(f"{path}: holds {len(loaded.files)} arrays ({', '.join(loaded.files)}); expected one")
+            _check_size(path, sum(member.file_size for member in loaded.zip.infolist()) // 8)
+            return np.asarray(loaded[loaded.files[0]])
+    except ValueError as error:
+        if "object" in str(error).lower():
+            raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.") from error
+        raise
 
 
 def _check_size(path: Path, pixels: int) -> None:
@@ -269,6 +291,8 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     if isinstance(error, PermissionError):
         return UserError(f"{path}: may not be read (permission denied)")
     size = path.stat().st_size if path.is_file() else 0
+    if size == 0:
+        return UserError(f"{path}: is empty (0 bytes). Fetch or write it again.")
     return UserError(
         f"{path}: cannot be decoded ({type(error).__name__}: {error}; the file has {size} bytes). "
         "It is truncated, corrupt or no image: fetch or write it again."

@@ -1,6 +1,6 @@
 """Which conventions well-known libraries follow, and the one-rule changes of a convention.
 
-Every row names the calls that follow it. They were run with torchmetrics 1.9, MONAI 1.6, segmentation-models-pytorch
+Every row names the calls that follow it; an official one names the benchmark's own tool first. They were run with torchmetrics 1.9, MONAI 1.6, segmentation-models-pytorch
 0.6 (smp), scikit-learn 1.9 and cityscapesScripts 2.3; `tests/test_explain.py` runs them again.
 """
 
@@ -15,14 +15,17 @@ from .types import DatasetInfo
 OFFICIAL = {
     c.name: c
     for c in (
-        Convention("miou", absent="undefined"),
-        Convention("miou_defined"),
-        Convention("miou_171"),
-        Convention("miou_182", absent="no_truth_out", void="unscored_ids"),
-        Convention("iou_class"),
+        Convention("miou", ("VOCevalseg",), absent="undefined"),
+        Convention("miou_defined", ("VOCevalseg, over defined classes",)),
+        Convention("miou_171", ("MMSegmentation (IoUMetric)",)),
+        Convention("miou_182", ("deeplab-pytorch",), absent="no_truth_out", void="unscored_ids"),
+        Convention("iou_class", ("cityscapesScripts",)),
     )
 }
-"""Scores of the multi-class families that are a mean of class IoUs."""
+"""Scores of the benchmarks' families that are a mean of class IoUs, each with the official tool that it reproduces."""
+
+_PLAIN = Convention("miou")
+"""`miou` of the family for any label set, which has no official tool."""
 
 OFFICIAL_BINARY = {
     c.name: c
@@ -31,13 +34,12 @@ OFFICIAL_BINARY = {
         Convention("dice_per_image", quantity="dice", average="image", background="out"),
     )
 }
-"""Scores of the binary family that are Dice."""
+"""Scores of the binary family that are Dice; no official tool computes them."""
 
 _MULTICLASS = (
     Convention(
         "pooled, absent classes left out",
         (
-            "cityscapesScripts",
             "torchmetrics MulticlassJaccardIndex(average='macro', ignore_index=void)",
             "scikit-learn jaccard_score(average='macro') of the counted pixels",
         ),
@@ -277,6 +279,8 @@ _BINARY = tuple(
 def official(info: DatasetInfo, names: Sequence[str]) -> dict[str, Convention]:
     """Conventions of those of these score names that one is known for."""
     known = OFFICIAL_BINARY if info.task == "binary" else OFFICIAL
+    if "miou_defined" not in names:
+        known = {**known, "miou": _PLAIN}  # only VOC's is undefined where a class is absent
     return {name: known[name] for name in names if name in known}
 
 

@@ -82,7 +82,7 @@ def refuse_missing(
     unmatched = f" {len(extra)} files there belong to no sample: {some(extra)}." if extra else ""
     raise UserError(
         f"{len(missing)} of {len(ids)} samples have no prediction below '{folder}': {some(missing)}.{unmatched} "
-        "Name each file by its sample id. To score a subset on purpose, add --partial."
+        f"Name each file by its sample id{'' if partial else '. To score a subset on purpose, add --partial'}."
     )
 
 

@@ -12,10 +12,11 @@ from pathlib import Path, PureWindowsPath
 
 from .images import read_array
 from .matching import Found, SampleIds, extra_warnings, files_below, match_files, refuse_duplicates, refuse_missing
-from .rle import encode_rle
+from .rle import encode_rle, rle_size
 from .types import Array, Dataset, DatasetInfo, Object, Prediction, UserError
 
-_LIST = "_pred.txt"
+LIST = "_pred.txt"
+"""How the name of a list of objects ends."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class ListedObject:
     mask: Path
     label: int
     score: float
+
+    def read(self) -> Object:
+        """Decode the mask; raises UserError naming it if it is none."""
+        return Object(self.label, encode_rle(_foreground(read_array(self.mask), str(self.mask))), self.score)
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,14 @@ class ObjectList:
         return Prediction(objects=tuple(self._read(listed, shape) for listed in self.objects))
 
     def _read(self, listed: ListedObject, shape: tuple[int, int]) -> Object:
-        mask = _foreground(read_array(listed.mask), str(listed.mask))
-        if mask.shape != shape:
+        found = listed.read()
+        height, width = rle_size(found.mask, str(listed.mask))
+        if (height, width) != shape:
             raise UserError(
-                f"{listed.mask}: is {mask.shape[0]} x {mask.shape[1]}, the ground truth of '{self.sample_id}' is "
+                f"{listed.mask}: is {height} x {width}, the ground truth of '{self.sample_id}' is "
                 f"{shape[0]} x {shape[1]} (height x width). Write masks at the size of the truth."
             )
-        return Object(listed.label, encode_rle(mask), listed.score)
+        return found
 
 
 def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found | None:
@@ -98,7 +104,7 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
 
         return find_results(dataset, ids, path, partial=partial)
     candidates = files_below(path, {".txt"})
-    if not any(candidate.name.endswith(_LIST) for candidate in candidates):
+    if not any(candidate.name.endswith(LIST) for candidate in candidates):
         return None
     matched, extra = match_files(dataset, SampleIds(ids), candidates, path)
     refuse_duplicates(matched, path)
@@ -107,13 +113,13 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
     skipped: dict[int, int] = {}
     for sample_id in ids:
         if sample_id in matched:
-            objects = _read_list(matched[sample_id][0], path, dataset.info, skipped)
+            objects = read_list(matched[sample_id][0], path, dataset.info, skipped)
             files[sample_id] = ObjectList(sample_id, matched[sample_id][0], objects)
     return Found(files, (*extra_warnings(extra), *_skip_warnings(skipped, dataset.info)), objects=True)
 
 
-def _read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, int]) -> tuple[ListedObject, ...]:
-    """Objects of one text file; how often a label was skipped is added up in `skipped`."""
+def read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, int]) -> tuple[ListedObject, ...]:
+    """Objects of one text file below `folder`; how often a label was skipped is added up in `skipped`."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -31,7 +31,8 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         The samples of the split.
     path : Path
         A folder with one file per sample in any depth, or one stack with a page per sample of the split (or of the
-        whole labelled set). For a dataset that scores objects also what `find_objects` takes.
+        whole labelled set). For a dataset that scores objects also what `find_objects` takes; a folder that holds one
+        JSON file and no image stands for that file.
     partial : bool
         Accept that samples have no prediction.
 
@@ -42,9 +43,10 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
     """
     if not path.exists():
         raise UserError(f"--predictions '{path}' does not exist")
-    objects = find_objects(dataset, ids, path, partial=partial) if dataset.info.object_metrics else None
-    if objects is not None:
-        return objects
+    if dataset.info.object_metrics:
+        objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
+        if objects is not None:
+            return objects
     if path.is_file():
         return _stack(dataset, ids, path)
     ids = SampleIds(ids)
@@ -58,6 +60,14 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
     refuse_missing(ids, matched, path, extra, partial)
     files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
     return Found(files, (*extra_warnings(extra), *_odd_values(dataset, next(iter(files.values())))))
+
+
+def _only_results(path: Path, info: DatasetInfo) -> Path:
+    """The one file of COCO results in a folder that holds nothing else, as a run keeps it; any other path as it is."""
+    if path.is_file() or "coco-ap" not in info.object_metrics:
+        return path
+    files = files_below(path, IMAGE_SUFFIXES | {".json", ".txt"})
+    return files[0] if len(files) == 1 and files[0].suffix.lower() == ".json" else path
 
 
 def _refuse_numbers_from_1(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -120,6 +121,17 @@ class Record(_Model):
 def defined(value: float) -> float | None:
     """A number for JSON: null where it is undefined."""
     return None if math.isnan(value) else float(value)
+
+
+def plain(value: Any) -> Any:
+    """A value for JSON: NumPy scalars as Python ones, NaN as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def read_record(folder: Path) -> Record:

@@ -99,20 +99,35 @@ def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] 
 
     `objects` asks for the families that score predicted objects with confidences.
     """
+    return families(info, (*(info.object_metrics if objects else info.metrics), *more))
+
+
+def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
+    """The metric families of these names, each once, in this order.
+
+    Raises
+    ------
+    UserError
+        For a name that does not exist, a family that does not fit the dataset, or two that report the same score.
+    """
     known = metrics()
-    names = tuple(dict.fromkeys((*(info.object_metrics if objects else info.metrics), *more)))
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise UserError(f"dataset {info.name}: " + unknown("metric", missing[0], known))
-    families = tuple(known[name] for name in names)
+    chosen: dict[str, Metric] = {}
     owner: dict[str, str] = {}
-    for family in families:
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise UserError(f"dataset {info.name}: " + unknown("metric", name, known))
+        family = chosen[name] = known[name]
+        tasks = getattr(family, "tasks", (info.task,))
+        if info.task not in tasks:
+            raise UserError(f"metric '{name}' scores {tasks[0]} tasks; {info.name} is {info.task}")
+        if info.void and not getattr(family, "takes_void", True):
+            raise UserError(f"metric '{name}' knows no void label, which {info.name} has")
         for score in family.scores:
             if owner.setdefault(score.name, family.name) != family.name:
                 raise UserError(
                     f"metric families {owner[score.name]} and {family.name} both report '{score.name}'. Leave out one."
                 )
-    return families
+    return tuple(chosen.values())
 
 
 def unknown(what: str, name: str, available: Iterable[str]) -> str:

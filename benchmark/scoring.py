@@ -53,6 +53,30 @@ def undefined_scores(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
     return [name for name in names if name in scored.scores and scored.scores[name].value is None]
 
 
+def doubtful_intervals(scored: Scored) -> list[str]:
+    """Scores that lie outside of their own bootstrap interval."""
+    return [
+        name
+        for name, score in scored.scores.items()
+        if score.value is not None
+        and score.low is not None
+        and score.high is not None
+        and not score.low - 1e-12 <= score.value <= score.high + 1e-12
+    ]
+
+
+def score_warnings(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
+    """What the user should know of the scores: those of these families that are undefined, and doubtful intervals."""
+    found = [f"score {name} is undefined on these samples" for name in undefined_scores(scored, metrics)]
+    doubtful = doubtful_intervals(scored)
+    if doubtful:
+        found.append(
+            f"the interval does not hold the value of {', '.join(doubtful)}: a resample of so few samples misses whole "
+            "classes, so these intervals cannot be trusted"
+        )
+    return found
+
+
 def _add(table: Table, rows: Mapping[str, Mapping[str, float]]) -> None:
     for name, row in rows.items():
         table.setdefault(name, {}).update({key: defined(value) for key, value in row.items()})

@@ -37,10 +37,42 @@ def write_cityscapes(out: Path, pairs: Iterable[tuple[str, Array]]) -> None:
     pairs : iterable of (sample id, labels)
         Labels are labelIds (H, W) uint8.
     """
-    files = ((f"{sample_id}_pred_labelIds.png", _png(labels)) for sample_id, labels in pairs)
+    _write_files(out, ((f"{sample_id}_pred_labelIds.png", _png(labels)) for sample_id, labels in pairs))
+
+
+def write_cityscapes_objects(out: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
+    """Write found objects as the Cityscapes server and `evalInstanceLevelSemanticLabeling` take them.
+
+    Parameters
+    ----------
+    out : Path
+        A new folder, or a file ending in `.zip`. Holds `<city>_<sequence>_<frame>_pred.txt` afterwards, with a line
+        `mask labelId score` for each object, and the masks as 8-bit images (255 on the object) below `masks/`.
+    pairs : iterable of (sample id, objects)
+        Objects may overlap; an image without any has an empty file.
+    """
+    _write_files(out, _object_files(pairs))
+
+
+def _object_files(pairs: Iterable[tuple[str, Sequence[Object]]]) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the masks of every image, each image's list after its masks."""
+    for sample_id, objects in pairs:
+        lines = []
+        for number, found in enumerate(objects):
+            name = f"masks/{sample_id}_{number:03d}.png"
+            mask = found.mask
+            shown = mask if isinstance(mask, np.ndarray) else decode_rle(mask, f"object {number} of '{sample_id}'")
+            lines.append(f"{name} {found.label} {float(found.score)!r}\n")
+            yield name, _png(np.where(shown, 255, 0))
+        yield f"{sample_id}_pred.txt", "".join(lines).encode("ascii")
+
+
+def _write_files(out: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write files into a new folder, or into an archive where `out` ends in `.zip`."""
     if out.suffix.lower() != ".zip":
         with new_folder(out) as folder:
             for name, content in files:
+                (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_bytes(content)
         return
     with atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -48,30 +80,6 @@ def write_cityscapes(out: Path, pairs: Iterable[tuple[str, Array]]) -> None:
             entry = zipfile.ZipInfo(name, _ZIP_DATE)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content)
-
-
-def write_cityscapes_objects(folder: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
-    """Write found objects as the Cityscapes server and `evalInstanceLevelSemanticLabeling` take them.
-
-    Parameters
-    ----------
-    folder : Path
-        A new folder. Holds `<city>_<sequence>_<frame>_pred.txt` afterwards, with a line `mask labelId score` for each
-        object, and the masks as 8-bit images (255 on the object) below `masks/`.
-    pairs : iterable of (sample id, objects)
-        Objects may overlap; an image without any has an empty file.
-    """
-    with new_folder(folder) as place:
-        (place / "masks").mkdir()
-        for sample_id, objects in pairs:
-            lines = []
-            for number, found in enumerate(objects):
-                name = f"masks/{sample_id}_{number:03d}.png"
-                mask = found.mask
-                shown = mask if isinstance(mask, np.ndarray) else decode_rle(mask, f"object {number} of '{sample_id}'")
-                (place / name).write_bytes(_png(np.where(shown, 255, 0)))
-                lines.append(f"{name} {found.label} {float(found.score)!r}\n")
-            (place / f"{sample_id}_pred.txt").write_text("".join(lines), encoding="ascii")
 
 
 def write_voc2012(out: Path, pairs: Iterable[tuple[str, Array]], split: str, competition: int = 5) -> None:

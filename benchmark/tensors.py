@@ -71,6 +71,9 @@ def instances_of(values: Any, shape: tuple[int, ...], batch: bool) -> list[Array
     found = without_channel(integers(values, "instances"))
     if found.shape != shape:
         raise UserError(f"instances are of shape {shape_text(found)}; expected that of the target, {shape_text(shape)}")
+    limits = np.iinfo(np.int32)
+    if found.size and not (limits.min <= found.min() and found.max() <= limits.max):
+        raise UserError(f"instances hold numbers from {found.min()} to {found.max()}; they must fit into 32 bits")
     found = found.astype(np.int32)
     return list(found) if batch else [found]
 
@@ -91,6 +94,8 @@ def integers(values: Any, what: str) -> Array:
         return found.astype(np.uint8)
     if found.dtype.kind not in "iu":
         raise UserError(f"{what} holds {found.dtype} values; expected integer labels")
+    if found.dtype == np.uint64 and found.max(initial=0) > np.iinfo(np.int64).max:
+        raise UserError(f"{what} holds the value {found.max()}; labels fit into 64 bits with a sign")
     return found
 
 

@@ -353,8 +353,9 @@ class Statistic:
 class Metric(Protocol):
     """A metric family: frozen configuration, no state; all state is in the statistics.
 
-    A class attribute `releases_gil = True` says that `measure` mostly runs without the interpreter's lock, so that
-    samples are measured in threads; without it they are in processes.
+    Class attributes that may be left out: `releases_gil = True` says that `measure` mostly runs without the
+    interpreter's lock, so that samples are measured in threads, else in processes; `tasks` names the only tasks that
+    the family scores; `takes_void = False` says that it knows no void label.
     """
 
     @property

@@ -13,6 +13,8 @@ from cityscapesscripts.helpers.labels import labels as official_labels
 
 from segbench.data import read_all
 from segbench.images import label_map, read_array, read_image
+from segbench.layout import any_case, clashes, listing, refuse, twice, unpaired
+from segbench.sample_checks import where
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 CLASSES = tuple(
@@ -22,6 +24,8 @@ CLASSES = tuple(
 )
 SCORED = tuple(c for c, entry in zip(CLASSES, official_labels, strict=False) if not entry.ignoreInEval)
 _NAME = re.compile(r"([A-Za-z-]+_\d{6}_\d{6})(?!\d)")
+_ANY_NAME = re.compile(r"([^\d_]+_\d{6}_\d{6})(?!\d)")
+_LABELS, _IMAGE, _INSTANCES = "_gtFine_labelIds.png", "_leftImg8bit.png", "_gtFine_instanceIds.png"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Cityscapes:
 
     root: Path
     _labels: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="cityscapes",
@@ -78,21 +83,27 @@ class Cityscapes:
 
     def __post_init__(self) -> None:
         found: dict[str, Path] = {}
+        faults: dict[str, tuple[str, ...]] = {}
         for split in self.info.splits:
-            for path in sorted((self.root / "gtFine" / split).glob("*/*_gtFine_labelIds.png")):
-                found[path.name.removesuffix("_gtFine_labelIds.png")] = path
+            labels, wrong = _cities(self.root / "gtFine" / split, _LABELS)
+            wrong += [twice(i, found[i], path) for i, path in labels.items() if i in found]
+            found, faults[split] = {**labels, **found}, tuple(wrong)
+        found = dict(sorted(found.items(), key=lambda item: (self._split_index(item[1]), item[1].parts)))
         if not found:
             raise UserError(
                 f"no Cityscapes label maps below '{self.root}'. Expected {self.info.layout}. "
                 "Run 'bench data describe cityscapes'."
             )
         object.__setattr__(self, "_labels", found)
+        object.__setattr__(self, "_names", faults)
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Images of a split by city, sequence and frame; `all` is train and val."""
         if split != "all" and split not in self.info.splits:
             raise UserError(f"cityscapes has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
         wanted = ("train", "val") if split == "all" else (split,)
+        for name in wanted:
+            refuse(self._incomplete(name), self.info.name)
         chosen = tuple(i for i, path in self._labels.items() if path.parts[-3] in wanted)
         if not chosen:
             raise UserError(f"split '{split}' of cityscapes is empty below '{self.root}'. Expected {self.info.layout}.")
@@ -118,34 +129,90 @@ class Cityscapes:
         """The one file of a part, if it exists."""
         labels = self._path(sample_id)
         split, city = labels.parts[-3:-1]
-        path = {
-            "image": self.root / "leftImg8bit" / split / city / f"{sample_id}_leftImg8bit.png",
-            "labels": labels,
-            "instances": labels.with_name(f"{sample_id}_gtFine_instanceIds.png"),
-        }.get(part)
-        return (path,) if path is not None and path.is_file() else ()
+        if part == "image":
+            path = any_case(self.root / "leftImg8bit" / split / city / f"{sample_id}{_IMAGE}")
+        elif part == "instances":
+            path = any_case(labels.with_name(f"{sample_id}{_INSTANCES}"))
+        else:
+            path = labels if part == "labels" else None
+        return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By `<city>_<sequence>_<frame>` in the name of the file."""
-        found = _NAME.search(path.stem)
-        return found[1] if found and found[1] in ids else None
+        for pattern in (_NAME, _ANY_NAME):
+            found = pattern.search(path.stem)
+            if found and found[1] in ids:
+                return found[1]
+        return path.stem if path.stem in ids else None
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """Label ids of a grey PNG, or probabilities (19, H, W) in the order of the evaluated classes."""
         return label_map(values, where, self.info.classes)
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image, label map and instance map: decoding, sizes and pairs."""
-        return read_all(self, tuple(self._labels), ("image", "labels", "instances"), progress)
+        """Every image, label map and instance map: pairs, decoding, sizes, label values, and instances by label."""
+        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels", "instances"), progress)
 
     def check_counts(self) -> list[str]:
         """Splits have their official sizes."""
         faults = []
         for split in ("train", "val"):
-            found = sum(path.parts[-3] == split for path in self._labels.values())
-            if found != self.info.splits[split].official_size:
-                faults.append(f"split '{split}' has {found} images; official {self.info.splits[split].official_size}")
+            found, official = len(self._of(split)), self.info.splits[split].official_size
+            if found != official:
+                faults.append(f"split '{split}' has {found} label maps below '{self.root}'; official {official}")
         return faults
+
+    def check_pairs(self) -> list[str]:
+        """Images, label maps and instance maps that lack their counterparts, and names that are taken twice."""
+        faults = clashes(self._labels)
+        for split in self.info.splits:
+            faults += self._incomplete(split)
+            labels = self._of(split)
+            images, wrong = _cities(self.root / "leftImg8bit" / split, _IMAGE)
+            instances, more = _cities(self.root / "gtFine" / split, _INSTANCES)
+            faults += [*wrong, *more]
+            if images and not labels and self.info.splits[split].labelled:
+                faults.append(f"split '{split}': none of its {len(images)} images has a label map in 'gtFine/{split}'")
+            if images:
+                alone = [path for i, path in labels.items() if not self.files(i, "image")]
+                faults += [f"{path}: has no image in 'leftImg8bit/{split}'; fetch it" for path in alone]
+            faults += [f"{path}: has no label map; fetch it" for i, path in instances.items() if i not in labels]
+        return faults
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """Instance values are the label id, or label id x 1000 + number, at every pixel."""
+        if sample.labels is None or sample.instances is None:
+            return []
+        of_instances = np.where(sample.instances >= 1000, sample.instances // 1000, sample.instances)
+        different = int(np.count_nonzero(of_instances != sample.labels))
+        if not different:
+            return []
+        return [
+            f"{where(self, sample.id, 'instances')}: says another label than {where(self, sample.id, 'labels')} at "
+            f"{different} pixels; expected the label id, or label id x 1000 + number. Fetch both again."
+        ]
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has a label map, whether or not its split is whole."""
+        return tuple(self._labels)
+
+    def _incomplete(self, split: str) -> list[str]:
+        """What would silently make a split smaller, or leave some of its samples out of the scores of instances."""
+        labels, folder = self._of(split), self.root / "gtFine" / split
+        if not labels:
+            return list(self._names.get(split, ()))
+        images = _cities(self.root / "leftImg8bit" / split, _IMAGE)[0]
+        faults = [*self._names.get(split, ()), *unpaired(images, labels, str(folder))]
+        if _cities(folder, _INSTANCES)[0]:
+            alone = [path for i, path in labels.items() if not self.files(i, "instances")]
+            faults += [f"{path}: has no instance map, as others have. Fetch it again." for path in alone]
+        return faults
+
+    def _of(self, split: str) -> dict[str, Path]:
+        return {i: path for i, path in self._labels.items() if path.parts[-3] == split}
+
+    def _split_index(self, path: Path) -> int:
+        return list(self.info.splits).index(path.parts[-3])
 
     def _path(self, sample_id: str) -> Path:
         if sample_id not in self._labels:
@@ -160,3 +227,19 @@ class Cityscapes:
                 f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey PNG of {np.dtype(kind)}"
             )
         return values
+
+
+def _cities(folder: Path, ending: str) -> tuple[dict[str, Path], list[str]]:
+    """Files of every city of a split by sample id, in order, and what is wrong with their names."""
+    found: dict[str, Path] = {}
+    faults: list[str] = []
+    for city in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if city.is_symlink() and not city.exists():
+            faults.append(f"{city}: is a link that leads nowhere; expected the folder of a city")
+        if not city.is_dir() or city.name.startswith("."):
+            continue
+        files = listing(city, ending)
+        faults += files.faults
+        faults += [twice(i, found[i], path) for i, path in files.files.items() if i in found]
+        found = {**files.files, **found}
+    return found, faults

@@ -9,9 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from segbench.coco_annotations import true_objects
+from segbench.coco_annotations import annotated_sizes, true_objects
 from segbench.data import read_all
 from segbench.images import label_map, palette_color, read_array, read_image
+from segbench.layout import any_case, clashes, listing, refuse, twice, unpaired
+from segbench.sample_checks import where
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOID = 255
@@ -56,6 +58,7 @@ class COCOStuff:
 
     root: Path
     _labels: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="cocostuff",
@@ -122,22 +125,29 @@ class COCOStuff:
 
     def __post_init__(self) -> None:
         found: dict[str, Path] = {}
-        for folder in _FOLDERS.values():
-            for path in sorted((self.root / "stuffthingmaps" / folder).glob("*.png")):
-                found[path.stem] = path
+        faults: dict[str, tuple[str, ...]] = {}
+        for split, folder in _FOLDERS.items():
+            maps = listing(self.root / "stuffthingmaps" / folder, ".png")
+            both = [twice(i, found[i], path) for i, path in maps.files.items() if i in found]
+            faults[split] = (*maps.faults, *both)
+            found |= {i: path for i, path in maps.files.items() if i not in found}
         if not found:
             raise UserError(
                 f"no COCO-Stuff label maps below '{self.root}'. Expected {self.info.layout}. "
                 "Run 'bench data describe cocostuff'."
             )
         object.__setattr__(self, "_labels", found)
+        object.__setattr__(self, "_names", faults)
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Images of a split by name; `all` is train and val."""
         if split != "all" and split not in self.info.splits:
             raise UserError(f"cocostuff has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        wanted = _FOLDERS.values() if split == "all" else (_FOLDERS[split],)
-        chosen = tuple(i for i, path in self._labels.items() if path.parent.name in wanted)
+        wanted = tuple(_FOLDERS) if split == "all" else (split,)
+        for name in wanted:
+            refuse(self._unlabelled(name), self.info.name)
+        folders = [_FOLDERS[name] for name in wanted]
+        chosen = tuple(i for i, path in self._labels.items() if path.parent.name in folders)
         if not chosen:
             raise UserError(f"split '{split}' of cocostuff is empty below '{self.root}'. Expected {self.info.layout}.")
         return chosen
@@ -168,10 +178,13 @@ class COCOStuff:
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists; the objects of all images of a split share theirs."""
         labels = self._path(sample_id)
-        image = self.root / "images" / labels.parent.name / f"{sample_id}.jpg"
-        objects = self.root / "annotations" / f"instances_{labels.parent.name}.json"
-        path = {"image": image, "labels": labels, "objects": objects}.get(part)
-        return (path,) if path is not None and path.is_file() else ()
+        if part == "image":
+            path = any_case(self.root / "images" / labels.parent.name / f"{sample_id}.jpg")
+        elif part == "objects":
+            path = any_case(self.root / "annotations" / f"instances_{labels.parent.name}.json")
+        else:
+            path = labels if part == "labels" else None
+        return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the file, with or without leading zeros."""
@@ -182,17 +195,73 @@ class COCOStuff:
         return label_map(values, where, self.info.classes)
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image, label map and annotated object: decoding, sizes and pairs."""
-        return read_all(self, tuple(self._labels), ("image", "labels", "objects"), progress)
+        """Every image, label map and annotated object: pairs, decoding, sizes and label values."""
+        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels", "objects"), progress)
 
     def check_counts(self) -> list[str]:
         """Splits have their official sizes."""
         faults = []
-        for split, folder in _FOLDERS.items():
-            found = sum(path.parent.name == folder for path in self._labels.values())
-            if found != self.info.splits[split].official_size:
-                faults.append(f"split '{split}' has {found} images; official {self.info.splits[split].official_size}")
+        for split in _FOLDERS:
+            found, official = len(self._of(split)), self.info.splits[split].official_size
+            if found != official:
+                faults.append(f"split '{split}' has {found} label maps below '{self.root}'; official {official}")
         return faults
+
+    def check_pairs(self) -> list[str]:
+        """Images, label maps and annotations that lack their counterparts, and names that are taken twice."""
+        faults = clashes(self._labels)
+        for split, folder in _FOLDERS.items():
+            faults += self._unlabelled(split)
+            images, labels = listing(self.root / "images" / folder, ".jpg"), self._of(split)
+            faults += images.faults
+            if images.files and not labels:
+                faults.append(f"split '{split}': none of its {len(images.files)} images has a label map")
+            if images.files:
+                faults += [f"{path}: has no image; fetch it" for i, path in labels.items() if i not in images.files]
+            # The annotations of train2017 take long to read; a split that is whole lacks none of their images.
+            if len(labels) != self.info.splits[split].official_size:
+                faults += self._only_annotated(folder, labels)
+        return faults
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """The annotations give the image the size of its label map."""
+        if sample.labels is None or sample.objects is None:
+            return []
+        (path,) = self.files(sample.id, "objects")
+        size = annotated_sizes(path)[int(sample.id)]
+        if size == sample.labels.shape:
+            return []
+        return [
+            f"{path}: image {int(sample.id)} is {size[0]} x {size[1]}, its label map is {sample.labels.shape[0]} x "
+            f"{sample.labels.shape[1]} ({where(self, sample.id, 'labels')}); expected equal sizes. Fetch both again."
+        ]
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has a label map, whether or not its split is whole."""
+        return tuple(self._labels)
+
+    def _of(self, split: str) -> dict[str, Path]:
+        return {i: path for i, path in self._labels.items() if path.parent.name == _FOLDERS[split]}
+
+    def _unlabelled(self, split: str) -> list[str]:
+        """What makes a split smaller than it should be: images without label maps, names that are taken twice."""
+        folder, labels = self.root / "stuffthingmaps" / _FOLDERS[split], self._of(split)
+        images = listing(self.root / "images" / _FOLDERS[split], ".jpg").files if labels else {}
+        return [*self._names.get(split, ()), *unpaired(images, labels, str(folder))]
+
+    def _only_annotated(self, folder: str, labels: Mapping[str, Path]) -> list[str]:
+        """Images that the annotations list and that have no label map, in one sentence."""
+        path = any_case(self.root / "annotations" / f"instances_{folder}.json")
+        if path is None or not labels:
+            return []
+        try:
+            listed = annotated_sizes(path)
+        except UserError:  # named when samples are read
+            return []
+        missing = sorted(listed.keys() - {int(i) for i in labels if i.isdecimal() and len(i) < 20})
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        shown = ", ".join(map(str, missing[:3])) + more
+        return [f"{path}: lists images that have no label map in '{folder}': {shown}. Fetch them."] if missing else []
 
     def _path(self, sample_id: str) -> Path:
         if sample_id not in self._labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import ClassVar
 
 from segbench.data import read_all
 from segbench.images import binary_mask, binary_probabilities, count_pages, read_array, read_image
+from segbench.layout import any_case
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
@@ -67,7 +69,7 @@ class ISBI2012:
     )
 
     def __post_init__(self) -> None:
-        if not any((self.root / name).is_file() for name in (VOLUME, LABELS, CHALLENGE)):
+        if not any(any_case(self.root / name) for name in (VOLUME, LABELS, CHALLENGE)):
             raise UserError(
                 f"no ISBI 2012 stack below '{self.root}'. Expected {self.info.layout}. "
                 "Run 'bench data describe isbi2012'."
@@ -87,7 +89,7 @@ class ISBI2012:
             self._check_lengths()
             raise UserError(
                 f"split '{split}' of isbi2012 is slices {RANGES[split][0]}-{RANGES[split][-1]} of the {SLICES}-slice "
-                f"stack, but '{self.root / LABELS}' has {slices}. Use --split all to take every labelled slice."
+                f"stack, but '{self._existing(LABELS)}' has {slices}. Use --split all to take every labelled slice."
             )
         return tuple(f"slice-{page:02d}" for page in RANGES[split])
 
@@ -116,7 +118,8 @@ class ISBI2012:
             name = {"image": CHALLENGE}.get(part)
         else:
             name = {"image": VOLUME, "labels": LABELS}.get(part)
-        return (self.root / name,) if name and (self.root / name).is_file() else ()
+        path = self._stack(name) if name else None
+        return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By sample id, else by the last number in the file's name (slices count from 0)."""
@@ -133,40 +136,61 @@ class ISBI2012:
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Lengths of the stacks against each other, and every page's decoding, size and label values."""
-        ids: tuple[str, ...] = ()
-        faults = []
-        for split in ("all", "challenge"):
-            try:
-                ids += self.ids(split)
-            except UserError as error:
-                faults.append(str(error))
-        return faults + read_all(self, ids, ("image", "labels"), progress)
+        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels"), progress)
 
     def check_counts(self) -> list[str]:
         """Each official stack is there and has 30 pages."""
         faults = []
-        for path in (self.root / name for name in (VOLUME, LABELS, CHALLENGE)):
-            if not path.is_file():
-                faults.append(f"'{path}' is missing. Expected {self.info.layout}.")
-                continue
+        for name in (VOLUME, LABELS, CHALLENGE):
             try:
+                path = self._existing(name)
                 pages = count_pages(path)
-            except UserError:
-                continue  # reported by `check`
+            except UserError as error:
+                faults.append(str(error))
+                continue
             if pages != SLICES:
                 faults.append(f"{path}: has {pages} pages; the official stack has {SLICES}")
         return faults
 
+    def check_pairs(self) -> list[str]:
+        """Stacks that cannot be read or are there twice, and lengths of images and labels against each other."""
+        faults = []
+        for split in ("all", "challenge"):
+            try:
+                self.ids(split)
+            except UserError as error:
+                faults.append(str(error))
+        try:
+            self._check_lengths()
+        except UserError as error:
+            faults.append(str(error))
+        return list(dict.fromkeys(faults))
+
+    def readable(self) -> tuple[str, ...]:
+        """Every page of the labelled and of the unlabelled stack."""
+        ids: tuple[str, ...] = ()
+        for split in ("all", "challenge"):
+            with contextlib.suppress(UserError):  # named by `check_pairs`
+                ids += self.ids(split)
+        return ids
+
     def _existing(self, name: str) -> Path:
-        path = self.root / name
-        if not path.is_file():
-            raise UserError(f"'{path}' is missing. Expected {self.info.layout}.")
+        path = self._stack(name)
+        if path is None:
+            raise UserError(f"'{self.root / name}' is missing. Expected {self.info.layout}.")
         return path
+
+    def _stack(self, name: str) -> Path | None:
+        """The file of a stack, with its suffix in small letters or in capitals; None where there is none."""
+        path, capitals = self.root / name, (self.root / name).with_suffix(".TIF")
+        if path.exists() and capitals.exists() and not path.samefile(capitals):
+            raise UserError(f"'{path}' and '{capitals}' are both there; keep one of them")
+        return any_case(path)
 
     def _check_lengths(self) -> None:
         """Each image needs its label page; without images, or without labels, there is nothing to compare."""
-        volume, labels = self.root / VOLUME, self.root / LABELS
-        if volume.is_file() and labels.is_file() and count_pages(volume) != count_pages(labels):
+        volume, labels = (self._stack(name) for name in (VOLUME, LABELS))
+        if volume is not None and labels is not None and count_pages(volume) != count_pages(labels):
             raise UserError(
                 f"'{volume}' has {count_pages(volume)} pages and '{labels}' has {count_pages(labels)}; each image "
                 "needs its label page. Fetch both again."

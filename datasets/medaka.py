@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from segbench.data import read_all
+from segbench.errors import DamagedDataError
 from segbench.images import IMAGE_SUFFIXES, binary_mask, binary_probabilities, read_array, read_image
+from segbench.layout import refuse, wrong_name
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 View = Literal["ventral", "lateral"]
@@ -23,6 +25,8 @@ SOURCES: tuple[tuple[View, str, str, str, tuple[str, ...]], ...] = (
     ("lateral", "test", "test_images", "lateral_mask", ("lateral_sample_gray",)),
     ("lateral", "N0092", "test_images", "label_masks_N0092", ("frames_N0092",)),
 )
+PUBLISHED_WITHOUT_MASK = {("lateral", "train"): frozenset({2508})}
+"""Frames that the published set has no mask of."""
 NEW_SEQUENCE = 3
 """So many absent numbers in a row start a new sequence; fewer are missing frames."""
 
@@ -117,10 +121,11 @@ class Medaka:
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Frames of a split, by view, section and number; `all` is every frame that has a mask."""
+        if split != "all" and split not in self.info.splits:
+            raise UserError(f"medaka has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
+        refuse(self._unlabelled(split), self.info.name)
         if split == "all":
             return tuple(self._frames)
-        if split not in self.info.splits:
-            raise UserError(f"medaka has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
         if split == "test":
             chosen = tuple(i for i, f in self._frames.items() if f.section != "train")
         else:
@@ -178,14 +183,7 @@ class Medaka:
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Pairs of mask and image, and every file's decoding, size and mask values."""
-        faults = []
-        for _, _, name, masks, images in self._sources():
-            if masks and not images:
-                faults.append(f"{name}: none of its {len(masks)} masks has an image")
-                continue
-            faults += [f"{name}: mask {n:04d} has no image" for n in sorted(masks - images)]
-            faults += [f"{name}: image {n:04d} has no mask" for n in sorted(images - masks)]
-        return faults + read_all(self, tuple(self._frames), ("image", "labels"), progress)
+        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels"), progress)
 
     def check_counts(self) -> list[str]:
         """Number of masks of every set against the published one."""
@@ -197,12 +195,42 @@ class Medaka:
                 faults.append(f"{name}: has {len(masks)} masks; the published {view} set has {wanted}")
         return faults
 
+    def check_pairs(self) -> list[str]:
+        """Masks without image and images without mask of every set, and files that have no number."""
+        faults = self._unlabelled("all")
+        for _, _, name, masks, images in self._sources():
+            if masks and not images:
+                faults.append(f"{name}: none of its {len(masks)} masks has an image")
+            elif images and not masks:
+                faults.append(f"{name}: none of its {len(images)} images has a mask")
+            else:
+                faults += [f"{name}: mask {n:04d} has no image; fetch it" for n in sorted(masks - images)]
+        return faults
+
+    def readable(self) -> tuple[str, ...]:
+        """Every frame that has a mask."""
+        return tuple(self._frames)
+
+    def _unlabelled(self, split: str) -> list[str]:
+        """What makes a split smaller than it should be: images without masks, and masks without a number."""
+        faults = []
+        for view, section, name, masks, images in self._sources():
+            if split != "all" and (section == "train") == (split == "test"):
+                continue
+            faults += [f"{path}: {what}" for path, what in _nameless(self.root / name)]
+            if masks:
+                known = PUBLISHED_WITHOUT_MASK.get((view, section), frozenset())
+                missing = sorted(images - masks - known)
+                faults += [f"{name}: image {n:04d} has no mask. Fetch it, or take the image away." for n in missing]
+        return faults
+
     def _sources(self) -> Iterator[tuple[str, str, str, set[int], set[int]]]:
         """View, section, name, mask numbers and image numbers of every set."""
         for view, section, folder, masks, images in SOURCES:
             if self._view_of(section) in (view, "both"):
                 base = _section(self.root, folder)
-                yield view, section, f"{folder}/{masks}", set(_numbered(base / masks)), set(_images(base, images))
+                name = (base / masks).relative_to(self.root).as_posix()
+                yield view, section, name, set(_numbered(base / masks)), set(_images(base, images))
 
     def _frame(self, sample_id: str) -> _Frame:
         try:
@@ -249,9 +277,19 @@ def _numbered(folder: Path) -> dict[int, Path]:
             continue
         number = int(numbers[-1])
         if number in found:
-            raise UserError(f"'{found[number]}' and '{path}' both have the number {number}; keep one of them")
+            raise DamagedDataError(f"'{found[number]}' and '{path}' both have the number {number}; keep one of them")
         found[number] = path
     return dict(sorted(found.items()))
+
+
+def _nameless(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Image files of a folder that belong to no frame, and why."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            if not re.search(r"\d", path.stem):
+                yield path, "has no number in its name, so it belongs to no frame. Rename it, or take it away."
+            elif wrong_name(path.name):
+                yield path, f"{wrong_name(path.name)}. Rename it."
 
 
 def _images(section: Path, folders: Sequence[str]) -> dict[int, Path]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from segbench.data import read_all
 from segbench.images import label_map, palette_color, read_array, read_image
+from segbench.layout import Listing, any_case, clashes, listing, near_name, refuse, wrong_name
+from segbench.sample_checks import where
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 NAMES = (
@@ -78,22 +80,12 @@ class VOC2012:
     def ids(self, split: str) -> tuple[str, ...]:
         """Image names of a split in the order of its list; `all` is every image that has a label map."""
         if split == "all":
-            return tuple(sorted(path.stem for path in (self.root / "SegmentationClass").glob("*.png")))
+            refuse(self._unlabelled(), self.info.name)
+            return self.readable()
         if split not in self.info.splits:
             raise UserError(f"voc2012 has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        path = self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
-        try:
-            names = tuple(path.read_text(encoding="utf-8").split())
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"the list of split '{split}' of voc2012, '{path}', cannot be read ({error}). "
-                f"Expected {self.info.layout}. Use --split all to take every labelled image."
-            ) from error
-        for name in names:
-            if not name.replace("_", "").replace("-", "").isalnum():
-                raise UserError(f"{path}: '{name[:80]}' is no image name; expected one such as 2007_000033 per line")
-        if len(set(names)) < len(names) or not names:
-            raise UserError(f"{path}: {'is empty' if not names else 'names an image twice'}. Fetch it again.")
+        names = self._read_list(split)
+        refuse(self._listing("labels").faults, self.info.name)
         return names
 
     def group(self, sample_id: str) -> str:
@@ -103,23 +95,21 @@ class VOC2012:
 
     def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
         """One photograph: image (H, W, 3) uint8, labels (H, W) uint8, instances (H, W) int32."""
-        if not sample_id.replace("_", "").replace("-", "").isalnum() or not any(
-            self._path(sample_id, part).is_file() for part in _FOLDERS
-        ):
+        if wrong_name(sample_id) or not any(self.files(sample_id, part) for part in _FOLDERS):
             raise UserError(f"voc2012 has no sample '{sample_id}' below '{self.root}'")
         image = labels = instances = None
         if "image" in parts and self.files(sample_id, "image"):
-            image = read_image(self._path(sample_id, "image"))
+            image = read_image(self.files(sample_id, "image")[0])
         if "labels" in parts:
-            labels = self._indices(self._path(sample_id, "labels"))
+            labels = self._indices((self.files(sample_id, "labels") or (self._path(sample_id, "labels"),))[0])
         if "instances" in parts and self.files(sample_id, "instances"):
-            instances = self._indices(self._path(sample_id, "instances")).astype(np.int32)
+            instances = self._indices(self.files(sample_id, "instances")[0]).astype(np.int32)
         return Sample(sample_id, self.group(sample_id), 0, image, labels, instances)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists."""
-        path = self._path(sample_id, part) if part in _FOLDERS else None
-        return (path,) if path is not None and path.is_file() else ()
+        path = any_case(self._path(sample_id, part)) if part in _FOLDERS else None
+        return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the file."""
@@ -130,21 +120,100 @@ class VOC2012:
         return label_map(values, where, self.info.classes)
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image and label map: decoding, sizes and pairs."""
-        return read_all(self, self.ids("all"), ("image", "labels", "instances"), progress)
+        """Every image, label map and instance map: pairs, decoding, sizes, label values, and instances by label."""
+        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels", "instances"), progress)
 
     def check_counts(self) -> list[str]:
-        """The lists of train and val have their official lengths."""
+        """The lists have their official lengths."""
         faults = []
-        for split in ("train", "val"):
+        for split in ("train", "val", *(["trainval"] if self._list("trainval").exists() else [])):
             try:
                 found = len(self.ids(split))
             except UserError as error:
                 faults.append(str(error))
                 continue
             if found != self.info.splits[split].official_size:
-                faults.append(f"split '{split}' has {found} images; official {self.info.splits[split].official_size}")
+                official = self.info.splits[split].official_size
+                faults.append(f"{self._list(split)}: split '{split}' has {found} names; official {official}")
         return faults
+
+    def check_pairs(self) -> list[str]:
+        """Listed names without files, label and instance maps without counterparts, and names that are taken twice."""
+        maps, images, instances = (self._listing(part) for part in ("labels", "image", "instances"))
+        faults = [*self._unlabelled(), *images.faults, *instances.faults, *clashes(maps.files)]
+        if images.files:
+            faults += [
+                f"{path}: has no image in JPEGImages; fetch it"
+                for i, path in maps.files.items()
+                if i not in images.files
+            ]
+            names = self._names("test")
+            faults += [f"{self._list('test')}: names '{i}', which has no image" for i in names if i not in images.files]
+        if instances.files:
+            alone = [path for i, path in maps.files.items() if i not in instances.files]
+            faults += [f"{path}: has no instance map in SegmentationObject; fetch it" for path in alone]
+        return faults
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """Objects and classes cover the same pixels, where neither is void."""
+        if sample.labels is None or sample.instances is None:
+            return []
+        inside = (sample.labels != VOID) & (sample.instances != VOID)
+        different = int(np.count_nonzero(((sample.labels > 0) != (sample.instances > 0)) & inside))
+        if not different:
+            return []
+        return [
+            f"{where(self, sample.id, 'instances')}: its foreground is not that of "
+            f"{where(self, sample.id, 'labels')} at {different} pixels; expected objects where there are classes. "
+            "Fetch both again."
+        ]
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has a label map, listed or not."""
+        return tuple(self._listing("labels").files)
+
+    def _unlabelled(self) -> list[str]:
+        """What makes the labelled set smaller than it should be: names and instance maps without a label map."""
+        maps, folder = self._listing("labels"), self.root / _FOLDERS["labels"][0]
+        owners = {i: f"{path}: its image" for i, path in self._listing("instances").files.items()}
+        for split in ("trainval", "val", "train"):
+            owners |= {name: f"{self._list(split)}: '{name}'" for name in self._names(split)}
+        missing = [
+            f"{owner} has no label map in '{folder}'. Fetch it again.{near_name(name, maps.files)}"
+            for name, owner in owners.items()
+            if name not in maps.files
+        ]
+        return [*maps.faults, *missing]
+
+    def _listing(self, part: Part) -> Listing:
+        return listing(self.root / _FOLDERS[part][0], _FOLDERS[part][1])
+
+    def _list(self, split: str) -> Path:
+        return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
+
+    def _names(self, split: str) -> tuple[str, ...]:
+        """The names of a list, none if it is missing or broken."""
+        try:
+            return self._read_list(split)
+        except UserError:
+            return ()
+
+    def _read_list(self, split: str) -> tuple[str, ...]:
+        path = self._list(split)
+        try:
+            lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+            names = tuple(line for line in lines if line)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"the list of split '{split}' of voc2012, '{path}', cannot be read ({error}). "
+                f"Expected {self.info.layout}. Use --split all to take every labelled image."
+            ) from error
+        for name in names:
+            if wrong_name(name):
+                raise UserError(f"{path}: '{name[:80]}' is no image name; expected one such as 2007_000033 per line")
+        if len(set(names)) < len(names) or not names:
+            raise UserError(f"{path}: {'is empty' if not names else 'names an image twice'}. Fetch it again.")
+        return names
 
     def _path(self, sample_id: str, part: Part) -> Path:
         folder, suffix = _FOLDERS[part]

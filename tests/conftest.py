@@ -63,7 +63,8 @@ def bench(tmp_path: Path) -> Run:
     """Run `bench` as a user does, in an empty folder with no data of its own."""
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "SEGBENCH_DATA": str(tmp_path / "data"), "COLUMNS": "200", **environment}
+        places = {"SEGBENCH_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        env = {**os.environ, **places, "COLUMNS": "200", **environment}
         command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False)
 

@@ -25,8 +25,8 @@ from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.medaka import Medaka
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
-from segbench.library_conventions import OFFICIAL, OFFICIAL_BINARY, changes, conventions
-from segbench.metrics.overlap import BinaryOverlap, CityscapesOverlap, COCOStuffOverlap, VOC2012Overlap
+from segbench.library_conventions import OFFICIAL, OFFICIAL_BINARY, changes, conventions, official
+from segbench.metrics.overlap import BinaryOverlap, CityscapesOverlap, COCOStuffOverlap, Overlap, VOC2012Overlap
 from segbench.metrics.partition import Partition
 from segbench.records import write_record
 from segbench.registry import metrics
@@ -35,10 +35,11 @@ from segbench.statistics import Statistics
 from segbench.types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
 
 VOID = 255
-
+GOLDEN = Path(__file__).parent / "golden"
 
 ROWS = [(VOC2012.info, row, call) for row in conventions(VOC2012.info) for call in row.used_by]
 ROWS += [(Medaka.info, row, call) for row in conventions(Medaka.info) for call in row.used_by]
+ROWS += [(VOC2012.info, OFFICIAL["iou_class"], "cityscapesScripts")]  # its official functions, on VOC's label maps
 
 
 def _maps(seed: int, classes: int) -> tuple[Array, Array]:
@@ -88,6 +89,7 @@ def test_every_row_names_a_library_that_is_run_here() -> None:
     from library_scores import BINARY, MULTICLASS
 
     assert {call for *_, call in ROWS} == MULTICLASS.keys() | BINARY.keys()
+    assert all(row.used_by for row in OFFICIAL.values())
     for info in (VOC2012.info, Medaka.info, Cityscapes.info, COCOStuff.info):
         rows = conventions(info)
         assert all(row.used_by for row in rows)
@@ -252,7 +254,11 @@ def test_one_set_of_predictions_scores_more_than_20_points_apart(voc_run: Path) 
     rows = {row["name"]: row for row in found["rows"]}
     assert rows["miou"]["value"] is None
     assert rows["miou"]["difference_points"] is None
-    assert "cityscapesScripts" in rows["miou_defined"]["used_by"]
+    assert rows["miou"]["used_by"] == ["VOCevalseg"]
+    assert rows["miou_defined"]["used_by"][0] == "VOCevalseg, over defined classes"
+    assert "scikit-learn jaccard_score(average='macro') of the counted pixels" in rows["miou_defined"]["used_by"]
+    assert [name for name, row in rows.items() if row["official"]] == ["miou_defined", "miou"]
+    assert not any("cityscapes" in call for row in found["rows"] for call in row["used_by"])
     values = [row["value"] for row in found["rows"] if row["value"] is not None and row["value"] >= 0]
     assert 100 * (max(values) - min(values)) > 20
     for row in found["rows"]:
@@ -272,9 +278,67 @@ def test_for_people(bench: Run, voc_run: Path) -> None:
     lines = [line for line in done.stdout.splitlines() if line.strip()]
     assert "miou_defined under every convention" in lines[0]
     assert "miou_defined (official)" in lines[3]
+    assert "VOCevalseg, over defined classes" in lines[4]
     assert "MONAI MeanIoU(ignore_index=void)" in done.stdout
     assert "points apart" in lines[-1]
     assert "false positives  " in done.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_name_is_broken_within_a_word(columns: int, bench: Run, voc_run: Path) -> None:
+    done = bench("explain", voc_run, COLUMNS=str(columns))
+    lines = done.stdout.splitlines()
+    start = next(n for n, line in enumerate(lines) if "value" in line)
+    end = next(n for n, line in enumerate(lines) if line.split()[:2] == ["rule", "from"])
+    assert all(len(line) <= columns for line in lines[:end])
+    words = {word for line in lines[start:end] for word in line.split()}
+    expected = {word for row in explain(voc_run)["rows"] for text in (row["name"], *row["used_by"]) for word in text.split()}
+    assert expected <= words
+
+
+def _golden_run(name: str, tmp_path: Path) -> tuple[Path, dict[str, float]]:
+    """A run of the golden predictions, and the official tools' numbers by score."""
+    root, predictions = GOLDEN / name, tmp_path / "predictions"
+    shutil.copytree(root / "predictions", predictions)
+    if name == "voc2012":
+        mean = json.loads((root / "official.json").read_text())["mean_percent"] / 100
+        expected = {"miou": mean, "miou_defined": mean}
+    elif name == "cocostuff":
+        (predictions / "pair5.png").unlink()  # the official scores are of the pairs 0 to 4
+        scores = json.loads((root / "results.json").read_text())["pairs0_4"]
+        expected = {"miou_171": scores["mmseg_171"]["mIoU"], "miou_182": scores["thing_stuff_182"]["Mean IoU"]}
+    else:
+        expected = {"iou_class": json.loads((root / "pixel_results.json").read_text())["averageScoreClasses"]}
+    request = EvaluateRequest(name, predictions, root=root, out=tmp_path / "run", partial=True)
+    return evaluate_files(request, Reporter(quiet=True))[0], expected
+
+
+@pytest.mark.parametrize(
+    ("name", "tools"),
+    [
+        ("voc2012", {"miou": "VOCevalseg", "miou_defined": "VOCevalseg, over defined classes"}),
+        ("cocostuff", {"miou_171": "MMSegmentation (IoUMetric)", "miou_182": "deeplab-pytorch"}),
+        ("cityscapes", {"iou_class": "cityscapesScripts"}),
+    ],
+)
+def test_every_official_row_is_the_number_of_the_tool_that_it_names(
+    name: str, tools: dict[str, str], tmp_path: Path
+) -> None:
+    run, expected = _golden_run(name, tmp_path)
+    rows = {row["name"]: row for row in explain(run)["rows"] if row["official"]}
+    assert {key: row["used_by"][0] for key, row in rows.items()} == tools
+    assert {key: row["value"] for key, row in rows.items()} == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_plain_miou_of_any_label_set_has_no_official_tool() -> None:
+    """Unlike VOC's it is defined where a class is absent."""
+    random = np.random.default_rng(2)
+    truth, predicted = random.integers(0, 5, (2, 3, 20, 20)).astype(np.uint8)
+    statistics = _statistics(Overlap(), VOC2012.info, truth, predicted)
+    (own,) = official(VOC2012.info, [score.name for score in Overlap.scores]).values()
+    assert (own.name, own.used_by) == ("miou", ())
+    expected = Overlap().compute(statistics, VOC2012.info)["miou"]
+    assert value(statistics, VOC2012.info, own) == pytest.approx(expected, abs=1e-14)
 
 
 def test_for_machines(bench: Run, voc_run: Path) -> None:
@@ -327,4 +391,6 @@ def test_a_run_without_pixel_counts_says_so(stacks: Path) -> None:
 def test_rules_change_one_thing() -> None:
     start = OFFICIAL["miou_defined"]
     for rule, changed in changes(VOC2012.info, start):
-        assert replace(changed, name="", used_by=(), **{rule: getattr(start, rule)}) == replace(start, name="")
+        assert replace(changed, name="", used_by=(), **{rule: getattr(start, rule)}) == replace(
+            start, name="", used_by=()
+        )

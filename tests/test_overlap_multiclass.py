@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,14 @@ from hypothesis.extra import numpy as hnp
 from scenes import disturbed, label_map
 from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
+from segbench.datasets.medaka import Medaka
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
+from segbench.evaluation import evaluate
 from segbench.metrics.overlap import CityscapesOverlap, COCOStuffOverlap, VOC2012Overlap
+from segbench.predictions import find_predictions
+from segbench.registry import families, metrics_of
+from segbench.scoring import doubtful_intervals, score, score_warnings
 from segbench.statistics import Statistics
 from segbench.testing import check_metric
 from segbench.types import ClassInfo, DatasetInfo, Metric, Prediction, Sample, Statistic
@@ -215,3 +221,37 @@ def test_counts_stay_exact_above_2_to_the_24() -> None:
     statistics = [Statistic(metric.name, name, "g", 0, columns) for name in "ab"]
     assert metric.per_class(statistics, info)["aeroplane"]["pixels"] == 2 * big
     assert metric.compute(statistics, info)["pixel_accuracy"] == 2 * big / (2 * big + 2)
+
+
+def test_families_that_do_not_fit_a_dataset_are_refused() -> None:
+    with pytest.raises(UserError, match="'partition' scores binary tasks; voc2012 is multiclass"):
+        metrics_of(VOC2012.info, more=("partition",))
+    with pytest.raises(UserError, match="both report 'miou'"):
+        metrics_of(VOC2012.info, more=("overlap",))
+    with pytest.raises(UserError, match="knows no void label"):
+        families(replace(Medaka.info, ignore_label=9), ("partition",))
+    assert [m.name for m in metrics_of(Cityscapes.info, more=("boundary",))][-1] == "boundary"
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1])
+def test_labels_beyond_64_bits_with_a_sign_are_refused(value: int) -> None:
+    sample = Sample("scene-7", "g", 0, labels=np.zeros((1, 2), np.uint8))
+    with pytest.raises(UserError, match=f"scene-7.*{value}"):
+        VOC2012Overlap().measure(sample, Prediction(labels=np.array([[0, value]], np.uint64)), VOC2012.info)
+
+
+def test_an_interval_that_misses_its_score_is_pointed_out() -> None:
+    metric, info = COCOStuffOverlap(), COCOStuff.info
+    golden = Path(__file__).parent / "golden" / "cocostuff"
+    dataset = COCOStuff(golden)
+    found = find_predictions(dataset, dataset.ids("val"), golden / "predictions")
+    items = evaluate(dataset, [metric], found.files.items())
+    scored = score(items, [metric], info)
+    outside = doubtful_intervals(scored)
+    for name, value in scored.scores.items():
+        assert value.value is not None
+        assert value.low is not None
+        assert value.high is not None
+        assert (name in outside) == (not value.low - 1e-12 <= value.value <= value.high + 1e-12)
+    assert "miou_171" in outside
+    assert any("miou_171" in warning for warning in score_warnings(scored, [metric]))

@@ -234,9 +234,9 @@ def test_evaluated_files_with_added_families_and_void(tmp_path: Path) -> None:
         Image.fromarray(random.integers(0, 3, (20, 20)).astype(np.uint8)).save(predictions / f"{name}.png")
     request = EvaluateRequest("voc2012", predictions, root=root, out=tmp_path / "run", metrics=("boundary",))
     checks = _checks(evaluate_files(request, Reporter(quiet=True))[0], root)
-    assert all(ok for ok, _ in checks.values())
+    assert all(ok for name, (ok, _) in checks.items() if name != "predictions")
     assert {"score miou_defined", "score boundary_iou", "data_sha256"} <= checks.keys()
-    assert "predictions" not in checks
+    assert checks["predictions"] == (None, "not checked: the run did not keep them (--save-predictions)")
     assert checks["score miou"] == (True, "undefined")
 
 
@@ -252,3 +252,19 @@ def test_an_unlabelled_split_has_nothing_to_recompute(run: Path) -> None:
     assert _checks(challenge) == {"scores": (True, "the split has no public labels, so nothing is scored")}
     with pytest.raises(UserError, match="holds no scored sample"):
         explain(challenge)
+
+
+def test_a_partial_run_that_claims_to_be_complete_is_found(tmp_path: Path, made: Path) -> None:
+    root = made / "data" / "isbi2012"
+    pages = tifffile.imread(root / "train-labels.tif")
+    predictions = tmp_path / "predictions"
+    predictions.mkdir()
+    for page in range(25, 29):
+        Image.fromarray(pages[page]).save(predictions / f"slice-{page:02d}.png")
+    request = EvaluateRequest("isbi2012", predictions, root=root, partial=True, out=tmp_path / "partial")
+    folder, record = evaluate_files(request, Reporter(quiet=True))
+    assert not record.complete
+    assert _failed(folder, root) == {}
+    assert _checks(folder, root)["predictions"][0] is None
+    _edit_record(folder, lambda content: content.update(complete=True))
+    assert "complete" in _failed(folder, root)

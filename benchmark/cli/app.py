@@ -112,7 +112,9 @@ def run(
     save_predictions: Annotated[
         bool, typer.Option("--save-predictions", help="Keep predictions in the run folder.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Threads or processes that measure; 0 measures as it predicts.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads or processes that measure; 0 measures as it predicts.")
+    ] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run of the same settings.")
     ] = False,
@@ -157,6 +159,9 @@ def evaluate(
         bool, typer.Option("--partial", help="Score a deliberate subset; recorded as incomplete.")
     ] = False,
     out: Out = None,
+    save_predictions: Annotated[
+        bool, typer.Option("--save-predictions", help="Keep the scored predictions in the run folder.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Threads or processes that measure. [default: chosen by size]")
     ] = None,
@@ -173,7 +178,9 @@ def evaluate(
 
     options = parse_settings(settings or [])
     extra = tuple(metrics or ())
-    request = EvaluateRequest(dataset, predictions, name, split, root, partial, out, workers, options, extra)
+    request = EvaluateRequest(
+        dataset, predictions, name, split, root, partial, out, workers, options, extra, save_predictions
+    )
     with output.interruptible():
         folder, record = evaluate_files(request, output.reporter(quiet))
     output.record(folder, record, json, quiet)
@@ -286,21 +293,37 @@ def data_status(dataset: Name, root: Root = None, json: Json = False, quiet: Qui
     output.status(status(dataset, root), json, quiet)
 
 
-@data_app.command("describe", epilog="Example: bench data describe isbi2012")
-def data_describe(dataset: Name, json: Json = False, quiet: Quiet = False) -> None:
-    """Show classes, splits, official layout, licence and citation."""
+@data_app.command("describe", epilog="Example: bench data describe folder --root mine --write")
+def data_describe(
+    dataset: Name,
+    root: Root = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Guess the classes of a folder of your own and write its classes.yaml.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show classes, splits, official layout, licence and citation; with a root also what is there."""
     from ..commands.data import describe
 
-    output.description(describe(dataset), json, quiet)
+    with output.interruptible():
+        about = describe(dataset, root, write=write, reporter=output.reporter(quiet))
+    output.description(about, json, quiet)
 
 
 @data_app.command("verify", epilog="Example: bench data verify isbi2012 --root data/isbi2012")
-def data_verify(dataset: Name, root: Root = None, json: Json = False, quiet: Quiet = False) -> None:
-    """Check every file: counts, decoding, sizes, label values and pairs. Exit status 1 if anything is wrong."""
+def data_verify(
+    dataset: Name,
+    root: Root = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file again, also unchanged ones.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check every file: numbers, pairs, decoding, sizes, label values, leaks. Exit status 1 if anything is wrong."""
     from ..commands.data import verify
 
     with output.interruptible():
-        found = verify(dataset, root, output.reporter(quiet))
+        found = verify(dataset, root, output.reporter(quiet), cache=not no_cache)
     output.faults(found, json)
     if found["faults"]:
         raise typer.Exit(1)

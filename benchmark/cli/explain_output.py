@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import output
 from .output import _safe, _stdout, _table, _value
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _WORDS = {
     "pooled": "pooled",
@@ -36,13 +39,7 @@ def explanation(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     console.print(
         f"[bold]{name}[/] on [bold]{found['dataset']}[/]{origin}: {found['explained']} under every convention"
     )
-    table = _table("convention", "value", "points", "used by")
-    for row in found["rows"]:
-        used_by = "\n".join(_safe(call) for call in row["used_by"]) or output.UNDEFINED
-        mark, name = ("[bold]", f"{row['name']} (official)") if row["official"] else ("", row["name"])
-        values = [f"{mark}{text}" for text in (name, _value(row["value"]), _points(row["difference_points"]))]
-        table.add_row(*values, used_by)
-    console.print(table)
+    console.print(_rows(found["rows"]))
     if not quiet:
         rules_table = _table("rule", "from", "to", "points")
         for rule in found["rules"]:
@@ -54,6 +51,24 @@ def explanation(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
         )
     for note in found["notes"]:
         console.print(f"note: {_safe(note)}", soft_wrap=True)
+
+
+def _rows(rows: list[dict[str, Any]]) -> Table:
+    """Every convention with those that follow it below its name: lines of calls fold between words at 80 columns."""
+    from rich.console import Group
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    table = _table("value", "points", "convention, and who follows it")
+    for row in rows:
+        style = "bold" if row["scored"] else ""
+        users = Grid.grid(padding=(0, 1))
+        for call in row["used_by"]:
+            users.add_row("  ·", Text(call))
+        name = row["name"] + (" (official)" if row["official"] else " (scored)" if row["scored"] else "")
+        values = (Text(text, style) for text in (_value(row["value"]), _points(row["difference_points"])))
+        table.add_row(*values, Group(Text(name, style), *([users] if row["used_by"] else [])))
+    return table
 
 
 def verification(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:

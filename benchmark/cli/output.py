@@ -21,6 +21,7 @@ quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
 
 UNDEFINED = "–"
+_TABLE_WIDTH = 5
 _COUNTS = frozenset({"pixels", "one_sided_images"})
 
 
@@ -95,9 +96,9 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
         console.print(_score_table(result))
         console.print(_interval_note(result))
     if result.per_class and not (be_quiet or quiet):
-        console.print(_class_table("class", result.per_class))
-        if result.per_category:
-            console.print(_class_table("category", result.per_category))
+        for what, rows in (("class", result.per_class), ("category", result.per_category)):
+            for table in _class_tables(what, rows):
+                console.print(table)
     cost = result.cost
     if cost.train_s is not None:
         console.print(
@@ -145,17 +146,23 @@ def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
         needs = " (account needed)" if file["login"] else ""
         facts.add_row("download", _safe(f"{file['filename']}{needs}: {file['summary']} <{file['url']}>"))
     console.print(facts)
-    splits = _table("split", "official size", "what")
+    here = about.get("found", {})
+    splits = _table("split", "official size", *(["here"] if here else []), "what")
     for name, split in about["splits"].items():
         mark = " (default)" if name == about["default_split"] else ""
-        splits.add_row(name + mark, _cell(split["official_size"]), _safe(split["summary"]))
+        size = [_cell(here[name])] if here else []
+        splits.add_row(name + mark, _cell(split["official_size"]), *size, _safe(split["summary"]))
     console.print(splits)
     classes = _table("id", "class", "kind", "colour")
     for entry in about["classes"]:
         red, green, blue = entry["color"]
         swatch = f"[on rgb({red},{green},{blue})]    [/] #{red:02x}{green:02x}{blue:02x}"
-        classes.add_row(str(entry["id"]), entry["name"], entry["kind"], swatch)
+        classes.add_row(str(entry["id"]), _safe(entry["name"]), entry["kind"], swatch)
     console.print(classes)
+    if "proposal" in about:
+        state = "Wrote" if about["written"] else "Guessed, and not written (add --write)"
+        console.print(f"{state}: {_safe(about['path'])}\n", soft_wrap=True)
+        print(printable(about["proposal"]))
 
 
 def faults(found: dict[str, Any], as_json: bool) -> None:
@@ -165,12 +172,19 @@ def faults(found: dict[str, Any], as_json: bool) -> None:
         return
     console = _stdout()
     what = f"{found['dataset']} ({found['origin']}) at {_safe(found['root'])}: {found['n']} labelled samples"
-    if not found["faults"]:
-        console.print(f"[green]fine[/]: {what}; every file was read")
-        return
-    console.print(f"[red]{len(found['faults'])} faults[/]: {what}")
+    looked = f"{found['read']} samples read, {found['cached']} unchanged since they were found sound"
+    state = f"[red]{len(found['faults'])} faults[/]" if found["faults"] else "[green]fine[/]"
+    console.print(f"{state}: {what}; {looked}", soft_wrap=True)
     for fault in found["faults"]:
-        console.print(f"- {_safe(fault)}")
+        console.print(f"- {_safe(fault)}", soft_wrap=True)
+    for warning in found["warnings"]:
+        console.print(f"- [yellow]warning:[/] {_safe(warning)}", soft_wrap=True)
+    splits = _table("split", "samples", "official", "fingerprint of the truth")
+    for name, split in found["splits"].items():
+        short = _cell(split["data_sha256"])[:16]
+        splits.add_row(_safe(name), _cell(split["n"]), _cell(split["official"]), short)
+    if found["splits"]:
+        console.print(splits)
 
 
 def downloaded(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
@@ -215,15 +229,16 @@ def _interval_note(result: Record) -> str:
     )
 
 
-def _class_table(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> Table:
+def _class_tables(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> Iterator[Table]:
+    """Tables of a few quantities each, so that they fit into a terminal."""
     quantities = list(dict.fromkeys(key for row in rows.values() for key in row))
-    table = _table(what, *quantities)
-    for name, row in rows.items():
-        cells = [
-            f"{row[q]:,.0f}" if q in _COUNTS and row.get(q) is not None else _value(row.get(q)) for q in quantities
-        ]
-        table.add_row(_safe(name), *cells)
-    return table
+    for start in range(0, len(quantities), _TABLE_WIDTH):
+        shown = quantities[start : start + _TABLE_WIDTH]
+        table = _table(what, *shown)
+        for name, row in rows.items():
+            cells = [f"{row[q]:,.0f}" if q in _COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown]
+            table.add_row(_safe(name), *cells)
+        yield table
 
 
 def _interval(score: Score) -> str:

@@ -70,9 +70,12 @@ def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, Any], reporter: Reporter) -> None:
-    """Warn of a split of another size than the official one; options such as a view choose a part on purpose."""
+    """Warn of a split of another size than the official one; options such as a view choose a part on purpose.
+
+    Synthetic data is smaller on purpose too.
+    """
     official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
-    if official not in (None, found) and not options:
+    if official not in (None, found) and not options and origin_of(dataset.root) == "real":
         reporter.warn(f"split '{split}' has {found} samples below '{dataset.root}'; the official one has {official}")
 
 

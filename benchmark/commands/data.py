@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..data import Location, default_root, ids_sha256, locate, origin_of, synthetic_root
+from ..data import Location, default_root, locate, origin_of, synthetic_root
+from ..definitions import SelfDefined
+from ..errors import DamagedDataError
+from ..files import write_text
 from ..registry import dataset_class, make_dataset
 from ..reporting import Reporter
-from ..types import DatasetInfo, UserError
+from ..types import Dataset, DatasetInfo, UserError
+from ..verification import Report, verify_dataset
+from ..verified import Verified
 from .common import synthesize as write_synthetic
 from .download import describe_downloads
 
@@ -29,18 +35,61 @@ def status(name: str, root: Path | None) -> dict[str, Any]:
                 entry["problem"] = str(error)
             else:
                 entry.update(found=True, origin=origin_of(place))
-                for split in (*info.splits, "all"):
-                    try:
-                        entry["splits"][split] = len(dataset.ids(split))
-                    except UserError:
-                        entry["splits"][split] = None
+                entry["splits"] = {split: _size(dataset, split) for split in (*dataset.info.splits, "all")}
         found.append(entry)
     return {"dataset": info.name, "places": found}
 
 
-def describe(name: str) -> dict[str, Any]:
-    """Classes, splits, metrics, layout, licence and citation of a dataset."""
-    info: DatasetInfo = dataset_class(name).info
+def describe(
+    name: str, root: Path | None = None, *, write: bool = False, reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Classes, splits, metrics, layout, licence and citation of a dataset; below a root also what is there.
+
+    With `write` the classes of a dataset that defines itself are guessed and written down below the root; without it
+    a guess is returned as `proposal` where there is no definition yet.
+    """
+    cls = dataset_class(name)
+    if write and (root is None or not issubclass(cls, SelfDefined)):
+        raise UserError("--write guesses the classes of a folder of your own; use it with: folder --root DIR")
+    if root is None:
+        return _about(cls.info)
+    location = locate(cls.info, root, "auto", None)
+    guess = {}
+    if issubclass(cls, SelfDefined) and (write or not cls.is_defined(root)):
+        guess = _guess(cls, root, write, reporter or Reporter(quiet=True))
+        if not write:
+            return {**_about(cls.info_of(guess["definition"])), "root": str(root), "found": {}, **guess}
+    dataset = make_dataset(cls.info.name, location.root)
+    found = {split: _size(dataset, split) for split in (*dataset.info.splits, "all")}
+    return {**_about(dataset.info), "root": str(root), "origin": location.origin, "found": found, **guess}
+
+
+def _guess(cls: type[Any], root: Path, write: bool, reporter: Reporter) -> dict[str, Any]:
+    if write and cls.is_defined(root):
+        raise UserError(
+            f"'{root}' says already what its classes are, which is not written over. Edit that, or move it away first."
+        )
+    with reporter.progress("looking at masks") as update:
+        proposal = cls.propose(root, lambda done, total: update(done, total, ""))
+    if write:
+        write_text(proposal.path, proposal.text)
+    return {
+        "path": str(proposal.path),
+        "written": write,
+        "proposal": proposal.text,
+        "definition": dict(proposal.definition),
+    }
+
+
+def _size(dataset: Dataset, split: str) -> int | None:
+    """Number of samples of a split, None where it has none."""
+    try:
+        return len(dataset.ids(split))
+    except UserError:
+        return None
+
+
+def _about(info: DatasetInfo) -> dict[str, Any]:
     return {
         "name": info.name,
         "aliases": list(info.aliases),
@@ -69,29 +118,22 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
-def verify(name: str, root: Path | None, reporter: Reporter) -> dict[str, Any]:
-    """Read every file of a dataset; `faults` is empty when all is well."""
+def verify(name: str, root: Path | None, reporter: Reporter, *, cache: bool = True) -> dict[str, Any]:
+    """Check a dataset on disk; `faults` is empty when all is well. With `cache` unchanged files are not read again."""
     info: DatasetInfo = dataset_class(name).info
     location: Location = locate(info, root, "auto", None)
-    dataset = make_dataset(info.name, location.root)
-    with reporter.progress(f"verifying {info.name}") as update:
-        faults = dataset.check(lambda done, total: update(done, total, ""))
-    if location.origin == "real":
-        # Synthetic data is smaller than the official set on purpose.
-        faults = [*dataset.check_counts(), *faults]
+    report, verified = Report(), Verified()
     try:
-        ids = dataset.ids("all")
-    except UserError as error:
-        ids, faults = (), [*faults, str(error)]
-    faults = list(dict.fromkeys(faults))
-    return {
-        "dataset": info.name,
-        "root": str(location.root),
-        "origin": location.origin,
-        "n": len(ids),
-        "ids_sha256": ids_sha256(ids),
-        "faults": faults,
-    }
+        dataset = make_dataset(info.name, location.root)
+        verified = Verified.of(dataset) if cache else verified
+        with reporter.progress(f"verifying {info.name}") as update:
+            report = verify_dataset(dataset, location.origin, verified, lambda done, total: update(done, total, ""))
+    except DamagedDataError as error:
+        report.faults.append(str(error))
+    finally:
+        verified.save()
+    where = {"dataset": info.name, "root": str(location.root), "origin": location.origin}
+    return {**where, **asdict(report)}
 
 
 def synthesize(name: str, root: Path | None, seed: int, full: bool, reporter: Reporter) -> dict[str, Any]:

@@ -14,15 +14,16 @@ import yaml
 
 from .. import records
 from ..data import Location, data_sha256, files_sha256, ids_sha256
+from ..definitions import definition_of
 from ..environment import describe
-from ..evaluation import POOL_FROM as POOL_FROM
 from ..evaluation import evaluate, parts_of
 from ..files import write_text
+from ..kept import keep_found
 from ..predictions import Found, find_predictions
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
 from ..registry import dataset_class, metrics_of
 from ..reporting import Reporter
-from ..scoring import score, undefined_scores
+from ..scoring import score, score_warnings
 from ..statistics import Statistics
 from ..types import Dataset, Metric, UserError
 from .common import note_size, open_dataset, setting, without_defaults
@@ -42,6 +43,7 @@ class EvaluateRequest:
     workers: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
+    save_predictions: bool = False
 
     def command(self) -> str:
         """The command line that does it again."""
@@ -54,7 +56,9 @@ class EvaluateRequest:
             words += ["--set", setting(key, value)]
         for name in self.metrics:
             words += ["--metric", name]
-        return shlex.join([*words, *(["--partial"] if self.partial else [])])
+        words += ["--partial"] if self.partial else []
+        words += ["--save-predictions"] if self.save_predictions else []
+        return shlex.join(words)
 
 
 def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, Record]:
@@ -63,7 +67,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     Raises
     ------
     UserError
-        For missing, duplicate, unreadable or mis-shaped predictions; nothing is written then.
+        For missing, duplicate, unreadable or mis-shaped predictions; nothing is written then. For label values that
+        cannot be kept; no record is written then.
     """
     info = dataset_class(request.dataset).info
     for key in request.settings:
@@ -71,6 +76,7 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
             raise UserError(f"--set {key}: {info.name} has no such option. Available: {', '.join(info.options) or '–'}")
     options = without_defaults(info.name, request.settings)
     dataset, location = open_dataset(info.name, request.root, "auto", options, reporter, may_synthesize=False)
+    info = dataset.info  # of a folder of one's own it is known only now
     split = request.split or info.default_split
     if split in info.splits and not info.splits[split].labelled:
         raise UserError(f"split '{split}' of {info.name} has no public labels, so it cannot be scored here")
@@ -105,6 +111,7 @@ def _measure(
         data_sha256=data_sha256(dataset, tuple(found.files), parts_of(metrics)),
         origin=location.origin,
         options=options,
+        **definition_of(dataset),
     )
     identity: dict[str, Any] = {
         "dataset": block.model_dump(mode="json"),
@@ -118,8 +125,8 @@ def _measure(
         records.refuse_foreign(folder)
     statistics = _count(request, dataset, metrics, found, reporter)
     scored = score(statistics, metrics, dataset.info)
-    for score_name in undefined_scores(scored, metrics_of(dataset.info, objects=found.objects)):
-        reporter.warn(f"score {score_name} is undefined on these samples")
+    for warning in score_warnings(scored, metrics_of(dataset.info, objects=found.objects)):
+        reporter.warn(warning)
     record = Record(
         run_id=run_id,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -138,6 +145,8 @@ def _measure(
         warnings=list(reporter.warnings),
     )
     with records.locked(folder, run_id):
+        if request.save_predictions:
+            _keep(request, dataset, split, found, wanted, folder, reporter)
         write_text(folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
         write_text(folder / records.LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
         statistics.to_parquet(folder / records.STATISTICS, metrics)
@@ -155,6 +164,29 @@ def _count(
             metrics,
             found.files.items(),
             workers=request.workers,
+            progress=lambda done: update(done, total, ""),
+        )
+
+
+def _keep(
+    request: EvaluateRequest,
+    dataset: Dataset,
+    split: str,
+    found: Found,
+    wanted: int,
+    folder: Path,
+    reporter: Reporter,
+) -> None:
+    """Keep the scored predictions in the run folder, where they can be exported from and measured again."""
+    total = len(found.files)
+    with reporter.progress("keeping predictions") as update:
+        keep_found(
+            folder / records.PREDICTIONS,
+            dataset,
+            found,
+            split,
+            whole=total == wanted,
+            soft=bool(request.metrics),
             progress=lambda done: update(done, total, ""),
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..conventions import Convention, counts, reduce
-from ..library_conventions import OFFICIAL, OFFICIAL_BINARY, changes, conventions, official
+from ..library_conventions import changes, conventions, official
 from ..metrics.overlap import BinaryOverlap
 from ..records import defined
 from ..types import DatasetInfo, Int64, Metric, Statistic, UserError
@@ -53,7 +53,7 @@ def explain(folder: Path) -> dict[str, Any]:
     own = {main: own[main], **own}
     scores = _Scores(statistics, run.info)
     stored = family.compute(statistics, run.info)
-    rows = [_row(own[name], stored[name], stored[main]) for name in own]
+    rows = [_row(own[name], stored[name], stored[main], scored=True) for name in own]
     rules = {convention.rules: n for n, convention in enumerate(own.values())}
     for convention in conventions(run.info):
         if convention.rules in rules:
@@ -86,10 +86,12 @@ def _overlap_family(run: StoredRun) -> Metric:
     )
 
 
-def _row(convention: Convention, value: float, reference: float) -> dict[str, Any]:
+def _row(convention: Convention, value: float, reference: float, *, scored: bool = False) -> dict[str, Any]:
+    """`scored` are the run's own scores; those that an official tool computes are `official`, and name it first."""
     return {
         "name": convention.name,
-        "official": convention.name in (*OFFICIAL, *OFFICIAL_BINARY),
+        "scored": scored,
+        "official": scored and bool(convention.used_by),
         "used_by": list(convention.used_by),
         "quantity": convention.quantity,
         "average": convention.average,

@@ -54,18 +54,25 @@ def export(request: ExportRequest, reporter: Reporter) -> dict[str, Any]:
             + (f"Use --format {info.name}." if info.name in FORMATS else f"There are {', '.join(FORMATS)}.")
         )
     _refuse_place(request)
-    files = _stored(request.run, record, info)
+    _refuse_incomplete(request.run, record)
+    total = record.dataset.n
+    objects = any(name in info.object_metrics for name in record.metrics)
+    files = {} if objects else _stored(request.run, record, info)
     dataset = _opened(request, record, info, reporter)
     if record.dataset.origin == "synthetic":
         reporter.warn("these are predictions of SYNTHETIC data, which no official server knows")
     with reporter.progress("exporting") as update:
-        _write(request, record, info, _checked(files, info, dataset, lambda done: update(done, len(files), "")))
+        if objects:
+            kept = KeptObjects(request.run / records.PREDICTIONS, record.dataset, info)
+            _write_objects(request.out, _counted(kept.pairs(dataset), lambda done: update(done, total, "")), info)
+        else:
+            _write(request, record, info, _checked(files, info, dataset, lambda done: update(done, total, "")))
     return {
         "format": request.format,
         "run_id": record.run_id,
         "split": record.dataset.split,
         "origin": record.dataset.origin,
-        "n": len(files),
+        "n": total,
         "out": str(request.out),
     }
 
@@ -100,17 +107,6 @@ def _refuse_place(request: ExportRequest) -> None:
 def _stored(folder: Path, record: Record, info: DatasetInfo) -> Mapping[str, tuple[Path, int | None]]:
     """File and page of every stored prediction, by sample id; of a stack by page."""
     place = folder / records.PREDICTIONS
-    if record.method.family == "external":
-        raise UserError(
-            f"'{folder}' was made by 'bench evaluate', which keeps no predictions: they are where they were scored "
-            "from. A run made by 'bench run … --save-predictions' can be exported."
-        )
-    if not record.complete:
-        raise UserError(
-            f"the run in '{folder}' has not finished; go on with it: {record.command} --out {folder} --resume"
-        )
-    if not place.is_dir():
-        raise UserError(f"'{folder}' keeps no predictions. Make them: {record.command} --save-predictions")
     if info.stacked:
         stack = place / f"{record.dataset.split}.tif"
         pages = count_pages(stack)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from ..definitions import recorded_info
 from ..files import write_text
 from ..records import RECORD, Record, Score, read_record
 from ..registry import dataset_class, metrics
@@ -50,7 +51,7 @@ class Comparable:
 
 def _official(record: Record) -> dict[str, str]:
     """Versions of the dataset's own metric families; those that a user added do not decide what is comparable."""
-    info = dataset_class(record.dataset.name).info
+    info = recorded_info(record.dataset)
     own = (*info.metrics, *info.object_metrics)
     return {name: version for name, version in record.metrics.items() if name in own} or record.metrics
 
@@ -156,7 +157,9 @@ def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
     synthetic = key.origin == "synthetic"
     protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {_escape(key.split)}"
     options = f", {_escape(key.options)}" if key.options else ""
-    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{protocol}{options}"
+    # The version of a folder of one's own holds the data set's name.
+    own = f"{_escape(key.version)}, " if key.version != dataset_class(key.dataset).info.version else ""
+    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{protocol}{options}"
     n = rows[0].dataset.n
     text = (
         f"{n} samples (ids {_escape(key.ids_sha256[:8])}, data {_escape(key.data_sha256[:8])}; "

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import datetime
-import math
 import shlex
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from .. import records
 from ..data import Location, Source, data_sha256, ids_sha256, read_all
+from ..definitions import definition_of
+from ..devices import memory_errors_named, resolve_device
 from ..environment import describe, peak_memory_mb
 from ..evaluation import evaluate, parts_of
 from ..files import write_text
-from ..predictions import write_prediction, write_stack
+from ..interrupts import stoppable
+from ..kept import Keeper, as_kept
+from ..prefetch import ImagesAhead
 from ..presets import resolve
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
-from ..registry import dataset_class, make_method, method_class, metrics_of
+from ..registry import dataset_class, make_method, method_class, methods, metrics_of
 from ..reporting import Reporter
-from ..scoring import Scored, score, undefined_scores
+from ..scoring import Scored, score, score_warnings
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
-from ..types import Dataset, FitContext, Method, Prediction, Samples, UserError
+from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, Prediction, Samples, UserError
 from .common import note_size, open_dataset, setting, without_defaults
 
 PREDICT_BATCH = 8
@@ -96,7 +96,11 @@ class _Job:
     predict_s: float = 0.0
     parameters: int = 0
     chosen: dict[str, Any] = field(default_factory=dict)
-    kept: dict[str, Prediction] = field(default_factory=dict)
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """Keeps the predictions in the run folder."""
+        return Keeper(self.folder / records.PREDICTIONS, self.dataset.info)
 
     @property
     def eval_ids(self) -> tuple[str, ...]:
@@ -137,7 +141,7 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
         reporter.log = job.folder / records.LOG
         reporter.write_log(f"{record.created} {request.command()}")
         write_text(job.folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
-        with _interruptible(reporter) as job.stop:
+        with stoppable(reporter) as job.stop:
             statistics = _fit_and_measure(job)
         record = _finish(job, record, statistics)
     return job.folder, record
@@ -146,13 +150,15 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
 def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
     info = dataset_class(request.dataset).info
     method_info = method_class(request.method).info
-    if info.task not in method_info.tasks:
-        raise UserError(f"method {method_info.name} does not do {info.task} segmentation, which {info.name} asks for")
+    if info.classes:
+        _refuse_task(method_info, info)
     config, options = resolve(request.preset, method_info, info, request.settings)
     make_method(method_info.name, config)  # a wrong setting is to be found before anything is read
-    device = _device(request.device, method_info.family == "learned")
+    device = resolve_device(request.device, method_info.family == "learned")
     options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
+    info = dataset.info  # of a folder of one's own it is known only now
+    _refuse_task(method_info, info)
     split = request.split or ("all" if request.folds else info.default_split)
     if request.folds:
         folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
@@ -166,22 +172,14 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
     return job
 
 
-def _device(name: str, learned: bool) -> str:
-    """Resolve `auto`, and refuse a device that is not there; a classical method runs on the CPU."""
-    kind = name.partition(":")[0]
-    if kind not in ("auto", "cpu", "cuda", "mps"):
-        raise UserError(f"--device {name} is not known. Available: auto, cpu, cuda, mps.")
-    if kind == "cpu" or not learned:
-        return "cpu"
-    import torch
-
-    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if kind == "auto":
-        return next((device for device, available in count.items() if available), "cpu")
-    number = name.partition(":")[2] or "0"
-    if not number.isdigit() or int(number) >= count[kind]:
-        raise UserError(f"--device {name}: PyTorch finds {count[kind]} such devices here. Use --device cpu or auto.")
-    return name
+def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:
+    if info.task not in method.tasks:
+        able = ", ".join(name for name, cls in methods().items() if info.task in cls.info.tasks)
+        raise UserError(
+            f"method {method.name} does {' and '.join(method.tasks)} segmentation, but {info.name} asks for "
+            f"{info.task} segmentation ({len(info.classes)} classes). "
+            + (f"Methods that do: {able}." if able else "No method does; 'bench evaluate' scores your own results.")
+        )
 
 
 def _check_data(job: _Job) -> None:
@@ -197,7 +195,8 @@ def _check_data(job: _Job) -> None:
         # A split without public labels has images alone.
         blind = set() if job.labelled else set(job.eval_ids)
         seen = [i for i in ids if i not in blind]
-        faults = read_all(job.dataset, seen, ("image", "labels"), lambda done, _: update(done, len(ids), ""))
+        parts = tuple(dict.fromkeys(("image", "labels", *parts_of(metrics_of(job.dataset.info)))))
+        faults = read_all(job.dataset, seen, parts, lambda done, _: update(done, len(ids), ""))
         rest = [i for i in ids if i in blind]
         faults += read_all(job.dataset, rest, ("image",), lambda done, _: update(len(seen) + done, len(ids), ""))
     if faults:
@@ -265,6 +264,7 @@ def _first_record(job: _Job, run_id: str, identity: dict[str, Any]) -> Record:
             origin=job.location.origin,
             options=job.options,
             folds=request.folds,
+            **definition_of(job.dataset),
         ),
         method=MethodBlock(
             name=method.name,
@@ -299,7 +299,7 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 _save_unlabelled(job, fold.evaluate, predictions, update)
                 continue
             if job.request.save_predictions:
-                predictions = _saving(job, predictions)
+                predictions = job.keeper.passing(predictions)
             ids = len(fold.evaluate)
             part = evaluate(
                 job.dataset,
@@ -309,9 +309,7 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 progress=lambda done, update=update, ids=ids: update(done, ids, ""),  # type: ignore[misc]
             )
         total = total.merge(part)
-    if job.kept:
-        ordered = [job.kept[i] for i in job.dataset.ids(job.split)]
-        write_stack(job.folder / records.PREDICTIONS / f"{job.split}.tif", ordered)
+    job.keeper.close(job.split, job.dataset.ids(job.split))
     return total
 
 
@@ -332,7 +330,7 @@ def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
             stop=job.stop,
         )
         start = time.perf_counter()
-        with _memory_errors_named():
+        with memory_errors_named():
             method.fit(Samples(job.dataset, fold.train), Samples(job.dataset, fold.val), context)
         job.train_s += time.perf_counter() - start + context.earlier_s
     method.save(folder)
@@ -341,49 +339,22 @@ def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
     return method
 
 
-@contextmanager
-def _memory_errors_named() -> Iterator[None]:
-    """Say what to lower when memory runs out; PyTorch reports it as a RuntimeError, on the CPU without a class."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
-            raise UserError(
-                "memory ran out. Lower batch_size, or crop, size or base_channels, with --set key=value."
-            ) from error
-        raise
-
-
 def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[str, Prediction]]:
     """Predictions in the order of the ids, timed without decoding; Ctrl-C ends it between batches."""
-    for start in range(0, len(ids), PREDICT_BATCH):
-        if job.stop():
-            raise KeyboardInterrupt
-        batch = ids[start : start + PREDICT_BATCH]
-        images = [image for i in batch if (image := job.dataset.load(i, ("image",)).image) is not None]
-        begun = time.perf_counter()
-        with _memory_errors_named():
-            predictions = method.predict(images)
-        job.predict_s += time.perf_counter() - begun
-        yield from zip(batch, map(_as_kept, predictions), strict=True)
-
-
-def _as_kept(prediction: Prediction) -> Prediction:
-    """Probabilities as 32-bit floats, as they are stored, so that a run and its stored predictions score the same."""
-    if prediction.probabilities is None or prediction.probabilities.dtype == np.float32:
-        return prediction
-    return replace(prediction, probabilities=prediction.probabilities.astype(np.float32))
-
-
-def _saving(job: _Job, predictions: Iterator[tuple[str, Prediction]]) -> Iterator[tuple[str, Prediction]]:
-    """Pass predictions on and keep them: for a stack until all are there, else as files under `predictions/`."""
-    for sample_id, prediction in predictions:
-        if job.dataset.info.stacked:
-            job.kept[sample_id] = prediction
-        else:
-            write_prediction(job.folder / records.PREDICTIONS, sample_id, prediction, job.dataset.info)
-        yield sample_id, prediction
+    with ImagesAhead(job.dataset, ids, PREDICT_BATCH) as ahead:
+        while (taken := ahead.take()) is not None:
+            if job.stop():
+                raise KeyboardInterrupt
+            batch, images = taken
+            if job.device != "cpu":
+                ahead.prefetch()
+            begun = time.perf_counter()
+            with memory_errors_named():
+                predictions = method.predict(images)
+            job.predict_s += time.perf_counter() - begun
+            # On the CPU decoding waits until here: next to the method it would slow what is being timed.
+            ahead.prefetch()
+            yield from zip(batch, map(as_kept, predictions), strict=True)
 
 
 def _save_unlabelled(
@@ -392,7 +363,7 @@ def _save_unlabelled(
     predictions: Iterator[tuple[str, Prediction]],
     update: Callable[[int, int, str], None],
 ) -> None:
-    for done, _ in enumerate(_saving(job, predictions), 1):
+    for done, _ in enumerate(job.keeper.passing(predictions), 1):
         update(done, len(ids), "")
     job.reporter.say(f"predictions written to {job.folder / records.PREDICTIONS}")
 
@@ -405,8 +376,8 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
     scored = score(statistics, metrics, info) if job.labelled else Scored()
     if not job.labelled:
         job.reporter.warn(f"split '{job.split}' has no public labels: predictions were written, nothing was scored")
-    for name in undefined_scores(scored, metrics):
-        job.reporter.warn(f"score {name} is undefined on this split")
+    for warning in score_warnings(scored, metrics):
+        job.reporter.warn(warning)
     finished = record.model_copy(
         update={
             "complete": True,
@@ -421,49 +392,9 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
                 parameters=job.parameters,
                 device=job.device,
             ),
-            "method": record.method.model_copy(update={"chosen": _plain(job.chosen)}),
+            "method": record.method.model_copy(update={"chosen": records.plain(job.chosen)}),
             "warnings": list(job.reporter.warnings),
         }
     )
     records.write_record(job.folder, finished)
     return finished
-
-
-def _plain(value: Any) -> Any:
-    """NumPy scalars as Python ones, NaN as None."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-@contextmanager
-def _interruptible(reporter: Reporter) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C asks the run to stop at the next step; a second one stops it at once."""
-    asked = threading.Event()
-    said = False
-
-    def stop() -> bool:
-        nonlocal said
-        if asked.is_set() and not said:
-            said = True
-            reporter.say("stopping (Ctrl-C again stops at once)")
-        return asked.is_set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def on_interrupt(number: int, frame: Any) -> None:
-        if asked.is_set():
-            previous(number, frame) if callable(previous) else signal.default_int_handler(number, frame)
-        asked.set()
-
-    previous = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -10,10 +10,11 @@ from typing import Any
 
 from .. import records
 from ..data import data_sha256, ids_sha256
+from ..definitions import recorded_info
 from ..evaluation import evaluate, parts_of
 from ..predictions import find_predictions
 from ..records import Record, Score, read_record
-from ..registry import dataset_class, metrics
+from ..registry import metrics
 from ..reporting import Reporter
 from ..scoring import Scored, score
 from ..statistics import Statistics
@@ -56,7 +57,7 @@ def open_run(folder: Path) -> StoredRun:
     """
     folder = folder.parent if folder.name == records.RECORD else folder
     record = read_record(folder)
-    info: DatasetInfo = dataset_class(record.dataset.name).info
+    info = recorded_info(record.dataset)
     known = metrics()
     _refuse_other_version(folder, f"dataset {info.name}", record.dataset.version, info.version)
     for name, version in record.metrics.items():
@@ -165,6 +166,8 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
         if root is not None:
             raise
         return [Check(what, None, f"not checked: {error}")]
+    if dataset.info.version != data.version:
+        return [_same("classes", data.version, dataset.info.version)]
     split = run.info.splits.get(data.split)
     if split is not None and not split.labelled:
         return []
@@ -176,8 +179,11 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
     ]
     if absent:
         return checks
+    checks.append(_same("complete", run.record.complete, len(run.ids) == len(available)))
     checks.append(_same("data_sha256", data.data_sha256, data_sha256(dataset, run.ids, parts_of(run.metrics))))
-    return [*checks, *([_predictions(run, dataset, reporter)] if kept else [])]
+    if not kept:
+        return [*checks, Check("predictions", None, "not checked: the run did not keep them (--save-predictions)")]
+    return [*checks, _predictions(run, dataset, reporter)]
 
 
 def _split_detail(absent: Sequence[str], size: int, split: str) -> str:

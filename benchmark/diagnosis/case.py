@@ -20,6 +20,8 @@ from .steps import Fit, Step
 ALL = 200
 """Up to so many samples all are scored; of more, `SOME` spread evenly over the split."""
 SOME = 24
+_SEE_DOCTOR = " 'bench doctor' looks for the cause."
+"""The advice of `bench evaluate`, which has been followed."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Case:
                 self.dataset, self.metrics, pairs, workers=self.workers if len(pairs) >= POOL_FROM else 0
             )
         except UserError as error:
-            return Score(reason=str(error), n=len(pairs))
+            return Score(reason=str(error).replace(_SEE_DOCTOR, ""), n=len(pairs))
         values: dict[str, float] = {}
         for metric in self.metrics:
             values = {**metric.compute(statistics.of(metric.name), self.dataset.info), **values}

@@ -8,21 +8,46 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from ..coco import StuffResults, find_results
 from ..evaluation import PredictionFile
 from ..images import IMAGE_SUFFIXES, count_pages, read_array
 from ..matching import SampleIds, files_below, match_files
+from ..objects import find_objects
 from ..predictions import prediction_labels
-from ..types import Array, Dataset, Prediction, UserError
+from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
 from .looks import VOID, Seen, Truth, apply
 from .steps import Step
 
+_NO_OBJECTS = "Objects with scores (JSON, *_pred.txt) are not diagnosed."
 _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
 _A = TypeVar("_A")
 _B = TypeVar("_B")
+
+
+@dataclass(frozen=True)
+class StuffMap:
+    """The label map of one image in a COCO results file; 255 where no class has a mask."""
+
+    results: StuffResults
+    info: DatasetInfo
+    page: None = None
+
+    @property
+    def path(self) -> Path:
+        """The file of all."""
+        return self.results.path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return self.results.paths
+
+
+File: TypeAlias = PredictionFile | StuffMap
 
 
 @dataclass(frozen=True)
@@ -33,7 +58,7 @@ class Listing:
     has several, `extra` files of none.
     """
 
-    files: tuple[PredictionFile, ...]
+    files: tuple[File, ...]
     names: tuple[str, ...]
     matching: Mapping[str, int]
     twice: Mapping[str, tuple[str, ...]]
@@ -44,7 +69,7 @@ class Listing:
 class Remedied:
     """A prediction file that goes through remedies before it is decoded; nothing is written."""
 
-    file: PredictionFile
+    file: File
     steps: tuple[Step, ...]
     shape: tuple[int, int]
 
@@ -55,8 +80,17 @@ class Remedied:
 
     def read(self, dataset: Dataset) -> Prediction:
         """Decode what the remedies make of the raw values."""
-        raw = read_array(self.file.path, self.file.page)
-        return dataset.decode_prediction(apply(raw, self.steps, self.shape), str(self.file.path))
+        values = apply(read_raw(self.file), self.steps, self.shape)
+        if isinstance(self.file, StuffMap):
+            return Prediction(labels=values)
+        return dataset.decode_prediction(values, str(self.file.path))
+
+
+def read_raw(file: File) -> Array:
+    """The values of a file as they are; raises UserError where it cannot be decoded."""
+    if isinstance(file, StuffMap):
+        return file.results.label_map(file.info)
+    return read_array(file.path, file.page)
 
 
 def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
@@ -71,12 +105,14 @@ def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
         raise UserError(f"--predictions '{path}' does not exist")
     ids = SampleIds(ids)
     if path.is_file():
-        return _stack(dataset, ids, path)
+        return _stuff(dataset, ids, path) if path.suffix.lower() == ".json" else _stack(dataset, ids, path)
+    if dataset.info.object_metrics and find_objects(dataset, ids, path, partial=True) is not None:
+        raise _objects(path)
     found = files_below(path, IMAGE_SUFFIXES)
     if not found:
         raise UserError(
             f"no predictions below '{path}'. Expected images or arrays ({', '.join(sorted(IMAGE_SUFFIXES))}), one per "
-            f"sample, named like {ids[0]}.png. Objects with scores (JSON, *_pred.txt) are not diagnosed."
+            f"sample, named like {ids[0]}.png. {_NO_OBJECTS}"
         )
     if len(found) == 1 and len(ids) > 1 and found[0].suffix.lower() in _STACKS and _pages(found[0]) > 1:
         return _stack(dataset, ids, found[0])
@@ -87,6 +123,24 @@ def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
     matching = {i: place[paths[0]] for i, paths in matched.items()}
     twice = {i: tuple(names[place[one]] for one in paths) for i, paths in matched.items() if len(paths) > 1}
     return Listing(tuple(PredictionFile(one) for one in found), names, matching, twice, tuple(extra))
+
+
+def _stuff(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
+    """Label maps of a COCO results file; what `bench evaluate` refuses in it is refused here."""
+    found = find_results(dataset, ids, path, partial=True)
+    if found.objects:
+        raise _objects(path)
+    maps = {i: file for i, file in found.files.items() if isinstance(file, StuffResults)}
+    files = tuple(StuffMap(file, dataset.info) for file in maps.values())
+    names = tuple(f"{path.name}, image {i}" for i in maps)
+    return Listing(files, names, {i: n for n, i in enumerate(maps)}, {})
+
+
+def _objects(path: Path) -> UserError:
+    return UserError(
+        f"'{path}' holds objects. {_NO_OBJECTS} 'bench evaluate' names what is wrong in them, 'bench doctor' takes "
+        "label maps, masks and probabilities."
+    )
 
 
 def _pages(path: Path) -> int:
@@ -114,14 +168,14 @@ def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
 
 
 def look_at_files(
-    dataset: Dataset, files: Sequence[tuple[PredictionFile, str]], grid: int, progress: Callable[[int], None]
+    dataset: Dataset, files: Sequence[tuple[File, str]], grid: int, progress: Callable[[int], None]
 ) -> list[Seen | str]:
     """A look at every file, or why there is none."""
 
-    def look(file: tuple[PredictionFile, str]) -> Seen | str:
+    def look(file: tuple[File, str]) -> Seen | str:
         source, name = file
         try:
-            raw = read_array(source.path, source.page)
+            raw = read_raw(source)
         except UserError as error:
             return str(error)
         found = Seen.of(name, raw, dataset.info, grid, _is_jpeg(source.path))
@@ -131,13 +185,13 @@ def look_at_files(
 
 
 def look_again(
-    dataset: Dataset, files: Iterable[tuple[Seen | None, PredictionFile, tuple[int, int]]], steps: Sequence[Step]
+    dataset: Dataset, files: Iterable[tuple[Seen | None, File, tuple[int, int]]], steps: Sequence[Step]
 ) -> Iterator[Seen | None]:
     """Looks with grids of what the steps leave of each file; with every file goes the size of its truth."""
     for seen, file, shape in files:
         again = None
         if seen is not None:
-            values = apply(read_array(file.path, file.page), steps, shape)
+            values = apply(read_raw(file), steps, shape)
             again = Seen.of(seen.name, values, dataset.info, len(seen.values), seen.jpeg)
         yield again
 
@@ -162,7 +216,7 @@ def _each(look: Callable[[_A], _B], items: Iterable[_A], progress: Callable[[int
 
 
 def full_size(
-    dataset: Dataset, pairs: Iterable[tuple[str, PredictionFile]], steps: Sequence[Step]
+    dataset: Dataset, pairs: Iterable[tuple[str, File]], steps: Sequence[Step]
 ) -> list[tuple[Array, tuple[int, int], Array]]:
     """Raw values after remedies, the size of the truth, and its labels (H, W) with -1 for void."""
     found = []
@@ -171,7 +225,7 @@ def full_size(
         assert labels is not None
         truth = np.where(np.isin(labels, list(dataset.info.void)), VOID, labels.astype(np.int16))
         shape = (labels.shape[0], labels.shape[1])
-        found.append((apply(read_array(file.path, file.page), steps, shape), shape, truth))
+        found.append((apply(read_raw(file), steps, shape), shape, truth))
     return found
 
 

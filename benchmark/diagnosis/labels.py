@@ -96,6 +96,8 @@ def _train_ids(info: DatasetInfo, rest: int) -> Iterator[Coding]:
 def _contiguous(info: DatasetInfo, rest: int) -> list[Coding]:
     ids = tuple(c.id for c in info.classes)
     last = len(ids) - 1
+    root = " with your --root" if info.name == "folder" else ""
+    listed = f"with the {len(ids)} ids of classes in the order of 'bench data describe {info.name}'{root}"
     return [
         Coding(
             "train_ids",
@@ -103,8 +105,7 @@ def _contiguous(info: DatasetInfo, rest: int) -> list[Coding]:
             (*range(len(ids)), 255),
             (*ids, rest),
             rest,
-            "Map every number to the label value of its class: labels = numpy.array([c.id for c in info.classes])"
-            "[values] with info = segbench.registry.dataset_class('" + info.name + "').info.",
+            f"Map every number to the label value of its class: labels = numpy.array(ids)[values] {listed}.",
         ),
         Coding(
             "train_ids",
@@ -112,8 +113,8 @@ def _contiguous(info: DatasetInfo, rest: int) -> list[Coding]:
             tuple(range(len(ids) + 1)),
             (rest, *ids),
             rest,
-            "Subtract 1 and map every number to the label value of its class: labels = numpy.array([c.id for c in "
-            "info.classes])[values - 1] with info = segbench.registry.dataset_class('" + info.name + "').info.",
+            "Subtract 1 and map every number to the label value of its class: labels = numpy.array(ids)[values - 1] "
+            f"{listed}.",
         ),
     ]
 

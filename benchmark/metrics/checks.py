@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import runs_of
 from ..types import Array, DatasetInfo, Int64, Prediction, Sample, UserError
 
 
@@ -27,9 +28,12 @@ def same_shape(sample: Sample, found: tuple[int, ...]) -> None:
 
 def foreground_probabilities(sample: Sample, prediction: Prediction) -> tuple[Array, Array]:
     """True foreground (H, W) bool and the predicted probability (H, W) of a binary sample, checked."""
-    truth = true_labels(sample) > 0
+    labels = true_labels(sample)
+    _check_binary(f"ground truth of sample '{sample.id}'", labels)
+    truth = labels > 0
     if prediction.probabilities is None:
         labels = binary_labels(sample, prediction)
+        _check_binary(f"prediction of sample '{sample.id}'", labels)
         return truth, labels.astype(np.float32)
     values = prediction.probabilities
     same_shape(sample, values.shape)
@@ -78,41 +82,33 @@ def check_labels(sample_id: str, truth: Int64, predicted: Int64, info: DatasetIn
     unknown = sorted(set(truth.tolist()) - predictable - void)
     if unknown:
         raise UserError(
-            f"ground truth of sample '{sample_id}' holds label values {_listed(unknown)}, which {info.name} does not "
+            f"ground truth of sample '{sample_id}' holds label values {runs_of(unknown)}, which {info.name} does not "
             f"know. {_expected(info)}"
         )
     counted = {b for a, b in zip(truth.tolist(), predicted.tolist(), strict=True) if a not in void}
     foreign = sorted(counted - predictable)
     if foreign:
         raise UserError(
-            f"prediction of sample '{sample_id}' holds label values {_listed(foreign)}. {_expected(info)} "
+            f"prediction of sample '{sample_id}' holds label values {runs_of(foreign)}. {_expected(info)} "
             f"'bench doctor' looks for the cause."
         )
 
 
 def _expected(info: DatasetInfo) -> str:
-    return f"Expected only {_listed(sorted(info.predictable), 400)}."
-
-
-def _listed(values: list[int], most: int = 8) -> str:
-    """Label values with runs written as 3-9.
-
-    >>> _listed([0, 1, 2, 5])
-    '0-2, 5'
-    """
-    runs: list[list[int]] = []
-    for value in values:
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    texts = [str(low) if low == high else f"{low}-{high}" for low, high in runs]
-    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
+    return f"Expected only {runs_of(sorted(info.predictable), 400)}."
 
 
 def _check_integers(sample: Sample, labels: Array) -> None:
     if labels.dtype.kind not in "biu":
         raise UserError(f"prediction of sample '{sample.id}' holds {labels.dtype} labels; labels are integers")
+    if labels.dtype == np.uint64 and labels.max(initial=0) > np.iinfo(np.int64).max:
+        raise UserError(f"prediction of sample '{sample.id}' holds the label value {labels.max()}; no class has it")
+
+
+def _check_binary(what: str, labels: Array) -> None:
+    low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if low < 0 or high > 1:
+        raise UserError(f"{what} holds label values from {low} to {high}. Expected only 0-1.")
 
 
 def _check_range(sample: Sample, values: Array) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
+from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
 from .checks import binary_labels, check_labels, class_labels, true_labels
 from .counting import joint_counts
 from .sums import weighted_sums
@@ -133,6 +133,7 @@ class BinaryOverlap:
     )
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    tasks: ClassVar[tuple[Task, ...]] = ("binary",)
     releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
 from .checks import foreground_probabilities
 from .counting import joint_counts
 from .sums import weighted_sums
@@ -224,6 +224,8 @@ class Partition:
     }
 
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    tasks: ClassVar[tuple[Task, ...]] = ("binary",)
+    takes_void: ClassVar[bool] = False
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Counts of one slice at the 11 official thresholds; labels count as probabilities 0 and 1."""

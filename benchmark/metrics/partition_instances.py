@@ -27,10 +27,10 @@ from .sums import weighted_sums
 class PartitionInstances:
     """How well an image is cut into instances, whatever their numbers.
 
-    Pixels whose true instance is 0 are background and are not counted; on the others a predicted 0 is a segment like
-    any other. With n_ij pixels of true instance i and predicted instance j, and a_i, b_j their sums, the pairs of
-    different pixels that share a segment are P_ab = sum n_ij (n_ij - 1) in both, P_a = sum a_i (a_i - 1) in the truth
-    and P_b = sum b_j (b_j - 1) in the prediction.
+    Pixels whose true instance is 0 are background and are not counted, nor are those whose true label is void; on the
+    others a predicted 0 is a segment like any other. With n_ij pixels of true instance i and predicted instance j, and
+    a_i, b_j their sums, the pairs of different pixels that share a segment are P_ab = sum n_ij (n_ij - 1) in both,
+    P_a = sum a_i (a_i - 1) in the truth and P_b = sum b_j (b_j - 1) in the prediction.
 
     adapted_rand_error: 1 - 2 P_ab / (P_a + P_b). adapted_rand_precision: P_ab / P_b, falls when instances are merged.
     adapted_rand_recall: P_ab / P_a, falls when they are split. (scikit-image returns these two the other way round
@@ -88,13 +88,16 @@ class PartitionInstances:
         "voi_split": "float64",
         "voi_merge": "float64",
     }
-    parts: ClassVar[tuple[Part, ...]] = ("instances",)
+    parts: ClassVar[tuple[Part, ...]] = ("labels", "instances")
     releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Counted pixels, pairs of pixels and conditional entropies of one image; instances, or labels as numbers."""
-        del info
-        truth, predicted, pixels = joint_counts(*_instances(sample, prediction))
+        truth, predicted = _instances(sample, prediction)
+        if sample.labels is not None and info.void:
+            counted_pixels = ~np.isin(sample.labels, list(info.void))
+            truth, predicted = truth[counted_pixels], predicted[counted_pixels]
+        truth, predicted, pixels = joint_counts(truth, predicted)
         counted = truth != 0
         truth, predicted, pixels = truth[counted], predicted[counted], pixels[counted]
         true_size, predicted_size = _sizes(truth, pixels), _sizes(predicted, pixels)
