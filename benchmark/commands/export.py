@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ import numpy as np
 from .. import records
 from ..data import ids_sha256
 from ..images import count_pages, read_array
-from ..predictions import write_stack
+from ..kept import RESULTS
+from ..objects import LIST, read_list
+from ..predictions import find_predictions, write_stack
 from ..records import Record, read_record
 from ..registry import dataset_class, unknown
 from ..reporting import Reporter
-from ..submissions import write_cityscapes, write_voc2012
-from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
+from ..submissions import write_cityscapes, write_cityscapes_objects, write_voc2012
+from ..types import Array, Dataset, DatasetInfo, Object, Prediction, UserError
 from .common import open_dataset
 
 FORMATS = ("cityscapes", "cocostuff", "isbi2012", "voc2012")
@@ -63,8 +65,8 @@ def export(request: ExportRequest, reporter: Reporter) -> dict[str, Any]:
         reporter.warn("these are predictions of SYNTHETIC data, which no official server knows")
     with reporter.progress("exporting") as update:
         if objects:
-            kept = KeptObjects(request.run / records.PREDICTIONS, record.dataset, info)
-            _write_objects(request.out, _counted(kept.pairs(dataset), lambda done: update(done, total, "")), info)
+            pairs = _objects(request.run, record, info, dataset)
+            _write_objects(request.out, _counted(pairs, lambda done: update(done, total, "")), info)
         else:
             _write(request, record, info, _checked(files, info, dataset, lambda done: update(done, total, "")))
     return {
@@ -90,6 +92,21 @@ def _write(request: ExportRequest, record: Record, info: DatasetInfo, pairs: Ite
         write_stuff_results(request.out, pairs, info)
 
 
+def _write_objects(out: Path, pairs: Iterator[tuple[str, Sequence[Object]]], info: DatasetInfo) -> None:
+    if info.name == "cityscapes":
+        write_cityscapes_objects(out, pairs)
+    else:
+        from ..coco import write_object_results
+
+        write_object_results(out, pairs)
+
+
+def _counted(pairs: Iterable[tuple[str, Sequence[Object]]], progress: Callable[[int], None]) -> Iterator[Any]:
+    for done, pair in enumerate(pairs, 1):
+        yield pair
+        progress(done)
+
+
 def _refuse_place(request: ExportRequest) -> None:
     suffixes = {"isbi2012": _TIFF, "cocostuff": (".json",)}.get(request.format)
     if suffixes is not None and request.out.suffix.lower() not in suffixes:
@@ -104,25 +121,65 @@ def _refuse_place(request: ExportRequest) -> None:
         )
 
 
+def _refuse_incomplete(folder: Path, record: Record) -> None:
+    """Only predictions of a whole split, which are there, can be exported."""
+    if not record.complete and record.method.family == "external":
+        raise UserError(
+            f"'{folder}' holds {record.dataset.n} predictions, a part of split '{record.dataset.split}' (--partial); "
+            "the official form holds the whole split. Evaluate all of it."
+        )
+    if not record.complete:
+        raise UserError(
+            f"the run in '{folder}' has not finished; go on with it: {record.command} --out {folder} --resume"
+        )
+    if not (folder / records.PREDICTIONS).is_dir():
+        raise UserError(f"'{folder}' keeps no predictions. Make them: {record.command} --save-predictions")
+
+
 def _stored(folder: Path, record: Record, info: DatasetInfo) -> Mapping[str, tuple[Path, int | None]]:
-    """File and page of every stored prediction, by sample id; of a stack by page."""
+    """File and page of every stored map, by sample id; of a stack by page."""
     place = folder / records.PREDICTIONS
-    if info.stacked:
-        stack = place / f"{record.dataset.split}.tif"
+    stack = place / f"{record.dataset.split}.tif"
+    if info.stacked and stack.exists():
         pages = count_pages(stack)
         found: dict[str, tuple[Path, int | None]] = {
             f"{stack}, page {page}": (stack, page if pages > 1 else None) for page in range(pages)
         }
         whole = pages == record.dataset.n
     else:
-        found = {path.stem: (path, None) for path in sorted(place.glob("*.png"))}
+        found = {path.stem: (path, None) for path in sorted(place.glob("*.tif" if info.stacked else "*.png"))}
         whole = ids_sha256(tuple(found)) == record.dataset.ids_sha256
     if not whole:
-        raise UserError(
-            f"'{place}' holds {len(found)} predictions, not those of the run's {record.dataset.n} samples. "
-            f"Make the run again: {record.command}"
-        )
+        raise _other_samples(folder, record, len(found))
     return found
+
+
+def _objects(
+    folder: Path, record: Record, info: DatasetInfo, dataset: Dataset | None
+) -> Iterator[tuple[str, Sequence[Object]]]:
+    """Sample ids with the stored objects, at the size of the truth where there is a dataset."""
+    place = folder / records.PREDICTIONS
+    if dataset is not None:
+        found = find_predictions(dataset, dataset.ids(record.dataset.split), place)
+        return ((i, source.read(dataset).objects or ()) for i, source in found.files.items())
+    if info.name == "cityscapes":
+        lists = {path.name.removesuffix(LIST): path for path in sorted(place.glob(f"*{LIST}"))}
+        if ids_sha256(tuple(lists)) != record.dataset.ids_sha256:
+            raise _other_samples(folder, record, len(lists))
+        return ((i, tuple(listed.read() for listed in read_list(path, place, info, {}))) for i, path in lists.items())
+    from ..coco import read_object_results
+
+    images = read_object_results(place / RESULTS, info)
+    if len(images) > record.dataset.n:
+        raise _other_samples(folder, record, len(images))
+    return ((image_id, results.objects()) for image_id, results in images.items())
+
+
+def _other_samples(folder: Path, record: Record, found: int) -> UserError:
+    return UserError(
+        f"'{folder / records.PREDICTIONS}' holds {found} predictions, not those of the run's {record.dataset.n} "
+        f"samples. Make the run again: {record.command}"
+    )
 
 
 def _opened(request: ExportRequest, record: Record, info: DatasetInfo, reporter: Reporter) -> Dataset | None:
@@ -159,7 +216,10 @@ def _check_labels(path: Path, values: Array, info: DatasetInfo) -> None:
     """Official tools refuse, or score wrongly, a label that is none of the dataset's, void truth or not."""
     if values.ndim != 2 or values.dtype != np.uint8:
         raise UserError(f"{path}: is of shape {values.shape} and {values.dtype}; expected 8-bit label values")
-    foreign = sorted(set(np.unique(values).tolist()) - info.predictable)
+    held = set(np.unique(values).tolist())
+    if info.name == "cocostuff" and held > {info.ignore_label}:
+        held.discard(info.ignore_label)  # a pixel without a mask, which its form can say, but not of every pixel
+    foreign = sorted(held - info.predictable)
     if foreign:
         raise UserError(
             f"{path}: holds the label values {', '.join(map(str, foreign[:8]))}, which {info.name} does not take. "

@@ -1,132 +1,206 @@
 """Random views of a batch on its device: one smooth warp for image and target together, then intensities.
 
-Every draw comes from one generator, so a batch is the same whenever its generator is.
+A view follows from its key (seed, epoch, sample, showing) alone: not from its batch, the batch's size, its neighbours
+or how the samples were loaded. So what is drawn for one view is drawn from a generator of its own, and what could round
+differently in a batch of another shape is done view by view; the rest is done for the whole batch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..types import Float32, Float64
 from .config import TrainingConfig
+
+DRAWS = 1
+"""Raised whenever a key gives another view than before: a checkpoint of other draws is not gone on from."""
+
+_SEEDS = 2**63
+
+
+@dataclass(frozen=True)
+class ViewKey:
+    """What a view follows from. epoch_seed: that of the run's seed and the epoch, 0..2**64-1. sample: its index in
+    the training samples. showing: how often it was shown in this epoch before. Both in 0..2**32-1."""
+
+    epoch_seed: int
+    sample: int
+    showing: int = 0
+
+    def generator(self) -> np.random.Generator:
+        """A counter-based generator: each key has a stream of its own, and making one costs microseconds."""
+        key = np.array([self.epoch_seed, self.showing << 32 | self.sample], dtype=np.uint64)
+        return np.random.Generator(np.random.Philox(key=key))
+
+
+@dataclass(frozen=True)
+class _View:
+    """All that is drawn for one view. Each strength is drawn in any case, so that none moves the draws of another.
+
+    matrix: (2, 2) from an output offset (x, y) to an input one. place: 2 fractions of the room that a crop has.
+    shift: (x, y) as fractions of the window. bends: (2, h, w) coarse displacements in pixels.
+    """
+
+    matrix: Float64
+    place: Float64
+    shift: Float64
+    bends: Float32 | None
+    contrast: float
+    colors: Float64
+    brightness: float
+    gamma: float
+    noise: float
+    noise_seed: int
 
 
 def augment(
     images: Sequence[torch.Tensor],
     targets: Sequence[torch.Tensor],
     config: TrainingConfig,
-    generator: torch.Generator,
+    keys: Sequence[ViewKey],
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Crop, warp and re-light a batch.
 
     Parameters
     ----------
-    images : B tensors (C, H, W) uint8 on the generator's device; sizes may differ when `config.crop` is set.
+    images : B tensors (C, H, W) uint8 on one device; sizes may differ when `config.crop` is set.
     targets : B tensors (H, W) uint8, each of its image's size.
     config : crop side and the strength of each augmentation (0 or false: off).
-    generator : the source of all randomness.
+    keys : B keys, the source of all randomness.
 
     Returns
     -------
     Images (B, C, h, w) float32 in 0..1 and targets (B, h, w) uint8 whose values all occur in the input target; beyond
-    the border both continue by reflection.
+    the border both continue by reflection. On one device each view is, bit for bit, that of its key, image and target.
     """
-    grid = _source_pixels(targets, config, generator)
+    window = (config.crop, config.crop) if config.crop else (targets[0].shape[0], targets[0].shape[1])
+    views = [_draw(key, window, config) for key in keys]
+    grid = _source_grid(targets, views, window)
     warped = _sample([image.float() / 255 for image in images], grid, "bilinear")
     labels = _sample([target[None].float() for target in targets], grid, "nearest")
-    return _relight(warped, config, generator), labels[:, 0].to(torch.uint8)
+    return _relight(warped, views, config), labels[:, 0].to(torch.uint8)
 
 
-def _uniform(generator: torch.Generator, *shape: int, low: float, high: float) -> torch.Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)
-
-
-def _source_pixels(targets: Sequence[torch.Tensor], config: TrainingConfig, generator: torch.Generator) -> torch.Tensor:
-    """(B, h, w, 2): for each output pixel the (x, y) in its input image that it shows, in pixels."""
-    count = len(targets)
-    height, width = (config.crop, config.crop) if config.crop else targets[0].shape
-    y, x = torch.meshgrid(
-        torch.arange(height, device=generator.device) - (height - 1) / 2,
-        torch.arange(width, device=generator.device) - (width - 1) / 2,
-        indexing="ij",
+def _draw(key: ViewKey, window: tuple[int, int], config: TrainingConfig) -> _View:
+    generator = key.generator()
+    place, shift = generator.random(2), _around(generator, 0, config.shift, 2)
+    angle, shear = _around(generator, 0, config.rotation), _around(generator, 0, config.shear)
+    zoom, mirrored = _around(generator, 1, config.zoom, 2), generator.random(2) < 0.5
+    turns = int(generator.integers(4))
+    lights = {
+        "contrast": float(_around(generator, 1, config.contrast)[0]),
+        "brightness": float(_around(generator, 0, config.brightness)[0]),
+        "gamma": math.exp(_around(generator, 0, config.gamma)[0]),
+        "noise": float(config.noise * generator.random()),
+    }
+    return _View(
+        _matrix(
+            float(angle[0]),
+            turns if config.rotate90 else 0,
+            float(shear[0]),
+            np.where(mirrored & config.flip, -zoom, zoom),
+        ),
+        place=place,
+        shift=shift,
+        colors=_around(generator, 1, config.color, 3),
+        noise_seed=int(generator.integers(_SEEDS)),
+        bends=_bends(generator, window, config) if config.elastic else None,
+        **lights,
     )
-    offsets = torch.stack([x, y], dim=-1).view(1, -1, 2) @ _affine(count, config, generator).transpose(1, 2)
-    pixels = offsets.view(count, height, width, 2) + _centres(targets, (height, width), generator)
-    extent = torch.tensor([width, height], device=generator.device)
-    pixels += _uniform(generator, count, 1, 1, 2, low=-config.shift, high=config.shift) * extent
-    if config.elastic:
-        pixels += _elastic(count, height, width, config, generator)
-    return pixels
 
 
-def _centres(targets: Sequence[torch.Tensor], window: tuple[int, int], generator: torch.Generator) -> torch.Tensor:
-    """(B, 1, 1, 2): the (x, y) that each window is centred on, its corner drawn uniformly among whole pixels."""
-    free = torch.tensor([[t.shape[1] - window[1], t.shape[0] - window[0]] for t in targets], device=generator.device)
-    draws = torch.rand((len(targets), 2), generator=generator, device=generator.device)
-    # A window larger than the image is centred on it, and its rim is filled by reflection.
-    corner = torch.where(free > 0, (draws * (free + 1)).floor(), (free / 2).floor())
-    half = torch.tensor([(window[1] - 1) / 2, (window[0] - 1) / 2], device=generator.device)
-    return (corner + half).view(-1, 1, 1, 2)
+def _around(generator: np.random.Generator, middle: float, spread: float, count: int = 1) -> Float64:
+    return middle + spread * (2 * generator.random(count) - 1)
 
 
-def _affine(count: int, config: TrainingConfig, generator: torch.Generator) -> torch.Tensor:
-    """(B, 2, 2) matrices: rotation (and quarter turns), shear, zoom per axis and flips."""
-    angle = _uniform(generator, count, low=-config.rotation, high=config.rotation)
-    turns = torch.randint(4, (count,), generator=generator, device=generator.device)
-    quarter = turns if config.rotate90 else torch.zeros_like(turns)
-    shear = _uniform(generator, count, low=-config.shear, high=config.shear)
-    zoom = _uniform(generator, count, 2, low=1 - config.zoom, high=1 + config.zoom)
-    mirrored = torch.rand((count, 2), generator=generator, device=generator.device) < 0.5
-    scale = torch.where(mirrored & config.flip, -zoom, zoom)
-    cos, sin = angle.cos(), angle.sin()
-    rotation = torch.stack([cos, -sin, sin, cos], dim=1).view(count, 2, 2)
+def _bends(generator: np.random.Generator, window: tuple[int, int], config: TrainingConfig) -> Float32:
+    """(2, h, w) normal displacements on a coarse grid."""
+    coarse = tuple(side // config.elastic_spacing + 3 for side in window)
+    noise = generator.standard_normal((2, *coarse), dtype=np.float32)
+    return noise * np.float32(config.elastic)
+
+
+def _matrix(angle: float, turns: int, shear: float, scale: Float64) -> Float64:
+    """(2, 2): rotation and quarter turns, shear, zoom per axis and flips."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    rotation = np.array([[cos, -sin], [sin, cos]])
     # Whole quarter turns from a table: cos(pi/2) is not 0 in floating point.
-    table = torch.tensor([[1, 0, 0, 1], [0, -1, 1, 0], [-1, 0, 0, -1], [0, 1, -1, 0]], device=angle.device)
-    turn = table[quarter].view(count, 2, 2).to(angle.dtype)
-    ones, zeros = torch.ones_like(shear), torch.zeros_like(shear)
-    sheared = torch.stack([ones, -shear.sin(), zeros, shear.cos()], dim=1).view(count, 2, 2)
-    return turn @ rotation @ sheared @ torch.diag_embed(scale)
+    quarter = np.array([[[1, 0], [0, 1]], [[0, -1], [1, 0]], [[-1, 0], [0, -1]], [[0, 1], [-1, 0]]])[turns]
+    sheared = np.array([[1, -math.sin(shear)], [0, math.cos(shear)]])
+    return np.asarray(quarter @ rotation @ sheared * scale, dtype=np.float64)
 
 
-def _elastic(count: int, height: int, width: int, config: TrainingConfig, generator: torch.Generator) -> torch.Tensor:
-    """(B, h, w, 2) smooth displacements in pixels: normal on a coarse grid, bicubic between its points.
+def _source_grid(targets: Sequence[torch.Tensor], views: Sequence[_View], window: tuple[int, int]) -> torch.Tensor:
+    """(B, h, w, 2): for each output pixel the (x, y) in its input image that it shows, -1 and 1 being the borders."""
+    device = targets[0].device
+    height, width = window
+    x = torch.arange(width, device=device) - (width - 1) / 2
+    y = torch.arange(height, device=device) - (height - 1) / 2
+    rows = [_coefficients(target, view, window) for target, view in zip(targets, views, strict=True)]
+    # Multiplied and added one by one: a matrix product may round differently for another number of views.
+    a = torch.tensor(np.array(rows), dtype=torch.float32, device=device)[:, None, None]
+    across, down, base = a.unbind(-2)
+    grid = x[:, None] * across + y[:, None, None] * down + base
+    for place, target, view in zip(grid, targets, views, strict=True):
+        if view.bends is not None:
+            place += _elastic(view.bends, target, window)
+    return grid
+
+
+def _coefficients(target: torch.Tensor, view: _View, window: tuple[int, int]) -> Float64:
+    """(3, 2): what output x, output y and 1 are multiplied with to give the input's (x, y)."""
+    size, extent = np.array(target.shape[::-1]), np.array(window[::-1])
+    free = size - extent
+    # A window larger than the image is centred on it, and its rim is filled by reflection.
+    corner = np.floor(np.where(free > 0, view.place * (free + 1), free / 2))
+    centre = corner + (extent - 1) / 2 + view.shift * extent
+    return np.vstack([2 * view.matrix.T / size, (2 * centre + 1) / size - 1])
+
+
+def _elastic(bends: Float32, target: torch.Tensor, window: tuple[int, int]) -> torch.Tensor:
+    """(h, w, 2) smooth displacements: normal on a coarse grid, bicubic between its points.
 
     Reference: Ronneberger et al., U-Net, 2015, section 3.1.
     """
-    coarse = (count, 2, height // config.elastic_spacing + 3, width // config.elastic_spacing + 3)
-    noise = torch.randn(coarse, generator=generator, device=generator.device) * config.elastic
-    smooth = F.interpolate(noise, size=(height, width), mode="bicubic", align_corners=True)
-    return smooth.permute(0, 2, 3, 1)
+    scale = 2 / np.array(target.shape[::-1], dtype=np.float32)
+    coarse = torch.from_numpy(bends * scale[:, None, None]).to(target.device)
+    return F.interpolate(coarse[None], size=window, mode="bicubic", align_corners=True)[0].permute(1, 2, 0)
 
 
-def _sample(tensors: Sequence[torch.Tensor], pixels: torch.Tensor, mode: str) -> torch.Tensor:
-    """Read (C, H, W) tensors at (B, h, w, 2) pixel positions: (B, C, h, w)."""
+def _sample(tensors: Sequence[torch.Tensor], grid: torch.Tensor, mode: str) -> torch.Tensor:
+    """Read (C, H, W) tensors at (B, h, w, 2) positions: (B, C, h, w)."""
     if len({tensor.shape for tensor in tensors}) > 1:
-        singles = zip(tensors, pixels, strict=True)
+        singles = zip(tensors, grid, strict=True)
         return torch.cat([_sample([tensor], at[None], mode) for tensor, at in singles])
-    batch = torch.stack(list(tensors))
-    extent = torch.tensor([batch.shape[-1], batch.shape[-2]], device=pixels.device)
-    grid = (2 * pixels + 1) / extent - 1
-    return F.grid_sample(batch, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    return F.grid_sample(torch.stack(list(tensors)), grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
-def _relight(images: torch.Tensor, config: TrainingConfig, generator: torch.Generator) -> torch.Tensor:
-    """Brightness, contrast, gamma, channel gains and noise of (B, C, H, W) images in 0..1; off means no draw."""
-    count, channels = images.shape[:2]
+def _relight(images: torch.Tensor, views: Sequence[_View], config: TrainingConfig) -> torch.Tensor:
+    """Brightness, contrast, gamma, channel gains and noise of (B, C, H, W) images in 0..1, in place."""
+    channels = images.shape[1]
+
+    def column(values: Sequence[object]) -> torch.Tensor:
+        return torch.tensor(np.array(values), dtype=torch.float32, device=images.device).view(len(views), -1, 1, 1)
+
     if config.contrast:
-        mean = images.mean(dim=(1, 2, 3), keepdim=True)
-        gain = _uniform(generator, count, 1, 1, 1, low=1 - config.contrast, high=1 + config.contrast)
-        images = mean + gain * (images - mean)
+        mean = torch.stack([image.mean() for image in images]).view(-1, 1, 1, 1)
+        images.sub_(mean).mul_(column([view.contrast for view in views])).add_(mean)
     if config.color and channels > 1:
-        images = images * _uniform(generator, count, channels, 1, 1, low=1 - config.color, high=1 + config.color)
+        images.mul_(column([view.colors[:channels] for view in views]))
     if config.brightness:
-        images = images + _uniform(generator, count, 1, 1, 1, low=-config.brightness, high=config.brightness)
+        images.add_(column([view.brightness for view in views]))
     if config.gamma:
-        power = _uniform(generator, count, 1, 1, 1, low=-config.gamma, high=config.gamma).exp()
-        images = images.clamp(0, 1) ** power
-    if config.noise:
-        strength = _uniform(generator, count, 1, 1, 1, low=0, high=config.noise)
-        images = images + strength * torch.randn(images.shape, generator=generator, device=generator.device)
-    return images.clamp(0, 1)
+        images.clamp_(0, 1)
+    for image, view in zip(images, views, strict=True) if config.gamma or config.noise else ():
+        if config.gamma:
+            image.pow_(view.gamma)
+        if config.noise:
+            generator = torch.Generator(image.device).manual_seed(view.noise_seed)
+            image.add_(torch.randn(image.shape, generator=generator, device=image.device), alpha=view.noise)
+    return images.clamp_(0, 1)

@@ -62,6 +62,10 @@ class TrainingConfig(BaseModel):
     color: Fraction = 0.0
     noise: NonNegative = 0.0
 
+    # Loading, which changes no result: what decodes when --workers says so, GB on disk for decoded samples (0: none).
+    loading: Literal["threads", "processes"] = "threads"
+    cache_gb: NonNegative = 0.0
+
     # Prediction and hardware.
     tta: Literal["none", "flips", "d4"] = "none"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

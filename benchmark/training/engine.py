@@ -15,11 +15,11 @@ from torch import nn
 
 from ..errors import UserError
 from ..types import FitContext, Samples
-from .arrays import PairStore
-from .augmentation import augment
+from .augmentation import DRAWS, ViewKey, augment
 from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint, save_checkpoint
 from .compute import Compute
 from .config import TrainingConfig
+from .loading import PairLoader, loader
 from .losses import Loss, make_loss
 from .schedule import Pace, learning_rate_factor
 
@@ -54,8 +54,9 @@ def train(
 ) -> nn.Module:
     """Fit a model that maps (B, C, H, W) images in 0..1 to (B, H, W) logits.
 
-    Every epoch's samples, augmentation and dropout follow from (seed, epoch) alone, so a run resumed from a checkpoint
-    ends on the CPU with the weights of one that was never stopped (as long as no time limit shaped its schedule).
+    Every epoch's samples and dropout follow from (seed, epoch) alone, and each view of a sample from (seed, epoch,
+    sample), so a run resumed from a checkpoint ends on the CPU with the weights of one that was never stopped (as long
+    as no time limit shaped its schedule).
 
     Parameters
     ----------
@@ -84,8 +85,8 @@ def train(
         _restore(state, load_checkpoint(context.folder, identity), context)
     else:
         discard_checkpoint(context.folder)
-    with PairStore(samples, config, context.dataset, context.workers) as store:
-        _Loop(state, store, config, context, compute, identity).run(validate if config.select == "best" else None)
+    with loader(samples, config, context.dataset, context.workers, context.warn) as pairs:
+        _Loop(state, pairs, config, context, compute, identity).run(validate if config.select == "best" else None)
     if state.cut:
         context.warn(_cut_message(state, config, len(samples)))
     _load(state.model, state.best or state.ema)
@@ -103,19 +104,19 @@ class _Loop:
     def __init__(
         self,
         state: State,
-        store: PairStore,
+        pairs: PairLoader,
         config: TrainingConfig,
         context: FitContext,
         compute: Compute,
         identity: dict[str, Any],
     ) -> None:
-        self.state, self.store, self.config, self.context = state, store, config, context
+        self.state, self.pairs, self.config, self.context = state, pairs, config, context
         self.compute, self.identity = compute, identity
         self.loss: Loss = make_loss(config)
         self.forward: Callable[[torch.Tensor], torch.Tensor] = (
             torch.compile(state.model) if config.compile else state.model
         )
-        self.per_epoch = iterations_per_epoch(config, len(store))
+        self.per_epoch = iterations_per_epoch(config, len(pairs))
         self.pace = Pace(config.epochs * self.per_epoch, config.time_limit_minutes, state.seconds, state.cut)
         self.reported = 0.0
 
@@ -135,10 +136,11 @@ class _Loop:
 
     def _epoch(self, seed: int) -> float:
         """One epoch (less when the time is up); the mean loss."""
-        generator = torch.Generator(self.compute.device).manual_seed(seed)
         self.state.model.train()
         total, steps = torch.zeros((), device=self.compute.device), 0
-        for pairs in self.store.batches(_draw(len(self.store), self.config.batch_size, self.per_epoch, seed)):
+        plan = _draw(len(self.pairs), self.config.batch_size, self.per_epoch, seed)
+        batches = self.pairs.batches([[key.sample for key in keys] for keys in plan])
+        for keys, pairs in zip(plan, batches, strict=True):
             if self.context.stop():
                 raise KeyboardInterrupt
             if self.pace.over(self.state.step):
@@ -146,7 +148,7 @@ class _Loop:
             images = [torch.from_numpy(pair.image).to(self.compute.device).permute(2, 0, 1) for pair in pairs]
             targets = [torch.from_numpy(pair.target).to(self.compute.device) for pair in pairs]
             _check_sizes(targets, self.config)
-            loss = self._step(*augment(images, targets, self.config, generator))
+            loss = self._step(*augment(images, targets, self.config, keys))
             total, steps = total + loss, steps + 1
             self._report(loss)
         return _finite(total, self.state.step) / max(steps, 1)
@@ -200,13 +202,15 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _draw(count: int, batch_size: int, batches: int, seed: int) -> list[list[int]]:
-    """Sample indices of each batch: whole permutations one after the other, so that all are drawn equally often."""
+def _draw(count: int, batch_size: int, batches: int, seed: int) -> list[list[ViewKey]]:
+    """The views of each batch: whole permutations of the samples one after the other, so that all come equally often.
+
+    Which views come, and in which order, does not depend on the size of the batches that they are cut into.
+    """
     generator = np.random.default_rng(seed)
-    needed = batch_size * batches
-    order = np.concatenate([generator.permutation(count) for _ in range(-(-needed // count))])[:needed]
-    rows: list[list[int]] = order.reshape(batches, batch_size).tolist()
-    return rows
+    showings = range(-(-batch_size * batches // count))
+    views = [ViewKey(seed, int(sample), showing) for showing in showings for sample in generator.permutation(count)]
+    return [views[start * batch_size : (start + 1) * batch_size] for start in range(batches)]
 
 
 def _check_sizes(targets: Sequence[torch.Tensor], config: TrainingConfig) -> None:
@@ -243,7 +247,9 @@ def _average(ema: Tensors, model: nn.Module, decay: float, step: int) -> None:
 def _identity(samples: Samples, config: TrainingConfig, context: FitContext) -> dict[str, Any]:
     ids = hashlib.sha256("\n".join(samples.ids).encode()).hexdigest()
     data = {"dataset": context.dataset.name, "dataset version": context.dataset.version, "training ids": ids}
-    return config.model_dump() | data | {"seed": context.seed}
+    # How samples are loaded changes nothing, so that a run may go on in another way.
+    settings = config.model_dump(exclude={"loading", "cache_gb"})
+    return settings | data | {"seed": context.seed, "draws of augmentation": DRAWS}
 
 
 def _checkpoint(state: State, identity: dict[str, Any]) -> Checkpoint:
