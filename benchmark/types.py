@@ -62,11 +62,16 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class SplitInfo:
-    """One split: its official number of samples (None where there is no official number) and what it is."""
+    """One split: its official number of samples (None where there is no official number) and what it is.
+
+    An `optional` split is not part of every copy. `holds` names the splits that are contained in it.
+    """
 
     official_size: int | None
     summary: str
     labelled: bool = True
+    optional: bool = False
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ def _ids(dataset: Dataset, split: str, report: Report) -> tuple[str, ...] | None
         text = str(error)
         # A refusal repeats the first of the faults that are there already.
         known = any(text.startswith(fault) for fault in report.faults)
-        if not known and (split == "all" or dataset.info.splits[split].labelled):
+        needed = split == "all" or (dataset.info.splits[split].labelled and not dataset.info.splits[split].optional)
+        if needed and not known:
             report.faults.append(text)
         return None
 
@@ -158,12 +159,12 @@ def _leaks(
     as_published: bool,
 ) -> None:
     """Name samples, images and label maps that are in two splits, which leaks truth from one to the other."""
-    unions = {f"{a}{b}" for a in splits for b in splits}
     images: dict[str, tuple[str, str]] = {}
     labels: dict[str, tuple[str, str]] = {}
     owner: dict[str, str] = {}
     for split, ids in splits.items():
-        for sample_id in ids or () if split not in unions else ():
+        held = {i for name in dataset.info.splits[split].holds for i in splits[name] or ()}
+        for sample_id in (i for i in ids or () if i not in held):
             if owner.setdefault(sample_id, split) != split:
                 report.faults.append(
                     f"sample '{sample_id}' is in split '{owner[sample_id]}' and in split '{split}'; a sample belongs "
@@ -209,7 +210,8 @@ def _remarks(
     known = tuple(known)
     if known and not any(dataset.files(sample_id, "image") for sample_id in known):
         report.warnings.append(f"no images below '{dataset.root}': only the truth was checked")
-    labelled = [ids for name, ids in splits.items() if dataset.info.splits[name].labelled]
+    infos = dataset.info.splits
+    labelled = [ids for name, ids in splits.items() if infos[name].labelled and not infos[name].optional]
     if everything is None or any(ids is None for ids in labelled):
         return
     placed = {sample_id for ids in splits.values() for sample_id in ids or ()}

@@ -15,7 +15,18 @@ from segbench.data import read_all
 from segbench.images import label_map, read_array, read_image
 from segbench.layout import any_case, clashes, listing, refuse, twice, unpaired
 from segbench.sample_checks import where
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import (
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    Download,
+    Part,
+    Prediction,
+    Sample,
+    SplitInfo,
+    Uint8,
+    UserError,
+)
 
 CLASSES = tuple(
     ClassInfo(entry.id, entry.name, entry.color, "thing" if entry.hasInstances else "stuff", entry.category)
@@ -25,7 +36,26 @@ CLASSES = tuple(
 SCORED = tuple(c for c, entry in zip(CLASSES, official_labels, strict=False) if not entry.ignoreInEval)
 _NAME = re.compile(r"([A-Za-z-]+_\d{6}_\d{6})(?!\d)")
 _ANY_NAME = re.compile(r"([^\d_]+_\d{6}_\d{6})(?!\d)")
-_LABELS, _IMAGE, _INSTANCES = "_gtFine_labelIds.png", "_leftImg8bit.png", "_gtFine_instanceIds.png"
+_IMAGE = "_leftImg8bit.png"
+_TRAIN_IDS = {entry.id: entry.trainId for entry in official_labels if entry.id >= 0}
+
+
+def train_ids(labels: Array) -> Uint8:
+    """Label ids as train ids: 0 to 18 in the order of the evaluated classes, 255 for all others.
+
+    Parameters
+    ----------
+    labels : (H, W) uint8
+        Label ids 0 to 33.
+    """
+    table = np.full(256, 255, np.uint8)
+    for label, train_id in _TRAIN_IDS.items():
+        table[label] = train_id
+    return table[labels]
+
+
+_GROUNDS = {"fine": ("gtFine", ("train", "val")), "coarse": ("gtCoarse", ("train", "val", "train_extra"))}
+"""Folder and labelled splits of each kind of annotations."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +63,11 @@ class Cityscapes:
     """The unpacked gtFine (and leftImg8bit) archives; samples are `<city>_<sequence>_<frame>`.
 
     Labels are labelIds 0 to 33, not trainIds. Instances: label id, or label id x 1000 + number for single objects.
+    With `annotations="coarse"` the truth is that of gtCoarse, which also has the split `train_extra`.
     """
 
     root: Path
+    annotations: str = "fine"
     _labels: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
     _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -50,6 +82,9 @@ class Cityscapes:
             "train": SplitInfo(2975, "18 cities, fine annotations"),
             "val": SplitInfo(500, "3 cities, fine annotations"),
             "test": SplitInfo(1525, "6 cities; scored by the benchmark's server only", labelled=False),
+            "train_extra": SplitInfo(
+                19998, "22 more cities, with coarse annotations alone (--set annotations=coarse)", optional=True
+            ),
         },
         default_split="val",
         metrics=("cityscapes-overlap", "cityscapes-instances"),
@@ -60,9 +95,10 @@ class Cityscapes:
         citation="Cordts et al., IEEE Conference on Computer Vision and Pattern Recognition, 3213-3223 (2016)",
         homepage="https://www.cityscapes-dataset.com/",
         layout=(
-            "gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_{labelIds,instanceIds}.png and "
+            "gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_{labelIds,instanceIds}.png (or gtCoarse) and "
             "leftImg8bit/<split>/<city>/<city>_<sequence>_<frame>_leftImg8bit.png"
         ),
+        options={"annotations": "fine (default), or coarse: gtCoarse, with the split train_extra"},
         downloads=(
             Download(
                 "https://www.cityscapes-dataset.com/downloads/",
@@ -82,10 +118,12 @@ class Cityscapes:
     )
 
     def __post_init__(self) -> None:
+        if self.annotations not in _GROUNDS:
+            raise UserError(f"annotations '{self.annotations}' of cityscapes do not exist. Available: fine, coarse.")
         found: dict[str, Path] = {}
         faults: dict[str, tuple[str, ...]] = {}
         for split in self.info.splits:
-            labels, wrong = _cities(self.root / "gtFine" / split, _LABELS)
+            labels, wrong = _cities(self._ground / split, self._ending("labelIds"))
             wrong += [twice(i, found[i], path) for i, path in labels.items() if i in found]
             found, faults[split] = {**labels, **found}, tuple(wrong)
         found = dict(sorted(found.items(), key=lambda item: (self._split_index(item[1]), item[1].parts)))
@@ -98,10 +136,10 @@ class Cityscapes:
         object.__setattr__(self, "_names", faults)
 
     def ids(self, split: str) -> tuple[str, ...]:
-        """Images of a split by city, sequence and frame; `all` is train and val."""
+        """Images of a split by city, sequence and frame; `all` is every labelled split."""
         if split != "all" and split not in self.info.splits:
             raise UserError(f"cityscapes has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        wanted = ("train", "val") if split == "all" else (split,)
+        wanted = _GROUNDS[self.annotations][1] if split == "all" else (split,)
         for name in wanted:
             refuse(self._incomplete(name), self.info.name)
         chosen = tuple(i for i, path in self._labels.items() if path.parts[-3] in wanted)
@@ -132,7 +170,7 @@ class Cityscapes:
         if part == "image":
             path = any_case(self.root / "leftImg8bit" / split / city / f"{sample_id}{_IMAGE}")
         elif part == "instances":
-            path = any_case(labels.with_name(f"{sample_id}{_INSTANCES}"))
+            path = any_case(labels.with_name(sample_id + self._ending("instanceIds")))
         else:
             path = labels if part == "labels" else None
         return (path,) if path is not None else ()
@@ -156,7 +194,7 @@ class Cityscapes:
     def check_counts(self) -> list[str]:
         """Splits have their official sizes."""
         faults = []
-        for split in ("train", "val"):
+        for split in _GROUNDS[self.annotations][1]:
             found, official = len(self._of(split)), self.info.splits[split].official_size
             if found != official:
                 faults.append(f"split '{split}' has {found} label maps below '{self.root}'; official {official}")
@@ -169,10 +207,12 @@ class Cityscapes:
             faults += self._incomplete(split)
             labels = self._of(split)
             images, wrong = _cities(self.root / "leftImg8bit" / split, _IMAGE)
-            instances, more = _cities(self.root / "gtFine" / split, _INSTANCES)
+            instances, more = _cities(self._ground / split, self._ending("instanceIds"))
             faults += [*wrong, *more]
-            if images and not labels and self.info.splits[split].labelled:
-                faults.append(f"split '{split}': none of its {len(images)} images has a label map in 'gtFine/{split}'")
+            if images and not labels and split in _GROUNDS[self.annotations][1]:
+                faults.append(
+                    f"split '{split}': none of its {len(images)} images has a label map in '{self._ground / split}'"
+                )
             if images:
                 alone = [path for i, path in labels.items() if not self.files(i, "image")]
                 faults += [f"{path}: has no image in 'leftImg8bit/{split}'; fetch it" for path in alone]
@@ -198,15 +238,22 @@ class Cityscapes:
 
     def _incomplete(self, split: str) -> list[str]:
         """What would silently make a split smaller, or leave some of its samples out of the scores of instances."""
-        labels, folder = self._of(split), self.root / "gtFine" / split
+        labels, folder = self._of(split), self._ground / split
         if not labels:
             return list(self._names.get(split, ()))
         images = _cities(self.root / "leftImg8bit" / split, _IMAGE)[0]
         faults = [*self._names.get(split, ()), *unpaired(images, labels, str(folder))]
-        if _cities(folder, _INSTANCES)[0]:
+        if _cities(folder, self._ending("instanceIds"))[0]:
             alone = [path for i, path in labels.items() if not self.files(i, "instances")]
             faults += [f"{path}: has no instance map, as others have. Fetch it again." for path in alone]
         return faults
+
+    @property
+    def _ground(self) -> Path:
+        return self.root / _GROUNDS[self.annotations][0]
+
+    def _ending(self, kind: str) -> str:
+        return f"_{self._ground.name}_{kind}.png"
 
     def _of(self, split: str) -> dict[str, Path]:
         return {i: path for i, path in self._labels.items() if path.parts[-3] == split}

@@ -20,6 +20,8 @@ NAMES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 VOID = 255
+AUGMENTED = "SegmentationClassAug"
+"""Label maps of SBD (Hariharan et al., ICCV 2011); the official ones are taken where there are both."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,13 @@ class VOC2012:
         splits={
             "train": SplitInfo(1464, "ImageSets/Segmentation/train.txt"),
             "val": SplitInfo(1449, "ImageSets/Segmentation/val.txt"),
-            "trainval": SplitInfo(2913, "train and val together"),
+            "trainval": SplitInfo(2913, "train and val together", holds=("train", "val")),
+            "train_aug": SplitInfo(
+                10582,
+                "train and the masks of SBD that are not in val, from SegmentationClassAug",
+                optional=True,
+                holds=("train",),
+            ),
             "test": SplitInfo(1456, "scored by the challenge's server only", labelled=False),
         },
         default_split="val",
@@ -84,7 +92,7 @@ class VOC2012:
             return self.readable()
         if split not in self.info.splits:
             raise UserError(f"voc2012 has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        names = self._read_list(split)
+        names = self._augmented() if split == "train_aug" else self._read_list(split)
         refuse(self._listing("labels").faults, self.info.name)
         return names
 
@@ -109,6 +117,8 @@ class VOC2012:
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists."""
         path = any_case(self._path(sample_id, part)) if part in _FOLDERS else None
+        if path is None and part == "labels":
+            path = any_case(self.root / AUGMENTED / f"{sample_id}.png")
         return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
@@ -167,6 +177,19 @@ class VOC2012:
             f"{where(self, sample.id, 'labels')} at {different} pixels; expected objects where there are classes. "
             "Fetch both again."
         ]
+
+    def _augmented(self) -> tuple[str, ...]:
+        """The listed names, else train and every map of SegmentationClassAug that is not in val."""
+        extra = listing(self.root / AUGMENTED, ".png").files
+        if not extra:
+            raise UserError(
+                f"split 'train_aug' of voc2012 needs the label maps of SBD in '{self.root / AUGMENTED}'; there are none"
+            )
+        for name in ("train_aug", "trainaug"):
+            if self._list(name).is_file():
+                return self._read_list(name)
+        held_out = set(self._read_list("val"))
+        return tuple(sorted((set(extra) | set(self._read_list("train"))) - held_out))
 
     def readable(self) -> tuple[str, ...]:
         """Every sample that has a label map, listed or not."""

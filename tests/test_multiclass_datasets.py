@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from conftest import SHARED
-from scenes import label_map, write_cityscapes, write_cocostuff, write_voc
-from segbench.datasets.cityscapes import Cityscapes
+from scenes import label_map, write_cityscapes, write_cocostuff, write_pngs, write_voc
+from segbench.datasets.cityscapes import Cityscapes, train_ids
 from segbench.datasets.cocostuff import CLASSES, REMOVED, COCOStuff
 from segbench.datasets.voc2012 import VOC2012
 from segbench.images import palette_color
@@ -137,3 +137,43 @@ def test_predictions_are_matched_by_name(cls: type[Any], name: str, wanted: str 
 
 def test_a_dataset_is_sent_to_workers(dataset: Dataset) -> None:
     assert pickle.loads(pickle.dumps(dataset)).ids("val") == dataset.ids("val")
+
+
+def test_train_aug_adds_the_maps_of_sbd_that_are_not_in_val(tmp_path: Path) -> None:
+    official = {name: np.full((2, 2), 1, np.uint8) for name in ("a", "b", "c")}
+    root = write_voc(tmp_path, official)
+    base = root / "VOCdevkit" / "VOC2012"
+    lists = base / "ImageSets" / "Segmentation"
+    (lists / "train.txt").write_text("a\n")
+    (lists / "val.txt").write_text("b\nc\n")
+    with pytest.raises(UserError, match="needs the label maps of SBD"):
+        VOC2012(root).ids("train_aug")
+    write_pngs(base / "SegmentationClassAug", {name: np.full((2, 2), 2, np.uint8) for name in ("a", "b", "x", "y")})
+    voc = VOC2012(root)
+    assert voc.ids("train_aug") == ("a", "x", "y")
+    assert np.unique(np.asarray(voc.load("a", ("labels",)).labels)).tolist() == [1]  # the official map wins
+    assert np.unique(np.asarray(voc.load("x", ("labels",)).labels)).tolist() == [2]
+    (lists / "train_aug.txt").write_text("x\n")
+    assert VOC2012(root).ids("train_aug") == ("x",)
+    assert voc.ids("all") == ("a", "b", "c")
+
+
+def test_coarse_cityscapes_has_train_extra(tmp_path: Path) -> None:
+    maps = {"aachen_000000_000019": np.full((2, 4), 7, np.uint8)}
+    write_cityscapes(tmp_path, maps)
+    folder = tmp_path / "gtCoarse" / "train_extra" / "bayreuth"
+    folder.mkdir(parents=True)
+    for kind in ("labelIds", "instanceIds"):
+        Image.fromarray(np.full((2, 4), 26, np.uint8)).save(folder / f"bayreuth_000000_000001_gtCoarse_{kind}.png")
+    coarse = Cityscapes(tmp_path, annotations="coarse")
+    assert coarse.ids("train_extra") == coarse.ids("all") == ("bayreuth_000000_000001",)
+    assert coarse.load("bayreuth_000000_000001", ("labels", "instances")).instances is not None
+    assert Cityscapes(tmp_path).ids("all") == ("aachen_000000_000019",)
+    with pytest.raises(UserError, match="Available: fine, coarse"):
+        Cityscapes(tmp_path, annotations="rough")
+
+
+def test_train_ids_of_cityscapes() -> None:
+    labels = np.array([[c.id for c in Cityscapes.info.classes], [c.id for c in Cityscapes.info.unscored] + [0] * 4])
+    assert train_ids(labels[0]).tolist() == list(range(19))
+    assert set(train_ids(labels[1]).tolist()) == {255}
