@@ -10,9 +10,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -22,13 +21,14 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from .images import read_array
+from .interrupts import interrupts_held_back
 from .registry import USER_MODULE, load_user_module
 from .statistics import Statistics
 from .types import Dataset, Metric, Part, Prediction, Statistic, UserError
@@ -178,27 +178,13 @@ def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterab
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
 
     def submit(pair: Pair) -> Future[list[Statistic]]:
-        with _interrupts_held_back():
+        with interrupts_held_back():
             return pool.submit(_measure_here, pair)
 
     try:
         yield from _map(pool, submit, pairs, 4 * workers)
     except BrokenProcessPool as error:
         raise UserError("a worker process died, perhaps for lack of memory; try fewer with --workers") from error
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Start worker processes with Ctrl-C blocked: it is for this process, which then ends them in order."""
-    mask = getattr(signal, "pthread_sigmask", None)
-    if mask is None:
-        yield
-        return
-    before = mask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        mask(signal.SIG_SETMASK, before)
 
 
 _state: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from .types import Array, ClassInfo, DatasetInfo, Metric, Sample, SplitInfo, Sta
 if TYPE_CHECKING:
     from .records import Score
 
+
 class Evaluator:
     """Collects exact per-sample counts of predictions and gives the same scores as `bench evaluate`.
 

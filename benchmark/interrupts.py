@@ -38,3 +38,17 @@ def stoppable(reporter: Reporter) -> Iterator[Callable[[], bool]]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Start worker processes with Ctrl-C blocked: it is for this process, which then ends them in order."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:
+        yield
+        return
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)

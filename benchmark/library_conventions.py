@@ -1,7 +1,8 @@
 """Which conventions well-known libraries follow, and the one-rule changes of a convention.
 
-Every row names the calls that follow it; an official one names the benchmark's own tool first. They were run with torchmetrics 1.9, MONAI 1.6, segmentation-models-pytorch
-0.6 (smp), scikit-learn 1.9 and cityscapesScripts 2.3; `tests/test_explain.py` runs them again.
+Every row names the calls that follow it; an official one names the benchmark's own tool first. They were run with
+torchmetrics 1.9, MONAI 1.6, segmentation-models-pytorch 0.6 (smp), scikit-learn 1.9 and cityscapesScripts 2.3;
+`tests/test_explain.py` runs them again, and compares the official rows with the tools' own numbers.
 """
 
 from __future__ import annotations

@@ -130,16 +130,20 @@ def prediction_labels(prediction: Prediction, info: DatasetInfo) -> Array:
 def write_prediction(folder: Path, sample_id: str, prediction: Prediction, info: DatasetInfo) -> None:
     """Write one prediction as a PNG of label values (0 and 255 for a binary dataset): all that its scores depend on.
 
+    The PNG is one of 16 bits where labels of the dataset need them.
+
     Raises
     ------
     UserError
-        For labels that are no 8-bit values.
+        For labels that are no 8-bit values, or none of 16 bits where the dataset has such labels.
     """
     values = prediction_labels(prediction, info)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    if low < 0 or high > (1 if info.task == "binary" else 255):
+    binary = info.task == "binary"
+    most = 1 if binary else 65535 if max(info.predictable | info.void) > 255 else 255
+    if low < 0 or high > most:
         raise UserError(f"prediction of sample '{sample_id}' holds labels from {low} to {high}, which no PNG can keep")
-    values = values.astype(np.uint8) * (255 if info.task == "binary" else 1)
+    values = values.astype(np.uint8 if high < 256 else np.uint16) * (255 if binary else 1)
     with atomic_path(folder / f"{sample_id}.png") as temporary:
         Image.fromarray(values).save(temporary, format="PNG")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +62,49 @@ def _shared(name: str) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Run:
-    """Run `bench` as a user does, in an empty folder with no data of its own."""
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `bench` in an empty folder with no data of its own, in this process: starting another takes a second."""
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
-        places = {"SEGBENCH_DATA": str(tmp_path / "data"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-        env = {**os.environ, **places, "COLUMNS": "200", **environment}
+        from segbench.cli import main
+
+        command = ["bench", *map(str, arguments)]
+        written = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(stream, "utf-8", write_through=True) for stream in written)
+        code: object = 0
+        with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in (_places(tmp_path) | environment).items():
+                patch.setenv(name, value)
+            patch.chdir(cwd)
+            patch.setattr(sys, "argv", command)
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code
+            except Exception:
+                # As Python itself ends: a traceback on stderr, and 1.
+                traceback.print_exc()
+                code = 1
+        shown = [stream.getvalue().decode("utf-8", "replace") for stream in written]
+        return subprocess.CompletedProcess(command, code if isinstance(code, int) else 0 if code is None else 1, *shown)
+
+    return run
+
+
+@pytest.fixture
+def bench_process(tmp_path: Path) -> Run:
+    """Run `bench` as a user does, in a process of its own."""
+
+    def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, **_places(tmp_path), **environment}
         command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False)
 
     return run
+
+
+def _places(folder: Path) -> dict[str, str]:
+    return {"SEGBENCH_DATA": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
 
 
 def printed_json(done: subprocess.CompletedProcess[str]) -> Any:

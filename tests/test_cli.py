@@ -251,11 +251,11 @@ def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tm
     assert "No data of medaka found" in done.stderr
 
 
-def test_odd_names_do_not_stop_a_result(bench: Run, stacks: Path, tmp_path: Path) -> None:
+def test_odd_names_do_not_stop_a_result(bench: Run, bench_process: Run, stacks: Path, tmp_path: Path) -> None:
     odd = tmp_path / "übung 日本.v0.5"
     _halves(stacks, odd)
     record = printed_json(
-        bench("evaluate", "-d", "isbi2012", "--root", stacks, "-p", odd, "--json", PYTHONIOENCODING="ascii")
+        bench_process("evaluate", "-d", "isbi2012", "--root", stacks, "-p", odd, "--json", PYTHONIOENCODING="ascii")
     )
     assert record["method"]["name"] == "übung 日本.v0.5"
     done = bench("evaluate", "-d", "isbi2012", "--root", stacks, "-p", odd, "--name", "../../x[bold]\x1b[2J")

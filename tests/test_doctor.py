@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,8 +19,10 @@ from PIL import Image
 
 from conftest import Run, write_hearts, write_stacks
 from conftest import _shared as shared
+from segbench.coco import write_stuff_results
 from segbench.commands.doctor import Diagnosis, DoctorRequest, Finding, diagnose
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
+from segbench.diagnosis.labels import codings
 from segbench.images import palette_color
 from segbench.registry import dataset_class
 from segbench.reporting import Reporter
@@ -30,7 +32,7 @@ Map = NDArray[np.uint8]
 Maps = dict[str, Map]
 RECOGNISED = {
     *("train_ids", "off_by_one", "palette", "luma", "jpeg", "interpolated", "stems", "inverted", "probabilities"),
-    *("orientation", "scaled"),
+    *("orientation", "scaled", "merged"),
 }
 """Kinds that name a mistake of the format: none of them may ever be told of predictions that are merely bad."""
 SIZE = (120, 168)
@@ -624,6 +626,212 @@ def test_constant_predictions(cases: dict[str, Case], tmp_path: Path) -> None:
     assert found.findings[0].summary.startswith("12 of 12")
 
 
+def merged_things(case: Case) -> Maps:
+    """Stuff as it is, every thing written as 182: 'other' of the stuff challenges, less 1."""
+    things = [c.id for c in dataset_class("cocostuff").info.classes if c.kind == "thing"]
+    return {i: np.where(np.isin(v, things), 182, v).astype(np.uint8) for i, v in case.predictions.items()}
+
+
+def test_things_merged_into_other(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["cocostuff"]
+    maps = merged_things(case)
+    removed = dataset_class("cocostuff").info.unscored[0].id
+    stuff = {i: np.where(v == 182, removed, v).astype(np.uint8) for i, v in maps.items()}
+    found = case.diagnose(write(tmp_path / "p", maps))
+    assert [f.kind for f in found.findings] == ["merged"]
+    finding = found.findings[0]
+    assert finding.estimate
+    assert finding.score_before is None
+    # What can be had: the stuff, with false negatives in place of all things.
+    assert finding.score_after == case.score(write(tmp_path / "stuff", stuff))
+    evidence = " ".join(finding.evidence)
+    assert "no thing has its own" in evidence
+    assert "count as false negatives" in evidence
+    assert "cannot be restored" in finding.remedy
+    # The same with ids from 1 on: one mistake more, and the loss is told as well.
+    plus = {i: (v + 1).astype(np.uint8) for i, v in maps.items()}
+    found = case.diagnose(write(tmp_path / "plus", plus))
+    assert found.findings[0].kind == "off_by_one"
+    assert found.findings[0].estimate
+    assert "hold 183 ('other')" in " ".join(found.findings[0].evidence)
+
+
+def test_182_that_lies_anywhere_is_not_taken_for_other(cases: dict[str, Case], tmp_path: Path) -> None:
+    case, random = cases["cocostuff"], np.random.default_rng(8)
+
+    def spoil(values: Map) -> Map:
+        return np.where(random.random(values.shape) < 0.1, 182, values).astype(np.uint8)
+
+    found = case.diagnose(write_each(tmp_path / "p", case.predictions, spoil))
+    assert [f.kind for f in found.findings] == ["unscorable"]
+
+
+def test_coco_results(bench: Run, cases: dict[str, Case], tmp_path: Path) -> None:
+    case, info = cases["cocostuff"], dataset_class("cocostuff").info
+    names = list(case.predictions)
+    stuff = tmp_path / "stuff.json"
+    write_stuff_results(stuff, case.predictions.items(), info)
+    found = case.diagnose(stuff)
+    assert (found.findings, found.n_scored, found.score) == ([], 12, case.score(stuff))
+    shifted = zip(names, [*list(case.predictions.values())[1:], case.predictions[names[0]]], strict=True)
+    write_stuff_results(stuff, shifted, info)
+    finding = case.diagnose(stuff).findings[0]
+    assert finding.kind == "stems"
+    assert finding.score_after == case.score(write(tmp_path / "right", case.predictions))
+    write_stuff_results(stuff, list(case.predictions.items())[1:], info)
+    assert [f.kind for f in case.diagnose(stuff).findings] == ["missing"]
+
+    entries = [{**entry, "category_id": 1, "score": 0.5} for entry in json.loads(stuff.read_text())]
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    done = bench("doctor", "-d", "cocostuff", "--root", case.root, "-p", tmp_path / "results.json")
+    assert done.returncode == 2
+    assert "are not diagnosed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_lists_of_objects_are_not_diagnosed(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["cityscapes"]
+    for name in case.predictions:
+        (tmp_path / f"{name}_pred.txt").write_text("")
+    with pytest.raises(UserError, match="are not diagnosed"):
+        case.diagnose(tmp_path)
+
+
+def voc_of_several_sizes(root: Path) -> Case:
+    """SYNTHETIC photographs of four sizes in no order."""
+    case = voc(root)
+    sizes = np.random.default_rng(3).integers(0, 4, len(case.predictions))
+    cut = {
+        i: values[: SIZE[0] - 6 * size, : SIZE[1] - 9 * size]
+        for (i, values), size in zip(case.predictions.items(), sizes.tolist(), strict=True)
+    }
+    for path in (root / "VOCdevkit" / "VOC2012" / "SegmentationClass").iterdir():
+        height, width = cut[path.stem].shape
+        Image.fromarray(np.asarray(Image.open(path))[:height, :width]).save(path)
+    return Case(case.dataset, root, cut)
+
+
+@pytest.mark.parametrize("damage", ["none", "one too low"])
+def test_shifted_stems_of_several_sizes(damage: str, tmp_path: Path) -> None:
+    case = voc_of_several_sizes(tmp_path / "data")
+    names = list(case.predictions)
+    shift = 0 if damage == "none" else -1
+    moved = {
+        i: (case.predictions[names[(n + 1) % len(names)]].astype(int) + shift).astype(np.uint8)
+        for n, i in enumerate(names)
+    }
+    found = case.diagnose(write(tmp_path / "p", moved))
+    assert [f.kind for f in found.findings] == ["stems"] + (["off_by_one"] if damage != "none" else [])
+    assert "shifted by 1" in found.findings[0].summary
+    assert found.findings[-1].score_after == case.score(write(tmp_path / "right", case.predictions))
+
+
+def test_swapped_predictions_of_several_sizes(tmp_path: Path) -> None:
+    case = voc_of_several_sizes(tmp_path / "data")
+    names, moved = list(case.predictions), dict(case.predictions)
+    a, b = next((a, b) for a in names for b in names if moved[a].shape != moved[b].shape)
+    moved[a], moved[b] = moved[b], moved[a]
+    finding = first(case, tmp_path, write(tmp_path / "p", moved), "stems")
+    assert f"{b}.png belongs to {a}" in finding.evidence[0]
+
+
+def test_transposed_predictions_of_alternating_sizes(tmp_path: Path) -> None:
+    """A shift by one brings every size in order, too; what the files hold decides."""
+    case = voc(tmp_path / "data")
+    right = {i: values.T if n % 2 else values for n, (i, values) in enumerate(case.predictions.items())}
+    for n, path in enumerate(sorted((case.root / "VOCdevkit" / "VOC2012" / "SegmentationClass").iterdir())):
+        truth = np.asarray(Image.open(path))
+        Image.fromarray(truth.T if n % 2 else truth).save(path)
+    case = Case(case.dataset, case.root, right)
+    folder = write_each(tmp_path / "p", right, np.transpose)
+    assert "transposed" in first(case, tmp_path, folder, "orientation").summary
+
+
+def test_untouched_values_are_not_called_interpolated(cases: dict[str, Case], tmp_path: Path) -> None:
+    """Noise puts more than a per cent of the values between their neighbours'."""
+    case, random = cases["cityscapes"], np.random.default_rng(9)
+    classes = [c.id for c in dataset_class("cityscapes").info.classes]
+
+    def halve(values: Map) -> Map:
+        noisy = np.where(random.random(values.shape) < 0.15, random.choice(classes, values.shape), values)
+        return noisy[::2, ::2].astype(np.uint8)
+
+    found = case.diagnose(write_each(tmp_path / "p", case.predictions, halve))
+    (finding,) = (f for f in found.findings if f.kind == "size")
+    evidence = " ".join(finding.evidence)
+    assert float(evidence.split("% of the pixels hold a value between")[0].split()[-1]) > 1
+    assert "they were interpolated" not in evidence
+    assert "as in untouched label maps or after nearest neighbour" in evidence
+
+
+@pytest.mark.parametrize("method", [cv2.INTER_LINEAR, cv2.INTER_AREA])
+def test_shrunk_with_interpolation(method: int, cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["cityscapes"]
+    folder = write_each(
+        tmp_path / "p",
+        case.predictions,
+        lambda values: cv2.resize(values, None, fx=0.7, fy=0.7, interpolation=method),
+    )
+    assert "they were interpolated" in " ".join(case.diagnose(folder).findings[0].evidence)
+
+
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+def test_nan_probabilities(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases[name]
+    maps = {i: (values / 255).astype(np.float32) for i, values in case.predictions.items()}
+    zero = {i: values.copy() for i, values in maps.items()}
+    for n, i in enumerate(maps):
+        if n % 3 == 0:
+            maps[i][:6] = np.nan
+            zero[i][:6] = 0
+    found = case.diagnose(write(tmp_path / "p", maps, ".npy"))  # type: ignore[arg-type]
+    assert [f.kind for f in found.findings] == ["probabilities"]
+    finding = found.findings[0]
+    assert "NaN share" in finding.evidence[0]
+    assert "finite probabilities" in finding.remedy
+    assert finding.score_before is None
+    assert finding.estimate
+    assert finding.score_after == case.score(write(tmp_path / "zero", zero, ".npy"))  # type: ignore[arg-type]
+
+
+def test_nan_among_logits_and_scores_of_classes(cases: dict[str, Case], tmp_path: Path) -> None:
+    logits = {i: logit(values) for i, values in cases["medaka"].predictions.items()}
+    for values in logits.values():
+        values[:2] = np.nan
+    found = cases["medaka"].diagnose(write(tmp_path / "p", logits, ".npy"))  # type: ignore[arg-type]
+    assert [f.kind for f in found.findings] == ["probabilities"] * 2
+    assert found.findings[1].score_after is not None
+
+    def scores(values: Map) -> NDArray[np.float16]:
+        hot = np.stack([values == c for c in range(21)]).astype(np.float16)
+        hot[:, :3] = np.nan
+        return hot
+
+    found = cases["voc"].diagnose(write_each(tmp_path / "voc", cases["voc"].predictions, scores, ".npy"))
+    assert [f.kind for f in found.findings] == ["probabilities"]
+    assert "hold NaN" in found.findings[0].summary
+
+
+def test_the_report_does_not_send_to_itself(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["voc"]
+    for name, change in {
+        "ids": lambda values: np.where(values > 0, 200 + values % 7, 0).astype(np.uint8),
+        "colours": lambda values: np.stack([values, values // 2, values], axis=2),
+    }.items():
+        page = json.dumps(case.diagnose(write_each(tmp_path / name, case.predictions, change)).to_json())
+        assert "cannot be scored" in page or "unscorable" in page
+        assert "bench doctor" not in page
+
+
+def test_numbers_of_a_folder_of_ones_own() -> None:
+    """The remedy names a command that shows the label values of any dataset."""
+    for info in (dataset_class("cocostuff").info, replace(dataset_class("cocostuff").info, name="folder")):
+        remedies = [c.remedy for c in codings(info) if c.kind == "train_ids"]
+        assert len(remedies) == 2
+        assert all(f"'bench data describe {info.name}'" in remedy for remedy in remedies)
+        assert all(("--root" in remedy) == (info.name == "folder") for remedy in remedies)
+
+
 def test_what_nothing_explains_is_told(cases: dict[str, Case], tmp_path: Path) -> None:
     case, random = cases["voc"], np.random.default_rng(0)
     folder = write_each(
@@ -678,3 +886,11 @@ def test_the_printed_page_and_the_document(bench: Run, cases: dict[str, Case], t
     assert set(found["findings"][0]) == keys
     assert f"dice {found['score']:.4f} → {found['findings'][0]['score_after']:.4f}" in page
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_page_is_folded_between_words(bench: Run, cases: dict[str, Case], tmp_path: Path) -> None:
+    folder = write_each(tmp_path / "p", cases["medaka"].predictions, lambda values: values // 255 * 128)
+    arguments = ("doctor", "-q", "-d", "medaka", "--root", cases["medaka"].root, "-p", "p")
+    wide, narrow = (bench(*arguments, COLUMNS=columns, cwd=folder.parent).stdout for columns in ("400", "60"))
+    assert wide.split() == narrow.split()
+    assert max(map(len, wide.splitlines())) > 60 >= max(map(len, narrow.splitlines()))

@@ -292,7 +292,9 @@ def test_no_name_is_broken_within_a_word(columns: int, bench: Run, voc_run: Path
     end = next(n for n, line in enumerate(lines) if line.split()[:2] == ["rule", "from"])
     assert all(len(line) <= columns for line in lines[:end])
     words = {word for line in lines[start:end] for word in line.split()}
-    expected = {word for row in explain(voc_run)["rows"] for text in (row["name"], *row["used_by"]) for word in text.split()}
+    expected = {
+        word for row in explain(voc_run)["rows"] for text in (row["name"], *row["used_by"]) for word in text.split()
+    }
     assert expected <= words
 
 

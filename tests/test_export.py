@@ -383,8 +383,8 @@ def test_runs_without_predictions_say_how_to_get_them(cityscapes: Made, tmp_path
     evaluate_files(request, Reporter(quiet=True))
     bare = RunRequest("cityscapes", "paint", root=cityscapes.root, out=tmp_path / "bare")
     run(bare, Reporter(quiet=True))
-    for folder, words in (("evaluated", "bench run … --save-predictions"), ("bare", "--save-predictions$")):
-        with pytest.raises(UserError, match=words):
+    for folder, command in (("evaluated", "bench evaluate"), ("bare", "bench run")):
+        with pytest.raises(UserError, match=f"Make them: {command} .* --save-predictions$"):
             _export(Made("cityscapes", cityscapes.root, tmp_path / folder, cityscapes.record), tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
 

@@ -49,12 +49,12 @@ def test_the_paper_preset_is_the_published_training() -> None:
     assert {key: config[key] for key in wanted | lecture} == wanted | lecture
 
 
-def test_plugins_of_an_installed_package_are_found(bench: Run, tmp_path: Path) -> None:
+def test_plugins_of_an_installed_package_are_found(bench_process: Run, tmp_path: Path) -> None:
     package = tmp_path / "site"
     (package / "theirs-1.0.dist-info").mkdir(parents=True)
     (package / "theirs-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
     (package / "theirs-1.0.dist-info" / "entry_points.txt").write_text("[segbench.methods]\nmine = theirs:Threshold\n")
     shipped = (ROOT / "baselines" / "threshold.py").read_text()
     (package / "theirs.py").write_text(shipped.replace('name="threshold"', 'name="mine"'))
-    names = bench("list", "methods", "--quiet", PYTHONPATH=str(package)).stdout.split()
+    names = bench_process("list", "methods", "--quiet", PYTHONPATH=str(package)).stdout.split()
     assert {"mine", "threshold"} <= set(names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from typing import TYPE_CHECKING
 
 from . import output
@@ -26,7 +28,9 @@ def diagnosis(found: Diagnosis, as_json: bool) -> None:
         lines += ["", f"{number}. {finding.kind}: {finding.summary}", *_body(finding, found.score_name)]
     if found.findings:
         lines += ["", "Nothing was changed. Scores after a remedy assume the remedies listed above it."]
-    output.text("\n".join(_printable(line) for line in lines))
+    # Of a terminal, or as COLUMNS says; a pipe gets whole lines.
+    width = shutil.get_terminal_size((0, 0)).columns
+    output.text("\n".join(_folded(_printable(line), width) for line in lines))
 
 
 def _body(finding: Finding, score_name: str) -> list[str]:
@@ -39,6 +43,14 @@ def _body(finding: Finding, score_name: str) -> list[str]:
             f"on {finding.n_samples} samples{mark}"
         )
     return body
+
+
+def _folded(line: str, width: int) -> str:
+    """A line broken between words, further lines indented below its text; paths stay whole."""
+    if len(line) <= width or not width:
+        return line
+    indent = " " * (5 if line.startswith("   - ") else 3)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _score(value: float | None) -> str:

@@ -64,7 +64,7 @@ def _rows(rows: list[dict[str, Any]]) -> Table:
         style = "bold" if row["scored"] else ""
         users = Grid.grid(padding=(0, 1))
         for call in row["used_by"]:
-            users.add_row("  ·", Text(call))
+            users.add_row("  ·", Text(call, "dim"))
         name = row["name"] + (" (official)" if row["official"] else " (scored)" if row["scored"] else "")
         values = (Text(text, style) for text in (_value(row["value"]), _points(row["difference_points"])))
         table.add_row(*values, Group(Text(name, style), *([users] if row["used_by"] else [])))

@@ -95,6 +95,7 @@ def _conclude(request: DoctorRequest, split: str, case: Case, listing: Listing, 
     found: list[tuple[float, Finding]] = []
     if not case.matching:
         case = _match_all(case, request.predictions, found)
+    unnamed = [f for _, f in found]
     first = case.score()
     state, score, treatments = treat(case, first)
     found += [(t.weight, _finding(case, t.suspicion, t.before, t.after)) for t in treatments]
@@ -103,7 +104,6 @@ def _conclude(request: DoctorRequest, split: str, case: Case, listing: Listing, 
         found.append((1.0, _unscorable(score, case.main)))
     refusals = [] if request.partial else [f for _, f in found if f.kind == "missing"]
     refusals += [f for _, f in found if f.kind in ("undecodable", "duplicate_files")]
-    unnamed = [f for _, f in found if f.kind == "stems" and f.score_before is None]
     reason = next((f.summary for f in (*unnamed, *refusals)), first.reason)
     return Diagnosis(
         case.dataset.info.name,

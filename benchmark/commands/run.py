@@ -22,7 +22,7 @@ from ..environment import describe, peak_memory_mb
 from ..evaluation import evaluate, parts_of
 from ..files import write_text
 from ..interrupts import stoppable
-from ..kept import Keeper, as_kept
+from ..kept import Keeper, Pairs, as_kept
 from ..prefetch import ImagesAhead
 from ..presets import resolve
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -296,7 +296,7 @@ def _fit_and_measure(job: _Job) -> Statistics:
         with job.reporter.progress(f"evaluating{name}") as update:
             predictions = _predict(job, method, fold.evaluate)
             if not job.labelled:
-                _save_unlabelled(job, fold.evaluate, predictions, update)
+                _save_unlabelled(job, len(fold.evaluate), predictions, update)
                 continue
             if job.request.save_predictions:
                 predictions = job.keeper.passing(predictions)
@@ -357,14 +357,9 @@ def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[st
             yield from zip(batch, map(as_kept, predictions), strict=True)
 
 
-def _save_unlabelled(
-    job: _Job,
-    ids: Sequence[str],
-    predictions: Iterator[tuple[str, Prediction]],
-    update: Callable[[int, int, str], None],
-) -> None:
+def _save_unlabelled(job: _Job, total: int, predictions: Pairs, update: Callable[[int, int, str], None]) -> None:
     for done, _ in enumerate(job.keeper.passing(predictions), 1):
-        update(done, len(ids), "")
+        update(done, total, "")
     job.reporter.say(f"predictions written to {job.folder / records.PREDICTIONS}")
 
 

@@ -20,8 +20,6 @@ from .steps import Fit, Step
 ALL = 200
 """Up to so many samples all are scored; of more, `SOME` spread evenly over the split."""
 SOME = 24
-_SEE_DOCTOR = " 'bench doctor' looks for the cause."
-"""The advice of `bench evaluate`, which has been followed."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,19 @@ class Case:
                 self.dataset, self.metrics, pairs, workers=self.workers if len(pairs) >= POOL_FROM else 0
             )
         except UserError as error:
-            return Score(reason=str(error).replace(_SEE_DOCTOR, ""), n=len(pairs))
+            return Score(reason=_without_advice(str(error)), n=len(pairs))
         values: dict[str, float] = {}
         for metric in self.metrics:
             values = {**metric.compute(statistics.of(metric.name), self.dataset.info), **values}
         undefined = None if not math.isnan(values[self.main]) else f"{self.main} is undefined on these samples"
         return Score(values, undefined, len(pairs))
+
+
+def _without_advice(message: str) -> str:
+    """A message of `bench evaluate` without its advice to run this command."""
+    return message.replace("; 'bench doctor' looks for the cause", "").replace(
+        " 'bench doctor' looks for the cause.", ""
+    )
 
 
 def spread(items: list[str], most: int) -> list[str]:

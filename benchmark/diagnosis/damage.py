@@ -25,7 +25,7 @@ def damaged(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Ite
         Some of the predictions at full size.
     """
     maps = [(values, truth) for values, _, truth in full if values.ndim == 2 and values.dtype == np.uint8]
-    if not maps or len(maps) < len(full) or _grey_levels_count(view):
+    if not maps or len(maps) < len(full) or grey_levels_count(view):
         return
     jpegs = sum(seen.jpeg for seen in view.seen)
     rare = [_rare(values) for values, _ in maps]
@@ -64,7 +64,7 @@ def _suspicion(view: View, jpeg: bool, evidence: tuple[str, ...], certain: bool)
     )
 
 
-def _grey_levels_count(view: View) -> bool:
+def grey_levels_count(view: View) -> bool:
     """Whether the dataset reads 8-bit grey levels as probabilities, so that any level is a fair prediction."""
     return view.info.task == "binary" and view.decode(np.array([[0, 3, 200, 255]], np.uint8)) is not None
 

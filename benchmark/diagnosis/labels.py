@@ -132,14 +132,70 @@ def recoded(view: View) -> Iterator[Suspicion]:
         step = Recode(coding.keys, coding.labels, coding.rest)
         if _share(counts, coding.keys) < _ALL or not clearly_better(view.own, other := view.after(step)):
             continue
+        other_share = _merged_share(counts, view.info, shifted=True) if OTHER + 1 in coding.keys else 0.0
+        lost = (f"{other_share:.1%} of the pixels hold {OTHER + 1} ('other'): {_LOST}",) if other_share else ()
         yield Suspicion(
             coding.kind,
             coding.what,
-            (*_value_evidence(view, coding.keys), agreement_line(view.own, other, "after the remedy")),
+            (*_value_evidence(view, coding.keys), *lost, agreement_line(view.own, other, "after the remedy")),
             coding.remedy,
             (step,),
-            estimate=coding.lossy,
+            estimate=coding.lossy or other_share > 0,
         )
+
+
+OTHER = 182
+"""Label value (id 183 - 1) of 'other', into which the stuff challenges of COCO merge all things."""
+_LOST = "which thing it is was not written, so these pixels count as false negatives of the things"
+
+
+def _merged_share(counts: dict[int, int], info: DatasetInfo, *, shifted: bool = False) -> float:
+    """Part of all pixels that hold 'other' of COCO-Stuff, or its id."""
+    found = counts.get(OTHER + shifted, 0) if info.name == "cocostuff" else 0
+    return found / sum(counts.values()) if found else 0.0
+
+
+def merged(view: View) -> Iterator[Suspicion]:
+    """Things of COCO-Stuff written as 'other', beside stuff with its own label values.
+
+    The proof is in the truth: 'other' lies on things far more often than any pixel does.
+    """
+    info, counts = view.info, view.counts
+    share = _merged_share(counts, info)
+    if not share or any(seen.layout != "map" for seen in view.seen):
+        return
+    things = {c.id for c in (*info.classes, *info.unscored) if c.kind == "thing"}
+    known = sorted(info.predictable)
+    if _share(counts, (*known, OTHER)) < _ALL:
+        return
+    pairs = [(truth.labels.ravel(), view.raw(seen).ravel()) for seen, truth in zip(view.seen, view.truths, strict=True)]
+    truth, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    truth, found = truth[truth >= 0], found[truth >= 0]
+    on_things = np.isin(truth, list(things))
+    here = on_things[found == OTHER]
+    if not here.size or here.mean() < 0.5 or here.mean() < 1.2 * on_things.mean():
+        return
+    rest = info.unscored[0].id
+    alone = sorted({v for v in counts if v in things})
+    wrote = (
+        f"of the things only {len(alone)} occur with a label value of their own" if alone else "no thing has its own"
+    )
+    yield Suspicion(
+        "merged",
+        f"things were written as {OTHER}, which is 'other' (id {OTHER + 1} of the stuff challenges), no class here",
+        (
+            f"{share:.1%} of the pixels hold {OTHER}; {wrote}",
+            f"{here.mean():.0%} of the pixels of value {OTHER} are things in the truth, {on_things.mean():.0%} of all "
+            "pixels are",
+            f"{_LOST}: the score after the remedy is what is left",
+        ),
+        f"Write every thing with its own label value (0 to {max(things)}). From these files that cannot be restored: "
+        f"predict again, or write {rest} ('{_name(info, rest)}', a removed id that no truth holds) to score "
+        "the stuff, with every thing missed.",
+        (Recode((*known, OTHER), (*known, rest), rest),),
+        estimate=True,
+        certain=True,
+    )
 
 
 def _share(counts: dict[int, int], keys: tuple[int, ...]) -> float:

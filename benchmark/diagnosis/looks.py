@@ -44,7 +44,8 @@ class Seen:
 
     values: raw values on a grid, (g, g), (g, g, 3) or the likeliest class's label value of scores (C, H, W).
     counts: how often each value occurs, for integers from 0 to 65535. `shape` is the height and width of a map,
-    `layout` says what the axes are; `odd_axes` that they had to be put in order first.
+    `layout` says what the axes are; `odd_axes` that they had to be put in order first. `low` and `high` are without
+    NaN, of which there is the part `nan`; of NaN alone they are NaN.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Seen:
     counts: Mapping[int, int] = field(default_factory=dict, repr=False)
     jpeg: bool = False
     odd_axes: tuple[int, ...] | None = None
+    nan: float = 0.0
 
     @classmethod
     def of(cls, name: str, raw: Array, info: DatasetInfo, grid: int, jpeg: bool = False) -> Seen | None:
@@ -69,6 +71,8 @@ class Seen:
         small = subsample(values, grid, first=kind == "scores")
         if kind == "scores":
             small = np.take([c.id for c in info.classes], np.argmax(small, axis=0))
+        nan = np.isnan(values) if values.dtype.kind == "f" else np.zeros((), bool)
+        numbers = values[~nan] if nan.any() else values
         rows, columns = values.shape[1:] if kind == "scores" else values.shape[:2]
         return cls(
             name=name,
@@ -76,12 +80,13 @@ class Seen:
             layout=kind,
             dtype=values.dtype,
             digest=hashlib.blake2b(np.ascontiguousarray(values).tobytes(), digest_size=16).hexdigest(),
-            low=float(values.min()),
-            high=float(values.max()),
+            low=float(numbers.min()) if numbers.size else float("nan"),
+            high=float(numbers.max()) if numbers.size else float("nan"),
             values=small,
             counts=_counts(values),
             jpeg=jpeg,
             odd_axes=raw.shape if values.shape != raw.shape else None,
+            nan=float(nan.mean()),
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..types import Array
 from .looks import Suspicion, View, agreement_line, clearly_better
-from .steps import Invert, Read, Reading
+from .steps import Invert, NoNaN, Read, Reading
 
 
 def inverted(view: View) -> Iterator[Suspicion]:
@@ -43,20 +43,46 @@ def correlation(truth: Array, predicted: Array | None) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
+def not_numbers(view: View) -> Iterator[Suspicion]:
+    """Probabilities that are NaN; what they should have been nobody knows, so 0 is read for an estimate."""
+    holding = [s for s in view.seen if s.nan]
+    if not holding or any(isinstance(step, NoNaN) for step in view.steps):
+        return
+    parts = [s.nan for s in holding]
+    spread = " to ".join(dict.fromkeys(f"{part:.2%}" for part in (min(parts), max(parts))))
+    shown = ", ".join(f"{s.name} ({s.nan:.2%})" for s in holding[:5]) + (", …" if len(holding) > 5 else "")
+    yield Suspicion(
+        "probabilities",
+        f"{len(holding)} of {len(view.seen)} predictions hold NaN, which is no probability",
+        (
+            f"NaN share: {spread} of the values of these files, {sum(parts) / len(view.seen):.2%} of all: {shown}",
+            "the score after the remedy reads 0 for NaN",
+        ),
+        "Write finite probabilities, 0 to 1. NaN comes from dividing 0 by 0 (normalising an empty map), from overflow "
+        "in half precision, or from a model whose training diverged: look for the first NaN in its outputs.",
+        (NoNaN(),),
+        estimate=True,
+        certain=True,
+    )
+
+
 def rescaled(view: View) -> Iterator[Suspicion]:
     """Probabilities that are not on the scale that is read, or not two-valued where a mask is expected."""
     if not view.seen:
         return
-    low, high = min(s.low for s in view.seen), max(s.high for s in view.seen)
-    if np.isnan(low) or np.isnan(high):
+    numbers = [s for s in view.seen if not np.isnan(s.low)]
+    if not numbers:
         return
+    low, high = min(s.low for s in numbers), max(s.high for s in numbers)
     floats = all(s.dtype.kind == "f" for s in view.seen)
     facts = f"values of {len(view.seen)} files lie between {low:g} and {high:g} ({view.seen[0].dtype})"
     if floats and all(s.layout == "scores" for s in view.seen):
         if low < 0 or high > 1:
             yield _reading("softmax", "scores (logits) were given where probabilities are expected", facts)
         return
-    if view.info.task != "binary" or any(s.layout != "map" for s in view.seen) or view.steps:
+    if view.info.task != "binary" or any(s.layout != "map" for s in view.seen):
+        return
+    if any(not isinstance(step, NoNaN) for step in view.steps):
         return
     if floats:
         yield from _float_scales(view, low, high, facts)

@@ -9,11 +9,11 @@ from .case import Case, Score
 from .damage import damaged
 from .files import decoder
 from .geometry import turned, wrong_size
-from .labels import coloured, luma, recoded, scaled
+from .labels import coloured, luma, merged, recoded, scaled
 from .looks import Suspicion, View
-from .probability import inverted, rescaled
-from .stems import mismatched
-from .steps import Read, Snap, Straighten
+from .probability import inverted, not_numbers, rescaled
+from .stems import mismatched, shifted_sizes, sizes_fit
+from .steps import Fit, Read, Snap, Straighten, Turn
 
 GAIN = 0.005
 """A remedy is told when it raises the main score by more, or makes scoring possible."""
@@ -33,7 +33,8 @@ class Treatment:
 def treat(case: Case, score: Score) -> tuple[Case, Score, list[Treatment]]:
     """Take the best remedy again and again, as long as one helps; each builds on those before it."""
     found: list[Treatment] = []
-    for suspect in (_axes, _sizes, *[_others] * _MOST_REMEDIES):
+    # Twice, as a few sizes may be wrong after all once the files are with their samples.
+    for suspect in (_axes, _sizes, _sizes, *[_others] * _MOST_REMEDIES):
         best: tuple[float, Suspicion, Case, Score] | None = None
         for suspicion in suspect(case):
             after = case.with_remedy(suspicion)
@@ -88,18 +89,32 @@ def _axes(case: Case) -> list[Suspicion]:
 
 def _sizes(case: Case) -> list[Suspicion]:
     view = case.view(len(case.truths))
-    if all(seen.shape == truth.shape for seen, truth in zip(view.seen, view.truths, strict=True)):
+    done = any(isinstance(step, Fit | Turn) for step in case.steps)
+    if done or all(seen.shape == truth.shape for seen, truth in zip(view.seen, view.truths, strict=True)):
         return []
+    moved = _moved_by_size(case)
     turns = list(turned(case.view()))
     if any("swapped" in line for suspicion in turns for line in suspicion.evidence):
-        return turns
-    return list(wrong_size(view, case.full()))
+        return turns + moved  # where the sizes alternate both explain them; the score decides
+    # Files of another sample are of its size: resizing them would hide the mistake.
+    return moved or list(wrong_size(view, case.full()))
+
+
+def _moved_by_size(case: Case) -> list[Suspicion]:
+    """Other matches of files with samples under which nearly all sizes are right."""
+    truths = list(case.truths.values())
+    shapes = [None if seen is None else seen.shape for seen in case.seen]
+    agreeing = [s for s in stems(case) if s.matching and sizes_fit(shapes, truths, s.matching)]
+    sizes = "with this match all files, or nearly all, have exactly the size of their sample"
+    found = [replace(s, evidence=(*s.evidence, sizes), certain=True) for s in agreeing]
+    return found or list(shifted_sizes(shapes, truths, case.matching))
 
 
 def _others(case: Case) -> list[Suspicion]:
     view = case.view()
     found: list[Suspicion] = []
-    recognisers: tuple[Callable[[View], Iterator[Suspicion]], ...] = (coloured, recoded, luma, scaled, inverted, turned)
+    recognisers: tuple[Callable[[View], Iterator[Suspicion]], ...]
+    recognisers = (not_numbers, coloured, recoded, merged, luma, scaled, inverted, turned)
     for recognise in recognisers:
         found += recognise(view)
     if not any(isinstance(step, Snap | Read) for step in case.steps):

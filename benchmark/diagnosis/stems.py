@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -45,11 +46,7 @@ def _shifted(
 ) -> Iterator[Suspicion]:
     """A constant offset, such as numbers that count from 1."""
     for offset in _OFFSETS:
-        moved = {}
-        for truth in truths:
-            place = _place(truth.id, truths, matching)
-            if place is not None and 0 <= place + offset < len(grids):
-                moved[truth.id] = place + offset
+        moved = _moved(truths, matching, offset, len(grids))
         other = np.array([_agree(truth, grids, moved.get(truth.id)) for truth in truths])
         both = ~np.isnan(own) & ~np.isnan(other)
         if both.sum() < 3 or not clearly_better(own[both], other[both], 0.01):
@@ -60,18 +57,85 @@ def _shifted(
             if truth.id not in moved and left:
                 moved[truth.id] = max(left, key=lambda n: _agree(truth, grids, n))
                 rest.discard(moved[truth.id])
-        word = "next" if offset > 0 else "previous"
         yield Suspicion(
             "stems",
-            f"predictions are shifted by {abs(offset)}: the {word} file in order belongs to each sample",
+            _shift_words(offset),
             (
                 f"mean agreement (Cohen's kappa) of {int(both.sum())} predictions with their own sample: "
                 f"{own[both].mean():.2f}; of the files shifted by {offset:+d}: {other[both].mean():.2f}",
                 f"the shifted one is better in {int((other[both] > own[both]).sum())} of {int(both.sum())}",
             ),
-            "Name every file by the sample that it was predicted from; for numbers that count from 1 subtract 1.",
+            _SHIFT_REMEDY,
             matching=moved,
         )
+
+
+_FITTING = 0.95
+"""By so many of the sizes a match of files with samples is right."""
+
+Shape: TypeAlias = tuple[int, int]
+
+
+def _fitting(shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]) -> tuple[int, int]:
+    """How many matched files have the size of their truth, and how many are matched."""
+    found = [(shapes[matching[truth.id]], truth.shape) for truth in truths if truth.id in matching]
+    return sum(shape == wanted for shape, wanted in found), len(found)
+
+
+def sizes_fit(shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]) -> bool:
+    """Whether (nearly) all matched files have exactly the size of their truth."""
+    right, all_of_them = _fitting(shapes, truths, matching)
+    return all_of_them > 0 and right >= _FITTING * all_of_them
+
+
+def shifted_sizes(
+    shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]
+) -> Iterator[Suspicion]:
+    """A constant offset under which the sizes are right, whatever the files hold."""
+    right, matched = _fitting(shapes, truths, matching)
+    for offset in _OFFSETS:
+        moved = _moved(truths, matching, offset, len(shapes))
+        moved = {i: n for i, n in moved.items() if shapes[n] is not None}
+        now, of = _fitting(shapes, truths, moved)
+        if now < right + 3 or not sizes_fit(shapes, truths, moved):
+            continue
+        for truth, n in zip([t for t in truths if t.id not in moved], _left(shapes, moved), strict=False):
+            if shapes[n] == truth.shape:  # what fell off at one end may have been put at the other
+                moved[truth.id] = n
+        yield Suspicion(
+            "stems",
+            _shift_words(offset),
+            (
+                f"{right} of {matched} predictions have the size of their own sample; of the files shifted by "
+                f"{offset:+d} {now} of {of} have exactly that of theirs",
+            ),
+            _SHIFT_REMEDY,
+            matching=moved,
+            certain=True,
+        )
+
+
+def _left(shapes: Sequence[Shape | None], moved: Mapping[str, int]) -> list[int]:
+    taken = set(moved.values())
+    return [n for n, shape in enumerate(shapes) if n not in taken and shape is not None]
+
+
+def _moved(truths: Sequence[Truth], matching: Mapping[str, int], offset: int, files: int) -> dict[str, int]:
+    """Every sample with the file that is so many further in order, where there is one."""
+    moved = {}
+    for truth in truths:
+        place = _place(truth.id, truths, matching)
+        if place is not None and 0 <= place + offset < files:
+            moved[truth.id] = place + offset
+    return moved
+
+
+def _shift_words(offset: int) -> str:
+    word = "next" if offset > 0 else "previous"
+    return f"predictions are shifted by {abs(offset)}: the {word} file in order belongs to each sample"
+
+
+_SHIFT_REMEDY = "Name every file by the sample that it was predicted from; for numbers that count from 1 subtract 1."
 
 
 def _place(sample_id: str, truths: Sequence[Truth], matching: Mapping[str, int]) -> int | None:

@@ -190,6 +190,16 @@ def frequent(counts: Array) -> list[int]:
 
 
 @dataclass(frozen=True)
+class NoNaN:
+    """0 in place of NaN."""
+
+    def __call__(self, values: Array, shape: tuple[int, int]) -> Array:
+        """Floats of any layout; integers stay."""
+        del shape
+        return np.where(np.isnan(values), 0, values).astype(values.dtype) if values.dtype.kind == "f" else values
+
+
+@dataclass(frozen=True)
 class Read:
     """Values on another scale read as probabilities, or as a mask (`half`: 128 and more is foreground)."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal
 
 import cv2
@@ -21,7 +22,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import UserError
-from ..evaluation import _interrupts_held_back
+from ..interrupts import interrupts_held_back
 from ..registry import USER_MODULE, load_user_module
 from ..types import DatasetInfo, Samples
 from .arrays import Pair, prepare_pair
@@ -273,7 +274,7 @@ class _Processes:
         assert self._loader is not None
         self._wanted.batches = batches
         try:
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 results = iter(self._loader)
             yield from results
         except RuntimeError as error:
@@ -294,3 +295,10 @@ def _as_it_is(loaded: Any) -> Any:
 
 def _prepare_worker(number: int) -> None:  # noqa: ARG001 (what DataLoader calls it with)
     cv2.setNumThreads(1)
+    sys.excepthook = _say_what_matters
+
+
+def _say_what_matters(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """No traceback of the thread that hands tensors over when the parent, interrupted, hangs up on it."""
+    if not issubclass(kind, EOFError | ConnectionError):
+        sys.__excepthook__(kind, error, trace)
