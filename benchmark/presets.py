@@ -42,7 +42,9 @@ def resolve(
     UserError
         For a setting that neither knows.
     """
-    layers = load_preset(preset).get("methods", {}).get(method.name, {})
+    methods = load_preset(preset).get("methods", {})
+    # A method of a family (`smp:Unet/resnet18`) without an entry of its own has the family's.
+    layers = methods.get(method.name, methods.get(method.name.partition(":")[0], {}))
     config = dict(method.defaults)
     for layer in (layers.get("all"), layers.get(dataset.name)):
         config.update(layer or {})
@@ -80,6 +82,11 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
             why = getattr(error, "problem", None) or "no YAML"
             raise UserError(f"--set {key}: '{value}' cannot be read as a value ({why})") from error
     return settings
+
+
+def setting(key: str, value: Any) -> str:
+    """A setting as `--set` takes it."""
+    return f"{key}={yaml.safe_dump(value, default_flow_style=True, width=1e9).partition(chr(10))[0]}"
 
 
 def _split(pair: str) -> list[str]:

@@ -73,10 +73,17 @@ class Score(_Model):
 
 
 class Cost(_Model):
-    """What it cost; null where it was not measured."""
+    """What it cost; null where it was not measured.
+
+    `predict_ms_per_image` is of one image at a time, warm, without decoding; `best_batch` is the number of images
+    together that is fastest, with its time per image. `macs_per_image` are multiply-accumulate operations.
+    """
 
     train_s: float | None = None
     predict_ms_per_image: float | None = None
+    best_batch: int | None = None
+    best_batch_ms_per_image: float | None = None
+    macs_per_image: int | None = None
     peak_memory_mb: float | None = None
     parameters: int | None = None
     device: str | None = None

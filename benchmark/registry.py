@@ -49,8 +49,17 @@ def dataset_class(name: str) -> type[Any]:
 
 
 def method_class(name: str) -> type[Any]:
-    """The method class of this name. Raises UserError with near names."""
-    return _find("method", name)
+    """The method class of this name. Raises UserError with near names.
+
+    A name with a colon, such as `smp:Unet/resnet18`, is one of a family: the class whose attribute `prefix` is what
+    stands before the colon makes the method's class with its class method `named`.
+    """
+    prefix, colon, rest = name.partition(":")
+    families = {cls.prefix: cls for cls in _all("method").values() if hasattr(cls, "prefix")} if colon else {}
+    if prefix not in families:
+        return _find("method", name)
+    made: type[Any] = families[prefix].named(rest)
+    return made
 
 
 def make_dataset(name: str, root: Path, options: Mapping[str, Any] | None = None) -> Dataset:

@@ -74,7 +74,7 @@ def test_every_size_has_a_prediction_of_its_own_size(
     fitted: UNet, shape: tuple[int, ...], change: dict[str, Any]
 ) -> None:
     method = UNet({**fitted.config, **change})
-    method._network, method._compute = fitted._fitted()
+    method._network, method._compute, method._dataset = fitted._fitted()
     for image in (np.zeros(shape, np.uint8), np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)):
         probabilities = method.predict([image])[0].probabilities
         assert probabilities is not None
@@ -96,7 +96,7 @@ def test_predictions_do_not_depend_on_their_company(dataset: ISBI2012, fitted: U
 
 def test_d4_predictions_turn_with_the_image(dataset: ISBI2012, fitted: UNet) -> None:
     method = UNet({**fitted.config, "tta": "d4", "precision": "fp32"})
-    method._network, method._compute = fitted._fitted()
+    method._network, method._compute, method._dataset = fitted._fitted()
     image = samples(dataset, "val")[0].image
     straight, turned = method.predict([image, np.rot90(image)])
     assert np.allclose(np.rot90(np.asarray(straight.probabilities)), np.asarray(turned.probabilities), atol=0.02)

@@ -101,8 +101,14 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
                 console.print(table)
     cost = result.cost
     if cost.train_s is not None:
+        batch = (
+            f" ({cost.best_batch_ms_per_image:.1f} in batches of {cost.best_batch})"
+            if (cost.best_batch or 1) > 1
+            else ""
+        )
+        macs = "" if cost.macs_per_image is None else f", {cost.macs_per_image / 1e9:.1f} GMAC/image"
         console.print(
-            f"cost: fitted in {cost.train_s:.1f} s, {cost.predict_ms_per_image:.1f} ms/image, "
+            f"cost: fitted in {cost.train_s:.1f} s, {cost.predict_ms_per_image:.1f} ms/image{batch}{macs}, "
             f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
         )
     console.print(f"run folder: {_safe(str(folder))}", soft_wrap=True)

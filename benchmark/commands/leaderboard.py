@@ -198,6 +198,7 @@ def _table(rows: Sequence[Record]) -> str:
                 _number(record.method.n_train, ".0f"),
                 _number(cost.train_s, ".1f"),
                 _number(cost.predict_ms_per_image, ".1f"),
+                _number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
                 _number(cost.parameters, ",d"),
                 _number(cost.peak_memory_mb, ".0f"),
                 _escape(cost.device or UNDEFINED),
@@ -214,6 +215,7 @@ def _table(rows: Sequence[Record]) -> str:
         "labels",
         "train s",
         "ms/image",
+        "GMAC/image",
         "parameters",
     ]
     headers += ["memory MB", "device", "commit", "run"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 
 from .. import records
-from ..data import Location, Source, data_sha256, ids_sha256, read_all
+from ..data import Location, data_sha256, ids_sha256, read_all
 from ..definitions import definition_of
 from ..devices import memory_errors_named, resolve_device
 from ..environment import describe, peak_memory_mb
@@ -23,6 +22,7 @@ from ..evaluation import evaluate, parts_of
 from ..files import write_text
 from ..interrupts import stoppable
 from ..kept import Keeper, Pairs, as_kept
+from ..latency import Latency, measure_latency
 from ..prefetch import ImagesAhead
 from ..presets import resolve
 from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -32,49 +32,11 @@ from ..scoring import Scored, score, score_warnings
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
 from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, Prediction, Samples, UserError
-from .common import note_size, open_dataset, setting, without_defaults
+from .common import note_size, open_dataset, without_defaults
+from .run_request import RunRequest as RunRequest
 
 PREDICT_BATCH = 8
 UNFINISHED = "the run has not finished"
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What the user asked for, as on the command line."""
-
-    dataset: str
-    method: str
-    split: str | None = None
-    preset: str = "quick"
-    seed: int = 0
-    device: str = "auto"
-    root: Path | None = None
-    source: Source = "auto"
-    folds: int | None = None
-    train_fraction: float = 1.0
-    settings: dict[str, Any] = field(default_factory=dict)
-    out: Path | None = None
-    save_predictions: bool = False
-    workers: int = 0
-    resume: bool = False
-
-    def command(self) -> str:
-        """The command line that makes the run again."""
-        words = ["bench", "run", "--dataset", self.dataset, "--method", self.method]
-        defaults = RunRequest(self.dataset, self.method)
-        for name in ("split", "preset", "seed", "device", "root", "source", "folds", "train_fraction", "workers"):
-            value = getattr(self, name)
-            if value != getattr(defaults, name):
-                words += [f"--{name.replace('_', '-')}", str(value)]
-        for key, value in self.settings.items():
-            words += ["--set", setting(key, value)]
-        words += ["--save-predictions"] if self.save_predictions else []
-        return shlex.join(words)
-
-    def resume_command(self) -> str:
-        """The command line that goes on with it where it is."""
-        out = ["--out", str(self.out)] if self.out is not None else []
-        return f"{self.command()} {shlex.join([*out, '--resume'])}"
 
 
 @dataclass
@@ -93,7 +55,7 @@ class _Job:
     folder: Path = Path()
     stop: Callable[[], bool] = lambda: False
     train_s: float = 0.0
-    predict_s: float = 0.0
+    latency: Latency | None = None
     parameters: int = 0
     chosen: dict[str, Any] = field(default_factory=dict)
 
@@ -145,6 +107,19 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
             statistics = _fit_and_measure(job)
         record = _finish(job, record, statistics)
     return job.folder, record
+
+
+def help_to_train(request: RunRequest, reporter: Reporter) -> None:
+    """What the other processes of `accelerate launch` do beside the first: their part of the training, no writing."""
+    job = _prepare(request, reporter)
+    run_id = records.run_id(job.dataset.info.name, request.method, _identity(job))
+    job.folder = request.out or Path("runs") / run_id
+    earlier = records.earlier_run(job.folder, run_id) if request.resume else None
+    if method_class(request.method).info.family != "learned" or (earlier is not None and earlier.complete):
+        return
+    with stoppable(reporter) as job.stop:
+        for number, fold in enumerate(job.folds):
+            _fit(job, fold, _checkpoints(job, number), "")
 
 
 def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
@@ -290,9 +265,10 @@ def _fit_and_measure(job: _Job) -> Statistics:
     total = Statistics()
     for number, fold in enumerate(job.folds):
         name = f" (fold {number + 1} of {len(job.folds)})" if len(job.folds) > 1 else ""
-        folder = job.folder / records.CHECKPOINT / (f"fold-{number}" if len(job.folds) > 1 else "")
+        folder = _checkpoints(job, number)
         folder.mkdir(parents=True, exist_ok=True)
         method = _fit(job, fold, folder, name)
+        method.save(folder)
         with job.reporter.progress(f"evaluating{name}") as update:
             predictions = _predict(job, method, fold.evaluate)
             if not job.labelled:
@@ -309,8 +285,13 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 progress=lambda done, update=update, ids=ids: update(done, ids, ""),  # type: ignore[misc]
             )
         total = total.merge(part)
+    job.latency = measure_latency(method, job.dataset, job.folds[-1].evaluate, job.stop)
     job.keeper.close(job.split, job.dataset.ids(job.split))
     return total
+
+
+def _checkpoints(job: _Job, fold: int) -> Path:
+    return job.folder / records.CHECKPOINT / (f"fold-{fold}" if len(job.folds) > 1 else "")
 
 
 def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
@@ -333,26 +314,22 @@ def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
         with memory_errors_named():
             method.fit(Samples(job.dataset, fold.train), Samples(job.dataset, fold.val), context)
         job.train_s += time.perf_counter() - start + context.earlier_s
-    method.save(folder)
     job.parameters = method.parameters()
     job.chosen = dict(method.chosen)
     return method
 
 
 def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[str, Prediction]]:
-    """Predictions in the order of the ids, timed without decoding; Ctrl-C ends it between batches."""
+    """Predictions in the order of the ids; Ctrl-C ends it between batches."""
     with ImagesAhead(job.dataset, ids, PREDICT_BATCH) as ahead:
         while (taken := ahead.take()) is not None:
             if job.stop():
                 raise KeyboardInterrupt
             batch, images = taken
             if job.device != "cpu":
-                ahead.prefetch()
-            begun = time.perf_counter()
+                ahead.prefetch()  # the processor has nothing else to do
             with memory_errors_named():
                 predictions = method.predict(images)
-            job.predict_s += time.perf_counter() - begun
-            # On the CPU decoding waits until here: next to the method it would slow what is being timed.
             ahead.prefetch()
             yield from zip(batch, map(as_kept, predictions), strict=True)
 
@@ -366,6 +343,7 @@ def _save_unlabelled(job: _Job, total: int, predictions: Pairs, update: Callable
 def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
     """Store the statistics, then the record that is complete with them."""
     info = job.dataset.info
+    assert job.latency is not None
     metrics = metrics_of(info)
     statistics.to_parquet(job.folder / records.STATISTICS, metrics)
     scored = score(statistics, metrics, info) if job.labelled else Scored()
@@ -382,7 +360,10 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
             "per_category": scored.per_category,
             "cost": Cost(
                 train_s=round(job.train_s, 3),
-                predict_ms_per_image=round(1000 * job.predict_s / max(len(job.eval_ids), 1), 3),
+                predict_ms_per_image=round(job.latency.ms_per_image, 3),
+                best_batch=job.latency.best_batch,
+                best_batch_ms_per_image=round(job.latency.best_batch_ms_per_image, 3),
+                macs_per_image=job.latency.macs_per_image,
                 peak_memory_mb=round(peak_memory_mb(job.device), 1),
                 parameters=job.parameters,
                 device=job.device,

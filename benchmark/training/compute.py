@@ -1,30 +1,34 @@
-"""Where and in what precision the arithmetic runs: the one place to change for training on several devices."""
+"""Where and in what precision the arithmetic runs, alone or side by side with other processes."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
 
+from ..devices import processes
 from ..errors import UserError
 
-Precision = Literal["auto", "fp32", "bf16"]
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+_PATIENCE = datetime.timedelta(hours=6)
+"""So long a process waits for the others: the first one predicts and scores a fold while they wait for the next."""
 
 
 @dataclass(frozen=True)
 class Compute:
-    """One device and its precision.
-
-    The training loop reaches the hardware through this object alone, so `accelerate` can take its place: `place` is
-    its `prepare`, `autocast` its `autocast`, `backward` its `backward` and `clip_grad_norm_`.
-    """
+    """One device and its precision."""
 
     device: torch.device
-    bf16: bool
+    dtype: torch.dtype
 
     @classmethod
     def choose(cls, device: str, precision: Precision) -> Compute:
@@ -35,7 +39,11 @@ class Compute:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"device '{device}' cannot be used here ({reason}). Try --device cpu.") from None
-        return cls(chosen, precision == "bf16" or (precision == "auto" and _has_native_bf16(chosen)))
+        if precision == "fp16" and chosen.type == "cpu":
+            raise UserError("precision=fp16 is for a GPU: processors are slower with it. Set precision=auto.")
+        if precision == "auto":
+            precision = "bf16" if _has_native_bf16(chosen) else "fp32"
+        return cls(chosen, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
     def place(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, channels last where that is the fast layout."""
@@ -50,18 +58,80 @@ class Compute:
     @contextmanager
     def autocast(self) -> Iterator[None]:
         """Automatic mixed precision for the forward pass."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        if self.dtype == torch.float32:
             yield
-
-    def backward(self, loss: torch.Tensor, model: nn.Module, clip_norm: float) -> None:
-        """Gradients of `loss`, clipped to a global norm (0: not clipped)."""
-        loss.backward()  # type: ignore[no-untyped-call]
-        if clip_norm:
-            nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+            return
+        with torch.autocast(self.device.type, self.dtype):
+            yield
 
     @property
     def _channels_last(self) -> bool:
-        return self.bf16 and self.device.type in ("cpu", "cuda")
+        return self.dtype != torch.float32 and self.device.type in ("cpu", "cuda")
+
+
+@dataclass
+class Stepper:
+    """The backward half of a training step, in one process or in several that `accelerate launch` has started.
+
+    Each process computes its part of every batch; gradients are averaged over them by accelerate.
+    """
+
+    compute: Compute
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    clip_norm: float
+    _team: Accelerator | None = field(init=False, default=None)
+    _scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        # float16 has few exponents: without scaling small gradients would be zeros.
+        self._scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.dtype == torch.float16)
+        if processes() > 1:
+            from accelerate import Accelerator, InitProcessGroupKwargs
+
+            waits = InitProcessGroupKwargs(timeout=_PATIENCE)
+            self._team = Accelerator(cpu=self.compute.device.type == "cpu", kwargs_handlers=[waits])
+
+    @property
+    def rank(self) -> int:
+        """Which of the processes this is; 0 writes checkpoints."""
+        return 0 if self._team is None else int(self._team.process_index)
+
+    @property
+    def count(self) -> int:
+        """How many processes share each batch."""
+        return 1 if self._team is None else int(self._team.num_processes)
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """What a step calls in place of `module`."""
+        if self._team is None:
+            return module
+        prepared: nn.Module = self._team.prepare_model(module)
+        return prepared
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Gradients of `loss`, clipped to a global norm (0: not clipped), and one step of the optimizer."""
+        scaler = self._scaler
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.unscale_(self.optimizer)
+        if self.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        scaler.step(self.optimizer)
+        scaler.update()
+
+    def agree(self, value: float) -> float:
+        """What the first process says: clocks differ, and all have to do the same."""
+        if self._team is None:
+            return value
+        from accelerate.utils import broadcast
+
+        shared: Any = broadcast(torch.tensor(value, dtype=torch.float64, device=self._team.device))
+        return float(shared)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self._team is not None:
+            self._team.wait_for_everyone()
 
 
 def _has_native_bf16(device: torch.device) -> bool:

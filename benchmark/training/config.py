@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import UserError
 from ..registry import unknown
@@ -14,6 +14,16 @@ Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8)]
+
+
+LOSSES = ("ce", "bce", "balanced-bce", "dice", "tversky", "focal")
+
+
+def _known_losses(value: str) -> str:
+    names = value.split("+")
+    if not set(names) <= set(LOSSES) or len(set(names)) < len(names):
+        raise ValueError(f"expected different losses of {', '.join(map(repr, LOSSES))}, joined by +")
+    return value
 
 
 class TrainingConfig(BaseModel):
@@ -26,26 +36,29 @@ class TrainingConfig(BaseModel):
     size: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(default=[256, 256])
     crop: Side | None = None
 
-    # Optimisation: Adam; None iterations is one pass over the training images.
+    # Optimisation; None iterations is one pass over the training images. patience: epochs without a better
+    # validation score after which training ends (None: never); it selects the best weights, as select=best does.
+    optimizer: Literal["adam", "sgd"] = "adam"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     batch_size: Count = 8
     epochs: Count = 20
     iterations_per_epoch: Count | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "poly"] = "cosine"
     warmup: Fraction = 0.05
     weight_decay: NonNegative = 0.0
     clip_norm: NonNegative = 1.0
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     select: Literal["last", "best"] = "last"
+    patience: Count | None = None
     time_limit_minutes: Annotated[float, Field(gt=0)] | None = None
 
-    # Loss.
-    loss: Literal[
-        "dice", "bce", "balanced-bce", "tversky", "dice+bce", "dice+balanced-bce", "bce+tversky", "dice+tversky"
-    ] = "dice"
+    # Loss: names joined by +. background_weight is for ce and bce, balance (the foreground's) for balanced-bce.
+    loss: Annotated[str, AfterValidator(_known_losses)] = "dice"
     background_weight: Annotated[float, Field(gt=0)] = 1.0
     balance: Annotated[float, Field(gt=0, lt=1)] = 0.875
     tversky_beta: Annotated[float, Field(gt=0, lt=1)] = 0.125
+    focal_gamma: NonNegative = 2.0
 
     # Augmentation; 0 or false is off. Elastic is the displacement's standard deviation in pixels of the input.
     flip: bool = True
@@ -66,10 +79,19 @@ class TrainingConfig(BaseModel):
     loading: Literal["threads", "processes"] = "threads"
     cache_gb: NonNegative = 0.0
 
-    # Prediction and hardware.
+    # Prediction: views that are averaged, and the side of the overlapping windows that a larger image is cut into.
     tta: Literal["none", "flips", "d4"] = "none"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    window: Side | None = None
+
+    # Hardware.
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     compile: bool = False
+    deterministic: bool = False
+
+    @property
+    def selects(self) -> bool:
+        """Whether weights are chosen by their validation score."""
+        return self.select == "best" or self.patience is not None
 
 
 Config = TypeVar("Config", bound=TrainingConfig)
@@ -91,6 +113,8 @@ def check_keys(method: str, values: Mapping[str, Any], known: Mapping[str, Any])
 
 
 def _explain(kind: type[TrainingConfig], method: str, problem: Any) -> str:
+    if not problem["loc"]:
+        return f"Settings of method {method}: {problem['ctx']['error']}."
     key = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         return unknown(f"setting of method {method}", key, kind.model_fields)

@@ -39,11 +39,15 @@ class Pace:
         return self.fraction(step) >= 1
 
 
-def learning_rate_factor(schedule: Literal["constant", "cosine"], warmup: float, fraction: float) -> float:
-    """Learning rate relative to its peak at a progress in 0..1: linear warm-up, then constant or half a cosine."""
+def learning_rate_factor(schedule: Literal["constant", "cosine", "poly"], warmup: float, fraction: float) -> float:
+    """Learning rate relative to its peak at a progress in 0..1: linear warm-up, then constant, half a cosine or poly.
+
+    poly is (1 - progress)^0.9, the schedule of DeepLab (Chen et al. 2017) and ParseNet.
+    """
     if fraction < warmup:
         # Never 0, or the first step would be lost.
         return max(fraction / warmup, 0.01)
     if schedule == "constant":
         return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (fraction - warmup) / (1 - warmup))) if warmup < 1 else 0.0
+    rest = min((fraction - warmup) / (1 - warmup), 1.0) if warmup < 1 else 1.0
+    return float((1 - rest) ** 0.9) if schedule == "poly" else 0.5 * (1 + math.cos(math.pi * rest))
