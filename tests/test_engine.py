@@ -95,7 +95,7 @@ class Hungry(Linear):
 
 
 def test_a_batch_that_does_not_fit_names_one_that_does(dataset: ISBI2012, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="batch_size=16 does not fit. Use --set batch_size=2"):
+    with pytest.raises(UserError, match=r"batch_size=16 does not fit\. Use --set batch_size=2"):
         fit(dataset, tmp_path, Hungry(), batch_size=16)
     fit(dataset, tmp_path, Hungry(), batch_size=2)
 
@@ -103,7 +103,7 @@ def test_a_batch_that_does_not_fit_names_one_that_does(dataset: ISBI2012, tmp_pa
 def test_an_image_that_does_not_fit_names_its_size(dataset: ISBI2012, tmp_path: Path) -> None:
     class Starved(Linear):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise torch.OutOfMemoryError(f"CUDA out of memory: {images.shape}")
 
     with pytest.raises(UserError, match="not even one image of 48 x 48 fits"):
         fit(dataset, tmp_path, Starved())
@@ -112,7 +112,7 @@ def test_an_image_that_does_not_fit_names_its_size(dataset: ISBI2012, tmp_path: 
 def test_other_errors_of_a_network_are_not_taken_for_memory(dataset: ISBI2012, tmp_path: Path) -> None:
     class Broken(Linear):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+            raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied: {images.shape}")
 
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         fit(dataset, tmp_path, Broken())
@@ -285,7 +285,8 @@ def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path) ->
     for rank in range(2):
         team = {"WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
         env = {**os.environ, **team, "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-        words: list[Any] = [sys.executable, tmp_path / "team.py", Path(__file__).parent, dataset.root, tmp_path, str(rank)]
+        script, here = tmp_path / "team.py", Path(__file__).parent
+        words: list[Any] = [sys.executable, script, here, dataset.root, tmp_path, str(rank)]
         processes.append(subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True))
     for process in processes:
         _, error = process.communicate(timeout=120)
