@@ -10,16 +10,17 @@ import json
 import math
 import threading
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeGuard
 
+import numpy as np
 from pycocotools import mask as mask_api
 
 from .rle import CheckedRLE, check_rle, rle_size, short
-from .types import DatasetInfo, Object, UserError
+from .types import Array, DatasetInfo, Object, UserError
 
 _KEPT = ("image_id", "category_id", "segmentation", "iscrowd", "area")
 _lock = threading.Lock()
@@ -46,6 +47,32 @@ def true_objects(path: Path, sample_id: str, info: DatasetInfo) -> tuple[Object,
 def annotated_sizes(path: Path) -> Mapping[int, tuple[int, int]]:
     """Height and width of every image that a file of annotations lists, by its id; raises as `true_objects`."""
     return {image_id: image.size for image_id, image in _index_of(path).items()}
+
+
+def agreement(objects: Sequence[Object], labels: Array, void: int) -> tuple[int, int]:
+    """How many pixels of objects bear the label of an object there, and how many there are; crowds and void left out.
+
+    Objects may cover one another; a pixel agrees with any of them.
+
+    Parameters
+    ----------
+    objects : of one image, with checked masks of the size of `labels`.
+    labels : (H, W) uint8
+    """
+    masks: dict[int, list[Any]] = {}
+    for item in objects:
+        if not item.crowd:
+            masks.setdefault(item.label, []).append(item.mask)
+    merged = {label: mask_api.merge(those) for label, those in masks.items()}
+    if not merged:
+        return 0, 0
+    alike = sum(_shared(mask, labels == label) for label, mask in merged.items())
+    return alike, _shared(mask_api.merge(list(merged.values())), labels != void)
+
+
+def _shared(mask: Any, where: Array) -> int:
+    encoded = mask_api.encode(np.asfortranarray(where, np.uint8))
+    return int(mask_api.area(mask_api.merge([mask, encoded], intersect=True)))
 
 
 def load_json(path: Path, object_hook: Any = None) -> Any:

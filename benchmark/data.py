@@ -21,6 +21,12 @@ Source = Literal["auto", "real", "synthetic"]
 MARKER = "segbench-synthetic.json"
 """Only this file, which `bench data synthesize` writes, makes data synthetic."""
 
+DOWNLOADED = "segbench-downloads.json"
+"""In a root: what was fetched, its SHA-256, and what was unpacked."""
+ARCHIVES = "downloads"
+"""Folder in a root for files that are being fetched, and for archives that are kept."""
+DOWNLOAD_LOCK = ".segbench-downloads.lock"
+
 
 @dataclass(frozen=True)
 class Location:
@@ -33,6 +39,11 @@ class Location:
 def data_home() -> Path:
     """`$SEGBENCH_DATA`, or the platform's data directory."""
     return Path(os.environ.get("SEGBENCH_DATA") or platformdirs.user_data_dir("segbench", appauthor=False))
+
+
+def cache_home() -> Path:
+    """`$SEGBENCH_CACHE`, or the platform's cache directory."""
+    return Path(os.environ.get("SEGBENCH_CACHE") or platformdirs.user_cache_dir("segbench", appauthor=False))
 
 
 def default_root(name: str) -> Path:
@@ -96,7 +107,7 @@ def locate(
 
 def _holds_data(root: Path) -> bool:
     """Whether there is more than what a download under way leaves."""
-    own = {"downloads", "segbench-downloads.json", ".segbench-downloads.lock"}
+    own = {ARCHIVES, DOWNLOADED, DOWNLOAD_LOCK}
     return root.is_dir() and any(path.name not in own for path in root.iterdir())
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .data import DOWNLOADED
 from .files import write_text
 from .types import Download, UserError
 from .web import TransientError, network_error, opener
@@ -137,7 +138,7 @@ def check(download: Download, path: Path, recorded: str | None, progress: Progre
         raise UserError(
             f"{download.filename} from {download.url} has changed: its SHA-256 is {found.sha256}, and it was "
             f"{recorded} when it was first fetched. Fetch it again; if the change is official, take "
-            f"'{download.filename}' out of segbench-downloads.json first."
+            f"'{download.filename}' out of {DOWNLOADED} first."
         )
     return found
 

@@ -14,6 +14,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
+def counted(number: int, what: str) -> str:
+    """A number with what it counts, a regular English noun in the singular.
+
+    >>> counted(1, "sample"), counted(0, "labelled sample")
+    ('1 sample', '0 labelled samples')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def runs_of(values: list[int], most: int = 8) -> str:
     """Label values with runs written as 3-9.
 

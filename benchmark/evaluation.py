@@ -24,6 +24,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -152,8 +153,12 @@ def _map(
     submit: Callable[[Pair], Future[list[Statistic]]],
     pairs: Iterable[Pair],
     most: int,
+    stop: Callable[[], None] = lambda: None,
 ) -> _Results:
-    """Results as they are done; no more than `most` are under way, so that memory does not grow with the split."""
+    """Results as they are done; no more than `most` are under way, so that memory does not grow with the split.
+
+    `stop` is called at an error or Ctrl-C, for what is under way and cannot be cancelled.
+    """
     source = iter(pairs)
     waiting: set[Future[list[Statistic]]] = set()
     more = most
@@ -166,6 +171,9 @@ def _map(
             more = len(finished)
             for future in finished:
                 yield future.result()
+    except BaseException:
+        stop()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -174,7 +182,8 @@ def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterab
     # Spawned, not forked: torch's and OpenCV's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     module = sys.modules[type(dataset).__module__]
-    setup = (module.__name__, str(module.__file__), pickle.dumps((dataset, tuple(metrics))))
+    stopped = context.Event()
+    setup = (stopped, module.__name__, str(module.__file__), pickle.dumps((dataset, tuple(metrics))))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
 
     def submit(pair: Pair) -> Future[list[Statistic]]:
@@ -182,7 +191,7 @@ def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterab
             return pool.submit(_measure_here, pair)
 
     try:
-        yield from _map(pool, submit, pairs, 4 * workers)
+        yield from _map(pool, submit, pairs, 4 * workers, stopped.set)
     except BrokenProcessPool as error:
         raise UserError("a worker process died, perhaps for lack of memory; try fewer with --workers") from error
 
@@ -190,13 +199,16 @@ def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterab
 _state: dict[str, Any] = {}
 
 
-def _prepare(module: str, file: str, payload: bytes) -> None:
+def _prepare(stopped: Event, module: str, file: str, payload: bytes) -> None:
     """Set up a worker; a dataset from a user's own file can be unpickled only once that file is imported."""
     if module.startswith(USER_MODULE):
         load_user_module(module, Path(file))
     dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside
-    _state.update(dataset=dataset, metrics=metrics)
+    _state.update(dataset=dataset, metrics=metrics, stopped=stopped)
 
 
 def _measure_here(pair: Pair) -> list[Statistic]:
+    # A few samples wait in the worker's own queue, where they cannot be cancelled: nobody needs them any more.
+    if _state["stopped"].is_set():
+        return []
     return measure(_state["dataset"], _state["metrics"], pair)

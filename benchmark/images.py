@@ -13,6 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from .errors import counted
 from .png import SIGNATURE, decode_png
 from .types import Array, ClassInfo, Prediction, Uint8, UserError
 
@@ -97,8 +98,8 @@ def binary_mask(values: Array, where: str) -> Uint8:
     if not (np.isin(found, (0, 255)).all() or np.isin(found, (0, 1)).all()):
         listed = ", ".join(f"{v:g}" for v in found[:6].tolist()) + (", …" if len(found) > 6 else "")
         raise UserError(
-            f"{where}: holds {len(found)} different values ({listed}); a mask holds 0 and 255 (or 0 and 1) only. "
-            "Was it saved as JPEG, resized with interpolation, or is it a probability map?"
+            f"{where}: holds {counted(len(found), 'different value')} ({listed}); a mask holds 0 and 255 (or 0 and 1) "
+            "only. Was it saved as JPEG, resized with interpolation, or is it a probability map?"
         )
     return (values > 0).astype(np.uint8)
 
@@ -290,6 +291,10 @@ def _unreadable(path: Path, error: Exception) -> UserError:
         return UserError(f"{path}: no such file")
     if isinstance(error, PermissionError):
         return UserError(f"{path}: may not be read (permission denied)")
+    if path.is_dir():
+        return UserError(f"{path}: is a folder; expected a file")
+    if path.is_symlink() and not path.is_file():
+        return UserError(f"{path}: is a link that leads to no file. Put the file itself there.")
     size = path.stat().st_size if path.is_file() else 0
     if size == 0:
         return UserError(f"{path}: is empty (0 bytes). Fetch or write it again.")

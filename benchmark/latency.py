@@ -27,13 +27,13 @@ _GAIN = 1.05
 class Latency:
     """Milliseconds per image in batches of one (the median call), and in the best batch; arithmetic of one image.
 
-    `macs_per_image` is None for a method that does not count its multiply-accumulate operations.
+    None where it was not measured; `macs_per_image` also for a method that does not count its operations.
     """
 
-    ms_per_image: float
-    best_batch: int
-    best_batch_ms_per_image: float
-    macs_per_image: int | None
+    predict_ms_per_image: float | None = None
+    best_batch: int | None = None
+    best_batch_ms_per_image: float | None = None
+    macs_per_image: int | None = None
 
 
 def measure_latency(
@@ -71,7 +71,7 @@ def measure_latency(
         if ms * _GAIN > best_ms:
             break
         best, best_ms, size = size, ms, 2 * size
-    return Latency(alone, best, best_ms, _macs(method, images[0]))
+    return Latency(round(alone, 3), best, round(best_ms, 3), _macs(method, images[0]))
 
 
 def _median(call: Callable[[int], float]) -> float:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import DamagedDataError, UserError
+from .errors import DamagedDataError, UserError, counted
+from .types import Dataset
 
 _UNSAFE = frozenset('/\\:*?"<>|')
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -112,12 +114,14 @@ def unpaired(images: Mapping[str, Path], labelled: Collection[str], expected: st
     ]
 
 
-def refuse(faults: Sequence[str], name: str) -> None:
+def refuse(faults: Sequence[str], dataset: Dataset) -> None:
     """Raise the first fault as a UserError, and say how many more there are: a split is never silently smaller."""
     if faults:
         first = faults[0] if faults[0].endswith(".") else f"{faults[0]}."
-        more = f" There are {len(faults) - 1} more faults." if len(faults) > 1 else ""
-        raise UserError(f"{first}{more} Run 'bench data verify {name}' for all.")
+        rest = len(faults) - 1
+        more = f" There {'is' if rest == 1 else 'are'} {counted(rest, 'more fault')}." if rest else ""
+        command = f"bench data verify {dataset.info.name} --root {shlex.quote(str(dataset.root))}"
+        raise UserError(f"{first}{more} Run '{command}' for all.")
 
 
 def _names(folder: Path) -> list[str]:

@@ -69,7 +69,8 @@ def refuse_duplicates(matched: Mapping[str, Sequence[Path]], folder: Path) -> No
         shown = "; ".join(
             f"{i}: {', '.join(str(p.relative_to(folder)) for p in paths)}" for i, paths in list(twice.items())[:5]
         )
-        raise UserError(f"{len(twice)} samples have more than one prediction below '{folder}': {shown}. Keep one each.")
+        have = "sample has" if len(twice) == 1 else "samples have"
+        raise UserError(f"{len(twice)} {have} more than one prediction below '{folder}': {shown}. Keep one each.")
 
 
 def refuse_missing(
@@ -79,7 +80,7 @@ def refuse_missing(
     missing = [i for i in ids if i not in matched]
     if not missing or (partial and matched):
         return
-    unmatched = f" {len(extra)} files there belong to no sample: {some(extra)}." if extra else ""
+    unmatched = f" {_belonging(extra)} to no sample: {some(extra)}." if extra else ""
     raise UserError(
         f"{len(missing)} of {len(ids)} samples have no prediction below '{folder}': {some(missing)}.{unmatched} "
         f"Name each file by its sample id{'' if partial else '. To score a subset on purpose, add --partial'}."
@@ -90,7 +91,11 @@ def extra_warnings(extra: Sequence[str]) -> tuple[str, ...]:
     """The warning that names files of no sample, if there are any."""
     if not extra:
         return ()
-    return (f"{len(extra)} files belong to no sample of the split and were not scored: {some(extra)}",)
+    return (f"{_belonging(extra)} to no sample of the split and took no part in the scores: {some(extra)}",)
+
+
+def _belonging(extra: Sequence[str]) -> str:
+    return f"{len(extra)} file{' belongs' if len(extra) == 1 else 's belong'}"
 
 
 def match_files(

@@ -48,7 +48,10 @@ class DatasetBlock(_Model):
 
 
 class MethodBlock(_Model):
-    """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds)."""
+    """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds).
+
+    `oracle` marks an upper bound, which was told the truth: it is never ranked.
+    """
 
     name: str
     family: Literal["classical", "learned", "external"]
@@ -57,6 +60,7 @@ class MethodBlock(_Model):
     seed: int | None = None
     train_fraction: float | None = None
     n_train: float | None = None
+    oracle: bool = False
     chosen: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -23,7 +23,8 @@ class Fold:
 def plan_split(dataset: Dataset, split: str, train_fraction: float, seed: int) -> tuple[Fold, ...]:
     """Train on `train`, choose by `val`, score one split.
 
-    Scoring `val` leaves nothing to choose by. A split that holds training samples is refused.
+    Scoring `val` leaves nothing to choose by. A split that holds training samples is refused. A fraction is one of all
+    labels that a method may look at: choosing by the whole of `val` would hide what few labels are like.
     """
     evaluate = dataset.ids(split)
     train = dataset.ids("train")
@@ -38,7 +39,8 @@ def plan_split(dataset: Dataset, split: str, train_fraction: float, seed: int) -
         val = tuple(i for i in dataset.ids("val") if i not in scored)
     except UserError:
         val = ()  # a small set may have none, and methods do without
-    return (Fold(take_fraction(train, train_fraction, seed), val, evaluate),)
+    few = take_fraction(train, train_fraction, seed)
+    return (Fold(few, take_fraction(val, train_fraction, seed), evaluate),)
 
 
 def cuts_groups(dataset: Dataset, folds: int) -> bool:
@@ -75,10 +77,12 @@ def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, 
 def take_fraction(ids: Sequence[str], fraction: float, seed: int) -> tuple[str, ...]:
     """A random part of the samples, at least one, in their order; the same for the same seed.
 
-    A smaller fraction of one seed is contained in a larger one.
+    A smaller fraction of one seed is contained in a larger one. Single samples are drawn, not groups: whole groups are
+    what the scored samples are held apart by.
     """
     if not 0 < fraction <= 1:
         raise UserError(f"--train-fraction {fraction:g}: takes a number above 0 and up to 1")
-    count = max(1, math.ceil(fraction * len(ids)))
+    # Rounded first: 0.07 * 100 is 7.000000000000001.
+    count = max(1, math.ceil(round(fraction * len(ids), 9)))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(ids))[:count])
     return tuple(ids[position] for position in chosen)

@@ -34,6 +34,7 @@ __all__ = [
     "MethodInfo",
     "Metric",
     "Object",
+    "OracleMethod",
     "Prediction",
     "Sample",
     "Samples",
@@ -329,6 +330,18 @@ class Method(Protocol):
 
     def parameters(self) -> int:
         """Number of trained parameters (0 for a method that has none)."""
+
+
+@runtime_checkable
+class OracleMethod(Method, Protocol):
+    """A method that is told the truth where `oracle` says so: an upper bound, marked as one and never ranked."""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether this one, as it is configured, predicts by `predict_with_truth` alone."""
+
+    def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
+        """Segment images as `predict` does, each by its true labels (H, W)."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from .data import Origin, data_sha256, ids_sha256
+from .errors import counted
 from .evaluation import parts_of
 from .registry import metrics_of
 from .sample_checks import sample_faults, where
@@ -217,7 +218,8 @@ def _remarks(
     placed = {sample_id for ids in splits.values() for sample_id in ids or ()}
     left = [sample_id for sample_id in everything if sample_id not in placed]
     if left:
-        report.warnings.append(f"{len(left)} labelled samples are in no split (first: '{left[0]}')")
+        which = counted(len(left), "labelled sample")
+        report.warnings.append(f"{which} in no split (first: '{left[0]}')")
 
 
 def _fingerprints(

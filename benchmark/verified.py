@@ -10,10 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-import platformdirs
-
 from . import __version__, coco_annotations, images, png, sample_checks
-from .data import file_sha256
+from .data import cache_home, file_sha256
 from .definitions import definition_of
 from .files import write_text
 from .types import Dataset
@@ -51,7 +49,7 @@ class Verified:
             code = _code(dataset)
         except (OSError, TypeError):  # a class without a file: nobody can tell when it changes
             return cls()
-        folder = Path(platformdirs.user_cache_dir("segbench", appauthor=False)) / "verified"
+        folder = cache_home() / "verified"
         root = hashlib.sha256(os.fsencode(dataset.root.resolve())).hexdigest()[:16]
         return cls(folder / f"{dataset.info.name}-{root}.json", code)
 

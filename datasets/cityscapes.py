@@ -141,7 +141,7 @@ class Cityscapes:
             raise UserError(f"cityscapes has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
         wanted = _GROUNDS[self.annotations][1] if split == "all" else (split,)
         for name in wanted:
-            refuse(self._incomplete(name), self.info.name)
+            refuse(self._incomplete(name), self)
         chosen = tuple(i for i, path in self._labels.items() if path.parts[-3] in wanted)
         if not chosen:
             raise UserError(f"split '{split}' of cityscapes is empty below '{self.root}'. Expected {self.info.layout}.")

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from segbench.coco_annotations import annotated_sizes, true_objects
+from segbench.coco_annotations import agreement, annotated_sizes, true_objects
 from segbench.data import read_all
 from segbench.images import label_map, palette_color, read_array, read_image
 from segbench.layout import any_case, clashes, listing, refuse, twice, unpaired
@@ -45,6 +45,10 @@ CLASSES = tuple(
     ClassInfo(number - 1, name, palette_color(number), "thing" if number <= 91 else "stuff")
     for number, name in enumerate(_NAMES.split(", "), 1)
 )
+_LEAST_AGREEMENT = 0.1
+"""Of the pixels of objects: a person in either of two swapped images may lie in the same place by chance."""
+_ENOUGH_PIXELS = 200
+"""Fewer pixels of objects prove nothing."""
 _FOLDERS = {"train": "train2017", "val": "val2017"}
 
 
@@ -145,7 +149,7 @@ class COCOStuff:
             raise UserError(f"cocostuff has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
         wanted = tuple(_FOLDERS) if split == "all" else (split,)
         for name in wanted:
-            refuse(self._unlabelled(name), self.info.name)
+            refuse(self._unlabelled(name), self)
         folders = [_FOLDERS[name] for name in wanted]
         chosen = tuple(i for i, path in self._labels.items() if path.parent.name in folders)
         if not chosen:
@@ -224,16 +228,28 @@ class COCOStuff:
         return faults
 
     def check_sample(self, sample: Sample) -> list[str]:
-        """The annotations give the image the size of its label map."""
+        """The annotations give the image the size of its label map, and it shows the objects that they outline."""
         if sample.labels is None or sample.objects is None:
             return []
         (path,) = self.files(sample.id, "objects")
         size = annotated_sizes(path)[int(sample.id)]
         if size == sample.labels.shape:
-            return []
+            return self._other_objects(sample, path)
         return [
             f"{path}: image {int(sample.id)} is {size[0]} x {size[1]}, its label map is {sample.labels.shape[0]} x "
             f"{sample.labels.shape[1]} ({where(self, sample.id, 'labels')}); expected equal sizes. Fetch both again."
+        ]
+
+    def _other_objects(self, sample: Sample, path: Path) -> list[str]:
+        """Label maps that were swapped bear hardly a label of the objects, sound ones nearly everywhere."""
+        assert sample.labels is not None
+        alike, covered = agreement(sample.objects or (), sample.labels, VOID)
+        if covered < _ENOUGH_PIXELS or alike >= covered * _LEAST_AGREEMENT:
+            return []
+        return [
+            f"{where(self, sample.id, 'labels')}: bears the label of the objects that {path} outlines in image "
+            f"{int(sample.id)} at {alike} of their {covered} pixels; expected nearly all. Is it the label map of "
+            "another image? Fetch both again."
         ]
 
     def readable(self) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class Medaka:
         """Frames of a split, by view, section and number; `all` is every frame that has a mask."""
         if split != "all" and split not in self.info.splits:
             raise UserError(f"medaka has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        refuse(self._unlabelled(split), self.info.name)
+        refuse(self._unlabelled(split), self)
         if split == "all":
             return tuple(self._frames)
         if split == "test":
@@ -173,6 +173,9 @@ class Medaka:
             named = [hint for hint in hints if hint in words]
             if len(named) == 1 and len(found) > 1:
                 found = [i for i in found if named[0] in i.split("-")]
+        # The archive keeps masks of a single video in label_masks_<video>, all others in <view>_mask.
+        if len(found) > 1 and path.parent.name in ("ventral_mask", "lateral_mask"):
+            found = [i for i in found if i.split("-")[1] in ("train", "test")]
         return found[0] if len(found) == 1 else None
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:

@@ -88,12 +88,12 @@ class VOC2012:
     def ids(self, split: str) -> tuple[str, ...]:
         """Image names of a split in the order of its list; `all` is every image that has a label map."""
         if split == "all":
-            refuse(self._unlabelled(), self.info.name)
+            refuse(self._unlabelled(), self)
             return self.readable()
         if split not in self.info.splits:
             raise UserError(f"voc2012 has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
         names = self._augmented() if split == "train_aug" else self._read_list(split)
-        refuse(self._listing("labels").faults, self.info.name)
+        refuse(self._listing("labels").faults, self)
         return names
 
     def group(self, sample_id: str) -> str:

@@ -344,6 +344,37 @@ def test_objects_and_classes_of_voc(here: Bench, tmp_path: Path) -> None:
     assert any(objects.name in fault for fault in _faults(here, tiny))
 
 
+def test_label_maps_that_show_other_objects_than_annotated(here: Bench, tmp_path: Path) -> None:
+    """Label maps of one size that were swapped: the annotations outline other objects than they show."""
+    tiny = MAKERS["cocostuff"](tmp_path / "root")
+    images, annotations = [], []
+    for number, category in ((139, 1), (140, 18)):
+        labels = np.full((24, 32), 120, np.uint8)
+        labels[2:20, 4:28] = category - 1
+        labels[2:20, 26:28] = 255  # void proves nothing
+        path = tiny.labels.with_name(f"{number:012d}.png")
+        store(path, labels)
+        store(tiny.image.with_name(f"{number:012d}.jpg"), np.stack([labels] * 3, axis=-1))
+        images.append({"id": number, "height": 24, "width": 32})
+        outline = [4, 2, 28, 2, 28, 20, 4, 20]
+        annotations.append({"image_id": number, "category_id": category, "segmentation": [outline], "iscrowd": 0})
+    listed = tiny.root / "annotations" / "instances_val2017.json"
+    listed.parent.mkdir()
+    listed.write_text(json.dumps({"images": images, "annotations": annotations}))
+    assert _faults(here, tiny) == []
+    first, second = tiny.labels.read_bytes(), tiny.other.read_bytes()
+    tiny.labels.write_bytes(second)
+    tiny.other.write_bytes(first)
+    faults = _faults(here, tiny)
+    for path in (tiny.labels, tiny.other):
+        assert any(path.name in fault and "at 0 of their 396 pixels" in fault for fault in faults), faults
+    # A few pixels say too little, and so do crowds.
+    for entry in annotations:
+        entry["segmentation"] = [[4, 2, 10, 2, 10, 8, 4, 8]]
+    listed.write_text(json.dumps({"images": images, "annotations": annotations}))
+    assert _faults(here, tiny) == []
+
+
 def test_annotations_of_other_images_or_sizes(here: Bench, tmp_path: Path) -> None:
     tiny = MAKERS["cocostuff"](tmp_path / "root")
     images = [{"id": 139, "height": 24, "width": 32}, {"id": 140, "height": 24, "width": 40}]

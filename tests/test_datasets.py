@@ -188,3 +188,21 @@ def test_medaka_trains_on_one_view_and_tests_on_the_other(tmp_path: Path) -> Non
         Medaka(tmp_path, view="lateral", test_view="lateral")
     with pytest.raises(UserError, match="train_view 'above'"):
         Medaka(tmp_path, train_view="above")
+
+
+def test_medaka_masks_in_the_folders_of_the_archive(tmp_path: Path) -> None:
+    """A number alone may be that of a frame of the single video too, whose masks lie in a folder of their own."""
+    hearts = write_hearts(tmp_path / "hearts")
+    test = hearts / "test_images"
+    for part, name in (("lateral_mask", "label_masks_N0092"), ("lateral_sample_gray", "frames_N0092")):
+        shutil.copytree(test / part, test / name)
+    dataset = make_dataset("medaka", hearts)
+    ids = dataset.ids("test")
+    assert {"lateral-test-0050", "lateral-N0092-0050"} <= set(ids)
+    for path, sample_id in (
+        ("mine/lateral_mask/0050_mask.tif", "lateral-test-0050"),
+        ("mine/label_masks_N0092/0050_mask.tif", "lateral-N0092-0050"),
+        ("mine/lateral/0050.png", None),
+        ("mine/0050.png", None),
+    ):
+        assert dataset.match_prediction(Path(path), ids) == sample_id

@@ -15,8 +15,21 @@ import pytest
 
 from segbench import evaluation
 from segbench.evaluation import evaluate
-from segbench.registry import make_dataset, metrics, metrics_of
+from segbench.registry import USER_MODULE, load_user_module, make_dataset, metrics, metrics_of
 from segbench.types import Dataset, Metric, Prediction, Statistic, UserError
+
+
+SLOW = """
+import os, pathlib, time
+from segbench.datasets.isbi2012 import ISBI2012
+
+class Slow(ISBI2012):
+    def load(self, sample_id, parts=("image", "labels")):
+        pathlib.Path(os.environ["SEEN"], sample_id).touch()
+        time.sleep(0.5)
+        return super().load(sample_id, parts)
+"""
+"""A dataset that leaves a trace of every sample that is read."""
 
 
 @pytest.fixture
@@ -114,6 +127,27 @@ def test_an_interrupt_ends_the_threads_at_once(medaka: Dataset) -> None:
         evaluate(medaka, _families(medaka), ((next(taken), p)[1] for p in _pairs(medaka)), workers=3, progress=progress)
     assert threading.active_count() == before
     assert next(taken) < 20
+
+
+def test_after_an_interrupt_processes_measure_no_more(
+    stacks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits in a worker's own queue cannot be cancelled: it is passed over."""
+    (tmp_path / "seen").mkdir()
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+    module = tmp_path / "slow.py"
+    module.write_text(SLOW)
+    isbi = load_user_module(f"{USER_MODULE}slow", module).Slow(stacks)
+
+    def progress(done: int) -> None:
+        raise KeyboardInterrupt
+
+    labels = make_dataset("isbi2012", stacks).load("slice-00", ("labels",)).labels
+    pairs = [(name, Prediction(labels=labels)) for name in isbi.ids("all")]
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(isbi, [metrics()["partition"]], pairs, workers=2, progress=progress)
+    # Two were under way when the first was done; without the stop, three more that were queued are measured as well.
+    assert len(list((tmp_path / "seen").iterdir())) <= 4
 
 
 def test_the_engine_chooses_processes_only_for_many_samples() -> None:

@@ -769,7 +769,7 @@ def test_a_multi_class_folder_is_evaluated_and_refused_by_binary_methods(here: H
     info = recorded_info(read_record(tmp_path / "run").dataset)
     assert info.classes == Folder(root).info.classes
     assert f"## {info.version}, split test" in here("leaderboard", "run").stdout
-    refused = here("run", *arguments, "-m", "threshold")
+    refused = here("run", *arguments, "-m", "chan-vese")
     assert refused.returncode == 2
     assert "folder asks for multiclass segmentation (3 classes)" in refused.stderr
 

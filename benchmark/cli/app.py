@@ -34,6 +34,12 @@ class Source(StrEnum):
     synthetic = "synthetic"
 
 
+class Engine(StrEnum):
+    """What runs the cells of a suite."""
+
+    local = "local"
+
+
 class What(StrEnum):
     """What to list."""
 
@@ -41,6 +47,7 @@ class What(StrEnum):
     methods = "methods"
     metrics = "metrics"
     presets = "presets"
+    suites = "suites"
 
 
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Name of a dataset; see 'bench list datasets'.")]
@@ -85,7 +92,7 @@ def _options(
 def list_(
     what: Annotated[What, typer.Argument(help="What to list.")], json: Json = False, quiet: Quiet = False
 ) -> None:
-    """List datasets, methods, metrics or presets, one line each."""
+    """List datasets, methods, metrics, presets or suites, one line each."""
     from ..commands.listing import listing
 
     output.listing(what.value, listing(what.value), json, quiet)
@@ -122,8 +129,9 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Fit a method, predict, evaluate and record: the main job."""
-    from ..commands.run import RunRequest
+    from ..commands.run import RunRequest, help_to_train
     from ..commands.run import run as do_run
+    from ..devices import process_rank
     from ..presets import parse_settings
 
     request = RunRequest(
@@ -143,6 +151,9 @@ def run(
         workers,
         resume,
     )
+    if process_rank():
+        help_to_train(request, output.reporter(True))
+        return
     with output.interruptible(f"; go on with: {request.resume_command()}"):
         folder, record = do_run(request, output.reporter(quiet))
     output.record(folder, record, json, quiet)
@@ -220,17 +231,64 @@ def leaderboard(
     quiet: Quiet = False,
 ) -> None:
     """Make markdown leaderboards from run folders."""
-    from ..commands.leaderboard import boards, find_records, ranking, write_boards
+    from ..commands.leaderboard import boards, find_records, ranking, write_boards, write_plots
 
     records = find_records(runs or [Path("runs")])
     pages = boards(records)
     if out is not None:
         write_boards(pages, out)
-        output.reporter(quiet).say(f"wrote {', '.join(str(out / name) for name in pages)}")
+        names = [*(out / name for name in pages), *write_plots(records, out)]
+        output.reporter(quiet).say(f"wrote {', '.join(map(str, names))}")
     if json:
         output.document(ranking(records))
     elif out is None:
         output.text("\n".join(text for name, text in pages.items() if name != "README.md"))
+
+
+@app.command(epilog="Example: bench suite classical-vs-learned --root isbi2012=data/isbi2012 --resume")
+def suite(
+    file: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A YAML file, or a suite's name; see 'bench list suites'.")
+    ],
+    out: Annotated[Path | None, typer.Option("--out", help="The suite's folder. [default: runs/suite-<name>]")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run what is missing or stale: of other code, settings or data.")
+    ] = False,
+    any_code: Annotated[
+        bool, typer.Option("--any-code", help="With --resume: cells made by other code count as done.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and run nothing.")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time. [default: 1 per GPU, or 1 on the CPU]")
+    ] = None,
+    engine: Annotated[Engine, typer.Option(help="What runs the cells.")] = Engine.local,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps, for every cell.")] = "auto",
+    roots: Annotated[
+        list[str] | None,
+        typer.Option("--root", metavar="DATASET=DIR", help="Where a dataset of the suite lies; repeatable."),
+    ] = None,
+    source: Annotated[Source | None, typer.Option(help="Data for every cell. [default: as the suite says]")] = None,
+    preset: Annotated[str | None, typer.Option(help="Preset for every cell. [default: as the suite says]")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a grid of datasets, methods, settings, seeds, folds and label fractions. Exit status 1 if a cell fails."""
+    del engine
+    from ..commands.suite import SuiteRequest, parse_roots, run_suite
+    from ..commands.suite import dry_run as do_plan
+    from . import suite_output
+
+    where, data = parse_roots(roots or []), None if source is None else source.value
+    request = SuiteRequest(file, out, jobs, resume, any_code, device, where, data, preset)
+    if dry_run:
+        suite_output.plan(do_plan(request), json, quiet)
+        return
+    talk = output.reporter(quiet)
+    with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
+        _, found = run_suite(request, talk, watcher)
+    suite_output.results(found, json, quiet)
+    if found["failed"]:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: bench explain runs/voc2012-mine-0a1b2c3d")

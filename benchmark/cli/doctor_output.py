@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
+from ..errors import counted
 from . import output
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ def diagnosis(found: Diagnosis, as_json: bool) -> None:
         output.document(found.to_json())
         return
     lines = [
-        f"{found.dataset}, split {found.split}: {found.n_files} files for {found.n_samples} samples; "
-        f"{found.score_name} {_score(found.score)} on {found.n_scored} samples"
+        f"{found.dataset}, split {found.split}: {counted(found.n_files, 'file')} for "
+        f"{counted(found.n_samples, 'sample')}; "
+        f"{found.score_name} {_score(found.score)} on {counted(found.n_scored, 'sample')}"
         + (f" (cannot be scored: {found.reason})" if found.reason else "")
     ]
     if not found.findings:
@@ -40,7 +42,7 @@ def _body(finding: Finding, score_name: str) -> list[str]:
         mark = ", an estimate" if finding.estimate else ""
         body.append(
             f"   {score_name} {_score(finding.score_before)} → {_score(finding.score_after)} "
-            f"on {finding.n_samples} samples{mark}"
+            f"on {counted(finding.n_samples, 'sample')}{mark}"
         )
     return body
 

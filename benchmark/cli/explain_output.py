@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import counted
 from . import output
 from .output import _safe, _stdout, _table, _value
 
@@ -84,7 +85,7 @@ def verification(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
             name = _safe(f"{check['name']}:")
             console.print(f"{marks[check['ok']]} {name} {_safe(check['detail'])}", soft_wrap=True)
     failed = sum(check["ok"] is False for check in found["checks"])
-    verdict = f"[red]{failed} checks failed[/]" if failed else "[green]fine[/]: the record follows from what is stored"
+    verdict = f"[red]{counted(failed, 'check')} failed[/]" if failed else "[green]fine[/]: the record follows from what is stored"
     console.print(f"{_safe(found['run_id'])}: {verdict}", soft_wrap=True)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import printable
+from ..errors import counted, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,9 @@ quiet = False
 
 UNDEFINED = "–"
 _TABLE_WIDTH = 5
+_NAMES_WIDTH = 24
+_WHOLE = frozenset({"name", "main_score", "family", "scores"})
+"""Columns of names to type or to look for, which are not broken within a line; summaries are."""
 _COUNTS = frozenset({"pixels", "one_sided_images"})
 
 
@@ -75,9 +79,13 @@ def listing(what: str, entries: list[dict[str, Any]], as_json: bool, be_quiet: b
     if be_quiet or quiet:
         print("\n".join(entry["name"] for entry in entries))
         return
-    table = _table(*entries[0]) if entries else _table(what)
+    # A terminal would have no room for the rest.
+    columns = [key for key in (entries[0] if entries else [what]) if key not in ("reference", "tasks", "version")]
+    table = _table(*columns)
+    for column in table.columns:
+        column.no_wrap = column.header in _WHOLE
     for entry in entries:
-        table.add_row(*(_cell(value) for value in entry.values()))
+        table.add_row(*(_listed(entry[key]) for key in columns))
     _stdout().print(table)
 
 
@@ -91,7 +99,8 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     origin = " [bold yellow](SYNTHETIC)[/]" if data.origin == "synthetic" else ""
     scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
     partial = "" if result.complete else ", [yellow]partial[/]"
-    console.print(f"[bold]{_safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {data.n} samples{partial}")
+    samples = counted(data.n, "sample")
+    console.print(f"[bold]{_safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {samples}{partial}")
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))
@@ -106,9 +115,10 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             if (cost.best_batch or 1) > 1
             else ""
         )
+        alone = "" if cost.predict_ms_per_image is None else f", {cost.predict_ms_per_image:.1f} ms/image"
         macs = "" if cost.macs_per_image is None else f", {cost.macs_per_image / 1e9:.1f} GMAC/image"
         console.print(
-            f"cost: fitted in {cost.train_s:.1f} s, {cost.predict_ms_per_image:.1f} ms/image{batch}{macs}, "
+            f"cost: fitted in {cost.train_s:.1f} s{alone}{batch}{macs}, "
             f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
         )
     console.print(f"run folder: {_safe(str(folder))}", soft_wrap=True)
@@ -120,14 +130,15 @@ def status(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     if as_json:
         document(found)
         return
-    table = _table("place", "root", "found", "samples")
-    for place in found["places"]:
-        sizes = ", ".join(f"{split} {n}" for split, n in place["splits"].items() if n is not None)
-        state = f"yes ({place['origin']})" if place["found"] else "no"
-        table.add_row(place["place"], _safe(place["root"]), state, sizes or _safe(place.get("problem", UNDEFINED)))
     console = _stdout()
     console.print(f"[bold]{found['dataset']}[/]")
-    console.print(table)
+    for place in found["places"]:
+        sizes = ", ".join(f"{split} {n}" for split, n in place["splits"].items() if n is not None)
+        state = f"found ({place['origin']}): {sizes}" if place["found"] else "not found"
+        problem = f": {_safe(place['problem'])}" if "problem" in place else ""
+        # Whole lines, so that a path can be copied.
+        console.print(f"{place['place']:<11}{_safe(place['root'])}", soft_wrap=True)
+        console.print(f"{'':<11}{state}{problem}", soft_wrap=True)
 
 
 def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
@@ -140,18 +151,17 @@ def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     aliases = f" (also: {', '.join(about['aliases'])})" if about["aliases"] else ""
     console.print(f"[bold]{about['name']}[/]{aliases}: {_safe(about['summary'])}\n")
     facts = _table("", "", header=False)
-    for key in ("task", "main_score", "metrics", "layout", "expected_root", "pixel_size_um", "frames_per_second"):
+    for key in ("task", "main_score", "metrics", "layout", "expected_root", "frames_per_second"):
         if about[key] is not None:
-            label = {"pixel_size_um": "pixel size (height, width) in µm"}.get(key, key.replace("_", " "))
-            facts.add_row(label, _cell(about[key]))
+            facts.add_row(key.replace("_", " "), _cell(about[key]))
+    if about["pixel_size_um"] is not None:
+        facts.add_row("pixel size", "{:g} x {:g} µm (height x width)".format(*about["pixel_size_um"]))
     for key, meaning in about["options"].items():
         facts.add_row(f"--set {key}=…", _safe(meaning))
     for key in ("licence", "citation", "homepage"):
         facts.add_row(key, _safe(about[key]))
-    for file in about["downloads"]:
-        needs = " (account needed)" if file["login"] else ""
-        facts.add_row("download", _safe(f"{file['filename']}{needs}: {file['summary']} <{file['url']}>"))
     console.print(facts)
+    _downloads(console, about)
     here = about.get("found", {})
     splits = _table("split", "official size", *(["here"] if here else []), "what")
     for name, split in about["splits"].items():
@@ -159,16 +169,31 @@ def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
         size = [_cell(here[name])] if here else []
         splits.add_row(name + mark, _cell(split["official_size"]), *size, _safe(split["summary"]))
     console.print(splits)
-    classes = _table("id", "class", "kind", "colour")
-    for entry in about["classes"]:
-        red, green, blue = entry["color"]
-        swatch = f"[on rgb({red},{green},{blue})]    [/] #{red:02x}{green:02x}{blue:02x}"
-        classes.add_row(str(entry["id"]), _safe(entry["name"]), entry["kind"], swatch)
-    console.print(classes)
+    if about["classes"]:
+        console.print(_classes(about["classes"]))
     if "proposal" in about:
         state = "Wrote" if about["written"] else "Guessed, and not written (add --write)"
         console.print(f"{state}: {_safe(about['path'])}\n", soft_wrap=True)
         print(printable(about["proposal"]))
+
+
+def _downloads(console: Console, about: dict[str, Any]) -> None:
+    """Official files, each with its address on a line of its own, so that it can be copied."""
+    if about["downloads"]:
+        console.print(f"\nfiles that 'bench data download {about['name']}' fetches:")
+    for file in about["downloads"]:
+        needs = " (account needed)" if file["login"] else ""
+        console.print(f"- {_safe(file['filename'])}{needs}: {_safe(file['summary'])}", soft_wrap=True)
+        console.print(f"  {_safe(file['url'])}", soft_wrap=True)
+
+
+def _classes(entries: list[dict[str, Any]]) -> Table:
+    table = _table("id", "class", "kind", "colour")
+    for entry in entries:
+        red, green, blue = entry["color"]
+        swatch = f"[on rgb({red},{green},{blue})]    [/] #{red:02x}{green:02x}{blue:02x}"
+        table.add_row(str(entry["id"]), _safe(entry["name"]), entry["kind"], swatch)
+    return table
 
 
 def faults(found: dict[str, Any], as_json: bool) -> None:
@@ -177,9 +202,11 @@ def faults(found: dict[str, Any], as_json: bool) -> None:
         document(found)
         return
     console = _stdout()
-    what = f"{found['dataset']} ({found['origin']}) at {_safe(found['root'])}: {found['n']} labelled samples"
-    looked = f"{found['read']} samples read, {found['cached']} unchanged since they were found sound"
-    state = f"[red]{len(found['faults'])} faults[/]" if found["faults"] else "[green]fine[/]"
+    labelled = counted(found["n"], "labelled sample")
+    what = f"{found['dataset']} ({found['origin']}) at {_safe(found['root'])}: {labelled}"
+    looked = f"{counted(found['read'], 'sample')} read"
+    looked += f", {found['cached']} unchanged since they were found sound" if found["cached"] else ""
+    state = f"[red]{counted(len(found['faults']), 'fault')}[/]" if found["faults"] else "[green]fine[/]"
     console.print(f"{state}: {what}; {looked}", soft_wrap=True)
     for fault in found["faults"]:
         console.print(f"- {_safe(fault)}", soft_wrap=True)
@@ -203,7 +230,7 @@ def downloaded(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     console = _stdout()
     for file in result["files"]:
         console.print(f"{_safe(file['filename'])}: {file['state']} (SHA-256 {file['sha256']})", soft_wrap=True)
-    samples = "" if result["n"] is None else f", {result['n']} labelled samples"
+    samples = "" if result["n"] is None else f", {counted(result['n'], 'labelled sample')}"
     whole = "complete" if result["complete"] else "partial"
     console.print(f"{result['dataset']} in {_safe(result['root'])}: {whole}{samples}", soft_wrap=True)
 
@@ -214,7 +241,8 @@ def made(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
         document(result)
     elif not (be_quiet or quiet):
         where = f"{_safe(result['root'])} (seed {result['seed']})"
-        _stdout().print(f"SYNTHETIC {result['dataset']}: {result['n']} labelled samples in {where}")
+        samples = counted(result["n"], "labelled sample")
+        _stdout().print(f"SYNTHETIC {result['dataset']}: {samples} in {where}", soft_wrap=True)
 
 
 def _score_table(result: Record) -> Table:
@@ -263,6 +291,13 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_safe(str(item)) for item in value)
     return _safe(str(value))
+
+
+def _listed(value: Any) -> str:
+    """A cell; several names stand in short lines, none of which breaks a name."""
+    if not isinstance(value, list | tuple):
+        return _cell(value)
+    return textwrap.fill(_cell(value), max((_NAMES_WIDTH, *(len(name) + 1 for name in value))), break_long_words=False)
 
 
 def _safe(content: str) -> str:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock, Timeout
 
 from ..data import Location, Source, locate, origin_of
+from ..errors import counted
+from ..presets import setting as setting
 from ..registry import dataset_class, make_dataset
 from ..reporting import Reporter
 from ..types import Dataset, DatasetInfo, UserError
@@ -59,11 +60,6 @@ def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter:
         _generate(info, folder, seed, full, reporter)
 
 
-def setting(key: str, value: Any) -> str:
-    """A setting as `--set` takes it."""
-    return f"{key}={yaml.safe_dump(value, default_flow_style=True, width=1e9).partition(chr(10))[0]}"
-
-
 def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a dataset that differ from its defaults, so that saying a default changes nothing."""
     return {key: value for key, value in options.items() if getattr(dataset_class(name), key, None) != value}
@@ -76,7 +72,8 @@ def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, An
     """
     official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
     if official not in (None, found) and not options and origin_of(dataset.root) == "real":
-        reporter.warn(f"split '{split}' has {found} samples below '{dataset.root}'; the official one has {official}")
+        size = counted(found, "sample")
+        reporter.warn(f"split '{split}' has {size} below '{dataset.root}'; the official one has {official}")
 
 
 @contextmanager
@@ -96,7 +93,16 @@ def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
 
 
 def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
-    generator = importlib.import_module(f"segbench.synthetic.{info.name}")
+    module = f"segbench.synthetic.{info.name}"
+    try:
+        generator = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise UserError(
+            f"dataset {info.name} says that it can be synthesized (synthesizable=True), but there is no {module} to "
+            "do it. Use real data with --root DIR, or take synthesizable out of its info."
+        ) from None
     with reporter.progress("synthesizing") as update:
         generator.synthesize(
             folder,

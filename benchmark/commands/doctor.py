@@ -13,6 +13,7 @@ from ..diagnosis.files import Listing, list_files
 from ..diagnosis.looks import Suspicion
 from ..diagnosis.remedies import stems, treat
 from ..diagnosis.sets import constant, identical
+from ..errors import counted
 from ..registry import dataset_class
 from ..reporting import Reporter
 from ..types import UserError
@@ -126,8 +127,8 @@ def _match_all(case: Case, path: Path, found: list[tuple[float, Finding]]) -> Ca
         return after
     problem = f" ({case.unreadable[0]})" if case.unreadable else ""
     raise UserError(
-        f"none of the {len(case.listing.files)} files below '{path}' can be read and belongs to a sample of the split"
-        f"{problem}. Name each file by its sample id, for example {next(iter(case.truths))}.png."
+        f"none of {counted(len(case.listing.files), 'file')} below '{path}' can be read and belongs to a sample of the "
+        f"split{problem}. Name each file by its sample id, for example {next(iter(case.truths))}.png."
     )
 
 
@@ -160,21 +161,21 @@ def _file_findings(
         found.append((weight, Finding(kind, summary, evidence, remedy, None, now, now is not None, score.n)))
 
     if case.unreadable:
-        text = f"{len(case.unreadable)} files cannot be decoded"
+        text = f"{counted(len(case.unreadable), 'file')} cannot be decoded"
         refused(len(case.unreadable) / total, "undecodable", text, list(case.unreadable[:10]), "Write them again.")
     missing = [i for i in case.truths if i not in state.matching and i not in case.unread]
     if missing and not request.partial:
         lines = [_some(missing)]
         if listing.extra:
-            lines.append(f"{len(listing.extra)} files belong to no sample: {_some(listing.extra)}")
-        lines.append(f"the score is that of the {len(state.matching)} samples that have a prediction")
+            lines.append(f"{counted(len(listing.extra), 'file')} of no sample: {_some(listing.extra)}")
+        lines.append(f"the score is that of the {counted(len(state.matching), 'sample')} with a prediction")
         text = f"{len(missing)} of {total} samples have no prediction"
         remedy = "Write a file named by its sample id for each; to score a subset on purpose, add --partial."
         refused((now or 0.0) * len(missing) / total, "missing", text, lines, remedy)
     if listing.twice:
         lines = [f"{i}: {', '.join(files)}" for i, files in list(listing.twice.items())[:5]]
         lines.append("the score is that of the first of each")
-        text = f"{len(listing.twice)} samples have more than one prediction"
+        text = f"{counted(len(listing.twice), 'sample')} with more than one prediction"
         refused((now or 0.0) * len(listing.twice) / total, "duplicate_files", text, lines, "Keep one file each.")
     view, before = state.view(total), first.of(case.main)
     for s in (*constant(view), *identical(view)):

@@ -15,19 +15,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..archives import unpack
-from ..data import default_root, origin_of
+from ..data import ARCHIVES, DOWNLOAD_LOCK, DOWNLOADED, default_root, origin_of
 from ..download import Digest, Patience, Progress, accept, byte_count, check, disk_error, fetch, need_space, part_of
 from ..files import write_text
 from ..registry import dataset_class, make_dataset, unknown
 from ..reporting import Reporter
 from ..types import DatasetInfo, Download, UserError
 
-RECORD = "segbench-downloads.json"
-"""In the root: what was fetched, its SHA-256, and what was unpacked."""
-ARCHIVES = "downloads"
-"""Folder in the root for files that are being fetched, and for archives that are kept."""
-LOCK = ".segbench-downloads.lock"
-OWN = frozenset({RECORD, LOCK})
+OWN = frozenset({DOWNLOADED, DOWNLOAD_LOCK})
 
 
 @dataclass(frozen=True)
@@ -50,14 +45,14 @@ def download(request: DownloadRequest, reporter: Reporter) -> dict[str, Any]:
     root = request.root or default_root(info.name)
     chosen = _choose(info, request.only)
     with _alone(root, reporter):
-        record = _read_record(root / RECORD)
+        record = _read_record(root / DOWNLOADED)
         missing = [d for d in chosen if not _is_there(root, d, record.get(d.filename))]
         if missing:
             _announce(info, root, missing, request.keep_archives, reporter)
         for wanted, headers in _with_logins(missing, root / ARCHIVES):
             entry = record.get(wanted.filename)
             record[wanted.filename] = _get(root, wanted, entry, headers, request, reporter)
-            _write_record(root / RECORD, record)
+            _write_record(root / DOWNLOADED, record)
     return _summary(info, root, chosen, record, {d.filename for d in missing}, reporter)
 
 
@@ -96,7 +91,7 @@ def _announce(info: DatasetInfo, root: Path, missing: Sequence[Download], keep: 
     unchecked = [d.filename for d in missing if not (d.sha256 or d.md5 or d.login)]
     if unchecked:
         reporter.say(
-            f"no checksum is published for {', '.join(unchecked)}: the SHA-256 is written down in {RECORD} and holds "
+            f"no checksum is published for {', '.join(unchecked)}: the SHA-256 is written down in {DOWNLOADED} and holds "
             "from then on"
         )
     need_space(root, _least_room(root, missing, keep), info.name)
@@ -286,7 +281,7 @@ def _alone(root: Path, reporter: Reporter) -> Iterator[None]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         (root / ARCHIVES).mkdir(exist_ok=True)
-        lock = FileLock(root / LOCK)
+        lock = FileLock(root / DOWNLOAD_LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -306,8 +301,8 @@ def _tidy(root: Path) -> None:
     """Leave no empty folders, so that a root without any data does not look as if it had some."""
     if not any((root / ARCHIVES).iterdir()):
         (root / ARCHIVES).rmdir()
-    if [path.name for path in root.iterdir()] == [LOCK]:
-        (root / LOCK).unlink()
+    if [path.name for path in root.iterdir()] == [DOWNLOAD_LOCK]:
+        (root / DOWNLOAD_LOCK).unlink()
         root.rmdir()
 
 

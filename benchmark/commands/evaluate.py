@@ -71,6 +71,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         cannot be kept; no record is written then.
     """
     info = dataset_class(request.dataset).info
+    if request.name is not None and not request.name.strip():
+        raise UserError("--name is empty; give a name for the leaderboard, or leave --name out for the file's stem")
     for key in request.settings:
         if key not in info.options:
             raise UserError(f"--set {key}: {info.name} has no such option. Available: {', '.join(info.options) or '–'}")

@@ -14,6 +14,7 @@ from ..files import write_text
 from ..records import RECORD, Record, Score, read_record
 from ..registry import dataset_class, metrics
 from ..types import UserError
+from .front_page import escape, findings, title
 
 UNDEFINED = "–"
 
@@ -107,7 +108,7 @@ def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Record]]]:
     """Comparable complete records together; real data before synthetic, then by name of the split."""
     groups: dict[Comparable, list[Record]] = {}
     for record in records:
-        if record.complete and record.scores:
+        if _ranks(record):
             groups.setdefault(Comparable.of(record), []).append(record)
     return sorted(groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", repr(item[0])))
 
@@ -138,16 +139,23 @@ def _board(name: str, records: Sequence[Record]) -> str:
         lines += ["No complete runs yet.", ""]
     for key, rows in groups:
         lines += _section(key, rows)
-    left_out = [record for record in records if not (record.complete and record.scores)]
+    left_out = [record for record in records if not _ranks(record)]
     if left_out:
         lines += ["## Not ranked", ""]
-        lines += [f"- {_escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
+        lines += [f"- {escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
         lines.append("")
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
 
 
+def _ranks(record: Record) -> bool:
+    return record.complete and bool(record.scores) and not record.method.oracle
+
+
 def _why_not(record: Record) -> str:
+    if record.method.oracle and record.complete:
+        main = _with_interval(record.scores.get(record.main_score))
+        return f"an upper bound, which was told the truth: {escape(record.main_score)} {main}"
     if record.scores:
         return f"partial ({record.dataset.n} samples scored)"
     return "no public labels, nothing to score" if record.complete else "did not finish"
@@ -155,15 +163,15 @@ def _why_not(record: Record) -> str:
 
 def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
     synthetic = key.origin == "synthetic"
-    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {_escape(key.split)}"
-    options = f", {_escape(key.options)}" if key.options else ""
+    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
+    options = f", {escape(key.options)}" if key.options else ""
     # The version of a folder of one's own holds the data set's name.
-    own = f"{_escape(key.version)}, " if key.version != dataset_class(key.dataset).info.version else ""
+    own = f"{escape(key.version)}, " if key.version != dataset_class(key.dataset).info.version else ""
     title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{protocol}{options}"
     n = rows[0].dataset.n
     text = (
-        f"{n} samples (ids {_escape(key.ids_sha256[:8])}, data {_escape(key.data_sha256[:8])}; "
-        f"metrics: {_escape(key.metrics)}). Ranked by {_escape(rows[0].main_score)}. In brackets: "
+        f"{n} samples (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
+        f"metrics: {escape(key.metrics)}). Ranked by {escape(rows[0].main_score)}. In brackets: "
         f"95 % bootstrap interval over {_resampled(rows)}."
     )
     if synthetic:
@@ -187,30 +195,30 @@ def _table(rows: Sequence[Record]) -> str:
     body = []
     for rank, record in _ranked(rows):
         cost = record.cost
-        commit = _escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
+        commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
                 rank,
-                _escape(record.method.name),
+                escape(record.method.name),
                 record.method.family,
                 *(_with_interval(record.scores.get(name)) for name in names),
-                _escape(record.method.preset or UNDEFINED),
+                escape(record.method.preset or UNDEFINED),
                 _number(record.method.n_train, ".0f"),
                 _number(cost.train_s, ".1f"),
                 _number(cost.predict_ms_per_image, ".1f"),
                 _number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
                 _number(cost.parameters, ",d"),
                 _number(cost.peak_memory_mb, ".0f"),
-                _escape(cost.device or UNDEFINED),
+                escape(cost.device or UNDEFINED),
                 commit or UNDEFINED,
-                _escape(record.run_id.rpartition("-")[2]),
+                escape(record.run_id.rpartition("-")[2]),
             ]
         )
     headers = [
         "rank",
         "method",
         "family",
-        *map(_escape, names),
+        *map(escape, names),
         "preset",
         "labels",
         "train s",
@@ -234,13 +242,6 @@ def _number(value: float | int | None, form: str) -> str:
     return UNDEFINED if value is None else format(value, form)
 
 
-def _escape(text: str) -> str:
-    """A name from outside must not break the table nor bring markup."""
-    for character in "\\|`*<>[]":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
-
-
 def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     lines = ["# Leaderboards", ""]
     body = []
@@ -251,14 +252,67 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
                 [
                     f"[{name}]({name}.md)",
                     key.origin,
-                    f"{key.folds}-fold" if key.folds else _escape(key.split),
+                    f"{key.folds}-fold" if key.folds else escape(key.split),
                     len(rows),
-                    _escape(best.method.name),
-                    _escape(best.main_score),
+                    escape(best.method.name),
+                    escape(best.main_score),
                     _with_interval(best.scores.get(best.main_score)),
                 ]
             )
     headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
+    for name, records in sorted(by_dataset.items()):
+        for number, (key, rows) in enumerate(_groups(records)):
+            ranked = [record for _, record in _ranked(rows)]
+            protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
+            lines += [title(name, key.origin, protocol, rows[0].dataset.n), ""]
+            lines += [f"- {sentence}" for sentence in findings(ranked)] + [""]
+            if len(ranked) > 1:
+                plot = plot_name(name, number)
+                lines += [f"![{rows[0].main_score} of each method against its time to fit and to predict]({plot})", ""]
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
+
+
+def plot_name(name: str, number: int) -> str:
+    """The file of the plot of a dataset's n-th group of comparable records."""
+    return f"{name}{f'-{number + 1}' if number else ''}.svg"
+
+
+def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
+    """Draw score against cost for every group of two records or more; the files' paths."""
+    from ..plots import write_score_against_cost
+
+    written = []
+    numbers: dict[str, int] = {}
+    for key, rows in _groups(records):
+        number = numbers.get(key.dataset, 0)
+        numbers[key.dataset] = number + 1
+        if len(rows) > 1:
+            path = folder / plot_name(key.dataset, number)
+            write_score_against_cost(path, _plotted(key, [record for _, record in _ranked(rows)]))
+            written.append(path)
+    return written
+
+
+def _plotted(key: Comparable, rows: Sequence[Record]) -> dict[str, Any]:
+    """Comparable records in the form that suites are plotted in."""
+    return {
+        **vars(key),
+        "main_score": rows[0].main_score,
+        "n": rows[0].dataset.n,
+        "rows": [
+            {
+                "label": record.method.name,
+                "family": record.method.family,
+                "seeds": [record.method.seed],
+                "train_fraction": record.method.train_fraction or 1.0,
+                "scores": {
+                    name: {**score.model_dump(), "values": [score.value]} for name, score in record.scores.items()
+                },
+                "cost": record.cost.model_dump(),
+            }
+            for record in rows
+            if record.scores[record.main_score].value is not None
+        ],
+    }

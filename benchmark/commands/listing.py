@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ..presets import load_preset, preset_names
 from ..registry import datasets, methods, metrics
 
-What = Literal["datasets", "methods", "metrics", "presets"]
+What = Literal["datasets", "methods", "metrics", "presets", "suites"]
 
 
 def listing(what: What) -> list[dict[str, Any]]:
@@ -25,7 +25,13 @@ def listing(what: What) -> list[dict[str, Any]]:
         ]
     if what == "methods":
         return [
-            {"name": name, "summary": cls.info.summary, "family": cls.info.family, "reference": cls.info.reference}
+            {
+                "name": name,
+                "summary": cls.info.summary,
+                "family": cls.info.family,
+                "tasks": list(cls.info.tasks),
+                "reference": cls.info.reference,
+            }
             for name, cls in methods().items()
         ]
     if what == "metrics":
@@ -38,4 +44,9 @@ def listing(what: What) -> list[dict[str, Any]]:
             }
             for name, metric in metrics().items()
         ]
+    if what == "suites":
+        from ..suites import find_suite, parse_suite, suite_names
+
+        found = (find_suite(name) for name in suite_names())
+        return [{"name": name, "summary": parse_suite(text, path).summary} for name, path, text in found]
     return [{"name": name, "summary": load_preset(name)["summary"]} for name in preset_names()]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -31,7 +31,7 @@ from ..reporting import Reporter
 from ..scoring import Scored, score, score_warnings
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
-from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, Prediction, Samples, UserError
+from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, OracleMethod, Prediction, Samples, UserError
 from .common import note_size, open_dataset, without_defaults
 from .run_request import RunRequest as RunRequest
 
@@ -52,6 +52,7 @@ class _Job:
     options: dict[str, Any]
     device: str
     reporter: Reporter
+    oracle: bool = False
     folder: Path = Path()
     stop: Callable[[], bool] = lambda: False
     train_s: float = 0.0
@@ -128,7 +129,8 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
     if info.classes:
         _refuse_task(method_info, info)
     config, options = resolve(request.preset, method_info, info, request.settings)
-    make_method(method_info.name, config)  # a wrong setting is to be found before anything is read
+    # A wrong setting is to be found before anything is read.
+    oracle = is_oracle(make_method(method_info.name, config))
     device = resolve_device(request.device, method_info.family == "learned")
     options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
@@ -142,7 +144,9 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
     else:
         folds = plan_split(dataset, split, request.train_fraction, request.seed)
         note_size(dataset, split, len(folds[0].evaluate), options, reporter)
-    job = _Job(request, dataset, location, split, folds, config, options, device, reporter)
+    job = _Job(request, dataset, location, split, folds, config, options, device, reporter, oracle)
+    if oracle and not job.labelled:
+        raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
     _check_data(job)
     return job
 
@@ -249,6 +253,7 @@ def _first_record(job: _Job, run_id: str, identity: dict[str, Any]) -> Record:
             seed=request.seed,
             train_fraction=request.train_fraction,
             n_train=sum(len(fold.train) for fold in job.folds) / len(job.folds),
+            oracle=job.oracle,
         ),
         metrics=identity["metrics"],
         main_score=info.main_score,
@@ -285,7 +290,10 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 progress=lambda done, update=update, ids=ids: update(done, ids, ""),  # type: ignore[misc]
             )
         total = total.merge(part)
-    job.latency = measure_latency(method, job.dataset, job.folds[-1].evaluate, job.stop)
+    if job.oracle:
+        job.reporter.warn("an upper bound: it was told the truth of the samples that it is scored on")
+    else:
+        job.latency = measure_latency(method, job.dataset, job.folds[-1].evaluate, job.stop)
     job.keeper.close(job.split, job.dataset.ids(job.split))
     return total
 
@@ -329,9 +337,18 @@ def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[st
             if job.device != "cpu":
                 ahead.prefetch()  # the processor has nothing else to do
             with memory_errors_named():
-                predictions = method.predict(images)
+                if is_oracle(method):
+                    truths = [job.dataset.load(i, ("labels",)).labels for i in batch]
+                    predictions = method.predict_with_truth(images, [t for t in truths if t is not None])
+                else:
+                    predictions = method.predict(images)
             ahead.prefetch()
             yield from zip(batch, map(as_kept, predictions), strict=True)
+
+
+def is_oracle(method: Method) -> TypeGuard[OracleMethod]:
+    """Whether a method predicts by the truth alone."""
+    return isinstance(method, OracleMethod) and method.oracle
 
 
 def _save_unlabelled(job: _Job, total: int, predictions: Pairs, update: Callable[[int, int, str], None]) -> None:
@@ -343,7 +360,6 @@ def _save_unlabelled(job: _Job, total: int, predictions: Pairs, update: Callable
 def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
     """Store the statistics, then the record that is complete with them."""
     info = job.dataset.info
-    assert job.latency is not None
     metrics = metrics_of(info)
     statistics.to_parquet(job.folder / records.STATISTICS, metrics)
     scored = score(statistics, metrics, info) if job.labelled else Scored()
@@ -360,10 +376,7 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
             "per_category": scored.per_category,
             "cost": Cost(
                 train_s=round(job.train_s, 3),
-                predict_ms_per_image=round(job.latency.ms_per_image, 3),
-                best_batch=job.latency.best_batch,
-                best_batch_ms_per_image=round(job.latency.best_batch_ms_per_image, 3),
-                macs_per_image=job.latency.macs_per_image,
+                **vars(job.latency or Latency()),
                 peak_memory_mb=round(peak_memory_mb(job.device), 1),
                 parameters=job.parameters,
                 device=job.device,

@@ -1,0 +1,50 @@
+"""The majority class everywhere: what a score is worth without any method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segbench.classical import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.errors import UserError
+from segbench.pictures import Picture
+from segbench.regions import VOID
+from segbench.tuning import objective_of, spread, targets
+from segbench.types import FitContext, MethodInfo, Prediction, Samples
+
+
+class Constant(ClassicalMethod):
+    """The class with most pixels in the training images, for every pixel."""
+
+    info = MethodInfo(
+        name="constant",
+        family="classical",
+        summary="the majority class of the training pixels everywhere",
+        reference="no method",
+        defaults=dict(BUDGET),
+        tasks=("binary", "multiclass"),
+    )
+
+    def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
+        """Count the pixels of each class on up to `fit_images` training images."""
+        del val
+        info = context.dataset
+        if len(train) == 0:
+            raise UserError(f"the training split of '{info.name}' is empty, so it has no majority class")
+        if self.config["classes"] != "auto":
+            raise UserError(f"{self.info.name} has no regions: classes={self.config['classes']} is not for it")
+        labels = label_values(info)
+        places = spread(len(train), self.config["fit_images"])
+        counts = np.zeros(len(labels), np.int64)
+        for target in targets(train, places, info):
+            counts += np.bincount(target[target != VOID], minlength=len(labels))[: len(labels)]
+        share = float(counts.max() / max(int(counts.sum()), 1))
+        self.chosen = {
+            "labels": labels,
+            "label": labels[int(counts.argmax())],
+            "share": share,
+            "objective": objective_of(info),
+            "training_images": len(places),
+        }
+
+    def _predict(self, picture: Picture) -> Prediction:
+        return Prediction(labels=as_labels(np.full(picture.frame, self.chosen["label"], np.int64)))

@@ -1,0 +1,100 @@
+"""DeepLabv3: features are kept dense by dilation, and read at several scales at once.
+
+The last stages of a ResNet are dilated instead of strided, so that features lie 8 or 16 pixels apart (`output_stride`)
+where a classifier's would lie 32 apart. Atrous spatial pyramid pooling reads them with four dilations (1 and `rates`)
+and with their mean over the image; the result is classified and interpolated to the image's size. The paper's rates
+are 6, 12 and 18 at output stride 16, and twice that at 8.
+
+`library: torchvision` takes ResNets with bottleneck blocks (and an auxiliary head where `auxiliary` > 0), `library:
+smp` every encoder of segmentation_models_pytorch that can be dilated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from segbench.errors import UserError
+from segbench.registry import unknown
+from segbench.training.config import TrainingConfig
+from segbench.training.method import LearnedMethod
+from segbench.types import MethodInfo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BOTTLENECKS = ("resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2")
+"""torchvision's networks that it can dilate."""
+
+
+class DeepLabV3Config(TrainingConfig):
+    """Encoder, its library, and the head; null `rates` are the paper's for the output stride."""
+
+    library: Literal["torchvision", "smp"] = "torchvision"
+    encoder: str = "resnet50"
+    weights: Literal["imagenet"] | None = None
+    output_stride: Literal[8, 16] = 16
+    rates: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)] | None = None
+    auxiliary: Annotated[float, Field(ge=0)] = 0.0
+    head_channels: Annotated[int, Field(ge=1)] = 256
+
+    def dilations(self) -> tuple[int, ...]:
+        """The three rates of the pyramid pooling."""
+        return tuple(self.rates or (rate * 16 // self.output_stride for rate in (6, 12, 18)))
+
+
+class DeepLabV3(LearnedMethod):
+    """DeepLabv3, as a `segbench` method."""
+
+    info = MethodInfo(
+        name="deeplabv3",
+        family="learned",
+        summary="dilated ResNet with atrous spatial pyramid pooling, output stride 16 or 8",
+        reference="Chen, Papandreou, Schroff, Adam: Rethinking atrous convolution for semantic segmentation, 2017",
+        defaults=DeepLabV3Config().model_dump(),
+        tasks=("binary", "multiclass"),
+    )
+    settings_type = DeepLabV3Config
+
+    def stride(self, settings: DeepLabV3Config) -> int:
+        """The distance of the features."""
+        return settings.output_stride
+
+    def build(self, settings: DeepLabV3Config, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:  # noqa: ARG002
+        """The network; `channels` may be 1 or 3."""
+        weights = settings.weights if pretrained else None
+        if settings.library == "torchvision":
+            return _torchvision(settings, outputs, weights)
+        from segbench.baselines.smp_models import build_network
+
+        if settings.auxiliary:
+            raise UserError("deeplabv3 with library=smp has no auxiliary head: set auxiliary=0 or library=torchvision")
+        arguments = {
+            "encoder_output_stride": settings.output_stride,
+            "decoder_atrous_rates": settings.dilations(),
+            "decoder_channels": settings.head_channels,
+        }
+        return build_network("DeepLabV3", settings.encoder, outputs, weights, arguments)
+
+
+def _torchvision(config: DeepLabV3Config, outputs: int, weights: str | None) -> nn.Module:
+    """torchvision's DeepLabv3 at the configured output stride, which torchvision itself fixes at 8."""
+    if config.encoder not in BOTTLENECKS:
+        raise UserError(
+            unknown("encoder of deeplabv3 with library=torchvision", config.encoder, BOTTLENECKS)
+            + " More are there with --set library=smp."
+        )
+    if config.head_channels != 256:
+        raise UserError("deeplabv3 with library=torchvision has head_channels=256; others need --set library=smp")
+    from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+    from torchvision.models.segmentation.deeplabv3 import DeepLabV3 as Network
+    from torchvision.models.segmentation.fcn import FCNHead
+
+    from segbench.training.networks import dilated_resnet, torchvision_segmenter
+
+    auxiliary = config.auxiliary > 0
+    backbone, deep, middle = dilated_resnet(config.encoder, config.output_stride, weights, auxiliary=auxiliary)
+    head = DeepLabHead(deep, outputs, config.dilations())
+    network = Network(backbone, head, FCNHead(middle, outputs) if auxiliary else None)
+    return torchvision_segmenter(network, config.auxiliary)

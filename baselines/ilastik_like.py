@@ -1,0 +1,328 @@
+"""Pixel classification as in ilastik: a random forest on filters at many scales, the classical method with labels.
+
+Every pixel is described by smoothed colour, edges, lines (eigenvalues of the Hessian) and texture (eigenvalues of the
+structure tensor) at five scales, and by where it lies. A second forest may see, besides that, what the first one said
+of the surroundings (ilastik's autocontext).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segbench.basins import borders, flood, valleys
+from segbench.classical import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.errors import UserError
+from segbench.forest import Forest, grow
+from segbench.pictures import Picture, blur
+from segbench.regions import VOID, Rule
+from segbench.regions import rules as all_rules
+from segbench.tuning import (
+    ALPHAS,
+    Budget,
+    Example,
+    binary_scores,
+    examples,
+    frequencies,
+    mean_iou,
+    mean_score,
+    objective_of,
+    spread,
+    targets,
+)
+from segbench.types import Array, FitContext, Float32, Float64, Int64, MethodInfo, Prediction, Samples
+
+SCALES = (0.7, 1.5, 3.0, 6.0, 12.0)
+DEPTH = 0.02
+"""Basins of the background's probability are at least so deep."""
+CONTEXT_SCALES = (1.0, 3.0, 6.0, 12.0)
+
+
+_Setting = tuple[float, str, float, Rule]
+"""Smoothing, basins, alpha, rule."""
+
+
+@dataclass
+class _Rows:
+    """Pixels drawn from one image: features (n, F), targets (n,), what each stands for (n,), and where (n,)."""
+
+    features: Float32
+    targets: Int64
+    weights: Float64
+    places: Int64
+
+
+class IlastikLike(ClassicalMethod):
+    """A random forest on multi-scale filters; smoothing of its answer and class balance chosen on training images."""
+
+    info = MethodInfo(
+        name="ilastik-like",
+        family="classical",
+        summary="random forest on multi-scale filters of every pixel (colour, edges, lines, texture, place)",
+        reference="Berg et al.: ilastik, Nature Methods 16, 2019; Tu & Bai: Auto-context, IEEE PAMI 32(10), 2010",
+        defaults={
+            **BUDGET,
+            "max_seconds": 600.0,
+            "classes": "classifier",
+            "smooth": [0.0, 1.0, 2.0],
+            "basins": ["no", "yes"],
+            "trees": 40,
+            "pixels": 3000,
+            "stages": 1,
+        },
+        tasks=("binary", "multiclass"),
+    )
+
+    def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
+        """Draw pixels of the training images, judge settings on forests of the other half, then grow on all."""
+        del val
+        info = context.dataset
+        if len(train) == 0:
+            raise UserError(f"the training split of '{info.name}' is empty, so no forest can be grown")
+        if self.config["classes"] not in ("auto", "classifier"):
+            raise UserError(
+                f"{self.info.name} is a classifier of pixels: classes={self.config['classes']} is not for it"
+            )
+        budget = Budget(float(self.config["max_seconds"]), context)
+        places = spread(len(train), self.config["fit_images"])
+        binary = info.task == "binary"
+        self.arrays = {"prior": frequencies(targets(train, places, info), 2)[1]} if binary else {}
+        number = 2 if binary else len(info.classes)
+        drawn = self._draw(train, places, number, budget)
+        total = np.bincount(
+            np.concatenate([rows.targets for rows in drawn]), np.concatenate([rows.weights for rows in drawn]), number
+        )
+        self.arrays["frequencies"] = total / max(float(total.sum()), 1.0)
+        self.chosen = {"labels": label_values(info), "objective": objective_of(info), "classes": "classifier"}
+        tuning = [place for place in spread(len(train), self.config["max_images"]) if place in places[: len(drawn)]]
+        self._choose(train, tuning, places, drawn, budget)
+        forests = self._grow(train, places, drawn, range(len(drawn)), context.seed)
+        for stage, forest in enumerate(forests):
+            self.arrays |= forest.arrays(f"forest{stage}_")
+        self.chosen |= {"classifier_images": len(drawn), "stages": len(forests), "splits": forests[0].splits}
+        self.chosen["fit_seconds"] = round(budget.seconds, 1)
+        context.log(f"{self.info.name}: chose {self.chosen}")
+
+    def _draw(self, train: Samples, places: Sequence[int], number: int, budget: Budget) -> list[_Rows]:
+        """Pixels of as many images as a third of the time allows, one at least."""
+        drawn: list[_Rows] = []
+        for place, example in zip(places, examples(train, places, budget.context.dataset), strict=True):
+            if drawn and budget.seconds > budget.max_seconds / 3:
+                budget.context.warn(
+                    f"{self.info.name}: pixels of {len(drawn)} of {len(places)} images were drawn: max_seconds was near"
+                )
+                break
+            if budget.context.stop():
+                raise KeyboardInterrupt
+            drawn.append(_draw(self.picture(example.image), example, self.config["pixels"], place, budget.context.seed))
+            budget.context.progress(len(drawn), len(places), "drawing pixels")
+        return drawn
+
+    def _grow(
+        self, train: Samples, places: Sequence[int], drawn: Sequence[_Rows], chosen: Sequence[int], seed: int
+    ) -> list[Forest]:
+        """The forest of some images, and the second one that sees the first one's answers."""
+        rows = [drawn[number] for number in chosen]
+        found, weights = (np.concatenate([getattr(r, name) for r in rows]) for name in ("targets", "weights"))
+        features = np.concatenate([r.features for r in rows])
+        if not len(features):
+            raise UserError("all pixels of the training images are void: there is nothing to learn from")
+        trees = self.config["trees"]
+        forests = [grow(features, found, seed, weights, trees, 4, max_depth=18)]
+        if self.config["stages"] > 1:
+            several = len(self.chosen["labels"])
+            more = []
+            for number, r in zip(chosen, rows, strict=True):
+                picture = self.picture(train[places[number]].image)
+                shares = forests[0].shares_of(_flat(_features(picture)), several)
+                around = np.stack([m.ravel()[r.places] for m in _context(shares, picture)], axis=1)
+                more.append(np.concatenate([r.features, around], axis=1))
+            forests.append(grow(np.concatenate(more), found, seed + 1, weights, trees, 4, max_depth=18))
+        return forests
+
+    def _choose(
+        self, train: Samples, tuning: Sequence[int], places: Sequence[int], drawn: Sequence[_Rows], budget: Budget
+    ) -> None:
+        """Smoothing, balance and rule by images that a forest has not seen; of one image, by that one."""
+        halves = [range(len(drawn))] * 2 if len(drawn) == 1 else [range(1, len(drawn), 2), range(0, len(drawn), 2)]
+        seed, info = budget.context.seed, budget.context.dataset
+        forests = [self._grow(train, places, drawn, half, seed) for half in halves]
+        scores: dict[_Setting, list[Any]] = {}
+        used = 0
+        for place, example in zip(tuning, examples(train, tuning, info), strict=True):
+            if used and budget.over:
+                budget.context.warn(f"{self.info.name}: settings were judged on {used} of {len(tuning)} images")
+                break
+            picture = self.picture(example.image)
+            shares = self._shares(picture, forests[places.index(place) % 2])
+            for key, score in self._scores(shares, picture, example):
+                scores.setdefault(key, []).append(score)
+            used += 1
+            budget.context.progress(used, len(tuning), "judging")
+        mean = (lambda parts: mean_iou(np.sum(parts, axis=0))) if info.task == "multiclass" else mean_score
+        worth = {key: mean(parts) for key, parts in scores.items()}
+        smooth, basins, alpha, rule = best = max(worth, key=lambda key: worth[key])
+        self.chosen |= {
+            **{
+                "smooth": smooth,
+                "basins": basins,
+                "alpha": alpha,
+                "side": rule.side,
+                "pick": rule.pick,
+                "gate": rule.gate,
+            },
+            **{"training_score": worth[best], "training_images": used, "candidates": len(worth)},
+            "search_seconds": round(budget.seconds, 1),
+        }
+
+    def _scores(self, shares: Float32, picture: Picture, example: Example) -> Iterator[tuple[_Setting, Any]]:
+        """What each setting is worth on one image: scores of a binary one, else pixels by true and predicted class."""
+        objective = self.chosen["objective"]
+        mine = [r for r in (all_rules() if objective == "dice" else [Rule()]) if r.side == "brighter"]
+        for smooth in self.space["smooth"]:
+            softer = _smoothed(shares, picture, smooth)
+            for alpha in (0.0,) if objective == "v_rand" else ALPHAS:
+                balanced = self._balanced(softer, alpha)
+                if objective == "miou":
+                    target = picture.fit(example.target).ravel()
+                    seen = target != VOID
+                    number = len(self.chosen["labels"])
+                    pairs = target[seen].astype(np.int64) * number + balanced.argmax(axis=1)[seen]
+                    yield (smooth, "no", alpha, Rule()), np.bincount(pairs, minlength=number**2).reshape(number, number)
+                    continue
+                prior = self.prior(picture)
+                for basins in self.space["basins"] if objective == "v_rand" else ("no",):
+                    values = _outlined(balanced[:, 1].reshape(picture.shape), basins)
+                    found = binary_scores(values, picture, example.target, prior, objective, mine)
+                    yield from (((smooth, basins, alpha, rule), score) for rule, score in found.items())
+
+    def _balanced(self, shares: Float32, alpha: float) -> Float32:
+        """Shares divided by (training frequency)^alpha, each row summing to 1."""
+        if not alpha:
+            return shares
+        frequent = self.arrays["frequencies"]
+        balanced = shares * (np.where(frequent > 0, frequent, 1.0) ** -alpha).astype(np.float32)
+        return np.asarray(balanced / np.maximum(balanced.sum(axis=1, keepdims=True), 1e-12), np.float32)
+
+    def _shares(self, picture: Picture, forests: Sequence[Forest]) -> Float32:
+        """Class shares (h * w, K) of every pixel."""
+        several = len(self.chosen["labels"])
+        rows = _flat(_features(picture))
+        shares = forests[0].shares_of(rows, several)
+        for forest in forests[1:]:
+            shares = forest.shares_of(np.concatenate([rows, _flat(_context(shares, picture))], axis=1), several)
+        return shares
+
+    def _predict(self, picture: Picture) -> Prediction:
+        chosen = self.chosen
+        forests = [Forest.of(self.arrays, f"forest{stage}_") for stage in range(chosen["stages"])]
+        shares = self._balanced(_smoothed(self._shares(picture, forests), picture, chosen["smooth"]), chosen["alpha"])
+        labels = as_labels(np.array(chosen["labels"]))
+        if chosen["objective"] == "miou":
+            return Prediction(labels=picture.restore(labels[shares.argmax(axis=1)].reshape(picture.shape)))
+        foreground = shares[:, 1].reshape(picture.shape)
+        if chosen["objective"] == "v_rand":
+            values = picture.restore(_outlined(foreground, chosen["basins"]))
+            return Prediction(probabilities=np.clip(values, 0, 1))
+        rule = Rule(chosen["side"], chosen["pick"], chosen["gate"])
+        return Prediction(labels=labels[picture.restore(rule.mask(foreground, self.prior(picture))).astype(np.intp)])
+
+    def parameters(self) -> int:
+        """Thresholds of the forests are not trained by gradient."""
+        return 0
+
+
+def _draw(picture: Picture, example: Example, most: int, place: int, seed: int) -> _Rows:
+    """As many pixels of each class that occurs, `most` in all, each standing for its share of the class."""
+    target = np.asarray(picture.fit(example.target)).ravel()
+    random = np.random.default_rng((seed, place))
+    present = [position for position in np.unique(target).tolist() if position != VOID]
+    taken: list[Int64] = []
+    weights: list[Float64] = []
+    for position in present:
+        every = np.flatnonzero(target == position)
+        some = np.sort(random.choice(every, min(len(every), max(1, most // len(present))), replace=False))
+        taken.append(some)
+        weights.append(np.full(len(some), len(every) / len(some) / target.size))
+    places = np.concatenate([np.zeros(0, np.int64), *taken])
+    features = np.stack([values.ravel()[places] for values in _features(picture)], axis=1)
+    return _Rows(features, target[places].astype(np.int64), np.concatenate([np.zeros(0), *weights]), places)
+
+
+def _features(picture: Picture) -> list[Float32]:
+    """The filter answers (h, w) of every pixel."""
+    color = picture.color("lab")
+    maps = [np.ascontiguousarray(color[..., channel]) for channel in range(color.shape[2])]
+    light = maps[0]
+    result = list(maps)
+    for sigma in SCALES:
+        smooth = [blur(channel, sigma) for channel in maps]
+        result += smooth
+        result += _lines(smooth[0], sigma)
+        result += _texture(light, sigma)
+        result.append(light - smooth[0])
+    return [*result, *picture.positions()]
+
+
+def _derivative(values: Float32, dx: int, dy: int) -> Float32:
+    size = {1: 1 / 8, 2: 1 / 4}[dx + dy]
+    return np.asarray(
+        cv2.Sobel(values, cv2.CV_32F, dx, dy, ksize=3, scale=size, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
+
+
+def _eigenvalues(xx: Float32, xy: Float32, yy: Float32) -> list[Float32]:
+    """Larger and smaller eigenvalue of symmetric 2 x 2 matrices."""
+    half, reach = (xx + yy) / 2, cv2.magnitude((xx - yy) / 2, xy)
+    return [half + reach, half - reach]
+
+
+def _lines(smooth: Float32, sigma: float) -> list[Float32]:
+    """Gradient magnitude and the Hessian's eigenvalues, made comparable between scales."""
+    slope = cv2.magnitude(_derivative(smooth, 1, 0), _derivative(smooth, 0, 1)) * np.float32(sigma)
+    bend = [_derivative(smooth, *order) * np.float32(sigma**2) for order in ((2, 0), (1, 1), (0, 2))]
+    return [slope, *_eigenvalues(*bend)]
+
+
+def _texture(light: Float32, sigma: float) -> list[Float32]:
+    """Eigenvalues of the structure tensor, its window twice the scale of its derivatives."""
+    fine = blur(light, sigma / 2)
+    dx, dy = _derivative(fine, 1, 0), _derivative(fine, 0, 1)
+    return _eigenvalues(*(blur(product, sigma) for product in (dx * dx, dx * dy, dy * dy)))
+
+
+def _context(shares: Float32, picture: Picture) -> list[Float32]:
+    """What a forest said (h * w, K), around every pixel at several scales, with the lines in it."""
+    result: list[Float32] = []
+    for position in range(1 if shares.shape[1] == 2 else 0, shares.shape[1]):
+        values = np.ascontiguousarray(shares[:, position].reshape(picture.shape))
+        result.append(values)
+        for sigma in CONTEXT_SCALES:
+            smooth = blur(values, sigma)
+            result += [smooth, *(_lines(smooth, sigma)[1:] if shares.shape[1] == 2 else ())]
+    return result
+
+
+def _flat(maps: Sequence[Float32]) -> Float32:
+    return np.stack([values.ravel() for values in maps], axis=1)
+
+
+def _smoothed(shares: Float32, picture: Picture, sigma: float) -> Float32:
+    """Shares (h * w, K) after a Gaussian of each class's map."""
+    if not sigma:
+        return shares
+    maps: Array = shares.reshape(*picture.shape, -1)
+    softer = [blur(np.ascontiguousarray(maps[..., position]), sigma) for position in range(maps.shape[2])]
+    return _flat(softer)
+
+
+def _outlined(foreground: Float32, basins: str) -> Float32:
+    """Foreground probabilities (h, w), or with basins 1 inside of them and the mean along their borders there."""
+    if basins == "no":
+        return foreground
+    relief = blur(1 - foreground, 1.0)
+    return np.clip(1 - borders(flood(relief, valleys(relief, DEPTH)), relief), 0, 1)

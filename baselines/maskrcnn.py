@@ -1,0 +1,218 @@
+"""Mask R-CNN: objects are found first, then each is cut out; classes of pixels follow from the objects.
+
+torchvision's network proposes boxes, classifies and refines them, and draws a 28x28 mask in each. It learns from
+objects, which are made of the labels: every connected component (8 neighbours) of a class is one. In a prediction a
+class's probability at a pixel is the largest product of score and mask over its objects there, and the background has
+the rest. Touching objects of a class thus count as one, and amorphous classes (road, sky) come as large boxes: where
+that does not fit the data, the scores will say so.
+
+The loss is Mask R-CNN's own (proposals, boxes, classes, masks): the setting `loss` is not used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from segbench.errors import UserError
+from segbench.registry import unknown
+from segbench.training.config import TrainingConfig
+from segbench.training.method import LearnedMethod
+from segbench.types import Array, MethodInfo, Uint8
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+ENCODERS = (
+    "mobilenet_v3_large",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+)
+
+Anchor = Annotated[int, Field(ge=1)]
+
+
+class MaskRCNNConfig(TrainingConfig):
+    """The backbone, the pyramid's and heads' channels, anchor sides in pixels (one per level), and what is an object.
+
+    `background` says whether the first class is what no object covers (`first`) or every class has objects (`none`);
+    a binary task has its background anyway. Components below `smallest` pixels are no objects, nor are any beyond the
+    `objects` largest of an image. `proposals` are those of an image that its boxes and masks are learned from.
+    """
+
+    encoder: str = "resnet50"
+    weights: Literal["imagenet"] | None = None
+    channels: Annotated[int, Field(ge=1)] = 256
+    box_features: Annotated[int, Field(ge=1)] = 1024
+    anchors: Annotated[list[Anchor], Field(min_length=5, max_length=5)] = Field(default=[32, 64, 128, 256, 512])
+    background: Literal["first", "none"] = "first"
+    smallest: Annotated[int, Field(ge=1)] = 16
+    objects: Annotated[int, Field(ge=1)] = 100
+    proposals: Annotated[int, Field(ge=4)] = 512
+    score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
+class MaskRCNN(LearnedMethod):
+    """Mask R-CNN made semantic, as a `segbench` method."""
+
+    info = MethodInfo(
+        name="maskrcnn",
+        family="learned",
+        summary="torchvision's Mask R-CNN on connected components; objects back to classes of pixels",
+        reference="He, Gkioxari, Dollar, Girshick: Mask R-CNN, 2017",
+        defaults=MaskRCNNConfig().model_dump(),
+        tasks=("binary", "multiclass"),
+    )
+    settings_type = MaskRCNNConfig
+
+    def stride(self, settings: MaskRCNNConfig) -> int:  # noqa: ARG002 (all encoders halve five times)
+        """The backbone halves its input five times."""
+        return 32
+
+    def build(self, settings: MaskRCNNConfig, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:  # noqa: ARG002
+        """The network; `channels` may be 1 or 3."""
+        return build_network(settings, outputs, pretrained=pretrained)
+
+
+def components(target: Uint8, first: int, smallest: int, most: int) -> tuple[Array, Array, Array]:
+    """Objects of a label map: the connected components of every value from `first` on, the largest first.
+
+    Parameters
+    ----------
+    target : (H, W) uint8; 255 belongs to no object.
+    first : smaller values are background.
+    smallest, most : components of fewer pixels, and those after the `most` largest, are left out.
+
+    Returns
+    -------
+    values (N,) int64; boxes (N, 4) float32 as x1, y1, x2, y2, the far edges exclusive; masks (N, H, W) uint8.
+    """
+    found: list[tuple[int, int, tuple[int, int, int, int], Array]] = []
+    for value in np.unique(target):
+        if value < first or value == 255:
+            continue
+        count, numbers, table, _ = cv2.connectedComponentsWithStats((target == value).astype(np.uint8), connectivity=8)
+        for number in range(1, count):
+            x, y, width, height, area = (int(entry) for entry in table[number])
+            if area >= smallest:
+                found.append((area, int(value), (x, y, x + width, y + height), numbers == number))
+    found = sorted(found, key=lambda entry: -entry[0])[:most]
+    masks = np.array([mask for *_, mask in found], np.uint8).reshape(-1, *target.shape)
+    boxes = np.array([box for _, _, box, _ in found], np.float32).reshape(-1, 4)
+    return np.array([value for _, value, *_ in found], np.int64), boxes, masks
+
+
+def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = False) -> nn.Module:
+    """The network: (B, 1 or 3, H, W) images in 0..1, sides multiples of 32, to (B, outputs, H, W) logits.
+
+    In training its `training_loss` is to be used: Mask R-CNN has logits of boxes, not of pixels.
+    """
+    import torch
+    from torch import nn
+    from torchvision.models.detection.roi_heads import paste_masks_in_image
+    from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+    from segbench.training.networks import IMAGENET_MEAN, IMAGENET_STD, allow_single_values
+
+    # Label 0 is torchvision's background; target value `first` becomes label 1.
+    first = 1 if outputs == 1 or config.background == "first" else 0
+
+    class Transform(GeneralizedRCNNTransform):  # type: ignore[misc] # torchvision ships no type hints
+        """Normalises only: images come in the size that the user chose, and masks are placed one by one."""
+
+        def resize(self, image: Any, target: Any = None) -> Any:
+            return image, target
+
+        def postprocess(self, result: Any, *_: Any) -> Any:
+            return result
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            classes = 2 if outputs == 1 else outputs + 1 - first
+            self.detector = _detector(config, classes, pretrained)
+            self.detector.transform = Transform(1, 1, list(IMAGENET_MEAN), list(IMAGENET_STD))
+
+        def training_loss(self, images: torch.Tensor, targets: torch.Tensor, loss: Any) -> torch.Tensor:  # noqa: ARG002
+            objects = [self._objects(target) for target in targets]
+            losses = self.detector(list(images.expand(-1, 3, -1, -1)), objects)
+            total: torch.Tensor = torch.stack([part.float() for part in losses.values()]).sum()
+            return total
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found = self.detector(list(images.expand(-1, 3, -1, -1)))
+            size = (int(images.shape[-2]), int(images.shape[-1]))
+            return torch.stack([self._logits(objects, size) for objects in found])
+
+        def _objects(self, target: torch.Tensor) -> dict[str, torch.Tensor]:
+            values, boxes, masks = components(target.cpu().numpy(), first, config.smallest, config.objects)
+            arrays = {"labels": values - first + 1, "boxes": boxes, "masks": masks}
+            return {name: torch.from_numpy(array).to(target.device) for name, array in arrays.items()}
+
+        def _logits(self, objects: dict[str, torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
+            device = objects["scores"].device
+            things = torch.zeros(outputs if first == 0 else max(outputs - 1, 1), *size, device=device)
+            for index, label in enumerate(objects["labels"].tolist()):
+                mask, box = objects["masks"][index : index + 1].float(), objects["boxes"][index : index + 1].float()
+                placed = objects["scores"][index] * paste_masks_in_image(mask, box, size)[0, 0]
+                things[label - 1] = torch.maximum(things[label - 1], placed)
+            things = things.clamp(1e-6, 1 - 1e-6)
+            if outputs == 1:
+                return things.logit()
+            rest = 1 - things.amax(0, keepdim=True)
+            return (torch.cat([rest, things]) if first else things).log()
+
+    return allow_single_values(Network())
+
+
+def _detector(config: MaskRCNNConfig, classes: int, pretrained: bool) -> Any:
+    """torchvision's Mask R-CNN with a feature pyramid, in the configured sizes."""
+    from torch import nn
+    from torchvision.models import get_model_builder
+    from torchvision.models.detection import MaskRCNN as Network
+    from torchvision.models.detection.anchor_utils import AnchorGenerator
+    from torchvision.models.detection.backbone_utils import BackboneWithFPN
+    from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+    from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+    from torchvision.ops import FrozenBatchNorm2d
+
+    if config.encoder not in ENCODERS:
+        raise UserError(unknown("encoder of maskrcnn", config.encoder, ENCODERS))
+    # As torchvision does: few large images make a batch, so pretrained statistics are better than the batch's.
+    norm = FrozenBatchNorm2d if config.weights else nn.BatchNorm2d
+    encoder: Any = get_model_builder(config.encoder)(weights=None, norm_layer=norm)
+    if config.weights and pretrained:
+        from segbench.training.weights import torchvision_weights
+
+        encoder.load_state_dict(torchvision_weights(config.encoder), strict=False)
+    if config.encoder.startswith("mobilenet"):
+        encoder = encoder.features
+        halving = [number for number, layer in enumerate(encoder) if getattr(layer, "_is_cn", False)]
+        levels = [*halving[:-1], len(encoder) - 1]
+        names, channels = [str(level) for level in levels], [encoder[level].out_channels for level in levels]
+        first = encoder[: halving[0] + 1]
+    else:
+        names, channels = [f"layer{k}" for k in (1, 2, 3, 4)], [encoder.inplanes // 8 * k for k in (1, 2, 4, 8)]
+        first = nn.Sequential(encoder.conv1, encoder.layer1)
+    first.requires_grad_(not config.weights)
+    width = config.channels
+    return Network(
+        BackboneWithFPN(encoder, {name: str(level) for level, name in enumerate(names)}, channels, width),
+        rpn_anchor_generator=AnchorGenerator(tuple((side,) for side in config.anchors), ((0.5, 1.0, 2.0),) * 5),
+        box_head=TwoMLPHead(width * 7 * 7, config.box_features),
+        box_predictor=FastRCNNPredictor(config.box_features, classes),
+        mask_head=MaskRCNNHeads(width, (width,) * 4, 1),
+        mask_predictor=MaskRCNNPredictor(width, width, classes),
+        box_batch_size_per_image=config.proposals,
+        box_score_thresh=config.score_threshold,
+        box_detections_per_img=config.objects,
+    )

@@ -1,0 +1,68 @@
+"""Random walker: how probably does a walk from here, which avoids steps in brightness, meet a bright seed first.
+
+Seeds are the darkest and the brightest pixels of the smoothed image. The linear system is solved at 256 x 256 pixels
+at most, whatever the image, for its cost grows faster than the image.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segbench.classical import BUDGET, ClassicalMethod
+from segbench.pictures import Picture
+from segbench.regions import Segmentation
+from segbench.types import Array, Float32, MethodInfo
+
+PIXELS = 1 << 16
+
+
+class RandomWalker(ClassicalMethod):
+    """Walks between seeds by quantile; smoothing, seeds and stiffness are chosen on the training split."""
+
+    info = MethodInfo(
+        name="random-walker",
+        family="classical",
+        summary="random walker from the darkest and brightest pixels; seeds chosen on training images",
+        reference="Grady: Random walks for image segmentation, IEEE PAMI 28(11), 2006",
+        defaults={
+            **BUDGET,
+            "channel": ["grey", "red_excess", "chroma"],
+            "sigma": [1.0, 2.0],
+            "darkest": [0.1, 0.2],
+            "brightest": [0.3, 0.1],
+            "beta": [100.0, 1000.0],
+        },
+    )
+
+    def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
+        """Probability (h, w) of meeting a bright seed first."""
+        values = picture.smooth(params["channel"], params["sigma"])
+        scale = min(1.0, float(np.sqrt(PIXELS / values.size)))
+        if scale < 1:
+            side = [max(2, round(length * scale)) for length in values.shape]
+            values = np.asarray(cv2.resize(values, side[::-1], interpolation=cv2.INTER_AREA), np.float32)
+        found = _walk(values, params)
+        if found.shape != picture.shape:
+            found = np.asarray(cv2.resize(found, picture.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        return Segmentation(found)
+
+
+def _walk(values: Float32, params: Mapping[str, Any]) -> Float32:
+    from skimage.segmentation import random_walker
+
+    low, high = np.quantile(values, (params["darkest"], 1 - params["brightest"]))
+    seeds: Array = np.where(values <= low, 1, np.where(values >= high, 2, 0)).astype(np.int32)
+    if len(np.unique(seeds)) < 3:  # two kinds of seeds and something between them
+        return (seeds == 2).astype(np.float32)
+    with warnings.catch_warnings():
+        # Probabilities a hair beyond 0..1, which are clipped below.
+        warnings.simplefilter("ignore", UserWarning)
+        shares = random_walker(  # type: ignore[no-untyped-call]
+            values.astype(np.float64), seeds, params["beta"], mode="cg_j", tol=1e-3, return_full_prob=True
+        )
+    return np.clip(np.nan_to_num(shares[1], nan=0.5), 0, 1).astype(np.float32)

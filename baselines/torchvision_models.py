@@ -1,0 +1,101 @@
+"""`torchvision:<name>`: every semantic segmentation network of torchvision, its backbone pretrained or not.
+
+`torchvision:lraspp_mobilenet_v3_large`, `torchvision:deeplabv3_resnet101` and so on; the names are torchvision's.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from segbench.errors import UserError
+from segbench.registry import unknown
+from segbench.training.config import TrainingConfig
+from segbench.training.method import LearnedMethod
+from segbench.types import MethodInfo
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NAMES = (
+    "deeplabv3_mobilenet_v3_large",
+    "deeplabv3_resnet101",
+    "deeplabv3_resnet50",
+    "fcn_resnet101",
+    "fcn_resnet50",
+    "lraspp_mobilenet_v3_large",
+)
+"""What `torchvision.models.list_models(torchvision.models.segmentation)` says, without importing torch."""
+
+
+class TorchvisionConfig(TrainingConfig):
+    """Weights of the backbone, and the weight of an auxiliary head's loss (0: no such head)."""
+
+    auxiliary: Annotated[float, Field(ge=0)] = 0.0
+    weights: Literal["imagenet"] | None = None
+
+
+class TorchvisionModel(LearnedMethod):
+    """A network of `torchvision.models.segmentation`; `named` gives the method of one of them."""
+
+    prefix: ClassVar[str] = "torchvision"
+    model: ClassVar[str] = ""
+    info = MethodInfo(
+        name="torchvision:<name>",
+        family="learned",
+        summary="any network of torchvision.models.segmentation",
+        reference="torchvision: https://docs.pytorch.org/vision/stable/models.html#semantic-segmentation",
+        defaults=TorchvisionConfig().model_dump(),
+        tasks=("binary", "multiclass"),
+    )
+    settings_type = TorchvisionConfig
+
+    @classmethod
+    def named(cls, rest: str) -> type[TorchvisionModel]:
+        """The method of the torchvision network of this name. Raises UserError with near names."""
+        if rest.lower() not in NAMES:
+            raise UserError(unknown("torchvision network", rest, NAMES))
+        return _method(rest.lower())
+
+    def stride(self, settings: TorchvisionConfig) -> int:  # noqa: ARG002 (these networks take any size)
+        """Sides that are multiples of 8 give features that cover the image evenly."""
+        return 8
+
+    def build(self, settings: TorchvisionConfig, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:  # noqa: ARG002
+        """The network; `channels` may be 1 or 3."""
+        return build_network(self.model, settings, outputs, pretrained=pretrained)
+
+
+@cache
+def _method(name: str) -> type[TorchvisionModel]:
+    info = MethodInfo(
+        name=f"torchvision:{name}",
+        family="learned",
+        summary=f"torchvision's {name}",
+        reference=TorchvisionModel.info.reference,
+        defaults=TorchvisionModel.info.defaults,
+        tasks=TorchvisionModel.info.tasks,
+    )
+    return type("TorchvisionModel", (TorchvisionModel,), {"model": name, "info": info, "__module__": __name__})
+
+
+def build_network(name: str, config: TorchvisionConfig, outputs: int, *, pretrained: bool = False) -> nn.Module:
+    """torchvision's network of this name between images in 0..1 and logits of their size."""
+    from torchvision.models import get_model
+
+    from segbench.training.networks import torchvision_segmenter
+
+    auxiliary = config.auxiliary > 0
+    if auxiliary and name.startswith("lraspp"):
+        raise UserError(f"torchvision's {name} has no auxiliary head: set auxiliary=0")
+    network: Any = get_model(name, weights=None, weights_backbone=None, num_classes=outputs, aux_loss=auxiliary)
+    if pretrained and config.weights:
+        from segbench.training.weights import torchvision_weights
+
+        weights = torchvision_weights(name.split("_", 1)[1])
+        # A MobileNet's backbone is what its classifier calls features.
+        weights = {key.removeprefix("features."): tensor for key, tensor in weights.items()}
+        network.backbone.load_state_dict({key: weights[key] for key in network.backbone.state_dict()})
+    return torchvision_segmenter(network, config.auxiliary)

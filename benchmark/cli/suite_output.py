@@ -1,0 +1,211 @@
+"""Printing a suite: its plan, a live table while it runs, its results."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import output
+from .output import UNDEFINED, _safe, _stdout, _table
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    from ..commands.suite_cells import Outcome
+    from ..records import Record
+    from ..reporting import Reporter
+    from ..suites import Cell
+
+LAST = 8
+"""How many finished cells the live table shows."""
+
+
+class Watcher:
+    """What happens, on stderr: a live table at a terminal, elsewhere one line per event."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._cells: dict[str, Cell] = {}
+        self._log_of: Callable[[str], Path] = Path
+        self._running: dict[str, float] = {}
+        self._ended: list[tuple[Outcome, str]] = []
+        self._done = 0
+        self._begun = 0
+        self._live: Live | None = None
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def begin(self, cells: Sequence[Cell], done: Sequence[str], log_of: Callable[[str], Path]) -> None:
+        """All cells of the plan, and the names of those that need not be run."""
+        self._cells = {cell.name: cell for cell in cells}
+        self._done, self._log_of = len(done), log_of
+        console = self._reporter.console
+        if console.is_terminal and not self._reporter.quiet and len(done) < len(cells):
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=2)
+            self._live.start()
+
+    def started(self, name: str) -> None:
+        """A cell begins."""
+        with self._lock:
+            self._running[name] = time.monotonic()
+            self._begun += 1
+            place = self._done + self._begun
+        if self._live is None:
+            self._reporter.say(f"[{place}/{len(self._cells)}] {self._cells[name].short}: started")
+
+    def ended(self, outcome: Outcome, record: Record | None) -> None:
+        """A cell has ended."""
+        if outcome.status == "unstarted":
+            return
+        with self._lock:
+            self._running.pop(outcome.name, None)
+            text = self._result(outcome, record)
+            self._ended.append((outcome, text))
+        if self._live is None or outcome.status == "failed":
+            word = {"done": "done", "failed": "FAILED", "interrupted": "interrupted"}[outcome.status]
+            line = f"{self._cells[outcome.name].short}: {word} after {_time(outcome.seconds)}: {text}"
+            if outcome.status == "failed":
+                self._reporter.console.print(line, style="red", markup=False, soft_wrap=True)
+            else:
+                self._reporter.say(line)
+
+    def _result(self, outcome: Outcome, record: Record | None) -> str:
+        if outcome.status == "failed":
+            return f"{outcome.error} (log: {self._log_of(outcome.name)})"
+        main = record.scores.get(record.main_score) if record is not None else None
+        if record is None or main is None or main.value is None:
+            return outcome.error or "no score"
+        between = "" if main.low is None or main.high is None else f" [{main.low:.4f}, {main.high:.4f}]"
+        return f"{record.main_score} {main.value:.4f}{between}"
+
+    def _picture(self) -> Group:
+        """The live table: what runs, what ended last, and how far it is."""
+        from rich.console import Group
+
+        from ..commands.suite_cells import last_line
+
+        with self._lock:
+            running, ended = dict(self._running), list(self._ended)
+        table = _table("cell", "state", "time", "result or last line of the log")
+        for column in table.columns:
+            column.no_wrap, column.overflow = True, "ellipsis"
+        for outcome, text in ended[-LAST:]:
+            style = {"done": "green", "failed": "red"}.get(outcome.status, "yellow")
+            cells = (_safe(self._cells[outcome.name].short), f"[{style}]{outcome.status}[/]", _time(outcome.seconds))
+            table.add_row(*cells, _safe(text))
+        for name, begun in running.items():
+            since = _time(time.monotonic() - begun)
+            table.add_row(
+                _safe(self._cells[name].short), "running", since, f"[dim]{_safe(last_line(self._log_of(name)))}"
+            )
+        failed = sum(outcome.status == "failed" for outcome, _ in ended)
+        done = self._done + sum(outcome.status == "done" for outcome, _ in ended)
+        waiting = len(self._cells) - self._done - len(ended) - len(running)
+        summary = f"{done} of {len(self._cells)} done, {failed} failed, {len(running)} running, {waiting} waiting"
+        return Group(table, summary)
+
+
+def plan(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
+    """The plan of a suite."""
+    if as_json:
+        output.document(found)
+        return
+    console = _stdout()
+    console.print(f"[bold]{_safe(found['suite'])}[/]: {_safe(found['summary'])}", soft_wrap=True)
+    if not (be_quiet or output.quiet):
+        table = _table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most")
+        for cell in found["cells"]:
+            limit = cell["limit_minutes"]
+            table.add_row(
+                _safe(cell["dataset"]),
+                _safe(cell["label"]),
+                cell["preset"],
+                str(cell["seed"]),
+                str(cell["folds"] or UNDEFINED),
+                f"{100 * cell['train_fraction']:.4g} %",
+                UNDEFINED if limit is None else _time(60 * limit),
+            )
+        console.print(table)
+    for name, where in found["data"].items():
+        console.print(f"data of {_safe(name)}: {_safe(where)}", soft_wrap=True)
+    for line in found["unable"]:
+        console.print(f"not in the grid: {_safe(line)}", soft_wrap=True)
+    limits = [cell["limit_minutes"] for cell in found["cells"]]
+    known = [limit for limit in limits if limit is not None]
+    open_ended = f", and {len(limits) - len(known)} cells have no limit" if len(known) < len(limits) else ""
+    excluded = f" ({found['excluded']} excluded)" if found["excluded"] else ""
+    bound = f"; time limits add up to {_time(60 * sum(known))} of fitting at most{open_ended}" if known else ""
+    console.print(f"{found['n']} cells{excluded} into {_safe(found['folder'])}{bound}", soft_wrap=True)
+
+
+def results(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
+    """The tables of a suite that has run."""
+    if as_json:
+        output.document(found)
+        return
+    from ..commands.suite_results import note_of, title_of
+
+    console = _stdout()
+    for section in found["sections"]:
+        console.print(f"[bold]{_safe(title_of(section))}[/]", soft_wrap=True)
+        _rows(section, console)
+        if not (be_quiet or output.quiet):
+            console.print(_safe(note_of(section)) + "\n", soft_wrap=True)
+    if found["failed"]:
+        table = _table("failed cell", "exit", "error", "log")
+        for cell in found["failed"]:
+            table.add_row(
+                _safe(cell["cell"]), str(cell["exit_status"]), f"[red]{_safe(cell['error'])}", _safe(cell["log"])
+            )
+        console.print(table)
+    for line in found["unable"]:
+        console.print(f"not in the grid: {_safe(line)}", soft_wrap=True)
+    names = ", ".join(["results.md", "results.json", *found["plots"]])
+    console.print(f"{found['done']} of {found['n']} cells done, {len(found['failed'])} failed", soft_wrap=True)
+    console.print(f"suite folder: {_safe(found['folder'])} ({_safe(names)})", soft_wrap=True)
+
+
+def _rows(section: Mapping[str, Any], console: Console) -> None:
+    from ..commands.suite_results import number
+
+    main = section["main_score"]
+    table = _table("method", "family", "labels", main, "95 % interval", "± seeds", "seeds", "train s", "ms/image")
+    for row in section["rows"]:
+        score = row["scores"].get(main) or {"value": None, "low": None, "high": None, "std_over_seeds": None}
+        known = score["low"] is not None and score["high"] is not None
+        table.add_row(
+            _safe(row["label"]),
+            row["family"],
+            number(row["n_train"], ".0f"),
+            f"[bold]{number(score['value'], '.4f')}[/]",
+            f"{score['low']:.4f} – {score['high']:.4f}" if known else UNDEFINED,
+            number(score["std_over_seeds"], ".4f"),
+            str(len(row["seeds"])),
+            number(row["cost"].get("train_s"), ".1f"),
+            number(row["cost"].get("predict_ms_per_image"), ".1f"),
+        )
+    console.print(table)
+
+
+def _time(seconds: float) -> str:
+    """Seconds for a person.
+
+    >>> _time(12.34), _time(754), _time(7500)
+    ('12.3 s', '12:34 min', '2:05 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"
