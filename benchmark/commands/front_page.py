@@ -1,4 +1,4 @@
-"""What the leaderboards say, in one page: a table, sentences that anybody can check against it, and score against cost."""
+"""What the leaderboards say, in sentences that follow from their records."""
 
 from __future__ import annotations
 

@@ -1,0 +1,95 @@
+"""What the leaderboards' front page says follows from the records, and oracles are never ranked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT, Run
+from segbench.commands.front_page import findings
+from segbench.commands.leaderboard import boards, find_records, write_plots
+from segbench.records import Record, read_record
+
+RECORDS = ROOT / "leaderboards" / "records"
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return read_record(next(RECORDS.glob("isbi2012-unet-*")))
+
+
+def made(record: Record, name: str, family: str, value: float, width: float = 0.01, **method: Any) -> Record:
+    """A record of other scores."""
+    score = record.scores["v_rand"].model_copy(update={"value": value, "low": value - width, "high": value + width})
+    block = record.method.model_copy(update={"name": name, "family": family, **method})
+    return record.model_copy(
+        update={"run_id": f"isbi2012-{name}", "method": block, "scores": {**record.scores, "v_rand": score}}
+    )
+
+
+def test_learned_above_classical(record: Record) -> None:
+    rows = [made(record, "a", "learned", 0.98), made(record, "b", "learned", 0.95), made(record, "c", "classical", 0.9)]
+    lead, families = findings(rows)
+    assert lead.startswith("**a** leads with v_rand 0.9800 [0.9700, 0.9900], fitted in ")
+    assert "is 8.0 points ahead of the best classical one, **c**" in families
+    assert "do not overlap" in families
+    assert families.endswith("every learned method stands above every classical one.")
+
+
+def test_a_classical_method_between_learned_ones(record: Record) -> None:
+    rows = [
+        made(record, "a", "learned", 0.91),
+        made(record, "c", "classical", 0.905),
+        made(record, "b", "learned", 0.8),
+    ]
+    _, families = findings(rows)
+    assert "0.5 points ahead" in families
+    assert "their intervals overlap" in families
+    assert families.endswith("Below **c** are the learned methods **b**.")
+
+
+def test_a_classical_method_that_leads(record: Record) -> None:
+    rows = [made(record, "c", "classical", 0.95), made(record, "a", "learned", 0.9)]
+    _, families = findings(rows)
+    assert families.startswith("The best classical method, **c**, is 5.0 points ahead of the best learned one, **a**")
+    assert families.endswith("Below **c** are the learned methods **a**.")
+
+
+def test_one_family_alone_is_not_compared(record: Record) -> None:
+    assert len(findings([made(record, "a", "learned", 0.98)])) == 1
+    assert findings([]) == []
+
+
+def test_names_from_outside_bring_no_markup(record: Record) -> None:
+    rows = [made(record, "<script>|x*", "learned", 0.98), made(record, "y", "classical", 0.5)]
+    page = boards(rows)["README.md"]
+    assert "<script>" not in page
+    assert r"\<script\>\|x\*" in page
+
+
+def test_an_oracle_is_told_and_not_ranked(record: Record) -> None:
+    rows = [made(record, "kmeans", "classical", 0.999, oracle=True), made(record, "a", "learned", 0.9)]
+    pages = boards(rows)
+    assert "kmeans" not in pages["README.md"]
+    table, rest = pages["isbi2012.md"].split("## Not ranked")
+    assert "kmeans" not in table
+    assert "isbi2012-kmeans: an upper bound, which was told the truth: v_rand 0.9990" in rest
+
+
+def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path) -> None:
+    rows = [made(record, "a", "learned", 0.98), made(record, "c", "classical", 0.9)]
+    (first,), (second,) = (write_plots(rows, tmp_path / name) for name in ("one", "two"))
+    assert first.name == "isbi2012.svg"
+    assert first.read_bytes() == second.read_bytes()
+    text = first.read_text()
+    assert all(word in text for word in (">a<", ">c<", "v_rand", "time to fit", "learned", "classical"))
+    assert write_plots(rows[:1], tmp_path / "three") == []
+
+
+def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -> None:
+    assert bench("leaderboard", RECORDS, "--out", "boards").returncode == 0
+    assert len(find_records([RECORDS])) > 1
+    assert "(isbi2012.svg)" in (tmp_path / "boards" / "README.md").read_text()
+    assert (tmp_path / "boards" / "isbi2012.svg").is_file()
