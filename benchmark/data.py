@@ -12,7 +12,7 @@ from typing import Literal
 
 import platformdirs
 
-from .sample_checks import sample_faults
+from .sample_checks import OwnRules, sample_faults
 from .types import Dataset, DatasetInfo, Part, UserError
 
 Origin = Literal["real", "synthetic"]
@@ -164,7 +164,12 @@ def read_all(
     parts: Sequence[Part],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[str]:
-    """Decode and check these parts of these samples; one sentence per fault, in the order of the ids."""
+    """Decode and check these parts of these samples; one sentence per fault, in the order of the ids.
+
+    With the labels of a dataset that has rules of its own, instance maps are read too: the rules compare the two.
+    """
+    if "labels" in parts and isinstance(dataset, OwnRules):
+        parts = tuple(dict.fromkeys((*parts, "instances")))
 
     def faults_of(sample_id: str) -> list[str]:
         try:

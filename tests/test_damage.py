@@ -375,6 +375,24 @@ def test_label_maps_that_show_other_objects_than_annotated(here: Bench, tmp_path
     assert _faults(here, tiny) == []
 
 
+def test_swapped_label_maps_of_one_size(here: Bench, tmp_path: Path) -> None:
+    """The maps of objects give them away, also before a run whose metric needs no objects."""
+    tiny = MAKERS["voc2012"](tmp_path / "root")
+    objects = tiny.labels.parents[1] / "SegmentationObject"
+    for number, path in enumerate((tiny.labels, tiny.other)):
+        labels = np.zeros((24, 32), np.uint8)
+        labels[4 + 9 * number : 12 + 9 * number, 5:20] = 3
+        store(path, labels)
+        store(objects / path.name, (labels > 0).astype(np.uint8))
+        store(path.parents[1] / "JPEGImages" / f"{path.stem}.jpg", np.stack([labels * 50] * 3, axis=-1))
+    _sound(here, tiny)
+    shutil.rmtree("runs")
+    first, second = tiny.labels.read_bytes(), tiny.other.read_bytes()
+    tiny.labels.write_bytes(second)
+    tiny.other.write_bytes(first)
+    _named_and_refused(here, tiny, tiny.labels.name, "240 pixels")
+
+
 def test_annotations_of_other_images_or_sizes(here: Bench, tmp_path: Path) -> None:
     tiny = MAKERS["cocostuff"](tmp_path / "root")
     images = [{"id": 139, "height": 24, "width": 32}, {"id": 140, "height": 24, "width": 40}]

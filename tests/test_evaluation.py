@@ -18,7 +18,6 @@ from segbench.evaluation import evaluate
 from segbench.registry import USER_MODULE, load_user_module, make_dataset, metrics, metrics_of
 from segbench.types import Dataset, Metric, Prediction, Statistic, UserError
 
-
 SLOW = """
 import os, pathlib, time
 from segbench.datasets.isbi2012 import ISBI2012
@@ -140,6 +139,7 @@ def test_after_an_interrupt_processes_measure_no_more(
     isbi = load_user_module(f"{USER_MODULE}slow", module).Slow(stacks)
 
     def progress(done: int) -> None:
+        assert done == 1
         raise KeyboardInterrupt
 
     labels = make_dataset("isbi2012", stacks).load("slice-00", ("labels",)).labels

@@ -64,14 +64,18 @@ def test_one_sample_is_no_samples(bench: Run, tmp_path: Path) -> None:
 def test_sentences_count_their_faults(tmp_path: Path) -> None:
     assert [counted(n, "file") for n in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
     tiny = MAKERS["voc2012"](tmp_path / "my root")
-    with pytest.raises(UserError, match=r"^a\. There is 1 more fault\. Run 'bench data verify voc2012 --root") as refused:
+    with pytest.raises(
+        UserError, match=r"^a\. There is 1 more fault\. Run 'bench data verify voc2012 --root"
+    ) as refused:
         refuse(["a", "b"], make_dataset("voc2012", tiny.root))
     assert f"--root '{tiny.root}/VOCdevkit/VOC2012'" in str(refused.value)
-    with pytest.raises(UserError, match="^1 sample has more than one"):
+    with pytest.raises(UserError, match=r"^1 sample has more than one"):
         refuse_duplicates({"a": [tmp_path / "a.png", tmp_path / "a.tif"], "b": [tmp_path / "b.png"]}, tmp_path)
     with pytest.raises(UserError, match=r" 1 file belongs to no sample: c\.png\."):
         refuse_missing(["a"], [], tmp_path, ["c.png"], partial=False)
-    assert extra_warnings(["c", "d"]) == ("2 files belong to no sample of the split and took no part in the scores: c, d",)
+    assert extra_warnings(["c", "d"]) == (
+        "2 files belong to no sample of the split and took no part in the scores: c, d",
+    )
     with pytest.raises(UserError, match=r"holds 1 different value \(213\)"):
         binary_mask(np.full((2, 2), 213, np.uint8), "a.png")
 

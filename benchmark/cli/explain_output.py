@@ -85,7 +85,8 @@ def verification(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
             name = _safe(f"{check['name']}:")
             console.print(f"{marks[check['ok']]} {name} {_safe(check['detail'])}", soft_wrap=True)
     failed = sum(check["ok"] is False for check in found["checks"])
-    verdict = f"[red]{counted(failed, 'check')} failed[/]" if failed else "[green]fine[/]: the record follows from what is stored"
+    sound = "[green]fine[/]: the record follows from what is stored"
+    verdict = f"[red]{counted(failed, 'check')} failed[/]" if failed else sound
     console.print(f"{_safe(found['run_id'])}: {verdict}", soft_wrap=True)
 
 

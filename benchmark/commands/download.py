@@ -91,8 +91,8 @@ def _announce(info: DatasetInfo, root: Path, missing: Sequence[Download], keep: 
     unchecked = [d.filename for d in missing if not (d.sha256 or d.md5 or d.login)]
     if unchecked:
         reporter.say(
-            f"no checksum is published for {', '.join(unchecked)}: the SHA-256 is written down in {DOWNLOADED} and holds "
-            "from then on"
+            f"no checksum is published for {', '.join(unchecked)}: the SHA-256 is written down in {DOWNLOADED} and "
+            "holds from then on"
         )
     need_space(root, _least_room(root, missing, keep), info.name)
 
