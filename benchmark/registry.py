@@ -139,14 +139,14 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
     return tuple(chosen.values())
 
 
-def unknown(what: str, name: str, available: Iterable[str]) -> str:
-    """The sentence for a name that does not exist, with the nearest and all that do.
+def unknown(what: str, name: str, available: Iterable[str], also: Iterable[str] = ()) -> str:
+    """The sentence for a name that does not exist, with the nearest (of those in `also` too) and all that do.
 
     >>> unknown("dataset", "medka", ["isbi2012", "medaka"])
     "Unknown dataset 'medka'. Did you mean 'medaka'? Available: isbi2012, medaka."
     """
     names = sorted(available)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, [*names, *also], n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"Unknown {what} '{name}'.{hint} Available: {', '.join(names)}."
 
@@ -165,7 +165,8 @@ def _find(kind: Kind, name: str) -> type[Any]:
     for cls in found.values():
         if name.lower() in _names(cls):
             return cls
-    raise UserError(unknown(kind, name, found))
+    aliases = sorted({alias for cls in found.values() for alias in _names(cls)} - set(found))
+    raise UserError(unknown(kind, name, found, aliases))
 
 
 def _all(kind: Kind) -> dict[str, type[Any]]:

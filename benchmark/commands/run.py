@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from ..data import Location, data_sha256, ids_sha256, read_all
 from ..definitions import definition_of
 from ..devices import memory_errors_named, resolve_device
 from ..environment import describe, peak_memory_mb
+from ..errors import counted
 from ..evaluation import evaluate, parts_of
 from ..files import write_text
 from ..interrupts import stoppable
@@ -179,8 +181,9 @@ def _check_data(job: _Job) -> None:
         rest = [i for i in ids if i in blind]
         faults += read_all(job.dataset, rest, ("image",), lambda done, _: update(len(seen) + done, len(ids), ""))
     if faults:
-        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-        raise UserError(f"{faults[0]}{more}. Run 'bench data verify {job.dataset.info.name}' for all.")
+        more = f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
+        hint = f"bench data verify {job.dataset.info.name} --root {shlex.quote(str(job.location.root))}"
+        raise UserError(f"{faults[0].rstrip('.')}{more}. Run '{hint}' for all.")
 
 
 def _identity(job: _Job) -> dict[str, Any]:

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..types import Array, DatasetInfo, Float32, Sample, Uint8
-from .config import TrainingConfig
-from .losses import IGNORE
+from .config import IGNORE, TrainingConfig
 
 
 class Pair(NamedTuple):

@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from ..files import atomic_path
 from ..types import Dataset, DatasetInfo, Samples
@@ -33,11 +32,6 @@ _LOOK_EVERY = 1 / 16
 """After writing this part of the limit the folder is looked through again: other processes write to it as well."""
 _ABANDONED_S = 3600
 """A temporary file as old as this belongs to a process that was killed."""
-
-
-def cache_home() -> Path:
-    """`$SEGBENCH_CACHE`, or the platform's cache directory."""
-    return Path(os.environ.get("SEGBENCH_CACHE") or platformdirs.user_cache_dir("segbench", appauthor=False))
 
 
 class DecodedCache:

@@ -16,6 +16,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8)]
 
 
+IGNORE = 255
+"""The target value of a pixel that is not counted."""
+
 LOSSES = ("ce", "bce", "balanced-bce", "dice", "tversky", "focal")
 
 

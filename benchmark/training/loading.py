@@ -21,12 +21,13 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..data import cache_home
 from ..errors import UserError
 from ..interrupts import interrupts_held_back
 from ..registry import USER_MODULE, load_user_module
 from ..types import DatasetInfo, Samples
 from .arrays import Pair, prepare_pair
-from .cache import DecodedCache, SampleKeys, cache_home
+from .cache import DecodedCache, SampleKeys
 from .config import TrainingConfig
 
 MEMORY_BYTES = 4 * 1024**3

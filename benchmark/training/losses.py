@@ -12,14 +12,12 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import UserError
+from .config import IGNORE as IGNORE
 
 if TYPE_CHECKING:
     from .config import TrainingConfig
 
 Loss: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-IGNORE = 255
-"""The target value of a pixel that is not counted."""
 
 BINARY_ONLY = ("bce", "balanced-bce")
 """Losses of one sigmoid."""

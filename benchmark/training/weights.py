@@ -10,9 +10,9 @@ import torch
 from filelock import FileLock
 
 from ..download import Patience, accept, fetch
+from ..data import cache_home
 from ..errors import UserError
 from ..types import Download
-from .cache import cache_home
 
 Tensors = dict[str, torch.Tensor]
 
