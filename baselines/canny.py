@@ -79,5 +79,5 @@ def _apart(closed: Array) -> Array:
     inner = components(np.where(closed, -1, 0)) + 1
     if not inner.any():
         return np.zeros(closed.shape, np.int32)
-    whole = expand_labels(inner, float(np.hypot(*closed.shape)))
+    whole = expand_labels(inner, float(np.hypot(*closed.shape)))  # type: ignore[no-untyped-call]
     return np.asarray(whole - 1, np.int32)

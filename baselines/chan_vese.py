@@ -66,4 +66,4 @@ def _level_set(values: Float32, params: Mapping[str, Any]) -> Float32:
     if inside.any() and not inside.all() and values[inside].mean() < values[~inside].mean():
         level = -level
     reach = float(np.quantile(np.abs(level), 0.9)) or 1.0
-    return np.clip(0.5 + 0.5 * level / reach, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(0.5 + 0.5 * level / reach, 0, 1), np.float32)

@@ -38,6 +38,7 @@ class DeepLabV3Config(TrainingConfig):
     rates: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)] | None = None
     auxiliary: Annotated[float, Field(ge=0)] = 0.0
     head_channels: Annotated[int, Field(ge=1)] = 256
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
     def dilations(self) -> tuple[int, ...]:
         """The three rates of the pyramid pooling."""
@@ -74,6 +75,7 @@ class DeepLabV3(LearnedMethod):
             "encoder_output_stride": settings.output_stride,
             "decoder_atrous_rates": settings.dilations(),
             "decoder_channels": settings.head_channels,
+            "decoder_aspp_dropout": settings.dropout,
         }
         return build_network("DeepLabV3", settings.encoder, outputs, weights, arguments)
 
@@ -87,6 +89,7 @@ def _torchvision(config: DeepLabV3Config, outputs: int, weights: str | None) -> 
         )
     if config.head_channels != 256:
         raise UserError("deeplabv3 with library=torchvision has head_channels=256; others need --set library=smp")
+    from torch import nn
     from torchvision.models.segmentation.deeplabv3 import DeepLabHead
     from torchvision.models.segmentation.deeplabv3 import DeepLabV3 as Network
     from torchvision.models.segmentation.fcn import FCNHead
@@ -96,5 +99,8 @@ def _torchvision(config: DeepLabV3Config, outputs: int, weights: str | None) -> 
     auxiliary = config.auxiliary > 0
     backbone, deep, middle = dilated_resnet(config.encoder, config.output_stride, weights, auxiliary=auxiliary)
     head = DeepLabHead(deep, outputs, config.dilations())
+    for module in head.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = config.dropout
     network = Network(backbone, head, FCNHead(middle, outputs) if auxiliary else None)
     return torchvision_segmenter(network, config.auxiliary)

@@ -31,7 +31,7 @@ class Felzenszwalb(ClassicalMethod):
         """Regions of the graph of neighbouring pixels."""
         from skimage.segmentation import felzenszwalb
 
-        found = felzenszwalb(  # type: ignore[no-untyped-call]
+        found = felzenszwalb(
             picture.pixels,
             scale=params["scale"],
             sigma=params["sigma"],

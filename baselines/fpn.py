@@ -26,8 +26,8 @@ class FPNConfig(TrainingConfig):
     encoder: str = "resnet34"
     weights: Literal["imagenet"] | None = None
     pyramid_channels: Annotated[int, Field(ge=1)] = 256
-    # Group norm with 32 groups is in each branch.
-    segmentation_channels: Annotated[int, Field(ge=32, multiple_of=32)] = 128
+    # Each branch has group norm with 32 groups, and PyTorch refuses groups of a single value.
+    segmentation_channels: Annotated[int, Field(ge=64, multiple_of=32)] = 128
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
 
 

@@ -8,7 +8,7 @@ of the surroundings (ilastik's autocontext).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -39,6 +39,8 @@ from segbench.types import Array, FitContext, Float32, Float64, Int64, MethodInf
 SCALES = (0.7, 1.5, 3.0, 6.0, 12.0)
 DEPTH = 0.02
 """Basins of the background's probability are at least so deep."""
+CONTEXT_IMAGES = 10
+"""The second forest is grown on at most so many images: what the first one says of a whole image takes seconds."""
 CONTEXT_SCALES = (1.0, 3.0, 6.0, 12.0)
 
 
@@ -48,7 +50,12 @@ _Setting = tuple[float, str, float, Rule]
 
 @dataclass
 class _Rows:
-    """Pixels drawn from one image: features (n, F), targets (n,), what each stands for (n,), and where (n,)."""
+    """Pixels drawn from one training image, which has this place in the split.
+
+    features (n, F), targets (n,), weights (n,): what each stands for, places (n,) in the flat image.
+    """
+
+    image: int
 
     features: Float32
     targets: Int64
@@ -66,19 +73,21 @@ class IlastikLike(ClassicalMethod):
         reference="Berg et al.: ilastik, Nature Methods 16, 2019; Tu & Bai: Auto-context, IEEE PAMI 32(10), 2010",
         defaults={
             **BUDGET,
-            "max_seconds": 600.0,
             "classes": "classifier",
             "smooth": [0.0, 1.0, 2.0],
             "basins": ["no", "yes"],
-            "trees": 40,
+            "trees": 25,
             "pixels": 3000,
-            "stages": 1,
+            "stages": 2,
         },
         tasks=("binary", "multiclass"),
     )
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
-        """Draw pixels of the training images, judge settings on forests of the other half, then grow on all."""
+        """Draw pixels of the training images, judge settings by forests of the other half, and grow on all.
+
+        The second forest learns from what the first one says of images that it was not grown on.
+        """
         del val
         info = context.dataset
         if len(train) == 0:
@@ -92,22 +101,20 @@ class IlastikLike(ClassicalMethod):
         binary = info.task == "binary"
         self.arrays = {"prior": frequencies(targets(train, places, info), 2)[1]} if binary else {}
         number = 2 if binary else len(info.classes)
-        drawn = self._draw(train, places, number, budget)
+        drawn = self._draw(train, places, budget)
         total = np.bincount(
             np.concatenate([rows.targets for rows in drawn]), np.concatenate([rows.weights for rows in drawn]), number
         )
         self.arrays["frequencies"] = total / max(float(total.sum()), 1.0)
         self.chosen = {"labels": label_values(info), "objective": objective_of(info), "classes": "classifier"}
-        tuning = [place for place in spread(len(train), self.config["max_images"]) if place in places[: len(drawn)]]
-        self._choose(train, tuning, places, drawn, budget)
-        forests = self._grow(train, places, drawn, range(len(drawn)), context.seed)
+        forests = self._judged(train, drawn, budget)
         for stage, forest in enumerate(forests):
             self.arrays |= forest.arrays(f"forest{stage}_")
         self.chosen |= {"classifier_images": len(drawn), "stages": len(forests), "splits": forests[0].splits}
         self.chosen["fit_seconds"] = round(budget.seconds, 1)
         context.log(f"{self.info.name}: chose {self.chosen}")
 
-    def _draw(self, train: Samples, places: Sequence[int], number: int, budget: Budget) -> list[_Rows]:
+    def _draw(self, train: Samples, places: Sequence[int], budget: Budget) -> list[_Rows]:
         """Pixels of as many images as a third of the time allows, one at least."""
         drawn: list[_Rows] = []
         for place, example in zip(places, examples(train, places, budget.context.dataset), strict=True):
@@ -118,66 +125,70 @@ class IlastikLike(ClassicalMethod):
                 break
             if budget.context.stop():
                 raise KeyboardInterrupt
-            drawn.append(_draw(self.picture(example.image), example, self.config["pixels"], place, budget.context.seed))
+            rows = _draw(self.picture(example.image), example, self.config["pixels"], place, budget.context.seed)
+            if len(rows.targets):
+                drawn.append(rows)
             budget.context.progress(len(drawn), len(places), "drawing pixels")
+        if not drawn:
+            raise UserError("all pixels of the training images are void: there is nothing to learn from")
         return drawn
 
-    def _grow(
-        self, train: Samples, places: Sequence[int], drawn: Sequence[_Rows], chosen: Sequence[int], seed: int
-    ) -> list[Forest]:
-        """The forest of some images, and the second one that sees the first one's answers."""
-        rows = [drawn[number] for number in chosen]
-        found, weights = (np.concatenate([getattr(r, name) for r in rows]) for name in ("targets", "weights"))
-        features = np.concatenate([r.features for r in rows])
-        if not len(features):
-            raise UserError("all pixels of the training images are void: there is nothing to learn from")
-        trees = self.config["trees"]
-        forests = [grow(features, found, seed, weights, trees, 4, max_depth=18)]
+    def _judged(self, train: Samples, drawn: Sequence[_Rows], budget: Budget) -> list[Forest]:
+        """Choose the settings by forests of every other image, and return those of all images."""
+        seed, context = budget.context.seed, budget.context
+        halves = [drawn, drawn] if len(drawn) == 1 else [drawn[1::2], drawn[::2]]
+        first = [self._grow(rows, seed) for rows in (*halves, drawn)]
+        stages = [[forest] for forest in first]
         if self.config["stages"] > 1:
-            several = len(self.chosen["labels"])
-            more = []
-            for number, r in zip(chosen, rows, strict=True):
-                picture = self.picture(train[places[number]].image)
-                shares = forests[0].shares_of(_flat(_features(picture)), several)
-                around = np.stack([m.ravel()[r.places] for m in _context(shares, picture)], axis=1)
-                more.append(np.concatenate([r.features, around], axis=1))
-            forests.append(grow(np.concatenate(more), found, seed + 1, weights, trees, 4, max_depth=18))
-        return forests
+            seen: list[tuple[int, _Rows]] = []
+            chosen = spread(len(drawn), CONTEXT_IMAGES)
+            for done, number in enumerate(chosen, start=1):
+                if context.stop():
+                    raise KeyboardInterrupt
+                picture = self.picture(train[drawn[number].image].image)
+                seen.append((number, self._around(picture, first[number % 2], drawn[number])))
+                context.progress(done, len(chosen), "looking around")
+            parts = [[rows for number, rows in seen if number % 2 != half] or [seen[0][1]] for half in (0, 1)]
+            for forests, rows in zip(stages, (*parts, [rows for _, rows in seen]), strict=True):
+                forests.append(self._grow(rows, seed + 1))
+        self._choose(train, drawn, stages, budget)
+        return stages[2]
+
+    def _around(self, picture: Picture, forest: Forest, rows: _Rows) -> _Rows:
+        """The same pixels with what a forest says of their surroundings."""
+        shares = self._shares(picture, [forest])
+        context = np.stack([values.ravel()[rows.places] for values in _context(shares, picture)], axis=1)
+        return replace(rows, features=np.concatenate([rows.features, context], axis=1))
+
+    def _grow(self, rows: Sequence[_Rows], seed: int) -> Forest:
+        features, found, weights = (
+            np.concatenate([getattr(part, name) for part in rows]) for name in ("features", "targets", "weights")
+        )
+        return grow(features, found, seed, weights, self.config["trees"], min_leaf=4, max_depth=16)
 
     def _choose(
-        self, train: Samples, tuning: Sequence[int], places: Sequence[int], drawn: Sequence[_Rows], budget: Budget
+        self, train: Samples, drawn: Sequence[_Rows], stages: Sequence[Sequence[Forest]], budget: Budget
     ) -> None:
-        """Smoothing, balance and rule by images that a forest has not seen; of one image, by that one."""
-        halves = [range(len(drawn))] * 2 if len(drawn) == 1 else [range(1, len(drawn), 2), range(0, len(drawn), 2)]
-        seed, info = budget.context.seed, budget.context.dataset
-        forests = [self._grow(train, places, drawn, half, seed) for half in halves]
+        """Smoothing, outlines, balance and rule by images that a forest was not grown on; of one image, by that one."""
+        info, name = budget.context.dataset, self.info.name
+        numbers = spread(len(drawn), self.config["max_images"])
+        images = examples(train, [drawn[number].image for number in numbers], info)
         scores: dict[_Setting, list[Any]] = {}
-        used = 0
-        for place, example in zip(tuning, examples(train, tuning, info), strict=True):
+        for used, (number, example) in enumerate(zip(numbers, images, strict=True)):
             if used and budget.over:
-                budget.context.warn(f"{self.info.name}: settings were judged on {used} of {len(tuning)} images")
+                budget.context.warn(f"{name}: max_seconds was reached: judged on {used} of {len(numbers)} images")
                 break
             picture = self.picture(example.image)
-            shares = self._shares(picture, forests[places.index(place) % 2])
-            for key, score in self._scores(shares, picture, example):
+            for key, score in self._scores(self._shares(picture, stages[number % 2]), picture, example):
                 scores.setdefault(key, []).append(score)
-            used += 1
-            budget.context.progress(used, len(tuning), "judging")
+            budget.context.progress(used + 1, len(numbers), "judging")
         mean = (lambda parts: mean_iou(np.sum(parts, axis=0))) if info.task == "multiclass" else mean_score
         worth = {key: mean(parts) for key, parts in scores.items()}
         smooth, basins, alpha, rule = best = max(worth, key=lambda key: worth[key])
-        self.chosen |= {
-            **{
-                "smooth": smooth,
-                "basins": basins,
-                "alpha": alpha,
-                "side": rule.side,
-                "pick": rule.pick,
-                "gate": rule.gate,
-            },
-            **{"training_score": worth[best], "training_images": used, "candidates": len(worth)},
-            "search_seconds": round(budget.seconds, 1),
-        }
+        self.chosen |= {"smooth": smooth, "basins": basins, "alpha": alpha}
+        self.chosen |= {"side": rule.side, "pick": rule.pick, "gate": rule.gate, "training_score": worth[best]}
+        self.chosen |= {"training_images": len(scores[best]), "candidates": len(worth)}
+        self.chosen["search_seconds"] = round(budget.seconds, 1)
 
     def _scores(self, shares: Float32, picture: Picture, example: Example) -> Iterator[tuple[_Setting, Any]]:
         """What each setting is worth on one image: scores of a binary one, else pixels by true and predicted class."""
@@ -185,7 +196,7 @@ class IlastikLike(ClassicalMethod):
         mine = [r for r in (all_rules() if objective == "dice" else [Rule()]) if r.side == "brighter"]
         for smooth in self.space["smooth"]:
             softer = _smoothed(shares, picture, smooth)
-            for alpha in (0.0,) if objective == "v_rand" else ALPHAS:
+            for alpha in (0.0, 1.0) if objective == "v_rand" else ALPHAS:
                 balanced = self._balanced(softer, alpha)
                 if objective == "miou":
                     target = picture.fit(example.target).ravel()
@@ -250,7 +261,7 @@ def _draw(picture: Picture, example: Example, most: int, place: int, seed: int) 
         weights.append(np.full(len(some), len(every) / len(some) / target.size))
     places = np.concatenate([np.zeros(0, np.int64), *taken])
     features = np.stack([values.ravel()[places] for values in _features(picture)], axis=1)
-    return _Rows(features, target[places].astype(np.int64), np.concatenate([np.zeros(0), *weights]), places)
+    return _Rows(place, features, target[places].astype(np.int64), np.concatenate([np.zeros(0), *weights]), places)
 
 
 def _features(picture: Picture) -> list[Float32]:
@@ -278,7 +289,7 @@ def _derivative(values: Float32, dx: int, dy: int) -> Float32:
 def _eigenvalues(xx: Float32, xy: Float32, yy: Float32) -> list[Float32]:
     """Larger and smaller eigenvalue of symmetric 2 x 2 matrices."""
     half, reach = (xx + yy) / 2, cv2.magnitude((xx - yy) / 2, xy)
-    return [half + reach, half - reach]
+    return [np.asarray(half + reach, np.float32), np.asarray(half - reach, np.float32)]
 
 
 def _lines(smooth: Float32, sigma: float) -> list[Float32]:

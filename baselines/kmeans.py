@@ -76,4 +76,4 @@ def _ranks(picture: Picture, k: int, space: str, sigma: float) -> Array:
     order = np.argsort(np.bincount(clusters, light, k) / sizes, kind="stable")
     ranks = np.empty(k, np.int32)
     ranks[order] = np.arange(k)
-    return ranks[clusters].reshape(picture.shape)
+    return np.asarray(ranks[clusters].reshape(picture.shape), np.int32)

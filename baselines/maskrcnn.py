@@ -11,6 +11,7 @@ The loss is Mask R-CNN's own (proposals, boxes, classes, masks): the setting `lo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cv2
@@ -111,6 +112,30 @@ def components(target: Uint8, first: int, smallest: int, most: int) -> tuple[Arr
     return np.array([value for _, value, *_ in found], np.int64), boxes, masks
 
 
+def place(mask: torch.Tensor, box: Sequence[float], size: tuple[int, int]) -> tuple[slice, slice, torch.Tensor]:
+    """An object's mask in its image: the rows and columns that its box touches, and the mask's values there.
+
+    The mask is interpolated at the centres of the image's pixels, so that boxes need not lie on the pixel grid.
+
+    Parameters
+    ----------
+    mask : (M, M) in 0..1, which fills the box.
+    box : x1, y1, x2, y2 in pixels; pixel k of a row lies between k and k + 1.
+    size : height and width of the image.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    x1, y1, x2, y2 = box
+    rows = slice(max(0, int(y1)), min(size[0], -int(-y2 // 1)))
+    columns = slice(max(0, int(x1)), min(size[1], -int(-x2 // 1)))
+    down = torch.arange(rows.start, rows.stop, device=mask.device) + 0.5
+    right = torch.arange(columns.start, columns.stop, device=mask.device) + 0.5
+    grid = torch.meshgrid(2 * (down - y1) / (y2 - y1) - 1, 2 * (right - x1) / (x2 - x1) - 1, indexing="ij")
+    placed = F.grid_sample(mask[None, None], torch.stack(grid[::-1], -1)[None], align_corners=False)
+    return rows, columns, placed[0, 0]
+
+
 def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = False) -> nn.Module:
     """The network: (B, 1 or 3, H, W) images in 0..1, sides multiples of 32, to (B, outputs, H, W) logits.
 
@@ -118,7 +143,6 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
     """
     import torch
     from torch import nn
-    from torchvision.models.detection.roi_heads import paste_masks_in_image
     from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
     from segbench.training.networks import IMAGENET_MEAN, IMAGENET_STD, allow_single_values
@@ -158,13 +182,17 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
             arrays = {"labels": values - first + 1, "boxes": boxes, "masks": masks}
             return {name: torch.from_numpy(array).to(target.device) for name, array in arrays.items()}
 
+        def _listed(self, objects: dict[str, torch.Tensor]) -> tuple[list[int], list[float], torch.Tensor, list[Any]]:
+            masks = objects["masks"][:, 0].float()
+            return objects["labels"].tolist(), objects["scores"].tolist(), masks, objects["boxes"].tolist()
+
         def _logits(self, objects: dict[str, torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
             device = objects["scores"].device
             things = torch.zeros(outputs if first == 0 else max(outputs - 1, 1), *size, device=device)
-            for index, label in enumerate(objects["labels"].tolist()):
-                mask, box = objects["masks"][index : index + 1].float(), objects["boxes"][index : index + 1].float()
-                placed = objects["scores"][index] * paste_masks_in_image(mask, box, size)[0, 0]
-                things[label - 1] = torch.maximum(things[label - 1], placed)
+            for label, score, mask, box in zip(*self._listed(objects), strict=True):
+                rows, columns, placed = place(mask, box, size)
+                window = things[label - 1, rows, columns]
+                window.copy_(torch.maximum(window, score * placed))
             things = things.clamp(1e-6, 1 - 1e-6)
             if outputs == 1:
                 return things.logit()

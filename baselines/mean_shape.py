@@ -84,7 +84,7 @@ class MeanShape(ClassicalMethod):
     def _foreground(self, shape: tuple[int, ...], level: float) -> Float32:
         """Share of masks (H, W) with foreground at each place, moved so that `level` becomes 0.5."""
         share = spread_map(self.arrays["frequencies"][1], (shape[0], shape[1]))
-        return np.clip(share - np.float32(level) + np.float32(0.5), 0, 1)
+        return np.asarray(np.clip(share - level + 0.5, 0, 1), np.float32)
 
     def _positions(self, shape: tuple[int, ...], alpha: float) -> Int64:
         """Position (H, W) of the class that is most frequent at each place, for its overall frequency."""

@@ -58,11 +58,11 @@ def _walk(values: Float32, params: Mapping[str, Any]) -> Float32:
     low, high = np.quantile(values, (params["darkest"], 1 - params["brightest"]))
     seeds: Array = np.where(values <= low, 1, np.where(values >= high, 2, 0)).astype(np.int32)
     if len(np.unique(seeds)) < 3:  # two kinds of seeds and something between them
-        return (seeds == 2).astype(np.float32)
+        return np.asarray(seeds == 2, np.float32)
     with warnings.catch_warnings():
         # Probabilities a hair beyond 0..1, which are clipped below.
         warnings.simplefilter("ignore", UserWarning)
-        shares = random_walker(  # type: ignore[no-untyped-call]
+        shares = random_walker(
             values.astype(np.float64), seeds, params["beta"], mode="cg_j", tol=1e-3, return_full_prob=True
         )
-    return np.clip(np.nan_to_num(shares[1], nan=0.5), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.nan_to_num(shares[1], nan=0.5), 0, 1), np.float32)

@@ -32,7 +32,7 @@ class Slic(ClassicalMethod):
         from skimage.segmentation import slic
 
         pixels = picture.pixels if picture.pixels.ndim == 3 else np.repeat(picture.pixels[..., None], 3, axis=2)
-        found = slic(  # type: ignore[no-untyped-call]
+        found = slic(
             pixels,
             n_segments=int(params["segments"]),
             compactness=params["compactness"],

@@ -28,7 +28,7 @@ class Threshold(ClassicalMethod):
         name="threshold",
         family="classical",
         summary="threshold per image: Otsu, Li, Yen, Sauvola or fixed; channel and smoothing chosen on training images",
-        reference="Otsu 1979; Li & Lee 1993; Yen et al. 1995; Sauvola & Pietikäinen 2000; Liao et al. 2001 (multi-Otsu)",
+        reference="Otsu 1979; Li & Lee 1993; Yen et al. 1995; Sauvola & Pietikäinen 2000; Liao et al. 2001",
         defaults={
             **BUDGET,
             "kind": ["otsu", "li", "yen", "sauvola", "fixed-0.25", "fixed-0.5", "fixed-0.75", "multi-otsu"],
@@ -58,9 +58,8 @@ def _level(values: Float32, kind: str) -> Any:
     if kind == "sauvola":
         side = min(WINDOW, min(values.shape) - 1 | 1)
         return filters.threshold_sauvola(values, side, k=0.05, r=0.5)  # type: ignore[no-untyped-call]
-    return float(
-        {"otsu": filters.threshold_otsu, "li": filters.threshold_li, "yen": filters.threshold_yen}[kind](values)
-    )
+    find: Any = {"otsu": filters.threshold_otsu, "li": filters.threshold_li, "yen": filters.threshold_yen}[kind]
+    return float(find(values))
 
 
 def _levels(values: Float32) -> Any:

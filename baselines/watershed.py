@@ -38,7 +38,7 @@ class Watershed(ClassicalMethod):
             "relief": ["gradient", "dark", "bright"],
             "markers": ["valleys", "distance", "compact"],
             "sigma": [2.0, 3.0],
-            "depth": [0.02, 0.05],
+            "depth": [0.05],
             "tolerance": [0.0, 0.05],
         },
         tasks=("binary", "multiclass"),
@@ -49,7 +49,7 @@ class Watershed(ClassicalMethod):
     def accepts(self, params: Mapping[str, Any], colored: bool) -> bool:
         """Only valleys have a depth."""
         del colored
-        return params["markers"] == "valleys" or params["depth"] == self.space["depth"][0]
+        return bool(params["markers"] == "valleys" or params["depth"] == self.space["depth"][0])
 
     def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
         """Basins; values are the height of the borders where lines are the borders, else the basins' grey value."""
@@ -72,7 +72,7 @@ def _relief(picture: Picture, kind: str, sigma: float) -> Float32:
         # Against the surroundings, so that a dark cell is no ridge.
         values = (smooth - blur(smooth, 8 * sigma)) * (-1 if kind == "dark" else 1)
     low, high = np.percentile(values, (5, 99))
-    return np.clip((values - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((values - low) / max(float(high - low), 1e-6), 0, 1), np.float32)
 
 
 def _basins(relief: Float32, params: Mapping[str, Any]) -> Array:

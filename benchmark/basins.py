@@ -16,8 +16,8 @@ def valleys(relief: Float32, depth: float) -> Array:
     from skimage.morphology import reconstruction
 
     levels = np.asarray(relief, np.float32)
-    filled = reconstruction(levels + np.float32(depth), levels, method="erosion")
-    found = label(np.asarray(filled - levels) >= depth * 0.999, connectivity=1)
+    filled = reconstruction(levels + np.float32(depth), levels, method="erosion")  # type: ignore[no-untyped-call]
+    found = label(np.asarray(filled - levels) >= depth * 0.999, connectivity=1)  # type: ignore[no-untyped-call]
     return np.asarray(found if found.any() else np.ones(relief.shape), np.int32)
 
 
@@ -25,7 +25,8 @@ def flood(relief: Float32, markers: Array, compactness: float = 0.0) -> Array:
     """Basins (h, w) int32, numbered from 0, of a relief flooded from markers that are numbered from 1."""
     from skimage.segmentation import watershed
 
-    return np.asarray(watershed(relief, markers, compactness=compactness), np.int32) - 1
+    found = watershed(relief, markers, compactness=compactness)  # type: ignore[no-untyped-call]
+    return np.asarray(found, np.int32) - 1
 
 
 def neighbours(regions: Array, relief: Float32) -> tuple[Int64, Float64, Int64, list[Array]]:
@@ -53,8 +54,10 @@ def neighbours(regions: Array, relief: Float32) -> tuple[Int64, Float64, Int64, 
     count = len(found) - inside
     pairs = np.stack([found[inside:] // number, found[inside:] % number], axis=1)
     size = names[0].size
-    place = [np.maximum(where[:size], -1).reshape(names[0].shape), np.maximum(where[size:], -1).reshape(names[1].shape)]
-    return pairs, np.bincount(where[border], weights, count), np.bincount(where[border], minlength=count), place
+    where = np.where(border, where, -1)
+    place: list[Array] = [where[:size].reshape(names[0].shape), where[size:].reshape(names[1].shape)]
+    sums = np.asarray(np.bincount(where[border], weights, count), np.float64)
+    return pairs, sums, np.asarray(np.bincount(where[border], minlength=count), np.int64), place
 
 
 _ALL = slice(None)

@@ -40,8 +40,9 @@ class ClassicalMethod:
     """A method without gradients: fitted by trying its candidates on training images.
 
     `classes` of the configuration: "rule" picks foreground by side, prior and component (binary only); "classifier"
-    names regions by a random forest on colour, position and texture; "auto" is the classifier for
-    multi-class tasks; for binary ones it is the rule, or the better of the two for a `regional` method; "oracle" gives each region its most frequent true class, an upper bound that needs the truth.
+    names regions by a random forest on colour, position and texture; "auto" is the classifier for multi-class tasks,
+    for binary ones the rule, or the better of the two for a `regional` method; "oracle" gives each region its most
+    frequent true class, an upper bound that needs the truth.
     """
 
     info: ClassVar[MethodInfo]

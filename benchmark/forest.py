@@ -6,6 +6,7 @@ A saved forest is an npz file without pickle, independent of the version of scik
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,10 @@ def grow(
         random_state=seed,
         n_jobs=-1,
     )
-    model.fit(rows, targets, sample_weight=weights)
+    with warnings.catch_warnings():
+        # Nearly as many classes as regions is no mistake here.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        model.fit(rows, targets, sample_weight=weights)
     return of_sklearn(model)
 
 

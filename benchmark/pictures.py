@@ -158,21 +158,29 @@ def gradient(values: Float32) -> Float32:
     return np.asarray(cv2.magnitude(*across), np.float32)
 
 
+def _unit(pixels: Array) -> Float32:
+    """Values 0..255 as 0..1."""
+    return np.asarray(pixels / np.float32(255), np.float32)
+
+
 def _channel(pixels: Uint8, name: str) -> Float32:
     if pixels.ndim == 2:
-        return np.asarray(pixels, np.float32) / 255
+        return _unit(pixels)
     if name == "grey":
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32) / 255
+        return _unit(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
     if name == "chroma":
-        return np.asarray(np.ptp(pixels, axis=2), np.float32) / 255
-    red, green, blue = (np.asarray(pixels[..., place], np.float32) / 255 for place in range(3))
-    return {"red": red, "red_excess": red - (green + blue) / 2, "green_excess": green - (red + blue) / 2}[name]
+        return _unit(np.ptp(pixels, axis=2))
+    red, green, blue = (_unit(pixels[..., place]) for place in range(3))
+    if name == "red":
+        return red
+    first, second, third = (red, green, blue) if name == "red_excess" else (green, red, blue)
+    return np.asarray(first - (second + third) / 2, np.float32)
 
 
 def _color(pixels: Uint8, space: str, sigma: float) -> Float32:
-    values = np.asarray(pixels, np.float32) / 255
+    values = _unit(pixels)
     if values.ndim == 2:
         return blur(values, sigma)[..., None]
     if space == "lab":
-        values = np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2Lab), np.float32) / 100
+        values = np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2Lab) / np.float32(100), np.float32)
     return blur(values, sigma)

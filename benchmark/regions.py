@@ -107,7 +107,8 @@ def components(labels: Array) -> Array:
     """4-connected components (h, w) int32 of equal labels, numbered from 0."""
     from skimage.measure import label
 
-    return np.asarray(label(labels, connectivity=1, background=-1), np.int32) - 1
+    found = label(labels, connectivity=1, background=-1)  # type: ignore[no-untyped-call]
+    return np.asarray(found, np.int32) - 1
 
 
 def painted(regions: Array, values: Float32) -> Float32:
@@ -123,13 +124,13 @@ def around_otsu(values: Float32) -> Float32:
 
     if values.min() == values.max():
         return np.full_like(values, 0.5)
-    return around(values, float(threshold_otsu(values)))
+    return around(values, float(threshold_otsu(values)))  # type: ignore[no-untyped-call]
 
 
 def around(values: Float32, level: Array | float) -> Float32:
     """0.5 + (values - level) / 4 standard deviations of the values, clipped to 0..1."""
     spread = 4 * float(values.std()) or 1.0
-    return np.clip(0.5 + (values - level) / spread, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(0.5 + (values - level) / spread, 0, 1), np.float32)
 
 
 def region_features(regions: Array, picture: Picture) -> Float32:

@@ -25,7 +25,7 @@ from .tuning import (
     oracle_scores,
     spread,
 )
-from .types import Array, Float32, Float64, Samples, Uint8
+from .types import Array, Float32, Float64, MethodInfo, Samples, Uint8, UserError
 
 SMALL_BOX = 0.6
 """Where the prior's box covers less than this share of the frame, the box alone is tried too."""
@@ -38,6 +38,7 @@ Key = tuple[int, str]
 class Searched(Protocol):
     """What the search needs of a method."""
 
+    info: ClassVar[MethodInfo]
     regional: ClassVar[bool]
     config: Mapping[str, Any]
     arrays: dict[str, Array]
@@ -92,6 +93,8 @@ class Search:
                 break
             if not self.examples:
                 self.candidates = self.method.candidates(example.image.ndim == 3)
+                if not self.candidates:
+                    raise UserError(f"the settings of {self.method.info.name} leave no candidate to try")
             self._try_all(example, len(wanted))
             self.examples.append(example)
             self.places.append(place)

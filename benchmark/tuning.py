@@ -53,7 +53,7 @@ def spread(count: int, most: int) -> list[int]:
     >>> spread(10, 4)
     [0, 3, 6, 9]
     """
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()
+    return [int(place) for place in np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))]
 
 
 @dataclass(frozen=True)

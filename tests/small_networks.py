@@ -15,14 +15,21 @@ SMALL: dict[str, dict[str, Any]] = {
     "fcn": {"width": 0.0625, "dropout": 0.0},
     "fcn-resnet50": {},
     "parsenet": {"width": 0.0625, "batch_norm": True, "dropout": 0.0},
-    "deconvnet": {"width": 0.0625, "fc6_side": 1},
-    "fpn": {"encoder": "resnet18", "pyramid_channels": 32, "segmentation_channels": 32, "dropout": 0.0},
-    "deeplabv3": {"library": "smp", "encoder": "resnet18", "output_stride": 8, "head_channels": 32},
+    "deconvnet": {"width": 0.125, "fc6_side": 1},
+    "fpn": {"encoder": "resnet18", "pyramid_channels": 32, "segmentation_channels": 64, "dropout": 0.0},
+    "deeplabv3": {
+        "library": "smp",
+        "encoder": "resnet18",
+        "output_stride": 8,
+        "rates": [1, 2, 3],
+        "head_channels": 32,
+        "dropout": 0.0,
+    },
     "maskrcnn": {
         "encoder": "mobilenet_v3_large",
         "channels": 16,
         "box_features": 32,
-        "anchors": [4, 8, 16, 32, 64],
+        "anchors": [8, 16, 32, 64, 128],
         "proposals": 16,
         "objects": 4,
     },
@@ -63,7 +70,7 @@ def discs(side: int = 64, count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
     row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     targets = torch.zeros(count, side, side, dtype=torch.uint8)
     for target in targets:
-        y, x, radius = torch.tensor([0.4, 0.4, 0.26]) * side + torch.rand(3, generator=generator) * 0.06 * side
+        y, x, radius = torch.tensor([0.45, 0.45, 0.32]) * side + torch.rand(3, generator=generator) * 0.06 * side
         target[(row - y) ** 2 + (column - x) ** 2 < radius**2] = 1
     return (images + 0.5 * targets[:, None]).clamp(0, 1), targets
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_networks import ONE_STEP, SMALL
 
 from conftest import ROOT, Run
 from segbench.presets import load_preset, preset_names, resolve
-from segbench.registry import datasets, make_dataset, make_method, methods
+from segbench.registry import datasets, make_dataset, make_method, method_class, methods
 from segbench.testing import check_method
 from segbench.types import Samples
 
@@ -25,8 +26,14 @@ CHEAP: dict[str, dict[str, Any]] = {
 }
 
 
+CHEAP |= {name: small | ONE_STEP for name, small in SMALL.items()}
+
+FAMILIES = {"smp": "smp:Unet/resnet18", "torchvision": "torchvision:lraspp_mobilenet_v3_large"}
+"""A method of each family."""
+
+
 @pytest.mark.parametrize("data", ["isbi2012", "medaka"])
-@pytest.mark.parametrize("name", sorted(methods()))
+@pytest.mark.parametrize("name", sorted({name for name in methods() if "<" not in name} | {*FAMILIES.values()}))
 def test_every_method_conforms(name: str, data: str, stacks: Path, hearts: Path, tmp_path: Path) -> None:
     dataset = make_dataset(data, {"isbi2012": stacks, "medaka": hearts}[data])
     train, val = (Samples(dataset, dataset.ids(split)[:3]) for split in ("train", "val"))
@@ -36,10 +43,11 @@ def test_every_method_conforms(name: str, data: str, stacks: Path, hearts: Path,
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_is_a_configuration_that_its_methods_take(preset: str) -> None:
     assert load_preset(preset)["summary"]
-    for method in load_preset(preset)["methods"]:
+    for entry in load_preset(preset)["methods"]:
+        method = FAMILIES.get(entry, entry)
         for data in datasets().values():
-            config, _ = resolve(preset, methods()[method].info, data.info, {})
-            assert set(make_method(method, config).config) == set(methods()[method].info.defaults)
+            config, _ = resolve(preset, method_class(method).info, data.info, {})
+            assert set(make_method(method, config).config) == set(method_class(method).info.defaults)
 
 
 def test_the_paper_preset_is_the_published_training() -> None:
