@@ -31,6 +31,8 @@ SMALL_BOX = 0.6
 """Where the prior's box covers less than this share of the frame, the box alone is tried too."""
 FEWEST = 4
 """So many candidates see every tuning image."""
+MOST_CLASSIFIED = 24
+"""Without a rule every candidate costs two forests: of more candidates so many evenly spaced ones are tried."""
 
 Key = tuple[int, str]
 
@@ -93,6 +95,8 @@ class Search:
                 break
             if not self.examples:
                 self.candidates = self.method.candidates(example.image.ndim == 3)
+                if not self.by_rule and len(self.candidates) > MOST_CLASSIFIED:
+                    self.candidates = [self.candidates[n] for n in spread(len(self.candidates), MOST_CLASSIFIED)]
                 if not self.candidates:
                     raise UserError(f"the settings of {self.method.info.name} leave no candidate to try")
             self._try_all(example, len(wanted))
@@ -175,7 +179,11 @@ class Search:
     def _best(self, complete: Mapping[Key, list[_Trial]]) -> tuple[Key, dict[str, Any], float]:
         """The first of the best: candidates in order, for each its rules before its classifier."""
         best: tuple[Key, dict[str, Any], float] | None = None
-        for key, trials in complete.items():
+        for done, (key, trials) in enumerate(complete.items()):
+            # Forests may take longer than the regions did: twice the time is the end.
+            if done and self.budget.seconds > 2 * self.budget.max_seconds:
+                self.budget.context.warn(f"{done} of {len(complete)} candidates were judged: max_seconds was reached")
+                break
             for chosen, score in self._ways(key, trials):
                 if best is None or score > best[2]:
                     best = key, chosen, score

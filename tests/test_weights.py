@@ -163,8 +163,8 @@ def test_a_timm_encoder_takes_its_weights() -> None:
     import timm
 
     torch.manual_seed(0)
-    model = timm.create_model("mobilenetv3_small_050")
-    repository = timm.get_pretrained_cfg("mobilenetv3_small_050").hf_hub_id.replace("/", "--")
+    model: Any = timm.create_model("mobilenetv3_small_050")
+    repository = model.pretrained_cfg["hf_hub_id"].replace("/", "--")
     put(f"{repository}-model.safetensors", model.state_dict())
     network = built("smp:Unet/tu-mobilenetv3_small_050")
     assert torch.equal(network.network.encoder.model.conv_stem.weight, model.conv_stem.weight)

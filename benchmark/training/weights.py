@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-from ..download import Patience, accept, fetch
 from ..data import cache_home
+from ..download import Patience, accept, fetch
 from ..errors import UserError
 from ..types import Download
 
