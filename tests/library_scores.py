@@ -17,7 +17,7 @@ from cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling import getIouSc
 from cityscapesscripts.helpers.labels import labels as official_labels
 from monai.metrics.meandice import DiceMetric as MonaiDice
 from monai.metrics.meaniou import MeanIoU as MonaiMeanIoU
-from segmentation_models_pytorch import metrics as smp  # type: ignore[import-untyped]
+from segmentation_models_pytorch import metrics as smp
 from sklearn.metrics import f1_score, jaccard_score
 from torchmetrics.classification import BinaryF1Score, MulticlassJaccardIndex
 from torchmetrics.functional.segmentation import mean_iou

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from segbench.training.config import TrainingConfig
 from segbench.errors import UserError
+from segbench.training.config import TrainingConfig
 from segbench.training.losses import (
     IGNORE,
     balanced_bce,

@@ -28,7 +28,7 @@ from segbench.datasets.voc2012 import VOC2012
 from segbench.presets import resolve
 from segbench.training.augmentation import ViewKey, augment
 from segbench.training.cache import DecodedCache
-from segbench.training.compute import Compute
+from segbench.training.compute import Compute, Stepper
 from segbench.training.config import TrainingConfig
 from segbench.training.loading import PairDataset, PairLoader
 from segbench.training.losses import make_loss
@@ -141,6 +141,7 @@ def _share(info: DatasetInfo, shape: Sequence[int], rounds: int) -> list[str | f
     compute = Compute.choose("cpu", config.precision)
     network, loss = compute.place(build_network(config)).train(), make_loss(config)
     optimizer = torch.optim.AdamW(network.parameters())
+    stepper = Stepper(compute, network, optimizer, config.clip_norm)
     views, steps = [], []
     for turn in range(rounds):
         begun = time.perf_counter()
@@ -150,8 +151,7 @@ def _share(info: DatasetInfo, shape: Sequence[int], rounds: int) -> list[str | f
         optimizer.zero_grad()
         with compute.autocast():
             logits = network(compute.images(made))
-        compute.backward(loss(logits.float(), wanted), network, config.clip_norm)
-        optimizer.step()
+        stepper.step(loss(logits.float(), wanted))
         steps.append(time.perf_counter() - begun)
     return [info.name, 1e3 * min(views), 1e3 * min(steps), min(views) / min(steps)]
 
