@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,9 +26,9 @@ SMALL = "epochs=30 iterations_per_epoch=2 batch_size=2 crop=32 base_channels=4 d
 UNET = ["run", "--dataset", "isbi2012", "--method", "unet", "--device", "cpu", "--set", SMALL]
 
 
-def _start(arguments: list[Any], cwd: Path) -> subprocess.Popen[str]:
+def _start(arguments: list[Any], cwd: Path, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
-    env = {**os.environ, "SEGBENCH_DATA": str(cwd / "data")}
+    env = {**os.environ, "SEGBENCH_DATA": str(cwd / "data"), **environment}
     return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -261,3 +262,42 @@ def test_without_a_gpu_cuda_is_refused(bench: Run, stacks: Path) -> None:
     done = bench("run", "-d", "isbi2012", "-m", "unet", "--root", stacks, "--device", "cuda")
     assert done.returncode == 2
     assert "--device cpu" in done.stderr
+
+
+def test_an_oracle_is_marked_and_beats_what_has_to_guess(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    command = ["run", "-d", "isbi2012", "-m", "kmeans", "--root", stacks, "--set", "max_images=2"]
+    told = printed_json(bench(*command, "--set", "classes=oracle", "--json"))
+    guessed = printed_json(bench(*command, "--json"))
+    assert told["method"]["oracle"]
+    assert not guessed["method"]["oracle"]
+    assert told["scores"]["dice"]["value"] >= guessed["scores"]["dice"]["value"]
+    assert any("upper bound" in warning for warning in told["warnings"])
+    assert told["cost"]["predict_ms_per_image"] is None
+    assert guessed["cost"]["predict_ms_per_image"] > 0
+    page = bench("leaderboard", "runs").stdout
+    assert "an upper bound, which was told the truth" in page
+    assert len([line for line in page.splitlines() if line.startswith("| 1")]) == 1
+    assert bench("verify", tmp_path / "runs" / told["run_id"]).returncode == 0
+
+
+def test_an_oracle_needs_labels(bench: Run, stacks: Path) -> None:
+    command = ["run", "-d", "isbi2012", "-m", "kmeans", "--root", stacks, "--split", "challenge"]
+    done = bench(*command, "--set", "classes=oracle")
+    assert done.returncode == 2
+    assert "needs the truth" in done.stderr
+
+
+def test_processes_of_a_launcher_train_together_and_one_of_them_writes(stacks: Path, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    team = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    command = [*UNET, "--root", stacks, "--set", "epochs=2", "--out", tmp_path / "run"]
+    started = [_start(command, tmp_path, RANK=rank, LOCAL_RANK=rank, **team) for rank in ("0", "1")]
+    said = [process.communicate(timeout=120) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert "v_rand" in said[0][0]
+    assert said[1][0] == ""
+    record = read_record(tmp_path / "run")
+    assert record.complete
+    assert (tmp_path / "run" / "log.txt").read_text().count("epoch 2/2") == 1
