@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
 from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import Picture
+from segbench.pictures import Picture, solved_small
 from segbench.regions import Segmentation
 from segbench.types import Float32, MethodInfo
 
@@ -40,14 +39,7 @@ class ChanVese(ClassicalMethod):
     def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
         """The level set (h, w), its border at 0.5, the part of the brighter mean above."""
         values = picture.smooth(params["channel"], params["sigma"])
-        scale = min(1.0, float(np.sqrt(PIXELS / values.size)))
-        if scale < 1:
-            side = [max(2, round(length * scale)) for length in values.shape]
-            values = np.asarray(cv2.resize(values, side[::-1], interpolation=cv2.INTER_AREA), np.float32)
-        level = _level_set(values, params)
-        if level.shape != picture.shape:
-            level = np.asarray(cv2.resize(level, picture.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        return Segmentation(level)
+        return Segmentation(solved_small(values, PIXELS, lambda small: _level_set(small, params)))
 
 
 def _level_set(values: Float32, params: Mapping[str, Any]) -> Float32:

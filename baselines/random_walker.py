@@ -10,11 +10,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
 from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import Picture
+from segbench.pictures import Picture, solved_small
 from segbench.regions import Segmentation
 from segbench.types import Array, Float32, MethodInfo
 
@@ -42,14 +41,7 @@ class RandomWalker(ClassicalMethod):
     def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
         """Probability (h, w) of meeting a bright seed first."""
         values = picture.smooth(params["channel"], params["sigma"])
-        scale = min(1.0, float(np.sqrt(PIXELS / values.size)))
-        if scale < 1:
-            side = [max(2, round(length * scale)) for length in values.shape]
-            values = np.asarray(cv2.resize(values, side[::-1], interpolation=cv2.INTER_AREA), np.float32)
-        found = _walk(values, params)
-        if found.shape != picture.shape:
-            found = np.asarray(cv2.resize(found, picture.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
-        return Segmentation(found)
+        return Segmentation(solved_small(values, PIXELS, lambda small: _walk(small, params)))
 
 
 def _walk(values: Float32, params: Mapping[str, Any]) -> Float32:

@@ -149,6 +149,16 @@ def blur(values: Float32, sigma: float) -> Float32:
     return np.asarray(cv2.GaussianBlur(values, (size, size), sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
+def solved_small(values: Float32, pixels: int, solve: Callable[[Float32], Float32]) -> Float32:
+    """What `solve` makes of a map (h, w), computed at so many pixels at most and interpolated to (h, w)."""
+    scale = min(1.0, float(np.sqrt(pixels / values.size)))
+    if scale == 1:
+        return solve(values)
+    side = [max(2, round(length * scale)) for length in values.shape]
+    small = np.asarray(cv2.resize(values, side[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(solve(small), values.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
 def gradient(values: Float32) -> Float32:
     """Magnitude of the Sobel gradient, in values per pixel."""
     across = (

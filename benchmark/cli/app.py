@@ -278,8 +278,10 @@ def suite(
     from ..commands.suite import dry_run as do_plan
     from . import suite_output
 
-    where, data = parse_roots(roots or []), None if source is None else source.value
-    request = SuiteRequest(file, out, jobs, resume, any_code, device, where, data, preset)
+    where = parse_roots(roots or [])
+    request = SuiteRequest(
+        file, out, jobs, resume, any_code, device, where, None if source is None else source.value, preset
+    )
     if dry_run:
         suite_output.plan(do_plan(request), json, quiet)
         return

@@ -129,7 +129,7 @@ def dry_run(request: SuiteRequest) -> dict[str, Any]:
     cells = []
     for cell in plan.cells:
         job = _job(cell, request, folder, resume=False, origin=cell.source)
-        entry = {"name": cell.name, "dataset": cell.data, "method": cell.method, "label": cell.label}
+        entry: dict[str, Any] = {"name": cell.name, "dataset": cell.data, "method": cell.method, "label": cell.label}
         entry |= {"preset": cell.preset, "seed": cell.seed, "folds": cell.folds, "train_fraction": cell.train_fraction}
         cells.append({**entry, "limit_minutes": _limit_minutes(cell), "command": shlex.join(["bench", *job.arguments])})
     return {
