@@ -78,7 +78,6 @@ def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
     ends: list[Point] = []
-    # In the order of the last points, so that the labels beside them stand in the order of the colours.
     labels = sorted(dict.fromkeys(row["label"] for row in rows))
     for number, label in enumerate(labels):
         mine = sorted((row for row in rows if row["label"] == label), key=lambda row: row["n_train"])

@@ -181,18 +181,18 @@ def _rows(section: Mapping[str, Any], console: Console) -> None:
     from ..commands.suite_results import number
 
     main = section["main_score"]
-    table = _table("method", "family", "labels", main, "95 % interval", "± seeds", "seeds", "train s", "ms/image")
+    table = _table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for row in section["rows"]:
         score = row["scores"].get(main) or {"value": None, "low": None, "high": None, "std_over_seeds": None}
         known = score["low"] is not None and score["high"] is not None
         table.add_row(
-            _safe(row["label"]),
-            row["family"],
+            f"{_safe(row['label'])} [dim]{row['family']}[/]",
             number(row["n_train"], ".0f"),
             f"[bold]{number(score['value'], '.4f')}[/]",
             f"{score['low']:.4f} – {score['high']:.4f}" if known else UNDEFINED,
-            number(score["std_over_seeds"], ".4f"),
-            str(len(row["seeds"])),
+            f"{number(score['std_over_seeds'], '.4f')} ({len(row['seeds'])})",
             number(row["cost"].get("train_s"), ".1f"),
             number(row["cost"].get("predict_ms_per_image"), ".1f"),
         )

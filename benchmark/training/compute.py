@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,6 +133,22 @@ class Stepper:
         """Until all processes are here."""
         if self._team is not None:
             self._team.wait_for_everyone()
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Algorithms that give the same bits every time, where there are any; slower on a GPU."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    if wanted:
+        # cuBLAS asks for it before its first use.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def _has_native_bf16(device: torch.device) -> bool:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +22,7 @@ from ..errors import UserError
 from ..types import FitContext, Samples
 from .augmentation import DRAWS, ViewKey, augment
 from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint, save_checkpoint
-from .compute import Compute, Stepper
+from .compute import Compute, Stepper, deterministic
 from .config import TrainingConfig
 from .loading import PairLoader, loader
 from .losses import Loss, make_loss
@@ -278,22 +276,6 @@ class _Loop:
             state.score, state.best, state.best_epoch = score, _weights(state.model), state.epoch
         _load(state.model, current)
         return score
-
-
-@contextmanager
-def deterministic(wanted: bool) -> Iterator[None]:
-    """Algorithms that give the same bits every time, where there are any; slower on a GPU."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    if wanted:
-        # cuBLAS asks for it before its first use.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
 
 
 def _finite(loss: torch.Tensor, step: int) -> float:
