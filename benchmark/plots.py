@@ -135,6 +135,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             points.append((x, score["value"], row["label"], color))
         devices = ", ".join(sorted({str(row["cost"].get("device")) for row in rows}))
         axes.set_xscale("log")
+        _plain_ticks(axes)
         axes.set_xlabel(f"{what}, log scale; on {devices})")
         axes.margins(x=0.12, y=0.08)
         if position == 0:
@@ -150,6 +151,17 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     for axes, points in labels:
         _label_points(figure, axes, points)
     return figure
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Write the numbers of a logarithmic axis out; over less than three powers of ten, 2 and 5 too."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axes.get_xlim()
+    few = high / low < 1000
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _label_ends(figure: Figure, axes: Axes, ends: Sequence[Point]) -> None:

@@ -23,6 +23,7 @@ COMMANDS = [
     ["doctor"],
     ["leaderboard"],
     ["explain"],
+    ["suite"],
     ["verify"],
     ["data"],
     ["data", "status"],

@@ -101,6 +101,11 @@ class Watcher:
         table = _table("cell", "state", "time", "result or last line of the log")
         for column in table.columns:
             column.no_wrap, column.overflow = True, "ellipsis"
+        # What is short keeps its place; the rest of the terminal is shared.
+        table.expand = True
+        table.columns[0].ratio = table.columns[3].ratio = 1
+        for column, width in zip(table.columns[1:3], (11, 9), strict=True):
+            column.width = width
         for outcome, text in ended[-LAST:]:
             style = {"done": "green", "failed": "red"}.get(outcome.status, "yellow")
             cells = (_safe(self._cells[outcome.name].short), f"[{style}]{outcome.status}[/]", _time(outcome.seconds))
@@ -188,7 +193,7 @@ def _rows(section: Mapping[str, Any], console: Console) -> None:
         score = row["scores"].get(main) or {"value": None, "low": None, "high": None, "std_over_seeds": None}
         known = score["low"] is not None and score["high"] is not None
         table.add_row(
-            f"{_safe(row['label'])} [dim]{row['family']}[/]",
+            _safe(row["label"]),
             number(row["n_train"], ".0f"),
             f"[bold]{number(score['value'], '.4f')}[/]",
             f"{score['low']:.4f} – {score['high']:.4f}" if known else UNDEFINED,

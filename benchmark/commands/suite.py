@@ -236,8 +236,8 @@ def _jobs(sitting: _Sitting) -> list[Job]:
         origin = sitting.data[cell.data][1].origin
         jobs.append(_job(cell, sitting.request, sitting.folder, resume=place == "unfinished", origin=origin))
         own.command = shlex.join(["bench", *jobs[-1].arguments])
-    if len(jobs) < len(sitting.plan.cells):
-        sitting.reporter.say(", ".join(f"{n} cells {place}" for place, n in counts.items() if n))
+    if sitting.request.resume:
+        sitting.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
     sitting.state.write(sitting.folder)
     return jobs
 
