@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -23,6 +24,13 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SEGBENCH_TEST_DATA") or ROOT.parent / "shared")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores; read when torch is loaded, here and in processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a shell's background job. Processes that tests start would not hear their Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
