@@ -29,6 +29,8 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "segbench",
 }
+PLAIN: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
+"""No word in an SVG file about when and by what it was made."""
 LABEL_SIZE = 9
 LEAST_S = 1e-3
 
@@ -67,7 +69,7 @@ def write_score_against_cost(path: Path, section: Section) -> None:
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE), atomic_path(path) as temporary:
-        score_against_cost(section, section["rows"]).savefig(temporary, format="svg", metadata={"Date": None})
+        score_against_cost(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
 
 
 def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
@@ -304,6 +306,6 @@ def _write(stem: Path, draw: Callable[[], Figure]) -> list[Path]:
         for path in paths:
             kind = path.suffix[1:]
             with atomic_path(path) as temporary:
-                metadata = {"Date": None} if kind == "svg" else {"Software": None}
+                metadata = PLAIN if kind == "svg" else {"Software": None}
                 figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
     return paths
