@@ -6,9 +6,10 @@ import functools
 import io
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
@@ -62,16 +63,24 @@ def read_array(path: Path, page: int | None = None) -> Array:
 
 def read_image(path: Path, page: int | None = None, *, grey: bool = False) -> Uint8:
     """Decode a picture to (H, W) or (H, W, 3) uint8; `grey` turns colour into ITU-R 601 luma."""
-    values = read_array(path, page)
+    values = as_image(read_array(path, page), str(path))
+    return luma(values) if grey else values
+
+
+def as_image(values: Array, where: str) -> Uint8:
+    """Stored values as a picture, (H, W) or (H, W, 3) uint8, without transparency; `where` names the file in errors."""
     if values.dtype != np.uint8:
-        raise UserError(f"{path}: holds {values.dtype} values; an image is expected to hold 8-bit ones")
+        raise UserError(f"{where}: holds {values.dtype} values; an image is expected to hold 8-bit ones")
     if values.ndim == 3 and values.shape[2] == 4:
         values = values[:, :, :3]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
-        raise UserError(f"{path}: is of shape {values.shape}; expected one grey or RGB image")
-    if grey and values.ndim == 3:
-        return np.asarray(Image.fromarray(values).convert("L"))
+        raise UserError(f"{where}: is of shape {values.shape}; expected one grey or RGB image")
     return values
+
+
+def luma(image: Uint8) -> Uint8:
+    """ITU-R 601 luma (H, W) uint8 of a colour image (H, W, 3); a grey one is returned as it is."""
+    return image if image.ndim == 2 else np.asarray(Image.fromarray(image).convert("L"))
 
 
 def binary_mask(values: Array, where: str) -> Uint8:
@@ -89,19 +98,24 @@ def binary_mask(values: Array, where: str) -> Uint8:
     (H, W) uint8 of 0 and 1
     """
     if values.ndim == 3 and values.shape[2] in (3, 4):
-        if not (values[:, :, :1] == values[:, :, 1:3]).all():
+        # Channel by channel is many times quicker than along the last axis.
+        red, green, blue = (np.ascontiguousarray(values[:, :, channel]) for channel in range(3))
+        if not (np.array_equal(red, green) and np.array_equal(red, blue)):
             raise UserError(f"{where}: is a colour image; a mask has equal channels")
-        values = values[:, :, 0]
+        values = red
     if values.ndim != 2:
         raise UserError(f"{where}: is of shape {values.shape}; expected one mask of height x width")
-    found = np.unique(values)
-    if not (np.isin(found, (0, 255)).all() or np.isin(found, (0, 1)).all()):
+    inside = values != 0
+    high = values.max(initial=0)
+    expected = np.count_nonzero(values == high) if high else 0
+    if high not in (0, 1, 255) or np.count_nonzero(inside) != expected:
+        found = np.unique(values)
         listed = ", ".join(f"{v:g}" for v in found[:6].tolist()) + (", …" if len(found) > 6 else "")
         raise UserError(
             f"{where}: holds {counted(len(found), 'different value')} ({listed}); a mask holds 0 and 255 (or 0 and 1) "
             "only. Was it saved as JPEG, resized with interpolation, or is it a probability map?"
         )
-    return (values > 0).astype(np.uint8)
+    return np.asarray(inside.view(np.uint8))
 
 
 def binary_probabilities(values: Array, where: str) -> Prediction:
@@ -116,6 +130,13 @@ def binary_probabilities(values: Array, where: str) -> Prediction:
             raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
         return Prediction(probabilities=values.astype(np.float32))
     raise UserError(f"{where}: holds {values.dtype} values; expected probabilities as float 0..1 or uint8 0..255")
+
+
+def binary_prediction(values: Array, where: str) -> Prediction:
+    """Read a binary image (0 and 255, or 0 and 1), or a probability map as float 0..1; `where` names the file."""
+    if values.dtype.kind == "f":
+        return binary_probabilities(values, where)
+    return Prediction(labels=binary_mask(values, where))
 
 
 def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Prediction:
@@ -197,7 +218,8 @@ def _read_tiff(path: Path, page: int | None) -> Array:
             _check_size(path, int(np.prod(shape[:2] if len(shape) == 2 else shape[-3:])))
             _check_complete(path, tif)
             if page is None or len(shape) == 2:
-                return np.asarray(series.asarray())
+                strips = _lzw_strips(tif) if len(tif.pages) == 1 else None
+                return np.asarray(series.asarray()) if strips is None else strips
             return np.asarray(series.asarray(key=page) if len(series.pages) > 1 else series.asarray()[page])
         _check_complete(path, tif)
         pages = [tif.pages[page]] if page is not None else list(tif.pages)
@@ -207,6 +229,68 @@ def _read_tiff(path: Path, page: int | None) -> Array:
     if len({a.shape for a in arrays}) > 1:
         raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
     return arrays[0] if page is not None else np.stack(arrays)
+
+
+def count_frames(path: Path) -> int:
+    """Number of images in a file: pages of a TIFF, grey or in colour, or entries of a (N, H, W) or (N, H, W, 3) array.
+
+    Raises UserError as `read_array` does.
+    """
+    return sum(1 for _ in _frames(path, decode=False))
+
+
+def read_frames(path: Path) -> Iterator[Array]:
+    """The stored values of each image of a file in turn: opened and checked once, one in memory at a time."""
+    return _frames(path, decode=True)
+
+
+def _frames(path: Path, *, decode: bool) -> Iterator[Array]:
+    """The images of a file; with `decode` false of a TIFF only as many arrays of nothing."""
+    if path.suffix.lower() not in _TIFF:
+        values = read_array(path) if decode or path.suffix.lower() in _ARRAYS else np.empty((0, 0))
+        stacked = values.ndim == 4 or (values.ndim == 3 and values.shape[2] not in (3, 4))
+        yield from values if stacked and path.suffix.lower() in _ARRAYS else (values,)
+        return
+    try:
+        with tifffile.TiffFile(path) as tif:
+            _check_complete(path, tif)
+            if len(tif.pages) == 1 and len(tif.series[0].shape) > len(tif.pages[0].shape):
+                yield from read_array(path)  # one directory stands for all images, as ImageJ writes large stacks
+                return
+            for page in tif.pages:
+                _check_size(path, int(np.prod(page.shape)))
+                values = np.asarray(page.asarray()) if decode else np.empty((0, 0))
+                planar = decode and values.ndim == 3 and page.aspage().planarconfig == 2
+                yield np.moveaxis(values, 0, -1) if planar else values
+    except UserError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _lzw_strips(tif: tifffile.TiffFile) -> Array | None:
+    """The one page of a file whose many small LZW strips take tifffile longer to look after than to decode.
+
+    None for a page of another kind. The decoders are those that tifffile calls.
+    """
+    page = tif.pages[0]
+    if not isinstance(page, tifffile.TiffPage) or page.dtype != np.uint8 or page.is_tiled:
+        return None
+    if page.compression != 5 or page.predictor not in (1, 2) or page.planarconfig != 1:
+        return None
+    if page.fillorder != 1 or page.bitspersample != 8 or len(page.shape) != 2 + (page.samplesperpixel > 1):
+        return None
+    tif.filehandle.seek(0)
+    data = tif.filehandle.read()
+    values = np.empty(page.shape, np.uint8)
+    pixels, size = values.data.cast("B"), page.rowsperstrip * values[0].size
+    for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        strip = pixels[number * size : (number + 1) * size]
+        if len(imagecodecs.lzw_decode(data[offset : offset + count], out=strip)) != len(strip):
+            raise ValueError("a strip holds fewer pixels than its page says")
+    if page.predictor == 2:
+        imagecodecs.delta_decode(values, axis=1, out=values)
+    return values
 
 
 def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -57,10 +58,10 @@ def suite_plots(sections: Sequence[Section], folder: Path) -> list[Path]:
         same = [s for s in sections[:number] if s["dataset"] == section["dataset"]]
         stem = section["dataset"] + (f"-{len(same) + 1}" if same else "")
         if len({row["train_fraction"] for row in rows}) > 1:
-            written += _write(folder / f"learning-curve-{stem}", lambda s=section, r=rows: learning_curve(s, r))  # type: ignore[misc]
+            written += write_figure(folder / f"learning-curve-{stem}", lambda s=section, r=rows: learning_curve(s, r))  # type: ignore[misc]
         whole = _most_labels(rows)
         if len(whole) > 1:
-            written += _write(folder / f"score-cost-{stem}", lambda s=section, r=whole: score_against_cost(s, r))  # type: ignore[misc]
+            written += write_figure(folder / f"score-cost-{stem}", lambda s=section, r=whole: score_against_cost(s, r))  # type: ignore[misc]
     return written
 
 
@@ -172,15 +173,15 @@ def _label_ends(figure: Figure, axes: Axes, ends: Sequence[Point]) -> None:
     figure.draw_without_rendering()
     to_points = 72 / figure.dpi
     heights = [float(axes.transData.transform((x, y))[1]) * to_points for x, y, _, _ in ordered]
-    for (x, y, label, color), height, place in zip(ordered, heights, _spread(heights, LABEL_SIZE * 1.25), strict=True):
+    for (x, y, label, color), height, place in zip(ordered, heights, spread(heights, LABEL_SIZE * 1.25), strict=True):
         offset = (8, place - height)
         axes.annotate(label, (x, y), offset, textcoords="offset points", va="center", fontsize=LABEL_SIZE, color=color)
 
 
-def _spread(centres: Sequence[float], gap: float) -> list[float]:
+def spread(centres: Sequence[float], gap: float) -> list[float]:
     """Centres in rising order, moved as little as is needed to stand `gap` apart.
 
-    >>> _spread([0.0, 1.0, 10.0], 3.0)
+    >>> spread([0.0, 1.0, 10.0], 3.0)
     [-1.0, 2.0, 10.0]
     """
     clusters: list[list[float]] = []
@@ -296,12 +297,14 @@ def _note(figure: Figure, section: Section, text: str) -> None:
     figure.supxlabel(text + over, fontsize=8, color="#555555", x=0.01, ha="left")
 
 
-def _write(stem: Path, draw: Callable[[], Figure]) -> list[Path]:
-    """Draw a figure and write it as SVG and PNG."""
+def write_figure(stem: Path, draw: Callable[[], Figure]) -> list[Path]:
+    """Draw a figure in the house style and write it as SVG and PNG beside each other: `stem`.svg, `stem`.png."""
     import matplotlib as mpl
 
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # A name in a script that the typeface lacks shows as boxes in the PNG file, and is whole in the SVG file.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = draw()
         for path in paths:
             kind = path.suffix[1:]

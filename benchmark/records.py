@@ -124,6 +124,11 @@ class Record(_Model):
     command: str
     warnings: list[str] = Field(default_factory=list)
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """Blocks of metric families that have more to tell than scores, by the family's name."""
+        return {name: block for name, block in (self.model_extra or {}).items() if name in self.metrics}
+
     def to_json(self) -> str:
         """The text of `record.json`."""
         return json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"

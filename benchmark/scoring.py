@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .intervals import resampling_unit, score_intervals
-from .records import Score, defined
+from .records import Record, Score, defined
+from .registry import metrics
 from .statistics import Statistics
-from .types import CategoryMetric, DatasetInfo, Metric
+from .types import CategoryMetric, DatasetInfo, DetailedMetric, Metric
 
 Table = dict[str, dict[str, float | None]]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Every score of every family with its interval, and the tables per class and per category."""
+    """Every score of every family with its interval, the tables per class and per category, and blocks by family."""
 
     scores: dict[str, Score] = field(default_factory=dict)
     per_class: Table = field(default_factory=dict)
     per_category: Table = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Scored:
@@ -44,7 +47,21 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
         _add(result.per_class, metric.per_class(mine, info))
         if isinstance(metric, CategoryMetric):
             _add(result.per_category, metric.per_category(mine, info))
+        if isinstance(metric, DetailedMetric):
+            own = {what.name: result.scores[what.name] for what in metric.scores}
+            result.details[metric.name] = metric.details(
+                mine,
+                info,
+                {name: found.value for name, found in own.items()},
+                {name: (found.low, found.high) for name, found in own.items()},
+            )
     return result
+
+
+def told_in_details(record: Record) -> set[str]:
+    """Names of the scores that a block of their family shows in a table of its own."""
+    known = metrics()
+    return {score.name for name in record.details if name in known for score in known[name].scores}
 
 
 def undefined_scores(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
@@ -67,7 +84,12 @@ def doubtful_intervals(scored: Scored) -> list[str]:
 
 def score_warnings(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
     """What the user should know of the scores: those of these families that are undefined, and doubtful intervals."""
-    found = [f"score {name} is undefined on these samples" for name in undefined_scores(scored, metrics)]
+    found = []
+    for metric in metrics:
+        undefined = undefined_scores(scored, [metric])
+        if undefined:
+            many = "scores {} are" if len(undefined) > 1 else "score {} is"
+            found.append(f"{many.format(', '.join(undefined))} undefined on these samples")
     doubtful = doubtful_intervals(scored)
     if doubtful:
         found.append(

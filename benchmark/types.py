@@ -105,8 +105,8 @@ class DatasetInfo:
     with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
     confidences, `main_score` the score that ranks; `foreground` is the label value of the foreground class of a binary
-    dataset. `stacked` says that predictions are kept as one multi-page TIFF. `pixel_size_um` is (height, width) of one
-    pixel in micrometres.
+    dataset. `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones
+    (ITU-R 601 luma of those that are in colour). `pixel_size_um` is (height, width) of one pixel in micrometres.
     """
 
     name: str
@@ -128,6 +128,7 @@ class DatasetInfo:
     object_metrics: tuple[str, ...] = ()
     foreground: int = 1
     stacked: bool = False
+    grey: bool = False
     pixel_size_um: tuple[float, float] | None = None
     frames_per_second: float | None = None
     synthesizable: bool = False
@@ -411,6 +412,20 @@ class Metric(Protocol):
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
+
+
+@runtime_checkable
+class DetailedMetric(Metric, Protocol):
+    """A metric that has more to tell than scores: a block of its own in the record, under its name."""
+
+    def details(
+        self,
+        statistics: Sequence[Statistic],
+        info: DatasetInfo,
+        scores: Mapping[str, float | None],
+        intervals: Mapping[str, tuple[float | None, float | None]],
+    ) -> dict[str, Any]:
+        """Plain values for JSON, a function of the statistics and of this family's scores with their intervals."""
 
 
 @runtime_checkable

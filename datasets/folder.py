@@ -20,6 +20,7 @@ from segbench.folder_classes import FILE, Classes, parse_classes, parse_text, re
 from segbench.folder_masks import decode_mask, decode_prediction
 from segbench.images import read_array, read_image
 from segbench.matching import files_below
+from segbench.numbering import natural
 from segbench.types import Array, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
@@ -81,7 +82,7 @@ class Folder:
             command = shlex.join(["bench", "data", "describe", "folder", "--root", str(self.root), "--write"])
             raise UserError(f"'{path}' is missing, so the classes are not known. Run '{command}', then read it over.")
         classes = read_classes(path, _own_name(self.root))
-        everything = sorted(images.keys() | masks.keys(), key=_natural)
+        everything = sorted(images.keys() | masks.keys(), key=natural)
         files = {sample_id: (masks if sample_id in masks else images)[sample_id] for sample_id in everything}
         splits, texts = _split(self.root, files, masks.keys())
         info = replace(
@@ -270,11 +271,6 @@ def _places(files: Mapping[str, Path], root: Path) -> dict[str, tuple[str, int]]
 def _folders(path: Path, root: Path) -> tuple[str, ...]:
     """Subfolders of images/ or masks/ that a file lies in."""
     return path.relative_to(root).parent.parts[1:]
-
-
-def _natural(name: str) -> list[str | int]:
-    """Names with numbers in the order of the numbers: frame2 before frame10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def _own_name(root: Path) -> str:

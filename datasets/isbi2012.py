@@ -49,6 +49,7 @@ class ISBI2012:
         metrics=("partition", "binary-overlap"),
         main_score="v_rand",
         stacked=True,
+        grey=True,
         synthesizable=True,
         pixel_size_um=(0.004, 0.004),
         licence="research use; cite the two papers",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from segbench.data import read_all
-from segbench.errors import DamagedDataError
-from segbench.images import IMAGE_SUFFIXES, binary_mask, binary_probabilities, read_array, read_image
+from segbench.images import IMAGE_SUFFIXES, binary_mask, binary_prediction, read_array, read_image
 from segbench.layout import refuse, wrong_name
+from segbench.numbering import last_number, numbered, runs_of_frames
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 View = Literal["ventral", "lateral"]
@@ -27,8 +27,6 @@ SOURCES: tuple[tuple[View, str, str, str, tuple[str, ...]], ...] = (
 )
 PUBLISHED_WITHOUT_MASK = {("lateral", "train"): frozenset({2508})}
 """Frames that the published set has no mask of."""
-NEW_SEQUENCE = 3
-"""So many absent numbers in a row start a new sequence; fewer are missing frames."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,11 @@ class Medaka:
             "test": SplitInfo(550, "per view 150 frames of one video and 5 x 25 frames"),
         },
         default_split="test",
-        metrics=("binary-overlap", "boundary"),
+        metrics=("binary-overlap", "boundary", "cardiac"),
         main_score="dice",
         pixel_size_um=(1.115, 1.115),
         frames_per_second=15.0,
+        grey=True,
         synthesizable=True,
         licence="LGPL-3.0",
         citation="Schutera et al., Zebrafish 16(6):542-545 (2019), doi:10.1089/zeb.2019.1754",
@@ -164,10 +163,10 @@ class Medaka:
         """By sample id, else by the last number in the name with view and section from the names of the folders."""
         if path.stem in ids:
             return path.stem
-        numbers = re.findall(r"\d+", path.stem)
-        if not numbers:
+        number = last_number(path.stem)
+        if number is None:
             return None
-        found = [i for i in ids if int(i.rpartition("-")[2]) == int(numbers[-1])]
+        found = [i for i in ids if int(i.rpartition("-")[2]) == number]
         words = set(re.split(r"[^A-Za-z0-9]+", str(path)))
         for hints in (("ventral", "lateral"), ("N0092", "R0004"), ("train", "test")):
             named = [hint for hint in hints if hint in words]
@@ -180,9 +179,7 @@ class Medaka:
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """A binary image (0 and 255, or 0 and 1), or a probability map as float 0..1."""
-        if values.dtype.kind == "f":
-            return binary_probabilities(values, where)
-        return Prediction(labels=binary_mask(values, where))
+        return binary_prediction(values, where)
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Pairs of mask and image, and every file's decoding, size and mask values."""
@@ -273,23 +270,14 @@ def _section(root: Path, folder: str) -> Path:
 
 def _numbered(folder: Path) -> dict[int, Path]:
     """Image files of a folder by the last number in their names, in ascending order."""
-    found: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        numbers = re.findall(r"\d+", path.stem)
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or not numbers:
-            continue
-        number = int(numbers[-1])
-        if number in found:
-            raise DamagedDataError(f"'{found[number]}' and '{path}' both have the number {number}; keep one of them")
-        found[number] = path
-    return dict(sorted(found.items()))
+    return numbered(folder.iterdir()) if folder.is_dir() else {}
 
 
 def _nameless(folder: Path) -> Iterator[tuple[Path, str]]:
     """Image files of a folder that belong to no frame, and why."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-            if not re.search(r"\d", path.stem):
+            if last_number(path.stem) is None:
                 yield path, "has no number in its name, so it belongs to no frame. Rename it, or take it away."
             elif wrong_name(path.name):
                 yield path, f"{wrong_name(path.name)}. Rename it."
@@ -304,10 +292,8 @@ def _scan(root: Path) -> Iterator[tuple[_Frame, int]]:
     """Every frame that has a mask, with its number, in the order of SOURCES."""
     for view, section, folder, masks, image_folders in SOURCES:
         images = _images(_section(root, folder), image_folders)
-        first = previous = None
-        for number, mask in _numbered(_section(root, folder) / masks).items():
-            if first is None or previous is None or number - previous > NEW_SEQUENCE:
-                first = number
-            previous = number
-            group = f"{view}-{section}-{first:04d}"
-            yield _Frame(view, section, group, number - first, mask, images.get(number)), number
+        mask_files = _numbered(_section(root, folder) / masks)
+        for run in runs_of_frames(mask_files):
+            group = f"{view}-{section}-{run[0]:04d}"
+            for number in run:
+                yield _Frame(view, section, group, number - run[0], mask_files[number], images.get(number)), number

@@ -27,7 +27,7 @@ from segbench.code_version import code_sha256
 from segbench.commands.suite_cells import Control, Job, LocalEngine, Outcome, Work, run_cell, run_cells
 from segbench.commands.suite_results import markdown
 from segbench.errors import UserError
-from segbench.plots import _spread, learning_curve, score_against_cost
+from segbench.plots import spread, learning_curve, score_against_cost
 from segbench.registry import make_dataset
 from segbench.splits import plan_split, take_fraction
 from segbench.suites import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names
@@ -466,6 +466,6 @@ def test_a_learning_curve_has_a_line_for_each_method_over_the_number_of_labels()
 
 @given(st.lists(st.floats(0, 100), max_size=12).map(sorted), st.floats(0.1, 10))
 def test_spread_labels_stay_in_order_and_apart(centres: list[float], gap: float) -> None:
-    moved = _spread(centres, gap)
+    moved = spread(centres, gap)
     assert all(high - low >= gap - 1e-6 for low, high in pairwise(moved))
     assert sum(moved) == pytest.approx(sum(centres), abs=1e-6)

@@ -107,7 +107,8 @@ def silhouette(mask: Array) -> Silhouette:
     found = cv2.moments(box, binaryImage=True)
     area, sum_y, sum_x, sum_yy, sum_xx, sum_xy = (int(found[k]) for k in ("m00", "m01", "m10", "m02", "m20", "m11"))
     return Silhouette(
-        *mask.shape,
+        height=mask.shape[0],
+        width=mask.shape[1],
         area=area,
         sum_y=sum_y + top * area,
         sum_x=sum_x + left * area,
@@ -180,4 +181,4 @@ def cleaned(mask: Array) -> Array:
     largest = (labels == 1 + int(np.argmax(sizes[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
     outlines, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(largest, outlines, -1, 1, cv2.FILLED)
-    return largest.astype(bool)
+    return np.asarray(largest, bool)

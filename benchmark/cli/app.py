@@ -221,6 +221,88 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command(
+    epilog="Examples: bench predict runs/medaka-unet-1a2b3c4d heart.avi --out heart-masks; "
+    "bench predict runs/isbi2012-unet-1a2b3c4d volume.tif --out cells --batch 2; "
+    "bench predict runs/voc2012-fpn-1a2b3c4d photographs/ --out labels --resume"
+)
+def predict(
+    run: RunFolder,
+    input_: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="A folder of images, an image, a TIFF stack or a video (AVI, MP4, …)."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="A new folder for the predictions and predict.json.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Frames given to the method at once.")] = 8,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Of a cross-validation: whose method, from 1. [default: the first]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the frames that are written already.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Segment new images, stacks or videos with a trained run: one PNG of label values for each frame.
+
+    Binary datasets give 0 and 255. A TIFF stack given to a run on a stack (isbi2012) gives one TIFF of probabilities.
+    """
+    from ..commands.predict import PredictRequest
+    from ..commands.predict import predict as do_predict
+
+    request = PredictRequest(run, input_, out, device, batch, fold, resume)
+    with output.interruptible(f"; go on with: {request.command()} --resume"):
+        made = do_predict(request, output.reporter(quiet))
+    output.predicted(made, json)
+
+
+@app.command(
+    epilog="Examples: bench cardiac masks/ --out heart; bench cardiac video.avi --run runs/medaka-unet-1a2b3c4d; "
+    "bench cardiac predicted/ --truth masks/"
+)
+def cardiac(
+    input_: Annotated[
+        Path, typer.Argument(metavar="MASKS|VIDEO", help="Masks (folder, TIFF stack, run), or with --run a video.")
+    ],
+    run: Annotated[Path | None, typer.Option("--run", help="A trained run that segments the video or images.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="True masks, to judge by.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second. [default: the video's, else 15]")] = None,
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option(help="Side of a pixel in µm. [default: 1.115, scaled where frames are not 480 x 640]"),
+    ] = None,
+    prominence: Annotated[
+        float, typer.Option(help="How far an extremum stands out, part of the range of areas.")
+    ] = 0.2,
+    distance: Annotated[int, typer.Option(help="Least number of frames between two like extrema.")] = 4,
+    clean: Annotated[
+        bool | None,
+        typer.Option("--clean/--no-clean", help="Largest piece, holes filled. [default: with --run alone]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for tables and plots. [default: none; cardiac/<video> with --run]"),
+    ] = None,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Plots and overlay video in that folder.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps, for --run.")] = "auto",
+    fold: Annotated[int | None, typer.Option(min=1, help="Of a cross-validation: whose method, from 1.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Heart rate, shortening and ejection fraction of beating hearts, beat by beat, with plots.
+
+    With --truth also the errors, held against the 5-12 % range of human annotators.
+    """
+    from ..cardiac.beats import Detection
+    from ..commands.cardiac import CardiacRequest
+    from ..commands.cardiac import cardiac as do_cardiac
+
+    detection = Detection(prominence, distance)
+    request = CardiacRequest(input_, run, truth, fps, pixel_size_um, detection, clean, out, plots, device, fold)
+    with output.interruptible("; the same command goes on where it stopped"):
+        found = do_cardiac(request, output.reporter(quiet))
+    output.cardiac(found, json)
+
+
 @app.command(epilog="Example: bench leaderboard runs --out leaderboards")
 def leaderboard(
     runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of them. [default: runs]")] = None,

@@ -104,6 +104,10 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))
+    if (block := result.details.get("cardiac")) is not None:
+        from . import cardiac_output
+
+        cardiac_output.agreement(console, block, {name: vars(score) for name, score in result.scores.items()})
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
             for table in _class_tables(what, rows):
@@ -122,6 +126,34 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
         )
     console.print(f"run folder: {_safe(str(folder))}", soft_wrap=True)
+
+
+def predicted(made: dict[str, Any], as_json: bool) -> None:
+    """What was segmented, and where it lies."""
+    if as_json:
+        document(made)
+        return
+    each = "" if made["ms_per_frame"] is None else f", {made['ms_per_frame']:.1f} ms each"
+    frames = counted(made["input"]["frames"], "frame")
+    print(f"{printable(made['output']['folder'])}: {frames} of {printable(made['input']['path'])}{each}")
+
+
+def cardiac(found: dict[str, Any], as_json: bool) -> None:
+    """Beats of every sequence, and what they are worth."""
+    from . import cardiac_output
+
+    if as_json:
+        document(found)
+        return
+    console = _stdout()
+    cardiac_output.sequences(console, found)
+    cardiac_output.summary(console, found)
+    if "agreement" in found:
+        console.print()
+        cardiac_output.agreement(console, found, found["scores"])
+    files = found.get("files", [])
+    if files:
+        console.print(f"{counted(len(files), 'file')} in {_safe(str(Path(files[-1]).parent))}", soft_wrap=True)
 
 
 def status(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
@@ -246,8 +278,13 @@ def made(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
 
 
 def _score_table(result: Record) -> Table:
+    from ..scoring import told_in_details
+
+    elsewhere = told_in_details(result)
     table = _table("score", "value", "95 % interval", "unit")
     for name, score in result.scores.items():
+        if name in elsewhere:
+            continue
         mark = "[bold]" if name == result.main_score else ""
         table.add_row(f"{mark}{name}", f"{mark}{_value(score.value)}", _interval(score), score.unit)
     return table

@@ -145,6 +145,7 @@ def _measure(
         environment=Environment(**describe()),
         command=request.command(),
         warnings=list(reporter.warnings),
+        **scored.details,
     )
     with records.locked(folder, run_id):
         if request.save_predictions:

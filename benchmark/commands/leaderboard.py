@@ -13,7 +13,9 @@ from ..definitions import recorded_info
 from ..files import write_text
 from ..records import RECORD, Record, Score, read_record
 from ..registry import dataset_class, metrics
+from ..scoring import told_in_details
 from ..types import UserError
+from .cardiac_board import heart_section
 from .front_page import escape, findings, title
 
 UNDEFINED = "–"
@@ -176,7 +178,7 @@ def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
     )
     if synthetic:
         text += " Made by segbench, not real images: these rows are never ranked beside real ones."
-    return [title, "", text, "", _table(rows), ""]
+    return [title, "", text, "", _table(rows), "", *heart_section(_ranked(rows))]
 
 
 def _resampled(rows: Sequence[Record]) -> str:
@@ -191,6 +193,7 @@ def _table(rows: Sequence[Record]) -> str:
     own = _official(rows[0])
     added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
     added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
+    added |= told_in_details(rows[0])
     names = [main, *(name for name in rows[0].scores if name != main and name not in added)]
     body = []
     for rank, record in _ranked(rows):

@@ -247,6 +247,7 @@ def _first_record(job: _Job, run_id: str, identity: dict[str, Any]) -> Record:
             options=job.options,
             folds=request.folds,
             **definition_of(job.dataset),
+            **_image_form(job),
         ),
         method=MethodBlock(
             name=method.name,
@@ -265,6 +266,14 @@ def _first_record(job: _Job, run_id: str, identity: dict[str, Any]) -> Record:
         command=request.command(),
         warnings=[*job.reporter.warnings, UNFINISHED],
     )
+
+
+def _image_form(job: _Job) -> dict[str, Any]:
+    """What `bench predict` compares new images with: shape of the first training image, where there is one."""
+    fold = job.folds[0]
+    ids = fold.train or fold.evaluate
+    image = job.dataset.load(ids[0], ("image",)).image if ids else None
+    return {} if image is None else {"image_shape": list(image.shape)}
 
 
 def _fit_and_measure(job: _Job) -> Statistics:
@@ -377,6 +386,7 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
             "scores": scored.scores,
             "per_class": scored.per_class,
             "per_category": scored.per_category,
+            **scored.details,
             "cost": Cost(
                 train_s=round(job.train_s, 3),
                 **vars(job.latency or Latency()),

@@ -117,6 +117,7 @@ def _stored(run: StoredRun) -> list[Check]:
         *_scores(record, scored),
         _table("per_class", record.per_class, scored.per_class),
         _table("per_category", record.per_category, scored.per_category),
+        *(Check(name, record.details.get(name) == block, "the block") for name, block in scored.details.items()),
     ]
 
 

@@ -27,7 +27,7 @@ _CHOLESKY = np.array(
 # Centre (x, y) of the ventricle and angle of its long axis (degrees, image coordinates): mean and spread.
 _PLACE = {
     "lateral": ((341.6, 34.0), (237.7, 31.0), (168.0, 11.0)),
-    "ventral": ((262.0, 30.0), (264.0, 20.0), (114.0, 9.0)),
+    "ventral": ((250.0, 38.0), (258.0, 24.0), (114.0, 12.0)),
 }
 # Frames per beat; with the limits a film stays between 75 and 106 beats per minute.
 _PERIOD = {"lateral": (10.1, 0.7), "ventral": (9.6, 0.6)}
@@ -169,10 +169,10 @@ def draw_heart(rng: np.random.Generator, view: str, n_frames: int) -> Heart:
     above = np.radians(-75.0 + 30.0 * (rng.random() - 0.5))
     dents = [(above, 0.3 * rng.random(), 0.35 + 0.2 * rng.random())]
     if view == "ventral":
-        dents = [(above, 0.1 + 0.15 * rng.random(), 0.35), (above + np.pi, 0.05 + 0.15 * rng.random(), 0.35)]
+        dents = [(above, 0.1 + 0.3 * rng.random(), 0.35), (above + np.pi, 0.05 + 0.3 * rng.random(), 0.35)]
     limits = [(2.6, 8.0)] * 4 + [(50.0, 160.0)] * 2 + [(3.0, 9.0)]
     wobbles = tuple(Wobble.draw(rng, *pair) for pair in limits)
-    mirrored = view == "ventral" and rng.random() < 0.2
+    mirrored = view == "ventral" and rng.random() < 0.08
     bend = 0.12 * float(normal(rng, 1)[0])
     return Heart(view, mirrored, knots, log_axes, place, slopes, shape, systolic, bend, np.array(dents), wobbles)
 

@@ -1,0 +1,132 @@
+"""The numbers of beating hearts at the terminal: per sequence, and against truth and human annotators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import counted, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+UNDEFINED = "–"
+_STYLES = {
+    "better than human": "bold green",
+    "within the human range": "green",
+    "worse than human": "bold red",
+    "undecided": "yellow",
+}
+_NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "ejection fraction"}
+
+
+def sequences(console: Console, block: Mapping[str, Any]) -> None:
+    """One line for each sequence, then the flags that need a word."""
+    table = _table("sequence", "frames", "beats", "beats/min", "EF %", "FS minor %", "FS major %", "notes")
+    for found in block["sequences"]:
+        table.add_row(
+            printable(found["name"]),
+            f"{found['n_frames']}" + (f" (-{len(found['missing'])})" if found["missing"] else ""),
+            str(len(found["beats"])),
+            _number(found["heart_rate_bpm"], ".1f"),
+            *(_spread(found[name], 100, ".0f") for name in ("ef", "fs_minor", "fs_major")),
+            ", ".join(flag.replace("_", " ") for flag in found["flags"]) or UNDEFINED,
+        )
+    console.print(table)
+    _notes(console, block)
+
+
+def summary(console: Console, block: Mapping[str, Any]) -> None:
+    """Over all sequences and beats: mean and standard deviation."""
+    found = block["summary"]
+    console.print(
+        f"{counted(found['n_beats'], 'beat')} in {counted(found['n_sequences'], 'sequence')}: "
+        f"{_spread(found['heart_rate_bpm'], 1, '.1f')} beats/min, EF {_spread(found['ef'], 100, '.1f')} %, "
+        f"FS minor {_spread(found['fs_minor'], 100, '.1f')} %, FS major {_spread(found['fs_major'], 100, '.1f')} %, "
+        f"stroke volume {_spread(found['stroke_volume_nl'], 1, '.3g')} nL",
+        soft_wrap=True,
+    )
+
+
+def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+    """Errors against truth with the verdicts; `scores` are values with intervals by the names of the family."""
+    found = block["agreement"]
+    low, high = found["human_range_pp"]
+    console.print(
+        f"[bold]heart[/]: {found['n_matched_beats']} of {counted(found['n_true_beats'], 'true beat')} found"
+        f"{_percent(scores['beat_detection_rate'])}, {found['n_predicted_beats'] - found['n_matched_beats']} predicted "
+        f"without a true one, {counted(len(block['sequences']), 'sequence')}"
+    )
+    human = f"human {low:g}–{high:g} pp"
+    table = _table("error per beat", "pp", "95 % interval", "relative", human)
+    for name, what in _NAMES.items():
+        error = scores[f"{name}_error_pp"]
+        verdict = found["verdicts"].get(name, {}).get("verdict")
+        table.add_row(
+            what,
+            _number(error["value"], ".2f"),
+            _interval(error, ".2f"),
+            _number(scores[f"{name}_error_relative"]["value"], ".1%"),
+            f"[{_STYLES[verdict]}]{verdict}[/]" if verdict else UNDEFINED,
+        )
+    rate = scores["heart_rate_error_bpm"]
+    table.add_row(
+        "heart rate, beats/min",
+        _number(rate["value"], ".2f"),
+        _interval(rate, ".2f"),
+        _number(scores["heart_rate_error_relative"]["value"], ".1%"),
+        UNDEFINED,
+    )
+    console.print(table)
+    frames = [
+        f"{name} off by {error['mean']:.2f} frames (at most {error['max']})"
+        for name, error in found["frame_error"].items()
+        if error
+    ]
+    if frames:
+        console.print(", ".join(frames))
+
+
+def _notes(console: Console, block: Mapping[str, Any]) -> None:
+    from ..cardiac.beats import SEQUENCE_FLAGS
+    from ..cardiac.geometry import FLAGS
+
+    summary = block["summary"]
+    for flag, count in summary["flagged_frames"].items():
+        console.print(f"{counted(count, 'frame')} flagged '{flag}': {FLAGS[flag]}", soft_wrap=True)
+    for flag, count in summary["flagged_sequences"].items():
+        name = flag.replace("_", " ")
+        console.print(f"{counted(count, 'sequence')} flagged '{name}': {SEQUENCE_FLAGS[flag]}", soft_wrap=True)
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        outer = name in (columns[0], columns[-1])
+        table.add_column(name, justify="left" if outer else "right", no_wrap=name != columns[-1])
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)
+
+
+def _spread(found: Mapping[str, Any], factor: float, form: str) -> str:
+    if found["mean"] is None:
+        return UNDEFINED
+    std = "" if found["std"] is None else f" ± {factor * found['std']:{form}}"
+    return f"{factor * found['mean']:{form}}{std}"
+
+
+def _interval(score: Mapping[str, Any], form: str) -> str:
+    if score["low"] is None or score["high"] is None:
+        return UNDEFINED
+    return f"{score['low']:{form}} – {score['high']:{form}}"
+
+
+def _percent(score: Mapping[str, Any]) -> str:
+    return "" if score["value"] is None else f" ({score['value']:.0%})"

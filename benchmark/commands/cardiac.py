@@ -1,0 +1,323 @@
+"""`bench cardiac`: the numbers of a beating heart from masks, or from a video and a trained run."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cardiac.agreement import NAMES, Agreement
+from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
+from ..cardiac.geometry import Silhouette, cleaned, silhouette
+from ..cardiac.report import beat_rows, cardiac_json, frame_rows
+from ..cardiac.sequences import MaskSequence, find_sequences
+from ..definitions import recorded_info
+from ..errors import counted
+from ..files import atomic_path, write_text
+from ..frames import Frames, open_frames
+from ..metrics.cardiac import Cardiac, statistic_of
+from ..records import read_record
+from ..registry import dataset_class
+from ..reporting import Reporter
+from ..scoring import score
+from ..statistics import Statistics
+from ..types import Array, DatasetInfo, Statistic, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FPS = 15.0
+"""Frames per second of HeartSeg, taken where neither the user nor a video says otherwise."""
+
+RESULT, MASKS = "cardiac.json", "masks"
+_FILES = frozenset({RESULT, MASKS, "frames.csv", "frames.parquet", "beats.csv", "beats.parquet"})
+
+
+@dataclass(frozen=True)
+class CardiacRequest:
+    """What the user asked for, as on the command line."""
+
+    input: Path
+    run: Path | None = None
+    truth: Path | None = None
+    fps: float | None = None
+    pixel_size_um: float | None = None
+    detection: Detection = field(default_factory=Detection)
+    clean: bool | None = None
+    out: Path | None = None
+    plots: bool = True
+    device: str = "auto"
+    fold: int | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files go: what the user named; for a video one named after it."""
+        if self.out is not None or self.run is None:
+            return self.out
+        return Path("cardiac") / self.input.stem
+
+    def command(self) -> str:
+        """The command line that does it again."""
+        words = ["bench", "cardiac", str(self.input)]
+        for name in ("run", "truth", "fps", "pixel_size_um", "out", "fold"):
+            value = getattr(self, name)
+            if value is not None:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [] if self.device == "auto" else ["--device", self.device]
+        for name in ("prominence", "distance"):
+            value = getattr(self.detection, name)
+            words += [] if value == getattr(Detection(), name) else [f"--{name}", str(value)]
+        words += [] if self.clean is None else ["--clean" if self.clean else "--no-clean"]
+        words += [] if self.plots else ["--no-plots"]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What was read: sequences of masks, those of the truth by the same names, and pictures, where there are any."""
+
+    masks: Mapping[str, MaskSequence]
+    truths: Mapping[str, MaskSequence]
+    frames: Frames | None
+    fps: float
+    clean: bool
+
+    def mask(self, name: str) -> Iterator[Array]:
+        """The masks of a sequence, one by one."""
+        return (cleaned(mask) if self.clean else mask for mask in self.masks[name])
+
+
+def cardiac(request: CardiacRequest, reporter: Reporter) -> dict[str, Any]:
+    """Do what `bench cardiac` says: the block of `--json`, with `files` that were written.
+
+    Raises
+    ------
+    UserError
+        For masks, videos, runs or settings that cannot be used.
+    """
+    folder = request.folder
+    if folder is not None:
+        _refuse_foreign(folder)
+    sides = _read(request, reporter)
+    with reporter.progress("measuring masks") as update:
+        total = sum(map(len, sides.masks.values()))
+        measured = _measured({name: sides.mask(name) for name in sides.masks}, sides.masks, total, update)
+    pixel_size = None if request.pixel_size_um is None else (request.pixel_size_um, request.pixel_size_um)
+    rows = [(name, number, mask) for name, found in measured.items() for number, mask in found.items()]
+    hearts = [beats_of(track, request.detection) for track in tracks(rows, sides.fps, pixel_size)]
+    document = cardiac_json(hearts)
+    agreement = None
+    if sides.truths:
+        agreement = _held_against_truth(request, sides, measured, reporter, document)
+    document = {"command": request.command(), "input": str(request.input), **document}
+    if folder is not None:
+        with reporter.progress("writing tables and plots"):
+            document["files"] = [str(path) for path in _write(request, folder, sides, hearts, agreement, document)]
+    return document
+
+
+def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
+    frames = None
+    if request.run is not None:
+        frames = open_frames(request.input)
+        found = _segmented(request, reporter)
+    else:
+        found = find_sequences(request.input)
+    masks = {sequence.name: sequence for sequence in found}
+    fps = request.fps or (frames.fps if frames is not None else None)
+    if fps is None:
+        fps = FPS
+        reporter.say(f"frames per second: {fps:g}, those of HeartSeg; give your own with --fps")
+    if not 0 < fps < math.inf:
+        raise UserError(f"--fps is a positive number of frames per second, found {fps:g}")
+    clean = request.run is not None if request.clean is None else request.clean
+    if clean:
+        reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
+    truths = {} if request.truth is None else _named_alike(masks, find_sequences(request.truth), request, reporter)
+    return _Sides(masks, truths, frames, fps, clean)
+
+
+def _segmented(request: CardiacRequest, reporter: Reporter) -> list[MaskSequence]:
+    """Segment the input with the run; the masks are kept, so an interrupted run goes on with --resume."""
+    from .predict import PredictRequest, predict
+
+    assert request.run is not None
+    assert request.folder is not None
+    info = recorded_info(read_record(request.run).dataset)
+    if info.task != "binary":
+        raise UserError(f"'{request.run}' segments {info.name} into {len(info.classes)} classes; a heart needs masks")
+    out = request.folder / MASKS
+    predict(PredictRequest(request.run, request.input, out, request.device, fold=request.fold, resume=True), reporter)
+    found = find_sequences(out)
+    stem = request.input.stem
+    # A video with a long gap is several sequences.
+    names = [stem] if len(found) == 1 else [f"{stem}-{sequence.first_frame:06d}" for sequence in found]
+    return [replace(sequence, name=name) for sequence, name in zip(found, names, strict=True)]
+
+
+def _named_alike(
+    masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence], request: CardiacRequest, reporter: Reporter
+) -> dict[str, MaskSequence]:
+    """True sequences by the names of the predicted ones: by name, else by the file numbers that both have.
+
+    Raises UserError where a true sequence has no frame in common with any predicted one.
+    """
+    found: dict[str, MaskSequence] = {}
+    for truth in truths:
+        common = {name: len(set(sequence.numbers) & set(truth.numbers)) for name, sequence in masks.items()}
+        free = {name: count for name, count in common.items() if count and name not in found}
+        name = truth.name if free.get(truth.name) else max(free, key=lambda n: free[n], default=None)
+        if name is None:
+            reporter.warn(f"true sequence '{truth.name}' has no frame in common with the masks: left out")
+            continue
+        found[name] = truth
+    if not found:
+        raise UserError(
+            f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired by "
+            "the last number in their names, pages of a stack by their place."
+        )
+    unjudged = [name for name in masks if name not in found]
+    if unjudged:
+        reporter.warn(f"no truth for {counted(len(unjudged), 'sequence')}, first: {unjudged[0]}")
+    return found
+
+
+def _measured(
+    masks: Mapping[str, Iterable[Array]],
+    sequences: Mapping[str, MaskSequence],
+    total: int,
+    update: Callable[[int, int, str], None],
+) -> dict[str, dict[int, Silhouette]]:
+    """Silhouettes by sequence and file number."""
+    found: dict[str, dict[int, Silhouette]] = {}
+    done = 0
+    for name, each in masks.items():
+        found[name] = {}
+        for number, mask in zip(sequences[name].numbers, each, strict=True):
+            found[name][number] = silhouette(mask)
+            done += 1
+            update(done, total, "")
+    return found
+
+
+def _held_against_truth(
+    request: CardiacRequest,
+    sides: _Sides,
+    measured: Mapping[str, Mapping[int, Silhouette]],
+    reporter: Reporter,
+    document: dict[str, Any],
+) -> Agreement:
+    """Add `truth`, `agreement` and `scores` to the document; a true frame without a mask counts as an empty one."""
+    metric = Cardiac(request.detection)
+    statistics: list[Statistic] = []
+    absent = 0
+    for name, sequence in sides.truths.items():
+        for number, mask in zip(sequence.numbers, sequence, strict=True):
+            true = silhouette(mask)
+            predicted = measured[name].get(number)
+            absent += predicted is None
+            nothing = Silhouette(true.height, true.width, *[0] * 9)
+            statistics.append(statistic_of(name, number, number - sequence.first_frame, true, predicted or nothing))
+    if absent:
+        reporter.warn(f"{counted(absent, 'true frame')} without a mask: taken as empty")
+    info = _info(request, sides.fps)
+    scored = score(Statistics(statistics), [metric], info)
+    document |= scored.details[metric.name]
+    document["scores"] = {name: found.model_dump(mode="json") for name, found in scored.scores.items()}
+    return metric.agreement(Statistics(statistics).of(metric.name), info)
+
+
+def _info(request: CardiacRequest, fps: float) -> DatasetInfo:
+    info = replace(dataset_class("medaka").info, frames_per_second=fps)
+    size = request.pixel_size_um
+    return info if size is None else replace(info, pixel_size_um=(size, size))
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """A folder is ours when it is empty or holds our result, or masks that were begun."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is a file; --out names a folder")
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if names and not names & {RESULT, MASKS}:
+        raise UserError(f"'{folder}' holds '{min(names)}' and no result of 'bench cardiac'; choose another with --out")
+
+
+def _write(
+    request: CardiacRequest,
+    folder: Path,
+    sides: _Sides,
+    hearts: Sequence[Heartbeat],
+    agreement: Agreement | None,
+    document: Mapping[str, Any],
+) -> list[Path]:
+    """Tables of frames and beats, plots, and last the result, which marks the folder as complete."""
+    written: list[Path] = []
+    for name, rows in (("frames", frame_rows(hearts)), ("beats", beat_rows(hearts))):
+        written += _write_table(folder / name, rows)
+    if request.plots:
+        written += _plots(folder, sides, hearts, agreement)
+    write_text(folder / RESULT, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    return [*written, folder / RESULT]
+
+
+def _write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
+    """The same table as CSV and as Parquet."""
+    import pandas as pd
+
+    table: pd.DataFrame = pd.DataFrame(list(rows))
+    csv, parquet = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
+    write_text(csv, table.to_csv(index=False))
+    with atomic_path(parquet) as temporary:
+        table.to_parquet(temporary, index=False)
+    return [csv, parquet]
+
+
+def _plots(folder: Path, sides: _Sides, hearts: Sequence[Heartbeat], agreement: Agreement | None) -> list[Path]:
+    from ..cardiac.plots import write_cardiac_plots
+
+    truths = {} if agreement is None else {heart.track.name: heart for heart in agreement.truths}
+    written = write_cardiac_plots(folder / "plots", hearts, [truths.get(heart.track.name) for heart in hearts])
+    if agreement is not None:
+        written += _agreement_plots(folder / "plots", agreement)
+    if sides.frames is not None and len(hearts) == 1:
+        written += _pictures(folder, sides, sides.frames, hearts[0], truths)
+    return written
+
+
+def _agreement_plots(folder: Path, agreement: Agreement) -> list[Path]:
+    """Bland and Altman's plot of each measure and of the heart rate."""
+    from ..cardiac.agreement_plots import bland_altman
+    from ..plots import write_figure
+
+    groups = [agreement.truths[pair.sequence].track.name for pair in agreement.pairs]
+    written = []
+    for measure, name in NAMES.items():
+        sides = [[100 * getattr(beat, measure) for beat in beats] for beats in agreement.matched]
+        written += write_figure(
+            folder / f"bland-altman-{measure.replace('_', '-')}",
+            lambda s=sides, n=name: bland_altman(*s, n, "%", groups),  # type: ignore[misc]
+        )
+    return written
+
+
+def _pictures(
+    folder: Path, sides: _Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat]
+) -> list[Path]:
+    """The film strip of the middle beat and the overlay video."""
+    from ..cardiac.overlay import film_strip, write_overlay_video
+    from ..plots import write_figure
+
+    name = heart.track.name
+    written = []
+    if heart.beats:
+        beat = heart.beats[len(heart.beats) // 2]
+        written += write_figure(
+            folder / "plots" / "film-strip", lambda: film_strip(frames, sides.mask(name), heart, beat)
+        )
+    video = folder / "overlay.mp4"
+    write_overlay_video(video, frames, sides.mask(name), heart, truth=truths.get(name))
+    return [*written, video]

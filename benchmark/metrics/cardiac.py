@@ -1,0 +1,181 @@
+"""Cardiac family: heart rate, fractional shortening and ejection fraction of a beating heart, against human annotators.
+
+Per frame the integer sums over the coordinates of the true and the predicted mask are kept; beats, rates and errors are
+functions of these. Definitions: `segbench.cardiac.geometry`, `.beats`, `.agreement`.
+
+Reference: Schutera et al., Zebrafish 16(6):542-545 (2019).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..cardiac.agreement import Agreement, Table
+from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
+from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
+from ..cardiac.report import Interval, agreement_json, cardiac_json, sequence_json
+from ..types import DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
+from .checks import binary_labels, check_labels, true_labels
+from .counting import joint_counts
+from .sums import weighted_sums
+
+_FIELDS = tuple(item.name for item in fields(Silhouette))
+_ERROR: Any = {"low": 0.0, "high": math.inf, "higher_is_better": False}
+
+Values = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Cardiac:
+    """Errors of heart rate, shortening and ejection fraction per beat, and how many beats were found.
+
+    Every error is the mean of absolute errors: of rates over the sequences in which both sides have one, of all else
+    over the true beats that were found. `*_pp` are percentage points, `*_relative` parts of the true value. An interval
+    draws whole sequences where there are at least 5, else beats (by their diastolic frame).
+    """
+
+    detection: Detection = field(default_factory=Detection)
+
+    name: ClassVar[str] = "cardiac"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "heart rate, fractional shortening and ejection fraction against the human 5-12 % range"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("heart_rate_error_bpm", "mean absolute error of the heart rate of a sequence", "beats/min", **_ERROR),
+        ScoreInfo("heart_rate_error_relative", "the same as a part of the true rate", **_ERROR),
+        ScoreInfo("fs_minor_error_pp", "error per beat of the fractional shortening, minor axis", "pp", **_ERROR),
+        ScoreInfo("fs_major_error_pp", "error per beat of the fractional shortening, major axis", "pp", **_ERROR),
+        ScoreInfo("fs_minor_error_relative", "the same as a part of the true value, minor axis", **_ERROR),
+        ScoreInfo("fs_major_error_relative", "the same as a part of the true value, major axis", **_ERROR),
+        ScoreInfo("ef_error_pp", "error per beat of the ejection fraction", "pp", **_ERROR),
+        ScoreInfo("ef_error_relative", "the same as a part of the true value", **_ERROR),
+        ScoreInfo("beat_detection_rate", "part of the true beats that were found"),
+        ScoreInfo("beat_precision", "part of the predicted beats that are true ones"),
+        ScoreInfo("beat_frame_error", "error of the frames of diastole and systole", "frames", **_ERROR),
+    )
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = dict.fromkeys(("side", *_FIELDS), "int64")
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    releases_gil: ClassVar[bool] = True
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """Two rows, truth (side 0) and prediction (side 1): the integers of `segbench.cardiac.geometry.Silhouette`.
+
+        Raises
+        ------
+        UserError
+            For a label value that the dataset does not know.
+        """
+        truth, predicted = true_labels(sample), binary_labels(sample, prediction)
+        check_labels(sample.id, *joint_counts(truth, predicted)[:2], info)
+        sides = (silhouette(labels == info.foreground) for labels in (truth, predicted))
+        return _statistic(sample.id, sample.group, sample.index, *sides)
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores; NaN where there is nothing to take a mean of."""
+        one = np.ones((1, len(statistics)), np.int64)
+        return {name: float(values[0]) for name, values in self.resample(statistics, info, one).items()}
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """Scores of B samples drawn with (B, n) weights: a beat weighs what its diastolic frame weighs.
+
+        A heart rate weighs what its sequence's first frame weighs.
+        """
+        agreement = self.agreement(statistics, info)
+        return _means(agreement.table, _Weights(agreement, statistics, weights))
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """There is one heart."""
+        del statistics, info
+        return {}
+
+    def details(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, scores: Values, intervals: Mapping[str, Interval]
+    ) -> dict[str, Any]:
+        """The block `cardiac` of a record: every predicted sequence, the true ones, errors and verdicts."""
+        agreement = self.agreement(statistics, info)
+        return {
+            **cardiac_json(agreement.predictions, micrometres=False),
+            "truth": [sequence_json(heart, frames=False) for heart in agreement.truths],
+            "agreement": agreement_json(agreement, scores, intervals),
+        }
+
+    def agreement(self, statistics: Sequence[Statistic], info: DatasetInfo) -> Agreement:
+        """True and predicted beats of every sequence, in the order of the sequences' names."""
+        truths, predictions = (self._heartbeats(statistics, info, side) for side in (0, 1))
+        return Agreement(tuple(truths), tuple(predictions))
+
+    def _heartbeats(self, statistics: Sequence[Statistic], info: DatasetInfo, side: int) -> list[Heartbeat]:
+        if info.frames_per_second is None:
+            raise UserError(f"metric cardiac needs videos; {info.name} has no number of frames per second")
+        offsets = _offsets(statistics)
+        rows = [(s.group, s.index + offsets[s.group], _mask(s, side)) for s in statistics]
+        found = tracks(rows, info.frames_per_second, _pixel_size(info))
+        return [beats_of(track, self.detection) for track in sorted(found, key=lambda track: track.name)]
+
+
+def statistic_of(group: str, number: int, index: int, truth: Silhouette, predicted: Silhouette) -> Statistic:
+    """The statistic of one frame that is no sample of a dataset, from its file number and its place in the sequence."""
+    return _statistic(f"{group}-{number:06d}", group, index, truth, predicted)
+
+
+def _statistic(sample_id: str, group: str, index: int, truth: Silhouette, predicted: Silhouette) -> Statistic:
+    rows = [astuple(truth), astuple(predicted)]
+    columns = {name: np.array([row[k] for row in rows], np.int64) for k, name in enumerate(_FIELDS)}
+    return Statistic(Cardiac.name, sample_id, group, index, {"side": np.array([0, 1], np.int64), **columns})
+
+
+class _Weights:
+    """Turns weights of samples into those of the rows of a table."""
+
+    def __init__(self, agreement: Agreement, statistics: Sequence[Statistic], weights: Int64) -> None:
+        number = {heart.track.name: place for place, heart in enumerate(agreement.truths)}
+        first = {heart.track.name: heart.track.first_frame for heart in agreement.truths}
+        offsets = _offsets(statistics)
+        slots = (s.index + offsets[s.group] - first[s.group] for s in statistics)
+        self._column = {(number[s.group], slot): k for k, (s, slot) in enumerate(zip(statistics, slots, strict=True))}
+        self._weights = weights
+
+    def mean(self, rows: Int64, values: Float64) -> Float64:
+        """Weighted mean (B,) of the rows (sequence, frame) whose value is defined; NaN where they weigh nothing."""
+        kept = ~np.isnan(values)
+        if not kept.any():
+            return np.full(len(self._weights), np.nan)
+        drawn = self._weights[:, [self._column[int(sequence), int(frame)] for sequence, frame in rows[kept]]]
+        total = drawn.sum(axis=1, dtype=np.float64)
+        sums = weighted_sums(drawn, values[kept])
+        means: Float64 = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+        return means
+
+
+def _means(table: Table, weights: _Weights) -> dict[str, Float64]:
+    scores = {name: weights.mean(table.rates[0], values) for name, values in table.rates[1].items()}
+    scores |= {name: weights.mean(table.pairs[0], values) for name, values in table.pairs[1].items()}
+    scores["beat_detection_rate"] = weights.mean(*table.true_beats)
+    scores["beat_precision"] = weights.mean(*table.predicted_beats)
+    return {what.name: scores[what.name] for what in Cardiac.scores}
+
+
+def _mask(statistic: Statistic, side: int) -> Silhouette:
+    row = int(np.flatnonzero(statistic.columns["side"] == side)[0])
+    return Silhouette(*(int(statistic.columns[name][row]) for name in _FIELDS))
+
+
+def _offsets(statistics: Sequence[Statistic]) -> dict[str, int]:
+    """The file number of each sequence's place 0: the number at the end of an id less its place; 0 without numbers."""
+    found: dict[str, int] = {}
+    for statistic in statistics:
+        digits = re.search(r"(\d+)$", statistic.sample_id)
+        found.setdefault(statistic.group, int(digits.group()) - statistic.index if digits else 0)
+    return found
+
+
+def _pixel_size(info: DatasetInfo) -> tuple[float, float] | None:
+    """None where it is HeartSeg's, which is scaled when frames were resized; (1, 1) where it is unknown."""
+    if info.pixel_size_um == (PIXEL_SIZE_UM, PIXEL_SIZE_UM):
+        return None
+    return info.pixel_size_um or (1.0, 1.0)
