@@ -20,8 +20,8 @@ from .types import UserError
 
 SCHEMA_VERSION = 1
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
-PREDICTIONS, CHECKPOINT, LOCK = "predictions", "checkpoint", ".lock"
-OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, LOCK})
+PREDICTIONS, CHECKPOINT, PLOTS, LOCK = "predictions", "checkpoint", "plots", ".lock"
+OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
 
 
 class _Model(BaseModel):

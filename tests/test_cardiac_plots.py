@@ -162,7 +162,7 @@ def test_hearts_with_little_to_show(tmp_path: Path, masks: list[Bool | None]) ->
     found = heart(masks)
     assert ("no beat found" in svg(lambda: area_curve(found, found))) == (not found.beats)
     assert "single beats" in svg(lambda: volume_loop(found, found))
-    assert len(write_cardiac_plots(tmp_path / "plots", [found])) == 2
+    assert len(write_cardiac_plots(tmp_path / "plots", [found])) == 4
     frames = list(video_frames(None, present(masks), found))
     assert len(frames) == len(masks)
 
@@ -172,7 +172,9 @@ def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path)
     truths = [None, heart(beating(), "second")]
     written = write_cardiac_plots(tmp_path / "a", hearts, truths)
     assert [path.name for path in written] == [
-        f"{stem}.{kind}" for stem in ("area-curves-1", "area-first", "area-second") for kind in ("svg", "png")
+        f"{stem}.{kind}"
+        for stem in ("area-curves-1", "area-first", "loop-first", "area-second", "loop-second")
+        for kind in ("svg", "png")
     ]
     again = write_cardiac_plots(tmp_path / "b", hearts, truths)
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
@@ -185,11 +187,11 @@ def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path)
 
 def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "PAGE", (1, 2))
-    written = write_cardiac_plots(tmp_path, [heart(beating(6))] * 3)
+    written = write_cardiac_plots(tmp_path, [heart(beating(6))] * 3, each=False)
     pages = [path for path in written if path.stem.startswith("area-curves")]
     assert [path.name for path in pages[::2]] == ["area-curves-1.svg", "area-curves-2.svg"]
     assert [texts(path).count("no heart rate") for path in pages[::2]] == [2, 1]
-    assert len({path.name for path in written}) == 2 * (2 + 3)
+    assert len({path.name for path in written}) == 2 * 2
     assert not write_cardiac_plots(tmp_path / "none", [])
 
 
@@ -197,7 +199,7 @@ def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_hostile_names_stay_in_the_folder_and_in_the_picture(tmp_path: Path) -> None:
     folder = tmp_path / "plots"
     written = write_cardiac_plots(folder, [heart(beating(14), name) for name in HOSTILE])
-    assert len({path.name.casefold() for path in written}) == len(written) == 2 * (len(HOSTILE) + 1)
+    assert len({path.name.casefold() for path in written}) == len(written) == 2 * (2 * len(HOSTILE) + 1)
     assert sorted(tmp_path.iterdir()) == [folder]
     for path in written:
         assert path.resolve().parent == folder.resolve()

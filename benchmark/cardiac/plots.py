@@ -49,15 +49,21 @@ FLAG_WORDS = {"components": "in pieces", "holes": "with holes", "border": "cut b
 
 
 def write_cardiac_plots(
-    folder: Path, heartbeats: Sequence[Heartbeat], truths: Sequence[Heartbeat | None] | None = None
+    folder: Path,
+    heartbeats: Sequence[Heartbeat],
+    truths: Sequence[Heartbeat | None] | None = None,
+    *,
+    each: bool = True,
 ) -> list[Path]:
-    """Write an area curve for every sequence, and pages with all of them (`area-curves-1`) where there are several.
+    """Write the area curve and volume loop of every sequence, and pages with all curves where there are several.
 
     Parameters
     ----------
     folder : Path
     heartbeats, truths : sequences of Heartbeat
         Truths in the same order, None where there is none.
+    each : bool
+        False writes the pages alone (`area-curves-1`), which is quicker.
 
     Returns
     -------
@@ -66,13 +72,16 @@ def write_cardiac_plots(
     """
     sides = list(zip(heartbeats, truths if truths is not None else [None] * len(heartbeats), strict=True))
     written = []
-    if len(sides) > 1:
+    if len(sides) > 1 or not each:
         per_page = PAGE[0] * PAGE[1]
         for number, start in enumerate(range(0, len(sides), per_page), 1):
             page = sides[start : start + per_page]
             written += write_figure(folder / f"area-curves-{number}", lambda p=page: small_multiples(p))  # type: ignore[misc]
+    if not each:
+        return written
     for stem, (heartbeat, truth) in zip(file_stems([h.track.name for h in heartbeats]), sides, strict=True):
         written += write_figure(folder / f"area-{stem}", lambda h=heartbeat, t=truth: area_curve(h, t))  # type: ignore[misc]
+        written += write_figure(folder / f"loop-{stem}", lambda h=heartbeat, t=truth: volume_loop(h, t))  # type: ignore[misc]
     return written
 
 

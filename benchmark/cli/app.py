@@ -274,6 +274,10 @@ def cardiac(
         float, typer.Option(help="How far an extremum stands out, part of the range of areas.")
     ] = 0.2,
     distance: Annotated[int, typer.Option(help="Least number of frames between two like extrema.")] = 4,
+    smoothing: Annotated[
+        int | None,
+        typer.Option(help="Times the areas are smoothed before extrema are looked for. [default: 0; 1 with --run]"),
+    ] = None,
     clean: Annotated[
         bool | None,
         typer.Option("--clean/--no-clean", help="Largest piece, holes filled. [default: with --run alone]"),
@@ -296,7 +300,7 @@ def cardiac(
     from ..commands.cardiac import CardiacRequest
     from ..commands.cardiac import cardiac as do_cardiac
 
-    detection = Detection(prominence, distance)
+    detection = Detection(prominence, distance, (0 if run is None else 1) if smoothing is None else smoothing)
     request = CardiacRequest(input_, run, truth, fps, pixel_size_um, detection, clean, out, plots, device, fold)
     with output.interruptible("; the same command goes on where it stopped"):
         found = do_cardiac(request, output.reporter(quiet))

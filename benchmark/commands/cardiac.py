@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cardiac.agreement import NAMES, Agreement
+from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import Silhouette, cleaned, silhouette
+from ..cardiac.plots import write_cardiac_plots
 from ..cardiac.report import beat_rows, cardiac_json, frame_rows
 from ..cardiac.sequences import MaskSequence, find_sequences
 from ..definitions import recorded_info
@@ -26,6 +27,7 @@ from ..reporting import Reporter
 from ..scoring import score
 from ..statistics import Statistics
 from ..types import Array, DatasetInfo, Statistic, UserError
+from .cardiac_plots import write_agreement_plots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +70,7 @@ class CardiacRequest:
             if value is not None:
                 words += [f"--{name.replace('_', '-')}", str(value)]
         words += [] if self.device == "auto" else ["--device", self.device]
-        for name in ("prominence", "distance"):
+        for name in ("prominence", "distance", "smoothing"):
             value = getattr(self.detection, name)
             words += [] if value == getattr(Detection(), name) else [f"--{name}", str(value)]
         words += [] if self.clean is None else ["--clean" if self.clean else "--no-clean"]
@@ -232,7 +234,7 @@ def _held_against_truth(
 
 
 def _info(request: CardiacRequest, fps: float) -> DatasetInfo:
-    info = replace(dataset_class("medaka").info, frames_per_second=fps)
+    info: DatasetInfo = replace(dataset_class("medaka").info, frames_per_second=fps)
     size = request.pixel_size_um
     return info if size is None else replace(info, pixel_size_um=(size, size))
 
@@ -277,30 +279,12 @@ def _write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
 
 
 def _plots(folder: Path, sides: _Sides, hearts: Sequence[Heartbeat], agreement: Agreement | None) -> list[Path]:
-    from ..cardiac.plots import write_cardiac_plots
-
     truths = {} if agreement is None else {heart.track.name: heart for heart in agreement.truths}
     written = write_cardiac_plots(folder / "plots", hearts, [truths.get(heart.track.name) for heart in hearts])
     if agreement is not None:
-        written += _agreement_plots(folder / "plots", agreement)
+        written += write_agreement_plots(folder / "plots", agreement)
     if sides.frames is not None and len(hearts) == 1:
         written += _pictures(folder, sides, sides.frames, hearts[0], truths)
-    return written
-
-
-def _agreement_plots(folder: Path, agreement: Agreement) -> list[Path]:
-    """Bland and Altman's plot of each measure and of the heart rate."""
-    from ..cardiac.agreement_plots import bland_altman
-    from ..plots import write_figure
-
-    groups = [agreement.truths[pair.sequence].track.name for pair in agreement.pairs]
-    written = []
-    for measure, name in NAMES.items():
-        sides = [[100 * getattr(beat, measure) for beat in beats] for beats in agreement.matched]
-        written += write_figure(
-            folder / f"bland-altman-{measure.replace('_', '-')}",
-            lambda s=sides, n=name: bland_altman(*s, n, "%", groups),  # type: ignore[misc]
-        )
     return written
 
 

@@ -34,6 +34,7 @@ from ..scoring import Scored, score, score_warnings
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
 from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, OracleMethod, Prediction, Samples, UserError
+from .cardiac_plots import write_run_plots
 from .common import note_size, open_dataset, without_defaults
 from .run_request import RunRequest as RunRequest
 
@@ -222,7 +223,7 @@ def _continue_or_clear(job: _Job, earlier: Record | None) -> None:
         reporter.say(f"replacing the {'earlier' if earlier.complete else 'interrupted'} run in {folder}")
     for name in (records.STATISTICS, records.LOG, records.CONFIG):
         (folder / name).unlink(missing_ok=True)
-    for name in (records.PREDICTIONS, records.CHECKPOINT):
+    for name in (records.PREDICTIONS, records.CHECKPOINT, records.PLOTS):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
 
@@ -398,5 +399,6 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
             "warnings": list(job.reporter.warnings),
         }
     )
+    write_run_plots(job.folder / records.PLOTS, statistics, metrics, info)
     records.write_record(job.folder, finished)
     return finished

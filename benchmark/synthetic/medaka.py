@@ -55,7 +55,7 @@ class Plan:
         return tuple(view for view, _ in self.train_sequences)
 
 
-# Many animals, filmed for half a beat each: a network lacks variety between animals first, not between frames.
+# Many animals, filmed for less than half a beat each: a network lacks variety between animals first, not between frames.
 SMALL = Plan((("lateral", 80), ("ventral", 80)), (("lateral", 4), ("ventral", 4)))
 FULL = Plan((("lateral", 24), ("ventral", 29)), (("lateral", 21), ("ventral", 25)))
 
@@ -108,8 +108,9 @@ def _of_view(plan: Plan, view: str) -> Iterator[Sequence]:
 
 
 def _first_frames(count: int, frames: int) -> list[int]:
-    """First numbers of consecutive sequences, about 210 apart and uneven as in the real data."""
-    return [index * max(210, frames + 20) + 7 * (index * 5 % 3) for index in range(count)]
+    """First numbers of consecutive sequences: uneven and about 210 apart as in the real data, of four digits."""
+    apart = max(frames + 20, min(210, 9900 // max(count, 1)))
+    return [index * apart + 7 * (index * 5 % 3) for index in range(count)]
 
 
 def synthesize(
