@@ -137,7 +137,9 @@ def write_video(path: Path, frames: Iterable[Uint8], fps: float) -> None:
                 assert isinstance(added, av.VideoStream)
                 stream = added
                 stream.height, stream.width = (side + side % 2 for side in frame.shape[:2])
-                stream.pix_fmt, stream.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
+                stream.pix_fmt = "yuv420p"
+                # More threads do not always give the same bytes for the same frames.
+                stream.options = {"crf": "20", "preset": "veryfast", "x264-params": "threads=1"}
             if frame.shape != shape:
                 raise ValueError(f"frames of shapes {shape} and {frame.shape} in one video")
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
