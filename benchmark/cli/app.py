@@ -289,6 +289,9 @@ def cardiac(
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Plots and overlay video in that folder.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps, for --run.")] = "auto",
     fold: Annotated[int | None, typer.Option(min=1, help="Of a cross-validation: whose method, from 1.")] = None,
+    propagation: Annotated[
+        bool, typer.Option("--propagation", help="Change the true masks on purpose: which Dice is needed?")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -301,10 +304,38 @@ def cardiac(
     from ..commands.cardiac import cardiac as do_cardiac
 
     detection = Detection(prominence, distance, (0 if run is None else 1) if smoothing is None else smoothing)
-    request = CardiacRequest(input_, run, truth, fps, pixel_size_um, detection, clean, out, plots, device, fold)
+    request = CardiacRequest(
+        input_, run, truth, fps, pixel_size_um, detection, clean, out, plots, device, fold, propagation
+    )
     with output.interruptible("; the same command goes on where it stopped"):
         found = do_cardiac(request, output.reporter(quiet))
     output.cardiac(found, json)
+
+
+@app.command(
+    epilog="Examples: bench compare runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b; "
+    "bench compare runs --metric v_info --json"
+)
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more, or folders of them.")],
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Name of the score. [default: the dataset's main score]")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Say how many labels each method needs for this score (several fractions).")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap samples and permutations.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Which run is better, by how much, and could it be chance? Paired statistics of runs on the same samples."""
+    from ..commands.compare import CompareRequest
+    from ..commands.compare import compare as do_compare
+
+    with output.interruptible():
+        found = do_compare(CompareRequest(tuple(runs), metric, target, resamples, seed), output.reporter(quiet))
+    output.comparison(found, json)
 
 
 @app.command(epilog="Example: bench leaderboard runs --out leaderboards")

@@ -23,7 +23,7 @@ _NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "eje
 
 def sequences(console: Console, block: Mapping[str, Any]) -> None:
     """One line for each sequence, then the flags that need a word."""
-    table = _table("sequence", "frames", "beats", "beats/min", "EF %", "FS minor %", "FS major %", "notes")
+    table = _table("sequence", "frames", "beats", "beats/min", "EF %", "FS minor", "FS major", "notes")
     for found in block["sequences"]:
         table.add_row(
             printable(found["name"]),
@@ -86,6 +86,21 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
     ]
     if frames:
         console.print(", ".join(frames))
+
+
+def propagation(console: Console, block: Mapping[str, Any]) -> None:
+    """Error of each measure by kind and strength of change, then which Dice is needed."""
+    table = _table("change", "px", "Dice", "FS minor", "FS major", "EF", "beats found")
+    for row in block["rows"]:
+        errors = (
+            f"{_number(row[f'{name}_error_pp'], '.1f')} ({_number(row[f'{name}_bias_pp'], '+.1f')})" for name in _NAMES
+        )
+        found = _number(row["beat_detection_rate"], ".0%")
+        table.add_row(row["kind"], str(row["radius_px"]), _number(row["dice"], ".3f"), *errors, found)
+    console.print("[bold]masks changed on purpose[/]: mean absolute error per beat (bias), percentage points")
+    console.print(table)
+    for line in block["answer"]:
+        console.print(line, soft_wrap=True)
 
 
 def _notes(console: Console, block: Mapping[str, Any]) -> None:

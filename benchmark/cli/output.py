@@ -151,9 +151,22 @@ def cardiac(found: dict[str, Any], as_json: bool) -> None:
     if "agreement" in found:
         console.print()
         cardiac_output.agreement(console, found, found["scores"])
+    if "propagation" in found:
+        console.print()
+        cardiac_output.propagation(console, found["propagation"])
     files = found.get("files", [])
     if files:
         console.print(f"{counted(len(files), 'file')} in {_safe(str(Path(files[-1]).parent))}", soft_wrap=True)
+
+
+def comparison(found: dict[str, Any], as_json: bool) -> None:
+    """Ranks, differences, families and costs."""
+    from . import compare_output
+
+    if as_json:
+        document(found)
+        return
+    compare_output.show(_stdout(), found)
 
 
 def status(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
