@@ -30,6 +30,8 @@ _CHUNK = 8_000_000
 _EXACT = 12
 """With at most so many samples or groups every one of the 2^n permutations is tried."""
 
+_BLOCKS = 200
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -181,6 +183,28 @@ class Paired:
         if self.units <= _EXACT:
             return extreme / total if total else float("nan")
         return (1 + extreme) / (1 + total)
+
+    def noise(self, a: int, b: int) -> tuple[float, int]:
+        """Standard error of the difference of two runs by the jackknife, and its degrees of freedom.
+
+        Each unit (or block of units, of at most 200) is left out in turn. NaN and 0 with fewer than two units.
+
+        References
+        ----------
+        Efron & Tibshirani (1993), chapter 11.
+        """
+        member, units = _members(self.groups)
+        blocks = min(len(units), _BLOCKS)
+        if blocks < 2:
+            return float("nan"), 0
+        block = (np.arange(len(units)) * blocks // len(units))[member]
+        without = (block[None, :] != np.arange(blocks)[:, None]).astype(np.int64)
+        one, other = (self.metric.resample(self.runs[k], self.info, without)[self.score.name] for k in (a, b))
+        left = one - other
+        left = left[~np.isnan(left)]
+        if left.size < 2:
+            return float("nan"), 0
+        return float(np.sqrt((left.size - 1) / left.size * np.sum((left - left.mean()) ** 2))), left.size - 1
 
     def rank_intervals(self, differences: Sequence[Difference]) -> list[tuple[int, int]]:
         """First and last rank that each run may have: those that it differs from significantly stand apart.

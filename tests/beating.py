@@ -18,7 +18,7 @@ Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 HARMONICS = 12
-SHAPE = (120, 160)
+SHAPE = (180, 240)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Plan:
     noise_px: float = 0.0
     drift_px: float = 0.0
     missing: float = 0.0
-    major_px: float = 64.0
+    major_px: float = 100.0
     aspect: float = 0.65
     major_share: float = 0.3
 
@@ -128,7 +128,7 @@ class BeatingHeart:
         )
 
     def masks(self) -> Iterator[Bool]:
-        """One mask (120, 160) for each frame that is there."""
+        """One mask (180, 240) for each frame that is there."""
         random = np.random.default_rng([self.plan.seed, 4])
         turn, heading = random.random(2) * 2 * np.pi
         middle, times = np.array(SHAPE) / 2 + random.random(2), np.array(self.frames, float)
@@ -148,13 +148,12 @@ def _drawn(axes: Float, noise: NDArray[np.complex128], centre: Float, turn: floa
     u = (c * x[None, :] + s * y[:, None]) / axes[0]
     v = (c * y[:, None] - s * x[None, :]) / axes[1]
     squared = u * u + v * v
-    inside = squared < (1 - reach) ** 2 if reach < 1 else np.zeros(squared.shape, bool)
+    inside = squared < max(1 - reach, 0) ** 2
     # Only near the outline does its noise decide.
     near = np.nonzero((squared < (1 + reach) ** 2) & ~inside)
     rho = np.sqrt(squared[near])
     wave = (u[near] + 1j * v[near]) / np.maximum(rho, 1e-12)
-    powers = wave[None, :] ** np.arange(noise.size)[:, None]
-    inside[near] = rho < 1 + (noise @ powers).real
+    inside[near] = rho < 1 + np.polyval(noise[::-1], wave).real
     mask[low[0] : high[0], low[1] : high[1]] = inside
     return mask
 
@@ -189,3 +188,17 @@ def shortening(sizes: Sequence[float], smaller: Sequence[float]) -> dict[str, fl
     """FS of both axes, fractional area change and EF between two rows of area, major and minor axis."""
     area, major, minor = (1 - small / large for large, small in zip(sizes, smaller, strict=True))
     return {"fs_minor": minor, "fs_major": major, "fac": area, "ef": 1 - (1 - minor) ** 2 * (1 - major)}
+
+
+def true_rate_bpm(heart: BeatingHeart, diastoles: Sequence[int], systoles: Sequence[int]) -> float:
+    """The rate over all true intervals between the first and the last found extremum of each kind.
+
+    Fails where an extremum between them was left out, or one was found that is none.
+    """
+    span, beats = 0.0, 0
+    for found, true in ((diastoles, heart.diastoles), (systoles, heart.systoles)):
+        nearest = [int(np.argmin(np.abs(true - frame))) for frame in found]
+        assert nearest == list(range(nearest[0], nearest[-1] + 1)), f"seed {heart.plan.seed}: {found}, true {true}"
+        span += float(true[nearest[-1]] - true[nearest[0]])
+        beats += nearest[-1] - nearest[0]
+    return 60 * heart.plan.fps * beats / span

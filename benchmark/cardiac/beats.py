@@ -333,9 +333,20 @@ def _peaks(frames: Int64, values: Float64, detection: Detection) -> tuple[int, .
         looked_at = np.convolve(np.pad(looked_at, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
     prominence = detection.prominence * np.ptp(looked_at)
     found, _ = find_peaks(looked_at, prominence=prominence, distance=detection.distance)
+    found = _told_apart(looked_at, found.tolist(), prominence)
     if detection.smoothing:
         found = [_highest_beside(values, int(place)) for place in found]
     return tuple(sorted({int(frames[place]) for place in found}))
+
+
+def _told_apart(values: Float64, peaks: Sequence[int], prominence: float) -> list[int]:
+    """Peaks without the second of two equally high ones that only noise parts: these do not limit each other."""
+    kept: list[int] = []
+    for peak in peaks:
+        if kept and min(values[kept[-1]], values[peak]) - values[kept[-1] : peak].min() < prominence:
+            continue
+        kept.append(peak)
+    return kept
 
 
 def _highest_beside(values: Float64, place: int) -> int:

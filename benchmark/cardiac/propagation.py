@@ -58,7 +58,7 @@ def changed_masks(mask: Array, seed: tuple[int, ...], radii: Sequence[int] = RAD
     whole = np.asarray(mask != 0)
     box = _box(whole, 4 * max(radii) + 2)
     inside = np.ascontiguousarray(whole[box])
-    depth, distance = _distances(inside, whole.shape, box)
+    depth, distance = _distance(~inside), _distance(inside)
     field = _smooth_field(inside, seed)
     # An outline runs half way between the last pixel inside and the first outside of it.
     signed = np.where(inside, depth - 0.5, 0.5 - distance)
@@ -69,7 +69,7 @@ def changed_masks(mask: Array, seed: tuple[int, ...], radii: Sequence[int] = RAD
     }
     for kind, do in change.items():
         for radius in radii:
-            found = do(radius) if inside.any() else inside
+            found = do(radius)
             placed = np.zeros(whole.shape, np.uint8)
             placed[box] = found
             yield Changed(kind, radius, silhouette(placed), int(np.count_nonzero(found & inside)))
@@ -133,7 +133,7 @@ def seed_of(name: str, number: int) -> tuple[int, int]:
 
 
 def _box(mask: Bool, margin: int) -> tuple[slice, slice]:
-    """The mask's box with a margin, within the picture; a pixel for an empty mask."""
+    """The mask's box with a margin, within the picture; one pixel for an empty mask."""
     left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
     if not wide:
         return slice(0, 1), slice(0, 1)
@@ -143,24 +143,19 @@ def _box(mask: Bool, margin: int) -> tuple[slice, slice]:
     )
 
 
-def _distances(inside: Bool, shape: tuple[int, ...], box: tuple[slice, slice]) -> tuple[Float64, Float64]:
-    """Of each pixel the distance to the nearest one outside of the mask, and to the nearest inside; 0 on its own side.
-
-    What lies beyond the edge of the picture is unknown: it erodes nothing.
-    """
-    del shape, box
-    values = np.ascontiguousarray(inside).view(np.uint8)
-    depth, distance = (
-        cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
-        for side in (values, 1 - values)
-    )
-    return depth, distance
+def _distance(sources: Bool) -> Float64:
+    """Of each pixel the distance to the nearest of these pixels, 0 on them; infinite where there are none."""
+    if not sources.any():
+        return np.full(sources.shape, np.inf)
+    others = np.ascontiguousarray(~sources).view(np.uint8)
+    return cv2.distanceTransform(others, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
 
 
 def _smooth_field(inside: Bool, seed: tuple[int, ...]) -> Float64:
-    """A smooth random field of mean 0 and variance 1 over many seeds."""
+    """A smooth random field over the picture, of mean 0 and variance 1."""
     area = int(np.count_nonzero(inside))
     sigma = max(SMOOTHNESS * float(np.sqrt(4 * area / np.pi)), 0.5)
+    kernel = cv2.getGaussianKernel(2 * int(np.ceil(3 * sigma)) + 1, sigma, cv2.CV_64F)
     noise = np.random.default_rng(seed).standard_normal(inside.shape)
-    ...
-    return noise
+    smooth = cv2.sepFilter2D(noise, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(smooth / float((kernel**2).sum()), np.float64)

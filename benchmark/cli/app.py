@@ -338,6 +338,36 @@ def compare(
     output.comparison(found, json)
 
 
+@app.command(
+    epilog="Examples: bench check --baseline leaderboards/baseline --runs runs; "
+    "bench check --baseline leaderboards/baseline --update"
+)
+def check(
+    baseline: Annotated[Path, typer.Option("--baseline", help="Committed run folders to hold the runs against.")],
+    runs: Annotated[Path, typer.Option("--runs", help="The runs to check.")] = Path("runs"),
+    tolerance: Annotated[float, typer.Option(help="A smaller loss never fails, in the score's unit.")] = 0.005,
+    slowdown: Annotated[
+        float | None, typer.Option(help="Also fail where fitting or predicting takes so many times as long.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="The score. [default: the main score]")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Make the runs the new baseline instead.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Append a markdown summary, as $GITHUB_STEP_SUMMARY.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Did my method get worse? Exit status 1 where a loss is larger than the tolerance and than the noise."""
+    from ..commands.check import CheckRequest
+    from ..commands.check import check as do_check
+
+    request = CheckRequest(baseline, runs, tolerance, slowdown, update, junit, summary, metric)
+    with output.interruptible():
+        found = do_check(request, output.reporter(quiet))
+    output.checked(found, json)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: bench leaderboard runs --out leaderboards")
 def leaderboard(
     runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of them. [default: runs]")] = None,

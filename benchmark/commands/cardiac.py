@@ -54,6 +54,7 @@ class CardiacRequest:
     plots: bool = True
     device: str = "auto"
     fold: int | None = None
+    propagation: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -74,6 +75,7 @@ class CardiacRequest:
             value = getattr(self.detection, name)
             words += [] if value == getattr(Detection(), name) else [f"--{name}", str(value)]
         words += [] if self.clean is None else ["--clean" if self.clean else "--no-clean"]
+        words += ["--propagation"] if self.propagation else []
         words += [] if self.plots else ["--no-plots"]
         return shlex.join(words)
 
@@ -104,6 +106,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> dict[str, Any]:
     folder = request.folder
     if folder is not None:
         _refuse_foreign(folder)
+    if request.propagation and request.run is not None and request.truth is None:
+        raise UserError("--propagation changes true masks: give masks without --run, or the true ones with --truth")
     sides = _read(request, reporter)
     with reporter.progress("measuring masks") as update:
         total = sum(map(len, sides.masks.values()))
@@ -115,6 +119,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> dict[str, Any]:
     agreement = None
     if sides.truths:
         agreement = _held_against_truth(request, sides, measured, reporter, document)
+    if request.propagation:
+        document["propagation"] = _propagated(request, sides, reporter)
     document = {"command": request.command(), "input": str(request.input), **document}
     if folder is not None:
         with reporter.progress("writing tables and plots"):
@@ -233,6 +239,16 @@ def _held_against_truth(
     return metric.agreement(Statistics(statistics).of(metric.name), info)
 
 
+def _propagated(request: CardiacRequest, sides: _Sides, reporter: Reporter) -> dict[str, Any]:
+    """What changes of the true masks do to the beats; without a truth the masks themselves are taken for true."""
+    from .cardiac_propagation import propagation
+
+    sequences = sides.truths or sides.masks
+    masks: Mapping[str, Iterable[Array]] = sides.truths or {name: sides.mask(name) for name in sides.masks}
+    with reporter.progress("changing masks") as update:
+        return propagation(masks, sequences, Cardiac(request.detection), _info(request, sides.fps), update)
+
+
 def _info(request: CardiacRequest, fps: float) -> DatasetInfo:
     info: DatasetInfo = replace(dataset_class("medaka").info, frames_per_second=fps)
     size = request.pixel_size_um
@@ -262,6 +278,8 @@ def _write(
         written += _write_table(folder / name, rows)
     if request.plots:
         written += _plots(folder, sides, hearts, agreement)
+    if request.propagation:
+        written += _write_propagation(request, folder, document["propagation"]["rows"])
     write_text(folder / RESULT, json.dumps(document, indent=2, allow_nan=False) + "\n")
     return [*written, folder / RESULT]
 
@@ -276,6 +294,17 @@ def _write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
     with atomic_path(parquet) as temporary:
         table.to_parquet(temporary, index=False)
     return [csv, parquet]
+
+
+def _write_propagation(request: CardiacRequest, folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
+    """Error against Dice as a table and as a plot."""
+    from ..cardiac.agreement_plots import propagation
+    from ..plots import write_figure
+
+    written = _write_table(folder / "propagation", rows)
+    if request.plots:
+        written += write_figure(folder / "plots" / "propagation", lambda: propagation(rows))
+    return written
 
 
 def _plots(folder: Path, sides: _Sides, hearts: Sequence[Heartbeat], agreement: Agreement | None) -> list[Path]:

@@ -44,7 +44,7 @@ def compare(request: CompareRequest, reporter: Reporter) -> dict[str, Any]:
     for run in runs:
         if not run.record.complete:
             reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.n} samples")
-    _refuse_incomparable([run.record for run in runs])
+    refuse_incomparable([run.record for run in runs])
     metric, score = _score(runs[0], request.score)
     for run in runs:
         if score.name not in run.record.scores:
@@ -81,7 +81,8 @@ def _open(paths: Sequence[Path]) -> list[StoredRun]:
     return list(runs.values())
 
 
-def _refuse_incomparable(records: Sequence[Record]) -> None:
+def refuse_incomparable(records: Sequence[Record]) -> None:
+    """Raise UserError, with the reason, where records were not scored on the same data in the same way."""
     first = Comparable.of(records[0])
     for record in records[1:]:
         other = Comparable.of(record)
@@ -264,7 +265,7 @@ def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
     """On how many samples each run is best (ties count for all), and where the runs are furthest apart."""
     values = paired.sign * paired.per_sample
     known = ~np.isnan(values).any(axis=0)
-    best = values == np.where(known, values.max(axis=0, initial=-np.inf), np.nan)
+    best = np.asarray(values == np.where(known, values.max(axis=0, initial=-np.inf), np.nan))
     spread = np.where(known, values.max(axis=0) - values.min(axis=0), -np.inf)
     furthest = [int(k) for k in np.argsort(-spread, kind="stable")[:10] if known[k] and spread[k] > 0]
     return {

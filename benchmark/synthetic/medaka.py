@@ -55,7 +55,7 @@ class Plan:
         return tuple(view for view, _ in self.train_sequences)
 
 
-# Many animals, filmed for less than half a beat each: a network lacks variety between animals first, not between frames.
+# Many animals, filmed for a third of a beat: what a network lacks first is variety between animals, not between frames.
 SMALL = Plan((("lateral", 80), ("ventral", 80)), (("lateral", 4), ("ventral", 4)))
 FULL = Plan((("lateral", 24), ("ventral", 29)), (("lateral", 21), ("ventral", 25)))
 
