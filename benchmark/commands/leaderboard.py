@@ -17,6 +17,7 @@ from ..scoring import told_in_details
 from ..types import UserError
 from .cardiac_board import heart_section
 from .front_page import escape, findings, title
+from .published import published_section
 
 UNDEFINED = "–"
 
@@ -146,6 +147,7 @@ def _board(name: str, records: Sequence[Record]) -> str:
         lines += ["## Not ranked", ""]
         lines += [f"- {escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
         lines.append("")
+    lines += published_section(name)
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
 
