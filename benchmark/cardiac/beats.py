@@ -28,11 +28,14 @@ MEASURES = ("fs_minor", "fs_major", "fac", "ef")
 """The parts by which a heart shortens from diastole to systole: axes, area, volume."""
 
 _LONG_INTERVAL = 1.6
+_DISAGREEMENT = 0.10
+_RATES = (30.0, 240.0)
 
 SEQUENCE_FLAGS = {
     "no_beat": "no diastole followed by a systole was found",
     "no_rate": "fewer than two like extrema were found, so there is no heart rate",
     "few_frames_per_beat": "fewer than 7 frames per beat: sizes are off by the sampling",
+    "rates_disagree": "the rate of the beats is over 10 % off the main rhythm of the area: some were missed or made up",
     "irregular": "an interval is over 1.6 times the median: a beat was skipped, by the heart or by the detection",
 }
 BEAT_FLAGS = {
@@ -193,6 +196,25 @@ class Heartbeat:
         gaps = [b - a for extrema in (self.diastoles, self.systoles) for a, b in pairwise(map(self.time_of, extrema))]
         return 60 * self.track.fps / float(np.mean(gaps)) if gaps else None
 
+    @cached_property
+    def heart_rate_bpm_spectral(self) -> float | None:
+        """The main rhythm of the areas between 30 and 240 beats per minute, found without looking for beats.
+
+        The highest point of their spectrum (Hann window, zero-padded; missing frames interpolated): a check on the
+        rate of the beats. None in fewer than 2 seconds, or where the area never changes.
+        """
+        found = [(f, mask.area) for f, mask in zip(self.track.frames, self.track.silhouettes, strict=True) if mask.area]
+        if not found or found[-1][0] - found[0][0] < 2 * self.track.fps:
+            return None
+        frames, areas = (np.array(values, np.float64) for values in zip(*found, strict=True))
+        curve = np.interp(np.arange(frames[0], frames[-1] + 1), frames, areas)
+        curve -= curve.mean()
+        size = max(4096, 8 * curve.size)
+        power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))
+        rates = 60 * np.fft.rfftfreq(size, 1 / self.track.fps)
+        power[(rates < _RATES[0]) | (rates > _RATES[1])] = 0.0
+        return float(rates[np.argmax(power)]) if power.any() else None
+
     @property
     def frames_per_beat(self) -> float | None:
         """Mean interval between like extrema, in frames."""
@@ -230,6 +252,7 @@ class Heartbeat:
             "no_beat": not self.beats,
             "no_rate": not intervals,
             "few_frames_per_beat": self._few_frames,
+            "rates_disagree": self._rates_disagree,
             "irregular": bool(intervals) and max(intervals) > _LONG_INTERVAL * float(np.median(intervals)),
         }
         return tuple(name for name, is_so in odd.items() if is_so)
@@ -254,6 +277,11 @@ class Heartbeat:
     @property
     def _few_frames(self) -> bool:
         return self.frames_per_beat is not None and self.frames_per_beat < self.detection.enough_frames
+
+    @property
+    def _rates_disagree(self) -> bool:
+        counted, seen = self.heart_rate_bpm, self.heart_rate_bpm_spectral
+        return counted is not None and seen is not None and abs(counted / seen - 1) > _DISAGREEMENT
 
     def _area(self, frame: int) -> float | None:
         shape = self.shape_at(frame)

@@ -47,6 +47,7 @@ def sequence_json(heart: Heartbeat, *, frames: bool = True, micrometres: bool = 
             "heart_rate_bpm": heart.heart_rate_bpm,
             "heart_rate_bps": heart.heart_rate_bps,
             "heart_rate_bpm_refined": heart.heart_rate_bpm_refined,
+            "heart_rate_bpm_spectral": heart.heart_rate_bpm_spectral,
             "frames_per_beat": heart.frames_per_beat,
             "beat_heart_rate_bpm": asdict(heart.distribution("heart_rate_bpm")),
             **{name: asdict(heart.distribution(name)) for name in BEAT_MEASURES},
