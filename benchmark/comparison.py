@@ -99,7 +99,7 @@ class Paired:
 
     @property
     def smallest_p(self) -> float:
-        """The smallest p value that so few units can give a single pair: with 5 no difference reaches 5 %."""
+        """The smallest p value that permutations of so few units can give; what is smaller leans on a t test."""
         return 2.0 ** (1 - self.units) if self.units <= _EXACT else 1 / (1 + self.resamples)
 
     @cached_property
@@ -165,7 +165,12 @@ class Paired:
         return [replace(each, p_adjusted=p) for each, p in zip(found, adjusted, strict=True)]
 
     def p_value(self, a: int, b: int) -> float:
-        """Two-sided permutation p value of the difference of two runs; NaN where a score is undefined."""
+        """Two-sided p value of the difference of two runs; NaN where a score is undefined.
+
+        By permutation. Where none is as extreme as what was observed, all that permutations can say is that p is small:
+        then it is that of the jackknife's t test, if smaller. So few samples, or many pairs to adjust for, do not hide
+        a large difference; the price is that the tail is taken from a normal distribution.
+        """
         observed = abs(self.values[a] - self.values[b])
         if np.isnan(observed):
             return float("nan")
@@ -180,9 +185,21 @@ class Paired:
             # A permutation that leaves everything in place is not to miss the difference by rounding.
             extreme += int((apart >= observed * (1 - 1e-9) - 1e-15).sum())
             total += int((~np.isnan(apart)).sum())
-        if self.units <= _EXACT:
-            return extreme / total if total else float("nan")
-        return (1 + extreme) / (1 + total)
+        if not total:
+            return float("nan")
+        exact = self.units <= _EXACT
+        p = extreme / total if exact else (1 + extreme) / (1 + total)
+        return min(p, self._t_test(a, b)) if extreme <= exact else p
+
+    def _t_test(self, a: int, b: int) -> float:
+        """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown."""
+        from scipy.stats import t
+
+        error, freedom = self.noise(a, b)
+        difference = abs(float(self.values[a] - self.values[b]))
+        if freedom < 1 or not error > 0 or difference == 0:
+            return 1.0
+        return float(2 * t.sf(difference / error, freedom))
 
     def noise(self, a: int, b: int) -> tuple[float, int]:
         """Standard error of the difference of two runs by the jackknife, and its degrees of freedom.

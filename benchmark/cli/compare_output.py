@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 UNDEFINED = "–"
 _MOST_PAIRS = 15
+_FEW = 10
 _MOST_CLASSES = 30
 
 
@@ -35,6 +36,13 @@ def show(console: Console, found: Mapping[str, Any]) -> None:
         "standard deviation; w/t/l: samples on which a is better, equal, worse",
         soft_wrap=True,
     )
+    if found["units"] < _FEW:
+        console.print(
+            f"[yellow]only {counted(found['units'], found['drawn'][:-1])}: permutations cannot give a p value below "
+            f"{found['smallest_p']:.2g}, so smaller ones are those of a t test. Score more samples, for example with "
+            "--folds.[/]",
+            soft_wrap=True,
+        )
     if found["families"] is not None:
         _families(console, found)
     for each in found["seeds"]:
@@ -54,11 +62,6 @@ def _answer(found: Mapping[str, Any]) -> str:
     best, *others = found["runs"]
     if best["value"] is None:
         return f"[yellow]{_safe(found['score'])} is undefined for every run; choose another score with --metric.[/]"
-    if found["smallest_p"] >= 0.05:
-        return (
-            f"[yellow]{counted(found['units'], found['drawn'][:-1])} cannot show any difference: the smallest p value "
-            f"that they can give is {found['smallest_p']:.2g}. Score more samples, for example with --folds.[/]"
-        )
     ties = [row["label"] for row in others if row["rank"] == 1]
     if not ties:
         return f"[bold green]{_safe(best['label'])}[/] is better than every other, beyond chance (p < 0.05)."
