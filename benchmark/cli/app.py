@@ -368,20 +368,38 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: bench leaderboard runs --out leaderboards")
+@app.command(
+    epilog="Examples: bench leaderboard runs --out leaderboards; "
+    "bench leaderboard --validate leaderboards/records/isbi2012-mine-1a2b3c4d"
+)
 def leaderboard(
     runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of them. [default: runs]")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the pages; without it they are printed.")
     ] = None,
+    validate: Annotated[
+        Path | None, typer.Option(help="Check a submitted run folder instead: recompute it from its statistics.")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make markdown leaderboards from run folders."""
-    from ..commands.leaderboard import boards, find_records, ranking, write_boards, write_plots
+    """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
+    from ..commands.leaderboard import boards, find_folders, ranking, write_boards, write_plots
+    from ..commands.ranks import rank_spans
+    from ..records import read_record
 
-    records = find_records(runs or [Path("runs")])
-    pages = boards(records)
+    if validate is not None:
+        from ..commands.validate import validate as do_validate
+        from .explain_output import verification
+
+        found = do_validate(validate, output.reporter(quiet))
+        verification(found, json, quiet)
+        if not found["ok"]:
+            raise typer.Exit(1)
+        return
+    folders = find_folders(runs or [Path("runs")])
+    records = [read_record(folder) for folder in folders]
+    pages = boards(records, rank_spans(folders))
     if out is not None:
         write_boards(pages, out)
         names = [*(out / name for name in pages), *write_plots(records, out)]

@@ -136,7 +136,7 @@ def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
     else:
         found = find_sequences(request.input)
     masks = {sequence.name: sequence for sequence in found}
-    fps = request.fps or (frames.fps if frames is not None else None)
+    fps = request.fps if request.fps is not None or frames is None else frames.fps
     if fps is None:
         fps = FPS
         reporter.say(f"frames per second: {fps:g}, those of HeartSeg; give your own with --fps")

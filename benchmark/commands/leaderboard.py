@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from .front_page import escape, findings, title
 from .published import published_section
 
 UNDEFINED = "–"
+
+Spans = Mapping[tuple[str, str], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,12 @@ def _official(record: Record) -> dict[str, str]:
 
 def find_records(paths: Sequence[Path]) -> list[Record]:
     """Records of run folders, or of all run folders below a folder, each once, in the order of their ids."""
-    found: dict[tuple[str, str], Record] = {}
+    return [read_record(folder) for folder in find_folders(paths)]
+
+
+def find_folders(paths: Sequence[Path]) -> list[Path]:
+    """Run folders, or all run folders below a folder, each run once, in the order of their ids."""
+    found: dict[tuple[str, str], Path] = {}
     for path in paths:
         if not path.exists():
             raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
@@ -71,12 +78,15 @@ def find_records(paths: Sequence[Path]) -> list[Record]:
             raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
         for folder in folders:
             record = read_record(folder)
-            found[(record.run_id, record.created)] = record
+            found[(record.run_id, record.created)] = folder
     return [found[key] for key in sorted(found)]
 
 
-def boards(records: Iterable[Record]) -> dict[str, str]:
-    """Markdown by file name: one board per dataset, and `README.md` as the front page."""
+def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, str]:
+    """Markdown by file name: one board per dataset, and `README.md` as the front page.
+
+    `spans` are the first and last rank of runs that were tested against each other, by run id and time of creation.
+    """
     by_dataset: dict[str, list[Record]] = {}
     for record in records:
         try:
@@ -84,7 +94,7 @@ def boards(records: Iterable[Record]) -> dict[str, str]:
         except UserError as error:
             raise UserError(f"run {record.run_id}: {error}") from error
         by_dataset.setdefault(name, []).append(record)
-    pages = {f"{name}.md": _board(name, mine) for name, mine in sorted(by_dataset.items())}
+    pages = {f"{name}.md": _board(name, mine, spans or {}) for name, mine in sorted(by_dataset.items())}
     pages["README.md"] = _front_page(by_dataset)
     return pages
 
@@ -111,7 +121,7 @@ def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Record]]]:
     """Comparable complete records together; real data before synthetic, then by name of the split."""
     groups: dict[Comparable, list[Record]] = {}
     for record in records:
-        if _ranks(record):
+        if ranks(record):
             groups.setdefault(Comparable.of(record), []).append(record)
     return sorted(groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", repr(item[0])))
 
@@ -133,7 +143,7 @@ def _ranked(records: Sequence[Record]) -> list[tuple[int, Record]]:
     return ranks
 
 
-def _board(name: str, records: Sequence[Record]) -> str:
+def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
     lines = [f"# {name}", ""]
     info = dataset_class(name).info
     lines += [f"{info.summary}. Licence: {info.licence}. Cite: {info.citation}.", ""]
@@ -141,8 +151,8 @@ def _board(name: str, records: Sequence[Record]) -> str:
     if not groups:
         lines += ["No complete runs yet.", ""]
     for key, rows in groups:
-        lines += _section(key, rows)
-    left_out = [record for record in records if not _ranks(record)]
+        lines += _section(key, rows, spans)
+    left_out = [record for record in records if not ranks(record)]
     if left_out:
         lines += ["## Not ranked", ""]
         lines += [f"- {escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
@@ -152,7 +162,8 @@ def _board(name: str, records: Sequence[Record]) -> str:
     return "\n".join(lines)
 
 
-def _ranks(record: Record) -> bool:
+def ranks(record: Record) -> bool:
+    """Whether a run takes part in a ranking: complete, scored, and not told the truth."""
     return record.complete and bool(record.scores) and not record.method.oracle
 
 
@@ -165,7 +176,7 @@ def _why_not(record: Record) -> str:
     return "no public labels, nothing to score" if record.complete else "did not finish"
 
 
-def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
+def _section(key: Comparable, rows: Sequence[Record], spans: Spans) -> list[str]:
     synthetic = key.origin == "synthetic"
     protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
     options = f", {escape(key.options)}" if key.options else ""
@@ -180,7 +191,12 @@ def _section(key: Comparable, rows: Sequence[Record]) -> list[str]:
     )
     if synthetic:
         text += " Made by segbench, not real images: these rows are never ranked beside real ones."
-    return [title, "", text, "", _table(rows), "", *heart_section(_ranked(rows))]
+    if any(_key(row) in spans for row in rows):
+        text += (
+            " Ranks that paired tests cannot tell apart (5 %, adjusted for all pairs) are given as a span: the first "
+            "and the last rank that a method may have."
+        )
+    return [title, "", text, "", _table(rows, spans), "", *heart_section(_ranked(rows))]
 
 
 def _resampled(rows: Sequence[Record]) -> str:
@@ -190,7 +206,7 @@ def _resampled(rows: Sequence[Record]) -> str:
     return " or ".join(sorted(units)) if units else "samples"
 
 
-def _table(rows: Sequence[Record]) -> str:
+def _table(rows: Sequence[Record], spans: Spans) -> str:
     main = rows[0].main_score
     own = _official(rows[0])
     added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
@@ -203,7 +219,7 @@ def _table(rows: Sequence[Record]) -> str:
         commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
-                rank,
+                _rank(rank, spans.get(_key(record))),
                 escape(record.method.name),
                 record.method.family,
                 *(_with_interval(record.scores.get(name)) for name in names),
@@ -233,6 +249,16 @@ def _table(rows: Sequence[Record]) -> str:
     ]
     headers += ["memory MB", "device", "commit", "run"]
     return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _rank(rank: int, span: tuple[int, int] | None) -> str:
+    if span is None:
+        return str(rank)
+    return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
+
+
+def _key(record: Record) -> tuple[str, str]:
+    return record.run_id, record.created
 
 
 def _with_interval(score: Score | None) -> str:

@@ -88,7 +88,7 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> dict[str, Any
     default places) the fingerprints are too, and where the run kept its predictions they are measured again.
     """
     run = open_run(folder)
-    checks = [*_stored(run), *_measured(run, root, reporter)]
+    checks = [*stored_checks(run), *_measured(run, root, reporter)]
     return {
         "run_id": run.record.run_id,
         "ok": all(check.ok is not False for check in checks),
@@ -96,7 +96,7 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> dict[str, Any
     }
 
 
-def _stored(run: StoredRun) -> list[Check]:
+def stored_checks(run: StoredRun) -> list[Check]:
     """Everything that follows from the statistics alone."""
     record, ids = run.record, run.ids
     split = run.info.splits.get(record.dataset.split)

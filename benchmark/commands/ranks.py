@@ -1,0 +1,52 @@
+"""Which ranks on a board could be otherwise: spans from paired tests of the stored statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..comparison import Paired
+from ..records import Record, read_record
+from ..types import UserError
+from .leaderboard import Comparable, ranks
+from .verify import open_run
+
+MOST = 30
+"""More runs than these on one board are not tested pair by pair: their number of pairs grows with the square."""
+
+Span = tuple[int, int]
+Key = tuple[str, str]
+
+
+def key_of(record: Record) -> Key:
+    """What tells a record from all others."""
+    return record.run_id, record.created
+
+
+def rank_spans(folders: Sequence[Path]) -> dict[Key, Span]:
+    """First and last rank of every run that was tested against all comparable ones.
+
+    Left out are runs whose statistics are not there or were made by another version, and boards of over 30 runs.
+    """
+    groups: dict[Comparable, list[Path]] = {}
+    for folder in folders:
+        record = read_record(folder)
+        if ranks(record) and record.scores.get(record.main_score) is not None:
+            groups.setdefault(Comparable.of(record), []).append(folder)
+    spans: dict[Key, Span] = {}
+    for members in groups.values():
+        if 2 <= len(members) <= MOST:
+            spans |= _tested(members)
+    return spans
+
+
+def _tested(folders: Sequence[Path]) -> Mapping[Key, Span]:
+    try:
+        runs = [open_run(folder) for folder in folders]
+    except UserError:
+        return {}
+    main = runs[0].record.main_score
+    metric, score = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == main)
+    paired = Paired(metric, runs[0].info, score, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
+    found = paired.rank_intervals(paired.differences())
+    return {key_of(run.record): span for run, span in zip(runs, found, strict=True)}
