@@ -138,7 +138,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             points.append((x, score["value"], row["label"], color))
         devices = ", ".join(sorted({str(row["cost"].get("device")) for row in rows}))
         axes.set_xscale("log")
-        _plain_ticks(axes)
+        plain_ticks(axes)
         axes.set_xlabel(f"{what}, log scale; on {devices})")
         axes.margins(x=0.12, y=0.08)
         if position == 0:
@@ -152,11 +152,11 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
         labels.append((axes, points))
     _note(figure, section, "bars: 95 % interval over test samples")
     for axes, points in labels:
-        _label_points(figure, axes, points)
+        label_points(figure, axes, points)
     return figure
 
 
-def _plain_ticks(axes: Axes) -> None:
+def plain_ticks(axes: Axes) -> None:
     """Write the numbers of a logarithmic axis out; over less than three powers of ten, 2 and 5 too."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -204,7 +204,7 @@ def _middle(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
+def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
     """Write each label near its point, where it covers no other label and no point; a line leads to one further off."""
     figure.draw_without_rendering()
     frame, scale = axes.get_window_extent(), figure.dpi / 72

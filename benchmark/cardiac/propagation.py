@@ -100,9 +100,7 @@ def needed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             for limit in HUMAN_RANGE_PP:
                 least = needed_dice(rows, measure, kind, limit)
                 beyond = any(error is not None and error > limit for error in errors)
-                found.append(
-                    {"kind": kind, "measure": measure, "limit_pp": limit, "dice": least, "exceeded": beyond}
-                )
+                found.append({"kind": kind, "measure": measure, "limit_pp": limit, "dice": least, "exceeded": beyond})
     return found
 
 

@@ -14,7 +14,8 @@ def findings(rows: Sequence[Record]) -> list[str]:
     if not scored:
         return []
     best = scored[0]
-    lines = [f"{_name(best)} leads with {_value(best)}{_cost(best)}."]
+    verb = "leads with" if len(scored) > 1 else "is the only method so far:"
+    lines = [f"{_name(best)} {verb} {_value(best)}{_cost(best)}."]
     learned = [record for record in scored if record.method.family == "learned"]
     classical = [record for record in scored if record.method.family == "classical"]
     if learned and classical:

@@ -118,12 +118,14 @@ def write_boards(pages: dict[str, str], folder: Path) -> None:
 
 
 def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Record]]]:
-    """Comparable complete records together; real data before synthetic, then by name of the split."""
+    """Comparable complete records together; real data before synthetic, then the groups with most runs first."""
     groups: dict[Comparable, list[Record]] = {}
     for record in records:
         if ranks(record):
             groups.setdefault(Comparable.of(record), []).append(record)
-    return sorted(groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", repr(item[0])))
+    return sorted(
+        groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0]))
+    )
 
 
 def _ranked(records: Sequence[Record]) -> list[tuple[int, Record]]:

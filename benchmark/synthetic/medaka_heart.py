@@ -172,7 +172,7 @@ def draw_heart(rng: np.random.Generator, view: str, n_frames: int) -> Heart:
         dents = [(above, 0.1 + 0.3 * rng.random(), 0.35), (above + np.pi, 0.05 + 0.3 * rng.random(), 0.35)]
     limits = [(2.6, 8.0)] * 4 + [(50.0, 160.0)] * 2 + [(3.0, 9.0)]
     wobbles = tuple(Wobble.draw(rng, *pair) for pair in limits)
-    mirrored = view == "ventral" and rng.random() < 0.08
+    mirrored = view == "ventral" and rng.random() < 0.02
     bend = 0.12 * float(normal(rng, 1)[0])
     return Heart(view, mirrored, knots, log_axes, place, slopes, shape, systolic, bend, np.array(dents), wobbles)
 

@@ -167,10 +167,10 @@ class _Muscle:
         lateral = view == "lateral"
         self.thickness = uniform(rng, 3.0, 9.0)
         self.stillness = uniform(rng, 0.15, 0.85)
-        self.opacity = np.float32(uniform(rng, 0.15, 0.5))
+        self.opacity = np.float32(uniform(rng, 0.2, 0.7))
         self.contour = np.float32(uniform(rng, -3.0, 12.0))
         self.rim = np.float32(uniform(rng, 0.1, 0.35))
-        level = uniform(rng, 128, 164)
+        level = uniform(rng, 128, 166)
         self.tone = np.array([level, 0.96 * level, 0.88 * level], dtype=np.float32)
         self.grain = np.float32(uniform(rng, 5.0, 16.0))
         self.sponge = np.float32(uniform(rng, 0.3, 0.9))

@@ -268,7 +268,7 @@ def _lateral_flank(
         pale = _tissue(_colour(rng, 120, 164, 1.0, 0.97, 0.87), skin, 1.1)
         paint(canvas, np.float32(uniform(rng, 0.2, 0.8)) * patch * body, pale)
     bag = ellipse(x + 8, y - 4, 108, 0.62 * minor + 14, 14, -0.17, skin.rough * 3)
-    clear = _tissue(_colour(rng, 104, 126, 1.0, 0.97, 0.93), skin, uniform(rng, 0.4, 1.0))
+    clear = _tissue(_colour(rng, 92, 126, 1.0, 0.97, 0.93), skin, uniform(rng, 0.4, 1.0))
     paint(canvas, np.float32(uniform(rng, 0.4, 0.85)) * bag * body, clear)
     line = bag * (1 - bag) * 4 * np.clip(0.4 + 0.4 * skin.rough, 0, 1)
     paint(canvas, np.float32(uniform(rng, 0.1, 0.5)) * line * body, (178, 174, 168))

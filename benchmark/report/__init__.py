@@ -1,0 +1,1 @@
+"""The self-contained page of `bench report`: markup, board, figures and overlays."""

@@ -1,0 +1,63 @@
+"""HTML from functions: every text is escaped unless it was made here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import TypeAlias
+
+VOID = frozenset({"col", "img", "input", "link", "meta"})
+
+
+class Html(str):
+    """Markup that is safe as it is; any other string is text from outside."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = "str | Iterable[Child] | None"
+Value: TypeAlias = "str | int | float | bool | None"
+
+
+def escaped(text: str) -> str:
+    """Text as HTML shows it: markup as letters, and what HTML cannot hold or what turns lines around as a box.
+
+    >>> escaped("<b>&'")
+    '&lt;b&gt;&amp;&#x27;'
+    """
+    return html.escape("".join(c if c.isprintable() or c in "\n " else "\ufffd" for c in text))
+
+
+def joined(*children: Child) -> Html:
+    """Children one after another: texts escaped, markup as it is, None left out."""
+    return Html("".join(_parts(children)))
+
+
+def tag(name: str, *children: Child, **attributes: Value) -> Html:
+    """One element. `class_` and `for_` lose their underscore, `_` in names becomes `-`, None and False leave out.
+
+    >>> tag("p", "a < b", class_="note", data_v=0.5)
+    '<p class="note" data-v="0.5">a &lt; b</p>'
+    """
+    written = [f"<{name}"]
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        key = key.rstrip("_").replace("_", "-")
+        written.append(f" {key}" if value is True else f' {key}="{escaped(str(value))}"')
+    written.append(">")
+    if name not in VOID:
+        written += [*_parts(children), f"</{name}>"]
+    return Html("".join(written))
+
+
+def _parts(children: Iterable[Child]) -> Iterable[str]:
+    for child in children:
+        if child is None:
+            continue
+        if isinstance(child, Html):
+            yield child
+        elif isinstance(child, str):
+            yield escaped(child)
+        else:
+            yield from _parts(child)
