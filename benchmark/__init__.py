@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
+    from .runs import load_runs
 
-__all__ = ["Evaluator", "__version__"]
+__all__ = ["Evaluator", "__version__", "load_runs"]
 __version__ = "0.1.0"
 
 _here = Path(__file__).resolve().parent
@@ -24,4 +25,8 @@ def __getattr__(name: str) -> Any:
         from .evaluator import Evaluator
 
         return Evaluator
+    if name == "load_runs":
+        from .runs import load_runs
+
+        return load_runs
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
