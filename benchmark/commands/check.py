@@ -46,6 +46,33 @@ class CheckRequest:
     metric: str | None = None
 
 
+@dataclass(frozen=True)
+class Loss:
+    """How much worse a run is than its baseline, and what that is worth; in the score's unit.
+
+    noise : what a run that did not change would lose in one of a hundred test sets; detectable : the loss that is found
+    in 4 of 5 test sets; p : one-sided, of the loss.
+    """
+
+    loss: float
+    noise: float
+    detectable: float
+    p: float
+
+    def beyond(self, tolerance: float, p_adjusted: float) -> bool:
+        """Whether it is more than the tolerance and than the noise."""
+        return self.loss > tolerance and self.loss > self.noise and p_adjusted <= ALPHA
+
+
+def loss_of(paired: Paired, tolerance: float) -> Loss:
+    """The loss of the first of two runs against the second."""
+    error, freedom = paired.noise(0, 1)
+    critical, powerful = _quantiles(freedom)
+    loss = paired.sign * float(paired.values[1] - paired.values[0])
+    p = paired.p_value(0, 1) / 2 if loss > 0 else 1.0
+    return Loss(loss, critical * error, max(tolerance, (critical + powerful) * error), p)
+
+
 @dataclass
 class Checked:
     """One run against its baseline; `loss` is positive where the run is worse, in the score's unit."""
@@ -157,19 +184,12 @@ def _checked(request: CheckRequest, name: str, baseline: StoredRun, run: StoredR
     metric, score = scores[score_name]
     sides = tuple(tuple(side.statistics.of(metric.name)) for side in (run, baseline))
     paired = Paired(metric, baseline.info, score, sides)
-    value, before = (float(v) for v in paired.values)
-    error, freedom = paired.noise(0, 1)
-    critical, powerful = _quantiles(freedom)
-    loss = paired.sign * (before - value)
-    p = paired.p_value(0, 1) / 2 if loss > 0 else 1.0
+    found = loss_of(paired, request.tolerance)
     return Checked(
         *(name, run.record.run_id, score_name),
-        baseline=before,
-        value=value,
-        loss=loss,
-        noise=critical * error,
-        detectable=max(request.tolerance, (critical + powerful) * error),
-        p=p,
+        baseline=float(paired.values[1]),
+        value=float(paired.values[0]),
+        **vars(found),
         classes=_classes(baseline.record, run.record),
         samples=_samples(paired),
         costs=_costs(baseline.record, run.record),
@@ -187,7 +207,7 @@ def _quantiles(freedom: int) -> tuple[float, float]:
 def _verdict(each: Checked, tolerance: float, p_adjusted: float) -> Verdict:
     if each.value is None or math.isnan(each.loss):
         return "worse" if each.baseline is not None and not math.isnan(each.baseline) else "ok"
-    if each.loss > tolerance and each.loss > each.noise and p_adjusted <= ALPHA:
+    if Loss(each.loss, each.noise, each.detectable, each.p).beyond(tolerance, p_adjusted):
         return "worse"
     if each.slower:
         return "slower"

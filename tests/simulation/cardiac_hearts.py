@@ -3,9 +3,9 @@
 Run: python tests/simulation/cardiac_hearts.py [--hearts 200] [--noise 0.3]
 
 Hearts beat at 40 to 240 per minute with EF 0.2 to 0.9, at 15 to 60 frames/s and at least 7 frames per beat, with
-arrhythmia, drift, noise on the outline and missing frames. The truth of a rate is the mean of the true intervals between
-the first and the last extremum that was found; that of a size is the outline in the very frame. What is lost because
-extrema fall between frames, against the continuous truth, is the sampling error.
+arrhythmia, drift, noise on the outline and missing frames. The truth of a rate is the mean of the true intervals
+between the first and the last extremum that was found; that of a size is the outline in the very frame. What is lost
+because extrema fall between frames, against the continuous truth, is the sampling error.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -85,7 +86,7 @@ def line(name: str, values: Sequence[float], limit: float | None = None) -> list
 
 def by(found: Sequence[Judged], key: Callable[[Judged], float], edges: Sequence[float], name: str) -> str:
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         mine = [j for j in found if low <= key(j) < high]
         if not mine:
             continue
@@ -125,8 +126,9 @@ def main() -> None:
     print(by([*slow, *found], lambda j: j.plan.frames_per_beat, [4, 5, 6, 7, 8, 10, 13, 18, 30, 100], "frames/beat"))
     worst = max(found, key=lambda j: abs(j.rate))
     print(f"\nlargest error of a rate: {worst.plan}")
-    if any(abs(j.rate_refined) >= RATE or j.at_frames >= SIZE for j in found) or np.mean(np.abs([j.rate for j in found])) >= RATE:
-        sys.exit("a heart is out of its limits")
+    out = [j for j in found if max(abs(j.rate), abs(j.rate_refined)) >= RATE or j.at_frames >= SIZE]
+    if out:
+        sys.exit(f"{len(out)} of {len(found)} hearts are out of the limits")
 
 
 if __name__ == "__main__":
