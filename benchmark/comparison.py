@@ -273,7 +273,9 @@ def _permutations(groups: Sequence[str], resamples: int, seed: int) -> Iterator[
     rows = max(1, _CHUNK // max(2 * len(groups), 1))
     if len(units) <= _EXACT:
         # The other half swaps both runs, which gives the same absolute difference.
-        every = np.array(list(itertools.product((0, 1), repeat=len(units) - 1)), np.int64).reshape(-1, len(units) - 1)
+        every = np.array(list(itertools.product((0, 1), repeat=len(units) - 1)), np.int64).reshape(
+            2 ** (len(units) - 1), -1
+        )
         kept = np.concatenate([np.ones((len(every), 1), np.int64), every], axis=1)
         for start in range(0, len(kept), rows):
             yield kept[start : start + rows][:, member]

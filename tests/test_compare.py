@@ -112,6 +112,12 @@ def test_a_run_against_itself_is_no_difference() -> None:
     assert math.isnan(found.effect)
 
 
+def test_one_sample_shows_no_difference() -> None:
+    found = paired([0.05, 0.4], n=1).difference(0, 1)
+    assert found.p == 1
+    assert found.value > 0
+
+
 def test_equal_methods_differ_as_often_as_the_level_says() -> None:
     found = [paired([0.2, 0.2], n=20, seed=seed).p_value(0, 1) < 0.1 for seed in range(60)]
     # 6 of 60 expected; 14 or more have a probability below 0.2 %.

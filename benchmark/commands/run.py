@@ -39,6 +39,7 @@ from .common import note_size, open_dataset, without_defaults
 from .run_request import RunRequest as RunRequest
 
 PREDICT_BATCH = 8
+FEW = 5
 UNFINISHED = "the run has not finished"
 
 
@@ -147,6 +148,9 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
     else:
         folds = plan_split(dataset, split, request.train_fraction, request.seed)
         note_size(dataset, split, len(folds[0].evaluate), options, reporter)
+        if len(folds[0].evaluate) < FEW:
+            few = counted(len(folds[0].evaluate), "sample")
+            reporter.warn(f"split '{split}' has {few}, too few to tell methods apart; --folds 5 scores all labelled ones")
     job = _Job(request, dataset, location, split, folds, config, options, device, reporter, oracle)
     if oracle and not job.labelled:
         raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")

@@ -3,8 +3,8 @@
     python tests/simulation/intervals_and_tests.py [--sets 500] [--images 200] [--part coverage|compare|check]
 
 A population of images is made up: each holds a few of the classes and has a difficulty of its own, from which the
-pixels that a method gets wrong follow. Test sets are drawn from it, and for each of them segbench computes what it would for a
-real one, from the same statistics and through the same functions. The figures stand in docs/statistics.md.
+pixels that a method gets wrong follow. Test sets are drawn from it, and for each of them segbench computes what it
+would for a real one, from the same statistics and through the same functions. The figures stand in docs/statistics.md.
 """
 
 from __future__ import annotations
