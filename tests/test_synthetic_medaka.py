@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -187,9 +188,8 @@ def redness(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def test_picture_shows_blood_where_the_mask_is_and_when_it_is_full() -> None:
-    hearts = [draw_heart(np.random.default_rng([2, i]), ("lateral", "ventral")[i % 2], 12) for i in range(24)]
-    mirrored = next(heart for heart in hearts if heart.mirrored)
-    for heart in (*hearts[:4], mirrored):
+    hearts = [draw_heart(np.random.default_rng([2, i]), ("lateral", "ventral")[i % 2], 12) for i in range(4)]
+    for heart in (*hearts, replace(hearts[1], mirrored=True)):
         scene = Scene(heart, np.random.default_rng(0))
         contrast = []
         for time in heart.knots[2:4]:

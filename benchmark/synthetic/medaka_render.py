@@ -199,7 +199,7 @@ def _window(heart: Heart, chambers: list[Chamber]) -> tuple[slice, slice]:
 
 
 def _exposed(canvas: Layer, light: Layer) -> Image:
-    return np.clip(canvas * light + np.float32(0.5), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(canvas * light + np.float32(0.5), 0, 255).astype(np.uint8))
 
 
 def _mesh(rng: np.random.Generator) -> Layer:
