@@ -97,7 +97,7 @@ class BeatingHeart:
 
     @cached_property
     def outlines(self) -> NDArray[np.complex128]:
-        """Noise of the outline in each frame: Fourier coefficients (frames, harmonics from 0), as parts of the radius."""
+        """Noise of the outline by frame: Fourier coefficients (frames, harmonics from 0), as parts of the radius."""
         random = np.random.default_rng([self.plan.seed, 3])
         shape = (len(self.frames), HARMONICS + 1)
         values = random.standard_normal(shape) + 1j * random.standard_normal(shape)
@@ -123,9 +123,7 @@ class BeatingHeart:
         xx, yy, xy = (moment(2, p) / area for p in (x * x, y * y, x * y))
         xx, yy, xy = xx - mx**2, yy - my**2, xy - mx * my
         spread = np.hypot((xx - yy) / 2, xy)
-        return np.stack(
-            [area, 4 * np.sqrt((xx + yy) / 2 + spread), 4 * np.sqrt((xx + yy) / 2 - spread)], axis=1
-        )
+        return np.stack([area, 4 * np.sqrt((xx + yy) / 2 + spread), 4 * np.sqrt((xx + yy) / 2 - spread)], axis=1)
 
     def masks(self) -> Iterator[Bool]:
         """One mask (180, 240) for each frame that is there."""

@@ -52,7 +52,9 @@ def steady() -> tuple[Bool, ...]:
 
 def true_shortening(heart: BeatingHeart, beat: Beat) -> dict[str, float]:
     """From the true outline in the two frames of a beat."""
-    return shortening(*(heart.sizes[heart.frames.index(f)].tolist() for f in (beat.diastolic_frame, beat.systolic_frame)))
+    return shortening(
+        *(heart.sizes[heart.frames.index(f)].tolist() for f in (beat.diastolic_frame, beat.systolic_frame))
+    )
 
 
 # -- generated hearts ------------------------------------------------------------------------------------------------
@@ -258,10 +260,10 @@ def test_pieces_holes_and_edges_are_measured_and_flagged() -> None:
 
 
 def test_a_heart_that_leaves_the_picture_is_flagged_in_frames_and_beats() -> None:
-    """From frame 47 on a part of every diastole lies beyond the right edge; in the last frames the heart is gone."""
+    """In the end a part of every diastole lies beyond the right edge; in the last frames the heart is gone."""
     masks = [mask.copy() for mask in steady()]
     for n, mask in enumerate(masks):
-        way = min(3 * max(n - 20, 0), 80)
+        way = min(3 * max(n - 20, 0), 92)
         mask[:, way:] = steady()[n][:, : mask.shape[1] - way]
         mask[:, :way] = False
     masks[70:] = [np.zeros_like(mask) for mask in masks[70:]]

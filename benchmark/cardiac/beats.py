@@ -50,15 +50,24 @@ class Detection:
 
     prominence: how far one must stand out, as a part of the range of the sequence's areas. distance: least number of
     frames between two like extrema. smoothing: times that the areas are averaged with their neighbours (weights 1, 2,
-    1) before extrema are looked for; each is then moved to the true extremum of the areas beside it. 0 is the published
-    definition; masks of a network flicker from frame to frame, which 1 keeps from being taken for beats.
-    enough_frames: frames per beat below which a result is flagged.
+    1) before extrema are looked for; each is then moved to the true extremum of the areas beside it. refractory: least
+    time between two like extrema, as a part of a period of the area's main rhythm (see `main_rhythm`); a heart does not
+    beat again at once. enough_frames: frames per beat below which a result is flagged.
+
+    The defaults are the published definition. `for_predicted_masks` is for masks of a network, which flicker from frame
+    to frame: it does not take that for beats, at the price that an extra beat right after another is not seen.
     """
 
     prominence: float = 0.20
     distance: int = 4
     smoothing: int = 0
+    refractory: float = 0.0
     enough_frames: float = 7.0
+
+    @classmethod
+    def for_predicted_masks(cls) -> Detection:
+        """Steadier against flicker; smaller extrema count, since the other two rules keep the false ones away."""
+        return cls(prominence=0.10, smoothing=2, refractory=0.6)
 
     def __post_init__(self) -> None:
         if not 0 < self.prominence < 1:
@@ -67,6 +76,8 @@ class Detection:
             raise UserError(f"the distance is a number of frames from 1; found {self.distance}")
         if not 0 <= self.smoothing <= 20:
             raise UserError(f"smoothing is a number of times from 0 to 20; found {self.smoothing}")
+        if not 0 <= self.refractory < 1:
+            raise UserError(f"refractory is a part of a period, from 0 to below 1; found {self.refractory}")
 
 
 @dataclass(frozen=True)
@@ -198,22 +209,8 @@ class Heartbeat:
 
     @cached_property
     def heart_rate_bpm_spectral(self) -> float | None:
-        """The main rhythm of the areas between 30 and 240 beats per minute, found without looking for beats.
-
-        The highest point of their spectrum (Hann window, zero-padded; missing frames interpolated): a check on the
-        rate of the beats. None in fewer than 2 seconds, or where the area never changes.
-        """
-        found = [(f, mask.area) for f, mask in zip(self.track.frames, self.track.silhouettes, strict=True) if mask.area]
-        if not found or found[-1][0] - found[0][0] < 2 * self.track.fps:
-            return None
-        frames, areas = (np.array(values, np.float64) for values in zip(*found, strict=True))
-        curve = np.interp(np.arange(frames[0], frames[-1] + 1), frames, areas)
-        curve -= curve.mean()
-        size = max(4096, 8 * curve.size)
-        power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))
-        rates = 60 * np.fft.rfftfreq(size, 1 / self.track.fps)
-        power[(rates < _RATES[0]) | (rates > _RATES[1])] = 0.0
-        return float(rates[np.argmax(power)]) if power.any() else None
+        """The main rhythm of the areas, found without looking for beats: a check on the rate of the beats."""
+        return main_rhythm(self.track)
 
     @property
     def frames_per_beat(self) -> float | None:
@@ -348,10 +345,33 @@ def beats_of(track: Track, detection: Detection | None = None) -> Heartbeat:
     filled = [(f, mask.area) for f, mask in zip(track.frames, track.silhouettes, strict=True) if mask.area]
     frames = np.array([f for f, _ in filled], np.int64)
     areas = np.array([area for _, area in filled], np.float64)
-    return Heartbeat(track, detection, _peaks(frames, areas, detection), _peaks(frames, -areas, detection))
+    rhythm = main_rhythm(track) if detection.refractory else None
+    period = 60 * track.fps / rhythm if rhythm else 0.0
+    apart = max(detection.distance, math.floor(detection.refractory * period))
+    extrema = (_peaks(frames, side * areas, detection, apart) for side in (1, -1))
+    return Heartbeat(track, detection, *extrema)
 
 
-def _peaks(frames: Int64, values: Float64, detection: Detection) -> tuple[int, ...]:
+def main_rhythm(track: Track) -> float | None:
+    """The strongest rhythm of the areas between 30 and 240 per minute, in beats per minute.
+
+    The highest point of their spectrum (Hann window, zero-padded; missing frames interpolated). None in fewer than 2
+    seconds, or where the area never changes.
+    """
+    found = [(f, mask.area) for f, mask in zip(track.frames, track.silhouettes, strict=True) if mask.area]
+    if not found or found[-1][0] - found[0][0] < 2 * track.fps:
+        return None
+    frames, areas = (np.array(values, np.float64) for values in zip(*found, strict=True))
+    curve = np.interp(np.arange(frames[0], frames[-1] + 1), frames, areas)
+    curve -= curve.mean()
+    size = max(4096, 8 * curve.size)
+    power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))
+    rates = 60 * np.fft.rfftfreq(size, 1 / track.fps)
+    power[(rates < _RATES[0]) | (rates > _RATES[1])] = 0.0
+    return float(rates[np.argmax(power)]) if power.any() else None
+
+
+def _peaks(frames: Int64, values: Float64, detection: Detection, apart: int) -> tuple[int, ...]:
     from scipy.signal import find_peaks
 
     if values.size < 3 or np.ptp(values) == 0:
@@ -360,7 +380,7 @@ def _peaks(frames: Int64, values: Float64, detection: Detection) -> tuple[int, .
     for _ in range(detection.smoothing):
         looked_at = np.convolve(np.pad(looked_at, 1, mode="edge"), (0.25, 0.5, 0.25), mode="valid")
     prominence = detection.prominence * np.ptp(looked_at)
-    found, _ = find_peaks(looked_at, prominence=prominence, distance=detection.distance)
+    found, _ = find_peaks(looked_at, prominence=prominence, distance=apart)
     found = _told_apart(looked_at, found.tolist(), prominence)
     if detection.smoothing:
         found = [_highest_beside(values, int(place)) for place in found]

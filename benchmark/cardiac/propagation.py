@@ -89,18 +89,29 @@ def dice(pairs: Iterable[tuple[int, int, int]]) -> tuple[float, float]:
 
 
 def needed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The least Dice at which an error reaches each edge of the human range, by kind and measure; None if it never is.
+    """The Dice from which on an error stays at or below each edge of the human range, by kind and measure.
 
-    `reached` is False where even the strongest change stays below the edge: the Dice is then that of that change.
+    `dice` is None where not even the best masks do; `exceeded` is False where even the strongest change does, and
+    `dice` is then that of this change. `dice_interval` is the same for the upper end of the error's interval, as a
+    verdict asks for it.
     """
     found = []
     for kind in dict.fromkeys(str(row["kind"]) for row in rows):
         for measure in _MEASURES:
-            errors = [row[f"{measure}_error_pp"] for row in rows if row["kind"] == kind]
+            name = f"{measure}_error_pp"
+            upper = [{**row, name: row.get(f"{name}_high")} for row in rows]
+            errors = [row[name] for row in rows if row["kind"] == kind and row[name] is not None]
             for limit in HUMAN_RANGE_PP:
-                least = needed_dice(rows, measure, kind, limit)
-                beyond = any(error is not None and error > limit for error in errors)
-                found.append({"kind": kind, "measure": measure, "limit_pp": limit, "dice": least, "exceeded": beyond})
+                found.append(
+                    {
+                        "kind": kind,
+                        "measure": measure,
+                        "limit_pp": limit,
+                        "dice": needed_dice(rows, measure, kind, limit),
+                        "dice_interval": needed_dice(upper, measure, kind, limit),
+                        "exceeded": any(error > limit for error in errors),
+                    }
+                )
     return found
 
 
@@ -122,7 +133,10 @@ def in_words(found: Sequence[Mapping[str, Any]]) -> list[str]:
 def _from(row: Mapping[str, Any]) -> str:
     if row["dice"] is None:
         return "at no Dice tried"
-    return f"from Dice {row['dice']:.3f} on" if row["exceeded"] else f"at every Dice tried, down to {row['dice']:.3f}"
+    interval = "" if row["dice_interval"] is None else f" ({row['dice_interval']:.3f} with its interval)"
+    if not row["exceeded"]:
+        return f"at every Dice tried, down to {row['dice']:.3f}{interval}"
+    return f"from Dice {row['dice']:.3f} on{interval}"
 
 
 def seed_of(name: str, number: int) -> tuple[int, int]:

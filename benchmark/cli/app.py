@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -271,12 +272,19 @@ def cardiac(
         typer.Option(help="Side of a pixel in µm. [default: 1.115, scaled where frames are not 480 x 640]"),
     ] = None,
     prominence: Annotated[
-        float, typer.Option(help="How far an extremum stands out, part of the range of areas.")
-    ] = 0.2,
-    distance: Annotated[int, typer.Option(help="Least number of frames between two like extrema.")] = 4,
+        float | None,
+        typer.Option(help="How far an extremum stands out, part of the range of areas. [default: 0.2; 0.1 with --run]"),
+    ] = None,
+    distance: Annotated[int | None, typer.Option(help="Least frames between two like extrema. [default: 4]")] = None,
     smoothing: Annotated[
         int | None,
-        typer.Option(help="Times the areas are smoothed before extrema are looked for. [default: 0; 1 with --run]"),
+        typer.Option(help="Times the areas are smoothed before extrema are looked for. [default: 0; 2 with --run]"),
+    ] = None,
+    refractory: Annotated[
+        float | None,
+        typer.Option(
+            help="Least time between two like extrema, part of the main rhythm's period. [default: 0; 0.6 with --run]"
+        ),
     ] = None,
     clean: Annotated[
         bool | None,
@@ -303,7 +311,14 @@ def cardiac(
     from ..commands.cardiac import CardiacRequest
     from ..commands.cardiac import cardiac as do_cardiac
 
-    detection = Detection(prominence, distance, (0 if run is None else 1) if smoothing is None else smoothing)
+    usual = Detection() if run is None else Detection.for_predicted_masks()
+    given: dict[str, Any] = {
+        "prominence": prominence,
+        "distance": distance,
+        "smoothing": smoothing,
+        "refractory": refractory,
+    }
+    detection = replace(usual, **{name: value for name, value in given.items() if value is not None})
     request = CardiacRequest(
         input_, run, truth, fps, pixel_size_um, detection, clean, out, plots, device, fold, propagation
     )
@@ -408,6 +423,30 @@ def leaderboard(
         output.document(ranking(records))
     elif out is None:
         output.text("\n".join(text for name, text in pages.items() if name != "README.md"))
+
+
+@app.command(epilog="Examples: bench report runs --out report; bench report runs --out report --root data/isbi2012")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN …", help="Run folders, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for index.html: a new one, or that of an earlier page.")],
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", help="Where the images lie, for overlays. [default: $SEGBENCH_DATA/<dataset>]"),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a self-contained page: boards, plots, overlays of best and worst samples. It loads nothing else."""
+    from ..commands.report import ReportRequest
+    from ..commands.report import report as do_report
+    from ..errors import counted
+
+    with output.interruptible():
+        made = do_report(ReportRequest(tuple(runs), out, root), output.reporter(quiet))
+    if json:
+        output.document(made)
+    else:
+        output.text(f"{made['page']}: {counted(made['runs'], 'run')}, {made['bytes'] / 1e6:.1f} MB")
 
 
 @app.command(epilog="Example: bench suite classical-vs-learned --root isbi2012=data/isbi2012 --resume")

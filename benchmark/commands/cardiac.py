@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ class CardiacRequest:
             if value is not None:
                 words += [f"--{name.replace('_', '-')}", str(value)]
         words += [] if self.device == "auto" else ["--device", self.device]
-        for name in ("prominence", "distance", "smoothing"):
+        for name in ("prominence", "distance", "smoothing", "refractory"):
             value = getattr(self.detection, name)
             words += [] if value == getattr(Detection(), name) else [f"--{name}", str(value)]
         words += [] if self.clean is None else ["--clean" if self.clean else "--no-clean"]
@@ -136,6 +137,9 @@ def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
     else:
         found = find_sequences(request.input)
     masks = {sequence.name: sequence for sequence in found}
+    if len(masks) < len(found):
+        twice = min(name for name, count in Counter(sequence.name for sequence in found).items() if count > 1)
+        raise UserError(f"'{request.input}' holds two sequences that would be called '{twice}'; rename a folder")
     fps = request.fps if request.fps is not None or frames is None else frames.fps
     if fps is None:
         fps = FPS
@@ -145,6 +149,11 @@ def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
     clean = request.run is not None if request.clean is None else request.clean
     if clean:
         reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
+    if request.run is not None and request.detection == Detection.for_predicted_masks():
+        reporter.say(
+            "extrema are looked for as suits predicted masks, which flicker (the published definition: --prominence 0.2 "
+            "--smoothing 0 --refractory 0)"
+        )
     truths = {} if request.truth is None else _named_alike(masks, find_sequences(request.truth), request, reporter)
     return _Sides(masks, truths, frames, fps, clean)
 
@@ -234,7 +243,8 @@ def _held_against_truth(
         reporter.warn(f"{counted(absent, 'true frame')} without a mask: taken as empty")
     info = _info(request, sides.fps)
     scored = score(Statistics(statistics), [metric], info)
-    document |= scored.details[metric.name]
+    # Its sequences are without micrometres, and without those that have no truth.
+    document |= {name: scored.details[metric.name][name] for name in ("truth", "agreement")}
     document["scores"] = {name: found.model_dump(mode="json") for name, found in scored.scores.items()}
     return metric.agreement(Statistics(statistics).of(metric.name), info)
 

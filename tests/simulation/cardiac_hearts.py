@@ -71,10 +71,10 @@ def _smooth_sizes(heart: BeatingHeart) -> np.ndarray[tuple[int, ...], np.dtype[n
 
 def _largest(heart: BeatingHeart, found: Heartbeat, sizes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     place = {frame: n for n, frame in enumerate(heart.frames)}
-    errors = []
+    errors: list[float] = []
     for beat in found.beats:
         true = shortening(*(sizes[place[f]].tolist() for f in (beat.diastolic_frame, beat.systolic_frame)))
-        errors += [abs(getattr(beat, measure) - true[measure]) for measure in MEASURES]
+        errors += [abs(float(getattr(beat, measure)) - true[measure]) for measure in MEASURES]
     return max(errors)
 
 
