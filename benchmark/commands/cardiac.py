@@ -151,8 +151,8 @@ def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
         reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
     if request.run is not None and request.detection == Detection.for_predicted_masks():
         reporter.say(
-            "extrema are looked for as suits predicted masks, which flicker (the published definition: --prominence 0.2 "
-            "--smoothing 0 --refractory 0)"
+            "extrema are looked for as suits predicted masks, which flicker; the published definition is "
+            "--prominence 0.2 --smoothing 0 --refractory 0"
         )
     truths = {} if request.truth is None else _named_alike(masks, find_sequences(request.truth), request, reporter)
     return _Sides(masks, truths, frames, fps, clean)

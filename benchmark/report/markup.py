@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 VOID = frozenset({"col", "img", "input", "link", "meta"})
@@ -19,21 +20,26 @@ Child: TypeAlias = "str | Iterable[Child] | None"
 Value: TypeAlias = "str | int | float | bool | None"
 
 
+@lru_cache(maxsize=4096)
 def escaped(text: str) -> str:
     """Text as HTML shows it: markup as letters, and what HTML cannot hold or what turns lines around as a box.
 
     >>> escaped("<b>&'")
     '&lt;b&gt;&amp;&#x27;'
     """
-    return html.escape("".join(c if c.isprintable() or c in "\n " else "\ufffd" for c in text))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    return html.escape(text)
 
 
 def joined(*children: Child) -> Html:
     """Children one after another: texts escaped, markup as it is, None left out."""
+    if len(children) == 1 and isinstance(children[0], str):
+        return children[0] if isinstance(children[0], Html) else Html(escaped(children[0]))
     return Html("".join(_parts(children)))
 
 
-def tag(name: str, *children: Child, **attributes: Value) -> Html:
+def tag(name: str, /, *children: Child, **attributes: Value) -> Html:
     """One element. `class_` and `for_` lose their underscore, `_` in names becomes `-`, None and False leave out.
 
     >>> tag("p", "a < b", class_="note", data_v=0.5)

@@ -1,4 +1,4 @@
-"""What a page shows: sections of comparable runs, each run with its record and, where they are there, its statistics."""
+"""What a page shows: sections of comparable runs, each with its record and, where they are there, its statistics."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ class Entry:
     info: DatasetInfo | None = None
     metrics: tuple[Metric, ...] = ()
     statistics: Statistics | None = None
+
+    @property
+    def hash(self) -> str:
+        """The end of the run's id, which tells it from other runs of its method."""
+        return self.record.run_id.rpartition("-")[2]
 
     @property
     def main(self) -> Score | None:
