@@ -506,16 +506,30 @@ def explain(run: RunFolder, json: Json = False, quiet: Quiet = False) -> None:
     explanation(do_explain(run), json, quiet)
 
 
-@app.command(epilog="Example: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012")
-def verify(run: RunFolder, root: Root = None, json: Json = False, quiet: Quiet = False) -> None:
+@app.command(
+    epilog="Examples: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012; "
+    "bench verify leaderboards/records/*"
+)
+def verify(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run folder, or several.")],
+    root: Root = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Recompute a run's scores from what it stored and compare bit for bit. Exit status 1 if anything differs."""
     from ..commands.verify import verify as do_verify
     from .explain_output import verification
 
+    found = []
     with output.interruptible():
-        found = do_verify(run, root, output.reporter(quiet))
-    verification(found, json, quiet)
-    if not found["ok"]:
+        for run in runs:
+            found.append(do_verify(run, root, output.reporter(quiet)))
+            if not json:
+                verification(found[-1], json, quiet)
+    ok = all(each["ok"] for each in found)
+    if json:
+        output.document(found[0] if len(found) == 1 else {"ok": ok, "runs": found})
+    if not ok:
         raise typer.Exit(1)
 
 

@@ -265,7 +265,8 @@ def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
     """On how many samples each run is best (ties count for all), and where the runs are furthest apart."""
     values = paired.sign * paired.per_sample
     known = ~np.isnan(values).any(axis=0)
-    best = np.asarray(values == np.where(known, values.max(axis=0, initial=-np.inf), np.nan))
+    highest = np.where(known, values.max(axis=0, initial=-np.inf), np.nan)
+    best = np.isclose(values, highest, rtol=0, atol=0)
     spread = np.where(known, values.max(axis=0) - values.min(axis=0), -np.inf)
     furthest = [int(k) for k in np.argsort(-spread, kind="stable")[:10] if known[k] and spread[k] > 0]
     return {

@@ -1,0 +1,320 @@
+"""`bench report`: one page of runs, for people: boards, plots and overlays, with nothing to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import counted
+from ..files import write_text
+from ..predictions import find_predictions
+from ..records import PREDICTIONS, RECORD, Record, read_record
+from ..registry import dataset_class
+from ..report.class_figures import class_figures
+from ..report.figures import Drawn, section_figures
+from ..report.heart_figures import heart_figures, verdicts
+from ..report.markup import Html, tag
+from ..report.model import DETAILED, Entry, Section
+from ..report.overlays import Album, Kept, key, overlays
+from ..report.page import GENERATOR, not_ranked, page, section_html
+from ..report.partition_figures import partition_figures
+from ..reporting import Reporter
+from ..types import Dataset, UserError
+from .common import open_dataset
+from .compare import CompareRequest, compare
+from .leaderboard import Comparable, ranks
+from .ranks import MOST
+from .verify import StoredRun, open_run
+
+PAGE = "index.html"
+OVERLAID = 4
+"""The samples of so many runs that kept their predictions are shown."""
+KEEP = "bench run … --save-predictions"
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What the user asked for: run folders or folders of them, the page's folder, and where the images lie."""
+
+    runs: tuple[Path, ...]
+    out: Path
+    root: Path | None = None
+
+
+def report(request: ReportRequest, reporter: Reporter) -> dict[str, Any]:
+    """Write `index.html`; equal runs give equal bytes. What was written: {page, bytes, runs, sections, not_ranked}.
+
+    Raises
+    ------
+    UserError
+        Where there is no run, or the folder holds anything but an earlier page.
+    """
+    refuse_foreign(request.out)
+    found = read_runs(request.runs)
+    groups = grouped(found)
+    album = Album()
+    written: list[Html] = []
+    about: list[dict[str, Any]] = []
+    links: list[tuple[str, str]] = []
+    with reporter.progress("report") as update:
+        for number, (comparable, members) in enumerate(groups):
+            update(number, len(groups), comparable.dataset)
+            section = _section(comparable, members, reporter)
+            html, summary = _filled(section, number, request.root, album, reporter)
+            written.append(html)
+            place = {"dataset": comparable.dataset, "origin": comparable.origin, "split": comparable.split}
+            about.append({**place, **summary})
+            links.append((f"section-{number}", section.title))
+        update(len(groups), len(groups), "")
+    left_out = [(record.run_id, _why_not(record)) for _, record in found if not ranks(record)]
+    if (unranked := not_ranked(left_out)) is not None:
+        written.append(unranked)
+        links.append(("not-ranked", "Not ranked"))
+    names = ", ".join(dict.fromkeys(comparable.dataset for comparable, _ in groups))
+    on = f" on {names}" if names else ""
+    lead = f"{counted(len(found), 'run')}{on}. Runs stand in one section where they may be compared."
+    text = page(written, links, lead, album)
+    write_text(request.out / PAGE, text)
+    return {
+        "page": str(request.out / PAGE),
+        "bytes": len(text.encode("utf-8", "backslashreplace")),
+        "runs": len(found),
+        "sections": about,
+        "not_ranked": [{"run_id": name, "why": why} for name, why in left_out],
+    }
+
+
+def refuse_foreign(folder: Path) -> None:
+    """A folder takes the page when it is empty or new, or holds an earlier page."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is a file; --out is to be a folder for {PAGE}")
+    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not held:
+        return
+    mark = f'<meta name="generator" content="{GENERATOR}">'
+    if PAGE not in held or mark not in _start(folder / PAGE):
+        raise UserError(
+            f"'{folder}' is not empty and holds no page of 'bench report' ('{held[0]}'); choose another --out"
+        )
+
+
+def _start(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.read(4096)
+
+
+def read_runs(paths: Sequence[Path]) -> list[tuple[Path, Record]]:
+    """Run folders with their records, in the order of their ids; of a run that is there twice the latest."""
+    found: dict[str, tuple[Path, Record]] = {}
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
+        folders = (
+            [path] if path.is_file() or (path / RECORD).is_file() else sorted(p.parent for p in path.rglob(RECORD))
+        )
+        if not folders:
+            raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
+        for folder in folders:
+            record = read_record(folder)
+            earlier = found.get(record.run_id)
+            if earlier is None or earlier[1].created < record.created:
+                found[record.run_id] = (folder.parent if folder.is_file() else folder, record)
+    return [found[name] for name in sorted(found)]
+
+
+def grouped(found: Iterable[tuple[Path, Record]]) -> list[tuple[Comparable, list[tuple[Path, Record]]]]:
+    """Runs that may be compared together, from best to worst; real data before synthetic, large groups first."""
+    groups: dict[Comparable, list[tuple[Path, Record]]] = {}
+    for folder, record in found:
+        if ranks(record):
+            groups.setdefault(Comparable.of(record), []).append((folder, record))
+    for members in groups.values():
+        members.sort(key=lambda item: (_badness(item[1]), item[1].run_id))
+    return sorted(
+        groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0]))
+    )
+
+
+def _badness(record: Record) -> float:
+    main = record.scores.get(record.main_score)
+    if main is None or main.value is None:
+        return float("inf")
+    return -main.value if main.higher_is_better else main.value
+
+
+def _why_not(record: Record) -> str:
+    if record.method.oracle and record.complete:
+        return "an upper bound, which was told the truth"
+    if record.scores:
+        return f"partial ({record.dataset.n} samples scored)"
+    return "no public labels, nothing to score" if record.complete else "did not finish"
+
+
+def _section(comparable: Comparable, members: Sequence[tuple[Path, Record]], reporter: Reporter) -> Section:
+    """Open what can be opened, compare where the number of pairs allows it, and rank."""
+    opened, faults = _opened(members)
+    compared, why_not = None, ""
+    if len(members) > MOST:
+        why_not = (
+            f"Ranks are by the score alone: {len(members)} runs are too many to test pair by pair (more than {MOST})."
+        )
+    elif faults:
+        reporter.warn(f"not compared: {faults[0]}")
+        why_not = (
+            f"Ranks are by the score alone: {counted(len(faults), 'run')} without statistics that this version reads."
+        )
+    elif len(members) > 1:
+        try:
+            compared = compare(CompareRequest(tuple(folder for folder, _ in members)), reporter)
+        except UserError as error:
+            reporter.warn(f"not compared: {error}")
+            why_not = "Ranks are by the score alone: the runs could not be tested against each other."
+    rows = {row["run_id"]: row for row in compared["runs"]} if compared is not None else {}
+    entries = [
+        _entry(folder, record, opened.get(record.run_id), rows.get(record.run_id), rank)
+        for (folder, record), rank in zip(members, _ranked(members), strict=True)
+    ]
+    if rows:
+        order = {name: place for place, name in enumerate(rows)}
+        entries.sort(key=lambda entry: order[entry.record.run_id])
+    key_score = entries[0].record.main_score
+    note = (
+        f"{counted(entries[0].record.dataset.n, 'sample')} (ids {comparable.ids_sha256[:8]}, data "
+        f"{comparable.data_sha256[:8]}; {comparable.metrics}), ranked by {key_score}"
+    )
+    name, synthetic = comparable.dataset, comparable.origin == "synthetic"
+    return Section(name, _title(comparable), note, synthetic, tuple(_told_apart(entries)), compared, why_not)
+
+
+def _opened(members: Sequence[tuple[Path, Record]]) -> tuple[dict[str, StoredRun], list[UserError]]:
+    """Runs with their statistics: all of few, of many the best alone; and what hindered the others."""
+    opened: dict[str, StoredRun] = {}
+    faults: list[UserError] = []
+    for folder, record in members if len(members) <= MOST else members[: 2 * DETAILED]:
+        try:
+            opened[record.run_id] = open_run(folder)
+        except UserError as error:
+            faults.append(error)
+    return opened, faults
+
+
+def _entry(folder: Path, record: Record, run: StoredRun | None, row: dict[str, Any] | None, rank: int | None) -> Entry:
+    label = record.method.name if row is None else row["label"]
+    high = None
+    if row is not None:
+        rank, high = row["rank_low"], row["rank_high"]
+    if run is None:
+        return Entry(folder, record, label, rank, high)
+    return Entry(folder, record, label, rank, high, run.info, run.metrics, run.statistics)
+
+
+def _ranked(members: Sequence[tuple[Path, Record]]) -> list[int]:
+    """Ranks by the score alone; equal scores share one."""
+    found: list[int] = []
+    for place, (_, record) in enumerate(members, 1):
+        tied = bool(found) and _badness(record) == _badness(members[place - 2][1])
+        found.append(found[-1] if tied else place)
+    return found
+
+
+def _told_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """Labels that stand for one run each."""
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry.label] = counts.get(entry.label, 0) + 1
+    return [
+        entry if counts[entry.label] == 1 else replace(entry, label=f"{entry.label} {entry.hash}") for entry in entries
+    ]
+
+
+def _title(comparable: Comparable) -> str:
+    protocol = f"{comparable.folds}-fold cross-validation" if comparable.folds else f"split {comparable.split}"
+    # The version of a folder of one's own holds the data set's name.
+    own = comparable.version != dataset_class(comparable.dataset).info.version
+    return ", ".join(
+        [
+            f"{comparable.dataset}{' (SYNTHETIC data)' if comparable.origin == 'synthetic' else ''}",
+            *([comparable.version] if own else []),
+            protocol,
+            *([comparable.options] if comparable.options else []),
+        ]
+    )
+
+
+def _filled(
+    section: Section, number: int, root: Path | None, album: Album, reporter: Reporter
+) -> tuple[Html, dict[str, Any]]:
+    """A section's markup and what is to be said of it on the terminal."""
+    figures: list[Drawn] = []
+    for draw in (section_figures, class_figures, partition_figures, heart_figures):
+        try:
+            figures += draw(section)
+        except UserError as error:
+            reporter.warn(f"a figure of {section.title} is left out: {error}")
+    table = verdicts(section)
+    extra = [tag("h3", "Against human annotators"), table] if table is not None else []
+    before = album.bytes
+    shown = _overlaid(section, root, album, reporter)
+    summary = {
+        "runs": len(section.entries),
+        "compared": section.compared is not None,
+        "figures": len(figures),
+        "overlays": album.bytes > before,
+    }
+    return section_html(section, number, figures, extra, shown), summary
+
+
+def _overlaid(section: Section, root: Path | None, album: Album, reporter: Reporter) -> list[Html]:
+    """Overlays of the runs that kept their predictions, or a sentence that says how to get them."""
+    entries = [entry for entry in section.opened if (entry.folder / PREDICTIONS).is_dir()]
+    if not entries:
+        return [_said(f"No run kept its predictions. Run again with {KEEP} to see samples here.")]
+    try:
+        dataset = _dataset(entries[0], root, reporter)
+    except UserError as error:
+        reporter.say(f"no overlays of {section.title}: {error}")
+        return [_said(f"The images of {section.name} were not found. Say where they are with --root DIR.")]
+    written: list[Html] = []
+    try:
+        kept = [_kept(entry, dataset) for entry in entries[:OVERLAID]]
+        for head, figures in overlays(section, kept, dataset, album):
+            written += [tag("h4", head), tag("div", figures, class_="overlays")]
+    except UserError as error:
+        reporter.warn(f"overlays of {section.title} end early: {error}")
+        section.notes.append("Some samples are left out: predictions, images and statistics do not belong together.")
+    if album.full:
+        section.notes.append("Further samples are left out, to keep the page small.")
+    if len(entries) > OVERLAID:
+        section.notes.append(f"Samples of the best {OVERLAID} of {len(entries)} runs that kept their predictions.")
+    if dataset.info.task == "binary":
+        section.notes.append("Of a prediction that holds probabilities, what is above 0.5 is shown.")
+    return [key(dataset.info, pair=len(entries) > 1), *written] if written else written
+
+
+def _said(text: str) -> Html:
+    return tag("p", text, class_="note")
+
+
+def _dataset(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
+    """The data that a run was scored on. Raises UserError where it is not there."""
+    data = entry.record.dataset
+    source = data.origin if root is None else "auto"
+    dataset, location = open_dataset(data.name, root, source, data.options, reporter, may_synthesize=False)
+    if location.origin != data.origin or dataset.info.version != data.version:
+        raise UserError(f"the data below '{location.root}' is not that of {entry.record.run_id}")
+    return dataset
+
+
+def _kept(entry: Entry, dataset: Dataset) -> Kept:
+    assert entry.statistics is not None
+    scored = {s.sample_id for s in entry.statistics}
+    ids = dataset.ids(entry.record.dataset.split)
+    if len(scored) == entry.record.dataset.n:
+        ids = tuple(i for i in ids if i in scored)
+    if not scored <= set(ids):
+        raise UserError(f"samples of {entry.record.run_id} are not below '{dataset.root}'")
+    return Kept(entry, find_predictions(dataset, ids, entry.folder / PREDICTIONS))

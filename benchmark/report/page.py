@@ -1,0 +1,253 @@
+"""The page as one file: sections, styles and script, with a policy that lets nothing else in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import counted
+from .board import UNDEFINED, board, number, with_interval
+from .class_figures import matrix_of
+from .figures import Drawn
+from .markup import Html, joined, tag
+from .model import Section
+from .overlays import Album
+
+GENERATOR = "segbench report"
+_CONFUSED = 15
+
+
+def page(sections: Sequence[Html], links: Sequence[tuple[str, str]], lead: str, album: Album) -> str:
+    """A whole HTML document.
+
+    Parameters
+    ----------
+    sections : sequence of Html
+    links : sequence of (str, str)
+        Id and title of every section.
+    lead : str
+        The sentence at the top.
+    album : Album
+        The pictures that the sections use.
+    """
+    style, script = _asset("report.css"), _asset("report.js")
+    title = "Segmentation report"
+    contents = [tag("li", tag("a", text, href=f"#{name}")) for name, text in links]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="generator", content=GENERATOR),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="referrer", content="no-referrer"),
+        # A browser that is given no icon asks the server for one.
+        tag("link", rel="icon", href="data:,"),
+        tag("title", title),
+        tag("style", style),
+    )
+    body = tag(
+        "body",
+        album.html(),
+        tag("header", tag("h1", title), tag("p", lead), tag("nav", tag("ul", contents), aria_label="Sections")),
+        tag("main", sections),
+        tag("script", script),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def section_html(
+    section: Section,
+    number_: int,
+    figures: Sequence[Drawn],
+    extra: Sequence[Html | None],
+    overlays: Sequence[Html | None],
+) -> Html:
+    """One section: what was found, the board, tables, figures, overlays."""
+    name = f"section-{number_}"
+    warning = tag(
+        "p",
+        tag("strong", "SYNTHETIC data"),
+        ", made by segbench: the scores say that a method works, not how good it is on real images. They are never "
+        "ranked beside real ones.",
+        class_="synthetic",
+    )
+    return tag(
+        "section",
+        tag("h2", section.title, id=name),
+        warning if section.synthetic else None,
+        [tag("p", sentence, class_="answer" if k == 0 else None) for k, sentence in enumerate(answers(section))],
+        board(section, number_),
+        _details(section),
+        [
+            tag("h3", "Plots") if figures else None,
+            tag("div", [f.html() for f in figures], class_="plots") if figures else None,
+        ],
+        extra,
+        tag("h3", "Samples"),
+        overlays,
+        [tag("p", note, class_="note") for note in section.notes],
+        aria_labelledby=name,
+    )
+
+
+def answers(section: Section) -> list[str]:
+    """What the comparison says, in sentences."""
+    entries = [entry for entry in section.entries if entry.value is not None]
+    score = section.main_score
+    if not entries:
+        return [f"{score} is undefined for every run."]
+    best = entries[0]
+    value = UNDEFINED if best.main is None else with_interval(best.main.low, best.main.value, best.main.high)
+    if section.compared is None:
+        only = (
+            f"{best.label} has {score} {value}." if len(entries) == 1 else f"{best.label} leads with {score} {value}."
+        )
+        return [only, *([section.why_not] if section.why_not else [])]
+    found = section.compared
+    ties = [row["label"] for row in found["runs"][1:] if row["rank"] == 1]
+    if ties:
+        shown = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
+        lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown} (tied on rank 1)."]
+    else:
+        lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
+    return lines + _families(found) + _seeds(found)
+
+
+def _families(found: Mapping[str, Any]) -> list[str]:
+    if found["families"] is None:
+        return []
+    pair = found["families"]["best"]
+    gap = with_interval(pair["low"], pair["value"], pair["high"], "+.4f")
+    chance = "beyond chance" if pair["significant"] else "which could be chance"
+    return [f"Best learned run against best classical one, {pair['a']} less {pair['b']}: {gap}, {chance}."]
+
+
+def _seeds(found: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Seeds {', '.join(map(str, each['seeds']))} of {each['method']}: {each['mean']:.4f} ± {each['std']:.4f} "
+        "(standard deviation of training, which no interval of a single run holds)."
+        for each in found["seeds"]
+    ]
+
+
+def _details(section: Section) -> list[Html | None]:
+    """Tables that open on demand."""
+    return [_differences(section), _samples(section), _winners(section), _confused(section)]
+
+
+def _differences(section: Section) -> Html | None:
+    if section.compared is None:
+        return None
+    best = section.compared["runs"][0]["label"]
+    rows = []
+    for each in section.compared["differences"]:
+        if best not in (each["a"], each["b"]):
+            continue
+        sign = 1 if each["a"] == best else -1
+        ends = sorted(sign * v for v in (each["low"], each["high"]) if v is not None) or [None, None]
+        value = None if each["value"] is None else sign * each["value"]
+        better, worse = (each["wins"], each["losses"])[::sign]
+        rows.append(
+            [
+                each["b"] if sign > 0 else each["a"],
+                with_interval(ends[0], value, ends[1], "+.4f"),
+                _p(each["p_adjusted"]),
+                number(None if each["effect"] is None else sign * each["effect"], ".2f"),
+                f"{better} / {each['ties']} / {worse}",
+            ]
+        )
+    heads = ["run", f"{best} less run", "p, adjusted", "effect", "samples better / equal / worse"]
+    n = len(section.compared["differences"])
+    note = (
+        f"Paired on the same samples; p is adjusted (Holm) for {counted(n, 'pair')}; effect: mean difference per "
+        "sample over its standard deviation."
+    )
+    return _table(f"How far {best} is ahead of each run", note, heads, rows)
+
+
+def _samples(section: Section) -> Html | None:
+    if section.compared is None:
+        return None
+    rows = []
+    for each in section.compared["per_sample"]["furthest_apart"]:
+        values = [(value, label) for label, value in each.items() if label != "sample" and value is not None]
+        if values:
+            high, low = (pick(values, key=lambda item: item[0]) for pick in (max, min))
+            rows.append([each["sample"], f"{high[0]:.4f} {high[1]}", f"{low[0]:.4f} {low[1]}"])
+    return _table("Samples on which the runs are furthest apart", "", ["sample", "highest", "lowest"], rows)
+
+
+def _winners(section: Section) -> Html | None:
+    if section.compared is None or len(section.compared["per_class"]) < 2:
+        return None
+    rows = []
+    for each in section.compared["per_class"]:
+        best = each.get(each["winners"][0])
+        rows.append([each["class"], f"{number(best, '.4f')} ({each['by']})", ", ".join(each["winners"][:4])])
+    return _table("Winner of every class", "", ["class", "best", "run"], rows)
+
+
+def _confused(section: Section) -> Html | None:
+    """The largest confusions of the best run, where a matrix has too many cells to read."""
+    entry = section.detailed[0] if section.detailed else None
+    matrix = None if entry is None else matrix_of(entry)
+    if entry is None or entry.info is None or matrix is None or len(matrix) < 4:
+        return None
+    heads = [c.name for c in entry.info.classes] + ["other"]
+    total = matrix.sum(axis=1)
+    cells = [
+        (int(matrix[a, b]), a, b) for a in range(len(matrix)) for b in range(matrix.shape[1]) if a != b and matrix[a, b]
+    ]
+    rows = [
+        [heads[a], heads[b], f"{pixels:,}", f"{pixels / total[a]:.1%}"]
+        for pixels, a, b in sorted(cells, key=lambda c: (-c[0], c[1], c[2]))[:_CONFUSED]
+    ]
+    title = f"What {entry.label} confuses most"
+    return _table(title, "", ["true", "predicted", "pixels", "of the true class"], rows)
+
+
+def _table(title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html | None:
+    if not rows:
+        return None
+    body = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]]) for row in rows]
+    table = tag(
+        "table",
+        tag("caption", note) if note else None,
+        tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
+        tag("tbody", body),
+    )
+    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
+    return tag("details", tag("summary", title), scroll)
+
+
+def not_ranked(rows: Sequence[tuple[str, str]]) -> Html | None:
+    """Runs that stand on no board, each with the reason."""
+    if not rows:
+        return None
+    items = [tag("li", tag("strong", name), f": {why}") for name, why in rows]
+    return tag("section", tag("h2", "Not ranked", id="not-ranked"), tag("ul", items), aria_labelledby="not-ranked")
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return UNDEFINED
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _asset(name: str) -> Html:
+    """A file of ours that goes into the page as it is."""
+    text = importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return joined(Html(text))
+
+
+def _policy(style: str, script: str) -> str:
+    """Our own style and script and embedded pictures, nothing else: no request leaves the page."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
