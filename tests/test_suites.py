@@ -27,7 +27,7 @@ from segbench.code_version import code_sha256
 from segbench.commands.suite_cells import Control, Job, LocalEngine, Outcome, Work, run_cell, run_cells
 from segbench.commands.suite_results import markdown
 from segbench.errors import UserError
-from segbench.plots import spread, learning_curve, score_against_cost
+from segbench.plots import learning_curve, score_against_cost, spread
 from segbench.registry import make_dataset
 from segbench.splits import plan_split, take_fraction
 from segbench.suites import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names

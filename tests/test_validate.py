@@ -78,7 +78,7 @@ def test_statistics_of_another_truth_are_rejected(bench: Run, submitted: Path) -
     for item in run.statistics:
         columns = dict(item.columns)
         if "pixels" in columns:
-            columns["pixels"] = np.array(columns["pixels"]) * 2
+            columns["pixels"] = 2 * np.array(columns["pixels"], np.int64)
         made_up.append(Statistic(item.metric, item.sample_id, item.group, item.index, columns))
     Statistics(made_up).to_parquet(submitted / "statistics.parquet", run.metrics)
     code, failed = checked(bench, submitted)

@@ -266,7 +266,7 @@ def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
     values = paired.sign * paired.per_sample
     known = ~np.isnan(values).any(axis=0)
     highest = np.where(known, values.max(axis=0, initial=-np.inf), np.nan)
-    best = np.isclose(values, highest, rtol=0, atol=0)
+    best = np.array(values >= highest[None, :])
     spread = np.where(known, values.max(axis=0) - values.min(axis=0), -np.inf)
     furthest = [int(k) for k in np.argsort(-spread, kind="stable")[:10] if known[k] and spread[k] > 0]
     return {

@@ -150,7 +150,7 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
         note_size(dataset, split, len(folds[0].evaluate), options, reporter)
         if len(folds[0].evaluate) < FEW:
             few = counted(len(folds[0].evaluate), "sample")
-            reporter.warn(f"split '{split}' has {few}, too few to tell methods apart; --folds 5 scores all labelled ones")
+            reporter.warn(f"split '{split}' has {few}, too few to tell methods apart; --folds 5 scores all labels")
     job = _Job(request, dataset, location, split, folds, config, options, device, reporter, oracle)
     if oracle and not job.labelled:
         raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
