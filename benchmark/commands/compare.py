@@ -265,9 +265,9 @@ def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
     """On how many samples each run is best (ties count for all), and where the runs are furthest apart."""
     values = paired.sign * paired.per_sample
     known = ~np.isnan(values).any(axis=0)
-    highest = np.where(known, values.max(axis=0, initial=-np.inf), np.nan)
-    best = np.array(values >= highest[None, :])
-    spread = np.where(known, values.max(axis=0) - values.min(axis=0), -np.inf)
+    top, bottom = np.max(values, axis=0), np.min(values, axis=0)
+    best = known & (values == top)
+    spread = np.where(known, top - bottom, -np.inf)
     furthest = [int(k) for k in np.argsort(-spread, kind="stable")[:10] if known[k] and spread[k] > 0]
     return {
         "wins": {label: int(best[k].sum()) for k, label in enumerate(labels)},
