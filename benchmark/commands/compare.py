@@ -264,7 +264,7 @@ def _per_class(records: Sequence[Record], labels: Sequence[str], score: ScoreInf
 def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
     """On how many samples each run is best (ties count for all), and where the runs are furthest apart."""
     values = paired.sign * paired.per_sample
-    known = ~np.isnan(values).any(axis=0)
+    known = ~np.asarray(np.isnan(values).any(axis=0))
     top, bottom = np.max(values, axis=0), np.min(values, axis=0)
     best = known & (values == top)
     spread = np.where(known, top - bottom, -np.inf)
