@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_every_command_has_help_with_an_example(bench: Run, command: list[str]) 
     done = bench(*command, "--help")
     assert done.returncode == 0
     assert "Usage: bench" in done.stdout
-    assert "Example: bench" in done.stdout or command in ([], ["data"])
+    assert re.search(r"Examples?: bench", done.stdout) or command in ([], ["data"])
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,8 @@ def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Pa
     assert pages[0] == pages[1]
     rows = [line for line in pages[0].decode().splitlines() if line.startswith("| ")][1:]
     cells = [[cell.strip() for cell in row.replace("\\|", "¦").split("|")[1:-1]] for row in rows]
-    assert [row[0] for row in cells] == ["1", "1", "3"]
+    # Five slices tell the shifted labels from the true ones; two equal runs share their ranks.
+    assert [row[0] for row in cells[:3]] == ["1–2", "1–2", "3"]
     assert cells[2][1] == "bad"
     assert "<script>" not in pages[0].decode().replace("\\<", "")
     ranked = printed_json(bench("leaderboard", "runs", "--json"))

@@ -454,4 +454,4 @@ def test_undefined_scores_are_null(bench: Run, tmp_path: Path) -> None:
     record = printed_json(done)
     assert record["scores"]["iiou_class"]["value"] is None
     assert record["scores"]["iou_class"]["value"] == pytest.approx(PIXELS["averageScoreClasses"], abs=1e-9)
-    assert "score iiou_class is undefined on these samples" in done.stderr
+    assert "scores iiou_class, iiou_category are undefined on these samples" in done.stderr

@@ -99,10 +99,12 @@ def test_no_run_folder_is_one_message(bench: Run, tmp_path: Path) -> None:
 
 
 def test_boards_give_ranks_that_cannot_be_told_apart_as_spans() -> None:
-    folders = [f for f in find_folders([RECORDS]) if any(name in f.name for name in ("-unet-", "-fpn-", "-constant-"))]
+    isbi = [f for f in find_folders([RECORDS]) if f.name.startswith("isbi2012-")]
+    folders = [f for f in isbi if any(name in f.name for name in ("-unet-", "-fpn-", "-constant-"))]
     records = find_records(folders)
     spans = rank_spans(folders)
-    assert len(spans) == len(records)
+    # The cross-validation stands alone, with nothing to be told from.
+    assert len(spans) == len(records) - 1 == 3
     named = {record.method.name: spans[key_of(record)] for record in records if record.dataset.folds is None}
     assert named == {"unet": (1, 2), "fpn": (1, 2), "constant": (3, 3)}
     page = boards(records, spans)["isbi2012.md"]

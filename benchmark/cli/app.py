@@ -414,7 +414,8 @@ def leaderboard(
         return
     folders = find_folders(runs or [Path("runs")])
     records = [read_record(folder) for folder in folders]
-    pages = boards(records, rank_spans(folders))
+    # Ranks are tested pair by pair, which takes a while and is not needed for JSON alone.
+    pages = {} if json and out is None else boards(records, rank_spans(folders))
     if out is not None:
         write_boards(pages, out)
         names = [*(out / name for name in pages), *write_plots(records, out)]

@@ -112,8 +112,8 @@ class Cardiac:
     def _heartbeats(self, statistics: Sequence[Statistic], info: DatasetInfo, side: int) -> list[Heartbeat]:
         if info.frames_per_second is None:
             raise UserError(f"metric cardiac needs videos; {info.name} has no number of frames per second")
-        offsets = _offsets(statistics)
-        rows = [(s.group, s.index + offsets[s.group], _mask(s, side)) for s in statistics]
+        numbers = _numbers(statistics)
+        rows = [(s.group, number, _mask(s, side)) for s, number in zip(statistics, numbers, strict=True)]
         found = tracks(rows, info.frames_per_second, _pixel_size(info))
         return [beats_of(track, self.detection) for track in sorted(found, key=lambda track: track.name)]
 
@@ -135,9 +135,10 @@ class _Weights:
     def __init__(self, agreement: Agreement, statistics: Sequence[Statistic], weights: Int64) -> None:
         number = {heart.track.name: place for place, heart in enumerate(agreement.truths)}
         first = {heart.track.name: heart.track.first_frame for heart in agreement.truths}
-        offsets = _offsets(statistics)
-        slots = (s.index + offsets[s.group] - first[s.group] for s in statistics)
-        self._column = {(number[s.group], slot): k for k, (s, slot) in enumerate(zip(statistics, slots, strict=True))}
+        self._column = {
+            (number[s.group], place - first[s.group]): k
+            for k, (s, place) in enumerate(zip(statistics, _numbers(statistics), strict=True))
+        }
         self._weights = weights
 
     def mean(self, rows: Int64, values: Float64) -> Float64:
@@ -165,13 +166,21 @@ def _mask(statistic: Statistic, side: int) -> Silhouette:
     return Silhouette(*(int(statistic.columns[name][row]) for name in _FIELDS))
 
 
-def _offsets(statistics: Sequence[Statistic]) -> dict[str, int]:
-    """The file number of each sequence's place 0: the number at the end of an id less its place; 0 without numbers."""
-    found: dict[str, int] = {}
-    for statistic in statistics:
-        digits = re.search(r"(\d+)$", statistic.sample_id)
-        found.setdefault(statistic.group, int(digits.group()) - statistic.index if digits else 0)
-    return found
+def _numbers(statistics: Sequence[Statistic]) -> list[int]:
+    """The file number of every frame: that at the end of its id, in groups where these tell all frames apart.
+
+    Else its place in the sequence.
+    """
+    ends = [re.search(r"(\d+)$", s.sample_id) for s in statistics]
+    named = [int(end.group()) if end else None for end in ends]
+    found: dict[str, list[int | None]] = {}
+    for s, number in zip(statistics, named, strict=True):
+        found.setdefault(s.group, []).append(number)
+    told = {group for group, numbers in found.items() if None not in numbers and len(set(numbers)) == len(numbers)}
+    return [
+        number if number is not None and s.group in told else s.index
+        for s, number in zip(statistics, named, strict=True)
+    ]
 
 
 def _pixel_size(info: DatasetInfo) -> tuple[float, float] | None:
