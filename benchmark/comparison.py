@@ -27,7 +27,7 @@ from .types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Us
 
 ALPHA = 1 - LEVEL
 _CHUNK = 8_000_000
-_EXACT = 12
+_EXACT = 10
 """With at most so many samples or groups every one of the 2^n permutations is tried."""
 
 _BLOCKS = 200
@@ -163,6 +163,16 @@ class Paired:
             progress(done, len(pairs))
         adjusted = holm([each.p for each in found])
         return [replace(each, p_adjusted=p) for each, p in zip(found, adjusted, strict=True)]
+
+    def tested(self) -> list[Difference]:
+        """Every pair of runs with its p values alone: all that ranks need, without intervals and single samples."""
+        nan = float("nan")
+        pairs = list(itertools.combinations(range(len(self.runs)), 2))
+        p_values = [self.p_value(a, b) for a, b in pairs]
+        return [
+            Difference(a, b, float(self.values[a] - self.values[b]), nan, nan, p, adjusted, nan, 0, 0, 0)
+            for (a, b), p, adjusted in zip(pairs, p_values, holm(p_values), strict=True)
+        ]
 
     def p_value(self, a: int, b: int) -> float:
         """Two-sided p value of the difference of two runs; NaN where a score is undefined.

@@ -128,6 +128,10 @@ def test_equal_methods_differ_as_often_as_the_level_says() -> None:
 def test_ranks_span_what_cannot_be_told_apart() -> None:
     comparison = paired([0.05, 0.051, 0.4])
     assert comparison.rank_intervals(comparison.differences()) == [(1, 2), (1, 2), (3, 3)]
+    whole, quick = comparison.differences(), comparison.tested()
+    assert [(d.a, d.b, d.value, d.p, d.p_adjusted) for d in whole] == [
+        (d.a, d.b, d.value, d.p, d.p_adjusted) for d in quick
+    ]
     lower = ScoreInfo("miou", "as an error", higher_is_better=False)
     turned = Paired(METRIC, INFO, lower, comparison.runs, resamples=400)
     assert turned.rank_intervals(turned.differences()) == [(2, 3), (2, 3), (1, 1)]

@@ -89,7 +89,8 @@ def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path)
 
 
 def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -> None:
-    assert bench("leaderboard", RECORDS, "--out", "boards").returncode == 0
-    assert len(find_records([RECORDS])) > 1
+    chosen = sorted(RECORDS.glob("isbi2012-*"))[:3]
+    assert bench("leaderboard", *chosen, "--out", "boards").returncode == 0
+    assert len(find_records(chosen)) == 3
     assert "(isbi2012.svg)" in (tmp_path / "boards" / "README.md").read_text()
     assert (tmp_path / "boards" / "isbi2012.svg").is_file()
