@@ -27,7 +27,7 @@ from segbench.cardiac.report import beat_rows, cardiac_json, frame_rows
 from segbench.errors import UserError
 
 MEASURES = ("fs_minor", "fs_major", "fac", "ef")
-PLANS = plans(60)
+PLANS = plans(30)  # 200 of them in tests/simulation/cardiac_hearts.py
 STEADY = Plan(seed=5, fps=15, rate_bpm=90, ef=0.6, seconds=5, contraction=0.5)
 
 
