@@ -42,8 +42,9 @@ def open_dataset(
     location = locate(info, root, source, make if may_synthesize and info.synthesizable else None)
     dataset = make_dataset(info.name, location.root, options)
     if location.origin == "synthetic":
+        reporter.say(f"synthetic data: {location.root}")
         reporter.warn(
-            f"SYNTHETIC data ({location.root}): made by segbench, not real images. The scores say that the method "
+            "SYNTHETIC data: made by segbench, not real images. The scores say that the method "
             "works, not how good it is on real data; they are never ranked beside real ones."
         )
     return dataset, location
