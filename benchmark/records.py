@@ -24,6 +24,10 @@ PREDICTIONS, CHECKPOINT, PLOTS, LOCK = "predictions", "checkpoint", "plots", ".l
 OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
 
 
+# One frame of a film, a mapping without others inside: hundreds of them are read a line each.
+_FRAME = re.compile(r'\{\s*"frame": [^{}]*\}')
+
+
 class _Model(BaseModel):
     # A later version may add keys; what this one does not know is kept, not refused.
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
@@ -131,7 +135,8 @@ class Record(_Model):
 
     def to_json(self) -> str:
         """The text of `record.json`."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+        return _FRAME.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
 
 
 def defined(value: float) -> float | None:
