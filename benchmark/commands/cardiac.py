@@ -37,7 +37,6 @@ FPS = 15.0
 """Frames per second of HeartSeg, taken where neither the user nor a video says otherwise."""
 
 RESULT, MASKS = "cardiac.json", "masks"
-_FILES = frozenset({RESULT, MASKS, "frames.csv", "frames.parquet", "beats.csv", "beats.parquet"})
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def _document(
         "differences": [_difference(each, labels) for each in differences],
         "families": _families(paired, records, labels),
         "seeds": _seeds(records, paired),
-        "per_class": _per_class(records, labels, paired.score),
+        "per_class": _per_class(records, labels),
         "per_sample": _per_sample(paired, labels),
     }
     if request.target is not None:
@@ -247,9 +247,8 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[dict[str, Any]]:
     ]
 
 
-def _per_class(records: Sequence[Record], labels: Sequence[str], score: ScoreInfo) -> list[dict[str, Any]]:
+def _per_class(records: Sequence[Record], labels: Sequence[str]) -> list[dict[str, Any]]:
     """The winner of every class, by IoU where the table has it."""
-    del score
     rows = []
     for name, first in records[0].per_class.items():
         key = "iou" if "iou" in first else next(iter(first), "")
