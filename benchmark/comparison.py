@@ -22,15 +22,22 @@ from functools import cached_property
 
 import numpy as np
 
-from .intervals import LEVEL, RESAMPLES, bootstrap_weights, resampling_unit
+from .intervals import (
+    LEVEL,
+    RESAMPLES,
+    bootstrap_weights,
+    corrected_interval,
+    jackknife_error,
+    jackknife_weights,
+    resampling_unit,
+    units_of,
+)
 from .types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
 
 ALPHA = 1 - LEVEL
 _CHUNK = 8_000_000
 _EXACT = 10
 """With at most so many samples or groups every one of the 2^n permutations is tried."""
-
-_BLOCKS = 200
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ class Paired:
     @property
     def units(self) -> int:
         """How many groups or samples are drawn and swapped."""
-        return len(_members(self.groups)[1])
+        return units_of(self.groups)[1]
 
     @property
     def smallest_p(self) -> float:
@@ -134,14 +141,21 @@ class Paired:
         """1 where a higher score is better, else -1."""
         return 1 if self.score.higher_is_better else -1
 
+    @cached_property
+    def without(self) -> Float64:
+        """The score of every run with each unit (or block of them) left out in turn, (runs, blocks) float64."""
+        weights = jackknife_weights(self.groups)
+        return np.array([self.metric.resample(run, self.info, weights)[self.score.name] for run in self.runs])
+
     def interval(self, run: int) -> tuple[float, float]:
-        """95 % percentile interval of a run's score."""
-        return percentiles(self.draws[run])
+        """95 % interval of a run's score."""
+        limits = (self.score.low, self.score.high)
+        return corrected_interval(float(self.values[run]), self.draws[run], self.without[run], limits)
 
     def difference(self, a: int, b: int) -> Difference:
         """Compare two runs; `p_adjusted` is that of this single pair."""
         value = float(self.values[a] - self.values[b])
-        low, high = percentiles(self.draws[a] - self.draws[b])
+        low, high = corrected_interval(value, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
         p = self.p_value(a, b)
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
         apart = apart[~np.isnan(apart)]
@@ -220,18 +234,7 @@ class Paired:
         ----------
         Efron & Tibshirani (1993), chapter 11.
         """
-        member, units = _members(self.groups)
-        blocks = min(len(units), _BLOCKS)
-        if blocks < 2:
-            return float("nan"), 0
-        block = (np.arange(len(units)) * blocks // len(units))[member]
-        without = (block[None, :] != np.arange(blocks)[:, None]).astype(np.int64)
-        one, other = (self.metric.resample(self.runs[k], self.info, without)[self.score.name] for k in (a, b))
-        left = one - other
-        left = left[~np.isnan(left)]
-        if left.size < 2:
-            return float("nan"), 0
-        return float(np.sqrt((left.size - 1) / left.size * np.sum((left - left.mean()) ** 2))), left.size - 1
+        return jackknife_error(self.without[a] - self.without[b])
 
     def rank_intervals(self, differences: Sequence[Difference]) -> list[tuple[int, int]]:
         """First and last rank that each run may have: those that it differs from significantly stand apart.
@@ -249,15 +252,6 @@ class Paired:
         return [(1 + int(up), count - int(down)) for up, down in zip(better, worse, strict=True)]
 
 
-def percentiles(draws: Float64) -> tuple[float, float]:
-    """The middle 95 % of bootstrap draws; NaN where there is none."""
-    draws = draws[~np.isnan(draws)]
-    if not draws.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return float(low), float(high)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p values; a NaN stays one and is not counted."""
     known = sorted((p, k) for k, p in enumerate(p_values) if not np.isnan(p))
@@ -269,30 +263,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _members(groups: Sequence[str]) -> tuple[Int64, Int64]:
-    """The unit that every sample belongs to, and all units."""
-    if resampling_unit(groups) == "groups":
-        units, member = np.unique(np.asarray(groups, str), return_inverse=True)
-        return member.astype(np.int64), np.arange(len(units))
-    return np.arange(len(groups)), np.arange(len(groups))
-
-
 def _permutations(groups: Sequence[str], resamples: int, seed: int) -> Iterator[Int64]:
     """Which samples keep their run, in chunks of (b, n) 0 or 1; all of them where there are few units."""
-    member, units = _members(groups)
+    member, units = units_of(groups)
     rows = max(1, _CHUNK // max(2 * len(groups), 1))
-    if len(units) <= _EXACT:
+    if units <= _EXACT:
         # The other half swaps both runs, which gives the same absolute difference.
-        every = np.array(list(itertools.product((0, 1), repeat=len(units) - 1)), np.int64).reshape(
-            2 ** (len(units) - 1), -1
-        )
+        every = np.array(list(itertools.product((0, 1), repeat=units - 1)), np.int64).reshape(2 ** (units - 1), -1)
         kept = np.concatenate([np.ones((len(every), 1), np.int64), every], axis=1)
         for start in range(0, len(kept), rows):
             yield kept[start : start + rows][:, member]
         return
     random = np.random.default_rng(seed)
     for start in range(0, resamples, rows):
-        yield random.integers(0, 2, (min(rows, resamples - start), len(units)))[:, member]
+        yield random.integers(0, 2, (min(rows, resamples - start), units))[:, member]
 
 
 def _renamed(statistic: Statistic) -> Statistic:

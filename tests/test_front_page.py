@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ROOT, Run
 from segbench.commands.front_page import findings
-from segbench.commands.leaderboard import boards, find_records, write_plots
+from segbench.commands.leaderboard import boards, find_records, ranking, write_plots
 from segbench.records import Record, read_record
 
 RECORDS = ROOT / "leaderboards" / "records"
@@ -94,3 +94,32 @@ def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -
     assert len(find_records(chosen)) == 3
     assert "(isbi2012.svg)" in (tmp_path / "boards" / "README.md").read_text()
     assert (tmp_path / "boards" / "isbi2012.svg").is_file()
+
+
+def test_seeds_of_one_method_are_one_row(record: Record) -> None:
+    rows = [made(record, "a", "learned", value, seed=seed) for seed, value in ((2, 0.97), (0, 0.93), (1, 0.95))]
+    rows = [row.model_copy(update={"run_id": f"isbi2012-a-{row.method.seed}"}) for row in rows]
+    rows.append(made(record, "b", "learned", 0.96))
+    pages = boards(rows)
+    table = [line for line in pages["isbi2012.md"].partition("<details>")[0].splitlines() if line.startswith("| ")]
+    assert [line.split("|")[2].strip() for line in table] == ["method", "b", "a"]
+    assert "0.9500 [0.9400, 0.9600] ± 0.0200" in table[2]
+    assert table[2].rstrip(" |").endswith("0, 1, 2")
+    assert "standard deviation of v_rand over the seeds" in pages["isbi2012.md"]
+    group, *_ = ranking(rows)
+    (row,) = (row for row in group["rows"] if row["method"]["name"] == "a")
+    assert (row["seeds"], row["runs"]) == ([0, 1, 2], ["isbi2012-a-0", "isbi2012-a-1", "isbi2012-a-2"])
+    assert row["scores"]["v_rand"]["value"] == pytest.approx(0.95)
+    assert row["std_over_seeds"] == pytest.approx(0.02)
+
+
+def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:
+    rows = [made(record, "a", "learned", value) for value in (0.97, 0.93)]
+    rows[1] = rows[1].model_copy(update={"run_id": "isbi2012-again"})
+    assert [len(group["rows"]) for group in ranking(rows)] == [2]
+
+
+def test_every_command_is_told(record: Record) -> None:
+    row = made(record, "a", "learned", 0.9).model_copy(update={"command": "bench run\n--set x=`</details>`"})
+    page = boards([row])["isbi2012.md"]
+    assert "a: `bench run --set x='</details>'`" in page

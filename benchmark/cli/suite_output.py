@@ -183,7 +183,7 @@ def results(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
 
 
 def _rows(section: Mapping[str, Any], console: Console) -> None:
-    from ..commands.suite_results import number
+    from ..commands.tables import number
 
     main = section["main_score"]
     table = _table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")

@@ -15,9 +15,8 @@ from tabulate import tabulate
 from ..cardiac.agreement import HUMAN_RANGE_PP
 from ..records import Record, Score
 from ..types import Float64
-from .front_page import escape
+from .tables import UNDEFINED, escape
 
-UNDEFINED = "–"
 TABLE = "medaka_schutera2019.csv"
 SOURCE = "Schutera et al., Zebrafish 16(6):542-545 (2019)"
 FPS = 15.0

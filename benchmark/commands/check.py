@@ -20,7 +20,7 @@ from ..records import RECORD, STATISTICS, Record, plain, read_record
 from ..reporting import Reporter
 from ..types import UserError
 from .compare import refuse_incomparable
-from .front_page import escape
+from .tables import escape
 from .verify import StoredRun, open_run
 
 ALPHA = 0.01

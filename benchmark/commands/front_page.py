@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..records import Record, Score
 from ..registry import dataset_class
+from .tables import escape
 
 
 def findings(rows: Sequence[Record]) -> list[str]:
@@ -89,10 +90,3 @@ def title(name: str, origin: str, protocol: str, n: int) -> str:
     """The heading of a group of comparable records."""
     synthetic = "SYNTHETIC data, " if origin == "synthetic" else ""
     return f"## [{name}]({name}.md): {synthetic}{protocol}, {n} samples of {dataset_class(name).info.summary}"
-
-
-def escape(text: str) -> str:
-    """A name from outside must not break the table nor bring markup."""
-    for character in "\\|`*<>[]":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())

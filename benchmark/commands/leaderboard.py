@@ -11,15 +11,15 @@ from tabulate import tabulate
 
 from ..definitions import recorded_info
 from ..files import write_text
-from ..records import RECORD, Record, Score, read_record
+from ..records import RECORD, Record, read_record
 from ..registry import dataset_class, metrics
 from ..scoring import told_in_details
 from ..types import UserError
 from .cardiac_board import heart_section
-from .front_page import escape, findings, title
+from .front_page import findings, title
 from .published import published_section
-
-UNDEFINED = "–"
+from .seeds import Row, rows_of
+from .tables import UNDEFINED, escape, number, with_interval
 
 Spans = Mapping[tuple[str, str], tuple[int, int]]
 
@@ -104,8 +104,18 @@ def ranking(records: Iterable[Record]) -> list[dict[str, Any]]:
     return [
         {
             **vars(key),
-            "main_score": rows[0].main_score,
-            "rows": [{"rank": rank, "run_id": r.run_id, **r.model_dump(mode="json")} for rank, r in _ranked(rows)],
+            "main_score": rows[0].record.main_score,
+            "rows": [
+                {
+                    "rank": rank,
+                    "run_id": row.record.run_id,
+                    **row.record.model_dump(mode="json"),
+                    "seeds": row.seeds,
+                    "std_over_seeds": row.spread,
+                    "runs": [record.run_id for record in row.records],
+                }
+                for rank, row in _ranked(rows)
+            ],
         }
         for key, rows in _groups(records)
     ]
@@ -117,31 +127,31 @@ def write_boards(pages: dict[str, str], folder: Path) -> None:
         write_text(folder / name, text)
 
 
-def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Record]]]:
-    """Comparable complete records together; real data before synthetic, then the groups with most runs first."""
+def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Row]]]:
+    """Rows of comparable complete records; real data before synthetic, then the groups with most rows first."""
     groups: dict[Comparable, list[Record]] = {}
     for record in records:
         if ranks(record):
             groups.setdefault(Comparable.of(record), []).append(record)
-    return sorted(
-        groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0]))
-    )
+    rows = [(key, rows_of(members)) for key, members in groups.items()]
+    return sorted(rows, key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0])))
 
 
-def _ranked(records: Sequence[Record]) -> list[tuple[int, Record]]:
-    """Records from best to worst; equal scores share a rank, an undefined score comes last."""
+def _ranked(rows: Sequence[Row]) -> list[tuple[int, Row]]:
+    """Rows from best to worst; equal scores share a rank, an undefined score comes last."""
 
-    def badness(record: Record) -> float:
+    def badness(row: Row) -> float:
+        record = row.record
         main = record.scores.get(record.main_score)
         if main is None or main.value is None:
             return float("inf")
         return -main.value if main.higher_is_better else main.value
 
-    ordered = sorted(records, key=lambda r: (badness(r), r.run_id, r.created))
-    ranks: list[tuple[int, Record]] = []
-    for place, record in enumerate(ordered, 1):
-        tied = bool(ranks) and badness(ranks[-1][1]) == badness(record)
-        ranks.append((ranks[-1][0] if tied else place, record))
+    ordered = sorted(rows, key=lambda row: (badness(row), row.record.run_id, row.record.created))
+    ranks: list[tuple[int, Row]] = []
+    for place, row in enumerate(ordered, 1):
+        tied = bool(ranks) and badness(ranks[-1][1]) == badness(row)
+        ranks.append((ranks[-1][0] if tied else place, row))
     return ranks
 
 
@@ -171,70 +181,95 @@ def ranks(record: Record) -> bool:
 
 def _why_not(record: Record) -> str:
     if record.method.oracle and record.complete:
-        main = _with_interval(record.scores.get(record.main_score))
+        main = with_interval(record.scores.get(record.main_score))
         return f"an upper bound, which was told the truth: {escape(record.main_score)} {main}"
     if record.scores:
         return f"partial ({record.dataset.n} samples scored)"
     return "no public labels, nothing to score" if record.complete else "did not finish"
 
 
-def _section(key: Comparable, rows: Sequence[Record], spans: Spans) -> list[str]:
+def _section(key: Comparable, rows: Sequence[Row], spans: Spans) -> list[str]:
+    ranked = _ranked(rows)
+    first = ranked[0][1].record
     synthetic = key.origin == "synthetic"
     protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
     options = f", {escape(key.options)}" if key.options else ""
     # The version of a folder of one's own holds the data set's name.
     own = f"{escape(key.version)}, " if key.version != dataset_class(key.dataset).info.version else ""
     title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{protocol}{options}"
-    n = rows[0].dataset.n
+    n = first.dataset.n
     text = (
         f"{n} samples (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
-        f"metrics: {escape(key.metrics)}). Ranked by {escape(rows[0].main_score)}. In brackets: "
+        f"metrics: {escape(key.metrics)}). Ranked by {escape(first.main_score)}. In brackets: "
         f"95 % bootstrap interval over {_resampled(rows)}."
     )
     if synthetic:
         text += " Made by segbench, not real images: these rows are never ranked beside real ones."
-    if any(_key(row) in spans for row in rows):
+    if any(len(row.records) > 1 for row in rows):
+        text += (
+            " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
+            f"{escape(first.main_score)} over the seeds, which the interval does not hold."
+        )
+    if any(_key(row.middle) in spans for row in rows):
         text += (
             " Ranks that paired tests cannot tell apart (5 %, adjusted for all pairs) are given as a span: the first "
             "and the last rank that a method may have."
         )
-    return [title, "", text, "", _table(rows, spans), "", *heart_section(_ranked(rows))]
+    hearts = heart_section([(rank, row.record) for rank, row in ranked])
+    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *hearts]
 
 
-def _resampled(rows: Sequence[Record]) -> str:
-    units = {score.resampled for row in rows for score in row.scores.values() if score.resampled}
+def _commands(ranked: Sequence[tuple[int, Row]]) -> list[str]:
+    """How each run was made, to be unfolded."""
+    lines = ["<details><summary>Commands of these runs</summary>", ""]
+    for _, row in ranked:
+        for record in row.records:
+            command = record.command.replace("`", "'")
+            lines.append(f"- {_short(record)} {escape(record.method.name)}: `{' '.join(command.split())}`")
+    return [*lines, "", "</details>", ""]
+
+
+def _short(record: Record) -> str:
+    return escape(record.run_id.rpartition("-")[2])
+
+
+def _resampled(rows: Sequence[Row]) -> str:
+    units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
     if units == {"samples"}:
         return "samples (fewer than 5 groups)"
     return " or ".join(sorted(units)) if units else "samples"
 
 
-def _table(rows: Sequence[Record], spans: Spans) -> str:
-    main = rows[0].main_score
-    own = _official(rows[0])
+def _table(ranked: Sequence[tuple[int, Row]], spans: Spans) -> str:
+    first = ranked[0][1].record
+    main = first.main_score
+    own = _official(first)
     added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
     added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
-    added |= told_in_details(rows[0])
-    names = [main, *(name for name in rows[0].scores if name != main and name not in added)]
+    added |= told_in_details(first)
+    names = [main, *(name for name in first.scores if name != main and name not in added)]
     body = []
-    for rank, record in _ranked(rows):
-        cost = record.cost
+    for rank, row in ranked:
+        record, cost = row.record, row.record.cost
         commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
-                _rank(rank, spans.get(_key(record))),
+                _rank(rank, spans.get(_key(row.middle))),
                 escape(record.method.name),
                 record.method.family,
-                *(_with_interval(record.scores.get(name)) for name in names),
+                _with_spread(row),
+                *(with_interval(record.scores.get(name)) for name in names[1:]),
                 escape(record.method.preset or UNDEFINED),
-                _number(record.method.n_train, ".0f"),
-                _number(cost.train_s, ".1f"),
-                _number(cost.predict_ms_per_image, ".1f"),
-                _number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
-                _number(cost.parameters, ",d"),
-                _number(cost.peak_memory_mb, ".0f"),
+                number(record.method.n_train, ".0f"),
+                len(row.records),
+                number(cost.train_s, ".1f"),
+                number(cost.predict_ms_per_image, ".1f"),
+                number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
+                number(cost.parameters, ",d"),
+                number(cost.peak_memory_mb, ".0f"),
                 escape(cost.device or UNDEFINED),
                 commit or UNDEFINED,
-                escape(record.run_id.rpartition("-")[2]),
+                ", ".join(map(_short, row.records)),
             ]
         )
     headers = [
@@ -244,6 +279,7 @@ def _table(rows: Sequence[Record], spans: Spans) -> str:
         *map(escape, names),
         "preset",
         "labels",
+        "seeds",
         "train s",
         "ms/image",
         "GMAC/image",
@@ -259,20 +295,13 @@ def _rank(rank: int, span: tuple[int, int] | None) -> str:
     return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
 
 
+def _with_spread(row: Row) -> str:
+    text = with_interval(row.record.scores.get(row.record.main_score))
+    return text if row.spread is None else f"{text} ± {row.spread:.4f}"
+
+
 def _key(record: Record) -> tuple[str, str]:
     return record.run_id, record.created
-
-
-def _with_interval(score: Score | None) -> str:
-    if score is None or score.value is None:
-        return UNDEFINED
-    if score.low is None or score.high is None:
-        return f"{score.value:.4f}"
-    return f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]"
-
-
-def _number(value: float | int | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)
 
 
 def _front_page(by_dataset: dict[str, list[Record]]) -> str:
@@ -280,29 +309,32 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     body = []
     for name, records in sorted(by_dataset.items()):
         for key, rows in _groups(records):
-            best = _ranked(rows)[0][1]
+            best = _ranked(rows)[0][1].record
             body.append(
                 [
                     f"[{name}]({name}.md)",
                     key.origin,
                     f"{key.folds}-fold" if key.folds else escape(key.split),
-                    len(rows),
+                    sum(len(row.records) for row in rows),
                     escape(best.method.name),
                     escape(best.main_score),
-                    _with_interval(best.scores.get(best.main_score)),
+                    with_interval(best.scores.get(best.main_score)),
                 ]
             )
     headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
     for name, records in sorted(by_dataset.items()):
-        for number, (key, rows) in enumerate(_groups(records)):
-            ranked = [record for _, record in _ranked(rows)]
+        for place, (key, rows) in enumerate(_groups(records)):
+            ranked = [row.record for _, row in _ranked(rows)]
             protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
-            lines += [title(name, key.origin, protocol, rows[0].dataset.n), ""]
+            lines += [title(name, key.origin, protocol, ranked[0].dataset.n), ""]
             lines += [f"- {sentence}" for sentence in findings(ranked)] + [""]
             if len(ranked) > 1:
-                plot = plot_name(name, number)
-                lines += [f"![{rows[0].main_score} of each method against its time to fit and to predict]({plot})", ""]
+                plot = plot_name(name, place)
+                lines += [
+                    f"![{ranked[0].main_score} of each method against its time to fit and to predict]({plot})",
+                    "",
+                ]
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
 
@@ -323,29 +355,31 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
         numbers[key.dataset] = number + 1
         if len(rows) > 1:
             path = folder / plot_name(key.dataset, number)
-            write_score_against_cost(path, _plotted(key, [record for _, record in _ranked(rows)]))
+            write_score_against_cost(path, _plotted(key, [row for _, row in _ranked(rows)]))
             written.append(path)
     return written
 
 
-def _plotted(key: Comparable, rows: Sequence[Record]) -> dict[str, Any]:
+def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
     """Comparable records in the form that suites are plotted in."""
     return {
         **vars(key),
-        "main_score": rows[0].main_score,
-        "n": rows[0].dataset.n,
+        "main_score": rows[0].record.main_score,
+        "n": rows[0].record.dataset.n,
         "rows": [
             {
                 "label": record.method.name,
                 "family": record.method.family,
-                "seeds": [record.method.seed],
+                "seeds": row.seeds,
                 "train_fraction": record.method.train_fraction or 1.0,
                 "scores": {
-                    name: {**score.model_dump(), "values": [score.value]} for name, score in record.scores.items()
+                    name: {**score.model_dump(), "values": [one.scores[name].value for one in row.records]}
+                    for name, score in record.scores.items()
                 },
                 "cost": record.cost.model_dump(),
             }
-            for record in rows
+            for row in rows
+            for record in (row.record,)
             if record.scores[record.main_score].value is not None
         ],
     }

@@ -9,7 +9,7 @@ from io import StringIO
 
 from tabulate import tabulate
 
-from .front_page import escape
+from .tables import escape
 
 TABLE = "published_scores.csv"
 # Whose published results are of interest to which of our boards.

@@ -9,6 +9,7 @@ from ..comparison import Paired
 from ..records import Record, read_record
 from ..types import UserError
 from .leaderboard import Comparable, ranks
+from .seeds import rows_of
 from .verify import open_run
 
 MOST = 30
@@ -26,7 +27,8 @@ def key_of(record: Record) -> Key:
 def rank_spans(folders: Sequence[Path]) -> dict[Key, Span]:
     """First and last rank of every run that was tested against all comparable ones.
 
-    Left out are runs whose statistics are not there or were made by another version, and boards of over 30 runs.
+    Rows of several seeds are tested with their middle run. Left out are runs whose statistics are not there or were
+    made by another version, and boards of over 30 runs.
     """
     groups: dict[Comparable, list[Path]] = {}
     for folder in folders:
@@ -35,8 +37,11 @@ def rank_spans(folders: Sequence[Path]) -> dict[Key, Span]:
             groups.setdefault(Comparable.of(record), []).append(folder)
     spans: dict[Key, Span] = {}
     for members in groups.values():
-        if 2 <= len(members) <= MOST:
-            spans |= _tested(members)
+        # Of several seeds the middle one is tested.
+        rows = [row.middle for row in rows_of(read_record(folder) for folder in members)]
+        if 2 <= len(rows) <= MOST:
+            chosen = {key_of(record) for record in rows}
+            spans |= _tested([folder for folder in members if key_of(read_record(folder)) in chosen])
     return spans
 
 

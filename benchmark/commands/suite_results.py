@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from ..records import Record
 from ..suite_state import SuiteState
 from ..suites import Cell, Plan
 from .leaderboard import Comparable
+from .seeds import deviation, mean, mean_score, together
+from .tables import UNDEFINED, escape, interval, number
 
 RESULTS = "results"
-UNDEFINED = "–"
 
 
 def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, Record]) -> dict[str, Any]:
@@ -95,52 +95,26 @@ def _row(label: str, fraction: float, cells: Sequence[Cell], records: Sequence[R
         "preset": method.preset,
         "settings": cells[0].settings,
         "train_fraction": fraction,
-        "n_train": _mean(record.method.n_train for record in records),
+        "n_train": mean(record.method.n_train for record in records),
         "seeds": [cell.seed for cell in cells],
         "scores": {name: _score(name, records) for name in names},
-        "cost": {key: _together([cost.get(key) for cost in costs]) for key in costs[0]},
+        "cost": {key: together([cost.get(key) for cost in costs]) for key in costs[0]},
         "cells": [cell.name for cell in cells],
     }
 
 
 def _score(name: str, records: Sequence[Record]) -> dict[str, Any]:
-    """A score over seeds: their mean, their standard deviation, and the mean of their intervals' ends.
-
-    The seeds are scored on the same samples, so the interval (which samples?) and the deviation (which seed?) answer
-    different questions and stand apart.
-    """
+    """A score over seeds, with its deviation over them and the value of each."""
     scores = [record.scores.get(name) for record in records]
-    there = [score for score in scores if score is not None]
     values = [None if score is None else score.value for score in scores]
-    defined = [value for value in values if value is not None]
-    whole = len(defined) == len(values)
+    found = mean_score(scores)
     return {
-        "value": _mean(values) if whole else None,
-        "low": _mean(score.low for score in there) if whole else None,
-        "high": _mean(score.high for score in there) if whole else None,
-        "std_over_seeds": statistics.stdev(defined) if whole and len(defined) > 1 else None,
+        **{key: getattr(found, key) for key in ("value", "low", "high")},
+        "std_over_seeds": deviation(values),
         "values": values,
-        "unit": there[0].unit,
-        "higher_is_better": there[0].higher_is_better,
+        "unit": found.unit,
+        "higher_is_better": found.higher_is_better,
     }
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    """Mean of the values, None where one is missing; of equal values it is exactly that value."""
-    every = list(values)
-    known = [value for value in every if value is not None]
-    if not known or len(known) < len(every):
-        return None
-    return known[0] if len(set(known)) == 1 else statistics.fmean(known)
-
-
-def _together(values: Sequence[Any]) -> Any:
-    """A cost over seeds: the mean of numbers, the largest of counts that differ, the names of devices."""
-    if any(value is None for value in values):
-        return None
-    if all(isinstance(value, int | float) for value in values):
-        return _mean(values)
-    return ", ".join(dict.fromkeys(map(str, values)))
 
 
 def _badness(row: Mapping[str, Any], main: str) -> tuple[float, str, float]:
@@ -153,19 +127,19 @@ def _badness(row: Mapping[str, Any], main: str) -> tuple[float, str, float]:
 
 def markdown(results: Mapping[str, Any]) -> str:
     """The tables of a suite as a page."""
-    lines = [f"# Suite {_escape(results['suite'])}", ""]
+    lines = [f"# Suite {escape(results['suite'])}", ""]
     if results["summary"]:
-        lines += [_escape(results["summary"]), ""]
+        lines += [escape(results["summary"]), ""]
     lines += [f"{results['done']} of {results['n']} cells done, {len(results['failed'])} failed.", ""]
     for section in results["sections"]:
         lines += _section_lines(section)
     lines += [line for name in results["plots"] if name.endswith(".svg") for line in (f"![{name[:-4]}]({name})", "")]
     if results["failed"]:
         lines += ["## Failed", ""]
-        body = [[_escape(f["cell"]), f["exit_status"], _escape(f["error"]), f"`{f['log']}`"] for f in results["failed"]]
+        body = [[escape(f["cell"]), f["exit_status"], escape(f["error"]), f"`{f['log']}`"] for f in results["failed"]]
         lines += [tabulate(body, ["cell", "exit", "error", "log"], tablefmt="github", disable_numparse=True), ""]
     if results["unable"]:
-        lines += ["## Not in the grid", "", *(f"- {_escape(line)}" for line in results["unable"]), ""]
+        lines += ["## Not in the grid", "", *(f"- {escape(line)}" for line in results["unable"]), ""]
     lines += ["Made by `bench suite`; do not edit.", ""]
     return "\n".join(lines)
 
@@ -186,18 +160,8 @@ def note_of(section: Mapping[str, Any]) -> str:
     )
 
 
-def with_interval(score: Mapping[str, Any] | None) -> str:
-    """`0.9123 [0.9011, 0.9234]`, without what is undefined."""
-    if score is None or score["value"] is None:
-        return UNDEFINED
-    if score["low"] is None or score["high"] is None:
-        return f"{score['value']:.4f}"
-    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
-
-
-def number(value: float | None, form: str) -> str:
-    """A number for a table."""
-    return UNDEFINED if value is None else format(value, form)
+def _interval(score: Mapping[str, Any] | None) -> str:
+    return UNDEFINED if score is None else interval(score["value"], score["low"], score["high"])
 
 
 def _section_lines(section: Mapping[str, Any]) -> list[str]:
@@ -211,30 +175,23 @@ def _section_lines(section: Mapping[str, Any]) -> list[str]:
         macs = cost.get("macs_per_image")
         body.append(
             [
-                _escape(row["label"]),
+                escape(row["label"]),
                 row["family"],
-                _escape(row["preset"] or UNDEFINED),
+                escape(row["preset"] or UNDEFINED),
                 number(row["n_train"], ".0f"),
-                with_interval(row["scores"].get(main)),
+                _interval(row["scores"].get(main)),
                 number((row["scores"].get(main) or {}).get("std_over_seeds"), ".4f"),
-                *(with_interval(row["scores"].get(name)) for name in others),
+                *(_interval(row["scores"].get(name)) for name in others),
                 len(row["seeds"]),
                 number(cost.get("train_s"), ".1f"),
                 number(cost.get("predict_ms_per_image"), ".1f"),
                 number(None if macs is None else macs / 1e9, ".1f"),
                 number(cost.get("parameters"), ",.0f"),
                 number(cost.get("peak_memory_mb"), ".0f"),
-                _escape(cost.get("device") or UNDEFINED),
+                escape(cost.get("device") or UNDEFINED),
             ]
         )
-    table = tabulate(body, [_escape(h) for h in headers], tablefmt="github", disable_numparse=True)
+    table = tabulate(body, [escape(h) for h in headers], tablefmt="github", disable_numparse=True)
     synthetic = section["origin"] == "synthetic"
     made = " Made by segbench, not real images: never to be ranked beside real ones." if synthetic else ""
-    return [f"## {_escape(title_of(section))}", "", _escape(note_of(section)) + made, "", table, ""]
-
-
-def _escape(text: str) -> str:
-    """A name from outside must not break the table nor bring markup."""
-    for character in "\\|`*<>[]":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    return [f"## {escape(title_of(section))}", "", escape(note_of(section)) + made, "", table, ""]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..cardiac.naming import shown
-from ..comparison import percentiles
 from ..errors import counted
-from ..intervals import bootstrap_weights
+from ..intervals import bootstrap_weights, corrected_interval, jackknife_weights
 from ..metrics.overlap import class_counts, confusion, ranks, ratio
 from ..plots import COLORS, MARKERS
 from ..types import Array, Float64, Int64, Statistic
@@ -179,8 +178,12 @@ def _bootstrapped(statistics: Sequence[Statistic], entry: Entry) -> tuple[list[f
     if len(counts) > 1:
         flat = counts.reshape(len(counts), -1)
         groups = [s.group for s in statistics]
-        draws = np.concatenate(
-            [iou((w.astype(np.float64) @ flat).reshape(len(w), -1, 3)) for w in bootstrap_weights(groups)]
-        )
-        low, high = np.array([percentiles(column) for column in draws.T]).T
+
+        def resampled(weights: Int64) -> Float64:
+            return iou((weights.astype(np.float64) @ flat).reshape(len(weights), -1, 3))
+
+        draws = np.concatenate([resampled(weights) for weights in bootstrap_weights(groups)])
+        without = resampled(jackknife_weights(groups))
+        columns = zip(values.tolist(), draws.T, without.T, strict=True)
+        low, high = np.array([corrected_interval(*column, (0.0, 1.0)) for column in columns]).T
     return values.tolist(), low.tolist(), high.tolist()

@@ -1,0 +1,106 @@
+"""Runs that differ in their seed alone: one row of a board, with the mean of their scores and the spread over seeds."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..records import Cost, Record, Score
+
+
+@dataclass(frozen=True)
+class Row:
+    """Records that differ in their seed alone, in the order of the seeds; mostly a single one."""
+
+    records: tuple[Record, ...]
+
+    @cached_property
+    def middle(self) -> Record:
+        """The run with the middle main score, the lower of two: it stands for the row where one run is needed."""
+        return sorted(self.records, key=_main)[(len(self.records) - 1) // 2]
+
+    @cached_property
+    def record(self) -> Record:
+        """The row as one record: the middle run's with scores and costs over the seeds."""
+        if len(self.records) == 1:
+            return self.records[0]
+        middle = self.middle
+        scores = {name: mean_score([r.scores.get(name) for r in self.records]) for name in middle.scores}
+        costs = [record.cost.model_dump() for record in self.records]
+        cost = Cost.model_validate({key: together([cost.get(key) for cost in costs]) for key in costs[0]})
+        return middle.model_copy(update={"scores": scores, "cost": cost})
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds; 0 where none is known."""
+        return [record.method.seed or 0 for record in self.records]
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation (n - 1) of the main score over the seeds; None for a single one."""
+        return deviation([_main(record) for record in self.records])
+
+
+def rows_of(records: Iterable[Record]) -> list[Row]:
+    """Rows of comparable records. What was run twice with one seed is not averaged: each of those has its own row."""
+    alike: dict[str, list[Record]] = {}
+    for record in records:
+        method = record.method.model_dump(exclude={"seed", "chosen", "n_train"})
+        alike.setdefault(json.dumps(method, sort_keys=True, default=str), []).append(record)
+    rows = []
+    for members in alike.values():
+        if len({record.method.seed or 0 for record in members}) == len(members):
+            rows.append(Row(tuple(sorted(members, key=lambda r: r.method.seed or 0))))
+        else:
+            rows += [Row((record,)) for record in members]
+    return rows
+
+
+def mean_score(scores: Sequence[Score | None]) -> Score:
+    """A score over seeds: their mean, and the means of their intervals' ends; undefined where one is.
+
+    The seeds are scored on the same samples, so the interval (which samples?) and the deviation (which seed?) answer
+    different questions and stand apart.
+    """
+    there = [score for score in scores if score is not None]
+    whole = len(there) == len(scores) and all(score.value is not None for score in there)
+    ends = {key: mean(getattr(s, key) for s in there) if whole else None for key in ("value", "low", "high")}
+    return there[0].model_copy(update=ends)
+
+
+def deviation(values: Sequence[float | None]) -> float | None:
+    """Standard deviation (n - 1); None for fewer than two values, or where one is missing."""
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) == len(values) > 1 else None
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the values, None where one is missing; of equal values it is exactly that value."""
+    every = list(values)
+    known = [value for value in every if value is not None]
+    if not known or len(known) < len(every):
+        return None
+    return known[0] if len(set(known)) == 1 else statistics.fmean(known)
+
+
+def together(values: Sequence[Any]) -> Any:
+    """A cost over seeds: the mean of numbers, a whole one of counts, the names of devices."""
+    if any(value is None for value in values):
+        return None
+    if all(isinstance(value, int) for value in values):
+        return round(statistics.fmean(values))
+    if all(isinstance(value, int | float) for value in values):
+        return mean(values)
+    return ", ".join(dict.fromkeys(map(str, values)))
+
+
+def _main(record: Record) -> float:
+    """The main score; one that is undefined counts as the worst."""
+    score = record.scores.get(record.main_score)
+    if score is None or score.value is None:
+        return float("inf")
+    return score.value
