@@ -33,6 +33,7 @@ STYLE: Any = {
 PLAIN: dict[str, None] = {"Date": None, "Creator": None, "Format": None, "Type": None}
 """No word in an SVG file about when and by what it was made."""
 LABEL_SIZE = 9
+NAMED = 40
 LEAST_S = 1e-3
 
 FAR = 10.0
@@ -111,11 +112,14 @@ def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
 
 
 def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
-    """Main score against the time to fit and to predict, one panel each; classical and learned methods apart."""
+    """Main score against the time to fit and to predict, one panel each; classical and learned methods apart.
+
+    The first 40 rows are named.
+    """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(11, 4.8 + 0.12 * max(0, len(rows) - 12)), layout="constrained")
+    figure = Figure(figsize=(11, 4.8 + 0.12 * max(0, min(len(rows), NAMED) - 12)), layout="constrained")
     panels: tuple[tuple[str, str, Callable[[float], float]], ...] = (
         ("train_s", "time to fit (s", lambda value: max(value, LEAST_S)),
         ("predict_ms_per_image", "time to predict (ms per image", lambda value: max(value, LEAST_S)),
@@ -126,7 +130,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
         axes = figure.add_subplot(1, 2, position + 1, sharey=first)
         first = first or axes
         points: list[Point] = []
-        for row in rows:
+        for place, row in enumerate(rows):
             if row["cost"].get(key) is None:
                 continue
             score = row["scores"][section["main_score"]]
@@ -135,7 +139,8 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             if score["low"] is not None and score["high"] is not None:
                 axes.plot([x, x], [score["low"], score["high"]], color=color, alpha=0.35, linewidth=1.5, zorder=2)
             axes.plot(x, score["value"], marker=marker, color=color, markersize=7, markeredgecolor="white", zorder=3)
-            points.append((x, score["value"], row["label"], color))
+            if place < NAMED:
+                points.append((x, score["value"], row["label"], color))
         devices = ", ".join(sorted({str(row["cost"].get("device")) for row in rows}))
         axes.set_xscale("log")
         plain_ticks(axes)

@@ -13,6 +13,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -92,11 +93,10 @@ def methods() -> dict[str, type[Any]]:
 
 def metrics() -> dict[str, Metric]:
     """Every metric family by its name."""
-    package = importlib.import_module("segbench.metrics")
     found: dict[str, Metric] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        for cls in vars(importlib.import_module(f"segbench.metrics.{module.name}")).values():
-            own = isinstance(cls, type) and cls.__module__.endswith(f"metrics.{module.name}")
+    for name in _own_modules("segbench.metrics"):
+        for cls in vars(importlib.import_module(f"segbench.metrics.{name}")).values():
+            own = isinstance(cls, type) and cls.__module__.endswith(f"metrics.{name}")
             if own and not cls.__name__.startswith("_") and _is_metric(cls):
                 metric: Metric = cls()
                 found[metric.name] = metric
@@ -193,10 +193,9 @@ def _plugins(kind: Kind, module: ModuleType) -> Iterator[type[Any]]:
 
 def _modules(kind: Kind, only: str | None = None) -> Iterator[ModuleType]:
     """Modules that may hold plugins of a kind; with `only`, those of this file name."""
-    package = importlib.import_module(_PACKAGES[kind])
-    for found in pkgutil.iter_modules(package.__path__):
-        if only in (None, found.name):
-            yield importlib.import_module(f"{_PACKAGES[kind]}.{found.name}")
+    for name in _own_modules(_PACKAGES[kind]):
+        if only in (None, name):
+            yield importlib.import_module(f"{_PACKAGES[kind]}.{name}")
     for folder in plugin_folders():
         for path in sorted((folder / _FOLDERS[kind]).glob("*.py")):
             if only in (None, path.stem):
@@ -208,6 +207,12 @@ def _modules(kind: Kind, only: str | None = None) -> Iterator[ModuleType]:
             except (Exception, SystemExit) as error:
                 raise UserError(f"plugin '{entry.name}' ({entry.value}) cannot be loaded: {error}") from error
             yield loaded if isinstance(loaded, ModuleType) else sys.modules[loaded.__module__]
+
+
+@cache
+def _own_modules(package: str) -> tuple[str, ...]:
+    """Names of the modules in one of segbench's own packages, which do not change while it runs."""
+    return tuple(found.name for found in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
 def load_user_module(name: str, path: Path) -> ModuleType:

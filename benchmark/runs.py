@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .commands.leaderboard import find_folders
+from .commands.leaderboard import find_runs
 from .records import Record, read_record
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     import pandas as pd
 
     chosen = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    folders = find_folders([Path(path) for path in chosen])
+    folders = [folder for folder, _ in find_runs([Path(path) for path in chosen])]
     rows = [row for folder in folders for row in _rows(read_record(folder), folder)]
     return pd.DataFrame(rows)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, Run, printed_json
-from segbench.commands.leaderboard import boards, find_folders, find_records
+from segbench.commands.leaderboard import boards, find_runs
 from segbench.commands.published import published_section
 from segbench.commands.ranks import key_of, rank_spans
 from segbench.commands.verify import open_run
@@ -99,10 +99,10 @@ def test_no_run_folder_is_one_message(bench: Run, tmp_path: Path) -> None:
 
 
 def test_boards_give_ranks_that_cannot_be_told_apart_as_spans() -> None:
-    isbi = [f for f in find_folders([RECORDS]) if f.name.startswith("isbi2012-")]
-    folders = [f for f in isbi if any(name in f.name for name in ("-unet-", "-fpn-", "-constant-"))]
-    records = find_records(folders)
-    spans = rank_spans(folders)
+    isbi = [run for run in find_runs([RECORDS]) if run[0].name.startswith("isbi2012-")]
+    chosen = [run for run in isbi if any(name in run[0].name for name in ("-unet-", "-fpn-", "-constant-"))]
+    records = [record for _, record in chosen]
+    spans = rank_spans(chosen)
     # The cross-validation stands alone, with nothing to be told from.
     assert len(spans) == len(records) - 1 == 3
     named = {record.method.name: spans[key_of(record)] for record in records if record.dataset.folds is None}
@@ -118,7 +118,7 @@ def test_runs_without_statistics_are_ranked_by_their_scores(tmp_path: Path) -> N
         (folder,) = RECORDS.glob(f"isbi2012-{name}-*")
         (tmp_path / folder.name).mkdir()
         shutil.copyfile(folder / "record.json", tmp_path / folder.name / "record.json")
-    assert rank_spans(find_folders([tmp_path])) == {}
+    assert rank_spans(find_runs([tmp_path])) == {}
 
 
 def test_published_scores_stand_apart_with_their_source(bench: Run) -> None:

@@ -399,9 +399,8 @@ def leaderboard(
     quiet: Quiet = False,
 ) -> None:
     """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
-    from ..commands.leaderboard import boards, find_folders, ranking, write_boards, write_plots
+    from ..commands.leaderboard import boards, find_runs, ranking, write_boards, write_plots
     from ..commands.ranks import rank_spans
-    from ..records import read_record
 
     if validate is not None:
         from ..commands.validate import validate as do_validate
@@ -412,10 +411,10 @@ def leaderboard(
         if not found["ok"]:
             raise typer.Exit(1)
         return
-    folders = find_folders(runs or [Path("runs")])
-    records = [read_record(folder) for folder in folders]
+    found_runs = find_runs(runs or [Path("runs")])
+    records = [record for _, record in found_runs]
     # Ranks are tested pair by pair, which takes a while and is not needed for JSON alone.
-    pages = {} if json and out is None else boards(records, rank_spans(folders))
+    pages = {} if json and out is None else boards(records, rank_spans(found_runs))
     if out is not None:
         write_boards(pages, out)
         names = [*(out / name for name in pages), *write_plots(records, out)]

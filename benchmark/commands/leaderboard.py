@@ -64,12 +64,12 @@ def _official(record: Record) -> dict[str, str]:
 
 def find_records(paths: Sequence[Path]) -> list[Record]:
     """Records of run folders, or of all run folders below a folder, each once, in the order of their ids."""
-    return [read_record(folder) for folder in find_folders(paths)]
+    return [record for _, record in find_runs(paths)]
 
 
-def find_folders(paths: Sequence[Path]) -> list[Path]:
-    """Run folders, or all run folders below a folder, each run once, in the order of their ids."""
-    found: dict[tuple[str, str], Path] = {}
+def find_runs(paths: Sequence[Path]) -> list[tuple[Path, Record]]:
+    """Run folders, or all run folders below a folder, with their records: each run once, in the order of their ids."""
+    found: dict[tuple[str, str], tuple[Path, Record]] = {}
     for path in paths:
         if not path.exists():
             raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
@@ -78,7 +78,7 @@ def find_folders(paths: Sequence[Path]) -> list[Path]:
             raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
         for folder in folders:
             record = read_record(folder)
-            found[(record.run_id, record.created)] = folder
+            found[(record.run_id, record.created)] = (folder, record)
     return [found[key] for key in sorted(found)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..comparison import Paired
-from ..records import Record, read_record
+from ..records import Record
 from ..types import UserError
 from .leaderboard import Comparable, ranks
 from .seeds import rows_of
@@ -24,24 +24,21 @@ def key_of(record: Record) -> Key:
     return record.run_id, record.created
 
 
-def rank_spans(folders: Sequence[Path]) -> dict[Key, Span]:
-    """First and last rank of every run that was tested against all comparable ones.
+def rank_spans(found: Sequence[tuple[Path, Record]]) -> dict[Key, Span]:
+    """First and last rank of every run that was tested against all comparable ones, from run folders and their records.
 
     Rows of several seeds are tested with their middle run. Left out are runs whose statistics are not there or were
     made by another version, and boards of over 30 runs.
     """
-    groups: dict[Comparable, list[Path]] = {}
-    for folder in folders:
-        record = read_record(folder)
+    groups: dict[Comparable, list[tuple[Path, Record]]] = {}
+    for folder, record in found:
         if ranks(record) and record.scores.get(record.main_score) is not None:
-            groups.setdefault(Comparable.of(record), []).append(folder)
+            groups.setdefault(Comparable.of(record), []).append((folder, record))
     spans: dict[Key, Span] = {}
     for members in groups.values():
-        # Of several seeds the middle one is tested.
-        rows = [row.middle for row in rows_of(read_record(folder) for folder in members)]
-        if 2 <= len(rows) <= MOST:
-            chosen = {key_of(record) for record in rows}
-            spans |= _tested([folder for folder in members if key_of(read_record(folder)) in chosen])
+        middle = {key_of(row.middle) for row in rows_of(record for _, record in members)}
+        if 2 <= len(middle) <= MOST:
+            spans |= _tested([folder for folder, record in members if key_of(record) in middle])
     return spans
 
 
