@@ -74,6 +74,14 @@ def write_score_against_cost(path: Path, section: Section) -> None:
         score_against_cost(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
 
 
+def write_learning_curve(path: Path, section: Section) -> None:
+    """Draw `learning_curve` of all rows of a section as an SVG file."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE), atomic_path(path) as temporary:
+        learning_curve(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
+
+
 def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
     """Main score against the number of labelled images: a line and an interval band per method, a dot per seed."""
     from matplotlib.figure import Figure

@@ -123,3 +123,27 @@ def test_every_command_is_told(record: Record) -> None:
     row = made(record, "a", "learned", 0.9).model_copy(update={"command": "bench run\n--set x=`</details>`"})
     page = boards([row])["isbi2012.md"]
     assert "a: `bench run --set x='</details>'`" in page
+
+
+def test_runs_on_a_part_of_the_labels_are_no_rivals(record: Record, tmp_path: Path) -> None:
+    rows = [
+        made(record, "a", "learned", 0.9, train_fraction=1.0, n_train=20.0),
+        made(record, "a", "learned", 0.6, train_fraction=0.1, n_train=2.0),
+        made(record, "b", "classical", 0.8, train_fraction=1.0, n_train=20.0),
+        # Settings of its own: part of no curve.
+        made(record, "a", "learned", 0.95, train_fraction=0.5, n_train=10.0, config={"depth": 2}),
+    ]
+    rows = [row.model_copy(update={"run_id": f"isbi2012-{k}"}) for k, row in enumerate(rows)]
+    pages = boards(rows)
+    ranked, _, fewer = pages["isbi2012.md"].partition("### With fewer labels")
+    assert ranked.count("| learned ") == 1
+    assert fewer.count("| learned ") == 2
+    assert "![score against the number of labelled samples](isbi2012-labels.svg)" in fewer
+    front = pages["README.md"]
+    assert "**a** leads with v_rand 0.9000" in front
+    assert (
+        "**a** with 2 labelled samples reaches v_rand 0.6000 [0.5900, 0.6100], 67 % of what it reaches with 20."
+        in front
+    )
+    assert [path.name for path in write_plots(rows, tmp_path)] == ["isbi2012.svg", "isbi2012-labels.svg"]
+    assert "labelled images trained on" in (tmp_path / "isbi2012-labels.svg").read_text(encoding="utf-8")

@@ -24,6 +24,15 @@ def findings(rows: Sequence[Record]) -> list[str]:
     return lines
 
 
+def learned_from(curve: Sequence[Record]) -> str:
+    """A sentence about a method's learning curve, from the fewest labels to the most."""
+    few, most = curve[0], curve[-1]
+    text = f"{_name(most)} with {few.method.n_train:g} labelled samples reaches {_value(few)}"
+    if _main(most) > 0 and most.scores[most.main_score].higher_is_better:
+        text += f", {100 * _main(few) / _main(most):.0f} % of what it reaches with {most.method.n_train:g}"
+    return f"{text}."
+
+
 def _families(learned: Sequence[Record], classical: Sequence[Record]) -> str:
     one, other = (learned[0], classical[0])
     gap = 100 * abs(_main(one) - _main(other))

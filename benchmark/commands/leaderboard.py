@@ -16,9 +16,9 @@ from ..registry import dataset_class, metrics
 from ..scoring import told_in_details
 from ..types import UserError
 from .cardiac_board import heart_section
-from .front_page import findings, title
+from .front_page import findings, learned_from, title
 from .published import published_section
-from .seeds import Row, rows_of
+from .seeds import Row, curves_of, rows_of
 from .tables import UNDEFINED, escape, number, with_interval
 
 Spans = Mapping[tuple[str, str], tuple[int, int]]
@@ -162,8 +162,8 @@ def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
     groups = _groups(records)
     if not groups:
         lines += ["No complete runs yet.", ""]
-    for key, rows in groups:
-        lines += _section(key, rows, spans)
+    for place, (key, rows) in enumerate(groups):
+        lines += _section(key, rows, spans, curve_name(name, place))
     left_out = [record for record in records if not ranks(record)]
     if left_out:
         lines += ["## Not ranked", ""]
@@ -188,8 +188,13 @@ def _why_not(record: Record) -> str:
     return "no public labels, nothing to score" if record.complete else "did not finish"
 
 
-def _section(key: Comparable, rows: Sequence[Row], spans: Spans) -> list[str]:
-    ranked = _ranked(rows)
+def _ranked_rows(rows: Sequence[Row]) -> Sequence[Row]:
+    """Those fitted on all labels: what was fitted on a part is no rival. All, where there are no others."""
+    return [row for row in rows if not row.partial] or rows
+
+
+def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> list[str]:
+    ranked = _ranked(_ranked_rows(rows))
     first = ranked[0][1].record
     synthetic = key.origin == "synthetic"
     protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
@@ -216,7 +221,19 @@ def _section(key: Comparable, rows: Sequence[Row], spans: Spans) -> list[str]:
             "and the last rank that a method may have."
         )
     hearts = heart_section([(rank, row.record) for rank, row in ranked])
-    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *hearts]
+    fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
+    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *hearts]
+
+
+def _fewer(rows: Sequence[Row], plot: str) -> list[str]:
+    """Rows fitted on a part of the labels, and the learning curves that they are part of."""
+    lines = ["### With fewer labels", "", "Fitted on a part of the training labels; not ranked.", ""]
+    if curves_of(rows):
+        lines += [f"![score against the number of labelled samples]({plot})", ""]
+    ranked = _ranked([row for row in rows if row.partial])
+    ordered = sorted(ranked, key=lambda pair: (pair[1].record.method.name, pair[1].record.method.n_train or 0.0))
+    lines += [_table([(0, row) for _, row in ordered], {}), ""]
+    return lines + _commands(ordered)
 
 
 def _commands(ranked: Sequence[tuple[int, Row]]) -> list[str]:
@@ -254,7 +271,7 @@ def _table(ranked: Sequence[tuple[int, Row]], spans: Spans) -> str:
         commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
-                _rank(rank, spans.get(_key(row.middle))),
+                _rank(rank, spans.get(_key(row.middle))) if rank else UNDEFINED,
                 escape(record.method.name),
                 record.method.family,
                 _with_spread(row),
@@ -309,7 +326,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     body = []
     for name, records in sorted(by_dataset.items()):
         for key, rows in _groups(records):
-            best = _ranked(rows)[0][1].record
+            best = _ranked(_ranked_rows(rows))[0][1].record
             body.append(
                 [
                     f"[{name}]({name}.md)",
@@ -325,16 +342,17 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
     for name, records in sorted(by_dataset.items()):
         for place, (key, rows) in enumerate(_groups(records)):
-            ranked = [row.record for _, row in _ranked(rows)]
+            ranked = [row.record for _, row in _ranked(_ranked_rows(rows))]
             protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
             lines += [title(name, key.origin, protocol, ranked[0].dataset.n), ""]
-            lines += [f"- {sentence}" for sentence in findings(ranked)] + [""]
+            curves = [[row.record for row in curve] for curve in curves_of(rows)]
+            lines += [f"- {sentence}" for sentence in (*findings(ranked), *map(learned_from, curves))] + [""]
+            score = escape(ranked[0].main_score)
             if len(ranked) > 1:
                 plot = plot_name(name, place)
-                lines += [
-                    f"![{ranked[0].main_score} of each method against its time to fit and to predict]({plot})",
-                    "",
-                ]
+                lines += [f"![{score} of each method against its time to fit and to predict]({plot})", ""]
+            if curves:
+                lines += [f"![{score} against the number of labelled samples]({curve_name(name, place)})", ""]
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
 
@@ -344,18 +362,28 @@ def plot_name(name: str, number: int) -> str:
     return f"{name}{f'-{number + 1}' if number else ''}.svg"
 
 
+def curve_name(name: str, number: int) -> str:
+    """The file of the learning curves of a dataset's n-th group of comparable records."""
+    return f"{name}{f'-{number + 1}' if number else ''}-labels.svg"
+
+
 def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
-    """Draw score against cost for every group of two records or more; the files' paths."""
-    from ..plots import write_score_against_cost
+    """Draw score against cost for every group of two rows or more, and its learning curves; the files' paths."""
+    from ..plots import write_learning_curve, write_score_against_cost
 
     written = []
     numbers: dict[str, int] = {}
     for key, rows in _groups(records):
         number = numbers.get(key.dataset, 0)
         numbers[key.dataset] = number + 1
-        if len(rows) > 1:
+        whole = _ranked_rows(rows)
+        if len(whole) > 1:
             path = folder / plot_name(key.dataset, number)
-            write_score_against_cost(path, _plotted(key, [row for _, row in _ranked(rows)]))
+            write_score_against_cost(path, _plotted(key, [row for _, row in _ranked(whole)]))
+            written.append(path)
+        if curves := curves_of(rows):
+            path = folder / curve_name(key.dataset, number)
+            write_learning_curve(path, _plotted(key, [row for curve in curves for row in curve]))
             written.append(path)
     return written
 
@@ -372,6 +400,7 @@ def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
                 "family": record.method.family,
                 "seeds": row.seeds,
                 "train_fraction": record.method.train_fraction or 1.0,
+                "n_train": record.method.n_train,
                 "scores": {
                     name: {**score.model_dump(), "values": [one.scores[name].value for one in row.records]}
                     for name, score in record.scores.items()

@@ -27,12 +27,13 @@ def key_of(record: Record) -> Key:
 def rank_spans(found: Sequence[tuple[Path, Record]]) -> dict[Key, Span]:
     """First and last rank of every run that was tested against all comparable ones, from run folders and their records.
 
-    Rows of several seeds are tested with their middle run. Left out are runs whose statistics are not there or were
-    made by another version, and boards of over 30 runs.
+    Rows of several seeds are tested with their middle run. Left out are runs on a part of the labels, those whose
+    statistics are not there or were made by another version, and boards of over 30 runs.
     """
     groups: dict[Comparable, list[tuple[Path, Record]]] = {}
     for folder, record in found:
-        if ranks(record) and record.scores.get(record.main_score) is not None:
+        whole = record.method.train_fraction in (None, 1.0)
+        if ranks(record) and whole and record.scores.get(record.main_score) is not None:
             groups.setdefault(Comparable.of(record), []).append((folder, record))
     spans: dict[Key, Span] = {}
     for members in groups.values():

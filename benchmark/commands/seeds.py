@@ -35,6 +35,11 @@ class Row:
         return middle.model_copy(update={"scores": scores, "cost": cost})
 
     @property
+    def partial(self) -> bool:
+        """Whether it was fitted on a part of the labels only."""
+        return self.records[0].method.train_fraction not in (None, 1.0)
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds; 0 where none is known."""
         return [record.method.seed or 0 for record in self.records]
@@ -49,8 +54,7 @@ def rows_of(records: Iterable[Record]) -> list[Row]:
     """Rows of comparable records. What was run twice with one seed is not averaged: each of those has its own row."""
     alike: dict[str, list[Record]] = {}
     for record in records:
-        method = record.method.model_dump(exclude={"seed", "chosen", "n_train"})
-        alike.setdefault(json.dumps(method, sort_keys=True, default=str), []).append(record)
+        alike.setdefault(_identity(record), []).append(record)
     rows = []
     for members in alike.values():
         if len({record.method.seed or 0 for record in members}) == len(members):
@@ -58,6 +62,23 @@ def rows_of(records: Iterable[Record]) -> list[Row]:
         else:
             rows += [Row((record,)) for record in members]
     return rows
+
+
+def curves_of(rows: Iterable[Row]) -> list[list[Row]]:
+    """Rows that differ in the part of the labels alone, from the fewest labels; single rows are left out."""
+    alike: dict[str, list[Row]] = {}
+    for row in rows:
+        main = row.record.scores.get(row.record.main_score)
+        if main is not None and main.value is not None and row.record.method.n_train is not None:
+            alike.setdefault(_identity(row.records[0], "train_fraction"), []).append(row)
+    curves = [sorted(members, key=lambda r: r.record.method.n_train or 0.0) for members in alike.values()]
+    return [curve for curve in curves if len({row.record.method.n_train for row in curve}) > 1]
+
+
+def _identity(record: Record, *without: str) -> str:
+    """The method and its settings, but for the seed and these keys."""
+    method = record.method.model_dump(exclude={"seed", "chosen", "n_train", *without})
+    return json.dumps(method, sort_keys=True, default=str)
 
 
 def mean_score(scores: Sequence[Score | None]) -> Score:
