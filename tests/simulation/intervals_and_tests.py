@@ -119,7 +119,8 @@ def coverage(population: Population, sets: int, images: int) -> str:
         plain += low <= truth <= high
     return (
         f"holds the truth in {100 * held / sets:.1f} % (too low {100 * below / sets:.1f}, too high "
-        f"{100 * above / sets:.1f}), mean width {np.mean(widths):.4f}; a percentile interval in {100 * plain / sets:.1f} %"
+        f"{100 * above / sets:.1f}), mean width {np.mean(widths):.4f}; "
+        f"a percentile interval in {100 * plain / sets:.1f} %"
     )
 
 
