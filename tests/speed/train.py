@@ -1,9 +1,10 @@
 """What the training engine costs over a bare PyTorch loop: same model, batch, precision and images, in one run.
 
-    python tests/speed/train.py [--device cuda] [--rounds 5] [--steps 20]
+    python tests/speed/train.py [--device cuda] [--rounds 15] [--steps 20]
 
 The bare loop is what one would write by hand: the decoded images as tensors in memory, forward pass, loss, backward
-pass, clipping, step. Both loops take turns, so that what else the machine does meets both alike. A third row shows what
+pass, clipping, step. The loops take turns, so that what else the machine does meets all alike, and each round gives a
+ratio: printed are their median and, from the order of the ratios, a 95 % interval of it. A third row shows what
 augmentation adds, which a bare loop has not. The engine's time includes starting, its checkpoint and its loader.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 import torch
+from scipy.stats import binom
 from torch import nn
 
 from segbench.baselines.unet import UNetConfig, build_network
@@ -71,10 +73,10 @@ def seconds(work: Callable[[], object], device: str) -> float:
 
 
 def main() -> None:
-    """Print milliseconds per step and ratios of the medians."""
+    """Print milliseconds per step and the ratio to the bare loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--base", type=int, default=16, help="channels of the first block")
@@ -105,15 +107,20 @@ def main() -> None:
         for _ in range(given.rounds):
             for name, work in loops.items():
                 times[name].append(seconds(work, given.device))
-    base = statistics.median(times["bare loop"])
     print(f"U-Net, {given.base} channels, batch {given.batch} of {SIDE}², {compute.dtype}, {given.device}")
     for name, taken in times.items():
         ratios = sorted(t / b for t, b in zip(taken, times["bare loop"], strict=True))
-        median = statistics.median(taken)
+        low, high = order_interval(len(ratios))
         print(
-            f"{name:26} {1000 * median / given.steps:8.1f} ms/step   {median / base:5.3f} x bare "
-            f"(rounds {ratios[0]:.3f} to {ratios[-1]:.3f})"
+            f"{name:26} {1000 * statistics.median(taken) / given.steps:8.1f} ms/step   "
+            f"{statistics.median(ratios):5.3f} x bare [{ratios[low]:.3f}, {ratios[high]:.3f}]"
         )
+
+
+def order_interval(n: int) -> tuple[int, int]:
+    """Positions in n sorted values between which their population's median lies with 95 % (or all, of few)."""
+    low = int(binom.ppf(0.025, n, 0.5)) - 1
+    return max(low, 0), n - 1 - max(low, 0)
 
 
 if __name__ == "__main__":
