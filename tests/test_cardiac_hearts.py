@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from conftest import Run, printed_json
-from segbench.cardiac.beats import Beat, Detection, Heartbeat, beats_of, tracks
+from segbench.cardiac.beats import Beat, Detection, Heartbeat, beats_of, main_rhythm, tracks
 from segbench.cardiac.geometry import Silhouette, cleaned, shape_of, silhouette
 from segbench.cardiac.report import beat_rows, cardiac_json, frame_rows
 from segbench.errors import UserError
@@ -151,6 +151,30 @@ def test_a_skipped_beat_is_flagged() -> None:
     found = found_in(masks)
     assert "irregular" in found.flags
     assert found_in(steady()).flags == ()
+
+
+def ellipses(sides: Iterable[tuple[float, float, float]]) -> list[Bool]:
+    """Ellipses of these half axes, down and across, at this column."""
+    y, x = np.mgrid[:96, :96]
+    return [((y - 48) / a) ** 2 + ((x - at) / b) ** 2 <= 1 for a, b, at in sides]
+
+
+def test_the_main_rhythm_is_that_of_all_that_moves() -> None:
+    """What one axis gains the other loses, so that the area has double the rate; the masks have that of the axes."""
+    phase = 2 * np.pi * 1.5 * np.arange(120) / 15
+    found = found_in(ellipses(zip(30 + 5 * np.cos(phase), 18 - 3 * np.cos(phase), 48 + 0 * phase, strict=True)))
+    areas = np.array([mask.area for mask in found.track.silhouettes], float)
+    power = np.abs(np.fft.rfft(areas - areas.mean()))
+    assert 60 * np.argmax(power) * 15 / 120 == pytest.approx(180)
+    assert main_rhythm(found.track) == pytest.approx(90, rel=0.01)
+
+
+def test_what_only_drifts_or_rests_has_no_rhythm_of_a_heart() -> None:
+    resting = found_in(ellipses([(20, 15, 48)] * 60))
+    assert main_rhythm(resting.track) is None
+    beating = 20 + 4 * np.cos(2 * np.pi * 1.2 * np.arange(150) / 15)
+    drifting = found_in(ellipses(zip(beating, beating, 30 + 0.25 * np.arange(150), strict=True)))
+    assert main_rhythm(drifting.track) == pytest.approx(72, rel=0.01)
 
 
 def test_noise_at_an_extremum_gives_one_extremum() -> None:

@@ -30,12 +30,14 @@ MEASURES = ("fs_minor", "fs_major", "fac", "ef")
 _LONG_INTERVAL = 1.6
 _DISAGREEMENT = 0.10
 _RATES = (30.0, 240.0)
+_STILL = 1e-18
+"""A signal of less power than this, relative to its size, does not change: what is left is rounding."""
 
 SEQUENCE_FLAGS = {
     "no_beat": "no diastole followed by a systole was found",
     "no_rate": "fewer than two like extrema were found, so there is no heart rate",
     "few_frames_per_beat": "fewer than 7 frames per beat: sizes are off by the sampling",
-    "rates_disagree": "the rate of the beats is over 10 % off the main rhythm of the area: some were missed or made up",
+    "rates_disagree": "the rate of the beats is over 10 % off the main rhythm of the masks: trust the rhythm",
     "irregular": "an interval is over 1.6 times the median: a beat was skipped, by the heart or by the detection",
 }
 BEAT_FLAGS = {
@@ -51,7 +53,7 @@ class Detection:
     prominence: how far one must stand out, as a part of the range of the sequence's areas. distance: least number of
     frames between two like extrema. smoothing: times that the areas are averaged with their neighbours (weights 1, 2,
     1) before extrema are looked for; each is then moved to the true extremum of the areas beside it. refractory: least
-    time between two like extrema, as a part of a period of the area's main rhythm (see `main_rhythm`); a heart does not
+    time between two like extrema, as a part of a period of the masks' main rhythm (see `main_rhythm`); a heart does not
     beat again at once. enough_frames: frames per beat below which a result is flagged.
 
     The defaults are the published definition. `for_predicted_masks` is for masks of a network, which flicker from frame
@@ -209,7 +211,7 @@ class Heartbeat:
 
     @cached_property
     def heart_rate_bpm_spectral(self) -> float | None:
-        """The main rhythm of the areas, found without looking for beats: a check on the rate of the beats."""
+        """The main rhythm of the masks, found without looking for beats: a check on the rate of the beats."""
         return main_rhythm(self.track)
 
     @property
@@ -353,22 +355,31 @@ def beats_of(track: Track, detection: Detection | None = None) -> Heartbeat:
 
 
 def main_rhythm(track: Track) -> float | None:
-    """The strongest rhythm of the areas between 30 and 240 per minute, in beats per minute.
+    """The rate at which the masks change, between 30 and 240 per minute, in beats per minute; no beats are looked for.
 
-    The highest point of their spectrum (Hann window, zero-padded; missing frames interpolated). None in fewer than 2
-    seconds, or where the area never changes.
+    The highest point of the summed spectra of area, both axes and both coordinates of the centroid, each of power 1 in
+    that range (linear trend removed, Hann window, zero-padded; missing frames interpolated). A heart moves all of them
+    at one rate, while one alone may show double the rate, as the area of a mask that gains at one end what it loses at
+    the other. None in fewer than 2 seconds, or where nothing changes.
     """
-    found = [(f, mask.area) for f, mask in zip(track.frames, track.silhouettes, strict=True) if mask.area]
-    if not found or found[-1][0] - found[0][0] < 2 * track.fps:
+    shapes = [(f, shape_of(mask)) for f, mask in zip(track.frames, track.silhouettes, strict=True)]
+    seen = [(f, shape) for f, shape in shapes if shape is not None]
+    if not seen or seen[-1][0] - seen[0][0] < 2 * track.fps:
         return None
-    frames, areas = (np.array(values, np.float64) for values in zip(*found, strict=True))
-    curve = np.interp(np.arange(frames[0], frames[-1] + 1), frames, areas)
-    curve -= curve.mean()
-    size = max(4096, 8 * curve.size)
-    power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))
+    frames = np.array([f for f, _ in seen], np.float64)
+    signals = np.array([(s.area, s.axis_minor, s.axis_major, *s.centroid) for _, s in seen], np.float64).T
+    every = np.arange(frames[0], frames[-1] + 1)
+    size = max(4096, 8 * every.size)
     rates = 60 * np.fft.rfftfreq(size, 1 / track.fps)
-    power[(rates < _RATES[0]) | (rates > _RATES[1])] = 0.0
-    return float(rates[np.argmax(power)]) if power.any() else None
+    heard = (rates >= _RATES[0]) & (rates <= _RATES[1])
+    spectrum = np.zeros(int(heard.sum()))
+    for signal in signals:
+        curve = np.interp(every, frames, signal)
+        curve -= np.polynomial.Polynomial.fit(every, curve, 1)(every)
+        power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))[heard] ** 2
+        if power.sum() > _STILL * curve.size * max(1.0, float(signal.max())) ** 2:
+            spectrum += power / power.sum()
+    return float(rates[heard][np.argmax(spectrum)]) if spectrum.any() else None
 
 
 def _peaks(frames: Int64, values: Float64, detection: Detection, apart: int) -> tuple[int, ...]:

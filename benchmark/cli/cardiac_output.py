@@ -22,14 +22,15 @@ _NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "eje
 
 
 def sequences(console: Console, block: Mapping[str, Any]) -> None:
-    """One line for each sequence, then the flags that need a word."""
-    table = _table("sequence", "frames", "beats", "beats/min", "EF %", "FS minor", "FS major", "notes")
+    """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats."""
+    table = _table("sequence", "frames", "beats", "beats/min", "rhythm/min", "EF %", "FS minor", "FS major", "notes")
     for found in block["sequences"]:
         table.add_row(
             printable(found["name"]),
             f"{found['n_frames']}" + (f" (-{len(found['missing'])})" if found["missing"] else ""),
             str(len(found["beats"])),
             _number(found["heart_rate_bpm"], ".1f"),
+            _number(found["heart_rate_bpm_spectral"], ".1f"),
             *(_spread(found[name], 100, ".0f") for name in ("ef", "fs_minor", "fs_major")),
             ", ".join(flag.replace("_", " ") for flag in found["flags"]) or UNDEFINED,
         )
