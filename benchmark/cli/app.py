@@ -126,6 +126,10 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run of the same settings.")
     ] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="A run of the same training: take its weights and only predict (other tta, window, …)."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -151,6 +155,7 @@ def run(
         save_predictions,
         workers,
         resume,
+        weights,
     )
     if process_rank():
         help_to_train(request, output.reporter(True))

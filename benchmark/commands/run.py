@@ -57,6 +57,7 @@ class _Job:
     device: str
     reporter: Reporter
     oracle: bool = False
+    weights: Record | None = None
     folder: Path = Path()
     stop: Callable[[], bool] = lambda: False
     train_s: float = 0.0
@@ -119,6 +120,8 @@ def help_to_train(request: RunRequest, reporter: Reporter) -> None:
     job = _prepare(request, reporter)
     run_id = records.run_id(job.dataset.info.name, request.method, _identity(job))
     job.folder = request.out or Path("runs") / run_id
+    if request.weights is not None:
+        return
     earlier = records.earlier_run(job.folder, run_id) if request.resume else None
     if method_class(request.method).info.family != "learned" or (earlier is not None and earlier.complete):
         return
@@ -155,7 +158,32 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
     if oracle and not job.labelled:
         raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
     _check_data(job)
+    if request.weights is not None:
+        job.weights = _trained_alike(job, request.weights)
     return job
+
+
+def _trained_alike(job: _Job, folder: Path) -> Record:
+    """The record of a run whose weights may be used: of the same method, trained on and scored on the same samples."""
+    record = records.read_record(folder)
+    mine = _identity(job)
+    wanted = {
+        "method": (record.method.name, mine["method"]),
+        "dataset": (record.dataset.name, mine["dataset"]),
+        "version of the dataset": (record.dataset.version, mine["dataset_version"]),
+        "split": (record.dataset.split, mine["split"]),
+        "folds": (record.dataset.folds, mine["folds"]),
+        "settings of the dataset": (record.dataset.options, mine["options"]),
+        "seed": (record.method.seed, mine["seed"]),
+        "train fraction": (record.method.train_fraction, mine["train_fraction"]),
+        "images and labels (sha256)": (record.dataset.inputs_sha256, mine["inputs_sha256"]),
+    }
+    for what, (theirs, ours) in wanted.items():
+        if theirs != ours:
+            raise UserError(f"--weights {folder}: {what} is {theirs} there, and {ours} here. It has to be the same.")
+    if not record.complete or record.method.family != "learned":
+        raise UserError(f"--weights {folder}: expected a complete run of a network")
+    return record
 
 
 def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:
@@ -194,7 +222,9 @@ def _check_data(job: _Job) -> None:
 def _identity(job: _Job) -> dict[str, Any]:
     """Everything that the result depends on."""
     info = job.dataset.info
+    trained = {} if job.weights is None else {"weights": job.weights.run_id}
     return {
+        **trained,
         "dataset": info.name,
         "dataset_version": info.version,
         "split": job.split,
@@ -321,6 +351,8 @@ def _checkpoints(job: _Job, fold: int) -> Path:
 
 def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
     method = make_method(job.request.method, job.config)
+    if job.weights is not None and job.request.weights is not None:
+        return _trained(job, method, job.request.weights / folder.relative_to(job.folder), job.weights)
     reporter = job.reporter
     with reporter.progress(f"fitting {method.info.name}{name}") as update:
         context = FitContext(
@@ -341,6 +373,19 @@ def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
         job.train_s += time.perf_counter() - start + context.earlier_s
     job.parameters = method.parameters()
     job.chosen = dict(method.chosen)
+    return method
+
+
+def _trained(job: _Job, method: Method, folder: Path, record: Record) -> Method:
+    """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
+    from ..training.method import LearnedMethod
+
+    assert isinstance(method, LearnedMethod)  # of a network's record
+    method.load(folder, job.dataset.info, job.device)
+    method.predict_as(job.config)
+    job.train_s = record.cost.train_s or 0.0
+    job.parameters = method.parameters()
+    job.chosen = {**record.method.chosen, "weights_of": record.run_id}
     return method
 
 

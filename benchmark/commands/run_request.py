@@ -30,12 +30,24 @@ class RunRequest:
     save_predictions: bool = False
     workers: int = 0
     resume: bool = False
+    weights: Path | None = None
 
     def command(self) -> str:
         """The command line that makes the run again."""
         words = ["bench", "run", "--dataset", self.dataset, "--method", self.method]
         defaults = RunRequest(self.dataset, self.method)
-        for name in ("split", "preset", "seed", "device", "root", "source", "folds", "train_fraction", "workers"):
+        for name in (
+            "split",
+            "preset",
+            "seed",
+            "device",
+            "root",
+            "source",
+            "folds",
+            "train_fraction",
+            "workers",
+            "weights",
+        ):
             value = getattr(self, name)
             if value != getattr(defaults, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]

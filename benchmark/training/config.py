@@ -19,6 +19,9 @@ Side = Annotated[int, Field(ge=8)]
 IGNORE = 255
 """The target value of a pixel that is not counted."""
 
+PREDICTION = ("close_gaps", "tta", "window")
+"""Settings that can be changed without training again."""
+
 LOSSES = ("ce", "bce", "balanced-bce", "dice", "tversky", "focal")
 
 
@@ -82,9 +85,11 @@ class TrainingConfig(BaseModel):
     loading: Literal["threads", "processes"] = "threads"
     cache_gb: NonNegative = 0.0
 
-    # Prediction: views that are averaged, and the side of the overlapping windows that a larger image is cut into.
+    # Prediction: views that are averaged, the side of the overlapping windows that a larger image is cut into, and, for
+    # outlines (binary tasks), how deep the foreground's basins are whose borders become background (0: none do).
     tta: Literal["none", "flips", "d4"] = "none"
     window: Side | None = None
+    close_gaps: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     # Hardware.
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..basins import without_gaps
 from ..errors import UserError
 from ..evaluation import evaluate
 from ..registry import metrics_of
@@ -58,6 +59,8 @@ def predict(
             height, width = images[len(results)].shape[:2]
             if len(maps) == 1:
                 values = resize_probabilities(maps[0].cpu().numpy(), (height, width))
+                if config.close_gaps:
+                    values = without_gaps(values, config.close_gaps)
                 results.append(Prediction(probabilities=values))
                 continue
             if maps.shape[1:] != (height, width):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UserError
 from ..types import DatasetInfo, FitContext, MethodInfo, Prediction, Samples, Uint8
-from .config import TrainingConfig, parse_config
+from .config import PREDICTION, TrainingConfig, parse_config
 
 if TYPE_CHECKING:
     from torch import nn
@@ -114,6 +114,24 @@ class LearnedMethod:
             raise UserError(f"'{folder / FILE}' does not fit the network of '{self.info.name}': {reason}") from None
         self._compute, self._dataset = Compute.choose(device, self.settings.precision), dataset
         self._network = self._compute.place(network).eval()
+
+    def predict_as(self, config: Mapping[str, Any]) -> None:
+        """Predict with other settings (test-time views, windows, …) than it was trained with.
+
+        Raises
+        ------
+        UserError
+            Where a setting of the training differs: that would be another network.
+        """
+        wanted = parse_config(self.settings_type, self.info.name, config)
+        values = wanted.model_dump()
+        other = next((key for key in values if values[key] != self.config[key] and key not in PREDICTION), None)
+        if other is not None:
+            raise UserError(
+                f"the weights were trained with {other}={self.config[other]}, asked for is {values[other]}. Without "
+                f"training only {', '.join(PREDICTION)} can be changed."
+            )
+        self.settings, self.config = wanted, values
 
     def parameters(self) -> int:
         """Number of trained parameters; 0 before fitting, since they depend on the dataset's classes."""
