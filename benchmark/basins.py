@@ -13,6 +13,8 @@ _BLUR = 1.5
 """Standard deviation in pixels of the blur before basins of probabilities are looked for: noisy pixels make none."""
 
 _BORDER = 0.45
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
+"""A pixel's neighbours are the four beside it, here as in the flooding and in the segments that are scored."""
 
 
 def valleys(relief: Float32, depth: float) -> Array:
@@ -25,7 +27,8 @@ def valleys(relief: Float32, depth: float) -> Array:
     from skimage.morphology import local_minima, reconstruction
 
     levels = np.asarray(relief, np.float32)
-    filled = reconstruction(levels + np.float32(depth), levels, method="erosion")  # type: ignore[no-untyped-call]
+    raised = levels + np.float32(depth)
+    filled = reconstruction(raised, levels, method="erosion", footprint=_CROSS)  # type: ignore[no-untyped-call]
     lowest = local_minima(np.asarray(filled, np.float32), connectivity=1)  # type: ignore[no-untyped-call]
     found = label(np.asarray(lowest), connectivity=1)  # type: ignore[no-untyped-call]
     return np.asarray(found if found.any() else np.ones(relief.shape), np.int32)

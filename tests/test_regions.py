@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segbench.basins import borders, flood, merge_heights, valleys
+from segbench.basins import borders, flood, merge_heights, valleys, without_gaps
 from segbench.metrics.partition import true_segments
 from segbench.pictures import MIN_SIDE, Picture, blur
 from segbench.regions import (
@@ -178,6 +178,37 @@ def test_a_gap_in_a_long_border_does_not_open_it() -> None:
     line = borders(flood(relief, markers), relief)
     assert line.max() > 0.8
     assert len(np.unique(line[line > 0])) == 1
+
+
+def test_a_valley_has_one_minimum_however_flat_and_rough_its_ground_is() -> None:
+    y, x = np.mgrid[:40, :60].astype(np.float32)
+    rough = 1e-4 * np.random.default_rng(0).random((40, 60)).astype(np.float32)
+    relief = np.maximum(0, 1 - np.abs(x - 30) / 4) + rough
+    found = valleys(relief, 0.2)
+    assert found.max() == 2
+    assert set(np.unique(found[:, :20])) <= {0, 1}
+    # A low rim parts what is within only where so shallow basins count.
+    distance = np.hypot(y - 20, x - 10)
+    relief[(distance > 5) & (distance < 8)] += np.float32(0.15)
+    assert valleys(relief, 0.2).max() == 2
+    assert valleys(relief, 0.1).max() == 3
+
+
+def test_a_gap_in_an_outline_joins_no_cells() -> None:
+    """Two cells, parted by an outline with a faint stretch; at 0.5 they are one, on the borders below they are two."""
+    cells = np.full((40, 61), 0.98, np.float32)
+    cells[:, 29:32] = 0.05
+    cells[18:22, 29:32] = 0.7
+    closed = without_gaps(cells, 0.1)
+    assert closed.dtype == np.float32
+    assert true_segments(cells > 0.5).max() == 1
+    assert true_segments(closed > 0.3).max() == 2
+    away = np.abs(np.arange(61) - 30) > 2
+    assert np.array_equal(closed[:, away], cells[:, away])
+    assert ((closed > 0.5) <= (cells > 0.5)).all()
+    # Without a way down and up again there is no border: nothing above 0.45 changes.
+    plain = np.linspace(0.2, 0.9, 61, dtype=np.float32)[None].repeat(40, axis=0)
+    assert np.array_equal(without_gaps(plain, 0.1), np.maximum(plain, np.float32(0.45)))
 
 
 def test_borders_are_pooled_when_regions_join() -> None:

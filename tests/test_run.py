@@ -107,6 +107,35 @@ def test_unet_run_and_folds(bench: Run, stacks: Path, tmp_path: Path) -> None:
     assert few["method"]["n_train"] == 2
 
 
+def test_trained_weights_predict_with_other_settings(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    first = printed_json(bench(*UNET, "--root", stacks, "--json"))
+    weights = tmp_path / "runs" / first["run_id"]
+    same = printed_json(bench(*UNET, "--root", stacks, "--weights", weights, "--json"))
+    assert same["run_id"] != first["run_id"]
+    assert same["scores"] == first["scores"]
+    assert same["cost"]["train_s"] == first["cost"]["train_s"]
+    assert same["method"]["chosen"]["weights_of"] == first["run_id"]
+    assert f"--weights {weights}" in same["command"]
+    changed = ["--set", "tta=flips", "--set", "close_gaps=0.2"]
+    other = printed_json(bench(*UNET, "--root", stacks, "--weights", weights, *changed, "--json"))
+    assert other["method"]["config"]["close_gaps"] == 0.2
+    assert other["scores"] != first["scores"]
+    refused = {
+        ("--set", "base_channels=5"): "base_channels=4",
+        ("--seed", "3"): "seed is 0 there, and 3 here",
+        ("--train-fraction", "0.5"): "train fraction is 1.0 there",
+        ("--split", "val"): "split is test there",
+    }
+    for words, expected in refused.items():
+        done = bench(*UNET, "--root", stacks, "--weights", weights, *words)
+        assert done.returncode == 2
+        assert expected in done.stderr
+        assert "Traceback" not in done.stderr
+    done = bench(*UNET, "--root", stacks, "--weights", tmp_path / "nothing")
+    assert done.returncode == 2
+    assert "is no run folder" in done.stderr
+
+
 def test_the_unlabelled_volume_is_predicted_and_not_scored(bench: Run, stacks: Path, tmp_path: Path) -> None:
     record = printed_json(
         bench("run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--split", "challenge", "--json")
