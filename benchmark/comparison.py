@@ -276,7 +276,9 @@ def _permutations(groups: Sequence[str], resamples: int, seed: int) -> Iterator[
         return
     random = np.random.default_rng(seed)
     for start in range(0, resamples, rows):
-        yield random.integers(0, 2, (min(rows, resamples - start), units))[:, member]
+        kept = random.integers(0, 2, (min(rows, resamples - start), units))
+        # To keep or to swap everything is what was observed, which is counted once already.
+        yield kept[(kept != kept[:, :1]).any(axis=1)][:, member]
 
 
 def _renamed(statistic: Statistic) -> Statistic:

@@ -305,8 +305,8 @@ def _title(section: Section) -> str:
 
 
 def _note(figure: Figure, section: Section, text: str) -> None:
-    seeds = max(len(row["seeds"]) for row in section["rows"])
-    over = f"; means over {seeds} seeds" if seeds > 1 else ""
+    seeds = {len(row["seeds"]) for row in section["rows"]}
+    over = f"; means over {'up to ' if len(seeds) > 1 else ''}{max(seeds)} seeds" if max(seeds) > 1 else ""
     figure.supxlabel(text + over, fontsize=8, color="#555555", x=0.01, ha="left")
 
 

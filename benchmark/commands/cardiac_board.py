@@ -71,13 +71,13 @@ def published() -> Published:
 _AXES = ("minor", "major")
 
 
-def heart_section(ranked: Sequence[tuple[int, Record]]) -> list[str]:
-    """Lines of markdown for comparable records in the order of their ranks; nothing where none has a heart."""
-    rows = [(rank, record) for rank, record in ranked if "cardiac" in record.details]
+def heart_section(ranked: Sequence[tuple[int, Record, str]]) -> list[str]:
+    """Lines of markdown for ranked comparable records with their names; nothing where none has a heart."""
+    rows = [row for row in ranked if "cardiac" in row[1].details]
     if not rows:
         return []
     low, high = HUMAN_RANGE_PP
-    body = [_row(rank, record) for rank, record in rows] + _published_rows(published())
+    body = [_row(*row) for row in rows] + _published_rows(published())
     block = rows[0][1].details["cardiac"]
     beats, videos = block["agreement"]["n_true_beats"], len(block["truth"])
     return [
@@ -105,11 +105,11 @@ _HEADERS = (
 )
 
 
-def _row(rank: int, record: Record) -> list[Any]:
+def _row(rank: int, record: Record, name: str) -> list[Any]:
     scores, verdicts = record.scores, record.details["cardiac"]["agreement"]["verdicts"]
     return [
         rank,
-        escape(record.method.name),
+        escape(name),
         _number(scores["beat_detection_rate"], ".0%"),
         _number(scores["beat_precision"], ".0%"),
         _bracketed(scores["fs_minor_error_pp"]),

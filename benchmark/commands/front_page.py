@@ -27,10 +27,19 @@ def findings(rows: Sequence[Record]) -> list[str]:
 def learned_from(curve: Sequence[Record]) -> str:
     """A sentence about a method's learning curve, from the fewest labels to the most."""
     few, most = curve[0], curve[-1]
-    text = f"{_name(most)} with {few.method.n_train:g} labelled samples reaches {_value(few)}"
+    text = f"{_name(most)} with {_labels(few)} reaches {_value(few)}"
     if _main(most) > 0 and most.scores[most.main_score].higher_is_better:
         text += f", {100 * _main(few) / _main(most):.0f} % of what it reaches with {most.method.n_train:g}"
     return f"{text}."
+
+
+def _labels(record: Record) -> str:
+    """
+    >>> _labels(type("Run", (), {"method": type("Method", (), {"n_train": 1.0})}))
+    '1 labelled sample'
+    """
+    number = record.method.n_train or 0.0
+    return f"{number:g} labelled sample{'' if number == 1 else 's'}"
 
 
 def _families(learned: Sequence[Record], classical: Sequence[Record]) -> str:
@@ -95,7 +104,9 @@ def _name(record: Record) -> str:
     return f"**{escape(record.method.name)}**"
 
 
-def title(name: str, origin: str, protocol: str, n: int) -> str:
+def title(name: str, origin: str, protocol: str, n: int, options: str = "") -> str:
     """The heading of a group of comparable records."""
     synthetic = "SYNTHETIC data, " if origin == "synthetic" else ""
-    return f"## [{name}]({name}.md): {synthetic}{protocol}, {n} samples of {dataset_class(name).info.summary}"
+    chosen = f", {escape(options)}" if options else ""
+    what = dataset_class(name).info.summary
+    return f"## [{name}]({name}.md): {synthetic}{protocol}{chosen}, {n} samples of {what}"

@@ -18,7 +18,7 @@ from ..types import UserError
 from .cardiac_board import heart_section
 from .front_page import findings, learned_from, title
 from .published import published_section
-from .seeds import Row, curves_of, rows_of
+from .seeds import Row, curves_of, rows_of, short_names, told_apart
 from .tables import UNDEFINED, escape, number, with_interval
 
 Spans = Mapping[tuple[str, str], tuple[int, int]]
@@ -220,7 +220,8 @@ def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> l
             " Ranks that paired tests cannot tell apart (5 %, adjusted for all pairs) are given as a span: the first "
             "and the last rank that a method may have."
         )
-    hearts = heart_section([(rank, row.record) for rank, row in ranked])
+    names = told_apart([row.record for _, row in ranked])
+    hearts = heart_section([(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)])
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *hearts]
 
@@ -266,13 +267,14 @@ def _table(ranked: Sequence[tuple[int, Row]], spans: Spans) -> str:
     added |= told_in_details(first)
     names = [main, *(name for name in first.scores if name != main and name not in added)]
     body = []
-    for rank, row in ranked:
+    names_of = told_apart([row.record for _, row in ranked])
+    for place, (rank, row) in enumerate(ranked):
         record, cost = row.record, row.record.cost
         commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
                 _rank(rank, spans.get(_key(row.middle))) if rank else UNDEFINED,
-                escape(record.method.name),
+                escape(names_of[place]),
                 record.method.family,
                 _with_spread(row),
                 *(with_interval(record.scores.get(name)) for name in names[1:]),
@@ -344,7 +346,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
         for place, (key, rows) in enumerate(_groups(records)):
             ranked = [row.record for _, row in _ranked(_ranked_rows(rows))]
             protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
-            lines += [title(name, key.origin, protocol, ranked[0].dataset.n), ""]
+            lines += [title(name, key.origin, protocol, ranked[0].dataset.n, key.options), ""]
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
             lines += [f"- {sentence}" for sentence in (*findings(ranked), *map(learned_from, curves))] + [""]
             score = escape(ranked[0].main_score)
@@ -390,13 +392,14 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
 
 def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
     """Comparable records in the form that suites are plotted in."""
+    labels = short_names([row.record for row in rows])
     return {
         **vars(key),
         "main_score": rows[0].record.main_score,
         "n": rows[0].record.dataset.n,
         "rows": [
             {
-                "label": record.method.name,
+                "label": label,
                 "family": record.method.family,
                 "seeds": row.seeds,
                 "train_fraction": record.method.train_fraction or 1.0,
@@ -407,7 +410,7 @@ def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
                 },
                 "cost": record.cost.model_dump(),
             }
-            for row in rows
+            for row, label in zip(rows, labels, strict=True)
             for record in (row.record,)
             if record.scores[record.main_score].value is not None
         ],

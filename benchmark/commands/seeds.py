@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from ..records import Cost, Record, Score
+
+_TOLD = 3
+"""So many settings tell a row from others of the same method."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,48 @@ def curves_of(rows: Iterable[Row]) -> list[list[Row]]:
             alike.setdefault(_identity(row.records[0], "train_fraction"), []).append(row)
     curves = [sorted(members, key=lambda r: r.record.method.n_train or 0.0) for members in alike.values()]
     return [curve for curve in curves if len({row.record.method.n_train for row in curve}) > 1]
+
+
+def told_apart(records: Sequence[Record]) -> list[str]:
+    """Names of methods; of one that is there several times, with the preset and what the command set."""
+    several = {name for name, count in Counter(record.method.name for record in records).items() if count > 1}
+    names = []
+    for record in records:
+        name = record.method.name
+        if name in several:
+            words = [record.method.preset or "", *_settings(record.command)]
+            more = ", …" if len(words) > _TOLD else ""
+            name += f" ({', '.join(filter(None, words[:_TOLD]))}{more})"
+        names.append(name)
+    return names
+
+
+def short_names(records: Sequence[Record]) -> list[str]:
+    """Names of methods for plots; of one that is there with several settings, with the end of the run's id."""
+    settings: dict[str, set[str]] = {}
+    for record in records:
+        settings.setdefault(record.method.name, set()).add(_identity(record, "train_fraction"))
+    first: dict[str, str] = {}
+    for record in records:
+        # All points of a learning curve have the name of its first.
+        first.setdefault(_identity(record, "train_fraction"), record.run_id.rpartition("-")[2])
+    return [
+        f"{record.method.name} {first[_identity(record, 'train_fraction')]}"
+        if len(settings[record.method.name]) > 1
+        else record.method.name
+        for record in records
+    ]
+
+
+def _settings(command: str) -> list[str]:
+    """What a command line sets itself, the weights of another run first."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return []
+    pairs = list(pairwise(words))
+    weights = [f"weights of {value.rpartition('-')[2]}" for key, value in pairs if key == "--weights"]
+    return weights + [value for key, value in pairs if key == "--set"]
 
 
 def _identity(record: Record, *without: str) -> str:
