@@ -14,11 +14,11 @@ from ..files import write_text
 from ..records import RECORD, Record, read_record
 from ..registry import dataset_class, metrics
 from ..scoring import told_in_details
+from ..seeds import Row, curves_of, plotted, rows_of, told_apart
 from ..types import UserError
 from .cardiac_board import heart_section
 from .front_page import findings, learned_from, title
 from .published import published_section
-from .seeds import Row, curves_of, rows_of, short_names, told_apart
 from .tables import UNDEFINED, escape, number, with_interval
 
 Spans = Mapping[tuple[str, str], tuple[int, int]]
@@ -392,26 +392,9 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
 
 def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
     """Comparable records in the form that suites are plotted in."""
-    labels = short_names([row.record for row in rows])
     return {
         **vars(key),
         "main_score": rows[0].record.main_score,
         "n": rows[0].record.dataset.n,
-        "rows": [
-            {
-                "label": label,
-                "family": record.method.family,
-                "seeds": row.seeds,
-                "train_fraction": record.method.train_fraction or 1.0,
-                "n_train": record.method.n_train,
-                "scores": {
-                    name: {**score.model_dump(), "values": [one.scores[name].value for one in row.records]}
-                    for name, score in record.scores.items()
-                },
-                "cost": record.cost.model_dump(),
-            }
-            for row, label in zip(rows, labels, strict=True)
-            for record in (row.record,)
-            if record.scores[record.main_score].value is not None
-        ],
+        "rows": plotted(rows),
     }

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..comparison import Paired
 from ..records import Record
+from ..seeds import rows_of
 from ..types import UserError
 from .leaderboard import Comparable, ranks
-from .seeds import rows_of
 from .verify import open_run
 
 MOST = 30

@@ -11,10 +11,10 @@ from tabulate import tabulate
 
 from ..files import write_text
 from ..records import Record
+from ..seeds import deviation, mean, mean_score, together
 from ..suite_state import SuiteState
 from ..suites import Cell, Plan
 from .leaderboard import Comparable
-from .seeds import deviation, mean, mean_score, together
 from .tables import UNDEFINED, escape, interval, number
 
 RESULTS = "results"

@@ -7,16 +7,16 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..cardiac.naming import shown
 from ..errors import counted
 from ..plots import FAMILIES, PLAIN, STYLE, label_points, learning_curve, plain_ticks
+from ..seeds import curves_of, plotted, rows_of
 from ..types import Float64
 from .board import number
 from .markup import Html, tag
@@ -247,16 +247,10 @@ def _cloud(axes: Axes, there: Sequence[tuple[Entry, float]], nothing: float) -> 
 
 def learning(section: Section) -> Drawn | None:
     """Score against the number of labels, for methods that were run with several fractions of them."""
-    rows: dict[str, dict[float, list[Entry]]] = {}
-    for entry in section.entries:
-        method = entry.record.method
-        if entry.value is not None and method.n_train:
-            name = method.name + (f" ({method.preset})" if method.preset not in (None, "quick") else "")
-            rows.setdefault(name, {}).setdefault(method.train_fraction or 1.0, []).append(entry)
-    curves = [(name, runs) for name, runs in rows.items() if len(runs) > 1][:_CURVES]
+    curves = curves_of(rows_of(entry.record for entry in section.entries))[:_CURVES]
     if not curves:
         return None
-    table = [_learning_row(name, fraction, runs) for name, by in curves for fraction, runs in sorted(by.items())]
+    table = plotted([row for curve in curves for row in curve])
     data = section.entries[0].record.dataset
     about = {
         **{"dataset": data.name, "origin": data.origin, "split": data.split, "folds": data.folds, "n": data.n},
@@ -269,26 +263,3 @@ def learning(section: Section) -> Drawn | None:
     )
     caption = "Learning curves: the score by the number of labelled images that a method was trained on."
     return drawn(lambda: learning_curve(about, table), alt, caption)
-
-
-def _learning_row(name: str, fraction: float, runs: Sequence[Entry]) -> Mapping[str, Any]:
-    """Runs that differ in their seed: means over them, the single values as dots."""
-    scores = [run.main for run in runs if run.main is not None]
-    values = [s.value for s in scores if s.value is not None]
-
-    def mean(ends: Sequence[float | None]) -> float | None:
-        known = [end for end in ends if end is not None]
-        return fmean(known) if known and len(known) == len(ends) else None
-
-    score = {
-        **{"value": fmean(values), "values": values, "unit": scores[0].unit},
-        **{"low": mean([s.low for s in scores]), "high": mean([s.high for s in scores])},
-        "higher_is_better": scores[0].higher_is_better,
-    }
-    return {
-        "label": shown(name, 28),
-        "seeds": [run.record.method.seed for run in runs],
-        "n_train": fmean([run.record.method.n_train or 0 for run in runs]),
-        "train_fraction": fraction,
-        "scores": {runs[0].record.main_score: score},
-    }

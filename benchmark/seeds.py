@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from ..records import Cost, Record, Score
+from .records import Cost, Record, Score
 
 _TOLD = 3
 """So many settings tell a row from others of the same method."""
@@ -127,6 +127,27 @@ def _identity(record: Record, *without: str) -> str:
     """The method and its settings, but for the seed and these keys."""
     method = record.method.model_dump(exclude={"seed", "chosen", "n_train", *without})
     return json.dumps(method, sort_keys=True, default=str)
+
+
+def plotted(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows with a main score in the form that `plots` draws, with short names."""
+    named = zip(rows, short_names([row.record for row in rows]), strict=True)
+    return [
+        {
+            "label": label,
+            "family": row.record.method.family,
+            "seeds": row.seeds,
+            "train_fraction": row.record.method.train_fraction or 1.0,
+            "n_train": row.record.method.n_train,
+            "scores": {
+                name: {**score.model_dump(), "values": [one.scores[name].value for one in row.records]}
+                for name, score in row.record.scores.items()
+            },
+            "cost": row.record.cost.model_dump(),
+        }
+        for row, label in named
+        if _main(row.record) != float("inf")
+    ]
 
 
 def mean_score(scores: Sequence[Score | None]) -> Score:
