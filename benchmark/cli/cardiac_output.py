@@ -87,6 +87,8 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
     ]
     if frames:
         console.print(", ".join(frames))
+    if not found["enough_beats"]:
+        console.print("no verdict: fewer than 80 % of the true beats were found, and errors are known of these alone")
 
 
 def propagation(console: Console, block: Mapping[str, Any]) -> None:
@@ -123,7 +125,8 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         outer = name in (columns[0], columns[-1])
-        table.add_column(name, justify="left" if outer else "right", no_wrap=name != columns[-1])
+        # Where it is narrow, names are folded and notes wrapped; numbers stay whole.
+        table.add_column(name, justify="left" if outer else "right", no_wrap=not outer, overflow="fold")
     return table
 
 

@@ -163,7 +163,10 @@ def _segmented(request: CardiacRequest, reporter: Reporter) -> list[MaskSequence
 
     assert request.run is not None
     assert request.folder is not None
-    info = recorded_info(read_record(request.run).dataset)
+    record = read_record(request.run)
+    info = recorded_info(record.dataset)
+    if record.dataset.origin == "synthetic":
+        reporter.warn(f"{record.run_id} was trained on SYNTHETIC data: look at the overlays before you trust a number")
     if info.task != "binary":
         raise UserError(f"'{request.run}' segments {info.name} into {len(info.classes)} classes; a heart needs masks")
     out = request.folder / MASKS

@@ -166,7 +166,7 @@ def _pairs(request: CheckRequest) -> list[tuple[str, Path, Path]]:
         for folders, where in ((baseline, request.baseline), (now.get(key, []), request.runs)):
             if len(folders) > 1:
                 names = ", ".join(folder.name for folder in folders[:3])
-                raise UserError(f"{len(folders)} runs of {name} below '{where}' ({names}); keep the one to be checked")
+                raise UserError(f"{len(folders)} runs of {name} below '{where}' ({names}); name the one to be checked")
         if key not in now:
             raise UserError(
                 f"no complete run of {name} below '{request.runs}', but the baseline has one. Run it first."

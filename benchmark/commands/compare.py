@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..comparison import Difference, Paired
+from ..intervals import corrected_interval
 from ..records import RECORD, Record, plain
 from ..reporting import Reporter
 from ..types import Metric, ScoreInfo, UserError
@@ -220,11 +221,13 @@ def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) 
     each = paired.difference(best["learned"], best["classical"])
     means = {family: float(np.mean(paired.values[places])) for family, places in members.items()}
     apart = paired.draws[members["learned"]].mean(axis=0) - paired.draws[members["classical"]].mean(axis=0)
-    low, high = (float(q) for q in np.nanquantile(apart, (0.025, 0.975)))
+    without = paired.without[members["learned"]].mean(axis=0) - paired.without[members["classical"]].mean(axis=0)
+    value = means["learned"] - means["classical"]
+    low, high = corrected_interval(value, apart, without)
     return {
         "best": _difference(each, labels),
         "means": means,
-        "difference_of_means": {"value": means["learned"] - means["classical"], "low": low, "high": high},
+        "difference_of_means": {"value": value, "low": low, "high": high},
     }
 
 

@@ -6,7 +6,7 @@ import datetime
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -173,7 +173,7 @@ def _trained_alike(job: _Job, folder: Path) -> Record:
         "version of the dataset": (record.dataset.version, mine["dataset_version"]),
         "split": (record.dataset.split, mine["split"]),
         "folds": (record.dataset.folds, mine["folds"]),
-        "settings of the dataset": (record.dataset.options, mine["options"]),
+        "setting of the dataset": (_shown(record.dataset.options), _shown(mine["options"])),
         "seed": (record.method.seed, mine["seed"]),
         "train fraction": (record.method.train_fraction, mine["train_fraction"]),
         "images and labels (sha256)": (record.dataset.inputs_sha256, mine["inputs_sha256"]),
@@ -183,7 +183,25 @@ def _trained_alike(job: _Job, folder: Path) -> Record:
             raise UserError(f"--weights {folder}: {what} is {theirs} there, and {ours} here. It has to be the same.")
     if not record.complete or record.method.family != "learned":
         raise UserError(f"--weights {folder}: expected a complete run of a network")
+    _refuse_other_training(folder, record, job.config)
     return record
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(options.items())) or "the default"
+
+
+def _refuse_other_training(folder: Path, record: Record, config: Mapping[str, Any]) -> None:
+    from ..training.config import PREDICTION
+
+    defaults = method_class(record.method.name).info.defaults
+    theirs = {key: record.method.config.get(key, defaults[key]) for key in config}
+    other = next((key for key in config if config[key] != theirs[key] and key not in PREDICTION), None)
+    if other is not None:
+        raise UserError(
+            f"--weights {folder}: trained with {other}={theirs[other]}, asked for is {config[other]}. Without training "
+            f"only {', '.join(PREDICTION)} can be changed."
+        )
 
 
 def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:

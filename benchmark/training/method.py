@@ -116,22 +116,11 @@ class LearnedMethod:
         self._network = self._compute.place(network).eval()
 
     def predict_as(self, config: Mapping[str, Any]) -> None:
-        """Predict with other settings (test-time views, windows, …) than it was trained with.
-
-        Raises
-        ------
-        UserError
-            Where a setting of the training differs: that would be another network.
-        """
-        wanted = parse_config(self.settings_type, self.info.name, config)
-        values = wanted.model_dump()
-        other = next((key for key in values if values[key] != self.config[key] and key not in PREDICTION), None)
-        if other is not None:
-            raise UserError(
-                f"the weights were trained with {other}={self.config[other]}, asked for is {values[other]}. Without "
-                f"training only {', '.join(PREDICTION)} can be changed."
-            )
-        self.settings, self.config = wanted, values
+        """Predict with the settings of prediction (`PREDICTION`) of another configuration than it was trained with."""
+        self.settings = parse_config(
+            self.settings_type, self.info.name, {**self.config, **{key: config[key] for key in PREDICTION}}
+        )
+        self.config = self.settings.model_dump()
 
     def parameters(self) -> int:
         """Number of trained parameters; 0 before fitting, since they depend on the dataset's classes."""
