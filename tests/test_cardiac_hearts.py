@@ -169,6 +169,14 @@ def test_the_main_rhythm_is_that_of_all_that_moves() -> None:
     assert main_rhythm(found.track) == pytest.approx(90, rel=0.01)
 
 
+def test_an_overtone_is_not_taken_for_the_beat() -> None:
+    """Both axes shrink twice in a beat, once more than the other time: what comes twice is strong, the beat once."""
+    phase = 2 * np.pi * 1.5 * np.arange(120) / 15
+    sides = 24 + 3 * np.cos(2 * phase) + 2.4 * np.cos(phase)
+    found = found_in(ellipses(zip(sides, sides - 6, np.full(120, 48.0), strict=True)))
+    assert main_rhythm(found.track) == pytest.approx(90, rel=0.01)
+
+
 def test_what_only_drifts_or_rests_has_no_rhythm_of_a_heart() -> None:
     resting = found_in(ellipses([(20, 15, 48)] * 60))
     assert main_rhythm(resting.track) is None

@@ -30,6 +30,7 @@ MEASURES = ("fs_minor", "fs_major", "fac", "ef")
 _LONG_INTERVAL = 1.6
 _DISAGREEMENT = 0.10
 _RATES = (30.0, 240.0)
+_NEAR = 0.06
 _STILL = 1e-18
 """A signal of less power than this, relative to its size, does not change: what is left is rounding."""
 
@@ -360,7 +361,8 @@ def main_rhythm(track: Track) -> float | None:
     The highest point of the summed spectra of area, both axes and both coordinates of the centroid, each of power 1 in
     that range (linear trend removed, Hann window, zero-padded; missing frames interpolated). A heart moves all of them
     at one rate, while one alone may show double the rate, as the area of a mask that gains at one end what it loses at
-    the other. None in fewer than 2 seconds, or where nothing changes.
+    the other. Where half that rate has at least half the power, it is taken instead. None in fewer than 2 seconds, or
+    where nothing changes.
     """
     shapes = [(f, shape_of(mask)) for f, mask in zip(track.frames, track.silhouettes, strict=True)]
     seen = [(f, shape) for f, shape in shapes if shape is not None]
@@ -379,7 +381,13 @@ def main_rhythm(track: Track) -> float | None:
         power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))[heard] ** 2
         if power.sum() > _STILL * curve.size * max(1.0, float(signal.max())) ** 2:
             spectrum += power / power.sum()
-    return float(rates[heard][np.argmax(spectrum)]) if spectrum.any() else None
+    if not spectrum.any():
+        return None
+    rates = rates[heard]
+    best = float(rates[np.argmax(spectrum)])
+    # A beat has overtones: with half as much power at half the rate, that is the beat, and this its first overtone.
+    beside = np.where(np.abs(rates / (best / 2) - 1) < _NEAR, spectrum, 0.0)
+    return float(rates[np.argmax(beside)]) if beside.max() >= spectrum.max() / 2 else best
 
 
 def _peaks(frames: Int64, values: Float64, detection: Detection, apart: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 UNDEFINED = "–"
+_NAMED = 5
 _STYLES = {
     "better than human": "bold green",
     "within the human range": "green",
@@ -23,7 +24,7 @@ _NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "eje
 
 def sequences(console: Console, block: Mapping[str, Any]) -> None:
     """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats."""
-    table = _table("sequence", "frames", "beats", "beats/min", "rhythm/min", "EF %", "FS minor", "FS major", "notes")
+    table = _table("sequence", "frames", "beats", "beats/min", "rhythm", "EF %", "FS minor", "FS major")
     for found in block["sequences"]:
         table.add_row(
             printable(found["name"]),
@@ -32,7 +33,6 @@ def sequences(console: Console, block: Mapping[str, Any]) -> None:
             _number(found["heart_rate_bpm"], ".1f"),
             _number(found["heart_rate_bpm_spectral"], ".1f"),
             *(_spread(found[name], 100, ".0f") for name in ("ef", "fs_minor", "fs_major")),
-            ", ".join(flag.replace("_", " ") for flag in found["flags"]) or UNDEFINED,
         )
     console.print(table)
     _notes(console, block)
@@ -115,18 +115,22 @@ def _notes(console: Console, block: Mapping[str, Any]) -> None:
         console.print(f"{counted(count, 'frame')} flagged '{flag}': {FLAGS[flag]}", soft_wrap=True)
     for flag, count in summary["flagged_sequences"].items():
         name = flag.replace("_", " ")
-        console.print(f"{counted(count, 'sequence')} flagged '{name}': {SEQUENCE_FLAGS[flag]}", soft_wrap=True)
+        named = [printable(found["name"]) for found in block["sequences"] if flag in found["flags"]]
+        where = ", ".join(named[:_NAMED]) + (", …" if len(named) > _NAMED else "")
+        console.print(
+            f"{counted(count, 'sequence')} flagged '{name}' ({where}): {SEQUENCE_FLAGS[flag]}", soft_wrap=True
+        )
 
 
 def _table(*columns: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
-        outer = name in (columns[0], columns[-1])
-        # Where it is narrow, names are folded and notes wrapped; numbers stay whole.
-        table.add_column(name, justify="left" if outer else "right", no_wrap=not outer, overflow="fold")
+        # Where it is narrow, names are folded; numbers stay whole.
+        words = name == columns[0] or name.startswith("human")
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     return table
 
 
