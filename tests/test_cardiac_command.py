@@ -16,7 +16,7 @@ import tifffile
 from beating import BeatingHeart, Bool, Plan
 from PIL import Image
 
-from conftest import Run, printed_json, write_hearts
+from conftest import ROOT, Run, printed_json, write_hearts
 from segbench.commands.run import RunRequest
 from segbench.commands.run import run as do_run
 from segbench.records import read_record
@@ -273,3 +273,15 @@ def test_a_run_on_medaka_holds_the_block(trained: Path) -> None:
     assert set(block) >= {"sequences", "summary", "truth", "agreement"}
     assert block["agreement"]["verdicts"].keys() == {"fs_minor", "fs_major"}
     assert record.scores["fs_minor_error_pp"].unit == "pp"
+
+
+def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    from segbench.cli.cardiac_output import agreement
+
+    for name, said in (("threshold-53920e7c", True), ("unet-c274a2ab", False)):
+        record = read_record(ROOT / "leaderboards" / "records" / f"medaka-{name}")
+        scores = {key: score.model_dump() for key, score in record.scores.items()}
+        agreement(Console(width=80), record.details["cardiac"], scores)
+        assert ("fewer than 80% of the true beats were found" in capsys.readouterr().out) == said

@@ -87,8 +87,10 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
     ]
     if frames:
         console.print(", ".join(frames))
-    if not found["enough_beats"]:
-        console.print("no verdict: fewer than 80 % of the true beats were found, and errors are known of these alone")
+    rate = scores["beat_detection_rate"]["value"]
+    if rate is not None and rate < found["enough_beats"]:
+        few = f"fewer than {found['enough_beats']:.0%} of the true beats were found"
+        console.print(f"undecided, because {few}: errors are known of these alone", soft_wrap=True)
 
 
 def propagation(console: Console, block: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from ..cardiac.agreement import HUMAN_RANGE_PP
+from ..cardiac.agreement import HUMAN_RANGE_PP, verdict
 from ..records import Record, Score
 from ..types import Float64
 from .tables import UNDEFINED, escape
@@ -106,16 +106,18 @@ _HEADERS = (
 
 
 def _row(rank: int, record: Record, name: str) -> list[Any]:
-    scores, verdicts = record.scores, record.details["cardiac"]["agreement"]["verdicts"]
+    scores = record.scores
+    found = scores["beat_detection_rate"].value
+    minor, major = (scores[f"fs_{axis}_error_pp"] for axis in _AXES)
     return [
         rank,
         escape(name),
         _number(scores["beat_detection_rate"], ".0%"),
         _number(scores["beat_precision"], ".0%"),
-        _bracketed(scores["fs_minor_error_pp"]),
-        verdicts["fs_minor"]["verdict"],
-        _bracketed(scores["fs_major_error_pp"]),
-        verdicts["fs_major"]["verdict"],
+        _bracketed(minor),
+        verdict(minor.low, minor.high, found),
+        _bracketed(major),
+        verdict(major.low, major.high, found),
         _number(scores["fs_minor_error_relative"], ".1%"),
         _number(scores["fs_major_error_relative"], ".1%"),
         _bracketed(scores["ef_error_pp"]),
