@@ -81,6 +81,9 @@ def corrected_interval(
 ) -> tuple[float, float]:
     """95 % interval of a score; NaN where it has no value or no draw.
 
+    Where the score lies outside of the middle 95 % of its draws, these are returned as they are: an interval that does
+    not hold its score is to be warned of.
+
     Parameters
     ----------
     value : float
@@ -99,14 +102,15 @@ def corrected_interval(
     error, freedom = jackknife_error(without)
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     spread = float(draws.std())
-    if freedom < 1 or not np.isfinite(error) or not spread > 0 or not np.isfinite(spread):
+    # Of equal scores half are below; rounding does not make them unequal.
+    below = float((draws < value - 1e-9 * spread).mean() + (draws <= value + 1e-9 * spread).mean()) / 2
+    known = freedom >= 1 and np.isfinite(error) and spread > 0 and np.isfinite(spread)
+    if not known or not tails[0] <= below <= tails[1]:
+        # Draws that are nearly all below the score, or above it, miss what it is made of: nothing corrects that.
         low, high = np.quantile(draws, tails)
         return float(low), float(high)
     normal = ndtri(tails)
-    at_least = 1 / draws.size
-    # Of equal scores half are below; rounding does not make them unequal.
-    below = (draws < value - 1e-9 * spread).mean() / 2 + (draws <= value + 1e-9 * spread).mean() / 2
-    bias = ndtri(np.clip(below, at_least, 1 - at_least))
+    bias = ndtri(below)
     apart = np.nanmean(without) - without[~np.isnan(without)]
     squares = float((apart * apart).sum())
     skew = float((apart * apart * apart).sum()) / (6 * squares * np.sqrt(squares)) if squares > 0 else 0.0

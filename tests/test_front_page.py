@@ -120,9 +120,9 @@ def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:
 
 
 def test_every_command_is_told(record: Record) -> None:
-    row = made(record, "a", "learned", 0.9).model_copy(update={"command": "bench run\n--set x=`</details>`"})
+    row = made(record, "a", "learned", 0.9).model_copy(update={"command": "bench run\n\n--set x=</pre><b>"})
     page = boards([row])["isbi2012.md"]
-    assert "a: `bench run --set x='</details>'`" in page
+    assert "<pre>\na a: bench run --set x=&lt;/pre&gt;&lt;b&gt;\n</pre>" in page
 
 
 def test_runs_on_a_part_of_the_labels_are_no_rivals(record: Record, tmp_path: Path) -> None:

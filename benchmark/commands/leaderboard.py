@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,12 +240,12 @@ def _fewer(rows: Sequence[Row], plot: str) -> list[str]:
 
 def _commands(ranked: Sequence[tuple[int, Row]]) -> list[str]:
     """How each run was made, to be unfolded."""
-    lines = ["<details><summary>Commands of these runs</summary>", ""]
+    lines = ["<details><summary>Commands of these runs</summary>", "<pre>"]
     for _, row in ranked:
         for record in row.records:
-            command = record.command.replace("`", "'")
-            lines.append(f"- {_short(record)} {escape(record.method.name)}: `{' '.join(command.split())}`")
-    return [*lines, "", "</details>", ""]
+            text = f"{record.run_id.rpartition('-')[2]} {record.method.name}: {record.command}"
+            lines.append(html.escape(" ".join(text.split()), quote=False))
+    return [*lines, "</pre>", "</details>", ""]
 
 
 def _short(record: Record) -> str:
