@@ -166,6 +166,16 @@ def test_without_a_value_or_spread_there_is_no_guess() -> None:
     assert np.isnan(corrected_interval(0.5, np.full(10, np.nan), without)).all()
 
 
+def test_draws_that_miss_the_score_are_not_corrected_to_a_point() -> None:
+    """As of a mean over classes that few samples hold: most draws lack some of them, and lie below the score."""
+    draws = np.linspace(0.1, 0.2, 1000)
+    draws[-10:] = 0.25
+    low, high = corrected_interval(0.24, draws, np.array([0.2, 0.23, 0.24, 0.22]))
+    assert (low, high) == tuple(np.quantile(draws, (0.025, 0.975)))
+    assert high - low > 0.09
+    assert high < 0.24
+
+
 def test_one_sample_has_no_interval(stacks: Path) -> None:
     dataset = make_dataset("isbi2012", stacks)
     metric = metrics()["binary-overlap"]
