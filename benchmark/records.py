@@ -163,7 +163,7 @@ def read_record(folder: Path) -> Record:
     except FileNotFoundError:
         raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+        raise UserError(f"{path}: cannot be read as the record of a run ({error}). Expected a run folder.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise UserError(f"{path}: has schema version {version}; this version of segbench reads {SCHEMA_VERSION}")

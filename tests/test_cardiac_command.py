@@ -260,6 +260,9 @@ def test_a_video_and_a_run_give_the_numbers_and_the_overlay(trained: Path, bench
     assert (folder / "plots" / "film-strip.png").is_file()
     overlaid = read_video(folder / "overlay.mp4")
     assert (overlaid.fps, len(overlaid)) == (20, 60)
+    whole = bench("cardiac", folder, "--json")
+    assert whole.returncode == 2
+    assert f"'{Path('cardiac') / 'fish' / 'masks'}'" in whole.stderr.replace(f"{tmp_path}/", "")
     # The masks that were kept give the same numbers without the run.
     kept = printed_json(bench("cardiac", folder / "masks", "--fps", "20", "--clean", "--smoothing", "1", "--json"))
     assert kept["sequences"][0]["beats"] == sequence["beats"]

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ROOT, Run
 from segbench.commands.front_page import findings
-from segbench.commands.leaderboard import boards, find_records, ranking, write_plots
+from segbench.commands.leaderboard import boards, find_runs, ranking, write_plots
 from segbench.records import Record, read_record
 
 RECORDS = ROOT / "leaderboards" / "records"
@@ -91,7 +91,7 @@ def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path)
 def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -> None:
     chosen = sorted(RECORDS.glob("isbi2012-*"))[:3]
     assert bench("leaderboard", *chosen, "--out", "boards").returncode == 0
-    assert len(find_records(chosen)) == 3
+    assert len(find_runs(chosen)) == 3
     assert "(isbi2012.svg)" in (tmp_path / "boards" / "README.md").read_text()
     assert (tmp_path / "boards" / "isbi2012.svg").is_file()
 

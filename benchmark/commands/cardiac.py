@@ -134,6 +134,11 @@ def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
         frames = open_frames(request.input)
         found = _segmented(request, reporter)
     else:
+        if (request.input / RESULT).is_file() and (request.input / MASKS).is_dir():
+            raise UserError(
+                f"'{request.input}' is what 'bench cardiac' wrote. To measure its masks again give "
+                f"'{request.input / MASKS}' (with --fps and --clean, as they were)."
+            )
         found = find_sequences(request.input)
     masks = {sequence.name: sequence for sequence in found}
     if len(masks) < len(found):

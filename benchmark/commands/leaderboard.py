@@ -63,11 +63,6 @@ def _official(record: Record) -> dict[str, str]:
     return {name: version for name, version in record.metrics.items() if name in own} or record.metrics
 
 
-def find_records(paths: Sequence[Path]) -> list[Record]:
-    """Records of run folders, or of all run folders below a folder, each once, in the order of their ids."""
-    return [record for _, record in find_runs(paths)]
-
-
 def find_runs(paths: Sequence[Path]) -> list[tuple[Path, Record]]:
     """Run folders, or all run folders below a folder, with their records: each run once, in the order of their ids."""
     found: dict[tuple[str, str], tuple[Path, Record]] = {}
