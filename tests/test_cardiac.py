@@ -15,7 +15,7 @@ from beating import BeatingHeart, Bool, Plan
 from PIL import Image
 
 from conftest import Run, _shared, printed_json
-from segbench.cardiac.agreement import Agreement, Limits, limits_of_agreement, match_beats, verdict
+from segbench.cardiac.agreement import Agreement, Limits, limits_of_agreement, match_beats, verdict, verdict_in_words
 from segbench.cardiac.beats import Beat, Heartbeat, beats_of, distribution, tracks
 from segbench.cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette, spacing_um
 from segbench.cardiac.report import agreement_json, sequence_json
@@ -275,6 +275,22 @@ def test_bland_altman_by_hand() -> None:
 )
 def test_verdicts_at_every_edge(low: float | None, high: float | None, rate: float | None, wanted: str) -> None:
     assert verdict(low, high, rate) == wanted
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rate", "wanted"),
+    [
+        (1.0, 4.0, 1.0, "better than human"),
+        (13.0, 14.0, 1.0, "worse than human"),
+        (4.0, 12.0, 1.0, "undecided (better or within)"),
+        (5.0, 12.5, 1.0, "undecided (within or worse)"),
+        (4.0, 12.5, 1.0, "undecided (better, within or worse)"),
+        (1.0, 4.0, 0.7, "undecided (too few beats found)"),
+        (None, None, 1.0, "undecided (no interval)"),
+    ],
+)
+def test_what_is_left_open_is_said(low: float | None, high: float | None, rate: float | None, wanted: str) -> None:
+    assert verdict_in_words(low, high, rate) == wanted
 
 
 def test_the_block_of_an_agreement_without_a_beat_is_plain() -> None:

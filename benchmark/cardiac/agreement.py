@@ -174,6 +174,21 @@ def verdict(low: float | None, high: float | None, detection_rate: float | None)
     return "within the human range" if best <= low and high <= worst else "undecided"
 
 
+def verdict_in_words(low: float | None, high: float | None, detection_rate: float | None) -> str:
+    """`verdict`, and of an undecided one what is still possible, or why nothing can be said."""
+    said = verdict(low, high, detection_rate)
+    if said != "undecided":
+        return said
+    if low is None or high is None or detection_rate is None:
+        return f"{said} (no interval)"
+    if detection_rate < ENOUGH_BEATS:
+        return f"{said} (too few beats found)"
+    best, worst = HUMAN_RANGE_PP
+    if high <= worst:
+        return f"{said} (better or within)"
+    return f"{said} ({'within or worse' if low >= best else 'better, within or worse'})"
+
+
 def _table(agreement: Agreement) -> Table:
     """Rows stand for (sequence, frame): a beat for its diastolic frame, a rate for the first of its sequence."""
     found = {(p.sequence, p.truth.diastolic_frame) for p in agreement.pairs}

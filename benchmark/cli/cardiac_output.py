@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
 from ..errors import counted, printable
 
 if TYPE_CHECKING:
@@ -61,15 +62,16 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
     )
     human = f"human {low:g}–{high:g} pp"
     table = _table("error per beat", "pp", "95 % interval", "relative", human)
+    beats_found = scores["beat_detection_rate"]["value"]
     for name, what in _NAMES.items():
         error = scores[f"{name}_error_pp"]
-        verdict = found["verdicts"].get(name, {}).get("verdict")
+        said = verdict_in_words(error["low"], error["high"], beats_found)
         table.add_row(
             what,
             _number(error["value"], ".2f"),
             _interval(error, ".2f"),
             _number(scores[f"{name}_error_relative"]["value"], ".1%"),
-            f"[{_STYLES[verdict]}]{verdict}[/]" if verdict else UNDEFINED,
+            f"[{_STYLES[said.partition(' (')[0]]}]{said}[/]" if name in found["verdicts"] else UNDEFINED,
         )
     rate = scores["heart_rate_error_bpm"]
     table.add_row(
@@ -87,9 +89,8 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
     ]
     if frames:
         console.print(", ".join(frames))
-    rate = scores["beat_detection_rate"]["value"]
-    if rate is not None and rate < found["enough_beats"]:
-        few = f"fewer than {found['enough_beats']:.0%} of the true beats were found"
+    if beats_found is not None and beats_found < ENOUGH_BEATS:
+        few = f"fewer than {ENOUGH_BEATS:.0%} of the true beats were found"
         console.print(f"undecided, because {few}: errors are known of these alone", soft_wrap=True)
 
 

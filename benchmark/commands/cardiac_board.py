@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from ..cardiac.agreement import HUMAN_RANGE_PP, verdict
+from ..cardiac.agreement import HUMAN_RANGE_PP, verdict_in_words
 from ..records import Record, Score
 from ..types import Float64
 from .tables import UNDEFINED, escape
@@ -89,8 +89,9 @@ def heart_section(ranked: Sequence[tuple[int, Record, str]]) -> list[str]:
         "are means over the beats that were found, in "
         f"percentage points (pp), with a 95 % interval. Human annotators differ by {low:g} to {high:g} pp in FS: an "
         f"interval below {low:g} is *better than human*, one inside *within the human range*, one above {high:g} "
-        "*worse than human*; else, or where fewer than 80 % of the beats were found, *undecided*. A relative error is "
-        "a part of the true value: it has no verdict, because the human range is in points.",
+        "*worse than human*; one that crosses an edge is *undecided*, with what is still possible, and so is a method "
+        "that found fewer than 80 % of the beats. A relative error is a part of the true value: it has no verdict, "
+        "because the human range is in points.",
         "",
         tabulate(body, headers=_HEADERS, tablefmt="github", disable_numparse=True),
         "",
@@ -115,9 +116,9 @@ def _row(rank: int, record: Record, name: str) -> list[Any]:
         _number(scores["beat_detection_rate"], ".0%"),
         _number(scores["beat_precision"], ".0%"),
         _bracketed(minor),
-        verdict(minor.low, minor.high, found),
+        verdict_in_words(minor.low, minor.high, found),
         _bracketed(major),
-        verdict(major.low, major.high, found),
+        verdict_in_words(major.low, major.high, found),
         _number(scores["fs_minor_error_relative"], ".1%"),
         _number(scores["fs_major_error_relative"], ".1%"),
         _bracketed(scores["ef_error_pp"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..cardiac.agreement import HUMAN_RANGE_PP, NAMES, Agreement
+from ..cardiac.agreement import HUMAN_RANGE_PP, NAMES, Agreement, verdict_in_words
 from ..cardiac.agreement_plots import bland_altman
 from ..cardiac.naming import shown
 from ..cardiac.plots import PAGE, small_multiples
@@ -103,17 +103,21 @@ def _agreement(entry: Entry) -> Mapping[str, Any] | None:
 
 def _row(entry: Entry) -> Html:
     scores = entry.record.scores
-    said = (_agreement(entry) or {}).get("verdicts", {})
+    rate = scores.get("beat_detection_rate")
+    found = None if rate is None else rate.value
 
     def error(name: str) -> str:
         score = scores.get(name)
         return UNDEFINED if score is None else with_interval(score.low, score.value, score.high, ".2f")
 
-    rate = scores.get("beat_detection_rate")
+    def said(name: str) -> str:
+        score = scores.get(name)
+        return UNDEFINED if score is None else verdict_in_words(score.low, score.high, found)
+
     cells = [
-        number(None if rate is None else rate.value, ".0%"),
-        *(error("fs_minor_error_pp"), str(said.get("fs_minor", {}).get("verdict", UNDEFINED))),
-        *(error("fs_major_error_pp"), str(said.get("fs_major", {}).get("verdict", UNDEFINED))),
+        number(found, ".0%"),
+        *(error("fs_minor_error_pp"), said("fs_minor_error_pp")),
+        *(error("fs_major_error_pp"), said("fs_major_error_pp")),
         *(error("ef_error_pp"), error("heart_rate_error_bpm")),
     ]
     return tag("tr", tag("th", entry.label, scope="row"), [tag("td", cell) for cell in cells])
