@@ -87,6 +87,13 @@ def _drawn(image: Uint8, mask: Bool, truth: Bool | None, thick: int) -> Uint8:
     return picture
 
 
+def typical_beat(heartbeat: Heartbeat) -> Beat | None:
+    """The beat whose ejection fraction lies nearest to the median of all; None without beats."""
+    middle = heartbeat.distribution("ef").median
+    known = [beat for beat in heartbeat.beats if not math.isnan(beat.ef)]
+    return None if middle is None else min(known, key=lambda beat: abs(beat.ef - middle))
+
+
 def film_strip(
     images: Iterable[Uint8] | None,
     masks: Iterable[Bool],
@@ -134,7 +141,7 @@ def film_strip(
         _label(axes, heartbeat, frame, beat, end)
         if place == 0:
             _scale_bar(axes, extent[0])
-    title = f"{shown(heartbeat.track.name, 40)}: one beat, ejection fraction {100 * beat.ef:.0f} %"
+    title = f"{shown(heartbeat.track.name, 40)}: {_beat_in_words(heartbeat, beat)}"
     figure.text(0.1 / width, 1 - 0.08 / tall, title, va="top", fontsize=10, parse_math=False)
     _legend(figure, truths is not None)
     return figure
@@ -283,6 +290,13 @@ def _enlarged(image: Uint8 | None, mask: Bool, truth: Bool | None) -> Uint8:
     return _drawn(
         picture, _resized(mask, shape).astype(bool), true, max(1, round(max(shape) / (130 if truth is None else 220)))
     )
+
+
+def _beat_in_words(heartbeat: Heartbeat, beat: Beat) -> str:
+    """Which beat of how many it is, and how typical."""
+    beats, median = heartbeat.beats, heartbeat.distribution("ef").median
+    text = f"beat {beats.index(beat) + 1} of {len(beats)}, ejection fraction {100 * beat.ef:.0f} %"
+    return text if len(beats) < 2 or median is None else f"{text} (median {100 * median:.0f} %)"
 
 
 def _chosen(frames: Sequence[int], beat: Beat, end: int, count: int) -> list[int]:

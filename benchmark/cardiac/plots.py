@@ -55,7 +55,7 @@ def write_cardiac_plots(
     *,
     each: bool = True,
 ) -> list[Path]:
-    """Write the area curve and volume loop of every sequence, and pages with all curves where there are several.
+    """Write the area curve and volume loop of every sequence, and pages of both where there are several.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def write_cardiac_plots(
     heartbeats, truths : sequences of Heartbeat
         Truths in the same order, None where there is none.
     each : bool
-        False writes the pages alone (`area-curves-1`), which is quicker.
+        False writes the pages alone (`area-curves-1`, `volume-loops-1`), which is quicker.
 
     Returns
     -------
@@ -77,6 +77,7 @@ def write_cardiac_plots(
         for number, start in enumerate(range(0, len(sides), per_page), 1):
             page = sides[start : start + per_page]
             written += write_figure(folder / f"area-curves-{number}", lambda p=page: small_multiples(p))  # type: ignore[misc]
+            written += write_figure(folder / f"volume-loops-{number}", lambda p=page: volume_loops(p))  # type: ignore[misc]
     if not each:
         return written
     for stem, (heartbeat, truth) in zip(file_stems([h.track.name for h in heartbeats]), sides, strict=True):
@@ -148,31 +149,65 @@ def volume_loop(heartbeat: Heartbeat, truth: Heartbeat | None = None) -> Figure:
     filling). The rate at a frame is that between its two neighbours; masks in pieces are left out.
     """
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
     figure = Figure(figsize=(7.0, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.axhline(0, color=QUIET, linewidth=1.0, zorder=1)
-    for stretch in _stretches(heartbeat):
-        axes.plot(*stretch.T, color="#b5b5b5", linewidth=0.9, marker=".", markersize=4, zorder=2)
-    rounds = _rounds(heartbeat)
-    handles: list[Artist] = []
-    if rounds.size:
-        handles += _mean_round(axes, rounds.mean(axis=0))
-    handles.append(Line2D([], [], color="#b5b5b5", linewidth=0.9, marker=".", markersize=4, label="single beats"))
-    true = None if truth is None else _rounds(truth)
-    if true is not None and true.size:
-        dash = (0, (4, 2))
-        axes.plot(*_closed(true.mean(axis=0)).T, color=TRUE, linewidth=1.4, linestyle=dash, zorder=4)
-        handles.append(Line2D([], [], color=TRUE, linewidth=1.4, linestyle=dash, label="true mean"))
+    handles = _loop(axes, heartbeat, truth, 1.0)
     axes.set_xlabel("volume of the ventricle (nl): emptier to the left, fuller to the right")
     axes.set_ylabel("change of volume (nl per s)")
-    title = f"{shown(heartbeat.track.name)}: {'mean of ' * (len(rounds) > 1)}{counted(len(rounds), 'whole beat')}"
+    whole = len(_rounds(heartbeat))
+    title = f"{shown(heartbeat.track.name)}: {'mean of ' * (whole > 1)}{counted(whole, 'whole beat')}"
     axes.set_title(title, loc="left", fontsize=10, parse_math=False)
     if not axes.dataLim.width:
         say(axes, "no three frames in a row with a heart in them")
     figure.legend(handles=handles, loc="outside lower center", ncols=4, **LEGEND)
     return figure
+
+
+def volume_loops(sides: Sequence[tuple[Heartbeat, Heartbeat | None]]) -> Figure:
+    """The volume loops of several sequences on one page, each on its own scale; see `volume_loop`."""
+    from matplotlib.figure import Figure
+
+    columns = min(PAGE[1], max(2, len(sides)))
+    lines = math.ceil(len(sides) / columns)
+    width, height = 0.35 + 3.1 * columns, 1.1 + 2.4 * lines
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(0.85 / width, 0.65 / height, 1 - 0.15 / width, 1 - 0.85 / height, 0.24, 0.32)
+    handles: dict[Any, Artist] = {}
+    for place, (heartbeat, truth) in enumerate(sides):
+        axes = figure.add_subplot(lines, columns, place + 1)
+        handles |= {handle.get_label(): handle for handle in _loop(axes, heartbeat, truth, 0.6)}
+        label = f"{shown(heartbeat.track.name, 24)}: {counted(len(_rounds(heartbeat)), 'whole beat')}"
+        axes.set_title(label, loc="left", fontsize=SMALL, parse_math=False)
+        axes.tick_params(labelsize=8)
+        axes.locator_params(nbins=5)
+        if not axes.dataLim.width:
+            say(axes, "no heart in three frames in a row")
+    figure.supxlabel("volume of the ventricle (nl)", fontsize=10, y=0.12 / height, va="bottom")
+    figure.supylabel("change of volume (nl per s)", fontsize=10, x=0.12 / width, ha="left")
+    figure.legend(handles=list(handles.values()), loc="upper left", ncols=3, **LEGEND)
+    return figure
+
+
+def _loop(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None, scale: float) -> list[Artist]:
+    """Draw the rounds of single beats, their mean, and the true mean; lines and marks are `scale` times as large."""
+    from matplotlib.lines import Line2D
+
+    axes.axhline(0, color=QUIET, linewidth=1.0, zorder=1)
+    faint: dict[str, Any] = {"color": "#c4c4c4", "linewidth": 0.7 * scale, "marker": ".", "markersize": 3 * scale}
+    for stretch in _stretches(heartbeat):
+        axes.plot(*stretch.T, zorder=2, **faint)
+    rounds = _rounds(heartbeat)
+    handles: list[Artist] = []
+    if rounds.size:
+        handles += _mean_round(axes, rounds.mean(axis=0), scale)
+    handles.append(Line2D([], [], label="single beats", **faint))
+    true = None if truth is None else _rounds(truth)
+    if true is not None and true.size:
+        look: dict[str, Any] = {"color": TRUE, "linewidth": 1.4 * max(scale, 0.8), "linestyle": (0, (4, 2))}
+        axes.plot(*_closed(true.mean(axis=0)).T, zorder=4, **look)
+        handles.append(Line2D([], [], label="true mean", **look))
+    return handles
 
 
 def curves(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None, size: float = 8.0) -> list[Artist]:
@@ -369,7 +404,7 @@ def _closed(points: Float64) -> Float64:
     return np.concatenate([points, points[:1]])
 
 
-def _mean_round(axes: Axes, points: Float64) -> list[Artist]:
+def _mean_round(axes: Axes, points: Float64, scale: float) -> list[Artist]:
     """Draw a mean beat: emptying and filling in their colours, diastole and systole marked."""
     handles: list[Artist] = []
     whole = _closed(points)
@@ -377,19 +412,20 @@ def _mean_round(axes: Axes, points: Float64) -> list[Artist]:
         (whole[: _STEPS + 1], EMPTYING, "emptying (mean)"),
         (whole[_STEPS:], FILLING, "filling (mean)"),
     ):
-        handles += axes.plot(*part.T, color=color, linewidth=2.4, label=label, zorder=5)
+        handles += axes.plot(*part.T, color=color, linewidth=2.4 * scale, label=label, zorder=5)
         for place in (_STEPS // 3, 2 * _STEPS // 3):
-            _arrow(axes, part[place], part[place + 1], color)
+            _arrow(axes, part[place], part[place + 1], color, scale)
     for place, color, marker, label in (
         (0, DIASTOLE_COLOR, _DIASTOLE, "diastole"),
         (_STEPS, SYSTOLE_COLOR, _SYSTOLE, "systole"),
     ):
         look: dict[str, Any] = {"color": color, "markeredgecolor": "white", "linestyle": ""}
-        handles += axes.plot(*points[place], marker=marker, markersize=10, label=label, zorder=6, **look)
+        handles += axes.plot(*points[place], marker=marker, markersize=10 * scale, label=label, zorder=6, **look)
     return handles
 
 
-def _arrow(axes: Axes, start: Float64, end: Float64, color: str) -> None:
+def _arrow(axes: Axes, start: Float64, end: Float64, color: str, scale: float) -> None:
     """Which way the time goes."""
-    look = {"arrowstyle": "-|>", "color": color, "linewidth": 0, "mutation_scale": 18, "shrinkA": 0, "shrinkB": 0}
+    look: dict[str, Any] = {"arrowstyle": "-|>", "color": color, "linewidth": 0, "shrinkA": 0, "shrinkB": 0}
+    look["mutation_scale"] = 18 * scale
     axes.annotate("", tuple(end), tuple(start), arrowprops=look, zorder=5)

@@ -28,7 +28,7 @@ from ..reporting import Reporter
 from ..scoring import score
 from ..statistics import Statistics
 from ..types import Array, DatasetInfo, Statistic, UserError
-from .cardiac_plots import write_agreement_plots
+from .cardiac_plots import STRIP, VIDEO, write_agreement_plots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> dict[str, Any]:
         agreement = _held_against_truth(request, sides, measured, reporter, document)
     if request.propagation:
         document["propagation"] = _propagated(request, sides, reporter)
-    document = {"command": request.command(), "input": str(request.input), **document}
+    about = {"command": request.command(), "input": str(request.input), "cleaned": sides.clean}
+    document = {**about, **document}
     if folder is not None:
         with reporter.progress("writing tables and plots"):
             document["files"] = [str(path) for path in _write(request, folder, sides, hearts, agreement, document)]
@@ -191,12 +192,13 @@ def _named_alike(
     Raises UserError where a true sequence has no frame in common with any predicted one.
     """
     found: dict[str, MaskSequence] = {}
+    strangers: list[str] = []
     for truth in truths:
         common = {name: len(set(sequence.numbers) & set(truth.numbers)) for name, sequence in masks.items()}
         free = {name: count for name, count in common.items() if count and name not in found}
         name = truth.name if free.get(truth.name) else max(free, key=lambda n: free[n], default=None)
         if name is None:
-            reporter.warn(f"true sequence '{truth.name}' has no frame in common with the masks: left out")
+            strangers.append(truth.name)
             continue
         found[name] = truth
     if not found:
@@ -204,6 +206,9 @@ def _named_alike(
             f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired by "
             "the last number in their names, pages of a stack by their place."
         )
+    if strangers:
+        left_out = counted(len(strangers), "true sequence")
+        reporter.warn(f"{left_out} without a frame in common with the masks left out, first: {strangers[0]}")
     unjudged = [name for name in masks if name not in found]
     if unjudged:
         reporter.warn(f"no truth for {counted(len(unjudged), 'sequence')}, first: {unjudged[0]}")
@@ -337,17 +342,14 @@ def _plots(folder: Path, sides: _Sides, hearts: Sequence[Heartbeat], agreement: 
 def _pictures(
     folder: Path, sides: _Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat]
 ) -> list[Path]:
-    """The film strip of the middle beat and the overlay video."""
-    from ..cardiac.overlay import film_strip, write_overlay_video
+    """The film strip of a typical beat and the overlay video."""
+    from ..cardiac.overlay import film_strip, typical_beat, write_overlay_video
     from ..plots import write_figure
 
     name = heart.track.name
     written = []
-    if heart.beats:
-        beat = heart.beats[len(heart.beats) // 2]
-        written += write_figure(
-            folder / "plots" / "film-strip", lambda: film_strip(frames, sides.mask(name), heart, beat)
-        )
-    video = folder / "overlay.mp4"
+    if beat := typical_beat(heart):
+        written += write_figure(folder / "plots" / STRIP, lambda: film_strip(frames, sides.mask(name), heart, beat))
+    video = folder / VIDEO
     write_overlay_video(video, frames, sides.mask(name), heart, truth=truths.get(name))
     return [*written, video]

@@ -26,7 +26,7 @@ from ..reporting import Reporter
 from ..scoring import score, score_warnings
 from ..statistics import Statistics
 from ..types import Dataset, Metric, UserError
-from .cardiac_plots import write_run_plots
+from .cardiac_plots import Film, write_run_plots
 from .common import note_size, open_dataset, setting, without_defaults
 
 
@@ -154,7 +154,10 @@ def _measure(
         write_text(folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
         write_text(folder / records.LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
         statistics.to_parquet(folder / records.STATISTICS, metrics)
-        write_run_plots(folder / records.PLOTS, statistics, metrics, dataset.info)
+        if (film := Film.of(dataset, found.files, metrics)) is not None:
+            for sample_id in film.ids:
+                film.keep(sample_id, found.files[sample_id].read(dataset))
+        write_run_plots(folder / records.PLOTS, statistics, metrics, dataset, film)
         records.write_record(folder, record)
     return folder, record
 

@@ -34,7 +34,7 @@ from ..scoring import Scored, score, score_warnings
 from ..splits import Fold, cuts_groups, plan_folds, plan_split
 from ..statistics import Statistics
 from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, OracleMethod, Prediction, Samples, UserError
-from .cardiac_plots import write_run_plots
+from .cardiac_plots import Film, write_run_plots
 from .common import note_size, open_dataset, without_defaults
 from .run_request import RunRequest as RunRequest
 
@@ -69,6 +69,11 @@ class _Job:
     def keeper(self) -> Keeper:
         """Keeps the predictions in the run folder."""
         return Keeper(self.folder / records.PREDICTIONS, self.dataset.info)
+
+    @cached_property
+    def film(self) -> Film | None:
+        """Keeps the masks of the longest video of a heart."""
+        return Film.of(self.dataset, self.eval_ids, metrics_of(self.dataset.info) if self.labelled else ())
 
     @property
     def eval_ids(self) -> tuple[str, ...]:
@@ -346,6 +351,8 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 continue
             if job.request.save_predictions:
                 predictions = job.keeper.passing(predictions)
+            if job.film is not None:
+                predictions = job.film.passing(predictions)
             ids = len(fold.evaluate)
             part = evaluate(
                 job.dataset,
@@ -466,6 +473,6 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
             "warnings": list(job.reporter.warnings),
         }
     )
-    write_run_plots(job.folder / records.PLOTS, statistics, metrics, info)
+    write_run_plots(job.folder / records.PLOTS, statistics, metrics, job.dataset, job.film)
     records.write_record(job.folder, finished)
     return finished
