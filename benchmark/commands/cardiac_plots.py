@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from ..metrics.cardiac import Cardiac
 from ..metrics.checks import binary_labels
 from ..statistics import Statistics
 from ..types import Dataset, Metric, Prediction, Uint8
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STRIP, VIDEO = "film-strip", "overlay.mp4"
 
@@ -78,7 +82,7 @@ class Film:
 
     def _true(self, sample_id: str) -> Bool:
         labels = np.asarray(self.dataset.load(sample_id, ("labels",)).labels)
-        return np.equal(labels, self.dataset.info.foreground, dtype=np.bool_)
+        return np.isin(labels, self.dataset.info.foreground)
 
 
 def write_run_plots(
@@ -94,23 +98,33 @@ def write_run_plots(
     return []
 
 
+def filmed(film: Film, agreement: Agreement) -> tuple[Heartbeat, Heartbeat] | None:
+    """The predicted and the true heart of a film; None where its sequence was cut in two."""
+    for predicted, true in zip(agreement.predictions, agreement.truths, strict=True):
+        if predicted.track.name == film.group and len(predicted.track.frames) == len(film.ids):
+            return predicted, true
+    return None
+
+
+def strip(film: Film, heart: Heartbeat) -> Callable[[], Figure] | None:
+    """What draws the film strip of a typical beat; None without beats."""
+    from ..cardiac.overlay import film_strip, typical_beat
+
+    beat = typical_beat(heart)
+    return None if beat is None else lambda: film_strip(film.images(), film.masks(), heart, beat, film.truths())
+
+
 def _write_film(folder: Path, film: Film, agreement: Agreement) -> list[Path]:
-    """Film strip of a typical beat, and overlay video, of one sequence; nothing where it was cut in two."""
-    from ..cardiac.overlay import film_strip, typical_beat, write_overlay_video
+    """Film strip of a typical beat, and overlay video, of one sequence."""
+    from ..cardiac.overlay import write_overlay_video
     from ..plots import write_figure
 
-    hearts: dict[str, tuple[Heartbeat, Heartbeat]] = {
-        predicted.track.name: (predicted, true)
-        for predicted, true in zip(agreement.predictions, agreement.truths, strict=True)
-    }
-    heart, truth = hearts.get(film.group, (None, None))
-    if heart is None or truth is None or len(heart.track.frames) != len(film.ids):
+    hearts = filmed(film, agreement)
+    if hearts is None:
         return []
-    written = []
-    if beat := typical_beat(heart):
-        written += write_figure(
-            folder / STRIP, lambda: film_strip(film.images(), film.masks(), heart, beat, film.truths())
-        )
+    heart, truth = hearts
+    draw = strip(film, heart)
+    written = [] if draw is None else write_figure(folder / STRIP, draw)
     write_overlay_video(folder / VIDEO, film.images(), film.masks(), heart, film.truths(), truth)
     return [*written, folder / VIDEO]
 

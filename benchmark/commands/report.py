@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..cardiac.naming import shown
 from ..errors import counted
 from ..files import write_text
+from ..metrics.cardiac import Cardiac
 from ..predictions import find_predictions
 from ..records import PREDICTIONS, RECORD, Record, read_record
 from ..registry import dataset_class
 from ..report.class_figures import class_figures
-from ..report.figures import Drawn, section_figures
+from ..report.figures import Drawn, photograph, section_figures
 from ..report.heart_figures import heart_figures, verdicts
 from ..report.markup import Html, tag
 from ..report.model import DETAILED, Entry, Section
@@ -22,6 +24,7 @@ from ..report.page import GENERATOR, not_ranked, page, section_html
 from ..report.partition_figures import partition_figures
 from ..reporting import Reporter
 from ..types import Dataset, UserError
+from .cardiac_plots import Film, filmed, strip
 from .common import open_dataset
 from .compare import CompareRequest, compare
 from .leaderboard import Comparable, ranks
@@ -283,6 +286,7 @@ def _overlaid(section: Section, root: Path | None, album: Album, reporter: Repor
         kept = [_kept(entry, dataset) for entry in entries[:OVERLAID]]
         for head, figures in overlays(section, kept, dataset, album):
             written += [tag("h4", head), tag("div", figures, class_="overlays")]
+        written += _film_strips(kept, dataset)
     except UserError as error:
         reporter.warn(f"overlays of {section.title} end early: {error}")
         section.notes.append("Some samples are left out: predictions, images and statistics do not belong together.")
@@ -293,6 +297,25 @@ def _overlaid(section: Section, root: Path | None, album: Album, reporter: Repor
     if dataset.info.task == "binary":
         section.notes.append("Of a prediction that holds probabilities, what is above 0.5 is shown.")
     return [key(dataset.info, pair=len(entries) > 1), *written] if written else written
+
+
+def _film_strips(kept: Sequence[Kept], dataset: Dataset) -> list[Html]:
+    """One beat of a heart as the best run saw it; nothing where no heart was measured."""
+    best = kept[0]
+    metric = next((metric for metric in best.entry.metrics if isinstance(metric, Cardiac)), None)
+    film = Film.of(dataset, best.found.files, best.entry.metrics)
+    if metric is None or film is None:
+        return []
+    for sample_id in film.ids:
+        film.keep(sample_id, best.found.files[sample_id].read(dataset))
+    hearts = filmed(film, metric.agreement(best.entry.of(metric), dataset.info))
+    draw = None if hearts is None else strip(film, hearts[0])
+    if draw is None:
+        return []
+    label = shown(best.entry.label)
+    alt = f"Frames of one beat of {film.group} with the ventricle as predicted by {label} and its true outline."
+    caption = f"{label}: the beat of {film.group} whose ejection fraction lies nearest to the median of all its beats."
+    return [tag("h4", "One beat"), photograph(draw, alt, caption)]
 
 
 def _said(text: str) -> Html:

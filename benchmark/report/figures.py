@@ -30,6 +30,7 @@ MOST_NAMED = 24
 """Points of more runs than these are named only where they are on the front."""
 MOST_POINTS = 300
 _CURVES = 10
+_PHOTOGRAPH_DPI = 80
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,21 @@ def drawn(draw: Callable[[], Figure], alt: str, caption: str, size: str = "") ->
         draw().savefig(stream, format="svg", metadata=PLAIN)
     text = stream.getvalue().decode()
     return Drawn(text[text.index("<svg") :], alt, caption, size)
+
+
+def photograph(draw: Callable[[], Figure], alt: str, caption: str) -> Html:
+    """A figure that is mostly photographs, as a picture of pixels."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({**STYLE, "text.parse_math": False}):
+        stream = io.BytesIO()
+        figure = draw()
+        figure.savefig(stream, format="png", dpi=_PHOTOGRAPH_DPI, metadata={"Software": None})
+    width, height = (round(float(inches) * _PHOTOGRAPH_DPI) for inches in figure.get_size_inches())
+    source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    image = tag("img", src=source, alt=alt, width=width, height=height, decoding="async")
+    card = tag("div", image, class_="card", tabindex=0, role="group", aria_label=caption)
+    return tag("figure", card, tag("figcaption", caption), class_="wide")
 
 
 def names(entries: Sequence[Entry], most: int = 28) -> list[str]:

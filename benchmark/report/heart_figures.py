@@ -8,7 +8,7 @@ from typing import Any
 from ..cardiac.agreement import HUMAN_RANGE_PP, NAMES, Agreement, verdict_in_words
 from ..cardiac.agreement_plots import bland_altman
 from ..cardiac.naming import shown
-from ..cardiac.plots import PAGE, small_multiples
+from ..cardiac.plots import PAGE, small_multiples, volume_loops
 from ..errors import counted
 from ..metrics.cardiac import Cardiac
 from .board import UNDEFINED, number, with_interval
@@ -49,6 +49,9 @@ def _of(entry: Entry, agreement: Agreement) -> list[Drawn]:
     first = f"the first {most} of {len(sides)} sequences" if len(sides) > most else counted(len(sides), "sequence")
     caption = f"{label}: area curves of {first}, prediction (solid) and truth (dashed)."
     found = [drawn(lambda: small_multiples(sides[:most]), alt, caption, "wide")]
+    alt = f"Volume of the ventricle against its rate of change in the same sequences, predicted by {label} and true."
+    caption = f"{label}: volume loops of {first}, once around per beat; mean of the beats (thick) and of the true ones."
+    found.append(drawn(lambda: volume_loops(sides[:most]), alt, caption, "wide"))
     if len(agreement.pairs) < FEW:
         return found
     groups = [agreement.truths[pair.sequence].track.name for pair in agreement.pairs]
