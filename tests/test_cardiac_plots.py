@@ -30,6 +30,7 @@ from segbench.cardiac.overlay import (
     TRUE_RGB,
     film_strip,
     overlay,
+    typical_beat,
     video_frames,
     write_overlay_video,
 )
@@ -173,7 +174,7 @@ def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path)
     written = write_cardiac_plots(tmp_path / "a", hearts, truths)
     assert [path.name for path in written] == [
         f"{stem}.{kind}"
-        for stem in ("area-curves-1", "area-first", "loop-first", "area-second", "loop-second")
+        for stem in ("area-curves-1", "volume-loops-1", "area-first", "loop-first", "area-second", "loop-second")
         for kind in ("svg", "png")
     ]
     again = write_cardiac_plots(tmp_path / "b", hearts, truths)
@@ -191,7 +192,9 @@ def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.Monkey
     pages = [path for path in written if path.stem.startswith("area-curves")]
     assert [path.name for path in pages[::2]] == ["area-curves-1.svg", "area-curves-2.svg"]
     assert [texts(path).count("no heart rate") for path in pages[::2]] == [2, 1]
-    assert len({path.name for path in written}) == 2 * 2
+    loops = [path for path in written if path.stem.startswith("volume-loops")]
+    assert [texts(path).count(": 0 whole beats") for path in loops[::2]] == [2, 1]
+    assert len({path.name for path in written}) == 2 * 4
     assert not write_cardiac_plots(tmp_path / "none", [])
 
 
@@ -199,7 +202,7 @@ def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_hostile_names_stay_in_the_folder_and_in_the_picture(tmp_path: Path) -> None:
     folder = tmp_path / "plots"
     written = write_cardiac_plots(folder, [heart(beating(14), name) for name in HOSTILE])
-    assert len({path.name.casefold() for path in written}) == len(written) == 2 * (2 * len(HOSTILE) + 1)
+    assert len({path.name.casefold() for path in written}) == len(written) == 2 * (2 * len(HOSTILE) + 2)
     assert sorted(tmp_path.iterdir()) == [folder]
     for path in written:
         assert path.resolve().parent == folder.resolve()
@@ -350,7 +353,12 @@ def test_film_strip_shows_one_beat() -> None:
     words = svg(lambda: film_strip(pictures(masks), masks, found, beat, masks, count=6)).split("\n")
     for name in ("diastole", "systole", "next diastole", "20 µm", "predicted", "missed", "too much"):
         assert name in words
-    assert f"fish 7: one beat, ejection fraction {100 * beat.ef:.0f} %" in words
+    typical, median = typical_beat(found), found.distribution("ef").median
+    assert typical is not None
+    assert median is not None
+    assert abs(typical.ef - median) == min(abs(each.ef - median) for each in found.beats)
+    said = f"ejection fraction {100 * beat.ef:.0f} % (median {100 * median:.0f} %)"
+    assert f"fish 7: beat 1 of {len(found.beats)}, {said}" in words
     titles = [word for word in words if word.endswith(" s")]
     assert len(titles) == 6
     assert titles[0] == f"frame {100 + beat.diastolic_frame}, 0.00 s"

@@ -286,6 +286,9 @@ def test_evaluate_needs_no_images(bench: Run, hearts: Path, tmp_path: Path) -> N
     assert record["scores"]["dice"]["resampled"] == "groups"
     assert record["dataset"]["origin"] == "real"
     assert any("the official one has 550" in warning for warning in record["warnings"])
+    # Masks are drawn on grey.
+    (plots,) = (tmp_path / "runs").glob("*/plots")
+    assert (plots / "overlay.mp4").stat().st_size > 1000
 
 
 def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def test_what_is_said_of_the_page(made: dict[str, Any], text: str) -> None:
         **{"figures": 6, "overlays": False},
     }
     assert (medaka["origin"], medaka["compared"], medaka["overlays"]) == ("synthetic", True, True)
-    assert medaka["figures"] == 3 + 2 * 4
+    assert medaka["figures"] == 3 + 2 * 5
+    assert "whose ejection fraction lies nearest to the median of all its beats" in text
 
 
 def test_boards_hold_every_run_once_in_order(page: Page) -> None:
