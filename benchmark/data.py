@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,8 +59,23 @@ def synthetic_root(name: str) -> Path:
 
 def origin_of(root: Path) -> Origin:
     """Whether the data below a root is synthetic: decided by the marker file alone, there or just above."""
+    return "real" if _marker(root) is None else "synthetic"
+
+
+def generator_version(root: Path) -> str | None:
+    """The version of the generator that made synthetic data, as its marker says; None where it does not."""
+    marker = _marker(root)
+    try:
+        content = None if marker is None else json.loads(marker.read_bytes())
+    except (OSError, ValueError):
+        return None
+    version = content.get("version") if isinstance(content, dict) else None
+    return version if isinstance(version, str) else None
+
+
+def _marker(root: Path) -> Path | None:
     resolved = root.resolve()
-    return "synthetic" if any((p / MARKER).is_file() for p in (resolved, *resolved.parents[:2])) else "real"
+    return next((p / MARKER for p in (resolved, *resolved.parents[:2]) if (p / MARKER).is_file()), None)
 
 
 def locate(

@@ -15,6 +15,7 @@ import tifffile
 from PIL import Image
 
 from conftest import ROOT, Run, printed_json, write_stacks
+from segbench.synthetic.medaka import GENERATOR_VERSION
 
 COMMANDS = [
     [],
@@ -251,6 +252,20 @@ def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tm
     done = bench("run", "-d", "medaka", "-m", "threshold", "--source", "real")
     assert done.returncode == 2
     assert "No data of medaka found" in done.stderr
+
+
+def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, hearts: Path) -> None:
+    command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", hearts / "test_images" / "lateral_mask", "--json"]
+    for marker, told in (
+        ('{"version": "1"}', True),
+        (json.dumps({"version": GENERATOR_VERSION}), False),
+        ("{}", False),
+        ("[]", False),
+        ("{", False),
+    ):
+        (hearts / "segbench-synthetic.json").write_text(marker)
+        warnings = printed_json(bench(*command))["warnings"]
+        assert any("made by version 1 of its generator" in warning for warning in warnings) == told
 
 
 def test_odd_names_do_not_stop_a_result(bench: Run, bench_process: Run, stacks: Path, tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..data import Location, Source, locate, origin_of
+from ..data import Location, Source, generator_version, locate, origin_of
 from ..errors import counted
 from ..presets import setting as setting
 from ..registry import dataset_class, make_dataset
@@ -47,6 +49,7 @@ def open_dataset(
             "SYNTHETIC data: made by segbench, not real images. The scores say that the method "
             "works, not how good it is on real data; they are never ranked beside real ones."
         )
+        _warn_of_another_version(info, location.root, reporter)
     return dataset, location
 
 
@@ -93,17 +96,18 @@ def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
         lock.release()
 
 
+def _warn_of_another_version(info: DatasetInfo, root: Path, reporter: Reporter) -> None:
+    """Data of an earlier version of segbench stays where it lies, but gives other scores than today's."""
+    made = generator_version(root) if info.synthesizable else None
+    if made is not None and made != (now := _generator(info).GENERATOR_VERSION):
+        reporter.warn(
+            f"'{root}' was made by version {made[:20]} of its generator, this is version {now}: scores are of other "
+            f"data. For today's run: bench data synthesize {info.name} --root {shlex.quote(str(root))}"
+        )
+
+
 def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
-    module = f"segbench.synthetic.{info.name}"
-    try:
-        generator = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        raise UserError(
-            f"dataset {info.name} says that it can be synthesized (synthesizable=True), but there is no {module} to "
-            "do it. Use real data with --root DIR, or take synthesizable out of its info."
-        ) from None
+    generator = _generator(info)
     with reporter.progress("synthesizing") as update:
         generator.synthesize(
             folder,
@@ -111,3 +115,16 @@ def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: 
             plan=generator.FULL if full else generator.SMALL,
             progress=lambda done, total: update(done, total, ""),
         )
+
+
+def _generator(info: DatasetInfo) -> ModuleType:
+    module = f"segbench.synthetic.{info.name}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise UserError(
+            f"dataset {info.name} says that it can be synthesized (synthesizable=True), but there is no {module} to "
+            "do it. Use real data with --root DIR, or take synthesizable out of its info."
+        ) from None

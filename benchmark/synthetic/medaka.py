@@ -24,7 +24,7 @@ from .folder import begin, finish, write_json
 from .medaka_heart import FPS, Heart, axes, draw_heart, moments, rasterise
 from .medaka_render import Scene
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 TRUTH = "synthetic_truth.json"
 _MADE = frozenset({TRUTH, "train_images", "test_images"})
 _NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
@@ -55,8 +55,8 @@ class Plan:
         return tuple(view for view, _ in self.train_sequences)
 
 
-# Many animals, filmed for a third of a beat: what a network lacks first is variety between animals, not between frames.
-SMALL = Plan((("lateral", 80), ("ventral", 80)), (("lateral", 4), ("ventral", 4)))
+# Many animals, two frames of each: what a network lacks first is variety between animals, not between frames.
+SMALL = Plan((("lateral", 320), ("ventral", 320)), (("lateral", 2), ("ventral", 2)))
 FULL = Plan((("lateral", 24), ("ventral", 29)), (("lateral", 21), ("ventral", 25)))
 
 
