@@ -82,7 +82,9 @@ def propagation(rows: Sequence[Mapping[str, Any]]) -> Figure:
     from matplotlib.figure import Figure
 
     measures = [m for m in _MEASURES if any(_number(row, f"{m}_error_pp") is not None for row in rows)] or ["ef"]
-    figure = Figure(figsize=(max(4.0 * len(measures), 6.0), 4.6), layout="constrained")
+    figure = Figure(figsize=(max(4.0 * len(measures), 6.0), 4.9), layout="constrained")
+    question = "How good must masks be? Of true masks changed on purpose: the lower the Dice, the larger the error"
+    figure.suptitle(question, x=0.01, ha="left", fontsize=11)
     kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
     first: Axes | None = None
     bands: list[Artist] = []
