@@ -109,7 +109,7 @@ def check(request: CheckRequest, reporter: Reporter) -> dict[str, Any]:
     if not 0 <= request.tolerance < math.inf:
         raise UserError(f"--tolerance is a loss in the score's unit from 0, found {request.tolerance}")
     if request.update:
-        return _update(request, reporter)
+        return _update(request)
     pairs = _pairs(request)
     found = []
     with reporter.progress("checking") as update:
@@ -340,7 +340,7 @@ def _table(what: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.4f}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:z.4f}"
 
 
 def _append(path: Path, text: str) -> None:
@@ -349,7 +349,7 @@ def _append(path: Path, text: str) -> None:
     write_text(path, before + text)
 
 
-def _update(request: CheckRequest, reporter: Reporter) -> dict[str, Any]:
+def _update(request: CheckRequest) -> dict[str, Any]:
     """Copy the records and statistics of the runs into the baseline; a run replaces its predecessor."""
     now = _folders(request.runs, "runs to keep")
     if not now:
@@ -375,5 +375,4 @@ def _update(request: CheckRequest, reporter: Reporter) -> dict[str, Any]:
                 if not any(old.iterdir()):
                     old.rmdir()
         written.append(str(target))
-        reporter.say(f"baseline of {' '.join(key)}: {target}")
     return {"ok": True, "updated": written, "checks": []}
