@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import platformdirs
 
@@ -62,15 +62,29 @@ def origin_of(root: Path) -> Origin:
     return "real" if _marker(root) is None else "synthetic"
 
 
-def generator_version(root: Path) -> str | None:
-    """The version of the generator that made synthetic data, as its marker says; None where it does not."""
+@dataclass(frozen=True)
+class MadeBy:
+    """How synthetic data was made, as its marker says: where it begins, and with which version, seed and plan."""
+
+    folder: Path
+    version: str
+    seed: int
+    plan: Any
+
+
+def made_by(root: Path) -> MadeBy | None:
+    """How the data below a root was made; None for real data, and where the marker does not say."""
     marker = _marker(root)
     try:
         content = None if marker is None else json.loads(marker.read_bytes())
     except (OSError, ValueError):
         return None
-    version = content.get("version") if isinstance(content, dict) else None
-    return version if isinstance(version, str) else None
+    if marker is None or not isinstance(content, dict):
+        return None
+    version, seed = content.get("version"), content.get("seed")
+    if not isinstance(version, str) or not isinstance(seed, int):
+        return None
+    return MadeBy(marker.parent, version[:20], seed, content.get("plan"))
 
 
 def _marker(root: Path) -> Path | None:

@@ -138,7 +138,7 @@ def write_video(path: Path, frames: Iterable[Uint8], fps: float) -> None:
                 stream = added
                 stream.height, stream.width = (side + side % 2 for side in frame.shape[:2])
                 stream.pix_fmt = "yuv420p"
-                # More threads do not always give the same bytes for the same frames.
+                # With more threads the same frames give other bytes more often; with one they seldom do.
                 stream.options = {"crf": "20", "preset": "veryfast", "x264-params": "threads=1"}
             if frame.shape != shape:
                 raise ValueError(f"frames of shapes {shape} and {frame.shape} in one video")

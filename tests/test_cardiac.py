@@ -286,6 +286,7 @@ def test_verdicts_at_every_edge(low: float | None, high: float | None, rate: flo
         (5.0, 12.5, 1.0, "undecided (within or worse)"),
         (4.0, 12.5, 1.0, "undecided (better, within or worse)"),
         (1.0, 4.0, 0.7, "undecided (too few beats found)"),
+        (None, None, 0.0, "undecided (too few beats found)"),
         (None, None, 1.0, "undecided (no interval)"),
     ],
 )

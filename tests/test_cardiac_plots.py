@@ -18,31 +18,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from segbench.cardiac import plots
+from segbench.cardiac import pages
 from segbench.cardiac.agreement import limits_of_agreement
+from segbench.cardiac.agreement_plots import bland_altman, needed_dice, propagation
 from segbench.cardiac.beats import Heartbeat, beats_of, tracks
 from segbench.cardiac.geometry import silhouette
+from segbench.cardiac.loops import volume_loop
 from segbench.cardiac.naming import file_stems
 from segbench.cardiac.overlay import (
     EXTRA_RGB,
     MISSED_RGB,
     PREDICTED_RGB,
     TRUE_RGB,
-    film_strip,
     overlay,
-    typical_beat,
     video_frames,
     write_overlay_video,
 )
-from segbench.cardiac.plots import (
-    area_curve,
-    bland_altman,
-    needed_dice,
-    propagation,
-    volume_loop,
-    write_cardiac_plots,
-)
+from segbench.cardiac.pages import write_cardiac_plots
+from segbench.cardiac.plots import area_curve
 from segbench.cardiac.sequences import Bool
+from segbench.cardiac.strip import film_strip, typical_beat
 from segbench.plots import STYLE
 from segbench.types import Uint8, UserError
 from segbench.video import read_video
@@ -187,14 +182,19 @@ def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path)
 
 
 def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "PAGE", (1, 2))
-    written = write_cardiac_plots(tmp_path, [heart(beating(6))] * 3, each=False)
-    pages = [path for path in written if path.stem.startswith("area-curves")]
-    assert [path.name for path in pages[::2]] == ["area-curves-1.svg", "area-curves-2.svg"]
-    assert [texts(path).count("no heart rate") for path in pages[::2]] == [2, 1]
+    monkeypatch.setattr(pages, "PAGE", (1, 2))
+    monkeypatch.setattr(pages, "MOST_PAGES", 2)
+    short = heart(beating(2), "short")
+    written = write_cardiac_plots(tmp_path, [short, *[heart(beating(6))] * 5], each=False)
+    curves = [path for path in written if path.stem.startswith("area-curves")]
+    assert [path.name for path in curves[::2]] == ["area-curves-1.svg", "area-curves-2.svg"]
+    assert [texts(path).count("no heart rate") for path in curves[::2]] == [2, 2]
+    assert ["2 sequences not shown" in texts(path) for path in curves[::2]] == [False, True]
     loops = [path for path in written if path.stem.startswith("volume-loops")]
-    assert [texts(path).count(": 0 whole beats") for path in loops[::2]] == [2, 1]
+    assert [texts(path).count(": 0 whole beats") for path in loops[::2]] == [2, 2]
     assert len({path.name for path in written}) == 2 * 4
+    assert not any("short" in texts(path) for path in written if path.suffix == ".svg")
+    assert len(write_cardiac_plots(tmp_path / "short", [short, short], each=False)) == 4
     assert not write_cardiac_plots(tmp_path / "none", [])
 
 
@@ -357,7 +357,7 @@ def test_film_strip_shows_one_beat() -> None:
     assert typical is not None
     assert median is not None
     assert abs(typical.ef - median) == min(abs(each.ef - median) for each in found.beats)
-    said = f"ejection fraction {100 * beat.ef:.0f} % (median {100 * median:.0f} %)"
+    said = f"predicted ejection fraction {100 * beat.ef:.0f} % (median {100 * median:.0f} %)"
     assert f"fish 7: beat 1 of {len(found.beats)}, {said}" in words
     titles = [word for word in words if word.endswith(" s")]
     assert len(titles) == 6

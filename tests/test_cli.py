@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import tifffile
 from PIL import Image
 
 from conftest import ROOT, Run, printed_json, write_stacks
-from segbench.synthetic.medaka import GENERATOR_VERSION
+from segbench.synthetic.medaka import FULL, GENERATOR_VERSION
 
 COMMANDS = [
     [],
@@ -257,15 +258,19 @@ def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tm
 def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, hearts: Path) -> None:
     command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", hearts / "test_images" / "lateral_mask", "--json"]
     for marker, told in (
-        ('{"version": "1"}', True),
-        (json.dumps({"version": GENERATOR_VERSION}), False),
-        ("{}", False),
-        ("[]", False),
-        ("{", False),
+        ({"version": "1", "seed": 7}, f"--root {hearts} --seed 7"),
+        ({"version": "1", "seed": 0, "plan": json.loads(json.dumps(asdict(FULL)))}, "--seed 0 --full"),
+        ({"version": GENERATOR_VERSION, "seed": 7}, None),
+        ({"version": 1, "seed": 7}, None),
+        ({}, None),
+        ([], None),
     ):
-        (hearts / "segbench-synthetic.json").write_text(marker)
-        warnings = printed_json(bench(*command))["warnings"]
-        assert any("made by version 1 of its generator" in warning for warning in warnings) == told
+        (hearts / "segbench-synthetic.json").write_text(json.dumps(marker))
+        warnings = [w for w in printed_json(bench(*command))["warnings"] if "of its generator" in w]
+        assert len(warnings) == (told is not None)
+        assert told is None or warnings[0].endswith(told)
+    (hearts / "segbench-synthetic.json").write_text("{")
+    assert printed_json(bench(*command))["dataset"]["origin"] == "synthetic"
 
 
 def test_odd_names_do_not_stop_a_result(bench: Run, bench_process: Run, stacks: Path, tmp_path: Path) -> None:

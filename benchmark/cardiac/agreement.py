@@ -99,6 +99,11 @@ class Agreement:
         """True beats that were found, and the predicted ones that belong to them."""
         return [pair.truth for pair in self.pairs], [pair.predicted for pair in self.pairs]
 
+    def of(self, name: str) -> tuple[Heartbeat, Heartbeat]:
+        """The predicted and the true heartbeat of the sequence of this name."""
+        place = [truth.track.name for truth in self.truths].index(name)
+        return self.predictions[place], self.truths[place]
+
     def limits(self, measure: str) -> Limits:
         """Bias and limits of agreement of a measure, in percentage points."""
         return limits_of_agreement(np.array([pair.difference_pp(measure) for pair in self.pairs], np.float64))
@@ -179,10 +184,10 @@ def verdict_in_words(low: float | None, high: float | None, detection_rate: floa
     said = verdict(low, high, detection_rate)
     if said != "undecided":
         return said
+    if detection_rate is not None and detection_rate < ENOUGH_BEATS:
+        return f"{said} (too few beats found)"
     if low is None or high is None or detection_rate is None:
         return f"{said} (no interval)"
-    if detection_rate < ENOUGH_BEATS:
-        return f"{said} (too few beats found)"
     best, worst = HUMAN_RANGE_PP
     if high <= worst:
         return f"{said} (better or within)"

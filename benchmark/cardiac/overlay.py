@@ -1,12 +1,11 @@
-"""Masks drawn on their images: one picture, the film strip of a beat, a video with its area curve."""
+"""Masks drawn on their images: one picture, and a video with its area curve."""
 
 from __future__ import annotations
 
 import io
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import repeat, takewhile
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..plots import STYLE
 from ..types import Uint8, UserError
-from .agreement_plots import QUIET, SMALL
-from .beats import Beat, Heartbeat
-from .geometry import cleaned
-from .naming import shown
-from .plots import DIASTOLE_COLOR, FLAG_WORDS, SYSTOLE_COLOR, beat_end, curves, shade
+from .agreement_plots import SMALL
+from .beats import Heartbeat
+from .plots import FLAG_WORDS, curves, shade
 from .sequences import Bool
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 RGB = tuple[int, int, int]
 
@@ -40,11 +37,8 @@ EXTRA_RGB: RGB = (240, 228, 66)
 _TINT, _WRONG = 0.16, 0.55
 _VIDEO_WIDTH = (480, 960)
 """A video is shown at a width between these, in pixels."""
-_ROW = 4
-"""Frames side by side in a film strip."""
 _PLAIN_GREY = 96
 _CURSOR_RGB = (213, 94, 0)
-_BARS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def overlay(image: Uint8, mask: Bool, truth: Bool | None = None) -> Uint8:
@@ -70,10 +64,10 @@ def overlay(image: Uint8, mask: Bool, truth: Bool | None = None) -> Uint8:
     for name, each in (("mask", mask), ("true mask", truth)):
         if each is not None and each.shape != image.shape[:2]:
             raise UserError(f"the {name} is {_size(each)}, its image {_size(image)}; expected the same size")
-    return _drawn(image, mask, truth, max(1, round(max(mask.shape) / (320 if truth is None else 640))))
+    return outlined(image, mask, truth, max(1, round(max(mask.shape) / (320 if truth is None else 640))))
 
 
-def _drawn(image: Uint8, mask: Bool, truth: Bool | None, thick: int) -> Uint8:
+def outlined(image: Uint8, mask: Bool, truth: Bool | None, thick: int) -> Uint8:
     """`overlay` with outlines of a thickness in pixels."""
     picture = np.array(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2), np.uint8, order="C")
     if truth is None:
@@ -87,69 +81,9 @@ def _drawn(image: Uint8, mask: Bool, truth: Bool | None, thick: int) -> Uint8:
     return picture
 
 
-def typical_beat(heartbeat: Heartbeat) -> Beat | None:
-    """The beat whose ejection fraction lies nearest to the median of all; None without beats."""
-    middle = heartbeat.distribution("ef").median
-    known = [beat for beat in heartbeat.beats if not math.isnan(beat.ef)]
-    return None if middle is None else min(known, key=lambda beat: abs(beat.ef - middle))
-
-
-def film_strip(
-    images: Iterable[Uint8] | None,
-    masks: Iterable[Bool],
-    heartbeat: Heartbeat,
-    beat: Beat,
-    truths: Iterable[Bool] | None = None,
-    count: int = 8,
-) -> Figure:
-    """Frames of one beat, from its diastole to the next (or the last frame), cut out around the heart.
-
-    Parameters
-    ----------
-    images, masks, truths : iterables
-        One for each of `heartbeat.track.frames`, in that order; taken one by one. Without images masks lie on grey.
-    heartbeat, beat
-        The beat is one of the heartbeat's.
-    count : int
-        Most frames that are shown; diastoles and systole always are.
-
-    Raises
-    ------
-    UserError
-        If a mask has another size than its image, or there are not as many of both as the heartbeat has frames.
-    """
-    from matplotlib.figure import Figure
-
-    end = beat_end(heartbeat, beat)
-    frames = _chosen(heartbeat.track.frames, beat, end, count)
-    shots = takewhile(lambda shot: shot[0] <= end, _shots(images, masks, truths, heartbeat))
-    kept = {frame: (image, mask, truth) for frame, image, mask, truth in shots if frame in frames}
-    rows, columns = _window([m for _, mask, truth in kept.values() for m in (mask, truth) if m is not None])
-    dy, dx = heartbeat.track.pixel_size_um
-    extent = (columns.stop - columns.start) * dx, (rows.stop - rows.start) * dy
-    across = min(_ROW, len(frames))
-    lines = math.ceil(len(frames) / across)
-    width, high = 2.2 * across + 0.2, float(np.clip(2.2 * extent[1] / extent[0], 0.9, 4.4)) + 0.45
-    below = 0.3 if truths is None else 0.65
-    tall = high * lines + 0.3 + below
-    figure = Figure(figsize=(width, tall))
-    figure.subplots_adjust(0.1 / width, below / tall, 1 - 0.1 / width, 1 - 0.62 / tall, 0.06, 0.45 / (high - 0.45))
-    for place, frame in enumerate(frames):
-        axes = figure.add_subplot(lines, across, place + 1)
-        parts: list[Any] = [None if part is None else part[rows, columns] for part in kept[frame]]
-        axes.imshow(_enlarged(*parts), extent=(0, extent[0], extent[1], 0))
-        _label(axes, heartbeat, frame, beat, end)
-        if place == 0:
-            _scale_bar(axes, extent[0])
-    title = f"{shown(heartbeat.track.name, 40)}: {_beat_in_words(heartbeat, beat)}"
-    figure.text(0.1 / width, 1 - 0.08 / tall, title, va="top", fontsize=10, parse_math=False)
-    _legend(figure, truths is not None)
-    return figure
-
-
 def write_overlay_video(
     path: Path,
-    images: Iterable[Uint8] | None,
+    images: Iterable[Uint8 | None] | None,
     masks: Iterable[Bool],
     heartbeat: Heartbeat,
     truths: Iterable[Bool] | None = None,
@@ -179,7 +113,7 @@ def write_overlay_video(
 
 
 def video_frames(
-    images: Iterable[Uint8] | None,
+    images: Iterable[Uint8 | None] | None,
     masks: Iterable[Bool],
     heartbeat: Heartbeat,
     truths: Iterable[Bool] | None = None,
@@ -189,16 +123,16 @@ def video_frames(
     screen: _Screen | None = None
     picture: Uint8 | None = None
     expected = 0
-    for place, (frame, image, mask, true) in enumerate(_shots(images, masks, truths, heartbeat)):
+    for place, (frame, image, mask, true) in enumerate(shots(images, masks, truths, heartbeat)):
         screen = screen or _Screen.of(heartbeat, mask.shape, truth)
         while expected < frame:
             assert picture is not None  # the first frame of a track is there
             yield screen.draw(expected, picture // 3, "frame missing")
             expected += 1
         shape = screen.width, screen.height
-        parts = [None if m is None else _resized(m, shape).astype(bool) for m in (mask, true)]
+        parts = [None if m is None else resized(m, shape).astype(bool) for m in (mask, true)]
         assert parts[0] is not None
-        picture = overlay(_resized(_image_or_grey(image, mask), shape), parts[0], parts[1])
+        picture = overlay(resized(image_or_grey(image, mask), shape), parts[0], parts[1])
         yield screen.draw(frame, picture, _remark(heartbeat, place, frame))
         expected = frame + 1
 
@@ -238,17 +172,24 @@ class _Screen:
         return np.concatenate([_header(self.width, "    ".join(words), remark), picture, curve])
 
 
-def _shots(
-    images: Iterable[Uint8] | None, masks: Iterable[Bool], truths: Iterable[Bool] | None, heartbeat: Heartbeat
+def shots(
+    images: Iterable[Uint8 | None] | None, masks: Iterable[Bool], truths: Iterable[Bool] | None, heartbeat: Heartbeat
 ) -> Iterator[tuple[int, Uint8 | None, Bool, Bool | None]]:
     """Frame, image, mask and true mask, one at a time."""
     name, frames = heartbeat.track.name, heartbeat.track.frames
     sides = (repeat(None) if images is None else images, masks, repeat(None) if truths is None else truths)
-    shots: Iterator[tuple[Any, ...]] = zip(*sides, strict=False)
+    taken: Iterator[tuple[Any, ...]] = zip(*sides, strict=False)
+    first: tuple[int, ...] = ()
     for frame in frames:
-        shot = next(shots, None)
+        shot = next(taken, None)
         if shot is None:
             raise UserError(f"sequence '{name}': fewer images or masks than its {len(frames)} frames")
+        first = first or shot[1].shape
+        if shot[1].shape != first:
+            raise UserError(
+                f"sequence '{name}', frame {heartbeat.track.first_frame + frame}: its mask is {_size(shot[1])}, that "
+                f"of the first frame {' x '.join(map(str, first))}; frames of one size can be drawn"
+            )
         if shot[0] is not None and shot[0].shape[:2] != shot[1].shape:
             raise UserError(
                 f"sequence '{name}', frame {heartbeat.track.first_frame + frame}: its image is {_size(shot[0])}, its "
@@ -269,7 +210,7 @@ def _outline(picture: Uint8, mask: Bool, color: RGB, thick: int) -> None:
     cv2.drawContours(picture, edges, -1, color, thick, cv2.LINE_AA)
 
 
-def _resized(values: Any, shape: tuple[int, int]) -> Any:
+def resized(values: Any, shape: tuple[int, int]) -> Any:
     """An image (linear) or a mask (nearest) at (width, height)."""
     if values.dtype == bool:
         return cv2.resize(values.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST_EXACT)
@@ -277,107 +218,8 @@ def _resized(values: Any, shape: tuple[int, int]) -> Any:
     return cv2.resize(values, shape, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _image_or_grey(image: Uint8 | None, mask: Bool) -> Uint8:
+def image_or_grey(image: Uint8 | None, mask: Bool) -> Uint8:
     return np.full(mask.shape, _PLAIN_GREY, np.uint8) if image is None else image
-
-
-def _enlarged(image: Uint8 | None, mask: Bool, truth: Bool | None) -> Uint8:
-    """The overlay of a cut-out at a size where the outline is thin."""
-    scale = max(1, math.ceil(500 / mask.shape[1]))
-    shape = mask.shape[1] * scale, mask.shape[0] * scale
-    true = None if truth is None else _resized(truth, shape).astype(bool)
-    picture = _resized(_image_or_grey(image, mask), shape)
-    return _drawn(
-        picture, _resized(mask, shape).astype(bool), true, max(1, round(max(shape) / (130 if truth is None else 220)))
-    )
-
-
-def _beat_in_words(heartbeat: Heartbeat, beat: Beat) -> str:
-    """Which beat of how many it is, and how typical."""
-    beats, median = heartbeat.beats, heartbeat.distribution("ef").median
-    text = f"beat {beats.index(beat) + 1} of {len(beats)}, ejection fraction {100 * beat.ef:.0f} %"
-    return text if len(beats) < 2 or median is None else f"{text} (median {100 * median:.0f} %)"
-
-
-def _chosen(frames: Sequence[int], beat: Beat, end: int, count: int) -> list[int]:
-    """At most `count` frames that are there, evenly over the beat; its extrema among them."""
-    there = [frame for frame in frames if beat.diastolic_frame <= frame <= end]
-    chosen = [there[round(place)] for place in np.linspace(0, len(there) - 1, min(max(count, 3), len(there)))]
-    if beat.systolic_frame not in chosen:
-        inner = range(1, len(chosen) - 1)
-        chosen[min(inner, key=lambda place: abs(chosen[place] - beat.systolic_frame))] = beat.systolic_frame
-    return sorted(chosen)
-
-
-def _window(masks: Sequence[Bool]) -> tuple[slice, slice]:
-    """Rows and columns around all masks with a margin; the whole picture where all are empty."""
-    shape = masks[0].shape
-    whole = np.logical_or.reduce([cleaned(mask) for mask in masks])  # a stray piece is not the heart
-    if not whole.any():
-        return slice(0, shape[0]), slice(0, shape[1])
-    found = []
-    places = [np.flatnonzero(whole.any(axis=axis)) for axis in (1, 0)]
-    margin = max(4, round(0.15 * max(int(np.ptp(place)) for place in places)))
-    for place, side in zip(places, shape, strict=True):
-        found.append(slice(max(0, int(place[0]) - margin), min(side, int(place[-1]) + 1 + margin)))
-    return found[0], found[1]
-
-
-def _label(axes: Any, heartbeat: Heartbeat, frame: int, beat: Beat, end: int) -> None:
-    """Frame number and time above, and what the frame is, with its colour around it."""
-    names = {beat.diastolic_frame: "diastole", beat.systolic_frame: "systole"}
-    names |= {end: "next diastole"} if end in heartbeat.diastoles else {}
-    name = names.get(frame, "")
-    color = {"": "#999999", "systole": SYSTOLE_COLOR}.get(name, DIASTOLE_COLOR)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set(visible=True, color=color, linewidth=3 if name else 0.8)
-    time = (frame - beat.diastolic_frame) / heartbeat.track.fps
-    axes.set_title(f"frame {heartbeat.track.first_frame + frame}, {time:.2f} s", fontsize=SMALL, color=QUIET, pad=4)
-    axes.text(
-        0.5, -0.04, name, transform=axes.transAxes, ha="center", va="top", fontsize=SMALL, color=color, weight="bold"
-    )
-
-
-def _scale_bar(axes: Any, width_um: float) -> None:
-    """A bar of a round length, about a third of the picture, in its lower left corner."""
-    length = max((bar for bar in _BARS_UM if bar <= 0.45 * width_um), default=_BARS_UM[0])
-    left, across = 0.06 * width_um, axes.get_xaxis_transform()
-    axes.plot([left, left + length], [0.07, 0.07], color="black", linewidth=4.5, scalex=False, transform=across)
-    axes.plot([left, left + length], [0.07, 0.07], color="white", linewidth=2.5, scalex=False, transform=across)
-    box = {"facecolor": "black", "alpha": 0.6, "pad": 1.5, "linewidth": 0}
-    axes.text(left, 0.13, f"{length} µm", va="bottom", fontsize=SMALL, color="white", transform=across, bbox=box)
-
-
-def _legend(figure: Figure, with_truth: bool) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    if not with_truth:
-        return
-
-    def hexed(color: RGB) -> str:
-        return "#{:02x}{:02x}{:02x}".format(*color)
-
-    handles = [
-        Line2D([], [], color=hexed(PREDICTED_RGB), linewidth=2, label="predicted"),
-        Line2D([], [], color=hexed(TRUE_RGB), linewidth=2, label="true"),
-        Patch(color=hexed(MISSED_RGB), label="missed"),
-        Patch(color=hexed(EXTRA_RGB), label="too much"),
-    ]
-    legend = figure.legend(
-        handles=handles,
-        loc="lower center",
-        ncols=4,
-        fontsize=SMALL,
-        facecolor="#606060",
-        labelcolor="white",
-        framealpha=1,
-        borderpad=0.35,
-        borderaxespad=0.5,
-    )
-    legend.get_frame().set_linewidth(0)
 
 
 def _remark(heartbeat: Heartbeat, place: int, frame: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import Silhouette, cleaned, silhouette
-from ..cardiac.plots import write_cardiac_plots
+from ..cardiac.pages import write_cardiac_plots
 from ..cardiac.report import beat_rows, cardiac_json, frame_rows
 from ..cardiac.sequences import MaskSequence, find_sequences
 from ..definitions import recorded_info
@@ -343,7 +343,8 @@ def _pictures(
     folder: Path, sides: _Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat]
 ) -> list[Path]:
     """The film strip of a typical beat and the overlay video."""
-    from ..cardiac.overlay import film_strip, typical_beat, write_overlay_video
+    from ..cardiac.overlay import write_overlay_video
+    from ..cardiac.strip import film_strip, typical_beat
     from ..plots import write_figure
 
     name = heart.track.name

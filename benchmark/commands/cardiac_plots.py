@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..cardiac.agreement import NAMES, Agreement
-from ..cardiac.beats import Heartbeat
-from ..cardiac.plots import write_cardiac_plots
+from ..cardiac.pages import SHORT, write_cardiac_plots
 from ..cardiac.sequences import Bool
 from ..metrics.cardiac import Cardiac
-from ..metrics.checks import binary_labels
+from ..metrics.checks import binary_labels, true_labels
 from ..statistics import Statistics
-from ..types import Dataset, Metric, Prediction, Uint8
+from ..types import Array, Dataset, Metric, Prediction, Sample, Uint8, UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,108 +24,109 @@ if TYPE_CHECKING:
 STRIP, VIDEO = "film-strip", "overlay.mp4"
 
 
+class _Frame(NamedTuple):
+    """The predicted and the true mask of a frame of this shape (H, W), one bit per pixel."""
+
+    shape: tuple[int, ...]
+    predicted: Uint8
+    true: Uint8
+
+
 @dataclass
 class Film:
-    """The longest sequence of a run: predicted masks, kept as they pass, to be drawn on their images beside the truth.
-
-    ids : samples of the sequence in the order of time. One bit per pixel is kept of each mask.
-    """
+    """The longest sequence of a run: its masks, kept as predictions pass, to be drawn on their images."""
 
     dataset: Dataset
-    ids: tuple[str, ...]
-    _bits: dict[str, Uint8] = field(default_factory=dict)
+    group: str
+    wanted: frozenset[str]
+    _frames: dict[str, _Frame] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset, ids: Iterable[str], metrics: Sequence[Metric]) -> Film | None:
-        """The film of these samples; None where no heart is measured."""
-        groups = {sample_id: dataset.group(sample_id) for sample_id in ids}
-        if not groups or not any(isinstance(metric, Cardiac) for metric in metrics):
+        """The film of these samples; None where no heart is measured or no sequence has frames enough for a beat."""
+        if not any(isinstance(metric, Cardiac) for metric in metrics):
             return None
-        longest, _ = Counter(groups.values()).most_common(1)[0]
-        return cls(dataset, tuple(i for i, group in groups.items() if group == longest))
+        groups = {sample_id: dataset.group(sample_id) for sample_id in ids}
+        ((longest, count),) = Counter(groups.values()).most_common(1) or [("", 0)]
+        if count < SHORT:
+            return None
+        return cls(dataset, longest, frozenset(i for i, group in groups.items() if group == longest))
 
-    @property
-    def group(self) -> str:
-        """The name of the sequence."""
-        return self.dataset.group(self.ids[0])
-
-    def keep(self, sample_id: str, prediction: Prediction) -> None:
-        """Keep the mask of a sample of the sequence."""
-        truth = self.dataset.load(sample_id, ("labels",))
-        self._bits[sample_id] = np.packbits(binary_labels(truth, prediction) == self.dataset.info.foreground)
+    def keep(self, sample: Sample, labels: Array) -> None:
+        """Keep the predicted labels (H, W) of a sample of the sequence, and the true ones."""
+        sides = (np.equal(each, self.dataset.info.foreground) for each in (labels, true_labels(sample)))
+        self._frames[sample.id] = _Frame(labels.shape, *map(np.packbits, sides))
 
     def passing(self, pairs: Iterable[tuple[str, Prediction]]) -> Iterator[tuple[str, Prediction]]:
-        """Pass predictions on, each after it was kept."""
-        wanted = set(self.ids)
+        """Pass predictions on, each after its mask was kept."""
         for sample_id, prediction in pairs:
-            if sample_id in wanted:
-                self.keep(sample_id, prediction)
+            if sample_id in self.wanted:
+                sample = self.dataset.load(sample_id, ("labels",))
+                self.keep(sample, binary_labels(sample, prediction))
             yield sample_id, prediction
 
-    def truths(self) -> Iterator[Bool]:
-        """The true masks, one by one."""
-        return (self._true(sample_id) for sample_id in self.ids)
+    def masks(self, ids: Iterable[str]) -> Iterator[Bool]:
+        """Predicted masks, one by one."""
+        return (_unpacked(self._frames[i].predicted, self._frames[i].shape) for i in ids)
 
-    def masks(self) -> Iterator[Bool]:
-        """The predicted masks, one by one."""
-        for sample_id in self.ids:
-            shape = self._true(sample_id).shape
-            bits = np.unpackbits(self._bits[sample_id], count=shape[0] * shape[1])
-            yield bits.reshape(shape).astype(bool)
+    def truths(self, ids: Iterable[str]) -> Iterator[Bool]:
+        """True masks, one by one."""
+        return (_unpacked(self._frames[i].true, self._frames[i].shape) for i in ids)
 
-    def images(self) -> Iterator[Uint8] | None:
-        """The images, one by one; None where one has none: masks are then drawn on grey."""
-        if not all(self.dataset.files(sample_id, "image") for sample_id in self.ids):
+    def images(self, ids: Iterable[str]) -> Iterator[Uint8 | None]:
+        """Images, one by one; None where there is none of the mask's size: scoring needs none."""
+        for sample_id in ids:
+            try:
+                image = self.dataset.load(sample_id, ("image",)).image
+            except UserError:
+                image = None
+            yield image if image is not None and image.shape[:2] == self._frames[sample_id].shape else None
+
+    def strip(self, agreement: Agreement, ids: Sequence[str]) -> Callable[[], Figure] | None:
+        """What draws the film strip of a typical beat; None without beats. `ids` are in the order of the frames."""
+        from ..cardiac.strip import film_strip, typical_beat
+
+        heart, _ = agreement.of(self.group)
+        if (beat := typical_beat(heart)) is None:
             return None
-        return (image for i in self.ids if (image := self.dataset.load(i, ("image",)).image) is not None)
+        return lambda: film_strip(self.images(ids), self.masks(ids), heart, beat, self.truths(ids))
 
-    def _true(self, sample_id: str) -> Bool:
-        labels = np.asarray(self.dataset.load(sample_id, ("labels",)).labels)
-        return np.isin(labels, self.dataset.info.foreground)
+    def write(self, folder: Path, agreement: Agreement, ids: Sequence[str]) -> list[Path]:
+        """Write the film strip and the overlay video."""
+        from ..cardiac.overlay import write_overlay_video
+        from ..plots import write_figure
+
+        draw = self.strip(agreement, ids)
+        written = [] if draw is None else write_figure(folder / STRIP, draw)
+        heart, truth = agreement.of(self.group)
+        write_overlay_video(folder / VIDEO, self.images(ids), self.masks(ids), heart, self.truths(ids), truth)
+        return [*written, folder / VIDEO]
 
 
 def write_run_plots(
-    folder: Path, statistics: Statistics, metrics: Sequence[Metric], dataset: Dataset, film: Film | None
+    folder: Path,
+    statistics: Statistics,
+    metrics: Sequence[Metric],
+    dataset: Dataset,
+    film: Film | None,
+    warn: Callable[[str], None],
 ) -> list[Path]:
-    """The plots of a run's hearts, truth and prediction together; nothing where no heart was measured."""
-    for metric in metrics:
-        if isinstance(metric, Cardiac) and (measured := statistics.of(metric.name)):
-            agreement = metric.agreement(measured, dataset.info)
-            written = write_cardiac_plots(folder, agreement.predictions, agreement.truths, each=False)
-            written += write_agreement_plots(folder, agreement)
-            return written if film is None else written + _write_film(folder, film, agreement)
-    return []
+    """The plots of a run's hearts, truth and prediction together; nothing where no heart was measured.
 
-
-def filmed(film: Film, agreement: Agreement) -> tuple[Heartbeat, Heartbeat] | None:
-    """The predicted and the true heart of a film; None where its sequence was cut in two."""
-    for predicted, true in zip(agreement.predictions, agreement.truths, strict=True):
-        if predicted.track.name == film.group and len(predicted.track.frames) == len(film.ids):
-            return predicted, true
-    return None
-
-
-def strip(film: Film, heart: Heartbeat) -> Callable[[], Figure] | None:
-    """What draws the film strip of a typical beat; None without beats."""
-    from ..cardiac.overlay import film_strip, typical_beat
-
-    beat = typical_beat(heart)
-    return None if beat is None else lambda: film_strip(film.images(), film.masks(), heart, beat, film.truths())
-
-
-def _write_film(folder: Path, film: Film, agreement: Agreement) -> list[Path]:
-    """Film strip of a typical beat, and overlay video, of one sequence."""
-    from ..cardiac.overlay import write_overlay_video
-    from ..plots import write_figure
-
-    hearts = filmed(film, agreement)
-    if hearts is None:
+    A film that cannot be drawn or coded is warned of: what was scored stands without it.
+    """
+    metric = next((metric for metric in metrics if isinstance(metric, Cardiac)), None)
+    if metric is None or not (measured := statistics.of(metric.name)):
         return []
-    heart, truth = hearts
-    draw = strip(film, heart)
-    written = [] if draw is None else write_figure(folder / STRIP, draw)
-    write_overlay_video(folder / VIDEO, film.images(), film.masks(), heart, film.truths(), truth)
-    return [*written, folder / VIDEO]
+    agreement = metric.agreement(measured, dataset.info)
+    written = write_cardiac_plots(folder, agreement.predictions, agreement.truths, each=False)
+    written += write_agreement_plots(folder, agreement)
+    if film is not None:
+        try:
+            written += film.write(folder, agreement, metric.in_order(measured, film.group))
+        except UserError as error:
+            warn(f"no film of {film.group}: {error}")
+    return written
 
 
 def write_agreement_plots(folder: Path, agreement: Agreement) -> list[Path]:
@@ -143,3 +143,7 @@ def write_agreement_plots(folder: Path, agreement: Agreement) -> list[Path]:
             lambda t=true, f=found, n=name: bland_altman(t, f, n, "%", groups),  # type: ignore[misc]
         )
     return written
+
+
+def _unpacked(bits: Uint8, shape: tuple[int, ...]) -> Bool:
+    return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..data import Location, Source, generator_version, locate, origin_of
+from ..data import Location, Source, locate, made_by, origin_of
 from ..errors import counted
 from ..presets import setting as setting
 from ..registry import dataset_class, make_dataset
 from ..reporting import Reporter
 from ..types import Dataset, DatasetInfo, UserError
+
+_GENERATORS = "segbench.synthetic."
 
 
 def open_dataset(
@@ -97,13 +102,20 @@ def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
 
 
 def _warn_of_another_version(info: DatasetInfo, root: Path, reporter: Reporter) -> None:
-    """Data of an earlier version of segbench stays where it lies, but gives other scores than today's."""
-    made = generator_version(root) if info.synthesizable else None
-    if made is not None and made != (now := _generator(info).GENERATOR_VERSION):
-        reporter.warn(
-            f"'{root}' was made by version {made[:20]} of its generator, this is version {now}: scores are of other "
-            f"data. For today's run: bench data synthesize {info.name} --root {shlex.quote(str(root))}"
-        )
+    """Data of an earlier version of segbench stays where it lies, though today's may differ."""
+    made = made_by(root)
+    if made is None or not info.synthesizable or find_spec(_GENERATORS + info.name) is None:
+        return
+    generator = _generator(info)
+    if made.version == generator.GENERATOR_VERSION:
+        return
+    full = ["--full"] if made.plan == json.loads(json.dumps(asdict(generator.FULL))) else []
+    words = ["bench", "data", "synthesize", info.name, "--root", str(made.folder), "--seed", str(made.seed), *full]
+    reporter.warn(
+        f"this SYNTHETIC data is of version {made.version} of its generator, and today's is version "
+        f"{generator.GENERATOR_VERSION}: scores may differ from those of today's data. To make it anew: "
+        + shlex.join(words)
+    )
 
 
 def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
@@ -118,7 +130,7 @@ def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: 
 
 
 def _generator(info: DatasetInfo) -> ModuleType:
-    module = f"segbench.synthetic.{info.name}"
+    module = _GENERATORS + info.name
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -152,14 +152,23 @@ def _measure(
         if request.save_predictions:
             _keep(request, dataset, split, found, wanted, folder, reporter)
         write_text(folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
-        write_text(folder / records.LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
         statistics.to_parquet(folder / records.STATISTICS, metrics)
-        if (film := Film.of(dataset, found.files, metrics)) is not None:
-            for sample_id in film.ids:
-                film.keep(sample_id, found.files[sample_id].read(dataset))
-        write_run_plots(folder / records.PLOTS, statistics, metrics, dataset, film)
+        film = _film(dataset, metrics, found)
+        write_run_plots(folder / records.PLOTS, statistics, metrics, dataset, film, reporter.warn)
+        record = record.model_copy(update={"warnings": list(reporter.warnings)})
+        write_text(folder / records.LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
         records.write_record(folder, record)
     return folder, record
+
+
+def _film(dataset: Dataset, metrics: Sequence[Metric], found: Found) -> Film | None:
+    """The film of the predictions, read once more."""
+    film = Film.of(dataset, found.files, metrics)
+    if film is not None:
+        wanted = [i for i in found.files if i in film.wanted]
+        for _ in film.passing((sample_id, found.files[sample_id].read(dataset)) for sample_id in wanted):
+            pass
+    return film
 
 
 def _count(

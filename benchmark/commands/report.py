@@ -24,7 +24,7 @@ from ..report.page import GENERATOR, not_ranked, page, section_html
 from ..report.partition_figures import partition_figures
 from ..reporting import Reporter
 from ..types import Dataset, UserError
-from .cardiac_plots import Film, filmed, strip
+from .cardiac_plots import Film
 from .common import open_dataset
 from .compare import CompareRequest, compare
 from .leaderboard import Comparable, ranks
@@ -286,7 +286,7 @@ def _overlaid(section: Section, root: Path | None, album: Album, reporter: Repor
         kept = [_kept(entry, dataset) for entry in entries[:OVERLAID]]
         for head, figures in overlays(section, kept, dataset, album):
             written += [tag("h4", head), tag("div", figures, class_="overlays")]
-        written += _film_strips(kept, dataset)
+        written += _film_strip(kept[0], dataset, album)
     except UserError as error:
         reporter.warn(f"overlays of {section.title} end early: {error}")
         section.notes.append("Some samples are left out: predictions, images and statistics do not belong together.")
@@ -299,23 +299,27 @@ def _overlaid(section: Section, root: Path | None, album: Album, reporter: Repor
     return [key(dataset.info, pair=len(entries) > 1), *written] if written else written
 
 
-def _film_strips(kept: Sequence[Kept], dataset: Dataset) -> list[Html]:
-    """One beat of a heart as the best run saw it; nothing where no heart was measured."""
-    best = kept[0]
+def _film_strip(best: Kept, dataset: Dataset, album: Album) -> list[Html]:
+    """One beat of a heart as the best run that kept its predictions saw it; nothing where no heart was measured."""
     metric = next((metric for metric in best.entry.metrics if isinstance(metric, Cardiac)), None)
     film = Film.of(dataset, best.found.files, best.entry.metrics)
-    if metric is None or film is None:
+    if metric is None or film is None or best.entry.info is None or album.full:
         return []
-    for sample_id in film.ids:
-        film.keep(sample_id, best.found.files[sample_id].read(dataset))
-    hearts = filmed(film, metric.agreement(best.entry.of(metric), dataset.info))
-    draw = None if hearts is None else strip(film, hearts[0])
+    for sample_id in film.wanted:
+        sample = dataset.load(sample_id, ("labels",))
+        film.keep(sample, best.labels(dataset, sample))
+    measured = best.entry.of(metric)
+    draw = film.strip(metric.agreement(measured, best.entry.info), metric.in_order(measured, film.group))
     if draw is None:
         return []
     label = shown(best.entry.label)
     alt = f"Frames of one beat of {film.group} with the ventricle as predicted by {label} and its true outline."
-    caption = f"{label}: the beat of {film.group} whose ejection fraction lies nearest to the median of all its beats."
-    return [tag("h4", "One beat"), photograph(draw, alt, caption)]
+    caption = (
+        f"{label}: of the predicted beats of {film.group} the one whose ejection fraction lies nearest to their median."
+    )
+    picture = photograph(draw, alt, caption)
+    album.bytes += len(picture)
+    return [tag("h4", "One beat"), tag("div", picture, class_="plots")]
 
 
 def _said(text: str) -> Html:

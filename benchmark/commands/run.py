@@ -454,6 +454,7 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
         job.reporter.warn(f"split '{job.split}' has no public labels: predictions were written, nothing was scored")
     for warning in score_warnings(scored, metrics):
         job.reporter.warn(warning)
+    write_run_plots(job.folder / records.PLOTS, statistics, metrics, job.dataset, job.film, job.reporter.warn)
     finished = record.model_copy(
         update={
             "complete": True,
@@ -473,6 +474,5 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
             "warnings": list(job.reporter.warnings),
         }
     )
-    write_run_plots(job.folder / records.PLOTS, statistics, metrics, job.dataset, job.film)
     records.write_record(job.folder, finished)
     return finished

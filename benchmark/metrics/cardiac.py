@@ -109,6 +109,11 @@ class Cardiac:
         truths, predictions = (self._heartbeats(statistics, info, side) for side in (0, 1))
         return Agreement(tuple(truths), tuple(predictions))
 
+    def in_order(self, statistics: Sequence[Statistic], group: str) -> tuple[str, ...]:
+        """The samples of a sequence in the order of its frames, as its heartbeat has them."""
+        numbered = zip(_numbers(statistics), statistics, strict=True)
+        return tuple(sample_id for _, sample_id in sorted((n, s.sample_id) for n, s in numbered if s.group == group))
+
     def _heartbeats(self, statistics: Sequence[Statistic], info: DatasetInfo, side: int) -> list[Heartbeat]:
         if info.frames_per_second is None:
             raise UserError(f"metric cardiac needs videos; {info.name} has no number of frames per second")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from ..cardiac.naming import shown
 from ..errors import counted
@@ -69,11 +70,12 @@ def photograph(draw: Callable[[], Figure], alt: str, caption: str) -> Html:
     """A figure that is mostly photographs, as a picture of pixels."""
     import matplotlib as mpl
 
-    with mpl.rc_context({**STYLE, "text.parse_math": False}):
+    with mpl.rc_context({**STYLE, "text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         stream = io.BytesIO()
-        figure = draw()
-        figure.savefig(stream, format="png", dpi=_PHOTOGRAPH_DPI, metadata={"Software": None})
-    width, height = (round(float(inches) * _PHOTOGRAPH_DPI) for inches in figure.get_size_inches())
+        draw().savefig(stream, format="png", dpi=_PHOTOGRAPH_DPI, metadata={"Software": None})
+    with Image.open(stream) as picture:
+        width, height = picture.size
     source = f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
     image = tag("img", src=source, alt=alt, width=width, height=height, decoding="async")
     card = tag("div", image, class_="card", tabindex=0, role="group", aria_label=caption)

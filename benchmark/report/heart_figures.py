@@ -8,7 +8,7 @@ from typing import Any
 from ..cardiac.agreement import HUMAN_RANGE_PP, NAMES, Agreement, verdict_in_words
 from ..cardiac.agreement_plots import bland_altman
 from ..cardiac.naming import shown
-from ..cardiac.plots import PAGE, small_multiples, volume_loops
+from ..cardiac.pages import PAGE, small_multiples, volume_loops
 from ..errors import counted
 from ..metrics.cardiac import Cardiac
 from .board import UNDEFINED, number, with_interval
