@@ -283,7 +283,7 @@ def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.Cap
 
     from segbench.cli.cardiac_output import agreement
 
-    for name, said in (("threshold", True), ("fpn", False)):
+    for name, said in (("canny", True), ("fpn", False)):
         (folder,) = (ROOT / "leaderboards" / "records").glob(f"medaka-{name}-*")
         record = read_record(folder)
         scores = {key: score.model_dump() for key, score in record.scores.items()}
