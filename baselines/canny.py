@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import Picture
-from segbench.regions import Segmentation, components
+from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods.classical.region_classes import Segmentation, components
+from segbench.methods.classical.working_image import Picture
 from segbench.types import Array, MethodInfo
 
 HIGH = 0.9

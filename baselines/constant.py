@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from segbench.classical import BUDGET, ClassicalMethod, as_labels, label_values
 from segbench.errors import UserError
-from segbench.pictures import Picture
-from segbench.regions import VOID
-from segbench.tuning import objective_of, spread, targets
+from segbench.methods.classical.method import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.methods.classical.objectives import objective_of, spread, targets
+from segbench.methods.classical.region_classes import VOID
+from segbench.methods.classical.working_image import Picture
 from segbench.types import FitContext, MethodInfo, Prediction, Samples
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def build_network(config: DeconvNetConfig, outputs: int, *, pretrained: bool = F
     import torch.nn.functional as F
     from torch import nn
 
-    from segbench.training.networks import (
+    from segbench.methods.training.networks import (
         ImageNetInput,
         allow_single_values,
         block,

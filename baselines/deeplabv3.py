@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.registry import unknown
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
+from segbench.text import unknown
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _torchvision(config: DeepLabV3Config, outputs: int, weights: str | None) -> 
     from torchvision.models.segmentation.deeplabv3 import DeepLabV3 as Network
     from torchvision.models.segmentation.fcn import FCNHead
 
-    from segbench.training.networks import dilated_resnet, torchvision_segmenter
+    from segbench.methods.training.networks import dilated_resnet, torchvision_segmenter
 
     auxiliary = config.auxiliary > 0
     backbone, deep, middle = dilated_resnet(config.encoder, config.output_stride, weights, auxiliary=auxiliary)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class FCNResNet50(LearnedMethod):
         """The network; `channels` may be 1 or 3."""
         from torchvision.models.segmentation import fcn
 
-        from segbench.training.networks import dilated_resnet, torchvision_segmenter
+        from segbench.methods.training.networks import dilated_resnet, torchvision_segmenter
 
         auxiliary = settings.auxiliary > 0
         weights = settings.weights if pretrained else None
@@ -105,7 +105,7 @@ def build_network(config: FCNConfig, outputs: int, *, pretrained: bool = False) 
     """
     from torch import nn
 
-    from segbench.training.networks import (
+    from segbench.methods.training.networks import (
         BilinearUpsampling,
         ImageNetInput,
         allow_single_values,

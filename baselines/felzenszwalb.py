@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import Picture
-from segbench.regions import Segmentation
+from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods.classical.region_classes import Segmentation
+from segbench.methods.classical.working_image import Picture
 from segbench.types import MethodInfo
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:

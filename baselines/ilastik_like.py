@@ -14,14 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segbench.basins import borders, flood, valleys
-from segbench.classical import BUDGET, ClassicalMethod, as_labels, label_values
 from segbench.errors import UserError
-from segbench.forest import Forest, grow
-from segbench.pictures import Picture, blur
-from segbench.regions import VOID, Rule
-from segbench.regions import rules as all_rules
-from segbench.tuning import (
+from segbench.methods.classical.method import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.methods.classical.objectives import (
     ALPHAS,
     Budget,
     Example,
@@ -34,6 +29,11 @@ from segbench.tuning import (
     spread,
     targets,
 )
+from segbench.methods.classical.random_forest import Forest, grow
+from segbench.methods.classical.region_classes import VOID, Rule
+from segbench.methods.classical.region_classes import rules as all_rules
+from segbench.methods.classical.working_image import Picture, blur
+from segbench.methods.watershed_lines import borders, flood, valleys
 from segbench.types import Array, FitContext, Float32, Float64, Int64, MethodInfo, Prediction, Samples
 
 SCALES = (0.7, 1.5, 3.0, 6.0, 12.0)

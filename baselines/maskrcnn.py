@@ -19,9 +19,9 @@ import numpy as np
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.registry import unknown
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
+from segbench.text import unknown
 from segbench.types import Array, MethodInfo, Uint8
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
     from torch import nn
     from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-    from segbench.training.networks import IMAGENET_MEAN, IMAGENET_STD, allow_single_values
+    from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, allow_single_values
 
     # Label 0 is torchvision's background; target value `first` becomes label 1.
     first = 1 if outputs == 1 or config.background == "first" else 0
@@ -219,7 +219,7 @@ def _detector(config: MaskRCNNConfig, classes: int, pretrained: bool) -> Any:
     norm = FrozenBatchNorm2d if config.weights else nn.BatchNorm2d
     encoder: Any = get_model_builder(config.encoder)(weights=None, norm_layer=norm)
     if config.weights and pretrained:
-        from segbench.training.weights import torchvision_weights
+        from segbench.methods.training.weights import torchvision_weights
 
         encoder.load_state_dict(torchvision_weights(config.encoder), strict=False)
     if config.encoder.startswith("mobilenet"):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from segbench.classical import BUDGET, ClassicalMethod, as_labels, label_values
 from segbench.errors import UserError
-from segbench.pictures import Picture
-from segbench.regions import VOID
-from segbench.tuning import (
+from segbench.methods.classical.method import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.methods.classical.objectives import (
     ALPHAS,
     Budget,
     dice,
@@ -25,6 +23,8 @@ from segbench.tuning import (
     targets,
     v_rand,
 )
+from segbench.methods.classical.region_classes import VOID
+from segbench.methods.classical.working_image import Picture
 from segbench.types import Array, FitContext, Float32, Int64, MethodInfo, Prediction, Samples, Uint8
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def build_network(config: ParseNetConfig, outputs: int, *, pretrained: bool = Fa
     import torch.nn.functional as F
     from torch import nn
 
-    from segbench.training.networks import (
+    from segbench.methods.training.networks import (
         ImageNetInput,
         allow_single_values,
         block,

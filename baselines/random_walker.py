@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import Picture, solved_small
-from segbench.regions import Segmentation
+from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods.classical.region_classes import Segmentation
+from segbench.methods.classical.working_image import Picture, solved_small
 from segbench.types import Array, Float32, MethodInfo
 
 PIXELS = 1 << 16

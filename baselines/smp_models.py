@@ -14,9 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from segbench.errors import UserError
-from segbench.registry import unknown
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
+from segbench.text import unknown
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def build_network(
         For an argument that the architecture does not have, an encoder that does not fit it, or weights that cannot be
         fetched.
     """
-    from segbench.training.networks import IMAGENET_MEAN, IMAGENET_STD, Segmenter
+    from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, Segmenter
 
     check_encoder(encoder)
     _check_arguments(architecture, encoder, arguments)
@@ -161,7 +161,7 @@ def build_network(
     else:
         network = _make(architecture, encoder, outputs, None, arguments)
         if weights:
-            from segbench.training.weights import smp_weights
+            from segbench.methods.training.weights import smp_weights
 
             tensors, looks = smp_weights(encoder)
             network.encoder.load_state_dict(tensors)
@@ -190,7 +190,7 @@ def _on_timm(architecture: str, encoder: str, outputs: int, weights: str | None,
     """A network on a timm encoder that takes images of any size: some have to be told so."""
     weighted: dict[str, Any] = {}
     if weights:
-        from segbench.training.weights import timm_file
+        from segbench.methods.training.weights import timm_file
 
         weighted = {"pretrained_cfg_overlay": {"file": str(timm_file(encoder.removeprefix("tu-")))}}
     first: UserError | None = None

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import CHANNELS, Picture
-from segbench.regions import Segmentation, around, components
+from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods.classical.region_classes import Segmentation, around, components
+from segbench.methods.classical.working_image import CHANNELS, Picture
 from segbench.types import Float32, MethodInfo
 
 WINDOW = 51

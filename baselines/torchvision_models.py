@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.registry import unknown
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
+from segbench.text import unknown
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def build_network(name: str, config: TorchvisionConfig, outputs: int, *, pretrai
     """torchvision's network of this name between images in 0..1 and logits of their size."""
     from torchvision.models import get_model
 
-    from segbench.training.networks import torchvision_segmenter
+    from segbench.methods.training.networks import torchvision_segmenter
 
     auxiliary = config.auxiliary > 0
     if auxiliary and name.startswith("lraspp"):
         raise UserError(f"torchvision's {name} has no auxiliary head: set auxiliary=0")
     network: Any = get_model(name, weights=None, weights_backbone=None, num_classes=outputs, aux_loss=auxiliary)
     if pretrained and config.weights:
-        from segbench.training.weights import torchvision_weights
+        from segbench.methods.training.weights import torchvision_weights
 
         weights = torchvision_weights(name.split("_", 1)[1])
         # A MobileNet's backbone is what its classifier calls features.

@@ -6,7 +6,7 @@ the ISBI 2012 stack; the lecture's form, used here, is symmetric (padded convolu
 with batch norm in the blocks, dropout in the bottleneck, a sigmoid or softmax output and the soft Dice loss.
 
 How it goes down, how it goes up, and whether it has skip connections can be set, so that each part's worth can be
-measured. The loop that trains it is `segbench.training.engine`, shared by all learned methods.
+measured. The loop that trains it is `segbench.methods.training.engine`, shared by all learned methods.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segbench.training.config import TrainingConfig
-from segbench.training.method import LearnedMethod
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.method import LearnedMethod
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from segbench.basins import borders, flood, neighbours, valleys
-from segbench.classical import BUDGET, ClassicalMethod
-from segbench.pictures import Picture, blur
-from segbench.regions import Segmentation, around_otsu, painted
+from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods.classical.region_classes import Segmentation, around_otsu, painted
+from segbench.methods.classical.working_image import Picture, blur
+from segbench.methods.watershed_lines import borders, flood, neighbours, valleys
 from segbench.types import Array, Float32, MethodInfo
 
 GRID = 24

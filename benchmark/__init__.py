@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .evaluator import Evaluator
-    from .runs import load_runs
+    from .evaluation.evaluator import Evaluator
+    from .runs.table import load_runs
 
 __all__ = ["Evaluator", "__version__", "load_runs"]
 __version__ = "0.1.0"
@@ -22,11 +22,11 @@ if _here.name == "benchmark":
 def __getattr__(name: str) -> Any:
     """Import what is offered here only when it is used, so that `import segbench` is quick."""
     if name == "Evaluator":
-        from .evaluator import Evaluator
+        from .evaluation.evaluator import Evaluator
 
         return Evaluator
     if name == "load_runs":
-        from .runs import load_runs
+        from .runs.table import load_runs
 
         return load_runs
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

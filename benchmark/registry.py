@@ -6,7 +6,6 @@ A plugin is a class with an `info` (DatasetInfo or MethodInfo) in a file of its 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import os
@@ -21,6 +20,7 @@ from typing import Any, Literal
 
 import platformdirs
 
+from .text import unknown
 from .types import Dataset, DatasetInfo, Method, MethodInfo, Metric, UserError
 
 USER_MODULE = "segbench_user_"
@@ -137,18 +137,6 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
                     f"metric families {owner[score.name]} and {family.name} both report '{score.name}'. Leave out one."
                 )
     return tuple(chosen.values())
-
-
-def unknown(what: str, name: str, available: Iterable[str], also: Iterable[str] = ()) -> str:
-    """The sentence for a name that does not exist, with the nearest (of those in `also` too) and all that do.
-
-    >>> unknown("dataset", "medka", ["isbi2012", "medaka"])
-    "Unknown dataset 'medka'. Did you mean 'medaka'? Available: isbi2012, medaka."
-    """
-    names = sorted(available)
-    near = difflib.get_close_matches(name, [*names, *also], n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"Unknown {what} '{name}'.{hint} Available: {', '.join(names)}."
 
 
 def _is_metric(cls: type[Any]) -> bool:

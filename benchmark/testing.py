@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .evaluation.statistics import Statistics
 from .registry import metrics, metrics_of
-from .statistics import Statistics
 from .types import (
     Array,
     Dataset,

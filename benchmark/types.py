@@ -434,3 +434,20 @@ class CategoryMetric(Metric, Protocol):
 
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {category name: {quantity: value}}."""
+
+
+@runtime_checkable
+class PredictionSource(Protocol):
+    """A prediction on disk: picklable, read where it is measured."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it is made of; the first names it in errors."""
+
+    def read(self, dataset: Dataset) -> Prediction:
+        """Decode it."""
+
+
+def parts_of(metrics: Sequence[Metric]) -> tuple[Part, ...]:
+    """The parts of a sample that these metrics need."""
+    return tuple(dict.fromkeys(part for metric in metrics for part in metric.parts))

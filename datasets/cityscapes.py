@@ -11,10 +11,10 @@ from typing import ClassVar
 import numpy as np
 from cityscapesscripts.helpers.labels import labels as official_labels
 
-from segbench.data import read_all
-from segbench.images import label_map, read_array, read_image
-from segbench.layout import any_case, clashes, listing, refuse, twice, unpaired
-from segbench.sample_checks import where
+from segbench.data.listing import any_case, clashes, listing, refuse, twice, unpaired
+from segbench.data.locations import read_all
+from segbench.data.sample_checks import where
+from segbench.io.images.read import label_map, read_array, read_image
 from segbench.types import (
     Array,
     ClassInfo,

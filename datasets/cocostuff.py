@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from segbench.coco_annotations import agreement, annotated_sizes, true_objects
-from segbench.data import read_all
-from segbench.images import label_map, palette_color, read_array, read_image
-from segbench.layout import any_case, clashes, listing, refuse, twice, unpaired
-from segbench.sample_checks import where
+from segbench.data.coco_annotations import agreement, annotated_sizes, true_objects
+from segbench.data.listing import any_case, clashes, listing, refuse, twice, unpaired
+from segbench.data.locations import read_all
+from segbench.data.sample_checks import where
+from segbench.io.images.read import label_map, palette_color, read_array, read_image
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOID = 255

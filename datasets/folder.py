@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from segbench.data import read_all
-from segbench.definitions import Proposal
-from segbench.folder_classes import FILE, Classes, parse_classes, parse_text, read_classes
-from segbench.folder_masks import decode_mask, decode_prediction
-from segbench.images import read_array, read_image
-from segbench.matching import files_below
-from segbench.numbering import natural
+from segbench.data.frame_numbers import natural
+from segbench.data.locations import read_all
+from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
+from segbench.data.own_folder.masks import decode_mask, decode_prediction
+from segbench.data.self_defined import Proposal
+from segbench.io.images.read import read_array, read_image
+from segbench.io.listing import files_below
 from segbench.types import Array, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
@@ -125,7 +125,7 @@ class Folder:
     @staticmethod
     def propose(root: Path, progress: Callable[[int, int], None] | None = None) -> Proposal:
         """Guess `classes.yaml` from the masks below a root."""
-        from segbench.folder_inspection import inspect
+        from segbench.data.own_folder.inspection import inspect
 
         masks = _scan(root)[1]
         if not masks:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from segbench.data import read_all
-from segbench.images import binary_mask, binary_probabilities, count_pages, read_array, read_image
-from segbench.layout import any_case
+from segbench.data.listing import any_case
+from segbench.data.locations import read_all
+from segbench.io.images.read import binary_mask, binary_probabilities, count_pages, read_array, read_image
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"

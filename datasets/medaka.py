@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from segbench.data import read_all
-from segbench.images import IMAGE_SUFFIXES, binary_mask, binary_prediction, read_array, read_image
-from segbench.layout import refuse, wrong_name
-from segbench.numbering import last_number, numbered, runs_of_frames
+from segbench.data.frame_numbers import last_number, numbered, runs_of_frames
+from segbench.data.listing import refuse, wrong_name
+from segbench.data.locations import read_all
+from segbench.io.images.read import IMAGE_SUFFIXES, binary_mask, binary_prediction, read_array, read_image
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 View = Literal["ventral", "lateral"]

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from segbench.data import read_all
-from segbench.images import label_map, palette_color, read_array, read_image
-from segbench.layout import Listing, any_case, clashes, listing, near_name, refuse, wrong_name
-from segbench.sample_checks import where
+from segbench.data.listing import Listing, any_case, clashes, listing, near_name, refuse, wrong_name
+from segbench.data.locations import read_all
+from segbench.data.sample_checks import where
+from segbench.io.images.read import label_map, palette_color, read_array, read_image
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 NAMES = (

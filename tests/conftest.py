@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
 
 # Tests run side by side, and so do the commands they start: one thread each is quickest. Before NumPy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pytest
-import tifffile
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("SEGBENCH_TEST_DATA") or ROOT.parent / "shared")
+from commands import Run
+from places import shared
+from synthetic_roots import write_hearts, write_stacks
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores; read when torch is loaded, here and in processes that tests start.
@@ -32,19 +27,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a shell's background job. Processes that tests start would not hear their Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture(scope="session")
 def real_isbi() -> Path:
     """The real ISBI 2012 stacks."""
-    return _shared("data/isbi2012")
+    return shared("data/isbi2012")
 
 
 @pytest.fixture(scope="session")
 def golden_isbi() -> Path:
     """Inputs and scores of the official ISBI 2012 evaluation."""
-    return _shared("golden/isbi2012")
+    return shared("golden/isbi2012")
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +45,7 @@ def real_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """503 real ventricle masks, unpacked into the official layout."""
     import zipfile
 
-    archive = _shared("data/heartseg") / "lateral_mask.zip"
+    archive = shared("data/heartseg") / "lateral_mask.zip"
     folder = tmp_path_factory.mktemp("heartseg") / "train_images" / "lateral_mask"
     folder.mkdir(parents=True)
     with zipfile.ZipFile(archive) as zipped:
@@ -60,13 +53,6 @@ def real_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name.endswith(".tif"):
                 (folder / Path(name).name).write_bytes(zipped.read(name))
     return folder.parents[1]
-
-
-def _shared(name: str) -> Path:
-    folder = SHARED / name
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there: real data is not part of the project (set SEGBENCH_TEST_DATA)")
-    return folder
 
 
 @pytest.fixture
@@ -115,53 +101,10 @@ def _places(folder: Path) -> dict[str, str]:
     return {"SEGBENCH_DATA": str(folder / "data"), "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
 
 
-def printed_json(done: subprocess.CompletedProcess[str]) -> Any:
-    """The one JSON document on stdout of a command that went well."""
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def write_stacks(root: Path, slices: int = 30, size: int = 48, seed: int = 0) -> Path:
-    """A SYNTHETIC stack in the ISBI 2012 layout: grey cells between dark straight membranes."""
-    random = np.random.default_rng(seed)
-    labels = np.full((slices, size, size), 255, np.uint8)
-    for page in range(slices):
-        for line in random.integers(4, size - 4, 3):
-            labels[page, line : line + 2] = 0
-            labels[page, :, line : line + 2] = 0
-    noise = random.integers(-25, 26, labels.shape)
-    images = np.clip(np.where(labels > 0, 170, 70) + noise, 0, 255).astype(np.uint8)
-    root.mkdir(parents=True, exist_ok=True)
-    tifffile.imwrite(root / "train-volume.tif", images, photometric="minisblack")
-    tifffile.imwrite(root / "train-labels.tif", labels, photometric="minisblack")
-    tifffile.imwrite(root / "test-volume.tif", images[::-1].copy(), photometric="minisblack")
-    return root
-
-
 @pytest.fixture
 def stacks(tmp_path: Path) -> Path:
     """SYNTHETIC stacks of 30 small slices in the official layout."""
     return write_stacks(tmp_path / "isbi")
-
-
-def write_hearts(root: Path, sequences: int = 6, frames: int = 5) -> Path:
-    """SYNTHETIC bright discs that grow and shrink, in the HeartSeg layout: training and test, lateral view."""
-    y, x = np.mgrid[:60, :80]
-    random = np.random.default_rng(1)
-    for folder, offset in (("train_images", 0), ("test_images", 50)):
-        masks, images = (root / folder / name for name in ("lateral_mask", "lateral_sample_gray"))
-        masks.mkdir(parents=True)
-        images.mkdir(parents=True)
-        for sequence in range(sequences):
-            for frame in range(frames):
-                radius = 12 + 4 * np.sin(frame)
-                disc = (y - 30) ** 2 + (x - 35 - sequence) ** 2 < radius**2
-                number = offset + 100 * sequence + frame
-                rgb = np.repeat((disc * 255).astype(np.uint8)[:, :, None], 3, axis=2)
-                Image.fromarray(rgb).save(masks / f"{number:04d}_mask.tif", compression="tiff_lzw")
-                grey = np.where(disc, 180, 60) + random.integers(-20, 21, disc.shape)
-                Image.fromarray(grey.astype(np.uint8)).save(images / f"{number:04d}_sample.tif")
-    return root
 
 
 @pytest.fixture

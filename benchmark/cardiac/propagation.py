@@ -6,9 +6,11 @@ What was changed is held against the masks themselves, by the rules of `.agreeme
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import cv2
@@ -17,7 +19,6 @@ from numpy.typing import NDArray
 
 from ..types import Array, Float64
 from .agreement import HUMAN_RANGE_PP
-from .agreement_plots import needed_dice
 from .geometry import Silhouette, silhouette
 
 Kind = Literal["erode", "dilate", "jitter"]
@@ -171,3 +172,29 @@ def _smooth_field(inside: Bool, seed: tuple[int, ...]) -> Float64:
     noise = np.random.default_rng(seed).standard_normal(inside.shape)
     smooth = cv2.sepFilter2D(noise, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_REFLECT)
     return np.asarray(smooth / float((kernel**2).sum()), np.float64)
+
+
+def needed_dice(rows: Sequence[Mapping[str, Any]], measure: str, kind: str, limit_pp: float) -> float | None:
+    """Least Dice from which on the error stays at or below a limit, on straight lines between the rows of one kind.
+
+    None where even the best masks of this kind are above the limit, or there are none.
+    """
+    points = sorted(
+        (
+            (float(row["dice"]), error)
+            for row in rows
+            if row["kind"] == kind and (error := _number(row, f"{measure}_error_pp")) is not None
+        ),
+        reverse=True,
+    )
+    if not points or points[0][1] > limit_pp:
+        return None
+    for (better, low), (worse, high) in pairwise(points):
+        if high > limit_pp:
+            return better - (better - worse) * (limit_pp - low) / (high - low)
+    return points[-1][0]
+
+
+def _number(row: Mapping[str, Any], key: str) -> float | None:
+    value = row.get(key)
+    return None if value is None or not math.isfinite(value) else float(value)

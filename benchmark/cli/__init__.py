@@ -46,7 +46,7 @@ def _spread_settings(words: list[str]) -> list[str]:
 
 
 def _fail(message: str) -> None:
-    from ..errors import printable
+    from ..text import printable
 
     print(f"bench: {printable(message)}", file=sys.stderr)
     sys.exit(2)

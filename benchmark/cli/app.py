@@ -136,8 +136,8 @@ def run(
     """Fit a method, predict, evaluate and record: the main job."""
     from ..commands.run import RunRequest, help_to_train
     from ..commands.run import run as do_run
-    from ..devices import process_rank
-    from ..presets import parse_settings
+    from ..methods.devices import process_rank
+    from ..runs.presets import parse_settings
 
     request = RunRequest(
         dataset,
@@ -191,7 +191,7 @@ def evaluate(
 ) -> None:
     """Score anybody's predictions; needs ground truth only."""
     from ..commands.evaluate import EvaluateRequest, evaluate_files
-    from ..presets import parse_settings
+    from ..runs.presets import parse_settings
 
     options = parse_settings(settings or [])
     extra = tuple(metrics or ())
@@ -350,7 +350,7 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Which run is better, by how much, and could it be chance? Paired statistics of runs on the same samples."""
-    from ..commands.compare import CompareRequest
+    from ..boards.compare_runs import CompareRequest
     from ..commands.compare import compare as do_compare
 
     with output.interruptible():
@@ -404,8 +404,9 @@ def leaderboard(
     quiet: Quiet = False,
 ) -> None:
     """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
-    from ..commands.leaderboard import boards, find_runs, ranking, write_boards, write_plots
-    from ..commands.ranks import rank_spans
+    from ..boards.board import boards, ranking, write_boards, write_plots
+    from ..boards.rank_spans import rank_spans
+    from ..runs.find import find_runs
 
     if validate is not None:
         from ..commands.validate import validate as do_validate
@@ -444,7 +445,7 @@ def report(
     """Write a self-contained page: boards, plots, overlays of best and worst samples. It loads nothing else."""
     from ..commands.report import ReportRequest
     from ..commands.report import report as do_report
-    from ..errors import counted
+    from ..text import counted
 
     with output.interruptible():
         made = do_report(ReportRequest(tuple(runs), out, root), output.reporter(quiet))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
-from ..errors import counted, printable
+from ..text import counted, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

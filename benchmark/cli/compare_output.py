@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from ..errors import counted, printable
+from ..text import counted, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from ..errors import counted
+from ..text import counted
 from . import output
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import counted
+from ..text import counted
 from . import output
 from .output import _safe, _stdout, _table, _value
 

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import counted, printable
+from ..text import counted, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..records import Record, Score
-    from ..reporting import Reporter
+    from ..evaluation.scores import Score
+    from ..io.reporter import Reporter
+    from ..runs.record import Record
 
 quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
@@ -31,7 +32,7 @@ _COUNTS = frozenset({"pixels", "one_sided_images"})
 
 def reporter(be_quiet: bool) -> Reporter:
     """Who talks to the user on stderr."""
-    from ..reporting import Reporter
+    from ..io.reporter import Reporter
 
     return Reporter(quiet=be_quiet or quiet)
 
@@ -51,8 +52,8 @@ def interruptible(hint: str = "") -> Iterator[None]:
 def version() -> None:
     """Version, commit and counting path."""
     from .. import __version__
-    from ..environment import commit
-    from ..metrics.counting import COUNTING_PATH
+    from ..metrics.joint_counts import COUNTING_PATH
+    from ..runs.environment import commit
 
     head, dirty = commit()
     where = f"commit {head[:12]}{' with uncommitted changes' if dirty else ''}" if head else "no checkout"
@@ -309,7 +310,7 @@ def made(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
 
 
 def _score_table(result: Record) -> Table:
-    from ..scoring import told_in_details
+    from ..runs.record import told_in_details
 
     elsewhere = told_in_details(result)
     table = _table("score", "value", "95 % interval", "unit")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
-    from ..commands.suite_cells import Outcome
-    from ..records import Record
-    from ..reporting import Reporter
-    from ..suites import Cell
+    from ..io.reporter import Reporter
+    from ..runs.record import Record
+    from ..runs.suite.cells import Outcome
+    from ..runs.suite.spec import Cell
 
 LAST = 8
 """How many finished cells the live table shows."""
@@ -94,7 +94,7 @@ class Watcher:
         """The live table: what runs, what ended last, and how far it is."""
         from rich.console import Group
 
-        from ..commands.suite_cells import last_line
+        from ..runs.suite.cells import last_line
 
         with self._lock:
             running, ended = dict(self._running), list(self._ended)
@@ -160,7 +160,7 @@ def results(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
     if as_json:
         output.document(found)
         return
-    from ..commands.suite_results import note_of, title_of
+    from ..boards.suite_results import note_of, title_of
 
     console = _stdout()
     for section in found["sections"]:
@@ -183,7 +183,7 @@ def results(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
 
 
 def _rows(section: Mapping[str, Any], console: Console) -> None:
-    from ..commands.tables import number
+    from ..text import number
 
     main = section["main_score"]
     table = _table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")

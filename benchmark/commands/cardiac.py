@@ -14,21 +14,20 @@ from typing import TYPE_CHECKING, Any
 from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import Silhouette, cleaned, silhouette
-from ..cardiac.pages import write_cardiac_plots
-from ..cardiac.report import beat_rows, cardiac_json, frame_rows
-from ..cardiac.sequences import MaskSequence, find_sequences
-from ..definitions import recorded_info
-from ..errors import counted
-from ..files import atomic_path, write_text
-from ..frames import Frames, open_frames
+from ..cardiac.to_json import beat_rows, cardiac_json, frame_rows
+from ..data.image_sources import Frames, open_frames
+from ..evaluation.scoring import score
+from ..evaluation.statistics import Statistics
+from ..figures.cardiac.pages import write_cardiac_plots
+from ..figures.cardiac.run_plots import STRIP, VIDEO, write_agreement_plots
+from ..io.atomic import atomic_path, write_text
+from ..io.reporter import Reporter
 from ..metrics.cardiac import Cardiac, statistic_of
-from ..records import read_record
 from ..registry import dataset_class
-from ..reporting import Reporter
-from ..scoring import score
-from ..statistics import Statistics
+from ..runs.mask_sequences import MaskSequence, find_sequences
+from ..runs.record import read_record, recorded_info
+from ..text import counted
 from ..types import Array, DatasetInfo, Statistic, UserError
-from .cardiac_plots import STRIP, VIDEO, write_agreement_plots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -320,8 +319,8 @@ def _write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
 
 def _write_propagation(request: CardiacRequest, folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
     """Error against Dice as a table and as a plot."""
-    from ..cardiac.agreement_plots import propagation
-    from ..plots import write_figure
+    from ..figures.cardiac.agreement import propagation
+    from ..figures.style import write_figure
 
     written = _write_table(folder / "propagation", rows)
     if request.plots:
@@ -343,9 +342,9 @@ def _pictures(
     folder: Path, sides: _Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat]
 ) -> list[Path]:
     """The film strip of a typical beat and the overlay video."""
-    from ..cardiac.overlay import write_overlay_video
-    from ..cardiac.strip import film_strip, typical_beat
-    from ..plots import write_figure
+    from ..figures.cardiac.film_strip import film_strip, typical_beat
+    from ..figures.cardiac.overlay import write_overlay_video
+    from ..figures.style import write_figure
 
     name = heart.track.name
     written = []

@@ -8,11 +8,11 @@ from typing import Any
 from ..cardiac.agreement import MEASURES
 from ..cardiac.geometry import Silhouette, silhouette
 from ..cardiac.propagation import KINDS, RADII_PX, SMOOTHNESS, Kind, changed_masks, dice, in_words, needed, seed_of
-from ..cardiac.sequences import MaskSequence
-from ..intervals import score_intervals
+from ..evaluation.intervals import score_intervals
+from ..evaluation.scores import defined
+from ..evaluation.statistics import Statistics
 from ..metrics.cardiac import Cardiac, statistic_of
-from ..records import defined
-from ..statistics import Statistics
+from ..runs.mask_sequences import MaskSequence
 from ..types import Array, DatasetInfo
 
 Frame = tuple[str, int, int, Silhouette]

@@ -6,16 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..data import Location, default_root, locate, origin_of, synthetic_root
-from ..definitions import SelfDefined
+from ..data.locations import Location, default_root, locate, origin_of, synthetic_root
+from ..data.self_defined import SelfDefined
+from ..data.verification import Report, verify_dataset
+from ..data.verification_cache import Verified
 from ..errors import DamagedDataError
-from ..files import write_text
+from ..io.atomic import write_text
+from ..io.reporter import Reporter
 from ..registry import dataset_class, make_dataset
-from ..reporting import Reporter
+from ..runs.open_data import synthesize as write_synthetic
 from ..types import Dataset, DatasetInfo, UserError
-from ..verification import Report, verify_dataset
-from ..verified import Verified
-from .common import synthesize as write_synthetic
 from .download import describe_downloads
 
 

@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..diagnosis.case import Case, Score, examine
-from ..diagnosis.files import Listing, list_files
-from ..diagnosis.looks import Suspicion
+from ..diagnosis.checked_predictions import Case, Score, examine
+from ..diagnosis.lenient_reading import Listing, list_files
 from ..diagnosis.remedies import stems, treat
-from ..diagnosis.sets import constant, identical
-from ..errors import counted
+from ..diagnosis.repeated_maps import constant, identical
+from ..diagnosis.sampled_pixels import Suspicion
+from ..io.reporter import Reporter
 from ..registry import dataset_class
-from ..reporting import Reporter
+from ..runs.open_data import note_size, open_dataset
+from ..text import counted
 from ..types import UserError
-from .common import note_size, open_dataset
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,24 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..archives import unpack
-from ..data import ARCHIVES, DOWNLOAD_LOCK, DOWNLOADED, default_root, origin_of
-from ..download import Digest, Patience, Progress, accept, byte_count, check, disk_error, fetch, need_space, part_of
-from ..files import write_text
-from ..registry import dataset_class, make_dataset, unknown
-from ..reporting import Reporter
+from ..data.download.fetch import (
+    Digest,
+    Patience,
+    Progress,
+    accept,
+    byte_count,
+    check,
+    disk_error,
+    fetch,
+    need_space,
+    part_of,
+)
+from ..data.download.unpack import unpack
+from ..data.locations import ARCHIVES, DOWNLOAD_LOCK, DOWNLOADED, default_root, origin_of
+from ..io.atomic import write_text
+from ..io.reporter import Reporter
+from ..registry import dataset_class, make_dataset
+from ..text import unknown
 from ..types import DatasetInfo, Download, UserError
 
 OWN = frozenset({DOWNLOADED, DOWNLOAD_LOCK})
@@ -110,7 +122,7 @@ def _with_logins(missing: Sequence[Download], folder: Path) -> list[tuple[Downlo
     names = [d.filename for d in missing if d.login and not (folder / d.filename).is_file()]
     if not names:
         return [(d, {}) for d in missing]
-    from ..cityscapes_access import log_in
+    from ..data.download.cityscapes_login import log_in
 
     account = log_in(names, folder)
     offered = account.packages(names)

@@ -12,22 +12,36 @@ from typing import Any
 
 import yaml
 
-from .. import records
-from ..data import Location, data_sha256, files_sha256, ids_sha256
-from ..definitions import definition_of
-from ..environment import describe
-from ..evaluation import evaluate, parts_of
-from ..files import write_text
-from ..kept import keep_found
-from ..predictions import Found, find_predictions
-from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
+from ..data.locations import Location, data_sha256
+from ..data.self_defined import definition_of
+from ..evaluation.evaluate import evaluate
+from ..evaluation.scoring import score, score_warnings
+from ..evaluation.statistics import Statistics
+from ..figures.cardiac.run_plots import Film, write_run_plots
+from ..io.atomic import write_text
+from ..io.fingerprints import files_sha256, ids_sha256
+from ..io.reporter import Reporter
+from ..predictions.find import Found, find_predictions
+from ..predictions.stored import keep_found
 from ..registry import dataset_class, metrics_of
-from ..reporting import Reporter
-from ..scoring import score, score_warnings
-from ..statistics import Statistics
-from ..types import Dataset, Metric, UserError
-from .cardiac_plots import Film, write_run_plots
-from .common import note_size, open_dataset, setting, without_defaults
+from ..runs.environment import describe
+from ..runs.folder import locked, refuse_foreign
+from ..runs.open_data import note_size, open_dataset, setting, without_defaults
+from ..runs.record import (
+    CONFIG,
+    LOG,
+    PLOTS,
+    PREDICTIONS,
+    STATISTICS,
+    Cost,
+    DatasetBlock,
+    Environment,
+    MethodBlock,
+    Record,
+    run_id_of,
+    write_record,
+)
+from ..types import Dataset, Metric, UserError, parts_of
 
 
 @dataclass(frozen=True)
@@ -122,10 +136,10 @@ def _measure(
         "name": name,
         "predictions_sha256": files_sha256(found.paths),
     }
-    run_id = records.run_id(dataset.info.name, name, identity)
+    run_id = run_id_of(dataset.info.name, name, identity)
     folder = request.out or Path("runs") / run_id
     if request.out is not None:
-        records.refuse_foreign(folder)
+        refuse_foreign(folder)
     statistics = _count(request, dataset, metrics, found, reporter)
     scored = score(statistics, metrics, dataset.info)
     for warning in score_warnings(scored, metrics_of(dataset.info, objects=found.objects)):
@@ -148,16 +162,16 @@ def _measure(
         warnings=list(reporter.warnings),
         **scored.details,
     )
-    with records.locked(folder, run_id):
+    with locked(folder, run_id):
         if request.save_predictions:
             _keep(request, dataset, split, found, wanted, folder, reporter)
-        write_text(folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
-        statistics.to_parquet(folder / records.STATISTICS, metrics)
+        write_text(folder / CONFIG, yaml.safe_dump(identity, sort_keys=False))
+        statistics.to_parquet(folder / STATISTICS, metrics)
         film = _film(dataset, metrics, found)
-        write_run_plots(folder / records.PLOTS, statistics, metrics, dataset, film, reporter.warn)
+        write_run_plots(folder / PLOTS, statistics, metrics, dataset, film, reporter.warn)
         record = record.model_copy(update={"warnings": list(reporter.warnings)})
-        write_text(folder / records.LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
-        records.write_record(folder, record)
+        write_text(folder / LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
+        write_record(folder, record)
     return folder, record
 
 
@@ -198,7 +212,7 @@ def _keep(
     total = len(found.files)
     with reporter.progress("keeping predictions") as update:
         keep_found(
-            folder / records.PREDICTIONS,
+            folder / PREDICTIONS,
             dataset,
             found,
             split,

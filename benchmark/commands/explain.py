@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..conventions import Convention, counts, reduce
-from ..library_conventions import changes, conventions, official
+from ..evaluation.conventions import Convention, counts, reduce
+from ..evaluation.library_conventions import changes, conventions, official
+from ..evaluation.scores import defined
 from ..metrics.overlap import BinaryOverlap
-from ..records import defined
+from ..runs.stored import StoredRun, open_run
 from ..types import DatasetInfo, Int64, Metric, Statistic, UserError
-from .verify import StoredRun, open_run
 
 COLUMNS = frozenset(BinaryOverlap.columns)
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import records
-from ..data import ids_sha256
-from ..images import count_pages, read_array
-from ..kept import RESULTS
-from ..objects import LIST, read_list
-from ..predictions import find_predictions, write_stack
-from ..records import Record, read_record
-from ..registry import dataset_class, unknown
-from ..reporting import Reporter
-from ..submissions import write_cityscapes, write_cityscapes_objects, write_voc2012
+from ..io.fingerprints import ids_sha256
+from ..io.images.read import count_pages, read_array
+from ..io.reporter import Reporter
+from ..predictions.cityscapes_instances import LIST, read_list
+from ..predictions.find import find_predictions, write_stack
+from ..predictions.official_formats import write_cityscapes, write_cityscapes_objects, write_voc2012
+from ..predictions.stored import RESULTS
+from ..registry import dataset_class
+from ..runs.open_data import open_dataset
+from ..runs.record import PREDICTIONS, Record, read_record
+from ..text import unknown
 from ..types import Array, Dataset, DatasetInfo, Object, Prediction, UserError
-from .common import open_dataset
 
 FORMATS = ("cityscapes", "cocostuff", "isbi2012", "voc2012")
 _TIFF = (".tif", ".tiff")
@@ -87,7 +87,7 @@ def _write(request: ExportRequest, record: Record, info: DatasetInfo, pairs: Ite
     elif info.name == "isbi2012":
         write_stack(request.out, (Prediction(probabilities=values) for _, values in pairs))
     else:
-        from ..coco import write_stuff_results
+        from ..predictions.coco_results import write_stuff_results
 
         write_stuff_results(request.out, pairs, info)
 
@@ -96,7 +96,7 @@ def _write_objects(out: Path, pairs: Iterator[tuple[str, Sequence[Object]]], inf
     if info.name == "cityscapes":
         write_cityscapes_objects(out, pairs)
     else:
-        from ..coco import write_object_results
+        from ..predictions.coco_results import write_object_results
 
         write_object_results(out, pairs)
 
@@ -132,13 +132,13 @@ def _refuse_incomplete(folder: Path, record: Record) -> None:
         raise UserError(
             f"the run in '{folder}' has not finished; go on with it: {record.command} --out {folder} --resume"
         )
-    if not (folder / records.PREDICTIONS).is_dir():
+    if not (folder / PREDICTIONS).is_dir():
         raise UserError(f"'{folder}' keeps no predictions. Make them: {record.command} --save-predictions")
 
 
 def _stored(folder: Path, record: Record, info: DatasetInfo) -> Mapping[str, tuple[Path, int | None]]:
     """File and page of every stored map, by sample id; of a stack by page."""
-    place = folder / records.PREDICTIONS
+    place = folder / PREDICTIONS
     stack = place / f"{record.dataset.split}.tif"
     if info.stacked and stack.exists():
         pages = count_pages(stack)
@@ -158,7 +158,7 @@ def _objects(
     folder: Path, record: Record, info: DatasetInfo, dataset: Dataset | None
 ) -> Iterator[tuple[str, Sequence[Object]]]:
     """Sample ids with the stored objects, at the size of the truth where there is a dataset."""
-    place = folder / records.PREDICTIONS
+    place = folder / PREDICTIONS
     if dataset is not None:
         found = find_predictions(dataset, dataset.ids(record.dataset.split), place)
         return ((i, source.read(dataset).objects or ()) for i, source in found.files.items())
@@ -167,7 +167,7 @@ def _objects(
         if ids_sha256(tuple(lists)) != record.dataset.ids_sha256:
             raise _other_samples(folder, record, len(lists))
         return ((i, tuple(listed.read() for listed in read_list(path, place, info, {}))) for i, path in lists.items())
-    from ..coco import read_object_results
+    from ..predictions.coco_results import read_object_results
 
     images = read_object_results(place / RESULTS, info)
     if len(images) > record.dataset.n:
@@ -177,7 +177,7 @@ def _objects(
 
 def _other_samples(folder: Path, record: Record, found: int) -> UserError:
     return UserError(
-        f"'{folder / records.PREDICTIONS}' holds {found} predictions, not those of the run's {record.dataset.n} "
+        f"'{folder / PREDICTIONS}' holds {found} predictions, not those of the run's {record.dataset.n} "
         f"samples. Make the run again: {record.command}"
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..presets import load_preset, preset_names
 from ..registry import datasets, methods, metrics
+from ..runs.presets import load_preset, preset_names
 
 What = Literal["datasets", "methods", "metrics", "presets", "suites"]
 
@@ -45,7 +45,7 @@ def listing(what: What) -> list[dict[str, Any]]:
             for name, metric in metrics().items()
         ]
     if what == "suites":
-        from ..suites import find_suite, parse_suite, suite_names
+        from ..runs.suite.spec import find_suite, parse_suite, suite_names
 
         found = (find_suite(name) for name in suite_names())
         return [{"name": name, "summary": parse_suite(text, path).summary} for name, path, text in found]

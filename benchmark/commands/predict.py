@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..data import files_sha256
-from ..definitions import recorded_info
-from ..devices import out_of_memory, resolve_device
-from ..environment import commit
-from ..errors import counted
-from ..files import write_text
-from ..frames import Frames, open_frames
-from ..images import luma
-from ..interrupts import stoppable
-from ..kept import as_kept
-from ..records import CHECKPOINT, Record, read_record
+from ..data.image_sources import Frames, open_frames
+from ..io.atomic import write_text
+from ..io.fingerprints import files_sha256
+from ..io.images.read import luma
+from ..io.interrupts import stoppable
+from ..io.reporter import Reporter
+from ..methods.devices import out_of_memory, resolve_device
+from ..predictions.stored import as_kept
 from ..registry import make_method
-from ..reporting import Reporter
+from ..runs.environment import commit
+from ..runs.predict_folder import DOCUMENT, SCHEMA_VERSION, Output, alone, as_json
+from ..runs.record import CHECKPOINT, Record, read_record, recorded_info
+from ..text import counted
 from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
-from .predict_output import DOCUMENT, SCHEMA_VERSION, Output, alone, as_json
 
 BATCH = 8
 _OTHER_SIZE = 1.25

@@ -14,29 +14,57 @@ from typing import Any, TypeGuard
 
 import yaml
 
-from .. import records
-from ..data import Location, data_sha256, ids_sha256, read_all
-from ..definitions import definition_of
-from ..devices import memory_errors_named, resolve_device
-from ..environment import describe, peak_memory_mb
-from ..errors import counted
-from ..evaluation import evaluate, parts_of
-from ..files import write_text
-from ..interrupts import stoppable
-from ..kept import Keeper, Pairs, as_kept
-from ..latency import Latency, measure_latency
-from ..prefetch import ImagesAhead
-from ..presets import resolve
-from ..records import Cost, DatasetBlock, Environment, MethodBlock, Record
+from ..data.decode_ahead import ImagesAhead
+from ..data.locations import Location, data_sha256, read_all
+from ..data.self_defined import definition_of
+from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
+from ..evaluation.evaluate import evaluate
+from ..evaluation.scores import plain
+from ..evaluation.scoring import Scored, score, score_warnings
+from ..evaluation.statistics import Statistics
+from ..figures.cardiac.run_plots import Film, write_run_plots
+from ..io.atomic import write_text
+from ..io.fingerprints import ids_sha256
+from ..io.interrupts import stoppable
+from ..io.reporter import Reporter
+from ..methods.devices import memory_errors_named, resolve_device
+from ..predictions.stored import Keeper, Pairs, as_kept
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
-from ..reporting import Reporter
-from ..scoring import Scored, score, score_warnings
-from ..splits import Fold, cuts_groups, plan_folds, plan_split
-from ..statistics import Statistics
-from ..types import Dataset, DatasetInfo, FitContext, Method, MethodInfo, OracleMethod, Prediction, Samples, UserError
-from .cardiac_plots import Film, write_run_plots
-from .common import note_size, open_dataset, without_defaults
-from .run_request import RunRequest as RunRequest
+from ..runs.environment import describe, peak_memory_mb
+from ..runs.folder import earlier_run, locked
+from ..runs.latency import Latency, measure_latency
+from ..runs.open_data import note_size, open_dataset, without_defaults
+from ..runs.presets import resolve
+from ..runs.record import (
+    CHECKPOINT,
+    CONFIG,
+    LOG,
+    PLOTS,
+    PREDICTIONS,
+    STATISTICS,
+    Cost,
+    DatasetBlock,
+    Environment,
+    MethodBlock,
+    Record,
+    read_record,
+    run_id_of,
+    write_record,
+)
+from ..runs.request import RunRequest as RunRequest
+from ..text import counted
+from ..types import (
+    Dataset,
+    DatasetInfo,
+    FitContext,
+    Method,
+    MethodInfo,
+    OracleMethod,
+    Prediction,
+    Samples,
+    UserError,
+    parts_of,
+)
 
 PREDICT_BATCH = 8
 FEW = 5
@@ -68,7 +96,7 @@ class _Job:
     @cached_property
     def keeper(self) -> Keeper:
         """Keeps the predictions in the run folder."""
-        return Keeper(self.folder / records.PREDICTIONS, self.dataset.info)
+        return Keeper(self.folder / PREDICTIONS, self.dataset.info)
 
     @cached_property
     def film(self) -> Film | None:
@@ -101,19 +129,19 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     """
     job = _prepare(request, reporter)
     identity = _identity(job)
-    run_id = records.run_id(job.dataset.info.name, request.method, identity)
+    run_id = run_id_of(job.dataset.info.name, request.method, identity)
     job.folder = request.out or Path("runs") / run_id
-    with records.locked(job.folder, run_id):
-        earlier = records.earlier_run(job.folder, run_id)
+    with locked(job.folder, run_id):
+        earlier = earlier_run(job.folder, run_id)
         if request.resume and earlier is not None and earlier.complete:
             reporter.say(f"{job.folder} is complete: nothing to resume")
             return job.folder, earlier
         _continue_or_clear(job, earlier)
         record = _first_record(job, run_id, identity)
-        records.write_record(job.folder, record)
-        reporter.log = job.folder / records.LOG
+        write_record(job.folder, record)
+        reporter.log = job.folder / LOG
         reporter.write_log(f"{record.created} {request.command()}")
-        write_text(job.folder / records.CONFIG, yaml.safe_dump(identity, sort_keys=False))
+        write_text(job.folder / CONFIG, yaml.safe_dump(identity, sort_keys=False))
         with stoppable(reporter) as job.stop:
             statistics = _fit_and_measure(job)
         record = _finish(job, record, statistics)
@@ -123,11 +151,11 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
 def help_to_train(request: RunRequest, reporter: Reporter) -> None:
     """What the other processes of `accelerate launch` do beside the first: their part of the training, no writing."""
     job = _prepare(request, reporter)
-    run_id = records.run_id(job.dataset.info.name, request.method, _identity(job))
+    run_id = run_id_of(job.dataset.info.name, request.method, _identity(job))
     job.folder = request.out or Path("runs") / run_id
     if request.weights is not None:
         return
-    earlier = records.earlier_run(job.folder, run_id) if request.resume else None
+    earlier = earlier_run(job.folder, run_id) if request.resume else None
     if method_class(request.method).info.family != "learned" or (earlier is not None and earlier.complete):
         return
     with stoppable(reporter) as job.stop:
@@ -170,7 +198,7 @@ def _prepare(request: RunRequest, reporter: Reporter) -> _Job:
 
 def _trained_alike(job: _Job, folder: Path) -> Record:
     """The record of a run whose weights may be used: of the same method, trained on and scored on the same samples."""
-    record = records.read_record(folder)
+    record = read_record(folder)
     mine = _identity(job)
     wanted = {
         "method": (record.method.name, mine["method"]),
@@ -197,7 +225,7 @@ def _shown(options: Mapping[str, Any]) -> str:
 
 
 def _refuse_other_training(folder: Path, record: Record, config: Mapping[str, Any]) -> None:
-    from ..training.config import PREDICTION
+    from ..methods.training.config import PREDICTION
 
     defaults = method_class(record.method.name).info.defaults
     theirs = {key: record.method.config.get(key, defaults[key]) for key in config}
@@ -278,9 +306,9 @@ def _continue_or_clear(job: _Job, earlier: Record | None) -> None:
         return
     if earlier is not None:
         reporter.say(f"replacing the {'earlier' if earlier.complete else 'interrupted'} run in {folder}")
-    for name in (records.STATISTICS, records.LOG, records.CONFIG):
+    for name in (STATISTICS, LOG, CONFIG):
         (folder / name).unlink(missing_ok=True)
-    for name in (records.PREDICTIONS, records.CHECKPOINT, records.PLOTS):
+    for name in (PREDICTIONS, CHECKPOINT, PLOTS):
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
 
@@ -371,7 +399,7 @@ def _fit_and_measure(job: _Job) -> Statistics:
 
 
 def _checkpoints(job: _Job, fold: int) -> Path:
-    return job.folder / records.CHECKPOINT / (f"fold-{fold}" if len(job.folds) > 1 else "")
+    return job.folder / CHECKPOINT / (f"fold-{fold}" if len(job.folds) > 1 else "")
 
 
 def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
@@ -403,7 +431,7 @@ def _fit(job: _Job, fold: Fold, folder: Path, name: str) -> Method:
 
 def _trained(job: _Job, method: Method, folder: Path, record: Record) -> Method:
     """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
-    from ..training.method import LearnedMethod
+    from ..methods.training.method import LearnedMethod
 
     assert isinstance(method, LearnedMethod)  # of a network's record
     method.load(folder, job.dataset.info, job.device)
@@ -441,20 +469,20 @@ def is_oracle(method: Method) -> TypeGuard[OracleMethod]:
 def _save_unlabelled(job: _Job, total: int, predictions: Pairs, update: Callable[[int, int, str], None]) -> None:
     for done, _ in enumerate(job.keeper.passing(predictions), 1):
         update(done, total, "")
-    job.reporter.say(f"predictions written to {job.folder / records.PREDICTIONS}")
+    job.reporter.say(f"predictions written to {job.folder / PREDICTIONS}")
 
 
 def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
     """Store the statistics, then the record that is complete with them."""
     info = job.dataset.info
     metrics = metrics_of(info)
-    statistics.to_parquet(job.folder / records.STATISTICS, metrics)
+    statistics.to_parquet(job.folder / STATISTICS, metrics)
     scored = score(statistics, metrics, info) if job.labelled else Scored()
     if not job.labelled:
         job.reporter.warn(f"split '{job.split}' has no public labels: predictions were written, nothing was scored")
     for warning in score_warnings(scored, metrics):
         job.reporter.warn(warning)
-    write_run_plots(job.folder / records.PLOTS, statistics, metrics, job.dataset, job.film, job.reporter.warn)
+    write_run_plots(job.folder / PLOTS, statistics, metrics, job.dataset, job.film, job.reporter.warn)
     finished = record.model_copy(
         update={
             "complete": True,
@@ -470,9 +498,9 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
                 parameters=job.parameters,
                 device=job.device,
             ),
-            "method": record.method.model_copy(update={"chosen": records.plain(job.chosen)}),
+            "method": record.method.model_copy(update={"chosen": plain(job.chosen)}),
             "warnings": list(job.reporter.warnings),
         }
     )
-    records.write_record(job.folder, finished)
+    write_record(job.folder, finished)
     return finished

@@ -14,24 +14,24 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from .. import records
-from ..code_version import code_sha256
-from ..data import Location, Source, data_sha256, file_sha256, locate
-from ..environment import describe
-from ..evaluation import parts_of
-from ..interrupts import stoppable
-from ..presets import resolve
-from ..records import Record, read_record
+from ..boards.suite_results import results_of, write_results
+from ..data.locations import Location, Source, data_sha256, locate
+from ..data.splits import plan_folds, plan_split
+from ..io.fingerprints import file_sha256
+from ..io.interrupts import stoppable
+from ..io.reporter import Reporter
 from ..registry import dataset_class, method_class, metrics_of
-from ..reporting import Reporter
-from ..splits import plan_folds, plan_split
-from ..suite_state import CellState, Data, Standing, SuiteState, now, read_state, standing
-from ..suites import Cell, Changes, Plan, find_suite, make_plan, parse_suite
-from ..types import Dataset, UserError
-from .common import open_dataset
-from .run_request import RunRequest
-from .suite_cells import Control, Engine, Job, LocalEngine, Outcome, run_cells
-from .suite_results import results_of, write_results
+from ..runs.code_hash import code_sha256
+from ..runs.environment import describe
+from ..runs.folder import refuse_foreign
+from ..runs.open_data import open_dataset
+from ..runs.presets import resolve
+from ..runs.record import Record, read_record
+from ..runs.request import RunRequest
+from ..runs.suite.cells import Control, Engine, Job, LocalEngine, Outcome, run_cells
+from ..runs.suite.spec import Cell, Changes, Plan, find_suite, make_plan, parse_suite
+from ..runs.suite.state import CellState, Data, Standing, SuiteState, now, read_state, standing
+from ..types import Dataset, UserError, parts_of
 
 CELLS, LOGS = "cells", "logs"
 
@@ -228,7 +228,7 @@ def _jobs(sitting: _Sitting) -> list[Job]:
             continue
         if place == "stale":
             sitting.reporter.say(f"{cell.short} is stale: {why}")
-            records.refuse_foreign(folder)
+            refuse_foreign(folder)
             shutil.rmtree(folder)
         if place != "unfinished":
             own.code_sha256 = code

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..records import RECORD, STATISTICS, Record, read_record
-from ..reporting import Reporter
-from ..statistics import Statistics
-from .leaderboard import Comparable
-from .verify import Check, StoredRun, open_run, stored_checks
+from ..boards.comparable import Comparable
+from ..evaluation.statistics import Statistics
+from ..io.reporter import Reporter
+from ..runs.record import RECORD, STATISTICS, Record, read_record
+from ..runs.stored import Check, StoredRun, open_run, stored_checks
 
 WANTED = frozenset({RECORD, STATISTICS})
 

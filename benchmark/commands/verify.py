@@ -2,83 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import records
-from ..data import data_sha256, ids_sha256
-from ..definitions import recorded_info
-from ..evaluation import evaluate, parts_of
-from ..predictions import find_predictions
-from ..records import Record, Score, read_record
-from ..registry import metrics
-from ..reporting import Reporter
-from ..scoring import Scored, score
-from ..statistics import Statistics
-from ..types import Dataset, DatasetInfo, Metric, UserError
-from .common import open_dataset
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run folder: its record, its statistics, and the families that made them, in the record's order."""
-
-    folder: Path
-    record: Record
-    info: DatasetInfo
-    metrics: tuple[Metric, ...]
-    statistics: Statistics
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The scored samples in the order of their ids."""
-        return tuple(sorted({s.sample_id for s in self.statistics}))
-
-
-@dataclass(frozen=True)
-class Check:
-    """What was checked and what came of it; `ok` is None where it could not be checked."""
-
-    name: str
-    ok: bool | None
-    detail: str
-
-
-def open_run(folder: Path) -> StoredRun:
-    """Read a run folder whose scores this version can compute.
-
-    Raises
-    ------
-    UserError
-        If it is no run folder, cannot be read, or was made with other versions of its dataset or metrics.
-    """
-    folder = folder.parent if folder.name == records.RECORD else folder
-    record = read_record(folder)
-    info = recorded_info(record.dataset)
-    known = metrics()
-    _refuse_other_version(folder, f"dataset {info.name}", record.dataset.version, info.version)
-    for name, version in record.metrics.items():
-        if name not in known:
-            raise UserError(f"'{folder}' was scored with the metric '{name}', which this version does not know")
-        _refuse_other_version(folder, f"metric {name}", version, known[name].version)
-    path = folder / records.STATISTICS
-    if not path.is_file():
-        raise UserError(
-            f"'{folder}' has no {records.STATISTICS}: the run has not finished, or only its record was kept"
-        )
-    families = {name: known[name] for name in record.metrics}
-    return StoredRun(folder, record, info, tuple(families.values()), Statistics.from_parquet(path, families))
-
-
-def _refuse_other_version(folder: Path, what: str, found: str, here: str) -> None:
-    if found != here:
-        raise UserError(
-            f"'{folder}' was made with version {found} of {what}, this is version {here}: their scores are not "
-            "comparable. Use the segbench that made it (see 'environment' in its record), or score it again."
-        )
+from ..data.locations import data_sha256
+from ..evaluation.evaluate import evaluate
+from ..evaluation.statistics import Statistics
+from ..io.reporter import Reporter
+from ..predictions.find import find_predictions
+from ..runs.open_data import open_dataset
+from ..runs.record import PREDICTIONS
+from ..runs.stored import Check, StoredRun, _same, open_run, stored_checks
+from ..types import Dataset, UserError, parts_of
 
 
 def verify(folder: Path, root: Path | None, reporter: Reporter) -> dict[str, Any]:
@@ -96,69 +32,10 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> dict[str, Any
     }
 
 
-def stored_checks(run: StoredRun) -> list[Check]:
-    """Everything that follows from the statistics alone."""
-    record, ids = run.record, run.ids
-    split = run.info.splits.get(record.dataset.split)
-    labelled = split is None or split.labelled
-    if not labelled:
-        unscored = not (record.scores or record.per_class or len(run.statistics))
-        return [Check("scores", unscored, "the split has no public labels, so nothing is scored")]
-    scored = score(run.statistics, run.metrics, run.info)
-    measured = {metric.name: {s.sample_id for s in run.statistics.of(metric.name)} for metric in run.metrics}
-    uneven = [name for name, samples in measured.items() if samples != set(ids)]
-    main = run.info.main_score if run.info.main_score in scored.scores else next(iter(scored.scores), "")
-    return [
-        _same("samples", record.dataset.n, len(ids)),
-        Check("families", not uneven, f"{uneven[0]} lacks samples" if uneven else "every family has every sample"),
-        _same("ids_sha256", record.dataset.ids_sha256, ids_sha256(ids)),
-        *([_same("statistics", record.statistics_sha256, run.statistics.sha256())] if record.statistics_sha256 else []),
-        _same("main_score", record.main_score, main),
-        *_scores(record, scored),
-        _table("per_class", record.per_class, scored.per_class),
-        _table("per_category", record.per_category, scored.per_category),
-        *(Check(name, record.details.get(name) == block, "the block") for name, block in scored.details.items()),
-    ]
-
-
-def _scores(record: Record, scored: Scored) -> list[Check]:
-    names = dict.fromkeys((*record.scores, *scored.scores))
-    return [_score(name, record.scores.get(name), scored.scores.get(name)) for name in names]
-
-
-def _score(name: str, stored: Score | None, recomputed: Score | None) -> Check:
-    if stored is None or recomputed is None:
-        where = "is not in the record" if stored is None else "does not follow from the statistics"
-        return Check(f"score {name}", False, where)
-    fields = [key for key in Score.model_fields if not _equal(getattr(stored, key), getattr(recomputed, key))]
-    if not fields:
-        return Check(f"score {name}", True, _shown(stored.value))
-    parts = [f"{key} {_differs(getattr(stored, key), getattr(recomputed, key))}" for key in fields]
-    return Check(f"score {name}", False, "; ".join(parts))
-
-
-def _table(
-    name: str, stored: Mapping[str, Mapping[str, float | None]], recomputed: Mapping[str, Mapping[str, float | None]]
-) -> Check:
-    """Compare two tables, the order of their rows too."""
-    if list(stored) != list(recomputed):
-        other = sorted(set(stored) ^ set(recomputed))
-        detail = f"only in one: {', '.join(other[:5])}" if other else "rows are in another order"
-        return Check(name, False, detail)
-    faults = []
-    for row, values in recomputed.items():
-        for key in dict.fromkeys((*stored[row], *values)):
-            pair = (stored[row].get(key), values.get(key))
-            if (key in stored[row]) != (key in values) or not _equal(*pair):
-                faults.append(f"{key} of {row} {_differs(*pair)}")
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return Check(name, not faults, faults[0] + more if faults else f"{len(recomputed)} rows")
-
-
 def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Check]:
     """Everything that needs the dataset."""
     data = run.record.dataset
-    kept = (run.folder / records.PREDICTIONS).is_dir()
+    kept = (run.folder / PREDICTIONS).is_dir()
     what = "truth" + (" and predictions" if kept else "")
     source = data.origin if root is None else "auto"
     try:
@@ -211,7 +88,7 @@ def _predictions(run: StoredRun, dataset: Dataset, reporter: Reporter) -> Check:
 
 
 def _measure(run: StoredRun, dataset: Dataset, ids: Sequence[str], reporter: Reporter) -> Statistics:
-    found = find_predictions(dataset, ids, run.folder / records.PREDICTIONS)
+    found = find_predictions(dataset, ids, run.folder / PREDICTIONS)
     with reporter.progress("measuring again") as update:
         return evaluate(
             dataset,
@@ -226,25 +103,3 @@ def _unequal(first: Statistics, second: Statistics) -> list[str]:
     """Samples whose statistics are not the same bit for bit, or that only one side has."""
     one, other = ({(s.metric, s.sample_id): Statistics([s]) for s in side} for side in (first, second))
     return sorted({key[1] for key in one.keys() | other.keys() if one.get(key) != other.get(key)})
-
-
-def _same(name: str, stored: Any, recomputed: Any) -> Check:
-    equal = _equal(stored, recomputed)
-    return Check(name, equal, _shown(stored) if equal else _differs(stored, recomputed))
-
-
-def _equal(stored: Any, recomputed: Any) -> bool:
-    # The text of a double says all its bits, the sign of 0 too.
-    return repr(stored) == repr(recomputed)
-
-
-def _differs(stored: Any, recomputed: Any) -> str:
-    text = f"stored {_shown(stored)}, recomputed {_shown(recomputed)}"
-    both = isinstance(stored, float) and isinstance(recomputed, float)
-    if both and math.isclose(stored, recomputed, rel_tol=1e-13):
-        return f"{text} (the last bits only, as when another kind of processor sums in another order)"
-    return text
-
-
-def _shown(content: Any) -> str:
-    return "undefined" if content is None else str(content)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..metrics.counting import joint_counts
+from ..metrics.joint_counts import joint_counts
 from ..types import Array, Int64
-from .damage import grey_levels_count
-from .looks import Suspicion, View, agreement_line, clearly_better, mean
-from .steps import Fit, Turn, Turned
+from .lossy_files import grey_levels_count
+from .remedy_functions import Fit, Turn, Turned
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean
 
 _WORDS: dict[Turned, tuple[str, str]] = {
     "rows": ("upside down", "values[::-1]"),

@@ -9,10 +9,10 @@ from math import gcd
 import numpy as np
 from PIL import Image
 
-from ..images import palette_color
+from ..io.images.read import palette_color
 from ..types import Array, DatasetInfo
-from .looks import Suspicion, View, agreement_line, clearly_better
-from .steps import FirstChannel, Recode, Uncolour, pack
+from .remedy_functions import FirstChannel, Recode, Uncolour, pack
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better
 
 _ALL = 0.999
 """Part of the pixels that a coding must explain; a few others may be damage of another kind."""

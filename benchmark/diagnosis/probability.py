@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..types import Array
-from .looks import Suspicion, View, agreement_line, clearly_better
-from .steps import Invert, NoNaN, Read, Reading
+from .remedy_functions import Invert, NoNaN, Read, Reading
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better
 
 
 def inverted(view: View) -> Iterator[Suspicion]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from .case import Case, Score
-from .damage import damaged
-from .files import decoder
+from .checked_predictions import Case, Score
 from .geometry import turned, wrong_size
 from .labels import coloured, luma, merged, recoded, scaled
-from .looks import Suspicion, View
+from .lenient_reading import decoder
+from .lossy_files import damaged
+from .misassigned import mismatched, shifted_sizes, sizes_fit
 from .probability import inverted, not_numbers, rescaled
-from .stems import mismatched, shifted_sizes, sizes_fit
-from .steps import Fit, Read, Snap, Straighten, Turn
+from .remedy_functions import Fit, Read, Snap, Straighten, Turn
+from .sampled_pixels import Suspicion, View
 
 GAIN = 0.005
 """A remedy is told when it raises the main score by more, or makes scoring possible."""

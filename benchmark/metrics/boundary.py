@@ -29,10 +29,10 @@ import cv2
 import numpy as np
 
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
-from .checks import check_labels, class_labels, true_labels
-from .counting import joint_counts
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
+from .label_checks import check_labels, class_labels, true_labels
 from .overlap import mean_where, ranks, ratio
-from .sums import weighted_sums
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
 _DISTANCES = ("hd95_px", "hd95_um")

@@ -19,11 +19,11 @@ import numpy as np
 from ..cardiac.agreement import Agreement, Table
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
-from ..cardiac.report import Interval, agreement_json, cardiac_json, sequence_json
+from ..cardiac.to_json import Interval, agreement_json, cardiac_json, sequence_json
 from ..types import DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
-from .checks import binary_labels, check_labels, true_labels
-from .counting import joint_counts
-from .sums import weighted_sums
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
+from .label_checks import binary_labels, check_labels, true_labels
 
 _FIELDS = tuple(item.name for item in fields(Silhouette))
 _ERROR: Any = {"low": 0.0, "high": math.inf, "higher_is_better": False}

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..rle import decode_rle
+from ..io.images.rle import decode_rle
 from ..types import (
     Array,
     DatasetInfo,
@@ -26,9 +26,9 @@ from ..types import (
     Statistic,
     UserError,
 )
-from .checks import same_shape
-from .counting import joint_counts
 from .instances import FIRST_OBJECT, joined, owners, things, true_instances
+from .joint_counts import joint_counts
+from .label_checks import same_shape
 from .overlap import mean_where, ratio
 
 OVERLAPS: Float64 = np.arange(0.5, 1.0, 0.05)

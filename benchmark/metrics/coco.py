@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pycocotools import mask as mask_api
 
-from ..rle import check_rle, encode_rle
+from ..io.images.rle import check_rle, encode_rle
 from ..types import (
     Array,
     DatasetInfo,

@@ -26,10 +26,10 @@ from ..types import (
     Statistic,
     UserError,
 )
-from .checks import check_labels, class_labels, true_labels
-from .counting import joint_counts
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
+from .label_checks import check_labels, class_labels, true_labels
 from .overlap import category_ranks, mean_where, ratio
-from .sums import weighted_sums
 
 AVERAGE_CLASS_SIZE: Mapping[str, float] = {
     "person": 3462.4756337644,

@@ -14,9 +14,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
-from .checks import binary_labels, check_labels, class_labels, true_labels
-from .counting import joint_counts
-from .sums import weighted_sums
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
+from .label_checks import binary_labels, check_labels, class_labels, true_labels
 
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
-from .checks import foreground_probabilities
-from .counting import joint_counts
-from .sums import weighted_sums
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
+from .label_checks import foreground_probabilities
 
 
 def official_thresholds() -> Float64:

@@ -18,9 +18,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
-from .counting import joint_counts
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
 from .overlap import ratio
-from .sums import weighted_sums
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..metrics.checks import class_labels
-from ..predictions import Found
+from ..metrics.label_checks import class_labels
+from ..predictions.find import Found
 from ..types import Array, Dataset, DatasetInfo, Sample, Statistic, Uint8, UserError
-from .board import number
-from .class_figures import TRIPLES
-from .markup import Html, joined, tag
-from .model import Entry, Section
+from .figures.classes import TRIPLES
+from .html import Html, joined, tag
+from .sections import Entry, Section
+from .table import number
 
 MOST_SIDE = 480
 """Longer sides are shrunk to so many pixels."""

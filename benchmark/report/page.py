@@ -8,13 +8,13 @@ import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import counted
-from .board import UNDEFINED, board, number, with_interval
-from .class_figures import matrix_of
-from .figures import Drawn
-from .markup import Html, joined, tag
-from .model import Section
+from ..text import counted
+from .figures.classes import matrix_of
+from .figures.runs import Drawn
+from .html import Html, joined, tag
 from .overlays import Album
+from .sections import Section
+from .table import UNDEFINED, board, number, with_interval
 
 GENERATOR = "segbench report"
 _CONFUSED = 15

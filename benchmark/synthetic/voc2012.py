@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images import palette_color
-from .backdrops import BACKDROPS
-from .folder import begin, finish, make_all, save_map, save_photo
-from .scenes import Box, Canvas, Image, Look, Mask, choose, look, renumbered, seams, uniform
-from .silhouettes import SILHOUETTES
+from ..io.images.read import palette_color
+from .output_folder import begin, finish, make_all, save_map, save_photo
+from .painting.backdrops import BACKDROPS
+from .painting.scenes import Box, Canvas, Image, Look, Mask, choose, look, renumbered, seams, uniform
+from .painting.silhouettes import SILHOUETTES
 
 GENERATOR_VERSION = "1"
 VOID = 255

@@ -19,12 +19,12 @@ from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import numpy as np
-from beating import BeatingHeart, Plan, plans, shortening, true_rate_bpm
 from tabulate import tabulate
 
+from beating import BeatingHeart, Plan, plans, shortening, true_rate_bpm
 from segbench.cardiac.beats import Heartbeat, beats_of, tracks
 from segbench.cardiac.geometry import silhouette
 

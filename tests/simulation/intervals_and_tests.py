@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segbench.commands.check import ALPHA, loss_of
-from segbench.comparison import Paired
-from segbench.evaluator import Evaluator
-from segbench.intervals import bootstrap_weights, score_intervals
+from segbench.boards.regression import ALPHA, loss_of
+from segbench.evaluation.comparison import Paired
+from segbench.evaluation.evaluator import Evaluator
+from segbench.evaluation.intervals import bootstrap_weights, score_intervals
 from segbench.metrics.overlap import BinaryOverlap, Overlap
 from segbench.types import DatasetInfo, Metric, ScoreInfo, Statistic
 

@@ -21,19 +21,19 @@ import numpy as np
 from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import hotcoco as hot
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from random_coco import INFO, as_coco, random_pairs
 
-from segbench import coco_annotations
-from segbench.coco import find_results
+from random_coco import INFO, as_coco, random_pairs
+from segbench.data import coco_annotations
 from segbench.datasets.cocostuff import COCOStuff
-from segbench.evaluation import evaluate
-from segbench.intervals import bootstrap_weights
+from segbench.evaluation.evaluate import evaluate
+from segbench.evaluation.intervals import bootstrap_weights
 from segbench.metrics.coco import COCOAveragePrecision
+from segbench.predictions.coco_results import find_results
 from segbench.types import Statistic
 
 METRIC = COCOAveragePrecision()

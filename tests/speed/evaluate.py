@@ -26,9 +26,10 @@ from PIL import Image
 from scipy import ndimage
 from tabulate import tabulate
 
-from segbench.evaluation import PredictionFile, evaluate
-from segbench.metrics.counting import COUNTING_PATH, joint_counts
+from segbench.evaluation.evaluate import evaluate
+from segbench.metrics.joint_counts import COUNTING_PATH, joint_counts
 from segbench.metrics.partition_instances import PartitionInstances
+from segbench.predictions.files import PredictionFile
 from segbench.registry import dataset_class, make_dataset, metrics, metrics_of
 from segbench.types import Prediction, Sample
 

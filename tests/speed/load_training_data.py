@@ -25,13 +25,13 @@ from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.isbi2012 import ISBI2012
 from segbench.datasets.medaka import Medaka
 from segbench.datasets.voc2012 import VOC2012
-from segbench.presets import resolve
-from segbench.training.augmentation import ViewKey, augment
-from segbench.training.cache import DecodedCache
-from segbench.training.compute import Compute, Stepper
-from segbench.training.config import TrainingConfig
-from segbench.training.loading import PairDataset, PairLoader
-from segbench.training.losses import make_loss
+from segbench.methods.training.augmentation import ViewKey, augment
+from segbench.methods.training.cache import DecodedCache
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.loading import PairDataset, PairLoader
+from segbench.methods.training.losses import make_loss
+from segbench.methods.training.precision import Compute, Stepper
+from segbench.runs.presets import resolve
 from segbench.types import Dataset, DatasetInfo, Samples, Uint8
 
 BATCH = 4

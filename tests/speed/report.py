@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from segbench.commands.report import ReportRequest, report
-from segbench.reporting import Reporter
+from segbench.io.reporter import Reporter
 
 RECORD = Path(__file__).parents[2] / "leaderboards" / "records" / "isbi2012-unet-0b805e1a" / "record.json"
 

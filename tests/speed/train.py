@@ -25,9 +25,9 @@ from torch import nn
 
 from segbench.baselines.unet import UNetConfig, build_network
 from segbench.datasets.isbi2012 import ISBI2012
-from segbench.training.compute import Compute
-from segbench.training.engine import train
-from segbench.training.losses import make_loss
+from segbench.methods.training.engine import train
+from segbench.methods.training.losses import make_loss
+from segbench.methods.training.precision import Compute
 from segbench.types import FitContext, Samples
 
 SIDE = 256

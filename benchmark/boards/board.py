@@ -1,0 +1,336 @@
+"""Markdown boards from run records; no dates, so equal records give equal bytes."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from ..io.atomic import write_text
+from ..registry import dataset_class, metrics
+from ..runs.record import Record, told_in_details
+from ..text import UNDEFINED, number
+from ..types import UserError
+from .cardiac import heart_section
+from .comparable import Comparable, _official, ranks
+from .findings import findings, learned_from, title
+from .markdown import escape, with_interval
+from .published import published_section
+from .rank_spans import Spans
+from .seed_groups import Row, curves_of, plotted, rows_of, told_apart
+
+
+def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, str]:
+    """Markdown by file name: one board per dataset, and `README.md` as the front page.
+
+    `spans` are the first and last rank of runs that were tested against each other, by run id and time of creation.
+    """
+    by_dataset: dict[str, list[Record]] = {}
+    for record in records:
+        try:
+            name = dataset_class(record.dataset.name).info.name
+        except UserError as error:
+            raise UserError(f"run {record.run_id}: {error}") from error
+        by_dataset.setdefault(name, []).append(record)
+    pages = {f"{name}.md": _board(name, mine, spans or {}) for name, mine in sorted(by_dataset.items())}
+    pages["README.md"] = _front_page(by_dataset)
+    return pages
+
+
+def ranking(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """The boards for machines: one mapping per group of comparable records, with ranked rows."""
+    return [
+        {
+            **vars(key),
+            "main_score": rows[0].record.main_score,
+            "rows": [
+                {
+                    "rank": rank,
+                    "run_id": row.record.run_id,
+                    **row.record.model_dump(mode="json"),
+                    "seeds": row.seeds,
+                    "std_over_seeds": row.spread,
+                    "runs": [record.run_id for record in row.records],
+                }
+                for rank, row in _ranked(rows)
+            ],
+        }
+        for key, rows in _groups(records)
+    ]
+
+
+def write_boards(pages: dict[str, str], folder: Path) -> None:
+    """Write every page atomically."""
+    for name, text in pages.items():
+        write_text(folder / name, text)
+
+
+def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Row]]]:
+    """Rows of comparable complete records; real data before synthetic, then the groups with most rows first."""
+    groups: dict[Comparable, list[Record]] = {}
+    for record in records:
+        if ranks(record):
+            groups.setdefault(Comparable.of(record), []).append(record)
+    rows = [(key, rows_of(members)) for key, members in groups.items()]
+    return sorted(rows, key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0])))
+
+
+def _ranked(rows: Sequence[Row]) -> list[tuple[int, Row]]:
+    """Rows from best to worst; equal scores share a rank, an undefined score comes last."""
+
+    def badness(row: Row) -> float:
+        record = row.record
+        main = record.scores.get(record.main_score)
+        if main is None or main.value is None:
+            return float("inf")
+        return -main.value if main.higher_is_better else main.value
+
+    ordered = sorted(rows, key=lambda row: (badness(row), row.record.run_id, row.record.created))
+    ranks: list[tuple[int, Row]] = []
+    for place, row in enumerate(ordered, 1):
+        tied = bool(ranks) and badness(ranks[-1][1]) == badness(row)
+        ranks.append((ranks[-1][0] if tied else place, row))
+    return ranks
+
+
+def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
+    lines = [f"# {name}", ""]
+    info = dataset_class(name).info
+    lines += [f"{info.summary}. Licence: {info.licence}. Cite: {info.citation}.", ""]
+    groups = _groups(records)
+    if not groups:
+        lines += ["No complete runs yet.", ""]
+    for place, (key, rows) in enumerate(groups):
+        lines += _section(key, rows, spans, curve_name(name, place))
+    left_out = [record for record in records if not ranks(record)]
+    if left_out:
+        lines += ["## Not ranked", ""]
+        lines += [f"- {escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
+        lines.append("")
+    lines += published_section(name)
+    lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
+    return "\n".join(lines)
+
+
+def _why_not(record: Record) -> str:
+    if record.method.oracle and record.complete:
+        main = with_interval(record.scores.get(record.main_score))
+        return f"an upper bound, which was told the truth: {escape(record.main_score)} {main}"
+    if record.scores:
+        return f"partial ({record.dataset.n} samples scored)"
+    return "no public labels, nothing to score" if record.complete else "did not finish"
+
+
+def _ranked_rows(rows: Sequence[Row]) -> Sequence[Row]:
+    """Those fitted on all labels: what was fitted on a part is no rival. All, where there are no others."""
+    return [row for row in rows if not row.partial] or rows
+
+
+def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> list[str]:
+    ranked = _ranked(_ranked_rows(rows))
+    first = ranked[0][1].record
+    synthetic = key.origin == "synthetic"
+    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
+    options = f", {escape(key.options)}" if key.options else ""
+    # The version of a folder of one's own holds the data set's name.
+    own = f"{escape(key.version)}, " if key.version != dataset_class(key.dataset).info.version else ""
+    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{protocol}{options}"
+    n = first.dataset.n
+    text = (
+        f"{n} samples (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
+        f"metrics: {escape(key.metrics)}). Ranked by {escape(first.main_score)}. In brackets: "
+        f"95 % bootstrap interval over {_resampled(rows)}."
+    )
+    if synthetic:
+        text += " Made by segbench, not real images: these rows are never ranked beside real ones."
+    if any(len(row.records) > 1 for row in rows):
+        text += (
+            " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
+            f"{escape(first.main_score)} over the seeds, which the interval does not hold."
+        )
+    if any(_key(row.middle) in spans for row in rows):
+        text += (
+            " Ranks that paired tests cannot tell apart (5 %, adjusted for all pairs) are given as a span: the first "
+            "and the last rank that a method may have."
+        )
+    names = told_apart([row.record for _, row in ranked])
+    hearts = heart_section([(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)])
+    fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
+    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *hearts]
+
+
+def _fewer(rows: Sequence[Row], plot: str) -> list[str]:
+    """Rows fitted on a part of the labels, and the learning curves that they are part of."""
+    lines = ["### With fewer labels", "", "Fitted on a part of the training labels; not ranked.", ""]
+    if curves_of(rows):
+        lines += [f"![score against the number of labelled samples]({plot})", ""]
+    ranked = _ranked([row for row in rows if row.partial])
+    ordered = sorted(ranked, key=lambda pair: (pair[1].record.method.name, pair[1].record.method.n_train or 0.0))
+    lines += [_table([(0, row) for _, row in ordered], {}), ""]
+    return lines + _commands(ordered)
+
+
+def _commands(ranked: Sequence[tuple[int, Row]]) -> list[str]:
+    """How each run was made, to be unfolded."""
+    lines = ["<details><summary>Commands of these runs</summary>", "<pre>"]
+    for _, row in ranked:
+        for record in row.records:
+            text = f"{record.run_id.rpartition('-')[2]} {record.method.name}: {record.command}"
+            lines.append(html.escape(" ".join(text.split()), quote=False))
+    return [*lines, "</pre>", "</details>", ""]
+
+
+def _short(record: Record) -> str:
+    return escape(record.run_id.rpartition("-")[2])
+
+
+def _resampled(rows: Sequence[Row]) -> str:
+    units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
+    if units == {"samples"}:
+        return "samples (fewer than 5 groups)"
+    return " or ".join(sorted(units)) if units else "samples"
+
+
+def _table(ranked: Sequence[tuple[int, Row]], spans: Spans) -> str:
+    first = ranked[0][1].record
+    main = first.main_score
+    own = _official(first)
+    added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
+    added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
+    added |= told_in_details(first)
+    names = [main, *(name for name in first.scores if name != main and name not in added)]
+    body = []
+    names_of = told_apart([row.record for _, row in ranked])
+    for place, (rank, row) in enumerate(ranked):
+        record, cost = row.record, row.record.cost
+        commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
+        body.append(
+            [
+                _rank(rank, spans.get(_key(row.middle))) if rank else UNDEFINED,
+                escape(names_of[place]),
+                record.method.family,
+                _with_spread(row),
+                *(with_interval(record.scores.get(name)) for name in names[1:]),
+                escape(record.method.preset or UNDEFINED),
+                number(record.method.n_train, ".0f"),
+                len(row.records),
+                number(cost.train_s, ".1f"),
+                number(cost.predict_ms_per_image, ".1f"),
+                number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
+                number(cost.parameters, ",d"),
+                number(cost.peak_memory_mb, ".0f"),
+                escape(cost.device or UNDEFINED),
+                commit or UNDEFINED,
+                ", ".join(map(_short, row.records)),
+            ]
+        )
+    headers = [
+        "rank",
+        "method",
+        "family",
+        *map(escape, names),
+        "preset",
+        "labels",
+        "seeds",
+        "train s",
+        "ms/image",
+        "GMAC/image",
+        "parameters",
+    ]
+    headers += ["memory MB", "device", "commit", "run"]
+    return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _rank(rank: int, span: tuple[int, int] | None) -> str:
+    if span is None:
+        return str(rank)
+    return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
+
+
+def _with_spread(row: Row) -> str:
+    text = with_interval(row.record.scores.get(row.record.main_score))
+    return text if row.spread is None else f"{text} ± {row.spread:.4f}"
+
+
+def _key(record: Record) -> tuple[str, str]:
+    return record.run_id, record.created
+
+
+def _front_page(by_dataset: dict[str, list[Record]]) -> str:
+    lines = ["# Leaderboards", ""]
+    body = []
+    for name, records in sorted(by_dataset.items()):
+        for key, rows in _groups(records):
+            best = _ranked(_ranked_rows(rows))[0][1].record
+            body.append(
+                [
+                    f"[{name}]({name}.md)",
+                    key.origin,
+                    f"{key.folds}-fold" if key.folds else escape(key.split),
+                    sum(len(row.records) for row in rows),
+                    escape(best.method.name),
+                    escape(best.main_score),
+                    with_interval(best.scores.get(best.main_score)),
+                ]
+            )
+    headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
+    lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
+    for name, records in sorted(by_dataset.items()):
+        for place, (key, rows) in enumerate(_groups(records)):
+            ranked = [row.record for _, row in _ranked(_ranked_rows(rows))]
+            protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
+            lines += [title(name, key.origin, protocol, ranked[0].dataset.n, key.options), ""]
+            curves = [[row.record for row in curve] for curve in curves_of(rows)]
+            lines += [f"- {sentence}" for sentence in (*findings(ranked), *map(learned_from, curves))] + [""]
+            score = escape(ranked[0].main_score)
+            if len(ranked) > 1:
+                plot = plot_name(name, place)
+                lines += [f"![{score} of each method against its time to fit and to predict]({plot})", ""]
+            if curves:
+                lines += [f"![{score} against the number of labelled samples]({curve_name(name, place)})", ""]
+    lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
+    return "\n".join(lines)
+
+
+def plot_name(name: str, number: int) -> str:
+    """The file of the plot of a dataset's n-th group of comparable records."""
+    return f"{name}{f'-{number + 1}' if number else ''}.svg"
+
+
+def curve_name(name: str, number: int) -> str:
+    """The file of the learning curves of a dataset's n-th group of comparable records."""
+    return f"{name}{f'-{number + 1}' if number else ''}-labels.svg"
+
+
+def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
+    """Draw score against cost for every group of two rows or more, and its learning curves; the files' paths."""
+    from ..figures.style import write_learning_curve, write_score_against_cost
+
+    written = []
+    numbers: dict[str, int] = {}
+    for key, rows in _groups(records):
+        number = numbers.get(key.dataset, 0)
+        numbers[key.dataset] = number + 1
+        whole = _ranked_rows(rows)
+        if len(whole) > 1:
+            path = folder / plot_name(key.dataset, number)
+            write_score_against_cost(path, _plotted(key, [row for _, row in _ranked(whole)]))
+            written.append(path)
+        if curves := curves_of(rows):
+            path = folder / curve_name(key.dataset, number)
+            write_learning_curve(path, _plotted(key, [row for curve in curves for row in curve]))
+            written.append(path)
+    return written
+
+
+def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
+    """Comparable records in the form that suites are plotted in."""
+    return {
+        **vars(key),
+        "main_score": rows[0].record.main_score,
+        "n": rows[0].record.dataset.n,
+        "rows": plotted(rows),
+    }

@@ -1,0 +1,290 @@
+"""What a comparison of stored runs says, from paired statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..evaluation.comparison import Difference, Paired
+from ..evaluation.intervals import corrected_interval
+from ..evaluation.scores import plain
+from ..io.reporter import Reporter
+from ..runs.record import Record
+from ..runs.stored import StoredRun
+from ..types import Metric, ScoreInfo, UserError
+from .comparable import Comparable
+
+COSTS = ("train_s", "predict_ms_per_image", "parameters", "macs_per_image", "peak_memory_mb")
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What the user asked for. `score` is a score's name; `target` asks how many labels each method needs for it."""
+
+    runs: tuple[Path, ...]
+    score: str | None = None
+    target: float | None = None
+    resamples: int = 2000
+    seed: int = 0
+
+
+def compare_stored(runs: Sequence[StoredRun], request: CompareRequest, reporter: Reporter) -> dict[str, Any]:
+    """Compare opened runs that were scored on the same samples; `request.runs` is not looked at.
+
+    Raises
+    ------
+    UserError
+        For runs that are not comparable (with the reason), or a score that one of them lacks.
+    """
+    for run in runs:
+        if not run.record.complete:
+            reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.n} samples")
+    refuse_incomparable([run.record for run in runs])
+    metric, score = _score(runs[0], request.score)
+    for run in runs:
+        if score.name not in run.record.scores:
+            raise UserError(f"'{run.folder}' has no score '{score.name}'; score it with the family '{metric.name}'")
+    order = sorted(range(len(runs)), key=lambda k: _badness(runs[k].record, score))
+    runs = [runs[k] for k in order]
+    with reporter.progress("comparing") as update:
+        paired = Paired(
+            *(metric, runs[0].info, score),
+            runs=tuple(tuple(run.statistics.of(metric.name)) for run in runs),
+            resamples=request.resamples,
+            seed=request.seed,
+        )
+        differences = paired.differences(lambda done, total: update(done, total, ""))
+    labels = _labels([run.record for run in runs])
+    return _document(request, paired, [run.record for run in runs], labels, differences)
+
+
+def refuse_incomparable(records: Sequence[Record]) -> None:
+    """Raise UserError, with the reason, where records were not scored on the same data in the same way."""
+    first = Comparable.of(records[0])
+    for record in records[1:]:
+        other = Comparable.of(record)
+        differing = [key for key, value in vars(first).items() if vars(other)[key] != value]
+        if differing:
+            key = differing[0]
+            raise UserError(
+                f"{records[0].run_id} and {record.run_id} are not comparable: {_WHAT.get(key, key)} differs "
+                f"('{vars(first)[key]}' and '{vars(other)[key]}'). Score them on the same samples with the same labels."
+            )
+
+
+_WHAT = {
+    "origin": "the origin of the data (real or synthetic)",
+    "ids_sha256": "the set of samples",
+    "data_sha256": "the ground truth",
+    "metrics": "the metrics' version",
+    "options": "an option of the dataset",
+    "folds": "the number of folds",
+}
+
+
+def _score(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
+    name = name or run.record.main_score
+    available = {score.name: (metric, score) for metric in run.metrics for score in metric.scores}
+    if name not in available:
+        raise UserError(f"'{name}' is no score of these runs. Available: {', '.join(available)}.")
+    return available[name]
+
+
+def _badness(record: Record, score: ScoreInfo) -> float:
+    value = record.scores[score.name].value
+    return math.inf if value is None else (-value if score.higher_is_better else value)
+
+
+def _labels(records: Sequence[Record]) -> list[str]:
+    """A short name for each run: the method, and what tells it from another run of that method."""
+    names = [record.method.name for record in records]
+    shown = []
+    for record, name in zip(records, names, strict=True):
+        alike = [other for other, same in zip(records, names, strict=True) if same == name]
+        parts = []
+        for key, text in (("seed", "seed {}"), ("preset", "{}"), ("train_fraction", "{:.0%} of labels")):
+            if len({getattr(other.method, key) for other in alike}) > 1:
+                parts.append(text.format(getattr(record.method, key)))
+        label = f"{name} ({', '.join(parts)})" if parts else name
+        shown.append(label)
+    return [
+        label if shown.count(label) == 1 else f"{label} {record.run_id.rpartition('-')[2]}"
+        for label, record in zip(shown, records, strict=True)
+    ]
+
+
+def _document(
+    request: CompareRequest,
+    paired: Paired,
+    records: Sequence[Record],
+    labels: Sequence[str],
+    differences: Sequence[Difference],
+) -> dict[str, Any]:
+    ranks = paired.rank_intervals(differences)
+    front = pareto_front(records, paired)
+    rows = []
+    for k, (record, label) in enumerate(zip(records, labels, strict=True)):
+        low, high = paired.interval(k)
+        rows.append(
+            {
+                **{"run_id": record.run_id, "label": label, "method": record.method.name},
+                **{"family": record.method.family, "seed": record.method.seed, "value": paired.values[k]},
+                **{"low": low, "high": high, "rank": ranks[k][0], "rank_low": ranks[k][0], "rank_high": ranks[k][1]},
+                "labels": record.method.n_train,
+                "cost": {name: getattr(record.cost, name) for name in COSTS},
+                "on_front": front[k],
+            }
+        )
+    document = {
+        "dataset": records[0].dataset.name,
+        "origin": records[0].dataset.origin,
+        "split": records[0].dataset.split,
+        "score": paired.score.name,
+        "unit": paired.score.unit,
+        "higher_is_better": paired.score.higher_is_better,
+        "n": len(paired.groups),
+        "units": paired.units,
+        "drawn": paired.unit,
+        "resamples": request.resamples,
+        "smallest_p": paired.smallest_p,
+        "runs": rows,
+        "differences": [_difference(each, labels) for each in differences],
+        "families": _families(paired, records, labels),
+        "seeds": _seeds(records, paired),
+        "per_class": _per_class(records, labels),
+        "per_sample": _per_sample(paired, labels),
+    }
+    if request.target is not None:
+        document["labels_needed"] = {"target": request.target, **labels_needed(records, paired, request.target)}
+    result: dict[str, Any] = plain(document)
+    return result
+
+
+def _difference(each: Difference, labels: Sequence[str]) -> dict[str, Any]:
+    values = {key: value for key, value in vars(each).items() if key not in ("a", "b")}
+    return {"a": labels[each.a], "b": labels[each.b], **values, "significant": each.significant}
+
+
+def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
+    """Which runs no other beats in score, seconds to fit and milliseconds per image at once."""
+
+    def cost(record: Record) -> tuple[float, float]:
+        values = (record.cost.train_s, record.cost.predict_ms_per_image)
+        fit, predict = (math.inf if value is None else value for value in values)
+        return fit, predict
+
+    points = [(-paired.sign * value, *cost(record)) for value, record in zip(paired.values, records, strict=True)]
+    return [
+        not math.isnan(mine[0])
+        and not any(
+            other != mine and all(theirs <= own for theirs, own in zip(other, mine, strict=True)) for other in points
+        )
+        for mine in points
+    ]
+
+
+def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) -> dict[str, Any] | None:
+    """The best learned run against the best classical one, and the families' means; None without both."""
+    members = {
+        family: [k for k, record in enumerate(records) if record.method.family == family and not record.method.oracle]
+        for family in ("classical", "learned")
+    }
+    if not all(members.values()):
+        return None
+    best = {
+        family: max(places, key=lambda k: (paired.sign * paired.values[k], -k)) for family, places in members.items()
+    }
+    each = paired.difference(best["learned"], best["classical"])
+    means = {family: float(np.mean(paired.values[places])) for family, places in members.items()}
+    apart = paired.draws[members["learned"]].mean(axis=0) - paired.draws[members["classical"]].mean(axis=0)
+    without = paired.without[members["learned"]].mean(axis=0) - paired.without[members["classical"]].mean(axis=0)
+    value = means["learned"] - means["classical"]
+    low, high = corrected_interval(value, apart, without)
+    return {
+        "best": _difference(each, labels),
+        "means": means,
+        "difference_of_means": {"value": value, "low": low, "high": high},
+    }
+
+
+def _seeds(records: Sequence[Record], paired: Paired) -> list[dict[str, Any]]:
+    """Mean and standard deviation over the seeds of one configuration: the noise of training, not of the test set."""
+    alike: dict[str, list[int]] = {}
+    for k, record in enumerate(records):
+        method = record.method
+        key = repr((method.name, method.preset, sorted(method.config.items()), method.train_fraction))
+        alike.setdefault(key, []).append(k)
+    return [
+        {
+            "method": records[places[0]].method.name,
+            "seeds": [records[k].method.seed for k in places],
+            "mean": float(np.mean(paired.values[places])),
+            "std": float(np.std(paired.values[places], ddof=1)),
+        }
+        for places in alike.values()
+        if len(places) > 1 and len({records[k].method.seed for k in places}) == len(places)
+    ]
+
+
+def _per_class(records: Sequence[Record], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """The winner of every class, by IoU where the table has it."""
+    rows = []
+    for name, first in records[0].per_class.items():
+        key = "iou" if "iou" in first else next(iter(first), "")
+        values = {label: record.per_class.get(name, {}).get(key) for label, record in zip(labels, records, strict=True)}
+        known = {label: value for label, value in values.items() if value is not None}
+        if known:
+            best = max(known.values())
+            rows.append({"class": name, "by": key, "winners": [k for k, v in known.items() if v == best], **values})
+    return rows
+
+
+def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
+    """On how many samples each run is best (ties count for all), and where the runs are furthest apart."""
+    values = paired.sign * paired.per_sample
+    known = ~np.asarray(np.isnan(values).any(axis=0))
+    top, bottom = np.max(values, axis=0), np.min(values, axis=0)
+    best = known & (values == top)
+    spread = np.where(known, top - bottom, -np.inf)
+    furthest = [int(k) for k in np.argsort(-spread, kind="stable")[:10] if known[k] and spread[k] > 0]
+    return {
+        "wins": {label: int(best[k].sum()) for k, label in enumerate(labels)},
+        "furthest_apart": [
+            {
+                "sample": paired.runs[0][k].sample_id,
+                **{label: paired.per_sample[run, k] for run, label in enumerate(labels)},
+            }
+            for k in furthest
+        ],
+    }
+
+
+def labels_needed(records: Sequence[Record], paired: Paired, target: float) -> dict[str, Any]:
+    """How many labelled samples each method needs for a score, interpolated on a logarithmic scale of labels.
+
+    None where a method never reaches it, or was run with one number of labels alone.
+    """
+    curves: dict[str, dict[float, list[float]]] = {}
+    for record, value in zip(records, paired.values, strict=True):
+        if record.method.n_train:
+            curves.setdefault(record.method.name, {}).setdefault(record.method.n_train, []).append(float(value))
+    return {"methods": {name: _crossing(curve, target, paired.sign) for name, curve in curves.items()}}
+
+
+def _crossing(curve: dict[float, list[float]], target: float, sign: int) -> float | None:
+    points = sorted((labels, sign * float(np.mean(values))) for labels, values in curve.items())
+    if len(points) < 2:
+        return None
+    if points[0][1] >= sign * target:
+        return points[0][0]
+    for (few, low), (many, high) in pairwise(points):
+        if low < sign * target <= high:
+            part = (sign * target - low) / (high - low)
+            return math.exp(math.log(few) + part * (math.log(many) - math.log(few)))
+    return None

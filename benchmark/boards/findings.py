@@ -1,0 +1,113 @@
+"""What the leaderboards say, in sentences that follow from their records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..evaluation.scores import Score
+from ..registry import dataset_class
+from ..runs.record import Record
+from .markdown import escape
+
+
+def findings(rows: Sequence[Record]) -> list[str]:
+    """Sentences about comparable records, from the best to the worst: who leads, and learned against classical."""
+    scored = [record for record in rows if (s := record.scores.get(record.main_score)) and s.value is not None]
+    if not scored:
+        return []
+    best = scored[0]
+    verb = "leads with" if len(scored) > 1 else "is the only method so far:"
+    lines = [f"{_name(best)} {verb} {_value(best)}{_cost(best)}."]
+    learned = [record for record in scored if record.method.family == "learned"]
+    classical = [record for record in scored if record.method.family == "classical"]
+    if learned and classical:
+        lines.append(_families(learned, classical))
+    return lines
+
+
+def learned_from(curve: Sequence[Record]) -> str:
+    """A sentence about a method's learning curve, from the fewest labels to the most."""
+    few, most = curve[0], curve[-1]
+    text = f"{_name(most)} with {_labels(few)} reaches {_value(few)}"
+    if _main(most) > 0 and most.scores[most.main_score].higher_is_better:
+        text += f", {100 * _main(few) / _main(most):.0f} % of what it reaches with {most.method.n_train:g}"
+    return f"{text}."
+
+
+def _labels(record: Record) -> str:
+    """
+    >>> _labels(type("Run", (), {"method": type("Method", (), {"n_train": 1.0})}))
+    '1 labelled sample'
+    """
+    number = record.method.n_train or 0.0
+    return f"{number:g} labelled sample{'' if number == 1 else 's'}"
+
+
+def _families(learned: Sequence[Record], classical: Sequence[Record]) -> str:
+    one, other = (learned[0], classical[0])
+    gap = 100 * abs(_main(one) - _main(other))
+    better = _better(one, other)
+    first, second = (one, other) if better else (other, one)
+    apart = "their intervals do not overlap" if _apart(one, other) else "their intervals overlap"
+    text = (
+        f"The best {first.method.family} method, {_name(first)}, is {gap:.1f} points ahead of the best "
+        f"{second.method.family} one, {_name(second)} ({_value(second)}{_cost(second)}); {apart}."
+    )
+    exceptions = [_name(record) for record in learned if not _better(record, classical[0])]
+    if not exceptions:
+        every = "every learned method" if len(learned) > 1 else "the learned method"
+        return f"{text} So {every} stands above every classical one."
+    return f"{text} Below {_name(classical[0])} are the learned methods {', '.join(exceptions)}."
+
+
+def _better(one: Record, other: Record) -> bool:
+    higher = one.scores[one.main_score].higher_is_better
+    return _main(one) > _main(other) if higher else _main(one) < _main(other)
+
+
+def _apart(one: Record, other: Record) -> bool:
+    a, b = (record.scores[record.main_score] for record in (one, other))
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return False
+    return a.low > b.high or b.low > a.high
+
+
+def _main(record: Record) -> float:
+    return float(record.scores[record.main_score].value or 0.0)
+
+
+def _value(record: Record) -> str:
+    score: Score = record.scores[record.main_score]
+    text = f"{record.main_score} {score.value:.4f}"
+    return text if score.low is None or score.high is None else f"{text} [{score.low:.4f}, {score.high:.4f}]"
+
+
+def _cost(record: Record) -> str:
+    cost = record.cost
+    if cost.train_s is None or cost.predict_ms_per_image is None:
+        return ""
+    return f", fitted in {_time(cost.train_s)} and {_time(cost.predict_ms_per_image / 1000)} per image on {cost.device}"
+
+
+def _time(seconds: float) -> str:
+    """
+    >>> _time(0.0123), _time(4.56), _time(530.0), _time(9000.0)
+    ('12 ms', '4.6 s', '8.8 min', '2.5 h')
+    """
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _name(record: Record) -> str:
+    return f"**{escape(record.method.name)}**"
+
+
+def title(name: str, origin: str, protocol: str, n: int, options: str = "") -> str:
+    """The heading of a group of comparable records."""
+    synthetic = "SYNTHETIC data, " if origin == "synthetic" else ""
+    chosen = f", {escape(options)}" if options else ""
+    what = dataset_class(name).info.summary
+    return f"## [{name}]({name}.md): {synthetic}{protocol}{chosen}, {n} samples of {what}"

@@ -1,0 +1,56 @@
+"""Scores that others published, beside the boards: never ranked with our own, with their sources and conditions."""
+
+from __future__ import annotations
+
+import csv
+import importlib.resources
+from collections.abc import Sequence
+from io import StringIO
+
+from tabulate import tabulate
+
+from .markdown import escape
+
+TABLE = "published_scores.csv"
+# Whose published results are of interest to which of our boards.
+_OF = {"cocostuff164k": "cocostuff", "voc2011": "voc2012"}
+_PROVENANCE = {"primary": "the authors' own page or paper", "secondary": "cited by others"}
+
+
+def published_section(dataset: str) -> list[str]:
+    """Lines of markdown: every published score of a dataset; nothing where there is none."""
+    rows = [row for row in _rows() if _OF.get(row["dataset"], row["dataset"]) == dataset]
+    if not rows:
+        return []
+    body = [
+        [
+            *(escape(row["method"]), escape(row["metric"]), f"{escape(row['score'])} {_unit(row['unit'])}".strip()),
+            *(_where(row, dataset), escape(row["comparable_note"]), escape(row["source"])),
+            _PROVENANCE.get(row["provenance"], escape(row["provenance"])),
+        ]
+        for row in rows
+    ]
+    headers = ["method", "metric", "score", "scored on", "conditions", "source", "provenance"]
+    return [
+        "## Published scores",
+        "",
+        "For orientation, not ranked: other test images, training data or test-time tricks than the rows above. Scores "
+        "compare only where split, labels, metric and conditions are the same.",
+        "",
+        tabulate(body, headers=headers, tablefmt="github", disable_numparse=True),
+        "",
+    ]
+
+
+def _rows() -> Sequence[dict[str, str]]:
+    text = importlib.resources.files("segbench.published").joinpath(TABLE).read_text(encoding="utf-8")
+    return list(csv.DictReader(StringIO(text)))
+
+
+def _where(row: dict[str, str], dataset: str) -> str:
+    split = escape(row["split"])
+    return split if row["dataset"] in (dataset, f"{dataset}164k") else f"{escape(row['dataset'])} {split}"
+
+
+def _unit(unit: str) -> str:
+    return {"percent": "%", "percentage points": "pp"}.get(unit, "")

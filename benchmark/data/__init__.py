@@ -1,0 +1,1 @@
+"""What datasets are built from: locations, splits, listings, checks of samples, verification."""

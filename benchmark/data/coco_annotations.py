@@ -1,0 +1,202 @@
+"""Annotated objects of COCO: `annotations/instances_*.json`, which is read with suspicion and once per process.
+
+Reference: cocodataset.org, "Data format"; masks are made as `COCO.annToRLE` of pycocotools makes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import threading
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn, TypeGuard
+
+import numpy as np
+from pycocotools import mask as mask_api
+
+from ..io.images.rle import CheckedRLE, check_rle, rle_size, short
+from ..types import Array, DatasetInfo, Object, UserError
+
+_KEPT = ("image_id", "category_id", "segmentation", "iscrowd", "area")
+_lock = threading.Lock()
+
+
+def true_objects(path: Path, sample_id: str, info: DatasetInfo) -> tuple[Object, ...]:
+    """Annotated objects of one image, in the order of the file; label values are category id - 1.
+
+    Raises
+    ------
+    UserError
+        Naming the file and the field that is broken, or an image that it does not list.
+    """
+    images = _index_of(path)
+    image = images.get(int(sample_id)) if sample_id.isdecimal() and len(sample_id) < 20 else None
+    if image is None:
+        raise UserError(f"{path}: 'images' has no image of id {sample_id}; expected every image of the split there")
+    things = frozenset(c.id for c in info.classes if c.kind == "thing")
+    return tuple(
+        _object(raw, image.size, things, f"{path}: annotations[{number}]") for number, raw in image.annotations
+    )
+
+
+def annotated_sizes(path: Path) -> Mapping[int, tuple[int, int]]:
+    """Height and width of every image that a file of annotations lists, by its id; raises as `true_objects`."""
+    return {image_id: image.size for image_id, image in _index_of(path).items()}
+
+
+def agreement(objects: Sequence[Object], labels: Array, void: int) -> tuple[int, int]:
+    """How many pixels of objects bear the label of an object there, and how many there are; crowds and void left out.
+
+    Objects may cover one another; a pixel agrees with any of them.
+
+    Parameters
+    ----------
+    objects : of one image, with checked masks of the size of `labels`.
+    labels : (H, W) uint8
+    """
+    masks: dict[int, list[Any]] = {}
+    for item in objects:
+        if not item.crowd:
+            masks.setdefault(item.label, []).append(item.mask)
+    merged = {label: mask_api.merge(those) for label, those in masks.items()}
+    if not merged:
+        return 0, 0
+    alike = sum(_shared(mask, labels == label) for label, mask in merged.items())
+    return alike, _shared(mask_api.merge(list(merged.values())), labels != void)
+
+
+def _shared(mask: Any, where: Array) -> int:
+    encoded = mask_api.encode(np.asfortranarray(where, np.uint8))
+    return int(mask_api.area(mask_api.merge([mask, encoded], intersect=True)))
+
+
+def load_json(path: Path, object_hook: Any = None) -> Any:
+    """The content of a JSON file; raises UserError for what is no JSON. Absurdly long integers become doubles."""
+    try:
+        return json.loads(path.read_bytes(), object_hook=object_hook, parse_int=_integer)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: is no JSON ({error})") from error
+
+
+def is_whole(value: object, low: int = 0, high: int = 2**53) -> TypeGuard[int]:
+    """Whether a JSON value is an integer in a range (true and false are none)."""
+    return type(value) is int and low <= value <= high
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether a JSON value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass(frozen=True)
+class _Image:
+    """Height and width of an image, and its annotations as they stand in the file, each with its place there."""
+
+    size: tuple[int, int]
+    annotations: list[tuple[int, Mapping[str, Any]]]
+
+
+def _index_of(path: Path) -> Mapping[int, _Image]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    with _lock:
+        found = _cached(path, status.st_mtime_ns, status.st_size)
+    if isinstance(found, UserError):
+        raise UserError(str(found))
+    return found
+
+
+@lru_cache(maxsize=2)  # train and val
+def _cached(path: Path, mtime_ns: int, size: int) -> Mapping[int, _Image] | UserError:
+    """The index of a file, or what is wrong with it: a broken one is not read again for every image either."""
+    del mtime_ns, size  # a changed file is read anew
+    try:
+        return _read_index(path)
+    except UserError as error:
+        return error
+
+
+def _read_index(path: Path) -> Mapping[int, _Image]:
+    content = load_json(path, _compact)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds {type(content).__name__} at the top; expected an object of COCO annotations")
+    images: dict[int, _Image] = {}
+    for number, entry in enumerate(_list(path, content, "images")):
+        where = f"{path}: images[{number}]"
+        if not is_whole(entry.get("id")):
+            _refuse(where, "id", entry, "an integer")
+        images[entry["id"]] = _Image(rle_size({"size": [entry.get("height"), entry.get("width")]}, where), [])
+    for number, entry in enumerate(_list(path, content, "annotations")):
+        image_id = entry.get("image_id")
+        image = images.get(image_id) if is_whole(image_id) else None
+        if image is None:
+            _refuse(f"{path}: annotations[{number}]", "image_id", entry, "the id of one of 'images'")
+        image.annotations.append((number, entry))
+    return images
+
+
+def _list(path: Path, content: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
+    entries = content.get(field)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UserError(f"{path}: '{field}' is {short(entries)}; expected a list of objects as in COCO annotations")
+    return entries
+
+
+def _compact(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is needed of an annotation, polygons as arrays of doubles: those of train2017 fill gigabytes as lists."""
+    outlines = entry.get("segmentation")
+    if outlines is None:
+        return entry
+    kept = {name: entry[name] for name in _KEPT if name in entry}
+    if isinstance(outlines, list):
+        with contextlib.suppress(TypeError, OverflowError):  # named with its place when the image is read
+            kept["segmentation"] = [array("d", outline) for outline in outlines]
+    return kept
+
+
+def _object(raw: Mapping[str, Any], size: tuple[int, int], things: frozenset[int], where: str) -> Object:
+    category, crowd, area = raw.get("category_id"), raw.get("iscrowd", 0), raw.get("area")
+    if not is_whole(category) or category - 1 not in things:
+        _refuse(where, "category_id", raw, "the id of a thing of COCO")
+    if not is_whole(crowd, 0, 1):
+        _refuse(where, "iscrowd", raw, "0 or 1")
+    if area is not None and not (is_finite(area) and area >= 0):
+        _refuse(where, "area", raw, "a number of pixels")
+    mask = _mask(raw.get("segmentation"), size, f"{where}: 'segmentation'")
+    return Object(category - 1, mask, crowd=bool(crowd), area=None if area is None else float(area))
+
+
+def _mask(value: Any, size: tuple[int, int], where: str) -> CheckedRLE:
+    if isinstance(value, Mapping):
+        if rle_size(value, where) != size:
+            raise UserError(f"{where}: its size is {value['size']}; the image is {list(size)} (height, width)")
+        return check_rle(value, where)
+    if not isinstance(value, list) or not value:
+        raise UserError(f"{where} is {short(value)}; expected polygons or a run-length encoding")
+    # Rasterising takes memory and time in proportion to coordinates, so they must belong to the image.
+    far = 2 * max(size)
+    for number, outline in enumerate(value):
+        if not isinstance(outline, array) or len(outline) < 6 or len(outline) % 2:
+            raise UserError(f"{where}: polygon {number} is {short(outline)}; expected x, y of at least 3 points")
+        if not all(-far <= coordinate <= far for coordinate in outline):
+            raise UserError(f"{where}: polygon {number} has a point far outside of the image, or NaN")
+    merged = mask_api.merge(mask_api.frPyObjects([outline.tolist() for outline in value], *size))
+    return CheckedRLE(size=list(size), counts=merged["counts"])
+
+
+def _refuse(where: str, field: str, entry: Mapping[str, Any], expected: str) -> NoReturn:
+    found = f"is {short(entry[field])}" if field in entry else "is missing"
+    raise UserError(f"{where}: '{field}' {found}; expected {expected}")
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) < 25 else float(text)

@@ -1,0 +1,1 @@
+"""Fetching the official files of a dataset and unpacking them."""

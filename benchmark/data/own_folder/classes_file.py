@@ -1,0 +1,342 @@
+"""`classes.yaml` of a folder of one's own: its classes, and what else is to be known of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from ...io.images.read import palette_color
+from ...text import unknown
+from ...types import ClassInfo, Task, UserError
+
+FILE = "classes.yaml"
+MAX_BYTES = 200_000
+MAX_LABEL = 65_535
+
+Color = tuple[int, int, int]
+Coding = Literal["auto", "values", "colors"]
+Kind = Literal["thing", "stuff", "background"]
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, in its quick form where there is one."""
+
+_MAX_DEPTH = 8
+_MAX_TEXT = 2000
+_MAX_NUMBER = 1e12
+_TEXTS = ("summary", "licence", "citation", "homepage")
+_KEYS = ("name", "task", "masks", "classes", "ignore", "pixel_size_um", "frames_per_second", *_TEXTS)
+_CLASS_KEYS = ("id", "name", "color", "kind", "category")
+_IGNORE_KEYS = ("id", "color")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What `classes.yaml` says.
+
+    coding: how masks hold classes: `values`, `colors`, or `auto` (RGB images hold colours, all others values).
+    colors: label value of every colour that the file gives itself, the ignored one too; colours that were made up for
+    display are in `classes` alone. texts: summary, licence, citation and homepage where they are given.
+    """
+
+    name: str
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    coding: Coding = "auto"
+    colors: Mapping[Color, int] = field(default_factory=dict)
+    ignore_label: int | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    frames_per_second: float | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Label values that a mask may hold."""
+        own = () if self.ignore_label is None else (self.ignore_label,)
+        return frozenset((*own, *(c.id for c in self.classes)))
+
+    @property
+    def version(self) -> str:
+        """The data set's name, and a hash of all that its scores depend on apart from the masks themselves."""
+        content = {k: v for k, v in self.definition().items() if k not in ("name", "frames_per_second", *_TEXTS)}
+        text = json.dumps(content, sort_keys=True)
+        return f"{self.name} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def definition(self) -> dict[str, Any]:
+        """The content as JSON values, from which `parse_classes` makes the same again."""
+        color_of = {label: list(color) for color, label in self.colors.items()}
+        classes = []
+        for entry in self.classes:
+            row: dict[str, Any] = {"id": entry.id, "name": entry.name, "kind": entry.kind}
+            row.update({"color": color_of[entry.id]} if entry.id in color_of else {})
+            row.update({"category": entry.category} if entry.category else {})
+            classes.append(row)
+        content: dict[str, Any] = {"name": self.name, "task": self.task, "masks": self.coding, "classes": classes}
+        if self.ignore_label is not None:
+            content["ignore"] = {"id": self.ignore_label}
+            if self.ignore_label in color_of:
+                content["ignore"]["color"] = color_of[self.ignore_label]
+        if self.pixel_size_um is not None:
+            content["pixel_size_um"] = list(self.pixel_size_um)
+        if self.frames_per_second is not None:
+            content["frames_per_second"] = self.frames_per_second
+        return {**content, **self.texts}
+
+
+def read_classes(path: Path, default_name: str) -> Classes:
+    """Read `classes.yaml`.
+
+    Raises
+    ------
+    UserError
+        Naming the file and the key, if it is too large, no plain YAML, or says something impossible.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UserError(f"{path}: has {size} bytes; a list of classes has at most {MAX_BYTES}")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error
+    return parse_text(text, str(path), default_name)
+
+
+def parse_text(text: str, where: str, default_name: str) -> Classes:
+    """Read the text of `classes.yaml`; as `read_classes`."""
+    return parse_classes(_load(text, where), where, default_name)
+
+
+def parse_classes(content: Any, where: str, default_name: str) -> Classes:
+    """Check the content of `classes.yaml`; `where` names the file in errors.
+
+    >>> parse_classes({"classes": {0: "background", 1: "cell"}}, "classes.yaml", "mine").task
+    'binary'
+    """
+    values = _mapping(content, where, "the file", _KEYS)
+    if "classes" not in values:
+        raise UserError(f"{where}: has no key 'classes'; expected a list such as '- {{id: 0, name: background}}'")
+    rows = _rows(values["classes"], where)
+    colors = _own_colors(rows, where)
+    ignore_label, ignore_color = _ignore(values.get("ignore"), where, rows, colors)
+    classes = _with_colors(rows, colors, ignore_color)
+    if ignore_label is not None and ignore_color is not None:
+        colors[ignore_color] = ignore_label
+    coding = _one_of(values.get("masks", "auto"), where, "masks", get_args(Coding))
+    if coding == "colors" and len({c.id for c in classes} & set(colors.values())) < len(classes):
+        raise UserError(f"{where}: key 'masks' says colors, so every class needs its 'color'")
+    return Classes(
+        name=_text(values.get("name", default_name), where, "name"),
+        task=_task(values, where, classes),
+        classes=classes,
+        coding=coding,
+        colors=colors,
+        ignore_label=ignore_label,
+        pixel_size_um=_pixel_size(values.get("pixel_size_um"), where),
+        frames_per_second=_positive(values.get("frames_per_second"), where, "frames_per_second"),
+        texts={key: _text(values[key], where, key) for key in _TEXTS if key in values},
+    )
+
+
+def _load(text: str, where: str) -> Any:
+    """Plain YAML: no tags beyond the standard's, no aliases (a few lines of them fill a memory), no key twice."""
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.AliasEvent):
+                raise UserError(f"{where}: {_line(event.start_mark)} uses an alias (*{event.anchor}); write it out")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                raise UserError(f"{where}: {_line(event.start_mark)} is nested too deeply")
+        _refuse_repeats(yaml.compose(text, Loader=_LOADER), where)
+        return yaml.load(text, Loader=_LOADER)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{_line(mark)}: " if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UserError(f"{where}: {place}is no plain YAML ({problem})") from error
+
+
+def _refuse_repeats(node: Any, where: str) -> None:
+    """YAML's reader keeps the last of equal keys and says nothing; and no line of classes is endless."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise UserError(f"{where}: {_line(key.start_mark)} gives the key '{key.value}' a second time")
+            seen.add(str(key.value))
+            _refuse_repeats(key, where)
+            _refuse_repeats(value, where)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_repeats(value, where)
+    elif isinstance(node, yaml.ScalarNode) and len(node.value) > _MAX_TEXT:
+        raise UserError(f"{where}: {_line(node.start_mark)} holds a value of {len(node.value)} characters")
+
+
+def _line(mark: Any) -> str:
+    return f"line {mark.line + 1}"
+
+
+def _mapping(content: Any, where: str, what: str, keys: Collection[str]) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: {what} is {_kind(content)}; expected keys with values ({', '.join(keys)})")
+    for key in content:
+        if key not in keys:
+            raise UserError(f"{where}: {unknown(f'key in {what}', str(key), keys)}")
+    return content
+
+
+def _rows(content: Any, where: str) -> list[dict[str, Any]]:
+    """One checked mapping per class, in the order of the file."""
+    if isinstance(content, dict):
+        content = [{"id": key, "name": value} for key, value in content.items()]
+    if not isinstance(content, list) or len(content) < 2:
+        raise UserError(f"{where}: key 'classes' is {_kind(content)}; expected a list of two classes or more")
+    rows: list[dict[str, Any]] = []
+    for number, entry in enumerate(content):
+        key = f"classes[{number}]"
+        row = dict(_mapping(entry, where, key, _CLASS_KEYS))
+        row["id"] = _label(row.get("id"), where, f"{key}.id")
+        row["name"] = _text(row.get("name"), where, f"{key}.name")
+        row["kind"] = _one_of(row.get("kind", "stuff"), where, f"{key}.kind", get_args(Kind))
+        row["category"] = _text(row["category"], where, f"{key}.category") if "category" in row else ""
+        for name in ("id", "name"):
+            first = next((n for n, other in enumerate(rows) if other[name] == row[name]), None)
+            if first is not None:
+                raise UserError(f"{where}: {key}.{name} is '{row[name]}', and so is classes[{first}].{name}")
+        rows.append(row)
+    return rows
+
+
+def _own_colors(rows: list[dict[str, Any]], where: str) -> dict[Color, int]:
+    colors: dict[Color, int] = {}
+    for number, row in enumerate(rows):
+        if "color" not in row:
+            continue
+        color = _color(row["color"], where, f"classes[{number}].color")
+        if color in colors:
+            other = next(r["name"] for r in rows if r["id"] == colors[color])
+            raise UserError(f"{where}: classes[{number}].color {list(color)} is the colour of '{other}' too")
+        colors[color] = row["id"]
+    return colors
+
+
+def _ignore(
+    content: Any, where: str, rows: list[dict[str, Any]], colors: Mapping[Color, int]
+) -> tuple[int | None, Color | None]:
+    """Label value and colour of pixels that do not count: an id, a colour, or a mapping with both."""
+    if content is None:
+        return None, None
+    values = content
+    if not isinstance(content, dict):
+        values = {"id" if isinstance(content, int) else "color": content}
+    values = _mapping(values, where, "ignore", _IGNORE_KEYS)
+    taken = {row["id"] for row in rows}
+    color = _color(values["color"], where, "ignore.color") if "color" in values else None
+    free = next(label for label in (255, *range(MAX_LABEL, -1, -1)) if label not in taken)
+    label = _label(values["id"], where, "ignore.id") if "id" in values else free
+    if label in taken or (color is not None and color in colors):
+        raise UserError(f"{where}: key 'ignore' ({content}) is a class; pixels to ignore have a label of their own")
+    return label, color
+
+
+def _with_colors(
+    rows: list[dict[str, Any]], colors: Mapping[Color, int], ignored: Color | None
+) -> tuple[ClassInfo, ...]:
+    """The classes, with a colour made up for those that have none."""
+    color_of = {label: color for color, label in colors.items()}
+    taken = {*colors, *([ignored] if ignored else [])}
+    for row in rows:
+        if row["id"] not in color_of:
+            color_of[row["id"]] = free_color(row["id"], taken)
+            taken.add(color_of[row["id"]])
+    return tuple(ClassInfo(r["id"], r["name"], color_of[r["id"]], r["kind"], r["category"]) for r in rows)
+
+
+def free_color(label: int, taken: Collection[Color]) -> Color:
+    """A colour for a label: of the VOC palette while there are any, and none that is taken."""
+    color, step = palette_color(label % 256), label
+    while color in taken:
+        step = (step * 2_654_435_761 + 40_503) % 2**32
+        color = (step >> 24 & 255, step >> 16 & 255, step >> 8 & 255)
+    return color
+
+
+def _task(values: Mapping[str, Any], where: str, classes: tuple[ClassInfo, ...]) -> Task:
+    ids = sorted(c.id for c in classes)
+    task: Task = "binary" if ids in ([0, 1], [0, 255]) else "multiclass"
+    if "task" in values:
+        task = _one_of(values["task"], where, "task", get_args(Task))
+    if task == "binary" and ids != [0, 1]:
+        raise UserError(
+            f"{where}: a binary data set has the classes 0 and 1, here are {', '.join(map(str, ids[:10]))}. Masks of 0 "
+            "and 255 are read as 0 and 1, so write 1 here; for anything else write 'task: multiclass'."
+        )
+    return task
+
+
+def _label(content: Any, where: str, key: str) -> int:
+    if isinstance(content, bool) or not isinstance(content, int) or not 0 <= content <= MAX_LABEL:
+        raise UserError(f"{where}: {key} is {_kind(content)}; expected a label value from 0 to {MAX_LABEL}")
+    return content
+
+
+def _text(content: Any, where: str, key: str) -> str:
+    if not isinstance(content, str) or not content.strip() or len(content) > _MAX_TEXT or not content.isprintable():
+        hint = " YAML reads words such as no, on and 5 as other things: put them in quotes."
+        raise UserError(f"{where}: {key} is {_kind(content)}; expected one line of text.{hint}")
+    return content.strip()
+
+
+def _color(content: Any, where: str, key: str) -> Color:
+    if isinstance(content, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", content):
+        return int(content[1:3], 16), int(content[3:5], 16), int(content[5:7], 16)
+    whole = isinstance(content, list) and len(content) == 3 and all(type(v) is int and 0 <= v <= 255 for v in content)
+    if not whole:
+        raise UserError(
+            f"{where}: {key} is {_kind(content)}; expected [red, green, blue] in 0 to 255, or '#rrggbb' in quotes "
+            "(without them # begins a comment)"
+        )
+    red, green, blue = content
+    return red, green, blue
+
+
+def _one_of(content: Any, where: str, key: str, choices: tuple[Any, ...]) -> Any:
+    if not isinstance(content, str) or content not in choices:
+        raise UserError(f"{where}: {key} is {_kind(content)}; expected one of {', '.join(choices)}")
+    return content
+
+
+def _positive(content: Any, where: str, key: str) -> float | None:
+    if content is None:
+        return None
+    number = isinstance(content, int | float) and not isinstance(content, bool)
+    if not number or not (0 < content < _MAX_NUMBER):
+        raise UserError(f"{where}: {key} is {_kind(content)}; expected a number above 0")
+    return float(content)
+
+
+def _pixel_size(content: Any, where: str) -> tuple[float, float] | None:
+    if isinstance(content, list) and len(content) != 2:
+        raise UserError(f"{where}: pixel_size_um holds {len(content)} numbers; expected one, or [height, width]")
+    both = content if isinstance(content, list) else [content, content]
+    height, width = (_positive(value, where, "pixel_size_um") for value in both)
+    if height is None or width is None:
+        return None
+    return height, width
+
+
+def _kind(content: Any) -> str:
+    """A value as an error shows it."""
+    if content is None:
+        return "missing or empty"
+    if isinstance(content, dict | list):
+        return f"a {'mapping' if isinstance(content, dict) else 'list'} of {len(content)}"
+    text = repr(content)
+    return text if len(text) <= 80 else f"{text[:77]}…"

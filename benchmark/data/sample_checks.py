@@ -1,0 +1,65 @@
+"""What must be true of one decoded sample: sizes within it, label values, and the dataset's own rules."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from ..text import runs_of
+from ..types import Array, Dataset, Part, Sample
+
+
+@runtime_checkable
+class OwnRules(Protocol):
+    """A dataset with rules of its own for a sample, such as instances that agree with labels."""
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """One sentence per rule that the sample breaks; parts of it may be None."""
+
+
+def sample_faults(dataset: Dataset, sample: Sample) -> list[str]:
+    """One sentence per fault of a sample, naming the file, what was found and what was expected."""
+    faults = _sizes(dataset, sample)
+    if sample.labels is not None:
+        faults += _values(dataset, sample.id, sample.labels)
+    if not faults and isinstance(dataset, OwnRules):
+        faults += dataset.check_sample(sample)
+    return faults
+
+
+def where(dataset: Dataset, sample_id: str, part: Part) -> str:
+    """The file of a part of a sample, for a sentence."""
+    return ", ".join(map(str, dataset.files(sample_id, part))) or f"sample '{sample_id}'"
+
+
+def _sizes(dataset: Dataset, sample: Sample) -> list[str]:
+    if sample.labels is None:
+        return []
+    found: dict[Part, Array | None] = {"image": sample.image, "instances": sample.instances}
+    high, wide = sample.labels.shape
+    return [
+        f"sample '{sample.id}': its {'image' if part == 'image' else 'instance map'} is "
+        f"{values.shape[0]} x {values.shape[1]} ({where(dataset, sample.id, part)}), its labels are {high} x {wide} "
+        f"({where(dataset, sample.id, 'labels')}); expected equal heights and widths. Fetch both again."
+        for part, values in found.items()
+        if values is not None and values.shape[:2] != (high, wide)
+    ]
+
+
+def _values(dataset: Dataset, sample_id: str, labels: Array) -> list[str]:
+    info = dataset.info
+    if labels.dtype == np.uint8:
+        counts = np.bincount(labels.ravel(), minlength=256)
+        present = {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
+    else:
+        values, amounts = np.unique(labels, return_counts=True)
+        present = dict(zip(values.tolist(), amounts.tolist(), strict=True))
+    foreign = {v: n for v, n in present.items() if v not in info.predictable and v not in info.void}
+    if not foreign:
+        return []
+    listed = ", ".join(f"{v} ({n} pixels)" for v, n in list(foreign.items())[:6]) + (", …" if len(foreign) > 6 else "")
+    return [
+        f"{where(dataset, sample_id, 'labels')}: sample '{sample_id}' holds label values that {info.name} does not "
+        f"know: {listed}. Expected only {runs_of(sorted(info.predictable | info.void), 400)}. Fetch it again."
+    ]

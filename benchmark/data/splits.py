@@ -1,0 +1,88 @@
+"""Which samples are trained on and which are scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import Dataset, UserError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Samples to train on, to choose by, and to score; the three do not overlap."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    evaluate: tuple[str, ...]
+
+
+def plan_split(dataset: Dataset, split: str, train_fraction: float, seed: int) -> tuple[Fold, ...]:
+    """Train on `train`, choose by `val`, score one split.
+
+    Scoring `val` leaves nothing to choose by. A split that holds training samples is refused. A fraction is one of all
+    labels that a method may look at: choosing by the whole of `val` would hide what few labels are like.
+    """
+    evaluate = dataset.ids(split)
+    train = dataset.ids("train")
+    shared = set(train) & set(evaluate)
+    if shared:
+        raise UserError(
+            f"split '{split}' holds {len(shared)} of the training samples, so its score would say nothing. "
+            "Use --split val or test, or --folds K to score every labelled sample by cross-validation."
+        )
+    scored = set(evaluate)
+    try:
+        val = tuple(i for i in dataset.ids("val") if i not in scored)
+    except UserError:
+        val = ()  # a small set may have none, and methods do without
+    few = take_fraction(train, train_fraction, seed)
+    return (Fold(few, take_fraction(val, train_fraction, seed), evaluate),)
+
+
+def cuts_groups(dataset: Dataset, folds: int) -> bool:
+    """Whether there are too few groups to hold out whole ones."""
+    return len({dataset.group(i) for i in dataset.ids("all")}) < folds
+
+
+def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, seed: int) -> tuple[Fold, ...]:
+    """K-fold cross-validation over every labelled sample.
+
+    Whole groups are held out where there are at least K of them; else blocks of consecutive samples, because
+    neighbouring frames and slices look alike.
+    """
+    if split != "all":
+        raise UserError(f"--folds scores every labelled sample; leave out --split {split}")
+    ids = dataset.ids("all")
+    if not 2 <= folds <= len(ids):
+        raise UserError(f"--folds {folds}: takes a number from 2 to {len(ids)}, the number of labelled samples")
+    groups = [dataset.group(i) for i in ids]
+    names = list(dict.fromkeys(groups))
+    if not cuts_groups(dataset, folds):
+        number = {name: position * folds // len(names) for position, name in enumerate(names)}
+        member = [number[group] for group in groups]
+    else:
+        member = [position * folds // len(ids) for position in range(len(ids))]
+    plan = []
+    for fold in range(folds):
+        held_out = tuple(i for i, m in zip(ids, member, strict=True) if m == fold)
+        rest = tuple(i for i, m in zip(ids, member, strict=True) if m != fold)
+        plan.append(Fold(take_fraction(rest, train_fraction, seed), (), held_out))
+    return tuple(plan)
+
+
+def take_fraction(ids: Sequence[str], fraction: float, seed: int) -> tuple[str, ...]:
+    """A random part of the samples, at least one, in their order; the same for the same seed.
+
+    A smaller fraction of one seed is contained in a larger one. Single samples are drawn, not groups: whole groups are
+    what the scored samples are held apart by.
+    """
+    if not 0 < fraction <= 1:
+        raise UserError(f"--train-fraction {fraction:g}: takes a number above 0 and up to 1")
+    # Rounded first: 0.07 * 100 is 7.000000000000001.
+    count = max(1, math.ceil(round(fraction * len(ids), 9)))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(ids))[:count])
+    return tuple(ids[position] for position in chosen)

@@ -1,0 +1,155 @@
+"""A case: every prediction and truth that was looked at, and the scores after remedies."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..evaluation.evaluate import POOL_FROM, evaluate
+from ..io.reporter import Reporter
+from ..registry import metrics_of
+from ..types import Array, Dataset, Metric, UserError
+from .lenient_reading import Listing, Remedied, decoder, full_size, look_again, look_at_files, look_at_truths
+from .remedy_functions import Fit, Step
+from .sampled_pixels import Seen, Suspicion, Truth, View
+
+ALL = 200
+"""Up to so many samples all are scored; of more, `SOME` spread evenly over the split."""
+SOME = 24
+
+
+@dataclass(frozen=True)
+class Score:
+    """Scores of some samples, or why there are none."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    reason: str | None = None
+    n: int = 0
+
+    def of(self, name: str) -> float | None:
+        """One score, None where undefined."""
+        value = self.values.get(name, math.nan)
+        return None if math.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that was seen, and the remedies that were found so far. `matching` goes by numbers of `seen`."""
+
+    dataset: Dataset
+    metrics: tuple[Metric, ...]
+    truths: Mapping[str, Truth]
+    listing: Listing
+    seen: tuple[Seen | None, ...]
+    matching: Mapping[str, int]
+    unreadable: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    workers: int = 0
+
+    @property
+    def main(self) -> str:
+        """Name of the main score."""
+        return self.dataset.info.main_score
+
+    @property
+    def unread(self) -> set[str]:
+        """Samples whose file could not be read."""
+        return {i for i, n in self.listing.matching.items() if self.seen[n] is None}
+
+    def view(self, most: int = ALL) -> View:
+        """Predictions with their truth, at most so many, spread evenly."""
+        chosen = [i for i in spread(list(self.truths), len(self.truths)) if i in self.matching]
+        chosen = spread(chosen, most)
+        seen = tuple(self._seen(i) for i in chosen)
+        return View(self.dataset.info, decoder(self.dataset), seen, tuple(self.truths[i] for i in chosen), self.steps)
+
+    def _seen(self, sample_id: str) -> Seen:
+        found = self.seen[self.matching[sample_id]]
+        assert found is not None
+        return found
+
+    def full(self) -> list[tuple[Array, tuple[int, int], Array]]:
+        """Some predictions at full size, after the remedies found so far."""
+        chosen = spread([i for i in self.truths if i in self.matching], SOME)
+        pairs = ((i, self.listing.files[self.matching[i]]) for i in chosen)
+        return full_size(self.dataset, pairs, self.steps)
+
+    def with_remedy(self, suspicion: Suspicion) -> Case:
+        """The same case with a remedy more."""
+        matching = self.matching if suspicion.matching is None else dict(suspicion.matching)
+        return replace(self, steps=(*self.steps, *suspicion.steps), matching=matching)
+
+    def seen_again(self) -> Case:
+        """The same case with a new look at files that were cropped: their grids were taken from the whole."""
+        if not any(isinstance(step, Fit) and step.how != "resize" for step in self.steps):
+            return self
+        shapes = {n: self.truths[i].shape for i, n in self.matching.items()}
+        usual = max(shapes.values(), key=list(shapes.values()).count)
+        files = [(found, self.listing.files[n], shapes.get(n, usual)) for n, found in enumerate(self.seen)]
+        fits = tuple(step for step in self.steps if isinstance(step, Fit))
+        return replace(self, seen=tuple(look_again(self.dataset, files, fits)))
+
+    def score(self) -> Score:
+        """Scores after the remedies found so far, of all samples or of some."""
+        matched = [i for i in self.truths if i in self.matching]
+        chosen = matched if len(matched) <= ALL else spread(matched, SOME)
+        pairs = [(i, Remedied(self.listing.files[self.matching[i]], self.steps, self.truths[i].shape)) for i in chosen]
+        try:
+            statistics = evaluate(
+                self.dataset, self.metrics, pairs, workers=self.workers if len(pairs) >= POOL_FROM else 0
+            )
+        except UserError as error:
+            return Score(reason=_without_advice(str(error)), n=len(pairs))
+        values: dict[str, float] = {}
+        for metric in self.metrics:
+            values = {**metric.compute(statistics.of(metric.name), self.dataset.info), **values}
+        undefined = None if not math.isnan(values[self.main]) else f"{self.main} is undefined on these samples"
+        return Score(values, undefined, len(pairs))
+
+
+def _without_advice(message: str) -> str:
+    """A message of `bench evaluate` without its advice to run this command."""
+    return message.replace("; 'bench doctor' looks for the cause", "").replace(
+        " 'bench doctor' looks for the cause.", ""
+    )
+
+
+def spread(items: list[str], most: int) -> list[str]:
+    """At most so many items, evenly spread over all."""
+    if len(items) <= most:
+        return items
+    return [items[int(place)] for place in (np.arange(most) + 0.5) * len(items) / most]
+
+
+def examine(dataset: Dataset, ids: Sequence[str], listing: Listing, reporter: Reporter) -> Case:
+    """Look at every file that may matter, and at the truth of every sample."""
+    wanted = set(listing.matching.values())
+    if len(listing.files) <= 2 * len(ids) + 60:
+        wanted = set(range(len(listing.files)))  # those that match none may belong to samples after all
+    numbers = sorted(wanted)
+    # Fewer pixels of more files: the grids of a whole split fit into memory.
+    grid = 128 if len(ids) <= 1000 else 64
+    with reporter.progress("looking at predictions") as update:
+        files = [(listing.files[n], listing.names[n]) for n in numbers]
+        looks = look_at_files(dataset, files, grid, lambda done: update(done, len(files), ""))
+    with reporter.progress("looking at ground truth") as update:
+        truths = look_at_truths(dataset, ids, grid, lambda done: update(done, len(ids), ""))
+    seen: list[Seen | None] = [None] * len(listing.files)
+    for number, found in zip(numbers, looks, strict=True):
+        seen[number] = found if isinstance(found, Seen) else None
+    families = metrics_of(dataset.info)
+    main = [m for m in families if any(score.name == dataset.info.main_score for score in m.scores)]
+    return Case(
+        dataset,
+        tuple(families if dataset.info.task == "binary" else main),
+        {truth.id: truth for truth in truths},
+        listing,
+        tuple(seen),
+        {i: n for i, n in listing.matching.items() if seen[n] is not None},
+        tuple(found for found in looks if isinstance(found, str)),
+        workers=os.cpu_count() or 1,
+    )

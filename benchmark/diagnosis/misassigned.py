@@ -1,0 +1,249 @@
+"""Predictions that belong to other samples than their file names say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from ..types import Array, Float64
+from .sampled_pixels import Seen, Suspicion, Truth, agreement, clearly_better, mean
+
+SMALL = 60
+"""Up to so many samples every prediction is compared with every truth."""
+_CLEAR = 0.08
+"""By so much agreement another sample must fit better than a prediction's own."""
+_OFFSETS = (-2, -1, 1, 2)
+
+
+def mismatched(
+    grids: Sequence[Array | None], seen: Sequence[Seen], truths: Sequence[Truth], matching: Mapping[str, int]
+) -> Iterator[Suspicion]:
+    """Another match of files with samples under which they agree far better.
+
+    Parameters
+    ----------
+    grids : labels on the grid of every file, in the order of the file names
+    seen : the files
+    truths : the truth of every sample, in the order of the ids
+    matching : number of the file of every sample that has one
+    """
+    if len(matching) < 2:
+        yield from _in_order(grids, truths, matching)
+        return
+    own = np.array([_agree(truths[n], grids, matching.get(truths[n].id)) for n in range(len(truths))])
+    yield from _shifted(grids, truths, matching, own)
+    yield from _swapped(grids, seen, truths, matching, own)
+
+
+def _agree(truth: Truth, grids: Sequence[Array | None], number: int | None) -> float:
+    return float("nan") if number is None else agreement(truth.labels, grids[number])
+
+
+def _shifted(
+    grids: Sequence[Array | None], truths: Sequence[Truth], matching: Mapping[str, int], own: Float64
+) -> Iterator[Suspicion]:
+    """A constant offset, such as numbers that count from 1."""
+    for offset in _OFFSETS:
+        moved = _moved(truths, matching, offset, len(grids))
+        other = np.array([_agree(truth, grids, moved.get(truth.id)) for truth in truths])
+        both = ~np.isnan(own) & ~np.isnan(other)
+        if both.sum() < 3 or not clearly_better(own[both], other[both], 0.01):
+            continue
+        rest = set(range(len(grids))) - set(moved.values())
+        for truth in truths:  # what fell off at one end may have been put at the other
+            left = [n for n in rest if _agree(truth, grids, n) > 0.5]
+            if truth.id not in moved and left:
+                moved[truth.id] = max(left, key=lambda n: _agree(truth, grids, n))
+                rest.discard(moved[truth.id])
+        yield Suspicion(
+            "stems",
+            _shift_words(offset),
+            (
+                f"mean agreement (Cohen's kappa) of {int(both.sum())} predictions with their own sample: "
+                f"{own[both].mean():.2f}; of the files shifted by {offset:+d}: {other[both].mean():.2f}",
+                f"the shifted one is better in {int((other[both] > own[both]).sum())} of {int(both.sum())}",
+            ),
+            _SHIFT_REMEDY,
+            matching=moved,
+        )
+
+
+_FITTING = 0.95
+"""By so many of the sizes a match of files with samples is right."""
+
+Shape: TypeAlias = tuple[int, int]
+
+
+def _fitting(shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]) -> tuple[int, int]:
+    """How many matched files have the size of their truth, and how many are matched."""
+    found = [(shapes[matching[truth.id]], truth.shape) for truth in truths if truth.id in matching]
+    return sum(shape == wanted for shape, wanted in found), len(found)
+
+
+def sizes_fit(shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]) -> bool:
+    """Whether (nearly) all matched files have exactly the size of their truth."""
+    right, all_of_them = _fitting(shapes, truths, matching)
+    return all_of_them > 0 and right >= _FITTING * all_of_them
+
+
+def shifted_sizes(
+    shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]
+) -> Iterator[Suspicion]:
+    """A constant offset under which the sizes are right, whatever the files hold."""
+    right, matched = _fitting(shapes, truths, matching)
+    for offset in _OFFSETS:
+        moved = _moved(truths, matching, offset, len(shapes))
+        moved = {i: n for i, n in moved.items() if shapes[n] is not None}
+        now, of = _fitting(shapes, truths, moved)
+        if now < right + 3 or not sizes_fit(shapes, truths, moved):
+            continue
+        for truth, n in zip([t for t in truths if t.id not in moved], _left(shapes, moved), strict=False):
+            if shapes[n] == truth.shape:  # what fell off at one end may have been put at the other
+                moved[truth.id] = n
+        yield Suspicion(
+            "stems",
+            _shift_words(offset),
+            (
+                f"{right} of {matched} predictions have the size of their own sample; of the files shifted by "
+                f"{offset:+d} {now} of {of} have exactly that of theirs",
+            ),
+            _SHIFT_REMEDY,
+            matching=moved,
+            certain=True,
+        )
+
+
+def _left(shapes: Sequence[Shape | None], moved: Mapping[str, int]) -> list[int]:
+    taken = set(moved.values())
+    return [n for n, shape in enumerate(shapes) if n not in taken and shape is not None]
+
+
+def _moved(truths: Sequence[Truth], matching: Mapping[str, int], offset: int, files: int) -> dict[str, int]:
+    """Every sample with the file that is so many further in order, where there is one."""
+    moved = {}
+    for truth in truths:
+        place = _place(truth.id, truths, matching)
+        if place is not None and 0 <= place + offset < files:
+            moved[truth.id] = place + offset
+    return moved
+
+
+def _shift_words(offset: int) -> str:
+    word = "next" if offset > 0 else "previous"
+    return f"predictions are shifted by {abs(offset)}: the {word} file in order belongs to each sample"
+
+
+_SHIFT_REMEDY = "Name every file by the sample that it was predicted from; for numbers that count from 1 subtract 1."
+
+
+def _place(sample_id: str, truths: Sequence[Truth], matching: Mapping[str, int]) -> int | None:
+    """The number of a sample's file; of a sample without one, what its neighbour's file says."""
+    if sample_id in matching:
+        return matching[sample_id]
+    ids = [truth.id for truth in truths]
+    here = ids.index(sample_id)
+    for step in (1, -1):
+        if 0 <= here + step < len(ids) and ids[here + step] in matching:
+            return matching[ids[here + step]] - step
+    return None
+
+
+def _swapped(
+    grids: Sequence[Array | None],
+    seen: Sequence[Seen],
+    truths: Sequence[Truth],
+    matching: Mapping[str, int],
+    own: Float64,
+) -> Iterator[Suspicion]:
+    """Some predictions exchanged among each other."""
+    here = [n for n, truth in enumerate(truths) if truth.id in matching]
+    files = [matching[truths[n].id] for n in here]
+    cost = np.full((len(here), len(here)), 2.0)
+    for row, n in enumerate(here):
+        near = range(len(here)) if len(here) <= SMALL else range(max(0, row - 2), min(len(here), row + 3))
+        for column in near:
+            value = agreement(truths[n].labels, grids[files[column]])
+            cost[row, column] = 1 - (0.0 if np.isnan(value) else value)
+    chosen, members = _exchanged(cost)
+    if not members:
+        return
+    new = {**matching, **{truths[here[row]].id: files[chosen[row]] for row in members}}
+    before, after = (mean(np.array([1 - cost[r, c] for r, c in pairs])) for pairs in _pairs(members, chosen))
+    shown = "; ".join(f"{seen[files[chosen[row]]].name} belongs to {truths[here[row]].id}" for row in members[:4])
+    yield Suspicion(
+        "stems",
+        f"{len(members)} predictions are exchanged among each other",
+        (
+            f"{shown}{'; …' if len(members) > 4 else ''}",
+            f"mean agreement (Cohen's kappa) of these with the sample of their name: {before:.2f}, with the other: "
+            f"{after:.2f}; mean of all predictions with their own: {mean(own):.2f}",
+        ),
+        "Name every file by the sample that it was predicted from (sort both lists the same way).",
+        matching=new,
+    )
+
+
+def _exchanged(cost: Float64) -> tuple[Array, list[int]]:
+    """The best assignment of rows to columns (1 - agreement), and the rows that it convincingly moves."""
+    stay = np.arange(len(cost))
+    if (cost.min(axis=1, initial=2.0) > np.diag(cost) - _CLEAR).all():
+        return stay, []
+    # Here, as it takes a second to import and is seldom needed.
+    from scipy.optimize import linear_sum_assignment
+
+    chosen = linear_sum_assignment(cost)[1]
+    moved = [cycle for cycle in _cycles(chosen) if len(cycle) > 1 and _convincing(cost, chosen, cycle)]
+    members = sorted(row for cycle in moved for row in cycle)
+    rest = [1 - cost[row, row] for row in range(len(cost)) if row not in set(members)]
+    if rest and len(rest) >= len(members) and np.median(rest) < 0.5:
+        return stay, []  # where most predictions are bad, some fit others by chance
+    return chosen, members
+
+
+def _pairs(members: list[int], chosen: Array) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    return [(row, row) for row in members], [(row, int(chosen[row])) for row in members]
+
+
+def _cycles(chosen: Array) -> Iterator[list[int]]:
+    seen: set[int] = set()
+    for start in range(len(chosen)):
+        cycle, row = [], start
+        while row not in seen:
+            seen.add(row)
+            cycle.append(row)
+            row = int(chosen[row])
+        if cycle:
+            yield cycle
+
+
+def _convincing(cost: Float64, chosen: Array, cycle: list[int]) -> bool:
+    """Every member fits its new sample well, and with at most half of the error that it has with its own."""
+    own = np.array([cost[row, row] for row in cycle])
+    new = np.array([cost[row, chosen[row]] for row in cycle])
+    if len(cycle) >= 8:
+        return clearly_better(1 - own, 1 - new, 0.1)
+    return bool((new <= 0.5).all() and (new <= 0.5 * own).all() and (own - new >= _CLEAR).all())
+
+
+def _in_order(
+    grids: Sequence[Array | None], truths: Sequence[Truth], matching: Mapping[str, int]
+) -> Iterator[Suspicion]:
+    """Names that say nothing: as many files as samples, which agree when both are put in order."""
+    if matching or len(grids) != len(truths) or len(grids) < 3:
+        return
+    order = np.array([agreement(truth.labels, grid) for truth, grid in zip(truths, grids, strict=True)])
+    other = np.array([agreement(truth.labels, grids[n - 1]) for n, truth in enumerate(truths)])
+    if not clearly_better(other, order):
+        return
+    yield Suspicion(
+        "stems",
+        "no file is named by its sample, but in their order the files fit the samples",
+        (
+            f"mean agreement (Cohen's kappa) of {len(grids)} files with the samples in order: {mean(order):.2f}, "
+            f"shifted by one: {mean(other):.2f}",
+        ),
+        f"Name every file by its sample, for example {truths[0].id}.png.",
+        matching={truth.id: n for n, truth in enumerate(truths)},
+    )

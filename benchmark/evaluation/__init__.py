@@ -1,0 +1,1 @@
+"""The evaluation engine: statistics of samples, scores and intervals from them, paired comparison."""

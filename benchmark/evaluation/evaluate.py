@@ -1,0 +1,177 @@
+"""The evaluation engine: a map of `measure` over (sample, prediction) pairs, then a merge of their statistics.
+
+The map runs in this process, in threads, or in processes. Threads start at once and share the predictions, but run side
+by side only where decoding and counting leave the interpreter's lock: a metric family says so with the class attribute
+`releases_gil = True`. If one of the families does not, processes are used.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import sys
+from collections.abc import Callable, Generator, Iterable, Sequence, Sized
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from itertools import islice
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+from ..io.interrupts import interrupts_held_back
+from ..registry import USER_MODULE, load_user_module
+from ..types import Dataset, Metric, Prediction, PredictionSource, Statistic, UserError, parts_of
+from .statistics import Statistics
+
+POOL_FROM = 100
+"""Fewer samples than this are measured quicker in this process than in a pool of processes that has to be started."""
+
+_MOST_THREADS = 16
+"""More threads wait for one another: decoding and counting hold the interpreter's lock for a small part of the time."""
+
+
+Pair = tuple[str, Prediction | PredictionSource]
+_Results = Generator[list[Statistic], None, None]
+
+
+def measure(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Statistic]:
+    """What every metric keeps of one sample and its prediction."""
+    sample_id, source = pair
+    sample = dataset.load(sample_id, parts_of(metrics))
+    if isinstance(source, Prediction):
+        return [metric.measure(sample, source, dataset.info) for metric in metrics]
+    try:
+        prediction = source.read(dataset)
+        return [metric.measure(sample, prediction, dataset.info) for metric in metrics]
+    except UserError as error:
+        file = str(source.paths[0])
+        raise error if file in str(error) else UserError(f"{file}: {error}") from None
+
+
+def evaluate(
+    dataset: Dataset,
+    metrics: Sequence[Metric],
+    pairs: Iterable[Pair],
+    *,
+    workers: int | None = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Statistics:
+    """Measure predictions against their samples.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    metrics : sequence of Metric
+    pairs : iterable of (sample id, Prediction or PredictionSource)
+        Taken one by one, so predictions may be made while others are measured.
+    workers : int, optional
+        0 or 1 measures one after the other, more in so many threads or, where a family needs it, processes. None
+        chooses by the number of cores, families and samples. The result is the same bit for bit.
+    progress : callable, optional
+        Called with the number of samples measured so far.
+
+    Raises
+    ------
+    UserError
+        For a prediction of the wrong shape or with impossible values, or a sample measured twice.
+    """
+    threads = all(getattr(metric, "releases_gil", False) for metric in metrics)
+    if workers is None:
+        workers = _chosen_workers(threads, len(pairs) if isinstance(pairs, Sized) else 0)
+    if workers <= 1:
+        results: _Results = (measure(dataset, metrics, pair) for pair in pairs)
+    elif threads:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluate")
+        results = _map(pool, lambda pair: pool.submit(measure, dataset, metrics, pair), pairs, 2 * workers)
+    else:
+        results = _map_in_processes(dataset, metrics, pairs, workers)
+    collected: list[Statistic] = []
+    with closing(results):
+        for done, statistics in enumerate(results, 1):
+            collected.extend(statistics)
+            if progress is not None:
+                progress(done)
+    return Statistics(collected)
+
+
+def _chosen_workers(threads: bool, samples: int) -> int:
+    """How many workers serve best; 0 for none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads:
+        return min(cores, _MOST_THREADS)
+    return cores if samples >= POOL_FROM else 0
+
+
+def _map(
+    pool: Executor,
+    submit: Callable[[Pair], Future[list[Statistic]]],
+    pairs: Iterable[Pair],
+    most: int,
+    stop: Callable[[], None] = lambda: None,
+) -> _Results:
+    """Results as they are done; no more than `most` are under way, so that memory does not grow with the split.
+
+    `stop` is called at an error or Ctrl-C, for what is under way and cannot be cancelled.
+    """
+    source = iter(pairs)
+    waiting: set[Future[list[Statistic]]] = set()
+    more = most
+    try:
+        while True:
+            waiting.update(map(submit, islice(source, more)))
+            if not waiting:
+                return
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            more = len(finished)
+            for future in finished:
+                yield future.result()
+    except BaseException:
+        stop()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> _Results:
+    # Spawned, not forked: torch's and OpenCV's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    module = sys.modules[type(dataset).__module__]
+    stopped = context.Event()
+    setup = (stopped, module.__name__, str(module.__file__), pickle.dumps((dataset, tuple(metrics))))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
+
+    def submit(pair: Pair) -> Future[list[Statistic]]:
+        with interrupts_held_back():
+            return pool.submit(_measure_here, pair)
+
+    try:
+        yield from _map(pool, submit, pairs, 4 * workers, stopped.set)
+    except BrokenProcessPool as error:
+        raise UserError("a worker process died, perhaps for lack of memory; try fewer with --workers") from error
+
+
+_state: dict[str, Any] = {}
+
+
+def _prepare(stopped: Event, module: str, file: str, payload: bytes) -> None:
+    """Set up a worker; a dataset from a user's own file can be unpickled only once that file is imported."""
+    if module.startswith(USER_MODULE):
+        load_user_module(module, Path(file))
+    dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside
+    _state.update(dataset=dataset, metrics=metrics, stopped=stopped)
+
+
+def _measure_here(pair: Pair) -> list[Statistic]:
+    # A few samples wait in the worker's own queue, where they cannot be cancelled: nobody needs them any more.
+    if _state["stopped"].is_set():
+        return []
+    return measure(_state["dataset"], _state["metrics"], pair)

@@ -1,0 +1,142 @@
+"""Bootstrap intervals of dataset-level scores from per-sample statistics.
+
+A percentile interval of a score holds the truth less often than it says: it ignores that the score is biased and its
+distribution skewed, and on few samples it is too narrow. So its ends are corrected for both (BCa), then stretched about
+the score to the width that the jackknife and Student's t ask for. docs/statistics.md has the measured coverage.
+
+References
+----------
+Efron, "Better bootstrap confidence intervals", JASA 82:171-185 (1987): bias and acceleration (BCa). Efron & Tibshirani,
+"An Introduction to the Bootstrap" (1993), chapters 11 (jackknife) and 14. Hesterberg, "What teachers should know about
+the bootstrap", The American Statistician 69:371-386 (2015): why small samples need the wider interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from ..types import DatasetInfo, Float64, Int64, Metric, Statistic
+
+RESAMPLES = 2000
+LEVEL = 0.95
+MIN_GROUPS = 5
+_CHUNK = 8_000_000
+_BLOCKS = 200
+
+Unit = Literal["groups", "samples"]
+
+
+def resampling_unit(groups: Sequence[str]) -> Unit:
+    """Whole groups (videos, cities, stacks) are drawn where there are at least 5 of them, single samples else."""
+    return "groups" if len(set(groups)) >= MIN_GROUPS else "samples"
+
+
+def units_of(groups: Sequence[str]) -> tuple[Int64, int]:
+    """The unit (group or sample) that every sample belongs to, (n,) int64 from 0, and the number of units."""
+    if resampling_unit(groups) == "groups":
+        units, member = np.unique(np.asarray(groups, str), return_inverse=True)
+        return member.astype(np.int64), len(units)
+    return np.arange(len(groups)), len(groups)
+
+
+def bootstrap_weights(groups: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Int64]:
+    """How often each sample is drawn, in chunks of (b, n) int64 that add up to `resamples` rows.
+
+    Parameters
+    ----------
+    groups : sequence of n str
+        The group of every sample.
+    """
+    random = np.random.default_rng(seed)
+    member, units = units_of(groups)
+    rows = max(1, _CHUNK // max(len(groups), 1))
+    for start in range(0, resamples, rows):
+        drawn = random.multinomial(units, np.full(units, 1 / units), size=min(rows, resamples - start))
+        yield drawn[:, member].astype(np.int64)
+
+
+def jackknife_weights(groups: Sequence[str]) -> Int64:
+    """Which samples are left when each unit, or block of units (at most 200), is left out in turn: (b, n) 0 or 1."""
+    member, units = units_of(groups)
+    blocks = min(units, _BLOCKS)
+    block = (np.arange(units) * blocks // max(units, 1))[member]
+    left: Int64 = (block[None, :] != np.arange(blocks)[:, None]).astype(np.int64)
+    return left
+
+
+def jackknife_error(without: Float64) -> tuple[float, int]:
+    """Standard error from the values with each unit left out, and its degrees of freedom; NaN and 0 below two."""
+    without = without[~np.isnan(without)]
+    if without.size < 2:
+        return float("nan"), 0
+    apart = without - without.mean()
+    return float(np.sqrt((without.size - 1) / without.size * np.sum(apart * apart))), without.size - 1
+
+
+def corrected_interval(
+    value: float, draws: Float64, without: Float64, limits: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """95 % interval of a score; NaN where it has no value or no draw.
+
+    Where the score lies outside of the middle 95 % of its draws, these are returned as they are: an interval that does
+    not hold its score is to be warned of.
+
+    Parameters
+    ----------
+    value : float
+        The score of all samples.
+    draws : (resamples,) float64
+        The score of every bootstrap sample, NaN where undefined.
+    without : (blocks,) float64
+        The score with each unit left out in turn.
+    limits : the least and the greatest possible value; the interval ends there.
+    """
+    from scipy.special import ndtr, ndtri, stdtrit
+
+    draws = draws[~np.isnan(draws)]
+    if not draws.size or np.isnan(value):
+        return float("nan"), float("nan")
+    error, freedom = jackknife_error(without)
+    tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    spread = float(draws.std())
+    # Of equal scores half are below; rounding does not make them unequal.
+    below = float((draws < value - 1e-9 * spread).mean() + (draws <= value + 1e-9 * spread).mean()) / 2
+    known = freedom >= 1 and np.isfinite(error) and spread > 0 and np.isfinite(spread)
+    if not known or not tails[0] <= below <= tails[1]:
+        # Draws that are nearly all below the score, or above it, miss what it is made of: nothing corrects that.
+        low, high = np.quantile(draws, tails)
+        return float(low), float(high)
+    normal = ndtri(tails)
+    bias = ndtri(below)
+    apart = np.nanmean(without) - without[~np.isnan(without)]
+    squares = float((apart * apart).sum())
+    skew = float((apart * apart * apart).sum()) / (6 * squares * np.sqrt(squares)) if squares > 0 else 0.0
+    levels = ndtr(bias + (bias + normal) / np.maximum(1 - skew * (bias + normal), 1e-3))
+    stretch = max(1.0, error / spread) * float(stdtrit(freedom, tails[1]) / normal[1])
+    # Rounded, so that the last bits of a special function, which differ between versions, change no stored interval.
+    low, high = value + round(stretch, 9) * (np.quantile(draws, np.round(levels, 9)) - value)
+    return max(float(low), limits[0]), min(float(high), limits[1])
+
+
+def score_intervals(
+    metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo
+) -> dict[str, tuple[float, float]]:
+    """95 % interval of every score of a family; NaN where fewer than two units can be drawn."""
+    groups = [s.group for s in statistics]
+    if len(groups) < 2:
+        return {score.name: (float("nan"), float("nan")) for score in metric.scores}
+    values = metric.compute(statistics, info)
+    draws = [metric.resample(statistics, info, weights) for weights in bootstrap_weights(groups)]
+    without = metric.resample(statistics, info, jackknife_weights(groups))
+    return {
+        score.name: corrected_interval(
+            values[score.name],
+            np.concatenate([draw[score.name] for draw in draws]),
+            without[score.name],
+            (score.low, score.high),
+        )
+        for score in metric.scores
+    }

@@ -1,0 +1,42 @@
+"""Scores as they are stored and printed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+
+class _Model(BaseModel):
+    # A later version may add keys; what this one does not know is kept, not refused.
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class Score(_Model):
+    """One score with its 95 % interval; null where undefined. `resampled` says what the bootstrap drew."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    higher_is_better: bool
+    n: int
+    resampled: Literal["groups", "samples"] | None = None
+
+
+def defined(value: float) -> float | None:
+    """A number for JSON: null where it is undefined."""
+    return None if math.isnan(value) else float(value)
+
+
+def plain(value: Any) -> Any:
+    """A value for JSON: NumPy scalars as Python ones, NaN as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,97 @@
+"""Scores, intervals and tables: pure functions of the stored statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..types import CategoryMetric, DatasetInfo, DetailedMetric, Metric
+from .intervals import resampling_unit, score_intervals
+from .scores import Score, defined
+from .statistics import Statistics
+
+Table = dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Every score of every family with its interval, the tables per class and per category, and blocks by family."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    per_class: Table = field(default_factory=dict)
+    per_category: Table = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Scored:
+    """Scores and tables of all families, in their order."""
+    result = Scored()
+    for metric in metrics:
+        mine = statistics.of(metric.name)
+        values = metric.compute(mine, info)
+        intervals = score_intervals(metric, mine, info)
+        unit = resampling_unit([s.group for s in mine]) if len(mine) > 1 else None
+        for what in metric.scores:
+            low, high = intervals[what.name]
+            result.scores[what.name] = Score(
+                value=defined(values[what.name]),
+                low=defined(low),
+                high=defined(high),
+                unit=what.unit,
+                higher_is_better=what.higher_is_better,
+                n=len(mine),
+                resampled=unit,
+            )
+        _add(result.per_class, metric.per_class(mine, info))
+        if isinstance(metric, CategoryMetric):
+            _add(result.per_category, metric.per_category(mine, info))
+        if isinstance(metric, DetailedMetric):
+            own = {what.name: result.scores[what.name] for what in metric.scores}
+            result.details[metric.name] = metric.details(
+                mine,
+                info,
+                {name: found.value for name, found in own.items()},
+                {name: (found.low, found.high) for name, found in own.items()},
+            )
+    return result
+
+
+def undefined_scores(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
+    """Scores of these families that are undefined."""
+    names = [what.name for metric in metrics for what in metric.scores]
+    return [name for name in names if name in scored.scores and scored.scores[name].value is None]
+
+
+def doubtful_intervals(scored: Scored) -> list[str]:
+    """Scores that lie outside of their own bootstrap interval."""
+    return [
+        name
+        for name, score in scored.scores.items()
+        if score.value is not None
+        and score.low is not None
+        and score.high is not None
+        and not score.low - 1e-12 <= score.value <= score.high + 1e-12
+    ]
+
+
+def score_warnings(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
+    """What the user should know of the scores: those of these families that are undefined, and doubtful intervals."""
+    found = []
+    for metric in metrics:
+        undefined = undefined_scores(scored, [metric])
+        if undefined:
+            many = "scores {} are" if len(undefined) > 1 else "score {} is"
+            found.append(f"{many.format(', '.join(undefined))} undefined on these samples")
+    doubtful = doubtful_intervals(scored)
+    if doubtful:
+        found.append(
+            f"the interval does not hold the value of {', '.join(doubtful)}: a resample of so few samples misses whole "
+            "classes, so these intervals cannot be trusted"
+        )
+    return found
+
+
+def _add(table: Table, rows: Mapping[str, Mapping[str, float]]) -> None:
+    for name, row in rows.items():
+        table.setdefault(name, {}).update({key: defined(value) for key, value in row.items()})

@@ -1,0 +1,210 @@
+"""Per-sample statistics of a run: an immutable set that merges by disjoint union and is kept as one Parquet table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..io.atomic import atomic_path
+from ..types import Array, Metric, Statistic, UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEYS = {"metric": "string", "sample": "string", "group": "string", "index": "int64"}
+
+
+class Statistics:
+    """Statistics keyed by (metric, sample id).
+
+    `merge` leaves both sides as they are; a sample measured twice is an error. Iteration, equality and storage are in
+    the order of the keys, so nothing depends on the order or the number of workers that measured.
+    """
+
+    def __init__(self, items: Iterable[Statistic] = ()) -> None:
+        self._items: dict[tuple[str, str], Statistic] = {}
+        for item in items:
+            key = (item.metric, item.sample_id)
+            if key in self._items:
+                raise UserError(f"sample '{item.sample_id}' was measured twice by {item.metric}")
+            self._items[key] = item
+
+    def merge(self, other: Statistics) -> Statistics:
+        """The union of two disjoint sets."""
+        return Statistics([*self._items.values(), *other._items.values()])
+
+    def of(self, metric: str) -> list[Statistic]:
+        """The statistics of one metric in the order of the sample ids."""
+        return [self._items[key] for key in sorted(self._items) if key[0] == metric]
+
+    def __iter__(self) -> Iterator[Statistic]:
+        return (self._items[key] for key in sorted(self._items))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Statistics) and self._comparable() == other._comparable()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _comparable(self) -> list[tuple[Any, ...]]:
+        return [(s.metric, s.sample_id, s.group, s.index, {k: v.tobytes() for k, v in s.columns.items()}) for s in self]
+
+    def sha256(self) -> str:
+        """Fingerprint of the content: every key, and every column bit for bit."""
+        digest = hashlib.sha256()
+        for item in self:
+            head = [item.metric, item.sample_id, item.group, item.index]
+            for name in sorted(item.columns):
+                column = item.columns[name]
+                digest.update(json.dumps([*head, name, str(column.dtype), len(column)]).encode())
+                digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def to_parquet(self, path: Path, metrics: Iterable[Metric]) -> None:
+        """Write one table: metric, sample, group, index, and the columns of every metric (null for the others).
+
+        A sample of which a metric keeps nothing has one row in which all columns are null.
+        """
+        import pyarrow.parquet as pq
+
+        table = self._table(metrics)
+        with atomic_path(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def _table(self, metrics: Iterable[Metric]) -> pa.Table:
+        import pyarrow as pa
+
+        schema = _schema(metrics)
+        items = list(self)
+        found = [len(next(iter(item.columns.values()))) for item in items]
+        rows = [max(n, 1) for n in found]
+        columns: dict[str, pa.Array] = {
+            "metric": _repeated([item.metric for item in items], rows),
+            "sample": _repeated([item.sample_id for item in items], rows),
+            "group": _repeated([item.group for item in items], rows),
+            "index": _numbers(np.repeat(np.array([item.index for item in items], np.int64), rows)),
+        }
+        for name, kind in schema.items():
+            values = [
+                item.columns[name] if n and name in item.columns else np.zeros(max(n, 1), kind)
+                for item, n in zip(items, found, strict=True)
+            ]
+            held = [n > 0 and name in item.columns for item, n in zip(items, found, strict=True)]
+            present = np.repeat(np.array(held, bool), rows)
+            columns[name] = _numbers(np.concatenate([*values, np.zeros(0, kind)]), present)
+        return pa.Table.from_arrays(list(columns.values()), names=list(columns))
+
+    @classmethod
+    def from_parquet(cls, path: Path, metrics: Mapping[str, Metric]) -> Statistics:
+        """Read what `to_parquet` wrote; every metric in it must be one of `metrics`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path}: cannot be read as a table of statistics ({error})") from error
+        for name, kind in _KEYS.items():
+            if _column(path, table, name, kind).null_count:
+                raise UserError(f"{path}: column '{name}' has empty cells")
+        return cls(_rows(path, table, metrics))
+
+
+def _repeated(values: list[str], times: list[int]) -> pa.Array:
+    """An Arrow column of strings, each repeated."""
+    import pyarrow as pa
+
+    encoded = [value.encode() for value in values]
+    lengths = np.repeat(np.array([len(text) for text in encoded], np.int64), times)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    content = b"".join(text * n for text, n in zip(encoded, times, strict=True))
+    return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(content))
+
+
+def _numbers(values: Array, present: Array | None = None) -> pa.Array:
+    """An Arrow column over a NumPy array; built from buffers, as `pyarrow.array` would import pandas first."""
+    import pyarrow as pa
+
+    valid = None if present is None else pa.py_buffer(np.packbits(present, bitorder="little").tobytes())
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))]
+    )
+
+
+def _schema(metrics: Iterable[Metric]) -> dict[str, Literal["int64", "float64"]]:
+    """Columns of all metrics; a name stands for one type."""
+    schema: dict[str, Literal["int64", "float64"]] = {}
+    for metric in metrics:
+        for name, kind in metric.columns.items():
+            if schema.setdefault(name, kind) != kind or name in _KEYS:
+                raise ValueError(f"column '{name}' of metric {metric.name} clashes with another of that name")
+    return schema
+
+
+def _column(path: Path, table: pa.Table, name: str, kind: str) -> pa.ChunkedArray:
+    """A column that is there and of its declared type."""
+    if name not in table.column_names:
+        raise UserError(f"{path}: is no table of statistics: it has no column '{name}'")
+    column = table.column(name)
+    if str(column.type) != {"float64": "double"}.get(kind, kind):
+        raise UserError(f"{path}: column '{name}' holds {column.type}; expected {kind}")
+    return column
+
+
+def _values(column: pa.ChunkedArray) -> Array:
+    """Numbers of a column without empty cells, read from its buffers: `to_numpy` would import pandas first."""
+    found = [np.zeros(0, column.type.to_pandas_dtype())]
+    for chunk in column.chunks:
+        whole = np.frombuffer(chunk.buffers()[1], found[0].dtype) if len(chunk) else found[0]
+        found.append(whole[chunk.offset : chunk.offset + len(chunk)])
+    return np.concatenate(found)
+
+
+def _texts(column: pa.ChunkedArray) -> Array:
+    """Strings of a column, (n,) of objects; equal ones are one object."""
+    encoded = column.combine_chunks().dictionary_encode()
+    chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+    return np.concatenate([_objects(chunk.dictionary.to_pylist())[_indices(chunk)] for chunk in chunks])
+
+
+def _objects(texts: list[str]) -> Array:
+    found = np.empty(len(texts), object)
+    found[:] = texts
+    return found
+
+
+def _indices(chunk: pa.DictionaryArray) -> Array:
+    whole = np.frombuffer(chunk.indices.buffers()[1], np.int32)
+    return whole[chunk.indices.offset : chunk.indices.offset + len(chunk)]
+
+
+def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterator[Statistic]:
+    if not len(table):
+        return
+    keys = [_texts(table.column(name)) for name in ("metric", "sample", "group")]
+    keys.append(_values(table.column("index")))
+    changed = (keys[0][1:] != keys[0][:-1]) | (keys[1][1:] != keys[1][:-1])
+    starts = [0, *(np.flatnonzero(changed) + 1).tolist(), len(table)]
+    columns: dict[str, dict[str, Any]] = {}
+    for start, stop in pairwise(starts):
+        name = str(keys[0][start])
+        if name not in metrics:
+            raise UserError(f"{path}: holds statistics of the metric '{name}', which this version does not know")
+        if name not in columns:
+            columns[name] = {c: _column(path, table, c, kind) for c, kind in metrics[name].columns.items()}
+        parts = {c: column.slice(start, stop - start) for c, column in columns[name].items()}
+        if stop - start == 1 and all(part.null_count for part in parts.values()):
+            parts = {c: part.slice(0, 0) for c, part in parts.items()}
+        empty = [c for c, part in parts.items() if part.null_count]
+        if empty:
+            raise UserError(f"{path}: column '{empty[0]}' is empty where {name} of '{keys[1][start]}' needs it")
+        values = {c: _values(part) for c, part in parts.items()}
+        yield Statistic(name, str(keys[1][start]), str(keys[2][start]), int(keys[3][start]), values)

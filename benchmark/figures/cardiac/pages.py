@@ -1,0 +1,137 @@
+"""Files of plots: the curves and loops of single hearts, and pages with those of many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...cardiac.beats import Heartbeat
+from ...text import counted, file_stems, shown
+from ..style import write_figure
+from .agreement import SMALL, say
+from .curves import LEGEND, area_curve, curves, shade
+from .loops import draw_loop, volume_loop, whole_rounds
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Side = tuple[Heartbeat, Heartbeat | None]
+"""A heart and its truth, where it is known."""
+
+PAGE = (6, 4)
+"""Rows and columns of plots on one page."""
+MOST_PAGES = 4
+SHORT = 3
+"""Sequences of fewer frames hold no beat and no rate of change."""
+
+
+def write_cardiac_plots(
+    folder: Path,
+    heartbeats: Sequence[Heartbeat],
+    truths: Sequence[Heartbeat | None] | None = None,
+    *,
+    each: bool = True,
+) -> list[Path]:
+    """Write the area curve and volume loop of every sequence, and pages of both where there are several.
+
+    Pages are at most `MOST_PAGES` of each kind, and leave sequences of less than `SHORT` frames out; the last one says
+    how many are not shown.
+
+    Parameters
+    ----------
+    folder : Path
+    heartbeats, truths : sequences of Heartbeat
+        Truths in the same order, None where there is none.
+    each : bool
+        False writes the pages alone (`area-curves-1`, `volume-loops-1`), which is quicker.
+
+    Returns
+    -------
+    list of Path
+        Each plot as SVG and PNG. Names of sequences are made safe for files; equal input gives equal files.
+    """
+    sides: list[Side] = list(zip(heartbeats, truths if truths is not None else [None] * len(heartbeats), strict=True))
+    written = _write_pages(folder, sides) if len(sides) > 1 or not each else []
+    if not each:
+        return written
+    for stem, (heartbeat, truth) in zip(file_stems([h.track.name for h in heartbeats]), sides, strict=True):
+        written += write_figure(folder / f"area-{stem}", lambda h=heartbeat, t=truth: area_curve(h, t))  # type: ignore[misc]
+        written += write_figure(folder / f"loop-{stem}", lambda h=heartbeat, t=truth: volume_loop(h, t))  # type: ignore[misc]
+    return written
+
+
+def _write_pages(folder: Path, sides: Sequence[Side]) -> list[Path]:
+    per_page = PAGE[0] * PAGE[1]
+    long = [side for side in sides if len(side[0].track.frames) >= SHORT] or list(sides)
+    shown_here = long[: MOST_PAGES * per_page]
+    pages = [shown_here[start : start + per_page] for start in range(0, len(shown_here), per_page)]
+    missing = len(sides) - len(shown_here)
+    written = []
+    for number, page in enumerate(pages, 1):
+        note = f"{counted(missing, 'sequence')} not shown" if missing and number == len(pages) else ""
+        written += write_figure(folder / f"area-curves-{number}", lambda p=page, n=note: small_multiples(p, n))  # type: ignore[misc]
+        written += write_figure(folder / f"volume-loops-{number}", lambda p=page, n=note: volume_loops(p, n))  # type: ignore[misc]
+    return written
+
+
+def small_multiples(sides: Sequence[Side], note: str = "") -> Figure:
+    """The area curves of several sequences on one page, each on its own scale of area; `note` stands at the bottom."""
+
+    def draw(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None) -> tuple[str, list[Artist]]:
+        shades = shade(axes, heartbeat, "mask flagged")
+        drawn = curves(axes, heartbeat, truth, size=4.5) + shades
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.locator_params(axis="y", nbins=4)
+        rate = heartbeat.heart_rate_bpm
+        return "no heart rate" if rate is None else f"{rate:.0f} beats/min", drawn
+
+    return _page(sides, draw, 1.75, ("time (s)", "area of the ventricle (µm²)"), note)
+
+
+def volume_loops(sides: Sequence[Side], note: str = "") -> Figure:
+    """The volume loops of several sequences on one page, each on its own scale; see `volume_loop`."""
+
+    def draw(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None) -> tuple[str, list[Artist]]:
+        drawn = draw_loop(axes, heartbeat, truth, 0.6)
+        axes.locator_params(nbins=5)
+        if not axes.dataLim.width:
+            say(axes, "no three frames in a row\nwith a heart in them")
+        return counted(len(whole_rounds(heartbeat)), "whole beat"), drawn
+
+    return _page(sides, draw, 2.4, ("volume of the ventricle (nl)", "change of volume (nl per s)"), note)
+
+
+def _page(
+    sides: Sequence[Side],
+    draw: Callable[[Axes, Heartbeat, Heartbeat | None], tuple[str, list[Artist]]],
+    high: float,
+    labels: tuple[str, str],
+    note: str,
+) -> Figure:
+    """Small plots in rows, one legend for all. `draw` fills one and says what stands behind its name; inches."""
+    from matplotlib.figure import Figure
+
+    columns = min(PAGE[1], max(2, len(sides)))
+    lines = math.ceil(len(sides) / columns)
+    width, height = 0.35 + 3.1 * columns, 0.9 + high * lines
+    figure = Figure(figsize=(width, height))
+    apart = 0.27, 0.735 / high
+    figure.subplots_adjust(0.95 / width, 0.65 / height, 1 - 0.15 / width, 1 - 0.65 / height, *apart)
+    handles: dict[Any, Artist] = {}
+    for place, (heartbeat, truth) in enumerate(sides):
+        axes = figure.add_subplot(lines, columns, place + 1)
+        said, drawn = draw(axes, heartbeat, truth)
+        handles |= {handle.get_label(): handle for handle in drawn}
+        name = f"{shown(heartbeat.track.name, 24)}: {said}"
+        axes.set_title(name, loc="left", fontsize=SMALL, parse_math=False)
+        axes.tick_params(labelsize=8)
+    figure.supxlabel(labels[0], fontsize=10, y=0.12 / height, va="bottom")
+    figure.supylabel(labels[1], fontsize=10, x=0.12 / width, ha="left")
+    if note:
+        figure.text(1 - 0.15 / width, 0.12 / height, note, ha="right", va="bottom", fontsize=SMALL)
+    figure.legend(handles=list(handles.values()), loc="upper left", ncols=3 * columns // 2, **LEGEND)
+    return figure

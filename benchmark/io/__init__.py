@@ -1,0 +1,1 @@
+"""Bytes, not meaning: files, locks, YAML, HTTP, interrupts, messages, fingerprints."""

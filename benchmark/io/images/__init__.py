@@ -1,0 +1,1 @@
+"""Reading and writing label maps, pictures, videos and masks."""

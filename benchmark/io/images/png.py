@@ -1,0 +1,108 @@
+"""Decoding PNG files to their stored values, in compiled code that lets other threads run meanwhile."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from ...types import Array
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_GREY, _PALETTE = 0, 3
+_DEPTHS = {_GREY: (1, 2, 4, 8, 16), 2: (8, 16), _PALETTE: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+"""Bits a channel that exist for each colour type."""
+
+_ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""First row, first column, and steps of both, of the passes of an interlaced image."""
+
+
+def decode_png(data: bytes, check_size: Callable[[int], None]) -> Array:
+    """Decode a PNG file to the values it stores.
+
+    Palette images give their indices, whatever their palette and transparency say; grey images of 2 and 4 bits give
+    0 to 3 and 0 to 15, unscaled.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    check_size : callable
+        Called with the number of pixels before anything is decoded; raises if they are too many.
+
+    Returns
+    -------
+    (H, W) or (H, W, C) array
+        uint8, uint16 where the file holds 16 bits a channel, bool for a grey image of 1 bit.
+
+    Raises
+    ------
+    ValueError
+        For a file that is cut off or whose checksums are wrong; the decoder raises its own kinds for wrong pixels.
+    """
+    chunks = _chunks(data)
+    kind, header = next(chunks)
+    if kind != b"IHDR" or len(header) != 13:
+        raise ValueError("its first chunk is no PNG header")
+    check_size(int.from_bytes(header[:4]) * int.from_bytes(header[4:8]))
+    depth, color = header[8], header[9]
+    if depth not in _DEPTHS.get(color, ()):
+        raise ValueError(f"colour type {color} with {depth} bits does not exist")
+    pixels = b"".join([body for kind, body in chunks if kind == b"IDAT"])
+    if depth >= 8:
+        # A palette image declared as grey: libpng would replace the indices by colours.
+        plain = _file(header, _GREY if color == _PALETTE else color, b"", pixels)
+        return np.asarray(imagecodecs.png_decode(plain))
+    _check_whole(header, pixels)
+    # A grey image declared as one with a palette: every decoder would scale its values to 0..255.
+    with Image.open(io.BytesIO(_file(header, _PALETTE, bytes(3 << depth), pixels))) as image:
+        values = np.asarray(image)
+    return values.astype(np.bool_) if color == _GREY and depth == 1 else values
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of every chunk up to the end mark, each checked."""
+    position = len(SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            raise ValueError("it ends before its end mark")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        stop = position + 8 + length
+        if stop + 4 > len(data):
+            raise ValueError(f"it ends within its chunk {kind!r}")
+        if zlib.crc32(memoryview(data)[position + 4 : stop]) != int.from_bytes(data[stop : stop + 4]):
+            raise ValueError(f"the checksum of its chunk {kind!r} is wrong")
+        yield kind, data[position + 8 : stop]
+        position = stop + 4
+
+
+def _check_whole(header: bytes, pixels: bytes) -> None:
+    """Refuse a stream of the wrong length: Pillow takes one that ends with a row, and leaves the rest black."""
+    width, height, depth, interlaced = *struct.unpack(">II", header[:8]), header[8], header[12]
+    steps = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    needed = 0
+    for y, x, dy, dx in steps:
+        rows, columns = max(0, -(-(height - y) // dy)), max(0, -(-(width - x) // dx))
+        needed += rows * (1 + -(-columns * depth // 8)) if columns else 0
+    stream = zlib.decompressobj()
+    found = len(stream.decompress(pixels, needed + 1))
+    if found != needed or not stream.eof:
+        raise ValueError(f"its stream of pixels holds {found} bytes, or is cut off; {needed} are needed")
+
+
+def _file(header: bytes, color: int, palette: bytes, pixels: bytes) -> bytes:
+    """A PNG file of nothing but a header with this colour type, a palette if there is one, and pixels."""
+    chunks = [(b"IHDR", header[:9] + bytes([color]) + header[10:]), (b"IDAT", pixels), (b"IEND", b"")]
+    if palette:
+        chunks.insert(1, (b"PLTE", palette))
+    parts = [SIGNATURE]
+    for kind, body in chunks:
+        parts += [struct.pack(">I4s", len(body), kind), body, struct.pack(">I", zlib.crc32(body, zlib.crc32(kind)))]
+    return b"".join(parts)

@@ -1,0 +1,78 @@
+"""Talking to the person at the terminal: always on stderr, so that stdout is free for results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Reporter:
+    """Messages, warnings and progress bars; silent but for warnings when `quiet`.
+
+    Everything said also goes to `log`, a run's log file, once there is one.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.log: Path | None = None
+        self.warnings: list[str] = []
+        self._console: Console | None = None
+
+    @property
+    def console(self) -> Console:
+        """The console on stderr."""
+        if self._console is None:
+            from rich.console import Console
+
+            self._console = Console(stderr=True, highlight=False, emoji=False)
+        return self._console
+
+    def say(self, text: str) -> None:
+        """Say what is going on."""
+        self.write_log(text)
+        if not self.quiet:
+            self.console.print(printable(text), markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Say what the user should know before trusting the result; kept for the record."""
+        self.write_log(f"warning: {text}")
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.console.print(f"warning: {printable(text)}", style="yellow", markup=False, soft_wrap=True)
+
+    def write_log(self, text: str) -> None:
+        """Add a line to the run's log file."""
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int, str], None]]:
+        """A progress bar; call what is yielded with (done, total, text)."""
+        if self.quiet or not self.console.is_terminal:
+            self.say(f"{what} …")
+            yield lambda *_: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console) as bar:
+            task = bar.add_task(what, total=None, note="")
+
+            def update(done: int, total: int, note: str = "") -> None:
+                bar.update(task, completed=done, total=total, note=note)
+
+            yield update

@@ -1,0 +1,1 @@
+"""The base of classical methods and the search for their settings."""

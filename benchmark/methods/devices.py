@@ -1,0 +1,65 @@
+"""The device that a method computes on, and what to do when its memory runs out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..types import UserError
+
+
+def resolve_device(name: str, learned: bool) -> str:
+    """Resolve `auto`, and refuse a device that is not there; a classical method runs on the CPU."""
+    kind = name.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda", "mps"):
+        raise UserError(f"--device {name} is not known. Available: auto, cpu, cuda, mps.")
+    if kind == "cpu" or not learned:
+        return "cpu"
+    import torch
+
+    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind == "auto":
+        name = next((device for device, available in count.items() if available), "cpu")
+    if processes() > 1 and name == "cuda":
+        return f"cuda:{_from_launcher('LOCAL_RANK', 0)}"
+    if kind == "auto":
+        return name
+    number = name.partition(":")[2] or "0"
+    if not number.isdigit() or int(number) >= count[kind]:
+        raise UserError(f"--device {name}: PyTorch finds {count[kind]} such devices here. Use --device cpu or auto.")
+    return name
+
+
+def processes() -> int:
+    """How many processes `accelerate launch` (or torchrun) has started for one run; 1 otherwise."""
+    return _from_launcher("WORLD_SIZE", 1)
+
+
+def process_rank() -> int:
+    """Which of the `processes` this is. The first (0) writes the run; the others help it train."""
+    return _from_launcher("RANK", 0)
+
+
+def _from_launcher(name: str, default: int) -> int:
+    value = os.environ.get(name, "")
+    return int(value) if value.isdigit() else default
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch means to say that memory ran out; on the CPU it has no class for that."""
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text
+
+
+@contextmanager
+def memory_errors_named() -> Iterator[None]:
+    """Say what to lower when memory runs out; PyTorch reports it as a RuntimeError, on the CPU without a class."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or out_of_memory(error):
+            raise UserError(
+                "memory ran out. Lower batch_size, or crop, size or base_channels, with --set key=value."
+            ) from error
+        raise

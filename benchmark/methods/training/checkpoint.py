@@ -1,0 +1,109 @@
+"""The state of a training run as one file of tensors and JSON, replaced whole: a kill leaves the old or the new one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ...errors import UserError
+from ...io.atomic import atomic_path
+
+FILE = "checkpoint.safetensors"
+FORMAT = 1
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training goes on from after `epoch` whole epochs.
+
+    identity: what must be equal to go on (configuration, seed, data). tensors: groups of named tensors (model,
+    optimizer, ema, best). numbers: plain JSON values beside them.
+    """
+
+    identity: Mapping[str, Any]
+    epoch: int
+    tensors: Mapping[str, Tensors]
+    numbers: Mapping[str, Any]
+
+
+def save_tensors(path: Path, tensors: Tensors, document: Mapping[str, Any]) -> None:
+    """Write named tensors and a JSON document as one safetensors file that is never seen half written."""
+    flat = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    try:
+        with atomic_path(path) as part:
+            save_file(flat, part, metadata={"segbench": json.dumps(document, sort_keys=True)})
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{path}: cannot be written ({error}). Free some space, then go on with --resume: what was there is whole."
+        ) from error
+
+
+def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
+    """Read what `save_tensors` wrote; a file that is not whole is a UserError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            document = json.loads((file.metadata() or {})["segbench"])
+            return {name: file.get_tensor(name) for name in file.keys()}, document  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"'{path}' is no file of this program's ({reason}). Delete it to start again.") from None
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Replace the folder's checkpoint."""
+    flat = {f"{group}/{name}": t for group, tensors in checkpoint.tensors.items() for name, t in tensors.items()}
+    document = {
+        "format": FORMAT,
+        "identity": checkpoint.identity,
+        "epoch": checkpoint.epoch,
+        "groups": sorted(checkpoint.tensors),
+        "numbers": checkpoint.numbers,
+    }
+    save_tensors(folder / FILE, flat, document)
+
+
+def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+    """The folder's checkpoint, None where there is none; UserError when it was made with another identity."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    flat, document = load_tensors(path)
+    if document.get("format") != FORMAT:
+        raise UserError(f"'{path}' has format {document.get('format')}, expected {FORMAT}. Delete it to start again.")
+    _check_identity(path, document["identity"], json.loads(json.dumps(identity)))
+    tensors: dict[str, Tensors] = {group: {} for group in document["groups"]}
+    for key, tensor in flat.items():
+        group, name = key.split("/", 1)
+        tensors[group][name] = tensor
+    return Checkpoint(identity, document["epoch"], tensors, document["numbers"])
+
+
+def discard_checkpoint(folder: Path) -> None:
+    """Remove what an earlier run left, so that a later resume cannot pick up its state."""
+    for path in folder.glob(FILE + "*"):
+        path.unlink()
+
+
+def _check_identity(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    differences = [
+        f"{key} is {wanted.get(key)!r} now and was {found.get(key)!r}"
+        for key in sorted(set(found) | set(wanted))
+        if found.get(key) != wanted.get(key)
+    ]
+    if differences:
+        raise UserError(
+            f"cannot resume from '{path}': "
+            + "; ".join(differences)
+            + ". Give the same settings, or run without --resume."
+        )

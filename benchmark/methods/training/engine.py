@@ -1,0 +1,389 @@
+"""One training loop for every learned method: plain PyTorch, resumable to the bit at epoch borders.
+
+It runs alone, or in each of the processes that `accelerate launch` has started: then each computes its part of every
+batch, and all of them hold the same weights after every step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...errors import UserError
+from ...types import FitContext, Samples
+from ..devices import out_of_memory
+from .augmentation import DRAWS, ViewKey, augment
+from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint, save_checkpoint
+from .config import TrainingConfig
+from .loading import PairLoader, loader
+from .losses import Loss, make_loss
+from .precision import Compute, Stepper, deterministic
+from .schedule import Pace, learning_rate_factor
+
+Validate = Callable[[nn.Module], float]
+"""Scores a model on the validation samples; higher is better."""
+
+_REPORT_SECONDS = 0.5
+_NUMBERS = ("step", "score", "best_epoch", "seconds", "cut")
+"""What of the state a checkpoint keeps beside tensors and epoch."""
+
+
+@dataclass
+class State:
+    """All that changes while training. `score` is the best validation score so far (None: not validated),
+    of `best_epoch`."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: Tensors
+    best: Tensors = field(default_factory=dict)
+    score: float | None = None
+    best_epoch: int = 0
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    cut: bool = False
+
+
+def train(
+    model: nn.Module,
+    outputs: int,
+    samples: Samples,
+    config: TrainingConfig,
+    context: FitContext,
+    compute: Compute,
+    validate: Validate | None = None,
+) -> nn.Module:
+    """Fit a model that maps (B, C, H, W) images in 0..1 to (B, outputs, H, W) logits.
+
+    A model with a method `training_loss(images, targets, loss)` is trained by what that returns, others by
+    `loss(model(images), targets)`. Every epoch's samples and dropout follow from (seed, epoch) alone, and each view of
+    a sample from (seed, epoch, sample), so a run resumed from a checkpoint ends on the CPU with the weights of one that
+    was never stopped (as long as no time limit shaped its schedule).
+
+    Parameters
+    ----------
+    model : on the CPU, its initial weights already drawn.
+    outputs : channels of its logits: 1 for a binary task, else the number of classes.
+    samples : training samples with image and labels.
+    config, context, compute : see their types.
+    validate : needed for `select: best` and for `patience`.
+
+    Returns
+    -------
+    The same model on the device of `compute`, holding the selected weights (averaged ones when `ema` is on), in
+    evaluation mode.
+
+    Raises
+    ------
+    UserError : nothing to learn from, a loss that does not fit the task, a checkpoint of another configuration, a loss
+        that is not finite, or a batch that does not fit into memory: the message names the size that does.
+    KeyboardInterrupt : `context.stop()` said so; the checkpoint of the last whole epoch stays.
+    """
+    if len(samples) == 0:
+        raise UserError(f"the training split of '{context.dataset.name}' is empty, so there is nothing to learn from")
+    if config.selects and validate is None:
+        context.warn("select=best needs validation samples and there are none: the last weights are kept")
+    loss = make_loss(config, outputs)
+    state = _initial_state(compute.place(model), config)
+    identity = _identity(samples, config, context)
+    stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm)
+    if context.resume:
+        _restore(state, load_checkpoint(context.folder, identity), context)
+    elif stepper.rank == 0:
+        discard_checkpoint(context.folder)
+    stepper.wait()
+    with (
+        deterministic(config.deterministic),
+        loader(samples, config, context.dataset, context.workers, context.warn) as pairs,
+    ):
+        loop = _Loop(state, pairs, config, context, stepper, loss, identity)
+        loop.run(validate if config.selects else None)
+    if state.cut:
+        context.warn(_cut_message(state, config, len(samples)))
+    _load(state.model, state.best or state.ema)
+    return state.model.eval()
+
+
+class _Step(nn.Module):
+    """Forward pass and loss as one module, which is what several processes share."""
+
+    def __init__(self, model: nn.Module, loss: Loss, compute: Compute, compiled: bool) -> None:
+        super().__init__()
+        self.model, self.loss, self.compute = model, loss, compute
+        own = getattr(model, "training_loss", None)
+        self.own: Callable[..., torch.Tensor] | None = own
+        self.call: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if compiled else model
+
+    def forward(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        with self.compute.autocast():
+            if self.own is not None:
+                return self.own(images, targets, self._of_logits)
+            logits = self.call(images)
+        return self._of_logits(logits, targets)
+
+    def _of_logits(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        # In full precision also where a model asks for it within its own forward pass.
+        with torch.autocast(self.compute.device.type, enabled=False):
+            return self.loss(logits.float(), targets)
+
+
+def iterations_per_epoch(config: TrainingConfig, count: int) -> int:
+    """As configured, or one pass over `count` samples."""
+    return config.iterations_per_epoch or -(-count // config.batch_size)
+
+
+class _Loop:
+    """The loop itself: epochs of steps, each epoch ending in a checkpoint."""
+
+    def __init__(
+        self,
+        state: State,
+        pairs: PairLoader,
+        config: TrainingConfig,
+        context: FitContext,
+        stepper: Stepper,
+        loss: Loss,
+        identity: dict[str, Any],
+    ) -> None:
+        self.state, self.pairs, self.config, self.context = state, pairs, config, context
+        self.stepper, self.compute, self.identity = stepper, stepper.compute, identity
+        self.forward = stepper.prepare(_Step(state.model, loss, self.compute, config.compile))
+        self.per_epoch = iterations_per_epoch(config, len(pairs))
+        self.pace = Pace(config.epochs * self.per_epoch, config.time_limit_minutes, state.seconds, state.cut)
+        self.reported = 0.0
+        if config.batch_size % stepper.count:
+            raise UserError(
+                f"batch_size={config.batch_size} cannot be shared by {stepper.count} processes: "
+                "set a multiple of their number."
+            )
+
+    def run(self, validate: Validate | None) -> None:
+        state, config = self.state, self.config
+        while state.epoch < config.epochs and not self._over() and not self._stale():
+            seed = epoch_seed(self.context.seed, state.epoch)
+            with torch.random.fork_rng(devices=_cuda_devices(self.compute.device)):
+                torch.manual_seed(seed + self.stepper.rank)
+                loss = self._epoch(seed)
+            state.epoch += 1
+            note = f"epoch {state.epoch}/{config.epochs}: loss {loss:.4f}"
+            if validate is not None:
+                note += f", validation score {self._select(validate):.4f}"
+            self.context.log(note)
+            state.seconds, state.cut = self.pace.elapsed(), self.pace.cut
+            if self.stepper.rank == 0:
+                save_checkpoint(self.context.folder, _checkpoint(state, self.identity))
+        self.stepper.wait()
+
+    def _over(self) -> bool:
+        return self.stepper.agree(self.pace.fraction(self.state.step)) >= 1
+
+    def _stale(self) -> bool:
+        """Whether the last `patience` epochs brought no better score."""
+        patience, state = self.config.patience, self.state
+        if patience is None or state.score is None or state.epoch - state.best_epoch < patience:
+            return False
+        self.context.log(f"no better validation score since epoch {state.best_epoch}: training ends")
+        return True
+
+    def _epoch(self, seed: int) -> float:
+        """One epoch (less when the time is up); the mean loss."""
+        self.state.model.train()
+        total, steps = torch.zeros((), device=self.compute.device), 0
+        plan = _draw(len(self.pairs), self.config.batch_size, self.per_epoch, seed)
+        plan = [keys[self.stepper.rank :: self.stepper.count] for keys in plan]
+        batches = self.pairs.batches([[key.sample for key in keys] for keys in plan])
+        for keys, pairs in zip(plan, batches, strict=True):
+            if self.stepper.agree(float(self.context.stop())):
+                raise KeyboardInterrupt
+            fraction = self.stepper.agree(self.pace.fraction(self.state.step))
+            if fraction >= 1:
+                break
+            images = [torch.from_numpy(pair.image).to(self.compute.device).permute(2, 0, 1) for pair in pairs]
+            targets = [torch.from_numpy(pair.target).to(self.compute.device) for pair in pairs]
+            _check_sizes(targets, self.config)
+            loss = self._step(*augment(images, targets, self.config, keys), fraction)
+            total, steps = total + loss, steps + 1
+            self._report(loss)
+        return _finite(total, self.state.step) / max(steps, 1)
+
+    def _step(self, images: torch.Tensor, targets: torch.Tensor, fraction: float) -> torch.Tensor:
+        state, config = self.state, self.config
+        factor = learning_rate_factor(config.schedule, config.warmup, fraction)
+        for group in state.optimizer.param_groups:
+            group["lr"] = config.learning_rate * factor
+        state.optimizer.zero_grad(set_to_none=True)
+        loss = None
+        try:
+            loss = self.forward(self.compute.images(images), targets)
+            self.stepper.step(loss)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+        if loss is None:
+            # Outside of the handler, which would hold on to the failed pass's memory.
+            raise UserError(self._smaller_batch(images, targets))
+        state.step += 1
+        if state.ema:
+            _average(state.ema, state.model, config.ema, state.step)
+        detached: torch.Tensor = loss.detach()
+        return detached
+
+    def _smaller_batch(self, images: torch.Tensor, targets: torch.Tensor) -> str:
+        """What to set when a batch does not fit into memory: half of it is tried, and half of that."""
+        size = len(images)
+        if self.stepper.count > 1:
+            # A part of the processes cannot try: the others would wait for it.
+            return f"memory ran out: batch_size={self.config.batch_size} does not fit. Set a smaller one with --set."
+        while size > 1:
+            size //= 2
+            self.state.optimizer.zero_grad(set_to_none=True)
+            if self.compute.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                self.forward(self.compute.images(images[:size]), targets[:size]).backward()
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                continue
+            return f"memory ran out: batch_size={self.config.batch_size} does not fit. Use --set batch_size={size}."
+        height, width = images.shape[-2:]
+        return f"memory ran out: not even one image of {height} x {width} fits. Lower crop or size with --set."
+
+    def _report(self, loss: torch.Tensor) -> None:
+        now = time.monotonic()
+        if now - self.reported < _REPORT_SECONDS and self.state.step < self.pace.steps:
+            return
+        self.reported = now
+        self.context.progress(self.state.step, self.pace.steps, f"loss {_finite(loss, self.state.step):.4f}")
+
+    def _select(self, validate: Validate) -> float:
+        """Validate the weights that would be kept, and keep them when they are the best so far."""
+        state = self.state
+        current = _weights(state.model)
+        _load(state.model, state.ema)
+        score = self.stepper.agree(validate(state.model.eval()))
+        # An undefined score (NaN) is not greater than anything, so it is never the best.
+        if score > (-math.inf if state.score is None else state.score):
+            state.score, state.best, state.best_epoch = score, _weights(state.model), state.epoch
+        _load(state.model, current)
+        return score
+
+
+def _finite(loss: torch.Tensor, step: int) -> float:
+    value = float(loss)
+    if not math.isfinite(value):
+        advice = "Lower learning_rate, or set precision=fp32."
+        raise UserError(f"training diverged: the loss is {value} at iteration {step}. {advice}")
+    return value
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """A 63-bit seed that follows from the run's seed and the epoch alone."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _draw(count: int, batch_size: int, batches: int, seed: int) -> list[list[ViewKey]]:
+    """The views of each batch: whole permutations of the samples one after the other, so that all come equally often.
+
+    Which views come, and in which order, does not depend on the size of the batches that they are cut into.
+    """
+    generator = np.random.default_rng(seed)
+    showings = range(-(-batch_size * batches // count))
+    views = [ViewKey(seed, int(sample), showing) for showing in showings for sample in generator.permutation(count)]
+    return [views[start * batch_size : (start + 1) * batch_size] for start in range(batches)]
+
+
+def _check_sizes(targets: Sequence[torch.Tensor], config: TrainingConfig) -> None:
+    shapes = sorted({tuple(target.shape) for target in targets})
+    if config.crop is None and len(shapes) > 1:
+        raise UserError(f"training images differ in size ({shapes[0]}, {shapes[1]}): set crop, or size")
+
+
+def _initial_state(model: nn.Module, config: TrainingConfig) -> State:
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    rate, decay = config.learning_rate, config.weight_decay
+    optimizer: torch.optim.Optimizer
+    if config.optimizer == "sgd":
+        optimizer = torch.optim.SGD(learned, lr=rate, momentum=config.momentum, weight_decay=decay)
+    else:
+        # With weight decay 0, AdamW is Adam.
+        optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay)
+    return State(model, optimizer, _weights(model) if config.ema else {})
+
+
+def _weights(model: nn.Module) -> Tensors:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _load(model: nn.Module, weights: Tensors) -> None:
+    """Take weights over; an empty mapping changes nothing."""
+    if weights:
+        model.load_state_dict(weights)
+
+
+@torch.no_grad()
+def _average(ema: Tensors, model: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of weights and batch norm statistics, following closely while it is young."""
+    current = model.state_dict()
+    names = [name for name, tensor in ema.items() if tensor.is_floating_point()]
+    young = (1 + step) / (10 + step)
+    torch._foreach_lerp_([ema[n] for n in names], [current[n] for n in names], 1 - min(decay, young))
+
+
+def _identity(samples: Samples, config: TrainingConfig, context: FitContext) -> dict[str, Any]:
+    ids = hashlib.sha256("\n".join(samples.ids).encode()).hexdigest()
+    data = {"dataset": context.dataset.name, "dataset version": context.dataset.version, "training ids": ids}
+    # How samples are loaded changes nothing, so that a run may go on in another way.
+    settings = config.model_dump(exclude={"loading", "cache_gb"})
+    return settings | data | {"seed": context.seed, "draws of augmentation": DRAWS}
+
+
+def _checkpoint(state: State, identity: dict[str, Any]) -> Checkpoint:
+    moments = state.optimizer.state_dict()["state"]
+    optimizer = {
+        f"{index}/{name}": value for index, slot in moments.items() for name, value in slot.items() if value is not None
+    }
+    groups = {"model": state.model.state_dict(), "optimizer": optimizer, "ema": state.ema, "best": state.best}
+    numbers = {name: getattr(state, name) for name in _NUMBERS}
+    return Checkpoint(identity, state.epoch, groups, numbers)
+
+
+def _restore(state: State, checkpoint: Checkpoint | None, context: FitContext) -> None:
+    if checkpoint is None:
+        context.log("no checkpoint to resume from: training starts at the beginning")
+        return
+    device = next(state.model.parameters()).device
+    _load(state.model, checkpoint.tensors["model"])
+    moments: dict[int, Tensors] = {}
+    for key, tensor in checkpoint.tensors["optimizer"].items():
+        index, name = key.split("/")
+        moments.setdefault(int(index), {})[name] = tensor
+    state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
+    state.ema = {name: tensor.to(device) for name, tensor in checkpoint.tensors["ema"].items()}
+    state.best = {name: tensor.to(device) for name, tensor in checkpoint.tensors["best"].items()}
+    state.epoch, numbers = checkpoint.epoch, checkpoint.numbers
+    for name in _NUMBERS:
+        setattr(state, name, numbers[name])
+    context.earlier_s = state.seconds
+    context.log(f"resumed after epoch {state.epoch}")
+
+
+def _cut_message(state: State, config: TrainingConfig, count: int) -> str:
+    planned = config.epochs * iterations_per_epoch(config, count)
+    return (
+        f"the time limit of {config.time_limit_minutes:g} minutes shaped the training ({state.step} of {planned} "
+        "iterations): the result depends on this machine's speed"
+    )
+
+
+def _cuda_devices(device: torch.device) -> list[int]:
+    return [device.index or 0] if device.type == "cuda" else []

@@ -1,0 +1,153 @@
+"""What all learned methods share: a method is its settings, and a function that builds its network.
+
+No torch is imported here, so that methods can be listed without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...errors import UserError
+from ...types import DatasetInfo, FitContext, MethodInfo, Prediction, Samples, Uint8
+from .config import PREDICTION, TrainingConfig, parse_config
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .precision import Compute
+
+FILE = "model.safetensors"
+
+
+class LearnedMethod:
+    """A network trained by `segbench.methods.training.engine`, as a segbench method.
+
+    A subclass says `info`, `settings_type`, `stride` and `build`.
+    """
+
+    info: ClassVar[MethodInfo]
+    settings_type: ClassVar[type[TrainingConfig]] = TrainingConfig
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.settings = parse_config(self.settings_type, self.info.name, config)
+        self.config: Mapping[str, Any] = self.settings.model_dump()
+        self.chosen: Mapping[str, Any] = {}
+        self._network: nn.Module | None = None
+        self._compute: Compute | None = None
+        self._dataset: DatasetInfo | None = None
+
+    def stride(self, settings: Any) -> int:
+        """What the sides of the network's input are multiples of."""
+        raise NotImplementedError
+
+    def build(self, settings: Any, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:
+        """The network: (B, channels, H, W) images in 0..1, sides multiples of the stride, to (B, outputs, H, W) logits.
+
+        Parameters
+        ----------
+        settings : of `settings_type`.
+        channels : 1 for grey input, 3 for colour.
+        outputs : 1 (a sigmoid follows) for a binary task, the number of classes (a softmax follows) otherwise.
+        pretrained : whether published weights may be fetched; not when a saved network is loaded.
+        """
+        raise NotImplementedError
+
+    def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
+        """Learn from `train`; `val` is looked at with `select: best` or `patience` only."""
+        import torch
+
+        from .engine import train as train_network
+        from .inference import validation_score
+        from .precision import Compute
+
+        settings, info = self.settings, context.dataset
+        compute = Compute.choose(context.device, settings.precision)
+        stride = self.stride(settings)
+
+        def validate(network: nn.Module) -> float:
+            return validation_score(network, val, settings, compute, stride, info)
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)
+            network = self._build(info, pretrained=True)
+        outputs = outputs_of(info)
+        network = train_network(network, outputs, train, settings, context, compute, validate if len(val) else None)
+        self._network, self._compute, self._dataset = network, compute, info
+
+    def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """Each image in its own size: foreground probabilities of a binary task, else the likeliest label values."""
+        from .inference import predict
+
+        network, compute, info = self._fitted()
+        return predict(network, images, self.settings, compute, self.stride(self.settings), info)
+
+    def save(self, folder: Path) -> None:
+        """Write `model.safetensors`: the weights, with the configuration in its header."""
+        from .checkpoint import save_tensors
+
+        network, _, info = self._fitted()
+        document = {"method": self.info.name, "config": dict(self.config), "outputs": outputs_of(info)}
+        save_tensors(folder / FILE, dict(network.state_dict()), document)
+
+    def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
+        """Become the method that was saved in `folder`, whatever this one was configured as."""
+        from .checkpoint import load_tensors
+        from .precision import Compute
+
+        weights, document = load_tensors(folder / FILE)
+        if document.get("method") != self.info.name:
+            raise UserError(f"'{folder}' holds a saved '{document.get('method')}', not a '{self.info.name}'")
+        if document.get("outputs") != outputs_of(dataset):
+            raise UserError(
+                f"'{folder}' was trained for {document.get('outputs')} output channels; "
+                f"'{dataset.name}' needs {outputs_of(dataset)}"
+            )
+        self.settings = parse_config(self.settings_type, self.info.name, document["config"])
+        self.config = self.settings.model_dump()
+        network = self._build(dataset, pretrained=False)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"'{folder / FILE}' does not fit the network of '{self.info.name}': {reason}") from None
+        self._compute, self._dataset = Compute.choose(device, self.settings.precision), dataset
+        self._network = self._compute.place(network).eval()
+
+    def predict_as(self, config: Mapping[str, Any]) -> None:
+        """Predict with the settings of prediction (`PREDICTION`) of another configuration than it was trained with."""
+        self.settings = parse_config(
+            self.settings_type, self.info.name, {**self.config, **{key: config[key] for key in PREDICTION}}
+        )
+        self.config = self.settings.model_dump()
+
+    def parameters(self) -> int:
+        """Number of trained parameters; 0 before fitting, since they depend on the dataset's classes."""
+        if self._network is None:
+            return 0
+        return sum(parameter.numel() for parameter in self._network.parameters() if parameter.requires_grad)
+
+    def macs(self, shape: tuple[int, int]) -> int | None:
+        """Multiply-accumulate operations of predicting one image of this height and width, all views and windows.
+
+        None where the network's operations cannot be counted.
+        """
+        from .macs import macs_of_prediction
+
+        network, _, _ = self._fitted()
+        return macs_of_prediction(network, shape, self.settings, self.stride(self.settings))
+
+    def _build(self, dataset: DatasetInfo, *, pretrained: bool) -> nn.Module:
+        channels = 1 if self.settings.input == "grey" else 3
+        return self.build(self.settings, channels, outputs_of(dataset), pretrained=pretrained)
+
+    def _fitted(self) -> tuple[nn.Module, Compute, DatasetInfo]:
+        if self._network is None or self._compute is None or self._dataset is None:
+            raise UserError(f"this {self.info.name} has no weights yet: fit it, or load a fitted one")
+        return self._network, self._compute, self._dataset
+
+
+def outputs_of(dataset: DatasetInfo) -> int:
+    """Channels of logits: 1 for a binary task, else one per class."""
+    return 1 if dataset.task == "binary" else len(dataset.classes)

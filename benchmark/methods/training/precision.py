@@ -1,0 +1,161 @@
+"""Where and in what precision the arithmetic runs, alone or side by side with other processes."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from ...errors import UserError
+from ..devices import processes
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+_PATIENCE = datetime.timedelta(hours=6)
+"""So long a process waits for the others: the first one predicts and scores a fold while they wait for the next."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """One device and its precision."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def choose(cls, device: str, precision: Precision) -> Compute:
+        """The device of that name; `auto` takes bf16 where the hardware computes it natively, float32 elsewhere."""
+        try:
+            chosen = torch.device(device)
+            torch.empty(1, device=chosen)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"device '{device}' cannot be used here ({reason}). Try --device cpu.") from None
+        if precision == "fp16" and chosen.type == "cpu":
+            raise UserError("precision=fp16 is for a GPU: processors are slower with it. Set precision=auto.")
+        if precision == "auto":
+            precision = "bf16" if _has_native_bf16(chosen) else "fp32"
+        return cls(chosen, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision])
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Move a model to the device, channels last where that is the fast layout."""
+        layout = torch.channels_last if self._channels_last else torch.contiguous_format
+        return model.to(self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
+
+    def images(self, batch: torch.Tensor) -> torch.Tensor:
+        """Move a (B, C, H, W) batch to the device in the layout of the model."""
+        layout = torch.channels_last if self._channels_last else torch.contiguous_format
+        return batch.to(self.device).contiguous(memory_format=layout)
+
+    @contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Automatic mixed precision for the forward pass."""
+        if self.dtype == torch.float32:
+            yield
+            return
+        with torch.autocast(self.device.type, self.dtype):
+            yield
+
+    @property
+    def _channels_last(self) -> bool:
+        return self.dtype != torch.float32 and self.device.type in ("cpu", "cuda")
+
+
+@dataclass
+class Stepper:
+    """The backward half of a training step, in one process or in several that `accelerate launch` has started.
+
+    Each process computes its part of every batch; gradients are averaged over them by accelerate.
+    """
+
+    compute: Compute
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    clip_norm: float
+    _team: Accelerator | None = field(init=False, default=None)
+    _scaler: torch.amp.GradScaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        # float16 has few exponents: without scaling small gradients would be zeros.
+        self._scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.dtype == torch.float16)
+        if processes() > 1:
+            from accelerate import Accelerator, InitProcessGroupKwargs
+
+            waits = InitProcessGroupKwargs(timeout=_PATIENCE)
+            self._team = Accelerator(cpu=self.compute.device.type == "cpu", kwargs_handlers=[waits])
+
+    @property
+    def rank(self) -> int:
+        """Which of the processes this is; 0 writes checkpoints."""
+        return 0 if self._team is None else int(self._team.process_index)
+
+    @property
+    def count(self) -> int:
+        """How many processes share each batch."""
+        return 1 if self._team is None else int(self._team.num_processes)
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """What a step calls in place of `module`."""
+        if self._team is None:
+            return module
+        prepared: nn.Module = self._team.prepare_model(module)
+        return prepared
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Gradients of `loss`, clipped to a global norm (0: not clipped), and one step of the optimizer."""
+        scaler = self._scaler
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.unscale_(self.optimizer)
+        if self.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        scaler.step(self.optimizer)
+        scaler.update()
+
+    def agree(self, value: float) -> float:
+        """What the first process says: clocks differ, and all have to do the same."""
+        if self._team is None:
+            return value
+        from accelerate.utils import broadcast
+
+        shared: Any = broadcast(torch.tensor(value, dtype=torch.float64, device=self._team.device))
+        return float(shared)
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self._team is not None:
+            self._team.wait_for_everyone()
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Algorithms that give the same bits every time, where there are any; slower on a GPU."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    if wanted:
+        # cuBLAS asks for it before its first use.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+def _has_native_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Processors without these instructions emulate bf16, several times slower than float32.
+        able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return False

@@ -1,0 +1,119 @@
+"""Weights learned on ImageNet: fetched once, kept in the cache, and a clear message where they cannot be had."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+from ...data.download.fetch import Patience, accept, fetch
+from ...data.locations import cache_home
+from ...errors import UserError
+from ...types import Download
+
+Tensors = dict[str, torch.Tensor]
+
+PATIENCE = Patience(attempts=2, timeout_s=20.0)
+"""A machine without a way out is told so within seconds."""
+
+
+def weights_folder() -> Path:
+    """Where fetched weights are kept, and where a user may put them."""
+    return cache_home() / "weights"
+
+
+def torchvision_weights(network: str) -> Tensors:
+    """ImageNet weights (the first version) of a torchvision classifier, as its state dict."""
+    from torchvision.models import get_model_weights
+
+    url = get_model_weights(network)["IMAGENET1K_V1"].url
+    return _read(weights_file(network, url, url.rsplit("/", 1)[1]), network)
+
+
+def smp_weights(encoder: str) -> tuple[Tensors, dict[str, list[float]]]:
+    """ImageNet weights of an smp encoder as its state dict, and `mean` and `std` of its images in 0..1."""
+    from huggingface_hub import hf_hub_url
+    from segmentation_models_pytorch.encoders import encoders
+
+    settings = encoders[encoder]["pretrained_settings"].get("imagenet")
+    if settings is None:
+        raise UserError(f"encoder '{encoder}' has no ImageNet weights: --set weights=null")
+    repository, revision = settings["repo_id"], settings["revision"]
+    paths = [
+        weights_file(
+            encoder, hf_hub_url(repository, name, revision=revision), f"{repository.replace('/', '--')}-{name}"
+        )
+        for name in ("config.json", "model.safetensors")
+    ]
+    looks = json.loads(paths[0].read_text(encoding="utf-8"))
+    # Some were trained on 0..255, and ours are images in 0..1.
+    top = looks.get("input_range", [0, 1])[1]
+    return _read(paths[1], encoder), {name: [value / top for value in looks[name]] for name in ("mean", "std")}
+
+
+def timm_file(encoder: str) -> Path:
+    """The file with the pretrained weights of a timm model (name without `tu-`)."""
+    import timm
+    from huggingface_hub import hf_hub_url
+
+    settings = timm.get_pretrained_cfg(encoder) if timm.is_model_pretrained(encoder) else None
+    if settings is None or not (settings.hf_hub_id or settings.url):
+        raise UserError(f"encoder 'tu-{encoder}' has no pretrained weights: --set weights=null")
+    if settings.hf_hub_id:
+        repository = settings.hf_hub_id
+        name = settings.hf_hub_filename or "model.safetensors"
+        return weights_file(f"tu-{encoder}", hf_hub_url(repository, name), f"{repository.replace('/', '--')}-{name}")
+    url = str(settings.url)
+    return weights_file(f"tu-{encoder}", url, url.rsplit("/", 1)[1])
+
+
+def weights_file(what: str, url: str, filename: str) -> Path:
+    """The file of this name in the weights' folder, fetched from `url` unless it is there.
+
+    A name that ends in eight hexadecimal digits before its suffix says how the file's SHA-256 begins.
+
+    Raises
+    ------
+    UserError
+        The file cannot be fetched or is another one: names it, its address, and the folder that it may be put into.
+    """
+    path = weights_folder() / filename
+    if path.is_file():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f"{filename}.lock")):
+            if not path.is_file():
+                _fetch(Download(url, filename, extract=False), path)
+    except (UserError, OSError) as error:
+        raise UserError(
+            f"the pretrained weights of {what} cannot be had: {str(error).rstrip('.')}. Fetch {url} elsewhere and put "
+            f"it into '{path.parent}' as '{filename}', or train from random weights with --set weights=null."
+        ) from error
+    return path
+
+
+def _fetch(download: Download, path: Path) -> None:
+    fetch(download, path, patience=PATIENCE)
+    found = accept(download, path, None)
+    wanted = re.search(r"-([0-9a-f]{8})\.\w+$", path.name)
+    if wanted and not found.sha256.startswith(wanted[1]):
+        path.unlink()
+        raise UserError(f"its SHA-256 begins with {found.sha256[:8]}, expected {wanted[1]}")
+
+
+def _read(path: Path, what: str) -> Tensors:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        tensors: Tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise UserError(
+            f"'{path}' does not hold the weights of {what} ({str(error).splitlines()[0]}). Remove it and try again."
+        ) from error
+    return tensors

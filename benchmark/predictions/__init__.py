@@ -1,0 +1,1 @@
+"""Predictions on disk: found, matched to samples, read, stored and exported."""

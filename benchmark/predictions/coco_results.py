@@ -1,0 +1,396 @@
+"""COCO results files: detected objects, and stuff (a label map as one mask for each class).
+
+References: cocodataset.org, "Results format"; nightrome/cocostuffapi for stuff.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from PIL import Image
+
+from ..data.coco_annotations import is_finite, is_whole, load_json
+from ..io.atomic import atomic_path
+from ..io.images.rle import CheckedRLE, check_rle, decode_rle, encode_rle, rle_size, short
+from ..text import some
+from ..types import Array, Dataset, DatasetInfo, Object, Prediction, PredictionSource, Uint8, UserError
+from .matching import Found
+
+__all__ = [
+    "decode_rle",
+    "encode_rle",
+    "find_results",
+    "read_object_results",
+    "read_stuff_results",
+    "takes_results",
+    "write_object_results",
+    "write_stuff_results",
+]
+
+_METRIC = "coco-ap"
+"""Datasets that name this family in `object_metrics` take COCO results; their label values are category id - 1."""
+
+_VOID = 255
+
+ImageId = int | str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result: its place in the file, category, claimed height and width, counts, and score where it has one."""
+
+    index: int
+    category: int
+    size: tuple[int, int]
+    counts: str | list[int]
+    score: float | None
+
+    def rle(self, path: Path, sample_id: str, size: tuple[int, int]) -> CheckedRLE:
+        """Its mask, which must be of the image's size."""
+        where = f"{path}: entry {self.index}"
+        if self.size != size:
+            raise UserError(
+                f"{where}: its mask is {self.size[0]} x {self.size[1]}, image '{sample_id}' is {size[0]} x {size[1]} "
+                "(height x width). Write masks at the size of the image."
+            )
+        return check_rle({"size": list(self.size), "counts": self.counts}, where)
+
+
+@dataclass(frozen=True)
+class ObjectResults:
+    """The detections of one image in a COCO results file."""
+
+    path: Path
+    sample_id: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+    def read(self, dataset: Dataset) -> Prediction:
+        """Objects in the order of the file. Raises UserError naming the entry whose mask is unsound."""
+        return Prediction(objects=self.objects(_image_size(dataset, self.sample_id) if self.entries else None))
+
+    def objects(self, size: tuple[int, int] | None = None) -> tuple[Object, ...]:
+        """The same, masks of `size` (by default that of the first)."""
+        size = size or (self.entries[0].size if self.entries else (0, 0))
+        return tuple(
+            Object(entry.category - 1, entry.rle(self.path, self.sample_id, size), float(entry.score or 0))
+            for entry in self.entries
+        )
+
+
+@dataclass(frozen=True)
+class StuffResults:
+    """The label map of one image in a COCO results file: a mask for each of its classes."""
+
+    path: Path
+    sample_id: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+    def read(self, dataset: Dataset) -> Prediction:
+        """The label map as a prediction, at the size of the image; raises UserError as `label_map` does."""
+        return Prediction(labels=self.label_map(dataset.info, _image_size(dataset, self.sample_id)))
+
+    def label_map(self, info: DatasetInfo, size: tuple[int, int] | None = None) -> Uint8:
+        """Label values (H, W) uint8 = category id - 1. A pixel without a mask holds 255: wrong, unless void in truth.
+
+        Raises
+        ------
+        UserError
+            Naming the entry whose mask is unsound or not of `size` (by default that of the first), or the classes of
+            two masks that overlap.
+        """
+        size = size or self.entries[0].size
+        labels = np.full(size, _VOID, np.uint8)
+        names = {c.id: c.name for c in (*info.classes, *info.unscored)}
+        for entry in self.entries:
+            label = _label(self.path, entry, names, info)
+            mask = decode_rle(entry.rle(self.path, self.sample_id, size), "") > 0
+            others = labels[mask & (labels != _VOID) & (labels != label)]
+            if len(others):
+                raise UserError(
+                    f"{self.path}: entry {entry.index}: in image '{self.sample_id}' {len(others)} pixels are both "
+                    f"'{names[int(others[0])]}' and '{names[label]}'; a label map has one class for each pixel"
+                )
+            labels[mask] = label
+        return labels
+
+
+def takes_results(info: DatasetInfo) -> bool:
+    """Whether the objects of a dataset are COCO results."""
+    return _METRIC in info.object_metrics
+
+
+def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found:
+    """Match a COCO results file with samples: objects where its entries have scores, label maps where none has.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    ids : sequence of str
+        The samples of the split; `image_id` is one of them, or its number.
+    path : Path
+        JSON: a list of {image_id, category_id, segmentation, score}, the segmentation run-length encoded.
+    partial : bool
+        Score only images that are named in the file. Without it an image without an entry has no objects; among label
+        maps it is missing.
+
+    Raises
+    ------
+    UserError
+        Naming the entry that is broken, or samples without a label map.
+    """
+    if not takes_results(dataset.info):
+        raise UserError(f"{path}: {dataset.info.name} takes no COCO results; see 'bench data describe'")
+    entries = _read_entries(path)
+    objects = _are_objects(path, entries)
+    wanted = dataset.info.classes if objects else (*dataset.info.classes, *dataset.info.unscored)
+    names = {c.id: c.name for c in wanted if not objects or c.kind == "thing"}
+    matched: dict[str, list[Entry]] = {}
+    foreign: dict[ImageId, int] = {}
+    lookup = _Lookup(ids)
+    for image_id, entry in entries:
+        _label(path, entry, names, dataset.info)
+        sample_id = lookup.find(image_id)
+        if sample_id is None:
+            foreign[image_id] = foreign.get(image_id, 0) + 1
+        else:
+            matched.setdefault(sample_id, []).append(entry)
+    _refuse_unmatched(path, ids, matched, foreign, objects, partial)
+    source = ObjectResults if objects else StuffResults
+    files: dict[str, PredictionSource] = {
+        i: source(path, i, tuple(matched.get(i, ()))) for i in ids if i in matched or not partial
+    }
+    return Found(files, tuple(_warnings(path, entries, foreign)), objects=objects)
+
+
+def read_stuff_results(path: Path) -> dict[str, StuffResults]:
+    """Label maps of a COCO results file without scores, by image id as text; each is built when it is asked for."""
+    entries = _read_entries(path)
+    if _are_objects(path, entries):
+        raise UserError(f"{path}: its entries have scores: it holds objects, not label maps")
+    return {name: StuffResults(path, name, mine) for name, mine in _by_image(entries).items()}
+
+
+def read_object_results(path: Path, info: DatasetInfo) -> dict[str, ObjectResults]:
+    """Objects of a COCO results file, by image id as text; images without any are not in it."""
+    entries = _read_entries(path)
+    if not _are_objects(path, entries):
+        raise UserError(f"{path}: its entries have no scores: it holds label maps, not objects")
+    things = {c.id: c.name for c in info.classes if c.kind == "thing"}
+    for _, entry in entries:
+        _label(path, entry, things, info)
+    return {name: ObjectResults(path, name, mine) for name, mine in _by_image(entries).items()}
+
+
+def _by_image(entries: Iterable[tuple[ImageId, Entry]]) -> dict[str, tuple[Entry, ...]]:
+    grouped: dict[str, list[Entry]] = {}
+    for image_id, entry in entries:
+        grouped.setdefault(str(image_id), []).append(entry)
+    return {name: tuple(mine) for name, mine in grouped.items()}
+
+
+def write_stuff_results(path: Path, pairs: Iterable[tuple[str, Array]], info: DatasetInfo) -> None:
+    """Write label maps as results of stuff, one entry for each class of each image, image by image.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file, replaced when all is written.
+    pairs : iterable of (sample id, labels (H, W) integer)
+        Label values of classes; the ignore label is left out.
+    info : DatasetInfo
+
+    Raises
+    ------
+    UserError
+        For a label value of no class.
+    """
+    _write_entries(path, (entry for sample_id, labels in pairs for entry in _stuff_entries(sample_id, labels, info)))
+
+
+def write_object_results(path: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
+    """Write objects as COCO results, in the order given: it decides between equal scores.
+
+    Parameters
+    ----------
+    path : Path
+        JSON file, replaced when all is written.
+    pairs : iterable of (sample id, objects)
+        `category_id` is the label value + 1; an image without objects has no entry. An unsound mask is a UserError.
+    """
+    _write_entries(path, (entry for sample_id, objects in pairs for entry in _object_entries(sample_id, objects)))
+
+
+def _write_entries(path: Path, entries: Iterable[dict[str, Any]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
+        separator = "[\n"
+        for entry in entries:
+            file.write(separator + json.dumps(entry, allow_nan=False))
+            separator = ",\n"
+        file.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _object_entries(sample_id: str, objects: Iterable[Object]) -> Iterator[dict[str, Any]]:
+    for number, found in enumerate(objects):
+        if isinstance(found.mask, np.ndarray):
+            mask = encode_rle(found.mask)
+        else:
+            checked = check_rle(found.mask, f"object {number} of '{sample_id}'")
+            mask = {"size": checked["size"], "counts": checked["counts"].decode("ascii")}
+        yield {
+            "image_id": _image_id(sample_id),
+            "category_id": int(found.label) + 1,
+            "segmentation": mask,
+            "score": float(found.score),
+        }
+
+
+def _stuff_entries(sample_id: str, labels: Array, info: DatasetInfo) -> Iterator[dict[str, Any]]:
+    for value in np.unique(labels).tolist():
+        if value == info.ignore_label:
+            continue
+        if value not in info.predictable:
+            raise UserError(f"prediction of sample '{sample_id}' holds label value {value}, no class of {info.name}")
+        segmentation = encode_rle(labels == value)
+        yield {"image_id": _image_id(sample_id), "category_id": value + 1, "segmentation": segmentation}
+
+
+def _image_id(sample_id: str) -> ImageId:
+    return int(sample_id) if _is_number(sample_id) else sample_id
+
+
+class _Lookup:
+    """Sample ids by themselves and by their number."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._names = frozenset(ids)
+        self._numbers = {int(name): name for name in ids if _is_number(name)}
+
+    def find(self, image_id: ImageId) -> str | None:
+        """The sample of an image id, None for none."""
+        if isinstance(image_id, int):
+            return self._numbers.get(image_id)
+        if image_id in self._names:
+            return image_id
+        return self._numbers.get(int(image_id)) if _is_number(image_id) else None
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < 20
+
+
+def _read_entries(path: Path) -> list[tuple[ImageId, Entry]]:
+    """Every entry with its image id; nothing but the runs of the masks is left to check."""
+    content = load_json(path)
+    if not isinstance(content, list):
+        raise UserError(f"{path}: holds {short(content)}; expected a list of COCO results, one entry for each mask")
+    return [_entry(f"{path}: entry {index}", index, raw) for index, raw in enumerate(content)]
+
+
+def _entry(where: str, index: int, raw: object) -> tuple[ImageId, Entry]:
+    if not isinstance(raw, dict):
+        raise UserError(f"{where} is {short(raw)}; expected an object with image_id, category_id and segmentation")
+    image_id, category = raw.get("image_id"), raw.get("category_id")
+    if not is_whole(image_id) and not isinstance(image_id, str):
+        _refuse(where, "image_id", raw, "an integer or text")
+    if not is_whole(category):
+        _refuse(where, "category_id", raw, "an integer")
+    if "score" in raw and not is_finite(raw["score"]):
+        _refuse(where, "score", raw, "a finite number")
+    mask = raw.get("segmentation")
+    if not isinstance(mask, Mapping):
+        hint = " Boxes (bbox) alone cannot be scored as masks." if "bbox" in raw and not mask else ""
+        _refuse(where, "segmentation", raw, f"a run-length encoding {{size, counts}}.{hint}")
+    size = rle_size(mask, where)
+    if not isinstance(mask.get("counts"), str | list):
+        _refuse(where, "counts", mask, "compressed text, or a list of run lengths")
+    score = float(raw["score"]) if "score" in raw else None
+    return image_id, Entry(index, category, size, mask["counts"], score)
+
+
+def _are_objects(path: Path, entries: Sequence[tuple[ImageId, Entry]]) -> bool:
+    """Whether entries have scores; a file without any entry holds no objects, rather than no label maps."""
+    kinds: dict[bool, int] = {}
+    for _, entry in entries:
+        kinds.setdefault(entry.score is not None, entry.index)
+    if len(kinds) == 2:
+        raise UserError(
+            f"{path}: entry {kinds[True]} has a score and entry {kinds[False]} has none. Objects all have a score; "
+            "the masks of label maps have none."
+        )
+    return kinds.keys() != {False}
+
+
+def _label(path: Path, entry: Entry, names: Mapping[int, str], info: DatasetInfo) -> int:
+    """Label value of an entry's category."""
+    label = entry.category - 1
+    if label in names:
+        return label
+    kind = "thing" if entry.score is not None else "class"
+    hint = " 183 ('other') merges all things, which are scored one by one here." if label == 182 else ""
+    raise UserError(
+        f"{path}: entry {entry.index}: 'category_id' {entry.category} is no {kind} of {info.name}.{hint} "
+        "Category ids are label values + 1."
+    )
+
+
+def _refuse_unmatched(
+    path: Path,
+    ids: Sequence[str],
+    matched: Mapping[str, object],
+    foreign: Mapping[ImageId, int],
+    objects: bool,
+    partial: bool,
+) -> None:
+    if not matched and (foreign or partial):
+        named = f"only others: {_named(foreign)}" if foreign else "nothing"
+        raise UserError(f"{path}: names no image of the split, {named}. Expected image ids such as {ids[0]}")
+    missing = [] if objects or partial else [i for i in ids if i not in matched]
+    if missing:
+        raise UserError(
+            f"{path}: {len(missing)} of {len(ids)} samples have no label map: {some(missing)}. To score a subset on "
+            "purpose, add --partial."
+        )
+
+
+def _warnings(path: Path, entries: Sequence[tuple[ImageId, Entry]], foreign: Mapping[ImageId, int]) -> Iterator[str]:
+    if not entries:
+        yield f"{path}: holds no entry, so every image is scored as one without detections"
+    if foreign:
+        yield (
+            f"{sum(foreign.values())} entries of {len(foreign)} images that are not in the split were not scored: "
+            f"{_named(foreign)}"
+        )
+
+
+def _named(images: Iterable[ImageId]) -> str:
+    return some([short(i) if isinstance(i, str) else str(i) for i in images])
+
+
+def _image_size(dataset: Dataset, sample_id: str) -> tuple[int, int]:
+    """Height and width of a sample, from the head of its label file."""
+    path = dataset.files(sample_id, "labels")[0]
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error})") from error
+
+
+def _refuse(where: str, field: str, raw: Mapping[str, Any], expected: str) -> NoReturn:
+    found = f"is {short(raw[field])}" if field in raw else "is missing"
+    raise UserError(f"{where}: '{field}' {found}; expected {expected}")

@@ -1,0 +1,157 @@
+"""Predictions as files: which file belongs to which sample, and writing them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from ..io.atomic import atomic_path
+from ..io.images.read import IMAGE_SUFFIXES, count_pages, read_array
+from ..io.listing import files_below
+from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
+from .cityscapes_instances import find_objects
+from .files import PredictionFile
+from .matching import Found as Found
+from .matching import SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
+
+_STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
+
+
+def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found:
+    """Match prediction files with samples.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    ids : sequence of str
+        The samples of the split.
+    path : Path
+        A folder with one file per sample in any depth, or one stack with a page per sample of the split (or of the
+        whole labelled set). For a dataset that scores objects also what `find_objects` takes; a folder that holds one
+        JSON file and no image stands for that file.
+    partial : bool
+        Accept that samples have no prediction.
+
+    Raises
+    ------
+    UserError
+        Naming samples without or with several predictions.
+    """
+    if not path.exists():
+        raise UserError(f"--predictions '{path}' does not exist")
+    if dataset.info.object_metrics:
+        objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
+        if objects is not None:
+            return objects
+    if path.is_file():
+        return _stack(dataset, ids, path)
+    ids = SampleIds(ids)
+    candidates = files_below(path, IMAGE_SUFFIXES)
+    only = candidates[0] if len(candidates) == 1 and len(ids) > 1 else None
+    if only is not None and only.suffix.lower() in _STACKS and count_pages(only) > 1:
+        return _stack(dataset, ids, only)
+    matched, extra = match_files(dataset, ids, candidates, path)
+    _refuse_numbers_from_1(dataset, ids, matched, candidates)
+    refuse_duplicates(matched, path)
+    refuse_missing(ids, matched, path, extra, partial)
+    files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
+    return Found(files, (*extra_warnings(extra), *_odd_values(dataset, next(iter(files.values())))))
+
+
+def _only_results(path: Path, info: DatasetInfo) -> Path:
+    """The one file of COCO results in a folder that holds nothing else, as a run keeps it; any other path as it is."""
+    if path.is_file() or "coco-ap" not in info.object_metrics:
+        return path
+    files = files_below(path, IMAGE_SUFFIXES | {".json", ".txt"})
+    return files[0] if len(files) == 1 and files[0].suffix.lower() == ".json" else path
+
+
+def _refuse_numbers_from_1(
+    dataset: Dataset, ids: Sequence[str], matched: dict[str, list[Path]], candidates: Sequence[Path]
+) -> None:
+    """Slices count from 0; files numbered 1 to N would all be scored against their neighbour."""
+    if not dataset.info.stacked or any(path.stem in matched for path in candidates):
+        return
+    numbers = {int(found[-1]) for path in candidates if (found := re.findall(r"\d+", path.stem))}
+    whole = dataset.ids("all") if set(ids) <= set(dataset.ids("all")) else ids
+    if 0 not in numbers and len(whole) in numbers:
+        raise UserError(
+            f"the predictions are numbered from 1 to {len(whole)}, but slices count from 0 (first: {whole[0]}). "
+            "Rename the files, so that each is scored against its own slice."
+        )
+
+
+def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Found:
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise UserError(f"{path}: is no image or array; expected {', '.join(sorted(IMAGE_SUFFIXES))}")
+    pages = count_pages(path)
+    everything = dataset.ids("all") if set(ids) <= set(dataset.ids("all")) else tuple(ids)
+    if pages == len(ids):
+        files = {i: PredictionFile(path, page if pages > 1 else None) for page, i in enumerate(ids)}
+    elif pages == len(everything):
+        place = {i: page for page, i in enumerate(everything)}
+        files = {i: PredictionFile(path, place[i]) for i in ids}
+    else:
+        raise UserError(
+            f"{path}: has {pages} pages; expected one per sample: {len(ids)} of the split"
+            + (f", or {len(everything)} of all labelled samples" if len(everything) != len(ids) else "")
+            + ". A page is one grey image of height x width. A part of a split (--partial) is given as single files."
+        )
+    return Found(files, _odd_values(dataset, next(iter(files.values()))))
+
+
+def _odd_values(dataset: Dataset, first: PredictionFile) -> tuple[str, ...]:
+    """Warn of 8-bit maps that hold only 0 and 1 where values are read as value/255."""
+    if not dataset.info.stacked:
+        return ()
+    values = read_array(first.path, first.page)
+    if values.dtype == np.uint8 and values.max(initial=0) == 1:
+        return (
+            f"{first.path}: holds only 0 and 1 as 8-bit values, which are read as 0 and 1/255. "
+            "If 1 means 'inside a cell', write 255 instead.",
+        )
+    return ()
+
+
+def prediction_labels(prediction: Prediction, info: DatasetInfo) -> Array:
+    """Label values (H, W): as predicted, or from probabilities (> 0.5 for a binary task, the likeliest class else)."""
+    if prediction.labels is not None:
+        return prediction.labels
+    probabilities = np.asarray(prediction.probabilities)
+    if probabilities.ndim == 2:
+        return probabilities > 0.5
+    return np.asarray(np.take([c.id for c in info.classes], np.argmax(probabilities, axis=0)))
+
+
+def write_prediction(folder: Path, sample_id: str, prediction: Prediction, info: DatasetInfo) -> None:
+    """Write one prediction as a PNG of label values (0 and 255 for a binary dataset): all that its scores depend on.
+
+    The PNG is one of 16 bits where labels of the dataset need them.
+
+    Raises
+    ------
+    UserError
+        For labels that are no 8-bit values, or none of 16 bits where the dataset has such labels.
+    """
+    values = prediction_labels(prediction, info)
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    binary = info.task == "binary"
+    most = 1 if binary else 65535 if max(info.predictable | info.void) > 255 else 255
+    if low < 0 or high > most:
+        raise UserError(f"prediction of sample '{sample_id}' holds labels from {low} to {high}, which no PNG can keep")
+    values = values.astype(np.uint8 if high < 256 else np.uint16) * (255 if binary else 1)
+    with atomic_path(folder / f"{sample_id}.png") as temporary:
+        Image.fromarray(values).save(temporary, format="PNG")
+
+
+def write_stack(path: Path, predictions: Iterable[Prediction]) -> None:
+    """Write predictions as one multi-page TIFF of 32-bit probabilities, as the ISBI 2012 challenge takes it."""
+    with atomic_path(path) as temporary, tifffile.TiffWriter(temporary) as tif:
+        for prediction in predictions:
+            values = prediction.probabilities if prediction.probabilities is not None else prediction.labels
+            tif.write(np.asarray(values, np.float32), contiguous=False, metadata=None)

@@ -1,0 +1,141 @@
+"""The predictions that a run folder keeps: `find_predictions` reads them back, and they give the same statistics.
+
+Label maps are PNG files named by sample id. Maps of a stacked dataset are pages of one TIFF named by the split, or one
+TIFF for each sample where only some are there. Objects are what their official tool takes: `<sample id>_pred.txt` with
+masks, or COCO results in one JSON file.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..types import Dataset, DatasetInfo, Object, Prediction
+from .find import write_prediction, write_stack
+from .matching import Found
+
+RESULTS = "results.json"
+"""The file of kept COCO results."""
+
+Pairs = Iterable[tuple[str, Prediction]]
+
+
+@dataclass
+class Keeper:
+    """Keeps the predictions of a run as they pass: as files, or, for a stack, in memory until all are there."""
+
+    folder: Path
+    info: DatasetInfo
+    _pages: dict[str, Prediction] = field(default_factory=dict)
+
+    def passing(self, pairs: Pairs) -> Iterator[tuple[str, Prediction]]:
+        """Pass predictions on, each after it was kept."""
+        for sample_id, prediction in pairs:
+            if self.info.stacked:
+                self._pages[sample_id] = prediction
+            else:
+                write_prediction(self.folder, sample_id, prediction, self.info)
+            yield sample_id, prediction
+
+    def close(self, split: str, ids: Sequence[str]) -> None:
+        """Write the stack, if there is one, in the order of these ids."""
+        if self._pages:
+            write_stack(self.folder / f"{split}.tif", [self._pages[i] for i in ids])
+
+
+def as_kept(prediction: Prediction) -> Prediction:
+    """Probabilities as 32-bit floats, as they are stored, so that a run and its stored predictions score the same."""
+    if prediction.probabilities is None or prediction.probabilities.dtype == np.float32:
+        return prediction
+    return replace(prediction, probabilities=prediction.probabilities.astype(np.float32))
+
+
+def keep_found(
+    folder: Path,
+    dataset: Dataset,
+    found: Found,
+    split: str,
+    *,
+    whole: bool,
+    soft: bool,
+    progress: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Read predictions that lie elsewhere once more, one by one, and keep them.
+
+    Parameters
+    ----------
+    folder : Path
+        Replaced with all that is in it when the last one is written, and untouched by an error before.
+    dataset : Dataset
+    found : Found
+        In the order of the split.
+    split : str
+        Names the stack of a stacked dataset.
+    whole : bool
+        Every sample of the split is there. A part of a stack is kept as one file for each sample, for a stack has no
+        place to say which pages are missing.
+    soft : bool
+        Keep the probabilities of a binary dataset, not only whether they are above 0.5: some families ask for more.
+    progress : callable, optional
+        Called with the number of predictions kept so far.
+
+    Raises
+    ------
+    UserError
+        For labels that no PNG can keep.
+    """
+    info = dataset.info
+
+    def read() -> Iterator[tuple[str, Prediction]]:
+        for done, (sample_id, source) in enumerate(found.files.items(), 1):
+            yield sample_id, source.read(dataset)
+            progress(done)
+
+    with _replaced(folder) as place:
+        if found.objects:
+            write_objects(place, ((sample_id, prediction.objects or ()) for sample_id, prediction in read()), info)
+        elif info.stacked and whole and len(found.files) > 1:
+            write_stack(place / f"{split}.tif", (prediction for _, prediction in read()))
+        else:
+            for sample_id, prediction in read():
+                if info.stacked or (soft and info.task == "binary" and prediction.probabilities is not None):
+                    write_stack(place / f"{sample_id}.tif", (prediction,))
+                else:
+                    write_prediction(place, sample_id, prediction, info)
+
+
+def write_objects(folder: Path, pairs: Iterable[tuple[str, Sequence[Object]]], info: DatasetInfo) -> None:
+    """Write objects into an empty folder as the dataset's official tool takes them."""
+    from .coco_results import takes_results, write_object_results
+    from .official_formats import write_cityscapes_objects
+
+    if takes_results(info):
+        write_object_results(folder / RESULTS, pairs)
+    else:
+        write_cityscapes_objects(folder, pairs)
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder` that takes its place when the block ends without an error.
+
+    Only the process that holds the lock of the run folder may call it: what a killed one left is removed.
+    """
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    new = temporary / "new"
+    try:
+        new.mkdir()  # with the rights that the user's umask says, which mkdtemp's folder does not have
+        yield new
+        if folder.exists():
+            folder.rename(temporary / "old")
+        new.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,118 @@
+"""What a page shows: sections of comparable runs, each with its record and, where they are there, its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..evaluation.comparison import Paired
+from ..evaluation.scores import Score
+from ..evaluation.statistics import Statistics
+from ..runs.record import Record
+from ..types import DatasetInfo, Float64, Metric, ScoreInfo, Statistic
+
+DETAILED = 6
+"""So many runs of a section are shown one by one in figures and overlays."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run. Statistics are None where they were not read or are not there; `label` is unique in its section."""
+
+    folder: Path
+    record: Record
+    label: str
+    rank: int | None
+    rank_high: int | None = None
+    info: DatasetInfo | None = None
+    metrics: tuple[Metric, ...] = ()
+    statistics: Statistics | None = None
+
+    @property
+    def hash(self) -> str:
+        """The end of the run's id, which tells it from other runs of its method."""
+        return self.record.run_id.rpartition("-")[2]
+
+    @property
+    def main(self) -> Score | None:
+        """The main score."""
+        return self.record.scores.get(self.record.main_score)
+
+    @property
+    def value(self) -> float | None:
+        """The main score's value."""
+        return None if self.main is None else self.main.value
+
+    def family(self, columns: Sequence[str]) -> Metric | None:
+        """The first metric family whose statistics have these columns."""
+        return next((m for m in self.metrics if set(columns) <= set(m.columns)), None)
+
+    def of(self, metric: Metric) -> list[Statistic]:
+        """The statistics of one family in the order of the sample ids."""
+        return [] if self.statistics is None else self.statistics.of(metric.name)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs that may be compared, from best to worst.
+
+    compared : what `bench compare` says of them, None where they were not compared (`why_not` says why).
+    """
+
+    name: str
+    title: str
+    note: str
+    synthetic: bool
+    entries: tuple[Entry, ...]
+    compared: Mapping[str, Any] | None = None
+    why_not: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def main_score(self) -> str:
+        """The name of the score that ranks."""
+        return self.entries[0].record.main_score
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction of the main score."""
+        return next((e.main.higher_is_better for e in self.entries if e.main is not None), True)
+
+    @cached_property
+    def opened(self) -> tuple[Entry, ...]:
+        """Runs whose statistics were read."""
+        return tuple(entry for entry in self.entries if entry.statistics is not None)
+
+    @cached_property
+    def detailed(self) -> tuple[Entry, ...]:
+        """The best runs; the last of them give way to the best of a family that would else be missing."""
+        chosen = list(self.opened[:DETAILED])
+        missing: dict[str, Entry] = {}
+        for entry in self.opened[DETAILED:]:
+            if entry.record.method.family not in {e.record.method.family for e in chosen}:
+                missing.setdefault(entry.record.method.family, entry)
+        return tuple(chosen[: DETAILED - len(missing)] + list(missing.values()))
+
+    @cached_property
+    def main(self) -> tuple[Metric, ScoreInfo] | None:
+        """The family and the description of the main score; None without statistics."""
+        known = self.opened[0].metrics if self.opened else ()
+        return next(((m, s) for m in known for s in m.scores if s.name == self.main_score), None)
+
+    @cached_property
+    def per_sample(self) -> tuple[list[str], Float64]:
+        """Ids of the samples, and the main score of every opened run on each of them alone, (runs, samples)."""
+        if self.main is None or self.opened[0].info is None:
+            return [], np.zeros((0, 0))
+        metric, score = self.main
+        paired = Paired(metric, self.opened[0].info, score, tuple(tuple(e.of(metric)) for e in self.opened))
+        return [s.sample_id for s in paired.runs[0]], paired.per_sample
+
+    def values_of(self, entry: Entry) -> Float64:
+        """The main score of one opened run on each sample."""
+        return np.asarray(self.per_sample[1][self.opened.index(entry)])

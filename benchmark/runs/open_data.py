@@ -1,0 +1,142 @@
+"""What several commands share: finding data with its origin said aloud."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..data.locations import Location, Source, locate, made_by, origin_of
+from ..io.reporter import Reporter
+from ..registry import dataset_class, make_dataset
+from ..text import counted
+from ..types import Dataset, DatasetInfo, UserError
+from .presets import setting as setting
+
+_GENERATORS = "segbench.synthetic."
+
+
+def open_dataset(
+    name: str,
+    root: Path | None,
+    source: Source,
+    options: Mapping[str, Any],
+    reporter: Reporter,
+    *,
+    may_synthesize: bool,
+) -> tuple[Dataset, Location]:
+    """Find the data of a dataset, or make a synthetic sample, and say which it is."""
+    info: DatasetInfo = dataset_class(name).info
+    if root is not None and root.is_dir() and not os.access(root, os.R_OK | os.X_OK):
+        raise UserError(f"--root '{root}' may not be read (permission denied)")
+
+    def make(folder: Path) -> None:
+        with _alone(folder, reporter):
+            if origin_of(folder) != "synthetic":
+                reporter.say(f"No data of {info.name} found: making a small SYNTHETIC sample in {folder}")
+                _generate(info, folder, 0, False, reporter)
+
+    location = locate(info, root, source, make if may_synthesize and info.synthesizable else None)
+    dataset = make_dataset(info.name, location.root, options)
+    if location.origin == "synthetic":
+        reporter.say(f"synthetic data: {location.root}")
+        reporter.warn(
+            "SYNTHETIC data: made by segbench, not real images. The scores say that the method "
+            "works, not how good it is on real data; they are never ranked beside real ones."
+        )
+        _warn_of_another_version(info, location.root, reporter)
+    return dataset, location
+
+
+def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
+    """Write synthetic data of a dataset in its official layout, replacing earlier synthetic data there."""
+    if not info.synthesizable:
+        raise UserError(f"there is no synthetic {info.name}; use real data with --root DIR")
+    folder = folder.resolve()
+    if not folder.name:
+        raise UserError(f"--root '{folder}' is no folder that data can be made in; name a new one")
+    with _alone(folder, reporter):
+        _generate(info, folder, seed, full, reporter)
+
+
+def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a dataset that differ from its defaults, so that saying a default changes nothing."""
+    return {key: value for key, value in options.items() if getattr(dataset_class(name), key, None) != value}
+
+
+def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, Any], reporter: Reporter) -> None:
+    """Warn of a split of another size than the official one; options such as a view choose a part on purpose.
+
+    Synthetic data is smaller on purpose too.
+    """
+    official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
+    if official not in (None, found) and not options and origin_of(dataset.root) == "real":
+        size = counted(found, "sample")
+        reporter.warn(f"split '{split}' has {size} below '{dataset.root}'; the official one has {official}")
+
+
+@contextmanager
+def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
+    """One process at a time makes data in a folder; others wait for it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        reporter.say(f"waiting for another process that makes data in {folder}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _warn_of_another_version(info: DatasetInfo, root: Path, reporter: Reporter) -> None:
+    """Data of an earlier version of segbench stays where it lies, though today's may differ."""
+    made = made_by(root)
+    if made is None or not info.synthesizable or find_spec(_GENERATORS + info.name) is None:
+        return
+    generator = _generator(info)
+    if made.version == generator.GENERATOR_VERSION:
+        return
+    full = ["--full"] if made.plan == json.loads(json.dumps(asdict(generator.FULL))) else []
+    words = ["bench", "data", "synthesize", info.name, "--root", str(made.folder), "--seed", str(made.seed), *full]
+    reporter.warn(
+        f"this SYNTHETIC data is of version {made.version} of its generator, and today's is version "
+        f"{generator.GENERATOR_VERSION}: scores may differ from those of today's data. To make it anew: "
+        + shlex.join(words)
+    )
+
+
+def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
+    generator = _generator(info)
+    with reporter.progress("synthesizing") as update:
+        generator.synthesize(
+            folder,
+            seed=seed,
+            plan=generator.FULL if full else generator.SMALL,
+            progress=lambda done, total: update(done, total, ""),
+        )
+
+
+def _generator(info: DatasetInfo) -> ModuleType:
+    module = _GENERATORS + info.name
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise UserError(
+            f"dataset {info.name} says that it can be synthesized (synthesizable=True), but there is no {module} to "
+            "do it. Use real data with --root DIR, or take synthesizable out of its info."
+        ) from None

@@ -1,0 +1,105 @@
+"""Presets and settings: from a method's defaults to the configuration of a run."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from ..text import unknown
+from ..types import DatasetInfo, MethodInfo, UserError
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the presets that come with segbench, from the cheapest."""
+    order = {"quick": 0, "standard": 1, "paper": 2}
+    folder = importlib.resources.files("segbench.configs.presets")
+    names = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
+    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """The content of a preset: `summary` and `methods`."""
+    if name not in preset_names():
+        raise UserError(unknown("preset", name, preset_names()))
+    text = importlib.resources.files("segbench.configs.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def resolve(
+    preset: str, method: MethodInfo, dataset: DatasetInfo, settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A method's whole configuration and the dataset's options.
+
+    The method's defaults, changed by the preset for all datasets, then for this one, then by the user's settings.
+    Settings that the dataset knows are its own.
+
+    Raises
+    ------
+    UserError
+        For a setting that neither knows.
+    """
+    methods = load_preset(preset).get("methods", {})
+    # A method of a family (`smp:Unet/resnet18`) without an entry of its own has the family's.
+    layers = methods.get(method.name, methods.get(method.name.partition(":")[0], {}))
+    config = dict(method.defaults)
+    for layer in (layers.get("all"), layers.get(dataset.name)):
+        config.update(layer or {})
+    options: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key in dataset.options:
+            options[key] = value
+        elif key in method.defaults:
+            config[key] = value
+        else:
+            what = f"setting of method {method.name} or dataset {dataset.name}"
+            raise UserError(unknown(what, key, [*method.defaults, *dataset.options]))
+    foreign = sorted(set(config) - set(method.defaults))
+    if foreign:
+        raise UserError(
+            f"preset '{preset}': " + unknown(f"setting of method {method.name}", foreign[0], method.defaults)
+        )
+    return config, options
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Turn `key=value` into a mapping; values are read as YAML, so 0.1, true, null and [256, 256] mean what they say.
+
+    >>> parse_settings(["learning_rate=0.01", "size=[256, 256]", "view=lateral"])
+    {'learning_rate': 0.01, 'size': [256, 256], 'view': 'lateral'}
+    """
+    settings: dict[str, Any] = {}
+    for word in (word for pair in pairs for word in _split(pair)):
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set takes key=value, found '{word}'. For example: --set learning_rate=0.001")
+        try:
+            settings[key.strip()] = _number(yaml.safe_load(value))
+        except yaml.YAMLError as error:
+            why = getattr(error, "problem", None) or "no YAML"
+            raise UserError(f"--set {key}: '{value}' cannot be read as a value ({why})") from error
+    return settings
+
+
+def setting(key: str, value: Any) -> str:
+    """A setting as `--set` takes it."""
+    return f"{key}={yaml.safe_dump(value, default_flow_style=True, width=1e9).partition(chr(10))[0]}"
+
+
+def _split(pair: str) -> list[str]:
+    """`a=1 b=2` in one word is two settings; a value with spaces, such as a list, stays whole."""
+    words = pair.split()
+    return words if len(words) > 1 and all("=" in word for word in words) else [pair]
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 takes 1e-4 for a word; everybody else takes it for a number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

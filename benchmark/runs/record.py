@@ -1,0 +1,175 @@
+"""The record of a run and the folder that holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..data.self_defined import SelfDefined
+from ..registry import dataset_class, metrics
+from ..types import DatasetInfo
+
+if TYPE_CHECKING:
+    pass
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ..evaluation.scores import Score, _Model
+from ..io.atomic import write_text
+from ..types import UserError
+
+SCHEMA_VERSION = 1
+RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
+PREDICTIONS, CHECKPOINT, PLOTS, LOCK = "predictions", "checkpoint", "plots", ".lock"
+OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
+
+
+# One frame of a film, a mapping without others inside: hundreds of them are read a line each.
+_FRAME = re.compile(r'\{\s*"frame": [^{}]*\}')
+
+
+class DatasetBlock(_Model):
+    """Which samples were scored, and proof of their content.
+
+    `data_sha256` stands for the truth of the scored samples, `inputs_sha256` for every image and label that was used.
+    """
+
+    name: str
+    version: str
+    split: str
+    n: int
+    ids_sha256: str
+    data_sha256: str
+    inputs_sha256: str | None = None
+    origin: Literal["real", "synthetic"]
+    options: dict[str, Any] = Field(default_factory=dict)
+    folds: int | None = None
+
+
+class MethodBlock(_Model):
+    """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds).
+
+    `oracle` marks an upper bound, which was told the truth: it is never ranked.
+    """
+
+    name: str
+    family: Literal["classical", "learned", "external"]
+    config: dict[str, Any] = Field(default_factory=dict)
+    preset: str | None = None
+    seed: int | None = None
+    train_fraction: float | None = None
+    n_train: float | None = None
+    oracle: bool = False
+    chosen: dict[str, Any] = Field(default_factory=dict)
+
+
+class Cost(_Model):
+    """What it cost; null where it was not measured.
+
+    `predict_ms_per_image` is of one image at a time, warm, without decoding; `best_batch` is the number of images
+    together that is fastest, with its time per image. `macs_per_image` are multiply-accumulate operations.
+    """
+
+    train_s: float | None = None
+    predict_ms_per_image: float | None = None
+    best_batch: int | None = None
+    best_batch_ms_per_image: float | None = None
+    macs_per_image: int | None = None
+    peak_memory_mb: float | None = None
+    parameters: int | None = None
+    device: str | None = None
+
+
+class Environment(_Model):
+    """What it ran on."""
+
+    segbench: str
+    commit: str | None
+    dirty: bool | None
+    python: str
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+
+
+class Record(_Model):
+    """Everything that is known of a run, as `record.json` holds it and `--json` prints it."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    created: str
+    complete: bool
+    dataset: DatasetBlock
+    method: MethodBlock
+    metrics: dict[str, str] = Field(default_factory=dict)
+    statistics_sha256: str | None = None
+    scores: dict[str, Score] = Field(default_factory=dict)
+    main_score: str
+    per_class: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    per_category: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    cost: Cost = Field(default_factory=Cost)
+    environment: Environment
+    command: str
+    warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Blocks of metric families that have more to tell than scores, by the family's name."""
+        return {name: block for name, block in (self.model_extra or {}).items() if name in self.metrics}
+
+    def to_json(self) -> str:
+        """The text of `record.json`."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+        return _FRAME.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+
+
+def read_record(folder: Path) -> Record:
+    """The record of a run folder. Raises UserError where there is none or it cannot be read."""
+    path = folder / RECORD if folder.is_dir() else folder
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read as the record of a run ({error}). Expected a run folder.") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path}: has schema version {version}; this version of segbench reads {SCHEMA_VERSION}")
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: '{where}' is wrong: {first['msg']}") from error
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write `record.json` atomically."""
+    write_text(folder / RECORD, record.to_json())
+
+
+def run_id_of(dataset: str, method: str, identity: Mapping[str, Any]) -> str:
+    """`<dataset>-<method>-<short hash>`; the hash stands for everything that the result depends on."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", method).strip("-.") or "method"
+    return f"{dataset}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def told_in_details(record: Record) -> set[str]:
+    """Names of the scores that a block of their family shows in a table of its own."""
+    known = metrics()
+    return {score.name for name in record.details if name in known for score in known[name].scores}
+
+
+def recorded_info(block: DatasetBlock) -> DatasetInfo:
+    """The info of a record's dataset, with the classes that the dataset had when the record was made."""
+    cls = dataset_class(block.name)
+    definition = (block.model_extra or {}).get("definition")
+    info: DatasetInfo = cls.info
+    if isinstance(definition, dict) and issubclass(cls, SelfDefined):
+        info = cls.info_of(definition)
+    return info

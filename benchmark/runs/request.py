@@ -1,0 +1,62 @@
+"""What a user asked `bench run` for, and the command line that asks for it again."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..data.locations import Source
+from .open_data import setting
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What the user asked for, as on the command line."""
+
+    dataset: str
+    method: str
+    split: str | None = None
+    preset: str = "quick"
+    seed: int = 0
+    device: str = "auto"
+    root: Path | None = None
+    source: Source = "auto"
+    folds: int | None = None
+    train_fraction: float = 1.0
+    settings: dict[str, Any] = field(default_factory=dict)
+    out: Path | None = None
+    save_predictions: bool = False
+    workers: int = 0
+    resume: bool = False
+    weights: Path | None = None
+
+    def command(self) -> str:
+        """The command line that makes the run again."""
+        words = ["bench", "run", "--dataset", self.dataset, "--method", self.method]
+        defaults = RunRequest(self.dataset, self.method)
+        for name in (
+            "split",
+            "preset",
+            "seed",
+            "device",
+            "root",
+            "source",
+            "folds",
+            "train_fraction",
+            "workers",
+            "weights",
+        ):
+            value = getattr(self, name)
+            if value != getattr(defaults, name):
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        for key, value in self.settings.items():
+            words += ["--set", setting(key, value)]
+        words += ["--save-predictions"] if self.save_predictions else []
+        return shlex.join(words)
+
+    def resume_command(self) -> str:
+        """The command line that goes on with it where it is."""
+        out = ["--out", str(self.out)] if self.out is not None else []
+        return f"{self.command()} {shlex.join([*out, '--resume'])}"

@@ -1,0 +1,77 @@
+"""Runs as a table, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .find import find_runs
+from .record import Record, read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COSTS = (
+    *("train_s", "predict_ms_per_image", "best_batch", "best_batch_ms_per_image", "macs_per_image"),
+    *("peak_memory_mb", "parameters", "device"),
+)
+
+
+def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs") -> pd.DataFrame:
+    """Every score of every run as one row: a tidy table.
+
+    Parameters
+    ----------
+    paths : path or paths
+        Run folders, or folders of them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each run and score: `run_id`, `dataset`, `origin`, `split`, `folds`, `n`, `method`, `family`,
+        `preset`, `seed`, `train_fraction`, `n_train`, `oracle`, `complete`, the costs, `commit`, `score`, `value`,
+        `low`, `high`, `unit`, `higher_is_better`, `is_main`, `folder`. Undefined is NaN.
+
+    Raises
+    ------
+    UserError
+        For a path that does not exist or holds no run.
+
+    Examples
+    --------
+    >>> runs = load_runs("leaderboards/records")                                        # doctest: +SKIP
+    >>> runs[runs.is_main].pivot_table("value", "method", "dataset")                    # doctest: +SKIP
+    """
+    import pandas as pd
+
+    chosen = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    folders = [folder for folder, _ in find_runs([Path(path) for path in chosen])]
+    rows = [row for folder in folders for row in _rows(read_record(folder), folder)]
+    return pd.DataFrame(rows)
+
+
+def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
+    data, method = record.dataset, record.method
+    about = {
+        **{"run_id": record.run_id, "dataset": data.name, "origin": data.origin, "split": data.split},
+        **{"folds": data.folds, "n": data.n, "method": method.name, "family": method.family, "preset": method.preset},
+        **{"seed": method.seed, "train_fraction": method.train_fraction, "n_train": method.n_train},
+        **{"oracle": method.oracle, "complete": record.complete},
+        **{name: getattr(record.cost, name) for name in _COSTS},
+        "commit": record.environment.commit,
+    }
+    nan = float("nan")
+    return [
+        {
+            **about,
+            "score": name,
+            **{key: nan if getattr(score, key) is None else getattr(score, key) for key in ("value", "low", "high")},
+            "unit": score.unit,
+            "higher_is_better": score.higher_is_better,
+            "is_main": name == record.main_score,
+            "folder": str(folder),
+        }
+        for name, score in record.scores.items()
+    ]

@@ -1,0 +1,118 @@
+"""Synthetic ISBI 2012: stacks that look like serial sections of neural tissue under an electron microscope.
+
+Cells, membranes, mitochondria, vesicles, blur, noise and a contrast that differs from slice to slice are fitted to the
+published figures of the real stack (share of membrane pixels, sizes of cells, grey levels); no pixel is taken from it.
+
+Reference
+---------
+The real data: Cardona et al., PLoS Biology 8(10) (2010); Arganda-Carreras et al., Frontiers in Neuroanatomy 9:142
+(2015).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from ..output_folder import begin, finish, make_all
+from .microscope import micrograph
+from .tissue import Tissue, bends
+
+GENERATOR_VERSION = "1"
+_NOTICE = "Synthetic: made by segbench, not under a microscope. Never publish a score on it as one on ISBI 2012."
+_VOLUME, _LABELS, _CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
+
+Page = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many slices of 512 x 512 pixels each of the two volumes has."""
+
+    slices: int
+
+
+SMALL = Plan(slices=30)
+FULL = SMALL
+
+
+def synthesize(
+    root: Path,
+    *,
+    seed: int = 0,
+    plan: Plan = SMALL,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Make the three stacks below ``root``: the same bytes for one seed and plan, whatever the number of workers.
+
+    Parameters
+    ----------
+    root : Path
+        Folder to make. It may hold an earlier synthetic data set (which is replaced), nothing else.
+    seed : int
+        Chooses the tissue.
+    plan : Plan
+        How much to make; the official stacks have 30 slices.
+    workers : int, optional
+        Processes; default: one per processor.
+    progress : callable, optional
+        Called with (slices done, slices in all).
+
+    Raises
+    ------
+    UserError
+        ``root`` or its temporary sibling holds something else.
+    """
+    root = root.resolve()
+    partial = begin(root, frozenset({_VOLUME, _LABELS, _CHALLENGE}))
+    positions = range(2 * plan.slices)
+    made = make_all(functools.partial(_page, seed, plan), positions, workers, progress)
+    labelled, challenge = positions[: plan.slices], positions[plan.slices :]
+    _save(partial / _VOLUME, [made[n][0] for n in labelled])
+    _save(partial / _LABELS, [made[n][1] for n in labelled])
+    _save(partial / _CHALLENGE, [made[n][0] for n in challenge])
+    finish(
+        *(partial, root),
+        generator="segbench.synthetic.isbi2012",
+        version=GENERATOR_VERSION,
+        notice=_NOTICE,
+        seed=seed,
+        plan=plan,
+    )
+
+
+def _save(path: Path, pages: list[Page]) -> None:
+    # Without a date or a name of the software, so that the bytes depend on the pixels only.
+    tifffile.imwrite(path, np.stack(pages), photometric="minisblack", metadata=None, software=False)
+
+
+def _page(seed: int, plan: Plan, position: int) -> tuple[Page, Page]:
+    volume, page = divmod(position, plan.slices)
+    return section(seed, volume, page, plan.slices)
+
+
+def section(seed: int, volume: int, page: int, slices: int) -> tuple[Page, Page]:
+    """One slice: image and labels (255 cell, 0 membrane), (512, 512) uint8 each.
+
+    ``volume`` is 0 for the labelled stack and 1 for the challenge's. The volume is drawn from its own random numbers,
+    what the microscope adds from those of the slice.
+    """
+    tissue, displacement = _volume(seed, volume, slices)
+    distance, owner = tissue.membranes(page, displacement[page])
+    rng = np.random.default_rng([seed, volume, 1 + page])
+    return micrograph(rng, tissue, page, distance, owner)
+
+
+@functools.lru_cache(maxsize=2)
+def _volume(
+    seed: int, volume: int, slices: int
+) -> tuple[Tissue, list[tuple[NDArray[np.float32], NDArray[np.float32]]]]:
+    rng = np.random.default_rng([seed, volume, 0])
+    return Tissue.draw(rng, slices), bends(rng, slices)

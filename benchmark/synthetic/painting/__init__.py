@@ -1,0 +1,1 @@
+"""Textures, outlines and scenery shared by the generators of synthetic data."""

@@ -1,0 +1,101 @@
+"""Text for people: counts, lists, numbers with intervals, and names from outside made fit to be shown."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+
+def some(names: Sequence[str], most: int = 10) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def printable(text: str) -> str:
+    """Text from outside as a terminal may print it: control characters, which could move the cursor, are replaced."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def counted(number: int, what: str) -> str:
+    """A number with what it counts, a regular English noun in the singular.
+
+    >>> counted(1, "sample"), counted(0, "labelled sample")
+    ('1 sample', '0 labelled samples')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def runs_of(values: list[int], most: int = 8) -> str:
+    """Label values with runs written as 3-9.
+
+    >>> runs_of([0, 1, 2, 5])
+    '0-2, 5'
+    """
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    texts = [str(low) if low == high else f"{low}-{high}" for low, high in runs]
+    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
+
+
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def file_stems(names: Sequence[str]) -> list[str]:
+    """One stem for each name that any file system takes; names that are alike in it, or were changed, get a digest.
+
+    >>> file_stems(["N0092", "../x"])
+    ['N0092', 'x-d6b96a97']
+    """
+    plain = [_UNUSUAL.sub("_", name)[:60].strip("._-") or "sequence" for name in names]
+    folded = [stem.casefold() for stem in plain]
+    stems = []
+    for place, (name, stem) in enumerate(zip(names, plain, strict=True)):
+        if stem != name or folded.count(folded[place]) > 1:
+            digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            twice = names[:place].count(name)
+            stem = f"{stem}-{digest}" + (f"-{twice + 1}" if twice else "")
+        stems.append(stem)
+    return stems
+
+
+def shown(text: str, most: int = 60) -> str:
+    """Text from outside as one short line that a figure can hold: what cannot be printed becomes `?`.
+
+    >>> shown("a\\nb")
+    'a?b'
+    """
+    plain = "".join(c if c.isprintable() else "?" for c in text)
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def unknown(what: str, name: str, available: Iterable[str], also: Iterable[str] = ()) -> str:
+    """The sentence for a name that does not exist, with the nearest (of those in `also` too) and all that do.
+
+    >>> unknown("dataset", "medka", ["isbi2012", "medaka"])
+    "Unknown dataset 'medka'. Did you mean 'medaka'? Available: isbi2012, medaka."
+    """
+    names = sorted(available)
+    near = difflib.get_close_matches(name, [*names, *also], n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"Unknown {what} '{name}'.{hint} Available: {', '.join(names)}."
+
+
+UNDEFINED = "–"
+
+
+def number(value: float | None, form: str) -> str:
+    """A number, or a dash where there is none."""
+    return UNDEFINED if value is None else format(value, form)
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """`0.9123 [0.9011, 0.9234]`, without what is undefined."""
+    if value is None:
+        return UNDEFINED
+    return f"{value:.4f}" if low is None or high is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"

@@ -1,0 +1,151 @@
+"""What the leaderboards' front page says follows from the records, and oracles are never ranked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import Run
+from places import ROOT
+from segbench.boards.board import boards, ranking, write_plots
+from segbench.boards.findings import findings
+from segbench.runs.find import find_runs
+from segbench.runs.record import Record, read_record
+
+RECORDS = ROOT / "leaderboards" / "records"
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return read_record(RECORDS / "isbi2012-unet-0b805e1a")
+
+
+def made(record: Record, name: str, family: str, value: float, width: float = 0.01, **method: Any) -> Record:
+    """A record of other scores."""
+    score = record.scores["v_rand"].model_copy(update={"value": value, "low": value - width, "high": value + width})
+    block = record.method.model_copy(update={"name": name, "family": family, **method})
+    return record.model_copy(
+        update={"run_id": f"isbi2012-{name}", "method": block, "scores": {**record.scores, "v_rand": score}}
+    )
+
+
+def test_learned_above_classical(record: Record) -> None:
+    rows = [made(record, "a", "learned", 0.98), made(record, "b", "learned", 0.95), made(record, "c", "classical", 0.9)]
+    lead, families = findings(rows)
+    assert lead.startswith("**a** leads with v_rand 0.9800 [0.9700, 0.9900], fitted in ")
+    assert "is 8.0 points ahead of the best classical one, **c**" in families
+    assert "do not overlap" in families
+    assert families.endswith("every learned method stands above every classical one.")
+
+
+def test_a_classical_method_between_learned_ones(record: Record) -> None:
+    rows = [
+        made(record, "a", "learned", 0.91),
+        made(record, "c", "classical", 0.905),
+        made(record, "b", "learned", 0.8),
+    ]
+    _, families = findings(rows)
+    assert "0.5 points ahead" in families
+    assert "their intervals overlap" in families
+    assert families.endswith("Below **c** are the learned methods **b**.")
+
+
+def test_a_classical_method_that_leads(record: Record) -> None:
+    rows = [made(record, "c", "classical", 0.95), made(record, "a", "learned", 0.9)]
+    _, families = findings(rows)
+    assert families.startswith("The best classical method, **c**, is 5.0 points ahead of the best learned one, **a**")
+    assert families.endswith("Below **c** are the learned methods **a**.")
+
+
+def test_one_family_alone_is_not_compared(record: Record) -> None:
+    assert len(findings([made(record, "a", "learned", 0.98)])) == 1
+    assert findings([]) == []
+
+
+def test_names_from_outside_bring_no_markup(record: Record) -> None:
+    rows = [made(record, "<script>|x*", "learned", 0.98), made(record, "y", "classical", 0.5)]
+    page = boards(rows)["README.md"]
+    assert "<script>" not in page
+    assert r"\<script\>\|x\*" in page
+
+
+def test_an_oracle_is_told_and_not_ranked(record: Record) -> None:
+    rows = [made(record, "kmeans", "classical", 0.999, oracle=True), made(record, "a", "learned", 0.9)]
+    pages = boards(rows)
+    assert "kmeans" not in pages["README.md"]
+    table, rest = pages["isbi2012.md"].split("## Not ranked")
+    assert "kmeans" not in table
+    assert "isbi2012-kmeans: an upper bound, which was told the truth: v_rand 0.9990" in rest
+
+
+def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path) -> None:
+    rows = [made(record, "a", "learned", 0.98), made(record, "c", "classical", 0.9)]
+    (first,), (second,) = (write_plots(rows, tmp_path / name) for name in ("one", "two"))
+    assert first.name == "isbi2012.svg"
+    assert first.read_bytes() == second.read_bytes()
+    text = first.read_text()
+    assert all(word in text for word in (">a<", ">c<", "v_rand", "time to fit", "learned", "classical"))
+    assert write_plots(rows[:1], tmp_path / "three") == []
+
+
+def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -> None:
+    chosen = sorted(RECORDS.glob("isbi2012-*"))[:3]
+    assert bench("leaderboard", *chosen, "--out", "boards").returncode == 0
+    assert len(find_runs(chosen)) == 3
+    assert "(isbi2012.svg)" in (tmp_path / "boards" / "README.md").read_text()
+    assert (tmp_path / "boards" / "isbi2012.svg").is_file()
+
+
+def test_seeds_of_one_method_are_one_row(record: Record) -> None:
+    rows = [made(record, "a", "learned", value, seed=seed) for seed, value in ((2, 0.97), (0, 0.93), (1, 0.95))]
+    rows = [row.model_copy(update={"run_id": f"isbi2012-a-{row.method.seed}"}) for row in rows]
+    rows.append(made(record, "b", "learned", 0.96))
+    pages = boards(rows)
+    table = [line for line in pages["isbi2012.md"].partition("<details>")[0].splitlines() if line.startswith("| ")]
+    assert [line.split("|")[2].strip() for line in table] == ["method", "b", "a"]
+    assert "0.9500 [0.9400, 0.9600] ± 0.0200" in table[2]
+    assert table[2].rstrip(" |").endswith("0, 1, 2")
+    assert "standard deviation of v_rand over the seeds" in pages["isbi2012.md"]
+    group, *_ = ranking(rows)
+    (row,) = (row for row in group["rows"] if row["method"]["name"] == "a")
+    assert (row["seeds"], row["runs"]) == ([0, 1, 2], ["isbi2012-a-0", "isbi2012-a-1", "isbi2012-a-2"])
+    assert row["scores"]["v_rand"]["value"] == pytest.approx(0.95)
+    assert row["std_over_seeds"] == pytest.approx(0.02)
+
+
+def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:
+    rows = [made(record, "a", "learned", value) for value in (0.97, 0.93)]
+    rows[1] = rows[1].model_copy(update={"run_id": "isbi2012-again"})
+    assert [len(group["rows"]) for group in ranking(rows)] == [2]
+
+
+def test_every_command_is_told(record: Record) -> None:
+    row = made(record, "a", "learned", 0.9).model_copy(update={"command": "bench run\n\n--set x=</pre><b>"})
+    page = boards([row])["isbi2012.md"]
+    assert "<pre>\na a: bench run --set x=&lt;/pre&gt;&lt;b&gt;\n</pre>" in page
+
+
+def test_runs_on_a_part_of_the_labels_are_no_rivals(record: Record, tmp_path: Path) -> None:
+    rows = [
+        made(record, "a", "learned", 0.9, train_fraction=1.0, n_train=20.0),
+        made(record, "a", "learned", 0.6, train_fraction=0.1, n_train=2.0),
+        made(record, "b", "classical", 0.8, train_fraction=1.0, n_train=20.0),
+        # Settings of its own: part of no curve.
+        made(record, "a", "learned", 0.95, train_fraction=0.5, n_train=10.0, config={"depth": 2}),
+    ]
+    rows = [row.model_copy(update={"run_id": f"isbi2012-{k}"}) for k, row in enumerate(rows)]
+    pages = boards(rows)
+    ranked, _, fewer = pages["isbi2012.md"].partition("### With fewer labels")
+    assert ranked.count("| learned ") == 1
+    assert fewer.count("| learned ") == 2
+    assert "![score against the number of labelled samples](isbi2012-labels.svg)" in fewer
+    front = pages["README.md"]
+    assert "**a** leads with v_rand 0.9000" in front
+    assert (
+        "**a** with 2 labelled samples reaches v_rand 0.6000 [0.5900, 0.6100], 67 % of what it reaches with 20."
+        in front
+    )
+    assert [path.name for path in write_plots(rows, tmp_path)] == ["isbi2012.svg", "isbi2012-labels.svg"]
+    assert "labelled images trained on" in (tmp_path / "isbi2012-labels.svg").read_text(encoding="utf-8")

@@ -1,0 +1,138 @@
+"""The film of a run: masks kept as predictions pass, drawn on their images in the order of the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands import Run
+from segbench.evaluation.evaluate import evaluate
+from segbench.figures.cardiac.run_plots import STRIP, VIDEO, Film, write_run_plots
+from segbench.io.images import video
+from segbench.metrics.cardiac import Cardiac
+from segbench.registry import make_dataset, metrics_of
+from segbench.types import Array, Dataset, Prediction, UserError
+from synthetic_roots import write_hearts
+
+FRAMES = 16
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return make_dataset("medaka", write_hearts(tmp_path / "hearts", sequences=2, frames=FRAMES), {"view": "lateral"})
+
+
+def predictions(dataset: Dataset) -> dict[str, Array]:
+    """The truth of every test sample, a pixel further right, so that no two frames are alike."""
+    return {i: np.roll(np.asarray(dataset.load(i, ("labels",)).labels), 1, axis=1) for i in dataset.ids("test")}
+
+
+def filmed(dataset: Dataset, found: Mapping[str, Array]) -> Film:
+    film = Film.of(dataset, found, metrics_of(dataset.info))
+    assert film is not None
+    pairs = [(sample_id, Prediction(labels=labels)) for sample_id, labels in found.items()]
+    assert list(film.passing(pairs)) == pairs
+    return film
+
+
+def test_it_holds_the_longest_sequence_whatever_the_order(dataset: Dataset) -> None:
+    found = predictions(dataset)
+    first = next(iter(found))
+    del found[first]  # the other sequence is the longest now
+    backwards = dict(reversed(list(found.items())))
+    film = filmed(dataset, backwards)
+    assert film.group == dataset.group(next(iter(backwards))) != dataset.group(first)
+    metric = Cardiac()
+    pairs = ((sample_id, Prediction(labels=labels)) for sample_id, labels in backwards.items())
+    ids = metric.in_order(evaluate(dataset, [metric], pairs, workers=0).of(metric.name), film.group)
+    assert list(ids) == sorted(film.wanted)
+    for sample_id, mask, truth, image in zip(ids, film.masks(ids), film.truths(ids), film.images(ids), strict=True):
+        assert np.array_equal(mask, found[sample_id] == 1)
+        assert (truth == (np.asarray(dataset.load(sample_id, ("labels",)).labels) == 1)).all()
+        assert image is not None
+        assert (image == dataset.load(sample_id, ("image",)).image).all()
+
+
+def test_probabilities_are_cut_as_they_are_scored(dataset: Dataset) -> None:
+    (sample_id, labels), *_ = predictions(dataset).items()
+    film = Film(dataset, dataset.group(sample_id), frozenset({sample_id}))
+    halves = np.where(labels == 1, 0.51, 0.5).astype(np.float32)
+    list(film.passing([(sample_id, Prediction(probabilities=halves))]))
+    assert np.array_equal(next(film.masks([sample_id])), labels == 1)
+
+
+def test_no_heart_or_too_few_frames_make_no_film(dataset: Dataset) -> None:
+    ids = dataset.ids("test")
+    assert Film.of(dataset, ids, [m for m in metrics_of(dataset.info) if m.name != "cardiac"]) is None
+    assert Film.of(dataset, ids[:2], metrics_of(dataset.info)) is None
+    assert Film.of(dataset, (), metrics_of(dataset.info)) is None
+
+
+def test_masks_without_a_fitting_image_lie_on_grey(dataset: Dataset) -> None:
+    found = predictions(dataset)
+    film = filmed(dataset, found)
+    ids = sorted(film.wanted)
+    broken, other, absent = (dataset.files(i, "image")[0] for i in ids[:3])
+    broken.write_bytes(broken.read_bytes()[:100])
+    Image.fromarray(np.zeros((7, 9), np.uint8)).save(other)
+    absent.unlink()
+    assert [image is None for image in film.images(ids)] == [True] * 3 + [False] * (len(ids) - 3)
+
+
+def written(dataset: Dataset, folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the plots of a run, and warnings."""
+    found, warnings = predictions(dataset), list[str]()
+    metrics = metrics_of(dataset.info)
+    pairs = ((sample_id, Prediction(labels=labels)) for sample_id, labels in found.items())
+    statistics = evaluate(dataset, metrics, pairs, workers=0)
+    paths = write_run_plots(folder, statistics, metrics, dataset, filmed(dataset, found), warnings.append)
+    assert all(path.is_file() for path in paths)
+    return [path.name for path in paths], warnings
+
+
+def test_the_strip_is_written_the_same_each_time(dataset: Dataset, tmp_path: Path) -> None:
+    names, warnings = written(dataset, tmp_path / "one")
+    assert {f"{STRIP}.png", f"{STRIP}.svg", VIDEO, "area-curves-1.png", "volume-loops-1.png"} <= set(names)
+    assert not warnings
+    assert len(video.read_video(tmp_path / "one" / VIDEO)) == FRAMES
+    written(dataset, tmp_path / "two")
+    for name in (f"{STRIP}.png", f"{STRIP}.svg"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_film_that_cannot_be_coded_costs_no_result(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UserError("there is no encoder")
+
+    monkeypatch.setattr(video, "write_video", refuse)
+    names, warnings = written(dataset, tmp_path / "plots")
+    assert "area-curves-1.png" in names
+    assert VIDEO not in names
+    assert warnings == ["no film of lateral-test-0050: there is no encoder"]
+
+
+def test_a_run_leaves_its_film(bench: Run, tmp_path: Path) -> None:
+    root = write_hearts(tmp_path / "hearts", sequences=2, frames=FRAMES)
+    command = [
+        "run",
+        "-d",
+        "medaka",
+        "-m",
+        "threshold",
+        "--root",
+        root,
+        "--set",
+        "view=lateral",
+        "--set",
+        "kind=[otsu]",
+    ]
+    done = bench(*command, "--out", "here")
+    assert done.returncode == 0, done.stderr
+    for name in (f"{STRIP}.png", VIDEO):
+        assert (tmp_path / "here" / "plots" / name).is_file()

@@ -1,0 +1,460 @@
+"""Loading: the same pairs from threads, processes, memory and disk, in the same order; faults are named."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from segbench.data.decode_ahead import ImagesAhead
+from segbench.datasets.isbi2012 import ISBI2012
+from segbench.datasets.medaka import Medaka
+from segbench.errors import UserError
+from segbench.methods.targets import Pair
+from segbench.methods.training.cache import DecodedCache, SampleKeys
+from segbench.methods.training.config import TrainingConfig
+from segbench.methods.training.loading import PairDataset, PairLoader, loader
+from segbench.registry import load_user_module
+from segbench.types import Samples
+from small_stack import samples, write_stack
+
+PLAN = [[4, 0], [0, 3], [1, 1], [2, 4]]
+
+
+def settings(**values: Any) -> TrainingConfig:
+    return TrainingConfig.model_validate({"size": None, **values})
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> ISBI2012:
+    return write_stack(tmp_path_factory.mktemp("isbi2012"))
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Medaka:
+    """Six frames of 40 x 50 in files of their own."""
+    generator = np.random.default_rng(0)
+    base = tmp_path / "medaka" / "train_images"
+    for folder in ("ventral_sample_gray", "ventral_mask"):
+        (base / folder).mkdir(parents=True)
+        for number in range(1, 7):
+            values = generator.integers(0, 256, (40, 50)).astype(np.uint8)
+            values = np.where(values > 200, 255, 0).astype(np.uint8) if folder == "ventral_mask" else values
+            Image.fromarray(values).save(base / folder / f"{number:04d}.png")
+    return Medaka(tmp_path / "medaka")
+
+
+def of(frames: Medaka) -> Samples:
+    return Samples(frames, frames.ids("all"))
+
+
+def same(one: Pair, other: Pair) -> bool:
+    return np.array_equal(one.image, other.image) and np.array_equal(one.target, other.target)
+
+
+def load(dataset: PairDataset, plan: Sequence[Sequence[int]], *arguments: Any, **options: Any) -> list[list[Pair]]:
+    with PairLoader(dataset, *arguments, **options) as pairs:
+        return list(pairs.batches(plan))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("memory", [0, 48 * 48 * 5, 2**30], ids=["nothing kept", "some kept", "all kept"])
+def test_threads_give_what_indexing_gives(dataset: ISBI2012, workers: int, memory: int) -> None:
+    chosen = samples(dataset, "val")
+    pairs = PairDataset(chosen, settings(), dataset.info)
+    with PairLoader(pairs, workers, memory=memory) as made:
+        for _ in range(2):  # the second epoch meets what the first kept
+            for batch, indices in zip(made.batches(PLAN), PLAN, strict=True):
+                for pair, index in zip(batch, indices, strict=True):
+                    assert same(pair, pairs[index])
+                    assert np.array_equal(pair.image[..., 0], chosen[index].image)
+                    assert np.array_equal(pair.target, chosen[index].labels)
+        assert made._bytes <= memory
+        assert list(made.batches([])) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_that_is_broken_off_does_not_disturb_the_next(dataset: ISBI2012, workers: int) -> None:
+    pairs = PairDataset(samples(dataset, "val"), settings(), dataset.info)
+    with PairLoader(pairs, workers, memory=0) as made:
+        assert same(next(made.batches(PLAN))[0], pairs[4])
+        assert [same(batch[1], pairs[row[1]]) for batch, row in zip(made.batches(PLAN), PLAN, strict=True)] == [
+            True
+        ] * 4
+
+
+def truncate(frames: Medaka, index: int) -> Path:
+    path = frames.files(frames.ids("all")[index], "image")[0]
+    path.write_bytes(path.read_bytes()[:200])
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_a_truncated_image_is_named(frames: Medaka, workers: int) -> None:
+    path = truncate(frames, 3)
+    with PairLoader(PairDataset(of(frames), settings(), frames.info), workers) as made:
+        batches = made.batches([[0, 1], [2, 3]])
+        assert len(next(batches)) == 2
+        with pytest.raises(UserError, match=str(path)):
+            next(batches)
+
+
+def test_processes_do_all_that_threads_do(frames: Medaka, tmp_path: Path) -> None:
+    """In one test, for they take seconds to start: order, memory, broken epochs, a cache that fails, a broken file."""
+    (tmp_path / "file").write_text("no folder")
+    warnings: list[str] = []
+    pairs = cached(frames, tmp_path / "file" / "cache")
+    plain = PairDataset(of(frames), settings(), frames.info)
+    with PairLoader(pairs, 2, "processes", memory=3 * 2 * 40 * 50, warn=warnings.append) as made:
+        assert same(next(made.batches(PLAN))[0], plain[4])
+        for _ in range(2):
+            for batch, indices in zip(made.batches(PLAN), PLAN, strict=True):
+                assert [same(pair, plain[index]) for pair, index in zip(batch, indices, strict=True)] == [True, True]
+        assert len(made._kept) == 3
+        assert len(warnings) == 1
+        assert "decoded images are no longer kept" in warnings[0]
+        assert list(made.batches([])) == []
+        path = truncate(frames, 5)
+        with pytest.raises(UserError) as direct:
+            plain[5]
+        with pytest.raises(UserError) as error:
+            list(made.batches([[0, 1], [2, 5]]))
+        assert str(error.value) == str(direct.value)
+        assert str(path) in str(error.value)
+
+
+def test_the_dataset_is_one_for_any_torch_loader(dataset: ISBI2012) -> None:
+    pairs = PairDataset(samples(dataset, "val"), settings(), dataset.info)
+    images, targets = next(iter(DataLoader(pairs, batch_size=3)))
+    assert images.shape == (3, 48, 48, 1)
+    assert torch.equal(targets[2], torch.from_numpy(pairs[2].target))
+
+
+def test_processes_load_a_users_own_dataset_and_their_death_is_a_message(dataset: ISBI2012, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import os\nfrom segbench.datasets.isbi2012 import ISBI2012\n"
+        "class Mine(ISBI2012):\n"
+        "    def load(self, sample_id, parts):\n"
+        "        return os._exit(9) if sample_id == 'slice-20' else super().load(sample_id, parts)\n"
+    )
+    mine = load_user_module("segbench_user_datasets_mine", path).Mine(dataset.root)
+    pairs = PairDataset(samples(mine, "val"), settings(), mine.info)
+    with PairLoader(pairs, 1, "processes") as made:
+        assert same(next(iter(made.batches([[1]])))[0], pairs[1])
+        with pytest.raises(UserError, match="a worker process died"):
+            list(made.batches([[0]]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups to send Ctrl-C to")
+def test_an_interrupt_ends_processes_without_their_tracebacks(dataset: ISBI2012, tmp_path: Path) -> None:
+    script = tmp_path / "forever.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from segbench.datasets.isbi2012 import ISBI2012\n"
+        "from segbench.methods.training.config import TrainingConfig\n"
+        "from segbench.methods.training.loading import PairDataset, PairLoader\n"
+        "from segbench.types import Samples\n"
+        "if __name__ == '__main__':\n"
+        "    stack = ISBI2012(Path(sys.argv[1]))\n"
+        "    pairs = PairDataset(Samples(stack, stack.ids('val')), TrainingConfig(size=None), stack.info)\n"
+        "    try:\n"
+        "        with PairLoader(pairs, 1, 'processes', memory=0) as made:\n"
+        "            for _ in made.batches([[0, 1, 2]] * 10**6):\n"
+        "                print('batch', flush=True)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(dataset.root)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "batch\n"
+    os.killpg(process.pid, signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert out.endswith("interrupted\n")
+    assert error == ""
+    assert process.returncode == 0
+    assert not _group_lives(process.pid), "a worker was left behind"
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group is there still, some seconds later."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def cached(frames: Medaka, folder: Path, limit: int = 10**9, **values: Any) -> PairDataset:
+    return PairDataset(of(frames), settings(**values), frames.info, DecodedCache(folder, limit))
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.npz"))
+
+
+class Undecodable(Medaka):
+    """Proves that a pair came from the cache."""
+
+    def load(self, *_: Any) -> Any:
+        raise AssertionError("decoded although it was in the cache")
+
+
+def blind(pairs: PairDataset) -> PairDataset:
+    """The same dataset, which cannot decode any more but has the same keys."""
+    copy = PairDataset(pairs.samples, pairs.config, pairs.info, pairs.cache)
+    copy.samples = Samples(Undecodable(pairs.samples.dataset.root), pairs.samples.ids)
+    return copy
+
+
+@pytest.mark.parametrize("values", [{}, {"input": "rgb"}, {"size": [16, 24]}], ids=str)
+def test_a_cached_pair_is_the_decoded_one(frames: Medaka, tmp_path: Path, values: Any) -> None:
+    first = cached(frames, tmp_path / "cache", **values)
+    decoded = [first[index] for index in range(6)]
+    again = blind(cached(frames, tmp_path / "cache", **values))
+    assert all(same(again[index], decoded[index]) for index in range(6))
+    assert len(files(tmp_path / "cache")) == 6
+    assert not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+def test_what_was_prepared_otherwise_is_another_entry(frames: Medaka, tmp_path: Path) -> None:
+    config = settings()
+    keys = {
+        SampleKeys(of(frames), config, frames.info).key(0),
+        SampleKeys(of(frames), config, frames.info).key(1),
+        SampleKeys(of(frames), settings(input="rgb"), frames.info).key(0),
+        SampleKeys(of(frames), settings(size=[32, 32]), frames.info).key(0),
+        SampleKeys(of(frames), config, replace(frames.info, foreground=0)).key(0),
+        SampleKeys(of(frames), config, replace(frames.info, ignore_label=0)).key(0),
+        SampleKeys(of(frames), config, replace(frames.info, task="multiclass")).key(0),
+        SampleKeys(of(Undecodable(frames.root)), config, frames.info).key(0),
+        SampleKeys(Samples(Medaka(frames.root, "ventral"), frames.ids("all")), config, frames.info).key(0),
+    }
+    assert len(keys) == 9
+    assert SampleKeys(of(frames), settings(noise=0.5, crop=16), frames.info).key(0) in keys
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("part", ["image", "labels"])
+def test_a_changed_file_is_decoded_anew(frames: Medaka, tmp_path: Path, part: Any) -> None:
+    before = cached(frames, tmp_path / "cache")[2]
+    path = frames.files(frames.ids("all")[2], part)[0]
+    time_ns = path.stat().st_mtime_ns
+    Image.fromarray(np.full((40, 50), 255, np.uint8)).save(path)
+    os.utime(path, ns=(time_ns + 1000, time_ns + 1000))  # a clock may be too coarse to see the difference
+    after = cached(frames, tmp_path / "cache")[2]
+    assert not same(before, after)
+    assert same(after, PairDataset(of(frames), settings(), frames.info)[2])
+
+
+def _flipped(data: bytes, place: int) -> bytes:
+    changed = bytearray(data)
+    changed[place] ^= 4
+    return bytes(changed)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: data[:0],
+    "truncated": lambda data: data[: len(data) // 2],
+    "a bit flipped in the image": lambda data: _flipped(data, 900),
+    "a bit flipped in the target": lambda data: _flipped(data, -600),
+    "no archive": lambda data: bytes(len(data)),
+    "an object to unpickle": lambda data: pickle.dumps({"image": data}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_entry_is_written_anew(frames: Medaka, tmp_path: Path, damage: str) -> None:
+    good = cached(frames, tmp_path / "cache")[0]
+    path = files(tmp_path / "cache")[0]
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGE[damage](whole))
+    assert path.read_bytes() != whole
+    assert same(cached(frames, tmp_path / "cache")[0], good)
+    assert same(blind(cached(frames, tmp_path / "cache"))[0], good)
+
+
+@pytest.mark.parametrize("arrays", [{"image": np.zeros((4, 4, 1), np.uint8)}, {"image": np.zeros((4, 4, 1), np.uint8),
+    "target": np.zeros((5, 4), np.uint8)}, {"image": np.zeros((4, 4)), "target": np.zeros((4, 4))}])  # fmt: skip
+def test_an_archive_of_something_else_is_written_anew(frames: Medaka, tmp_path: Path, arrays: Any) -> None:
+    good = cached(frames, tmp_path / "cache")[0]
+    np.savez(files(tmp_path / "cache")[0], **arrays)
+    assert same(cached(frames, tmp_path / "cache")[0], good)
+    assert same(blind(cached(frames, tmp_path / "cache"))[0], good)
+
+
+def total(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def age(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_the_limit_holds_and_what_this_run_uses_stays(frames: Medaka, tmp_path: Path) -> None:
+    """Samples come in turn: evicting one of them for the next would leave none to be found in the next epoch."""
+    limit = 3 * (2 * 40 * 50 + 1024)
+    pairs = cached(frames, tmp_path / "cache", limit)
+    for _ in range(3):
+        for index in range(6):
+            assert pairs[index].image.shape == (40, 50, 1)
+            assert total(tmp_path / "cache") <= limit
+    assert len(files(tmp_path / "cache")) == 3
+    assert [blind(pairs)[index].target.shape for index in range(3)] == [(40, 50)] * 3
+
+
+def test_the_least_recently_used_of_earlier_runs_goes_first(frames: Medaka, tmp_path: Path) -> None:
+    folder, limit = tmp_path / "cache", 3 * (2 * 40 * 50 + 1024)
+    earlier = cached(frames, folder, limit)
+    paths = []
+    for index in range(3):
+        earlier[index]
+        paths += [path for path in files(folder) if path not in paths]
+    for seconds, path in zip((500, 300, 100), paths, strict=True):
+        age(path, seconds)
+    cached(frames, folder, limit)[0]  # used again: now the second is the oldest
+    now = cached(frames, folder, limit)
+    now[3]
+    assert [path.exists() for path in paths] == [True, False, True]
+    now[4]
+    assert [path.exists() for path in paths] == [True, False, False]
+    assert total(folder) <= limit
+
+
+def test_what_a_killed_process_left_is_removed(frames: Medaka, tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    cached(frames, folder)[0]
+    left, fresh = (files(folder)[0].parent / f".{name}.npz.tmp" for name in ("left", "fresh"))
+    left.write_bytes(b"half")
+    fresh.write_bytes(b"being written")
+    age(left, 10_000)
+    cached(frames, folder)[1]
+    assert not left.exists()
+    assert fresh.exists()
+
+
+def test_a_full_disk_ends_the_writing_with_one_warning(frames: Medaka, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="this system has no file size limits to stand for a full disk")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    warnings: list[str] = []
+    pairs = cached(frames, tmp_path / "cache")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        loaded = load(pairs, [[0, 1], [2, 3], [4, 5], [0, 1]], 2, warn=warnings.append, memory=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [len(batch) for batch in loaded] == [2] * 4
+    assert len(warnings) == 1
+    assert str(tmp_path / "cache") in warnings[0]
+    assert total(tmp_path / "cache") == 0
+    pairs[0]
+    assert total(tmp_path / "cache") == 0
+
+
+def test_a_cache_that_cannot_be_made_is_one_warning(frames: Medaka, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    warnings: list[str] = []
+    loaded = load(cached(frames, tmp_path / "file" / "cache"), [[0, 1], [2, 3], [4, 5]], warn=warnings.append)
+    assert len(loaded) == 3
+    assert len(warnings) == 1
+    assert "decoded images are no longer kept" in warnings[0]
+
+
+def test_two_programs_share_a_cache(frames: Medaka, tmp_path: Path) -> None:
+    """Two programs at once, below a limit that holds four of the six pairs."""
+    script = tmp_path / "share.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from segbench.datasets.medaka import Medaka\n"
+        "from segbench.methods.training.cache import DecodedCache\n"
+        "from segbench.methods.training.config import TrainingConfig\n"
+        "from segbench.methods.training.loading import PairDataset, PairLoader\n"
+        "from segbench.types import Samples\n"
+        "if __name__ == '__main__':\n"
+        "    frames = Medaka(Path(sys.argv[1]))\n"
+        "    cache = DecodedCache(Path(sys.argv[2]), int(sys.argv[3]))\n"
+        "    pairs = PairDataset(Samples(frames, frames.ids('all')), TrainingConfig(size=None), frames.info, cache)\n"
+        "    with PairLoader(pairs, 2, memory=0) as made:\n"
+        "        for batch in made.batches([[0, 1, 2], [3, 4, 5]] * 30):\n"
+        "            print(sum(int(pair.image.sum()) + int(pair.target.sum()) for pair in batch))\n"
+    )
+    one = 2 * 40 * 50 + 1024
+    command = [sys.executable, str(script), str(frames.root), str(tmp_path / "cache"), str(4 * one)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    plain = [PairDataset(of(frames), settings(), frames.info)[index] for index in range(6)]
+    rounds = 0
+    while process.poll() is None or rounds == 0:
+        here = cached(frames, tmp_path / "cache", 4 * one)
+        assert all(same(here[index], plain[index]) for index in range(6))
+        rounds += 1
+    out, error = process.communicate(timeout=120)
+    assert (error, process.returncode) == ("", 0)
+    sums = [sum(int(p.image.sum()) + int(p.target.sum()) for p in half) for half in (plain[:3], plain[3:])]
+    assert [int(line) for line in out.split()] == sums * 30
+    assert not list((tmp_path / "cache").rglob("*.tmp"))
+    # The second writer may pass the limit by what it writes between two looks: here, one pair.
+    assert 0 < len(files(tmp_path / "cache")) <= 4 + 1
+    again = cached(frames, tmp_path / "cache")
+    assert all(same(again[index], plain[index]) for index in range(6))
+
+
+def test_a_configuration_says_what_the_loader_does(
+    frames: Medaka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGBENCH_CACHE", str(tmp_path / "cache"))
+    for values, stored in (({}, 0), ({"cache_gb": 0.5}, 6)):
+        with loader(of(frames), settings(**values), frames.info) as made:
+            assert sum(len(batch) for batch in made.batches([range(6)])) == 6
+        assert len(files(tmp_path / "cache")) == stored
+
+
+@pytest.fixture
+def ahead(frames: Medaka) -> Iterator[ImagesAhead]:
+    with ImagesAhead(frames, frames.ids("all"), 4) as images:
+        yield images
+
+
+def test_images_come_in_batches_prefetched_or_not(frames: Medaka, ahead: ImagesAhead) -> None:
+    ids = frames.ids("all")
+    seen: list[Any] = []
+    while (taken := ahead.take()) is not None:
+        ahead.prefetch()
+        ahead.prefetch()  # begun already: nothing happens
+        for sample_id, image in zip(*taken, strict=True):
+            assert np.array_equal(image, np.asarray(frames.load(sample_id).image))
+        seen.append(tuple(taken[0]))
+    assert seen == [ids[:4], ids[4:]]
+    assert ahead.take() is None
+    with ImagesAhead(frames, (), 4) as none:
+        assert none.take() is None
+
+
+def test_a_broken_image_is_named_when_its_batch_is_due(frames: Medaka, ahead: ImagesAhead) -> None:
+    path = frames.files(frames.ids("all")[5], "image")[0]
+    path.write_bytes(b"\x89PNG")
+    ahead.prefetch()
+    assert ahead.take() is not None
+    ahead.prefetch()
+    with pytest.raises(UserError, match="0006"):
+        ahead.take()

@@ -1,0 +1,167 @@
+"""Imports run down one chain, in no circle, and every folder with code is in the package."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from places import ROOT
+
+CHAIN = (
+    *("errors", "text", "types", "io", "cardiac", "metrics", "registry", "evaluation", "data", "predictions", "runs"),
+    *("figures", "boards", "diagnosis", "methods", "report", "commands", "api", "cli"),
+)
+BESIDE = {"synthetic": "predictions", "testing": "report"}
+"""Rooms that stand beside one of the chain: they import what it may import."""
+LEVELS = {room: level for level, room in enumerate(CHAIN)}
+LEVELS |= {room: LEVELS[beside] for room, beside in BESIDE.items()}
+ROOT_FILES = {"__init__", "__main__", "_former_names"}
+"""Modules at the root that hold nothing of their own."""
+PLUGINS = ("datasets", "baselines", "configs")
+
+Module = tuple[str, ...]
+
+
+def _modules() -> dict[Module, Path]:
+    """Every module of `benchmark/` by its name below `segbench`."""
+    found = {}
+    for path in (ROOT / "benchmark").rglob("*.py"):
+        parts = path.relative_to(ROOT / "benchmark").with_suffix("").parts
+        found[parts[:-1] if parts[-1] == "__init__" else parts] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(module: Module) -> Iterator[tuple[int, Module]]:
+    """Line and target of every import of another module of segbench, wherever in the file it stands."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            named = tuple(node.module.split(".")) if node.module else ()
+            if node.level:
+                base = (*package[: len(package) - node.level + 1], *named)
+            elif named[:1] == ("segbench",):
+                base = named[1:]
+            else:
+                continue
+            for alias in node.names:
+                target = (*base, alias.name) if (*base, alias.name) in MODULES else base
+                yield node.lineno, target
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "segbench":
+                    yield node.lineno, tuple(alias.name.split(".")[1:])
+
+
+def test_the_root_holds_what_the_chain_names() -> None:
+    rooms = {module[0] for module in MODULES if module}
+    assert rooms == set(LEVELS) & rooms | ROOT_FILES & rooms
+
+
+def test_imports_run_down_the_chain() -> None:
+    """Lazy imports too; what the registry loads by name is no import."""
+    wrong = []
+    for module in MODULES:
+        if not module or module[0] in ROOT_FILES:
+            continue
+        for line, target in _imports(module):
+            if not target or target[0] == module[0]:
+                continue
+            if target[0] not in LEVELS or LEVELS[target[0]] >= LEVELS[module[0]]:
+                wrong.append(f"{MODULES[module].relative_to(ROOT)}:{line} imports {'.'.join(target)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_command_imports_no_command() -> None:
+    wrong = [
+        f"{MODULES[module].relative_to(ROOT)}:{line} imports {'.'.join(target)}"
+        for module in MODULES
+        if module[:1] == ("commands",)
+        for line, target in _imports(module)
+        if target[:1] == ("commands",)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    arrows = {
+        module: {target for _, target in _imports(module) if target and target != module and target in MODULES}
+        for module in MODULES
+        if module and module[0] not in ROOT_FILES
+    }
+    done: set[Module] = set()
+    circles: list[str] = []
+
+    def follow(module: Module, path: tuple[Module, ...]) -> None:
+        if module in path:
+            circles.append(" > ".join(".".join(m) for m in (*path[path.index(module) :], module)))
+        elif module not in done:
+            for target in sorted(arrows.get(module, ())):
+                follow(target, (*path, module))
+            done.add(module)
+
+    for module in sorted(arrows):
+        follow(module, ())
+    assert not circles, "\n".join(circles)
+
+
+def test_plugins_import_nothing_of_the_upper_half() -> None:
+    """Datasets and methods are loaded by name; they may not reach into what runs or shows them."""
+    wrong = []
+    for folder in PLUGINS[:2]:
+        for path in (ROOT / folder).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("segbench."):
+                    room = str(node.module).split(".")[1]
+                    if LEVELS.get(room, 0) >= LEVELS["report"] and room != "testing":
+                        wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} imports {node.module}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
+    """A built wheel holds every module, and each can be imported from it alone."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    folders = {".".join(("segbench", *module)) for module, path in MODULES.items() if path.name == "__init__.py"}
+    assert folders <= set(settings["packages"]), sorted(folders - set(settings["packages"]))
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    copy = tmp_path / "project"
+    for name in ("benchmark", "datasets", "baselines", "configs", "leaderboards/published"):
+        _copy(ROOT / name, copy / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    built = subprocess.run([*command, str(copy)], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "installed")
+    expected = {"/".join(("segbench", *path.relative_to(ROOT / "benchmark").parts)) for path in MODULES.values()}
+    expected |= {f"segbench/{folder}/{path.name}" for folder in PLUGINS for path in (ROOT / folder).glob("*.py")}
+    for pattern in ("benchmark/**/*.css", "benchmark/**/*.js", "benchmark/py.typed"):
+        expected |= {f"segbench/{path.relative_to(ROOT / 'benchmark')}" for path in ROOT.glob(pattern)}
+    expected |= {f"segbench/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.yaml")}
+    assert expected <= names, sorted(expected - names)
+    code = (
+        "import importlib, sys; sys.path.insert(0, sys.argv[1])\n"
+        "for name in sys.argv[2:]: importlib.import_module(name)\n"
+        "import segbench; assert segbench.__file__.startswith(sys.argv[1]), segbench.__file__"
+    )
+    modules = [".".join(("segbench", *module)) for module in sorted(MODULES) if module != ("__main__",)]
+    command = [sys.executable, "-c", code, str(tmp_path / "installed"), *modules]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def _copy(source: Path, target: Path) -> None:
+    for path in source.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
+            (target / path.relative_to(source)).write_bytes(path.read_bytes())
