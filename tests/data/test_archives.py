@@ -334,7 +334,7 @@ def test_a_folder_on_another_disk_is_filled(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from segbench.archives import unpack
+from segbench.data.download.unpack import unpack
 from segbench.types import UserError
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:
@@ -365,7 +365,7 @@ def test_too_little_room_is_said_before(tmp_path: Path) -> None:
 SLOW = """
 import sys, time
 from pathlib import Path
-from segbench.archives import unpack
+from segbench.data.download.unpack import unpack
 unpack(*map(Path, sys.argv[1:]), progress=lambda *_: time.sleep(0.05))
 """
 

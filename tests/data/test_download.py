@@ -311,7 +311,7 @@ def test_too_little_room_is_said_before_anything_is_fetched(server: Server, tmp_
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from segbench.download import fetch
+from segbench.data.download.fetch import fetch
 from segbench.types import Download, UserError
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 try:
