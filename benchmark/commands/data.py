@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..data.download.manifest import describe_downloads
 from ..data.locations import Location, default_root, locate, origin_of, synthetic_root
 from ..data.self_defined import SelfDefined
 from ..data.verification import Report, verify_dataset
@@ -16,7 +17,6 @@ from ..io.reporter import Reporter
 from ..registry import dataset_class, make_dataset
 from ..runs.open_data import synthesize as write_synthetic
 from ..types import Dataset, DatasetInfo, UserError
-from .download import describe_downloads
 
 
 def status(name: str, root: Path | None) -> dict[str, Any]:
