@@ -139,6 +139,35 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
     return tuple(chosen.values())
 
 
+def hook(metric: Metric, name: str) -> Any | None:
+    """What another room does for this metric family alone; None where the family names nothing under `name`.
+
+    A family lies below the rooms that draw, rank and report it, so it names the function in its class attribute `hooks`
+    as `module:function`, which is imported when it is asked for. A room calls the hooks that it knows and never asks
+    for a family by its name.
+
+    Raises
+    ------
+    UserError
+        Where what the family names cannot be imported.
+    """
+    target: str | None = getattr(metric, "hooks", {}).get(name)
+    if target is None:
+        return None
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"metric '{metric.name}': its hook {name} '{target}' cannot be loaded ({error})") from error
+
+
+def hooks(metrics: Iterable[Metric], name: str) -> Iterator[tuple[Metric, Any]]:
+    """The families that name a hook, each with its function, in their order."""
+    for metric in metrics:
+        if (found := hook(metric, name)) is not None:
+            yield metric, found
+
+
 def _is_metric(cls: type[Any]) -> bool:
     return all(callable(getattr(cls, name, None)) for name in ("measure", "compute", "resample", "per_class"))
 

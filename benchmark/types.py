@@ -374,7 +374,9 @@ class Metric(Protocol):
 
     Class attributes that may be left out: `releases_gil = True` says that `measure` mostly runs without the
     interpreter's lock, so that samples are measured in threads, else in processes; `tasks` names the only tasks that
-    the family scores; `takes_void = False` says that it knows no void label.
+    the family scores; `takes_void = False` says that it knows no void label; `hooks` names what other rooms show of the
+    family alone, as `{hook: "module:function"}`, found by `segbench.registry.hook`; `row_lists` names the lists of its
+    `details` whose items, mappings without others inside, a record writes a line each.
     """
 
     @property

@@ -10,11 +10,10 @@ from typing import Any
 from tabulate import tabulate
 
 from ..io.atomic import write_text
-from ..registry import dataset_class, metrics
+from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record, told_in_details
 from ..text import UNDEFINED, number
 from ..types import UserError
-from .cardiac import heart_section
 from .comparable import Comparable, _official, ranks
 from .findings import findings, learned_from, title
 from .markdown import escape, with_interval
@@ -157,9 +156,10 @@ def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> l
             "and the last rank that a method may have."
         )
     names = told_apart([row.record for _, row in ranked])
-    hearts = heart_section([(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)])
+    records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
+    extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
-    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *hearts]
+    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *extra]
 
 
 def _fewer(rows: Sequence[Row], plot: str) -> list[str]:

@@ -14,6 +14,7 @@ from tabulate import tabulate
 
 from ..cardiac.agreement import HUMAN_RANGE_PP, verdict_in_words
 from ..evaluation.scores import Score
+from ..metrics.cardiac import Cardiac
 from ..runs.record import Record
 from ..text import UNDEFINED
 from ..types import Float64
@@ -75,12 +76,12 @@ _AXES = ("minor", "major")
 
 def heart_section(ranked: Sequence[tuple[int, Record, str]]) -> list[str]:
     """Lines of markdown for ranked comparable records with their names; nothing where none has a heart."""
-    rows = [row for row in ranked if "cardiac" in row[1].details]
+    rows = [row for row in ranked if Cardiac.name in row[1].details]
     if not rows:
         return []
     low, high = HUMAN_RANGE_PP
     body = [_row(*row) for row in rows] + _published_rows(published())
-    block = rows[0][1].details["cardiac"]
+    block = rows[0][1].details[Cardiac.name]
     beats, videos = block["agreement"]["n_true_beats"], len(block["truth"])
     return [
         "### What the masks say about the heart",

@@ -105,10 +105,12 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))
-    if (block := result.details.get("cardiac")) is not None:
-        from . import cardiac_output
+    if result.details:
+        from ..registry import hooks, metrics
 
-        cardiac_output.agreement(console, block, {name: vars(score) for name, score in result.scores.items()})
+        for metric, show in hooks(metrics().values(), "terminal_table"):
+            if (block := result.details.get(metric.name)) is not None:
+                show(console, block, {name: vars(score) for name, score in result.scores.items()})
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
             for table in _class_tables(what, rows):

@@ -17,12 +17,12 @@ from ..data.self_defined import definition_of
 from ..evaluation.evaluate import evaluate
 from ..evaluation.scoring import score, score_warnings
 from ..evaluation.statistics import Statistics
-from ..figures.cardiac.run_plots import Film, write_run_plots
+from ..figures.run_figures import RunFigures
 from ..io.atomic import write_text
 from ..io.fingerprints import files_sha256, ids_sha256
 from ..io.reporter import Reporter
 from ..predictions.find import Found, find_predictions
-from ..predictions.stored import keep_found
+from ..predictions.stored import store_found
 from ..registry import dataset_class, metrics_of
 from ..runs.environment import describe
 from ..runs.folder import locked, refuse_foreign
@@ -167,22 +167,20 @@ def _measure(
             _keep(request, dataset, split, found, wanted, folder, reporter)
         write_text(folder / CONFIG, yaml.safe_dump(identity, sort_keys=False))
         statistics.to_parquet(folder / STATISTICS, metrics)
-        film = _film(dataset, metrics, found)
-        write_run_plots(folder / PLOTS, statistics, metrics, dataset, film, reporter.warn)
+        _figures(dataset, metrics, found).write(folder / PLOTS, statistics, reporter.warn)
         record = record.model_copy(update={"warnings": list(reporter.warnings)})
         write_text(folder / LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
         write_record(folder, record)
     return folder, record
 
 
-def _film(dataset: Dataset, metrics: Sequence[Metric], found: Found) -> Film | None:
-    """The film of the predictions, read once more."""
-    film = Film.of(dataset, found.files, metrics)
-    if film is not None:
-        wanted = [i for i in found.files if i in film.wanted]
-        for _ in film.passing((sample_id, found.files[sample_id].read(dataset)) for sample_id in wanted):
-            pass
-    return film
+def _figures(dataset: Dataset, metrics: Sequence[Metric], found: Found) -> RunFigures:
+    """What the metric families draw, from predictions that are read once more."""
+    figures = RunFigures.of(dataset, found.files, metrics)
+    wanted = [i for i in found.files if i in figures.wanted]
+    for _ in figures.tee((sample_id, found.files[sample_id].read(dataset)) for sample_id in wanted):
+        pass
+    return figures
 
 
 def _count(
@@ -211,7 +209,7 @@ def _keep(
     """Keep the scored predictions in the run folder, where they can be exported from and measured again."""
     total = len(found.files)
     with reporter.progress("keeping predictions") as update:
-        keep_found(
+        store_found(
             folder / PREDICTIONS,
             dataset,
             found,

@@ -18,7 +18,7 @@ from ..io.images.read import luma
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..methods.devices import out_of_memory, resolve_device
-from ..predictions.stored import as_kept
+from ..predictions.stored import as_stored
 from ..registry import make_method
 from ..runs.environment import commit
 from ..runs.predict_folder import DOCUMENT, SCHEMA_VERSION, Output, alone, as_json
@@ -135,7 +135,7 @@ def predict_frames(
         watch.seconds += time.perf_counter() - start
         watch.frames += len(coming)
         for (index, _), prediction in zip(coming, predictions, strict=True):
-            yield index, as_kept(prediction)
+            yield index, as_stored(prediction)
         coming = []
 
 

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..boards.comparable import ranks
-from ..figures.cardiac.run_plots import Film
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
-from ..metrics.cardiac import Cardiac
 from ..predictions.find import find_predictions
-from ..report.figures.cardiac import heart_figures, verdicts
+from ..registry import hooks, metrics
 from ..report.figures.classes import class_figures
 from ..report.figures.partition import partition_figures
-from ..report.figures.runs import Drawn, photograph, section_figures
+from ..report.figures.runs import Drawn, section_figures
 from ..report.html import Html, tag
 from ..report.open_sections import _section, _why_not, grouped
 from ..report.overlays import Album, Kept, key, overlays
@@ -24,7 +22,7 @@ from ..report.page import GENERATOR, not_ranked, page, section_html
 from ..report.sections import Entry, Section
 from ..runs.open_data import open_dataset
 from ..runs.record import PREDICTIONS, RECORD, Record, read_record
-from ..text import counted, shown
+from ..text import counted
 from ..types import Dataset, UserError
 
 PAGE = "index.html"
@@ -130,13 +128,17 @@ def _filled(
 ) -> tuple[Html, dict[str, Any]]:
     """A section's markup and what is to be said of it on the terminal."""
     figures: list[Drawn] = []
-    for draw in (section_figures, class_figures, partition_figures, heart_figures):
+    families = metrics().values()
+    own = [draw for _, draw in hooks(families, "report_figures")]
+    for draw in (section_figures, class_figures, partition_figures, *own):
         try:
             figures += draw(section)
         except UserError as error:
             reporter.warn(f"a figure of {section.title} is left out: {error}")
-    table = verdicts(section)
-    extra = [tag("h3", "Against human annotators"), table] if table is not None else []
+    extra: list[Html] = []
+    for _, make in hooks(families, "report_table"):
+        if (found := make(section)) is not None:
+            extra += [tag("h3", found[0]), found[1]]
     before = album.bytes
     shown = _overlaid(section, root, album, reporter)
     summary = {
@@ -163,7 +165,8 @@ def _overlaid(section: Section, root: Path | None, album: Album, reporter: Repor
         kept = [_kept(entry, dataset) for entry in entries[:OVERLAID]]
         for head, figures in overlays(section, kept, dataset, album):
             written += [tag("h4", head), tag("div", figures, class_="overlays")]
-        written += _film_strip(kept[0], dataset, album)
+        for _, make in hooks(kept[0].entry.metrics, "report_strip"):
+            written += make(kept[0], dataset, album)
     except UserError as error:
         reporter.warn(f"overlays of {section.title} end early: {error}")
         section.notes.append("Some samples are left out: predictions, images and statistics do not belong together.")
@@ -174,29 +177,6 @@ def _overlaid(section: Section, root: Path | None, album: Album, reporter: Repor
     if dataset.info.task == "binary":
         section.notes.append("Of a prediction that holds probabilities, what is above 0.5 is shown.")
     return [key(dataset.info, pair=len(entries) > 1), *written] if written else written
-
-
-def _film_strip(best: Kept, dataset: Dataset, album: Album) -> list[Html]:
-    """One beat of a heart as the best run that kept its predictions saw it; nothing where no heart was measured."""
-    metric = next((metric for metric in best.entry.metrics if isinstance(metric, Cardiac)), None)
-    film = Film.of(dataset, best.found.files, best.entry.metrics)
-    if metric is None or film is None or best.entry.info is None or album.full:
-        return []
-    for sample_id in film.wanted:
-        sample = dataset.load(sample_id, ("labels",))
-        film.keep(sample, best.labels(dataset, sample))
-    measured = best.entry.of(metric)
-    draw = film.strip(metric.agreement(measured, best.entry.info), metric.in_order(measured, film.group))
-    if draw is None:
-        return []
-    label = shown(best.entry.label)
-    alt = f"Frames of one beat of {film.group} with the ventricle as predicted by {label} and its true outline."
-    caption = (
-        f"{label}: of the predicted beats of {film.group} the one whose ejection fraction lies nearest to their median."
-    )
-    picture = photograph(draw, alt, caption)
-    album.bytes += len(picture)
-    return [tag("h4", "One beat"), tag("div", picture, class_="plots")]
 
 
 def _said(text: str) -> Html:

@@ -22,13 +22,13 @@ from ..evaluation.evaluate import evaluate
 from ..evaluation.scores import plain
 from ..evaluation.scoring import Scored, score, score_warnings
 from ..evaluation.statistics import Statistics
-from ..figures.cardiac.run_plots import Film, write_run_plots
+from ..figures.run_figures import RunFigures
 from ..io.atomic import write_text
 from ..io.fingerprints import ids_sha256
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..methods.devices import memory_errors_named, resolve_device
-from ..predictions.stored import Keeper, Pairs, as_kept
+from ..predictions.stored import Pairs, PredictionWriter, as_stored
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
 from ..runs.environment import describe, peak_memory_mb
 from ..runs.folder import earlier_run, locked
@@ -94,14 +94,14 @@ class _Job:
     chosen: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def keeper(self) -> Keeper:
-        """Keeps the predictions in the run folder."""
-        return Keeper(self.folder / PREDICTIONS, self.dataset.info)
+    def writer(self) -> PredictionWriter:
+        """Stores the predictions in the run folder."""
+        return PredictionWriter(self.folder / PREDICTIONS, self.dataset.info)
 
     @cached_property
-    def film(self) -> Film | None:
-        """Keeps the masks of the longest video of a heart."""
-        return Film.of(self.dataset, self.eval_ids, metrics_of(self.dataset.info) if self.labelled else ())
+    def figures(self) -> RunFigures:
+        """What the metric families draw of the predictions."""
+        return RunFigures.of(self.dataset, self.eval_ids, metrics_of(self.dataset.info) if self.labelled else ())
 
     @property
     def eval_ids(self) -> tuple[str, ...]:
@@ -378,9 +378,8 @@ def _fit_and_measure(job: _Job) -> Statistics:
                 _save_unlabelled(job, len(fold.evaluate), predictions, update)
                 continue
             if job.request.save_predictions:
-                predictions = job.keeper.passing(predictions)
-            if job.film is not None:
-                predictions = job.film.passing(predictions)
+                predictions = job.writer.tee(predictions)
+            predictions = job.figures.tee(predictions)
             ids = len(fold.evaluate)
             part = evaluate(
                 job.dataset,
@@ -394,7 +393,7 @@ def _fit_and_measure(job: _Job) -> Statistics:
         job.reporter.warn("an upper bound: it was told the truth of the samples that it is scored on")
     else:
         job.latency = measure_latency(method, job.dataset, job.folds[-1].evaluate, job.stop)
-    job.keeper.close(job.split, job.dataset.ids(job.split))
+    job.writer.close(job.split, job.dataset.ids(job.split))
     return total
 
 
@@ -458,7 +457,7 @@ def _predict(job: _Job, method: Method, ids: Sequence[str]) -> Iterator[tuple[st
                 else:
                     predictions = method.predict(images)
             ahead.prefetch()
-            yield from zip(batch, map(as_kept, predictions), strict=True)
+            yield from zip(batch, map(as_stored, predictions), strict=True)
 
 
 def is_oracle(method: Method) -> TypeGuard[OracleMethod]:
@@ -467,7 +466,7 @@ def is_oracle(method: Method) -> TypeGuard[OracleMethod]:
 
 
 def _save_unlabelled(job: _Job, total: int, predictions: Pairs, update: Callable[[int, int, str], None]) -> None:
-    for done, _ in enumerate(job.keeper.passing(predictions), 1):
+    for done, _ in enumerate(job.writer.tee(predictions), 1):
         update(done, total, "")
     job.reporter.say(f"predictions written to {job.folder / PREDICTIONS}")
 
@@ -482,7 +481,7 @@ def _finish(job: _Job, record: Record, statistics: Statistics) -> Record:
         job.reporter.warn(f"split '{job.split}' has no public labels: predictions were written, nothing was scored")
     for warning in score_warnings(scored, metrics):
         job.reporter.warn(warning)
-    write_run_plots(job.folder / PLOTS, statistics, metrics, job.dataset, job.film, job.reporter.warn)
+    job.figures.write(job.folder / PLOTS, statistics, job.reporter.warn)
     finished = record.model_copy(
         update={
             "complete": True,

@@ -61,6 +61,15 @@ class Cardiac:
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = dict.fromkeys(("side", *_FIELDS), "int64")
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
     releases_gil: ClassVar[bool] = True
+    row_lists: ClassVar[tuple[str, ...]] = ("frames",)
+    hooks: ClassVar[Mapping[str, str]] = {
+        "run_figures": "segbench.figures.cardiac.run_plots:run_figures",
+        "board_section": "segbench.boards.cardiac:heart_section",
+        "report_figures": "segbench.report.figures.cardiac:heart_figures",
+        "report_table": "segbench.report.figures.cardiac:verdicts",
+        "report_strip": "segbench.report.figures.cardiac:film_strip",
+        "terminal_table": "segbench.cli.cardiac_output:agreement",
+    }
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Two rows, truth (side 0) and prediction (side 1): the integers of `segbench.cardiac.geometry.Silhouette`.

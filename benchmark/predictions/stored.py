@@ -1,4 +1,4 @@
-"""The predictions that a run folder keeps: `find_predictions` reads them back, and they give the same statistics.
+"""The predictions that a run folder holds: `find_predictions` reads them back, and they give the same statistics.
 
 Label maps are PNG files named by sample id. Maps of a stacked dataset are pages of one TIFF named by the split, or one
 TIFF for each sample where only some are there. Objects are what their official tool takes: `<sample id>_pred.txt` with
@@ -21,21 +21,21 @@ from .find import write_prediction, write_stack
 from .matching import Found
 
 RESULTS = "results.json"
-"""The file of kept COCO results."""
+"""The file of stored COCO results."""
 
 Pairs = Iterable[tuple[str, Prediction]]
 
 
 @dataclass
-class Keeper:
-    """Keeps the predictions of a run as they pass: as files, or, for a stack, in memory until all are there."""
+class PredictionWriter:
+    """Stores the predictions of a run as they pass: as files, or, for a stack, in memory until all are there."""
 
     folder: Path
     info: DatasetInfo
     _pages: dict[str, Prediction] = field(default_factory=dict)
 
-    def passing(self, pairs: Pairs) -> Iterator[tuple[str, Prediction]]:
-        """Pass predictions on, each after it was kept."""
+    def tee(self, pairs: Pairs) -> Iterator[tuple[str, Prediction]]:
+        """Pass predictions on, each after it was stored."""
         for sample_id, prediction in pairs:
             if self.info.stacked:
                 self._pages[sample_id] = prediction
@@ -49,14 +49,14 @@ class Keeper:
             write_stack(self.folder / f"{split}.tif", [self._pages[i] for i in ids])
 
 
-def as_kept(prediction: Prediction) -> Prediction:
+def as_stored(prediction: Prediction) -> Prediction:
     """Probabilities as 32-bit floats, as they are stored, so that a run and its stored predictions score the same."""
     if prediction.probabilities is None or prediction.probabilities.dtype == np.float32:
         return prediction
     return replace(prediction, probabilities=prediction.probabilities.astype(np.float32))
 
 
-def keep_found(
+def store_found(
     folder: Path,
     dataset: Dataset,
     found: Found,
@@ -66,7 +66,7 @@ def keep_found(
     soft: bool,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Read predictions that lie elsewhere once more, one by one, and keep them.
+    """Read predictions that lie elsewhere once more, one by one, and store them.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def keep_found(
     split : str
         Names the stack of a stacked dataset.
     whole : bool
-        Every sample of the split is there. A part of a stack is kept as one file for each sample, for a stack has no
+        Every sample of the split is there. A part of a stack is stored as one file for each sample, for a stack has no
         place to say which pages are missing.
     soft : bool
-        Keep the probabilities of a binary dataset, not only whether they are above 0.5: some families ask for more.
+        Store the probabilities of a binary dataset, not only whether they are above 0.5: some families ask for more.
     progress : callable, optional
-        Called with the number of predictions kept so far.
+        Called with the number of predictions stored so far.
 
     Raises
     ------

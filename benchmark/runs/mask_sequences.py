@@ -118,8 +118,8 @@ def find_sequences(path: Path) -> list[MaskSequence]:
         raise UserError(f"'{path}' does not exist. Expected a folder of masks, a TIFF stack or a run folder.")
     if path.is_file():
         return [_one_file(path)]
-    kept = _kept_predictions(path)
-    folder = path if kept is None else kept
+    stored = _stored_predictions(path)
+    folder = path if stored is None else stored
     files = files_below(folder, IMAGE_SUFFIXES)
     if not files:
         raise UserError(f"'{folder}' holds no mask ({', '.join(sorted(IMAGE_SUFFIXES))}). {_instead(folder)}")
@@ -127,16 +127,16 @@ def find_sequences(path: Path) -> list[MaskSequence]:
         return [_one_file(files[0])]
     groups: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
-        groups.setdefault((file.parent, before_number(file.stem) if kept is not None else ""), []).append(file)
+        groups.setdefault((file.parent, before_number(file.stem) if stored is not None else ""), []).append(file)
     found = []
     for (place, _), members in groups.items():
-        name = "" if kept is not None else "__".join(place.relative_to(folder).parts) or folder.resolve().name
+        name = "" if stored is not None else "__".join(place.relative_to(folder).parts) or folder.resolve().name
         found += _sequences(name, members)
     return found
 
 
-def _kept_predictions(path: Path) -> Path | None:
-    """The kept predictions of a run that a folder is, or is the predictions of; None for any other folder."""
+def _stored_predictions(path: Path) -> Path | None:
+    """The stored predictions of a run that a folder is, or is the predictions of; None for any other folder."""
     if path.resolve().name == PREDICTIONS and (path.resolve().parent / RECORD).is_file():
         return path
     if not (path / RECORD).is_file():

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..data.self_defined import SelfDefined
-from ..registry import dataset_class, metrics
-from ..types import DatasetInfo
-
-if TYPE_CHECKING:
-    pass
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from ..data.self_defined import SelfDefined
 from ..evaluation.scores import Score, _Model
 from ..io.atomic import write_text
-from ..types import UserError
+from ..registry import dataset_class, metrics
+from ..types import DatasetInfo, UserError
 
 SCHEMA_VERSION = 1
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
 PREDICTIONS, CHECKPOINT, PLOTS, LOCK = "predictions", "checkpoint", "plots", ".lock"
 OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
 
-
-# One frame of a film, a mapping without others inside: hundreds of them are read a line each.
-_FRAME = re.compile(r'\{\s*"frame": [^{}]*\}')
+# A mapping without others inside.
+_LEAF = re.compile(r"\{[^{}]*\}")
 
 
 class DatasetBlock(_Model):
@@ -124,7 +117,25 @@ class Record(_Model):
     def to_json(self) -> str:
         """The text of `record.json`."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
-        return _FRAME.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+        return _on_one_line(text, self._row_lists())
+
+    def _row_lists(self) -> list[str]:
+        """Names of the lists in blocks of metric families whose items are written a line each."""
+        known = metrics() if self.details else {}
+        return [name for family in self.details for name in getattr(known.get(family), "row_lists", ())]
+
+
+def _on_one_line(text: str, lists: Sequence[str]) -> str:
+    """JSON in which every item of the lists of these names, mappings without others inside, stands on one line."""
+    if not lists:
+        return text
+    rows = rf"\s*{_LEAF.pattern}(?:,\s*{_LEAF.pattern})*\s*"
+    table = re.compile(rf'"(?:{"|".join(map(re.escape, lists))})": \[{rows}\]')
+
+    def flat(row: re.Match[str]) -> str:
+        return re.sub(r"\s*\n\s*", " ", row[0])
+
+    return table.sub(lambda found: _LEAF.sub(flat, found[0]), text)
 
 
 def read_record(folder: Path) -> Record:

@@ -184,7 +184,7 @@ def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path)
 
 def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "PAGE", (1, 2))
-    monkeypatch.setattr(pages, "MOST_PAGES", 2)
+    monkeypatch.setattr(pages, "MAX_PAGES", 2)
     short = heart(beating(2), "short")
     written = write_cardiac_plots(tmp_path, [short, *[heart(beating(6))] * 5], each=False)
     curves = [path for path in written if path.stem.startswith("area-curves")]

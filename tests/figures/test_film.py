@@ -1,4 +1,4 @@
-"""The film of a run: masks kept as predictions pass, drawn on their images in the order of the frames."""
+"""The film of a run: masks taken as predictions pass, drawn on their images in the order of the frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from PIL import Image
 
 from commands import Run
 from segbench.evaluation.evaluate import evaluate
-from segbench.figures.cardiac.run_plots import STRIP, VIDEO, Film, write_run_plots
+from segbench.figures.cardiac.run_plots import STRIP, VIDEO, Film, HeartFigures, run_figures
+from segbench.figures.run_figures import RunFigures
 from segbench.io.images import video
 from segbench.metrics.cardiac import Cardiac
 from segbench.registry import make_dataset, metrics_of
@@ -31,12 +32,19 @@ def predictions(dataset: Dataset) -> dict[str, Array]:
     return {i: np.roll(np.asarray(dataset.load(i, ("labels",)).labels), 1, axis=1) for i in dataset.ids("test")}
 
 
-def filmed(dataset: Dataset, found: Mapping[str, Array]) -> Film:
-    film = Film.of(dataset, found, metrics_of(dataset.info))
-    assert film is not None
+def figures_of(dataset: Dataset, found: Mapping[str, Array]) -> RunFigures:
+    """The figures of a run that predicted this."""
+    figures = RunFigures.of(dataset, found, metrics_of(dataset.info))
     pairs = [(sample_id, Prediction(labels=labels)) for sample_id, labels in found.items()]
-    assert list(film.passing(pairs)) == pairs
-    return film
+    assert list(figures.tee(pairs)) == pairs
+    return figures
+
+
+def filmed(dataset: Dataset, found: Mapping[str, Array]) -> Film:
+    (hearts,) = figures_of(dataset, found).parts
+    assert isinstance(hearts, HeartFigures)
+    assert hearts.film is not None
+    return hearts.film
 
 
 def test_it_holds_the_longest_sequence_whatever_the_order(dataset: Dataset) -> None:
@@ -61,15 +69,18 @@ def test_probabilities_are_cut_as_they_are_scored(dataset: Dataset) -> None:
     (sample_id, labels), *_ = predictions(dataset).items()
     film = Film(dataset, dataset.group(sample_id), frozenset({sample_id}))
     halves = np.where(labels == 1, 0.51, 0.5).astype(np.float32)
-    list(film.passing([(sample_id, Prediction(probabilities=halves))]))
+    HeartFigures(Cardiac(), dataset, film).add(sample_id, Prediction(probabilities=halves))
     assert np.array_equal(next(film.masks([sample_id])), labels == 1)
 
 
 def test_no_heart_or_too_few_frames_make_no_film(dataset: Dataset) -> None:
     ids = dataset.ids("test")
-    assert Film.of(dataset, ids, [m for m in metrics_of(dataset.info) if m.name != "cardiac"]) is None
-    assert Film.of(dataset, ids[:2], metrics_of(dataset.info)) is None
-    assert Film.of(dataset, (), metrics_of(dataset.info)) is None
+    others = [m for m in metrics_of(dataset.info) if m.name != "cardiac"]
+    assert not RunFigures.of(dataset, ids, others).parts
+    assert not RunFigures.of(dataset, ids, others).wanted
+    assert Film.of(dataset, ids[:2]) is None
+    assert Film.of(dataset, ()) is None
+    assert not run_figures(Cardiac(), dataset, ids[:2]).wanted
 
 
 def test_masks_without_a_fitting_image_lie_on_grey(dataset: Dataset) -> None:
@@ -89,7 +100,7 @@ def written(dataset: Dataset, folder: Path) -> tuple[list[str], list[str]]:
     metrics = metrics_of(dataset.info)
     pairs = ((sample_id, Prediction(labels=labels)) for sample_id, labels in found.items())
     statistics = evaluate(dataset, metrics, pairs, workers=0)
-    paths = write_run_plots(folder, statistics, metrics, dataset, filmed(dataset, found), warnings.append)
+    paths = figures_of(dataset, found).write(folder, statistics, warnings.append)
     assert all(path.is_file() for path in paths)
     return [path.name for path in paths], warnings
 

@@ -24,8 +24,8 @@ Side = tuple[Heartbeat, Heartbeat | None]
 
 PAGE = (6, 4)
 """Rows and columns of plots on one page."""
-MOST_PAGES = 4
-SHORT = 3
+MAX_PAGES = 4
+MIN_FRAMES = 3
 """Sequences of fewer frames hold no beat and no rate of change."""
 
 
@@ -38,8 +38,8 @@ def write_cardiac_plots(
 ) -> list[Path]:
     """Write the area curve and volume loop of every sequence, and pages of both where there are several.
 
-    Pages are at most `MOST_PAGES` of each kind, and leave sequences of less than `SHORT` frames out; the last one says
-    how many are not shown.
+    Pages are at most `MAX_PAGES` of each kind, and leave sequences of less than `MIN_FRAMES` frames out; the last one
+    says how many are not shown.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def write_cardiac_plots(
 
 def _write_pages(folder: Path, sides: Sequence[Side]) -> list[Path]:
     per_page = PAGE[0] * PAGE[1]
-    long = [side for side in sides if len(side[0].track.frames) >= SHORT] or list(sides)
-    shown_here = long[: MOST_PAGES * per_page]
+    long = [side for side in sides if len(side[0].track.frames) >= MIN_FRAMES] or list(sides)
+    shown_here = long[: MAX_PAGES * per_page]
     pages = [shown_here[start : start + per_page] for start in range(0, len(shown_here), per_page)]
     missing = len(sides) - len(shown_here)
     written = []

@@ -15,8 +15,8 @@ from ...evaluation.statistics import Statistics
 from ...metrics.cardiac import Cardiac
 from ...metrics.label_checks import binary_labels, true_labels
 from ...runs.mask_sequences import Bool
-from ...types import Array, Dataset, Metric, Prediction, Sample, Uint8, UserError
-from .pages import SHORT, write_cardiac_plots
+from ...types import Array, Dataset, Prediction, Sample, Uint8, UserError
+from .pages import MIN_FRAMES, write_cardiac_plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ class _Frame(NamedTuple):
 
 @dataclass
 class Film:
-    """The longest sequence of a run: its masks, kept as predictions pass, to be drawn on their images."""
+    """The longest sequence of a run: its masks, taken as predictions pass, to be drawn on their images."""
 
     dataset: Dataset
     group: str
@@ -42,28 +42,18 @@ class Film:
     _frames: dict[str, _Frame] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, dataset: Dataset, ids: Iterable[str], metrics: Sequence[Metric]) -> Film | None:
-        """The film of these samples; None where no heart is measured or no sequence has frames enough for a beat."""
-        if not any(isinstance(metric, Cardiac) for metric in metrics):
-            return None
+    def of(cls, dataset: Dataset, ids: Iterable[str]) -> Film | None:
+        """The film of these samples; None where no sequence has frames enough for a beat."""
         groups = {sample_id: dataset.group(sample_id) for sample_id in ids}
         ((longest, count),) = Counter(groups.values()).most_common(1) or [("", 0)]
-        if count < SHORT:
+        if count < MIN_FRAMES:
             return None
         return cls(dataset, longest, frozenset(i for i, group in groups.items() if group == longest))
 
-    def keep(self, sample: Sample, labels: Array) -> None:
-        """Keep the predicted labels (H, W) of a sample of the sequence, and the true ones."""
+    def add(self, sample: Sample, labels: Array) -> None:
+        """Take the predicted labels (H, W) of a sample of the sequence, and its true ones."""
         sides = (np.equal(each, self.dataset.info.foreground) for each in (labels, true_labels(sample)))
         self._frames[sample.id] = _Frame(labels.shape, *map(np.packbits, sides))
-
-    def passing(self, pairs: Iterable[tuple[str, Prediction]]) -> Iterator[tuple[str, Prediction]]:
-        """Pass predictions on, each after its mask was kept."""
-        for sample_id, prediction in pairs:
-            if sample_id in self.wanted:
-                sample = self.dataset.load(sample_id, ("labels",))
-                self.keep(sample, binary_labels(sample, prediction))
-            yield sample_id, prediction
 
     def masks(self, ids: Iterable[str]) -> Iterator[Bool]:
         """Predicted masks, one by one."""
@@ -103,30 +93,43 @@ class Film:
         return [*written, folder / VIDEO]
 
 
-def write_run_plots(
-    folder: Path,
-    statistics: Statistics,
-    metrics: Sequence[Metric],
-    dataset: Dataset,
-    film: Film | None,
-    warn: Callable[[str], None],
-) -> list[Path]:
-    """The plots of a run's hearts, truth and prediction together; nothing where no heart was measured.
+@dataclass(frozen=True)
+class HeartFigures:
+    """Plots of the hearts of a run, truth and prediction together, and the film of its longest sequence."""
 
-    A film that cannot be drawn or coded is warned of: what was scored stands without it.
-    """
-    metric = next((metric for metric in metrics if isinstance(metric, Cardiac)), None)
-    if metric is None or not (measured := statistics.of(metric.name)):
-        return []
-    agreement = metric.agreement(measured, dataset.info)
-    written = write_cardiac_plots(folder, agreement.predictions, agreement.truths, each=False)
-    written += write_agreement_plots(folder, agreement)
-    if film is not None:
-        try:
-            written += film.write(folder, agreement, metric.in_order(measured, film.group))
-        except UserError as error:
-            warn(f"no film of {film.group}: {error}")
-    return written
+    metric: Cardiac
+    dataset: Dataset
+    film: Film | None
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The samples of the film."""
+        return frozenset() if self.film is None else self.film.wanted
+
+    def add(self, sample_id: str, prediction: Prediction) -> None:
+        """Take the mask of one of them."""
+        assert self.film is not None  # else nothing is wanted
+        sample = self.dataset.load(sample_id, ("labels",))
+        self.film.add(sample, binary_labels(sample, prediction))
+
+    def write(self, folder: Path, statistics: Statistics, warn: Callable[[str], None]) -> list[Path]:
+        """Write curves, loops and plots of agreement; a film that cannot be drawn or coded is warned of."""
+        if not (measured := statistics.of(self.metric.name)):
+            return []
+        agreement = self.metric.agreement(measured, self.dataset.info)
+        written = write_cardiac_plots(folder, agreement.predictions, agreement.truths, each=False)
+        written += write_agreement_plots(folder, agreement)
+        if self.film is not None:
+            try:
+                written += self.film.write(folder, agreement, self.metric.in_order(measured, self.film.group))
+            except UserError as error:
+                warn(f"no film of {self.film.group}: {error}")
+        return written
+
+
+def run_figures(metric: Cardiac, dataset: Dataset, ids: Sequence[str]) -> HeartFigures:
+    """The figures of a run on these samples: the hook `run_figures` of the cardiac family."""
+    return HeartFigures(metric, dataset, Film.of(dataset, ids))
 
 
 def write_agreement_plots(folder: Path, agreement: Agreement) -> list[Path]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...cardiac.agreement import HUMAN_RANGE_PP, NAMES, Agreement, verdict_in_words
 from ...figures.cardiac.agreement import bland_altman
 from ...figures.cardiac.pages import PAGE, small_multiples, volume_loops
+from ...figures.cardiac.run_plots import Film
 from ...metrics.cardiac import Cardiac
 from ...text import counted, shown
+from ...types import Dataset, Metric
 from ..html import Html, tag
+from ..overlays import Album, Kept
 from ..sections import Entry, Section
 from ..table import UNDEFINED, number, with_interval
-from .runs import Drawn, drawn
+from .runs import Drawn, drawn, photograph
 
-DRAWN = 2
-"""The hearts of so many runs are drawn."""
-FEW = 3
+MAX_DRAWN = 2
+"""Number of runs whose hearts are drawn."""
+MIN_BEATS = 3
 """Fewer beats than these make no plot of their agreement."""
 
 
@@ -26,14 +29,42 @@ def heart_figures(section: Section) -> list[Drawn]:
     found: list[Drawn] = []
     runs = 0
     for entry in section.detailed:
-        metric = next((m for m in entry.metrics if isinstance(m, Cardiac)), None)
+        metric = _family(entry.metrics)
         if metric is None or entry.info is None or not (measured := entry.of(metric)):
             continue
         found += _of(entry, metric.agreement(measured, entry.info))
         runs += 1
-        if runs == DRAWN:
+        if runs == MAX_DRAWN:
             break
     return found
+
+
+def film_strip(best: Kept, dataset: Dataset, album: Album) -> list[Html]:
+    """One beat of a heart as this run saw it; nothing where no heart was measured or no sequence has a beat."""
+    metric = _family(best.entry.metrics)
+    film = None if metric is None else Film.of(dataset, best.found.files)
+    if metric is None or film is None or best.entry.info is None or album.full:
+        return []
+    for sample_id in film.wanted:
+        sample = dataset.load(sample_id, ("labels",))
+        film.add(sample, best.labels(dataset, sample))
+    measured = best.entry.of(metric)
+    draw = film.strip(metric.agreement(measured, best.entry.info), metric.in_order(measured, film.group))
+    if draw is None:
+        return []
+    label = shown(best.entry.label)
+    alt = f"Frames of one beat of {film.group} with the ventricle as predicted by {label} and its true outline."
+    caption = (
+        f"{label}: of the predicted beats of {film.group} the one whose ejection fraction lies nearest to their median."
+    )
+    picture = photograph(draw, alt, caption)
+    album.bytes += len(picture)
+    return [tag("h4", "One beat"), tag("div", picture, class_="plots")]
+
+
+def _family(metrics: Iterable[Metric]) -> Cardiac | None:
+    """The cardiac family among those that an entry was measured with."""
+    return next((metric for metric in metrics if isinstance(metric, Cardiac)), None)
 
 
 def _of(entry: Entry, agreement: Agreement) -> list[Drawn]:
@@ -51,7 +82,7 @@ def _of(entry: Entry, agreement: Agreement) -> list[Drawn]:
     alt = f"Volume of the ventricle against its rate of change in the same sequences, predicted by {label} and true."
     caption = f"{label}: volume loops of {first}, once around per beat; mean of the beats (thick) and of the true ones."
     found.append(drawn(lambda: volume_loops(sides[:most]), alt, caption, "wide"))
-    if len(agreement.pairs) < FEW:
+    if len(agreement.pairs) < MIN_BEATS:
         return found
     groups = [agreement.truths[pair.sequence].track.name for pair in agreement.pairs]
     for measure, name in NAMES.items():
@@ -67,8 +98,8 @@ def _of(entry: Entry, agreement: Agreement) -> list[Drawn]:
     return found
 
 
-def verdicts(section: Section) -> Html | None:
-    """The errors of every run against the human range; None where no heart was measured."""
+def verdicts(section: Section) -> tuple[str, Html] | None:
+    """Heading and table of the errors of every run against the human range; None where no heart was measured."""
     rows = [entry for entry in section.entries if _agreement(entry) is not None][:200]
     if not rows:
         return None
@@ -94,11 +125,13 @@ def verdicts(section: Section) -> Html | None:
         tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
         tag("tbody", [_row(entry) for entry in rows]),
     )
-    return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label="Verdicts against the human range")
+    label = "Verdicts against the human range"
+    scrolled = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=label)
+    return "Against human annotators", scrolled
 
 
 def _agreement(entry: Entry) -> Mapping[str, Any] | None:
-    found = entry.record.details.get("cardiac", {})
+    found = entry.record.details.get(Cardiac.name, {})
     agreement = found.get("agreement") if isinstance(found, dict) else None
     return agreement if isinstance(agreement, dict) else None
 

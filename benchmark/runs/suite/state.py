@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...errors import UserError
+from ...data.self_defined import SelfDefined
 from ...io.atomic import write_text
 from ...registry import dataset_class, make_method, method_class
+from ...types import DatasetInfo, UserError
 from ..presets import resolve
 from ..record import RECORD, Record, read_record
 from .spec import Cell
@@ -133,7 +134,8 @@ def standing(
 
 def _changed_setting(cell: Cell, record: Record) -> str:
     """What of the configuration differs from the record; empty when all is equal."""
-    data, method = dataset_class(cell.dataset).info, method_class(cell.method).info
+    cls, method = dataset_class(cell.dataset), method_class(cell.method).info
+    data: DatasetInfo = cls.info
     config = dict(make_method(method.name, resolve(cell.preset, method, data, cell.settings)[0]).config)
     pairs: dict[str, tuple[Any, Any]] = {
         "the dataset": ((record.dataset.name, record.dataset.version), (data.name, data.version)),
@@ -143,7 +145,7 @@ def _changed_setting(cell: Cell, record: Record) -> str:
         "the number of folds": (record.dataset.folds, cell.folds),
         "the fraction of labels": (record.method.train_fraction, cell.train_fraction),
     }
-    if data.name != "folder":
+    if not issubclass(cls, SelfDefined):  # else its splits are known only with its data
         pairs["the split"] = (record.dataset.split, "all" if cell.folds else cell.split or data.default_split)
     for what, (was, is_now) in pairs.items():
         if was != is_now:

@@ -36,7 +36,7 @@ from segbench.predictions.cityscapes_instances import find_objects
 from segbench.predictions.coco_results import encode_rle, write_stuff_results
 from segbench.predictions.matching import Found
 from segbench.predictions.official_formats import write_cityscapes_objects
-from segbench.predictions.stored import keep_found
+from segbench.predictions.stored import store_found
 from segbench.runs.record import PREDICTIONS, STATISTICS, Record, read_record
 from segbench.types import Dataset, Object, Prediction
 from synthetic_roots import write_hearts, write_stacks
@@ -386,7 +386,7 @@ def test_memory_does_not_grow_with_the_split(tmp_path: Path, objects: bool) -> N
     def peak(count: int) -> int:
         found = Found({f"slice-{n:02d}": Made(n, objects) for n in range(count)}, objects=objects)
         tracemalloc.start()
-        keep_found(tmp_path / "predictions", dataset, found, "all", whole=True, soft=False)
+        store_found(tmp_path / "predictions", dataset, found, "all", whole=True, soft=False)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
