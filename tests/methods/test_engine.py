@@ -103,6 +103,14 @@ def test_half_precision_is_refused_on_a_processor() -> None:
         Compute.choose("cpu", "fp16")
 
 
+@pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="the processor's flags are read from /proc/cpuinfo")
+def test_automatic_precision_is_float32_where_bf16_would_be_emulated() -> None:
+    """Also on a processor that has the instructions, where the environment forbids them: CI runs it both ways."""
+    has = {"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split())
+    allowed = os.environ.get("ATEN_CPU_CAPABILITY", "avx512") == "avx512" and "ONEDNN_MAX_CPU_ISA" not in os.environ
+    assert Compute.choose("cpu", "auto").dtype == (torch.bfloat16 if has and allowed else torch.float32)
+
+
 def test_deterministic_mode_is_undone(dataset: ISBI2012, tmp_path: Path) -> None:
     fit(dataset, tmp_path, deterministic=True, epochs=1)
     assert not torch.are_deterministic_algorithms_enabled()

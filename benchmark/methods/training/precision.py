@@ -155,7 +155,11 @@ def _has_native_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        # Processors without these instructions emulate bf16, several times slower than float32.
+        # Processors without these instructions emulate bf16, several times slower than float32. They do so too where
+        # ATEN_CPU_CAPABILITY or ONEDNN_MAX_CPU_ISA keep the libraries from instructions that the processor has.
+        if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            return False
         able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+        native = able.get("avx512_bf16") or able.get("amx_bf16")
+        return bool(native and torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return False
