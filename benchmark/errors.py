@@ -1,5 +1,14 @@
 """The exceptions that reach a user as a message instead of a traceback."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._former_names import former_names
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
+
 
 class UserError(Exception):
     """The user's input was wrong: says what was found, what was expected and what to do (exit status 2)."""

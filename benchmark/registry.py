@@ -16,12 +16,16 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import platformdirs
 
+from ._former_names import former_names
 from .text import unknown
 from .types import Dataset, DatasetInfo, Method, MethodInfo, Metric, UserError
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 USER_MODULE = "segbench_user_"
 """How the module names of a user's own files begin."""

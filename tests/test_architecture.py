@@ -73,7 +73,7 @@ def test_imports_run_down_the_chain() -> None:
         if not module or module[0] in ROOT_FILES:
             continue
         for line, target in _imports(module):
-            if not target or target[0] == module[0]:
+            if not target or target[0] in (module[0], "_former_names"):
                 continue
             if target[0] not in LEVELS or LEVELS[target[0]] >= LEVELS[module[0]]:
                 wrong.append(f"{MODULES[module].relative_to(ROOT)}:{line} imports {'.'.join(target)}")

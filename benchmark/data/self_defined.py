@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from .._former_names import former_names
 from ..types import Dataset, DatasetInfo
 
-if TYPE_CHECKING:
-    pass
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 
 @dataclass(frozen=True)

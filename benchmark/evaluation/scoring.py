@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .._former_names import former_names
 from ..types import CategoryMetric, DatasetInfo, DetailedMetric, Metric
 from .intervals import resampling_unit, score_intervals
 from .scores import Score, defined
 from .statistics import Statistics
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 Table = dict[str, dict[str, float | None]]
 

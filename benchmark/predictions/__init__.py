@@ -1,1 +1,10 @@
 """Predictions on disk: found, matched to samples, read, stored and exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._former_names import former_names
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)

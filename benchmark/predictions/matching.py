@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from .._former_names import former_names
 from ..text import some
 from ..types import Dataset, PredictionSource, UserError
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,10 @@
 """Runs: their record, their folder, and how stored ones are found and opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._former_names import former_names
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)

@@ -7,15 +7,19 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from .._former_names import former_names
 from ..data.self_defined import SelfDefined
 from ..evaluation.scores import Score, _Model
 from ..io.atomic import write_text
 from ..registry import dataset_class, metrics
 from ..types import DatasetInfo, UserError
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 SCHEMA_VERSION = 1
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
