@@ -12,6 +12,7 @@ from tabulate import tabulate
 from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record, told_in_details
+from ..runs.versions import not_of_today, other_versions
 from ..text import UNDEFINED, number
 from ..types import UserError
 from .comparable import Comparable, _official, ranks
@@ -68,13 +69,19 @@ def write_boards(pages: dict[str, str], folder: Path) -> None:
 
 
 def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Row]]]:
-    """Rows of comparable complete records; real data before synthetic, then the groups with most rows first."""
+    """Rows of comparable complete records: real data before synthetic, today's versions first, then by most rows."""
     groups: dict[Comparable, list[Record]] = {}
     for record in records:
         if ranks(record):
             groups.setdefault(Comparable.of(record), []).append(record)
     rows = [(key, rows_of(members)) for key, members in groups.items()]
-    return sorted(rows, key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0])))
+
+    def order(group: tuple[Comparable, list[Row]]) -> tuple[Any, ...]:
+        key, members = group
+        older = bool(other_versions(members[0].record))
+        return key.dataset, key.origin != "real", older, -len(members), repr(key)
+
+    return sorted(rows, key=order)
 
 
 def _ranked(rows: Sequence[Row]) -> list[tuple[int, Row]]:
@@ -145,6 +152,8 @@ def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> l
     )
     if synthetic:
         text += " Made by segbench, not real images: these rows are never ranked beside real ones."
+    if aside := not_of_today(first):
+        text += f" {escape(aside)}"
     if any(len(row.records) > 1 for row in rows):
         text += (
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
@@ -283,6 +292,8 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
             ranked = [row.record for _, row in _ranked(_ranked_rows(rows))]
             protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
             lines += [title(name, key.origin, protocol, ranked[0].dataset.n, key.options), ""]
+            if aside := not_of_today(ranked[0]):
+                lines += [escape(aside), ""]
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
             lines += [f"- {sentence}" for sentence in (*findings(ranked), *map(learned_from, curves))] + [""]
             score = escape(ranked[0].main_score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..runs.record import Record, recorded_info
+from ..runs.versions import with_versions
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Comparable:
             data.folds,
             data.ids_sha256,
             data.data_sha256,
-            ", ".join(f"{k} {v}" for k, v in sorted(_official(record).items())),
+            with_versions(_official(record)),
         )
 
 

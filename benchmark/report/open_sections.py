@@ -14,22 +14,27 @@ from ..io.reporter import Reporter
 from ..registry import dataset_class
 from ..runs.record import Record
 from ..runs.stored import StoredRun, open_run
+from ..runs.versions import not_of_today, other_versions
 from ..text import counted
 from ..types import UserError
 from .sections import DETAILED, Entry, Section
 
 
 def grouped(found: Iterable[tuple[Path, Record]]) -> list[tuple[Comparable, list[tuple[Path, Record]]]]:
-    """Runs that may be compared together, from best to worst; real data before synthetic, large groups first."""
+    """Runs that may be compared together, from best to worst: real data first, then today's versions, then by size."""
     groups: dict[Comparable, list[tuple[Path, Record]]] = {}
     for folder, record in found:
         if ranks(record):
             groups.setdefault(Comparable.of(record), []).append((folder, record))
     for members in groups.values():
         members.sort(key=lambda item: (_badness(item[1]), item[1].run_id))
-    return sorted(
-        groups.items(), key=lambda item: (item[0].dataset, item[0].origin != "real", -len(item[1]), repr(item[0]))
-    )
+
+    def order(group: tuple[Comparable, list[tuple[Path, Record]]]) -> tuple[Any, ...]:
+        key, members = group
+        older = bool(other_versions(members[0][1]))
+        return key.dataset, key.origin != "real", older, -len(members), repr(key)
+
+    return sorted(groups.items(), key=order)
 
 
 def _badness(record: Record) -> float:
@@ -80,7 +85,11 @@ def _section(comparable: Comparable, members: Sequence[tuple[Path, Record]], rep
         f"{comparable.data_sha256[:8]}; {comparable.metrics}), ranked by {key_score}"
     )
     name, synthetic = comparable.dataset, comparable.origin == "synthetic"
-    return Section(name, _title(comparable), note, synthetic, tuple(_told_apart(entries)), compared, why_not)
+    aside = not_of_today(members[0][1])
+    return Section(
+        *(name, _title(comparable), note, synthetic, tuple(_told_apart(entries)), compared, why_not),
+        notes=[aside] if aside else [],
+    )
 
 
 def _opened(members: Sequence[tuple[Path, Record]]) -> tuple[dict[str, StoredRun], list[UserError]]:

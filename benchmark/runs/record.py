@@ -17,11 +17,11 @@ from ..evaluation.scores import Score, _Model
 from ..io.atomic import write_text
 from ..registry import dataset_class, metrics
 from ..types import DatasetInfo, UserError
+from .migrations import SCHEMA_VERSION, migrated
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
 
-SCHEMA_VERSION = 1
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
 PREDICTIONS, CHECKPOINT, PLOTS, LOCK = "predictions", "checkpoint", "plots", ".lock"
 OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
@@ -143,7 +143,13 @@ def _on_one_line(text: str, lists: Sequence[str]) -> str:
 
 
 def read_record(folder: Path) -> Record:
-    """The record of a run folder. Raises UserError where there is none or it cannot be read."""
+    """The record of a run folder (or of its `record.json`); one of an older schema is brought to today's.
+
+    Raises
+    ------
+    UserError
+        Where there is none, it cannot be read, or a newer segbench wrote it.
+    """
     path = folder / RECORD if folder.is_dir() else folder
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -151,11 +157,10 @@ def read_record(folder: Path) -> Record:
         raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as the record of a run ({error}). Expected a run folder.") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path}: has schema version {version}; this version of segbench reads {SCHEMA_VERSION}")
     try:
-        return Record.model_validate(content)
+        return Record.model_validate(migrated(content))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -16,6 +16,7 @@ from ..registry import metrics
 from ..types import DatasetInfo, Metric, UserError
 from . import record as records
 from .record import Record, read_record, recorded_info
+from .versions import OtherVersion, other_versions
 
 
 @dataclass(frozen=True)
@@ -54,27 +55,25 @@ def open_run(folder: Path) -> StoredRun:
     folder = folder.parent if folder.name == records.RECORD else folder
     record = read_record(folder)
     info = recorded_info(record.dataset)
-    known = metrics()
-    _refuse_other_version(folder, f"dataset {info.name}", record.dataset.version, info.version)
-    for name, version in record.metrics.items():
-        if name not in known:
-            raise UserError(f"'{folder}' was scored with the metric '{name}', which this version does not know")
-        _refuse_other_version(folder, f"metric {name}", version, known[name].version)
+    for other in other_versions(record):
+        _refuse(folder, other)
     path = folder / records.STATISTICS
     if not path.is_file():
         raise UserError(
             f"'{folder}' has no {records.STATISTICS}: the run has not finished, or only its record was kept"
         )
+    known = metrics()
     families = {name: known[name] for name in record.metrics}
     return StoredRun(folder, record, info, tuple(families.values()), Statistics.from_parquet(path, families))
 
 
-def _refuse_other_version(folder: Path, what: str, found: str, here: str) -> None:
-    if found != here:
-        raise UserError(
-            f"'{folder}' was made with version {found} of {what}, this is version {here}: their scores are not "
-            "comparable. Use the segbench that made it (see 'environment' in its record), or score it again."
-        )
+def _refuse(folder: Path, other: OtherVersion) -> None:
+    if other.here is None:
+        raise UserError(f"'{folder}' was scored with the {other.what}, which this version does not know")
+    raise UserError(
+        f"'{folder}' was made with version {other.found} of {other.what}, this is version {other.here}: their scores "
+        "are not comparable. Use the segbench that made it (see 'environment' in its record), or score it again."
+    )
 
 
 def stored_checks(run: StoredRun) -> list[Check]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .find import find_runs
-from .record import Record, read_record
+from .record import Record
+from .versions import other_versions, with_versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ _COSTS = (
 
 
 def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs") -> pd.DataFrame:
-    """Every score of every run as one row: a tidy table.
+    """Every score of every stored run as one row: a tidy table.
 
     Parameters
     ----------
@@ -31,8 +32,10 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     -------
     pandas.DataFrame
         One row for each run and score: `run_id`, `dataset`, `origin`, `split`, `folds`, `n`, `method`, `family`,
-        `preset`, `seed`, `train_fraction`, `n_train`, `oracle`, `complete`, the costs, `commit`, `score`, `value`,
-        `low`, `high`, `unit`, `higher_is_better`, `is_main`, `folder`. Undefined is NaN.
+        `preset`, `seed`, `train_fraction`, `n_train`, `oracle`, `complete`, the costs, `commit`, `metrics` (families
+        with their versions), `is_current` (False where another version of the dataset or of a metric made the scores:
+        they are not comparable with today's), `score`, `value`, `low`, `high`, `unit`, `higher_is_better`, `is_main`,
+        `folder`. Undefined is NaN.
 
     Raises
     ------
@@ -41,15 +44,14 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
 
     Examples
     --------
-    >>> runs = load_runs("leaderboards/records")                                        # doctest: +SKIP
-    >>> runs[runs.is_main].pivot_table("value", "method", "dataset")                    # doctest: +SKIP
+    >>> runs = load_runs("leaderboards/records")                                                    # doctest: +SKIP
+    >>> runs[runs.is_main & runs.is_current].pivot_table("value", "method", "dataset")              # doctest: +SKIP
     """
     import pandas as pd
 
     chosen = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    folders = [folder for folder, _ in find_runs([Path(path) for path in chosen])]
-    rows = [row for folder in folders for row in _rows(read_record(folder), folder)]
-    return pd.DataFrame(rows)
+    found = find_runs([Path(path) for path in chosen])
+    return pd.DataFrame([row for folder, record in found for row in _rows(record, folder)])
 
 
 def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
@@ -60,7 +62,8 @@ def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
         **{"seed": method.seed, "train_fraction": method.train_fraction, "n_train": method.n_train},
         **{"oracle": method.oracle, "complete": record.complete},
         **{name: getattr(record.cost, name) for name in _COSTS},
-        "commit": record.environment.commit,
+        **{"commit": record.environment.commit, "metrics": with_versions(record.metrics)},
+        "is_current": not other_versions(record),
     }
     nan = float("nan")
     return [
