@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UserError
-from .settings import Settings, settings_of
 
 Array: TypeAlias = NDArray[Any]
 Uint8: TypeAlias = NDArray[np.uint8]
@@ -37,6 +36,7 @@ __all__ = [
     "Object",
     "OracleMethod",
     "Prediction",
+    "Progress",
     "Sample",
     "Samples",
     "ScoreInfo",
@@ -46,9 +46,17 @@ __all__ = [
     "UserError",
 ]
 
+
 Part: TypeAlias = Literal["image", "labels", "instances", "objects"]
 Task: TypeAlias = Literal["binary", "multiclass"]
 Family: TypeAlias = Literal["classical", "learned", "external"]
+
+
+class Progress(Protocol):
+    """Hears how far long work has come: `done` of `total` units, and perhaps a word on it, such as a loss."""
+
+    def __call__(self, done: int, total: int, text: str = "", /) -> None:
+        """Show it."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +245,7 @@ class Dataset(Protocol):
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """The prediction that a file's raw values mean; `where` names the file in errors."""
 
-    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+    def check(self, progress: Progress | None = None) -> list[str]:
         """Read every file and return one sentence per fault found: decoding, sizes, label values, pairs."""
 
     def check_counts(self) -> list[str]:
@@ -266,25 +274,14 @@ class Samples(Sequence[Sample]):
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What is true of a method before it is built.
-
-    `settings` is the model of its whole configuration: no other key is accepted. `defaults` are that model's; a method
-    without types and ranges may give them instead, and its model is made of them.
-    """
+    """What is true of a method before it is built. `defaults` is its whole configuration: no other key is accepted."""
 
     name: str
     family: Family
     summary: str
     reference: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any]
     tasks: tuple[Task, ...] = ("binary",)
-    settings: type[Settings] = Settings
-
-    def __post_init__(self) -> None:
-        if self.settings is Settings:
-            object.__setattr__(self, "settings", settings_of("Settings", self.defaults))
-        else:
-            object.__setattr__(self, "defaults", self.settings().model_dump())
 
 
 @dataclass
@@ -304,7 +301,7 @@ class FitContext:
     resume: bool = False
     workers: int = 0
     earlier_s: float = 0.0
-    progress: Callable[[int, int, str], None] = lambda *_: None
+    progress: Progress = lambda *_: None
     log: Callable[[str], None] = lambda *_: None
     warn: Callable[[str], None] = lambda *_: None
     stop: Callable[[], bool] = lambda: False

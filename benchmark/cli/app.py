@@ -136,7 +136,7 @@ def run(
     """Fit a method, predict, evaluate and record: the main job."""
     from ..commands.run import RunRequest, help_to_train
     from ..commands.run import run as do_run
-    from ..methods.devices import process_rank
+    from ..runs.devices import process_rank
     from ..runs.presets import parse_settings
 
     request = RunRequest(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..evaluation.scores import Score
     from ..io.reporter import Reporter
+    from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
 
 quiet = False
@@ -131,14 +132,14 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     console.print(f"run folder: {_safe(str(folder))}", soft_wrap=True)
 
 
-def predicted(made: dict[str, Any], as_json: bool) -> None:
+def predicted(made: PredictDocument, as_json: bool) -> None:
     """What was segmented, and where it lies."""
     if as_json:
-        document(made)
+        print(made.to_json(), end="")
         return
-    each = "" if made["ms_per_frame"] is None else f", {made['ms_per_frame']:.1f} ms each"
-    frames = counted(made["input"]["frames"], "frame")
-    print(f"{printable(made['output']['folder'])}: {frames} of {printable(made['input']['path'])}{each}")
+    each = "" if made.ms_per_frame is None else f", {made.ms_per_frame:.1f} ms each"
+    frames = counted(made.input.frames, "frame")
+    print(f"{printable(made.output.folder)}: {frames} of {printable(made.input.path)}{each}")
 
 
 def cardiac(found: dict[str, Any], as_json: bool) -> None:

@@ -25,7 +25,9 @@ from ..io.reporter import Reporter
 from ..metrics.cardiac import Cardiac, statistic_of
 from ..registry import dataset_class
 from ..runs.mask_sequences import MaskSequence, find_sequences
+from ..runs.predict import predict
 from ..runs.record import read_record, recorded_info
+from ..runs.request import PredictRequest
 from ..text import counted
 from ..types import Array, DatasetInfo, Statistic, UserError
 
@@ -164,8 +166,6 @@ def _read(request: CardiacRequest, reporter: Reporter) -> _Sides:
 
 def _segmented(request: CardiacRequest, reporter: Reporter) -> list[MaskSequence]:
     """Segment the input with the run; the masks are kept, so an interrupted run goes on with --resume."""
-    from .predict import PredictRequest, predict
-
     assert request.run is not None
     assert request.folder is not None
     record = read_record(request.run)

@@ -27,9 +27,9 @@ from ..io.atomic import write_text
 from ..io.fingerprints import ids_sha256
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
-from ..methods.devices import memory_errors_named, resolve_device
 from ..predictions.stored import Pairs, PredictionWriter, as_stored
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
+from ..runs.devices import memory_errors_named, resolve_device
 from ..runs.environment import describe, peak_memory_mb
 from ..runs.folder import earlier_run, locked
 from ..runs.latency import Latency, measure_latency

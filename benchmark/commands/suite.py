@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock, Timeout
-
 from ..boards.suite_results import results_of, write_results
 from ..data.locations import Location, Source, data_sha256, locate
 from ..data.splits import plan_folds, plan_split
 from ..io.fingerprints import file_sha256
 from ..io.interrupts import stoppable
+from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
 from ..registry import dataset_class, method_class, metrics_of
 from ..runs.code_hash import code_sha256
@@ -164,7 +163,8 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
             f"'{folder}' holds cells of suite {earlier.suite} already. Add --resume to run only what is missing or "
             "stale, or choose another folder with --out."
         )
-    with _alone(folder):
+    busy = f"another suite is running in '{folder}'. Wait for it to end, or choose another --out."
+    with exclusive(folder / LOCK, busy):
         sitting = _sit_down(request, plan, folder, earlier, reporter)
         jobs = _jobs(sitting)
         waiting = {job.name for job in jobs}
@@ -177,23 +177,6 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
 
 def _folder(request: SuiteRequest, plan: Plan) -> Path:
     return request.out or Path("runs") / f"suite-{plan.name}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time runs a suite in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another suite is running in '{folder}'. Wait for it to end, or choose another --out."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _sit_down(

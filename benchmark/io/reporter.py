@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..text import printable
+from ..types import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,25 +55,25 @@ class Reporter:
                 file.write(text + "\n")
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int, str], None]]:
+    def progress(self, what: str) -> Iterator[Progress]:
         """A progress bar; call what is yielded with (done, total, text)."""
         if self.quiet or not self.console.is_terminal:
             self.say(f"{what} …")
             yield lambda *_: None
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import progress as rich
 
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[note]}"),
+            rich.TextColumn("{task.description}"),
+            rich.BarColumn(),
+            rich.MofNCompleteColumn(),
+            rich.TimeRemainingColumn(elapsed_when_finished=True),
+            rich.TextColumn("{task.fields[note]}"),
         )
-        with Progress(*columns, console=self.console) as bar:
+        with rich.Progress(*columns, console=self.console) as bar:
             task = bar.add_task(what, total=None, note="")
 
-            def update(done: int, total: int, note: str = "") -> None:
-                bar.update(task, completed=done, total=total, note=note)
+            def update(done: int, total: int, text: str = "", /) -> None:
+                bar.update(task, completed=done, total=total, note=text)
 
             yield update

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from ..io.locks import LOCK, exclusive
 from ..types import UserError
-from .record import LOCK, OWN, RECORD, Record, read_record
+from .record import OWN, RECORD, Record, read_record
 
 
 @contextmanager
@@ -23,19 +22,10 @@ def locked(folder: Path, run_id: str) -> Iterator[None]:
         written over.
     """
     refuse_foreign(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another run is writing to '{folder}'. Wait for it to end, or choose another folder with --out."
-        ) from None
-    try:
+    busy = f"another run is writing to '{folder}'. Wait for it to end, or choose another folder with --out."
+    with exclusive(folder / LOCK, busy):
         earlier_run(folder, run_id)
         yield
-    finally:
-        lock.release()
 
 
 def earlier_run(folder: Path, run_id: str) -> Record | None:

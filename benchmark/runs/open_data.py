@@ -6,17 +6,16 @@ import importlib
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ..data.locations import Location, Source, locate, made_by, origin_of
+from ..io.locks import exclusive
 from ..io.reporter import Reporter
 from ..registry import dataset_class, make_dataset
 from ..text import counted
@@ -85,20 +84,10 @@ def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, An
         reporter.warn(f"split '{split}' has {size} below '{dataset.root}'; the official one has {official}")
 
 
-@contextmanager
-def _alone(folder: Path, reporter: Reporter) -> Iterator[None]:
+def _alone(folder: Path, reporter: Reporter) -> AbstractContextManager[None]:
     """One process at a time makes data in a folder; others wait for it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        reporter.say(f"waiting for another process that makes data in {folder}")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    busy = f"waiting for another process that makes data in {folder}"
+    return exclusive(folder.with_name(f".{folder.name}.lock"), busy, reporter.say)
 
 
 def _warn_of_another_version(info: DatasetInfo, root: Path, reporter: Reporter) -> None:

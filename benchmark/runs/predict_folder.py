@@ -4,26 +4,84 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from PIL import Image
+from pydantic import Field, ValidationError
 
 from ..data.image_sources import Frames
+from ..io.atomic import write_text
+from ..io.documents import Document
 from ..io.images.read import read_array
+from ..io.locks import LOCK, exclusive
 from ..predictions.find import write_prediction, write_stack
 from ..types import DatasetInfo, Prediction, UserError
-from .record import LOCK
 
 DOCUMENT = "predict.json"
 SCHEMA_VERSION = 1
 
 _PAGES = ".pages"
 """Pages of a stack that is not complete yet."""
+_SAME_RUN, _SAME_INPUT = ("run_id", "created", "fold"), ("sha256", "frames")
+"""What of the run and of the input must be equal for predictions to be replaced or resumed."""
+
+
+class PredictingRun(Document):
+    """The run whose method predicts; `fold` counts from 1, None where there are none."""
+
+    run_id: str
+    created: str
+    folder: str
+    dataset: str
+    origin: str
+    method: str
+    fold: int | None
+
+
+class PredictedInput(Document):
+    """What is segmented: `sizes` are the different heights and widths of its frames, known at the end."""
+
+    path: str
+    kind: str
+    frames: int
+    fps: float | None
+    sha256: str
+    sizes: list[list[int]] = Field(default_factory=list)
+
+
+class PredictedOutput(Document):
+    """Where the predictions are, and what the values of a PNG mean."""
+
+    folder: str
+    form: str
+    values: dict[str, str]
+
+
+class PredictDocument(Document):
+    """`predict.json`, and what `bench predict --json` prints; what follows `warnings` is known at the end."""
+
+    schema_version: int
+    complete: bool
+    created: str
+    run: PredictingRun
+    input: PredictedInput
+    output: PredictedOutput
+    batch: int
+    environment: dict[str, Any]
+    command: str
+    warnings: list[str]
+    device: str | None = None
+    ms_per_frame: float | None = None
+    predicted: int | None = None
+    kept: int | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write it atomically."""
+        write_text(folder / DOCUMENT, self.to_json())
 
 
 @dataclass(frozen=True)
@@ -88,7 +146,7 @@ class Output:
 
 
 @contextmanager
-def alone(folder: Path, document: Mapping[str, Any], output: Output) -> Iterator[dict[str, Any] | None]:
+def claimed(folder: Path, document: PredictDocument, output: Output) -> Iterator[PredictDocument | None]:
     """Keep an output folder to this process; yields what `predict.json` says of the same predictions begun earlier.
 
     Raises
@@ -97,18 +155,9 @@ def alone(folder: Path, document: Mapping[str, Any], output: Output) -> Iterator
         If another process writes to it, or it holds anything but these very predictions: nothing is written over.
     """
     _refuse_foreign(folder, output)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another process is writing to '{folder}'. Wait for it to end, or choose another --out."
-        ) from None
-    try:
+    busy = f"another process is writing to '{folder}'. Wait for it to end, or choose another --out."
+    with exclusive(folder / LOCK, busy):
         yield _earlier(folder, document)
-    finally:
-        lock.release()
 
 
 def _refuse_foreign(folder: Path, output: Output) -> None:
@@ -125,23 +174,22 @@ def _refuse_foreign(folder: Path, output: Output) -> None:
         )
 
 
-def _earlier(folder: Path, document: Mapping[str, Any]) -> dict[str, Any] | None:
+def _earlier(folder: Path, document: PredictDocument) -> PredictDocument | None:
     if not (folder / DOCUMENT).is_file():
         return None
     earlier = _read(folder / DOCUMENT)
-    for block, keys in (("run", ("run_id", "created", "fold")), ("input", ("sha256", "frames"))):
-        for key in keys:
-            found, wanted = earlier[block].get(key), document[block][key]
-            if found != wanted:
-                what = "by another run" if block == "run" else "of another input, or of files that changed since"
-                raise UserError(
-                    f"--out '{folder}' holds predictions {what} ({block} {key}: {found}, now {wanted}). "
-                    "Choose a new folder."
-                )
+    pairs = {f"run {key}": (getattr(earlier.run, key), getattr(document.run, key)) for key in _SAME_RUN}
+    pairs |= {f"input {key}": (getattr(earlier.input, key), getattr(document.input, key)) for key in _SAME_INPUT}
+    for what, (found, wanted) in pairs.items():
+        if found != wanted:
+            whose = "by another run" if what.startswith("run") else "of another input, or of files that changed since"
+            raise UserError(
+                f"--out '{folder}' holds predictions {whose} ({what}: {found}, now {wanted}). Choose a new folder."
+            )
     return earlier
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> PredictDocument:
     """A `predict.json` of this version. Raises UserError for any other file of that name."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -149,12 +197,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: cannot be read ({error}), so nothing is written there. Choose a new folder."
         ) from error
-    blocks = isinstance(found, dict) and all(isinstance(found.get(key), dict) for key in ("run", "input"))
-    if not blocks or found.get("schema_version") != SCHEMA_VERSION or not isinstance(found.get("complete"), bool):
+    try:
+        document = PredictDocument.model_validate(found)
+    except ValidationError:
+        document = None
+    if document is None or document.schema_version != SCHEMA_VERSION:
         raise UserError(f"{path}: was not written by this version of 'bench predict'. Choose a new folder.")
-    return dict(found)
-
-
-def as_json(document: Mapping[str, Any]) -> str:
-    """The text of `predict.json`."""
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return document

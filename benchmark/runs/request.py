@@ -1,4 +1,4 @@
-"""What a user asked `bench run` for, and the command line that asks for it again."""
+"""What a user asks `bench` for, and the command line that asks for it again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.locations import Source
-from .open_data import setting
+from .fitted_method import BATCH
+from .presets import setting
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,24 @@ class RunRequest:
         """The command line that goes on with it where it is."""
         out = ["--out", str(self.out)] if self.out is not None else []
         return f"{self.command()} {shlex.join([*out, '--resume'])}"
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What was asked for on the command line; `fold` counts from 1."""
+
+    run: Path
+    input: Path
+    out: Path
+    device: str = "auto"
+    batch: int = BATCH
+    fold: int | None = None
+    resume: bool = False
+
+    def command(self) -> str:
+        """The command that does the same, without --resume."""
+        words = ["bench", "predict", str(self.run), str(self.input), "--out", str(self.out)]
+        for name, value, usual in (("device", self.device, "auto"), ("batch", self.batch, BATCH)):
+            words += [f"--{name}", str(value)] if value != usual else []
+        words += ["--fold", str(self.fold)] if self.fold is not None else []
+        return shlex.join(words)

@@ -19,12 +19,12 @@ from PIL import Image
 
 import tiny_roots
 from commands import Run, printed_json
-from segbench.commands.predict import load_method, predict_frames
 from segbench.commands.run import RunRequest
 from segbench.commands.run import run as do_run
 from segbench.data.image_sources import open_frames
 from segbench.io.images.video import write_video
 from segbench.io.reporter import Reporter
+from segbench.runs.fitted_method import load_method, predict_frames
 from synthetic_roots import write_hearts, write_stacks
 from videos import encode, picture
 

@@ -416,7 +416,7 @@ def test_the_time_limit_ends_training_with_a_warning(dataset: ISBI2012, tmp_path
 def test_progress_reports_the_loss_and_ends_complete(dataset: ISBI2012, tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     situation = context(dataset, tmp_path)
-    situation.progress = lambda done, total, text: seen.append((done, total, text))
+    situation.progress = lambda done, total, text="": seen.append((done, total, text))
     UNet({**UNet.info.defaults, **TINY}).fit(samples(dataset, "train", 5), samples(dataset, "val", 0), situation)
     assert seen[-1][:2] == (12, 12)
     assert seen[-1][2].startswith("loss 0.")

@@ -38,7 +38,7 @@ from segbench.predictions.matching import Found
 from segbench.predictions.official_formats import write_cityscapes_objects
 from segbench.predictions.stored import store_found
 from segbench.runs.record import PREDICTIONS, STATISTICS, Record, read_record
-from segbench.types import Dataset, Object, Prediction
+from segbench.types import Dataset, Object, Prediction, Progress
 from synthetic_roots import write_hearts, write_stacks
 
 # pycocotools.mask.decode under NumPy 2.
@@ -318,9 +318,9 @@ class Interrupting(Reporter):
     """Ctrl-C after two predictions were kept."""
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int, str], None]]:
-        def update(*state: int | str) -> None:
-            if what == "keeping predictions" and state[0] == 2:
+    def progress(self, what: str) -> Iterator[Progress]:
+        def update(done: int, *_: int | str) -> None:
+            if what == "keeping predictions" and done == 2:
                 raise KeyboardInterrupt
 
         yield update

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from ...io.locks import exclusive
 from ...io.reporter import Reporter
 from ...text import unknown
 from ...types import DatasetInfo, Download, UserError
@@ -164,23 +163,19 @@ def alone(root: Path, reporter: Reporter) -> Iterator[None]:
         raise UserError(f"--root '{root}' is a file. Name the folder that the data is to be put in.")
     if root.is_dir() and origin_of(root) == "synthetic":
         raise UserError(f"'{root}' holds SYNTHETIC data, and real data is never put beside it. Choose another --root.")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        (root / ARCHIVES).mkdir(exist_ok=True)
-        lock = FileLock(root / DOWNLOAD_LOCK)
+    busy = f"waiting for another process that fetches data into {root}"
+    with ExitStack() as stack:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            reporter.say(f"waiting for another process that fetches data into {root}")
-            lock.acquire()
-    except OSError as error:
-        raise disk_error(error, Path(error.filename or root)) from error
-    try:
-        (root / ARCHIVES).mkdir(exist_ok=True)  # the other process may have tidied it away
-        yield
-    finally:
-        _tidy(root)
-        lock.release()
+            root.mkdir(parents=True, exist_ok=True)
+            (root / ARCHIVES).mkdir(exist_ok=True)
+            stack.enter_context(exclusive(root / DOWNLOAD_LOCK, busy, reporter.say))
+        except OSError as error:
+            raise disk_error(error, Path(error.filename or root)) from error
+        try:
+            (root / ARCHIVES).mkdir(exist_ok=True)  # the other process may have tidied it away
+            yield
+        finally:
+            _tidy(root)
 
 
 def _tidy(root: Path) -> None:

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 
 from ...errors import UserError
+from ...runs.devices import out_of_memory
 from ...types import FitContext, Samples
-from ..devices import out_of_memory
 from .augmentation import DRAWS, ViewKey, augment
 from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint, save_checkpoint
 from .config import TrainingConfig

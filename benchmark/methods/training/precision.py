@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ...errors import UserError
-from ..devices import processes
+from ...runs.devices import processes
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

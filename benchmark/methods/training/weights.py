@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 
 from ...data.download.fetch import Patience, accept, fetch
 from ...data.locations import cache_home
 from ...errors import UserError
+from ...io.locks import exclusive
+from ...io.reporter import Reporter
 from ...types import Download
 
 Tensors = dict[str, torch.Tensor]
@@ -85,7 +86,8 @@ def weights_file(what: str, url: str, filename: str) -> Path:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f"{filename}.lock")):
+        busy = f"waiting for another process that fetches {filename}"
+        with exclusive(path.with_name(f"{filename}.lock"), busy, Reporter().say):
             if not path.is_file():
                 _fetch(Download(url, filename, extract=False), path)
     except (UserError, OSError) as error:

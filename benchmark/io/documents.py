@@ -1,0 +1,48 @@
+"""JSON documents: the base of every model that is stored, returned by a command and printed with `--json`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _finite(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(value) if math.isfinite(value) else None
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A float as JSON can hold it: NaN and the infinities become None, NumPy's doubles become Python's."""
+
+
+class Document(BaseModel):
+    """A model whose fields are the keys of a JSON document, in this order.
+
+    A later version may add keys; what this one does not know is kept, not refused.
+    """
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False, populate_by_name=True)
+
+    def to_json(self) -> str:
+        """The document as text, two spaces deep, with a line end."""
+        return json_text(self)
+
+
+def json_text(content: Document | Iterable[Document]) -> str:
+    """One document, or a list of them, as JSON text, two spaces deep, with a line end."""
+    plain: Any = (
+        content.model_dump(mode="json", by_alias=True)
+        if isinstance(content, Document)
+        else [each.model_dump(mode="json", by_alias=True) for each in content]
+    )
+    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+
+
+def without_none(written: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A serialized model without these keys where they are None: for models with parts that not every document has."""
+    return {key: value for key, value in written.items() if value is not None or key not in keys}

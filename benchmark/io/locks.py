@@ -1,0 +1,47 @@
+"""Locks on folders: one process at a time; a lock is freed when its process dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import UserError
+
+LOCK = ".lock"
+"""The lock's file in a folder that is kept to one process."""
+
+
+@contextmanager
+def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock that this file stands for while the block runs.
+
+    Parameters
+    ----------
+    path : Path
+        The lock's file; it and its folder are made where they are missing, and it stays when the lock is freed.
+    busy : str
+        Told to whoever comes while another process holds the lock: what that process does, and what to do now.
+    say : callable, optional
+        Takes `busy`, and the block then waits for the lock. Without it nobody waits.
+
+    Raises
+    ------
+    UserError
+        `busy`, where another process holds the lock and there is no `say`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if say is None:
+            raise UserError(busy) from None
+        say(busy)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,147 @@
+"""A run's fitted method, loaded again to segment images that are new to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..data.image_sources import Frames
+from ..io.images.read import luma
+from ..predictions.stored import as_stored
+from ..registry import make_method
+from ..text import counted
+from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
+from .devices import out_of_memory, resolve_device
+from .record import CHECKPOINT, Record, read_record, recorded_info
+
+BATCH = 8
+"""Frames that are given to a method at once, where nobody says otherwise."""
+
+
+@dataclass
+class Stopwatch:
+    """Seconds that predicting took, without decoding and writing, and of how many frames."""
+
+    seconds: float = 0.0
+    frames: int = 0
+
+    @property
+    def ms_per_frame(self) -> float | None:
+        """Milliseconds a frame; None where none was predicted."""
+        return round(1000 * self.seconds / self.frames, 3) if self.frames else None
+
+
+def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
+    """The record of a run that can predict, and the folder of its checkpoint."""
+    record = read_record(run_folder)
+    folder = run_folder if run_folder.is_dir() else run_folder.parent
+    if record.method.family == "external":
+        raise UserError(
+            f"'{run_folder}' scored files that were made elsewhere ('bench evaluate'): it has no method that could "
+            "segment anything. Name a folder made by 'bench run'."
+        )
+    if record.method.oracle:
+        raise UserError(
+            f"'{run_folder}' is an oracle: its {record.method.name} is told the truth, which new images have not. "
+            "Name a run without classes=oracle."
+        )
+    if not record.complete:
+        raise UserError(f"'{run_folder}' has not finished. Go on with: {record.command} --resume")
+    folds = record.dataset.folds
+    if fold is not None and not 1 <= fold <= (folds or 0):
+        has = f"folds 1 to {folds}" if folds else "no folds"
+        raise UserError(f"--fold {fold}: '{run_folder}' has {has}" + ("" if folds else "; leave --fold out"))
+    checkpoint = folder / CHECKPOINT / (f"fold-{(fold or 1) - 1}" if folds else "")
+    if not checkpoint.is_dir():
+        raise UserError(
+            f"'{checkpoint}' is missing: the run's fitted method was taken away. Run it again: {record.command}"
+        )
+    return record, checkpoint
+
+
+def load_method(run_folder: Path, device: str, *, fold: int | None = None) -> tuple[Method, Record, DatasetInfo]:
+    """The fitted method of a run, ready to predict, with the run's record and its dataset.
+
+    Parameters
+    ----------
+    run_folder : Path
+        Holds `record.json` and `checkpoint/`.
+    device : str
+        auto, cpu, cuda or mps; a classical method runs on the CPU.
+    fold : int, optional
+        Which method of a cross-validation, from 1; the first by default.
+
+    Raises
+    ------
+    UserError
+        For a run that is not complete, has no method (`bench evaluate`), is an oracle, or lost its checkpoint.
+    """
+    record, folder = find_checkpoint(run_folder, fold)
+    info = recorded_info(record.dataset)
+    method = make_method(record.method.name, record.method.config)
+    method.load(folder, info, resolve_device(device, record.method.family == "learned"))
+    return method, record, info
+
+
+def predict_frames(
+    method: Method,
+    info: DatasetInfo,
+    frames: Frames,
+    *,
+    batch: int = BATCH,
+    skip: Collection[int] = (),
+    stop: Callable[[], bool] = lambda: False,
+    seen: Callable[[Uint8], None] = lambda _: None,
+    watch: Stopwatch | None = None,
+) -> Iterator[tuple[int, Prediction]]:
+    """Index and prediction of every frame, in order, each of its frame's (H, W).
+
+    Parameters
+    ----------
+    method, info : of `load_method`.
+    frames : of `open_frames`; made grey where the images of the run's dataset are.
+    batch : frames given to the method at once.
+    skip : indices of frames that are not to be predicted.
+    stop : asked before every batch; True ends with KeyboardInterrupt.
+    seen : called with every frame as it was decoded.
+    watch : adds up what predicting takes.
+
+    Raises
+    ------
+    UserError
+        For a frame that cannot be decoded, or when memory runs out.
+    """
+    watch = watch or Stopwatch()
+    coming: list[tuple[int, Uint8]] = []
+    source = frames.without(skip)
+    while True:
+        if stop():
+            raise KeyboardInterrupt
+        for index, image in source:
+            seen(image)
+            coming.append((index, luma(image) if info.grey else image))
+            if len(coming) == batch:
+                break
+        if not coming:
+            return
+        start = time.perf_counter()
+        predictions = _predicted(method, [image for _, image in coming])
+        watch.seconds += time.perf_counter() - start
+        watch.frames += len(coming)
+        for (index, _), prediction in zip(coming, predictions, strict=True):
+            yield index, as_stored(prediction)
+        coming = []
+
+
+def _predicted(method: Method, images: list[Uint8]) -> list[Prediction]:
+    try:
+        return method.predict(images)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not out_of_memory(error):
+            raise
+        height, width = images[0].shape[:2]
+        what = f"memory ran out with {counted(len(images), 'frame')} of {height} x {width} pixels at a time"
+        remedy = "--batch 1" if len(images) > 1 else "smaller frames, or another --device"
+        raise UserError(f"{what}. Use {remedy}.") from error

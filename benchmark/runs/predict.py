@@ -1,0 +1,168 @@
+"""Segmenting new images with a run: into a folder of predictions that an interrupted call can be resumed in."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+
+from .. import __version__
+from ..data.image_sources import Frames, open_frames
+from ..io.fingerprints import files_sha256
+from ..io.interrupts import stoppable
+from ..io.reporter import Reporter
+from ..text import counted
+from ..types import DatasetInfo, Method, Uint8
+from .devices import resolve_device
+from .environment import commit
+from .fitted_method import Stopwatch, find_checkpoint, load_method, predict_frames
+from .predict_folder import (
+    SCHEMA_VERSION,
+    Output,
+    PredictDocument,
+    PredictedInput,
+    PredictedOutput,
+    PredictingRun,
+    claimed,
+)
+from .record import Record, recorded_info
+from .request import PredictRequest
+
+_OTHER_SIZE = 1.25
+"""Objects that many times larger or smaller than in training are warned of."""
+
+
+def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
+    """Do what `bench predict` says; returns the content of `predict.json`.
+
+    Raises
+    ------
+    UserError
+        For a run, an input or an output folder that cannot be used.
+    KeyboardInterrupt
+        After Ctrl-C; the frames written so far are kept for `--resume`.
+    """
+    record, _ = find_checkpoint(request.run, request.fold)
+    frames = open_frames(request.input)
+    for warning in frames.warnings:
+        reporter.warn(warning)
+    output = Output(request.out, recorded_info(record.dataset), frames)
+    document = _document(request, record, frames, output)
+    with claimed(request.out, document, output) as earlier:
+        if request.resume and earlier is not None and earlier.complete:
+            reporter.say(f"{request.out} is complete: nothing to resume")
+            return earlier
+        if earlier is not None and not request.resume:
+            reporter.say(f"replacing the earlier predictions in {request.out}")
+            output.clear()
+        device = resolve_device(request.device, record.method.family == "learned")
+        if record.dataset.folds and request.fold is None:
+            reporter.say(f"a cross-validation: fold 1 of {record.dataset.folds} predicts; choose with --fold N")
+        method, record, info = load_method(request.run, device, fold=request.fold)
+        document.write(request.out)
+        document.device = device
+        sizes = _FrameSizes(record, info, reporter)
+        return _predict_rest(request, document, method, output, sizes)
+
+
+def _predict_rest(
+    request: PredictRequest, document: PredictDocument, method: Method, output: Output, sizes: _FrameSizes
+) -> PredictDocument:
+    """Predict what is not there yet, and write `predict.json`, complete or not."""
+    frames, reporter, watch = output.frames, sizes.reporter, Stopwatch()
+    done = output.done() if request.resume else {}
+    if done:
+        reporter.say(f"{counted(len(done), 'frame')} of {len(frames)} are there already")
+    sizes.found.update(done.values())
+    complete = False
+    try:
+        with stoppable(reporter) as stop, reporter.progress(f"segmenting {frames.name}") as update:
+            found = predict_frames(
+                method, output.info, frames, batch=request.batch, skip=done.keys(), stop=stop, seen=sizes, watch=watch
+            )
+            for number, (index, prediction) in enumerate(found, len(done) + 1):
+                output.write(index, prediction)
+                update(number, len(frames))
+        output.close()
+        complete = True
+    finally:
+        document.complete = complete
+        document.input.sizes = sorted(map(list, sizes.found))
+        document.ms_per_frame, document.predicted, document.kept = watch.ms_per_frame, watch.frames, len(done)
+        document.warnings = list(reporter.warnings)
+        document.write(request.out)
+    return document
+
+
+@dataclass
+class _FrameSizes:
+    """Notes the size of every frame, and says once where frames are unlike the images of the training."""
+
+    record: Record
+    info: DatasetInfo
+    reporter: Reporter
+    found: set[tuple[int, int]] = field(default_factory=set)
+    _said: set[tuple[int, ...]] = field(default_factory=set)
+
+    def __call__(self, image: Uint8) -> None:
+        self.found.add((image.shape[0], image.shape[1]))
+        if image.shape in self._said:
+            return
+        self._said.add(image.shape)
+        shape = (self.record.dataset.model_extra or {}).get("image_shape")
+        colour = image.ndim == 3
+        if self.info.grey and colour:
+            self.reporter.say(f"colour frames are turned into grey ones, as the images of {self.info.name} are")
+        elif shape is not None and not self.info.grey and colour != (len(shape) == 3):
+            kinds = ("in colour", "grey") if colour else ("grey", "in colour")
+            self.reporter.warn(
+                f"frames are {kinds[0]}, but the run learned from images that are {kinds[1]}: expect worse masks"
+            )
+        if shape is not None:
+            self._compare(image.shape, shape)
+
+    def _compare(self, found: tuple[int, ...], learned: list[int]) -> None:
+        down, across = found[0] / learned[0], found[1] / learned[1]
+        what = f"frames are {found[0]} x {found[1]} pixels, the run learned from images of {learned[0]} x {learned[1]}"
+        # A network that is given everything at one size sees only what became of the proportions.
+        resized = self.record.method.config.get("size") is not None
+        scale = max(down / across, across / down) if resized else max(down, 1 / down, across, 1 / across)
+        if scale > _OTHER_SIZE:
+            seen = "with other proportions" if resized else "larger or smaller"
+            self.reporter.warn(f"{what}: it sees objects {seen} than it knows them, so expect worse masks")
+
+
+def _document(request: PredictRequest, record: Record, frames: Frames, output: Output) -> PredictDocument:
+    """`predict.json` before anything is predicted."""
+    info, binary = output.info, output.info.task == "binary"
+    head, dirty = commit()
+    values = {str(255 if binary and c.id == info.foreground else c.id): c.name for c in info.classes}
+    return PredictDocument(
+        schema_version=SCHEMA_VERSION,
+        complete=False,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        run=PredictingRun(
+            run_id=record.run_id,
+            created=record.created,
+            folder=str(request.run),
+            dataset=record.dataset.name,
+            origin=record.dataset.origin,
+            method=record.method.name,
+            fold=(request.fold or 1) if record.dataset.folds else None,
+        ),
+        input=PredictedInput(
+            path=str(request.input),
+            kind=frames.kind,
+            frames=len(frames),
+            fps=frames.fps,
+            sha256=files_sha256(frames.paths),
+        ),
+        output=PredictedOutput(
+            folder=str(request.out),
+            form="probabilities in one TIFF" if output.stacked else "label values as PNG",
+            values={} if output.stacked else values,
+        ),
+        batch=request.batch,
+        environment={"segbench": __version__, "commit": head, "dirty": dirty},
+        command=request.command(),
+        warnings=[],
+    )
