@@ -1,11 +1,21 @@
-"""Which records may be compared, and how comparable ones are ordered."""
+"""Which records may be compared, and how comparable ones are grouped, ordered and ranked."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from ..registry import dataset_class
 from ..runs.record import Record, recorded_info
 from ..runs.versions import with_versions
+from ..text import counted
+
+T = TypeVar("T")
+
+MAX_TESTED = 30
+"""Comparable runs up to which every pair is tested: the number of pairs grows with the square."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +45,21 @@ class Comparable:
             data.folds,
             data.ids_sha256,
             data.data_sha256,
-            with_versions(_official(record)),
+            with_versions(official_metrics(record)),
         )
 
+    @property
+    def protocol(self) -> str:
+        """How the samples were split: `split test`, or `5-fold cross-validation`."""
+        return f"{self.folds}-fold cross-validation" if self.folds else f"split {self.split}"
 
-def _official(record: Record) -> dict[str, str]:
+    @property
+    def own_version(self) -> str:
+        """The version where it is not the dataset's own: that of a custom folder holds its name. Else empty."""
+        return self.version if self.version != dataset_class(self.dataset).info.version else ""
+
+
+def official_metrics(record: Record) -> dict[str, str]:
     """Versions of the dataset's own metric families; those that a user added do not decide what is comparable."""
     info = recorded_info(record.dataset)
     own = (*info.metrics, *info.object_metrics)
@@ -47,5 +67,59 @@ def _official(record: Record) -> dict[str, str]:
 
 
 def ranks(record: Record) -> bool:
-    """Whether a run takes part in a ranking: complete, scored, and not told the truth."""
+    """Whether a run takes part in a ranking: complete, scored, and without use of the ground truth."""
     return record.complete and bool(record.scores) and not record.method.oracle
+
+
+def why_not_ranked(record: Record) -> str:
+    """Why a run takes part in no ranking."""
+    if record.method.oracle and record.complete:
+        return "an upper bound, which uses ground truth"
+    if record.scores:
+        return f"partial ({counted(record.dataset.n, 'sample')} scored)"
+    return "no public labels, nothing to score" if record.complete else "did not finish"
+
+
+def grouped(items: Iterable[T], record_of: Callable[[T], Record]) -> dict[Comparable, list[T]]:
+    """What may be ranked together, by what it shares; runs that take part in no ranking are left out."""
+    groups: dict[Comparable, list[T]] = {}
+    for item in items:
+        record = record_of(item)
+        if ranks(record):
+            groups.setdefault(Comparable.of(record), []).append(item)
+    return groups
+
+
+def group_order(key: Comparable, size: int) -> tuple[str, bool, int, str]:
+    """Sort key of groups: by dataset, real data before synthetic, then those with most members first."""
+    return key.dataset, key.origin != "real", -size, repr(key)
+
+
+def badness(value: float | None, higher_is_better: bool) -> float:
+    """A score as a number that is lower for what is better; an undefined one is worse than any."""
+    if value is None or math.isnan(value):
+        return math.inf
+    return -value if higher_is_better else value
+
+
+def main_badness(record: Record) -> float:
+    """The badness of a record's main score."""
+    return math.inf if record.main is None else badness(record.main.value, record.main.higher_is_better)
+
+
+def best_first(record: Record) -> tuple[float, str]:
+    """Sort key of comparable records: from best to worst by the main score, then by id."""
+    return main_badness(record), record.run_id
+
+
+def tied_ranks(ordered: Sequence[float]) -> list[int]:
+    """Ranks of badnesses in rising order; equal ones share the first rank that they could have.
+
+    >>> tied_ranks([0.1, 0.2, 0.2, 0.5])
+    [1, 2, 2, 4]
+    """
+    found: list[int] = []
+    for place, value in enumerate(ordered):
+        tied = place > 0 and ordered[place - 1] == value
+        found.append(found[-1] if tied else place + 1)
+    return found

@@ -417,7 +417,7 @@ def leaderboard(
         if not found["ok"]:
             raise typer.Exit(1)
         return
-    found_runs = find_runs(runs or [Path("runs")])
+    found_runs = find_runs(runs or [Path("runs")], output.reporter(quiet).warn)
     records = [record for _, record in found_runs]
     # Ranks are tested pair by pair, which takes a while and is not needed for JSON alone.
     pages = {} if json and out is None else boards(records, rank_spans(found_runs))

@@ -26,7 +26,8 @@ from ..evaluation.comparison import Paired, holm
 from ..evaluation.scores import plain
 from ..io.atomic import atomic_path, write_text
 from ..io.reporter import Reporter
-from ..runs.record import RECORD, STATISTICS, Record, read_record
+from ..runs.find import find_runs
+from ..runs.record import RECORD, STATISTICS, Record
 from ..runs.stored import StoredRun, open_run
 from ..types import UserError
 
@@ -56,8 +57,8 @@ def check(request: CheckRequest, reporter: Reporter) -> dict[str, Any]:
     if not 0 <= request.tolerance < math.inf:
         raise UserError(f"--tolerance is a loss in the score's unit from 0, found {request.tolerance}")
     if request.update:
-        return _update(request)
-    pairs = _pairs(request)
+        return _update(request, reporter)
+    pairs = _pairs(request, reporter)
     found = []
     with reporter.progress("checking") as update:
         for done, (key, baseline, run) in enumerate(pairs, 1):
@@ -90,23 +91,22 @@ def _identity(record: Record) -> tuple[str, ...]:
     return tuple(filter(None, (data.name, data.origin, protocol, options, method.name, method.preset, fraction, seed)))
 
 
-def _folders(path: Path, what: str) -> dict[tuple[str, ...], list[Path]]:
+def _folders(path: Path, what: str, reporter: Reporter) -> dict[tuple[str, ...], list[Path]]:
     if not path.is_dir():
         raise UserError(f"'{path}' is no folder; expected the {what}: run folders, or a folder of them")
     found: dict[tuple[str, ...], list[Path]] = {}
-    for folder in sorted(p.parent for p in path.rglob(RECORD)):
-        record = read_record(folder)
+    for folder, record in find_runs([path], reporter.warn, may_be_none=True):
         if record.complete:
             found.setdefault(_identity(record), []).append(folder)
     return found
 
 
-def _pairs(request: CheckRequest) -> list[tuple[str, Path, Path]]:
+def _pairs(request: CheckRequest, reporter: Reporter) -> list[tuple[str, Path, Path]]:
     """Every run of the baseline with its successor."""
-    before = _folders(request.baseline, "baseline")
+    before = _folders(request.baseline, "baseline", reporter)
     if not before:
         raise UserError(f"no complete run below '{request.baseline}'. Write one with 'bench check --update'.")
-    now = _folders(request.runs, "runs to check")
+    now = _folders(request.runs, "runs to check", reporter)
     pairs = []
     for key, baseline in before.items():
         name = " ".join(key)
@@ -150,9 +150,9 @@ def _append(path: Path, text: str) -> None:
     write_text(path, before + text)
 
 
-def _update(request: CheckRequest) -> dict[str, Any]:
+def _update(request: CheckRequest, reporter: Reporter) -> dict[str, Any]:
     """Copy the records and statistics of the runs into the baseline; a run replaces its predecessor."""
-    now = _folders(request.runs, "runs to keep")
+    now = _folders(request.runs, "runs to keep", reporter)
     if not now:
         raise UserError(f"no complete run below '{request.runs}' to make a baseline of")
     for key, folders in now.items():
@@ -161,7 +161,7 @@ def _update(request: CheckRequest) -> dict[str, Any]:
                 f"{len(folders)} runs of {' '.join(key)} below '{request.runs}'; keep the one to be the baseline"
             )
     request.baseline.mkdir(parents=True, exist_ok=True)
-    before = _folders(request.baseline, "baseline")
+    before = _folders(request.baseline, "baseline", reporter)
     written = []
     for key, (folder,) in ((key, tuple(folders)) for key, folders in now.items()):
         open_run(folder)  # a run that cannot be checked against is no baseline

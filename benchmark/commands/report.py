@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from ..report.open_sections import _section, _why_not, grouped
 from ..report.overlays import Album, Kept, key, overlays
 from ..report.page import GENERATOR, not_ranked, page, section_html
 from ..report.sections import Entry, Section
+from ..runs.find import find_runs
 from ..runs.open_data import open_dataset
-from ..runs.record import PREDICTIONS, RECORD, Record, read_record
+from ..runs.record import PREDICTIONS
 from ..text import counted
 from ..types import Dataset, UserError
 
@@ -49,7 +49,7 @@ def report(request: ReportRequest, reporter: Reporter) -> dict[str, Any]:
         Where there is no run, or the folder holds anything but an earlier page.
     """
     refuse_foreign(request.out)
-    found = read_runs(request.runs)
+    found = find_runs(request.runs, reporter.warn)
     groups = grouped(found)
     album = Album()
     written: list[Html] = []
@@ -102,25 +102,6 @@ def _start(path: Path) -> str:
         return ""
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(4096)
-
-
-def read_runs(paths: Sequence[Path]) -> list[tuple[Path, Record]]:
-    """Run folders with their records, in the order of their ids; of a run that is there twice the latest."""
-    found: dict[str, tuple[Path, Record]] = {}
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
-        folders = (
-            [path] if path.is_file() or (path / RECORD).is_file() else sorted(p.parent for p in path.rglob(RECORD))
-        )
-        if not folders:
-            raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
-        for folder in folders:
-            record = read_record(folder)
-            earlier = found.get(record.run_id)
-            if earlier is None or earlier[1].created < record.created:
-                found[record.run_id] = (folder.parent if folder.is_file() else folder, record)
-    return [found[name] for name in sorted(found)]
 
 
 def _filled(

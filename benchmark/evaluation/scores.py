@@ -6,15 +6,11 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+
+from ..io.documents import Document
 
 
-class _Model(BaseModel):
-    # A later version may add keys; what this one does not know is kept, not refused.
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
-
-
-class Score(_Model):
+class Score(Document):
     """One score with its 95 % interval; null where undefined. `resampled` says what the bootstrap drew."""
 
     value: float | None

@@ -1,24 +1,84 @@
-"""Finding stored runs."""
+"""Finding stored runs, and what one run is.
+
+A run is its `run_id`, which stands for everything that its result depends on. Copies of a run folder, or the same run
+made again, are one run: the one with the latest `created`, and of equal ones the first that is found.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..types import UserError
 from .record import RECORD, Record, read_record
 
 
-def find_runs(paths: Sequence[Path]) -> list[tuple[Path, Record]]:
-    """Run folders, or all run folders below a folder, with their records: each run once, in the order of their ids."""
-    found: dict[tuple[str, str], tuple[Path, Record]] = {}
-    for path in paths:
-        if not path.exists():
-            raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
-        folders = [path] if path.is_file() else sorted(p.parent for p in path.rglob(RECORD))
-        if not folders:
-            raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
-        for folder in folders:
-            record = read_record(folder)
-            found[(record.run_id, record.created)] = (folder, record)
-    return [found[key] for key in sorted(found)]
+class FoundRun(NamedTuple):
+    """A run folder (or the file of a record that lies alone) and its record."""
+
+    folder: Path
+    record: Record
+
+
+def find_runs(
+    paths: Sequence[Path], warn: Callable[[str], None] = lambda _: None, *, may_be_none: bool = False
+) -> list[FoundRun]:
+    """Run folders, or all run folders below a folder, with their records: each run once, in the order of their ids.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    warn : callable
+        Takes a sentence for each run that is there several times and was not made at the same time.
+    may_be_none : bool
+        Whether a folder without a run is no error.
+
+    Raises
+    ------
+    UserError
+        For a path that does not exist or holds no run, and for a record that cannot be read.
+    """
+    return each_once([run for path in paths for run in _read(path, may_be_none)], warn)
+
+
+def each_once(runs: Iterable[FoundRun], warn: Callable[[str], None] = lambda _: None) -> list[FoundRun]:
+    """Each run once, in the order of their ids; of several copies the latest, and of equal ones the first."""
+    copies: dict[str, list[FoundRun]] = {}
+    for run in runs:
+        copies.setdefault(run.record.run_id, []).append(run)
+    found = []
+    for run_id, same in sorted(copies.items()):
+        latest = max(same, key=lambda run: run.record.created)
+        if any(run.record.created != latest.record.created for run in same):
+            warn(f"{run_id} is there {len(same)} times; the latest is taken ({latest.record.created}, {latest.folder})")
+        found.append(latest)
+    return found
+
+
+def _read(path: Path, may_be_none: bool) -> list[FoundRun]:
+    folders = run_folders(path)
+    if not folders and not may_be_none:
+        raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
+    return [FoundRun(folder, read_record(folder)) for folder in folders]
+
+
+def run_folders(path: Path) -> list[Path]:
+    """The run folder that a path names, or all below it in the order of their paths; none lies within another.
+
+    Raises
+    ------
+    UserError
+        For a path that does not exist.
+    """
+    if path.is_file():
+        return [path.parent if path.name == RECORD else path]
+    if not path.is_dir():
+        raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
+    found = []
+    for place, folders, names in os.walk(path):
+        if RECORD in names:
+            found.append(Path(place))
+            folders.clear()
+    return sorted(found)

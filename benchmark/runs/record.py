@@ -13,8 +13,9 @@ from pydantic import Field, ValidationError
 
 from .._former_names import former_names
 from ..data.self_defined import SelfDefined
-from ..evaluation.scores import Score, _Model
+from ..evaluation.scores import Score
 from ..io.atomic import write_text
+from ..io.documents import Document
 from ..registry import dataset_class, metrics
 from ..types import DatasetInfo, UserError
 from .migrations import SCHEMA_VERSION, migrated
@@ -30,7 +31,7 @@ OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS
 _LEAF = re.compile(r"\{[^{}]*\}")
 
 
-class DatasetBlock(_Model):
+class DatasetBlock(Document):
     """Which samples were scored, and proof of their content.
 
     `data_sha256` stands for the truth of the scored samples, `inputs_sha256` for every image and label that was used.
@@ -48,7 +49,7 @@ class DatasetBlock(_Model):
     folds: int | None = None
 
 
-class MethodBlock(_Model):
+class MethodBlock(Document):
     """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds).
 
     `oracle` marks an upper bound, which was told the truth: it is never ranked.
@@ -65,7 +66,7 @@ class MethodBlock(_Model):
     chosen: dict[str, Any] = Field(default_factory=dict)
 
 
-class Cost(_Model):
+class Cost(Document):
     """What it cost; null where it was not measured.
 
     `predict_ms_per_image` is of one image at a time, warm, without decoding; `best_batch` is the number of images
@@ -82,7 +83,7 @@ class Cost(_Model):
     device: str | None = None
 
 
-class Environment(_Model):
+class Environment(Document):
     """What it ran on."""
 
     segbench: str
@@ -93,7 +94,7 @@ class Environment(_Model):
     hardware: dict[str, Any]
 
 
-class Record(_Model):
+class Record(Document):
     """Everything that is known of a run, as `record.json` holds it and `--json` prints it."""
 
     schema_version: int = SCHEMA_VERSION
@@ -112,6 +113,16 @@ class Record(_Model):
     environment: Environment
     command: str
     warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def main(self) -> Score | None:
+        """The main score; None where it was not computed."""
+        return self.scores.get(self.main_score)
+
+    @property
+    def main_value(self) -> float | None:
+        """The main score's value; None where it is undefined or was not computed."""
+        return None if self.main is None else self.main.value
 
     @property
     def details(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -26,7 +27,7 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     Parameters
     ----------
     paths : path or paths
-        Run folders, or folders of them.
+        Run folders, or folders of them. A run that is there several times is taken once, as it was made last.
 
     Returns
     -------
@@ -50,7 +51,7 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     import pandas as pd
 
     chosen = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    found = find_runs([Path(path) for path in chosen])
+    found = find_runs([Path(path) for path in chosen], lambda text: warnings.warn(text, stacklevel=2))
     return pd.DataFrame([row for folder, record in found for row in _rows(record, folder)])
 
 

@@ -143,15 +143,17 @@ def test_what_cannot_be_compared_is_refused(bench: Run, baseline: Path, broken: 
     assert "the ground truth differs" in err
 
 
-def test_a_run_that_is_missing_or_there_twice_is_refused(
+def test_a_run_that_is_missing_or_one_of_two_is_refused(
     bench: Run, baseline: Path, broken: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "none").mkdir()
     code, _, err = gate(bench, baseline, tmp_path / "none")
     assert code == 2
     assert "Run it first" in err
-    for name in ("a", "b"):
+    for name, run_id in (("a", "isbi2012-threshold-0000000a"), ("b", "isbi2012-threshold-0000000b")):
         shutil.copytree(broken / "moved", tmp_path / "two" / name)
+        path = tmp_path / "two" / name / "record.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"run_id": run_id}))
     code, _, err = gate(bench, baseline, tmp_path / "two")
     assert code == 2
     assert "2 runs of isbi2012" in err

@@ -1,0 +1,106 @@
+"""What one run is: every command that reads run folders takes copies of a run once, as it was made last."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import segbench
+from commands import Run, printed_json
+from places import ROOT
+from segbench.commands.check import CheckRequest, check
+from segbench.errors import UserError
+from segbench.io.reporter import Reporter
+from segbench.runs.find import find_runs
+
+RECORDS = ROOT / "leaderboards" / "records"
+FIRST, OTHER = "isbi2012-unet-0b805e1a", "isbi2012-unet-9a4e8a9c"
+LATER = "2099-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Two runs, the first of them twice: as it is and, in a folder that comes before it, made again later."""
+    folder = tmp_path / "runs"
+    for name in (FIRST, OTHER):
+        shutil.copytree(RECORDS / name, folder / name)
+    again = folder / "again" / FIRST
+    shutil.copytree(RECORDS / FIRST, again)
+    record = json.loads((again / "record.json").read_text(encoding="utf-8"))
+    record["created"] = LATER
+    record["cost"]["device"] = "the later one"
+    (again / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
+def test_the_latest_of_several_copies_is_the_run(runs: Path) -> None:
+    said: list[str] = []
+    (first, _) = found = find_runs([runs], said.append)
+    assert [run.record.run_id for run in found] == [FIRST, OTHER]
+    assert first.folder == runs / "again" / FIRST
+    assert first.record.created == LATER
+    assert len(said) == 1
+    assert f"{FIRST} is there 2 times" in said[0]
+    assert str(first.folder) in said[0]
+
+
+def test_equal_copies_are_one_run_without_a_word(runs: Path) -> None:
+    said: list[str] = []
+    found = find_runs([runs / OTHER, RECORDS / OTHER, runs / OTHER / "record.json"], said.append)
+    assert [run.folder for run in found] == [runs / OTHER]
+    assert said == []
+
+
+def test_a_run_folder_is_one_run_whatever_lies_in_it(runs: Path) -> None:
+    shutil.copytree(runs / OTHER, runs / FIRST / "predictions" / OTHER)
+    assert [run.record.run_id for run in find_runs([runs / FIRST])] == [FIRST]
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        find_runs([tmp_path / "nowhere"])
+    with pytest.raises(UserError, match="no run folders below"):
+        find_runs([tmp_path])
+    assert find_runs([tmp_path], may_be_none=True) == []
+
+
+def test_leaderboard_ranks_it_once(bench: Run, runs: Path) -> None:
+    done = bench("leaderboard", runs, "--json", "-q")
+    assert f"{FIRST} is there 2 times" in done.stderr
+    (group,) = printed_json(done)
+    assert sorted(row["run_id"] for row in group["rows"]) == [FIRST, OTHER]
+    (first,) = (row for row in group["rows"] if row["run_id"] == FIRST)
+    assert first["created"] == LATER
+
+
+def test_compare_takes_it_once(bench: Run, runs: Path) -> None:
+    done = bench("compare", runs, "--json", "-q", "--resamples", "100")
+    assert f"{FIRST} is there 2 times" in done.stderr
+    assert sorted(row["run_id"] for row in printed_json(done)["runs"]) == [FIRST, OTHER]
+
+
+def test_report_shows_it_once(bench: Run, runs: Path, tmp_path: Path) -> None:
+    done = bench("report", runs, "--out", "page", "--json", "-q")
+    assert f"{FIRST} is there 2 times" in done.stderr
+    assert printed_json(done)["runs"] == 2
+    assert "the later one" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+
+
+def test_check_holds_it_against_its_baseline(runs: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline"
+    shutil.copytree(RECORDS / FIRST, baseline / FIRST)
+    shutil.rmtree(runs / OTHER)
+    reporter = Reporter(quiet=True)
+    (each,) = check(CheckRequest(baseline, runs), reporter)["checks"]
+    assert (each["run_id"], each["verdict"]) == (FIRST, "ok")
+    assert any(f"{FIRST} is there 2 times" in text for text in reporter.warnings)
+
+
+def test_the_table_has_it_once(runs: Path) -> None:
+    with pytest.warns(UserWarning, match=f"{FIRST} is there 2 times"):
+        table = segbench.load_runs(runs)
+    assert table.is_main.sum() == 2
+    assert set(table[table.run_id == FIRST].device) == {"the later one"}
