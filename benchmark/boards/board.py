@@ -12,21 +12,32 @@ from tabulate import tabulate
 from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record, told_in_details
-from ..runs.versions import not_of_today, other_versions
+from ..runs.versions import not_of_today
 from ..text import UNDEFINED, number
 from ..types import UserError
-from .comparable import Comparable, _official, ranks
+from .comparable import (
+    Comparable,
+    best_first,
+    group_order,
+    grouped,
+    main_badness,
+    official_metrics,
+    ranks,
+    tied_ranks,
+    why_not_ranked,
+)
 from .findings import findings, learned_from, title
+from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
 from .published import published_section
 from .rank_spans import Spans
-from .seed_groups import Row, curves_of, plotted, rows_of, told_apart
+from .seed_groups import SeedGroup, curves_of, plotted, seed_groups
 
 
 def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, str]:
     """Markdown by file name: one board per dataset, and `README.md` as the front page.
 
-    `spans` are the first and last rank of runs that were tested against each other, by run id and time of creation.
+    `spans` are the first and last rank of runs that were tested against each other, by run id.
     """
     by_dataset: dict[str, list[Record]] = {}
     for record in records:
@@ -68,38 +79,16 @@ def write_boards(pages: dict[str, str], folder: Path) -> None:
         write_text(folder / name, text)
 
 
-def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[Row]]]:
-    """Rows of comparable complete records: real data before synthetic, today's versions first, then by most rows."""
-    groups: dict[Comparable, list[Record]] = {}
-    for record in records:
-        if ranks(record):
-            groups.setdefault(Comparable.of(record), []).append(record)
-    rows = [(key, rows_of(members)) for key, members in groups.items()]
-
-    def order(group: tuple[Comparable, list[Row]]) -> tuple[Any, ...]:
-        key, members = group
-        older = bool(other_versions(members[0].record))
-        return key.dataset, key.origin != "real", older, -len(members), repr(key)
-
-    return sorted(rows, key=order)
+def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[SeedGroup]]]:
+    """Rows of comparable records that are ranked, in the order of the board."""
+    rows = [(key, seed_groups(members)) for key, members in grouped(records, lambda record: record).items()]
+    return sorted(rows, key=lambda item: group_order(item[0], item[1][0].record, len(item[1])))
 
 
-def _ranked(rows: Sequence[Row]) -> list[tuple[int, Row]]:
-    """Rows from best to worst; equal scores share a rank, an undefined score comes last."""
-
-    def badness(row: Row) -> float:
-        record = row.record
-        main = record.scores.get(record.main_score)
-        if main is None or main.value is None:
-            return float("inf")
-        return -main.value if main.higher_is_better else main.value
-
-    ordered = sorted(rows, key=lambda row: (badness(row), row.record.run_id, row.record.created))
-    ranks: list[tuple[int, Row]] = []
-    for place, row in enumerate(ordered, 1):
-        tied = bool(ranks) and badness(ranks[-1][1]) == badness(row)
-        ranks.append((ranks[-1][0] if tied else place, row))
-    return ranks
+def _ranked(rows: Sequence[SeedGroup]) -> list[tuple[int, SeedGroup]]:
+    """Rows with their rank, from best to worst; equal scores share a rank, an undefined score comes last."""
+    ordered = sorted(rows, key=lambda row: best_first(row.record))
+    return list(zip(tied_ranks([main_badness(row.record) for row in ordered]), ordered, strict=True))
 
 
 def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
@@ -122,28 +111,23 @@ def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
 
 
 def _why_not(record: Record) -> str:
-    if record.method.oracle and record.complete:
-        main = with_interval(record.scores.get(record.main_score))
-        return f"an upper bound, which was told the truth: {escape(record.main_score)} {main}"
-    if record.scores:
-        return f"partial ({record.dataset.n} samples scored)"
-    return "no public labels, nothing to score" if record.complete else "did not finish"
+    scored = record.method.oracle and record.complete
+    score = f": {escape(record.main_score)} {with_interval(record.main)}" if scored else ""
+    return why_not_ranked(record) + score
 
 
-def _ranked_rows(rows: Sequence[Row]) -> Sequence[Row]:
+def _ranked_rows(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
     """Those fitted on all labels: what was fitted on a part is no rival. All, where there are no others."""
     return [row for row in rows if not row.partial] or rows
 
 
-def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> list[str]:
+def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str) -> list[str]:
     ranked = _ranked(_ranked_rows(rows))
     first = ranked[0][1].record
     synthetic = key.origin == "synthetic"
-    protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
     options = f", {escape(key.options)}" if key.options else ""
-    # The version of a folder of one's own holds the data set's name.
-    own = f"{escape(key.version)}, " if key.version != dataset_class(key.dataset).info.version else ""
-    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{protocol}{options}"
+    own = f"{escape(key.own_version)}, " if key.own_version else ""
+    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{escape(key.protocol)}{options}"
     n = first.dataset.n
     text = (
         f"{n} samples (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
@@ -159,19 +143,19 @@ def _section(key: Comparable, rows: Sequence[Row], spans: Spans, plot: str) -> l
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
             f"{escape(first.main_score)} over the seeds, which the interval does not hold."
         )
-    if any(_key(row.middle) in spans for row in rows):
+    if any(row.middle.run_id in spans for row in rows):
         text += (
             " Ranks that paired tests cannot tell apart (5 %, adjusted for all pairs) are given as a span: the first "
             "and the last rank that a method may have."
         )
-    names = told_apart([row.record for _, row in ranked])
+    names = board_labels([row.record for _, row in ranked])
     records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
     extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *extra]
 
 
-def _fewer(rows: Sequence[Row], plot: str) -> list[str]:
+def _fewer(rows: Sequence[SeedGroup], plot: str) -> list[str]:
     """Rows fitted on a part of the labels, and the learning curves that they are part of."""
     lines = ["### With fewer labels", "", "Fitted on a part of the training labels; not ranked.", ""]
     if curves_of(rows):
@@ -182,43 +166,39 @@ def _fewer(rows: Sequence[Row], plot: str) -> list[str]:
     return lines + _commands(ordered)
 
 
-def _commands(ranked: Sequence[tuple[int, Row]]) -> list[str]:
+def _commands(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
     """How each run was made, to be unfolded."""
     lines = ["<details><summary>Commands of these runs</summary>", "<pre>"]
     for _, row in ranked:
         for record in row.records:
-            text = f"{record.run_id.rpartition('-')[2]} {record.method.name}: {record.command}"
+            text = f"{run_hash(record)} {record.method.name}: {record.command}"
             lines.append(html.escape(" ".join(text.split()), quote=False))
     return [*lines, "</pre>", "</details>", ""]
 
 
-def _short(record: Record) -> str:
-    return escape(record.run_id.rpartition("-")[2])
-
-
-def _resampled(rows: Sequence[Row]) -> str:
+def _resampled(rows: Sequence[SeedGroup]) -> str:
     units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
     if units == {"samples"}:
         return "samples (fewer than 5 groups)"
     return " or ".join(sorted(units)) if units else "samples"
 
 
-def _table(ranked: Sequence[tuple[int, Row]], spans: Spans) -> str:
+def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans) -> str:
     first = ranked[0][1].record
     main = first.main_score
-    own = _official(first)
+    own = official_metrics(first)
     added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
     added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
     added |= told_in_details(first)
     names = [main, *(name for name in first.scores if name != main and name not in added)]
     body = []
-    names_of = told_apart([row.record for _, row in ranked])
+    names_of = board_labels([row.record for _, row in ranked])
     for place, (rank, row) in enumerate(ranked):
         record, cost = row.record, row.record.cost
         commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
         body.append(
             [
-                _rank(rank, spans.get(_key(row.middle))) if rank else UNDEFINED,
+                _rank(rank, spans.get(row.middle.run_id)) if rank else UNDEFINED,
                 escape(names_of[place]),
                 record.method.family,
                 _with_spread(row),
@@ -233,7 +213,7 @@ def _table(ranked: Sequence[tuple[int, Row]], spans: Spans) -> str:
                 number(cost.peak_memory_mb, ".0f"),
                 escape(cost.device or UNDEFINED),
                 commit or UNDEFINED,
-                ", ".join(map(_short, row.records)),
+                ", ".join(escape(run_hash(record)) for record in row.records),
             ]
         )
     headers = [
@@ -259,13 +239,9 @@ def _rank(rank: int, span: tuple[int, int] | None) -> str:
     return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
 
 
-def _with_spread(row: Row) -> str:
-    text = with_interval(row.record.scores.get(row.record.main_score))
+def _with_spread(row: SeedGroup) -> str:
+    text = with_interval(row.record.main)
     return text if row.spread is None else f"{text} ± {row.spread:.4f}"
-
-
-def _key(record: Record) -> tuple[str, str]:
-    return record.run_id, record.created
 
 
 def _front_page(by_dataset: dict[str, list[Record]]) -> str:
@@ -282,7 +258,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
                     sum(len(row.records) for row in rows),
                     escape(best.method.name),
                     escape(best.main_score),
-                    with_interval(best.scores.get(best.main_score)),
+                    with_interval(best.main),
                 ]
             )
     headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
@@ -290,8 +266,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     for name, records in sorted(by_dataset.items()):
         for place, (key, rows) in enumerate(_groups(records)):
             ranked = [row.record for _, row in _ranked(_ranked_rows(rows))]
-            protocol = f"{key.folds}-fold cross-validation" if key.folds else f"split {escape(key.split)}"
-            lines += [title(name, key.origin, protocol, ranked[0].dataset.n, key.options), ""]
+            lines += [title(key, ranked[0].dataset.n), ""]
             if aside := not_of_today(ranked[0]):
                 lines += [escape(aside), ""]
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
@@ -337,7 +312,7 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
     return written
 
 
-def _plotted(key: Comparable, rows: Sequence[Row]) -> dict[str, Any]:
+def _plotted(key: Comparable, rows: Sequence[SeedGroup]) -> dict[str, Any]:
     """Comparable records in the form that suites are plotted in."""
     return {
         **vars(key),

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..registry import dataset_class
 from ..runs.record import Record, recorded_info
-from ..runs.versions import with_versions
+from ..runs.versions import other_versions, with_versions
 from ..text import counted
 
 T = TypeVar("T")
@@ -90,9 +90,12 @@ def grouped(items: Iterable[T], record_of: Callable[[T], Record]) -> dict[Compar
     return groups
 
 
-def group_order(key: Comparable, size: int) -> tuple[str, bool, int, str]:
-    """Sort key of groups: by dataset, real data before synthetic, then those with most members first."""
-    return key.dataset, key.origin != "real", -size, repr(key)
+def group_order(key: Comparable, first: Record, size: int) -> tuple[str, bool, bool, int, str]:
+    """Sort key of a group with its first record: by dataset, then real data, today's versions and large groups first.
+
+    `size` is the number of what the group is made of: runs, or rows of a board.
+    """
+    return key.dataset, key.origin != "real", bool(other_versions(first)), -size, repr(key)
 
 
 def badness(value: float | None, higher_is_better: bool) -> float:

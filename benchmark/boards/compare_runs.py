@@ -18,7 +18,8 @@ from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
-from .comparable import Comparable
+from .comparable import Comparable, badness
+from .labels import comparison_labels
 
 COSTS = ("train_s", "predict_ms_per_image", "parameters", "macs_per_image", "peak_memory_mb")
 
@@ -50,8 +51,7 @@ def compare_stored(runs: Sequence[StoredRun], request: CompareRequest, reporter:
     for run in runs:
         if score.name not in run.record.scores:
             raise UserError(f"'{run.folder}' has no score '{score.name}'; score it with the family '{metric.name}'")
-    order = sorted(range(len(runs)), key=lambda k: _badness(runs[k].record, score))
-    runs = [runs[k] for k in order]
+    runs = sorted(runs, key=lambda run: badness(run.record.scores[score.name].value, score.higher_is_better))
     with reporter.progress("comparing") as update:
         paired = Paired(
             *(metric, runs[0].info, score),
@@ -60,7 +60,7 @@ def compare_stored(runs: Sequence[StoredRun], request: CompareRequest, reporter:
             seed=request.seed,
         )
         differences = paired.differences(lambda done, total: update(done, total, ""))
-    labels = _labels([run.record for run in runs])
+    labels = comparison_labels([run.record for run in runs])
     return _document(request, paired, [run.record for run in runs], labels, differences)
 
 
@@ -94,29 +94,6 @@ def _score(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
     if name not in available:
         raise UserError(f"'{name}' is no score of these runs. Available: {', '.join(available)}.")
     return available[name]
-
-
-def _badness(record: Record, score: ScoreInfo) -> float:
-    value = record.scores[score.name].value
-    return math.inf if value is None else (-value if score.higher_is_better else value)
-
-
-def _labels(records: Sequence[Record]) -> list[str]:
-    """A short name for each run: the method, and what tells it from another run of that method."""
-    names = [record.method.name for record in records]
-    shown = []
-    for record, name in zip(records, names, strict=True):
-        alike = [other for other, same in zip(records, names, strict=True) if same == name]
-        parts = []
-        for key, text in (("seed", "seed {}"), ("preset", "{}"), ("train_fraction", "{:.0%} of labels")):
-            if len({getattr(other.method, key) for other in alike}) > 1:
-                parts.append(text.format(getattr(record.method, key)))
-        label = f"{name} ({', '.join(parts)})" if parts else name
-        shown.append(label)
-    return [
-        label if shown.count(label) == 1 else f"{label} {record.run_id.rpartition('-')[2]}"
-        for label, record in zip(shown, records, strict=True)
-    ]
 
 
 def _document(

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from ..evaluation.scores import Score
 from ..registry import dataset_class
 from ..runs.record import Record
+from .comparable import Comparable
 from .markdown import escape
 
 
 def findings(rows: Sequence[Record]) -> list[str]:
     """Sentences about comparable records, from the best to the worst: who leads, and learned against classical."""
-    scored = [record for record in rows if (s := record.scores.get(record.main_score)) and s.value is not None]
+    scored = [record for record in rows if record.main_value is not None]
     if not scored:
         return []
     best = scored[0]
@@ -73,7 +74,7 @@ def _apart(one: Record, other: Record) -> bool:
 
 
 def _main(record: Record) -> float:
-    return float(record.scores[record.main_score].value or 0.0)
+    return record.main_value or 0.0
 
 
 def _value(record: Record) -> str:
@@ -105,9 +106,9 @@ def _name(record: Record) -> str:
     return f"**{escape(record.method.name)}**"
 
 
-def title(name: str, origin: str, protocol: str, n: int, options: str = "") -> str:
+def title(key: Comparable, n: int) -> str:
     """The heading of a group of comparable records."""
-    synthetic = "SYNTHETIC data, " if origin == "synthetic" else ""
-    chosen = f", {escape(options)}" if options else ""
-    what = dataset_class(name).info.summary
-    return f"## [{name}]({name}.md): {synthetic}{protocol}{chosen}, {n} samples of {what}"
+    synthetic = "SYNTHETIC data, " if key.origin == "synthetic" else ""
+    options = f", {escape(key.options)}" if key.options else ""
+    summary = dataset_class(key.dataset).info.summary
+    return f"## [{key.dataset}]({key.dataset}.md): {synthetic}{escape(key.protocol)}{options}, {n} samples of {summary}"

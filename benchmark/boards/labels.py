@@ -58,7 +58,8 @@ def comparison_labels(records: Sequence[Record]) -> list[str]:
         parts = [
             text.format(getattr(record.method, key))
             for key, text in (("seed", "seed {}"), ("preset", "{}"), ("train_fraction", "{:.0%} of labels"))
-            if len({getattr(other.method, key) for other in by_method[record.method.name]}) > 1
+            if getattr(record.method, key) is not None
+            and len({getattr(other.method, key) for other in by_method[record.method.name]}) > 1
         ]
         labels.append(f"{record.method.name} ({', '.join(parts)})" if parts else record.method.name)
     return distinct_labels(labels, records)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shlex
+import math
 import statistics
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from ..evaluation.scores import Score
 from ..runs.record import Cost, Record
-
-_TOLD = 3
-"""So many settings tell a row from others of the same method."""
+from .labels import configuration, plot_labels
 
 
 @dataclass(frozen=True)
-class Row:
+class SeedGroup:
     """Records that differ in their seed alone, in the order of the seeds; mostly a single one."""
 
     records: tuple[Record, ...]
@@ -28,7 +23,7 @@ class Row:
     @cached_property
     def middle(self) -> Record:
         """The run with the middle main score, the lower of two: it stands for the row where one run is needed."""
-        return sorted(self.records, key=_main)[(len(self.records) - 1) // 2]
+        return sorted(self.records, key=_undefined_last)[(len(self.records) - 1) // 2]
 
     @cached_property
     def record(self) -> Record:
@@ -54,85 +49,36 @@ class Row:
     @property
     def spread(self) -> float | None:
         """Standard deviation (n - 1) of the main score over the seeds; None for a single one."""
-        return deviation([_main(record) for record in self.records])
+        return deviation([record.main_value for record in self.records])
 
 
-def rows_of(records: Iterable[Record]) -> list[Row]:
+def seed_groups(records: Iterable[Record]) -> list[SeedGroup]:
     """Rows of comparable records. What was run twice with one seed is not averaged: each of those has its own row."""
     alike: dict[str, list[Record]] = {}
     for record in records:
-        alike.setdefault(_identity(record), []).append(record)
+        alike.setdefault(configuration(record), []).append(record)
     rows = []
     for members in alike.values():
         if len({record.method.seed or 0 for record in members}) == len(members):
-            rows.append(Row(tuple(sorted(members, key=lambda r: r.method.seed or 0))))
+            rows.append(SeedGroup(tuple(sorted(members, key=lambda r: r.method.seed or 0))))
         else:
-            rows += [Row((record,)) for record in members]
+            rows += [SeedGroup((record,)) for record in members]
     return rows
 
 
-def curves_of(rows: Iterable[Row]) -> list[list[Row]]:
+def curves_of(rows: Iterable[SeedGroup]) -> list[list[SeedGroup]]:
     """Rows that differ in the part of the labels alone, from the fewest labels; single rows are left out."""
-    alike: dict[str, list[Row]] = {}
+    alike: dict[str, list[SeedGroup]] = {}
     for row in rows:
-        main = row.record.scores.get(row.record.main_score)
-        if main is not None and main.value is not None and row.record.method.n_train is not None:
-            alike.setdefault(_identity(row.records[0], "train_fraction"), []).append(row)
+        if row.record.main_value is not None and row.record.method.n_train is not None:
+            alike.setdefault(configuration(row.records[0], "train_fraction"), []).append(row)
     curves = [sorted(members, key=lambda r: r.record.method.n_train or 0.0) for members in alike.values()]
     return [curve for curve in curves if len({row.record.method.n_train for row in curve}) > 1]
 
 
-def told_apart(records: Sequence[Record]) -> list[str]:
-    """Names of methods; of one that is there several times, with the preset and what the command set."""
-    several = {name for name, count in Counter(record.method.name for record in records).items() if count > 1}
-    names = []
-    for record in records:
-        name = record.method.name
-        if name in several:
-            words = [record.method.preset or "", *_settings(record.command)]
-            more = ", …" if len(words) > _TOLD else ""
-            name += f" ({', '.join(filter(None, words[:_TOLD]))}{more})"
-        names.append(name)
-    return names
-
-
-def short_names(records: Sequence[Record]) -> list[str]:
-    """Names of methods for plots; of one that is there with several settings, with the end of the run's id."""
-    settings: dict[str, set[str]] = {}
-    for record in records:
-        settings.setdefault(record.method.name, set()).add(_identity(record, "train_fraction"))
-    first: dict[str, str] = {}
-    for record in records:
-        # All points of a learning curve have the name of its first.
-        first.setdefault(_identity(record, "train_fraction"), record.run_id.rpartition("-")[2])
-    return [
-        f"{record.method.name} {first[_identity(record, 'train_fraction')]}"
-        if len(settings[record.method.name]) > 1
-        else record.method.name
-        for record in records
-    ]
-
-
-def _settings(command: str) -> list[str]:
-    """What a command line sets itself, the weights of another run first."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return []
-    pairs = list(pairwise(words))
-    weights = [f"weights of {value.rpartition('-')[2]}" for key, value in pairs if key == "--weights"]
-    return weights + [value for key, value in pairs if key == "--set"]
-
-
-def _identity(record: Record, *without: str) -> str:
-    """The method and its settings, but for the seed and these keys."""
-    method = record.method.model_dump(exclude={"seed", "chosen", "n_train", *without})
-    return json.dumps(method, sort_keys=True, default=str)
-
-
-def plotted(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def plotted(rows: Sequence[SeedGroup]) -> list[dict[str, Any]]:
     """Rows with a main score in the form that `plots` draws, with short names."""
-    named = zip(rows, short_names([row.record for row in rows]), strict=True)
+    named = zip(rows, plot_labels([row.record for row in rows]), strict=True)
     return [
         {
             "label": label,
@@ -147,7 +93,7 @@ def plotted(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "cost": row.record.cost.model_dump(),
         }
         for row, label in named
-        if _main(row.record) != float("inf")
+        if row.record.main_value is not None
     ]
 
 
@@ -189,9 +135,6 @@ def together(values: Sequence[Any]) -> Any:
     return ", ".join(dict.fromkeys(map(str, values)))
 
 
-def _main(record: Record) -> float:
-    """The main score; one that is undefined counts as the worst."""
-    score = record.scores.get(record.main_score)
-    if score is None or score.value is None:
-        return float("inf")
-    return score.value
+def _undefined_last(record: Record) -> float:
+    """Sort key by the main score."""
+    return math.inf if record.main_value is None else record.main_value

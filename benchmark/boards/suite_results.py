@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ..runs.record import Record
 from ..runs.suite.spec import Cell, Plan
 from ..runs.suite.state import SuiteState
 from ..text import UNDEFINED, interval, number
-from .comparable import Comparable
+from .comparable import Comparable, badness
 from .markdown import escape
 from .seed_groups import deviation, mean, mean_score, together
 
@@ -80,7 +81,7 @@ def _section(
         "n": first.dataset.n,
         "main_score": main,
         "resampled": sorted(units),
-        "rows": sorted(table, key=lambda row: _badness(row, main)),
+        "rows": sorted(table, key=lambda row: _best_first(row, main)),
     }
 
 
@@ -118,12 +119,11 @@ def _score(name: str, records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _badness(row: Mapping[str, Any], main: str) -> tuple[float, str, float]:
+def _best_first(row: Mapping[str, Any], main: str) -> tuple[float, str, float]:
+    """Sort key of rows: by the main score, then by label, then with most labelled samples first."""
     score = row["scores"].get(main)
-    if score is None or score["value"] is None:
-        return float("inf"), row["label"], -row["train_fraction"]
-    sign = -1 if score["higher_is_better"] else 1
-    return sign * score["value"], row["label"], -row["train_fraction"]
+    value = math.inf if score is None else badness(score["value"], score["higher_is_better"])
+    return value, row["label"], -row["train_fraction"]
 
 
 def markdown(results: Mapping[str, Any]) -> str:

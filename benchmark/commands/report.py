@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..boards.comparable import ranks
+from ..boards.comparable import ranks, why_not_ranked
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
@@ -15,7 +15,7 @@ from ..report.figures.classes import class_figures
 from ..report.figures.partition import partition_figures
 from ..report.figures.runs import Drawn, section_figures
 from ..report.html import Html, tag
-from ..report.open_sections import _section, _why_not, grouped
+from ..report.open_sections import open_section, ordered_groups
 from ..report.overlays import Album, Kept, key, overlays
 from ..report.page import GENERATOR, not_ranked, page, section_html
 from ..report.sections import Entry, Section
@@ -50,7 +50,7 @@ def report(request: ReportRequest, reporter: Reporter) -> dict[str, Any]:
     """
     refuse_foreign(request.out)
     found = find_runs(request.runs, reporter.warn)
-    groups = grouped(found)
+    groups = ordered_groups(found)
     album = Album()
     written: list[Html] = []
     about: list[dict[str, Any]] = []
@@ -58,14 +58,14 @@ def report(request: ReportRequest, reporter: Reporter) -> dict[str, Any]:
     with reporter.progress("report") as update:
         for number, (comparable, members) in enumerate(groups):
             update(number, len(groups), comparable.dataset)
-            section = _section(comparable, members, reporter)
+            section = open_section(comparable, members, reporter)
             html, summary = _filled(section, number, request.root, album, reporter)
             written.append(html)
             place = {"dataset": comparable.dataset, "origin": comparable.origin, "split": comparable.split}
             about.append({**place, **summary})
             links.append((f"section-{number}", section.title))
         update(len(groups), len(groups), "")
-    left_out = [(record.run_id, _why_not(record)) for _, record in found if not ranks(record)]
+    left_out = [(record.run_id, why_not_ranked(record)) for _, record in found if not ranks(record)]
     if (unranked := not_ranked(left_out)) is not None:
         written.append(unranked)
         links.append(("not-ranked", "Not ranked"))

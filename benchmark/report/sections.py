@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..boards.labels import run_hash
 from ..evaluation.comparison import Paired
 from ..evaluation.scores import Score
 from ..evaluation.statistics import Statistics
@@ -36,17 +37,17 @@ class Entry:
     @property
     def hash(self) -> str:
         """The end of the run's id, which tells it from other runs of its method."""
-        return self.record.run_id.rpartition("-")[2]
+        return run_hash(self.record)
 
     @property
     def main(self) -> Score | None:
         """The main score."""
-        return self.record.scores.get(self.record.main_score)
+        return self.record.main
 
     @property
     def value(self) -> float | None:
         """The main score's value."""
-        return None if self.main is None else self.main.value
+        return self.record.main_value
 
     def family(self, columns: Sequence[str]) -> Metric | None:
         """The first metric family whose statistics have these columns."""
@@ -112,7 +113,3 @@ class Section:
         metric, score = self.main
         paired = Paired(metric, self.opened[0].info, score, tuple(tuple(e.of(metric)) for e in self.opened))
         return [s.sample_id for s in paired.runs[0]], paired.per_sample
-
-    def values_of(self, entry: Entry) -> Float64:
-        """The main score of one opened run on each sample."""
-        return np.asarray(self.per_sample[1][self.opened.index(entry)])

@@ -77,7 +77,7 @@ def test_an_oracle_is_told_and_not_ranked(record: Record) -> None:
     assert "kmeans" not in pages["README.md"]
     table, rest = pages["isbi2012.md"].split("## Not ranked")
     assert "kmeans" not in table
-    assert "isbi2012-kmeans: an upper bound, which was told the truth: v_rand 0.9990" in rest
+    assert "isbi2012-kmeans: an upper bound, which uses ground truth: v_rand 0.9990" in rest
 
 
 def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def test_an_oracle_is_marked_and_beats_what_has_to_guess(bench: Run, stacks: Pat
     assert told["cost"]["predict_ms_per_image"] is None
     assert guessed["cost"]["predict_ms_per_image"] > 0
     page = bench("leaderboard", "runs").stdout
-    assert "an upper bound, which was told the truth" in page
+    assert "an upper bound, which uses ground truth" in page
     assert len([line for line in page.splitlines() if line.startswith("| 1")]) == 1
     assert bench("verify", tmp_path / "runs" / told["run_id"]).returncode == 0
 

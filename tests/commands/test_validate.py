@@ -13,7 +13,7 @@ from commands import Run, printed_json
 from places import ROOT
 from segbench.boards.board import boards
 from segbench.boards.published import published_section
-from segbench.boards.rank_spans import key_of, rank_spans
+from segbench.boards.rank_spans import rank_spans
 from segbench.evaluation.statistics import Statistics
 from segbench.runs.find import find_runs
 from segbench.runs.stored import open_run
@@ -110,7 +110,7 @@ def test_boards_give_ranks_that_cannot_be_told_apart_as_spans() -> None:
     spans = rank_spans(chosen)
     # The cross-validation stands alone, with nothing to be told from.
     assert len(spans) == len(records) - 1 == 3
-    named = {record.method.name: spans[key_of(record)] for record in records if record.dataset.folds is None}
+    named = {record.method.name: spans[record.run_id] for record in records if record.dataset.folds is None}
     assert named == {"unet": (1, 2), "fpn": (1, 2), "constant": (3, 3)}
     page = boards(records, spans)["isbi2012.md"]
     assert "| 1–2 " in page

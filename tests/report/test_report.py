@@ -18,7 +18,7 @@ import pytest
 
 from commands import Run, printed_json
 from places import ROOT
-from segbench.boards.rank_spans import MOST
+from segbench.boards.comparable import MAX_TESTED
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.report import ReportRequest, report
 from segbench.data.locations import MARKER
@@ -263,7 +263,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_many_runs_are_ranked_by_the_score_alone(many: Path) -> None:
     text = many.read_text(encoding="utf-8")
-    assert f"too many to test pair by pair (more than {MOST})" in text
+    assert f"too many to test pair by pair (more than {MAX_TESTED})" in text
     assert len(Page(text).all("tr", data_family="learned")) == SHOWN + 50
     first, last = (text.index(f">m{k}</th>") for k in (0, SHOWN + 49))
     assert first < text.index("<template>") < last < text.index("</template>")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ...boards.seed_groups import curves_of, plotted, rows_of
+from ...boards.seed_groups import curves_of, plotted, seed_groups
 from ...figures.style import FAMILIES, PLAIN, STYLE, label_points, learning_curve, plain_ticks
 from ...text import counted, shown
 from ...types import Float64
@@ -264,7 +264,7 @@ def _cloud(axes: Axes, there: Sequence[tuple[Entry, float]], nothing: float) -> 
 
 def learning(section: Section) -> Drawn | None:
     """Score against the number of labels, for methods that were run with several fractions of them."""
-    curves = curves_of(rows_of(entry.record for entry in section.entries))[:_CURVES]
+    curves = curves_of(seed_groups(entry.record for entry in section.entries))[:_CURVES]
     if not curves:
         return None
     table = plotted([row for curve in curves for row in curve])
