@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..data.download.manifest import describe_downloads
+from ..data.index import DataIndex
 from ..data.locations import Location, default_root, locate, origin_of, synthetic_root
 from ..data.self_defined import SelfDefined
 from ..data.verification import Report, verify_dataset
-from ..data.verification_cache import Verified
 from ..errors import DamagedDataError
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
@@ -122,16 +122,15 @@ def verify(name: str, root: Path | None, reporter: Reporter, *, cache: bool = Tr
     """Check a dataset on disk; `faults` is empty when all is well. With `cache` unchanged files are not read again."""
     info: DatasetInfo = dataset_class(name).info
     location: Location = locate(info, root, "auto", None)
-    report, verified = Report(), Verified()
     try:
         dataset = make_dataset(info.name, location.root)
-        verified = Verified.of(dataset) if cache else verified
-        with reporter.progress(f"verifying {info.name}") as update:
-            report = verify_dataset(dataset, location.origin, verified, lambda done, total: update(done, total, ""))
+        with (
+            DataIndex.of(dataset) if cache else DataIndex(dataset) as index,
+            reporter.progress(f"verifying {info.name}") as update,
+        ):
+            report = verify_dataset(index, location.origin, lambda done, total: update(done, total, ""))
     except DamagedDataError as error:
-        report.faults.append(str(error))
-    finally:
-        verified.save()
+        report = Report(faults=[str(error)])
     where = {"dataset": info.name, "root": str(location.root), "origin": location.origin}
     return {**where, **asdict(report)}
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from ..data.locations import Location, data_sha256
+from ..data.index import DataIndex
+from ..data.locations import Location
 from ..data.self_defined import definition_of
 from ..evaluation.evaluate import evaluate
 from ..evaluation.scoring import score, score_warnings
@@ -119,13 +120,15 @@ def _measure(
 ) -> tuple[Path, Record]:
     metrics = metrics_of(dataset.info, objects=found.objects, more=request.metrics)
     name = request.name or _stem(request.predictions)
+    with DataIndex.of(dataset) as index:
+        data_sha256 = index.data_sha256(tuple(found.files), parts_of(metrics))
     block = DatasetBlock(
         name=dataset.info.name,
         version=dataset.info.version,
         split=split,
         n=len(found.files),
         ids_sha256=ids_sha256(tuple(found.files)),
-        data_sha256=data_sha256(dataset, tuple(found.files), parts_of(metrics)),
+        data_sha256=data_sha256,
         origin=location.origin,
         options=options,
         **definition_of(dataset),

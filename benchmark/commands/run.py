@@ -15,7 +15,8 @@ from typing import Any, TypeGuard
 import yaml
 
 from ..data.decode_ahead import ImagesAhead
-from ..data.locations import Location, data_sha256, read_all
+from ..data.index import DataIndex
+from ..data.locations import Location
 from ..data.self_defined import definition_of
 from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
 from ..evaluation.evaluate import evaluate
@@ -92,6 +93,11 @@ class _Job:
     latency: Latency | None = None
     parameters: int = 0
     chosen: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def index(self) -> DataIndex:
+        """What is known of the files of the dataset."""
+        return DataIndex.of(self.dataset)
 
     @cached_property
     def writer(self) -> PredictionWriter:
@@ -248,7 +254,10 @@ def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:
 
 
 def _check_data(job: _Job) -> None:
-    """Decode everything that will be used, so that a broken file is named before hours of training."""
+    """Decode everything that will be used, so that a broken file is named before hours of training.
+
+    What an earlier command found sound, and what has not changed since, is not decoded again.
+    """
     ids = job.all_ids
     without = [i for i in ids if not job.dataset.files(i, "image")]
     if without:
@@ -256,14 +265,14 @@ def _check_data(job: _Job) -> None:
             f"{len(without)} of {len(ids)} samples have no image below '{job.location.root}' (first: {without[0]}); "
             "a method needs images. Ground truth alone can be used by 'bench evaluate'."
         )
-    with job.reporter.progress("checking data") as update:
+    with job.index, job.reporter.progress("checking data") as update:
         # A split without public labels has images alone.
         blind = set() if job.labelled else set(job.eval_ids)
         seen = [i for i in ids if i not in blind]
         parts = tuple(dict.fromkeys(("image", "labels", *parts_of(metrics_of(job.dataset.info)))))
-        faults = read_all(job.dataset, seen, parts, lambda done, _: update(done, len(ids), ""))
+        faults = job.index.faults(seen, parts, lambda done, _: update(done, len(ids), ""))
         rest = [i for i in ids if i in blind]
-        faults += read_all(job.dataset, rest, ("image",), lambda done, _: update(len(seen) + done, len(ids), ""))
+        faults += job.index.faults(rest, ("image",), lambda done, _: update(len(seen) + done, len(ids), ""))
     if faults:
         more = f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
         hint = f"bench data verify {job.dataset.info.name} --root {shlex.quote(str(job.location.root))}"
@@ -281,8 +290,7 @@ def _identity(job: _Job) -> dict[str, Any]:
         "split": job.split,
         "options": job.options,
         "origin": job.location.origin,
-        "data_sha256": data_sha256(job.dataset, job.eval_ids, parts_of(metrics_of(info))),
-        "inputs_sha256": data_sha256(job.dataset, job.all_ids, ("image", "labels")),
+        **_data_hashes(job),
         "metrics": {metric.name: metric.version for metric in metrics_of(info)},
         "method": method_class(job.request.method).info.name,
         "preset": job.request.preset,
@@ -291,6 +299,15 @@ def _identity(job: _Job) -> dict[str, Any]:
         "folds": job.request.folds,
         "train_fraction": job.request.train_fraction,
     }
+
+
+def _data_hashes(job: _Job) -> dict[str, str]:
+    """Fingerprints of the scored truth, and of every image and label that is used; each file is read at most once."""
+    with job.index:
+        return {
+            "data_sha256": job.index.data_sha256(job.eval_ids, parts_of(metrics_of(job.dataset.info))),
+            "inputs_sha256": job.index.data_sha256(job.all_ids, ("image", "labels")),
+        }
 
 
 def _continue_or_clear(job: _Job, earlier: Record | None) -> None:

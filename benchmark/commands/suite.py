@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..boards.suite_results import results_of, write_results
-from ..data.locations import Location, Source, data_sha256, locate
+from ..data.index import DataIndex
+from ..data.locations import Location, Source, locate
 from ..data.splits import plan_folds, plan_split
-from ..io.fingerprints import file_sha256
 from ..io.interrupts import stoppable
 from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
@@ -100,7 +100,7 @@ class _Sitting:
     data: dict[str, tuple[Dataset, Location]]
     reporter: Reporter
     lock: Any = field(default_factory=threading.Lock)
-    digests: dict[Path, str] = field(default_factory=dict)
+    indexes: dict[str, DataIndex] = field(default_factory=dict)
 
     def folder_of(self, name: str) -> Path:
         return self.folder / CELLS / name
@@ -108,11 +108,11 @@ class _Sitting:
     def log_of(self, name: str) -> Path:
         return self.folder / LOGS / f"{name}.log"
 
-    def digest(self, path: Path) -> str:
-        """SHA-256 of a file, read once for all cells."""
-        if path not in self.digests:
-            self.digests[path] = file_sha256(path)
-        return self.digests[path]
+    def index_of(self, data: str) -> DataIndex:
+        """The index of a dataset of the plan, one for all of its cells."""
+        if data not in self.indexes:
+            self.indexes[data] = DataIndex.of(self.data[data][0])
+        return self.indexes[data]
 
 
 def plan_of(request: SuiteRequest) -> Plan:
@@ -237,11 +237,12 @@ def _standing(sitting: _Sitting, cell: Cell, code: str | None) -> tuple[Standing
         scored = tuple(i for fold in plan for i in fold.evaluate)
         used = tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
         families = metrics_of(dataset.info)
-        return Data(
-            data_sha256(dataset, scored, parts_of(families), sitting.digest),
-            data_sha256(dataset, used, ("image", "labels"), sitting.digest),
-            {family.name: family.version for family in families},
-        )
+        with sitting.index_of(cell.data) as index:
+            return Data(
+                index.data_sha256(scored, parts_of(families)),
+                index.data_sha256(used, ("image", "labels")),
+                {family.name: family.version for family in families},
+            )
 
     return standing(cell, sitting.folder_of(cell.name), sitting.state.cells[cell.name], code, data)
 

@@ -21,7 +21,8 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> dict[str, Any
     """Check a run and say what was found: {run_id, ok, checks: [{name, ok, detail}]}.
 
     Scores, intervals and tables are recomputed from the statistics. Where the data is found (below `root`, else in the
-    default places) the fingerprints are too, and where the run kept its predictions they are measured again.
+    default places) the fingerprints are too, and where the run kept its predictions they are measured again. It proves
+    what it says from the bytes on disk: hashes that earlier commands kept in the cache are not used.
     """
     run = open_run(folder)
     checks = [*stored_checks(run), *_measured(run, root, reporter)]

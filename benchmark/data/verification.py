@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from ..io.fingerprints import ids_sha256
 from ..registry import metrics_of
 from ..text import counted
-from ..types import Array, Dataset, Part, Sample, UserError, parts_of
-from .locations import Origin, data_sha256
-from .sample_checks import sample_faults, where
-from .verification_cache import Content, Verified
-
-PARTS: tuple[Part, ...] = ("image", "labels", "instances", "objects")
-
-Progress = Callable[[int, int], None]
+from ..types import Dataset, Part, UserError, parts_of
+from .index import DataIndex, Progress
+from .locations import Origin
+from .sample_checks import where
+from .verification_cache import PARTS, Content
 
 
 @runtime_checkable
@@ -35,34 +27,43 @@ class Verifiable(Protocol):
         """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
 
 
+@dataclass(frozen=True)
+class SplitFound:
+    """Number of samples of a split and hashes of their ids and truth; None where it is not there or cannot be used."""
+
+    n: int | None
+    official: int | None
+    ids_sha256: str | None
+    data_sha256: str | None
+
+
 @dataclass
 class Report:
-    """What was found; `splits` holds None where a split is not there or cannot be used."""
+    """What was found. `read` samples were decoded; `cached` ones are unchanged since they were found sound."""
 
     n: int = 0
     ids_sha256: str | None = None
     data_sha256: str | None = None
-    splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    splits: dict[str, SplitFound] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     cached: int = 0
     read: int = 0
 
 
-def verify_dataset(dataset: Dataset, origin: Origin, verified: Verified, progress: Progress | None = None) -> Report:
+def verify_dataset(index: DataIndex, origin: Origin, progress: Progress | None = None) -> Report:
     """Check names, pairs, numbers and the content of every sample, and look for leaks between splits.
 
     Parameters
     ----------
-    dataset : Dataset
+    index : DataIndex
+        Of the dataset. Samples that it knows to be sound, and files whose hash it knows, are not read again.
     origin : {'real', 'synthetic'}
         Synthetic data is smaller than the official set on purpose: its numbers are not checked.
-    verified : Verified
-        What an earlier check found sound. Samples whose files did not change since are not read again.
     progress : callable, optional
         Called with (done, in all) samples.
     """
-    report = Report()
+    report, dataset = Report(), index.dataset
     report.faults += dataset.check_counts() if origin == "real" else []
     report.faults += dataset.check_pairs() if isinstance(dataset, Verifiable) else dataset.check()
     splits = {name: _ids(dataset, name, report) for name in dataset.info.splits}
@@ -70,14 +71,15 @@ def verify_dataset(dataset: Dataset, origin: Origin, verified: Verified, progres
     known = dict.fromkeys(dataset.readable() if isinstance(dataset, Verifiable) else everything or ())
     known |= dict.fromkeys(i for name, ids in splits.items() if dataset.info.splits[name].labelled for i in ids or ())
     blind = dict.fromkeys(i for ids in splits.values() for i in ids or () if i not in known)
-    contents = _read(dataset, tuple(known), PARTS, verified, report, progress, len(known) + len(blind))
-    contents |= _read(dataset, tuple(blind), ("image",), verified, report, progress, len(known) + len(blind))
+    contents: dict[str, Content] = {}
+    for ids, parts in ((tuple(known), PARTS), (tuple(blind), ("image",))):
+        contents |= _check(index, ids, parts, report, progress, len(known) + len(blind))
     report.n = len(everything) if everything is not None else len(known)
     numbered = any(split.official_size for split in dataset.info.splits.values())
     as_published = origin == "real" and numbered and not report.faults
     _leaks(dataset, splits, contents, report, as_published=as_published)
     _remarks(dataset, splits, everything, known, report)
-    _fingerprints(dataset, splits, everything, verified, report)
+    _fingerprints(index, splits, everything, report)
     report.faults = list(dict.fromkeys(report.faults))
     return report
 
@@ -96,59 +98,20 @@ def _ids(dataset: Dataset, split: str, report: Report) -> tuple[str, ...] | None
         return None
 
 
-def _read(
-    dataset: Dataset,
-    ids: Sequence[str],
-    parts: Sequence[Part],
-    verified: Verified,
-    report: Report,
-    progress: Progress | None,
-    total: int,
+def _check(
+    index: DataIndex, ids: Sequence[str], parts: Sequence[Part], report: Report, progress: Progress | None, total: int
 ) -> dict[str, Content]:
-    """Check the content of these samples and return that of the sound ones."""
-
-    def look(sample_id: str) -> tuple[list[str], Content | None, bool]:
-        paths = [path for part in parts for path in dataset.files(sample_id, part)]
-        stamps = verified.stamps(paths)
-        content = verified.content(sample_id, stamps)
-        if content is not None:
-            return [], content, True
-        try:
-            sample = dataset.load(sample_id, parts)
-        except UserError as error:
-            return [str(error)], None, False
-        faults, content = sample_faults(dataset, sample), _content(sample)
-        if not faults:
-            verified.keep(sample_id, stamps, content)
-        return faults, content, False
-
+    """Check these samples and return the content of those that can be decoded."""
     contents: dict[str, Content] = {}
-    pool = ThreadPoolExecutor(os.cpu_count() or 1)
-    try:
-        for sample_id, (faults, content, cached) in zip(ids, pool.map(look, ids), strict=True):
-            report.faults += faults
-            report.cached += cached
-            report.read += not cached
-            if content is not None:
-                contents[sample_id] = content
-            if progress is not None:
-                progress(report.cached + report.read, total)
-    finally:
-        pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing more is read
+    for finding in index.check(ids, parts):
+        report.faults += finding.faults
+        report.cached += finding.cached
+        report.read += not finding.cached
+        if finding.content is not None:
+            contents[finding.sample_id] = finding.content
+        if progress is not None:
+            progress(report.cached + report.read, total)
     return contents
-
-
-def _content(sample: Sample) -> Content:
-    return Content(_pixels(sample.image), _pixels(sample.labels))
-
-
-def _pixels(values: Array | None) -> str | None:
-    """Hash of an array; None for no array and for one of a single value, which says nothing."""
-    if values is None or not values.size or (values == values.flat[0]).all():
-        return None
-    digest = hashlib.blake2b(f"{values.shape} {values.dtype}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
 
 
 def _leaks(
@@ -223,31 +186,27 @@ def _remarks(
 
 
 def _fingerprints(
-    dataset: Dataset,
+    index: DataIndex,
     splits: Mapping[str, tuple[str, ...] | None],
     everything: tuple[str, ...] | None,
-    verified: Verified,
     report: Report,
 ) -> None:
     """Hashes of ids and of truth, which are those of the records of runs on the same samples."""
-    parts = parts_of(metrics_of(dataset.info))
+    info = index.dataset.info
+    parts = parts_of(metrics_of(info))
 
     def of(ids: tuple[str, ...] | None, labelled: bool) -> tuple[str | None, str | None]:
         if ids is None:
             return None, None
         try:
-            return ids_sha256(ids), data_sha256(dataset, ids, parts, verified.sha256) if labelled else None
+            return ids_sha256(ids), index.data_sha256(ids, parts) if labelled else None
         except OSError as error:
             report.faults.append(f"{error.filename}: cannot be read ({error.strerror})")
             return ids_sha256(ids), None
 
     report.ids_sha256, report.data_sha256 = of(everything, labelled=True)
     for name, ids in splits.items():
-        info = dataset.info.splits[name]
-        ids_hash, data_hash = of(ids, info.labelled)
-        report.splits[name] = {
-            "n": None if ids is None else len(ids),
-            "official": info.official_size,
-            "ids_sha256": ids_hash,
-            "data_sha256": data_hash,
-        }
+        split = info.splits[name]
+        report.splits[name] = SplitFound(
+            None if ids is None else len(ids), split.official_size, *of(ids, split.labelled)
+        )

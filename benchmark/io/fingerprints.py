@@ -1,11 +1,15 @@
-"""SHA-256 of files and of sets of names."""
+"""SHA-256 of files and of sets of names, and stamps that tell whether a file has changed."""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+_CLOCK_TICK_NS = 20_000_000
+"""Two changes of a file within less than this may get the same time from the file system."""
 
 
 def ids_sha256(ids: Sequence[str]) -> str:
@@ -14,7 +18,7 @@ def ids_sha256(ids: Sequence[str]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of the content of a file."""
+    """SHA-256 of the content of a file, 64 hexadecimal digits. Raises OSError where it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -26,3 +30,18 @@ def files_sha256(paths: Iterable[Path], digest: Callable[[Path], str] = file_sha
         contents = list(pool.map(digest, ordered))
     lines = [f"{path.name} {content}" for path, content in zip(ordered, contents, strict=True)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def file_stamp(path: Path) -> str:
+    """What differs after a file was changed or replaced: size, times of the last change of content and of anything
+    (which no program can set back), and inode.
+
+    Take it before the file is read. A file that was changed just now is waited for, since a second change in the same
+    tick of the file system's clock would leave the stamp as it is. Raises OSError where there is no such file.
+    """
+    status = path.stat()
+    age = time.time_ns() - max(status.st_ctime_ns, status.st_mtime_ns)
+    if 0 <= age < _CLOCK_TICK_NS:
+        time.sleep((_CLOCK_TICK_NS - age) / 1e9)
+        status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"

@@ -43,7 +43,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(tmp_path: Path, plugins: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
     """Run `bench` within this process, in an empty folder with a cache of its own."""
     monkeypatch.setenv("SEGBENCH_PLUGINS", str(plugins))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SEGBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SEGBENCH_DATA", str(tmp_path / "nothing"))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -418,6 +418,6 @@ def test_damage_on_the_command_line(bench: Run, tmp_path: Path) -> None:
     """As a user runs it, in a process of its own, printed for people."""
     tiny = MAKERS["voc2012"](tmp_path / "root")
     tiny.labels.unlink()
-    done = bench("data", "verify", "voc2012", "--root", tiny.root, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    done = bench("data", "verify", "voc2012", "--root", tiny.root, SEGBENCH_CACHE=str(tmp_path / "cache"))
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert "'2008_000001' has no label map" in done.stdout

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,15 @@ from commands import Run, printed_json
 from places import SHARED
 from segbench.commands.data import describe, verify
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
+from segbench.data.index import DataIndex
 from segbench.data.listing import any_case, clashes, listing, near_name, unpaired, wrong_name
 from segbench.data.locations import MARKER, data_sha256
 from segbench.data.verification import verify_dataset
-from segbench.data.verification_cache import Content, Verified
+from segbench.data.verification_cache import Content, VerificationCache
 from segbench.errors import UserError
 from segbench.io.reporter import Reporter
 from segbench.registry import make_dataset
+from segbench.types import Part
 from synthetic_roots import write_hearts
 from tiny_roots import MAKERS, Tiny, save, store, stored
 
@@ -33,8 +37,8 @@ QUIET = Reporter(quiet=True)
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "segbench" / "verified"
+    monkeypatch.setenv("SEGBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "verified"
 
 
 def _made(name: str, root: Path, *, marked: bool = True) -> Tiny:
@@ -235,8 +239,24 @@ def test_two_roots_share_nothing(tmp_path: Path, cache: Path) -> None:
     assert any(victim.name in fault for fault in _verify(one)["faults"])
 
 
+def _foreign_database(*statements: str) -> bytes:
+    """A whole SQLite file of somebody else."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        return connection.serialize()
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b"null", b'{"samples": 1, "files": {}}', b'{"code": 7}']
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"samples": 1, "files": {}}',
+        b"SQLite format 3\0" + bytes(84),
+        _foreign_database("CREATE TABLE files (path TEXT)", "PRAGMA user_version = 1"),
+    ],
 )
 def test_a_broken_cache_is_ignored(tmp_path: Path, cache: Path, content: bytes) -> None:
     tiny = _made("voc2012", tmp_path / "root")
@@ -251,22 +271,33 @@ def test_broken_entries_of_a_cache_are_ignored(tmp_path: Path, cache: Path) -> N
     tiny = _made("voc2012", tmp_path / "root")
     first = _verify(tiny)
     (path,) = cache.iterdir()
-    kept = json.loads(path.read_bytes())
-    for number, sample_id in enumerate(kept["samples"]):
-        kept["samples"][sample_id] = [None, 7, {"files": 3}, {**kept["samples"][sample_id], "image": 5}][number % 4]
-    kept["files"] = {path: [1, 2] for path in kept["files"]}
-    path.write_text(json.dumps(kept))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (samples,) = connection.execute("SELECT count(*) FROM samples").fetchone()
+        # A value of another type, or other hashes, do not fit the seals of their entries.
+        connection.execute("UPDATE samples SET image_pixels = 5")
+        connection.execute("UPDATE files SET sha256 = substr(sha256, 2) || 'f'")
+    assert samples == first["read"]
     assert _verify(tiny) == first
 
 
 def test_a_cache_of_other_code_is_not_used(tmp_path: Path) -> None:
-    stamp = [["a", 1, 2, 3]]
-    old = Verified(tmp_path / "kept.json", "one")
-    old.keep("x", stamp, Content("i", None))
+    path = tmp_path / "cache.sqlite"
+    stamps: dict[Part, str] = {"image": "x.png 1 2 3 4", "instances": ""}
+    old = VerificationCache(path, tmp_path, "one")
+    old.add_sample("x", stamps, Content("i", None))
     old.save()
-    assert Verified(tmp_path / "kept.json", "one").content("x", stamp) == Content("i", None)
-    assert Verified(tmp_path / "kept.json", "one").content("x", [["a", 1, 2, 4]]) is None
-    assert Verified(tmp_path / "kept.json", "two").content("x", stamp) is None
+
+    def known(code: str, stamps: dict[Part, str]) -> Content | None:
+        cache = VerificationCache(path, tmp_path, code)
+        cache.recall_samples(["x", "y"])
+        assert cache.content("y", stamps) is None
+        return cache.content("x", stamps)
+
+    assert known("one", stamps) == Content("i", None)
+    assert known("one", {"image": stamps["image"]}) == Content("i", None)  # sound together, so each alone
+    assert known("one", {"image": "x.png 1 2 4 4"}) is None
+    assert known("one", {**stamps, "labels": ""}) is None
+    assert known("two", stamps) is None
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault(tmp_path: Path, cache: Path) -> None:
@@ -278,7 +309,7 @@ def test_a_cache_that_cannot_be_written_is_no_fault(tmp_path: Path, cache: Path)
 
 def test_what_was_read_before_an_interruption_is_kept(tmp_path: Path) -> None:
     tiny = _made("isbi2012", tmp_path / "root")
-    dataset, verified = make_dataset(tiny.name, tiny.root), Verified()
+    index = DataIndex(make_dataset(tiny.name, tiny.root))
 
     def interrupt(done: int, total: int) -> None:
         assert total == 60
@@ -287,9 +318,9 @@ def test_what_was_read_before_an_interruption_is_kept(tmp_path: Path) -> None:
 
     threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        verify_dataset(dataset, "synthetic", verified, interrupt)
+        verify_dataset(index, "synthetic", interrupt)
     assert threading.active_count() == threads
-    report = verify_dataset(dataset, "synthetic", verified)
+    report = verify_dataset(index, "synthetic")
     assert report.cached >= 10
     assert report.cached + report.read == 60
 
