@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +13,100 @@ import yaml
 from ..errors import UserError
 from ..text import unknown
 
-MAX_NODES = 100_000
-MAX_DEPTH = 20
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader, in its quick form where there is one."""
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses what would silently be lost: a key given twice."""
+@dataclass(frozen=True)
+class Limits:
+    """How much a YAML text may hold: values, levels, characters of one value; and whether aliases may stand in it."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.MarkedYAMLError(problem=f"the key '{twice}' is given twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep)
+    nodes: int = 100_000
+    depth: int = 20
+    text: int = 5_000
+    aliases: bool = True
 
 
-def read_yaml(text: str, path: Path) -> Any:
-    """The content of a YAML text from outside: plain values only; `path` names it in errors.
+def read_yaml(text: str, where: Path | str, limits: Limits = Limits()) -> Any:
+    """The content of a YAML text from outside: plain values only; `where` names it in errors.
+
+    Everything is checked before any value is made: a few lines of aliases fill a memory, a key given twice loses the
+    first of its values in silence, and the digits of a long number take minutes.
 
     Raises
     ------
     UserError
-        For what is no YAML, a key given twice, or more than a file of settings can need.
+        For what is no YAML, a key given twice, a tag beyond the standard's, or more than a file of settings can need.
     """
+    loader = None
     try:
-        content = yaml.load(text, _Loader)
-        _measure(content, path)
+        _check_events(text, where, limits)
+        loader = _LOADER(text)
+        node = loader.get_single_node()
+        _refuse_repeats(node, where)
+        content = None if node is None else loader.construct_document(node)
+        if limits.aliases:
+            _measure(content, where, limits)
     except yaml.MarkedYAMLError as error:
-        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{where}: cannot be read as YAML: {error.problem or error}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as YAML: {error}") from None
-    except RecursionError:
-        raise UserError(f"{path}: is nested more than {MAX_DEPTH} levels deep") from None
+        line = f" {_line(error.problem_mark)}" if error.problem_mark else ""
+        raise UserError(f"{where}:{line} cannot be read as YAML ({error.problem or error})") from None
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # A value that its tag cannot be made of ends in whatever its constructor stumbles over.
+        raise UserError(f"{where}: cannot be read as YAML ({error})") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
     return content
 
 
-def _measure(content: Any, path: Path) -> None:
+def _check_events(text: str, where: Path | str, limits: Limits) -> None:
+    """Refuse too many, too deep and too long values, and aliases where there are to be none."""
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent) and not limits.aliases:
+            raise UserError(f"{where}: {_line(event.start_mark)} uses an alias (*{event.anchor}); write it out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
+        if depth > limits.depth:
+            raise UserError(f"{where}: {_line(event.start_mark)} is nested more than {limits.depth} levels deep")
+        if nodes > limits.nodes:
+            raise UserError(f"{where}: holds more than {limits.nodes:,} values")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > limits.text:
+            raise UserError(f"{where}: {_line(event.start_mark)} holds a value of {len(event.value)} characters")
+
+
+def _refuse_repeats(root: yaml.Node | None, where: Path | str) -> None:
+    """YAML's reader keeps the last of equal keys and says nothing."""
+    waiting, done = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in done:  # an alias: its anchor was looked at
+            continue
+        done.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                    raise UserError(f"{where}: {_line(key.start_mark)} gives the key '{key.value}' a second time")
+                seen.add(str(key.value))
+                waiting += [key, value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+
+
+def _line(mark: Any) -> str:
+    return f"line {mark.line + 1}"
+
+
+def _measure(content: Any, where: Path | str, limits: Limits) -> None:
     """Refuse what aliases blow up to, before anything walks through all of it."""
     stack, nodes = [(content, 1)], 0
     while stack:
         value, depth = stack.pop()
         nodes += 1
-        if nodes > MAX_NODES or depth > MAX_DEPTH:
-            what = f"{MAX_NODES:,} values" if nodes > MAX_NODES else f"{MAX_DEPTH} levels"
-            raise UserError(f"{path}: holds more than {what} once its aliases are put in")
+        if nodes > limits.nodes or depth > limits.depth:
+            what = f"{limits.nodes:,} values" if nodes > limits.nodes else f"{limits.depth} levels"
+            raise UserError(f"{where}: holds more than {what} once its aliases are put in")
         if isinstance(value, dict):
             stack += [(item, depth + 1) for item in (*value, *value.values())]
         elif isinstance(value, list):

@@ -8,8 +8,12 @@ from typing import Any
 
 import yaml
 
+from ..io.yaml import Limits, read_yaml
 from ..text import unknown
 from ..types import DatasetInfo, MethodInfo, UserError
+
+_LIMITS = Limits(nodes=1000, depth=5)
+"""How much one value of `--set` may hold."""
 
 
 def preset_names() -> tuple[str, ...]:
@@ -25,7 +29,7 @@ def load_preset(name: str) -> dict[str, Any]:
     if name not in preset_names():
         raise UserError(unknown("preset", name, preset_names()))
     text = importlib.resources.files("segbench.configs.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
+    content: dict[str, Any] = read_yaml(text, f"preset {name}")
     return content
 
 
@@ -76,11 +80,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if not equals or not key.strip():
             raise UserError(f"--set takes key=value, found '{word}'. For example: --set learning_rate=0.001")
-        try:
-            settings[key.strip()] = _number(yaml.safe_load(value))
-        except yaml.YAMLError as error:
-            why = getattr(error, "problem", None) or "no YAML"
-            raise UserError(f"--set {key}: '{value}' cannot be read as a value ({why})") from error
+        settings[key.strip()] = _number(read_yaml(value, f"--set {word}", _LIMITS))
     return settings
 
 

@@ -71,7 +71,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
     ("text", "expected"),
     [
         ("", "holds nothing; expected a mapping"),
-        ("a: [", "line 1: cannot be read as YAML"),
+        ("a: [", r"line \d cannot be read as YAML"),
         ("- 1", "holds a list of 1"),
         (BASE + "seeds: 3", "'seeds' is 3: expected a valid list"),
         (BASE + "seeds: [true]", r"'seeds\[0\]' is true: expected a valid integer"),
@@ -81,7 +81,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
         (BASE + "train_fractions: [0]", "greater than 0"),
         (BASE + "train_fractions: [.nan]", "is NaN"),
         (BASE + "summary: 2020-01-01", "valid string"),
-        (BASE + "methods: [unet]", "the key 'methods' is given twice"),
+        (BASE + "methods: [unet]", "line 3 gives the key 'methods' a second time"),
         (BASE + "exclude: [{dataset: voc2012}]", r"'exclude\[0\]' excludes nothing"),
         (BASE + "exclude: [{dataset: isbi2012}]", "no cell is left"),
         (BASE + "settings: {epoch: 2}", "Unknown setting of the methods of the suite 'epoch'"),

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from ...io.images.read import palette_color
+from ...io.yaml import Limits, read_yaml
 from ...text import unknown
 from ...types import ClassInfo, Task, UserError
 
@@ -24,11 +23,7 @@ Color = tuple[int, int, int]
 Coding = Literal["auto", "values", "colors"]
 Kind = Literal["thing", "stuff", "background"]
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The safe loader, in its quick form where there is one."""
-
-_MAX_DEPTH = 8
-_MAX_TEXT = 2000
+_LIMITS = Limits(depth=8, text=2000, aliases=False)
 _MAX_NUMBER = 1e12
 _TEXTS = ("summary", "licence", "citation", "homepage")
 _KEYS = ("name", "task", "masks", "classes", "ignore", "pixel_size_um", "frames_per_second", *_TEXTS)
@@ -109,7 +104,7 @@ def read_classes(path: Path, default_name: str) -> Classes:
 
 def parse_text(text: str, where: str, default_name: str) -> Classes:
     """Read the text of `classes.yaml`; as `read_classes`."""
-    return parse_classes(_load(text, where), where, default_name)
+    return parse_classes(read_yaml(text, where, _LIMITS), where, default_name)
 
 
 def parse_classes(content: Any, where: str, default_name: str) -> Classes:
@@ -141,46 +136,6 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         frames_per_second=_positive(values.get("frames_per_second"), where, "frames_per_second"),
         texts={key: _text(values[key], where, key) for key in _TEXTS if key in values},
     )
-
-
-def _load(text: str, where: str) -> Any:
-    """Plain YAML: no tags beyond the standard's, no aliases (a few lines of them fill a memory), no key twice."""
-    try:
-        depth = 0
-        for event in yaml.parse(text, Loader=_LOADER):
-            if isinstance(event, yaml.AliasEvent):
-                raise UserError(f"{where}: {_line(event.start_mark)} uses an alias (*{event.anchor}); write it out")
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH:
-                raise UserError(f"{where}: {_line(event.start_mark)} is nested too deeply")
-        _refuse_repeats(yaml.compose(text, Loader=_LOADER), where)
-        return yaml.load(text, Loader=_LOADER)
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{_line(mark)}: " if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise UserError(f"{where}: {place}is no plain YAML ({problem})") from error
-
-
-def _refuse_repeats(node: Any, where: str) -> None:
-    """YAML's reader keeps the last of equal keys and says nothing; and no line of classes is endless."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise UserError(f"{where}: {_line(key.start_mark)} gives the key '{key.value}' a second time")
-            seen.add(str(key.value))
-            _refuse_repeats(key, where)
-            _refuse_repeats(value, where)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeats(value, where)
-    elif isinstance(node, yaml.ScalarNode) and len(node.value) > _MAX_TEXT:
-        raise UserError(f"{where}: {_line(node.start_mark)} holds a value of {len(node.value)} characters")
-
-
-def _line(mark: Any) -> str:
-    return f"line {mark.line + 1}"
 
 
 def _mapping(content: Any, where: str, what: str, keys: Collection[str]) -> dict[str, Any]:
@@ -288,7 +243,7 @@ def _label(content: Any, where: str, key: str) -> int:
 
 
 def _text(content: Any, where: str, key: str) -> str:
-    if not isinstance(content, str) or not content.strip() or len(content) > _MAX_TEXT or not content.isprintable():
+    if not isinstance(content, str) or not content.strip() or len(content) > _LIMITS.text or not content.isprintable():
         hint = " YAML reads words such as no, on and 5 as other things: put them in quotes."
         raise UserError(f"{where}: {key} is {_kind(content)}; expected one line of text.{hint}")
     return content.strip()
