@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import UserError
+from .settings import Settings, settings_of
 
 Array: TypeAlias = NDArray[Any]
 Uint8: TypeAlias = NDArray[np.uint8]
@@ -274,14 +275,25 @@ class Samples(Sequence[Sample]):
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What is true of a method before it is built. `defaults` is its whole configuration: no other key is accepted."""
+    """What is true of a method before it is built.
+
+    `settings` is the model of its whole configuration: no other key is accepted. `defaults` are that model's; a method
+    without types and ranges may give them instead, and its model is made of them.
+    """
 
     name: str
     family: Family
     summary: str
     reference: str
-    defaults: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[Task, ...] = ("binary",)
+    settings: type[Settings] = Settings
+
+    def __post_init__(self) -> None:
+        if self.settings is Settings:
+            object.__setattr__(self, "settings", settings_of("Settings", self.defaults))
+        else:
+            object.__setattr__(self, "defaults", self.settings().model_dump())
 
 
 @dataclass

@@ -13,8 +13,8 @@ from pathlib import Path
 from places import ROOT
 
 CHAIN = (
-    *("errors", "text", "types", "io", "cardiac", "metrics", "registry", "evaluation", "data", "predictions", "runs"),
-    *("figures", "boards", "diagnosis", "methods", "report", "commands", "api", "cli"),
+    *("errors", "text", "settings", "types", "io", "cardiac", "metrics", "registry", "evaluation", "data"),
+    *("predictions", "runs", "figures", "boards", "diagnosis", "methods", "report", "commands", "api", "cli"),
 )
 BESIDE = {"synthetic": "predictions", "testing": "report"}
 """Rooms that stand beside one of the chain: they import what it may import."""
