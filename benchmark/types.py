@@ -244,7 +244,10 @@ class Dataset(Protocol):
         """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """The prediction that a file's raw values mean; `where` names the file in errors."""
+        """The prediction that a file's raw values mean, of the shape that the file holds.
+
+        Raises UserError for values that mean none; `where` names the file.
+        """
 
     def check(self, progress: Progress | None = None) -> list[str]:
         """Read every file and return one sentence per fault found: decoding, sizes, label values, pairs."""

@@ -29,7 +29,10 @@ def locked(folder: Path, run_id: str) -> Iterator[None]:
 
 
 def earlier_run(folder: Path, run_id: str) -> Record | None:
-    """The record of an earlier run of the same identity in a folder, None where there is none yet."""
+    """The record of an earlier run of the same identity in a folder, None where there is none yet.
+
+    Raises UserError where it holds another run.
+    """
     if not (folder / RECORD).is_file():
         return None
     record = read_record(folder)
