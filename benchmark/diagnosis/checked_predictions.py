@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,9 @@ class Case:
         chosen = spread(chosen, most)
         seen = tuple(self._seen(i) for i in chosen)
         truths = tuple(self.truths[i] for i in chosen)
-        return View(self.dataset.info, decoder(self.dataset), seen, truths, self.steps, _described_by(self.dataset))
+        return View(
+            self.dataset.info, decoder(self.dataset), seen, truths, self.steps, described_by(type(self.dataset))
+        )
 
     def _seen(self, sample_id: str) -> Seen:
         found = self.seen[self.matching[sample_id]]
@@ -113,11 +116,9 @@ class Case:
         return Score(values, undefined, len(pairs))
 
 
-def _described_by(dataset: Dataset) -> str:
+def described_by(cls: type[Any]) -> str:
     """The command that lists the classes, which of a dataset that defines itself are known with its data alone."""
-    return f"'bench data describe {dataset.info.name}'" + (
-        " with your --root" if isinstance(dataset, SelfDefined) else ""
-    )
+    return f"'bench data describe {cls.info.name}'" + (" with your --root" if issubclass(cls, SelfDefined) else "")
 
 
 def _without_advice(message: str) -> str:

@@ -17,14 +17,16 @@ MIN_EXPLAINED = 0.999
 """Part of the pixels that a coding must explain; a few others may be damage of another kind."""
 
 
-def codings(view: View) -> list[LabelCoding]:
-    """The other ways to write the labels of a multi-class dataset that are in use."""
-    info = view.info
+def codings(info: DatasetInfo, described_by: str) -> list[LabelCoding]:
+    """The other ways to write the labels of a multi-class dataset that are in use.
+
+    `described_by` is the command that lists its classes.
+    """
     ids = [c.id for c in info.classes]
     rest = info.unscored[0].id if info.unscored else ids[0]
     found = list(info.label_codings)
     if not found and ids != list(range(len(ids))):
-        found += _contiguous(info, rest, view.described_by)
+        found += _contiguous(info, rest, described_by)
     return [*found, _one_too_high(info, rest), _one_too_low(info, rest)]
 
 
@@ -88,7 +90,7 @@ def recoded(view: View) -> Iterator[Suspicion]:
     if view.info.task == "binary" or not _all_maps(view):
         return
     counts, catch_all = view.counts, view.info.catch_all
-    for coding in codings(view):
+    for coding in codings(view.info, view.described_by):
         step = Recode(coding.keys, coding.labels, coding.rest)
         if _share(counts, coding.keys) < MIN_EXPLAINED or not clearly_better(view.own, other := view.after(step)):
             continue
