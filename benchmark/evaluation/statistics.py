@@ -104,10 +104,7 @@ class Statistics:
 
     @classmethod
     def from_parquet(cls, path: Path, metrics: Mapping[str, Metric]) -> Statistics:
-        """Read what `to_parquet` wrote; every metric in it must be one of `metrics`.
-
-        Raises UserError for a file that cannot be read, or holds anything else.
-        """
+        """Read what `to_parquet` wrote; every metric in it must be one of `metrics`."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

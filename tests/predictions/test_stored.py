@@ -37,7 +37,8 @@ from segbench.predictions.coco_results import encode_rle, write_stuff_results
 from segbench.predictions.matching import Found
 from segbench.predictions.official_formats import write_cityscapes_objects
 from segbench.predictions.stored import store_found
-from segbench.runs.record import PREDICTIONS, STATISTICS, Record, read_record
+from segbench.runs.folder import PREDICTIONS, STATISTICS
+from segbench.runs.record import Record, read_record
 from segbench.types import Dataset, Object, Prediction, Progress
 from synthetic_roots import write_hearts, write_stacks
 
@@ -166,7 +167,7 @@ def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, t
     assert _verified(tmp_path / "run", case.root) == f"{record.dataset.n} predictions give the stored statistics"
     for out, root in (("with", case.root), ("without", None)):
         request = ExportRequest(tmp_path / "run", case.dataset, tmp_path / out / case.out, root)
-        assert export(request, QUIET).n == record.dataset.n
+        assert export(request, QUIET)["n"] == record.dataset.n
     exported = tmp_path / "without" / case.out
     assert _contents(exported) == _contents(tmp_path / "with" / case.out)
     again = EvaluateRequest(case.dataset, _unpacked(exported), root=case.root, out=tmp_path / "again", workers=0)

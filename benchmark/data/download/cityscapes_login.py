@@ -61,8 +61,7 @@ class Account:
 def log_in(files: Sequence[str], folder: Path) -> Account:
     """Log in with the official downloader's code, without a question to the user.
 
-    `files` and `folder` are what to fetch by hand, and where to put it, without an account. Raises UserError, which
-    says that, where there is no account or the server refuses it.
+    `files` and `folder` are what to fetch by hand, and where to put it, without an account.
     """
     try:
         from cityscapesscripts.download import downloader
