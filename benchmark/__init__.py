@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -13,11 +14,35 @@ from typing import TYPE_CHECKING, Any
 from ._former_names import FormerModules
 
 if TYPE_CHECKING:
+    from .api import Run, evaluate, list_datasets, list_methods, list_metrics, list_presets, load_run, run
+    from .errors import SegbenchWarning, UserError
     from .evaluation.evaluator import Evaluator
     from .runs.table import load_runs
 
-__all__ = ["Evaluator", "__version__", "load_runs"]
+__all__ = [
+    "Evaluator",
+    "Run",
+    "SegbenchWarning",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "list_datasets",
+    "list_methods",
+    "list_metrics",
+    "list_presets",
+    "load_run",
+    "load_runs",
+    "run",
+]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Evaluator": "evaluation.evaluator",
+    "SegbenchWarning": "errors",
+    "UserError": "errors",
+    "load_runs": "runs.table",
+}
+"""Where what is offered here stands; all else is in `api`."""
 
 sys.meta_path.insert(0, FormerModules())
 
@@ -45,14 +70,18 @@ if _here.name == "benchmark":
     sys.meta_path.insert(0, _Checkout(_here.parent))
 
 
-def __getattr__(name: str) -> Any:
-    """Import what is offered here only when it is used, so that `import segbench` is quick."""
-    if name == "Evaluator":
-        from .evaluation.evaluator import Evaluator
+if not TYPE_CHECKING:  # mypy takes only what is there
 
-        return Evaluator
-    if name == "load_runs":
-        from .runs.table import load_runs
+    def __getattr__(name: str) -> Any:
+        """Import what is offered here only when it is used, so that `import segbench` is quick."""
+        if name not in __all__:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        value = getattr(import_module(f".{_HOMES.get(name, 'api')}", __name__), name)
+        globals()[name] = value
+        return value
 
-        return load_runs
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+def __dir__() -> list[str]:
+    """What is offered here, and the modules that were imported."""
+    own = (name for name in globals() if name.startswith("__") or f"{__name__}.{name}" in sys.modules)
+    return sorted({*__all__, *own} - {"_former_names"})

@@ -16,3 +16,7 @@ class UserError(Exception):
 
 class DamagedDataError(UserError):
     """A dataset is there but cannot be used as it is: a fault that `bench data verify` finds (exit status 1)."""
+
+
+class SegbenchWarning(UserWarning):
+    """Something to know before a result is trusted; a run's record holds it too."""

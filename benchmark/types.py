@@ -38,7 +38,6 @@ __all__ = [
     "OracleMethod",
     "Prediction",
     "Progress",
-    "ReusableMethod",
     "Sample",
     "Samples",
     "ScoreInfo",
@@ -245,7 +244,10 @@ class Dataset(Protocol):
         """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """The prediction that a file's raw values mean; `where` names the file in errors."""
+        """The prediction that a file's raw values mean, of the shape that the file holds.
+
+        Raises UserError for values that mean none; `where` names the file.
+        """
 
     def check(self, progress: Progress | None = None) -> list[str]:
         """Read every file and return one sentence per fault found: decoding, sizes, label values, pairs."""
@@ -365,18 +367,6 @@ class OracleMethod(Method, Protocol):
 
     def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
         """Segment images as `predict` does, each by its true labels (H, W)."""
-
-
-@runtime_checkable
-class ReusableMethod(Method, Protocol):
-    """A method that can predict in other ways than the one it was fitted for, without being fitted again."""
-
-    @property
-    def prediction_settings(self) -> tuple[str, ...]:
-        """Settings that change only how it predicts."""
-
-    def predict_as(self, config: Mapping[str, Any]) -> None:
-        """Predict with the prediction settings of another whole configuration than it was fitted with."""
 
 
 @dataclass(frozen=True)

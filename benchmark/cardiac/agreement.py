@@ -155,7 +155,7 @@ def match_beats(truth: Heartbeat, predicted: Heartbeat) -> list[tuple[Beat, Beat
 
 
 def limits_of_agreement(differences: Float64) -> Limits:
-    """Bland and Altman's bias and limits of n differences, float64; those that are NaN are left out."""
+    """Bland and Altman's bias and limits of differences, of shape (n,) float64; those that are NaN are left out."""
     differences = differences[~np.isnan(differences)]
     n = differences.size
     if n < 2:

@@ -449,7 +449,10 @@ def distribution(values: Iterable[float]) -> Distribution:
 def tracks(
     rows: Sequence[tuple[str, int, Silhouette]], fps: float, pixel_size_um: tuple[float, float] | None = None
 ) -> list[Track]:
-    """Sequences from (group, frame number, silhouette) in any order; frame numbers count from the group's first."""
+    """Sequences from (group, frame number, silhouette) in any order; frame numbers count from the group's first.
+
+    Raises UserError for two silhouettes of one frame, or sizes that differ within a group.
+    """
     from .geometry import spacing_um
 
     groups: dict[str, dict[int, Silhouette]] = {}

@@ -5,21 +5,22 @@ Everything heavy is imported inside the commands, so that `bench --help` is quic
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
+from typing import Any
 
 
 def main() -> None:
     """Run `bench`. Exit status: 0 fine, 1 a check failed, 2 wrong input, 130 interrupted."""
     from ..errors import UserError
-    from .app import app
 
     for stream in (sys.stdout, sys.stderr):
         # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(_spread_settings(sys.argv[1:]), prog_name="bench")
+        _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -30,6 +31,16 @@ def main() -> None:
         if error.filename is None and error.errno is None:
             raise
         _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+@functools.cache
+def _command() -> Any:
+    """All commands and options; made once, for it takes longer than many a command that a test or a notebook runs."""
+    from typer.main import get_command
+
+    from .app import app
+
+    return get_command(app)
 
 
 def _spread_settings(words: list[str]) -> list[str]:

@@ -17,9 +17,8 @@ from ..predictions.find import find_predictions, write_stack
 from ..predictions.official_formats import write_cityscapes, write_cityscapes_objects, write_voc2012
 from ..predictions.stored import RESULTS
 from ..registry import dataset_class
-from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
-from ..runs.record import Record, read_record
+from ..runs.record import PREDICTIONS, Record, read_record
 from ..text import unknown
 from ..types import Array, Dataset, DatasetInfo, Object, Prediction, UserError
 

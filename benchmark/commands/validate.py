@@ -12,8 +12,7 @@ import numpy as np
 from ..boards.comparable import Comparable
 from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
-from ..runs.folder import RECORD, STATISTICS
-from ..runs.record import Record, read_record
+from ..runs.record import RECORD, STATISTICS, Record, read_record
 from ..runs.stored import Check, StoredRun, open_run, stored_checks
 
 WANTED = frozenset({RECORD, STATISTICS})

@@ -53,6 +53,8 @@ def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, 
 
     Whole groups are held out where there are at least K of them; else blocks of consecutive samples, because
     neighbouring frames and slices look alike.
+
+    Raises UserError for fewer than two folds, or more than there are samples.
     """
     if split != "all":
         raise UserError(f"--folds scores every labelled sample; leave out --split {split}")
@@ -78,7 +80,7 @@ def take_fraction(ids: Sequence[str], fraction: float, seed: int) -> tuple[str, 
     """A random part of the samples, at least one, in their order; the same for the same seed.
 
     A smaller fraction of one seed is contained in a larger one. Single samples are drawn, not groups: whole groups are
-    what the scored samples are held apart by.
+    what the scored samples are held apart by. Raises UserError for a fraction that is not above 0 and at most 1.
     """
     if not 0 < fraction <= 1:
         raise UserError(f"--train-fraction {fraction:g}: takes a number above 0 and up to 1")

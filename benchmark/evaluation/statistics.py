@@ -104,7 +104,10 @@ class Statistics:
 
     @classmethod
     def from_parquet(cls, path: Path, metrics: Mapping[str, Metric]) -> Statistics:
-        """Read what `to_parquet` wrote; every metric in it must be one of `metrics`."""
+        """Read what `to_parquet` wrote; every metric in it must be one of `metrics`.
+
+        Raises UserError for a file that cannot be read, or holds anything else.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 

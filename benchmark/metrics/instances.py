@@ -66,7 +66,10 @@ def thing_categories(info: DatasetInfo) -> dict[str, frozenset[int]]:
 
 
 def true_instances(sample: Sample) -> Array | None:
-    """The sample's instance map (H, W), None where the dataset's copy has none."""
+    """The sample's instance map (H, W), None where the dataset's copy has none.
+
+    Raises UserError for a map of another shape than the labels.
+    """
     shape = true_labels(sample).shape
     if sample.instances is not None and sample.instances.shape != shape:
         raise UserError(

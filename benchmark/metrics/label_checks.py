@@ -9,7 +9,7 @@ from ..types import Array, DatasetInfo, Int64, Prediction, Sample, UserError
 
 
 def true_labels(sample: Sample) -> Array:
-    """The sample's labels, which must be there."""
+    """The sample's labels (H, W). Raises UserError where it has none."""
     if sample.labels is None:
         raise UserError(f"sample '{sample.id}' has no ground truth, so it cannot be scored")
     return sample.labels
@@ -42,7 +42,10 @@ def foreground_probabilities(sample: Sample, prediction: Prediction) -> tuple[Ar
 
 
 def binary_labels(sample: Sample, prediction: Prediction) -> Array:
-    """Predicted labels (H, W) uint8 in {0, 1} of a binary sample; a probability is foreground when > 0.5."""
+    """Predicted labels (H, W) uint8 in {0, 1} of a binary sample; a probability is foreground when > 0.5.
+
+    Raises UserError naming the sample for a wrong shape or value.
+    """
     if prediction.probabilities is not None:
         same_shape(sample, prediction.probabilities.shape)
         _check_range(sample, prediction.probabilities)
@@ -55,7 +58,10 @@ def binary_labels(sample: Sample, prediction: Prediction) -> Array:
 
 
 def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> Array:
-    """Predicted label values (H, W) of a multi-class sample; of probabilities (C, H, W) the likeliest class's."""
+    """Predicted label values (H, W) of a multi-class sample; of probabilities (C, H, W) the likeliest class's.
+
+    Raises UserError naming the sample for a wrong shape or value.
+    """
     if prediction.labels is not None:
         same_shape(sample, prediction.labels.shape)
         _check_integers(sample, prediction.labels)

@@ -24,6 +24,8 @@ _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "predic
 def overlap_statistic(name: str, sample: Sample, prediction_labels: Array, info: DatasetInfo) -> Statistic:
     """Sparse confusion matrix of one sample: triples (truth, prediction, pixels), void truth included.
 
+    `prediction_labels` is (H, W) of integer label values, of the shape of the truth.
+
     Raises
     ------
     UserError
@@ -93,13 +95,13 @@ def category_ranks(info: DatasetInfo) -> dict[str, int]:
 
 
 def ratio(numerator: Array, denominator: Array) -> Float64:
-    """Quotient of two arrays, NaN where the denominator is 0."""
+    """Quotient of two arrays of one shape, float64; NaN where the denominator is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(np.asarray(denominator) == 0, np.nan, np.asarray(numerator) / np.asarray(denominator))
 
 
 def mean_where(values: Float64, where: Array) -> Float64:
-    """Mean over the last axis of the values where it says so, NaN where it never does."""
+    """Mean over the last axis of the values (…, C) where `where`, of the same shape, is true; NaN where it never is."""
     return ratio(np.where(where, values, 0.0).sum(axis=-1), where.sum(axis=-1))
 
 

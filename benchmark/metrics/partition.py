@@ -256,7 +256,7 @@ class Partition:
         }
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """Scores of resampled stacks; the common threshold is chosen anew in each."""
+        """Scores of B resampled stacks by weights (B, n); the common threshold is chosen anew in each."""
         del info
         rand, information = self._per_slice(statistics)
         drawn = weights.sum(axis=1, keepdims=True)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..types import UserError
-from .folder import RECORD
-from .record import Record, read_record
+from .record import RECORD, Record, read_record
 
 
 class FoundRun(NamedTuple):

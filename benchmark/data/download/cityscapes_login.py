@@ -61,7 +61,8 @@ class Account:
 def log_in(files: Sequence[str], folder: Path) -> Account:
     """Log in with the official downloader's code, without a question to the user.
 
-    `files` and `folder` are what to fetch by hand, and where to put it, without an account.
+    `files` and `folder` are what to fetch by hand, and where to put it, without an account. Raises UserError, which
+    says that, where there is no account or the server refuses it.
     """
     try:
         from cityscapesscripts.download import downloader

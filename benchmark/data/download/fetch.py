@@ -106,7 +106,8 @@ def fetch(
 def accept(download: Download, path: Path, recorded: str | None, progress: Progress = lambda *_: None) -> Digest:
     """Check a fetched part and give it its name, at once and only when it is right; a wrong one is removed.
 
-    `recorded` is the SHA-256 that was written down when the file was first fetched.
+    `recorded` is the SHA-256 that was written down when the file was first fetched. Raises UserError for another file
+    than the official or the recorded one.
     """
     part = part_of(path)
     try:

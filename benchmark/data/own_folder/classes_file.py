@@ -110,6 +110,8 @@ def parse_text(text: str, where: str, default_name: str) -> Classes:
 def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     """Check the content of `classes.yaml`; `where` names the file in errors.
 
+    Raises UserError for a key that is missing, unknown or wrong, naming it with what was found and expected.
+
     >>> parse_classes({"classes": {0: "background", 1: "cell"}}, "classes.yaml", "mine").task
     'binary'
     """

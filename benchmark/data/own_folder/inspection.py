@@ -90,7 +90,10 @@ def inspect(name: str, masks: Sequence[Path], progress: Callable[[int, int], Non
 
 
 def look(path: Path) -> Seen:
-    """Read one mask: `kind` is `values`, `grey rgb` or `colors`."""
+    """Read one mask: `kind` is `values`, `grey rgb` or `colors`.
+
+    Raises UserError for an image that is no mask.
+    """
     values = read_array(path)
     if values.ndim == 3 and values.shape[2] in (1, 2):
         values = values[:, :, 0]

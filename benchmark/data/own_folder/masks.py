@@ -41,7 +41,10 @@ def decode_mask(values: Array, where: str, classes: Classes) -> Array:
 
 
 def decode_prediction(values: Array, where: str, classes: Classes) -> Prediction:
-    """A prediction: label values or colours as masks have them, or float probabilities, (H, W) or (C, H, W)."""
+    """A prediction: label values or colours as masks have them, or float probabilities, (H, W) or (C, H, W).
+
+    Raises UserError for values or a shape that mean no prediction.
+    """
     binary = classes.task == "binary"
     if values.dtype.kind == "f":
         return binary_probabilities(values, where) if binary else label_map(values, where, classes.classes)
@@ -72,7 +75,10 @@ def color_runs(values: Array) -> tuple[Int64, Int64, Int64]:
 
 
 def from_colors(values: Array, where: str, classes: Classes) -> Array:
-    """Label values (H, W) of an RGB image (H, W, 3 or 4) uint8; alpha does not count."""
+    """Label values (H, W) of an RGB image, (H, W, 3) or (H, W, 4) uint8; alpha does not count.
+
+    Raises UserError for a colour that is no class's.
+    """
     if values.dtype != np.uint8:
         raise UserError(f"{where}: is an RGB image of {values.dtype}; expected colours of 8 bits a channel")
     if not classes.colors:

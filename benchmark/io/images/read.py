@@ -68,7 +68,10 @@ def read_image(path: Path, page: int | None = None, *, grey: bool = False) -> Ui
 
 
 def as_image(values: Array, where: str) -> Uint8:
-    """Stored values as a picture, (H, W) or (H, W, 3) uint8, without transparency; `where` names the file in errors."""
+    """Stored values as a picture, (H, W) or (H, W, 3) uint8, without transparency.
+
+    Raises UserError for values that are no picture; `where` names the file.
+    """
     if values.dtype != np.uint8:
         raise UserError(f"{where}: holds {values.dtype} values; an image is expected to hold 8-bit ones")
     if values.ndim == 3 and values.shape[2] == 4:
@@ -96,6 +99,11 @@ def binary_mask(values: Array, where: str) -> Uint8:
     Returns
     -------
     (H, W) uint8 of 0 and 1
+
+    Raises
+    ------
+    UserError
+        For colours, or other values than those.
     """
     if values.ndim == 3 and values.shape[2] in (3, 4):
         # Channel by channel is many times quicker than along the last axis.
@@ -119,7 +127,10 @@ def binary_mask(values: Array, where: str) -> Uint8:
 
 
 def binary_probabilities(values: Array, where: str) -> Prediction:
-    """Read a probability map: float in 0..1, or uint8 as float32(v)/255; bool counts as 0 and 1."""
+    """Read a probability map (H, W): float in 0..1, or uint8 as float32(v)/255; bool counts as 0 and 1.
+
+    Raises UserError for another shape, type or range; `where` names the file.
+    """
     if values.ndim != 2:
         raise UserError(f"{where}: is of shape {values.shape}; expected one map of height x width")
     if values.dtype == np.uint8:
@@ -133,7 +144,10 @@ def binary_probabilities(values: Array, where: str) -> Prediction:
 
 
 def binary_prediction(values: Array, where: str) -> Prediction:
-    """Read a binary image (0 and 255, or 0 and 1), or a probability map as float 0..1; `where` names the file."""
+    """Read a binary image (0 and 255, or 0 and 1), or a probability map as float 0..1, (H, W).
+
+    Raises UserError for anything else; `where` names the file.
+    """
     if values.dtype.kind == "f":
         return binary_probabilities(values, where)
     return Prediction(labels=binary_mask(values, where))
@@ -149,6 +163,11 @@ def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Predic
     where : str
         The file, for the error.
     classes : sequence of C ClassInfo
+
+    Raises
+    ------
+    UserError
+        For another shape or type, or values that no label map can hold.
     """
     if values.ndim == 3 and values.dtype.kind == "f" and len(values) == len(classes):
         if np.isnan(values).any() or values.min(initial=0) < 0 or values.max(initial=0) > 1:

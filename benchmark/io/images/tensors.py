@@ -65,7 +65,10 @@ def _binary(values: Array) -> Prediction:
 
 
 def instances_of(values: Any, shape: tuple[int, ...], batch: bool) -> list[Array] | None:
-    """True instances (H, W) int32 of each sample, None where none are given."""
+    """True instances (H, W) int32 of each sample, None where none are given.
+
+    Raises UserError for another shape than the targets', or numbers that are no integers.
+    """
     if values is None:
         return None
     found = without_channel(integers(values, "instances"))
@@ -88,7 +91,10 @@ def _numpy(values: Any) -> Array:
 
 
 def integers(values: Any, what: str) -> Array:
-    """Labels as a NumPy array of integers, bool as 0 and 1."""
+    """Labels, an array or tensor of any shape, as a NumPy array of integers, bool as 0 and 1.
+
+    Raises UserError for other types; `what` names them.
+    """
     found = _numpy(values)
     if found.dtype == bool:
         return found.astype(np.uint8)

@@ -60,7 +60,10 @@ class Video:
         return (image for _, image in self.without(()))
 
     def without(self, skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        """Index and image, (H, W) or (H, W, 3) uint8, of every frame whose index is not in `skip`; decoded lazily."""
+        """Index and image, (H, W) or (H, W, 3) uint8, of every frame whose index is not in `skip`; decoded lazily.
+
+        Raises UserError for a video that cannot be read to its end.
+        """
         index = 0
         with _opened(self.path) as (container, stream):
             for frame in _decoded(container, stream, []):

@@ -15,7 +15,7 @@ _SMALLEST_CELL_PX = 30
 def micrograph(
     rng: np.random.Generator, tissue: Tissue, page: int, distance: Layer, owner: NDArray[np.int16]
 ) -> tuple[Page, Page]:
-    """Image and labels (255 cell, 0 membrane), (512, 512) uint8, of a slice.
+    """Image and labels (255 cell, 0 membrane) of a slice, each of shape (512, 512) uint8.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ def uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def smooth(x: NDArray[Any]) -> Layer:
-    """Smoothstep: 0 below 0, 1 above 1."""
+    """Smoothstep of values of any shape: 0 below 0, 1 above 1."""
     x = np.clip(x, 0, 1)
     return np.asarray(x * x * (3 - 2 * x), dtype=np.float32)
 

@@ -97,11 +97,11 @@ class Canvas:
         self._rows = np.arange(height, dtype=np.int32)[:, None]
 
     def below(self, line: NDArray[np.int32]) -> Mask:
-        """Pixels on and below a line given by its row in every column: 255, else 0."""
+        """Pixels on and below a line given by its row in every column, of shape (W,): 255, else 0."""
         return np.where(self._rows >= line, np.uint8(255), np.uint8(0))
 
     def polygon(self, points: Sequence[tuple[float, float]] | NDArray[np.float64]) -> Mask:
-        """Pixels inside a polygon of (x, y) corners in pixels: 255, else 0."""
+        """Pixels inside a polygon of n corners (x, y) in pixels, of shape (n, 2): 255, else 0."""
         mask = np.zeros((self.height, self.width), dtype=np.uint8)
         corners = np.round(np.asarray(points, dtype=np.float64) * _FINE).astype(np.int32)
         cv2.fillPoly(mask, [corners], 255, lineType=cv2.LINE_8, shift=_SHIFT)
@@ -328,7 +328,7 @@ def seams(numbers: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
 
 
 def renumbered(numbers: NDArray[np.int32], smallest: int) -> tuple[NDArray[np.int32], list[int]]:
-    """Numbers 1, 2, … for things with at least ``smallest`` visible pixels, 0 elsewhere; and their old numbers."""
+    """Numbers (H, W) from 1 for things with at least `smallest` visible pixels, 0 elsewhere; and their old numbers."""
     pixels = np.bincount(numbers.ravel())
     kept = [number for number in range(1, len(pixels)) if pixels[number] >= smallest]
     table = np.zeros(len(pixels), dtype=np.int32)

@@ -1,0 +1,16 @@
+"""segbench from Python: what the command line does, for scripts and notebooks. Everything here is `segbench.…` too."""
+
+from .names import list_datasets, list_methods, list_metrics, list_presets
+from .running import evaluate, run
+from .stored_run import Run, load_run
+
+__all__ = [
+    "Run",
+    "evaluate",
+    "list_datasets",
+    "list_methods",
+    "list_metrics",
+    "list_presets",
+    "load_run",
+    "run",
+]

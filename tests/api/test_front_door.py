@@ -1,0 +1,217 @@
+"""`segbench.…` from Python: what the command line does, seen by editors, quick to import, quiet unless asked."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, assert_type
+
+import pytest
+
+import segbench
+from commands import Run, printed_json
+from segbench.commands.evaluate import EvaluateRequest
+from segbench.io.reporter import Reporter
+from segbench.runs.record import Record
+from segbench.runs.request import RunRequest
+from synthetic_roots import write_hearts
+
+
+@pytest.fixture(scope="module")
+def heart_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_hearts(tmp_path_factory.mktemp("hearts"))
+
+
+@pytest.fixture(scope="module")
+def made(heart_root: Path, tmp_path_factory: pytest.TempPathFactory) -> segbench.Run:
+    """A run that kept its predictions."""
+    out = tmp_path_factory.mktemp("runs") / "mean-shape"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", segbench.SegbenchWarning)
+        return segbench.run(
+            "medaka", "mean-shape", root=heart_root, out=out, settings={"view": "lateral"}, save_predictions=True
+        )
+
+
+def test_editors_see_everything() -> None:
+    assert set(segbench.__all__) <= set(dir(segbench))
+    assert not [name for name in dir(segbench) if name.startswith("_") and not name.startswith("__")]
+    for name in segbench.__all__:
+        value = getattr(segbench, name)
+        assert name == "__version__" or inspect.getdoc(value), name
+    with pytest.raises(AttributeError, match="no attribute 'rnu'"):
+        segbench.rnu  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_import_is_quick_and_loads_no_library() -> None:
+    code = (
+        "import sys, segbench\n"
+        "heavy = {'torch', 'pandas', 'scipy', 'matplotlib', 'pyarrow', 'cv2', 'pydantic', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "segbench.run, segbench.load_runs, segbench.list_datasets(), segbench.list_metrics()\n"
+        "assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "request_class"), [(segbench.run, RunRequest), (segbench.evaluate, EvaluateRequest)]
+)
+def test_functions_take_what_requests_take(function: Callable[..., Any], request_class: Any) -> None:
+    """With the same defaults, in the same order; a mapping or a sequence that is empty by default is so here."""
+    taken = inspect.signature(function).parameters
+    wanted = {each.name: each for each in fields(request_class)}
+    assert list(taken) == [*wanted, "progress"]
+    for name, each in wanted.items():
+        default = taken[name].default
+        if each.default_factory is not MISSING:
+            assert not default
+        else:
+            assert default == (inspect.Parameter.empty if each.default is MISSING else each.default), name
+
+
+def test_a_run_is_that_of_the_command_line(bench: Run, made: segbench.Run, heart_root: Path) -> None:
+    assert_type(made, segbench.Run)
+    assert_type(made.record, Record)
+    command = ["run", "-d", "medaka", "-m", "mean-shape", "--root", heart_root, "--save-predictions", "--json"]
+    typed = printed_json(bench(*command, "--set", "view=lateral"))
+    assert made.run_id == typed["run_id"]
+    stored = json.loads((made.folder / "record.json").read_text(encoding="utf-8"))
+    assert made.record.model_dump(mode="json") == stored
+    assert (stored["scores"], stored["command"]) == (typed["scores"], typed["command"])
+    assert made.warnings == typed["warnings"]
+    assert segbench.load_run(made.folder) == segbench.load_run(made.folder / "record.json") == made
+
+
+def test_predictions_are_scored(made: segbench.Run, heart_root: Path, tmp_path: Path) -> None:
+    with pytest.warns(segbench.SegbenchWarning):
+        found = segbench.evaluate(
+            "medaka",
+            made.folder / "predictions",
+            root=heart_root,
+            settings={"view": "lateral"},
+            metrics=["boundary"],
+            out=tmp_path / "scored",
+        )
+    assert {name: found.scores[name] for name in made.scores} == made.scores
+    assert "boundary_iou" in found.scores
+    assert found.folder == tmp_path / "scored"
+
+
+def test_a_run_stands_for_its_folder(made: segbench.Run) -> None:
+    assert Path(made) == made.folder
+    table = segbench.load_runs([made])
+    assert table[table.is_main].value.tolist() == [made.main and made.main.value]
+
+
+def test_samples_from_worst_to_best(made: segbench.Run) -> None:
+    values = made.per_sample()
+    assert values.name == "dice"
+    assert len(values) == made.record.dataset.n
+    assert values.is_monotonic_increasing
+    assert values.nunique() > 3
+    assert values.mean() == pytest.approx(made.scores["dice_per_image"].value, abs=1e-12)
+    errors = made.per_sample("heart_rate_error_bpm")
+    assert errors.dropna().is_monotonic_decreasing
+    with pytest.raises(segbench.UserError, match=r"Unknown score 'dcie'\. Did you mean 'dice'"):
+        made.per_sample("dcie")
+
+
+def test_it_is_quiet_and_warns_as_python_does(
+    heart_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = {"view": "lateral"}
+    with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.INFO, "segbench"):
+        warnings.simplefilter("always")
+        found = segbench.run("medaka", "mean-shape", root=heart_root, out=tmp_path / "a", settings=settings)
+    assert capfd.readouterr() == ("", "")
+    mine = [each for each in caught if issubclass(each.category, segbench.SegbenchWarning)]
+    assert [str(each.message) for each in mine] == found.warnings
+    assert {each.filename for each in mine} == {__file__}
+    assert "evaluating …" in caplog.messages
+    assert "evaluating …" in (tmp_path / "a" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_progress_is_shown_where_asked_for(
+    made: segbench.Run, heart_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.warns(segbench.SegbenchWarning):
+        segbench.evaluate(
+            "medaka",
+            made.folder / "predictions",
+            root=heart_root,
+            settings={"view": "lateral"},
+            out=tmp_path / "a",
+            progress=True,
+        )
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "evaluating: " in err
+    assert "/30 [" in err
+
+
+def test_a_reporter_of_ones_own_hears_everything(made: segbench.Run, heart_root: Path, tmp_path: Path) -> None:
+    reporter = Reporter(quiet=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = segbench.evaluate(
+            "medaka",
+            made.folder / "predictions",
+            root=heart_root,
+            settings={"view": "lateral"},
+            out=tmp_path / "a",
+            progress=reporter,
+        )
+    assert reporter.warnings == found.warnings != []
+
+
+def test_what_is_wrong_is_said_without_a_terminal(heart_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(segbench.UserError, match=r"Unknown dataset 'medka'\. Did you mean 'medaka'"):
+        segbench.run("medka", "threshold")
+    with pytest.raises(segbench.UserError, match=r"progress='yes'; expected True, False or 'auto'"):
+        segbench.run("medaka", "threshold", root=heart_root, progress="yes")  # type: ignore[arg-type]
+    with pytest.raises(segbench.UserError, match="metrics='boundary' is one text"):
+        segbench.evaluate("medaka", "x", root=heart_root, metrics="boundary")
+    with pytest.raises(segbench.UserError, match="no run folder"):
+        segbench.load_run(heart_root)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(segbench.UserError, match="accelerate launch -m segbench run --dataset medaka"):
+        segbench.run("medaka", "unet", root=heart_root)
+
+
+def test_names() -> None:
+    assert segbench.list_datasets() == ["cityscapes", "cocostuff", "folder", "isbi2012", "medaka", "voc2012"]
+    everything = segbench.list_methods()
+    assert set(segbench.list_methods("voc2012")) < set(everything) == set(segbench.list_methods("folder"))
+    assert "unet" in segbench.list_methods("medaka", family="learned")
+    assert "unet" not in segbench.list_methods("medaka", family="classical")
+    assert segbench.list_presets() == ["quick", "standard", "paper"]
+    with pytest.raises(segbench.UserError, match=r"Unknown family 'lerned'\. Did you mean 'learned'"):
+        segbench.list_methods(family="lerned")
+
+
+def test_a_notebook_shows_a_table_and_a_plot(made: segbench.Run) -> None:
+    name = "<b>mine</b>"
+    odd = segbench.Run(
+        made.folder, made.record.model_copy(update={"method": made.record.method.model_copy(update={"name": name})})
+    )
+    page = odd._repr_html_()
+    assert "<td>dice" in page
+    assert "&lt;b&gt;mine" in page
+    assert "<b>" not in page
+    assert repr(made).startswith("<Run mean-shape on medaka, split test, 30 samples: dice 0.")
+    figure: Any = made.plot()
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["dice", "dice_per_image"]
+    assert "heart_rate_error_bpm" not in [label.get_text() for label in axes.get_yticklabels()]
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert axes.get_xlabel() == "fraction"
