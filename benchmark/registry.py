@@ -158,11 +158,16 @@ def hook(metric: Metric, name: str) -> Any | None:
     target: str | None = getattr(metric, "hooks", {}).get(name)
     if target is None:
         return None
+    return load_named(target, f"metric '{metric.name}': its hook '{name}'")
+
+
+def load_named(target: str, what: str) -> Any:
+    """What a plugin names as `module:object`. Raises UserError that begins with `what` where it is not there."""
     module, _, attribute = target.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"metric '{metric.name}': its hook {name} '{target}' cannot be loaded ({error})") from error
+        raise UserError(f"{what}, '{target}', cannot be loaded ({error})") from error
 
 
 def hooks(metrics: Iterable[Metric], name: str) -> Iterator[tuple[Metric, Any]]:

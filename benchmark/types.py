@@ -22,6 +22,7 @@ Int64: TypeAlias = NDArray[np.int64]
 __all__ = [
     "RLE",
     "Array",
+    "CatchAllLabel",
     "CategoryMetric",
     "ClassInfo",
     "Dataset",
@@ -31,6 +32,7 @@ __all__ = [
     "Float32",
     "Float64",
     "Int64",
+    "LabelCoding",
     "Method",
     "MethodInfo",
     "Metric",
@@ -108,6 +110,32 @@ class Download:
 
 
 @dataclass(frozen=True)
+class LabelCoding:
+    """A known other way to write a dataset's label values, which `bench doctor` recognises.
+
+    `keys[n]` was written for `labels[n]`, and `rest` stands for every other value. `kind` names the mistake, `what`
+    says it in a sentence and `remedy` what to do; where it is `lossy`, what was written does not tell all labels apart.
+    """
+
+    kind: str
+    what: str
+    keys: tuple[int, ...]
+    labels: tuple[int, ...]
+    rest: int
+    remedy: str
+    lossy: bool = False
+
+
+@dataclass(frozen=True)
+class CatchAllLabel:
+    """A label value that is none of the dataset's, into which `task`, a related one, merges all things."""
+
+    label: int
+    name: str
+    task: str
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """What is true of a dataset before any file is read.
 
@@ -117,6 +145,9 @@ class DatasetInfo:
     confidences, `main_score` the score that ranks; `foreground` is the label value of the foreground class of a binary
     dataset. `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones
     (ITU-R 601 luma of those that are in colour). `pixel_size_um` is (height, width) of one pixel in micrometres.
+    `export_formats` names the official forms of predictions, each as `module:class` of a
+    `segbench.predictions.export_format.ExportFormat`; `label_codings` are the known other ways to write its labels
+    beside those that follow from its class ids, `catch_all` the label into which a related task merges all things.
     """
 
     name: str
@@ -144,6 +175,9 @@ class DatasetInfo:
     synthesizable: bool = False
     downloads: tuple[Download, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    export_formats: Mapping[str, str] = field(default_factory=dict)
+    label_codings: tuple[LabelCoding, ...] = ()
+    catch_all: CatchAllLabel | None = None
 
     @property
     def void(self) -> frozenset[int]:

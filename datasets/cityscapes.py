@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +20,7 @@ from segbench.types import (
     ClassInfo,
     DatasetInfo,
     Download,
+    LabelCoding,
     Part,
     Prediction,
     Sample,
@@ -54,6 +55,32 @@ def train_ids(labels: Array) -> Uint8:
     return table[labels]
 
 
+def _train_id_codings() -> Iterator[LabelCoding]:
+    """Label values that were written as train ids, by the official table, not the order of our classes."""
+    table = {entry.trainId: entry.id for entry in official_labels if 0 <= entry.trainId < 255}
+    keys, ids = tuple(table), tuple(table.values())
+    rest = next(c.id for c in CLASSES if c not in SCORED)
+    yield LabelCoding(
+        "train_ids",
+        "trainIds were given where labelIds are expected",
+        (*keys, len(keys), 255),
+        (*ids, rest, rest),
+        rest,
+        "Write labelIds: with trainId2label of cityscapesscripts.helpers.labels, ids = numpy.zeros(256, 'uint8'); "
+        "ids[:19] = [trainId2label[t].id for t in range(19)]; labels = ids[values].",
+    )
+    yield LabelCoding(
+        "train_ids",
+        "labelIds were converted from trainIds to labelIds a second time",
+        (rest, *ids),
+        (rest, *keys),
+        rest,
+        "Leave out the conversion from trainIds to labelIds: the values are labelIds already. (Labels above "
+        f"{max(keys)} are lost in these files.)",
+        lossy=True,
+    )
+
+
 _GROUNDS = {"fine": ("gtFine", ("train", "val")), "coarse": ("gtCoarse", ("train", "val", "train_extra"))}
 """Folder and labelled splits of each kind of annotations."""
 
@@ -86,7 +113,9 @@ class Cityscapes:
                 19998, "22 more cities, with coarse annotations alone (--set annotations=coarse)", optional=True
             ),
         },
+        export_formats={"cityscapes": "segbench.predictions.official_formats:CityscapesFormat"},
         default_split="val",
+        label_codings=tuple(_train_id_codings()),
         metrics=("cityscapes-overlap", "cityscapes-instances"),
         object_metrics=("cityscapes-ap",),
         main_score="iou_class",

@@ -14,7 +14,18 @@ from segbench.data.listing import any_case, clashes, listing, refuse, twice, unp
 from segbench.data.locations import read_all
 from segbench.data.sample_checks import where
 from segbench.io.images.read import label_map, palette_color, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import (
+    Array,
+    CatchAllLabel,
+    ClassInfo,
+    DatasetInfo,
+    Download,
+    Part,
+    Prediction,
+    Sample,
+    SplitInfo,
+    UserError,
+)
 
 VOID = 255
 REMOVED = frozenset({12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91})
@@ -77,9 +88,11 @@ class COCOStuff:
             "train": SplitInfo(118287, "train2017"),
             "val": SplitInfo(5000, "val2017"),
         },
+        export_formats={"cocostuff": "segbench.predictions.official_formats:COCOResultsFormat"},
         default_split="val",
         metrics=("cocostuff-overlap",),
         object_metrics=("coco-ap",),
+        catch_all=CatchAllLabel(182, "other", "the stuff challenges"),
         main_score="miou_171",
         synthesizable=True,
         licence="annotations CC BY 4.0; photographs: Flickr terms of use",

@@ -45,6 +45,7 @@ class ISBI2012:
             "test": SplitInfo(5, "slices 25-29 of the labelled stack"),
             "challenge": SplitInfo(30, "the challenge's test volume; its labels are not public", labelled=False),
         },
+        export_formats={"isbi2012": "segbench.predictions.official_formats:ISBI2012Format"},
         default_split="test",
         metrics=("partition", "binary-overlap"),
         main_score="v_rand",

@@ -564,9 +564,9 @@ def export(
     with output.interruptible():
         made = do_export(ExportRequest(run, format_, out, root, comp), output.reporter(quiet))
     if json:
-        output.document(made)
+        output.document(made.model_dump(mode="json"))
     else:
-        output.text(f"{made['out']}: {made['n']} predictions of {made['format']}, split {made['split']}")
+        output.text(f"{made.out}: {made.n} predictions of {made.format}, split {made.split}")
 
 
 @data_app.command("status", epilog="Example: bench data status medaka")

@@ -6,9 +6,11 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from ..data.self_defined import SelfDefined
 from ..evaluation.evaluate import POOL_FROM, evaluate
 from ..io.reporter import Reporter
 from ..registry import metrics_of
@@ -65,7 +67,10 @@ class Case:
         chosen = [i for i in spread(list(self.truths), len(self.truths)) if i in self.matching]
         chosen = spread(chosen, most)
         seen = tuple(self._seen(i) for i in chosen)
-        return View(self.dataset.info, decoder(self.dataset), seen, tuple(self.truths[i] for i in chosen), self.steps)
+        truths = tuple(self.truths[i] for i in chosen)
+        return View(
+            self.dataset.info, decoder(self.dataset), seen, truths, self.steps, described_by(type(self.dataset))
+        )
 
     def _seen(self, sample_id: str) -> Seen:
         found = self.seen[self.matching[sample_id]]
@@ -109,6 +114,11 @@ class Case:
             values = {**metric.compute(statistics.of(metric.name), self.dataset.info), **values}
         undefined = None if not math.isnan(values[self.main]) else f"{self.main} is undefined on these samples"
         return Score(values, undefined, len(pairs))
+
+
+def described_by(cls: type[Any]) -> str:
+    """The command that lists the classes, which of a dataset that defines itself are known with its data alone."""
+    return f"'bench data describe {cls.info.name}'" + (" with your --root" if issubclass(cls, SelfDefined) else "")
 
 
 def _without_advice(message: str) -> str:

@@ -2,104 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from math import gcd
 
 import numpy as np
 from PIL import Image
 
 from ..io.images.read import palette_color
-from ..types import Array, DatasetInfo
+from ..types import Array, DatasetInfo, LabelCoding
 from .remedy_functions import FirstChannel, Recode, Uncolour, pack
 from .sampled_pixels import Suspicion, View, agreement_line, clearly_better
 
-_ALL = 0.999
+MIN_EXPLAINED = 0.999
 """Part of the pixels that a coding must explain; a few others may be damage of another kind."""
 
 
-@dataclass(frozen=True)
-class Coding:
-    """A known other way to write label values: `keys[n]` was written for `labels[n]`, `rest` stands for all others."""
+def codings(info: DatasetInfo, described_by: str) -> list[LabelCoding]:
+    """The other ways to write the labels of a multi-class dataset that are in use.
 
-    kind: str
-    what: str
-    keys: tuple[int, ...]
-    labels: tuple[int, ...]
-    rest: int
-    remedy: str
-    lossy: bool = False
-
-
-def codings(info: DatasetInfo) -> list[Coding]:
-    """The other ways to write the labels of a multi-class dataset that are in use."""
+    `described_by` is the command that lists its classes.
+    """
     ids = [c.id for c in info.classes]
-    known = sorted(info.predictable)
     rest = info.unscored[0].id if info.unscored else ids[0]
-    found = list(_train_ids(info, rest))
+    found = list(info.label_codings)
     if not found and ids != list(range(len(ids))):
-        found += _contiguous(info, rest)
+        found += _contiguous(info, rest, described_by)
+    return [*found, _one_too_high(info, rest), _one_too_low(info, rest)]
+
+
+def _one_too_high(info: DatasetInfo, rest: int) -> LabelCoding:
+    known = sorted(info.predictable)
     plus = [i for i in known if i + 1 <= 255]
-    found.append(
-        Coding(
-            "off_by_one",
-            "label values are one too high (ids that count from 1, or 0 kept for 'unlabeled')",
-            # One above the last is 'other', such as 183 of the COCO-Stuff challenges.
-            (*(i + 1 for i in plus), *((0, plus[-1] + 2) if info.unscored else ())),
-            (*plus, *((rest, rest) if info.unscored else ())),
-            rest,
-            f"Subtract 1 from every value: labels = values - 1, where {known[0]} is '{_name(info, known[0])}'.",
-        )
-    )
-    found.append(
-        Coding(
-            "off_by_one",
-            "label values are one too low",
-            tuple((i - 1) % 256 for i in known),
-            tuple(known),
-            rest,
-            "Add 1 to every value (in 8 bits, so that 255 becomes 0): labels = (values + 1).astype('uint8').",
-        )
-    )
-    return found
-
-
-def _train_ids(info: DatasetInfo, rest: int) -> Iterator[Coding]:
-    if info.name != "cityscapes":
-        return
-    # The official table, not the order of our classes.
-    from cityscapesscripts.helpers.labels import labels as official
-
-    table = {entry.trainId: entry.id for entry in official if 0 <= entry.trainId < 255}
-    keys, ids = tuple(table), tuple(table.values())
-    yield Coding(
-        "train_ids",
-        "trainIds were given where labelIds are expected",
-        (*keys, len(keys), 255),
-        (*ids, rest, rest),
+    return LabelCoding(
+        "off_by_one",
+        "label values are one too high (ids that count from 1, or 0 kept for 'unlabeled')",
+        # One above the last may be the catch-all label of a related task.
+        (*(i + 1 for i in plus), *((0, plus[-1] + 2) if info.unscored else ())),
+        (*plus, *((rest, rest) if info.unscored else ())),
         rest,
-        "Write labelIds: with trainId2label of cityscapesscripts.helpers.labels, ids = numpy.zeros(256, 'uint8'); "
-        "ids[:19] = [trainId2label[t].id for t in range(19)]; labels = ids[values].",
+        f"Subtract 1 from every value: labels = values - 1, where {known[0]} is '{_name(info, known[0])}'.",
     )
-    yield Coding(
-        "train_ids",
-        "labelIds were converted from trainIds to labelIds a second time",
-        (rest, *ids),
-        (rest, *keys),
+
+
+def _one_too_low(info: DatasetInfo, rest: int) -> LabelCoding:
+    known = sorted(info.predictable)
+    return LabelCoding(
+        "off_by_one",
+        "label values are one too low",
+        tuple((i - 1) % 256 for i in known),
+        tuple(known),
         rest,
-        "Leave out the conversion from trainIds to labelIds: the values are labelIds already. (Labels above "
-        f"{max(keys)} are lost in these files.)",
-        lossy=True,
+        "Add 1 to every value (in 8 bits, so that 255 becomes 0): labels = (values + 1).astype('uint8').",
     )
 
 
-def _contiguous(info: DatasetInfo, rest: int) -> list[Coding]:
+def _contiguous(info: DatasetInfo, rest: int, described_by: str) -> list[LabelCoding]:
     ids = tuple(c.id for c in info.classes)
     last = len(ids) - 1
-    root = " with your --root" if info.name == "folder" else ""
-    listed = f"with the {len(ids)} ids of classes in the order of 'bench data describe {info.name}'{root}"
+    listed = f"with the {len(ids)} ids of classes in the order of {described_by}"
     return [
-        Coding(
+        LabelCoding(
             "train_ids",
             f"contiguous numbers 0 to {last} of the {len(ids)} existing classes were given instead of label values",
             (*range(len(ids)), 255),
@@ -107,7 +69,7 @@ def _contiguous(info: DatasetInfo, rest: int) -> list[Coding]:
             rest,
             f"Map every number to the label value of its class: labels = numpy.array(ids)[values] {listed}.",
         ),
-        Coding(
+        LabelCoding(
             "train_ids",
             f"numbers 1 to {len(ids)} of the existing classes with 0 for 'unlabeled' were given, not label values",
             tuple(range(len(ids) + 1)),
@@ -125,80 +87,88 @@ def _name(info: DatasetInfo, label: int) -> str:
 
 def recoded(view: View) -> Iterator[Suspicion]:
     """Label values that a known coding explains, and that fit the truth far better once decoded."""
-    if view.info.task == "binary" or any(seen.layout != "map" for seen in view.seen):
+    if view.info.task == "binary" or not _all_maps(view):
         return
-    counts = view.counts
-    for coding in codings(view.info):
+    counts, catch_all = view.counts, view.info.catch_all
+    for coding in codings(view.info, view.described_by):
         step = Recode(coding.keys, coding.labels, coding.rest)
-        if _share(counts, coding.keys) < _ALL or not clearly_better(view.own, other := view.after(step)):
+        if _share(counts, coding.keys) < MIN_EXPLAINED or not clearly_better(view.own, other := view.after(step)):
             continue
-        other_share = _merged_share(counts, view.info, shifted=True) if OTHER + 1 in coding.keys else 0.0
-        lost = (f"{other_share:.1%} of the pixels hold {OTHER + 1} ('other'): {_LOST}",) if other_share else ()
+        lost: tuple[str, ...] = ()
+        if catch_all is not None and catch_all.label + 1 in coding.keys and counts.get(catch_all.label + 1):
+            share = counts[catch_all.label + 1] / sum(counts.values())
+            lost = (f"{share:.1%} of the pixels hold {catch_all.label + 1} ('{catch_all.name}'): {_LOST}",)
         yield Suspicion(
             coding.kind,
             coding.what,
             (*_value_evidence(view, coding.keys), *lost, agreement_line(view.own, other, "after the remedy")),
             coding.remedy,
             (step,),
-            estimate=coding.lossy or other_share > 0,
+            estimate=coding.lossy or bool(lost),
         )
 
 
-OTHER = 182
-"""Label value (id 183 - 1) of 'other', into which the stuff challenges of COCO merge all things."""
 _LOST = "which thing it is was not written, so these pixels count as false negatives of the things"
 
 
-def _merged_share(counts: dict[int, int], info: DatasetInfo, *, shifted: bool = False) -> float:
-    """Part of all pixels that hold 'other' of COCO-Stuff, or its id."""
-    found = counts.get(OTHER + shifted, 0) if info.name == "cocostuff" else 0
-    return found / sum(counts.values()) if found else 0.0
-
-
 def merged(view: View) -> Iterator[Suspicion]:
-    """Things of COCO-Stuff written as 'other', beside stuff with its own label values.
+    """Things written as the catch-all label of a related task, beside stuff with its own label values.
 
-    The proof is in the truth: 'other' lies on things far more often than any pixel does.
+    The proof is in the truth: that label lies on things far more often than any pixel does.
     """
     info, counts = view.info, view.counts
-    share = _merged_share(counts, info)
-    if not share or any(seen.layout != "map" for seen in view.seen):
+    if info.catch_all is None or not counts.get(info.catch_all.label) or not _all_maps(view):
+        return
+    label = info.catch_all.label
+    known = sorted(info.predictable)
+    if _share(counts, (*known, label)) < MIN_EXPLAINED:
         return
     things = {c.id for c in (*info.classes, *info.unscored) if c.kind == "thing"}
-    known = sorted(info.predictable)
-    if _share(counts, (*known, OTHER)) < _ALL:
-        return
-    pairs = [(truth.labels.ravel(), view.raw(seen).ravel()) for seen, truth in zip(view.seen, view.truths, strict=True)]
-    truth, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    truth, found = truth[truth >= 0], found[truth >= 0]
+    truth, found = _counted_pixels(view)
     on_things = np.isin(truth, list(things))
-    here = on_things[found == OTHER]
+    here = on_things[found == label]
     if not here.size or here.mean() < 0.5 or here.mean() < 1.2 * on_things.mean():
         return
     rest = info.unscored[0].id
-    alone = sorted({v for v in counts if v in things})
-    wrote = (
-        f"of the things only {len(alone)} occur with a label value of their own" if alone else "no thing has its own"
-    )
     yield Suspicion(
         "merged",
-        f"things were written as {OTHER}, which is 'other' (id {OTHER + 1} of the stuff challenges), no class here",
+        f"things were written as {label}, which is '{info.catch_all.name}' (id {label + 1} of {info.catch_all.task}), "
+        "no class here",
         (
-            f"{share:.1%} of the pixels hold {OTHER}; {wrote}",
-            f"{here.mean():.0%} of the pixels of value {OTHER} are things in the truth, {on_things.mean():.0%} of all "
+            f"{counts[label] / sum(counts.values()):.1%} of the pixels hold {label}; {_things_written(counts, things)}",
+            f"{here.mean():.0%} of the pixels of value {label} are things in the truth, {on_things.mean():.0%} of all "
             "pixels are",
             f"{_LOST}: the score after the remedy is what is left",
         ),
         f"Write every thing with its own label value (0 to {max(things)}). From these files that cannot be restored: "
         f"predict again, or write {rest} ('{_name(info, rest)}', a removed id that no truth holds) to score "
         "the stuff, with every thing missed.",
-        (Recode((*known, OTHER), (*known, rest), rest),),
+        (Recode((*known, label), (*known, rest), rest),),
         estimate=True,
         certain=True,
     )
 
 
-def _share(counts: dict[int, int], keys: tuple[int, ...]) -> float:
+def _things_written(counts: Mapping[int, int], things: set[int]) -> str:
+    alone = sorted({value for value in counts if value in things})
+    if not alone:
+        return "no thing has its own"
+    return f"of the things only {len(alone)} occur with a label value of their own"
+
+
+def _counted_pixels(view: View) -> tuple[Array, Array]:
+    """True labels and raw values (n,) of the pixels of all grids that count."""
+    pairs = [(truth.labels.ravel(), view.raw(seen).ravel()) for seen, truth in zip(view.seen, view.truths, strict=True)]
+    truth, found = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    return truth[truth >= 0], found[truth >= 0]
+
+
+def _all_maps(view: View) -> bool:
+    """Whether all predictions are maps of one value for each pixel."""
+    return all(seen.layout == "map" for seen in view.seen)
+
+
+def _share(counts: Mapping[int, int], keys: tuple[int, ...]) -> float:
     total = sum(counts.values())
     allowed = set(keys)
     return sum(count for value, count in counts.items() if value in allowed) / total if total else 0.0
@@ -250,23 +220,30 @@ def coloured(view: View) -> Iterator[Suspicion]:
         )
     colours, pixels = np.unique(np.concatenate([pack(grid).ravel() for grid in grids]), return_counts=True)
     for what, table in color_tables(view.info):
-        exact, near = _fit(colours, pixels, table)
-        step = Uncolour(tuple(table), tuple(table.values()))
-        other = view.after(step)
-        if max(exact, near) < 0.98 or not clearly_better(view.own, other, 0.02):
-            continue
-        lines = [count, f"{exact:.1%} of their pixels have exactly a colour of {what} ({len(colours)} colours occur)"]
-        if exact < 0.98:
-            lines.append(f"{near:.1%} lie near one: the colours were compressed (JPEG) or interpolated")
-        yield Suspicion(
-            "palette",
-            f"label maps were saved as colours ({what})",
-            (*lines, agreement_line(view.own, other, "after mapping colours to label values")),
-            "Save label values instead of colours (open palette files with PIL and keep mode 'P'; never convert('RGB') "
-            "nor cv2.imread), or map every colour back to its label value.",
-            (step,),
-            estimate=exact < 0.98,
-        )
+        yield from _of_colours(view, what, table, colours, pixels, count)
+
+
+def _of_colours(
+    view: View, what: str, table: dict[tuple[int, int, int], int], colours: Array, pixels: Array, count: str
+) -> Iterator[Suspicion]:
+    """Pixels that have the colours of a table; `colours` and `pixels` (n,) say how often each occurs."""
+    exact, near = _fit(colours, pixels, table)
+    step = Uncolour(tuple(table), tuple(table.values()))
+    other = view.after(step)
+    if max(exact, near) < 0.98 or not clearly_better(view.own, other, 0.02):
+        return
+    lines = [count, f"{exact:.1%} of their pixels have exactly a colour of {what} ({len(colours)} colours occur)"]
+    if exact < 0.98:
+        lines.append(f"{near:.1%} lie near one: the colours were compressed (JPEG) or interpolated")
+    yield Suspicion(
+        "palette",
+        f"label maps were saved as colours ({what})",
+        (*lines, agreement_line(view.own, other, "after mapping colours to label values")),
+        "Save label values instead of colours (open palette files with PIL and keep mode 'P'; never convert('RGB') "
+        "nor cv2.imread), or map every colour back to its label value.",
+        (step,),
+        estimate=exact < 0.98,
+    )
 
 
 def _fit(colours: Array, pixels: Array, table: dict[tuple[int, int, int], int]) -> tuple[float, float]:
@@ -281,7 +258,7 @@ def _fit(colours: Array, pixels: Array, table: dict[tuple[int, int, int], int]) 
 
 def luma(view: View) -> Iterator[Suspicion]:
     """Grey values that are exactly the luma of the class colours: a palette image converted to grey."""
-    if view.info.task == "binary" or any(seen.layout != "map" for seen in view.seen):
+    if view.info.task == "binary" or not _all_maps(view):
         return
     counts = view.counts
     for what, table in color_tables(view.info)[:2]:
@@ -290,7 +267,7 @@ def luma(view: View) -> Iterator[Suspicion]:
         for value, label in zip(grey, table.values(), strict=True):
             keys.setdefault(value, label)
         step = Recode(tuple(keys), tuple(keys.values()), view.info.classes[0].id)
-        if len(counts) < 2 or _share(counts, tuple(keys)) < _ALL:
+        if len(counts) < 2 or _share(counts, tuple(keys)) < MIN_EXPLAINED:
             continue
         if not clearly_better(view.own, other := view.after(step)):
             continue
@@ -314,27 +291,17 @@ def scaled(view: View) -> Iterator[Suspicion]:
     """Label values multiplied by a constant, for the eye."""
     info = view.info
     one = view.decode(np.array([[0, 1]], np.uint8))
-    if any(seen.layout != "map" for seen in view.seen) or one is None or not one.any():
+    if not _all_maps(view) or one is None or not one.any():
         return  # grey levels are probabilities there: see `probability`
     counts = {value: count for value, count in view.counts.items() if count}
     values = [value for value in counts if value]
     if not values or max(values) <= 1 or (info.task == "binary" and max(values) > 255):
         return
-    bits = 65535 if max(values) > 255 else 255
-    classes, top = len(info.classes), max(info.predictable)
-    whole = {gcd(*values), gcd(*(v for v in values if v != bits), 0)}
-    for factor in sorted(
-        {*map(float, whole), bits / max(classes - 1, 1), bits / classes, bits / max(top, 1), bits / (top + 1)}
-    ):
-        if factor <= 1:
-            continue
-        keys: dict[int, int] = {}
-        for label in sorted(info.predictable):
-            for value in (round(factor * label), int(factor * label)):
-                if value <= bits:
-                    keys.setdefault(value, label)
+    top = 65535 if max(values) > 255 else 255
+    for factor in _factors(info, values, top):
+        keys = _multiples(info, factor, top)
         step = Recode(tuple(keys), tuple(keys.values()), info.classes[0].id)
-        if _share(counts, tuple(keys)) < _ALL or not clearly_better(view.own, other := view.after(step)):
+        if _share(counts, tuple(keys)) < MIN_EXPLAINED or not clearly_better(view.own, other := view.after(step)):
             continue
         yield Suspicion(
             "scaled",
@@ -346,6 +313,24 @@ def scaled(view: View) -> Iterator[Suspicion]:
             f"Save label values unscaled: labels = numpy.round(values / {factor:g}).astype('uint8').",
             (step,),
         )
+
+
+def _factors(info: DatasetInfo, values: list[int], top: int) -> list[float]:
+    """Factors above 1 that people multiply label values with; `top` is the largest value of the file's type."""
+    classes, largest = len(info.classes), max(info.predictable)
+    whole = {gcd(*values), gcd(*(v for v in values if v != top), 0)}
+    stretched = (top / max(classes - 1, 1), top / classes, top / max(largest, 1), top / (largest + 1))
+    return [factor for factor in sorted({*map(float, whole), *stretched}) if factor > 1]
+
+
+def _multiples(info: DatasetInfo, factor: float, top: int) -> dict[int, int]:
+    """The values that label values become when they are multiplied, rounded or cut off."""
+    found: dict[int, int] = {}
+    for label in sorted(info.predictable):
+        for value in (round(factor * label), int(factor * label)):
+            if value <= top:
+                found.setdefault(value, label)
+    return found
 
 
 def _some(counts: dict[int, int], most: int = 8) -> str:

@@ -122,6 +122,7 @@ class View:
     """Predictions with the truth they are matched with, after the remedies found so far.
 
     `seen[n]` belongs to `truths[n]`. `steps` are those remedies; raw values on the grid have gone through them.
+    `described_by` names the command that lists the classes.
     """
 
     info: DatasetInfo
@@ -129,6 +130,7 @@ class View:
     seen: tuple[Seen, ...]
     truths: tuple[Truth, ...]
     steps: tuple[Step, ...] = ()
+    described_by: str = ""
 
     @cached_property
     def own(self) -> Float64:

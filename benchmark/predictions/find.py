@@ -15,6 +15,7 @@ from ..io.images.read import IMAGE_SUFFIXES, count_pages, read_array
 from ..io.listing import files_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
 from .cityscapes_instances import find_objects
+from .coco_results import takes_results
 from .files import PredictionFile
 from .matching import Found as Found
 from .matching import SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
@@ -65,7 +66,7 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
 
 def _only_results(path: Path, info: DatasetInfo) -> Path:
     """The one file of COCO results in a folder that holds nothing else, as a run keeps it; any other path as it is."""
-    if path.is_file() or "coco-ap" not in info.object_metrics:
+    if path.is_file() or not takes_results(info):
         return path
     files = files_below(path, IMAGE_SUFFIXES | {".json", ".txt"})
     return files[0] if len(files) == 1 and files[0].suffix.lower() == ".json" else path

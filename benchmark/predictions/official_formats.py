@@ -19,12 +19,75 @@ from PIL import Image
 from ..io.atomic import atomic_path
 from ..io.images.read import palette_color
 from ..io.images.rle import decode_rle
-from ..types import Array, Object, UserError
+from ..types import Array, DatasetInfo, Object, Prediction, UserError
+from .coco_results import write_object_results, write_stuff_results
+from .export_format import ExportedRun, ExportFormat
+from .find import write_stack
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
+TIFF_SUFFIXES = (".tif", ".tiff")
+
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
 _PALETTE = [channel for index in range(256) for channel in palette_color(index)]
+
+
+class CityscapesFormat(ExportFormat):
+    """A folder or a zip file with a PNG of labelIds, or a list of objects, for each image."""
+
+    folder = True
+
+    def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
+        """See `write_cityscapes`."""
+        del run
+        write_cityscapes(out, pairs)
+
+    def write_objects(self, out: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
+        """See `write_cityscapes_objects`."""
+        write_cityscapes_objects(out, pairs)
+
+
+class VOC2012Format(ExportFormat):
+    """A tar archive with a palette PNG for each image."""
+
+    def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
+        """See `write_voc2012`."""
+        write_voc2012(out, pairs, run.split, run.competition)
+
+
+class ISBI2012Format(ExportFormat):
+    """A multi-page TIFF of probabilities."""
+
+    suffixes = TIFF_SUFFIXES
+
+    def check(self, where: str, values: Array, info: DatasetInfo) -> None:
+        """Raise UserError for anything but 32-bit probabilities (H, W)."""
+        del info
+        if values.ndim != 2 or values.dtype != np.float32 or not ((values >= 0) & (values <= 1)).all():
+            raise UserError(f"{where}: is of shape {values.shape} and {values.dtype}; expected 32-bit floats in 0..1")
+
+    def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
+        """See `write_stack`."""
+        del run
+        write_stack(out, (Prediction(probabilities=values) for _, values in pairs))
+
+
+class COCOResultsFormat(ExportFormat):
+    """COCO results: a mask for each class of each image, or for each object."""
+
+    suffixes = (".json",)
+
+    def told(self, held: set[int], info: DatasetInfo) -> set[int]:
+        """All but void: a pixel without a mask, which the form can say, but not of every pixel."""
+        return held - {info.ignore_label} or held
+
+    def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
+        """See `write_stuff_results`."""
+        write_stuff_results(out, pairs, run.info)
+
+    def write_objects(self, out: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
+        """See `write_object_results`."""
+        write_object_results(out, pairs)
 
 
 def write_cityscapes(out: Path, pairs: Iterable[tuple[str, Array]]) -> None:

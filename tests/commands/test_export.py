@@ -180,9 +180,7 @@ def _make(name: str, place: Path, split: str | None = None, soft: bool = False) 
 
 
 def _export(made: Made, out: Path, **more: Any) -> Path:
-    assert (
-        export(ExportRequest(made.folder, made.name, out, **more), Reporter(quiet=True))["n"] == made.record.dataset.n
-    )
+    assert export(ExportRequest(made.folder, made.name, out, **more), Reporter(quiet=True)).n == made.record.dataset.n
     return out
 
 

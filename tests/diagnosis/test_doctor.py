@@ -21,6 +21,7 @@ from commands import Run
 from places import shared
 from segbench.commands.doctor import Diagnosis, DoctorRequest, Finding, diagnose
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
+from segbench.diagnosis.checked_predictions import described_by
 from segbench.diagnosis.labels import codings
 from segbench.io.images.read import palette_color
 from segbench.io.reporter import Reporter
@@ -826,8 +827,9 @@ def test_the_report_does_not_send_to_itself(cases: dict[str, Case], tmp_path: Pa
 
 def test_numbers_of_a_folder_of_ones_own() -> None:
     """The remedy names a command that shows the label values of any dataset."""
-    for info in (dataset_class("cocostuff").info, replace(dataset_class("cocostuff").info, name="folder")):
-        remedies = [c.remedy for c in codings(info) if c.kind == "train_ids"]
+    for cls in (dataset_class("cocostuff"), dataset_class("folder")):
+        info = replace(dataset_class("cocostuff").info, name=cls.info.name)
+        remedies = [c.remedy for c in codings(info, described_by(cls)) if c.kind == "train_ids"]
         assert len(remedies) == 2
         assert all(f"'bench data describe {info.name}'" in remedy for remedy in remedies)
         assert all(("--root" in remedy) == (info.name == "folder") for remedy in remedies)

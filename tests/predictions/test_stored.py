@@ -166,7 +166,7 @@ def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, t
     assert _verified(tmp_path / "run", case.root) == f"{record.dataset.n} predictions give the stored statistics"
     for out, root in (("with", case.root), ("without", None)):
         request = ExportRequest(tmp_path / "run", case.dataset, tmp_path / out / case.out, root)
-        assert export(request, QUIET)["n"] == record.dataset.n
+        assert export(request, QUIET).n == record.dataset.n
     exported = tmp_path / "without" / case.out
     assert _contents(exported) == _contents(tmp_path / "with" / case.out)
     again = EvaluateRequest(case.dataset, _unpacked(exported), root=case.root, out=tmp_path / "again", workers=0)
