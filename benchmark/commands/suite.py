@@ -203,7 +203,8 @@ def _jobs(sitting: _Sitting) -> list[Job]:
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in sitting.plan.cells:
         folder, own = sitting.folder_of(cell.name), sitting.state.cells[cell.name]
-        code = code_sha256(cell.dataset, cell.method)
+        dataset, location = sitting.data[cell.data]
+        code = code_sha256(dataset.info, cell.method, location.origin)
         place, why = _standing(sitting, cell, None if sitting.request.any_code else code)
         counts[place] += 1
         if place == "done":
@@ -216,8 +217,8 @@ def _jobs(sitting: _Sitting) -> list[Job]:
         if place != "unfinished":
             own.code_sha256 = code
         own.status = "waiting"
-        origin = sitting.data[cell.data][1].origin
-        jobs.append(_job(cell, sitting.request, sitting.folder, resume=place == "unfinished", origin=origin))
+        resume = place == "unfinished"
+        jobs.append(_job(cell, sitting.request, sitting.folder, resume=resume, origin=location.origin))
         own.command = shlex.join(["bench", *jobs[-1].arguments])
     if sitting.request.resume:
         sitting.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))

@@ -1,70 +1,103 @@
-"""Which code a result depends on, as a hash of its source files: exact also between commits and outside a checkout."""
+"""Which code a result depends on, as one hash: exact also between commits and outside a checkout.
+
+What can change a result is what a run reaches by imports from its dataset, its method, the metric families that score
+it, and the loop that joins them. How it is asked for, shown, drawn, compared and reported cannot, and is left out.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import re
 import sys
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 
-from ..io.fingerprints import file_sha256
-from ..registry import dataset_class, method_class
+from ..data.locations import Origin
+from ..io.source_code import Import, source_code
+from ..registry import dataset_class, method_class, metrics_of
+from ..types import DatasetInfo
 
-_HERE = Path(__file__).resolve().parent
-_NOT_ENGINE = frozenset({"cli", "baselines", "datasets", "configs"})
-_NEIGHBOUR = re.compile(rb"segbench\.((?:baselines|datasets)\.\w+)")
+_PACKAGE = __name__.partition(".")[0]
+_GENERATORS = f"{_PACKAGE}.synthetic"
+_LOOP = tuple(
+    f"{_PACKAGE}.{name}"
+    for name in ("data.decode_ahead", "data.splits", "evaluation.evaluate", "evaluation.scoring", "predictions.stored")
+)
+"""What joins dataset, method and metrics in a run. It counts wherever it stands, with what it imports."""
+_COUNTED = frozenset(
+    {"types", "io", "cardiac", "settings", "metrics", "registry", "evaluation", "data", "methods"}
+    | {"datasets", "baselines", "synthetic"}
+)
+"""Rooms whose modules count where they are imported. `errors` and `text` only word messages; `predictions` reads and
+writes files of others; the rest stands above the loop."""
+_SILENT = frozenset({f"{_PACKAGE}.io.reporter"})
+"""In such a room, but it only prints."""
 
 
-def code_sha256(dataset: str, method: str) -> str:
-    """Hash of the source that a run of this method on this dataset depends on.
+def code_sha256(info: DatasetInfo, method: str, origin: Origin) -> str:
+    """Hash of the code that a run of this method on this dataset depends on, 64 hexadecimal digits.
 
-    All of segbench but the command line's printing, and of the datasets and methods these two alone, with those that
-    their files name. Presets are not part of it: they show in a run's resolved configuration.
+    Comments, docstrings and layout do not count. Presets do not either: they show in a run's resolved configuration.
+    A package's `__init__` counts where something in it is asked for, not where it only stands above a module.
+
+    Parameters
+    ----------
+    info : of the dataset as it was opened, with the metrics that score it.
+    method : by its name.
+    origin : {'real', 'synthetic'}
+        The generator counts for synthetic data alone.
     """
-    files = {f"segbench/{path.relative_to(_HERE).as_posix()}": path for path in _engine()}
-    for name in (dataset_class(dataset).__module__, method_class(method).__module__):
-        files.update(_plugin(name))
-    lines = [f"{name} {_digest(path, *_stamp(path))}" for name, path in sorted(files.items())]
+    modules = code_of(info, method, origin)
+    lines = [f"{name} {source_code(path, name).sha256}" for name, path in sorted(modules.items())]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _engine() -> Iterable[Path]:
-    for path in _HERE.rglob("*.py"):
-        if path.relative_to(_HERE).parts[0] not in _NOT_ENGINE:
-            yield path
-
-
-def _plugin(module: str) -> dict[str, Path]:
-    """The file of a dataset or method, and of the datasets and methods that it names."""
+def code_of(info: DatasetInfo, method: str, origin: Origin) -> dict[str, Path]:
+    """Names and files of the modules that `code_sha256` is made of."""
+    own = [dataset_class(info.name).__module__, method_class(method).__module__]
+    own += [type(family).__module__ for family in metrics_of(info)]
+    waiting = [*_LOOP, *own, *([f"{_GENERATORS}.{info.name}"] if origin == "synthetic" else [])]
     found: dict[str, Path] = {}
-    waiting = [module]
     while waiting:
         name = waiting.pop()
-        path = _file(name)
-        if name not in found and path is not None:
+        path = None if name in found else _file(name)
+        if path is not None:
             found[name] = path
-            waiting += [f"segbench.{part.decode()}" for part in _NEIGHBOUR.findall(path.read_bytes())]
+            waiting += [target for one in source_code(path, name).imports for target in _targets(one, name)]
     return found
 
 
+def _targets(one: Import, importer: str) -> Iterator[str]:
+    """The modules that count because of an import."""
+    top = one.module.partition(".")[0]
+    if one.typing or top not in (_PACKAGE, importer.partition(".")[0]):
+        return
+    target = f"{one.module}.{one.name}" if one.name and _file(f"{one.module}.{one.name}") else one.module
+    if top != _PACKAGE:  # a plugin of several files: whatever its packages do when they are imported counts too
+        parts = target.split(".")
+        yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    elif target != _PACKAGE and target.split(".")[1] in _COUNTED and target not in _SILENT:
+        yield _origin_of_name(target, one.name) or target
+
+
+def _origin_of_name(package: str, name: str | None) -> str | None:
+    """The module from which a package's `__init__` takes a name that is asked of it; None where it does not."""
+    path = _file(package)
+    if name is None or path is None or path.name != "__init__.py":
+        return None
+    inside = [one for one in source_code(path, package).imports if one.name == name and one.module != package]
+    return inside[0].module if inside else None
+
+
 def _file(module: str) -> Path | None:
-    """The source file of a module, imported or not."""
+    """The source file of a module, found from the innermost package that is imported: nothing is imported for it."""
     if module in sys.modules:
         file = sys.modules[module].__file__
-    else:
-        spec = importlib.util.find_spec(module)
-        file = spec.origin if spec else None
-    return Path(file) if file and Path(file).is_file() else None
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: Path, size: int, time_ns: int) -> str:  # noqa: ARG001 (a changed file has another key)
-    return file_sha256(path)
+        return Path(file) if file else None
+    parts = module.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        package = sys.modules.get(".".join(parts[:end]))
+        if package is not None:
+            places = (Path(folder).joinpath(*parts[end:]) for folder in getattr(package, "__path__", ()))
+            files = (file for place in places for file in (place.with_suffix(".py"), place / "__init__.py"))
+            return next((file for file in files if file.is_file()), None)
+    return None

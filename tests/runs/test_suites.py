@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import statistics
@@ -28,7 +27,6 @@ from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
 from segbench.figures.style import learning_curve, score_against_cost, spread
 from segbench.registry import make_dataset
-from segbench.runs.code_hash import code_sha256
 from segbench.runs.suite.cells import Control, Job, LocalEngine, Outcome, Work, run_cell, run_cells
 from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names
 
@@ -404,20 +402,6 @@ def test_a_cell_that_fails_or_is_killed_says_so(tmp_path: Path) -> None:
         outcome = run_cell(Job("b", ("list", "methods", "--quiet"), tmp_path / "b.log"), environment, Control())
         assert outcome.status == "failed"
         assert "SIGKILL" in outcome.error
-
-
-def test_the_code_of_a_cell_is_the_engine_with_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "baselines").mkdir()
-    own = tmp_path / "baselines" / "mine.py"
-    own.write_text(BROKEN.format(fault="pass"))
-    monkeypatch.setenv("SEGBENCH_PLUGINS", os.fspath(tmp_path))
-    sys.modules.pop("segbench_user_baselines_mine", None)
-    mine, threshold = code_sha256("isbi2012", "mine"), code_sha256("isbi2012", "threshold")
-    own.write_text(BROKEN.format(fault="pass  # changed"))
-    assert code_sha256("isbi2012", "mine") != mine
-    assert code_sha256("isbi2012", "threshold") == threshold
-    assert code_sha256("medaka", "threshold") != threshold
-    sys.modules.pop("segbench_user_baselines_mine", None)
 
 
 def _section(rows: int) -> dict[str, Any]:
