@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from places import ROOT
 
 CHAIN = (
@@ -126,6 +128,7 @@ def test_plugins_import_nothing_of_the_upper_half() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
     """A built wheel holds every module, and each can be imported from it alone."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]

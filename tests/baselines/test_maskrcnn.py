@@ -12,6 +12,8 @@ from segbench.baselines.maskrcnn import components, place
 from segbench.methods.training.losses import IGNORE
 from small_networks import bands, make
 
+pytestmark = pytest.mark.slow
+
 
 def test_objects_are_the_connected_components_of_each_class() -> None:
     target = np.zeros((8, 10), np.uint8)

@@ -38,6 +38,7 @@ NAMES = {name for name, cls in methods().items() if "<" not in name and cls.info
 PAIRS = [(name, "isbi2012") for name in sorted(NAMES | {*FAMILIES.values()})] + [("unet", "medaka"), ("fcn", "medaka")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), PAIRS)
 def test_every_method_conforms(name: str, data: str, stacks: Path, hearts: Path, tmp_path: Path) -> None:
     dataset = make_dataset(data, {"isbi2012": stacks, "medaka": hearts}[data])
@@ -45,6 +46,7 @@ def test_every_method_conforms(name: str, data: str, stacks: Path, hearts: Path,
     check_method(lambda: make_method(name, CHEAP.get(name)), train, val, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_is_a_configuration_that_its_methods_take(preset: str) -> None:
     assert load_preset(preset)["summary"]

@@ -12,6 +12,8 @@ from segbench.methods.training.networks import Segmenter
 from segbench.registry import method_class
 from small_networks import configured, make
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "words"),

@@ -27,6 +27,8 @@ from segbench.types import Samples
 from small_networks import ONE_STEP, SMALL, bands, discs, make
 from tiny_roots import voc2012
 
+pytestmark = pytest.mark.slow
+
 LEARNED = 0.98
 """The score on the images that were trained on from which they count as learned by heart."""
 MAX_CYCLES = 4

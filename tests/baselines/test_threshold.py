@@ -161,6 +161,7 @@ def test_wrong_settings_are_messages(change: dict[str, Any], message: str) -> No
         Threshold({**Threshold.info.defaults, **change})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real ISBI 2012 stack is not at {REAL}")
 def test_cells_of_the_real_stack_are_the_brighter_side(tmp_path: Path) -> None:
     method = fit(ISBI2012(REAL), tmp_path, max_images=2)

@@ -21,6 +21,8 @@ from segbench.runs.presets import preset_names, resolve
 from segbench.types import DatasetInfo, Method, Samples, Uint8
 from small_stack import context, samples, write_stack
 
+pytestmark = pytest.mark.slow
+
 REAL = SHARED / "data" / "isbi2012"
 SMALL: dict[str, Any] = {"size": None, "base_channels": 8, "depth": 2, "batch_size": 4, "dropout": 0.0}
 

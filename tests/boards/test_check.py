@@ -58,6 +58,7 @@ def gate(bench: Run, baseline: Path, runs: Path, *more: str | Path) -> tuple[int
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_an_unchanged_method_passes(bench: Run, baseline: Path, stack: Path, tmp_path: Path) -> None:
     make(stack, tmp_path / "runs" / "again")
     code, out, _ = gate(bench, baseline, tmp_path / "runs")
@@ -66,6 +67,7 @@ def test_an_unchanged_method_passes(bench: Run, baseline: Path, stack: Path, tmp
     assert "would have been seen" in out
 
 
+@pytest.mark.slow
 def test_a_broken_method_closes_the_gate_and_its_samples_are_named(
     bench: Run, baseline: Path, broken: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +107,7 @@ def test_a_loss_within_the_tolerance_passes(bench: Run, baseline: Path, broken: 
     assert gate(bench, baseline, broken, "--tolerance", "0.9")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_better_run_becomes_the_baseline(bench: Run, broken: Path, stack: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     assert bench("check", "--baseline", own, "--runs", broken, "--update").returncode == 0
@@ -121,6 +124,7 @@ def test_a_better_run_becomes_the_baseline(bench: Run, broken: Path, stack: Path
     assert gate(bench, own, tmp_path / "runs")[0] == 0
 
 
+@pytest.mark.slow
 def test_cost_closes_the_gate_only_when_asked(bench: Run, baseline: Path, stack: Path, tmp_path: Path) -> None:
     folder = make(stack, tmp_path / "runs" / "slow")
     record = json.loads((folder / "record.json").read_text())

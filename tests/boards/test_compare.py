@@ -138,6 +138,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root, folder / "runs"
 
 
+@pytest.mark.slow
 def test_the_command_says_which_is_better(bench: Run, runs: tuple[Path, Path]) -> None:
     _, folder = runs
     done = bench("compare", folder, "--metric", "dice", "-q")

@@ -80,6 +80,7 @@ def test_an_oracle_is_told_and_not_ranked(record: Record) -> None:
     assert "isbi2012-kmeans: an upper bound, which uses ground truth: v_rand 0.9990" in rest
 
 
+@pytest.mark.slow
 def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path) -> None:
     rows = [made(record, "a", "learned", 0.98), made(record, "c", "classical", 0.9)]
     (first,), (second,) = (write_plots(rows, tmp_path / name) for name in ("one", "two"))
@@ -90,6 +91,7 @@ def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path)
     assert write_plots(rows[:1], tmp_path / "three") == []
 
 
+@pytest.mark.slow
 def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -> None:
     chosen = sorted(RECORDS.glob("isbi2012-*"))[:3]
     assert bench("leaderboard", *chosen, "--out", "boards").returncode == 0
@@ -127,6 +129,7 @@ def test_every_command_is_told(record: Record) -> None:
     assert "<pre>\na a: bench run --set x=&lt;/pre&gt;&lt;b&gt;\n</pre>" in page
 
 
+@pytest.mark.slow
 def test_runs_on_a_part_of_the_labels_are_no_rivals(record: Record, tmp_path: Path) -> None:
     rows = [
         made(record, "a", "learned", 0.9, train_fraction=1.0, n_train=20.0),

@@ -52,6 +52,7 @@ def real_silhouettes(real_masks: Path) -> dict[int, Silhouette]:
     }
 
 
+@pytest.mark.slow
 def test_12_real_sequences_equal_the_reference(reference: Any, real_silhouettes: dict[int, Silhouette]) -> None:
     assert len(real_silhouettes) == 503
     assert len(reference["sequences"]) == 12
@@ -91,6 +92,7 @@ def _same_beat(found: Heartbeat, beat: Beat, true: Mapping[str, Any]) -> None:
     assert beat.stroke_volume_px3 == pytest.approx(true["stroke_volume"], rel=1e-11)
 
 
+@pytest.mark.slow
 def test_the_command_gives_the_reference_on_all_real_masks(reference: Any, real_masks: Path, bench: Run) -> None:
     """24 sequences, of which the reference has every other; its keys as in the contract."""
     block = printed_json(bench("cardiac", real_masks / "train_images" / "lateral_mask", "--json"))

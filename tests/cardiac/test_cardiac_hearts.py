@@ -73,6 +73,7 @@ def test_the_generator_draws_what_its_truth_says() -> None:
     assert np.ptp([np.nonzero(mask)[0].mean() for mask in heart.masks()]) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(6))
 def test_rate_shortening_and_ejection_of_generated_hearts(part: int) -> None:
     """Rates of 40 to 240 beats/min, EF 0.2 to 0.9, 15 to 60 frames/s, noise, drift, arrhythmia, missing frames."""
@@ -119,6 +120,7 @@ def test_an_exact_period_gives_the_exact_rate(fps: int, frames: int, bpm: float)
     assert abs(bpm - 60 * fps / (1 + frames)) > 0.06 * bpm
 
 
+@pytest.mark.slow
 def test_sampling_costs_little_from_7_frames_per_beat_on_and_is_flagged_below() -> None:
     """Extrema fall between the frames, so a sampled EF is below that of the whole beat: the less the more frames."""
     lost = {}
@@ -135,6 +137,7 @@ def test_sampling_costs_little_from_7_frames_per_beat_on_and_is_flagged_below() 
     assert abs(lost[20.3]) < 0.008
 
 
+@pytest.mark.slow
 def test_variability_of_beats_is_that_of_the_true_intervals() -> None:
     for arrhythmia in (0.05, 0.15):
         heart, found = judged(Plan(seed=21, fps=60, rate_bpm=120, ef=0.6, seconds=15, arrhythmia=arrhythmia))

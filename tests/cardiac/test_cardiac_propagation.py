@@ -167,6 +167,7 @@ def masks(tmp_path: Path) -> Path:
     return tmp_path / "masks"
 
 
+@pytest.mark.slow
 def test_the_command_tells_which_dice_is_needed(masks: Path, bench: Run, tmp_path: Path) -> None:
     done = bench("cardiac", masks, "--propagation", "--out", "found")
     assert done.returncode == 0, done.stderr

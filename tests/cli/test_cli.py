@@ -47,6 +47,7 @@ def test_every_command_has_help_with_an_example(bench: Run, command: list[str]) 
     assert re.search(r"Examples?: bench", done.stdout) or command in ([], ["data"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -136,6 +137,7 @@ def test_wrong_input_ends_with_2_and_one_message(bench: Run, arguments: list[str
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_golden_stack_through_the_command_line(bench: Run, golden_isbi: Path) -> None:
     cases = json.loads((ROOT / "tests" / "golden" / "isbi2012" / "scores.json").read_text())["cases"]
     for case in (c for c in cases if c.get("files", {}).get("labels") == "train-labels.tif"):
@@ -246,6 +248,7 @@ def test_slices_numbered_from_1_are_refused(bench: Run, stacks: Path, tmp_path: 
     assert "slices count from 0" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tmp_path: Path) -> None:
     (hearts / "segbench-synthetic.json").write_text("{}")
     masks = hearts / "train_images" / "lateral_mask"
@@ -257,6 +260,7 @@ def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tm
     assert "No data of medaka found" in done.stderr
 
 
+@pytest.mark.slow
 def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, hearts: Path) -> None:
     command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", hearts / "test_images" / "lateral_mask", "--json"]
     for marker, told in (
@@ -275,6 +279,7 @@ def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, hearts: Path
     assert printed_json(bench(*command))["dataset"]["origin"] == "synthetic"
 
 
+@pytest.mark.slow
 def test_odd_names_do_not_stop_a_result(bench: Run, bench_process: Run, stacks: Path, tmp_path: Path) -> None:
     odd = tmp_path / "übung 日本.v0.5"
     _halves(stacks, odd)
@@ -298,6 +303,7 @@ def test_0_and_1_in_8_bits_are_read_over_255_with_a_warning(bench: Run, stacks: 
     assert record["scores"]["dice"]["value"] == 0.0
 
 
+@pytest.mark.slow
 def test_evaluate_needs_no_images(bench: Run, hearts: Path, tmp_path: Path) -> None:
     predictions = tmp_path / "predictions"
     shutil.copytree(hearts / "test_images" / "lateral_mask", predictions)
@@ -313,6 +319,7 @@ def test_evaluate_needs_no_images(bench: Run, hearts: Path, tmp_path: Path) -> N
     assert (plots / "overlay.mp4").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Path) -> None:
     labels = tifffile.imread(stacks / "train-labels.tif")[25:]
     for name, content in (("good", labels), ("bad", np.roll(labels, 9, axis=2)), ("a|b<script>", labels)):
@@ -343,6 +350,7 @@ def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Pa
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_data_commands(bench: Run, stacks: Path, tmp_path: Path) -> None:
     fine = printed_json(bench("data", "verify", "isbi2012", "--root", stacks, "--json"))
     assert fine["faults"] == []
@@ -361,6 +369,7 @@ def test_data_commands(bench: Run, stacks: Path, tmp_path: Path) -> None:
     assert not status["places"][1]["found"]
 
 
+@pytest.mark.slow
 def test_a_users_own_folder_of_plugins(bench: Run, stacks: Path, tmp_path: Path) -> None:
     (tmp_path / "own" / "baselines").mkdir(parents=True)
     (tmp_path / "own" / "datasets").mkdir()
@@ -387,6 +396,7 @@ def test_a_users_own_folder_of_plugins(bench: Run, stacks: Path, tmp_path: Path)
     assert "broken.py" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_added_metric_family_does_not_keep_runs_apart(bench: Run, hearts: Path) -> None:
     predictions = hearts / "test_images" / "lateral_mask"
     command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", predictions]

@@ -75,6 +75,7 @@ def test_a_flipped_byte_in_the_pixels(bench: Run, scene: tuple[Path, Path], tmp_
     _refused(_evaluate(bench, scene), tmp_path, path.name)
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb(bench: Run, scene: tuple[Path, Path], tmp_path: Path) -> None:
     path = scene[1] / f"{VICTIM}.png"
     path.write_bytes(bomb(20_000))

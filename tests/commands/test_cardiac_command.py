@@ -25,6 +25,8 @@ from segbench.io.reporter import Reporter
 from segbench.runs.record import read_record
 from synthetic_roots import write_hearts
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(seed=4, fps=15, rate_bpm=90, ef=0.6, seconds=3, contraction=0.5)
 
 

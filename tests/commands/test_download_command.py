@@ -148,6 +148,7 @@ def test_one_file_only_and_kept_archives(mini: bytes, tmp_path: Path) -> None:
     assert (tmp_path / "r" / "downloads" / "mini.zip").read_bytes() == mini
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_the_next_call_goes_on(server: Server, mini: bytes, tmp_path: Path) -> None:
     server.files["/mini.zip"].pause_s, server.files["/mini.zip"].block = 0.3, 20_000
     command = [sys.executable, "-c", "from segbench.cli import main; main()", "data", "download", "mini", "--root", "r"]
@@ -180,6 +181,7 @@ def test_a_killed_process_leaves_nothing_that_stops_the_next(server: Server, min
     assert _tree(tmp_path / "r") == INSTALLED
 
 
+@pytest.mark.slow
 def test_two_at_once_fetch_once(server: Server, mini: bytes, tmp_path: Path) -> None:
     server.files["/mini.zip"].pause_s = 0.02
     command = [sys.executable, "-c", "from segbench.cli import main; main()"]

@@ -69,6 +69,7 @@ def _statistics(metric: Metric, info: DatasetInfo, truth: Array, predicted: Arra
     return [metric.measure(Sample(f"{n:02d}", "g", n, labels=t), Prediction(labels=p), info) for n, (t, p) in pairs]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("info", "row", "call"), ROWS, ids=[call for *_, call in ROWS])
 def test_each_row_is_what_its_library_computes(info: DatasetInfo, row: Convention, call: str) -> None:
@@ -85,6 +86,7 @@ def test_each_row_is_what_its_library_computes(info: DatasetInfo, row: Conventio
         assert ours == pytest.approx(float(library(truth, predicted)), abs=tolerance)
 
 
+@pytest.mark.slow
 def test_every_row_names_a_library_that_is_run_here() -> None:
     from library_scores import BINARY, MULTICLASS
 

@@ -209,6 +209,7 @@ def _assert_scored_the_same(made: Made, predictions: Path, out: Path) -> None:
     assert (folder / STATISTICS).read_bytes() == (made.folder / STATISTICS).read_bytes()
 
 
+@pytest.mark.slow
 def test_scored_again_it_is_the_identical_record(made: Made, tmp_path: Path) -> None:
     main = made.record.scores[made.record.main_score].value
     assert main is not None
@@ -356,6 +357,7 @@ def test_cocostuff_results_are_decoded_by_pycocotools(plugins: Path, tmp_path: P
             assert np.array_equal(maps[int(path.stem)], np.asarray(image).astype(np.int64) + 1)  # ids count from 1
 
 
+@pytest.mark.slow
 def test_isbi2012_is_one_stack_of_floats_in_the_order_of_slices(plugins: Path, tmp_path: Path) -> None:
     del plugins
     made = _make("isbi2012", tmp_path, split="challenge")
@@ -365,6 +367,7 @@ def test_isbi2012_is_one_stack_of_floats_in_the_order_of_slices(plugins: Path, t
     assert np.array_equal(stack, ((images - 40.0) / 251.7).clip(0, 1).astype(np.float32))
 
 
+@pytest.mark.slow
 def test_on_the_command_line(cityscapes: Made, bench: Run, tmp_path: Path) -> None:
     command = ["export", cityscapes.folder, "--format", "cityscapes", "--out", "mine"]
     assert bench(*command, "--quiet").stdout.strip() == "mine: 4 predictions of cityscapes, split val"

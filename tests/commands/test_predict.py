@@ -28,6 +28,8 @@ from segbench.runs.fitted_method import load_method, predict_frames
 from synthetic_roots import write_hearts, write_stacks
 from videos import encode, picture
 
+pytestmark = pytest.mark.slow
+
 TINY = {"epochs": 2, "iterations_per_epoch": 2, "batch_size": 2, "base_channels": 4, "depth": 2, "tta": "none",
         "elastic": 0.0, "ema": 0.0, "size": None, "crop": 32, "precision": "fp32"}  # fmt: skip
 

@@ -22,6 +22,8 @@ from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics
 from segbench.runs.record import read_record
 
+pytestmark = pytest.mark.slow
+
 SMALL = "epochs=30 iterations_per_epoch=2 batch_size=2 crop=32 base_channels=4 depth=2 tta=none elastic=0 ema=0"
 UNET = ["run", "--dataset", "isbi2012", "--method", "unet", "--device", "cpu", "--set", SMALL]
 

@@ -126,6 +126,7 @@ def test_runs_without_statistics_are_ranked_by_their_scores(tmp_path: Path) -> N
     assert rank_spans(find_runs([tmp_path])) == {}
 
 
+@pytest.mark.slow
 def test_published_scores_stand_apart_with_their_source(bench: Run) -> None:
     text = "\n".join(published_section("voc2012"))
     assert "not ranked" in text

@@ -82,6 +82,7 @@ def _edit_pixels(run: Path, metric: str) -> None:
     pq.write_table(changed, run / "statistics.parquet")
 
 
+@pytest.mark.slow
 def test_a_whole_run_passes(bench: Run, run: Path) -> None:
     found = printed_json(bench("verify", run, "--json"))
     record = json.loads((run / "record.json").read_text())
@@ -211,6 +212,7 @@ def test_what_cannot_be_verified_ends_with_2(bench: Run, run: Path, tmp_path: Pa
     refused("no run folder", tmp_path)
 
 
+@pytest.mark.slow
 def test_binary_files_measure_alike(hearts: Path) -> None:
     """Kept as images of 0 and 255 in place of probabilities, the predictions give the same statistics."""
     out = hearts.parent / "run"
@@ -247,6 +249,7 @@ def test_synthetic_data_is_not_taken_for_real(run: Path, tmp_path: Path) -> None
     assert failed == {"origin": "stored real, recomputed synthetic"}
 
 
+@pytest.mark.slow
 def test_an_unlabelled_split_has_nothing_to_recompute(run: Path) -> None:
     challenge = run.parent / "challenge"
     run_method(RunRequest("isbi2012", "threshold", "challenge", out=challenge), Reporter(quiet=True))

@@ -370,6 +370,7 @@ unpack(*map(Path, sys.argv[1:]), progress=lambda *_: time.sleep(0.05))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_while_unpacking_and_done_again(tmp_path: Path, how: signal.Signals) -> None:
     files = {f"set/{n:03d}": NOISE[n:] for n in range(100)}
@@ -411,6 +412,7 @@ def test_a_name_that_the_disk_refuses_is_named(make: Make, tmp_path: Path) -> No
         _unpack(make(tmp_path / "archive", {"x" * 300: b"1"}))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(list(MAKERS)),

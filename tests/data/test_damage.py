@@ -107,6 +107,7 @@ def _sound(here: Bench, tiny: Tiny) -> None:
     assert any("the official one has" in warning for warning in record["warnings"]) == (official != tiny.n)
 
 
+@pytest.mark.slow
 def test_what_is_whole_is_scored(here: Bench, tiny: Tiny) -> None:
     _sound(here, tiny)
 
@@ -136,6 +137,7 @@ def test_a_truncated_file(here: Bench, tiny: Tiny, part: str) -> None:
     _named_and_refused(here, tiny, path.name)
 
 
+@pytest.mark.slow
 def test_swapped_pairs(here: Bench, tiny: Tiny) -> None:
     """Found by size (VOC, COCO-Stuff) or by the instance maps (Cityscapes).
 
@@ -149,6 +151,7 @@ def test_swapped_pairs(here: Bench, tiny: Tiny) -> None:
     _named_and_refused(here, tiny, tiny.labels.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["image", "labels"])
 def test_a_wrong_size(here: Bench, tiny: Tiny, part: str) -> None:
     path: Path = getattr(tiny, part)
@@ -157,6 +160,7 @@ def test_a_wrong_size(here: Bench, tiny: Tiny, part: str) -> None:
     _named_and_refused(here, tiny, path.name, " x ")
 
 
+@pytest.mark.slow
 def test_a_label_out_of_range(here: Bench, tiny: Tiny) -> None:
     """Pixels are counted; masks of two values are refused while they are decoded, with the values."""
     values = stored(tiny.labels)
@@ -233,6 +237,7 @@ def test_a_link_that_leads_to_itself(here: Bench, tiny: Tiny, part: str) -> None
     _named_and_refused(here, tiny, path.name)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_a_link_to_itself(here: Bench, tiny: Tiny) -> None:
     folder = tiny.root if tiny.stacked else tiny.labels.parent
     if not tiny.stacked:
@@ -246,6 +251,7 @@ def test_a_folder_that_is_a_link_to_itself(here: Bench, tiny: Tiny) -> None:
     _sound(here, tiny)
 
 
+@pytest.mark.slow
 def test_names_with_spaces_and_letters_of_any_alphabet(here: Bench, tiny: Tiny) -> None:
     """Such names are samples like any other."""
     name = "k\u00f6ln am \u0440\u0435\u043a\u0430"
@@ -263,6 +269,7 @@ def test_names_with_spaces_and_letters_of_any_alphabet(here: Bench, tiny: Tiny) 
     _sound(here, tiny)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["image", "labels"])
 def test_suffixes_in_capitals(here: Bench, tiny: Tiny, part: str) -> None:
     """Such files are samples like any other."""

@@ -286,6 +286,7 @@ def test_a_video_that_changed_meanwhile_is_named(tmp_path: Path) -> None:
         list(video)
 
 
+@pytest.mark.slow
 def test_the_real_videos() -> None:
     folder = SHARED / "data" / "heartseg" / "videos"
     if not folder.is_dir():

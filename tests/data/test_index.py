@@ -70,6 +70,7 @@ def _run(root: Path, out: Path) -> None:
     run(RunRequest("isbi2012", "threshold", root=root, out=out), QUIET)
 
 
+@pytest.mark.slow
 def test_one_run_hashes_each_file_once_and_the_next_none(
     stacks: Path, tmp_path: Path, hashed: Counter[str], decoded: Counter[tuple[str, Part]]
 ) -> None:
@@ -93,6 +94,7 @@ def test_one_run_hashes_each_file_once_and_the_next_none(
     assert not any(sample_id.startswith("slice-") for sample_id, _ in decoded)
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_hashed_anew(stacks: Path, tmp_path: Path, hashed: Counter[str]) -> None:
     _run(stacks, tmp_path / "first")
     labels = tifffile.imread(stacks / "train-labels.tif")

@@ -53,6 +53,7 @@ def _verify(tiny: Tiny, **more: Any) -> dict[str, Any]:
     return verify(tiny.name, tiny.root, QUIET, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_every_key_and_the_fingerprints_of_records(name: str, tmp_path: Path) -> None:
     """The fingerprint of a split is the one that a record of a run on it holds."""
@@ -191,6 +192,7 @@ def test_the_frame_without_a_published_mask_is_no_fault(tmp_path: Path) -> None:
     assert len(dataset.check()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MAKERS))
 def test_what_did_not_change_is_not_read_again(name: str, tmp_path: Path, cache: Path) -> None:
     tiny = _made(name, tmp_path / "root")
@@ -340,6 +342,7 @@ def test_a_dataset_that_says_no_more_than_it_must(tmp_path: Path) -> None:
     assert "3.png: has no mask" in fault
 
 
+@pytest.mark.slow
 def test_the_real_stacks_are_sound(real_isbi: Path) -> None:
     found = verify("isbi2012", real_isbi, QUIET)
     assert (found["faults"], found["warnings"], found["origin"], found["n"]) == ([], [], "real", 30)

@@ -18,6 +18,7 @@ from segbench.testing import check_dataset
 from synthetic_roots import write_hearts, write_stacks
 
 
+@pytest.mark.slow
 def test_isbi2012_conforms(stacks: Path) -> None:
     dataset = make_dataset("isbi2012", stacks)
     check_dataset(dataset)
@@ -52,6 +53,7 @@ def test_a_stack_of_another_length_has_no_named_splits(tmp_path: Path) -> None:
         dataset.ids("test")
 
 
+@pytest.mark.slow
 def test_isbi2012_damage_is_named(stacks: Path) -> None:
     images = tifffile.imread(stacks / "train-volume.tif")
     tifffile.imwrite(stacks / "train-volume.tif", images[:29])
@@ -71,6 +73,7 @@ def test_isbi2012_damage_is_named(stacks: Path) -> None:
     assert any("truncated" in fault for fault in make_dataset("isbi2012", stacks).check())
 
 
+@pytest.mark.slow
 def test_medaka_conforms(hearts: Path) -> None:
     dataset = make_dataset("medaka", hearts)
     check_dataset(dataset)

@@ -314,6 +314,7 @@ def test_subfolders_are_groups_and_stay_whole(tmp_path: Path) -> None:
     assert dataset.match_prediction(Path("02.png"), ids) is None
 
 
+@pytest.mark.slow
 def test_the_hash_split_is_stable_and_about_70_15_15(tmp_path: Path) -> None:
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -557,6 +558,7 @@ def test_colours_are_made_up_where_none_are_given() -> None:
     assert dict(classes.colors) == {(0, 0, 0): 301}
 
 
+@pytest.mark.slow
 def test_two_thousand_files_are_listed_in_a_second(tmp_path: Path) -> None:
     for folder in ("images", "masks"):
         (tmp_path / folder).mkdir()
@@ -712,6 +714,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
+@pytest.mark.slow
 def test_a_newcomers_folder_works_in_two_commands(bench: Run, tmp_path: Path) -> None:
     names = [f"Zelle {n}" for n in range(14)]
     write_folder(tmp_path / "mine", names, "", (0, 1), write_255, "{}_mask.png")
@@ -723,6 +726,7 @@ def test_a_newcomers_folder_works_in_two_commands(bench: Run, tmp_path: Path) ->
     assert record["scores"]["dice"]["value"] > 0.95
 
 
+@pytest.mark.slow
 def test_the_commands_on_a_binary_folder(here: Here, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "mine", [f"im {n}" for n in range(14)], "", (0, 1), write_255, "{}_mask.png")
     for command in (

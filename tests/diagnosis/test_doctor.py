@@ -212,6 +212,7 @@ def recode(table: dict[int, int], rest: int = 255) -> Callable[[Map], Map]:
     return lambda values: np.array([table.get(v, rest) for v in range(256)], np.uint8)[values]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_correct_predictions_give_no_finding(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases[name]
@@ -223,6 +224,7 @@ def test_correct_predictions_give_no_finding(name: str, cases: dict[str, Case], 
     assert (found.n_samples, found.n_files, found.n_scored) == (len(case.predictions),) * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0.6, 1.0])
 @pytest.mark.parametrize("name", MAKERS)
 def test_bad_predictions_give_no_false_alarm(name: str, wrong: float, tmp_path: Path) -> None:
@@ -255,6 +257,7 @@ def test_golden_predictions_give_no_finding(name: str) -> None:
     assert found.score is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["identical", "membrane_dilated_d1", "otsu_gauss2", "prob_blur_noise"])
 def test_golden_stacks_give_no_finding(name: str, golden_isbi: Path) -> None:
     found = Case("isbi2012", golden_isbi, {}, "all").diagnose(golden_isbi / "predictions" / f"{name}.tif")
@@ -335,6 +338,7 @@ def palette_of(case: Case) -> NDArray[np.uint8]:
     return colours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["voc", "cityscapes", "cocostuff"])
 @pytest.mark.parametrize("order", ["RGB", "BGR"])
 def test_class_colours_in_place_of_labels(name: str, order: str, cases: dict[str, Case], tmp_path: Path) -> None:
@@ -346,6 +350,7 @@ def test_class_colours_in_place_of_labels(name: str, order: str, cases: dict[str
     assert "100.0%" in " ".join(finding.evidence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["voc", "isbi"])
 def test_grey_saved_as_colour(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases[name]
@@ -368,6 +373,7 @@ def test_the_luma_of_class_colours(name: str, cases: dict[str, Case], tmp_path: 
     assert finding.estimate == (name == "voc")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 1.5])
 @pytest.mark.parametrize("name", ["voc", "medaka"])
 def test_resized_with_nearest_neighbour(name: str, scale: float, cases: dict[str, Case], tmp_path: Path) -> None:
@@ -424,6 +430,7 @@ def test_jpeg_label_maps(name: str, as_png: bool, cases: dict[str, Case], tmp_pa
     assert f"{0 if as_png else len(case.predictions)} of {len(case.predictions)} files are JPEG" in finding.evidence
 
 
+@pytest.mark.slow
 def test_jpeg_masks(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["medaka"]
     finding = first(case, tmp_path, write(tmp_path / "p", case.predictions, ".jpg"), "jpeg", exact=False)
@@ -431,6 +438,7 @@ def test_jpeg_masks(cases: dict[str, Case], tmp_path: Path) -> None:
     assert finding.score_after == pytest.approx(case.score(tmp_path / "undamaged"), abs=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [1, -1, 2])
 @pytest.mark.parametrize("name", ["voc", "isbi", "cityscapes"])
 def test_shifted_stems(name: str, shift: int, cases: dict[str, Case], tmp_path: Path) -> None:
@@ -441,6 +449,7 @@ def test_shifted_stems(name: str, shift: int, cases: dict[str, Case], tmp_path: 
     assert "mean agreement" in " ".join(finding.evidence)
 
 
+@pytest.mark.slow
 def test_slices_numbered_from_1(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["isbi"]
     renamed = {f"{n:02d}": values for n, values in enumerate(case.predictions.values(), 1)}
@@ -448,6 +457,7 @@ def test_slices_numbered_from_1(cases: dict[str, Case], tmp_path: Path) -> None:
     assert "shifted" in finding.summary
 
 
+@pytest.mark.slow
 def test_frames_of_films_shifted_by_one(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["medaka"]
     names = list(case.predictions)
@@ -473,6 +483,7 @@ def test_names_that_say_nothing(cases: dict[str, Case], tmp_path: Path) -> None:
     assert finding.score_before is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["isbi", "medaka"])
 def test_inverted_masks(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases[name]
@@ -497,6 +508,7 @@ def logit(values: Map) -> NDArray[np.float32]:
     return np.log(p / (1 - p)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -519,6 +531,7 @@ def test_probabilities_on_another_scale(
     assert finding.score_after == pytest.approx(case.score(tmp_path / "undamaged"), abs=0.002)
 
 
+@pytest.mark.slow
 def test_logits_of_classes(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["voc"]
     folder = write_each(
@@ -550,11 +563,13 @@ def test_scaled_label_maps(factor: float, name: str, cases: dict[str, Case], tmp
     assert f"multiplied by {factor:g}" in first(case, tmp_path, folder, "scaled").summary
 
 
+@pytest.mark.slow
 def test_a_mask_of_0_and_128(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["medaka"]
     first(case, tmp_path, write_each(tmp_path / "p", case.predictions, lambda values: values // 255 * 128), "scaled")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -571,6 +586,7 @@ def test_turned_predictions(change: Callable[[Map], Map], words: str, cases: dic
         assert words in first(cases[name], tmp_path / name, folder, "orientation").summary
 
 
+@pytest.mark.slow
 def test_two_mistakes_at_once(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["cityscapes"]
     undamaged = case.score(write(tmp_path / "right", case.predictions))
@@ -587,6 +603,7 @@ def test_two_mistakes_at_once(cases: dict[str, Case], tmp_path: Path) -> None:
     assert found.findings[-1].score_after == undamaged
 
 
+@pytest.mark.slow
 def test_missing_extra_duplicate_unreadable_and_copied(bench: Run, cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["voc"]
     folder = write(tmp_path / "p", case.predictions)
@@ -634,6 +651,7 @@ def merged_things(case: Case) -> Maps:
     return {i: np.where(np.isin(v, things), 182, v).astype(np.uint8) for i, v in case.predictions.items()}
 
 
+@pytest.mark.slow
 def test_things_merged_into_other(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["cocostuff"]
     maps = merged_things(case)
@@ -668,6 +686,7 @@ def test_182_that_lies_anywhere_is_not_taken_for_other(cases: dict[str, Case], t
     assert [f.kind for f in found.findings] == ["unscorable"]
 
 
+@pytest.mark.slow
 def test_coco_results(bench: Run, cases: dict[str, Case], tmp_path: Path) -> None:
     case, info = cases["cocostuff"], dataset_class("cocostuff").info
     names = list(case.predictions)
@@ -777,6 +796,7 @@ def test_shrunk_with_interpolation(method: int, cases: dict[str, Case], tmp_path
     assert "they were interpolated" in " ".join(case.diagnose(folder).findings[0].evidence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["isbi", "medaka"])
 def test_nan_probabilities(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases[name]
@@ -796,6 +816,7 @@ def test_nan_probabilities(name: str, cases: dict[str, Case], tmp_path: Path) ->
     assert finding.score_after == case.score(write(tmp_path / "zero", zero, ".npy"))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_nan_among_logits_and_scores_of_classes(cases: dict[str, Case], tmp_path: Path) -> None:
     logits = {i: logit(values) for i, values in cases["medaka"].predictions.items()}
     for values in logits.values():
@@ -872,6 +893,7 @@ def test_nothing_wrong_ends_with_0(bench: Run, cases: dict[str, Case], tmp_path:
     assert "nothing wrong was found" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_printed_page_and_the_document(bench: Run, cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["medaka"]
     folder = write_each(tmp_path / "[red]p", case.predictions, lambda values: (255 - values).astype(np.uint8))
@@ -891,6 +913,7 @@ def test_the_printed_page_and_the_document(bench: Run, cases: dict[str, Case], t
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_page_is_folded_between_words(bench: Run, cases: dict[str, Case], tmp_path: Path) -> None:
     folder = write_each(tmp_path / "p", cases["medaka"].predictions, lambda values: values // 255 * 128)
     arguments = ("doctor", "-q", "-d", "medaka", "--root", cases["medaka"].root, "-p", "p")

@@ -63,6 +63,7 @@ def test_threads_give_the_same_table(medaka: Dataset, tmp_path: Path) -> None:
     assert len(set(tables)) == 1
 
 
+@pytest.mark.slow
 def test_threads_measure_where_the_families_leave_the_lock_and_processes_elsewhere(
     medaka: Dataset, stacks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_an_interrupt_ends_the_threads_at_once(medaka: Dataset) -> None:
     assert next(taken) < 20
 
 
+@pytest.mark.slow
 def test_after_an_interrupt_processes_measure_no_more(
     stacks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

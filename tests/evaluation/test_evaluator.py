@@ -114,6 +114,7 @@ def test_cocostuff_golden(tmp_path: Path) -> None:
     assert evaluator.compute()["miou_171"] == pytest.approx(official["mmseg_171"]["mIoU"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_isbi2012_golden(golden_isbi: Path, tmp_path: Path) -> None:
     import tifffile
 
@@ -131,6 +132,7 @@ def test_isbi2012_golden(golden_isbi: Path, tmp_path: Path) -> None:
     assert evaluator.compute()["v_info"] == pytest.approx(official["V_Info_thinned"], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_medaka_on_synthetic_hearts_with_groups(hearts: Path, tmp_path: Path) -> None:
     from PIL import Image
 
@@ -185,6 +187,7 @@ def _scores_of(prediction: Any, target: Any, **arguments: Any) -> tuple[Evaluato
     return evaluator, evaluator.compute()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "float64"])
 def test_tensors_arrays_logits_and_labels_are_one(kind: str) -> None:
     import torch
@@ -343,6 +346,7 @@ def _random(ids: list[int], seed: int = 0) -> Evaluator:
     return evaluator
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.permutations(range(9)), st.integers(0, 9), st.integers(0, 9))
 def test_any_shards_in_any_order_are_one_pass(order: list[int], first: int, second: int) -> None:
@@ -392,6 +396,7 @@ def test_one_id_for_two_samples_is_an_error_also_where_repeats_are_dropped() -> 
     assert first._union([first, first], True).statistics == first.statistics
 
 
+@pytest.mark.slow
 def test_it_stays_light_and_imports_no_torch() -> None:
     code = (
         "import sys, segbench\n"
@@ -431,6 +436,7 @@ def test_the_example_in_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> N
     assert [float(word) for word in shown] == [everything.compute()["miou"], everything.scores()["miou"].low]
 
 
+@pytest.mark.slow
 def test_two_processes_of_torch_distributed(tmp_path: Path) -> None:
     from torch.multiprocessing.spawn import spawn
 

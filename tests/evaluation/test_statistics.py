@@ -39,6 +39,7 @@ def test_every_metric_obeys_the_laws(name: str, stacks: Path, tmp_path: Path) ->
     check_metric(metrics()[name], _noisy(dataset, dataset.ids("test")), info, tmp_path)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(order=st.permutations(range(6)), cut=st.integers(0, 6))
 def test_any_sharding_and_order_gives_the_same_bytes(order: list[int], cut: int) -> None:
@@ -66,6 +67,7 @@ def make_dataset_info() -> Any:
     return dataset_class("isbi2012").info
 
 
+@pytest.mark.slow
 def test_a_process_pool_gives_the_same_table(stacks: Path, tmp_path: Path) -> None:
     dataset = make_dataset("isbi2012", stacks)
     families = metrics_of(dataset.info)

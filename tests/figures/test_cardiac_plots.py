@@ -94,6 +94,7 @@ def svg(draw: Callable[[], Figure]) -> str:
     return texts(stored)
 
 
+@pytest.mark.slow
 def test_area_curve_names_what_it_shows() -> None:
     predicted, truth = heart(damaged(), first=40), heart(beating(), first=40)
     found = svg(lambda: area_curve(predicted, truth))
@@ -144,6 +145,7 @@ def test_markers_stand_on_the_extrema() -> None:
     assert lines[1].get_marker() != lines[2].get_marker()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "masks",
     [
@@ -164,6 +166,7 @@ def test_hearts_with_little_to_show(tmp_path: Path, masks: list[Bool | None]) ->
     assert len(frames) == len(masks)
 
 
+@pytest.mark.slow
 def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     hearts = [heart(beating(), "first"), heart(damaged(), "second")]
     truths = [None, heart(beating(), "second")]
@@ -182,6 +185,7 @@ def test_plots_of_several_sequences_are_the_same_bytes_each_time(tmp_path: Path)
     assert "mask flagged" in page
 
 
+@pytest.mark.slow
 def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "PAGE", (1, 2))
     monkeypatch.setattr(pages, "MAX_PAGES", 2)
@@ -199,6 +203,7 @@ def test_pages_hold_so_many_sequences(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not write_cardiac_plots(tmp_path / "none", [])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_hostile_names_stay_in_the_folder_and_in_the_picture(tmp_path: Path) -> None:
     folder = tmp_path / "plots"
@@ -263,6 +268,7 @@ def test_bland_altman_prints_bias_limits_and_n() -> None:
     assert np.array(points.get_data()).T.tolist() == [[51, 2], [59.5, -1], [72.5, 5], [53, -4]]
 
 
+@pytest.mark.slow
 def test_bland_altman_of_few_pairs_and_odd_groups() -> None:
     assert "no pair of a true and a predicted value" in svg(lambda: bland_altman([], [], "EF", "points"))
     one = svg(lambda: bland_altman([90.0], [91.0], "heart rate", "beats/min"))
@@ -292,6 +298,7 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_propagation_says_which_dice_is_needed() -> None:
     assert needed_dice(rows(), "fs_minor", "jitter", 12.0) == pytest.approx(0.90)
     assert needed_dice(rows(), "fs_minor", "erode", 12.0) == 0.86
@@ -347,6 +354,7 @@ def pictures(masks: Sequence[Bool], channels: int = 3) -> list[Uint8]:
     return [image if channels > 1 else image[:, :, 0] for image in values]
 
 
+@pytest.mark.slow
 def test_film_strip_shows_one_beat() -> None:
     masks = beating()
     found = heart(masks, "fish 7", first=100)
@@ -382,6 +390,7 @@ def test_a_stray_piece_does_not_widen_the_film_strip() -> None:
     assert sizes[0][1] < SHAPE[1]
 
 
+@pytest.mark.slow
 def test_video_keeps_the_time_of_missing_frames_and_moves_its_cursor(tmp_path: Path) -> None:
     masks = damaged()
     found, there = heart(masks), present(masks)

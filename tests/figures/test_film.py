@@ -105,6 +105,7 @@ def written(dataset: Dataset, folder: Path) -> tuple[list[str], list[str]]:
     return [path.name for path in paths], warnings
 
 
+@pytest.mark.slow
 def test_the_strip_is_written_the_same_each_time(dataset: Dataset, tmp_path: Path) -> None:
     names, warnings = written(dataset, tmp_path / "one")
     assert {f"{STRIP}.png", f"{STRIP}.svg", VIDEO, "area-curves-1.png", "volume-loops-1.png"} <= set(names)
@@ -115,6 +116,7 @@ def test_the_strip_is_written_the_same_each_time(dataset: Dataset, tmp_path: Pat
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_film_that_cannot_be_coded_costs_no_result(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_film_that_cannot_be_coded_costs_no_result(
     assert warnings == ["no film of lateral-test-0050: there is no encoder"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_film(bench: Run, tmp_path: Path) -> None:
     root = write_hearts(tmp_path / "hearts", sequences=2, frames=FRAMES)
     command = [

@@ -89,6 +89,7 @@ def test_noise_and_missing_files_are_named(tmp_path: Path, name: str) -> None:
         read_array(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     with pytest.raises(UserError, match=r"bomb\.png"):

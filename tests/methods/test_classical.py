@@ -79,6 +79,7 @@ def supported() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), supported())
 def test_every_method_conforms_on_every_dataset_that_it_supports(
     name: str, data: str, roots: Mapping[str, Path], tmp_path: Path
@@ -97,6 +98,7 @@ def test_the_whole_name_is_the_files_name_with_hyphens(name: str) -> None:
     assert set(BUDGET) <= set(cls.info.defaults)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("data", ["isbi2012", "medaka", "voc2012"])
 def test_a_large_constant_or_thin_image_is_taken(
@@ -116,6 +118,7 @@ def test_a_large_constant_or_thin_image_is_taken(
             assert np.isfinite(values).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["threshold", "kmeans", "chan-vese", "felzenszwalb", "slic", "ilastik-like"])
 def test_a_bright_disc_is_found(name: str, roots: Mapping[str, Path], tmp_path: Path) -> None:
     dataset = make_dataset("medaka", roots["medaka"])
@@ -128,6 +131,7 @@ def test_a_bright_disc_is_found(name: str, roots: Mapping[str, Path], tmp_path: 
     assert 2 * (truth & (labels == 1)).sum() / (truth.sum() + (labels == 1).sum()) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTITIONING)
 def test_an_oracle_is_marked_refuses_to_predict_and_beats_the_method(
     name: str, roots: Mapping[str, Path], tmp_path: Path
@@ -164,6 +168,7 @@ def test_a_class_that_never_occurs_is_never_said(roots: Mapping[str, Path], tmp_
         assert set(np.unique(method.predict([sample.image])[0].labels).tolist()) <= present
 
 
+@pytest.mark.slow
 def test_what_is_chosen_is_recorded_and_deterministic(roots: Mapping[str, Path], tmp_path: Path) -> None:
     dataset = make_dataset("isbi2012", roots["isbi2012"])
     first, again = (fitted("watershed", dataset, tmp_path).chosen for _ in range(2))
@@ -261,6 +266,7 @@ def test_a_forest_of_one_class_says_that_class() -> None:
     assert np.array_equal(forest.shares_of(np.ones((2, 2), np.float32), 4), [[0, 0, 0, 1]] * 2)
 
 
+@pytest.mark.slow
 def test_a_run_from_the_command_line_records_what_was_chosen(bench: Run, roots: Mapping[str, Path]) -> None:
     arguments = ("--dataset", "medaka", "--method", "chan-vese", "--root", str(roots["medaka"]), "--json")
     record = printed_json(bench("run", *arguments, "--set", "sigma=1.0", "--set", "mu=0.25", "--set", "max_images=2"))
@@ -268,6 +274,7 @@ def test_a_run_from_the_command_line_records_what_was_chosen(bench: Run, roots: 
     assert record["scores"]["dice"]["value"] > 0.9
 
 
+@pytest.mark.slow
 def test_listing_the_methods_imports_no_library_of_images(bench_process: Run) -> None:
     names = bench_process("list", "methods", "--quiet").stdout.split()
     assert set(NAMES) <= set(names)

@@ -29,6 +29,8 @@ from segbench.registry import dataset_class, make_dataset
 from segbench.types import FitContext, Samples
 from small_stack import context, samples, write_stack
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> ISBI2012:

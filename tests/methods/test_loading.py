@@ -31,6 +31,8 @@ from segbench.registry import load_user_module
 from segbench.types import Samples
 from small_stack import samples, write_stack
 
+pytestmark = pytest.mark.slow
+
 PLAN = [[4, 0], [0, 3], [1, 1], [2, 4]]
 
 

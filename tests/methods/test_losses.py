@@ -20,6 +20,8 @@ from segbench.methods.training.losses import (
     weighted_bce,
 )
 
+pytestmark = pytest.mark.slow
+
 CERTAIN = 800.0
 """A logit whose sigmoid is 1 in float64, and 0 when negated."""
 

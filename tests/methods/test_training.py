@@ -28,6 +28,8 @@ from segbench.methods.training.schedule import Pace, learning_rate_factor
 from segbench.types import ClassInfo, DatasetInfo
 from small_stack import context, samples, write_stack
 
+pytestmark = pytest.mark.slow
+
 Pairs: TypeAlias = tuple[list[torch.Tensor], list[torch.Tensor]]
 """Images and their targets."""
 

@@ -19,6 +19,8 @@ from segbench.methods.training.networks import load_vgg16
 from segbench.methods.training.weights import timm_file, weights_file, weights_folder
 from segbench.registry import method_class
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

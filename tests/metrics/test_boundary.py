@@ -170,6 +170,7 @@ def _blobs(seed: int, shape: tuple[int, int] = (70, 90)) -> tuple[Any, Any]:
     return (first > 0.02).astype(np.uint8), (0.7 * first + 0.3 * second > 0.02).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_equal_to_monai() -> None:
     import torch
     from monai.metrics.hausdorff_distance import compute_hausdorff_distance

@@ -210,6 +210,7 @@ def test_laws(seed: int, tmp_path: Path) -> None:
     check_metric(METRIC, random_pairs(seed, 9, ties=bool(seed % 2)), INFO, tmp_path)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 3), min_size=6, max_size=6), st.booleans())
 def test_resampling_equals_scoring_repeated_samples(seed: int, weights: list[int], ties: bool) -> None:
@@ -254,6 +255,7 @@ def test_impossible_objects_are_refused_by_name(objects: tuple[Object, ...], wor
     assert words in str(caught.value)
 
 
+@pytest.mark.slow
 def test_hotcoco_agrees_bit_for_bit(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """hotcoco 1.3 is a peer only: it says the same, many times quicker, but keeps nothing that merges per sample."""
     for seed in range(6):

@@ -57,6 +57,7 @@ def test_every_path_counts_exactly(kind: str, most: int, dtypes: tuple[str, str]
     _check(first[:, ::-1], second)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(st.data())
 def test_any_labels_are_counted(data: st.DataObject) -> None:

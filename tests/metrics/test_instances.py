@@ -205,6 +205,7 @@ def test_the_dataset_conforms_with_these_families() -> None:
     check_dataset(Cityscapes(GOLDEN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [IIOU, AP], ids=lambda m: m.name)
 @settings(max_examples=20, deadline=None)
 @given(seed=Seeds, order=st.permutations(range(10)))
@@ -218,6 +219,7 @@ def test_the_numbers_of_the_objects_mean_nothing(metric: Metric, seed: int, orde
     assert again == pytest.approx(scores, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(Seeds)
 def test_truth_as_prediction_scores_1(seed: int) -> None:
@@ -245,6 +247,7 @@ def test_a_prediction_on_void_changes_no_iiou(seed: int) -> None:
     assert Statistics([first]) == Statistics([second])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [IIOU, AP], ids=lambda m: m.name)
 @settings(max_examples=20, deadline=None)
 @given(seed=Seeds, drawn=st.lists(st.integers(0, 3), min_size=4, max_size=4))

@@ -50,6 +50,7 @@ def test_an_empty_truth_is_undefined_where_the_official_code_says_0() -> None:
     assert all(math.isnan(value) for value in scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", STACKS, ids=lambda c: c["name"])
 def test_stacks_equal_the_official_scores(case: dict[str, Any], golden_isbi: Path) -> None:
     labels, proposals = (

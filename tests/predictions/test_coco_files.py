@@ -46,6 +46,7 @@ STATS = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_
 # Results and annotations as files
 
 
+@pytest.mark.slow
 def test_results_give_the_scores_of_pycocotools_through_the_command_line(bench: Run, tmp_path: Path) -> None:
     pairs = random_pairs(3, 12, classes=4, most=8)
     results = write_coco(tmp_path / "coco", pairs)

@@ -159,6 +159,7 @@ def _contents(path: Path) -> dict[str, bytes]:
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in files}
 
 
+@pytest.mark.slow
 def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, tmp_path: Path) -> None:
     record = _kept(case, tmp_path / "run")
     assert record.complete
@@ -178,6 +179,7 @@ def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, t
     assert not (folder / PREDICTIONS).exists()  # only where it is asked for
 
 
+@pytest.mark.slow
 def test_keeping_changes_nothing_else(form: Case, tmp_path: Path) -> None:
     kept = _kept(form, tmp_path / "kept")
     request = EvaluateRequest(form.dataset, form.predictions, root=form.root, out=tmp_path / "bare", workers=0)
@@ -202,6 +204,7 @@ def test_the_kept_form_is_that_of_a_run(tmp_path: Path) -> None:
             assert np.array_equal(np.asarray(mine), np.asarray(kept))
 
 
+@pytest.mark.slow
 def test_the_official_evaluator_reads_exported_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["cityscapes objects"](tmp_path)
     _kept(case, tmp_path / "run")
@@ -275,6 +278,7 @@ def test_a_stack_of_one_page_is_kept_and_exported(tmp_path: Path) -> None:
     assert evaluate_files(again, QUIET)[1].statistics_sha256 == record.statistics_sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metrics", "suffix"), [((), ".png"), (("partition",), ".tif")])
 def test_binary_probabilities_are_kept_where_a_family_asks_for_them(
     tmp_path: Path, metrics: tuple[str, ...], suffix: str
@@ -326,6 +330,7 @@ class Interrupting(Reporter):
         yield update
 
 
+@pytest.mark.slow
 def test_interrupted_it_leaves_nothing_that_looks_complete(form: Case, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -377,6 +382,7 @@ class Made:
         return Prediction(objects=tuple(Object(26, encode_rle(values < edge)) for edge in np.linspace(0.1, 0.9, 6)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", [False, True])
 def test_memory_does_not_grow_with_the_split(tmp_path: Path, objects: bool) -> None:
     dataset: Dataset = (
@@ -396,6 +402,7 @@ def test_memory_does_not_grow_with_the_split(tmp_path: Path, objects: bool) -> N
     assert many - few < 256 * 256 * 4  # less than one page, of 27 more
 
 
+@pytest.mark.slow
 def test_damaged_kept_objects_are_not_exported(tmp_path: Path) -> None:
     case = CASES["cityscapes objects"](tmp_path)
     _kept(case, tmp_path / "run")
@@ -453,6 +460,7 @@ def test_a_map_of_void_alone_has_no_stuff_results(tmp_path: Path) -> None:
         export(ExportRequest(tmp_path / "run", "cocostuff", tmp_path / "mine.json"), QUIET)
 
 
+@pytest.mark.slow
 def test_objects_in_an_archive_are_those_in_a_folder(tmp_path: Path) -> None:
     dataset = Cityscapes(GOLDEN / "cityscapes")
     found = find_objects(dataset, dataset.ids("val"), GOLDEN / "cityscapes" / "predictions_instance")
@@ -467,6 +475,7 @@ def test_objects_in_an_archive_are_those_in_a_folder(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(image) == 255, mask_api.decode(first).astype(bool))
 
 
+@pytest.mark.slow
 def test_on_the_command_line(bench: Run, tmp_path: Path) -> None:
     words = ["evaluate", "-d", "cityscapes", "--root", GOLDEN / "cityscapes"]
     words += ["-p", GOLDEN / "cityscapes" / "predictions_instance", "--save-predictions", "--out", "run", "--json"]

@@ -39,6 +39,8 @@ from segbench.runs.stored import open_run
 from segbench.types import Prediction, Sample
 from synthetic_roots import write_hearts
 
+pytestmark = pytest.mark.slow
+
 RECORDS = ROOT / "leaderboards" / "records"
 SCRIPT = "<script>alert(1)</script>"
 NAMES = ("unet-0b805e1a", "fcn-9770c3aa", "threshold-146d703e", "canny-e3c52ecd", "constant-14779940")

@@ -82,6 +82,7 @@ def test_compare_takes_it_once(bench: Run, runs: Path) -> None:
     assert sorted(row["run_id"] for row in printed_json(done)["runs"]) == [FIRST, OTHER]
 
 
+@pytest.mark.slow
 def test_report_shows_it_once(bench: Run, runs: Path, tmp_path: Path) -> None:
     done = bench("report", runs, "--out", "page", "--json", "-q")
     assert f"{FIRST} is there 2 times" in done.stderr

@@ -69,6 +69,7 @@ def test_ctrl_c_ends_it(dataset: ISBI2012) -> None:
     assert method.calls == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_network_counts_its_operations(dataset: ISBI2012, tmp_path: Path) -> None:
     tiny = {"size": None, "base_channels": 2, "depth": 1, "epochs": 1, "iterations_per_epoch": 1, "precision": "fp32"}
     method = UNet({**UNet.info.defaults, **tiny})

@@ -113,6 +113,7 @@ def test_other_versions_of_dataset_and_metrics_are_named() -> None:
     assert [str(each) for each in other_versions(elsewhere)] == ["dataset of-a-plugin 1 (unknown here)"]
 
 
+@pytest.mark.slow
 def test_a_board_shows_older_runs_after_todays_and_says_so(bench: Run, mixed: Path) -> None:
     done = bench("leaderboard", mixed, "--out", "boards")
     assert done.returncode == 0, done.stderr
@@ -127,6 +128,7 @@ def test_a_board_shows_older_runs_after_todays_and_says_so(bench: Run, mixed: Pa
     assert front.index("**fcn** leads") < front.index("Of another version") < front.index("**unet** leads")
 
 
+@pytest.mark.slow
 def test_older_runs_are_in_the_report(bench: Run, mixed: Path) -> None:
     made = printed_json(bench("report", mixed, "--out", "report", "--json"))
     assert [(section["runs"], section["compared"]) for section in made["sections"]] == [(2, True), (3, False)]

@@ -15,6 +15,7 @@ from segbench.runs.record import read_record
 RECORDS = ROOT / "leaderboards" / "records"
 
 
+@pytest.mark.slow
 def test_every_score_of_every_run_is_a_row() -> None:
     table = segbench.load_runs(RECORDS)
     records = [read_record(path.parent) for path in RECORDS.glob("*/record.json")]

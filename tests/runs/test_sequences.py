@@ -38,6 +38,7 @@ def refused(path: Path, *words: str) -> None:
         assert word in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_real_masks_are_24_sequences_of_21(real_masks: Path) -> None:
     folder = real_masks / "train_images" / "lateral_mask"
     sequences = find_sequences(folder)
@@ -56,6 +57,7 @@ def test_the_real_masks_are_24_sequences_of_21(real_masks: Path) -> None:
             assert np.array_equal(mask, np.asarray(labels) == 1)
 
 
+@pytest.mark.slow
 def test_all_real_masks_are_decoded_in_a_second(real_masks: Path) -> None:
     """About 0.8 s of one core; twice that is allowed, since cores are shared where tests run."""
     folder = real_masks / "train_images" / "lateral_mask"
@@ -125,6 +127,7 @@ def test_probabilities_count_above_a_half(tmp_path: Path) -> None:
     assert mask.tolist() == [[False, True], [False, True]]
 
 
+@pytest.mark.slow
 def test_a_run_keeps_sequences_by_view_and_section(bench: Run, tmp_path: Path) -> None:
     root = write_hearts(tmp_path / "hearts", sequences=3)
     command = ["run", "-d", "medaka", "-m", "constant", "--root", root, "--set", "view=lateral", "--quiet"]

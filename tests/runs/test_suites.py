@@ -54,6 +54,7 @@ def _plan(text: str, changes: Changes | None = None) -> Plan:
     return make_plan(parse_suite(text, FILE), "mine", FILE, changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", suite_names())
 def test_shipped_suites_are_planned(name: str) -> None:
     found, path, text = find_suite(name)
@@ -65,6 +66,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
     assert len(make_plan(suite, found, path, Changes(preset="standard")).cells) == suite.size()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -111,6 +113,7 @@ def test_a_faulty_file_is_refused_with_its_key(text: str, expected: str) -> None
     assert str(caught.value).startswith("mine.yaml")
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=20))
 def test_any_value_for_any_key_is_a_user_error_or_a_plan(value: Any) -> None:
     for key in ("datasets", "methods", "seeds", "folds", "train_fractions", "exclude", "settings", "preset"):
@@ -189,6 +192,7 @@ def _write(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_dry_run_prints_commands_and_makes_nothing(bench: Run, stacks: Path, tmp_path: Path) -> None:
     file = _write(tmp_path, BASE + "seeds: [0, 7]\nfolds: [null, 3]\n")
     found = printed_json(bench("suite", file, "--dry-run", "--root", f"isbi2012={stacks}", "--json"))
@@ -212,6 +216,7 @@ def test_dry_run_prints_commands_and_makes_nothing(bench: Run, stacks: Path, tmp
     assert "Did you mean 'smoke'" in bench("suite", "smok").stderr
 
 
+@pytest.mark.slow
 def test_planning_needs_no_torch(tmp_path: Path) -> None:
     code = "import sys; sys.argv = ['bench', 'suite', 'smoke', '--dry-run']\nfrom segbench.cli import main\n"
     code += "try: main()\nexcept SystemExit as end: assert not end.code\nassert 'torch' not in sys.modules"
@@ -219,6 +224,7 @@ def test_planning_needs_no_torch(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_suite_from_failure_to_tables(bench: Run, stacks: Path, tmp_path: Path) -> None:
     plugins = tmp_path / "plugins"
     (plugins / "baselines").mkdir(parents=True)
@@ -295,6 +301,7 @@ def _check_tables(out: Path, found: Mapping[str, Any]) -> None:
             assert image.width > 800
 
 
+@pytest.mark.slow
 def test_other_data_makes_cells_stale(bench: Run, stacks: Path, tmp_path: Path) -> None:
     file = _write(tmp_path, f"datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {QUICK}}}]\n")
     command = ["suite", file, "--out", "out", "--root", f"isbi2012={stacks}", "--resume"]
@@ -312,6 +319,7 @@ def test_other_data_makes_cells_stale(bench: Run, stacks: Path, tmp_path: Path) 
     assert "a metric has another version" in bench(*command).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_ends_in_order_and_resume_goes_on(bench: Run, stacks: Path, tmp_path: Path) -> None:
     methods = f"[{{name: unet, settings: {SMALL_UNET}}}, {{name: threshold, settings: {QUICK}}}]"
@@ -368,6 +376,7 @@ def test_the_local_engine_gives_each_slot_a_gpu_and_runs_no_more_at_once(tmp_pat
     assert seen == {"0", "GPU-b"}
 
 
+@pytest.mark.slow
 def test_run_cells_takes_any_map_and_starts_nothing_once_asked_to_stop(tmp_path: Path) -> None:
     def plain_map(work: Work, jobs: Any, abort: Any) -> Iterator[Outcome]:
         del abort
@@ -390,6 +399,7 @@ def test_run_cells_takes_any_map_and_starts_nothing_once_asked_to_stop(tmp_path:
     assert "partition" in (tmp_path / "0.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_or_is_killed_says_so(tmp_path: Path) -> None:
     outcome = run_cell(Job("a", ("run", "-d", "isbi2013", "-m", "unet"), tmp_path / "a.log"), {}, Control())
     assert (outcome.status, outcome.exit_status) == ("failed", 2)
@@ -425,6 +435,7 @@ def _section(rows: int) -> dict[str, Any]:
     return {**about, "main_score": "v_rand", "rows": body}
 
 
+@pytest.mark.slow
 def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
     section = _section(14)
     figure = score_against_cost(section, section["rows"])

@@ -18,6 +18,8 @@ from segbench.errors import UserError
 from segbench.synthetic.isbi2012 import FULL, SMALL, Plan, section, synthesize
 from segbench.testing import check_dataset
 
+pytestmark = pytest.mark.slow
+
 Stack = NDArray[np.uint8]
 STACKS = ("train-volume.tif", "train-labels.tif", "test-volume.tif")
 TINY = Plan(slices=2)

@@ -22,6 +22,8 @@ from segbench.synthetic.medaka import FULL, GENERATOR_VERSION, MARKER, SMALL, TR
 from segbench.synthetic.medaka.heart import axes, draw_heart, moments, rasterise
 from segbench.synthetic.medaka.render import Scene
 
+pytestmark = pytest.mark.slow
+
 REAL_MASKS = SHARED / "data" / "heartseg" / "lateral_mask.zip"
 TINY = Plan(
     (("lateral", 2), ("ventral", 1)),

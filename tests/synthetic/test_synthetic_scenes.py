@@ -32,6 +32,8 @@ from segbench.synthetic.painting.textures import KINDS
 from segbench.testing import check_dataset
 from segbench.types import Dataset
 
+pytestmark = pytest.mark.slow
+
 Counts = NDArray[np.int64]
 Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
