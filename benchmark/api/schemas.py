@@ -1,0 +1,83 @@
+"""JSON schemas of everything that segbench stores and that `--json` prints, written from the models that make it.
+
+`python -m segbench.api.schemas docs/schemas` writes them; a test fails where they are out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from ..io.atomic import write_text
+from ..io.documents import Document
+from ..runs.predict_folder import PredictDocument
+from ..runs.record import Record
+
+
+@dataclass(frozen=True)
+class Described:
+    """A document: its model, and what writes or prints it."""
+
+    model: type[Document]
+    made_by: str
+
+
+DOCUMENTS: Mapping[str, Described] = {
+    "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
+    "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
+}
+"""Every document by the name of its schema."""
+
+
+class _Generator(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """No titles that only say the key again."""
+        del schema
+        return False
+
+
+def schema(model: type[Document]) -> dict[str, Any]:
+    """The JSON schema of what a model writes."""
+    written = model.model_json_schema(mode="serialization", by_alias=True, schema_generator=_Generator)
+    return {"$schema": _Generator.schema_dialect, **written}
+
+
+def files() -> dict[str, str]:
+    """The content of every file of the folder of schemas, by its name."""
+    made = {f"{name}.schema.json": _text(schema(document.model)) for name, document in sorted(DOCUMENTS.items())}
+    lines = ["# JSON schemas", "", "Made by `python -m segbench.api.schemas docs/schemas`; do not edit.", ""]
+    lines += ["| schema | of |", "|---|---|"]
+    lines += [f"| [{name}]({name}.schema.json) | {each.made_by} |" for name, each in sorted(DOCUMENTS.items())]
+    lines += [
+        "",
+        "Keys and their meaning stay; a later version may add keys, so a reader ignores what it does not know. A",
+        "number that is undefined is `null`. A record says in `schema_version` which schema it follows; older ones are",
+        "brought to today's when they are read, and never rewritten.",
+    ]
+    return {**made, "README.md": "\n".join(lines) + "\n"}
+
+
+def write(folder: Path) -> None:
+    """Write every schema, and remove those of documents that are no more."""
+    written = files()
+    for name, text in written.items():
+        write_text(folder / name, text)
+    for path in folder.glob("*.schema.json"):
+        if path.name not in written:
+            path.unlink()
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m segbench.api.schemas FOLDER")
+    write(Path(sys.argv[1]))

@@ -1,0 +1,115 @@
+"""`docs/schemas/` describes what segbench prints and stores: it is up to date, and real documents follow it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+import segbench
+from commands import Run
+from places import ROOT
+from segbench.api.schemas import DOCUMENTS, files, write
+from synthetic_roots import write_hearts, write_stacks
+
+SCHEMAS = ROOT / "docs" / "schemas"
+
+
+def test_the_committed_schemas_are_up_to_date(tmp_path: Path) -> None:
+    """Else: python -m segbench.api.schemas docs/schemas."""
+    (tmp_path / "gone.schema.json").write_text("{}", encoding="utf-8")
+    write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(files())
+    assert {path.name: path.read_text(encoding="utf-8") for path in SCHEMAS.iterdir()} == files()
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_they_are_schemas(name: str) -> None:
+    content = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(content)
+    assert content["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of two kinds, and of each two runs that kept their predictions."""
+    folder = tmp_path_factory.mktemp("prepared")
+    roots = {"isbi2012": write_stacks(folder / "isbi"), "medaka": write_hearts(folder / "hearts")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", segbench.SegbenchWarning)
+        for dataset, root in roots.items():
+            settings = {"view": "lateral"} if dataset == "medaka" else {}
+            for method in ("constant", "mean-shape"):
+                out = folder / "runs" / f"{dataset}-{method}"
+                segbench.run(dataset, method, root=root, settings=settings, out=out, save_predictions=True)
+    return folder
+
+
+@pytest.fixture
+def place(prepared: Path, tmp_path: Path) -> Path:
+    """A copy of the prepared folder that a test may change."""
+    return Path(shutil.copytree(prepared, tmp_path / "prepared"))
+
+
+HEARTS = "-d medaka --root hearts --set view=lateral"
+PRINTED = [
+    ("record", f"run {HEARTS} -m constant"),
+    ("record", f"evaluate {HEARTS} -p runs/medaka-mean-shape/predictions --metric boundary"),
+    ("record", "evaluate -d isbi2012 --root isbi -p runs/isbi2012-constant/predictions"),
+    ("predict", "predict runs/medaka-mean-shape hearts/test_images/lateral_sample_gray --out masks"),
+]
+
+
+@pytest.mark.parametrize(("name", "command"), PRINTED, ids=[command for _, command in PRINTED])
+def test_what_is_printed_follows_its_schema(bench: Run, place: Path, name: str, command: str) -> None:
+    done = bench(*command.split(), "--json", cwd=place)
+    assert done.returncode in (0, 1), done.stderr
+    assert_follows(name, done.stdout)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "leaderboards" / "records").glob("*/record.json"))[::7], ids=str)
+def test_committed_records_follow_their_schema(path: Path) -> None:
+    assert_follows("record", path.read_text(encoding="utf-8"))
+
+
+def assert_follows(name: str, text: str) -> None:
+    """A document is valid by the committed schema, and has no key that is not described."""
+    schema = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
+    content = json.loads(text)
+    errors = [
+        f"{'.'.join(map(str, e.absolute_path))}: {e.message}" for e in Draft202012Validator(schema).iter_errors(content)
+    ]
+    assert not errors, errors[:5]
+    document = DOCUMENTS[name].model.model_validate(content)
+    families = set(content.get("metrics", ())) if name == "record" else set()
+    assert set(undescribed(document)) <= families | {"dataset.definition", "dataset.image_shape"}
+
+
+def undescribed(value: Any, where: str = "") -> Iterator[str]:
+    """Paths of keys that no field of a document stands for."""
+    if isinstance(value, BaseModel):
+        yield from (f"{where}{key}" for key in value.model_extra or ())
+        for key in type(value).model_fields:
+            yield from undescribed(getattr(value, key), f"{where}{key}.")
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from undescribed(each, f"{where}{key}.")
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from undescribed(each, where)
+
+
+def test_a_key_that_is_not_described_is_found() -> None:
+    record = segbench.load_run(sorted((ROOT / "leaderboards" / "records").glob("isbi2012-*"))[0]).record
+    content = record.model_dump(mode="json")
+    next(iter(content["scores"].values()))["extra"] = 1
+    odd = type(record).model_validate(content)
+    assert list(undescribed(record)) == []
+    assert [path.rpartition(".")[2] for path in undescribed(odd)] == ["extra"]
