@@ -20,3 +20,7 @@ class DamagedDataError(UserError):
 
 class SegbenchWarning(UserWarning):
     """Something to know before a result is trusted; a run's record holds it too."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin was left out: names its file, what is wrong with it, and what to do. All others work."""

@@ -11,9 +11,11 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from importlib.metadata import entry_points
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import platformdirs
 
 from ._former_names import former_names
+from .errors import PluginWarning
 from .text import unknown
 from .types import Dataset, DatasetInfo, Method, MethodInfo, Metric, UserError
 
@@ -30,16 +33,59 @@ if not TYPE_CHECKING:  # mypy takes only what is there now
 USER_MODULE = "segbench_user_"
 """How the module names of a user's own files begin."""
 
-Kind = Literal["dataset", "method"]
+Kind = Literal["dataset", "method", "metric"]
 
-_PACKAGES: dict[Kind, str] = {"dataset": "segbench.datasets", "method": "segbench.baselines"}
-_FOLDERS: dict[Kind, str] = {"dataset": "datasets", "method": "baselines"}
-_ENTRY_POINTS: dict[Kind, str] = {"dataset": "segbench.datasets", "method": "segbench.methods"}
-_INFOS: dict[Kind, type] = {"dataset": DatasetInfo, "method": MethodInfo}
+
+@dataclass(frozen=True)
+class _Place:
+    """Where plugins of a kind are: a package, a subfolder of a plugin folder, and a group of entry points."""
+
+    package: str
+    folder: str
+    group: str
+    protocol: type[Any]
+
+
+_PLACES: dict[Kind, _Place] = {
+    "dataset": _Place("segbench.datasets", "datasets", "segbench.datasets", Dataset),
+    "method": _Place("segbench.baselines", "baselines", "segbench.methods", Method),
+    "metric": _Place("segbench.metrics", "metrics", "segbench.metrics", Metric),
+}
+GENERATOR_MEMBERS = ("GENERATOR_VERSION", "SMALL", "FULL", "synthesize")
+"""What a generator of synthetic data has: the plans of a small and of a full set, and what makes them."""
+OWN = "segbench"
+"""The origin of what comes with segbench."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A module that may hold plugins: how it is called, where it is, who made it, and how it is imported."""
+
+    name: str
+    where: str
+    origin: str
+    load: Callable[[], ModuleType]
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A plugin that is left out: what it is asked for by, and why."""
+
+    names: frozenset[str]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Plugin classes of a kind by name, where each comes from, and what is left out."""
+
+    classes: dict[str, type[Any]]
+    origins: dict[str, str]
+    broken: tuple[_Broken, ...]
 
 
 def plugin_folders() -> list[Path]:
-    """Folders whose `datasets/` and `baselines/` hold a user's own files.
+    """Folders whose `datasets/`, `baselines/`, `metrics/`, `presets/` and `synthetic/` hold a user's own files.
 
     Those named in `$SEGBENCH_PLUGINS` (separated as in PATH), then the platform's data directory.
     """
@@ -60,7 +106,7 @@ def method_class(name: str) -> type[Any]:
     stands before the colon makes the method's class with its class method `named`.
     """
     prefix, colon, rest = name.partition(":")
-    families = {cls.prefix: cls for cls in _all("method").values() if hasattr(cls, "prefix")} if colon else {}
+    families = {cls.prefix: cls for cls in methods().values() if hasattr(cls, "prefix")} if colon else {}
     if prefix not in families:
         return _find("method", name)
     made: type[Any] = families[prefix].named(rest)
@@ -87,24 +133,46 @@ def make_method(name: str, config: Mapping[str, Any] | None = None) -> Method:
 
 def datasets() -> dict[str, type[Any]]:
     """Every dataset class by its name."""
-    return _all("dataset")
+    return dict(_all("dataset").classes)
 
 
 def methods() -> dict[str, type[Any]]:
     """Every method class by its name."""
-    return _all("method")
+    return dict(_all("method").classes)
 
 
 def metrics() -> dict[str, Metric]:
     """Every metric family by its name."""
-    found: dict[str, Metric] = {}
-    for name in _own_modules("segbench.metrics"):
-        for cls in vars(importlib.import_module(f"segbench.metrics.{name}")).values():
-            own = isinstance(cls, type) and cls.__module__.endswith(f"metrics.{name}")
-            if own and not cls.__name__.startswith("_") and _is_metric(cls):
-                metric: Metric = cls()
-                found[metric.name] = metric
-    return dict(sorted(found.items()))
+    return {name: cls() for name, cls in _all("metric").classes.items()}
+
+
+def origins(kind: Kind) -> dict[str, str]:
+    """Where every plugin of a kind comes from: `segbench`, a file of the user's, or a package's entry point."""
+    return dict(_all(kind).origins)
+
+
+def generator(name: str) -> ModuleType | None:
+    """The module that makes synthetic data of a dataset: segbench's own, or the user's `synthetic/<name>.py`.
+
+    Raises UserError for a user's file that cannot be imported, or that lacks what a generator has.
+    """
+    module = f"segbench.synthetic.{name}"
+    if importlib.util.find_spec(module) is not None:
+        return importlib.import_module(module)
+    for path in user_files("synthetic", "py"):
+        if path.stem == name:
+            loaded = load_user_module(f"{USER_MODULE}synthetic_{name}", path)
+            lacking = [what for what in GENERATOR_MEMBERS if what not in vars(loaded)]
+            if lacking:
+                raise UserError(f"{path}: lacks {', '.join(lacking)}, which every generator of synthetic data has")
+            return loaded
+    return None
+
+
+def user_files(folder: str, ending: str) -> list[Path]:
+    """Files of this ending in a subfolder of every plugin folder; those that begin with `_` or `.` are left out."""
+    found = [path for base in plugin_folders() for path in sorted((base / folder).glob(f"*.{ending}"))]
+    return [path for path in found if not path.name.startswith(("_", "."))]
 
 
 def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] = ()) -> tuple[Metric, ...]:
@@ -130,10 +198,9 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
         if name not in known:
             raise UserError(f"dataset {info.name}: " + unknown("metric", name, known))
         family = chosen[name] = known[name]
-        tasks = getattr(family, "tasks", (info.task,))
-        if info.task not in tasks:
-            raise UserError(f"metric '{name}' scores {tasks[0]} tasks; {info.name} is {info.task}")
-        if info.void and not getattr(family, "takes_void", True):
+        if info.task not in family.tasks:
+            raise UserError(f"metric '{name}' scores {family.tasks[0]} tasks; {info.name} is {info.task}")
+        if info.void and not family.takes_void:
             raise UserError(f"metric '{name}' knows no void label, which {info.name} has")
         for score in family.scores:
             if owner.setdefault(score.name, family.name) != family.name:
@@ -155,7 +222,7 @@ def hook(metric: Metric, name: str) -> Any | None:
     UserError
         Where what the family names cannot be imported.
     """
-    target: str | None = getattr(metric, "hooks", {}).get(name)
+    target = metric.hooks.get(name)
     if target is None:
         return None
     return load_named(target, f"metric '{metric.name}': its hook '{name}'")
@@ -177,62 +244,137 @@ def hooks(metrics: Iterable[Metric], name: str) -> Iterator[tuple[Metric, Any]]:
             yield metric, found
 
 
-def _is_metric(cls: type[Any]) -> bool:
-    return all(callable(getattr(cls, name, None)) for name in ("measure", "compute", "resample", "per_class"))
-
-
 def _find(kind: Kind, name: str) -> type[Any]:
-    stem = name.lower().replace("-", "_")
-    for module in _modules(kind, only=stem):
-        for cls in _plugins(kind, module):
-            if name.lower() in _names(cls):
-                return cls
+    """The class of this name or alias; segbench's own file of this name is looked at before all others are."""
+    wanted = name.lower()
+    stem = wanted.replace("-", "_")
+    for source in _own_sources(kind):
+        if source.name == stem:
+            own, _ = _classes(kind, source)
+            for cls in own:
+                if wanted in _names(cls):
+                    return cls
     found = _all(kind)
-    for cls in found.values():
-        if name.lower() in _names(cls):
+    clash = next((one for one in found.broken if name in one.names and name in found.classes), None)
+    if clash is not None:
+        raise UserError(clash.reason)
+    for cls in found.classes.values():
+        if wanted in _names(cls):
             return cls
-    aliases = sorted({alias for cls in found.values() for alias in _names(cls)} - set(found))
-    raise UserError(unknown(kind, name, found, aliases))
+    for one in found.broken:
+        if {wanted, stem} & one.names:
+            raise UserError(one.reason)
+    aliases = sorted({alias for cls in found.classes.values() for alias in _names(cls)} - set(found.classes))
+    raise UserError(unknown(kind, name, found.classes, aliases))
 
 
-def _all(kind: Kind) -> dict[str, type[Any]]:
-    found: dict[str, type[Any]] = {}
-    for cls in (cls for module in _modules(kind) for cls in _plugins(kind, module)):
-        other = found.setdefault(cls.info.name, cls)
-        if other is not cls:
-            raise UserError(
-                f"two {kind}s are called '{cls.info.name}': {other.__module__} and {cls.__module__}. Rename one."
-            )
-    return dict(sorted(found.items()))
+def _all(kind: Kind) -> _Found:
+    """Everything of a kind. What cannot be used is told in a PluginWarning and left out."""
+    classes: dict[str, type[Any]] = {}
+    origins: dict[str, str] = {}
+    broken: list[_Broken] = []
+    for source in (*_own_sources(kind), *_user_sources(kind)):
+        usable, faults = _classes(kind, source)
+        broken += faults
+        for cls in usable:
+            name = _name(cls)
+            if name in classes:
+                text = f"two {kind}s are called '{name}': {origins[name]} and {source.origin}. Rename one."
+                broken.append(_Broken(frozenset({name}), text))
+            else:
+                classes[name], origins[name] = cls, source.origin
+    for one in broken:
+        warnings.warn(f"plugin left out: {one.reason}", PluginWarning, stacklevel=3)
+    return _Found(dict(sorted(classes.items())), origins, tuple(broken))
+
+
+def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken]]:
+    """Plugin classes of a module that have all members, and what is wrong with it."""
+    try:
+        module = source.load()
+    except UserError as error:
+        return [], [_Broken(frozenset({source.name}), str(error))]
+    found = [cls for cls in vars(module).values() if _is_plugin(kind, cls, module.__name__)]
+    protocol = _PLACES[kind].protocol
+    usable, broken = [], []
+    for cls in found:
+        lacking = [name for name in _members(protocol, kind) if not hasattr(cls, name)]
+        if lacking:
+            text = f"{source.where}: class {cls.__name__} lacks {', '.join(lacking)} of {protocol.__name__}"
+            broken.append(_Broken(frozenset({source.name, *_names(cls)}), f"{text}. {_ADVICE[kind]}"))
+        else:
+            usable.append(cls)
+    if not found and (kind != "metric" or source.origin != OWN):  # segbench.metrics holds what families share, too
+        text = f"{source.where}: defines no {kind}. {_ADVICE[kind]} Begin the name of a helper file with '_'."
+        broken.append(_Broken(frozenset({source.name}), text))
+    return usable, broken
+
+
+_INFOS: dict[Kind, type] = {"dataset": DatasetInfo, "method": MethodInfo}
+_ADVICE: dict[Kind, str] = {
+    "dataset": "Derive it from segbench.data.FileDataset, as the file that 'bench new dataset NAME' writes does.",
+    "method": "Give it info = MethodInfo(…) and a base, as the file that 'bench new method NAME' writes does.",
+    "metric": "Derive it from segbench.metrics.MetricFamily, as the file that 'bench new metric NAME' writes does.",
+}
+
+
+def _is_plugin(kind: Kind, cls: Any, module: str) -> bool:
+    """Whether a class of this module is meant as a plugin, whole or not."""
+    if not isinstance(cls, type) or cls.__module__ != module or cls.__name__.startswith("_"):
+        return False
+    if kind == "metric":
+        return isinstance(getattr(cls, "scores", None), tuple)
+    return isinstance(getattr(cls, "info", None), _INFOS[kind])
+
+
+def _members(protocol: type[Any], kind: Kind) -> list[str]:
+    """What a class must have: every method, and of a metric, which is described by its class, every attribute too."""
+    members = [(name, value) for base in protocol.__mro__ for name, value in vars(base).items() if base is not object]
+    return [name for name, value in members if name[0] != "_" and (kind == "metric" or callable(value))]
+
+
+def _name(cls: type[Any]) -> str:
+    return str(cls.info.name if hasattr(cls, "info") else cls.name)
 
 
 def _names(cls: type[Any]) -> set[str]:
-    return {name.lower() for name in (cls.info.name, *getattr(cls.info, "aliases", ()))}
+    aliases = cls.info.aliases if isinstance(getattr(cls, "info", None), DatasetInfo) else ()
+    names = [str(name) for name in (getattr(getattr(cls, "info", cls), "name", ""), *aliases)]
+    return {name.lower() for name in names}
 
 
-def _plugins(kind: Kind, module: ModuleType) -> Iterator[type[Any]]:
-    for cls in list(vars(module).values()):
-        own = isinstance(cls, type) and cls.__module__ == module.__name__
-        if own and isinstance(getattr(cls, "info", None), _INFOS[kind]):
-            yield cls
+def _own_sources(kind: Kind) -> Iterator[_Source]:
+    package = _PLACES[kind].package
+    for name in _own_modules(package):
+        yield _Source(name, f"{package}.{name}", OWN, partial(_import, f"{package}.{name}"))
 
 
-def _modules(kind: Kind, only: str | None = None) -> Iterator[ModuleType]:
-    """Modules that may hold plugins of a kind; with `only`, those of this file name."""
-    for name in _own_modules(_PACKAGES[kind]):
-        if only in (None, name):
-            yield importlib.import_module(f"{_PACKAGES[kind]}.{name}")
-    for folder in plugin_folders():
-        for path in sorted((folder / _FOLDERS[kind]).glob("*.py")):
-            if only in (None, path.stem):
-                yield load_user_module(f"{USER_MODULE}{_FOLDERS[kind]}_{path.stem}", path)
-    for entry in entry_points(group=_ENTRY_POINTS[kind]):
-        if only in (None, entry.name.replace("-", "_")):
-            try:
-                loaded = entry.load()
-            except (Exception, SystemExit) as error:
-                raise UserError(f"plugin '{entry.name}' ({entry.value}) cannot be loaded: {error}") from error
-            yield loaded if isinstance(loaded, ModuleType) else sys.modules[loaded.__module__]
+def _user_sources(kind: Kind) -> Iterator[_Source]:
+    """The user's files, and entry points of other packages."""
+    place = _PLACES[kind]
+    for path in user_files(place.folder, "py"):
+        load = partial(load_user_module, f"{USER_MODULE}{place.folder}_{path.stem}", path)
+        yield _Source(path.stem, str(path), str(path), load)
+    for entry in entry_points(group=place.group):
+        origin = entry.dist.name if entry.dist is not None else entry.value
+        where = f"plugin '{entry.name}' ({entry.value})"
+        yield _Source(entry.name.replace("-", "_"), where, origin, partial(_load_entry, entry))
+
+
+def _load_entry(entry: EntryPoint) -> ModuleType:
+    try:
+        loaded = entry.load()
+        return loaded if isinstance(loaded, ModuleType) else sys.modules[loaded.__module__]
+    except (Exception, SystemExit) as error:
+        raise UserError(f"plugin '{entry.name}' ({entry.value}) cannot be loaded: {error}") from error
+
+
+def _import(module: str) -> ModuleType:
+    """One of segbench's own modules. In a checkout it may be a contributor's new file."""
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{module}: cannot be imported ({type(error).__name__}: {error}). Correct it.") from error
 
 
 @cache
@@ -241,11 +383,18 @@ def _own_modules(package: str) -> tuple[str, ...]:
     return tuple(found.name for found in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
+_FAILED: dict[tuple[Path, int], str] = {}
+"""Why a user's file could not be imported; it is not run again before it has changed."""
+
+
 def load_user_module(name: str, path: Path) -> ModuleType:
     """Import a user's file under this name, once."""
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(path):
         return loaded
+    version = (path, path.stat().st_mtime_ns)
+    if version in _FAILED:
+        raise UserError(_FAILED[version])
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -255,5 +404,7 @@ def load_user_module(name: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise UserError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
+        text = f"{path}: cannot be imported ({type(error).__name__}: {error}). Correct the file, or take it away."
+        _FAILED[version] = text
+        raise UserError(text) from error
     return module

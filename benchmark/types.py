@@ -23,7 +23,6 @@ __all__ = [
     "RLE",
     "Array",
     "CatchAllLabel",
-    "CategoryMetric",
     "ClassInfo",
     "Dataset",
     "DatasetInfo",
@@ -430,11 +429,7 @@ class Statistic:
 class Metric(Protocol):
     """A metric family: frozen configuration, no state; all state is in the statistics.
 
-    Class attributes that may be left out: `releases_gil = True` says that `measure` mostly runs without the
-    interpreter's lock, so that samples are measured in threads, else in processes; `tasks` names the only tasks that
-    the family scores; `takes_void = False` says that it knows no void label; `hooks` names what other rooms show of the
-    family alone, as `{hook: "module:function"}`, found by `segbench.registry.hook`; `row_lists` names the lists of its
-    `details` whose items, mappings without others inside, a record writes a line each.
+    `segbench.metrics.MetricFamily` is a base that has a default for whatever few families need.
     """
 
     @property
@@ -461,6 +456,26 @@ class Metric(Protocol):
     def parts(self) -> tuple[Part, ...]:
         """The parts of a sample that `measure` needs."""
 
+    @property
+    def releases_gil(self) -> bool:
+        """Whether `measure` mostly runs without the interpreter's lock: then samples are measured in threads."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that the family scores."""
+
+    @property
+    def takes_void(self) -> bool:
+        """Whether it knows a void label."""
+
+    @property
+    def hooks(self) -> Mapping[str, str]:
+        """What other rooms show of this family alone, `{hook: "module:function"}`; see `segbench.registry.hook`."""
+
+    @property
+    def row_lists(self) -> tuple[str, ...]:
+        """Lists of its `details` whose items, mappings without others inside, a record writes a line each."""
+
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
 
@@ -473,10 +488,8 @@ class Metric(Protocol):
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
 
-
-@runtime_checkable
-class DetailedMetric(Metric, Protocol):
-    """A metric that has more to tell than scores: a block of its own in the record, under its name."""
+    def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Table {category name: {quantity: value}}; empty for a family that scores no groups of classes."""
 
     def details(
         self,
@@ -485,15 +498,10 @@ class DetailedMetric(Metric, Protocol):
         scores: Mapping[str, float | None],
         intervals: Mapping[str, tuple[float | None, float | None]],
     ) -> dict[str, Any]:
-        """Plain values for JSON, a function of the statistics and of this family's scores with their intervals."""
+        """The family's block in a record, under its name: plain values for JSON; empty where scores say all.
 
-
-@runtime_checkable
-class CategoryMetric(Metric, Protocol):
-    """A metric family that also scores categories, groups of classes."""
-
-    def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
-        """Table {category name: {quantity: value}}."""
+        A function of the statistics and of this family's scores with their intervals.
+        """
 
 
 @runtime_checkable

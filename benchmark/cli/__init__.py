@@ -8,7 +8,10 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from typing import Any
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 
 def main() -> None:
@@ -20,7 +23,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
+        with _plugins_told():
+            _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -54,6 +58,35 @@ def _spread_settings(words: list[str]) -> list[str]:
         follows = position > 1 and spread[-2:-1] == ["--set"] and "=" in word and not word.startswith("-")
         spread += ["--set", word] if follows else [word]
     return spread
+
+
+@contextmanager
+def _plugins_told() -> Iterator[None]:
+    """Plugins that are left out are told as every warning is, each once."""
+    from ..errors import PluginWarning
+    from ..text import printable
+
+    as_before = warnings.showwarning
+    told = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, PluginWarning):
+            as_before(message, category, filename, lineno, file, line)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"warning: {printable(str(message))}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PluginWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _fail(message: str) -> None:

@@ -81,8 +81,13 @@ def listing(what: str, entries: list[dict[str, Any]], as_json: bool, be_quiet: b
     if be_quiet or quiet:
         print("\n".join(entry["name"] for entry in entries))
         return
+    from ..registry import OWN
+
     # A terminal would have no room for the rest.
-    columns = [key for key in (entries[0] if entries else [what]) if key not in ("reference", "tasks", "version")]
+    hidden = {"reference", "tasks", "version"}
+    if all(entry.get("origin", OWN) == OWN for entry in entries):
+        hidden.add("origin")
+    columns = [key for key in (entries[0] if entries else [what]) if key not in hidden]
     table = _table(*columns)
     for column in table.columns:
         column.no_wrap = column.header in _WHOLE

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import pickle
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -84,7 +84,7 @@ def evaluate(
     UserError
         For a prediction of the wrong shape or with impossible values, or a sample measured twice.
     """
-    threads = all(getattr(metric, "releases_gil", False) for metric in metrics)
+    threads = all(metric.releases_gil for metric in metrics)
     if workers is None:
         workers = _chosen_workers(threads, len(pairs) if isinstance(pairs, Sized) else 0)
     if workers <= 1:
@@ -144,9 +144,10 @@ def _map(
 def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> _Results:
     # Spawned, not forked: torch's and OpenCV's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    module = sys.modules[type(dataset).__module__]
+    modules = {type(one).__module__ for one in (dataset, *metrics)}
+    files = {name: str(sys.modules[name].__file__) for name in sorted(modules) if name.startswith(USER_MODULE)}
     stopped = context.Event()
-    setup = (stopped, module.__name__, str(module.__file__), pickle.dumps((dataset, tuple(metrics))))
+    setup = (stopped, files, pickle.dumps((dataset, tuple(metrics))))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
 
     def submit(pair: Pair) -> Future[list[Statistic]]:
@@ -162,9 +163,9 @@ def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterab
 _state: dict[str, Any] = {}
 
 
-def _prepare(stopped: Event, module: str, file: str, payload: bytes) -> None:
-    """Set up a worker; a dataset from a user's own file can be unpickled only once that file is imported."""
-    if module.startswith(USER_MODULE):
+def _prepare(stopped: Event, files: Mapping[str, str], payload: bytes) -> None:
+    """Set up a worker; what is of a user's own file can be unpickled only once that file is imported."""
+    for module, file in files.items():
         load_user_module(module, Path(file))
     dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside
     _state.update(dataset=dataset, metrics=metrics, stopped=stopped)

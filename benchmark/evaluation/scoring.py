@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._former_names import former_names
-from ..types import CategoryMetric, DatasetInfo, DetailedMetric, Metric
+from ..types import DatasetInfo, Metric
 from .intervals import resampling_unit, score_intervals
 from .scores import Score, defined
 from .statistics import Statistics
@@ -48,16 +48,16 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
                 resampled=unit,
             )
         _add(result.per_class, metric.per_class(mine, info))
-        if isinstance(metric, CategoryMetric):
-            _add(result.per_category, metric.per_category(mine, info))
-        if isinstance(metric, DetailedMetric):
-            own = {what.name: result.scores[what.name] for what in metric.scores}
-            result.details[metric.name] = metric.details(
-                mine,
-                info,
-                {name: found.value for name, found in own.items()},
-                {name: (found.low, found.high) for name, found in own.items()},
-            )
+        _add(result.per_category, metric.per_category(mine, info))
+        own = {what.name: result.scores[what.name] for what in metric.scores}
+        block = metric.details(
+            mine,
+            info,
+            {name: found.value for name, found in own.items()},
+            {name: (found.low, found.high) for name, found in own.items()},
+        )
+        if block:
+            result.details[metric.name] = block
     return result
 
 

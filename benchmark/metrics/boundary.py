@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
+from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
@@ -42,7 +43,7 @@ Spacing = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Boundary:
+class Boundary(MetricFamily):
     """How well boundaries are met.
 
     Every score is the mean over the classes for which it is defined; a binary dataset has one, its foreground.

@@ -21,6 +21,7 @@ from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
 from ..cardiac.to_json import Interval, agreement_json, cardiac_json, sequence_json
 from ..types import DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
+from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, true_labels
@@ -32,7 +33,7 @@ Values = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class Cardiac:
+class Cardiac(MetricFamily):
     """Errors of heart rate, shortening and ejection fraction per beat, and how many beats were found.
 
     Every error is the mean of absolute errors: of rates over the sequences in which both sides have one, of all else

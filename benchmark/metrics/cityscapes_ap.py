@@ -26,6 +26,7 @@ from ..types import (
     Statistic,
     UserError,
 )
+from .base import MetricFamily
 from .instances import FIRST_OBJECT, joined, owners, things, true_instances
 from .joint_counts import joint_counts
 from .label_checks import same_shape
@@ -42,7 +43,7 @@ _CHUNK = 100_000
 
 
 @dataclass(frozen=True)
-class CityscapesAP:
+class CityscapesAP(MetricFamily):
     """Average precision of predicted objects with confidences, at 10 IoU thresholds (a match is strictly above).
 
     A true object has one match at most, that of the best score; further ones are false positives. Groups and true

@@ -28,6 +28,7 @@ from ..types import (
     Statistic,
     UserError,
 )
+from .base import MetricFamily
 from .coco_curves import AREAS, BITS, MOST_DETECTIONS, THRESHOLDS, Rows, class_curves, resample_class
 
 _AP_RANGES = {"ap": 0, "ap_small": 1, "ap_medium": 2, "ap_large": 3}
@@ -38,7 +39,7 @@ Bits = np.ndarray[tuple[int, int, int], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
-class COCOAveragePrecision:
+class COCOAveragePrecision(MetricFamily):
     """AP and AR of COCO: mean over 10 IoU thresholds, 101 recalls and the things that have true objects.
 
     A statistic has one row of rank -1 per true object, and one per detection that counts (at most 100 per class, by

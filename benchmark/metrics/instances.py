@@ -26,6 +26,7 @@ from ..types import (
     Statistic,
     UserError,
 )
+from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
@@ -95,7 +96,7 @@ def owners(sample: Sample, numbers: Int64, info: DatasetInfo) -> Int64:
 
 
 @dataclass(frozen=True)
-class CityscapesInstances:
+class CityscapesInstances(MetricFamily):
     """iIoU = iTP / (iTP + FP + iFN): every true object counts as much as an average one of its class.
 
     True positive and false negative pixels are weighted by average class size / size of the object; false positive

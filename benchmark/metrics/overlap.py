@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
+from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
@@ -118,7 +119,7 @@ def class_table(counts: Array, classes: Sequence[ClassInfo]) -> dict[str, dict[s
 
 
 @dataclass(frozen=True)
-class BinaryOverlap:
+class BinaryOverlap(MetricFamily):
     """Dice and IoU of the foreground of a binary dataset.
 
     Dice = 2 TP / (2 TP + FP + FN), IoU = TP / (TP + FP + FN). `dice` pools the counts of all images, `dice_per_image`
@@ -193,7 +194,7 @@ _COMMON = (
 
 
 @dataclass(frozen=True)
-class _MultiClassOverlap:
+class _MultiClassOverlap(MetricFamily):
     """What the multi-class conventions share; each says which means it takes."""
 
     name: ClassVar[str]

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
+from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import foreground_probabilities
@@ -202,7 +203,7 @@ def stack_scores(foregrounds: Sequence[Array], probabilities: Sequence[Array]) -
 
 
 @dataclass(frozen=True)
-class Partition:
+class Partition(MetricFamily):
     """V_Rand and V_Info of a stack of slices, the ranking metrics of ISBI 2012."""
 
     name: ClassVar[str] = "partition"

@@ -18,13 +18,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
+from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .overlap import ratio
 
 
 @dataclass(frozen=True)
-class PartitionInstances:
+class PartitionInstances(MetricFamily):
     """How well an image is cut into instances, whatever their numbers.
 
     Pixels whose true instance is 0 are background and are not counted, nor are those whose true label is void; on the

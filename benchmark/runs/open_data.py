@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shlex
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,12 +15,10 @@ from typing import Any
 from ..data.locations import Location, Source, locate, made_by, origin_of
 from ..io.locks import exclusive
 from ..io.reporter import Reporter
-from ..registry import dataset_class, make_dataset
+from ..registry import dataset_class, generator, make_dataset
 from ..text import counted
 from ..types import Dataset, DatasetInfo, UserError
 from .presets import setting as setting
-
-_GENERATORS = "segbench.synthetic."
 
 
 def open_dataset(
@@ -93,39 +89,36 @@ def _alone(folder: Path, reporter: Reporter) -> AbstractContextManager[None]:
 def _warn_of_another_version(info: DatasetInfo, root: Path, reporter: Reporter) -> None:
     """Data of an earlier version of segbench stays where it lies, though today's may differ."""
     made = made_by(root)
-    if made is None or not info.synthesizable or find_spec(_GENERATORS + info.name) is None:
+    if made is None or not info.synthesizable or (makes := generator(info.name)) is None:
         return
-    generator = _generator(info)
-    if made.version == generator.GENERATOR_VERSION:
+    if made.version == makes.GENERATOR_VERSION:
         return
-    full = ["--full"] if made.plan == json.loads(json.dumps(asdict(generator.FULL))) else []
+    full = ["--full"] if made.plan == json.loads(json.dumps(asdict(makes.FULL))) else []
     words = ["bench", "data", "synthesize", info.name, "--root", str(made.folder), "--seed", str(made.seed), *full]
     reporter.warn(
         f"this SYNTHETIC data is of version {made.version} of its generator, and today's is version "
-        f"{generator.GENERATOR_VERSION}: scores may differ from those of today's data. To make it anew: "
+        f"{makes.GENERATOR_VERSION}: scores may differ from those of today's data. To make it anew: "
         + shlex.join(words)
     )
 
 
 def _generate(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
-    generator = _generator(info)
+    makes = _generator(info)
     with reporter.progress("synthesizing") as update:
-        generator.synthesize(
+        makes.synthesize(
             folder,
             seed=seed,
-            plan=generator.FULL if full else generator.SMALL,
+            plan=makes.FULL if full else makes.SMALL,
             progress=lambda done, total: update(done, total, ""),
         )
 
 
 def _generator(info: DatasetInfo) -> ModuleType:
-    module = _GENERATORS + info.name
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
+    found = generator(info.name)
+    if found is None:
         raise UserError(
-            f"dataset {info.name} says that it can be synthesized (synthesizable=True), but there is no {module} to "
-            "do it. Use real data with --root DIR, or take synthesizable out of its info."
-        ) from None
+            f"dataset {info.name} says that it can be synthesized (synthesizable=True), but there is no "
+            f"segbench.synthetic.{info.name} to do it, nor synthetic/{info.name}.py in a plugin folder. Use real "
+            "data with --root DIR, or take synthesizable out of its info."
+        )
+    return found

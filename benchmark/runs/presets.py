@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.resources
+import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ..errors import PluginWarning
 from ..io.yaml import Limits, read_yaml
+from ..registry import OWN, user_files
 from ..text import unknown
 from ..types import DatasetInfo, MethodInfo, UserError
 
@@ -17,19 +21,61 @@ _LIMITS = Limits(nodes=1000, depth=5)
 
 
 def preset_names() -> tuple[str, ...]:
-    """Names of the presets that come with segbench, from the cheapest."""
+    """Names of all presets: those that come with segbench, from the cheapest, then the user's own."""
+    return tuple(preset_origins())
+
+
+def preset_origins() -> dict[str, str]:
+    """Where every preset comes from: `segbench`, or a file `presets/<name>.yaml` in a plugin folder.
+
+    A file that is no preset is told in a PluginWarning and left out.
+    """
     order = {"quick": 0, "standard": 1, "paper": 2}
     folder = importlib.resources.files("segbench.configs.presets")
     names = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
-    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+    found = dict.fromkeys(sorted(names, key=lambda name: (order.get(name, len(order)), name)), OWN)
+    for path in user_files("presets", "yaml"):
+        try:
+            _read_own(path)
+            if path.stem in found:
+                raise UserError(f"{path}: {found[path.stem]} has a preset of this name. Rename the file.")
+        except UserError as error:
+            warnings.warn(f"preset left out: {error}", PluginWarning, stacklevel=2)
+        else:
+            found[path.stem] = str(path)
+    return found
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """The content of a preset: `summary` and `methods`."""
-    if name not in preset_names():
-        raise UserError(unknown("preset", name, preset_names()))
+    """The content of a preset: `summary` and `methods`. Raises UserError for an unknown name or a bad file."""
+    found = preset_origins()
+    if name not in found:
+        for path in user_files("presets", "yaml"):
+            if path.stem == name:
+                _read_own(path)
+        raise UserError(unknown("preset", name, found))
+    if found[name] != OWN:
+        return _read_own(Path(found[name]))
     text = importlib.resources.files("segbench.configs.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     content: dict[str, Any] = read_yaml(text, f"preset {name}")
+    return content
+
+
+def _read_own(path: Path) -> dict[str, Any]:
+    """The content of a user's preset. Raises UserError naming the file for what is none."""
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    content = content if isinstance(content, dict) else {}
+    methods = content.get("methods")
+    tables = list(methods.values()) if isinstance(methods, dict) else [None]
+    tables += [layer for table in tables if isinstance(table, dict) for layer in table.values()]
+    if not isinstance(content.get("summary"), str) or not all(isinstance(table, dict) for table in tables):
+        raise UserError(
+            f"{path}: is no preset. Expected 'summary', one line of text, and 'methods', settings by method and then "
+            "by dataset ('all' for every dataset), as in configs/presets/quick.yaml."
+        )
     return content
 
 

@@ -137,7 +137,7 @@ class Record(Document):
     def _row_lists(self) -> list[str]:
         """Names of the lists in blocks of metric families whose items are written a line each."""
         known = metrics() if self.details else {}
-        return [name for family in self.details for name in getattr(known.get(family), "row_lists", ())]
+        return [name for family in self.details if family in known for name in known[family].row_lists]
 
 
 def _on_one_line(text: str, lists: Sequence[str]) -> str:

@@ -1,0 +1,61 @@
+"""What every metric family is unless it says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..types import DatasetInfo, Float64, Int64, ScoreInfo, Statistic, Task
+
+
+class MetricFamily:
+    """Base of metric families: the defaults of `segbench.types.Metric`.
+
+    A family sets `name`, `version`, `summary`, `scores`, `columns` and `parts`, and writes `measure` and `compute`. It
+    overrides what differs; `resample` where one pass over all resamples is quicker than one `compute` for each.
+    """
+
+    scores: ClassVar[tuple[ScoreInfo, ...]]
+    releases_gil: ClassVar[bool] = False
+    tasks: ClassVar[tuple[Task, ...]] = ("binary", "multiclass")
+    takes_void: ClassVar[bool] = True
+    hooks: ClassVar[Mapping[str, str]] = {}
+    row_lists: ClassVar[tuple[str, ...]] = ()
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores of the family; NaN where undefined."""
+        raise NotImplementedError
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """Scores of B resamples, weights (B, n) int64: `compute` of the drawn statistics, one resample after another.
+
+        Right where `compute` only adds or averages statistics, so that one may be given to it several times.
+        """
+        drawn = [
+            self.compute([s for s, n in zip(statistics, row.tolist(), strict=True) for _ in range(n)], info)
+            for row in weights
+        ]
+        return {what.name: np.array([scores[what.name] for scores in drawn], np.float64) for what in self.scores}
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """No table of classes."""
+        del statistics, info
+        return {}
+
+    def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """No table of categories."""
+        del statistics, info
+        return {}
+
+    def details(
+        self,
+        statistics: Sequence[Statistic],
+        info: DatasetInfo,
+        scores: Mapping[str, float | None],
+        intervals: Mapping[str, tuple[float | None, float | None]],
+    ) -> dict[str, Any]:
+        """No block of its own in the record."""
+        del statistics, info, scores, intervals
+        return {}
