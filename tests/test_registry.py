@@ -122,6 +122,7 @@ def test_asking_for_a_broken_plugin_says_why(plugins: Path, name: str, reason: s
         dataset_class(name)
 
 
+@pytest.mark.filterwarnings("ignore:plugin left out:segbench.errors.PluginWarning")
 def test_two_plugins_of_one_name_are_told_apart_by_nobody(plugins: Path) -> None:
     (plugins / "datasets" / "twin.py").write_text(SOUND_DATASET, encoding="utf-8")
     with pytest.warns(PluginWarning, match="two datasets are called 'mine'"):
