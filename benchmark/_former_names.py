@@ -34,7 +34,7 @@ MODULES = {
     "segbench.comparison": "segbench.evaluation.comparison",
     "segbench.conventions": "segbench.evaluation.conventions",
     "segbench.definitions": "segbench.data.self_defined",
-    "segbench.devices": "segbench.methods.devices",
+    "segbench.devices": "segbench.runs.devices",
     "segbench.diagnosis.case": "segbench.diagnosis.checked_predictions",
     "segbench.diagnosis.damage": "segbench.diagnosis.lossy_files",
     "segbench.diagnosis.files": "segbench.diagnosis.lenient_reading",
