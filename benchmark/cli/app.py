@@ -414,7 +414,7 @@ def leaderboard(
 
         found = do_validate(validate, output.reporter(quiet))
         verification(found, json, quiet)
-        if not found["ok"]:
+        if not found.ok:
             raise typer.Exit(1)
         return
     found_runs = find_runs(runs or [Path("runs")], output.reporter(quiet).warn)
@@ -524,6 +524,7 @@ def verify(
 ) -> None:
     """Recompute a run's scores from what it stored and compare bit for bit. Exit status 1 if anything differs."""
     from ..commands.verify import verify as do_verify
+    from ..runs.stored_checks import Verifications
     from .explain_output import verification
 
     found = []
@@ -532,10 +533,10 @@ def verify(
             found.append(do_verify(run, root, output.reporter(quiet)))
             if not json:
                 verification(found[-1], json, quiet)
-    ok = all(each["ok"] for each in found)
+    every = Verifications.of(found)
     if json:
-        output.document(found[0] if len(found) == 1 else {"ok": ok, "runs": found})
-    if not ok:
+        output.document(found[0] if len(found) == 1 else every)
+    if not every.ok:
         raise typer.Exit(1)
 
 

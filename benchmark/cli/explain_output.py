@@ -11,6 +11,8 @@ from .output import _safe, _stdout, _table, _value
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..runs.stored_checks import Verification
+
 _WORDS = {
     "pooled": "pooled",
     "image": "per image",
@@ -72,7 +74,7 @@ def _rows(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def verification(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+def verification(found: Verification, as_json: bool, be_quiet: bool) -> None:
     """One line per check; only those that failed when quiet."""
     if as_json:
         output.document(found)
@@ -80,14 +82,14 @@ def verification(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     console = _stdout()
     marks = {True: "[green]ok[/]     ", False: "[red]differs[/]", None: "[yellow]–[/]      "}
     quiet = be_quiet or output.quiet
-    for check in found["checks"]:
-        if check["ok"] is False or not quiet:
-            name = _safe(f"{check['name']}:")
-            console.print(f"{marks[check['ok']]} {name} {_safe(check['detail'])}", soft_wrap=True)
-    failed = sum(check["ok"] is False for check in found["checks"])
+    for check in found.checks:
+        if check.ok is False or not quiet:
+            name = _safe(f"{check.name}:")
+            console.print(f"{marks[check.ok]} {name} {_safe(check.detail)}", soft_wrap=True)
+    failed = sum(check.ok is False for check in found.checks)
     sound = "[green]fine[/]: the record follows from what is stored"
     verdict = f"[red]{counted(failed, 'check')} failed[/]" if failed else sound
-    console.print(f"{_safe(found['run_id'])}: {verdict}", soft_wrap=True)
+    console.print(f"{_safe(found.run_id)}: {verdict}", soft_wrap=True)
 
 
 def _words(choice: str) -> str:

@@ -62,10 +62,12 @@ def version() -> None:
 
 
 def document(content: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout: a model, a list of models, or what JSON knows."""
     import json
 
-    print(json.dumps(content, indent=2, allow_nan=False))
+    from ..io.documents import plain_json
+
+    print(json.dumps(plain_json(content), indent=2, allow_nan=False))
 
 
 def text(content: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..data.locations import data_sha256
 from ..evaluation.evaluate import evaluate
@@ -13,24 +12,26 @@ from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
 from ..runs.open_data import open_dataset
 from ..runs.record import PREDICTIONS
-from ..runs.stored import Check, StoredRun, _same, open_run, stored_checks
+from ..runs.stored import StoredRun, open_run
+from ..runs.stored_checks import Check, Verification, same_check, stored_checks
 from ..types import Dataset, UserError, parts_of
 
 
-def verify(folder: Path, root: Path | None, reporter: Reporter) -> dict[str, Any]:
-    """Check a run and say what was found: {run_id, ok, checks: [{name, ok, detail}]}.
+def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
+    """Check a run and say what was found.
 
     Scores, intervals and tables are recomputed from the statistics. Where the data is found (below `root`, else in the
     default places) the fingerprints are too, and where the run kept its predictions they are measured again. It proves
     what it says from the bytes on disk: hashes that earlier commands kept in the cache are not used.
+
+    Raises
+    ------
+    UserError
+        If it is no run folder, cannot be read, was made with another version of its dataset or metrics, or there is no
+        data below `root`.
     """
     run = open_run(folder)
-    checks = [*stored_checks(run), *_measured(run, root, reporter)]
-    return {
-        "run_id": run.record.run_id,
-        "ok": all(check.ok is not False for check in checks),
-        "checks": [vars(check) for check in checks],
-    }
+    return Verification.of(run, [*stored_checks(run), *_measured(run, root, reporter)])
 
 
 def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Check]:
@@ -44,24 +45,24 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
     except UserError as error:
         if root is not None:
             raise
-        return [Check(what, None, f"not checked: {error}")]
+        return [Check.of(what, None, f"not checked: {error}")]
     if dataset.info.version != data.version:
-        return [_same("classes", data.version, dataset.info.version)]
+        return [same_check("classes", data.version, dataset.info.version)]
     split = run.info.splits.get(data.split)
     if split is not None and not split.labelled:
         return []
     available = set(dataset.ids(data.split))
     absent = [i for i in run.ids if i not in available]
     checks = [
-        _same("origin", data.origin, location.origin),
-        Check("split", not absent, _split_detail(absent, len(available), data.split)),
+        same_check("origin", data.origin, location.origin),
+        Check.of("split", not absent, _split_detail(absent, len(available), data.split)),
     ]
     if absent:
         return checks
-    checks.append(_same("complete", run.record.complete, len(run.ids) == len(available)))
-    checks.append(_same("data_sha256", data.data_sha256, data_sha256(dataset, run.ids, parts_of(run.metrics))))
+    checks.append(same_check("complete", run.record.complete, len(run.ids) == len(available)))
+    checks.append(same_check("data_sha256", data.data_sha256, data_sha256(dataset, run.ids, parts_of(run.metrics))))
     if not kept:
-        return [*checks, Check("predictions", None, "not checked: the run did not keep them (--save-predictions)")]
+        return [*checks, Check.of("predictions", None, "not checked: the run did not keep them (--save-predictions)")]
     return [*checks, _predictions(run, dataset, reporter)]
 
 
@@ -80,12 +81,12 @@ def _predictions(run: StoredRun, dataset: Dataset, reporter: Reporter) -> Check:
     try:
         again = _measure(run, dataset, ids, reporter)
     except UserError as error:
-        return Check("predictions", False, str(error))
+        return Check.of("predictions", False, str(error))
     differing = _unequal(run.statistics, again)
     detail = f"{len(ids)} predictions give the stored statistics"
     if differing:
         detail = f"{len(differing)} of {len(ids)} give other statistics than stored, first: {differing[0]}"
-    return Check("predictions", not differing, detail)
+    return Check.of("predictions", not differing, detail)
 
 
 def _measure(run: StoredRun, dataset: Dataset, ids: Sequence[str], reporter: Reporter) -> Statistics:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -30,17 +29,14 @@ class Document(BaseModel):
 
     def to_json(self) -> str:
         """The document as text, two spaces deep, with a line end."""
-        return json_text(self)
+        return json.dumps(plain_json(self), indent=2, allow_nan=False) + "\n"
 
 
-def json_text(content: Document | Iterable[Document]) -> str:
-    """One document, or a list of them, as JSON text, two spaces deep, with a line end."""
-    plain: Any = (
-        content.model_dump(mode="json", by_alias=True)
-        if isinstance(content, Document)
-        else [each.model_dump(mode="json", by_alias=True) for each in content]
-    )
-    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+def plain_json(content: Any) -> Any:
+    """Documents, also in a list, as what JSON knows; anything else as it is."""
+    if isinstance(content, Document):
+        return content.model_dump(mode="json", by_alias=True)
+    return [plain_json(each) for each in content] if isinstance(content, list) else content
 
 
 def without_none(written: dict[str, Any], *keys: str) -> dict[str, Any]:

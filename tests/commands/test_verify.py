@@ -54,9 +54,9 @@ def run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _checks(run: Path, root: Path | None = None) -> dict[str, tuple[bool | None, str]]:
     """What was found, by the name of the check."""
     found = verify(run, root, Reporter(quiet=True))
-    checks = {check["name"]: (check["ok"], check["detail"]) for check in found["checks"]}
-    assert len(checks) == len(found["checks"])
-    assert found["ok"] is not any(ok is False for ok, _ in checks.values())
+    checks = {check.name: (check.ok, check.detail) for check in found.checks}
+    assert len(checks) == len(found.checks)
+    assert found.ok is not any(ok is False for ok, _ in checks.values())
     return checks
 
 

@@ -137,8 +137,8 @@ def _kept(case: Case, out: Path, reporter: Reporter = QUIET, **more: Any) -> Rec
 def _verified(run: Path, root: Path) -> str:
     """That every check passes; returns what was found of the predictions."""
     found = verify(run, root, QUIET)
-    assert all(check["ok"] for check in found["checks"]), found
-    return str(next(check["detail"] for check in found["checks"] if check["name"] == "predictions"))
+    assert all(check.ok for check in found.checks), found
+    return next(check.detail for check in found.checks if check.name == "predictions")
 
 
 def _unpacked(path: Path) -> Path:

@@ -1,0 +1,143 @@
+"""Whether everything that a stored run says follows from what it holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..evaluation.scores import Score
+from ..evaluation.scoring import Scored, score
+from ..io.documents import Document
+from ..io.fingerprints import ids_sha256
+from .record import Record
+from .stored import StoredRun
+
+
+class Check(Document):
+    """What was checked and what came of it; `ok` is None where it could not be checked."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+    @classmethod
+    def of(cls, name: str, ok: bool | None, detail: str) -> Check:
+        """A check by position."""
+        return cls(name=name, ok=ok, detail=detail)
+
+
+class Verification(Document):
+    """What was checked of one run; `ok` unless a check failed."""
+
+    run_id: str
+    ok: bool
+    checks: list[Check]
+
+    @classmethod
+    def of(cls, run: StoredRun, checks: Sequence[Check]) -> Verification:
+        """What these checks say of a run."""
+        return cls(run_id=run.record.run_id, ok=all(check.ok is not False for check in checks), checks=list(checks))
+
+
+class Verifications(Document):
+    """What was checked of several runs; `ok` where all are."""
+
+    ok: bool
+    runs: list[Verification]
+
+    @classmethod
+    def of(cls, runs: Sequence[Verification]) -> Verifications:
+        """Several runs together."""
+        return cls(ok=all(run.ok for run in runs), runs=list(runs))
+
+
+def stored_checks(run: StoredRun) -> list[Check]:
+    """Everything that follows from the statistics alone."""
+    record, ids = run.record, run.ids
+    split = run.info.splits.get(record.dataset.split)
+    labelled = split is None or split.labelled
+    if not labelled:
+        unscored = not (record.scores or record.per_class or len(run.statistics))
+        return [Check.of("scores", unscored, "the split has no public labels, so nothing is scored")]
+    scored = score(run.statistics, run.metrics, run.info)
+    measured = {metric.name: {s.sample_id for s in run.statistics.of(metric.name)} for metric in run.metrics}
+    uneven = [name for name, samples in measured.items() if samples != set(ids)]
+    main = run.info.main_score if run.info.main_score in scored.scores else next(iter(scored.scores), "")
+    return [
+        same_check("samples", record.dataset.n, len(ids)),
+        Check.of("families", not uneven, f"{uneven[0]} lacks samples" if uneven else "every family has every sample"),
+        same_check("ids_sha256", record.dataset.ids_sha256, ids_sha256(ids)),
+        *(
+            [same_check("statistics", record.statistics_sha256, run.statistics.sha256())]
+            if record.statistics_sha256
+            else []
+        ),
+        same_check("main_score", record.main_score, main),
+        *_scores(record, scored),
+        _table("per_class", record.per_class, scored.per_class),
+        _table("per_category", record.per_category, scored.per_category),
+        *(Check.of(name, record.details.get(name) == block, "the block") for name, block in scored.details.items()),
+    ]
+
+
+def _statistics(run: StoredRun) -> list[Check]:
+    stored = run.record.statistics_sha256
+    return [same_check("statistics", stored, run.statistics.sha256())] if stored else []
+
+
+def _scores(record: Record, scored: Scored) -> list[Check]:
+    names = dict.fromkeys((*record.scores, *scored.scores))
+    return [_score(name, record.scores.get(name), scored.scores.get(name)) for name in names]
+
+
+def _score(name: str, stored: Score | None, recomputed: Score | None) -> Check:
+    if stored is None or recomputed is None:
+        where = "is not in the record" if stored is None else "does not follow from the statistics"
+        return Check.of(f"score {name}", False, where)
+    fields = [key for key in Score.model_fields if not _equal(getattr(stored, key), getattr(recomputed, key))]
+    if not fields:
+        return Check.of(f"score {name}", True, _shown(stored.value))
+    parts = [f"{key} {_differs(getattr(stored, key), getattr(recomputed, key))}" for key in fields]
+    return Check.of(f"score {name}", False, "; ".join(parts))
+
+
+def _table(
+    name: str, stored: Mapping[str, Mapping[str, float | None]], recomputed: Mapping[str, Mapping[str, float | None]]
+) -> Check:
+    """Compare two tables, the order of their rows too."""
+    if list(stored) != list(recomputed):
+        other = sorted(set(stored) ^ set(recomputed))
+        detail = f"only in one: {', '.join(other[:5])}" if other else "rows are in another order"
+        return Check.of(name, False, detail)
+    faults = []
+    for row, values in recomputed.items():
+        for key in dict.fromkeys((*stored[row], *values)):
+            pair = (stored[row].get(key), values.get(key))
+            if (key in stored[row]) != (key in values) or not _equal(*pair):
+                faults.append(f"{key} of {row} {_differs(*pair)}")
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return Check.of(name, not faults, faults[0] + more if faults else f"{len(recomputed)} rows")
+
+
+def same_check(name: str, stored: Any, recomputed: Any) -> Check:
+    """Whether what is stored is what was computed again, to the last bit."""
+    equal = _equal(stored, recomputed)
+    return Check.of(name, equal, _shown(stored) if equal else _differs(stored, recomputed))
+
+
+def _equal(stored: Any, recomputed: Any) -> bool:
+    # The text of a double says all its bits, the sign of 0 too.
+    return repr(stored) == repr(recomputed)
+
+
+def _differs(stored: Any, recomputed: Any) -> str:
+    text = f"stored {_shown(stored)}, recomputed {_shown(recomputed)}"
+    both = isinstance(stored, float) and isinstance(recomputed, float)
+    if both and math.isclose(stored, recomputed, rel_tol=1e-13):
+        return f"{text} (the last bits only, as when another kind of processor sums in another order)"
+    return text
+
+
+def _shown(content: Any) -> str:
+    return "undefined" if content is None else str(content)
