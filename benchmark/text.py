@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -90,12 +91,34 @@ UNDEFINED = "–"
 
 
 def number(value: float | None, form: str) -> str:
-    """A number, or a dash where there is none."""
-    return UNDEFINED if value is None else format(value, form)
+    """A number, or a dash where there is none or it is not finite."""
+    return UNDEFINED if value is None or not math.isfinite(value) else format(value, form)
 
 
-def interval(value: float | None, low: float | None, high: float | None) -> str:
-    """`0.9123 [0.9011, 0.9234]`, without what is undefined."""
-    if value is None:
-        return UNDEFINED
-    return f"{value:.4f}" if low is None or high is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"
+def interval(value: float | None, low: float | None, high: float | None, form: str = ".4f") -> str:
+    """A number with its interval, without what is undefined.
+
+    >>> interval(0.9123, 0.9011, 0.9234), interval(0.5, None, None)
+    ('0.9123 [0.9011, 0.9234]', '0.5000')
+    """
+    if value is None or low is None or high is None:
+        return number(value, form)
+    return f"{number(value, form)} [{format(low, form)}, {format(high, form)}]"
+
+
+def between(low: float | None, high: float | None, form: str = ".4f", word: str = " to ") -> str:
+    """The ends of an interval, or a dash.
+
+    >>> between(0.1, 0.25, ".2f")
+    '0.10 to 0.25'
+    """
+    return UNDEFINED if low is None or high is None else f"{format(low, form)}{word}{format(high, form)}"
+
+
+def p_value(value: float | None) -> str:
+    """A p value, or a dash.
+
+    >>> p_value(0.0421), p_value(0.00001)
+    ('0.042', '< 0.001')
+    """
+    return "< 0.001" if value is not None and value < 0.001 else number(value, ".3f")

@@ -13,12 +13,11 @@ import numpy as np
 from tabulate import tabulate
 
 from ..cardiac.agreement import HUMAN_RANGE_PP, verdict_in_words
-from ..evaluation.scores import Score
 from ..metrics.cardiac import Cardiac
 from ..runs.record import Record
-from ..text import UNDEFINED
+from ..text import UNDEFINED, number
 from ..types import Float64
-from .markdown import escape
+from .markdown import escape, with_interval
 
 TABLE = "medaka_schutera2019.csv"
 SOURCE = "Schutera et al., Zebrafish 16(6):542-545 (2019)"
@@ -116,17 +115,17 @@ def _row(rank: int, record: Record, name: str) -> list[Any]:
     return [
         rank,
         escape(name),
-        _number(scores["beat_detection_rate"], ".0%"),
-        _number(scores["beat_precision"], ".0%"),
-        _bracketed(minor),
+        number(scores["beat_detection_rate"].value, ".0%"),
+        number(scores["beat_precision"].value, ".0%"),
+        with_interval(minor, ".2f"),
         verdict_in_words(minor.low, minor.high, found),
-        _bracketed(major),
+        with_interval(major, ".2f"),
         verdict_in_words(major.low, major.high, found),
-        _number(scores["fs_minor_error_relative"], ".1%"),
-        _number(scores["fs_major_error_relative"], ".1%"),
-        _bracketed(scores["ef_error_pp"]),
-        _bracketed(scores["heart_rate_error_bpm"]),
-        _number(scores["beat_frame_error"], ".2f"),
+        number(scores["fs_minor_error_relative"].value, ".1%"),
+        number(scores["fs_major_error_relative"].value, ".1%"),
+        with_interval(scores["ef_error_pp"], ".2f"),
+        with_interval(scores["heart_rate_error_bpm"], ".2f"),
+        number(scores["beat_frame_error"].value, ".2f"),
     ]
 
 
@@ -159,14 +158,3 @@ def _published_note(found: Published) -> list[str]:
         f"{found.error_pp['minor']:.1f} pp off, which is {found.error_relative['minor']:.1%} of the true value, so "
         "the unit decides on which side of 12 it falls.",
     ]
-
-
-def _bracketed(score: Score) -> str:
-    if score.value is None:
-        return UNDEFINED
-    interval = "" if score.low is None or score.high is None else f" [{score.low:.2f}, {score.high:.2f}]"
-    return f"{score.value:.2f}{interval}"
-
-
-def _number(score: Score, form: str) -> str:
-    return UNDEFINED if score.value is None else format(score.value, form)

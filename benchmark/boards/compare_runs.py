@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..evaluation.comparison import Difference, Paired
 from ..evaluation.intervals import corrected_interval
-from ..evaluation.scores import plain
 from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
 from .comparable import Comparable, badness
+from .comparison import (
+    ClassWinners,
+    ComparedRun,
+    Comparison,
+    Costs,
+    Estimate,
+    Families,
+    FamilyMeans,
+    LabelsNeeded,
+    PairedDifference,
+    PerSample,
+    SampleScores,
+    SeedSpread,
+)
 from .labels import comparison_labels
 
-COSTS = ("train_s", "predict_ms_per_image", "parameters", "macs_per_image", "peak_memory_mb")
 
+def compare_stored(
+    runs: Sequence[StoredRun],
+    reporter: Reporter,
+    *,
+    score: str | None = None,
+    target: float | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare opened runs that were scored on the same samples.
 
-@dataclass(frozen=True)
-class CompareRequest:
-    """What the user asked for. `score` is a score's name; `target` asks how many labels each method needs for it."""
-
-    runs: tuple[Path, ...]
-    score: str | None = None
-    target: float | None = None
-    resamples: int = 2000
-    seed: int = 0
-
-
-def compare_stored(runs: Sequence[StoredRun], request: CompareRequest, reporter: Reporter) -> dict[str, Any]:
-    """Compare opened runs that were scored on the same samples; `request.runs` is not looked at.
+    Parameters
+    ----------
+    runs : sequence of StoredRun
+    reporter : Reporter
+    score : str, optional
+        Name of the score; the main one by default.
+    target : float, optional
+        A value of the score: how many labels does each method need for it?
+    resamples, seed : int
+        Number of bootstrap samples and permutations, and the seed of the bootstrap.
 
     Raises
     ------
@@ -47,21 +63,22 @@ def compare_stored(runs: Sequence[StoredRun], request: CompareRequest, reporter:
         if not run.record.complete:
             reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.n} samples")
     refuse_incomparable([run.record for run in runs])
-    metric, score = _score(runs[0], request.score)
+    metric, info = _score(runs[0], score)
     for run in runs:
-        if score.name not in run.record.scores:
-            raise UserError(f"'{run.folder}' has no score '{score.name}'; score it with the family '{metric.name}'")
-    runs = sorted(runs, key=lambda run: badness(run.record.scores[score.name].value, score.higher_is_better))
+        if info.name not in run.record.scores:
+            raise UserError(f"'{run.folder}' has no score '{info.name}'; score it with the family '{metric.name}'")
+    runs = sorted(runs, key=lambda run: badness(run.record.scores[info.name].value, info.higher_is_better))
     with reporter.progress("comparing") as update:
         paired = Paired(
-            *(metric, runs[0].info, score),
+            *(metric, runs[0].info, info),
             runs=tuple(tuple(run.statistics.of(metric.name)) for run in runs),
-            resamples=request.resamples,
-            seed=request.seed,
+            resamples=resamples,
+            seed=seed,
         )
         differences = paired.differences(lambda done, total: update(done, total, ""))
-    labels = comparison_labels([run.record for run in runs])
-    return _document(request, paired, [run.record for run in runs], labels, differences)
+    records = [run.record for run in runs]
+    needed = None if target is None else labels_needed(records, paired, target)
+    return _comparison(paired, records, comparison_labels(records), differences, needed)
 
 
 def refuse_incomparable(records: Sequence[Record]) -> None:
@@ -96,56 +113,68 @@ def _score(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
     return available[name]
 
 
-def _document(
-    request: CompareRequest,
+def _comparison(
     paired: Paired,
     records: Sequence[Record],
     labels: Sequence[str],
     differences: Sequence[Difference],
-) -> dict[str, Any]:
+    needed: LabelsNeeded | None,
+) -> Comparison:
+    data, score = records[0].dataset, paired.score
+    return Comparison(
+        dataset=data.name,
+        origin=data.origin,
+        split=data.split,
+        score=score.name,
+        unit=score.unit,
+        higher_is_better=score.higher_is_better,
+        n=len(paired.groups),
+        units=paired.units,
+        drawn=paired.unit,
+        resamples=paired.resamples,
+        smallest_p=paired.smallest_p,
+        runs=_runs(paired, records, labels, differences),
+        differences=[_difference(each, labels) for each in differences],
+        families=_families(paired, records, labels),
+        seeds=_seeds(records, paired),
+        per_class=_per_class(records, labels),
+        per_sample=_per_sample(paired, labels),
+        labels_needed=needed,
+    )
+
+
+def _runs(
+    paired: Paired, records: Sequence[Record], labels: Sequence[str], differences: Sequence[Difference]
+) -> list[ComparedRun]:
     ranks = paired.rank_intervals(differences)
     front = pareto_front(records, paired)
     rows = []
     for k, (record, label) in enumerate(zip(records, labels, strict=True)):
         low, high = paired.interval(k)
         rows.append(
-            {
-                **{"run_id": record.run_id, "label": label, "method": record.method.name},
-                **{"family": record.method.family, "seed": record.method.seed, "value": paired.values[k]},
-                **{"low": low, "high": high, "rank": ranks[k][0], "rank_low": ranks[k][0], "rank_high": ranks[k][1]},
-                "labels": record.method.n_train,
-                "cost": {name: getattr(record.cost, name) for name in COSTS},
-                "on_front": front[k],
-            }
+            ComparedRun(
+                run_id=record.run_id,
+                label=label,
+                method=record.method.name,
+                family=record.method.family,
+                seed=record.method.seed,
+                value=float(paired.values[k]),
+                low=low,
+                high=high,
+                rank=ranks[k][0],
+                rank_low=ranks[k][0],
+                rank_high=ranks[k][1],
+                labels=record.method.n_train,
+                cost=Costs(**{name: getattr(record.cost, name) for name in Costs.model_fields}),
+                on_front=front[k],
+            )
         )
-    document = {
-        "dataset": records[0].dataset.name,
-        "origin": records[0].dataset.origin,
-        "split": records[0].dataset.split,
-        "score": paired.score.name,
-        "unit": paired.score.unit,
-        "higher_is_better": paired.score.higher_is_better,
-        "n": len(paired.groups),
-        "units": paired.units,
-        "drawn": paired.unit,
-        "resamples": request.resamples,
-        "smallest_p": paired.smallest_p,
-        "runs": rows,
-        "differences": [_difference(each, labels) for each in differences],
-        "families": _families(paired, records, labels),
-        "seeds": _seeds(records, paired),
-        "per_class": _per_class(records, labels),
-        "per_sample": _per_sample(paired, labels),
-    }
-    if request.target is not None:
-        document["labels_needed"] = {"target": request.target, **labels_needed(records, paired, request.target)}
-    result: dict[str, Any] = plain(document)
-    return result
+    return rows
 
 
-def _difference(each: Difference, labels: Sequence[str]) -> dict[str, Any]:
+def _difference(each: Difference, labels: Sequence[str]) -> PairedDifference:
     values = {key: value for key, value in vars(each).items() if key not in ("a", "b")}
-    return {"a": labels[each.a], "b": labels[each.b], **values, "significant": each.significant}
+    return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)
 
 
 def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
@@ -166,7 +195,7 @@ def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
     ]
 
 
-def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) -> dict[str, Any] | None:
+def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) -> Families | None:
     """The best learned run against the best classical one, and the families' means; None without both."""
     members = {
         family: [k for k, record in enumerate(records) if record.method.family == family and not record.method.oracle]
@@ -183,14 +212,14 @@ def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) 
     without = paired.without[members["learned"]].mean(axis=0) - paired.without[members["classical"]].mean(axis=0)
     value = means["learned"] - means["classical"]
     low, high = corrected_interval(value, apart, without)
-    return {
-        "best": _difference(each, labels),
-        "means": means,
-        "difference_of_means": {"value": value, "low": low, "high": high},
-    }
+    return Families(
+        best=_difference(each, labels),
+        means=FamilyMeans(**means),
+        difference_of_means=Estimate(value=value, low=low, high=high),
+    )
 
 
-def _seeds(records: Sequence[Record], paired: Paired) -> list[dict[str, Any]]:
+def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
     """Mean and standard deviation over the seeds of one configuration: the noise of training, not of the test set."""
     alike: dict[str, list[int]] = {}
     for k, record in enumerate(records):
@@ -198,18 +227,18 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[dict[str, Any]]:
         key = repr((method.name, method.preset, sorted(method.config.items()), method.train_fraction))
         alike.setdefault(key, []).append(k)
     return [
-        {
-            "method": records[places[0]].method.name,
-            "seeds": [records[k].method.seed for k in places],
-            "mean": float(np.mean(paired.values[places])),
-            "std": float(np.std(paired.values[places], ddof=1)),
-        }
+        SeedSpread(
+            method=records[places[0]].method.name,
+            seeds=[records[k].method.seed for k in places],
+            mean=float(np.mean(paired.values[places])),
+            std=float(np.std(paired.values[places], ddof=1)),
+        )
         for places in alike.values()
         if len(places) > 1 and len({records[k].method.seed for k in places}) == len(places)
     ]
 
 
-def _per_class(records: Sequence[Record], labels: Sequence[str]) -> list[dict[str, Any]]:
+def _per_class(records: Sequence[Record], labels: Sequence[str]) -> list[ClassWinners]:
     """The winner of every class, by IoU where the table has it."""
     rows = []
     for name, first in records[0].per_class.items():
@@ -218,11 +247,12 @@ def _per_class(records: Sequence[Record], labels: Sequence[str]) -> list[dict[st
         known = {label: value for label, value in values.items() if value is not None}
         if known:
             best = max(known.values())
-            rows.append({"class": name, "by": key, "winners": [k for k, v in known.items() if v == best], **values})
+            winners = [label for label, value in known.items() if value == best]
+            rows.append(ClassWinners.model_validate({"class": name, "by": key, "winners": winners, **values}))
     return rows
 
 
-def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
+def _per_sample(paired: Paired, labels: Sequence[str]) -> PerSample:
     """On how many samples each run is best (ties count for all), and where the runs are furthest apart."""
     values = paired.sign * paired.per_sample
     known = ~np.asarray(np.isnan(values).any(axis=0))
@@ -230,19 +260,19 @@ def _per_sample(paired: Paired, labels: Sequence[str]) -> dict[str, Any]:
     best = known & (values == top)
     spread = np.where(known, top - bottom, -np.inf)
     furthest = [int(k) for k in np.argsort(-spread, kind="stable")[:10] if known[k] and spread[k] > 0]
-    return {
-        "wins": {label: int(best[k].sum()) for k, label in enumerate(labels)},
-        "furthest_apart": [
-            {
-                "sample": paired.runs[0][k].sample_id,
-                **{label: paired.per_sample[run, k] for run, label in enumerate(labels)},
-            }
+    return PerSample(
+        wins={label: int(best[k].sum()) for k, label in enumerate(labels)},
+        furthest_apart=[
+            SampleScores(
+                sample=paired.runs[0][k].sample_id,
+                **{label: float(paired.per_sample[run, k]) for run, label in enumerate(labels)},
+            )
             for k in furthest
         ],
-    }
+    )
 
 
-def labels_needed(records: Sequence[Record], paired: Paired, target: float) -> dict[str, Any]:
+def labels_needed(records: Sequence[Record], paired: Paired, target: float) -> LabelsNeeded:
     """How many labelled samples each method needs for a score, interpolated on a logarithmic scale of labels.
 
     None where a method never reaches it, or was run with one number of labels alone.
@@ -251,7 +281,8 @@ def labels_needed(records: Sequence[Record], paired: Paired, target: float) -> d
     for record, value in zip(records, paired.values, strict=True):
         if record.method.n_train:
             curves.setdefault(record.method.name, {}).setdefault(record.method.n_train, []).append(float(value))
-    return {"methods": {name: _crossing(curve, target, paired.sign) for name, curve in curves.items()}}
+    methods = {name: _crossing(curve, target, paired.sign) for name, curve in curves.items()}
+    return LabelsNeeded(target=target, methods=methods)
 
 
 def _crossing(curve: dict[float, list[float]], target: float, sign: int) -> float | None:

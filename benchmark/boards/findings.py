@@ -8,7 +8,7 @@ from ..evaluation.scores import Score
 from ..registry import dataset_class
 from ..runs.record import Record
 from .comparable import Comparable
-from .markdown import escape
+from .markdown import escape, with_interval
 
 
 def findings(rows: Sequence[Record]) -> list[str]:
@@ -79,8 +79,7 @@ def _main(record: Record) -> float:
 
 def _value(record: Record) -> str:
     score: Score = record.scores[record.main_score]
-    text = f"{record.main_score} {score.value:.4f}"
-    return text if score.low is None or score.high is None else f"{text} [{score.low:.4f}, {score.high:.4f}]"
+    return f"{record.main_score} {with_interval(score)}"
 
 
 def _cost(record: Record) -> str:

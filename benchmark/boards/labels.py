@@ -14,6 +14,10 @@ MAX_SETTINGS = 3
 """Number of settings that are named to tell a row of a board from others of the same method."""
 
 
+RESERVED = frozenset({"class", "by", "winners", "sample"})
+"""Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
+
+
 def run_hash(record: Record) -> str:
     """The end of a run's id, which tells it from other runs of its method."""
     return record.run_id.rpartition("-")[2]
@@ -61,6 +65,7 @@ def comparison_labels(records: Sequence[Record]) -> list[str]:
             if getattr(record.method, key) is not None
             and len({getattr(other.method, key) for other in by_method[record.method.name]}) > 1
         ]
+        parts += [run_hash(record)] if record.method.name in RESERVED and not parts else []
         labels.append(f"{record.method.name} ({', '.join(parts)})" if parts else record.method.name)
     return distinct_labels(labels, records)
 

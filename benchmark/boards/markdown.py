@@ -13,6 +13,6 @@ def escape(text: str) -> str:
     return " ".join(text.split())
 
 
-def with_interval(score: Score | None) -> str:
+def with_interval(score: Score | None, form: str = ".4f") -> str:
     """A score and its interval."""
-    return UNDEFINED if score is None else interval(score.value, score.low, score.high)
+    return UNDEFINED if score is None else interval(score.value, score.low, score.high, form)

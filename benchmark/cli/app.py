@@ -350,7 +350,7 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Which run is better, by how much, and could it be chance? Paired statistics of runs on the same samples."""
-    from ..boards.compare_runs import CompareRequest
+    from ..commands.compare import CompareRequest
     from ..commands.compare import compare as do_compare
 
     with output.interruptible():

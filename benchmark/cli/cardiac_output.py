@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
-from ..text import counted, printable
+from ..text import UNDEFINED, between, counted, number, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-UNDEFINED = "–"
 _NAMED = 5
 _STYLES = {
     "better than human": "bold green",
@@ -31,8 +30,8 @@ def sequences(console: Console, block: Mapping[str, Any]) -> None:
             printable(found["name"]),
             f"{found['n_frames']}" + (f" (-{len(found['missing'])})" if found["missing"] else ""),
             str(len(found["beats"])),
-            _number(found["heart_rate_bpm"], ".1f"),
-            _number(found["heart_rate_bpm_spectral"], ".1f"),
+            number(found["heart_rate_bpm"], ".1f"),
+            number(found["heart_rate_bpm_spectral"], ".1f"),
             *(_spread(found[name], 100, ".0f") for name in ("ef", "fs_minor", "fs_major")),
         )
     console.print(table)
@@ -68,17 +67,17 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
         said = verdict_in_words(error["low"], error["high"], beats_found)
         table.add_row(
             what,
-            _number(error["value"], ".2f"),
+            number(error["value"], ".2f"),
             _interval(error, ".2f"),
-            _number(scores[f"{name}_error_relative"]["value"], ".1%"),
+            number(scores[f"{name}_error_relative"]["value"], ".1%"),
             f"[{_STYLES[said.partition(' (')[0]]}]{said}[/]" if name in found["verdicts"] else UNDEFINED,
         )
     rate = scores["heart_rate_error_bpm"]
     table.add_row(
         "heart rate, beats/min",
-        _number(rate["value"], ".2f"),
+        number(rate["value"], ".2f"),
         _interval(rate, ".2f"),
-        _number(scores["heart_rate_error_relative"]["value"], ".1%"),
+        number(scores["heart_rate_error_relative"]["value"], ".1%"),
         UNDEFINED,
     )
     console.print(table)
@@ -99,10 +98,10 @@ def propagation(console: Console, block: Mapping[str, Any]) -> None:
     table = _table("change", "px", "Dice", "FS minor", "FS major", "EF", "beats found")
     for row in block["rows"]:
         errors = (
-            f"{_number(row[f'{name}_error_pp'], '.1f')} ({_number(row[f'{name}_bias_pp'], '+.1f')})" for name in _NAMES
+            f"{number(row[f'{name}_error_pp'], '.1f')} ({number(row[f'{name}_bias_pp'], '+.1f')})" for name in _NAMES
         )
-        found = _number(row["beat_detection_rate"], ".0%")
-        table.add_row(row["kind"], str(row["radius_px"]), _number(row["dice"], ".3f"), *errors, found)
+        found = number(row["beat_detection_rate"], ".0%")
+        table.add_row(row["kind"], str(row["radius_px"]), number(row["dice"], ".3f"), *errors, found)
     console.print("[bold]masks changed on purpose[/]: mean absolute error per beat (bias), percentage points")
     console.print(table)
     for line in block["answer"]:
@@ -137,10 +136,6 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _number(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)
-
-
 def _spread(found: Mapping[str, Any], factor: float, form: str) -> str:
     if found["mean"] is None:
         return UNDEFINED
@@ -149,9 +144,7 @@ def _spread(found: Mapping[str, Any], factor: float, form: str) -> str:
 
 
 def _interval(score: Mapping[str, Any], form: str) -> str:
-    if score["low"] is None or score["high"] is None:
-        return UNDEFINED
-    return f"{score['low']:{form}} – {score['high']:{form}}"
+    return between(score["low"], score["high"], form, " – ")
 
 
 def _percent(score: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from ..text import counted
+from ..text import counted, number
 from . import output
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def diagnosis(found: Diagnosis, as_json: bool) -> None:
     ]
     if not found.findings:
         lines.append("nothing wrong was found")
-    for number, finding in enumerate(found.findings, 1):
-        lines += ["", f"{number}. {finding.kind}: {finding.summary}", *_body(finding, found.score_name)]
+    for place, finding in enumerate(found.findings, 1):
+        lines += ["", f"{place}. {finding.kind}: {finding.summary}", *_body(finding, found.score_name)]
     if found.findings:
         lines += ["", "Nothing was changed. Scores after a remedy assume the remedies listed above it."]
     # Of a terminal, or as COLUMNS says; a pipe gets whole lines.
@@ -56,7 +56,7 @@ def _folded(line: str, width: int) -> str:
 
 
 def _score(value: float | None) -> str:
-    return output.UNDEFINED if value is None else f"{value:.4f}"
+    return number(value, ".4f")
 
 
 def _printable(line: str) -> str:

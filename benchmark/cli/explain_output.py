@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..text import counted
+from ..text import counted, number
 from . import output
 from .output import _safe, _stdout, _table, _value
 
@@ -97,4 +97,4 @@ def _words(choice: str) -> str:
 
 
 def _points(points: float | None) -> str:
-    return output.UNDEFINED if points is None else f"{points:+.2f}"
+    return number(points, "+.2f")

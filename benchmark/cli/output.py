@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..text import counted, printable
+from ..text import UNDEFINED, between, counted, number, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..evaluation.scores import Score
+    from ..boards.comparison import Comparison
     from ..io.reporter import Reporter
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
 
-UNDEFINED = "–"
 _TABLE_WIDTH = 5
 _NAMES_WIDTH = 24
 _WHOLE = frozenset({"name", "main_score", "family", "scores"})
@@ -170,7 +169,7 @@ def cardiac(found: dict[str, Any], as_json: bool) -> None:
         console.print(f"{counted(len(files), 'file')} in {_safe(str(Path(files[-1]).parent))}", soft_wrap=True)
 
 
-def comparison(found: dict[str, Any], as_json: bool) -> None:
+def comparison(found: Comparison, as_json: bool) -> None:
     """Ranks, differences, families and costs."""
     from . import compare_output
 
@@ -328,7 +327,9 @@ def _score_table(result: Record) -> Table:
         if name in elsewhere:
             continue
         mark = "[bold]" if name == result.main_score else ""
-        table.add_row(f"{mark}{name}", f"{mark}{_value(score.value)}", _interval(score), score.unit)
+        table.add_row(
+            f"{mark}{name}", f"{mark}{_value(score.value)}", between(score.low, score.high, word=" – "), score.unit
+        )
     return table
 
 
@@ -354,12 +355,8 @@ def _class_tables(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> 
         yield table
 
 
-def _interval(score: Score) -> str:
-    return UNDEFINED if score.low is None or score.high is None else f"{score.low:.4f} – {score.high:.4f}"
-
-
 def _value(value: float | None) -> str:
-    return UNDEFINED if value is None else f"{value:.4f}"
+    return number(value, ".4f")
 
 
 def _cell(value: Any) -> str:

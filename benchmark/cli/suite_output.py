@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..text import UNDEFINED, number
 from . import output
-from .output import UNDEFINED, _safe, _stdout, _table
+from .output import _safe, _stdout, _table
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -183,8 +184,6 @@ def results(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
 
 
 def _rows(section: Mapping[str, Any], console: Console) -> None:
-    from ..text import number
-
     main = section["main_score"]
     table = _table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")
     for column in table.columns[1:]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
-from ..boards.compare_runs import CompareRequest, compare_stored
+from ..boards.compare_runs import compare_stored
+from ..boards.comparison import Comparison
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
 from ..runs.stored import open_run
 from ..types import UserError
 
 
-def compare(request: CompareRequest, reporter: Reporter) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CompareRequest:
+    """What the user asked for. `score` is a score's name; `target` asks how many labels each method needs for it."""
+
+    runs: tuple[Path, ...]
+    score: str | None = None
+    target: float | None = None
+    resamples: int = 2000
+    seed: int = 0
+
+
+def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     """Compare two runs or more that were scored on the same samples.
 
     Raises
@@ -23,4 +36,11 @@ def compare(request: CompareRequest, reporter: Reporter) -> dict[str, Any]:
     if len(found) < 2:
         only = f"only '{found[0].record.run_id}'" if found else "none"
         raise UserError(f"a comparison takes two runs or more, found {only}. For example: bench compare runs/A runs/B")
-    return compare_stored([open_run(folder) for folder, _ in found], request, reporter)
+    return compare_stored(
+        [open_run(folder) for folder, _ in found],
+        reporter,
+        score=request.score,
+        target=request.target,
+        resamples=request.resamples,
+        seed=request.seed,
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..boards.comparable import MAX_TESTED, Comparable, best_first, group_order, grouped, main_badness, tied_ranks
-from ..boards.compare_runs import CompareRequest, compare_stored
+from ..boards.compare_runs import compare_stored
+from ..boards.comparison import ComparedRun
 from ..boards.labels import distinct_labels
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun
@@ -43,11 +43,11 @@ def open_section(comparable: Comparable, members: Sequence[FoundRun], reporter: 
         )
     elif len(members) > 1:
         try:
-            compared = compare_stored([opened[record.run_id] for _, record in members], CompareRequest(()), reporter)
+            compared = compare_stored([opened[record.run_id] for _, record in members], reporter)
         except UserError as error:
             reporter.warn(f"not compared: {error}")
             why_not = "Ranks are by the score alone: the runs could not be tested against each other."
-    rows = {row["run_id"]: row for row in compared["runs"]} if compared is not None else {}
+    rows = {row.run_id: row for row in compared.runs} if compared is not None else {}
     by_score = tied_ranks([main_badness(record) for _, record in members])
     entries = [
         _entry(folder, record, opened.get(record.run_id), rows.get(record.run_id), rank)
@@ -83,11 +83,11 @@ def _opened(members: Sequence[FoundRun]) -> tuple[dict[str, StoredRun], list[Use
     return opened, faults
 
 
-def _entry(folder: Path, record: Record, run: StoredRun | None, row: dict[str, Any] | None, rank: int | None) -> Entry:
-    label = record.method.name if row is None else row["label"]
+def _entry(folder: Path, record: Record, run: StoredRun | None, row: ComparedRun | None, rank: int | None) -> Entry:
+    label = record.method.name if row is None else row.label
     high = None
     if row is not None:
-        rank, high = row["rank_low"], row["rank_high"]
+        rank, high = row.rank_low, row.rank_high
     if run is None:
         return Entry(folder, record, label, rank, high)
     return Entry(folder, record, label, rank, high, run.info, run.metrics, run.statistics)

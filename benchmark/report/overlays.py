@@ -13,11 +13,11 @@ from PIL import Image
 
 from ..metrics.label_checks import class_labels
 from ..predictions.find import Found
+from ..text import number
 from ..types import Array, Dataset, DatasetInfo, Sample, Statistic, Uint8, UserError
 from .figures.classes import TRIPLES
 from .html import Html, joined, tag
 from .sections import Entry, Section
-from .table import number
 
 MOST_SIDE = 480
 """Longer sides are shrunk to so many pixels."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ..text import counted
+from ..boards.comparison import Comparison
+from ..text import UNDEFINED, counted, interval, number, p_value, some
 from .figures.classes import matrix_of
 from .figures.runs import Drawn
 from .html import Html, joined, tag
 from .overlays import Album
 from .sections import Section
-from .table import UNDEFINED, board, number, with_interval
+from .table import board
 
 GENERATOR = "segbench report"
-_CONFUSED = 15
+MAX_CONFUSIONS = 15
+"""Number of confusions that are listed."""
 
 
 def page(sections: Sequence[Html], links: Sequence[tuple[str, str]], lead: str, album: Album) -> str:
@@ -101,36 +102,36 @@ def answers(section: Section) -> list[str]:
     if not entries:
         return [f"{score} is undefined for every run."]
     best = entries[0]
-    value = UNDEFINED if best.main is None else with_interval(best.main.low, best.main.value, best.main.high)
+    value = UNDEFINED if best.main is None else interval(best.main.value, best.main.low, best.main.high)
     if section.compared is None:
         only = (
             f"{best.label} has {score} {value}." if len(entries) == 1 else f"{best.label} leads with {score} {value}."
         )
         return [only, *([section.why_not] if section.why_not else [])]
     found = section.compared
-    ties = [row["label"] for row in found["runs"][1:] if row["rank"] == 1]
+    ties = [row.label for row in found.runs[1:] if row.rank == 1]
     if ties:
-        shown = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
+        shown = some(ties, 4)
         lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown} (tied on rank 1)."]
     else:
         lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
     return lines + _families(found) + _seeds(found)
 
 
-def _families(found: Mapping[str, Any]) -> list[str]:
-    if found["families"] is None:
+def _families(found: Comparison) -> list[str]:
+    if found.families is None:
         return []
-    pair = found["families"]["best"]
-    gap = with_interval(pair["low"], pair["value"], pair["high"], "+.4f")
-    chance = "beyond chance" if pair["significant"] else "which could be chance"
-    return [f"Best learned run against best classical one, {pair['a']} less {pair['b']}: {gap}, {chance}."]
+    pair = found.families.best
+    gap = interval(pair.value, pair.low, pair.high, "+.4f")
+    chance = "beyond chance" if pair.significant else "which could be chance"
+    return [f"Best learned run against best classical one, {pair.a} less {pair.b}: {gap}, {chance}."]
 
 
-def _seeds(found: Mapping[str, Any]) -> list[str]:
+def _seeds(found: Comparison) -> list[str]:
     return [
-        f"Seeds {', '.join(map(str, each['seeds']))} of {each['method']}: {each['mean']:.4f} ± {each['std']:.4f} "
+        f"Seeds {', '.join(map(str, each.seeds))} of {each.method}: {each.mean:.4f} ± {each.std:.4f} "
         "(standard deviation of training, which no interval of a single run holds)."
-        for each in found["seeds"]
+        for each in found.seeds
     ]
 
 
@@ -142,26 +143,26 @@ def _details(section: Section) -> list[Html | None]:
 def _differences(section: Section) -> Html | None:
     if section.compared is None:
         return None
-    best = section.compared["runs"][0]["label"]
+    best = section.compared.runs[0].label
     rows = []
-    for each in section.compared["differences"]:
-        if best not in (each["a"], each["b"]):
+    for each in section.compared.differences:
+        if best not in (each.a, each.b):
             continue
-        sign = 1 if each["a"] == best else -1
-        ends = sorted(sign * v for v in (each["low"], each["high"]) if v is not None) or [None, None]
-        value = None if each["value"] is None else sign * each["value"]
-        better, worse = (each["wins"], each["losses"])[::sign]
+        sign = 1 if each.a == best else -1
+        low, high = (each.low, each.high) if sign > 0 else (_less(each.high), _less(each.low))
+        value = each.value if sign > 0 else _less(each.value)
+        better, worse = (each.wins, each.losses)[::sign]
         rows.append(
             [
-                each["b"] if sign > 0 else each["a"],
-                with_interval(ends[0], value, ends[1], "+.4f"),
-                _p(each["p_adjusted"]),
-                number(None if each["effect"] is None else sign * each["effect"], ".2f"),
-                f"{better} / {each['ties']} / {worse}",
+                each.b if sign > 0 else each.a,
+                interval(value, low, high, "+.4f"),
+                p_value(each.p_adjusted),
+                number(each.effect if sign > 0 else _less(each.effect), ".2f"),
+                f"{better} / {each.ties} / {worse}",
             ]
         )
     heads = ["run", f"{best} less run", "p, adjusted", "effect", "samples better / equal / worse"]
-    n = len(section.compared["differences"])
+    n = len(section.compared.differences)
     note = (
         f"Paired on the same samples; p is adjusted (Holm) for {counted(n, 'pair')}; effect: mean difference per "
         "sample over its standard deviation."
@@ -173,21 +174,21 @@ def _samples(section: Section) -> Html | None:
     if section.compared is None:
         return None
     rows = []
-    for each in section.compared["per_sample"]["furthest_apart"]:
-        values = [(value, label) for label, value in each.items() if label != "sample" and value is not None]
+    for each in section.compared.per_sample.furthest_apart:
+        values = [(value, label) for label, value in each.values.items() if value is not None]
         if values:
             high, low = (pick(values, key=lambda item: item[0]) for pick in (max, min))
-            rows.append([each["sample"], f"{high[0]:.4f} {high[1]}", f"{low[0]:.4f} {low[1]}"])
+            rows.append([each.sample, f"{high[0]:.4f} {high[1]}", f"{low[0]:.4f} {low[1]}"])
     return _table("Samples on which the runs are furthest apart", "", ["sample", "highest", "lowest"], rows)
 
 
 def _winners(section: Section) -> Html | None:
-    if section.compared is None or len(section.compared["per_class"]) < 2:
+    if section.compared is None or len(section.compared.per_class) < 2:
         return None
     rows = []
-    for each in section.compared["per_class"]:
-        best = each.get(each["winners"][0])
-        rows.append([each["class"], f"{number(best, '.4f')} ({each['by']})", ", ".join(each["winners"][:4])])
+    for each in section.compared.per_class:
+        best = each.values.get(each.winners[0])
+        rows.append([each.name, f"{number(best, '.4f')} ({each.by})", ", ".join(each.winners[:4])])
     return _table("Winner of every class", "", ["class", "best", "run"], rows)
 
 
@@ -204,7 +205,7 @@ def _confused(section: Section) -> Html | None:
     ]
     rows = [
         [heads[a], heads[b], f"{pixels:,}", f"{pixels / total[a]:.1%}"]
-        for pixels, a, b in sorted(cells, key=lambda c: (-c[0], c[1], c[2]))[:_CONFUSED]
+        for pixels, a, b in sorted(cells, key=lambda c: (-c[0], c[1], c[2]))[:MAX_CONFUSIONS]
     ]
     title = f"What {entry.label} confuses most"
     return _table(title, "", ["true", "predicted", "pixels", "of the true class"], rows)
@@ -232,10 +233,8 @@ def not_ranked(rows: Sequence[tuple[str, str]]) -> Html | None:
     return tag("section", tag("h2", "Not ranked", id="not-ranked"), tag("ul", items), aria_labelledby="not-ranked")
 
 
-def _p(value: float | None) -> str:
-    if value is None:
-        return UNDEFINED
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _less(value: float | None) -> float | None:
+    return None if value is None else -value
 
 
 def _asset(name: str) -> Html:

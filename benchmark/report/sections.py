@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..boards.comparison import Comparison
 from ..boards.labels import run_hash
 from ..evaluation.comparison import Paired
 from ..evaluation.scores import Score
@@ -70,7 +70,7 @@ class Section:
     note: str
     synthetic: bool
     entries: tuple[Entry, ...]
-    compared: Mapping[str, Any] | None = None
+    compared: Comparison | None = None
     why_not: str = ""
     notes: list[str] = field(default_factory=list)
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..evaluation.scores import Score
-from ..text import counted
+from ..text import UNDEFINED, between, counted, number
 from .html import Html, joined, tag
 from .sections import Entry, Section
 
-UNDEFINED = "–"
 SHOWN = 200
 """Rows beyond these wait in a template, which a browser reads but does not lay out, until they are asked for."""
 
@@ -56,18 +55,6 @@ def board(section: Section, number: int) -> Html:
         class_="board",
         data_shown=SHOWN,
     )
-
-
-def number(value: float | int | None, form: str) -> str:
-    """A number for a cell."""
-    return UNDEFINED if value is None or not math.isfinite(value) else format(value, form)
-
-
-def with_interval(low: float | None, value: float | None, high: float | None, form: str = ".4f") -> str:
-    """`0.9123 [0.9011, 0.9234]`, without what is undefined."""
-    if value is None or low is None or high is None:
-        return number(value, form)
-    return f"{format(value, form)} [{format(low, form)}, {format(high, form)}]"
 
 
 def _truncated(rows: int) -> str:
@@ -215,7 +202,7 @@ class _Whisker:
         drawn = self._mark(score.value)
         text = number(score.value, ".4f")
         if score.low is not None and score.high is not None:
-            text = f"{score.low:.4f} to {score.high:.4f}"
+            text = between(score.low, score.high)
             if self._holds(score.value):
                 drawn = f'<path d="M{self._at(score.low)} 4v8m0-4H{self._at(score.high)}m0-4v8"></path>{drawn}'
         return Html(

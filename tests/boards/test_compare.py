@@ -184,9 +184,9 @@ def test_labels_needed_are_read_off_the_learning_curve(runs: tuple[Path, Path]) 
     comparison = paired([0.3, 0.1])
     low, high = comparison.values
     found = labels_needed([few, many], comparison, float((low + high) / 2))
-    assert found["methods"] == {"threshold": pytest.approx(100.0)}
-    assert labels_needed([few, many], comparison, float(high) + 0.1)["methods"] == {"threshold": None}
-    assert labels_needed([few, many], comparison, float(low) - 0.1)["methods"] == {"threshold": 10.0}
+    assert found.methods == {"threshold": pytest.approx(100.0)}
+    assert labels_needed([few, many], comparison, float(high) + 0.1).methods == {"threshold": None}
+    assert labels_needed([few, many], comparison, float(low) - 0.1).methods == {"threshold": 10.0}
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...boards.markdown import with_interval
 from ...cardiac.agreement import HUMAN_RANGE_PP, NAMES, Agreement, verdict_in_words
 from ...figures.cardiac.agreement import bland_altman
 from ...figures.cardiac.pages import PAGE, small_multiples, volume_loops
 from ...figures.cardiac.run_plots import Film
 from ...metrics.cardiac import Cardiac
-from ...text import counted, shown
+from ...text import UNDEFINED, counted, number, shown
 from ...types import Dataset, Metric
 from ..html import Html, tag
 from ..overlays import Album, Kept
 from ..sections import Entry, Section
-from ..table import UNDEFINED, number, with_interval
 from .runs import Drawn, drawn, photograph
 
 MAX_DRAWN = 2
@@ -143,7 +143,7 @@ def _row(entry: Entry) -> Html:
 
     def error(name: str) -> str:
         score = scores.get(name)
-        return UNDEFINED if score is None else with_interval(score.low, score.value, score.high, ".2f")
+        return with_interval(score, ".2f")
 
     def said(name: str) -> str:
         score = scores.get(name)

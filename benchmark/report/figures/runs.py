@@ -16,20 +16,19 @@ from PIL import Image
 
 from ...boards.seed_groups import curves_of, plotted, seed_groups
 from ...figures.style import FAMILIES, PLAIN, STYLE, label_points, learning_curve, plain_ticks
-from ...text import counted, shown
+from ...text import counted, number, shown
 from ...types import Float64
 from ..html import Html, tag
 from ..sections import Entry, Section
-from ..table import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_NAMED = 24
-"""Points of more runs than these are named only where they are on the front."""
-MOST_POINTS = 300
-_CURVES = 10
+MAX_NAMED = 24
+"""Number of runs up to which every point is named; of more only those on the front."""
+MAX_POINTS = 300
+_MAX_CURVES = 10
 _PHOTOGRAPH_DPI = 80
 
 
@@ -133,7 +132,7 @@ def _strip(axes: Axes, row: Float64, place: int, color: str) -> None:
         return
     low, middle, high = np.quantile(row, (0.25, 0.5, 0.75))
     # Quantiles of many samples look like the samples, and keep the page small.
-    dots = row if row.size <= MOST_POINTS else np.quantile(row, np.linspace(0, 1, MOST_POINTS))
+    dots = row if row.size <= MAX_POINTS else np.quantile(row, np.linspace(0, 1, MAX_POINTS))
     # Dots that would cover each other are moved apart by their order, the same way every time.
     offset = ((np.arange(dots.size) * 0.618) % 1 - 0.5) * 0.44
     axes.barh(place, high - low, left=low, height=0.56, color=color, alpha=0.22, linewidth=0, zorder=1)
@@ -184,7 +183,7 @@ def costs(section: Section) -> Drawn | None:
     def draw() -> Figure:
         from matplotlib.figure import Figure
 
-        height = 4.4 + 0.1 * max(0, min(len(section.entries), MOST_NAMED) - 10)
+        height = 4.4 + 0.1 * max(0, min(len(section.entries), MAX_NAMED) - 10)
         figure = Figure(figsize=(5.4 * len(panels), height), layout="constrained")
         first: Axes | None = None
         later = []
@@ -220,7 +219,7 @@ def _cost_panel(
     least = min(positive, default=1.0)
     # Nothing at all has no place on a log scale: it stands left of the least, under its own tick.
     nothing = least / 10
-    few = len(there) <= MOST_NAMED
+    few = len(there) <= MAX_NAMED
     points = []
     steps: list[tuple[float, float]] = []
     for (entry, cost), flag in sorted(zip(there, flags, strict=True), key=lambda pair: pair[0][1]):
@@ -250,7 +249,7 @@ def _cost_panel(
         axes.set_xticks([nothing, *ticks], ["0", *(f"{tick:,g}" for tick in ticks)])
         axes.set_xlim(min(low, nothing / 2), high)
         axes.minorticks_off()
-    return points[:MOST_NAMED]
+    return points[:MAX_NAMED]
 
 
 def _cloud(axes: Axes, there: Sequence[tuple[Entry, float]], nothing: float) -> None:
@@ -264,7 +263,7 @@ def _cloud(axes: Axes, there: Sequence[tuple[Entry, float]], nothing: float) -> 
 
 def learning(section: Section) -> Drawn | None:
     """Score against the number of labels, for methods that were run with several fractions of them."""
-    curves = curves_of(seed_groups(entry.record for entry in section.entries))[:_CURVES]
+    curves = curves_of(seed_groups(entry.record for entry in section.entries))[:_MAX_CURVES]
     if not curves:
         return None
     table = plotted([row for curve in curves for row in curve])

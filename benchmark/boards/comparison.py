@@ -1,0 +1,159 @@
+"""What a comparison of runs says, as a typed document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from ..io.documents import Document, Number, without_none
+
+
+class Costs(Document):
+    """What a compared run cost; null where it was not measured."""
+
+    train_s: float | None
+    predict_ms_per_image: float | None
+    parameters: int | None
+    macs_per_image: int | None
+    peak_memory_mb: float | None
+
+
+class ComparedRun(Document):
+    """One run of a comparison with its 95 % interval and its first and last rank; `labels` is what it was fitted on.
+
+    `on_front` : no other run is better, quicker to fit and quicker to predict at once.
+    """
+
+    run_id: str
+    label: str
+    method: str
+    family: str
+    seed: int | None
+    value: Number
+    low: Number
+    high: Number
+    rank: int
+    rank_low: int
+    rank_high: int
+    labels: float | None
+    cost: Costs
+    on_front: bool
+
+
+class PairedDifference(Document):
+    """Run `a` less run `b` (their labels) on the same samples; see `evaluation.comparison.Difference`."""
+
+    a: str
+    b: str
+    value: Number
+    low: Number
+    high: Number
+    p: Number
+    p_adjusted: Number
+    effect: Number
+    wins: int
+    ties: int
+    losses: int
+    significant: bool
+
+
+class Estimate(Document):
+    """A number with its 95 % interval."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+class FamilyMeans(Document):
+    """The mean score of each family's runs."""
+
+    classical: Number
+    learned: Number
+
+
+class Families(Document):
+    """Learned against classical: the best run of each, and the families' means."""
+
+    best: PairedDifference
+    means: FamilyMeans
+    difference_of_means: Estimate
+
+
+class SeedSpread(Document):
+    """One configuration that was trained with several seeds: mean and standard deviation (n - 1) of its scores."""
+
+    method: str
+    seeds: list[int | None]
+    mean: Number
+    std: Number
+
+
+class ClassWinners(Document):
+    """The labels of the runs that are best on a class, by one of its scores; every run's score has its label as key."""
+
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    name: str = Field(alias="class")
+    by: str
+    winners: list[str]
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """The score of each run by its label."""
+        return self.__pydantic_extra__
+
+
+class SampleScores(Document):
+    """The score of each run on one sample; every run's score has its label as key."""
+
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    sample: str
+
+    @property
+    def values(self) -> dict[str, float | None]:
+        """The score of each run by its label."""
+        return self.__pydantic_extra__
+
+
+class PerSample(Document):
+    """On how many samples each run is best (ties count for all), and the samples on which the runs differ most."""
+
+    wins: dict[str, int]
+    furthest_apart: list[SampleScores]
+
+
+class LabelsNeeded(Document):
+    """Number of labelled samples that each method needs for a score of `target`; null where it is not known."""
+
+    target: float
+    methods: dict[str, float | None]
+
+
+class Comparison(Document):
+    """What `bench compare` found; `runs` from best to worst, `drawn` is what was resampled and permuted."""
+
+    dataset: str
+    origin: str
+    split: str
+    score: str
+    unit: str
+    higher_is_better: bool
+    n: int
+    units: int
+    drawn: str
+    resamples: int
+    smallest_p: Number
+    runs: list[ComparedRun]
+    differences: list[PairedDifference]
+    families: Families | None
+    seeds: list[SeedSpread]
+    per_class: list[ClassWinners]
+    per_sample: PerSample
+    labels_needed: LabelsNeeded | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "labels_needed")
