@@ -123,6 +123,8 @@ MODULES = {
 """Former name of a module, and its name now. What is below a package moved with it only where it is named too."""
 
 NAMES = {
+    "segbench.commands.predict.load_method": "segbench.runs.fitted_method.load_method",
+    "segbench.commands.predict.predict_frames": "segbench.runs.fitted_method.predict_frames",
     "segbench.data.ARCHIVES": "segbench.data.locations.ARCHIVES",
     "segbench.data.DOWNLOADED": "segbench.data.locations.DOWNLOADED",
     "segbench.data.DOWNLOAD_LOCK": "segbench.data.locations.DOWNLOAD_LOCK",
@@ -166,8 +168,10 @@ NAMES = {
     "segbench.runs.record.Score": "segbench.evaluation.scores.Score",
     "segbench.runs.record.defined": "segbench.evaluation.scores.defined",
     "segbench.runs.record.plain": "segbench.evaluation.scores.plain",
-    "segbench.runs.record.earlier_run": "segbench.runs.folder.earlier_run",
-    "segbench.runs.record.locked": "segbench.runs.folder.locked",
+    "segbench.runs.record.CHECKPOINT": "segbench.runs.folder.CHECKPOINT",
+    "segbench.runs.record.PREDICTIONS": "segbench.runs.folder.PREDICTIONS",
+    "segbench.runs.record.RECORD": "segbench.runs.folder.RECORD",
+    "segbench.runs.record.STATISTICS": "segbench.runs.folder.STATISTICS",
     "segbench.runs.record.refuse_foreign": "segbench.runs.folder.refuse_foreign",
     "segbench.runs.record.run_id": "segbench.runs.record.run_id_of",
 }

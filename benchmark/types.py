@@ -39,6 +39,7 @@ __all__ = [
     "OracleMethod",
     "Prediction",
     "Progress",
+    "ReusableMethod",
     "Sample",
     "Samples",
     "ScoreInfo",
@@ -400,6 +401,18 @@ class OracleMethod(Method, Protocol):
 
     def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
         """Segment images as `predict` does, each by its true labels (H, W)."""
+
+
+@runtime_checkable
+class ReusableMethod(Method, Protocol):
+    """A method that can predict in other ways than the one it was fitted for, without being fitted again."""
+
+    @property
+    def prediction_settings(self) -> tuple[str, ...]:
+        """Settings that change only how it predicts."""
+
+    def predict_as(self, config: Mapping[str, Any]) -> None:
+        """Predict with the prediction settings of another whole configuration than it was fitted with."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def load_run(path: str | PathLike[str]) -> Run:
     >>> run = load_run("leaderboards/records/isbi2012-unet-0b805e1a")                   # doctest: +SKIP
     >>> run.main.value, run.per_sample().head(3)                                        # doctest: +SKIP
     """
-    from ..runs.record import RECORD, read_record
+    from ..runs.folder import RECORD
+    from ..runs.record import read_record
 
     folder = Path(fspath(path))
     return Run(folder.parent if folder.name == RECORD else folder, read_record(folder))

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.statistics import Statistics
-from ..runs.record import RECORD, STATISTICS, Record, read_record
+from ..runs.folder import RECORD, STATISTICS
+from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check
 from ..runs.versions import other_versions

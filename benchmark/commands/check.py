@@ -27,7 +27,8 @@ from ..evaluation.scores import plain
 from ..io.atomic import atomic_path, write_text
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
-from ..runs.record import RECORD, STATISTICS, Record
+from ..runs.folder import RECORD, STATISTICS
+from ..runs.record import Record
 from ..runs.stored import StoredRun, open_run
 from ..types import UserError
 

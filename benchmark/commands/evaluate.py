@@ -2,79 +2,60 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..data.index import DataIndex
 from ..data.locations import Location
-from ..data.self_defined import definition_of
 from ..evaluation.evaluate import evaluate
-from ..evaluation.scoring import score, score_warnings
+from ..evaluation.scoring import Scored, score, score_warnings
 from ..evaluation.statistics import Statistics
 from ..figures.run_figures import RunFigures
-from ..io.atomic import write_text
-from ..io.fingerprints import files_sha256, ids_sha256
+from ..io.fingerprints import files_sha256
 from ..io.reporter import Reporter
 from ..predictions.find import Found, find_predictions
 from ..predictions.stored import store_found
 from ..registry import dataset_class, metrics_of
 from ..runs.environment import describe
-from ..runs.folder import locked, refuse_foreign
-from ..runs.open_data import note_size, open_dataset, setting, without_defaults
-from ..runs.record import (
-    CONFIG,
-    LOG,
-    PLOTS,
-    PREDICTIONS,
-    STATISTICS,
-    Cost,
-    DatasetBlock,
-    Environment,
-    MethodBlock,
-    Record,
-    run_id_of,
-    write_record,
-)
+from ..runs.folder import PLOTS, PREDICTIONS, refuse_foreign
+from ..runs.open_data import note_size, open_dataset, without_defaults
+from ..runs.record import DatasetBlock, Environment, MethodBlock, Record
+from ..runs.request import EvaluateRequest
+from ..runs.writer import RunWriter, current_time, dataset_block
 from ..types import Dataset, Metric, UserError, parts_of
+
+__all__ = ["EvaluateRequest", "evaluate_files"]
 
 
 @dataclass(frozen=True)
-class EvaluateRequest:
-    """What the user asked for, as on the command line."""
+class _Task:
+    """What is to be scored: predictions that were found, of so many samples of a split, by these families."""
 
-    dataset: str
-    predictions: Path
-    name: str | None = None
-    split: str | None = None
-    root: Path | None = None
-    partial: bool = False
-    out: Path | None = None
-    workers: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    metrics: tuple[str, ...] = ()
-    save_predictions: bool = False
+    request: EvaluateRequest
+    dataset: Dataset
+    location: Location
+    split: str
+    options: dict[str, Any]
+    found: Found
+    samples: int
 
-    def command(self) -> str:
-        """The command line that does it again."""
-        words = ["bench", "evaluate", "--dataset", self.dataset, "--predictions", str(self.predictions)]
-        for name in ("name", "split", "root"):
-            value = getattr(self, name)
-            if value is not None:
-                words += [f"--{name}", str(value)]
-        for key, value in self.settings.items():
-            words += ["--set", setting(key, value)]
-        for name in self.metrics:
-            words += ["--metric", name]
-        words += ["--partial"] if self.partial else []
-        words += ["--save-predictions"] if self.save_predictions else []
-        return shlex.join(words)
+    @property
+    def whole(self) -> bool:
+        """Whether every sample of the split has a prediction."""
+        return len(self.found.files) == self.samples
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The families that score it."""
+        return metrics_of(self.dataset.info, objects=self.found.objects, more=self.request.metrics)
+
+    @property
+    def name(self) -> str:
+        """The name on the leaderboard."""
+        return self.request.name or _stem(self.request.predictions)
 
 
 def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, Record]:
@@ -84,8 +65,37 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     ------
     UserError
         For missing, duplicate, unreadable or mis-shaped predictions; nothing is written then. For label values that
-        cannot be kept; no record is written then.
+        cannot be stored; no record is written then.
     """
+    task = _prepare(request, reporter)
+    dataset, metrics = task.dataset, task.metrics
+    block = _dataset_block(task)
+    identity = {
+        "dataset": block.model_dump(mode="json"),
+        "metrics": {metric.name: metric.version for metric in metrics},
+        "name": task.name,
+        "predictions_sha256": files_sha256(task.found.paths),
+    }
+    writer = RunWriter.of(dataset.info.name, task.name, identity, request.out)
+    if request.out is not None:
+        refuse_foreign(writer.folder)
+    statistics = _measure(task, reporter)
+    scored = score(statistics, metrics, dataset.info)
+    for warning in score_warnings(scored, metrics_of(dataset.info, objects=task.found.objects)):
+        reporter.warn(warning)
+    record = _record(task, block, writer, scored)
+    with writer.locked():
+        if request.save_predictions:
+            _store_predictions(task, writer.folder, reporter)
+        writer.write_config()
+        writer.write_statistics(statistics, metrics)
+        _figures(task).write(writer.folder / PLOTS, statistics, reporter.warn)
+        writer.write_log(record, reporter.warnings)
+        return writer.folder, writer.finish(record, statistics, scored, reporter.warnings)
+
+
+def _prepare(request: EvaluateRequest, reporter: Reporter) -> _Task:
+    """Find the data and the predictions, and refuse what cannot be scored."""
     info = dataset_class(request.dataset).info
     if request.name is not None and not request.name.strip():
         raise UserError("--name is empty; give a name for the leaderboard, or leave --name out for the file's stem")
@@ -94,7 +104,7 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
             raise UserError(f"--set {key}: {info.name} has no such option. Available: {', '.join(info.options) or '–'}")
     options = without_defaults(info.name, request.settings)
     dataset, location = open_dataset(info.name, request.root, "auto", options, reporter, may_synthesize=False)
-    info = dataset.info  # of a folder of one's own it is known only now
+    info = dataset.info  # of your own folder it is known only now
     split = request.split or info.default_split
     if split in info.splits and not info.splits[split].labelled:
         raise UserError(f"split '{split}' of {info.name} has no public labels, so it cannot be scored here")
@@ -105,121 +115,67 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         reporter.warn(warning)
     if request.partial and len(found.files) < len(ids):
         reporter.warn(f"partial: {len(found.files)} of {len(ids)} samples of the split were scored")
-    return _measure(request, dataset, location, split, found, len(ids), options, reporter)
+    return _Task(request, dataset, location, split, options, found, len(ids))
 
 
-def _measure(
-    request: EvaluateRequest,
-    dataset: Dataset,
-    location: Location,
-    split: str,
-    found: Found,
-    wanted: int,
-    options: dict[str, Any],
-    reporter: Reporter,
-) -> tuple[Path, Record]:
-    metrics = metrics_of(dataset.info, objects=found.objects, more=request.metrics)
-    name = request.name or _stem(request.predictions)
-    with DataIndex.of(dataset) as index:
-        data_sha256 = index.data_sha256(tuple(found.files), parts_of(metrics))
-    block = DatasetBlock(
-        name=dataset.info.name,
-        version=dataset.info.version,
-        split=split,
-        n=len(found.files),
-        ids_sha256=ids_sha256(tuple(found.files)),
-        data_sha256=data_sha256,
-        origin=location.origin,
-        options=options,
-        **definition_of(dataset),
-    )
-    identity: dict[str, Any] = {
-        "dataset": block.model_dump(mode="json"),
-        "metrics": {metric.name: metric.version for metric in metrics},
-        "name": name,
-        "predictions_sha256": files_sha256(found.paths),
-    }
-    run_id = run_id_of(dataset.info.name, name, identity)
-    folder = request.out or Path("runs") / run_id
-    if request.out is not None:
-        refuse_foreign(folder)
-    statistics = _count(request, dataset, metrics, found, reporter)
-    scored = score(statistics, metrics, dataset.info)
-    for warning in score_warnings(scored, metrics_of(dataset.info, objects=found.objects)):
-        reporter.warn(warning)
-    record = Record(
-        run_id=run_id,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        complete=len(found.files) == wanted,
+def _dataset_block(task: _Task) -> DatasetBlock:
+    ids = tuple(task.found.files)
+    with DataIndex.of(task.dataset) as index:
+        truth = index.data_sha256(ids, parts_of(task.metrics))
+    return dataset_block(task.dataset, task.location, task.split, ids, truth, options=task.options)
+
+
+def _record(task: _Task, block: DatasetBlock, writer: RunWriter, scored: Scored) -> Record:
+    """The record, before its results are put in."""
+    main = task.dataset.info.main_score
+    predictions = {"predictions_sha256": writer.identity["predictions_sha256"]}
+    return Record(
+        run_id=writer.run_id,
+        created=current_time(),
+        complete=task.whole,
         dataset=block,
-        method=MethodBlock(name=name, family="external", config={"predictions_sha256": identity["predictions_sha256"]}),
-        metrics=identity["metrics"],
-        statistics_sha256=statistics.sha256(),
-        scores=scored.scores,
-        main_score=dataset.info.main_score if dataset.info.main_score in scored.scores else next(iter(scored.scores)),
-        per_class=scored.per_class,
-        per_category=scored.per_category,
-        cost=Cost(),
+        method=MethodBlock(name=task.name, family="external", config=predictions),
+        metrics=writer.identity["metrics"],
+        main_score=main if main in scored.scores else next(iter(scored.scores)),
         environment=Environment(**describe()),
-        command=request.command(),
-        warnings=list(reporter.warnings),
-        **scored.details,
+        command=task.request.command(),
     )
-    with locked(folder, run_id):
-        if request.save_predictions:
-            _keep(request, dataset, split, found, wanted, folder, reporter)
-        write_text(folder / CONFIG, yaml.safe_dump(identity, sort_keys=False))
-        statistics.to_parquet(folder / STATISTICS, metrics)
-        _figures(dataset, metrics, found).write(folder / PLOTS, statistics, reporter.warn)
-        record = record.model_copy(update={"warnings": list(reporter.warnings)})
-        write_text(folder / LOG, "\n".join([f"{record.created} {record.command}", *record.warnings, ""]))
-        write_record(folder, record)
-    return folder, record
 
 
-def _figures(dataset: Dataset, metrics: Sequence[Metric], found: Found) -> RunFigures:
+def _measure(task: _Task, reporter: Reporter) -> Statistics:
+    found = task.found.files
+    with reporter.progress("evaluating") as update:
+        return evaluate(
+            task.dataset,
+            task.metrics,
+            found.items(),
+            workers=task.request.workers,
+            progress=lambda done: update(done, len(found)),
+        )
+
+
+def _figures(task: _Task) -> RunFigures:
     """What the metric families draw, from predictions that are read once more."""
-    figures = RunFigures.of(dataset, found.files, metrics)
-    wanted = [i for i in found.files if i in figures.wanted]
-    for _ in figures.tee((sample_id, found.files[sample_id].read(dataset)) for sample_id in wanted):
+    found: Sequence[str] = tuple(task.found.files)
+    figures = RunFigures.of(task.dataset, found, task.metrics)
+    wanted = [i for i in found if i in figures.wanted]
+    for _ in figures.tee((sample_id, task.found.files[sample_id].read(task.dataset)) for sample_id in wanted):
         pass
     return figures
 
 
-def _count(
-    request: EvaluateRequest, dataset: Dataset, metrics: Sequence[Metric], found: Found, reporter: Reporter
-) -> Statistics:
-    total = len(found.files)
-    with reporter.progress("evaluating") as update:
-        return evaluate(
-            dataset,
-            metrics,
-            found.files.items(),
-            workers=request.workers,
-            progress=lambda done: update(done, total, ""),
-        )
-
-
-def _keep(
-    request: EvaluateRequest,
-    dataset: Dataset,
-    split: str,
-    found: Found,
-    wanted: int,
-    folder: Path,
-    reporter: Reporter,
-) -> None:
-    """Keep the scored predictions in the run folder, where they can be exported from and measured again."""
-    total = len(found.files)
+def _store_predictions(task: _Task, folder: Path, reporter: Reporter) -> None:
+    """Store the scored predictions in the run folder, where they can be exported from and measured again."""
+    total = len(task.found.files)
     with reporter.progress("keeping predictions") as update:
         store_found(
             folder / PREDICTIONS,
-            dataset,
-            found,
-            split,
-            whole=total == wanted,
-            soft=bool(request.metrics),
-            progress=lambda done: update(done, total, ""),
+            task.dataset,
+            task.found,
+            task.split,
+            whole=task.whole,
+            soft=bool(task.request.metrics),
+            progress=lambda done: update(done, total),
         )
 
 

@@ -15,8 +15,9 @@ from ..io.reporter import Reporter
 from ..predictions.export_format import ExportedRun, ExportFormat, export_format, export_formats
 from ..predictions.stored_reading import Page, StoredPredictions
 from ..registry import dataset_class
+from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
-from ..runs.record import PREDICTIONS, Record, read_record
+from ..runs.record import Record, read_record
 from ..text import unknown
 from ..types import Array, Dataset, DatasetInfo, UserError
 

@@ -20,8 +20,8 @@ from ..report.overlays import Album, Kept, key, overlays
 from ..report.page import GENERATOR, not_ranked, page, section_html
 from ..report.sections import Entry, Section
 from ..runs.find import find_runs
+from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
-from ..runs.record import PREDICTIONS
 from ..text import counted
 from ..types import Dataset, UserError
 

@@ -10,8 +10,8 @@ from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
+from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
-from ..runs.record import PREDICTIONS
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check, Verification, same_check, stored_checks
 from ..types import Dataset, UserError, parts_of

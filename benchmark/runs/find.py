@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..types import UserError
-from .record import RECORD, Record, read_record
+from .folder import RECORD
+from .record import Record, read_record
 
 
 class FoundRun(NamedTuple):

@@ -14,7 +14,8 @@ from ..registry import make_method
 from ..text import counted
 from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
 from .devices import out_of_memory, resolve_device
-from .record import CHECKPOINT, Record, read_record, recorded_info
+from .folder import CHECKPOINT
+from .record import Record, read_record, recorded_info
 
 BATCH = 8
 """Frames that are given to a method at once, where nobody says otherwise."""

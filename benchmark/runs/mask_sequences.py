@@ -16,7 +16,7 @@ from ..io.images.video import VIDEO_SUFFIXES
 from ..io.listing import files_below
 from ..text import counted, some
 from ..types import Array, UserError
-from .record import PREDICTIONS, RECORD
+from .folder import PREDICTIONS, RECORD
 
 Bool: TypeAlias = NDArray[np.bool_]
 

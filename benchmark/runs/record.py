@@ -1,4 +1,4 @@
-"""The record of a run and the folder that holds it."""
+"""The record of a run: all that is known of it, as `record.json` holds it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ from ..io.atomic import write_text
 from ..io.documents import Document
 from ..registry import dataset_class, metrics
 from ..types import DatasetInfo, UserError
+from .folder import RECORD
 from .migrations import SCHEMA_VERSION, migrated
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
-
-RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
-PREDICTIONS, CHECKPOINT, PLOTS, LOCK = "predictions", "checkpoint", "plots", ".lock"
-OWN = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
 
 # A mapping without others inside.
 _LEAF = re.compile(r"\{[^{}]*\}")

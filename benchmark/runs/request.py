@@ -64,6 +64,38 @@ class RunRequest:
 
 
 @dataclass(frozen=True)
+class EvaluateRequest:
+    """What the user asked for, as on the command line."""
+
+    dataset: str
+    predictions: Path
+    name: str | None = None
+    split: str | None = None
+    root: Path | None = None
+    partial: bool = False
+    out: Path | None = None
+    workers: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    save_predictions: bool = False
+
+    def command(self) -> str:
+        """The command line that does it again."""
+        words = ["bench", "evaluate", "--dataset", self.dataset, "--predictions", str(self.predictions)]
+        for name in ("name", "split", "root"):
+            value = getattr(self, name)
+            if value is not None:
+                words += [f"--{name}", str(value)]
+        for key, value in self.settings.items():
+            words += ["--set", setting(key, value)]
+        for name in self.metrics:
+            words += ["--metric", name]
+        words += ["--partial"] if self.partial else []
+        words += ["--save-predictions"] if self.save_predictions else []
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
 class PredictRequest:
     """What was asked for on the command line; `fold` counts from 1."""
 

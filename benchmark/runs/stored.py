@@ -8,7 +8,7 @@ from pathlib import Path
 from ..evaluation.statistics import Statistics
 from ..registry import metrics
 from ..types import DatasetInfo, Metric, UserError
-from . import record as records
+from .folder import RECORD, STATISTICS
 from .record import Record, read_record, recorded_info
 from .versions import OtherVersion, other_versions
 
@@ -37,16 +37,14 @@ def open_run(folder: Path) -> StoredRun:
     UserError
         If it is no run folder, cannot be read, or was made with other versions of its dataset or metrics.
     """
-    folder = folder.parent if folder.name == records.RECORD else folder
+    folder = folder.parent if folder.name == RECORD else folder
     record = read_record(folder)
     info = recorded_info(record.dataset)
     for other in other_versions(record):
         _refuse(folder, other)
-    path = folder / records.STATISTICS
+    path = folder / STATISTICS
     if not path.is_file():
-        raise UserError(
-            f"'{folder}' has no {records.STATISTICS}: the run has not finished, or only its record was kept"
-        )
+        raise UserError(f"'{folder}' has no {STATISTICS}: the run has not finished, or only its record was kept")
     known = metrics()
     families = {name: known[name] for name in record.metrics}
     return StoredRun(folder, record, info, tuple(families.values()), Statistics.from_parquet(path, families))

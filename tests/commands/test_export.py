@@ -38,7 +38,8 @@ from segbench.predictions.cityscapes_instances import find_objects
 from segbench.predictions.find import find_predictions, write_prediction
 from segbench.predictions.official_formats import write_cityscapes_objects
 from segbench.registry import make_dataset
-from segbench.runs.record import PREDICTIONS, STATISTICS, Record
+from segbench.runs.folder import PREDICTIONS, STATISTICS
+from segbench.runs.record import Record
 from segbench.types import Object, Prediction
 from synthetic_roots import write_stacks
 

@@ -37,7 +37,8 @@ from segbench.predictions.coco_results import encode_rle, write_stuff_results
 from segbench.predictions.matching import Found
 from segbench.predictions.official_formats import write_cityscapes_objects
 from segbench.predictions.stored import store_found
-from segbench.runs.record import PREDICTIONS, STATISTICS, Record, read_record
+from segbench.runs.folder import PREDICTIONS, STATISTICS
+from segbench.runs.record import Record, read_record
 from segbench.types import Dataset, Object, Prediction, Progress
 from synthetic_roots import write_hearts, write_stacks
 

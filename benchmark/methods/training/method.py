@@ -29,6 +29,7 @@ class LearnedMethod:
 
     info: ClassVar[MethodInfo]
     settings_type: ClassVar[type[TrainingConfig]] = TrainingConfig
+    prediction_settings: ClassVar[tuple[str, ...]] = PREDICTION
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.settings = parse_config(self.settings_type, self.info.name, config)

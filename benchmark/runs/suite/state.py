@@ -15,8 +15,9 @@ from ...data.self_defined import SelfDefined
 from ...io.atomic import write_text
 from ...registry import dataset_class, make_method, method_class
 from ...types import DatasetInfo, UserError
+from ..folder import RECORD
 from ..presets import resolve
-from ..record import RECORD, Record, read_record
+from ..record import Record, read_record
 from .spec import Cell
 
 STATE = "suite.json"

@@ -1,0 +1,165 @@
+"""The loop of a run: fit on every fold's training samples, predict its held-out ones, and measure as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..data.decode_ahead import ImagesAhead
+from ..data.splits import Fold
+from ..evaluation.evaluate import evaluate
+from ..evaluation.statistics import Statistics
+from ..io.reporter import Reporter
+from ..predictions.stored import Pairs, PredictionWriter, as_stored
+from ..registry import make_method
+from ..types import FitContext, Method, Prediction, ReusableMethod, Samples
+from .devices import memory_errors_named
+from .environment import peak_memory_mb
+from .folder import CHECKPOINT, PREDICTIONS
+from .latency import Latency, measure_latency
+from .plan import RunPlan, is_oracle
+from .record import Cost, Record
+
+PREDICT_BATCH = 8
+
+Tee = Callable[[Pairs], Pairs]
+"""Sees predictions as they pass."""
+
+
+@dataclass
+class RunUnderWay:
+    """A run under way in its folder: what it has cost so far, and what its method has chosen."""
+
+    plan: RunPlan
+    folder: Path
+    reporter: Reporter
+    stop: Callable[[], bool] = lambda: False
+    train_s: float = 0.0
+    latency: Latency | None = None
+    parameters: int = 0
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    def checkpoints(self, fold: int) -> Path:
+        """Where the fitted method of a fold is kept."""
+        return self.folder / CHECKPOINT / (f"fold-{fold}" if len(self.plan.folds) > 1 else "")
+
+    def cost(self) -> Cost:
+        """What it has cost."""
+        return Cost(
+            train_s=round(self.train_s, 3),
+            **vars(self.latency or Latency()),
+            peak_memory_mb=round(peak_memory_mb(self.plan.device), 1),
+            parameters=self.parameters,
+            device=self.plan.device,
+        )
+
+
+def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
+    """Fit on every fold's training samples and measure the predictions of its held-out ones, which `tee` sees pass.
+
+    A split without public labels is predicted and stored, and the statistics are empty.
+
+    Raises
+    ------
+    UserError
+        For a training that cannot go on, or a prediction that cannot be measured.
+    KeyboardInterrupt
+        Where `run.stop` says so.
+    """
+    plan, total = run.plan, Statistics()
+    stored = PredictionWriter(run.folder / PREDICTIONS, plan.dataset.info)
+    for number, fold in enumerate(plan.folds):
+        name = f" (fold {number + 1} of {len(plan.folds)})" if len(plan.folds) > 1 else ""
+        folder = run.checkpoints(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        method = fit(run, fold, folder, name)
+        method.save(folder)
+        predictions: Pairs = _predict(run, method, fold.evaluate)
+        if plan.request.save_predictions or not plan.labelled:
+            predictions = stored.tee(predictions)
+        total = total.merge(_measure(run, fold, tee(predictions), name))
+    if plan.oracle:
+        run.reporter.warn("an upper bound: it was told the truth of the samples that it is scored on")
+    else:
+        run.latency = measure_latency(method, plan.dataset, plan.folds[-1].evaluate, run.stop)
+    stored.close(plan.split, plan.dataset.ids(plan.split))
+    return total
+
+
+def _measure(run: RunUnderWay, fold: Fold, predictions: Pairs, name: str) -> Statistics:
+    """Measure the predictions of a fold; without labels they are only made."""
+    plan, count = run.plan, len(fold.evaluate)
+    with run.reporter.progress(f"evaluating{name}") as update:
+        if plan.labelled:
+            return evaluate(
+                plan.dataset,
+                plan.metrics,
+                predictions,
+                workers=plan.request.workers,
+                progress=lambda done: update(done, count),
+            )
+        for done, _ in enumerate(predictions, 1):
+            update(done, count)
+    run.reporter.say(f"predictions written to {run.folder / PREDICTIONS}")
+    return Statistics()
+
+
+def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
+    """The method, fitted on a fold's training samples; `folder` takes its checkpoints, `name` tells folds apart."""
+    plan, reporter = run.plan, run.reporter
+    method = make_method(plan.request.method, plan.config)
+    if plan.weights is not None and plan.request.weights is not None:
+        return _trained(run, method, plan.request.weights / folder.relative_to(run.folder), plan.weights)
+    with reporter.progress(f"fitting {method.info.name}{name}") as update:
+        context = FitContext(
+            dataset=plan.dataset.info,
+            device=plan.device,
+            seed=plan.request.seed,
+            folder=folder,
+            resume=plan.request.resume,
+            workers=plan.request.workers,
+            progress=update,
+            log=reporter.write_log,
+            warn=reporter.warn,
+            stop=run.stop,
+        )
+        start = time.perf_counter()
+        with memory_errors_named():
+            method.fit(Samples(plan.dataset, fold.train), Samples(plan.dataset, fold.val), context)
+        run.train_s += time.perf_counter() - start + context.earlier_s
+    run.parameters = method.parameters()
+    run.chosen = dict(method.chosen)
+    return method
+
+
+def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> Method:
+    """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
+    assert isinstance(method, ReusableMethod)  # of a network's record
+    method.load(folder, run.plan.dataset.info, run.plan.device)
+    method.predict_as(run.plan.config)
+    run.train_s = record.cost.train_s or 0.0
+    run.parameters = method.parameters()
+    run.chosen = {**record.method.chosen, "weights_of": record.run_id}
+    return method
+
+
+def _predict(run: RunUnderWay, method: Method, ids: Sequence[str]) -> Iterator[tuple[str, Prediction]]:
+    """Predictions in the order of the ids; Ctrl-C ends it between batches."""
+    with ImagesAhead(run.plan.dataset, ids, PREDICT_BATCH) as ahead:
+        while (taken := ahead.take()) is not None:
+            if run.stop():
+                raise KeyboardInterrupt
+            batch, images = taken
+            if run.plan.device != "cpu":
+                ahead.prefetch()  # the processor has nothing else to do
+            with memory_errors_named():
+                if is_oracle(method):
+                    truths = [run.plan.dataset.load(i, ("labels",)).labels for i in batch]
+                    predictions = method.predict_with_truth(images, [t for t in truths if t is not None])
+                else:
+                    predictions = method.predict(images)
+            ahead.prefetch()
+            yield from zip(batch, map(as_stored, predictions), strict=True)

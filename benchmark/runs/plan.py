@@ -1,0 +1,251 @@
+"""What a run is before it begins: names, settings and data resolved, and everything that would fail found out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
+
+from ..data.index import DataIndex
+from ..data.locations import Location
+from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
+from ..io.reporter import Reporter
+from ..registry import dataset_class, make_method, method_class, methods, metrics_of
+from ..text import counted
+from ..types import Dataset, DatasetInfo, Method, MethodInfo, Metric, OracleMethod, UserError, parts_of
+from .devices import resolve_device
+from .environment import describe
+from .open_data import note_size, open_dataset, without_defaults
+from .presets import resolve
+from .record import Cost, DatasetBlock, Environment, MethodBlock, Record
+from .request import RunRequest
+from .reuse_weights import trained_alike
+from .writer import RunWriter, current_time, dataset_block
+
+MIN_SAMPLES = 5
+"""Fewer scored samples are warned of."""
+UNFINISHED = "the run has not finished"
+"""Warns in the record of a run that has begun."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run, resolved: its folds on their data, the whole configuration of its method, and where it computes.
+
+    `options` are the dataset's that differ from its defaults. `index` is what is known of its files. `weights` is the
+    record of the run whose weights are taken instead of training.
+    """
+
+    request: RunRequest
+    dataset: Dataset
+    location: Location
+    split: str
+    folds: tuple[Fold, ...]
+    config: dict[str, Any]
+    options: dict[str, Any]
+    device: str
+    index: DataIndex
+    oracle: bool = False
+    weights: Record | None = None
+
+    @property
+    def method(self) -> MethodInfo:
+        """What is true of the method."""
+        info: MethodInfo = method_class(self.request.method).info
+        return info
+
+    @property
+    def eval_ids(self) -> tuple[str, ...]:
+        """The samples that are scored."""
+        return tuple(i for fold in self.folds for i in fold.evaluate)
+
+    @property
+    def all_ids(self) -> tuple[str, ...]:
+        """The samples that are used, each once."""
+        return tuple(dict.fromkeys(i for fold in self.folds for i in (*fold.train, *fold.val, *fold.evaluate)))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the split has public labels, so that it can be scored."""
+        split = self.dataset.info.splits.get(self.split)
+        return split is None or split.labelled
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The families that score it; none without labels."""
+        return metrics_of(self.dataset.info) if self.labelled else ()
+
+    def writer(self) -> RunWriter:
+        """What writes it into its folder."""
+        identity = self.identity()
+        return RunWriter.of(self.dataset.info.name, self.request.method, identity, self.request.out)
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that the result depends on."""
+        info = self.dataset.info
+        trained = {} if self.weights is None else {"weights": self.weights.run_id}
+        return {
+            **trained,
+            "dataset": info.name,
+            "dataset_version": info.version,
+            "split": self.split,
+            "options": self.options,
+            "origin": self.location.origin,
+            **self._data_hashes(),
+            "metrics": {metric.name: metric.version for metric in metrics_of(info)},
+            "method": self.method.name,
+            "preset": self.request.preset,
+            "config": self.config,
+            "seed": self.request.seed,
+            "folds": self.request.folds,
+            "train_fraction": self.request.train_fraction,
+        }
+
+    def _data_hashes(self) -> dict[str, str]:
+        """Fingerprints of the scored truth, and of every image and label that is used; each file is read once."""
+        with self.index as index:
+            return {
+                "data_sha256": index.data_sha256(self.eval_ids, parts_of(metrics_of(self.dataset.info))),
+                "inputs_sha256": index.data_sha256(self.all_ids, ("image", "labels")),
+            }
+
+
+def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
+    """Resolve a request, and decode all that the run will use.
+
+    Raises
+    ------
+    UserError
+        For wrong names, settings, or data.
+    """
+    info = dataset_class(request.dataset).info
+    method_info = method_class(request.method).info
+    if info.classes:
+        _refuse_task(method_info, info)
+    config, options = resolve(request.preset, method_info, info, request.settings)
+    # A wrong setting is to be found before anything is read.
+    method = make_method(method_info.name, config)
+    oracle = is_oracle(method)
+    device = resolve_device(request.device, method_info.family == "learned")
+    options = without_defaults(info.name, options)
+    dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
+    info = dataset.info  # of your own folder it is known only now
+    _refuse_task(method_info, info)
+    split = request.split or ("all" if request.folds else info.default_split)
+    folds = _folds(request, dataset, split, options, reporter)
+    plan = RunPlan(request, dataset, location, split, folds, config, options, device, DataIndex.of(dataset), oracle)
+    if oracle and not plan.labelled:
+        raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
+    _check_data(plan, reporter)
+    if request.weights is None:
+        return plan
+    return replace(plan, weights=trained_alike(request.weights, plan.identity(), method))
+
+
+def _folds(
+    request: RunRequest, dataset: Dataset, split: str, options: Mapping[str, Any], reporter: Reporter
+) -> tuple[Fold, ...]:
+    """Which samples are learned from and which are scored, with what is to be known of that."""
+    if request.folds:
+        folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
+        if cuts_groups(dataset, request.folds):
+            reporter.warn("folds cut through a video or stack: neighbours of the scored samples were trained on")
+        return folds
+    folds = plan_split(dataset, split, request.train_fraction, request.seed)
+    count = len(folds[0].evaluate)
+    note_size(dataset, split, count, options, reporter)
+    if count < MIN_SAMPLES:
+        few = counted(count, "sample")
+        reporter.warn(f"split '{split}' has {few}, too few to tell methods apart; --folds 5 scores all labels")
+    return folds
+
+
+def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:
+    if info.task not in method.tasks:
+        able = ", ".join(name for name, cls in methods().items() if info.task in cls.info.tasks)
+        raise UserError(
+            f"method {method.name} does {' and '.join(method.tasks)} segmentation, but {info.name} asks for "
+            f"{info.task} segmentation ({len(info.classes)} classes). "
+            + (f"Methods that do: {able}." if able else "No method does; 'bench evaluate' scores your own results.")
+        )
+
+
+def _check_data(plan: RunPlan, reporter: Reporter) -> None:
+    """Decode everything that will be used, so that a broken file is named before hours of training.
+
+    What an earlier command found sound, and what has not changed since, is not decoded again.
+    """
+    ids = plan.all_ids
+    without = [i for i in ids if not plan.dataset.files(i, "image")]
+    if without:
+        raise UserError(
+            f"{len(without)} of {len(ids)} samples have no image below '{plan.location.root}' (first: {without[0]}); "
+            "a method needs images. Ground truth alone can be used by 'bench evaluate'."
+        )
+    with plan.index, reporter.progress("checking data") as update:
+        # A split without public labels has images alone.
+        blind = set() if plan.labelled else set(plan.eval_ids)
+        seen = [i for i in ids if i not in blind]
+        parts = tuple(dict.fromkeys(("image", "labels", *parts_of(metrics_of(plan.dataset.info)))))
+        faults = plan.index.faults(seen, parts, lambda done, _: update(done, len(ids)))
+        rest = [i for i in ids if i in blind]
+        faults += plan.index.faults(rest, ("image",), lambda done, _: update(len(seen) + done, len(ids)))
+    if faults:
+        more = f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
+        hint = f"bench data verify {plan.dataset.info.name} --root {shlex.quote(str(plan.location.root))}"
+        raise UserError(f"{faults[0].rstrip('.')}{more}. Run '{hint}' for all.")
+
+
+def is_oracle(method: Method) -> TypeGuard[OracleMethod]:
+    """Whether a method predicts by the truth alone."""
+    return isinstance(method, OracleMethod) and method.oracle
+
+
+def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> Record:
+    """The record of a run that has begun: everything but the results."""
+    request, identity = plan.request, writer.identity
+    return Record(
+        run_id=writer.run_id,
+        created=current_time(),
+        complete=False,
+        dataset=_dataset_block(plan, identity),
+        method=MethodBlock(
+            name=plan.method.name,
+            family=plan.method.family,
+            config=plan.config,
+            preset=request.preset,
+            seed=request.seed,
+            train_fraction=request.train_fraction,
+            n_train=sum(len(fold.train) for fold in plan.folds) / len(plan.folds),
+            oracle=plan.oracle,
+        ),
+        metrics=identity["metrics"],
+        main_score=plan.dataset.info.main_score,
+        cost=Cost(device=plan.device),
+        environment=Environment(**describe(plan.device)),
+        command=request.command(),
+        warnings=[*warnings, UNFINISHED],
+    )
+
+
+def _dataset_block(plan: RunPlan, identity: Mapping[str, Any]) -> DatasetBlock:
+    return dataset_block(
+        plan.dataset,
+        plan.location,
+        plan.split,
+        plan.eval_ids,
+        identity["data_sha256"],
+        inputs_sha256=identity["inputs_sha256"],
+        options=plan.options,
+        folds=plan.request.folds,
+        **_image_form(plan),
+    )
+
+
+def _image_form(plan: RunPlan) -> dict[str, Any]:
+    """What `bench predict` compares new images with: shape of the first training image, where there is one."""
+    fold = plan.folds[0]
+    ids = fold.train or fold.evaluate
+    image = plan.dataset.load(ids[0], ("image",)).image if ids else None
+    return {} if image is None else {"image_shape": list(image.shape)}

@@ -1,0 +1,143 @@
+"""The one way a run comes to lie in a folder: identity, id, lock, statistics, and last the record."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..data.locations import Location
+from ..data.self_defined import definition_of
+from ..evaluation.scoring import Scored
+from ..evaluation.statistics import Statistics
+from ..io.atomic import write_text
+from ..io.fingerprints import ids_sha256
+from ..io.locks import LOCK, exclusive
+from ..io.reporter import Reporter
+from ..types import Dataset, Metric, UserError
+from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, STATISTICS, refuse_foreign
+from .record import DatasetBlock, Record, read_record, run_id_of, write_record
+
+
+@dataclass(frozen=True)
+class RunWriter:
+    """Writes one run. `identity` is everything that its result depends on; `run_id` stands for it."""
+
+    folder: Path
+    run_id: str
+    identity: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, dataset: str, method: str, identity: Mapping[str, Any], out: Path | None) -> RunWriter:
+        """The writer of a run in the folder `out`, or below `runs/` where there is none."""
+        run_id = run_id_of(dataset, method, identity)
+        return cls(out or Path("runs") / run_id, run_id, identity)
+
+    @contextmanager
+    def locked(self) -> Iterator[Record | None]:
+        """Keep the folder to this process; yields the record of this very run made or begun earlier, None without one.
+
+        Raises
+        ------
+        UserError
+            If another process holds it, or it holds anything but this very run, begun or done: nothing else is ever
+            written over.
+        """
+        refuse_foreign(self.folder)
+        busy = f"another run is writing to '{self.folder}'. Wait for it to end, or choose another folder with --out."
+        with exclusive(self.folder / LOCK, busy):
+            yield self.earlier()
+
+    def earlier(self) -> Record | None:
+        """The record of an earlier run of the same identity in the folder, None where there is none yet.
+
+        Raises
+        ------
+        UserError
+            If the folder holds another run, or its record cannot be read.
+        """
+        if not (self.folder / RECORD).is_file():
+            return None
+        record = read_record(self.folder)
+        if record.run_id != self.run_id:
+            raise UserError(
+                f"'{self.folder}' holds another run ({record.run_id}) than the one asked for ({self.run_id}): data, "
+                "method or settings differ. Choose another folder with --out, or resume that run with its own command."
+            )
+        return record
+
+    def clear(self) -> None:
+        """Remove all that an earlier run left but its record, which the new one replaces."""
+        for name in (STATISTICS, LOG, CONFIG):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in (PREDICTIONS, CHECKPOINT, PLOTS):
+            if (self.folder / name).is_dir():
+                shutil.rmtree(self.folder / name)
+
+    def begin(self, record: Record, reporter: Reporter) -> None:
+        """Write the record of a run without results; from now on what the reporter says goes into the run's log."""
+        write_record(self.folder, record)
+        reporter.log = self.folder / LOG
+        reporter.write_log(f"{record.created} {record.command}")
+        self.write_config()
+
+    def write_log(self, record: Record, lines: Sequence[str]) -> None:
+        """Write the log of a run that was made in one step: its command, and these lines."""
+        write_text(self.folder / LOG, "\n".join([f"{record.created} {record.command}", *lines, ""]))
+
+    def write_config(self) -> None:
+        """Write the identity, resolved, for people."""
+        write_text(self.folder / CONFIG, yaml.safe_dump(dict(self.identity), sort_keys=False))
+
+    def write_statistics(self, statistics: Statistics, metrics: Sequence[Metric]) -> None:
+        """Write what these families measured."""
+        statistics.to_parquet(self.folder / STATISTICS, metrics)
+
+    def finish(
+        self, record: Record, statistics: Statistics, scored: Scored, warnings: Sequence[str], **changes: Any
+    ) -> Record:
+        """Write the record with its results, as the last file: a run whose record is complete is complete.
+
+        `changes` are fields that are known only now.
+        """
+        finished = record.model_copy(
+            update={
+                "statistics_sha256": statistics.sha256(),
+                "scores": scored.scores,
+                "per_class": scored.per_class,
+                "per_category": scored.per_category,
+                **scored.details,
+                "warnings": list(warnings),
+                **changes,
+            }
+        )
+        write_record(self.folder, finished)
+        return finished
+
+
+def dataset_block(
+    dataset: Dataset, location: Location, split: str, ids: Sequence[str], data_sha256: str, **more: Any
+) -> DatasetBlock:
+    """What a record says of the samples that are scored; `more` are its further fields."""
+    return DatasetBlock(
+        name=dataset.info.name,
+        version=dataset.info.version,
+        split=split,
+        n=len(ids),
+        ids_sha256=ids_sha256(tuple(ids)),
+        data_sha256=data_sha256,
+        origin=location.origin,
+        **more,
+        **definition_of(dataset),
+    )
+
+
+def current_time() -> str:
+    """The time as a record says it: UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
