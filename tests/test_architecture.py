@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,22 +130,13 @@ def test_plugins_import_nothing_of_the_upper_half() -> None:
 
 @pytest.mark.slow
 def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
-    """A built wheel holds every module, and each can be imported from it alone."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    """A built wheel holds every module, each can be imported from it alone, and `bench` runs outside the checkout."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = project["tool"]["setuptools"]
     folders = {".".join(("segbench", *module)) for module, path in MODULES.items() if path.name == "__init__.py"}
     assert folders <= set(settings["packages"]), sorted(folders - set(settings["packages"]))
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    copy = tmp_path / "project"
-    for name in ("benchmark", "datasets", "baselines", "configs", "leaderboards/published"):
-        _copy(ROOT / name, copy / name)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        (copy / name).write_bytes((ROOT / name).read_bytes())
-    built = subprocess.run([*command, str(copy)], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        archive.extractall(tmp_path / "installed")
+    installed = _installed_wheel(tmp_path)
+    names = {path.relative_to(installed).as_posix() for path in installed.rglob("*")}
     expected = {"/".join(("segbench", *path.relative_to(ROOT / "benchmark").parts)) for path in MODULES.values()}
     expected |= {f"segbench/{folder}/{path.name}" for folder in PLUGINS for path in (ROOT / folder).glob("*.py")}
     for pattern in ("benchmark/**/*.css", "benchmark/**/*.js", "benchmark/py.typed"):
@@ -158,9 +149,31 @@ def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
         "import segbench; assert segbench.__file__.startswith(sys.argv[1]), segbench.__file__"
     )
     modules = [".".join(("segbench", *module)) for module in sorted(MODULES) if module != ("__main__",)]
-    command = [sys.executable, "-c", code, str(tmp_path / "installed"), *modules]
+    command = [sys.executable, "-c", code, str(installed), *modules]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    command, path = [str(installed / "bin" / "bench"), "--version"], {"PYTHONPATH": str(installed)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | path)
+    assert done.returncode == 0, done.stderr
+    assert project["project"]["version"] in done.stdout
+
+
+def _installed_wheel(folder: Path) -> Path:
+    """Where a wheel is installed that was built from a copy of the tree, with no file of an earlier build."""
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    copy = folder / "project"
+    for name in ("benchmark", "datasets", "baselines", "configs", "leaderboards/published"):
+        _copy(ROOT / name, copy / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    built = subprocess.run([*command, str(copy)], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("*.whl")
+    installed = folder / "installed"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(installed)]
+    done = subprocess.run([*command, str(wheel)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return installed
 
 
 def _copy(source: Path, target: Path) -> None:

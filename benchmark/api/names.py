@@ -73,7 +73,7 @@ def list_presets() -> list[str]:
     Examples
     --------
     >>> list_presets()
-    ['paper', 'quick', 'standard']
+    ['quick', 'standard', 'paper']
     """
     from ..runs.presets import preset_names
 
