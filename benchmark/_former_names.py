@@ -24,7 +24,7 @@ MODULES = {
     "segbench.cardiac.pages": "segbench.figures.cardiac.pages",
     "segbench.cardiac.plots": "segbench.figures.cardiac.curves",
     "segbench.cardiac.report": "segbench.cardiac.to_json",
-    "segbench.cardiac.sequences": "segbench.runs.mask_sequences",
+    "segbench.cardiac.sequences": "segbench.runs.cardiac.mask_sequences",
     "segbench.cardiac.strip": "segbench.figures.cardiac.film_strip",
     "segbench.cityscapes_access": "segbench.data.download.cityscapes_login",
     "segbench.classical": "segbench.methods.classical.method",

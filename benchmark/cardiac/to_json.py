@@ -1,4 +1,4 @@
-"""The block `cardiac` of records and of `bench cardiac --json`: plain values, None where undefined."""
+"""The block `cardiac` of records and of `bench cardiac --json`: None where undefined."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from .agreement import ENOUGH_BEATS, HUMAN_RANGE_PP, MEASURES, Agreement, verdict
+from ..io.documents import Document
+from .agreement import ENOUGH_BEATS, HUMAN_RANGE_PP, MEASURES, Agreement, Verdict, verdict
 from .beats import Beat, Heartbeat, distribution
 
 BEAT_MEASURES = ("fs_minor", "fs_major", "fac", "ef", "stroke_volume_px3", "stroke_volume_nl")
@@ -20,60 +22,255 @@ AXES = {"fs_minor": "minor axis", "fs_major": "major axis"}
 Interval = tuple[float | None, float | None]
 
 
-def cardiac_json(hearts: Sequence[Heartbeat], *, micrometres: bool = True) -> dict[str, Any]:
+class Block(Document):
+    """A part of the block. A field that is not given has no key; one that is given as None is null."""
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unset = type(self).model_fields.keys() - self.model_fields_set
+        return {key: value for key, value in handler(self).items() if key not in unset}
+
+
+class DistributionBlock(Block):
+    """See `segbench.cardiac.beats.Distribution`."""
+
+    n: int
+    mean: float | None
+    std: float | None
+    median: float | None
+    q25: float | None
+    q75: float | None
+
+
+class RhythmBlock(Block):
+    """See `segbench.cardiac.beats.Rhythm`."""
+
+    intervals: int
+    interval_mean_s: float | None
+    interval_sd_s: float | None
+    interval_cv: float | None
+    rmssd_s: float | None
+
+
+class FrameBlock(Block):
+    """One frame, counted from the first; sizes in micrometres may be left out, for they follow from those in pixels."""
+
+    frame: int
+    area_px: int
+    axis_major_px: float | None
+    axis_minor_px: float | None
+    equivalent_diameter_px: float | None
+    volume_px3: float | None
+    centroid_y_px: float | None
+    centroid_x_px: float | None
+    area_um2: float | None = None
+    axis_major_um: float | None = None
+    axis_minor_um: float | None = None
+    volume_nl: float | None = None
+    flags: list[str]
+
+
+class RefinedBlock(Block):
+    """See `segbench.cardiac.beats.Refined`."""
+
+    diastolic_time: float
+    systolic_time: float
+    heart_rate_bpm: float | None
+    fs_minor: float | None
+    fs_major: float | None
+    fac: float | None
+    ef: float | None
+
+
+class BeatBlock(Block):
+    """See `segbench.cardiac.beats.Beat`."""
+
+    diastolic_frame: int
+    systolic_frame: int
+    heart_rate_bpm: float | None
+    fs_minor: float | None
+    fs_major: float | None
+    fac: float | None
+    ef: float | None
+    stroke_volume_px3: float | None
+    stroke_volume_nl: float | None
+    refined: RefinedBlock | None
+    flags: list[str]
+
+
+class SequenceBlock(Block):
+    """One sequence. `first_frame`, `last_frame` and `missing` are file numbers, all else counts from the first frame.
+
+    `pixel_size_um` is the side of a pixel, or [height, width] where these differ.
+    """
+
+    name: str
+    first_frame: int
+    last_frame: int
+    n_frames: int
+    missing: list[int]
+    fps: float
+    pixel_size_um: float | list[float]
+    frames: list[FrameBlock] | None = None
+    diastoles: list[int]
+    systoles: list[int]
+    beats: list[BeatBlock]
+    heart_rate_bpm: float | None
+    heart_rate_bps: float | None
+    heart_rate_bpm_refined: float | None
+    heart_rate_bpm_spectral: float | None
+    frames_per_beat: float | None
+    beat_heart_rate_bpm: DistributionBlock
+    fs_minor: DistributionBlock
+    fs_major: DistributionBlock
+    fac: DistributionBlock
+    ef: DistributionBlock
+    stroke_volume_px3: DistributionBlock
+    stroke_volume_nl: DistributionBlock
+    rhythm: RhythmBlock
+    flags: list[str]
+
+
+class SummaryBlock(Block):
+    """Over all sequences: rates by sequence, everything else over all beats, and how many frames have which flag."""
+
+    n_sequences: int
+    n_frames: int
+    n_missing: int
+    n_beats: int
+    heart_rate_bpm: DistributionBlock
+    fs_minor: DistributionBlock
+    fs_major: DistributionBlock
+    fac: DistributionBlock
+    ef: DistributionBlock
+    stroke_volume_px3: DistributionBlock
+    stroke_volume_nl: DistributionBlock
+    cardiac_output_nl_per_min: DistributionBlock
+    flagged_frames: dict[str, int]
+    flagged_sequences: dict[str, int]
+
+
+class FrameErrorBlock(Block):
+    """Distance of the predicted frames of one kind of extremum from the true ones, in frames."""
+
+    mean: float
+    max: int
+
+
+class VerdictBlock(Block):
+    """An error with its 95 % interval, percentage points, and what it means beside human annotators."""
+
+    error_pp: float | None
+    low: float | None
+    high: float | None
+    error_relative: float | None
+    verdict: Verdict
+
+
+class LimitsBlock(Block):
+    """See `segbench.cardiac.agreement.Limits`."""
+
+    n: int
+    bias: float | None
+    low: float | None
+    high: float | None
+
+
+class PairBlock(Block):
+    """A true beat that was found: diastolic and systolic frame on both sides, and prediction less truth."""
+
+    sequence: str
+    truth: list[int]
+    predicted: list[int]
+    fs_minor_difference_pp: float | None
+    fs_major_difference_pp: float | None
+    ef_difference_pp: float | None
+
+
+class AgreementBlock(Block):
+    """Errors, Bland and Altman's limits and verdicts of predictions against truth."""
+
+    human_range_pp: list[float]
+    n_true_beats: int
+    n_predicted_beats: int
+    n_matched_beats: int
+    enough_beats: float
+    frame_error: dict[str, FrameErrorBlock | None]
+    verdicts: dict[str, VerdictBlock]
+    bland_altman_pp: dict[str, LimitsBlock]
+    bland_altman_heart_rate_bpm: LimitsBlock
+    pairs: list[PairBlock]
+
+
+class CardiacBlock(Block):
+    """Every sequence with its frames and beats, the summary over all, and where there is a truth, what it says."""
+
+    sequences: list[SequenceBlock]
+    summary: SummaryBlock
+    truth: list[SequenceBlock] | None = None
+    agreement: AgreementBlock | None = None
+
+
+def cardiac_block(hearts: Sequence[Heartbeat], *, micrometres: bool = True) -> CardiacBlock:
     """Every sequence with its frames and beats, and the summary over all."""
-    sequences = [sequence_json(heart, micrometres=micrometres) for heart in hearts]
-    return {"sequences": sequences, "summary": summary_json(hearts)}
+    sequences = [sequence_block(heart, micrometres=micrometres) for heart in hearts]
+    return CardiacBlock(sequences=sequences, summary=summary_block(hearts))
 
 
-def sequence_json(heart: Heartbeat, *, frames: bool = True, micrometres: bool = True) -> Any:
+def sequence_block(heart: Heartbeat, *, frames: bool = True, micrometres: bool = True) -> SequenceBlock:
     """One sequence; its frames, or their sizes in micrometres, which follow from those in pixels, may be left out."""
     track = heart.track
     shown = range(len(track.frames)) if frames else ()
     height, width = track.pixel_size_um
-    return _plain(
-        {
-            "name": track.name,
-            "first_frame": track.first_frame,
-            "last_frame": track.first_frame + track.frames[-1],
-            "n_frames": len(track.frames),
-            "missing": list(track.missing),
-            "fps": track.fps,
-            "pixel_size_um": height if height == width else [height, width],
-            **({"frames": [_frame(heart, place, micrometres) for place in shown]} if frames else {}),
-            "diastoles": list(heart.diastoles),
-            "systoles": list(heart.systoles),
-            "beats": [_beat(beat) for beat in heart.beats],
-            "heart_rate_bpm": heart.heart_rate_bpm,
-            "heart_rate_bps": heart.heart_rate_bps,
-            "heart_rate_bpm_refined": heart.heart_rate_bpm_refined,
-            "heart_rate_bpm_spectral": heart.heart_rate_bpm_spectral,
-            "frames_per_beat": heart.frames_per_beat,
-            "beat_heart_rate_bpm": asdict(heart.distribution("heart_rate_bpm")),
-            **{name: asdict(heart.distribution(name)) for name in BEAT_MEASURES},
-            "rhythm": asdict(heart.rhythm),
-            "flags": list(heart.flags),
-        }
+    return SequenceBlock.model_validate(
+        _plain(
+            {
+                "name": track.name,
+                "first_frame": track.first_frame,
+                "last_frame": track.first_frame + track.frames[-1],
+                "n_frames": len(track.frames),
+                "missing": list(track.missing),
+                "fps": track.fps,
+                "pixel_size_um": height if height == width else [height, width],
+                **({"frames": [_frame(heart, place, micrometres) for place in shown]} if frames else {}),
+                "diastoles": list(heart.diastoles),
+                "systoles": list(heart.systoles),
+                "beats": [_beat(beat) for beat in heart.beats],
+                "heart_rate_bpm": heart.heart_rate_bpm,
+                "heart_rate_bps": heart.heart_rate_bps,
+                "heart_rate_bpm_refined": heart.heart_rate_bpm_refined,
+                "heart_rate_bpm_spectral": heart.heart_rate_bpm_spectral,
+                "frames_per_beat": heart.frames_per_beat,
+                "beat_heart_rate_bpm": asdict(heart.distribution("heart_rate_bpm")),
+                **{name: asdict(heart.distribution(name)) for name in BEAT_MEASURES},
+                "rhythm": asdict(heart.rhythm),
+                "flags": list(heart.flags),
+            }
+        )
     )
 
 
-def summary_json(hearts: Sequence[Heartbeat]) -> Any:
+def summary_block(hearts: Sequence[Heartbeat]) -> SummaryBlock:
     """Over all sequences: rates by sequence, everything else over all beats, and how many frames have which flag."""
     beats = [beat for heart in hearts for beat in heart.beats]
     flags = Counter(flag for heart in hearts for mask in heart.track.silhouettes for flag in mask.flags)
     outputs = (cardiac_output(heart) for heart in hearts)
-    return _plain(
-        {
-            "n_sequences": len(hearts),
-            "n_frames": sum(len(heart.track.frames) for heart in hearts),
-            "n_missing": sum(len(heart.track.missing) for heart in hearts),
-            "n_beats": len(beats),
-            "heart_rate_bpm": asdict(distribution(h.heart_rate_bpm for h in hearts if h.heart_rate_bpm is not None)),
-            **{name: asdict(distribution(getattr(beat, name) for beat in beats)) for name in BEAT_MEASURES},
-            "cardiac_output_nl_per_min": asdict(distribution(value for value in outputs if value is not None)),
-            "flagged_frames": dict(sorted(flags.items())),
-            "flagged_sequences": dict(sorted(Counter(flag for heart in hearts for flag in heart.flags).items())),
-        }
+    return SummaryBlock.model_validate(
+        _plain(
+            {
+                "n_sequences": len(hearts),
+                "n_frames": sum(len(heart.track.frames) for heart in hearts),
+                "n_missing": sum(len(heart.track.missing) for heart in hearts),
+                "n_beats": len(beats),
+                "heart_rate_bpm": asdict(
+                    distribution(h.heart_rate_bpm for h in hearts if h.heart_rate_bpm is not None)
+                ),
+                **{name: asdict(distribution(getattr(beat, name) for beat in beats)) for name in BEAT_MEASURES},
+                "cardiac_output_nl_per_min": asdict(distribution(value for value in outputs if value is not None)),
+                "flagged_frames": dict(sorted(flags.items())),
+                "flagged_sequences": dict(sorted(Counter(flag for heart in hearts for flag in heart.flags).items())),
+            }
+        )
     )
 
 
@@ -83,42 +280,46 @@ def cardiac_output(heart: Heartbeat) -> float | None:
     return None if volume is None or heart.heart_rate_bpm is None else volume * heart.heart_rate_bpm
 
 
-def agreement_json(agreement: Agreement, scores: Mapping[str, float | None], intervals: Mapping[str, Interval]) -> Any:
+def agreement_block(
+    agreement: Agreement, scores: Mapping[str, float | None], intervals: Mapping[str, Interval]
+) -> AgreementBlock:
     """Errors, Bland and Altman's limits and verdicts of predictions against truth."""
     frames = agreement.frame_errors
-    return _plain(
-        {
-            "human_range_pp": list(HUMAN_RANGE_PP),
-            "n_true_beats": sum(len(heart.beats) for heart in agreement.truths),
-            "n_predicted_beats": sum(len(heart.beats) for heart in agreement.predictions),
-            "n_matched_beats": len(agreement.pairs),
-            "enough_beats": ENOUGH_BEATS,
-            "frame_error": {
-                name: {"mean": float(frames[:, k].mean()), "max": int(frames[:, k].max())} if len(frames) else None
-                for k, name in enumerate(("diastole", "systole"))
-            },
-            "verdicts": {
-                name: {
-                    "error_pp": scores.get(f"{name}_error_pp"),
-                    "low": intervals[f"{name}_error_pp"][0],
-                    "high": intervals[f"{name}_error_pp"][1],
-                    "error_relative": scores.get(f"{name}_error_relative"),
-                    "verdict": verdict(*intervals[f"{name}_error_pp"], scores.get("beat_detection_rate")),
-                }
-                for name in AXES
-            },
-            "bland_altman_pp": {name: asdict(agreement.limits(name)) for name in MEASURES},
-            "bland_altman_heart_rate_bpm": asdict(agreement.limits_of_rate),
-            "pairs": [
-                {
-                    "sequence": agreement.truths[pair.sequence].track.name,
-                    "truth": [pair.truth.diastolic_frame, pair.truth.systolic_frame],
-                    "predicted": [pair.predicted.diastolic_frame, pair.predicted.systolic_frame],
-                    **{f"{name}_difference_pp": pair.difference_pp(name) for name in MEASURES},
-                }
-                for pair in agreement.pairs
-            ],
-        }
+    return AgreementBlock.model_validate(
+        _plain(
+            {
+                "human_range_pp": list(HUMAN_RANGE_PP),
+                "n_true_beats": sum(len(heart.beats) for heart in agreement.truths),
+                "n_predicted_beats": sum(len(heart.beats) for heart in agreement.predictions),
+                "n_matched_beats": len(agreement.pairs),
+                "enough_beats": ENOUGH_BEATS,
+                "frame_error": {
+                    name: {"mean": float(frames[:, k].mean()), "max": int(frames[:, k].max())} if len(frames) else None
+                    for k, name in enumerate(("diastole", "systole"))
+                },
+                "verdicts": {
+                    name: {
+                        "error_pp": scores.get(f"{name}_error_pp"),
+                        "low": intervals[f"{name}_error_pp"][0],
+                        "high": intervals[f"{name}_error_pp"][1],
+                        "error_relative": scores.get(f"{name}_error_relative"),
+                        "verdict": verdict(*intervals[f"{name}_error_pp"], scores.get("beat_detection_rate")),
+                    }
+                    for name in AXES
+                },
+                "bland_altman_pp": {name: asdict(agreement.limits(name)) for name in MEASURES},
+                "bland_altman_heart_rate_bpm": asdict(agreement.limits_of_rate),
+                "pairs": [
+                    {
+                        "sequence": agreement.truths[pair.sequence].track.name,
+                        "truth": [pair.truth.diastolic_frame, pair.truth.systolic_frame],
+                        "predicted": [pair.predicted.diastolic_frame, pair.predicted.systolic_frame],
+                        **{f"{name}_difference_pp": pair.difference_pp(name) for name in MEASURES},
+                    }
+                    for pair in agreement.pairs
+                ],
+            }
+        )
     )
 
 

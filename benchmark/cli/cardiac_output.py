@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
+from ..cardiac.beats import SEQUENCE_FLAGS
+from ..cardiac.geometry import FLAGS
+from ..cardiac.to_json import AgreementBlock
 from ..text import UNDEFINED, between, counted, number, printable
+from .output import _safe
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_NAMED = 5
+    from ..cardiac.to_json import DistributionBlock, SequenceBlock, SummaryBlock
+    from ..evaluation.scores import Score
+    from ..runs.cardiac.document import CardiacDocument
+    from ..runs.cardiac.propagation import PropagationBlock
+
+MAX_NAMED = 5
+"""Number of sequences that are named for one flag."""
 _STYLES = {
     "better than human": "bold green",
     "within the human range": "green",
@@ -22,69 +33,87 @@ _STYLES = {
 _NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "ejection fraction"}
 
 
-def sequences(console: Console, block: Mapping[str, Any]) -> None:
+def document(console: Console, found: CardiacDocument) -> None:
+    """Beats of every sequence, and what they are worth beside a truth."""
+    sequences(console, found.sequences, found.summary)
+    summary(console, found.summary)
+    if found.agreement is not None and found.scores is not None:
+        console.print()
+        agreement(console, found.agreement, len(found.sequences), found.scores)
+    if found.propagation is not None:
+        console.print()
+        propagation(console, found.propagation)
+    if found.files:
+        console.print(
+            f"{counted(len(found.files), 'file')} in {_safe(str(Path(found.files[-1]).parent))}", soft_wrap=True
+        )
+
+
+def sequences(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
     """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats."""
     table = _table("sequence", "frames", "beats", "beats/min", "rhythm", "EF %", "FS minor", "FS major")
-    for found in block["sequences"]:
+    for each in found:
         table.add_row(
-            printable(found["name"]),
-            f"{found['n_frames']}" + (f" (-{len(found['missing'])})" if found["missing"] else ""),
-            str(len(found["beats"])),
-            number(found["heart_rate_bpm"], ".1f"),
-            number(found["heart_rate_bpm_spectral"], ".1f"),
-            *(_spread(found[name], 100, ".0f") for name in ("ef", "fs_minor", "fs_major")),
+            printable(each.name),
+            f"{each.n_frames}" + (f" (-{len(each.missing)})" if each.missing else ""),
+            str(len(each.beats)),
+            number(each.heart_rate_bpm, ".1f"),
+            number(each.heart_rate_bpm_spectral, ".1f"),
+            *(_spread(values, 100, ".0f") for values in (each.ef, each.fs_minor, each.fs_major)),
         )
     console.print(table)
-    _notes(console, block)
+    _notes(console, found, over_all)
 
 
-def summary(console: Console, block: Mapping[str, Any]) -> None:
+def summary(console: Console, found: SummaryBlock) -> None:
     """Over all sequences and beats: mean and standard deviation."""
-    found = block["summary"]
     console.print(
-        f"{counted(found['n_beats'], 'beat')} in {counted(found['n_sequences'], 'sequence')}: "
-        f"{_spread(found['heart_rate_bpm'], 1, '.1f')} beats/min, EF {_spread(found['ef'], 100, '.1f')} %, "
-        f"FS minor {_spread(found['fs_minor'], 100, '.1f')} %, FS major {_spread(found['fs_major'], 100, '.1f')} %, "
-        f"stroke volume {_spread(found['stroke_volume_nl'], 1, '.3g')} nL",
+        f"{counted(found.n_beats, 'beat')} in {counted(found.n_sequences, 'sequence')}: "
+        f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min, EF {_spread(found.ef, 100, '.1f')} %, "
+        f"FS minor {_spread(found.fs_minor, 100, '.1f')} %, FS major {_spread(found.fs_major, 100, '.1f')} %, "
+        f"stroke volume {_spread(found.stroke_volume_nl, 1, '.3g')} nL",
         soft_wrap=True,
     )
 
 
-def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+def of_record(console: Console, block: Mapping[str, Any], scores: Mapping[str, Score]) -> None:
+    """The same of a record's block: the hook `terminal_table` of the cardiac family."""
+    agreement(console, AgreementBlock.model_validate(block["agreement"]), len(block["sequences"]), scores)
+
+
+def agreement(console: Console, found: AgreementBlock, n_sequences: int, scores: Mapping[str, Score]) -> None:
     """Errors against truth with the verdicts; `scores` are values with intervals by the names of the family."""
-    found = block["agreement"]
-    low, high = found["human_range_pp"]
+    low, high = found.human_range_pp
+    beats_found = scores["beat_detection_rate"].value
     console.print(
-        f"[bold]heart[/]: {found['n_matched_beats']} of {counted(found['n_true_beats'], 'true beat')} found"
-        f"{_percent(scores['beat_detection_rate'])}, {found['n_predicted_beats'] - found['n_matched_beats']} predicted "
-        f"without a true one, {counted(len(block['sequences']), 'sequence')}"
+        f"[bold]heart[/]: {found.n_matched_beats} of {counted(found.n_true_beats, 'true beat')} found"
+        f"{'' if beats_found is None else f' ({beats_found:.0%})'}, {found.n_predicted_beats - found.n_matched_beats} "
+        f"predicted without a true one, {counted(n_sequences, 'sequence')}"
     )
-    human = f"human {low:g}–{high:g} pp"
-    table = _table("error per beat", "pp", "95 % interval", "relative", human)
-    beats_found = scores["beat_detection_rate"]["value"]
+    table = _table("error per beat", "pp", "95 % interval", "relative", f"human {low:g}–{high:g} pp")
     for name, what in _NAMES.items():
         error = scores[f"{name}_error_pp"]
-        said = verdict_in_words(error["low"], error["high"], beats_found)
+        said = verdict_in_words(error.low, error.high, beats_found)
         table.add_row(
             what,
-            number(error["value"], ".2f"),
-            _interval(error, ".2f"),
-            number(scores[f"{name}_error_relative"]["value"], ".1%"),
-            f"[{_STYLES[said.partition(' (')[0]]}]{said}[/]" if name in found["verdicts"] else UNDEFINED,
+            number(error.value, ".2f"),
+            between(error.low, error.high, ".2f", " – "),
+            number(scores[f"{name}_error_relative"].value, ".1%"),
+            f"[{_STYLES[said.partition(' (')[0]]}]{said}[/]" if name in found.verdicts else UNDEFINED,
         )
     rate = scores["heart_rate_error_bpm"]
     table.add_row(
         "heart rate, beats/min",
-        number(rate["value"], ".2f"),
-        _interval(rate, ".2f"),
-        number(scores["heart_rate_error_relative"]["value"], ".1%"),
+        number(rate.value, ".2f"),
+        between(rate.low, rate.high, ".2f", " – "),
+        number(scores["heart_rate_error_relative"].value, ".1%"),
         UNDEFINED,
     )
     console.print(table)
     frames = [
-        f"{name} off by {error['mean']:.2f} frames (at most {error['max']})"
-        for name, error in found["frame_error"].items()
-        if error
+        f"{name} off by {error.mean:.2f} frames (at most {error.max})"
+        for name, error in found.frame_error.items()
+        if error is not None
     ]
     if frames:
         console.print(", ".join(frames))
@@ -93,32 +122,33 @@ def agreement(console: Console, block: Mapping[str, Any], scores: Mapping[str, A
         console.print(f"undecided, because {few}: errors are known of these alone", soft_wrap=True)
 
 
-def propagation(console: Console, block: Mapping[str, Any]) -> None:
+def propagation(console: Console, block: PropagationBlock) -> None:
     """Error of each measure by kind and strength of change, then which Dice is needed."""
     table = _table("change", "px", "Dice", "FS minor", "FS major", "EF", "beats found")
-    for row in block["rows"]:
+    for row in block.rows:
         errors = (
-            f"{number(row[f'{name}_error_pp'], '.1f')} ({number(row[f'{name}_bias_pp'], '+.1f')})" for name in _NAMES
+            f"{number(error, '.1f')} ({number(bias, '+.1f')})"
+            for error, bias in (
+                (row.fs_minor_error_pp, row.fs_minor_bias_pp),
+                (row.fs_major_error_pp, row.fs_major_bias_pp),
+                (row.ef_error_pp, row.ef_bias_pp),
+            )
         )
-        found = number(row["beat_detection_rate"], ".0%")
-        table.add_row(row["kind"], str(row["radius_px"]), number(row["dice"], ".3f"), *errors, found)
+        found = number(row.beat_detection_rate, ".0%")
+        table.add_row(row.kind, str(row.radius_px), number(row.dice, ".3f"), *errors, found)
     console.print("[bold]masks changed on purpose[/]: mean absolute error per beat (bias), percentage points")
     console.print(table)
-    for line in block["answer"]:
+    for line in block.answer:
         console.print(line, soft_wrap=True)
 
 
-def _notes(console: Console, block: Mapping[str, Any]) -> None:
-    from ..cardiac.beats import SEQUENCE_FLAGS
-    from ..cardiac.geometry import FLAGS
-
-    summary = block["summary"]
-    for flag, count in summary["flagged_frames"].items():
+def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
+    for flag, count in over_all.flagged_frames.items():
         console.print(f"{counted(count, 'frame')} flagged '{flag}': {FLAGS[flag]}", soft_wrap=True)
-    for flag, count in summary["flagged_sequences"].items():
+    for flag, count in over_all.flagged_sequences.items():
         name = flag.replace("_", " ")
-        named = [printable(found["name"]) for found in block["sequences"] if flag in found["flags"]]
-        where = ", ".join(named[:_NAMED]) + (", …" if len(named) > _NAMED else "")
+        named = [printable(each.name) for each in found if flag in each.flags]
+        where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
         console.print(
             f"{counted(count, 'sequence')} flagged '{name}' ({where}): {SEQUENCE_FLAGS[flag]}", soft_wrap=True
         )
@@ -136,16 +166,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _spread(found: Mapping[str, Any], factor: float, form: str) -> str:
-    if found["mean"] is None:
+def _spread(found: DistributionBlock, factor: float, form: str) -> str:
+    if found.mean is None:
         return UNDEFINED
-    std = "" if found["std"] is None else f" ± {factor * found['std']:{form}}"
-    return f"{factor * found['mean']:{form}}{std}"
-
-
-def _interval(score: Mapping[str, Any], form: str) -> str:
-    return between(score["low"], score["high"], form, " – ")
-
-
-def _percent(score: Mapping[str, Any]) -> str:
-    return "" if score["value"] is None else f" ({score['value']:.0%})"
+    std = "" if found.std is None else f" ± {factor * found.std:{form}}"
+    return f"{factor * found.mean:{form}}{std}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..boards.comparison import Comparison
     from ..io.reporter import Reporter
+    from ..runs.cardiac.document import CardiacDocument
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
 
@@ -117,7 +118,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
 
         for metric, show in hooks(metrics().values(), "terminal_table"):
             if (block := result.details.get(metric.name)) is not None:
-                show(console, block, {name: vars(score) for name, score in result.scores.items()})
+                show(console, block, result.scores)
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
             for table in _class_tables(what, rows):
@@ -148,25 +149,14 @@ def predicted(made: PredictDocument, as_json: bool) -> None:
     print(f"{printable(made.output.folder)}: {frames} of {printable(made.input.path)}{each}")
 
 
-def cardiac(found: dict[str, Any], as_json: bool) -> None:
+def cardiac(found: CardiacDocument, as_json: bool) -> None:
     """Beats of every sequence, and what they are worth."""
     from . import cardiac_output
 
     if as_json:
-        document(found)
-        return
-    console = _stdout()
-    cardiac_output.sequences(console, found)
-    cardiac_output.summary(console, found)
-    if "agreement" in found:
-        console.print()
-        cardiac_output.agreement(console, found, found["scores"])
-    if "propagation" in found:
-        console.print()
-        cardiac_output.propagation(console, found["propagation"])
-    files = found.get("files", [])
-    if files:
-        console.print(f"{counted(len(files), 'file')} in {_safe(str(Path(files[-1]).parent))}", soft_wrap=True)
+        print(found.to_json(), end="")
+    else:
+        cardiac_output.document(_stdout(), found)
 
 
 def comparison(found: Comparison, as_json: bool) -> None:

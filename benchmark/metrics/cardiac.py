@@ -19,7 +19,7 @@ import numpy as np
 from ..cardiac.agreement import Agreement, Table
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
-from ..cardiac.to_json import Interval, agreement_json, cardiac_json, sequence_json
+from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence_block
 from ..types import DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
 from .base import MetricFamily
 from .exact_sums import weighted_sums
@@ -69,7 +69,7 @@ class Cardiac(MetricFamily):
         "report_figures": "segbench.report.figures.cardiac:heart_figures",
         "report_table": "segbench.report.figures.cardiac:verdicts",
         "report_strip": "segbench.report.figures.cardiac:film_strip",
-        "terminal_table": "segbench.cli.cardiac_output:agreement",
+        "terminal_table": "segbench.cli.cardiac_output:of_record",
     }
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
@@ -108,11 +108,10 @@ class Cardiac(MetricFamily):
     ) -> dict[str, Any]:
         """The block `cardiac` of a record: every predicted sequence, the true ones, errors and verdicts."""
         agreement = self.agreement(statistics, info)
-        return {
-            **cardiac_json(agreement.predictions, micrometres=False),
-            "truth": [sequence_json(heart, frames=False) for heart in agreement.truths],
-            "agreement": agreement_json(agreement, scores, intervals),
-        }
+        block = cardiac_block(agreement.predictions, micrometres=False)
+        block.truth = [sequence_block(heart, frames=False) for heart in agreement.truths]
+        block.agreement = agreement_block(agreement, scores, intervals)
+        return block.model_dump(mode="json")
 
     def agreement(self, statistics: Sequence[Statistic], info: DatasetInfo) -> Agreement:
         """True and predicted beats of every sequence, in the order of the sequences' names."""

@@ -20,12 +20,12 @@ from segbench.boards.cardiac import published
 from segbench.cardiac.agreement import Agreement, Limits, limits_of_agreement, match_beats, verdict, verdict_in_words
 from segbench.cardiac.beats import Beat, Heartbeat, beats_of, distribution, tracks
 from segbench.cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette, spacing_um
-from segbench.cardiac.to_json import agreement_json, sequence_json
+from segbench.cardiac.to_json import agreement_block, sequence_block
 from segbench.datasets.medaka import Medaka
 from segbench.evaluation.intervals import score_intervals
 from segbench.evaluation.statistics import Statistics
 from segbench.metrics.cardiac import Cardiac, statistic_of
-from segbench.runs.mask_sequences import find_sequences
+from segbench.runs.cardiac.mask_sequences import find_sequences
 from segbench.testing import check_metric
 from segbench.types import Prediction, Sample, UserError
 
@@ -155,7 +155,7 @@ def test_a_line_has_an_area_but_no_volume() -> None:
         assert math.isnan(beat.fs_minor)
         assert math.isnan(beat.ef)
         assert beat.fac == pytest.approx(1 / 3)
-    block = sequence_json(found)
+    block = sequence_block(found).model_dump(mode="json")
     json.dumps(block, allow_nan=False)
     assert block["beats"][0]["ef"] is None
     assert (block["ef"]["n"], block["fac"]["n"]) == (0, 2)
@@ -300,7 +300,7 @@ def test_what_is_left_open_is_said(low: float | None, high: float | None, rate: 
 def test_the_block_of_an_agreement_without_a_beat_is_plain() -> None:
     still = heart([20] * 15)
     nothing = {f"{name}_error_pp": (None, None) for name in ("fs_minor", "fs_major")}
-    block = agreement_json(Agreement((still,), (still,)), {}, nothing)
+    block = agreement_block(Agreement((still,), (still,)), {}, nothing).model_dump(mode="json")
     json.dumps(block, allow_nan=False)
     assert block["n_true_beats"] == 0
     assert block["frame_error"] == {"diastole": None, "systole": None}

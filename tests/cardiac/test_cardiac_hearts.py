@@ -23,7 +23,7 @@ from beating import BeatingHeart, Bool, Plan, plans, shortening, true_rate_bpm
 from commands import Run, printed_json
 from segbench.cardiac.beats import Beat, Detection, Heartbeat, beats_of, main_rhythm, tracks
 from segbench.cardiac.geometry import Silhouette, cleaned, shape_of, silhouette
-from segbench.cardiac.to_json import beat_rows, cardiac_json, frame_rows
+from segbench.cardiac.to_json import beat_rows, cardiac_block, frame_rows
 from segbench.errors import UserError
 
 MEASURES = ("fs_minor", "fs_major", "fac", "ef")
@@ -202,7 +202,7 @@ def test_noise_at_an_extremum_gives_one_extremum() -> None:
 
 def plain(found: Heartbeat) -> Any:
     """The block of JSON, which holds no NaN."""
-    block = cardiac_json([found])
+    block = cardiac_block([found]).model_dump(mode="json")
     json.dumps(block, allow_nan=False)
     return block
 

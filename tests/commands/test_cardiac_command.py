@@ -285,11 +285,10 @@ def test_a_run_on_medaka_holds_the_block(trained: Path) -> None:
 def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
-    from segbench.cli.cardiac_output import agreement
+    from segbench.cli.cardiac_output import of_record
 
     for name, said in (("canny", True), ("fpn", False)):
         (folder,) = (ROOT / "leaderboards" / "records").glob(f"medaka-{name}-*")
         record = read_record(folder)
-        scores = {key: score.model_dump() for key, score in record.scores.items()}
-        agreement(Console(width=80), record.details["cardiac"], scores)
+        of_record(Console(width=80), record.details["cardiac"], record.scores)
         assert ("fewer than 80% of the true beats were found" in capsys.readouterr().out) == said

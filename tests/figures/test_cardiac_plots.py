@@ -39,7 +39,7 @@ from segbench.figures.cardiac.overlay import (
 from segbench.figures.cardiac.pages import write_cardiac_plots
 from segbench.figures.style import STYLE
 from segbench.io.images.video import read_video
-from segbench.runs.mask_sequences import Bool
+from segbench.runs.cardiac.mask_sequences import Bool
 from segbench.text import file_stems
 from segbench.types import Uint8, UserError
 

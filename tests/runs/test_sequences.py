@@ -18,7 +18,7 @@ from segbench.data.frame_numbers import runs_of_frames
 from segbench.datasets.medaka import Medaka
 from segbench.errors import UserError
 from segbench.io.images.read import read_array
-from segbench.runs.mask_sequences import MaskSequence, find_sequences
+from segbench.runs.cardiac.mask_sequences import MaskSequence, find_sequences
 from synthetic_roots import write_hearts
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...cardiac.beats import Beat, Heartbeat
 from ...cardiac.geometry import cleaned
-from ...runs.mask_sequences import Bool
+from ...runs.cardiac.mask_sequences import Bool
 from ...text import shown
 from ...types import Uint8
 from .agreement import QUIET, SMALL

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...cardiac.beats import Heartbeat
-from ...runs.mask_sequences import Bool
+from ...runs.cardiac.mask_sequences import Bool
 from ...types import Uint8, UserError
 from ..style import STYLE
 from .agreement import SMALL

@@ -14,7 +14,7 @@ from ...cardiac.agreement import NAMES, Agreement
 from ...evaluation.statistics import Statistics
 from ...metrics.cardiac import Cardiac
 from ...metrics.label_checks import binary_labels, true_labels
-from ...runs.mask_sequences import Bool
+from ...runs.cardiac.mask_sequences import Bool
 from ...types import Array, Dataset, Prediction, Sample, Uint8, UserError
 from .pages import MIN_FRAMES, write_cardiac_plots
 

@@ -5,19 +5,65 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..cardiac.agreement import MEASURES
-from ..cardiac.geometry import Silhouette, silhouette
-from ..cardiac.propagation import KINDS, RADII_PX, SMOOTHNESS, Kind, changed_masks, dice, in_words, needed, seed_of
-from ..evaluation.intervals import score_intervals
-from ..evaluation.scores import defined
-from ..evaluation.statistics import Statistics
-from ..metrics.cardiac import Cardiac, statistic_of
-from ..runs.mask_sequences import MaskSequence
-from ..types import Array, DatasetInfo
+from ...cardiac.agreement import MEASURES
+from ...cardiac.geometry import Silhouette, silhouette
+from ...cardiac.propagation import KINDS, RADII_PX, SMOOTHNESS, Kind, changed_masks, dice, in_words, needed, seed_of
+from ...cardiac.to_json import Block
+from ...evaluation.intervals import score_intervals
+from ...evaluation.scores import defined
+from ...evaluation.statistics import Statistics
+from ...metrics.cardiac import Cardiac, statistic_of
+from ...types import Array, DatasetInfo
+from .mask_sequences import MaskSequence
 
 Frame = tuple[str, int, int, Silhouette]
 """Sequence, file number, place in the sequence, and the true mask."""
 _PLAIN = ("beat_detection_rate", "beat_precision", "beat_frame_error", "heart_rate_error_bpm")
+
+
+class PropagationRow(Block):
+    """One kind and strength of change: Dice, and errors with their intervals, percentage points unless named else."""
+
+    kind: Kind
+    radius_px: int
+    dice: float | None
+    dice_per_image: float | None
+    fs_minor_error_pp: float | None
+    fs_minor_error_pp_low: float | None
+    fs_minor_error_pp_high: float | None
+    fs_minor_bias_pp: float | None
+    fs_major_error_pp: float | None
+    fs_major_error_pp_low: float | None
+    fs_major_error_pp_high: float | None
+    fs_major_bias_pp: float | None
+    ef_error_pp: float | None
+    ef_error_pp_low: float | None
+    ef_error_pp_high: float | None
+    ef_bias_pp: float | None
+    beat_detection_rate: float | None
+    beat_precision: float | None
+    beat_frame_error: float | None
+    heart_rate_error_bpm: float | None
+
+
+class NeededDice(Block):
+    """See `segbench.cardiac.propagation.needed`."""
+
+    kind: Kind
+    measure: str
+    limit_pp: float
+    dice: float | None
+    dice_interval: float | None
+    exceeded: bool
+
+
+class PropagationBlock(Block):
+    """The block `propagation`: errors by kind and strength of change, the Dice that is needed, and that in words."""
+
+    smoothness: float
+    rows: list[PropagationRow]
+    needed_dice: list[NeededDice]
+    answer: list[str]
 
 
 def propagation(
@@ -27,8 +73,8 @@ def propagation(
     info: DatasetInfo,
     update: Callable[[int, int, str], None],
     radii: Sequence[int] = RADII_PX,
-) -> dict[str, Any]:
-    """Change true masks in every way and strength, and hold them against themselves: the block `propagation`.
+) -> PropagationBlock:
+    """Change true masks in every way and strength, and hold them against themselves.
 
     Parameters
     ----------
@@ -59,7 +105,9 @@ def propagation(
         for radius in radii:
             rows.append({"kind": kind, "radius_px": radius, **_row(frames, changed[kind, radius], metric, info)})
     found_needed = needed(rows)
-    return {"smoothness": SMOOTHNESS, "rows": rows, "needed_dice": found_needed, "answer": in_words(found_needed)}
+    return PropagationBlock.model_validate(
+        {"smoothness": SMOOTHNESS, "rows": rows, "needed_dice": found_needed, "answer": in_words(found_needed)}
+    )
 
 
 def _row(

@@ -1,0 +1,192 @@
+"""What `bench cardiac` measures: masks at hand or of a video that a run segments, and the true ones beside them."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...cardiac.beats import Detection
+from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cleaned, silhouette
+from ...data.image_sources import Frames, open_frames
+from ...io.reporter import Reporter
+from ...types import Array, ClassInfo, DatasetInfo, UserError
+from ..predict import predict
+from ..record import read_record, recorded_info
+from ..request import PredictRequest
+from .mask_sequences import MaskSequence, find_sequences, paired_with_truth
+
+FPS = 15.0
+"""Frames per second of HeartSeg, taken where neither the user nor a video says otherwise."""
+
+RESULT, MASKS = "cardiac.json", "masks"
+
+
+@dataclass(frozen=True)
+class CardiacRequest:
+    """What the user asked for, as on the command line."""
+
+    input: Path
+    run: Path | None = None
+    truth: Path | None = None
+    fps: float | None = None
+    pixel_size_um: float | None = None
+    detection: Detection = field(default_factory=Detection)
+    clean: bool | None = None
+    out: Path | None = None
+    plots: bool = True
+    device: str = "auto"
+    fold: int | None = None
+    propagation: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files go: what the user named; for a video one named after it."""
+        if self.out is not None or self.run is None:
+            return self.out
+        return Path("cardiac") / self.input.stem
+
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in micrometres, where the user said it."""
+        return None if self.pixel_size_um is None else (self.pixel_size_um, self.pixel_size_um)
+
+    def command(self) -> str:
+        """The command line that does it again."""
+        words = ["bench", "cardiac", str(self.input)]
+        for name in ("run", "truth", "fps", "pixel_size_um", "out", "fold"):
+            value = getattr(self, name)
+            if value is not None:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [] if self.device == "auto" else ["--device", self.device]
+        for name in ("prominence", "distance", "smoothing", "refractory"):
+            value = getattr(self.detection, name)
+            words += [] if value == getattr(Detection(), name) else [f"--{name}", str(value)]
+        words += [] if self.clean is None else ["--clean" if self.clean else "--no-clean"]
+        words += ["--propagation"] if self.propagation else []
+        words += [] if self.plots else ["--no-plots"]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What was read: sequences of masks, those of the truth by the same names, and pictures, where there are any."""
+
+    masks: Mapping[str, MaskSequence]
+    truths: Mapping[str, MaskSequence]
+    frames: Frames | None
+    fps: float
+    clean: bool
+
+    def mask(self, name: str) -> Iterator[Array]:
+        """The masks (H, W) of a sequence, one by one."""
+        return (cleaned(mask) if self.clean else mask for mask in self.masks[name])
+
+    def measured(self, update: Callable[[int, int, str], None]) -> dict[str, dict[int, Silhouette]]:
+        """Silhouettes by sequence and file number."""
+        total = sum(map(len, self.masks.values()))
+        found: dict[str, dict[int, Silhouette]] = {}
+        done = 0
+        for name, sequence in self.masks.items():
+            found[name] = {}
+            for number, mask in zip(sequence.numbers, self.mask(name), strict=True):
+                found[name][number] = silhouette(mask)
+                done += 1
+                update(done, total, "")
+        return found
+
+
+def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
+    """Find the masks, or segment the video, and the truth.
+
+    Raises
+    ------
+    UserError
+        For masks, videos, runs or settings that cannot be used.
+    """
+    masks, frames = _masks(request, reporter)
+    fps = request.fps if request.fps is not None or frames is None else frames.fps
+    if fps is None:
+        fps = FPS
+        reporter.say(f"frames per second: {fps:g}, those of HeartSeg; give your own with --fps")
+    if not 0 < fps < math.inf:
+        raise UserError(f"--fps is a positive number of frames per second, found {fps:g}")
+    clean = request.run is not None if request.clean is None else request.clean
+    if clean:
+        reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
+    if request.run is not None and request.detection == Detection.for_predicted_masks():
+        reporter.say(
+            "extrema are looked for as suits predicted masks, which flicker; the published definition is "
+            "--prominence 0.2 --smoothing 0 --refractory 0"
+        )
+    truths: Mapping[str, MaskSequence] = {}
+    if request.truth is not None:
+        truths = paired_with_truth(masks, find_sequences(request.truth), reporter.warn)
+        if not truths:
+            raise UserError(
+                f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired "
+                "by the last number in their names, pages of a stack by their place."
+            )
+    return Sides(masks, truths, frames, fps, clean)
+
+
+def _masks(request: CardiacRequest, reporter: Reporter) -> tuple[dict[str, MaskSequence], Frames | None]:
+    """Sequences of masks by name, and the pictures that a run segmented into them."""
+    frames = None
+    if request.run is not None:
+        frames = open_frames(request.input)
+        found = _segmented(request, request.run, reporter)
+    else:
+        if (request.input / RESULT).is_file() and (request.input / MASKS).is_dir():
+            raise UserError(
+                f"'{request.input}' is what 'bench cardiac' wrote. To measure its masks again give "
+                f"'{request.input / MASKS}' (with --fps and --clean, as they were)."
+            )
+        found = find_sequences(request.input)
+    masks = {sequence.name: sequence for sequence in found}
+    if len(masks) < len(found):
+        twice = min(name for name, count in Counter(sequence.name for sequence in found).items() if count > 1)
+        raise UserError(f"'{request.input}' holds two sequences that would be called '{twice}'; rename a folder")
+    return masks, frames
+
+
+def _segmented(request: CardiacRequest, run: Path, reporter: Reporter) -> list[MaskSequence]:
+    """Segment the input with the run; the masks stay, so an interrupted run is resumed by the same command."""
+    assert request.folder is not None
+    record = read_record(run)
+    info = recorded_info(record.dataset)
+    if record.dataset.origin == "synthetic":
+        reporter.warn(f"{record.run_id} was trained on SYNTHETIC data: look at the overlays before you trust a number")
+    if info.task != "binary":
+        raise UserError(f"'{run}' segments {info.name} into {len(info.classes)} classes; a heart needs masks")
+    out = request.folder / MASKS
+    predict(PredictRequest(run, request.input, out, request.device, fold=request.fold, resume=True), reporter)
+    found = find_sequences(out)
+    stem = request.input.stem
+    # A video with a long gap is several sequences.
+    names = [stem] if len(found) == 1 else [f"{stem}-{sequence.first_frame:06d}" for sequence in found]
+    return [replace(sequence, name=name) for sequence, name in zip(found, names, strict=True)]
+
+
+def info_of(request: CardiacRequest, fps: float) -> DatasetInfo:
+    """What is true of masks at hand: a film of one ventricle, 1 in its masks."""
+    return DatasetInfo(
+        name="masks",
+        version="1",
+        summary="masks of a beating heart",
+        task="binary",
+        classes=(ClassInfo(0, "background", (0, 0, 0), "background"), ClassInfo(1, "ventricle", (255, 255, 255))),
+        splits={},
+        default_split="",
+        metrics=(),
+        main_score="",
+        licence="",
+        citation="",
+        homepage="",
+        layout="",
+        pixel_size_um=request.pixel_size or (PIXEL_SIZE_UM, PIXEL_SIZE_UM),
+        frames_per_second=fps,
+    )
