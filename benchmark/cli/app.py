@@ -315,6 +315,7 @@ def cardiac(
     from ..cardiac.beats import Detection
     from ..commands.cardiac import CardiacRequest
     from ..commands.cardiac import cardiac as do_cardiac
+    from . import cardiac_output
 
     usual = Detection() if run is None else Detection.for_predicted_masks()
     given: dict[str, Any] = {
@@ -329,7 +330,7 @@ def cardiac(
     )
     with output.interruptible("; the same command goes on where it stopped"):
         found = do_cardiac(request, output.reporter(quiet))
-    output.cardiac(found, json)
+    cardiac_output.document(found, json)
 
 
 @app.command(

@@ -11,7 +11,7 @@ from ..cardiac.beats import SEQUENCE_FLAGS
 from ..cardiac.geometry import FLAGS
 from ..cardiac.to_json import AgreementBlock
 from ..text import UNDEFINED, between, counted, number, printable
-from .output import _safe
+from .output import _safe, _stdout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,8 +33,12 @@ _STYLES = {
 _NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "ejection fraction"}
 
 
-def document(console: Console, found: CardiacDocument) -> None:
+def document(found: CardiacDocument, as_json: bool) -> None:
     """Beats of every sequence, and what they are worth beside a truth."""
+    if as_json:
+        print(found.to_json(), end="")
+        return
+    console = _stdout()
     sequences(console, found.sequences, found.summary)
     summary(console, found.summary)
     if found.agreement is not None and found.scores is not None:

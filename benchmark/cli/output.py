@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from ..boards.comparison import Comparison
     from ..io.reporter import Reporter
-    from ..runs.cardiac.document import CardiacDocument
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
 
@@ -147,16 +146,6 @@ def predicted(made: PredictDocument, as_json: bool) -> None:
     each = "" if made.ms_per_frame is None else f", {made.ms_per_frame:.1f} ms each"
     frames = counted(made.input.frames, "frame")
     print(f"{printable(made.output.folder)}: {frames} of {printable(made.input.path)}{each}")
-
-
-def cardiac(found: CardiacDocument, as_json: bool) -> None:
-    """Beats of every sequence, and what they are worth."""
-    from . import cardiac_output
-
-    if as_json:
-        print(found.to_json(), end="")
-    else:
-        cardiac_output.document(_stdout(), found)
 
 
 def comparison(found: Comparison, as_json: bool) -> None:
