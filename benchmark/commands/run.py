@@ -11,9 +11,10 @@ from ..figures.run_figures import RunFigures
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..registry import metrics_of
+from ..runs.devices import from_first
 from ..runs.fit_and_predict import RunUnderWay, fit, fit_and_predict
 from ..runs.folder import PLOTS
-from ..runs.plan import UNFINISHED, RunPlan, first_record, plan_run
+from ..runs.plan import UNFINISHED, RunPlan, first_record, plan_help, plan_run
 from ..runs.record import Record
 from ..runs.request import RunRequest
 from ..runs.writer import RunWriter
@@ -36,10 +37,12 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     with writer.locked() as earlier:
         if request.resume and earlier is not None and earlier.complete:
             reporter.say(f"{writer.folder} is complete: nothing to resume")
+            _folder_of_first(plan, None)
             return writer.folder, earlier
         _resume_or_clear(request, writer, earlier, reporter)
         record = first_record(plan, writer, reporter.warnings)
         writer.begin(record, reporter)
+        _folder_of_first(plan, writer.folder)
         under_way = RunUnderWay(plan, writer.folder, reporter)
         figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics)
         with stoppable(reporter) as under_way.stop:
@@ -55,19 +58,29 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
 def help_to_train(request: RunRequest, reporter: Reporter) -> None:
     """What the other processes of `accelerate launch` do beside the first: their part of the training, no writing.
 
-    Raises UserError for wrong names, settings, or data.
+    They wait for the first one, which alone hashes and checks the data.
+
+    Raises UserError for wrong names or settings, or where there is no data.
     """
-    plan = plan_run(request, reporter)
-    if request.weights is not None:
+    plan = plan_help(request, reporter)
+    folder = _folder_of_first(plan, None)
+    if folder is None:
         return
-    writer = plan.writer()
-    earlier = writer.earlier() if request.resume else None
-    if plan.method.family != "learned" or (earlier is not None and earlier.complete):
-        return
-    under_way = RunUnderWay(plan, writer.folder, reporter)
+    under_way = RunUnderWay(plan, folder, reporter)
     with stoppable(reporter) as under_way.stop:
         for number, fold in enumerate(plan.folds):
             fit(under_way, fold, under_way.checkpoints(number))
+
+
+def _folder_of_first(plan: RunPlan, folder: Path | None) -> Path | None:
+    """The folder of the run as the first process of a launch gives it, in every one that takes part in a training.
+
+    None where there is nothing to train.
+    """
+    if plan.method.family != "learned" or plan.request.weights is not None:
+        return None
+    told = from_first(None if folder is None else str(folder), plan.device)
+    return None if told is None else Path(told)
 
 
 def _resume_or_clear(request: RunRequest, writer: RunWriter, earlier: Record | None, reporter: Reporter) -> None:

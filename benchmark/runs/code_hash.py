@@ -19,8 +19,7 @@ from ..types import DatasetInfo
 _PACKAGE = __name__.partition(".")[0]
 _GENERATORS = f"{_PACKAGE}.synthetic"
 _LOOP = tuple(
-    f"{_PACKAGE}.{name}"
-    for name in ("data.decode_ahead", "data.splits", "evaluation.evaluate", "evaluation.scoring", "predictions.stored")
+    f"{_PACKAGE}.{name}" for name in ("runs.fit_and_predict", "data.splits", "evaluation.scoring", "predictions.stored")
 )
 """What joins dataset, method and metrics in a run. It counts wherever it stands, with what it imports."""
 _COUNTED = frozenset(

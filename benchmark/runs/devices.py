@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..types import UserError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+_PATIENCE = datetime.timedelta(hours=6)
+"""So long a process waits for the others: the first one checks the data, and scores a fold, while they wait."""
 
 
 def resolve_device(name: str, learned: bool) -> str:
@@ -39,6 +47,27 @@ def processes() -> int:
 def process_rank() -> int:
     """Which of the `processes` this is. The first (0) writes the run; the others help it train."""
     return _from_launcher("RANK", 0)
+
+
+def joined(device: str) -> Accelerator | None:
+    """All processes of the launch, once each of them has come here; None where there is only this one."""
+    if processes() == 1:
+        return None
+    from accelerate import Accelerator, InitProcessGroupKwargs
+
+    waits = InitProcessGroupKwargs(timeout=_PATIENCE)
+    return Accelerator(cpu=device.partition(":")[0] == "cpu", kwargs_handlers=[waits])
+
+
+def from_first(content: str | None, device: str) -> str | None:
+    """What the first process gives, in every process of the launch; the others wait for it."""
+    if joined(device) is None:
+        return content
+    from accelerate.utils import broadcast_object_list
+
+    shared = [content]
+    broadcast_object_list(shared)
+    return shared[0]
 
 
 def _from_launcher(name: str, default: int) -> int:

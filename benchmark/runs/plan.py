@@ -112,12 +112,28 @@ class RunPlan:
 
 
 def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
-    """Resolve a request, and decode all that the run will use.
+    """Resolve a request, and check all data that the run will use.
 
     Raises
     ------
     UserError
         For wrong names, settings, or data.
+    """
+    plan = plan_help(request, reporter)
+    _check_data(plan, reporter)
+    if request.weights is None:
+        return plan
+    method = make_method(plan.method.name, plan.config)
+    return replace(plan, weights=trained_alike(request.weights, plan.identity(), method))
+
+
+def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
+    """Resolve a request, as a process needs it that only helps to train: no data is read, and none is hashed.
+
+    Raises
+    ------
+    UserError
+        For wrong names or settings, or where there is no data.
     """
     info = dataset_class(request.dataset).info
     method_info = method_class(request.method).info
@@ -125,8 +141,7 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
         _refuse_task(method_info, info)
     config, options = resolve(request.preset, method_info, info, request.settings)
     # A wrong setting is to be found before anything is read.
-    method = make_method(method_info.name, config)
-    oracle = is_oracle(method)
+    oracle = is_oracle(make_method(method_info.name, config))
     device = resolve_device(request.device, method_info.family == "learned")
     options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
@@ -137,10 +152,7 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
     plan = RunPlan(request, dataset, location, split, folds, config, options, device, DataIndex.of(dataset), oracle)
     if oracle and not plan.labelled:
         raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
-    _check_data(plan, reporter)
-    if request.weights is None:
-        return plan
-    return replace(plan, weights=trained_alike(request.weights, plan.identity(), method))
+    return plan
 
 
 def _folds(

@@ -49,6 +49,7 @@ CHANGED = [
     *((REAL, file, CODE) for file in ("io/images/read.py", "io/images/png.py", "data/splits.py", "data/listing.py")),
     *((REAL, file, CODE) for file in ("evaluation/evaluate.py", "evaluation/statistics.py", "evaluation/intervals.py")),
     *((REAL, file, CODE) for file in ("methods/training/losses.py", "methods/training/augmentation.py")),
+    *((REAL, file, CODE) for file in ("runs/fit_and_predict.py", "data/decode_ahead.py")),
     *((REAL, file, CODE) for file in ("methods/training/engine.py", "methods/targets.py", "predictions/stored.py")),
     *((SYNTHETIC, file, CODE) for file in ("synthetic/isbi2012/tissue.py", "synthetic/output_folder.py")),
     *((CLASSICAL, file, CODE) for file in ("methods/classical/search.py", "baselines/threshold.py")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +12,12 @@ import torch
 from torch import nn
 
 from ...errors import UserError
-from ...runs.devices import processes
+from ...runs.devices import joined
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-
-_PATIENCE = datetime.timedelta(hours=6)
-"""So long a process waits for the others: the first one predicts and scores a fold while they wait for the next."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +83,7 @@ class Stepper:
     def __post_init__(self) -> None:
         # float16 has few exponents: without scaling small gradients would be zeros.
         self._scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.dtype == torch.float16)
-        if processes() > 1:
-            from accelerate import Accelerator, InitProcessGroupKwargs
-
-            waits = InitProcessGroupKwargs(timeout=_PATIENCE)
-            self._team = Accelerator(cpu=self.compute.device.type == "cpu", kwargs_handlers=[waits])
+        self._team = joined(self.compute.device.type)
 
     @property
     def rank(self) -> int:

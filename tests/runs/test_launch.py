@@ -1,0 +1,83 @@
+"""Several processes of one run, as `accelerate launch` starts them: one hashes, checks and writes, all train."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import hashlib, os, sys
+from pathlib import Path
+rank, log = os.environ["RANK"], Path(os.environ["SEEN"])
+read = hashlib.file_digest
+
+def note(what):
+    with log.open("a") as file:
+        file.write(f"{rank} {what}\\n")
+
+def hashed(file, name):
+    note(f"hashed {Path(file.name).name}")
+    return read(file, name)
+
+hashlib.file_digest = hashed
+from segbench.data.index import DataIndex
+from segbench.methods.training.loading import PairDataset
+check, load = DataIndex.check, PairDataset.__getitem__
+
+def checked(self, ids, parts):
+    note("checked")
+    return check(self, ids, parts)
+
+def loaded(self, index):
+    note("trained")
+    return load(self, index)
+
+DataIndex.check, PairDataset.__getitem__ = checked, loaded
+from segbench.cli import main
+main()
+"""
+
+
+def _launch(folder: Path, root: Path, *more: str) -> list[str]:
+    """Run two processes to their end, and return what they did, once each, as `rank what`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    seen = folder / "seen.txt"
+    seen.write_text("")
+    small = ["base_channels=2", "depth=1", "epochs=1", "iterations_per_epoch=2", "batch_size=2", "crop=16"]
+    arguments = ["run", "-d", "isbi2012", "-m", "unet", "--root", str(root), "--out", str(folder / "out"), "--device"]
+    arguments += ["cpu", *(word for setting in small for word in ("--set", setting)), *more]
+    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    common |= {"SEEN": str(seen), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        said = [process.communicate(timeout=300)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(said)
+    return sorted(set(seen.read_text().splitlines()))
+
+
+def test_the_first_process_alone_hashes_and_checks(stacks: Path, tmp_path: Path) -> None:
+    files = ["0 hashed train-labels.tif", "0 hashed train-volume.tif"]
+    assert _launch(tmp_path, stacks) == ["0 checked", *files, "0 trained", "1 trained"]
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["complete"]
+    # Complete: the first says so to the other, which would wait for it otherwise.
+    assert _launch(tmp_path, stacks, "--resume") == ["0 checked"]
+    assert json.loads((tmp_path / "out" / "record.json").read_text()) == record
