@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +28,9 @@ from ..io.reporter import Reporter
 from ..runs.find import find_runs
 from ..runs.folder import RECORD, STATISTICS
 from ..runs.record import Record
+from ..runs.request import CheckRequest as CheckRequest
 from ..runs.stored import StoredRun, open_run
 from ..types import UserError
-
-
-@dataclass(frozen=True)
-class CheckRequest:
-    """What the user asked for. `tolerance` is a loss in the score's unit, `slowdown` a factor on the times."""
-
-    baseline: Path
-    runs: Path = Path("runs")
-    tolerance: float = 0.005
-    slowdown: float | None = None
-    update: bool = False
-    junit: Path | None = None
-    summary: Path | None = None
-    metric: str | None = None
 
 
 def check(request: CheckRequest, reporter: Reporter) -> dict[str, Any]:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from ..boards.compare_runs import compare_stored
 from ..boards.comparison import Comparison
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
+from ..runs.request import CompareRequest as CompareRequest
 from ..runs.stored import open_run
 from ..types import UserError
-
-
-@dataclass(frozen=True)
-class CompareRequest:
-    """What the user asked for. `score` is a score's name; `target` asks how many labels each method needs for it."""
-
-    runs: tuple[Path, ...]
-    score: str | None = None
-    target: float | None = None
-    resamples: int = 2000
-    seed: int = 0
 
 
 def compare(request: CompareRequest, reporter: Reporter) -> Comparison:

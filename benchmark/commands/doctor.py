@@ -16,19 +16,9 @@ from ..diagnosis.sampled_pixels import Suspicion
 from ..io.reporter import Reporter
 from ..registry import dataset_class
 from ..runs.open_data import note_size, open_dataset
+from ..runs.request import DoctorRequest as DoctorRequest
 from ..text import counted
 from ..types import UserError
-
-
-@dataclass(frozen=True)
-class DoctorRequest:
-    """What the user asked for, as on the command line."""
-
-    dataset: str
-    predictions: Path
-    split: str | None = None
-    root: Path | None = None
-    partial: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -18,21 +17,11 @@ from ..registry import dataset_class
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
 from ..runs.record import Record, read_record
+from ..runs.request import ExportRequest as ExportRequest
 from ..text import unknown
 from ..types import Array, Dataset, DatasetInfo, UserError
 
 _A = TypeVar("_A")
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """What the user asked for, as on the command line."""
-
-    run: Path
-    format: str
-    out: Path
-    root: Path | None = None
-    comp: int = 5
 
 
 class Exported(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..report.sections import Entry, Section
 from ..runs.find import find_runs
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
+from ..runs.request import ReportRequest as ReportRequest
 from ..text import counted
 from ..types import Dataset, UserError
 
@@ -29,15 +29,6 @@ PAGE = "index.html"
 OVERLAID = 4
 """The samples of so many runs that kept their predictions are shown."""
 KEEP = "bench run … --save-predictions"
-
-
-@dataclass(frozen=True)
-class ReportRequest:
-    """What the user asked for: run folders or folders of them, the page's folder, and where the images lie."""
-
-    runs: tuple[Path, ...]
-    out: Path
-    root: Path | None = None
 
 
 def report(request: ReportRequest, reporter: Reporter) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,54 +26,13 @@ from ..runs.folder import refuse_foreign
 from ..runs.open_data import open_dataset
 from ..runs.presets import resolve
 from ..runs.record import Record, read_record
-from ..runs.request import RunRequest
+from ..runs.request import RunRequest, SuiteRequest
 from ..runs.suite.cells import Control, Engine, Job, LocalEngine, Outcome, run_cells
 from ..runs.suite.spec import Cell, Changes, Plan, find_suite, make_plan, parse_suite
 from ..runs.suite.state import CellState, Data, Standing, SuiteState, now, read_state, standing
 from ..types import Dataset, UserError, parts_of
 
 CELLS, LOGS = "cells", "logs"
-
-
-@dataclass(frozen=True)
-class SuiteRequest:
-    """What the user asked for, as on the command line."""
-
-    file: str
-    out: Path | None = None
-    jobs: int | None = None
-    resume: bool = False
-    any_code: bool = False
-    device: str = "auto"
-    roots: Mapping[str, Path] = field(default_factory=dict)
-    source: Source | None = None
-    preset: str | None = None
-
-    def resume_command(self) -> str:
-        """The command line that goes on with it."""
-        words = ["bench", "suite", self.file]
-        words += ["--out", str(self.out)] if self.out is not None else []
-        words += ["--jobs", str(self.jobs)] if self.jobs is not None else []
-        words += ["--any-code"] if self.any_code else []
-        words += ["--device", self.device] if self.device != "auto" else []
-        for name, root in self.roots.items():
-            words += ["--root", f"{name}={root}"]
-        words += ["--source", self.source] if self.source is not None else []
-        words += ["--preset", self.preset] if self.preset is not None else []
-        return shlex.join([*words, "--resume"])
-
-
-def parse_roots(pairs: Sequence[str]) -> dict[str, Path]:
-    """`DATASET=DIR` words as a mapping."""
-    found = {}
-    for pair in pairs:
-        name, equals, folder = pair.partition("=")
-        if not (name and equals and folder):
-            raise UserError(
-                f"--root takes DATASET=DIR for a suite, found '{pair}'. For example: isbi2012=data/isbi2012"
-            )
-        found[name] = Path(folder)
-    return found
 
 
 class Watcher(Protocol):
@@ -250,17 +209,17 @@ def _standing(sitting: _Sitting, cell: Cell, code: str | None) -> tuple[Standing
 
 def _job(cell: Cell, request: SuiteRequest, folder: Path, *, resume: bool, origin: Source) -> Job:
     run = RunRequest(
-        cell.dataset,
-        cell.method,
-        cell.split,
-        cell.preset,
-        cell.seed,
-        request.device,
-        Path(cell.root) if cell.root else None,
-        origin,
-        cell.folds,
-        cell.train_fraction,
-        {**cell.settings, **cell.options},
+        dataset=cell.dataset,
+        method=cell.method,
+        split=cell.split,
+        preset=cell.preset,
+        seed=cell.seed,
+        device=request.device,
+        root=Path(cell.root) if cell.root else None,
+        source=origin,
+        folds=cell.folds,
+        train_fraction=cell.train_fraction,
+        settings={**cell.settings, **cell.options},
     )
     words = [*shlex.split(run.command())[1:], "--out", str(folder / CELLS / cell.name)]
     return Job(cell.name, (*words, *(["--resume"] if resume else [])), folder / LOGS / f"{cell.name}.log", resume)

@@ -16,9 +16,7 @@ from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
 from .devices import out_of_memory, resolve_device
 from .folder import CHECKPOINT
 from .record import Record, read_record, recorded_info
-
-BATCH = 8
-"""Frames that are given to a method at once, where nobody says otherwise."""
+from .request import BATCH
 
 
 @dataclass

@@ -1,116 +1,255 @@
-"""What a user asks `bench` for, and the command line that asks for it again."""
+"""What a user asks `bench` for. Each field declares the option of the command line that stands for it."""
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
-from ..data.locations import Source
-from .fitted_method import BATCH
-from .presets import setting
+from ..errors import UserError
+from .options import Argument, Option, command_line
+
+# The command line reads this module before it knows which command is wanted: nothing slow is imported here.
+
+BATCH = 8
+"""Frames that are given to a method at once, where nobody says otherwise."""
+
+
+def _read_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    from .presets import parse_settings
+
+    return parse_settings(pairs)
+
+
+def _written_settings(settings: Mapping[str, Any]) -> list[str]:
+    from .presets import setting
+
+    return [setting(key, value) for key, value in settings.items()]
+
+
+def _read_roots(pairs: Sequence[str]) -> dict[str, Path]:
+    """`DATASET=DIR` words as a mapping."""
+    found = {}
+    for pair in pairs:
+        name, equals, folder = pair.partition("=")
+        if not (name and equals and folder):
+            raise UserError(
+                f"--root takes DATASET=DIR for a suite, found '{pair}'. For example: isbi2012=data/isbi2012"
+            )
+        found[name] = Path(folder)
+    return found
+
+
+def _written_roots(roots: Mapping[str, Path]) -> Iterator[str]:
+    return (f"{name}={root}" for name, root in roots.items())
+
+
+Source: TypeAlias = Literal["auto", "real", "synthetic"]
+DatasetName: TypeAlias = Annotated[
+    str, Option("Name of a dataset; see 'bench list datasets'.", flags=("--dataset", "-d"))
+]
+Predictions: TypeAlias = Annotated[Path, Option("Folder of predictions, or one stack.", flags=("--predictions", "-p"))]
+Root: TypeAlias = Annotated[
+    Path | None, Option("Folder with the dataset's official layout. Default: $SEGBENCH_DATA/<dataset>.")
+]
+Split: TypeAlias = Annotated[
+    str | None, Option("Split to score, or 'all' for every labelled sample. [default: the dataset's]")
+]
+RunFolderOut: TypeAlias = Annotated[
+    Path | None, Option("The run folder. [default: runs/<dataset>-<method>-<hash>]", kept=False)
+]
+Settings: TypeAlias = Annotated[
+    Mapping[str, Any],
+    Option(
+        "Change a setting of the method or the dataset; repeatable.",
+        flags=("--set",),
+        metavar="KEY=VALUE",
+        read=_read_settings,
+        write=_written_settings,
+    ),
+]
+Device: TypeAlias = Annotated[str, Option("auto, cpu, cuda or mps.")]
+RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the user asked for, as on the command line."""
+    """What the user asked `bench run` for."""
 
-    dataset: str
-    method: str
-    split: str | None = None
-    preset: str = "quick"
-    seed: int = 0
-    device: str = "auto"
-    root: Path | None = None
-    source: Source = "auto"
-    folds: int | None = None
-    train_fraction: float = 1.0
-    settings: dict[str, Any] = field(default_factory=dict)
-    out: Path | None = None
-    save_predictions: bool = False
-    workers: int = 0
-    resume: bool = False
-    weights: Path | None = None
+    dataset: DatasetName
+    method: Annotated[str, Option("Name of a method; see 'bench list methods'.", flags=("--method", "-m"))]
+    split: Split = None
+    preset: Annotated[str, Option("quick (CPU, minutes), standard (one GPU, an hour at most) or paper.")] = "quick"
+    seed: Annotated[int, Option("Seed of everything that is random.", low=0, high=2**63 - 1)] = 0
+    device: Device = "auto"
+    root: Root = None
+    source: Annotated[Source, Option("auto takes real data where found, else a synthetic sample.")] = "auto"
+    folds: Annotated[int | None, Option("K-fold cross-validation over all labelled samples.", low=2)] = None
+    train_fraction: Annotated[float, Option("Part of the training samples to use, above 0 up to 1.")] = 1.0
+    settings: Settings = field(default_factory=dict)
+    out: RunFolderOut = None
+    save_predictions: Annotated[bool, Option("Keep predictions in the run folder.")] = False
+    workers: Annotated[int, Option("Threads or processes that measure; 0 measures as it predicts.", low=0)] = 0
+    resume: Annotated[bool, Option("Go on with an interrupted run of the same settings.", kept=False)] = False
+    weights: Annotated[
+        Path | None,
+        Option("A run of the same training: take its weights and only predict (other tta, window, …)."),
+    ] = None
 
     def command(self) -> str:
         """The command line that makes the run again."""
-        words = ["bench", "run", "--dataset", self.dataset, "--method", self.method]
-        defaults = RunRequest(self.dataset, self.method)
-        for name in (
-            "split",
-            "preset",
-            "seed",
-            "device",
-            "root",
-            "source",
-            "folds",
-            "train_fraction",
-            "workers",
-            "weights",
-        ):
-            value = getattr(self, name)
-            if value != getattr(defaults, name):
-                words += [f"--{name.replace('_', '-')}", str(value)]
-        for key, value in self.settings.items():
-            words += ["--set", setting(key, value)]
-        words += ["--save-predictions"] if self.save_predictions else []
-        return shlex.join(words)
+        return command_line("run", self)
 
     def resume_command(self) -> str:
-        """The command line that goes on with it where it is."""
+        """The command line that resumes it where it is."""
         out = ["--out", str(self.out)] if self.out is not None else []
-        return f"{self.command()} {shlex.join([*out, '--resume'])}"
+        return command_line("run", self, *out, "--resume")
 
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """What the user asked for, as on the command line."""
+    """What the user asked `bench evaluate` for. `metrics` are families beside the dataset's."""
 
-    dataset: str
-    predictions: Path
-    name: str | None = None
-    split: str | None = None
-    root: Path | None = None
-    partial: bool = False
-    out: Path | None = None
-    workers: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    metrics: tuple[str, ...] = ()
-    save_predictions: bool = False
+    dataset: DatasetName
+    predictions: Predictions
+    name: Annotated[str | None, Option("Name on the leaderboard. [default: the file's stem]")] = None
+    split: Split = None
+    root: Root = None
+    partial: Annotated[bool, Option("Score a deliberate subset; recorded as incomplete.")] = False
+    out: RunFolderOut = None
+    save_predictions: Annotated[bool, Option("Keep the scored predictions in the run folder.")] = False
+    workers: Annotated[
+        int | None, Option("Threads or processes that measure. [default: chosen by size]", low=0, kept=False)
+    ] = None
+    settings: Settings = field(default_factory=dict)
+    metrics: Annotated[
+        tuple[str, ...],
+        Option("Add a metric family, see 'bench list metrics'; repeatable.", flags=("--metric",), write=tuple),
+    ] = ()
 
     def command(self) -> str:
         """The command line that does it again."""
-        words = ["bench", "evaluate", "--dataset", self.dataset, "--predictions", str(self.predictions)]
-        for name in ("name", "split", "root"):
-            value = getattr(self, name)
-            if value is not None:
-                words += [f"--{name}", str(value)]
-        for key, value in self.settings.items():
-            words += ["--set", setting(key, value)]
-        for name in self.metrics:
-            words += ["--metric", name]
-        words += ["--partial"] if self.partial else []
-        words += ["--save-predictions"] if self.save_predictions else []
-        return shlex.join(words)
+        return command_line("evaluate", self)
 
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """What was asked for on the command line; `fold` counts from 1."""
+    """What the user asked `bench predict` for; `fold` counts from 1."""
 
-    run: Path
-    input: Path
-    out: Path
-    device: str = "auto"
-    batch: int = BATCH
-    fold: int | None = None
-    resume: bool = False
+    run: RunFolder
+    input: Annotated[
+        Path, Argument("A folder of images, an image, a TIFF stack or a video (AVI, MP4, …).", metavar="INPUT")
+    ]
+    out: Annotated[Path, Option("A new folder for the predictions and predict.json.")]
+    device: Device = "auto"
+    batch: Annotated[int, Option("Frames given to the method at once.", low=1)] = BATCH
+    fold: Annotated[int | None, Option("Of a cross-validation: whose method, from 1. [default: the first]", low=1)] = (
+        None
+    )
+    resume: Annotated[bool, Option("Keep the frames that are written already.", kept=False)] = False
 
     def command(self) -> str:
         """The command that does the same, without --resume."""
-        words = ["bench", "predict", str(self.run), str(self.input), "--out", str(self.out)]
-        for name, value, usual in (("device", self.device, "auto"), ("batch", self.batch, BATCH)):
-            words += [f"--{name}", str(value)] if value != usual else []
-        words += ["--fold", str(self.fold)] if self.fold is not None else []
-        return shlex.join(words)
+        return command_line("predict", self)
+
+
+@dataclass(frozen=True)
+class SuiteRequest:
+    """What the user asked `bench suite` for."""
+
+    file: Annotated[str, Argument("A YAML file, or a suite's name; see 'bench list suites'.", metavar="SUITE")]
+    out: Annotated[Path | None, Option("The suite's folder. [default: runs/suite-<name>]")] = None
+    resume: Annotated[bool, Option("Run what is missing or stale: of other code, settings or data.", kept=False)] = (
+        False
+    )
+    any_code: Annotated[bool, Option("With --resume: cells made by other code count as done.")] = False
+    dry_run: Annotated[bool, Option("Print the plan and run nothing.", kept=False)] = False
+    jobs: Annotated[int | None, Option("Cells at a time. [default: 1 per GPU, or 1 on the CPU]", low=1)] = None
+    engine: Annotated[Literal["local"], Option("What runs the cells.")] = "local"
+    device: Annotated[str, Option("auto, cpu, cuda or mps, for every cell.")] = "auto"
+    roots: Annotated[
+        Mapping[str, Path],
+        Option(
+            "Where a dataset of the suite lies; repeatable.",
+            flags=("--root",),
+            metavar="DATASET=DIR",
+            read=_read_roots,
+            write=_written_roots,
+        ),
+    ] = field(default_factory=dict)
+    source: Annotated[Source | None, Option("Data for every cell. [default: as the suite says]")] = None
+    preset: Annotated[str | None, Option("Preset for every cell. [default: as the suite says]")] = None
+
+    def resume_command(self) -> str:
+        """The command line that resumes it."""
+        return command_line("suite", self, "--resume")
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """What the user asked `bench doctor` for."""
+
+    dataset: DatasetName
+    predictions: Predictions
+    split: Split = None
+    root: Root = None
+    partial: Annotated[bool, Option("Samples without a prediction are on purpose.")] = False
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What the user asked `bench compare` for. `target` asks how many labels each method needs for that score."""
+
+    runs: Annotated[tuple[Path, ...], Argument("Two run folders or more, or folders of them.")]
+    score: Annotated[
+        str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
+    ] = None
+    target: Annotated[
+        float | None, Option("Say how many labels each method needs for this score (several fractions).")
+    ] = None
+    resamples: Annotated[int, Option("Bootstrap samples and permutations.", low=100)] = 2000
+    seed: Annotated[int, Option("Seed of the bootstrap.", low=0)] = 0
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What the user asked `bench check` for. `tolerance` is in the score's unit, `slowdown` a factor on the times."""
+
+    baseline: Annotated[Path, Option("Committed run folders to hold the runs against.")]
+    runs: Annotated[Path, Option("The runs to check.")] = Path("runs")
+    tolerance: Annotated[float, Option("A smaller loss never fails, in the score's unit.")] = 0.005
+    slowdown: Annotated[float | None, Option("Also fail where fitting or predicting takes so many times as long.")] = (
+        None
+    )
+    metric: Annotated[str | None, Option("The score. [default: the main score]")] = None
+    update: Annotated[bool, Option("Make the runs the new baseline instead.")] = False
+    junit: Annotated[Path | None, Option("Write JUnit XML.")] = None
+    summary: Annotated[Path | None, Option("Append a markdown summary, as $GITHUB_STEP_SUMMARY.")] = None
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What the user asked `bench report` for."""
+
+    runs: Annotated[tuple[Path, ...], Argument("Run folders, or folders of them.", metavar="RUN …")]
+    out: Annotated[Path, Option("Folder for index.html: a new one, or that of an earlier page.")]
+    root: Annotated[Path | None, Option("Where the images lie, for overlays. [default: $SEGBENCH_DATA/<dataset>]")] = (
+        None
+    )
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the user asked `bench export` for."""
+
+    run: Annotated[Path, Argument("Folder of a run made with --save-predictions.", metavar="RUN")]
+    format: Annotated[
+        str,
+        Option("cityscapes, cocostuff, isbi2012 or voc2012; that of the run's data.", flags=("--format", "-f")),
+    ]
+    out: Annotated[Path, Option("A .zip or a new folder (cityscapes), .json, .tif, .tar or .tar.gz.")]
+    root: Annotated[Path | None, Option("The dataset's folder, to check samples and image sizes against.")] = None
+    comp: Annotated[
+        int, Option("VOC 2012: 5 trained on the challenge's data alone, 6 on other data too.", low=5, high=6)
+    ] = 5

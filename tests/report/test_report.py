@@ -96,7 +96,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_prediction(predictions, sample_id, Prediction(labels=np.roll(labels, shift, axis=1)), dataset.info)
         evaluate_files(
             EvaluateRequest(
-                *("medaka", predictions, name, "test", root, False, folder / "runs" / f"shift-{shift}", 0),
+                "medaka",
+                predictions,
+                name,
+                "test",
+                root,
+                out=folder / "runs" / f"shift-{shift}",
+                workers=0,
                 settings={"view": "lateral"},
                 save_predictions=True,
             ),

@@ -1,0 +1,94 @@
+"""Options of commands: of each request those that its fields declare, and what every command has."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from enum import Enum, StrEnum
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import typer
+
+from ..runs import options
+from ..runs.options import Argument, Option, parameters
+
+Request = TypeVar("Request")
+Command = Callable[[Request, bool, bool], None]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; all talk goes to stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, only warnings and results.")]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", help="Folder with the dataset's official layout. Default: $SEGBENCH_DATA/<dataset>."),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset; see 'bench list datasets'.")]
+
+
+def request_command(app: typer.Typer, request: type[Request], function: Command[Request], epilog: str) -> None:
+    """Make a command of a function of (request, json, quiet): its options are the request's, then `--json`, `--quiet`.
+
+    Parameters
+    ----------
+    app : that gets the command, which is called as the function is.
+    request : the request's class, whose fields declare their options.
+    function : does it; its docstring is what `--help` says.
+    epilog : stands below the options in `--help`.
+    """
+
+    def command(**given: Any) -> None:
+        as_json, quiet = given.pop("json"), given.pop("quiet")
+        function(_request(request, given), as_json, quiet)
+
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    declared = [_typer_parameter(each) for each in parameters(request)]
+    shared = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in (("json", Json), ("quiet", Quiet))
+    ]
+    command.__dict__["__signature__"] = Signature([*declared, *shared])
+    command.__annotations__ = {}
+    app.command(epilog=epilog)(command)
+
+
+def _request(kind: type[Request], given: dict[str, Any]) -> Request:
+    """The request of what typer read."""
+    values = {}
+    for each in parameters(kind):
+        value = given[each.name]
+        if isinstance(each.declared, Option) and each.declared.read is not None:
+            value = each.declared.read(value or [])
+        elif get_origin(each.type) is tuple:
+            value = tuple(value or ())
+        values[each.name] = value.value if isinstance(value, Enum) else value
+    return kind(**values)
+
+
+def _typer_parameter(each: options.Parameter) -> Parameter:
+    """A field of a request as typer wants it."""
+    declared, kind, default = each.declared, each.type, each.default
+    several = get_origin(kind) is tuple or (isinstance(declared, Option) and declared.read is not None)
+    if several:
+        item = get_args(kind)[0] if get_origin(kind) is tuple else str
+        kind, default = (list[item], None) if each.required else (list[item] | None, None)  # type: ignore[valid-type]
+    elif (choices := _choices(kind)) is not None:
+        kind = choices if type(None) not in get_args(kind) else choices | None
+        default = None if default is None or each.required else choices(default)
+    if isinstance(declared, Argument):
+        info: Any = typer.Argument(metavar=declared.metavar, help=declared.help)
+    else:
+        flags = declared.names(each.name)
+        info = typer.Option(*flags, metavar=declared.metavar, help=declared.help, min=declared.low, max=declared.high)
+    default = Parameter.empty if each.required else default
+    return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _choices(kind: Any) -> Any:
+    """An enumeration of the words of a `Literal`, or of one that may be None; None for any other type."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return next((found for part in get_args(kind) if (found := _choices(part)) is not None), None)
+    if get_origin(kind) is not Literal:
+        return None
+    return StrEnum("Choice", {str(word): str(word) for word in get_args(kind)})

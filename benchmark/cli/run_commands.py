@@ -1,0 +1,74 @@
+"""Commands that make predictions and score them: `run`, `evaluate`, `doctor`, `predict`, `suite`."""
+
+from __future__ import annotations
+
+import typer
+
+from ..runs.request import DoctorRequest, EvaluateRequest, PredictRequest, RunRequest, SuiteRequest
+from . import output
+
+
+def run(request: RunRequest, json: bool, quiet: bool) -> None:
+    """Fit a method, predict, evaluate and record: the main job."""
+    from ..commands.run import help_to_train
+    from ..commands.run import run as do_run
+    from ..runs.devices import process_rank
+
+    if process_rank():
+        help_to_train(request, output.reporter(True))
+        return
+    with output.interruptible(f"; go on with: {request.resume_command()}"):
+        folder, record = do_run(request, output.reporter(quiet))
+    output.record(folder, record, json, quiet)
+
+
+def evaluate(request: EvaluateRequest, json: bool, quiet: bool) -> None:
+    """Score anybody's predictions; needs ground truth only."""
+    from ..commands.evaluate import evaluate_files
+
+    with output.interruptible():
+        folder, record = evaluate_files(request, output.reporter(quiet))
+    output.record(folder, record, json, quiet)
+
+
+def doctor(request: DoctorRequest, json: bool, quiet: bool) -> None:
+    """Diagnose predictions before scoring: what is wrong, the proof, the score after the remedy. Changes nothing.
+
+    Exit status 1 if anything is wrong.
+    """
+    from ..commands.doctor import diagnose
+    from . import doctor_output
+
+    with output.interruptible():
+        found = diagnose(request, output.reporter(quiet))
+    doctor_output.diagnosis(found, json)
+    if found.findings:
+        raise typer.Exit(1)
+
+
+def predict(request: PredictRequest, json: bool, quiet: bool) -> None:
+    """Segment new images, stacks or videos with a trained run: one PNG of label values for each frame.
+
+    Binary datasets give 0 and 255. A TIFF stack given to a run on a stack (isbi2012) gives one TIFF of probabilities.
+    """
+    from ..commands.predict import predict as do_predict
+
+    with output.interruptible(f"; go on with: {request.command()} --resume"):
+        made = do_predict(request, output.reporter(quiet))
+    output.predicted(made, json)
+
+
+def suite(request: SuiteRequest, json: bool, quiet: bool) -> None:
+    """Run a grid of datasets, methods, settings, seeds, folds and label fractions. Exit status 1 if a cell fails."""
+    from ..commands.suite import dry_run, run_suite
+    from . import suite_output
+
+    if request.dry_run:
+        suite_output.plan(dry_run(request), json, quiet)
+        return
+    talk = output.reporter(quiet)
+    with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
+        _, found = run_suite(request, talk, watcher)
+    suite_output.results(found, json, quiet)
+    if found["failed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,128 @@
+"""Commands that look at stored runs: `compare`, `check`, `leaderboard`, `report`, `explain`, `verify`, `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..runs.request import CheckRequest, CompareRequest, ExportRequest, ReportRequest
+from . import output
+from .options import Json, Quiet, Root, RunFolder
+
+
+def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
+    """Which run is better, by how much, and could it be chance? Paired statistics of runs on the same samples."""
+    from ..commands.compare import compare as do_compare
+
+    with output.interruptible():
+        found = do_compare(request, output.reporter(quiet))
+    output.comparison(found, json)
+
+
+def check(request: CheckRequest, json: bool, quiet: bool) -> None:
+    """Did my method get worse? Exit status 1 where a loss is larger than the tolerance and than the noise."""
+    from ..commands.check import check as do_check
+
+    with output.interruptible():
+        found = do_check(request, output.reporter(quiet))
+    output.checked(found, json)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+def leaderboard(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of them. [default: runs]")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the pages; without it they are printed.")
+    ] = None,
+    validate: Annotated[
+        Path | None, typer.Option(help="Check a submitted run folder instead: recompute it from its statistics.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
+    from ..boards.board import boards, ranking, write_boards, write_plots
+    from ..boards.rank_spans import rank_spans
+    from ..runs.find import find_runs
+
+    if validate is not None:
+        from ..commands.validate import validate as do_validate
+        from .explain_output import verification
+
+        found = do_validate(validate, output.reporter(quiet))
+        verification(found, json, quiet)
+        if not found.ok:
+            raise typer.Exit(1)
+        return
+    found_runs = find_runs(runs or [Path("runs")], output.reporter(quiet).warn)
+    records = [record for _, record in found_runs]
+    # Ranks are tested pair by pair, which takes a while and is not needed for JSON alone.
+    pages = {} if json and out is None else boards(records, rank_spans(found_runs))
+    if out is not None:
+        write_boards(pages, out)
+        names = [*(out / name for name in pages), *write_plots(records, out)]
+        output.reporter(quiet).say(f"wrote {', '.join(map(str, names))}")
+    if json:
+        output.document(ranking(records))
+    elif out is None:
+        output.text("\n".join(text for name, text in pages.items() if name != "README.md"))
+
+
+def report(request: ReportRequest, json: bool, quiet: bool) -> None:
+    """Write a self-contained page: boards, plots, overlays of best and worst samples. It loads nothing else."""
+    from ..commands.report import report as do_report
+    from ..text import counted
+
+    with output.interruptible():
+        made = do_report(request, output.reporter(quiet))
+    if json:
+        output.document(made)
+    else:
+        output.text(f"{made['page']}: {counted(made['runs'], 'run')}, {made['bytes'] / 1e6:.1f} MB")
+
+
+def explain(run: RunFolder, json: Json = False, quiet: Quiet = False) -> None:
+    """Show the score under every library's convention, and which rule moves how many points."""
+    from ..commands.explain import explain as do_explain
+    from .explain_output import explanation
+
+    explanation(do_explain(run), json, quiet)
+
+
+def verify(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run folder, or several.")],
+    root: Root = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Recompute a run's scores from what it stored and compare bit for bit. Exit status 1 if anything differs."""
+    from ..commands.verify import verify as do_verify
+    from ..runs.stored_checks import Verifications
+    from .explain_output import verification
+
+    found = []
+    with output.interruptible():
+        for run in runs:
+            found.append(do_verify(run, root, output.reporter(quiet)))
+            if not json:
+                verification(found[-1], json, quiet)
+    every = Verifications.of(found)
+    if json:
+        output.document(found[0] if len(found) == 1 else every)
+    if not every.ok:
+        raise typer.Exit(1)
+
+
+def export(request: ExportRequest, json: bool, quiet: bool) -> None:
+    """Write a run's predictions in the form that the official server or tool takes."""
+    from ..commands.export import export as do_export
+
+    with output.interruptible():
+        made = do_export(request, output.reporter(quiet))
+    if json:
+        output.document(made.model_dump(mode="json"))
+    else:
+        output.text(f"{made.out}: {made.n} predictions of {made.format}, split {made.split}")

@@ -1,0 +1,100 @@
+"""What a request and the command line share: each field of a request says once how it is asked for and written."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, get_type_hints
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line, as `Annotated[type, Option(…)]` of a field that has the option's default.
+
+    Parameters
+    ----------
+    help : for `--help`.
+    flags : its names, such as `--dataset` and `-d`; by default the field's. `--plots/--no-plots` switches both ways.
+    metavar : what stands for its value in `--help`.
+    low, high : least and largest number that is taken.
+    kept : whether it is part of the command line that makes the same result again. What only says where a result goes,
+        how fast it is made, or to resume it, is not.
+    read : of an option that is given several times, makes the field's value of its words.
+    write : the reverse: the words of a value.
+    """
+
+    help: str
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    low: int | None = None
+    high: int | None = None
+    kept: bool = True
+    read: Callable[[Sequence[str]], Any] | None = None
+    write: Callable[[Any], Iterable[str]] | None = None
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """The option's names, for a field of this name."""
+        return self.flags or (f"--{name.replace('_', '-')}",)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A positional argument of the command line, as `Annotated[type, Argument(…)]` of a field."""
+
+    help: str
+    metavar: str | None = None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A field of a request with its type and what the command line makes of it."""
+
+    name: str
+    type: Any
+    declared: Option | Argument
+    required: bool
+    default: Any
+
+
+def parameters(request: type) -> tuple[Parameter, ...]:
+    """What the command line of a request takes, in order; a field without an option is for callers from Python."""
+    hints = get_type_hints(request, include_extras=True)
+    found = []
+    for each in fields(request):
+        declared = [m for m in getattr(hints[each.name], "__metadata__", ()) if isinstance(m, Option | Argument)]
+        if declared:
+            default = _default(each)
+            kind = hints[each.name].__origin__
+            found.append(Parameter(each.name, kind, declared[0], default is MISSING, default))
+    return tuple(found)
+
+
+def command_line(command: str, request: Any, *more: str) -> str:
+    """The command line that asks for the same again: what was asked for and is not the default.
+
+    Arguments and options with a value come first, in the order of the fields, then options that are given several
+    times, then switches, then `more`.
+    """
+    valued: list[str] = []
+    repeated: list[str] = []
+    switches: list[str] = []
+    for each in parameters(type(request)):
+        value = getattr(request, each.name)
+        if not each.required and value == each.default:
+            continue
+        if isinstance(each.declared, Argument):
+            valued += map(str, value if isinstance(value, tuple) else (value,))
+        elif each.declared.kept:
+            flag = each.declared.names(each.name)[0]
+            if isinstance(value, bool):
+                switches.append(flag.split("/")[not value])
+            elif each.declared.write is not None:
+                repeated += (word for text in each.declared.write(value) for word in (flag, text))
+            else:
+                valued += [flag, str(value)]
+    return shlex.join(["bench", *command.split(), *valued, *repeated, *switches, *more])
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
