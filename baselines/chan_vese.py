@@ -6,17 +6,32 @@ The level set moves at 256 x 256 pixels at most, whatever the image.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods import ClassicalMethod, ClassicalSettings
 from segbench.methods.classical.region_classes import Segmentation
-from segbench.methods.classical.working_image import Picture, solved_small
+from segbench.methods.classical.working_image import Channel, WorkingImage, solved_small
+from segbench.settings import Choices, NonNegative
 from segbench.types import Float32, MethodInfo
 
 PIXELS = 1 << 16
 ITERATIONS = 100
+
+
+class ChanVeseSettings(ClassicalSettings):
+    """Smoothing, stiffness and the first level set."""
+
+    channel: Choices[Channel] = Field(default=["grey", "red_excess", "chroma"])
+    """Channel that is split."""
+    sigma: Choices[NonNegative] = Field(default=[1.0, 2.0, 4.0])
+    """Standard deviation in pixels of the Gaussian that smooths the channel."""
+    mu: Choices[NonNegative] = Field(default=[0.25, 0.05])
+    """Weight of the border's length: how stiff it is."""
+    start: Choices[Literal["checkerboard", "disk"]] = Field(default=["checkerboard", "disk"])
+    """The first level set."""
 
 
 class ChanVese(ClassicalMethod):
@@ -27,18 +42,12 @@ class ChanVese(ClassicalMethod):
         family="classical",
         summary="two-phase level set without edges",
         reference="Chan & Vese: Active contours without edges, IEEE TIP 10(2), 2001; Getreuer, IPOL 2012",
-        defaults={
-            **BUDGET,
-            "channel": ["grey", "red_excess", "chroma"],
-            "sigma": [1.0, 2.0, 4.0],
-            "mu": [0.25, 0.05],
-            "start": ["checkerboard", "disk"],
-        },
+        settings=ChanVeseSettings,
     )
 
-    def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
+    def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
         """The level set (h, w), its border at 0.5, the part of the brighter mean above."""
-        values = picture.smooth(params["channel"], params["sigma"])
+        values = image.smooth(params["channel"], params["sigma"])
         return Segmentation(solved_small(values, PIXELS, lambda small: _level_set(small, params)))
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.methods.classical.method import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.methods.classical.method import ClassicalMethod, ClassicalSettings, as_labels, label_values
 from segbench.methods.classical.objectives import objective_of, spread, targets
 from segbench.methods.classical.region_classes import VOID
-from segbench.methods.classical.working_image import Picture
+from segbench.methods.classical.working_image import WorkingImage
 from segbench.types import FitContext, MethodInfo, Prediction, Samples
+
+
+class ConstantSettings(ClassicalSettings):
+    """The budget alone."""
+
+    classes: Literal["auto"] = Field(default="auto", json_schema_extra={"expected": "auto: it has no regions"})
+    """There are no regions to name."""
 
 
 class Constant(ClassicalMethod):
@@ -20,7 +30,7 @@ class Constant(ClassicalMethod):
         family="classical",
         summary="the majority class of the training pixels everywhere",
         reference="no method",
-        defaults=dict(BUDGET),
+        settings=ConstantSettings,
         tasks=("binary", "multiclass"),
     )
 
@@ -30,10 +40,8 @@ class Constant(ClassicalMethod):
         info = context.dataset
         if len(train) == 0:
             raise UserError(f"the training split of '{info.name}' is empty, so it has no majority class")
-        if self.config["classes"] != "auto":
-            raise UserError(f"{self.info.name} has no regions: classes={self.config['classes']} is not for it")
         labels = label_values(info)
-        places = spread(len(train), self.config["fit_images"])
+        places = spread(len(train), self.settings.fit_images)
         counts = np.zeros(len(labels), np.int64)
         for target in targets(train, places, info):
             counts += np.bincount(target[target != VOID], minlength=len(labels))[: len(labels)]
@@ -46,5 +54,5 @@ class Constant(ClassicalMethod):
             "training_images": len(places),
         }
 
-    def _predict(self, picture: Picture) -> Prediction:
-        return Prediction(labels=as_labels(np.full(picture.frame, self.chosen["label"], np.int64)))
+    def _predict(self, image: WorkingImage) -> Prediction:
+        return Prediction(labels=as_labels(np.full(image.frame, self.chosen["label"], np.int64)))

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -26,11 +25,14 @@ if TYPE_CHECKING:
 
 
 class DeconvNetConfig(TrainingConfig):
-    """VGG-16's width as a fraction of its channels; `fc6_side` is the side of fc6 in steps of 32 pixels."""
+    """Training settings plus the network's own."""
 
     width: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of VGG-16's channels that the network has."""
     fc6_side: Annotated[int, Field(ge=1, le=7)] = 7
+    """Side of the convolution fc6 in features, each 32 pixels wide; the paper's is 7."""
     weights: Literal["imagenet"] | None = None
+    """Weights that training starts from; null is random ones."""
 
 
 class DeconvNet(LearnedMethod):
@@ -41,10 +43,9 @@ class DeconvNet(LearnedMethod):
         family="learned",
         summary="VGG-16 and its mirror image: unpooling by the pooling's switches, transposed convolutions",
         reference="Noh, Hong, Han: Learning deconvolution network for semantic segmentation, 2015",
-        defaults=DeconvNetConfig().model_dump(),
+        settings=DeconvNetConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = DeconvNetConfig
 
     def stride(self, settings: DeconvNetConfig) -> int:  # noqa: ARG002 (five poolings)
         """VGG-16 halves its input five times."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import Count, NonNegative
 from segbench.text import unknown
 from segbench.types import MethodInfo
 
@@ -29,16 +29,24 @@ BOTTLENECKS = ("resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext
 
 
 class DeepLabV3Config(TrainingConfig):
-    """Encoder, its library, and the head; null `rates` are the paper's for the output stride."""
+    """Training settings plus the network's own."""
 
     library: Literal["torchvision", "smp"] = "torchvision"
+    """Library whose encoders and head are used."""
     encoder: str = "resnet50"
+    """Name of the encoder in its library."""
     weights: Literal["imagenet"] | None = None
+    """Weights that training starts from; null is random ones."""
     output_stride: Literal[8, 16] = 16
-    rates: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)] | None = None
-    auxiliary: Annotated[float, Field(ge=0)] = 0.0
-    head_channels: Annotated[int, Field(ge=1)] = 256
+    """Distance in pixels of the encoder's features."""
+    rates: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = None
+    """Dilations of the pyramid pooling; null are the paper's for the output stride."""
+    auxiliary: NonNegative = 0.0
+    """Weight of an auxiliary head's loss; 0 is no such head."""
+    head_channels: Count = 256
+    """Channels of the head."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the features that dropout leaves out before the scores."""
 
     def dilations(self) -> tuple[int, ...]:
         """The three rates of the pyramid pooling."""
@@ -53,10 +61,9 @@ class DeepLabV3(LearnedMethod):
         family="learned",
         summary="dilated ResNet with atrous spatial pyramid pooling, output stride 16 or 8",
         reference="Chen, Papandreou, Schroff, Adam: Rethinking atrous convolution for semantic segmentation, 2017",
-        defaults=DeepLabV3Config().model_dump(),
+        settings=DeepLabV3Config,
         tasks=("binary", "multiclass"),
     )
-    settings_type = DeepLabV3Config
 
     def stride(self, settings: DeepLabV3Config) -> int:
         """The distance of the features."""

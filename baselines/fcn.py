@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import NonNegative
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 
 class FCNConfig(TrainingConfig):
-    """The finest scores used (8, 16 or 32 pixels apart), and VGG-16's width as a fraction of its channels."""
+    """Training settings plus the network's own."""
 
     variant: Literal["8s", "16s", "32s"] = "8s"
+    """Distance in pixels of the finest scores that are used."""
     width: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of VGG-16's channels that the network has."""
     batch_norm: bool = False
+    """Whether batch norm follows the convolutions; the paper has none."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the features that dropout leaves out after fc6 and fc7."""
     weights: Literal["imagenet"] | None = None
+    """Weights that training starts from; null is random ones."""
 
 
 class FCN(LearnedMethod):
@@ -45,10 +50,9 @@ class FCN(LearnedMethod):
         family="learned",
         summary="VGG-16 as a convolutional network, its scores joined with those of pool4 and pool3 (FCN-8s)",
         reference="Long, Shelhamer, Darrell: Fully convolutional networks for semantic segmentation, 2015",
-        defaults=FCNConfig().model_dump(),
+        settings=FCNConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = FCNConfig
 
     def stride(self, settings: FCNConfig) -> int:  # noqa: ARG002 (five poolings, whatever is scored)
         """VGG-16 halves its input five times."""
@@ -60,11 +64,14 @@ class FCN(LearnedMethod):
 
 
 class FCNResNetConfig(TrainingConfig):
-    """Distance of the backbone's features in pixels, and the weight of an auxiliary head's loss (0: no such head)."""
+    """Training settings plus the network's own."""
 
     output_stride: Literal[8, 16, 32] = 8
-    auxiliary: Annotated[float, Field(ge=0)] = 0.0
+    """Distance in pixels of the backbone's features."""
+    auxiliary: NonNegative = 0.0
+    """Weight of an auxiliary head's loss; 0 is no such head."""
     weights: Literal["imagenet"] | None = None
+    """Weights that training starts from; null is random ones."""
 
 
 class FCNResNet50(LearnedMethod):
@@ -75,10 +82,9 @@ class FCNResNet50(LearnedMethod):
         family="learned",
         summary="torchvision's FCN: dilated ResNet-50, two convolutions, interpolation",
         reference="Long, Shelhamer, Darrell, 2015; torchvision.models.segmentation.fcn_resnet50",
-        defaults=FCNResNetConfig().model_dump(),
+        settings=FCNResNetConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = FCNResNetConfig
 
     def stride(self, settings: FCNResNetConfig) -> int:
         """The distance of the features."""

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods import ClassicalMethod, ClassicalSettings
 from segbench.methods.classical.region_classes import Segmentation
-from segbench.methods.classical.working_image import Picture
+from segbench.methods.classical.working_image import WorkingImage
+from segbench.settings import Choices, NonNegative
 from segbench.types import MethodInfo
+
+
+class FelzenszwalbSettings(ClassicalSettings):
+    """Scale, smoothing and least size."""
+
+    scale: Choices[NonNegative] = Field(default=[30.0, 100.0, 300.0])
+    """Preference for large regions: how much stronger a border must be than the inside of a small region."""
+    sigma: Choices[NonNegative] = Field(default=[0.8, 1.6])
+    """Standard deviation in pixels of the Gaussian that smooths the image."""
+    min_size: Choices[Annotated[int, Field(ge=0)]] = Field(default=[20, 80])
+    """Pixels of the smallest region; smaller ones join a neighbour."""
 
 
 class Felzenszwalb(ClassicalMethod):
@@ -21,21 +34,21 @@ class Felzenszwalb(ClassicalMethod):
         family="classical",
         summary="graph-based regions, each named by a rule or by its colour, position and texture",
         reference="Felzenszwalb & Huttenlocher: Efficient graph-based image segmentation, IJCV 59(2), 2004",
-        defaults={**BUDGET, "scale": [30.0, 100.0, 300.0], "sigma": [0.8, 1.6], "min_size": [20, 80]},
+        settings=FelzenszwalbSettings,
         tasks=("binary", "multiclass"),
     )
 
     regional = True
 
-    def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
+    def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
         """Regions of the graph of neighbouring pixels."""
         from skimage.segmentation import felzenszwalb
 
         found = felzenszwalb(
-            picture.pixels,
+            image.pixels,
             scale=params["scale"],
             sigma=params["sigma"],
             min_size=int(params["min_size"]),
-            channel_axis=-1 if picture.colored else None,
+            channel_axis=-1 if image.colored else None,
         )
         return Segmentation(regions=np.asarray(found, np.int32))

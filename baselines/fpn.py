@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import Count
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 
 
 class FPNConfig(TrainingConfig):
-    """The encoder, and the channels of the pyramid and of the branches that read it."""
+    """Training settings plus the network's own."""
 
     encoder: str = "resnet34"
+    """Name of an encoder of segmentation_models_pytorch."""
     weights: Literal["imagenet"] | None = None
-    pyramid_channels: Annotated[int, Field(ge=1)] = 256
+    """Weights that training starts from; null is random ones."""
+    pyramid_channels: Count = 256
+    """Channels of each level of the pyramid."""
     # Each branch has group norm with 32 groups, and PyTorch refuses groups of a single value.
     segmentation_channels: Annotated[int, Field(ge=64, multiple_of=32)] = 128
+    """Channels of the branches that bring each level to a quarter of the image's size."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of the features that dropout leaves out before the scores."""
 
 
 class FPN(LearnedMethod):
@@ -39,10 +44,9 @@ class FPN(LearnedMethod):
         family="learned",
         summary="feature pyramid network of segmentation_models_pytorch (default encoder: ResNet-34)",
         reference="Kirillov, Girshick, He, Dollar: Panoptic feature pyramid networks, 2019; Lin et al., 2017",
-        defaults=FPNConfig().model_dump(),
+        settings=FPNConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = FPNConfig
 
     def stride(self, settings: FPNConfig) -> int:  # noqa: ARG002 (encoders halve five times)
         """Encoders halve their input five times."""

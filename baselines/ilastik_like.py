@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.methods.classical.method import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.methods.classical.method import ClassicalMethod, ClassicalSettings, as_labels, label_values
 from segbench.methods.classical.objectives import (
     ALPHAS,
     Budget,
@@ -32,8 +33,9 @@ from segbench.methods.classical.objectives import (
 from segbench.methods.classical.random_forest import Forest, grow
 from segbench.methods.classical.region_classes import VOID, Rule
 from segbench.methods.classical.region_classes import rules as all_rules
-from segbench.methods.classical.working_image import Picture, blur
+from segbench.methods.classical.working_image import WorkingImage, blur
 from segbench.methods.watershed_lines import borders, flood, valleys
+from segbench.settings import Choices, Count, NonNegative
 from segbench.types import Array, FitContext, Float32, Float64, Int64, MethodInfo, Prediction, Samples
 
 SCALES = (0.7, 1.5, 3.0, 6.0, 12.0)
@@ -63,6 +65,25 @@ class _Rows:
     places: Int64
 
 
+class IlastikLikeSettings(ClassicalSettings):
+    """Smoothing of the answer, outlines, and the forests."""
+
+    classes: Literal["auto", "classifier"] = Field(
+        default="classifier", json_schema_extra={"expected": "auto or classifier: it is a classifier of pixels"}
+    )
+    """Pixels are classified by the forest; both values mean that."""
+    smooth: Choices[NonNegative] = Field(default=[0.0, 1.0, 2.0])
+    """Standard deviation in pixels of the Gaussian that smooths the forest's answer."""
+    basins: Choices[Literal["no", "yes"]] = Field(default=["no", "yes"])
+    """Whether a watershed of the background's probability closes outlines (datasets ranked by V_Rand)."""
+    trees: Count = 25
+    """Number of trees of each forest."""
+    pixels: Count = 3000
+    """Number of pixels that are drawn from each training image."""
+    stages: Annotated[int, Field(ge=1, le=2)] = 2
+    """1 is one forest; with 2 a second one also sees what the first one says of the surroundings."""
+
+
 class IlastikLike(ClassicalMethod):
     """A random forest on multi-scale filters; smoothing of its answer and class balance chosen on training images."""
 
@@ -71,17 +92,11 @@ class IlastikLike(ClassicalMethod):
         family="classical",
         summary="random forest on multi-scale filters of every pixel (colour, edges, lines, texture, place)",
         reference="Berg et al.: ilastik, Nature Methods 16, 2019; Tu & Bai: Auto-context, IEEE PAMI 32(10), 2010",
-        defaults={
-            **BUDGET,
-            "classes": "classifier",
-            "smooth": [0.0, 1.0, 2.0],
-            "basins": ["no", "yes"],
-            "trees": 25,
-            "pixels": 3000,
-            "stages": 2,
-        },
+        settings=IlastikLikeSettings,
         tasks=("binary", "multiclass"),
     )
+
+    settings: IlastikLikeSettings
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Draw pixels of the training images, judge settings by forests of the other half, and grow on all.
@@ -92,12 +107,8 @@ class IlastikLike(ClassicalMethod):
         info = context.dataset
         if len(train) == 0:
             raise UserError(f"the training split of '{info.name}' is empty, so no forest can be grown")
-        if self.config["classes"] not in ("auto", "classifier"):
-            raise UserError(
-                f"{self.info.name} is a classifier of pixels: classes={self.config['classes']} is not for it"
-            )
-        budget = Budget(float(self.config["max_seconds"]), context)
-        places = spread(len(train), self.config["fit_images"])
+        budget = Budget(self.settings.max_seconds, context)
+        places = spread(len(train), self.settings.fit_images)
         binary = info.task == "binary"
         self.arrays = {"prior": frequencies(targets(train, places, info), 2)[1]} if binary else {}
         number = 2 if binary else len(info.classes)
@@ -125,7 +136,7 @@ class IlastikLike(ClassicalMethod):
                 break
             if budget.context.stop():
                 raise KeyboardInterrupt
-            rows = _draw(self.picture(example.image), example, self.config["pixels"], place, budget.context.seed)
+            rows = _draw(self.working_image(example.image), example, self.settings.pixels, place, budget.context.seed)
             if len(rows.targets):
                 drawn.append(rows)
             budget.context.progress(len(drawn), len(places), "drawing pixels")
@@ -139,14 +150,14 @@ class IlastikLike(ClassicalMethod):
         halves = [drawn, drawn] if len(drawn) == 1 else [drawn[1::2], drawn[::2]]
         first = [self._grow(rows, seed) for rows in (*halves, drawn)]
         stages = [[forest] for forest in first]
-        if self.config["stages"] > 1:
+        if self.settings.stages > 1:
             seen: list[tuple[int, _Rows]] = []
             chosen = spread(len(drawn), CONTEXT_IMAGES)
             for done, number in enumerate(chosen, start=1):
                 if context.stop():
                     raise KeyboardInterrupt
-                picture = self.picture(train[drawn[number].image].image)
-                seen.append((number, self._around(picture, first[number % 2], drawn[number])))
+                image = self.working_image(train[drawn[number].image].image)
+                seen.append((number, self._around(image, first[number % 2], drawn[number])))
                 context.progress(done, len(chosen), "looking around")
             parts = [[rows for number, rows in seen if number % 2 != half] or [seen[0][1]] for half in (0, 1)]
             for forests, rows in zip(stages, (*parts, [rows for _, rows in seen]), strict=True):
@@ -154,32 +165,32 @@ class IlastikLike(ClassicalMethod):
         self._choose(train, drawn, stages, budget)
         return stages[2]
 
-    def _around(self, picture: Picture, forest: Forest, rows: _Rows) -> _Rows:
+    def _around(self, image: WorkingImage, forest: Forest, rows: _Rows) -> _Rows:
         """The same pixels with what a forest says of their surroundings."""
-        shares = self._shares(picture, [forest])
-        context = np.stack([values.ravel()[rows.places] for values in _context(shares, picture)], axis=1)
+        shares = self._shares(image, [forest])
+        context = np.stack([values.ravel()[rows.places] for values in _context(shares, image)], axis=1)
         return replace(rows, features=np.concatenate([rows.features, context], axis=1))
 
     def _grow(self, rows: Sequence[_Rows], seed: int) -> Forest:
         features, found, weights = (
             np.concatenate([getattr(part, name) for part in rows]) for name in ("features", "targets", "weights")
         )
-        return grow(features, found, seed, weights, self.config["trees"], min_leaf=4, max_depth=16)
+        return grow(features, found, seed, weights, self.settings.trees, min_leaf=4, max_depth=16)
 
     def _choose(
         self, train: Samples, drawn: Sequence[_Rows], stages: Sequence[Sequence[Forest]], budget: Budget
     ) -> None:
         """Smoothing, outlines, balance and rule by images that a forest was not grown on; of one image, by that one."""
         info, name = budget.context.dataset, self.info.name
-        numbers = spread(len(drawn), self.config["max_images"])
+        numbers = spread(len(drawn), self.settings.max_images)
         images = examples(train, [drawn[number].image for number in numbers], info)
         scores: dict[_Setting, list[Any]] = {}
         for used, (number, example) in enumerate(zip(numbers, images, strict=True)):
             if used and budget.over:
                 budget.context.warn(f"{name}: max_seconds was reached: judged on {used} of {len(numbers)} images")
                 break
-            picture = self.picture(example.image)
-            for key, score in self._scores(self._shares(picture, stages[number % 2]), picture, example):
+            image = self.working_image(example.image)
+            for key, score in self._scores(self._shares(image, stages[number % 2]), image, example):
                 scores.setdefault(key, []).append(score)
             budget.context.progress(used + 1, len(numbers), "judging")
         mean = (lambda parts: mean_iou(np.sum(parts, axis=0))) if info.task == "multiclass" else mean_score
@@ -190,25 +201,25 @@ class IlastikLike(ClassicalMethod):
         self.chosen |= {"training_images": len(scores[best]), "candidates": len(worth)}
         self.chosen["search_seconds"] = round(budget.seconds, 1)
 
-    def _scores(self, shares: Float32, picture: Picture, example: Example) -> Iterator[tuple[_Setting, Any]]:
+    def _scores(self, shares: Float32, image: WorkingImage, example: Example) -> Iterator[tuple[_Setting, Any]]:
         """What each setting is worth on one image: scores of a binary one, else pixels by true and predicted class."""
         objective = self.chosen["objective"]
         mine = [r for r in (all_rules() if objective == "dice" else [Rule()]) if r.side == "brighter"]
         for smooth in self.space["smooth"]:
-            softer = _smoothed(shares, picture, smooth)
+            softer = _smoothed(shares, image, smooth)
             for alpha in (0.0, 1.0) if objective == "v_rand" else ALPHAS:
                 balanced = self._balanced(softer, alpha)
                 if objective == "miou":
-                    target = picture.fit(example.target).ravel()
+                    target = image.fit(example.target).ravel()
                     seen = target != VOID
                     number = len(self.chosen["labels"])
                     pairs = target[seen].astype(np.int64) * number + balanced.argmax(axis=1)[seen]
                     yield (smooth, "no", alpha, Rule()), np.bincount(pairs, minlength=number**2).reshape(number, number)
                     continue
-                prior = self.prior(picture)
+                prior = self.prior(image)
                 for basins in self.space["basins"] if objective == "v_rand" else ("no",):
-                    values = _outlined(balanced[:, 1].reshape(picture.shape), basins)
-                    found = binary_scores(values, picture, example.target, prior, objective, mine)
+                    values = _outlined(balanced[:, 1].reshape(image.shape), basins)
+                    found = binary_scores(values, image, example.target, prior, objective, mine)
                     yield from (((smooth, basins, alpha, rule), score) for rule, score in found.items())
 
     def _balanced(self, shares: Float32, alpha: float) -> Float32:
@@ -219,37 +230,33 @@ class IlastikLike(ClassicalMethod):
         balanced = shares * (np.where(frequent > 0, frequent, 1.0) ** -alpha).astype(np.float32)
         return np.asarray(balanced / np.maximum(balanced.sum(axis=1, keepdims=True), 1e-12), np.float32)
 
-    def _shares(self, picture: Picture, forests: Sequence[Forest]) -> Float32:
+    def _shares(self, image: WorkingImage, forests: Sequence[Forest]) -> Float32:
         """Class shares (h * w, K) of every pixel."""
         several = len(self.chosen["labels"])
-        rows = _flat(_features(picture))
+        rows = _flat(_features(image))
         shares = forests[0].shares_of(rows, several)
         for forest in forests[1:]:
-            shares = forest.shares_of(np.concatenate([rows, _flat(_context(shares, picture))], axis=1), several)
+            shares = forest.shares_of(np.concatenate([rows, _flat(_context(shares, image))], axis=1), several)
         return shares
 
-    def _predict(self, picture: Picture) -> Prediction:
+    def _predict(self, image: WorkingImage) -> Prediction:
         chosen = self.chosen
         forests = [Forest.of(self.arrays, f"forest{stage}_") for stage in range(chosen["stages"])]
-        shares = self._balanced(_smoothed(self._shares(picture, forests), picture, chosen["smooth"]), chosen["alpha"])
+        shares = self._balanced(_smoothed(self._shares(image, forests), image, chosen["smooth"]), chosen["alpha"])
         labels = as_labels(np.array(chosen["labels"]))
         if chosen["objective"] == "miou":
-            return Prediction(labels=picture.restore(labels[shares.argmax(axis=1)].reshape(picture.shape)))
-        foreground = shares[:, 1].reshape(picture.shape)
+            return Prediction(labels=image.restore(labels[shares.argmax(axis=1)].reshape(image.shape)))
+        foreground = shares[:, 1].reshape(image.shape)
         if chosen["objective"] == "v_rand":
-            values = picture.restore(_outlined(foreground, chosen["basins"]))
+            values = image.restore(_outlined(foreground, chosen["basins"]))
             return Prediction(probabilities=np.clip(values, 0, 1))
         rule = Rule(chosen["side"], chosen["pick"], chosen["gate"])
-        return Prediction(labels=labels[picture.restore(rule.mask(foreground, self.prior(picture))).astype(np.intp)])
-
-    def parameters(self) -> int:
-        """Thresholds of the forests are not trained by gradient."""
-        return 0
+        return Prediction(labels=labels[image.restore(rule.mask(foreground, self.prior(image))).astype(np.intp)])
 
 
-def _draw(picture: Picture, example: Example, most: int, place: int, seed: int) -> _Rows:
+def _draw(image: WorkingImage, example: Example, most: int, place: int, seed: int) -> _Rows:
     """As many pixels of each class that occurs, `most` in all, each standing for its share of the class."""
-    target = np.asarray(picture.fit(example.target)).ravel()
+    target = np.asarray(image.fit(example.target)).ravel()
     random = np.random.default_rng((seed, place))
     present = [position for position in np.unique(target).tolist() if position != VOID]
     taken: list[Int64] = []
@@ -260,13 +267,13 @@ def _draw(picture: Picture, example: Example, most: int, place: int, seed: int) 
         taken.append(some)
         weights.append(np.full(len(some), len(every) / len(some) / target.size))
     places = np.concatenate([np.zeros(0, np.int64), *taken])
-    features = np.stack([values.ravel()[places] for values in _features(picture)], axis=1)
+    features = np.stack([values.ravel()[places] for values in _features(image)], axis=1)
     return _Rows(place, features, target[places].astype(np.int64), np.concatenate([np.zeros(0), *weights]), places)
 
 
-def _features(picture: Picture) -> list[Float32]:
+def _features(image: WorkingImage) -> list[Float32]:
     """The filter answers (h, w) of every pixel."""
-    color = picture.color("lab")
+    color = image.color("lab")
     maps = [np.ascontiguousarray(color[..., channel]) for channel in range(color.shape[2])]
     light = maps[0]
     result = list(maps)
@@ -276,7 +283,7 @@ def _features(picture: Picture) -> list[Float32]:
         result += _lines(smooth[0], sigma)
         result += _texture(light, sigma)
         result.append(light - smooth[0])
-    return [*result, *picture.positions()]
+    return [*result, *image.positions()]
 
 
 def _derivative(values: Float32, dx: int, dy: int) -> Float32:
@@ -306,11 +313,11 @@ def _texture(light: Float32, sigma: float) -> list[Float32]:
     return _eigenvalues(*(blur(product, sigma) for product in (dx * dx, dx * dy, dy * dy)))
 
 
-def _context(shares: Float32, picture: Picture) -> list[Float32]:
+def _context(shares: Float32, image: WorkingImage) -> list[Float32]:
     """What a forest said (h * w, K), around every pixel at several scales, with the lines in it."""
     result: list[Float32] = []
     for position in range(1 if shares.shape[1] == 2 else 0, shares.shape[1]):
-        values = np.ascontiguousarray(shares[:, position].reshape(picture.shape))
+        values = np.ascontiguousarray(shares[:, position].reshape(image.shape))
         result.append(values)
         for sigma in CONTEXT_SCALES:
             smooth = blur(values, sigma)
@@ -322,11 +329,11 @@ def _flat(maps: Sequence[Float32]) -> Float32:
     return np.stack([values.ravel() for values in maps], axis=1)
 
 
-def _smoothed(shares: Float32, picture: Picture, sigma: float) -> Float32:
+def _smoothed(shares: Float32, image: WorkingImage, sigma: float) -> Float32:
     """Shares (h * w, K) after a Gaussian of each class's map."""
     if not sigma:
         return shares
-    maps: Array = shares.reshape(*picture.shape, -1)
+    maps: Array = shares.reshape(*image.shape, -1)
     softer = [blur(np.ascontiguousarray(maps[..., position]), sigma) for position in range(maps.shape[2])]
     return _flat(softer)
 

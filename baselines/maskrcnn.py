@@ -19,8 +19,8 @@ import numpy as np
 from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import Count
 from segbench.text import unknown
 from segbench.types import Array, MethodInfo, Uint8
 
@@ -39,27 +39,32 @@ ENCODERS = (
     "resnext101_32x8d",
 )
 
-Anchor = Annotated[int, Field(ge=1)]
-
 
 class MaskRCNNConfig(TrainingConfig):
-    """The backbone, the pyramid's and heads' channels, anchor sides in pixels (one per level), and what is an object.
-
-    `background` says whether the first class is what no object covers (`first`) or every class has objects (`none`);
-    a binary task has its background anyway. Components below `smallest` pixels are no objects, nor are any beyond the
-    `objects` largest of an image. `proposals` are those of an image that its boxes and masks are learned from.
-    """
+    """Training settings plus the network's own."""
 
     encoder: str = "resnet50"
+    """Name of a network of torchvision."""
     weights: Literal["imagenet"] | None = None
-    channels: Annotated[int, Field(ge=1)] = 256
-    box_features: Annotated[int, Field(ge=1)] = 1024
-    anchors: Annotated[list[Anchor], Field(min_length=5, max_length=5)] = Field(default=[32, 64, 128, 256, 512])
+    """Weights of the encoder that training starts from; null is random ones."""
+    channels: Count = 256
+    """Channels of the feature pyramid and of the mask head."""
+    box_features: Count = 1024
+    """Features of the head that classifies and refines boxes."""
+    anchors: Annotated[list[Count], Field(min_length=5, max_length=5)] = Field(default=[32, 64, 128, 256, 512])
+    """Side in pixels of the anchors, one for each level of the pyramid."""
     background: Literal["first", "none"] = "first"
-    smallest: Annotated[int, Field(ge=1)] = 16
-    objects: Annotated[int, Field(ge=1)] = 100
+    """Whether the first class is what no object covers, or every class has objects; a binary task has its background
+    anyway.
+    """
+    smallest: Count = 16
+    """Pixels of the smallest component that is an object."""
+    objects: Count = 100
+    """Number of objects of an image, the largest, that are learned from and found."""
     proposals: Annotated[int, Field(ge=4)] = 512
+    """Number of proposals of an image that boxes and masks are learned from."""
     score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Least confidence of a found object."""
 
 
 class MaskRCNN(LearnedMethod):
@@ -70,10 +75,9 @@ class MaskRCNN(LearnedMethod):
         family="learned",
         summary="torchvision's Mask R-CNN on connected components; objects back to classes of pixels",
         reference="He, Gkioxari, Dollar, Girshick: Mask R-CNN, 2017",
-        defaults=MaskRCNNConfig().model_dump(),
+        settings=MaskRCNNConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = MaskRCNNConfig
 
     def stride(self, settings: MaskRCNNConfig) -> int:  # noqa: ARG002 (all encoders halve five times)
         """The backbone halves its input five times."""
@@ -142,10 +146,9 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
     In training its `training_loss` is to be used: Mask R-CNN has logits of boxes, not of pixels.
     """
     import torch
-    from torch import nn
     from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-    from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, allow_single_values
+    from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, NetworkWithLoss, allow_single_values
 
     # Label 0 is torchvision's background; target value `first` becomes label 1.
     first = 1 if outputs == 1 or config.background == "first" else 0
@@ -159,7 +162,7 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
         def postprocess(self, result: Any, *_: Any) -> Any:
             return result
 
-    class Network(nn.Module):
+    class Network(NetworkWithLoss):
         def __init__(self) -> None:
             super().__init__()
             classes = 2 if outputs == 1 else outputs + 1 - first

@@ -6,10 +6,13 @@ images. Multi-class: the most frequent class of each place, after division by a 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from pydantic import Field
 
 from segbench.errors import UserError
-from segbench.methods.classical.method import BUDGET, ClassicalMethod, as_labels, label_values
+from segbench.methods.classical.method import ClassicalMethod, ClassicalSettings, as_labels, label_values
 from segbench.methods.classical.objectives import (
     ALPHAS,
     Budget,
@@ -24,8 +27,18 @@ from segbench.methods.classical.objectives import (
     v_rand,
 )
 from segbench.methods.classical.region_classes import VOID
-from segbench.methods.classical.working_image import Picture
+from segbench.methods.classical.working_image import WorkingImage
+from segbench.settings import Choices, Fraction
 from segbench.types import Array, FitContext, Float32, Int64, MethodInfo, Prediction, Samples, Uint8
+
+
+class MeanShapeSettings(ClassicalSettings):
+    """The level of the mean mask."""
+
+    classes: Literal["auto"] = Field(default="auto", json_schema_extra={"expected": "auto: it has no regions"})
+    """There are no regions to name."""
+    level: Choices[Fraction] = Field(default=[0.5, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7])
+    """Share of training masks with foreground at a place from which on it is foreground."""
 
 
 class MeanShape(ClassicalMethod):
@@ -36,7 +49,7 @@ class MeanShape(ClassicalMethod):
         family="classical",
         summary="the mean of the training masks at each relative place: a prior any method must beat",
         reference="the pixelwise mean of the training masks; no image is looked at",
-        defaults={**BUDGET, "level": [0.5, 0.1, 0.2, 0.3, 0.4, 0.6, 0.7]},
+        settings=MeanShapeSettings,
         tasks=("binary", "multiclass"),
     )
 
@@ -46,16 +59,14 @@ class MeanShape(ClassicalMethod):
         info = context.dataset
         if len(train) == 0:
             raise UserError(f"the training split of '{info.name}' is empty, so it has no mean shape")
-        if self.config["classes"] != "auto":
-            raise UserError(f"{self.info.name} has no regions: classes={self.config['classes']} is not for it")
-        budget = Budget(float(self.config["max_seconds"]), context)
-        places = spread(len(train), self.config["fit_images"])
+        budget = Budget(self.settings.max_seconds, context)
+        places = spread(len(train), self.settings.fit_images)
         classes = len(info.classes) if info.task == "multiclass" else 2
         self.arrays = {"frequencies": frequencies(targets(train, places, info), classes)}
         objective = objective_of(info)
         self.chosen = {"labels": label_values(info), "objective": objective, "shape_images": len(places)}
         key, options = ("alpha", list(ALPHAS)) if objective == "miou" else ("level", self.space["level"])
-        tuning = spread(len(train), self.config["max_images"])
+        tuning = spread(len(train), self.settings.max_images)
         scores: list[list[Array]] = [[] for _ in options]
         for target in targets(train, tuning, info):
             if budget.over and scores[0]:
@@ -98,11 +109,11 @@ class MeanShape(ClassicalMethod):
             best = np.maximum(best, share)
         return result
 
-    def _predict(self, picture: Picture) -> Prediction:
+    def _predict(self, image: WorkingImage) -> Prediction:
         values = as_labels(np.array(self.chosen["labels"]))
         if self.chosen["objective"] == "miou":
-            return Prediction(labels=values[self._positions(picture.frame, self.chosen["alpha"])])
-        foreground = self._foreground(picture.frame, self.chosen["level"])
+            return Prediction(labels=values[self._positions(image.frame, self.chosen["alpha"])])
+        foreground = self._foreground(image.frame, self.chosen["level"])
         if self.chosen["objective"] == "v_rand":
             return Prediction(probabilities=foreground)
         return Prediction(labels=values[(foreground > 0.5).astype(np.intp)])

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import Positive
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -26,14 +26,20 @@ if TYPE_CHECKING:
 
 
 class ParseNetConfig(TrainingConfig):
-    """VGG-16's width as a fraction of its channels, the global context on or off, and its factors' first value."""
+    """Training settings plus the network's own."""
 
     width: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Fraction of VGG-16's channels that the network has."""
     batch_norm: bool = False
+    """Whether batch norm follows the convolutions; the paper has none."""
     context: bool = True
-    scale: Annotated[float, Field(gt=0)] = 10.0
+    """Whether every pixel is told the image's average features."""
+    scale: Positive = 10.0
+    """First value of the factors of L2-normalised features."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the features that dropout leaves out after fc6 and fc7."""
     weights: Literal["imagenet"] | None = None
+    """Weights that training starts from; null is random ones."""
 
 
 class ParseNet(LearnedMethod):
@@ -44,10 +50,9 @@ class ParseNet(LearnedMethod):
         family="learned",
         summary="VGG-16 with the image's average features, L2-normalised and rescaled, beside those of each pixel",
         reference="Liu, Rabinovich, Berg: ParseNet: Looking wider to see better, 2015",
-        defaults=ParseNetConfig().model_dump(),
+        settings=ParseNetConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = ParseNetConfig
 
     def stride(self, settings: ParseNetConfig) -> int:  # noqa: ARG002 (three poolings halve)
         """Features are 8 pixels apart."""

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from pydantic import Field
+
 from segbench.errors import UserError
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
 from segbench.text import unknown
 from segbench.types import MethodInfo
 
@@ -44,12 +45,16 @@ _REFUSALS = (AssertionError, AttributeError, LookupError, RuntimeError, TypeErro
 
 
 class SMPConfig(TrainingConfig):
-    """Encoder weights, how often the encoder halves (null: as usual), its dilation, and further arguments."""
+    """Training settings plus the network's own."""
 
     weights: Literal["imagenet"] | None = None
+    """Weights of the encoder that training starts from; null is random ones."""
     depth: Literal[3, 4, 5] | None = None
+    """Number of times that the encoder halves the image; null is the architecture's own."""
     output_stride: Literal[8, 16, 32] | None = None
-    arguments: dict[str, Any] = {}  # noqa: RUF012 (pydantic copies defaults)
+    """Distance in pixels of the encoder's last features, kept by dilation; null is the architecture's own."""
+    arguments: dict[str, Any] = Field(default={})
+    """Further arguments of the architecture's class, and of timm's model."""
 
 
 class SMPModel(LearnedMethod):
@@ -63,10 +68,9 @@ class SMPModel(LearnedMethod):
         family="learned",
         summary="any architecture of segmentation_models_pytorch on any encoder, timm's (tu-...) included",
         reference="Iakubovskii: Segmentation Models Pytorch, 2019, https://github.com/qubvel-org/segmentation_models.pytorch",
-        defaults=SMPConfig().model_dump(),
+        settings=SMPConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = SMPConfig
 
     @classmethod
     def named(cls, rest: str) -> type[SMPModel]:
@@ -105,7 +109,7 @@ def _method(architecture: str, encoder: str) -> type[SMPModel]:
         family="learned",
         summary=f"segmentation_models_pytorch: {architecture} on {encoder}",
         reference=SMPModel.info.reference,
-        defaults=SMPModel.info.defaults,
+        settings=SMPConfig,
         tasks=SMPModel.info.tasks,
     )
     members = {"architecture": architecture, "encoder": encoder, "info": info, "__module__": __name__}

@@ -8,17 +8,33 @@ thresholds (multi-Otsu) cut an image into the regions that a multi-class task ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
+from pydantic import Field
 
-from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.methods import ClassicalMethod, ClassicalSettings
 from segbench.methods.classical.region_classes import Segmentation, around, components
-from segbench.methods.classical.working_image import CHANNELS, Picture
+from segbench.methods.classical.working_image import CHANNELS, Channel, WorkingImage
+from segbench.settings import Choices, NonNegative
 from segbench.types import Float32, MethodInfo
+
+Kind = Literal["otsu", "li", "yen", "sauvola", "fixed-0.25", "fixed-0.5", "fixed-0.75", "multi-otsu"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 WINDOW = 51
 """Side in pixels of the surroundings that Sauvola's threshold looks at, less in a smaller image."""
+
+
+class ThresholdSettings(ClassicalSettings):
+    """Kind of threshold, channel and smoothing."""
+
+    kind: Choices[Kind] = Field(default=[*KINDS])
+    """How the threshold is found, or the fixed one."""
+    channel: Choices[Channel] = Field(default=[*CHANNELS])
+    """Channel that is split."""
+    sigma: Choices[NonNegative] = Field(default=[0.0, 1.0, 2.0, 4.0, 8.0])
+    """Standard deviation in pixels of the Gaussian that smooths the channel."""
 
 
 class Threshold(ClassicalMethod):
@@ -29,18 +45,13 @@ class Threshold(ClassicalMethod):
         family="classical",
         summary="threshold per image: Otsu, Li, Yen, Sauvola or fixed; channel and smoothing chosen on training images",
         reference="Otsu 1979; Li & Lee 1993; Yen et al. 1995; Sauvola & Pietikäinen 2000; Liao et al. 2001",
-        defaults={
-            **BUDGET,
-            "kind": ["otsu", "li", "yen", "sauvola", "fixed-0.25", "fixed-0.5", "fixed-0.75", "multi-otsu"],
-            "channel": list(CHANNELS),
-            "sigma": [0.0, 1.0, 2.0, 4.0, 8.0],
-        },
+        settings=ThresholdSettings,
         tasks=("binary", "multiclass"),
     )
 
-    def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
+    def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
         """Values around the threshold; of multi-Otsu the regions of three thresholds."""
-        values = picture.smooth(params["channel"], params["sigma"])
+        values = image.smooth(params["channel"], params["sigma"])
         if values.min() == values.max():
             return Segmentation(np.full(values.shape, 0.5, np.float32))
         if params["kind"] == "multi-otsu":

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from segbench.errors import UserError
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import NonNegative
 from segbench.text import unknown
 from segbench.types import MethodInfo
 
@@ -31,10 +29,12 @@ NAMES = (
 
 
 class TorchvisionConfig(TrainingConfig):
-    """Weights of the backbone, and the weight of an auxiliary head's loss (0: no such head)."""
+    """Training settings plus the network's own."""
 
-    auxiliary: Annotated[float, Field(ge=0)] = 0.0
+    auxiliary: NonNegative = 0.0
+    """Weight of an auxiliary head's loss; 0 is no such head."""
     weights: Literal["imagenet"] | None = None
+    """Weights of the backbone that training starts from; null is random ones."""
 
 
 class TorchvisionModel(LearnedMethod):
@@ -47,10 +47,9 @@ class TorchvisionModel(LearnedMethod):
         family="learned",
         summary="any network of torchvision.models.segmentation",
         reference="torchvision: https://docs.pytorch.org/vision/stable/models.html#semantic-segmentation",
-        defaults=TorchvisionConfig().model_dump(),
+        settings=TorchvisionConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = TorchvisionConfig
 
     @classmethod
     def named(cls, rest: str) -> type[TorchvisionModel]:
@@ -75,7 +74,7 @@ def _method(name: str) -> type[TorchvisionModel]:
         family="learned",
         summary=f"torchvision's {name}",
         reference=TorchvisionModel.info.reference,
-        defaults=TorchvisionModel.info.defaults,
+        settings=TorchvisionConfig,
         tasks=TorchvisionModel.info.tasks,
     )
     return type("TorchvisionModel", (TorchvisionModel,), {"model": name, "info": info, "__module__": __name__})

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segbench.methods.training.config import TrainingConfig
-from segbench.methods.training.method import LearnedMethod
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.settings import Count
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
@@ -25,20 +25,24 @@ if TYPE_CHECKING:
 
 
 class UNetConfig(TrainingConfig):
-    """Training settings plus the network's own.
+    """Training settings plus the network's own."""
 
-    base_channels: of the first block. depth: halvings. dropout, bottleneck_dilation: in the bottleneck. down: by the
-    maximum, or by a strided convolution. up: a transposed convolution, or a 1x1 convolution and then repeating
-    (nearest), interpolating (bilinear), zeros between (nails), or values put where their maxima were (unpool).
-    """
-
-    base_channels: Annotated[int, Field(ge=1)] = 16
+    base_channels: Count = 16
+    """Channels of the first block; they double with every halving."""
     depth: Annotated[int, Field(ge=1, le=7)] = 4
+    """Number of halvings."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of the channels that dropout leaves out in the bottleneck."""
     bottleneck_dilation: Annotated[int, Field(ge=1, le=16)] = 1
+    """Dilation of the bottleneck's convolutions."""
     down: Literal["max", "strided"] = "max"
+    """How the image is halved: by the maximum, or by a strided convolution."""
     up: Literal["transposed", "nearest", "bilinear", "nails", "unpool"] = "transposed"
+    """How it is doubled: a transposed convolution, or a 1x1 convolution and then repeating (nearest), interpolating
+    (bilinear), zeros between (nails), or values put where their maxima were (unpool).
+    """
     skip: bool = True
+    """Whether features of the way down are joined on the way up."""
 
     @model_validator(mode="after")
     def _unpool_needs_maxima(self) -> UNetConfig:
@@ -55,10 +59,9 @@ class UNet(LearnedMethod):
         family="learned",
         summary="symmetric U-Net with batch norm, bottleneck dropout and soft Dice loss",
         reference="Ronneberger, Fischer, Brox: U-Net: Convolutional networks for biomedical image segmentation, 2015",
-        defaults=UNetConfig().model_dump(),
+        settings=UNetConfig,
         tasks=("binary", "multiclass"),
     )
-    settings_type = UNetConfig
 
     def stride(self, settings: UNetConfig) -> int:
         """One halving per level."""
@@ -112,18 +115,20 @@ def build_network(config: UNetConfig, channels: int = 1, outputs: int = 1) -> nn
         def __init__(self) -> None:
             super().__init__()
             widths = [config.base_channels * 2**level for level in range(config.depth + 1)]
-            steps = list(pairwise(widths))
+            levels = list(pairwise(widths))
             dilations = [1] * (config.depth - 1) + [config.bottleneck_dilation]
             self.first = block(channels, widths[0])
             self.halve = nn.ModuleList(
                 nn.Conv2d(fine, fine, 3, stride=2, padding=1) if config.down == "strided" else nn.Identity()
                 for fine in widths[:-1]
             )
-            self.down = nn.ModuleList(block(*step, dilation) for step, dilation in zip(steps, dilations, strict=True))
+            self.down = nn.ModuleList(
+                block(*level, dilation) for level, dilation in zip(levels, dilations, strict=True)
+            )
             self.dropout = nn.Dropout2d(config.dropout)
-            self.up = nn.ModuleList(Up(coarse, fine) for fine, coarse in reversed(steps))
+            self.up = nn.ModuleList(Up(coarse, fine) for fine, coarse in reversed(levels))
             joined = 2 if config.skip else 1
-            self.join = nn.ModuleList(block(joined * fine, fine) for fine, _ in reversed(steps))
+            self.join = nn.ModuleList(block(joined * fine, fine) for fine, _ in reversed(levels))
             self.last = nn.Conv2d(widths[0], outputs, 1)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -25,7 +25,7 @@ import platformdirs
 from ._former_names import former_names
 from .errors import PluginWarning
 from .text import unknown
-from .types import Dataset, DatasetInfo, Method, MethodInfo, Metric, UserError
+from .types import Dataset, DatasetInfo, Method, MethodDefaults, MethodInfo, Metric, UserError
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
@@ -106,7 +106,7 @@ def method_class(name: str) -> type[Any]:
     stands before the colon makes the method's class with its class method `named`.
     """
     prefix, colon, rest = name.partition(":")
-    families = {cls.prefix: cls for cls in methods().values() if hasattr(cls, "prefix")} if colon else {}
+    families = {cls.prefix: cls for cls in methods().values() if cls.prefix} if colon else {}
     if prefix not in families:
         return _find("method", name)
     made: type[Any] = families[prefix].named(rest)
@@ -298,6 +298,8 @@ def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken
     protocol = _PLACES[kind].protocol
     usable, broken = [], []
     for cls in found:
+        if kind == "method" and not issubclass(cls, MethodDefaults):
+            _give_defaults(cls)
         lacking = [name for name in _members(protocol, kind) if not hasattr(cls, name)]
         if lacking:
             text = f"{source.where}: class {cls.__name__} lacks {', '.join(lacking)} of {protocol.__name__}"
@@ -331,6 +333,16 @@ def _members(protocol: type[Any], kind: Kind) -> list[str]:
     """What a class must have: every method, and of a metric, which is described by its class, every attribute too."""
     members = [(name, value) for base in protocol.__mro__ for name, value in vars(base).items() if base is not object]
     return [name for name, value in members if name[0] != "_" and (kind == "metric" or callable(value))]
+
+
+def _give_defaults(cls: type[Any]) -> None:
+    """Complete a method written when these members could be left out; a release later it has to have a base."""
+    lacking = [name for name in vars(MethodDefaults) if name[0] != "_" and not hasattr(cls, name)]
+    for name in lacking:
+        setattr(cls, name, vars(MethodDefaults)[name])
+    if lacking:
+        text = f"class {cls.__name__} lacks {', '.join(lacking)}: derive it from segbench.methods.BaseMethod"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
 
 
 def _name(cls: type[Any]) -> str:

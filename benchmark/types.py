@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +33,12 @@ __all__ = [
     "Int64",
     "LabelCoding",
     "Method",
+    "MethodDefaults",
     "MethodInfo",
     "Metric",
     "Object",
-    "OracleMethod",
     "Prediction",
     "Progress",
-    "ReusableMethod",
     "Sample",
     "Samples",
     "ScoreInfo",
@@ -360,7 +359,8 @@ class FitContext:
 class Method(Protocol):
     """A segmentation method: built from its configuration, fitted on training samples, then asked for predictions.
 
-    It never sees the truth of the samples that it is scored on.
+    It never sees the truth of the samples that it is scored on. `segbench.methods.BaseMethod` has defaults for what
+    only some methods need.
     """
 
     @property
@@ -390,29 +390,62 @@ class Method(Protocol):
     def parameters(self) -> int:
         """Number of trained parameters (0 for a method that has none)."""
 
-
-@runtime_checkable
-class OracleMethod(Method, Protocol):
-    """A method that is told the truth where `oracle` says so: an upper bound, marked as one and never ranked."""
-
     @property
     def oracle(self) -> bool:
-        """Whether this one, as it is configured, predicts by `predict_with_truth` alone."""
+        """Whether it uses ground truth, as it is configured: an upper bound, marked as one and never ranked."""
 
     def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
-        """Segment images as `predict` does, each by its true labels (H, W)."""
-
-
-@runtime_checkable
-class ReusableMethod(Method, Protocol):
-    """A method that can predict in other ways than the one it was fitted for, without being fitted again."""
+        """Segment images as `predict` does, each by its true labels (H, W); of an `oracle` alone."""
 
     @property
     def prediction_settings(self) -> tuple[str, ...]:
-        """Settings that change only how it predicts."""
+        """Settings that change only how it predicts, so that it can be used with others without being fitted again."""
 
     def predict_as(self, config: Mapping[str, Any]) -> None:
         """Predict with the prediction settings of another whole configuration than it was fitted with."""
+
+    def macs(self, shape: tuple[int, int]) -> int | None:
+        """Multiply-accumulate operations of predicting one image (H, W); None where they are not counted."""
+
+
+class MethodDefaults:
+    """What a method has where it says nothing else; `segbench.methods.BaseMethod` is built on it.
+
+    `prefix` is that of the names of a family of methods (`smp` of `smp:Unet/resnet18`), whose classes `named` makes.
+    """
+
+    info: ClassVar[MethodInfo]
+    prefix: ClassVar[str] = ""
+    prediction_settings: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def named(cls, rest: str) -> type[Any]:
+        """The class of the family's method whose name is `<prefix>:<rest>`. Raises UserError for one that is none."""
+        raise UserError(f"method {cls.info.name} is no family: there is no '{cls.info.name}:{rest}'")
+
+    @property
+    def oracle(self) -> bool:
+        """Whether this method, as it is configured, uses ground truth: `predict_with_truth` is then what predicts."""
+        return False
+
+    def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
+        """Segment images as `predict` does, each by its true labels (H, W). Raises UserError: only an oracle can."""
+        del images, truths
+        raise UserError(f"method {self.info.name} uses no ground truth")
+
+    def predict_as(self, config: Mapping[str, Any]) -> None:
+        """Take over the `prediction_settings` of `config`. Raises UserError where there are none."""
+        del config
+        raise UserError(f"method {self.info.name} cannot predict with other settings than it was fitted with")
+
+    def parameters(self) -> int:
+        """Number of parameters that are trained by gradient."""
+        return 0
+
+    def macs(self, shape: tuple[int, int]) -> int | None:
+        """Multiply-accumulate operations of predicting one image of this height and width; None if not counted."""
+        del shape
+        return None
 
 
 @dataclass(frozen=True)

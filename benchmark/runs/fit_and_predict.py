@@ -15,12 +15,12 @@ from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..predictions.stored import Pairs, PredictionWriter, as_stored
 from ..registry import make_method
-from ..types import FitContext, Method, Prediction, ReusableMethod, Samples
+from ..types import FitContext, Method, Prediction, Samples
 from .devices import memory_errors_named
 from .environment import peak_memory_mb
 from .folder import CHECKPOINT, PREDICTIONS
 from .latency import Latency, measure_latency
-from .plan import RunPlan, is_oracle
+from .plan import RunPlan
 from .record import Cost, Record
 
 PREDICT_BATCH = 8
@@ -137,7 +137,6 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
 
 def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> Method:
     """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
-    assert isinstance(method, ReusableMethod)  # of a network's record
     method.load(folder, run.plan.dataset.info, run.plan.device)
     method.predict_as(run.plan.config)
     run.train_s = record.cost.train_s or 0.0
@@ -156,7 +155,7 @@ def _predict(run: RunUnderWay, method: Method, ids: Sequence[str]) -> Iterator[t
             if run.plan.device != "cpu":
                 ahead.prefetch()  # the processor has nothing else to do
             with memory_errors_named():
-                if is_oracle(method):
+                if method.oracle:
                     truths = [run.plan.dataset.load(i, ("labels",)).labels for i in batch]
                     predictions = method.predict_with_truth(images, [t for t in truths if t is not None])
                 else:

@@ -6,21 +6,20 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..types import Dataset, Method, Uint8, UserError
 
-IMAGES = 8
-"""So many images, evenly spread, are predicted again to be timed."""
+MAX_IMAGES = 8
+"""Number of images, evenly spread, that are predicted again to be timed."""
 
 _BUDGET_S = 1.0
-_MOST_CALLS = 32
-_FEWEST_CALLS = 3
-_LARGEST_BATCH = 64
-_GAIN = 1.05
-"""A larger batch has to be so much faster per image, or the smaller one is the best."""
+_MAX_CALLS = 32
+_MIN_CALLS = 3
+_MAX_BATCH = 64
+_MIN_GAIN = 1.05
+"""How many times faster per image a larger batch has to be, or the smaller one is the best."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def measure_latency(
     dataset, ids : whose images are predicted.
     stop : asked between calls; True ends the measurement with KeyboardInterrupt.
     """
-    chosen = [ids[int(n)] for n in np.unique(np.linspace(0, len(ids) - 1, min(IMAGES, len(ids))).astype(int))]
+    chosen = [ids[int(n)] for n in np.unique(np.linspace(0, len(ids) - 1, min(MAX_IMAGES, len(ids))).astype(int))]
     images = [image for i in chosen if (image := dataset.load(i, ("image",)).image) is not None]
     if not images:
         raise UserError(f"no sample of '{dataset.info.name}' has an image to time a method on")
@@ -62,26 +61,21 @@ def measure_latency(
     alone = _median(lambda number: call([images[number % len(images)]]))
     best, best_ms, size = 1, alone, 2
     begun = time.perf_counter()
-    while size <= _LARGEST_BATCH and time.perf_counter() - begun + 2 * size * best_ms / 1000 < _BUDGET_S:
+    while size <= _MAX_BATCH and time.perf_counter() - begun + 2 * size * best_ms / 1000 < _BUDGET_S:
         batch = [images[number % len(images)] for number in range(size)]
         try:
             ms = min(call(batch), call(batch))
         except (MemoryError, RuntimeError, UserError):
             break  # too large for the memory
-        if ms * _GAIN > best_ms:
+        if ms * _MIN_GAIN > best_ms:
             break
         best, best_ms, size = size, ms, 2 * size
-    return Latency(round(alone, 3), best, round(best_ms, 3), _macs(method, images[0]))
+    return Latency(round(alone, 3), best, round(best_ms, 3), method.macs(images[0].shape[:2]))
 
 
 def _median(call: Callable[[int], float]) -> float:
     times: list[float] = []
     begun = time.perf_counter()
-    while len(times) < _FEWEST_CALLS or (len(times) < _MOST_CALLS and time.perf_counter() - begun < _BUDGET_S):
+    while len(times) < _MIN_CALLS or (len(times) < _MAX_CALLS and time.perf_counter() - begun < _BUDGET_S):
         times.append(call(len(times)))
     return statistics.median(times)
-
-
-def _macs(method: Any, image: Uint8) -> int | None:
-    count: Callable[[tuple[int, int]], int | None] | None = getattr(method, "macs", None)
-    return None if count is None else count((image.shape[0], image.shape[1]))

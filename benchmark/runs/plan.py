@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from ..data.index import DataIndex
 from ..data.locations import Location
@@ -13,7 +13,7 @@ from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
 from ..io.reporter import Reporter
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
 from ..text import counted
-from ..types import Dataset, DatasetInfo, Method, MethodInfo, Metric, OracleMethod, UserError, parts_of
+from ..types import Dataset, DatasetInfo, MethodInfo, Metric, UserError, parts_of
 from .devices import resolve_device
 from .environment import describe
 from .open_data import note_size, open_dataset, without_defaults
@@ -141,7 +141,7 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
         _refuse_task(method_info, info)
     config, options = resolve(request.preset, method_info, info, request.settings)
     # A wrong setting is to be found before anything is read.
-    oracle = is_oracle(make_method(method_info.name, config))
+    oracle = make_method(method_info.name, config).oracle
     device = resolve_device(request.device, method_info.family == "learned")
     options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
@@ -207,11 +207,6 @@ def _check_data(plan: RunPlan, reporter: Reporter) -> None:
         more = f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
         hint = f"bench data verify {plan.dataset.info.name} --root {shlex.quote(str(plan.location.root))}"
         raise UserError(f"{faults[0].rstrip('.')}{more}. Run '{hint}' for all.")
-
-
-def is_oracle(method: Method) -> TypeGuard[OracleMethod]:
-    """Whether a method predicts by the truth alone."""
-    return isinstance(method, OracleMethod) and method.oracle
 
 
 def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> Record:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..registry import method_class
-from ..types import Method, ReusableMethod, UserError
+from ..types import Method, UserError
 from .record import Record, read_record
 
 
@@ -40,7 +40,7 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method) -> Reco
     for what, (theirs, ours) in wanted.items():
         if theirs != ours:
             raise UserError(f"--weights {folder}: {what} is {theirs} there, and {ours} here. It has to be the same.")
-    if not record.complete or record.method.family != "learned" or not isinstance(method, ReusableMethod):
+    if not record.complete or record.method.family != "learned" or not method.prediction_settings:
         raise UserError(f"--weights {folder}: expected a complete run of a network")
     _refuse_other_training(folder, record, mine["config"], method.prediction_settings)
     return record

@@ -17,6 +17,7 @@ from segbench.methods.training.losses import IGNORE
 from segbench.methods.training.networks import (
     BilinearUpsampling,
     ImageNetInput,
+    NetworkWithLoss,
     allow_single_values,
     fill_up,
     interpolate,
@@ -44,8 +45,9 @@ def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def step(network: nn.Module, images: torch.Tensor, targets: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
-    own = getattr(network, "training_loss", None)
-    (own(images, targets, loss) if own else loss(network(images), targets)).backward()
+    own = network.training_loss if isinstance(network, NetworkWithLoss) else None
+    value: Any = own(images, targets, loss) if own else loss(network(images), targets)
+    value.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimizer.step()
 

@@ -88,12 +88,12 @@ def test_red_foreground_of_the_same_grey_value_is_found_by_colour(tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["otsu", "li", "yen", "fixed-0.5", "sauvola"])
 def test_every_kind_separates_two_grey_values(kind: str) -> None:
-    from segbench.methods.classical.working_image import Picture
+    from segbench.methods.classical.working_image import WorkingImage
 
     image = np.full((60, 60), 30, np.uint8)
     image[20:30, 20:40] = 220
     params = {"kind": kind, "channel": "grey", "sigma": 0.0}
-    values = Threshold(Threshold.info.defaults).segment(Picture(image), params).map(Picture(image))
+    values = Threshold(Threshold.info.defaults).segment(WorkingImage(image), params).map(WorkingImage(image))
     assert (values[image == 220] > 0.5).all()
     assert (values[image == 30] < 0.5).mean() > 0.9
 

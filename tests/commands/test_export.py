@@ -47,9 +47,10 @@ from synthetic_roots import write_stacks
 PLUGIN = """
 import json
 import numpy as np
+from segbench.methods import BaseMethod
 from segbench.types import MethodInfo, Prediction
 
-class Paint:
+class Paint(BaseMethod):
     info = MethodInfo("paint", "classical", "class by colour", "a test", {"soft": False}, ("binary", "multiclass"))
 
     def __init__(self, config):

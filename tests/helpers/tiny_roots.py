@@ -19,9 +19,10 @@ from segbench.datasets.voc2012 import VOC2012
 # Enough of a method to run on any dataset: it learns nothing and says the first class everywhere.
 METHOD = """
 import numpy as np
+from segbench.methods import BaseMethod
 from segbench.types import MethodInfo, Prediction
 
-class Same:
+class Same(BaseMethod):
     info = MethodInfo("same", "classical", "one class everywhere", "a test", {}, ("binary", "multiclass"))
 
     def __init__(self, config):

@@ -13,7 +13,7 @@ import pytest
 import tiny_roots
 from commands import Run, printed_json
 from segbench.errors import UserError
-from segbench.methods.classical.method import BUDGET
+from segbench.methods.classical.method import ClassicalSettings
 from segbench.methods.classical.random_forest import Forest, grow, of_sklearn
 from segbench.registry import make_dataset, make_method, method_class
 from segbench.testing import check_method
@@ -95,7 +95,7 @@ def test_the_whole_name_is_the_files_name_with_hyphens(name: str) -> None:
     assert cls.__module__.endswith("." + name.replace("-", "_"))
     assert cls.info.family == "classical"
     assert isinstance(cls(cls.info.defaults), Method)
-    assert set(BUDGET) <= set(cls.info.defaults)
+    assert issubclass(cls.info.settings, ClassicalSettings)
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_probabilities_where_v_rand_ranks(name: str, roots: Mapping[str, Path], 
     [
         ("kmeans", {"k": "three"}, "numbers such as"),
         ("kmeans", {"k": []}, "empty list"),
-        ("kmeans", {"k": 1}, "no candidate"),
+        ("kmeans", {"k": 1}, "each at least 2"),
         ("kmeans", {"k": 2.5}, "numbers such as"),
         ("threshold", {"kind": "otsou"}, "one or a list of otsu"),
         ("slic", {"classes": "best"}, "expected one of auto, rule, classifier, oracle"),

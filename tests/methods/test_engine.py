@@ -24,6 +24,7 @@ from segbench.errors import UserError
 from segbench.methods.training.config import TrainingConfig
 from segbench.methods.training.inference import _starts, _windowed, predict
 from segbench.methods.training.macs import macs_of_prediction
+from segbench.methods.training.networks import NetworkWithLoss
 from segbench.methods.training.precision import Compute
 from segbench.registry import dataset_class, make_dataset
 from segbench.types import FitContext, Samples
@@ -89,7 +90,7 @@ def test_other_errors_of_a_network_are_not_taken_for_memory(dataset: ISBI2012, t
 
 
 def test_a_network_may_have_a_loss_of_its_own(dataset: ISBI2012, tmp_path: Path) -> None:
-    class Own(Linear):
+    class Own(Linear, NetworkWithLoss):
         def training_loss(self, images: torch.Tensor, targets: torch.Tensor, loss: Any) -> torch.Tensor:
             seen.append(float(loss(self(images), targets).detach()))
             return 0 * self.layer.weight.sum() + 7.0

@@ -1,4 +1,4 @@
-"""Regions, rules, basins and pictures: small cases whose answers are known."""
+"""Regions, rules, basins and working images: small cases whose answers are known."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segbench.methods.classical.region_classes import (
     painted,
     region_features,
 )
-from segbench.methods.classical.working_image import MIN_SIDE, Picture, blur
+from segbench.methods.classical.working_image import MIN_SIDE, WorkingImage, blur
 from segbench.methods.watershed_lines import borders, flood, merge_heights, valleys, without_gaps
 from segbench.metrics.partition import true_segments
 
@@ -37,25 +37,25 @@ def test_what_is_restored_has_the_size_of_the_frame(
 ) -> None:
     box = (start[0], start[1], min(1.0, start[0] + size[0]), min(1.0, start[1] + size[1]))
     image = np.zeros((*shape, 3) if colored else shape, np.uint8)
-    picture = Picture(image, most, box)
-    assert picture.pixels.shape[:2] == picture.shape
-    assert min(picture.shape) >= MIN_SIDE
-    assert picture.inner[0] * picture.inner[1] <= max(most * 1.6, 2 * max(picture.inner))
+    working = WorkingImage(image, most, box)
+    assert working.pixels.shape[:2] == working.shape
+    assert min(working.shape) >= MIN_SIDE
+    assert working.inner[0] * working.inner[1] <= max(most * 1.6, 2 * max(working.inner))
     for dtype in (np.float32, np.int32, bool, np.uint8):
-        back = picture.restore(np.zeros(picture.shape, dtype))
+        back = working.restore(np.zeros(working.shape, dtype))
         assert back.shape == shape
         assert back.dtype == dtype
 
 
 def test_a_whole_frame_of_working_size_comes_back_as_it_is() -> None:
     values = np.random.default_rng(0).integers(0, 9, (20, 30)).astype(np.int32)
-    picture = Picture(np.zeros((20, 30), np.uint8))
-    assert np.array_equal(picture.restore(np.asarray(picture.fit(values))), values)
+    working = WorkingImage(np.zeros((20, 30), np.uint8))
+    assert np.array_equal(working.restore(np.asarray(working.fit(values))), values)
 
 
 def test_outside_of_the_box_is_background() -> None:
-    picture = Picture(np.zeros((40, 40), np.uint8), box=(0.25, 0.5, 0.75, 1.0))
-    mask = picture.restore(np.ones(picture.shape, bool))
+    working = WorkingImage(np.zeros((40, 40), np.uint8), box=(0.25, 0.5, 0.75, 1.0))
+    mask = working.restore(np.ones(working.shape, bool))
     assert mask[10:30, 20:].all()
     assert mask.sum() == 400
 
@@ -63,10 +63,10 @@ def test_outside_of_the_box_is_background() -> None:
 def test_channels_of_a_colour() -> None:
     image = np.zeros((9, 9, 3), np.uint8)
     image[...] = (255, 51, 0)
-    picture = Picture(image)
+    working = WorkingImage(image)
     for name, value in {"red": 1.0, "red_excess": 0.9, "green_excess": -0.3, "chroma": 1.0}.items():
-        assert np.allclose(picture.channel(name), value, atol=1e-6), name
-    assert np.allclose(Picture(image[..., 0]).channel("chroma"), 1.0)
+        assert np.allclose(working.channel(name), value, atol=1e-6), name
+    assert np.allclose(WorkingImage(image[..., 0]).channel("chroma"), 1.0)
 
 
 def test_blurring_keeps_the_mean_of_a_flat_border() -> None:
@@ -134,11 +134,11 @@ def test_features_tell_colour_texture_and_place() -> None:
     image[16:, :16] = np.random.default_rng(0).integers(0, 255, (16, 16, 1))
     regions = np.zeros((32, 32), np.int32)
     regions[:, 16:], regions[16:, :16] = 1, 2
-    features = region_features(regions, Picture(image))
+    features = region_features(regions, WorkingImage(image))
     assert features.shape[0] == 3
     assert np.isfinite(features).all()
     assert len(np.unique(features.round(4), axis=0)) == 3
-    assert np.isfinite(region_features(np.zeros((8, 8), np.int32), Picture(np.zeros((8, 8), np.uint8)))).all()
+    assert np.isfinite(region_features(np.zeros((8, 8), np.int32), WorkingImage(np.zeros((8, 8), np.uint8)))).all()
 
 
 def test_a_classifier_learns_classes_and_balances_them() -> None:
@@ -229,8 +229,8 @@ def test_heights_never_fall() -> None:
 
 
 def test_a_segmentation_has_both_forms() -> None:
-    picture = Picture(np.tile(np.array([10, 200], np.uint8).repeat(10), (20, 1)))
-    values = Segmentation(values=picture.channel("grey"))
+    working = WorkingImage(np.tile(np.array([10, 200], np.uint8).repeat(10), (20, 1)))
+    values = Segmentation(values=working.channel("grey"))
     assert len(np.unique(values.partition())) == 2
-    regions = Segmentation(regions=components((picture.pixels > 100).astype(np.int32)))
-    assert ((regions.map(picture) > 0.5) == (picture.pixels > 100)).all()
+    regions = Segmentation(regions=components((working.pixels > 100).astype(np.int32)))
+    assert ((regions.map(working) > 0.5) == (working.pixels > 100)).all()

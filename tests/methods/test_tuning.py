@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 from segbench.datasets.isbi2012 import ISBI2012
-from segbench.methods.classical.method import BUDGET, ClassicalMethod
+from segbench.errors import UserError
+from segbench.methods.classical.method import ClassicalMethod, ClassicalSettings
 from segbench.methods.classical.objectives import (
     RAND_THRESHOLDS,
     Budget,
@@ -30,25 +32,30 @@ from segbench.methods.classical.objectives import (
     v_rand,
 )
 from segbench.methods.classical.region_classes import VOID, Segmentation, Table
-from segbench.methods.classical.working_image import Picture
+from segbench.methods.classical.working_image import WorkingImage
 from segbench.metrics.partition import slice_counts
 from segbench.registry import methods
 from segbench.runs.presets import load_preset
+from segbench.settings import Choices, Fraction
 from segbench.types import FitContext, MethodInfo
 from small_stack import context, samples, write_stack
+
+
+class LevelsSettings(ClassicalSettings):
+    level: Choices[Fraction] = Field(default=[0.1, 0.2, 0.45, 0.6, 0.7, 0.9])
 
 
 class Levels(ClassicalMethod):
     """Values above a level of which one is right; counts what is asked of it."""
 
-    info = MethodInfo("levels", "classical", "a test", "a test", {**BUDGET, "level": [0.1, 0.2, 0.45, 0.6, 0.7, 0.9]})
+    info = MethodInfo("levels", "classical", "a test", "a test", settings=LevelsSettings)
     asked: Mapping[float, int] = {}
     nap = 0.0
 
-    def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
+    def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
         self.asked = {**self.asked, params["level"]: self.asked.get(params["level"], 0) + 1}
         time.sleep(self.nap)
-        return Segmentation((picture.channel("grey") > params["level"]).astype(np.float32))
+        return Segmentation((image.channel("grey") > params["level"]).astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +95,15 @@ def test_a_search_that_is_cut_says_so_and_keeps_what_it_has(dataset: ISBI2012, t
     assert "1 of 6 candidates were tried on 1 of 6 images" in warned[0]
 
 
+def test_a_search_without_any_candidate_is_a_message(dataset: ISBI2012, tmp_path: Path) -> None:
+    class Picky(Levels):
+        def accepts(self, params: Mapping[str, Any], colored: bool) -> bool:
+            return params["level"] > 0.9 and not colored
+
+    with pytest.raises(UserError, match="leave no candidate to try"):
+        Picky({}).fit(samples(dataset, "train"), samples(dataset, "val", 0), situation(dataset, tmp_path))
+
+
 def test_a_stop_ends_the_search(dataset: ISBI2012, tmp_path: Path) -> None:
     made = situation(dataset, tmp_path)
     made.stop = lambda: True
@@ -100,7 +116,7 @@ def test_a_stop_ends_the_search(dataset: ISBI2012, tmp_path: Path) -> None:
 def test_every_classical_method_has_the_same_budget_in_every_preset() -> None:
     budget = ("max_images", "fit_images", "max_seconds", "max_pixels")
     every = {name: cls.info for name, cls in methods().items() if cls.info.family == "classical"}
-    own = {name: info for name, info in every.items() if BUDGET.keys() <= info.defaults.keys()}
+    own = {name: info for name, info in every.items() if issubclass(info.settings, ClassicalSettings)}
     assert len(own) >= 11
     for preset in ("quick", "standard", "paper"):
         layers = load_preset(preset)["methods"]

@@ -12,7 +12,7 @@ import pytest
 from segbench.baselines.threshold import Threshold
 from segbench.baselines.unet import UNet
 from segbench.datasets.isbi2012 import ISBI2012
-from segbench.runs.latency import IMAGES, measure_latency
+from segbench.runs.latency import MAX_IMAGES, measure_latency
 from segbench.types import Prediction, Uint8
 from small_stack import context, samples, write_stack
 
@@ -45,7 +45,7 @@ def test_a_start_is_shared_by_the_images_of_a_batch(dataset: ISBI2012) -> None:
     assert found.best_batch_ms_per_image is not None
     assert found.best_batch_ms_per_image < 0.6 * found.predict_ms_per_image
     assert found.macs_per_image is None
-    assert method.calls[: IMAGES + 1] == [1] * (IMAGES + 1)
+    assert method.calls[: MAX_IMAGES + 1] == [1] * (MAX_IMAGES + 1)
 
 
 def test_a_slow_method_is_not_asked_often(dataset: ISBI2012) -> None:

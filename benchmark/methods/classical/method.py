@@ -1,7 +1,7 @@
 """What the classical methods share: a configuration that is a search space, the search, and from regions to classes.
 
-A method is a subclass with `info`, whose defaults are `BUDGET` and the lists of values to try, and `segment`, which
-turns one picture into values or regions. `.objectives` says how candidates are judged, `.region_classes` how regions
+A method is a subclass with `info`, whose settings say which values to try, and `segment`, which turns one working image
+into values or regions. `.objectives` says how candidates are judged, `.region_classes` how regions
 become classes.
 """
 
@@ -10,72 +10,79 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ...errors import UserError
+from ...settings import Count, Positive, Settings, describe_settings, values_to_try
 from ...types import Array, DatasetInfo, FitContext, Float32, MethodInfo, Prediction, Samples, Uint8
-from ..training.config import check_keys
+from ..base import BaseMethod, with_settings
 from .objectives import Budget, box_of, examples, frequencies, objective_of, product, spread, spread_map, targets
 from .region_classes import RegionClassifier, Rule, Segmentation, Table, count_classes, region_features
 from .search import Search
-from .working_image import WHOLE, Picture
+from .working_image import WHOLE, WorkingImage
 
-BUDGET: Mapping[str, Any] = {
-    "classes": "auto",
-    "max_images": 6,
-    "fit_images": 100,
-    "max_seconds": 120.0,
-    "max_pixels": 1 << 20,
-}
-"""Keys of every classical method: how regions become classes, training images that candidates are tried on, training
-images that priors and classifiers are fitted on, seconds for all of it, and pixels that an image is shrunk to."""
 
-CLASSES = ("auto", "rule", "classifier", "oracle")
+class ClassicalSettings(Settings):
+    """What every classical method can be told. A field that is `Choices` is searched on the training samples."""
+
+    classes: Literal["auto", "rule", "classifier", "oracle"] = "auto"
+    """How regions become classes: "rule" picks foreground by side, prior and component (binary only); "classifier" is a
+    random forest on colour, position and texture; "auto" is the classifier for multi-class tasks, for binary ones the
+    rule, or the better of the two where regions mean more than two sides; "oracle" uses ground truth, an upper bound.
+    """
+    max_images: Count = 6
+    """Number of training images that candidates are tried on."""
+    fit_images: Count = 100
+    """Number of training images that priors and classifiers are fitted on."""
+    max_seconds: Positive = 120.0
+    """Seconds that all of the fitting may take."""
+    max_pixels: Count = 1 << 20
+    """Number of pixels that a larger image is shrunk to."""
+
+
 ARRAYS = "arrays.npz"
 
 
-class ClassicalMethod:
+BUDGET: Mapping[str, Any] = ClassicalSettings().model_dump()
+"""Defaults of what every classical method can be told."""
+
+
+class ClassicalMethod(BaseMethod):
     """A method without gradients: fitted by trying its candidates on training images.
 
-    `classes` of the configuration: "rule" picks foreground by side, prior and component (binary only); "classifier"
-    names regions by a random forest on colour, position and texture; "auto" is the classifier for multi-class tasks,
-    for binary ones the rule, or the better of the two for a `regional` method; "oracle" gives each region its most
-    frequent true class, an upper bound that needs the truth.
+    A subclass says `info`, whose settings extend `ClassicalSettings`, and `segment`.
     """
 
     info: ClassVar[MethodInfo]
     regional: ClassVar[bool] = False
     """Whether `segment` gives regions that mean more than two sides of a threshold."""
+    settings: ClassicalSettings
+    chosen: dict[str, Any]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "info" in vars(cls):
+            cls.info = with_settings(cls.info, ClassicalSettings)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        check_keys(self.info.name, config, self.info.defaults)
-        self.config: Mapping[str, Any] = dict(config)
-        self.chosen: dict[str, Any] = {}
+        super().__init__(config)
+        self.chosen = {}
         self.arrays: dict[str, Array] = {}
         self.space = {
-            key: self._values(key) for key, default in self.info.defaults.items() if isinstance(default, list)
+            setting.name: values_to_try(self.config[setting.name])
+            for setting in describe_settings(self.info.settings)
+            if setting.to_try
         }
-        for key in (key for key, default in self.info.defaults.items() if isinstance(default, (int, float))):
-            value, whole = config[key], isinstance(self.info.defaults[key], int)
-            number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-            if not number or not value > 0:
-                raise UserError(
-                    f"Setting {key} of method {self.info.name} is {value!r}: expected a "
-                    f"{'whole number' if whole else 'number'} above 0."
-                )
-        if config["classes"] not in CLASSES:
-            found = f"Setting classes of method {self.info.name} is {config['classes']!r}"
-            raise UserError(f"{found}: expected one of {', '.join(CLASSES)}.")
 
     @property
     def oracle(self) -> bool:
-        """Whether regions take their class from the truth: `predict_with_truth` is then what predicts."""
-        return bool(self.config["classes"] == "oracle")
+        """Whether regions take their class from ground truth: `predict_with_truth` is then what predicts."""
+        return self.settings.classes == "oracle"
 
-    def segment(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
-        """Values or regions of a picture that is not constant, by one candidate's parameters."""
+    def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
+        """Values or regions of a working image that is not constant, by one candidate's parameters."""
         raise NotImplementedError
 
     def accepts(self, params: Mapping[str, Any], colored: bool) -> bool:
@@ -99,12 +106,12 @@ class ClassicalMethod:
         info, name = context.dataset, context.dataset.name
         if len(train) == 0:
             raise UserError(f"the training split of '{name}' is empty, so no {self.info.name} can be chosen")
-        if self.config["classes"] == "rule" and info.task == "multiclass":
+        if self.settings.classes == "rule" and info.task == "multiclass":
             raise UserError(f"classes=rule is for binary datasets; '{name}' has {len(info.classes)}: use classifier")
-        budget = Budget(float(self.config["max_seconds"]), context)
+        budget = Budget(self.settings.max_seconds, context)
         self.arrays = {}
         if info.task == "binary":
-            places = spread(len(train), self.config["fit_images"])
+            places = spread(len(train), self.settings.fit_images)
             self.arrays["prior"] = frequencies(targets(train, places, info), 2)[1]
         search = Search(self, train, budget)
         chosen = search.run()
@@ -117,7 +124,7 @@ class ClassicalMethod:
     def _fit_classifier(self, train: Samples, search: Search, budget: Budget) -> None:
         """Fit on up to `fit_images` images, as many as the time allows; the tuning images at least."""
         info = budget.context.dataset
-        places = [p for p in spread(len(train), self.config["fit_images"]) if p not in search.places]
+        places = [p for p in spread(len(train), self.settings.fit_images) if p not in search.places]
         tables = list(search.tables)
         for done, example in enumerate(examples(train, places, info), start=1):
             if budget.over:
@@ -127,31 +134,31 @@ class ClassicalMethod:
                 )
                 break
             budget.context.progress(done, len(places), "describing regions")
-            tables.append(self.table(self.picture(example.image), example.target, info))
+            tables.append(self.table(self.working_image(example.image), example.target, info))
         self.arrays |= RegionClassifier.fit(tables, budget.context.seed).arrays()
         self.chosen["classifier_images"] = len(tables)
 
-    def picture(self, image: Uint8, roi: str | None = None) -> Picture:
+    def working_image(self, image: Uint8, roi: str | None = None) -> WorkingImage:
         """An image as it is worked on, in the chosen part of the frame unless told otherwise."""
         boxed = (roi or self.chosen.get("roi", "frame")) == "box"
-        return Picture(image, self.config["max_pixels"], box_of(self.arrays["prior"]) if boxed else WHOLE)
+        return WorkingImage(image, self.settings.max_pixels, box_of(self.arrays["prior"]) if boxed else WHOLE)
 
-    def prior(self, picture: Picture) -> Float32:
-        """Share of training images with foreground at each place (h, w) of a picture."""
-        return np.asarray(picture.fit(spread_map(self.arrays["prior"], picture.frame)), np.float32)
+    def prior(self, image: WorkingImage) -> Float32:
+        """Share of training images with foreground at each place (h, w) of a working image."""
+        return np.asarray(image.fit(spread_map(self.arrays["prior"], image.frame)), np.float32)
 
-    def segmented(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation:
-        """As `segment`; a constant picture is one region without contrast."""
-        if picture.constant:
-            return Segmentation(np.full(picture.shape, 0.5, np.float32), np.zeros(picture.shape, np.int32))
-        return self.segment(picture, params)
+    def segmented(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
+        """As `segment`; a constant working image is one region without contrast."""
+        if image.constant:
+            return Segmentation(np.full(image.shape, 0.5, np.float32), np.zeros(image.shape, np.int32))
+        return self.segment(image, params)
 
-    def table(self, picture: Picture, target: Uint8, info: DatasetInfo) -> Table:
-        """The regions of a training picture, described and counted, by the chosen parameters."""
-        regions = self.segmented(picture, self.chosen).partition()
+    def table(self, image: WorkingImage, target: Uint8, info: DatasetInfo) -> Table:
+        """The regions of a training image, described and counted, by the chosen parameters."""
+        regions = self.segmented(image, self.chosen).partition()
         classes = len(info.classes) if info.task == "multiclass" else 2
-        counts = count_classes(regions, np.asarray(picture.fit(target), np.uint8), classes)
-        return Table(region_features(regions, picture), counts)
+        counts = count_classes(regions, np.asarray(image.fit(target), np.uint8), classes)
+        return Table(region_features(regions, image), counts)
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Label values of each image, or foreground probabilities where the dataset is ranked by V_Rand."""
@@ -159,7 +166,7 @@ class ClassicalMethod:
             raise UserError(f"this {self.info.name} has not been chosen yet: fit it, or load a fitted one")
         if self.oracle:
             raise UserError(f"{self.info.name} with classes=oracle needs the truth, and is no method to predict with")
-        return [self._predict(self.picture(image)) for image in images]
+        return [self._predict(self.working_image(image)) for image in images]
 
     def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
         """The best assignment of classes to the regions of each image: an upper bound, never ranked.
@@ -169,32 +176,32 @@ class ClassicalMethod:
         values = np.array(self.chosen["labels"])
         results = []
         for image, truth in zip(images, truths, strict=True):
-            picture = self.picture(image)
-            regions = self.segmented(picture, self.chosen).partition()
+            working = self.working_image(image)
+            regions = self.segmented(working, self.chosen).partition()
             target = np.full(truth.shape, 255, np.uint8)
             for position, value in enumerate(self.chosen["labels"]):
                 target[truth == value] = position
-            best = count_classes(regions, np.asarray(picture.fit(target), np.uint8), len(values)).argmax(axis=1)
-            results.append(Prediction(labels=picture.restore(as_labels(values)[best[regions]])))
+            best = count_classes(regions, np.asarray(working.fit(target), np.uint8), len(values)).argmax(axis=1)
+            results.append(Prediction(labels=working.restore(as_labels(values)[best[regions]])))
         return results
 
-    def _predict(self, picture: Picture) -> Prediction:
+    def _predict(self, image: WorkingImage) -> Prediction:
         chosen = self.chosen
         values = as_labels(np.array(chosen["labels"]))
-        segmentation = self.segmented(picture, chosen)
+        segmentation = self.segmented(image, chosen)
         if chosen["classes"] == "classifier":
             regions = segmentation.partition()
             classifier = RegionClassifier.of(self.arrays, chosen["alpha"])
-            shares = classifier.shares(region_features(regions, picture))
+            shares = classifier.shares(region_features(regions, image))
             if chosen["objective"] == "miou":
-                return Prediction(labels=picture.restore(values[shares.argmax(axis=1)[regions]], float(values[0])))
+                return Prediction(labels=image.restore(values[shares.argmax(axis=1)[regions]], float(values[0])))
             foreground: Float32 = shares[:, 1][regions]
         else:
-            foreground = segmentation.map(picture)
+            foreground = segmentation.map(image)
         rule = Rule(chosen["side"], chosen["pick"], chosen["gate"])
         if chosen["objective"] == "v_rand":
-            return Prediction(probabilities=np.clip(picture.restore(rule.map(foreground)), 0, 1))
-        mask = picture.restore(rule.mask(foreground, self.prior(picture)))
+            return Prediction(probabilities=np.clip(image.restore(rule.map(foreground)), 0, 1))
+        mask = image.restore(rule.mask(foreground, self.prior(image)))
         return Prediction(labels=values[mask.astype(np.intp)])
 
     def save(self, folder: Path) -> None:
@@ -210,34 +217,12 @@ class ClassicalMethod:
         path = folder / f"{self.info.name}.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            self.config, self.chosen = document["config"], document["chosen"]
+            self._configure(document["config"])
+            self.chosen = document["chosen"]
             with np.load(folder / ARRAYS, allow_pickle=False) as kept:
                 self.arrays = {name: kept[name] for name in kept.files}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"'{path}' holds no saved {self.info.name} ({type(error).__name__}: {error})") from None
-
-    def parameters(self) -> int:
-        """Nothing is trained by gradient."""
-        return 0
-
-    def _values(self, key: str) -> list[Any]:
-        """The values to try for a key: those of the configuration, a single one if it was fixed."""
-        known = list(self.info.defaults[key])
-        given = self.config[key]
-        values = list(given) if isinstance(given, (list, tuple)) else [given]
-        texts = isinstance(known[0], str)
-        for value in values:
-            good = value in known if texts else isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not texts and good:
-                good = value >= 0 and (isinstance(value, int) or not all(isinstance(k, int) for k in known))
-            if not good:
-                wanted = f"of {', '.join(known)}" if texts else f"numbers such as {known}"
-                raise UserError(
-                    f"Setting {key} of method {self.info.name} holds {value!r}: expected one or a list {wanted}."
-                )
-        if not values:
-            raise UserError(f"Setting {key} of method {self.info.name} is an empty list: nothing could be tried.")
-        return values
 
 
 def label_values(info: DatasetInfo) -> list[int]:

@@ -29,7 +29,7 @@ from ...types import Array, DatasetInfo, FitContext, Float32, Float64, Int64, Sa
 from ..targets import prepare_target
 from ..training.config import TrainingConfig
 from .region_classes import VOID, RegionClassifier, Rule, Table
-from .working_image import Box, Picture
+from .working_image import Box, WorkingImage
 
 Objective = Literal["dice", "v_rand", "miou"]
 
@@ -157,19 +157,19 @@ def v_rand(values: Float32, target: Uint8) -> Float64:
 
 
 def binary_scores(
-    values: Float32, picture: Picture, target: Uint8, prior: Float32, objective: Objective, rules: Sequence[Rule]
+    values: Float32, image: WorkingImage, target: Uint8, prior: Float32, objective: Objective, rules: Sequence[Rule]
 ) -> dict[Rule, Float64]:
     """What values (h, w) are worth under each rule on one image: Dice (1,) or V_Rand at each threshold (T,).
 
     V_Rand is slow, so only the side with the better Dice is measured; the other one gets 0.
     """
     if objective == "v_rand":
-        maps = {rule: np.asarray(picture.restore(rule.map(values)), np.float32) for rule in rules}
+        maps = {rule: np.asarray(image.restore(rule.map(values)), np.float32) for rule in rules}
         dices = {rule: np.nan_to_num(dice(each > 0.5, target)) for rule, each in maps.items()}
         side = max(dices, key=lambda rule: dices[rule])
         nothing = np.zeros(len(RAND_THRESHOLDS))
         return {rule: v_rand(each, target) if rule == side else nothing for rule, each in maps.items()}
-    return {rule: np.array([dice(picture.restore(rule.mask(values, prior)), target)]) for rule in rules}
+    return {rule: np.array([dice(image.restore(rule.mask(values, prior)), target)]) for rule in rules}
 
 
 def mean_score(per_image: Sequence[Float64]) -> float:

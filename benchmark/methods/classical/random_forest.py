@@ -1,4 +1,4 @@
-"""Random forests as plain arrays: scikit-learn grows them, and what is kept and asked is a table of nodes.
+"""Random forests as plain arrays: scikit-learn grows them, and what is stored and queried is a table of nodes.
 
 A saved forest is an npz file without pickle, independent of the version of scikit-learn; its predictions are those of
 `RandomForestClassifier.predict_proba`.
@@ -16,7 +16,7 @@ import numpy as np
 from ...types import Array, Float32, Int64
 
 _CHUNK = 1 << 11
-"""So many rows are sent down the trees at once: the nodes they stand at stay in the processor's cache."""
+"""Number of rows that go down the trees at once: the nodes they stand at stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ class Forest:
         return int((self.children[::2] != np.arange(len(self.feature))).sum())
 
     def arrays(self, prefix: str = "forest_") -> dict[str, Array]:
-        """What an npz file keeps."""
+        """What an npz file stores."""
         names = [name for name in self.__dataclass_fields__ if name != "depth"]
         return {prefix + name: getattr(self, name) for name in names} | {prefix + "depth": np.array(self.depth)}
 
     @classmethod
     def of(cls, arrays: Mapping[str, Any], prefix: str = "forest_") -> Forest:
-        """The forest that `arrays` kept; KeyError where there is none."""
-        kept = {name: arrays[prefix + name] for name in cls.__dataclass_fields__}
-        return cls(**{**kept, "depth": int(kept["depth"])})
+        """The forest that `arrays` holds; KeyError where there is none."""
+        stored = {name: arrays[prefix + name] for name in cls.__dataclass_fields__}
+        return cls(**{**stored, "depth": int(stored["depth"])})
 
 
 def grow(
@@ -87,9 +87,9 @@ def grow(
     trees: int = 50,
     min_leaf: int = 2,
     max_depth: int = 16,
-    most_rows: int = 30_000,
+    max_rows: int = 30_000,
 ) -> Forest:
-    """Grow a random forest (Breiman, 2001): bootstrapped trees of at most `most_rows` rows, sqrt(F) features a split.
+    """Grow a random forest (Breiman, 2001): bootstrapped trees of at most `max_rows` rows, sqrt(F) features a split.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def grow(
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    share = most_rows if len(rows) > most_rows else None
+    share = max_rows if len(rows) > max_rows else None
     model = RandomForestClassifier(
         trees,
         max_depth=max_depth,

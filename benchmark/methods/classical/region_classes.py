@@ -16,7 +16,7 @@ import numpy as np
 
 from ...types import Array, Float32, Float64, Int64, Uint8
 from .random_forest import Forest, grow
-from .working_image import Picture, blur, gradient
+from .working_image import WorkingImage, blur, gradient
 
 VOID = 255
 """Marks pixels of a target that do not count."""
@@ -27,7 +27,7 @@ Pick = Literal["all", "largest", "likeliest"]
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What a method makes of a picture before classes have names; at least one of both.
+    """What a method makes of a working image before classes have names; at least one of both.
 
     values: (h, w) float32, above 0.5 on one side. regions: (h, w) int32, every pixel in one region, from 0.
     """
@@ -35,12 +35,12 @@ class Segmentation:
     values: Float32 | None = None
     regions: Array | None = None
 
-    def map(self, picture: Picture) -> Float32:
+    def map(self, image: WorkingImage) -> Float32:
         """The values, or else the regions' mean grey value around the threshold that separates them best."""
         if self.values is not None:
             return self.values
         assert self.regions is not None
-        return around_otsu(painted(self.regions, picture.smooth("grey", 0.0)))
+        return around_otsu(painted(self.regions, image.smooth("grey", 0.0)))
 
     def partition(self) -> Array:
         """The regions, or else the components of both sides of the values."""
@@ -133,13 +133,13 @@ def around(values: Float32, level: Array | float) -> Float32:
     return np.asarray(np.clip(0.5 + (values - level) / spread, 0, 1), np.float32)
 
 
-def region_features(regions: Array, picture: Picture) -> Float32:
+def region_features(regions: Array, image: WorkingImage) -> Float32:
     """(R, F) float32 of R regions: means and spreads of colour and texture, surroundings, place, extent and size."""
     flat = regions.ravel()
     sizes = np.maximum(np.bincount(flat), 1).astype(np.float64)
-    y, x = picture.positions()
+    y, x = image.positions()
     columns: list[Float64] = []
-    for values in (*picture.keep("looks", lambda: _looks(picture)), y, x):
+    for values in (*image.cached("appearance", lambda: _appearance(image)), y, x):
         mean = np.bincount(flat, values.ravel()) / sizes
         square = np.bincount(flat, np.square(values, dtype=np.float64).ravel()) / sizes
         columns += [mean, np.sqrt(np.maximum(square - mean**2, 0))]
@@ -147,9 +147,9 @@ def region_features(regions: Array, picture: Picture) -> Float32:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _looks(picture: Picture) -> list[Float32]:
+def _appearance(image: WorkingImage) -> list[Float32]:
     """Per-pixel maps whose region means describe it: colour, gradients, detail at two scales, surroundings."""
-    color = picture.color("lab")
+    color = image.color("lab")
     maps = [np.ascontiguousarray(color[..., place]) for place in range(color.shape[2])]
     light = maps[0]
     side = float(np.sqrt(light.size))

@@ -25,14 +25,14 @@ from .objectives import (
     spread,
 )
 from .region_classes import SIDES, Rule, Segmentation, Table, count_classes, region_features, rules
-from .working_image import Picture
+from .working_image import WorkingImage
 
 SMALL_BOX = 0.6
 """Where the prior's box covers less than this share of the frame, the box alone is tried too."""
-FEWEST = 4
-"""So many candidates see every tuning image."""
-MOST_CLASSIFIED = 24
-"""Without a rule every candidate costs two forests: of more candidates so many evenly spaced ones are tried."""
+MIN_CANDIDATES = 4
+"""Number of candidates that are tried on every tuning image."""
+MAX_CLASSIFIED = 24
+"""Number of candidates, evenly spaced, that are tried without a rule: each then costs two forests."""
 
 Key = tuple[int, str]
 
@@ -42,16 +42,16 @@ class Searched(Protocol):
 
     info: ClassVar[MethodInfo]
     regional: ClassVar[bool]
-    config: Mapping[str, Any]
+    settings: Any
     arrays: dict[str, Array]
 
     def candidates(self, colored: bool) -> list[dict[str, Any]]: ...
 
-    def picture(self, image: Uint8, roi: str | None = None) -> Picture: ...
+    def working_image(self, image: Uint8, roi: str | None = None) -> WorkingImage: ...
 
-    def prior(self, picture: Picture) -> Float32: ...
+    def prior(self, image: WorkingImage) -> Float32: ...
 
-    def segmented(self, picture: Picture, params: Mapping[str, Any]) -> Segmentation: ...
+    def segmented(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation: ...
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Search:
     def __post_init__(self) -> None:
         self.info = self.budget.context.dataset
         self.objective = objective_of(self.info)
-        ways = self.method.config["classes"]
+        ways = self.method.settings.classes
         binary = self.info.task == "binary"
         self.by_rule = binary and ways in ("auto", "rule")
         self.by_classifier = ways in ("classifier", "oracle") or (
@@ -89,14 +89,14 @@ class Search:
 
     def run(self) -> dict[str, Any]:
         """Try everything and return what was chosen, with its score and what it took."""
-        wanted = spread(len(self.train), self.method.config["max_images"])
+        wanted = spread(len(self.train), self.method.settings.max_images)
         for place, example in zip(wanted, examples(self.train, wanted, self.info), strict=True):
             if self.examples and self.budget.over:
                 break
             if not self.examples:
                 self.candidates = self.method.candidates(example.image.ndim == 3)
-                if not self.by_rule and len(self.candidates) > MOST_CLASSIFIED:
-                    self.candidates = [self.candidates[n] for n in spread(len(self.candidates), MOST_CLASSIFIED)]
+                if not self.by_rule and len(self.candidates) > MAX_CLASSIFIED:
+                    self.candidates = [self.candidates[n] for n in spread(len(self.candidates), MAX_CLASSIFIED)]
                 if not self.candidates:
                     raise UserError(f"the settings of {self.method.info.name} leave no candidate to try")
             self._try_all(example, len(wanted))
@@ -129,34 +129,34 @@ class Search:
         context, first = self.budget.context, not self.examples
         done = 0
         for roi in self._rois:
-            picture = self.method.picture(example.image, roi)
-            prior = self.method.prior(picture) if self.info.task == "binary" else np.zeros(0, np.float32)
+            image = self.method.working_image(example.image, roi)
+            prior = self.method.prior(image) if self.info.task == "binary" else np.zeros(0, np.float32)
             for number, params in enumerate(self.candidates):
                 key = (number, roi)
                 if first and self.trials and self.budget.over:
                     return
                 if first or key in self.trials:
-                    self.trials.setdefault(key, []).append(self._try(picture, example, prior, params))
+                    self.trials.setdefault(key, []).append(self._try(image, example, prior, params))
                 done += 1
                 context.progress(len(self.examples), images, f"candidate {done}")
 
-    def _try(self, picture: Picture, example: Example, prior: Float32, params: Mapping[str, Any]) -> _Trial:
-        segmentation = self.method.segmented(picture, params)
+    def _try(self, image: WorkingImage, example: Example, prior: Float32, params: Mapping[str, Any]) -> _Trial:
+        segmentation = self.method.segmented(image, params)
         trial = _Trial()
         if self.by_rule:
-            values = segmentation.map(picture)
-            trial.by_rule = binary_scores(values, picture, example.target, prior, self.objective, self.rules)
+            values = segmentation.map(image)
+            trial.by_rule = binary_scores(values, image, example.target, prior, self.objective, self.rules)
         if self.by_classifier:
             regions = segmentation.partition()
             classes = len(self.info.classes) if self.info.task == "multiclass" else 2
-            counts = count_classes(regions, np.asarray(picture.fit(example.target), np.uint8), classes)
-            trial.table = Table(region_features(regions, picture), counts)
+            counts = count_classes(regions, np.asarray(image.fit(example.target), np.uint8), classes)
+            trial.table = Table(region_features(regions, image), counts)
             if self.info.task == "binary":
                 trial.regions = regions.astype(np.uint16) if regions.max() < 1 << 16 else regions
         return trial
 
     def _halve(self) -> None:
-        """After each image only the better half by rule goes on, `FEWEST` at least; classifiers are not halved."""
+        """After each image the better half by rule stays, `MIN_CANDIDATES` at least; classifiers are not halved."""
         self.tried = max(self.tried, len(self.trials))
         if not self.by_rule:
             return
@@ -165,7 +165,7 @@ class Search:
             for key, trials in self.trials.items()
         }
         ranked = sorted(worth, key=lambda key: -worth[key])
-        kept = set(ranked[: max(FEWEST, len(ranked) // 2)])
+        kept = set(ranked[: max(MIN_CANDIDATES, len(ranked) // 2)])
         self.trials = {key: trials for key, trials in self.trials.items() if key in kept}
 
     def _warn(self, images: int) -> None:
@@ -197,7 +197,7 @@ class Search:
             score = mean_score([trial.by_rule[rule] for trial in trials])
             ways.append(({"classes": "rule", **_said(rule)}, score))
         tables = [trial.table for trial in trials if trial.table is not None]
-        if self.method.config["classes"] == "oracle":
+        if self.method.settings.classes == "oracle":
             return [({"classes": "oracle"}, oracle_scores(tables))]
         if tables:
             ways += self._classified(key, trials, tables)
@@ -217,10 +217,10 @@ class Search:
             scores: dict[Rule, list[Float64]] = {}
             for trial, share, example in zip(trials, shares, self.examples, strict=True):
                 assert trial.regions is not None
-                picture = self.method.picture(example.image, key[1])
-                prior = self.method.prior(picture)
+                image = self.method.working_image(example.image, key[1])
+                prior = self.method.prior(image)
                 mine = [rule for rule in self.rules if rule.side == "brighter"]
-                found = binary_scores(share[:, 1][trial.regions], picture, example.target, prior, self.objective, mine)
+                found = binary_scores(share[:, 1][trial.regions], image, example.target, prior, self.objective, mine)
                 for rule, score in found.items():
                     scores.setdefault(rule, []).append(score)
             ways += [(said | _said(rule), mean_score(each)) for rule, each in scores.items()]

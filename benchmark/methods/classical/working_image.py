@@ -1,21 +1,22 @@
 """An image as the classical methods work on it: a part of the frame, at a bounded size, with its smoothed channels.
 
 The arithmetic of a candidate is often that of another one with one step more, so what was computed is kept for as
-long as the picture is.
+long as the working image is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import cv2
 import numpy as np
 
 from ...types import Array, Float32, Uint8
 
-CHANNELS = ("grey", "red", "red_excess", "green_excess", "chroma")
+Channel = Literal["grey", "red", "red_excess", "green_excess", "chroma"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
 MIN_SIDE = 8
 """A shorter side is padded by its border: filters and superpixels need a neighbourhood."""
 
@@ -27,7 +28,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Picture:
+class WorkingImage:
     """One image (H, W) or (H, W, 3) uint8, seen through a box and shrunk to at most `max_pixels`.
 
     `fit` brings any map of the frame to the working size, `restore` brings a map of the working size back.
@@ -36,7 +37,7 @@ class Picture:
     image: Uint8
     max_pixels: int = 1 << 20
     box: Box = WHOLE
-    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def frame(self) -> tuple[int, int]:
@@ -92,16 +93,16 @@ class Picture:
         whole[rows, columns] = part
         return whole
 
-    def keep(self, key: Any, make: Callable[[], Result]) -> Result:
+    def cached(self, key: Any, make: Callable[[], Result]) -> Result:
         """What was made for this key before, or now."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return cast(Result, self._kept[key])
+        if key not in self._cache:
+            self._cache[key] = make()
+        return cast(Result, self._cache[key])
 
     @property
     def constant(self) -> bool:
         """Whether all pixels are alike, so that there is nothing to separate."""
-        return self.keep("constant", lambda: bool((self.pixels == self.pixels[:1, :1]).all()))
+        return self.cached("constant", lambda: bool((self.pixels == self.pixels[:1, :1]).all()))
 
     @property
     def colored(self) -> bool:
@@ -111,27 +112,27 @@ class Picture:
     @property
     def pixels(self) -> Uint8:
         """(h, w) or (h, w, 3) uint8 at the working size."""
-        return self.keep("pixels", lambda: self.fit(self.image))
+        return self.cached("pixels", lambda: self.fit(self.image))
 
     def channel(self, name: str) -> Float32:
         """(h, w) float32, mostly in 0..1; every channel of a grey image is the grey value itself."""
-        return self.keep(("channel", name), lambda: _channel(self.pixels, name))
+        return self.cached(("channel", name), lambda: _channel(self.pixels, name))
 
     def smooth(self, name: str, sigma: float) -> Float32:
         """A channel after a Gaussian of `sigma` pixels."""
-        return self.keep(("smooth", name, sigma), lambda: blur(self.channel(name), sigma))
+        return self.cached(("smooth", name, sigma), lambda: blur(self.channel(name), sigma))
 
     def gradient(self, name: str, sigma: float) -> Float32:
         """Magnitude of the Sobel gradient of the smoothed channel, per pixel."""
-        return self.keep(("gradient", name, sigma), lambda: gradient(self.smooth(name, sigma)))
+        return self.cached(("gradient", name, sigma), lambda: gradient(self.smooth(name, sigma)))
 
     def color(self, space: str, sigma: float = 0.0) -> Float32:
         """(h, w, C) float32 in "rgb" (0..1) or "lab" (units of 100); one channel of a grey image."""
-        return self.keep(("color", space, sigma), lambda: _color(self.pixels, space, sigma))
+        return self.cached(("color", space, sigma), lambda: _color(self.pixels, space, sigma))
 
     def positions(self) -> tuple[Float32, Float32]:
         """Row and column of every pixel as fractions of the whole frame."""
-        return self.keep("positions", self._positions)
+        return self.cached("positions", self._positions)
 
     def _positions(self) -> tuple[Float32, Float32]:
         top, left, bottom, right = self.box

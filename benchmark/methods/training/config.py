@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from ...errors import UserError
-from ...text import unknown
+from ...settings import Count, Fraction, NonNegative, Positive, Settings
 
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8)]
 
 
@@ -23,109 +18,116 @@ PREDICTION = ("close_gaps", "tta", "window")
 """Settings that can be changed without training again."""
 
 LOSSES = ("ce", "bce", "balanced-bce", "dice", "tversky", "focal")
+_LOSS = f"different losses of {', '.join(map(repr, LOSSES))}, joined by +"
 
 
 def _known_losses(value: str) -> str:
     names = value.split("+")
     if not set(names) <= set(LOSSES) or len(set(names)) < len(names):
-        raise ValueError(f"expected different losses of {', '.join(map(repr, LOSSES))}, joined by +")
+        raise ValueError(f"expected {_LOSS}")
     return value
 
 
-class TrainingConfig(BaseModel):
-    """What every learned method can be told. Angles are in radians, zoom, shift and shear are fractions."""
+class TrainingConfig(Settings):
+    """What every learned method can be told."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    # Input: colour kept, size (height, width) that images are resized to, side of random crops.
     input: Literal["grey", "rgb"] = "grey"
+    """Whether images are given as grey ones or in colour."""
     size: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = Field(default=[256, 256])
+    """Height and width in pixels that images are resized to; null keeps their own."""
     crop: Side | None = None
+    """Side in pixels of the random crops that are trained on; null takes whole images."""
 
-    # Optimisation; None iterations is one pass over the training images. patience: epochs without a better
-    # validation score after which training ends (None: never); it selects the best weights, as select=best does.
     optimizer: Literal["adam", "sgd"] = "adam"
+    """How weights follow from gradients."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum of sgd."""
     batch_size: Count = 8
+    """Number of images in a step."""
     epochs: Count = 20
+    """Number of epochs."""
     iterations_per_epoch: Count | None = None
-    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    """Number of steps in an epoch; null is one pass over the training images."""
+    learning_rate: Positive = 0.001
+    """Highest learning rate."""
     schedule: Literal["constant", "cosine", "poly"] = "cosine"
+    """How the learning rate falls after the warm-up."""
     warmup: Fraction = 0.05
+    """Share of all steps in which the learning rate rises."""
     weight_decay: NonNegative = 0.0
+    """Weight of the L2 penalty on weights."""
     clip_norm: NonNegative = 1.0
+    """Largest norm of the gradient; 0 does not limit it."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the exponential moving average of the weights, which then predicts; 0 is off."""
     select: Literal["last", "best"] = "last"
+    """Whether the last weights are taken or those with the best validation score."""
     patience: Count | None = None
-    time_limit_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Number of epochs without a better validation score after which training ends, with the best weights; null: never.
+    """
+    time_limit_minutes: Positive | None = None
+    """Minutes that training may take; the schedule is shaped to end with them."""
 
-    # Loss: names joined by +. background_weight is for ce and bce, balance (the foreground's) for balanced-bce.
-    loss: Annotated[str, AfterValidator(_known_losses)] = "dice"
-    background_weight: Annotated[float, Field(gt=0)] = 1.0
+    loss: Annotated[str, AfterValidator(_known_losses)] = Field(default="dice", json_schema_extra={"expected": _LOSS})
+    """Names of losses, joined by +."""
+    background_weight: Positive = 1.0
+    """Weight of the background's pixels in ce and bce."""
     balance: Annotated[float, Field(gt=0, lt=1)] = 0.875
+    """The foreground's share of the weights in balanced-bce."""
     tversky_beta: Annotated[float, Field(gt=0, lt=1)] = 0.125
+    """Weight of false positives in tversky; that of false negatives is 1 minus it."""
     focal_gamma: NonNegative = 2.0
+    """How little pixels that are classified well count in focal."""
 
-    # Augmentation; 0 or false is off. Elastic is the displacement's standard deviation in pixels of the input.
     flip: bool = True
+    """Augmentation: mirror at random."""
     rotate90: bool = False
+    """Augmentation: rotate by a random multiple of 90 degrees."""
     rotation: NonNegative = 0.2
+    """Augmentation: largest rotation in radians."""
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Augmentation: largest change of size, as a fraction."""
     shift: Fraction = 0.05
+    """Augmentation: largest shift, as a fraction of the side."""
     shear: NonNegative = 0.1
+    """Augmentation: largest shear, as a fraction."""
     elastic: NonNegative = 0.0
+    """Augmentation: standard deviation of an elastic displacement in pixels of the input; 0 is off."""
     elastic_spacing: Count = 32
+    """Augmentation: pixels between the points that are displaced at random."""
     brightness: Fraction = 0.0
+    """Augmentation: largest change of brightness."""
     contrast: Fraction = 0.0
+    """Augmentation: largest change of contrast."""
     gamma: NonNegative = 0.0
+    """Augmentation: largest change of gamma."""
     color: Fraction = 0.0
+    """Augmentation: largest change of colour."""
     noise: NonNegative = 0.0
+    """Augmentation: largest standard deviation of Gaussian noise."""
 
-    # Loading, which changes no result: what decodes when --workers says so, GB on disk for decoded samples (0: none).
     loading: Literal["threads", "processes"] = "threads"
+    """What decodes images where --workers asks for help; changes no result."""
     cache_gb: NonNegative = 0.0
+    """Gigabytes on disk for decoded samples; 0 stores none. Changes no result."""
 
-    # Prediction: views that are averaged, the side of the overlapping windows that a larger image is cut into, and, for
-    # outlines (binary tasks), how deep the foreground's basins are whose borders become background (0: none do).
     tta: Literal["none", "flips", "d4"] = "none"
+    """Views whose predictions are averaged: the image, its mirror images, or all eight symmetries of a square."""
     window: Side | None = None
+    """Side in pixels of the overlapping windows that a larger image is predicted in; null predicts it whole."""
     close_gaps: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """For outlines (binary tasks): least depth of the foreground's catchment basins whose watershed lines become
+    background; 0 leaves outlines as predicted.
+    """
 
-    # Hardware.
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the forward pass; auto is bf16 where the device computes with it natively."""
     compile: bool = False
+    """Whether torch.compile is used."""
     deterministic: bool = False
+    """Whether only deterministic algorithms are used."""
 
     @property
     def selects(self) -> bool:
         """Whether weights are chosen by their validation score."""
         return self.select == "best" or self.patience is not None
-
-
-Config = TypeVar("Config", bound=TrainingConfig)
-
-
-def parse_config(kind: type[Config], method: str, values: Mapping[str, Any]) -> Config:
-    """Check a complete configuration; raises UserError that names the key, the value and what is accepted."""
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        raise UserError(" ".join(_explain(kind, method, problem) for problem in error.errors())) from None
-
-
-def check_keys(method: str, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """Refuse keys that a method does not have, for methods whose configuration is no model."""
-    strangers = [unknown(f"setting of method {method}", key, known) for key in values if key not in known]
-    if strangers:
-        raise UserError(" ".join(strangers))
-
-
-def _explain(kind: type[TrainingConfig], method: str, problem: Any) -> str:
-    if not problem["loc"]:
-        return f"Settings of method {method}: {problem['ctx']['error']}."
-    key = str(problem["loc"][0])
-    if problem["type"] == "extra_forbidden":
-        return unknown(f"setting of method {method}", key, kind.model_fields)
-    where = "".join(f"[{part}]" for part in problem["loc"][1:] if isinstance(part, int))
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"Setting {key}{where} of method {method} is {problem['input']!r}: {message}."

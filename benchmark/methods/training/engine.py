@@ -25,6 +25,7 @@ from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint
 from .config import TrainingConfig
 from .loading import PairLoader, loader
 from .losses import Loss, make_loss
+from .networks import NetworkWithLoss
 from .precision import Compute, Stepper, deterministic
 from .schedule import Pace, learning_rate_factor
 
@@ -64,10 +65,10 @@ def train(
 ) -> nn.Module:
     """Fit a model that maps (B, C, H, W) images in 0..1 to (B, outputs, H, W) logits.
 
-    A model with a method `training_loss(images, targets, loss)` is trained by what that returns, others by
-    `loss(model(images), targets)`. Every epoch's samples and dropout follow from (seed, epoch) alone, and each view of
-    a sample from (seed, epoch, sample), so a run resumed from a checkpoint ends on the CPU with the weights of one that
-    was never stopped (as long as no time limit shaped its schedule).
+    A `NetworkWithLoss` is trained by what its `training_loss` returns, others by `loss(model(images), targets)`. Every
+    epoch's samples and dropout follow from (seed, epoch) alone, and each view of a sample from (seed, epoch, sample),
+    so a run resumed from a checkpoint ends on the CPU with the weights of one that was never stopped (as long as no
+    time limit shaped its schedule).
 
     Parameters
     ----------
@@ -119,8 +120,7 @@ class _Step(nn.Module):
     def __init__(self, model: nn.Module, loss: Loss, compute: Compute, compiled: bool) -> None:
         super().__init__()
         self.model, self.loss, self.compute = model, loss, compute
-        own = getattr(model, "training_loss", None)
-        self.own: Callable[..., torch.Tensor] | None = own
+        self.own = model.training_loss if isinstance(model, NetworkWithLoss) else None
         self.call: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if compiled else model
 
     def forward(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import UserError
 from ...types import DatasetInfo, FitContext, MethodInfo, Prediction, Samples, Uint8
-from .config import PREDICTION, TrainingConfig, parse_config
+from ..base import BaseMethod, with_settings
+from .config import PREDICTION, TrainingConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,20 +22,23 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 
 
-class LearnedMethod:
+class LearnedMethod(BaseMethod):
     """A network trained by `segbench.methods.training.engine`, as a segbench method.
 
-    A subclass says `info`, `settings_type`, `stride` and `build`.
+    A subclass says `info`, whose settings extend `TrainingConfig`, `stride` and `build`.
     """
 
     info: ClassVar[MethodInfo]
-    settings_type: ClassVar[type[TrainingConfig]] = TrainingConfig
+    settings: TrainingConfig
     prediction_settings: ClassVar[tuple[str, ...]] = PREDICTION
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "info" in vars(cls):
+            cls.info = with_settings(cls.info, TrainingConfig)
+
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self.settings = parse_config(self.settings_type, self.info.name, config)
-        self.config: Mapping[str, Any] = self.settings.model_dump()
-        self.chosen: Mapping[str, Any] = {}
+        super().__init__(config)
         self._network: nn.Module | None = None
         self._compute: Compute | None = None
         self._dataset: DatasetInfo | None = None
@@ -48,7 +52,7 @@ class LearnedMethod:
 
         Parameters
         ----------
-        settings : of `settings_type`.
+        settings : of the type `info.settings`.
         channels : 1 for grey input, 3 for colour.
         outputs : 1 (a sigmoid follows) for a binary task, the number of classes (a softmax follows) otherwise.
         pretrained : whether published weights may be fetched; not when a saved network is loaded.
@@ -105,8 +109,7 @@ class LearnedMethod:
                 f"'{folder}' was trained for {document.get('outputs')} output channels; "
                 f"'{dataset.name}' needs {outputs_of(dataset)}"
             )
-        self.settings = parse_config(self.settings_type, self.info.name, document["config"])
-        self.config = self.settings.model_dump()
+        self._configure(document["config"])
         network = self._build(dataset, pretrained=False)
         try:
             network.load_state_dict(weights)
@@ -118,10 +121,7 @@ class LearnedMethod:
 
     def predict_as(self, config: Mapping[str, Any]) -> None:
         """Predict with the settings of prediction (`PREDICTION`) of another configuration than it was trained with."""
-        self.settings = parse_config(
-            self.settings_type, self.info.name, {**self.config, **{key: config[key] for key in PREDICTION}}
-        )
-        self.config = self.settings.model_dump()
+        self._configure({**self.config, **{key: config[key] for key in PREDICTION}})
 
     def parameters(self) -> int:
         """Number of trained parameters; 0 before fitting, since they depend on the dataset's classes."""
@@ -138,6 +138,10 @@ class LearnedMethod:
 
         network, _, _ = self._fitted()
         return macs_of_prediction(network, shape, self.settings, self.stride(self.settings))
+
+    def _configure(self, config: Mapping[str, Any]) -> None:
+        super()._configure(config)
+        self.config = self.settings.model_dump()
 
     def _build(self, dataset: DatasetInfo, *, pretrained: bool) -> nn.Module:
         channels = 1 if self.settings.input == "grey" else 3

@@ -76,7 +76,18 @@ class Segmenter(nn.Module):
         return logits[..., : images.shape[-2], : images.shape[-1]]
 
 
-class AuxiliarySegmenter(nn.Module):
+class NetworkWithLoss(nn.Module):
+    """The base of networks that are trained by another loss than that of their logits."""
+
+    def training_loss(self, images: torch.Tensor, targets: torch.Tensor, loss: Loss) -> torch.Tensor:
+        """What is minimised: a scalar, of images (B, C, H, W) in 0..1 and targets (B, H, W) uint8.
+
+        loss : of logits (B, outputs, H, W) and targets, as the settings say.
+        """
+        raise NotImplementedError
+
+
+class AuxiliarySegmenter(NetworkWithLoss):
     """A torchvision network with an auxiliary head (`"aux"`), whose loss counts `auxiliary` times in training."""
 
     def __init__(self, network: nn.Module, auxiliary: float) -> None:
