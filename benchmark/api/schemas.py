@@ -14,10 +14,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from ..boards.comparison import Comparison
 from ..io.atomic import write_text
 from ..io.documents import Document
 from ..runs.predict_folder import PredictDocument
 from ..runs.record import Record
+from ..runs.stored_checks import Verification, Verifications
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,11 @@ class Described:
 
 
 DOCUMENTS: Mapping[str, Described] = {
+    "compare": Described(Comparison, "`bench compare --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
+    "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),
+    "verifications": Described(Verifications, "`bench verify RUN RUN … --json`"),
 }
 """Every document by the name of its schema."""
 

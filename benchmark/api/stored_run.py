@@ -152,10 +152,9 @@ def load_run(path: str | PathLike[str]) -> Run:
 
 
 def _cells(score: Score) -> list[str]:
-    from ..text import UNDEFINED, number
+    from ..text import between, number
 
-    value, low, high = (number(each, ".4f") for each in (score.value, score.low, score.high))
-    return [value, UNDEFINED if score.low is None else f"{low} – {high}", score.unit]
+    return [number(score.value, ".4f"), between(score.low, score.high), score.unit]
 
 
 def _with_interval(score: Score) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
+from ..text import some
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Costs(Document):
@@ -153,6 +157,38 @@ class Comparison(Document):
     per_class: list[ClassWinners]
     per_sample: PerSample
     labels_needed: LabelsNeeded | None = None
+
+    @property
+    def answer(self) -> str:
+        """Which run is better, in one sentence."""
+        best, *others = self.runs
+        if best.value is None:
+            return f"{self.score} is undefined for every run; choose another score with --metric."
+        ties = [run.label for run in others if run.rank == 1]
+        if not ties:
+            return f"{best.label} is better than every other, beyond chance (p < 0.05)."
+        return f"{best.label} leads, but {some(ties, 5)} cannot be told from it (tied on rank 1)."
+
+    def plot(self) -> Figure:
+        """Draw every run's score with its 95 % interval, the best on top."""
+        from .notebook import plot_comparison
+
+        return plot_comparison(self)
+
+    def __str__(self) -> str:
+        """The answer, and a line for each run."""
+        from .notebook import comparison_text
+
+        return comparison_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .notebook import comparison_html
+
+        return comparison_html(self)
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ..text import UNDEFINED, between, counted, number, p_value, printable, some
+from ..text import UNDEFINED, between, counted, number, p_value, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ def show(console: Console, found: Comparison) -> None:
         f"[bold]{_safe(found.score)}[/] ({direction} is better) on [bold]{_safe(found.dataset)}[/]{origin}, "
         f"split {_safe(found.split)}, {counted(found.n, 'sample')}"
     )
-    console.print(_answer(found), soft_wrap=True)
+    console.print(_safe(found.answer), style=_answer_style(found), soft_wrap=True)
     console.print(_ranks(found))
     console.print(_pairs(found))
     console.print(
@@ -58,15 +58,11 @@ def show(console: Console, found: Comparison) -> None:
     _labels(console, found)
 
 
-def _answer(found: Comparison) -> str:
-    best, *others = found.runs
-    if best.value is None:
-        return f"[yellow]{_safe(found.score)} is undefined for every run; choose another score with --metric.[/]"
-    ties = [row.label for row in others if row.rank == 1]
-    if not ties:
-        return f"[bold green]{_safe(best.label)}[/] is better than every other, beyond chance (p < 0.05)."
-    names = some([_safe(label) for label in ties], 5)
-    return f"[bold]{_safe(best.label)}[/] leads, but {names} cannot be told from it (tied on rank 1)."
+def _answer_style(found: Comparison) -> str:
+    if found.runs[0].value is None:
+        return "yellow"
+    tied = any(row.rank == 1 for row in found.runs[1:])
+    return "bold" if tied else "bold green"
 
 
 def _ranks(found: Comparison) -> Table:

@@ -63,6 +63,11 @@ PRINTED = [
     ("record", f"run {HEARTS} -m constant"),
     ("record", f"evaluate {HEARTS} -p runs/medaka-mean-shape/predictions --metric boundary"),
     ("record", "evaluate -d isbi2012 --root isbi -p runs/isbi2012-constant/predictions"),
+    ("compare", "compare runs/isbi2012-constant runs/isbi2012-mean-shape"),
+    ("compare", "compare runs/medaka-constant runs/medaka-mean-shape --metric iou_foreground --target 0.5"),
+    ("verification", "verify runs/isbi2012-constant --root isbi"),
+    ("verification", "leaderboard --validate runs/medaka-constant"),
+    ("verifications", "verify runs/isbi2012-constant runs/medaka-constant"),
     ("predict", "predict runs/medaka-mean-shape hearts/test_images/lateral_sample_gray --out masks"),
 ]
 
