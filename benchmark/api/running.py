@@ -133,10 +133,10 @@ def evaluate(
     root: str | PathLike[str] | None = None,
     partial: bool = False,
     out: str | PathLike[str] | None = None,
+    save_predictions: bool = False,
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
     metrics: Sequence[str] = (),
-    save_predictions: bool = False,
     progress: ShowProgress = "auto",
 ) -> Run:
     """Score anybody's predictions and write a run folder: what `bench evaluate` does. Needs ground truth only.
@@ -159,14 +159,14 @@ def evaluate(
         Score a deliberate subset, recorded as incomplete; else a missing prediction is an error.
     out : path, optional
         The run folder; by default `runs/<dataset>-<name>-<short hash>`.
+    save_predictions : bool
+        Keep the scored predictions in the run folder.
     workers : int, optional
         Threads or processes that measure; by default chosen by size.
     settings : mapping, optional
         Options of the dataset.
     metrics : sequence of str
         Metric families to add; see `segbench.list_metrics`.
-    save_predictions : bool
-        Keep the scored predictions in the run folder.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -190,7 +190,8 @@ def evaluate(
     >>> found = evaluate("isbi2012", "mine.tif", root="data/isbi2012", metrics=["boundary"])  # doctest: +SKIP
     >>> found.per_sample().head()                                                             # doctest: +SKIP
     """
-    from ..commands.evaluate import EvaluateRequest, evaluate_files
+    from ..commands.evaluate import evaluate_files
+    from ..runs.request import EvaluateRequest
 
     if isinstance(metrics, str):
         raise UserError(f"metrics='{metrics}' is one text; expected a sequence, such as ('{metrics}',)")
@@ -202,10 +203,10 @@ def evaluate(
         root=_path(root),
         partial=partial,
         out=_path(out),
+        save_predictions=save_predictions,
         workers=workers,
         settings=dict(settings or {}),
         metrics=tuple(metrics),
-        save_predictions=save_predictions,
     )
     return Run(*evaluate_files(request, reporter_for(progress)))
 

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
-from ..text import some
+from ..text import between, counted, number, p_value, some
+from .notebook import html_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_RANKS = ("rank", "run", "value", "95 % interval", "fit s", "ms/image")
+_PAIRS = ("a", "b", "a less b", "95 % interval", "p")
 
 
 class Costs(Document):
@@ -169,26 +173,46 @@ class Comparison(Document):
             return f"{best.label} is better than every other, beyond chance (p < 0.05)."
         return f"{best.label} leads, but {some(ties, 5)} cannot be told from it (tied on rank 1)."
 
+    @property
+    def title(self) -> str:
+        """What was compared on what, in one line."""
+        direction = "higher" if self.higher_is_better else "lower"
+        origin = " (SYNTHETIC)" if self.origin == "synthetic" else ""
+        samples = counted(self.n, "sample")
+        return f"{self.score} ({direction} is better) on {self.dataset}{origin}, split {self.split}, {samples}"
+
     def plot(self) -> Figure:
         """Draw every run's score with its 95 % interval, the best on top."""
-        from .notebook import plot_comparison
+        from ..figures.score_intervals import Interval, score_intervals
 
-        return plot_comparison(self)
+        rows = [Interval(run.label, run.value, run.low, run.high, run.family) for run in self.runs]
+        return score_intervals(rows, self.title, f"{self.score} ({self.unit}), with 95 % interval")
 
     def __str__(self) -> str:
         """The answer, and a line for each run."""
-        from .notebook import comparison_text
-
-        return comparison_text(self)
+        return f"{self.title}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}"
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from .notebook import comparison_html
+        """What a notebook shows: ranks, then pairs."""
+        pairs = [
+            [each.a, each.b, number(each.value, "+.4f"), between(each.low, each.high, "+.4f"), p_value(each.p_adjusted)]
+            for each in self.differences
+        ]
+        ranks = html_table(self.title, _RANKS, self._rank_rows(), [self.answer])
+        return ranks + html_table("", _PAIRS, pairs, [f"p adjusted for {counted(len(pairs), 'pair')}"])
 
-        return comparison_html(self)
+    def _rank_rows(self) -> list[list[str]]:
+        return [
+            [
+                str(run.rank_low) if run.rank_low == run.rank_high else f"{run.rank_low}–{run.rank_high}",
+                *(run.label, number(run.value, ".4f"), between(run.low, run.high)),
+                *(number(run.cost.train_s, ".0f"), number(run.cost.predict_ms_per_image, ".0f")),
+            ]
+            for run in self.runs
+        ]
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

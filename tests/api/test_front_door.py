@@ -17,10 +17,9 @@ import pytest
 
 import segbench
 from commands import Run, printed_json
-from segbench.commands.evaluate import EvaluateRequest
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Record
-from segbench.runs.request import RunRequest
+from segbench.runs.request import EvaluateRequest, RunRequest
 from synthetic_roots import write_hearts
 
 
@@ -50,12 +49,13 @@ def test_editors_see_everything() -> None:
         segbench.rnu  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.slow
 def test_import_is_quick_and_loads_no_library() -> None:
     code = (
         "import sys, segbench\n"
         "heavy = {'torch', 'pandas', 'scipy', 'matplotlib', 'pyarrow', 'cv2', 'pydantic', 'numpy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "segbench.run, segbench.load_runs, segbench.list_datasets(), segbench.list_metrics()\n"
+        "segbench.run, segbench.compare, segbench.load_runs, segbench.list_datasets(), segbench.list_metrics()\n"
         "assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -78,6 +78,7 @@ def test_functions_take_what_requests_take(function: Callable[..., Any], request
             assert default == (inspect.Parameter.empty if each.default is MISSING else each.default), name
 
 
+@pytest.mark.slow
 def test_a_run_is_that_of_the_command_line(bench: Run, made: segbench.Run, heart_root: Path) -> None:
     assert_type(made, segbench.Run)
     assert_type(made.record, Record)
@@ -91,6 +92,7 @@ def test_a_run_is_that_of_the_command_line(bench: Run, made: segbench.Run, heart
     assert segbench.load_run(made.folder) == segbench.load_run(made.folder / "record.json") == made
 
 
+@pytest.mark.slow
 def test_predictions_are_scored(made: segbench.Run, heart_root: Path, tmp_path: Path) -> None:
     with pytest.warns(segbench.SegbenchWarning):
         found = segbench.evaluate(
@@ -106,12 +108,14 @@ def test_predictions_are_scored(made: segbench.Run, heart_root: Path, tmp_path: 
     assert found.folder == tmp_path / "scored"
 
 
+@pytest.mark.slow
 def test_a_run_stands_for_its_folder(made: segbench.Run) -> None:
     assert Path(made) == made.folder
     table = segbench.load_runs([made])
     assert table[table.is_main].value.tolist() == [made.main and made.main.value]
 
 
+@pytest.mark.slow
 def test_samples_from_worst_to_best(made: segbench.Run) -> None:
     values = made.per_sample()
     assert values.name == "dice"
@@ -125,6 +129,7 @@ def test_samples_from_worst_to_best(made: segbench.Run) -> None:
         made.per_sample("dcie")
 
 
+@pytest.mark.slow
 def test_it_is_quiet_and_warns_as_python_does(
     heart_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,6 +145,7 @@ def test_it_is_quiet_and_warns_as_python_does(
     assert "evaluating …" in (tmp_path / "a" / "log.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_progress_is_shown_where_asked_for(
     made: segbench.Run, heart_root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +164,7 @@ def test_progress_is_shown_where_asked_for(
     assert "/30 [" in err
 
 
+@pytest.mark.slow
 def test_a_reporter_of_ones_own_hears_everything(made: segbench.Run, heart_root: Path, tmp_path: Path) -> None:
     reporter = Reporter(quiet=True)
     with warnings.catch_warnings():
@@ -173,6 +180,7 @@ def test_a_reporter_of_ones_own_hears_everything(made: segbench.Run, heart_root:
     assert reporter.warnings == found.warnings != []
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_without_a_terminal(heart_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(segbench.UserError, match=r"Unknown dataset 'medka'\. Did you mean 'medaka'"):
         segbench.run("medka", "threshold")
@@ -199,6 +207,7 @@ def test_names() -> None:
         segbench.list_methods(family="lerned")
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_a_table_and_a_plot(made: segbench.Run) -> None:
     name = "<b>mine</b>"
     odd = segbench.Run(

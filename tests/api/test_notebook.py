@@ -14,6 +14,8 @@ from PIL import Image
 import segbench
 from places import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def block(path: Path, name: str) -> str:
     """A page's code block that stands below a comment of this name."""

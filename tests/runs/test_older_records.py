@@ -114,6 +114,7 @@ def test_other_versions_of_dataset_and_metrics_are_named() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_board_shows_older_runs_after_todays_and_says_so(bench: Run, mixed: Path) -> None:
     done = bench("leaderboard", mixed, "--out", "boards")
     assert done.returncode == 0, done.stderr
@@ -129,6 +130,7 @@ def test_a_board_shows_older_runs_after_todays_and_says_so(bench: Run, mixed: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_older_runs_are_in_the_report(bench: Run, mixed: Path) -> None:
     made = printed_json(bench("report", mixed, "--out", "report", "--json"))
     assert [(section["runs"], section["compared"]) for section in made["sections"]] == [(2, True), (3, False)]
@@ -136,6 +138,7 @@ def test_older_runs_are_in_the_report(bench: Run, mixed: Path) -> None:
     assert page.count("Of another version: metric partition 0 (here 1).") == 1
 
 
+@pytest.mark.slow
 def test_older_runs_are_rows_that_are_marked(mixed: Path) -> None:
     table = segbench.load_runs(mixed)
     main = table[table.is_main]
@@ -144,6 +147,7 @@ def test_older_runs_are_rows_that_are_marked(mixed: Path) -> None:
     assert set(main[~main.is_current].metrics) == {"binary-overlap 1, partition 0"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["verify", "explain", "compare"])
 def test_what_cannot_be_computed_again_is_said(bench: Run, mixed: Path, command: str) -> None:
     runs = sorted((mixed / "older").iterdir())
