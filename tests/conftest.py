@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Tests run side by side, and so do the commands they start: one thread each is quickest. Before NumPy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,6 +21,9 @@ import pytest
 from commands import Run
 from places import shared
 from synthetic_roots import write_hearts, write_stacks
+
+if TYPE_CHECKING:
+    from diagnosed_cases import Case
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores; read when torch is loaded, here and in processes that tests start.
@@ -135,3 +139,11 @@ def stacks(tmp_path: Path) -> Path:
 def hearts(tmp_path: Path) -> Path:
     """SYNTHETIC lateral frames in the HeartSeg layout."""
     return write_hearts(tmp_path / "hearts")
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    """One case of every dataset for `bench doctor`, with correct predictions."""
+    from diagnosed_cases import MAKERS
+
+    return {name: make(tmp_path_factory.mktemp(name)) for name, make in MAKERS.items()}

@@ -18,7 +18,7 @@ from PIL import Image
 from commands import Run, printed_json
 from places import ROOT
 from segbench.synthetic.medaka import FULL, GENERATOR_VERSION
-from synthetic_roots import write_stacks
+from synthetic_roots import write_hearts, write_stacks
 
 COMMANDS = [
     [],
@@ -261,7 +261,8 @@ def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tm
 
 
 @pytest.mark.slow
-def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, hearts: Path) -> None:
+def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, tmp_path: Path) -> None:
+    hearts = write_hearts(tmp_path / "hearts", sequences=1, frames=2)
     command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", hearts / "test_images" / "lateral_mask", "--json"]
     for marker, told in (
         ({"version": "1", "seed": 7}, f"--root {hearts} --seed 7"),

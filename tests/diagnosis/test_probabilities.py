@@ -1,0 +1,122 @@
+"""The doctor recognises probabilities on another scale, logits, inverted masks, axes in another order and NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from diagnosed_cases import (
+    Case,
+    Map,
+    first,
+    logit,
+    write,
+    write_each,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+def test_inverted_masks(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases[name]
+    folder = write_each(tmp_path / "p", case.predictions, lambda values: (255 - values).astype(np.uint8))
+    assert "correlation" in first(case, folder, "inverted").evidence[0]
+
+
+def test_0_and_1_in_8_bits(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["isbi"]
+    masks = {i: np.where(values > 127, 255, 0).astype(np.uint8) for i, values in case.predictions.items()}
+    case = Case(case.dataset, case.root, masks, case.split)
+    folder = write_each(tmp_path / "p", masks, lambda values: values // 255)
+    found = case.diagnose(folder)
+    assert [f.kind for f in found.findings] == ["probabilities"]
+    # V_Rand takes its best threshold, and the lowest is 0; Dice shows the mistake.
+    assert found.findings[0].score_after == case.score(write(tmp_path / "right", masks))
+    assert "dice 0.0000 as it is" in " ".join(found.findings[0].evidence)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (logit, "logits"),
+        (lambda values: (values / 2.55).astype(np.float32), "per cent"),
+        (lambda values: values.astype(np.float32), "0 to 255"),
+        (lambda values: values.astype(np.uint16) * 257, "16-bit"),
+    ],
+)
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+def test_probabilities_on_another_scale(
+    name: str, change: Callable[[Map], Map], words: str, cases: dict[str, Case], tmp_path: Path
+) -> None:
+    case = cases[name]
+    finding = first(case, write_each(tmp_path / "p", case.predictions, change, ".npy"), "probabilities", exact=False)
+    assert words in finding.summary
+    assert finding.score_before is None
+    assert finding.score_after == pytest.approx(case.undamaged, abs=0.002)
+
+
+@pytest.mark.slow
+def test_logits_of_classes(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["voc"]
+    folder = write_each(
+        tmp_path / "p",
+        case.predictions,
+        lambda values: np.stack([np.where(values == c, 3.5, -2) for c in range(21)]).astype(np.float16),
+        ".npy",
+    )
+    assert first(case, folder, "probabilities").score_before is None
+
+
+def test_classes_last(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["voc"]
+    folder = write_each(
+        tmp_path / "p",
+        case.predictions,
+        lambda values: np.stack([values == c for c in range(21)], axis=2).astype(np.float32),
+        ".npy",
+    )
+    first(case, folder, "axes")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+def test_nan_probabilities(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases[name]
+    maps = {i: (values / 255).astype(np.float32) for i, values in case.predictions.items()}
+    zero = {i: values.copy() for i, values in maps.items()}
+    for n, i in enumerate(maps):
+        if n % 3 == 0:
+            maps[i][:6] = np.nan
+            zero[i][:6] = 0
+    found = case.diagnose(write(tmp_path / "p", maps, ".npy"))  # type: ignore[arg-type]
+    assert [f.kind for f in found.findings] == ["probabilities"]
+    finding = found.findings[0]
+    assert "NaN share" in finding.evidence[0]
+    assert "finite probabilities" in finding.remedy
+    assert finding.score_before is None
+    assert finding.estimate
+    assert finding.score_after == case.score(write(tmp_path / "zero", zero, ".npy"))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_nan_among_logits_and_scores_of_classes(cases: dict[str, Case], tmp_path: Path) -> None:
+    logits = {i: logit(values) for i, values in cases["medaka"].predictions.items()}
+    for values in logits.values():
+        values[:2] = np.nan
+    found = cases["medaka"].diagnose(write(tmp_path / "p", logits, ".npy"))  # type: ignore[arg-type]
+    assert [f.kind for f in found.findings] == ["probabilities"] * 2
+    assert found.findings[1].score_after is not None
+
+    def scores(values: Map) -> NDArray[np.float16]:
+        hot = np.stack([values == c for c in range(21)]).astype(np.float16)
+        hot[:, :3] = np.nan
+        return hot
+
+    found = cases["voc"].diagnose(write_each(tmp_path / "voc", cases["voc"].predictions, scores, ".npy"))
+    assert [f.kind for f in found.findings] == ["probabilities"]
+    assert "hold NaN" in found.findings[0].summary
