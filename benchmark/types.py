@@ -248,7 +248,10 @@ class Prediction:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """A dataset below one root folder: picklable, lazy, random access. Reads only the parts that are asked for."""
+    """A dataset below one root folder: picklable, lazy, random access. Reads only the parts that are asked for.
+
+    `segbench.data.FileDataset` is a base that has a default for every method.
+    """
 
     @property
     def info(self) -> DatasetInfo:
@@ -257,6 +260,17 @@ class Dataset(Protocol):
     @property
     def root(self) -> Path:
         """The folder that holds the official layout."""
+
+    @property
+    def rule_parts(self) -> tuple[Part, ...]:
+        """Further parts that `check_sample` holds against the labels."""
+
+    @property
+    def self_defined(self) -> bool:
+        """Whether the classes are known only once the root is read: then `info` of the class has none."""
+
+    def definition(self) -> Mapping[str, Any]:
+        """JSON values that make the same classes and metrics again without the data, of one that is self-defined."""
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Sample ids of a split (or of `"all"`: every labelled sample) in their canonical order.
@@ -287,6 +301,15 @@ class Dataset(Protocol):
 
     def check_counts(self) -> list[str]:
         """One sentence per number of files that differs from the official one; reads no pixels."""
+
+    def check_pairs(self) -> list[str]:
+        """One sentence per file without its counterpart, name that is taken twice, and the like; decodes nothing."""
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """One sentence per rule of the dataset's own that a decoded sample breaks; parts of it may be None."""
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -11,10 +11,9 @@ from typing import ClassVar
 import numpy as np
 from cityscapesscripts.helpers.labels import labels as official_labels
 
+from segbench.data import FileDataset, stored_values
 from segbench.data.listing import any_case, clashes, listing, refuse, twice, unpaired
-from segbench.data.locations import read_all
 from segbench.data.sample_checks import where
-from segbench.io.images.read import label_map, read_array, read_image
 from segbench.types import (
     Array,
     ClassInfo,
@@ -22,7 +21,6 @@ from segbench.types import (
     Download,
     LabelCoding,
     Part,
-    Prediction,
     Sample,
     SplitInfo,
     Uint8,
@@ -86,14 +84,13 @@ _GROUNDS = {"fine": ("gtFine", ("train", "val")), "coarse": ("gtCoarse", ("train
 
 
 @dataclass(frozen=True)
-class Cityscapes:
+class Cityscapes(FileDataset):
     """The unpacked gtFine (and leftImg8bit) archives; samples are `<city>_<sequence>_<frame>`.
 
     Labels are labelIds 0 to 33, not trainIds. Instances: label id, or label id x 1000 + number for single objects.
     With `annotations="coarse"` the truth is that of gtCoarse, which also has the split `train_extra`.
     """
 
-    root: Path
     annotations: str = "fine"
     _labels: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
     _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
@@ -146,6 +143,9 @@ class Cityscapes:
         ),
     )
 
+    parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances")
+    rule_parts = ("instances",)
+
     def __post_init__(self) -> None:
         if self.annotations not in _GROUNDS:
             raise UserError(f"annotations '{self.annotations}' of cityscapes do not exist. Available: fine, coarse.")
@@ -178,23 +178,27 @@ class Cityscapes:
 
     def group(self, sample_id: str) -> str:
         """The city."""
-        return self._path(sample_id).parent.name
+        return self._label_map(sample_id).parent.name
 
-    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One image: image (1024, 2048, 3) uint8, labels (1024, 2048) uint8, instances (1024, 2048) int32."""
-        path = self._path(sample_id)
-        image = labels = instances = None
-        if "image" in parts and self.files(sample_id, "image"):
-            image = read_image(self.files(sample_id, "image")[0])
-        if "labels" in parts:
-            labels = self._map(path, np.uint8)
-        if "instances" in parts and self.files(sample_id, "instances"):
-            instances = self._map(self.files(sample_id, "instances")[0], np.uint16).astype(np.int32)
-        return Sample(sample_id, path.parent.name, 0, image, labels, instances)
+    def read_labels(self, path: Path) -> Array:
+        """(1024, 2048) uint8 label ids."""
+        return stored_values(path, "a grey PNG of uint8", np.dtype(np.uint8))
+
+    def read_instances(self, path: Path) -> Array:
+        """(1024, 2048) int32: the label id, or label id x 1000 + number for single objects."""
+        return stored_values(path, "a grey PNG of uint16", np.dtype(np.uint16)).astype(np.int32)
+
+    def refuse_unknown(self, sample_id: str) -> None:
+        """Raise UserError for an image that there is not."""
+        self._label_map(sample_id)
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has a label map, whether or not its split is whole."""
+        return tuple(self._labels)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists."""
-        labels = self._path(sample_id)
+        labels = self._label_map(sample_id)
         split, city = labels.parts[-3:-1]
         if part == "image":
             path = any_case(self.root / "leftImg8bit" / split / city / f"{sample_id}{_IMAGE}")
@@ -211,14 +215,6 @@ class Cityscapes:
             if found and found[1] in ids:
                 return found[1]
         return path.stem if path.stem in ids else None
-
-    def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """Label ids of a grey PNG, or probabilities (19, H, W) in the order of the evaluated classes."""
-        return label_map(values, where, self.info.classes)
-
-    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image, label map and instance map: pairs, decoding, sizes, label values, and instances by label."""
-        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels", "instances"), progress)
 
     def check_counts(self) -> list[str]:
         """Splits have their official sizes."""
@@ -261,10 +257,6 @@ class Cityscapes:
             f"{different} pixels; expected the label id, or label id x 1000 + number. Fetch both again."
         ]
 
-    def readable(self) -> tuple[str, ...]:
-        """Every sample that has a label map, whether or not its split is whole."""
-        return tuple(self._labels)
-
     def _incomplete(self, split: str) -> list[str]:
         """What would silently make a split smaller, or leave some of its samples out of the scores of instances."""
         labels, folder = self._of(split), self._ground / split
@@ -284,25 +276,16 @@ class Cityscapes:
     def _ending(self, kind: str) -> str:
         return f"_{self._ground.name}_{kind}.png"
 
-    def _of(self, split: str) -> dict[str, Path]:
+    def _of(self, split: str | None) -> dict[str, Path]:
         return {i: path for i, path in self._labels.items() if path.parts[-3] == split}
 
     def _split_index(self, path: Path) -> int:
         return list(self.info.splits).index(path.parts[-3])
 
-    def _path(self, sample_id: str) -> Path:
+    def _label_map(self, sample_id: str) -> Path:
         if sample_id not in self._labels:
             raise UserError(f"cityscapes has no sample '{sample_id}' below '{self.root}'")
         return self._labels[sample_id]
-
-    @staticmethod
-    def _map(path: Path, kind: type[np.uint8] | type[np.uint16]) -> Array:
-        values = read_array(path)
-        if values.ndim != 2 or values.dtype.kind not in "iu" or values.dtype.itemsize > np.dtype(kind).itemsize:
-            raise UserError(
-                f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey PNG of {np.dtype(kind)}"
-            )
-        return values
 
 
 def _cities(folder: Path, ending: str) -> tuple[dict[str, Path], list[str]]:

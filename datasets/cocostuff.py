@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
+from segbench.data import FileDataset, stored_values
 from segbench.data.coco_annotations import agreement, annotated_sizes, true_objects
-from segbench.data.listing import any_case, clashes, listing, refuse, twice, unpaired
-from segbench.data.locations import read_all
+from segbench.data.listing import any_case
 from segbench.data.sample_checks import where
-from segbench.io.images.read import label_map, palette_color, read_array, read_image
+from segbench.io.images.read import palette_color, read_image
 from segbench.types import (
     Array,
     CatchAllLabel,
     ClassInfo,
     DatasetInfo,
     Download,
+    Object,
     Part,
-    Prediction,
     Sample,
     SplitInfo,
+    Uint8,
     UserError,
 )
 
@@ -64,16 +65,12 @@ _FOLDERS = {"train": "train2017", "val": "val2017"}
 
 
 @dataclass(frozen=True)
-class COCOStuff:
+class COCOStuff(FileDataset):
     """images/ and stuffthingmaps/ of the 164k release; samples are named by image, for example `000000000139`.
 
     Labels: id - 1 as in the official PNG files (0 to 90 things, 91 to 181 stuff), 255 void. 11 ids of things do not
     exist: `classes` are the other 171.
     """
-
-    root: Path
-    _labels: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
-    _names: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="cocostuff",
@@ -140,105 +137,40 @@ class COCOStuff:
         ),
     )
 
+    paths: ClassVar[Mapping[Part, str]] = {
+        "image": "images/{split}/{id}.jpg",
+        "labels": "stuffthingmaps/{split}/{id}.png",
+        "objects": "annotations/instances_{split}.json",
+    }
+    split_folders: ClassVar[Mapping[str, str]] = _FOLDERS
+
     def __post_init__(self) -> None:
-        found: dict[str, Path] = {}
-        faults: dict[str, tuple[str, ...]] = {}
-        for split, folder in _FOLDERS.items():
-            maps = listing(self.root / "stuffthingmaps" / folder, ".png")
-            both = [twice(i, found[i], path) for i, path in maps.files.items() if i in found]
-            faults[split] = (*maps.faults, *both)
-            found |= {i: path for i, path in maps.files.items() if i not in found}
-        if not found:
+        if not self.readable():
             raise UserError(
                 f"no COCO-Stuff label maps below '{self.root}'. Expected {self.info.layout}. "
                 "Run 'bench data describe cocostuff'."
             )
-        object.__setattr__(self, "_labels", found)
-        object.__setattr__(self, "_names", faults)
 
-    def ids(self, split: str) -> tuple[str, ...]:
-        """Images of a split by name; `all` is train and val."""
-        if split != "all" and split not in self.info.splits:
-            raise UserError(f"cocostuff has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        wanted = tuple(_FOLDERS) if split == "all" else (split,)
-        for name in wanted:
-            refuse(self._unlabelled(name), self)
-        folders = [_FOLDERS[name] for name in wanted]
-        chosen = tuple(i for i, path in self._labels.items() if path.parent.name in folders)
-        if not chosen:
-            raise UserError(f"split '{split}' of cocostuff is empty below '{self.root}'. Expected {self.info.layout}.")
-        return chosen
+    def read_image(self, path: Path) -> Uint8:
+        """(H, W, 3) uint8; a few photographs are grey."""
+        image = read_image(path)
+        return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
-    def group(self, sample_id: str) -> str:
-        """Photographs stand alone: all are of one group."""
-        del sample_id
-        return "cocostuff"
+    def read_labels(self, path: Path) -> Array:
+        """(H, W) uint8 label values, id - 1."""
+        return stored_values(path, "a grey PNG of 8-bit label values", np.dtype(np.uint8))
 
-    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One photograph: image (H, W, 3) uint8, labels (H, W) uint8, objects run-length encoded."""
-        path = self._path(sample_id)
-        image = labels = objects = None
-        if "image" in parts and self.files(sample_id, "image"):
-            image = read_image(self.files(sample_id, "image")[0])
-            if image.ndim == 2:  # a few photographs are grey
-                image = np.repeat(image[:, :, None], 3, axis=2)
-        if "labels" in parts:
-            labels = read_array(path)
-            if labels.ndim != 2 or labels.dtype != np.uint8:
-                raise UserError(
-                    f"{path}: is of shape {labels.shape} and {labels.dtype}; expected a grey PNG of 8-bit label values"
-                )
-        if "objects" in parts and self.files(sample_id, "objects"):
-            objects = true_objects(self.files(sample_id, "objects")[0], sample_id, self.info)
-        return Sample(sample_id, self.group(sample_id), 0, image, labels, objects=objects)
-
-    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
-        """The one file of a part, if it exists; the objects of all images of a split share theirs."""
-        labels = self._path(sample_id)
-        if part == "image":
-            path = any_case(self.root / "images" / labels.parent.name / f"{sample_id}.jpg")
-        elif part == "objects":
-            path = any_case(self.root / "annotations" / f"instances_{labels.parent.name}.json")
-        else:
-            path = labels if part == "labels" else None
-        return (path,) if path is not None else ()
+    def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
+        """Annotated objects, run-length encoded; all images of a split share their file."""
+        return true_objects(path, sample_id, self.info)
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the file, with or without leading zeros."""
         return next((name for name in (path.stem, path.stem.zfill(12)) if name in ids), None)
 
-    def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """Label values (id - 1) of a grey PNG, or probabilities (171, H, W) in the order of the classes."""
-        return label_map(values, where, self.info.classes)
-
-    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image, label map and annotated object: pairs, decoding, sizes and label values."""
-        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels", "objects"), progress)
-
-    def check_counts(self) -> list[str]:
-        """Splits have their official sizes."""
-        faults = []
-        for split in _FOLDERS:
-            found, official = len(self._of(split)), self.info.splits[split].official_size
-            if found != official:
-                faults.append(f"split '{split}' has {found} label maps below '{self.root}'; official {official}")
-        return faults
-
     def check_pairs(self) -> list[str]:
         """Images, label maps and annotations that lack their counterparts, and names that are taken twice."""
-        faults = clashes(self._labels)
-        for split, folder in _FOLDERS.items():
-            faults += self._unlabelled(split)
-            images, labels = listing(self.root / "images" / folder, ".jpg"), self._of(split)
-            faults += images.faults
-            if images.files and not labels:
-                faults.append(f"split '{split}': none of its {len(images.files)} images has a label map")
-            if images.files:
-                faults += [f"{path}: has no image; fetch it" for i, path in labels.items() if i not in images.files]
-            # The annotations of train2017 take long to read; a split that is whole lacks none of their images.
-            if len(labels) != self.info.splits[split].official_size:
-                faults += self._only_annotated(folder, labels)
-        return faults
+        return super().check_pairs() + [fault for split in _FOLDERS for fault in self._only_annotated(split)]
 
     def check_sample(self, sample: Sample) -> list[str]:
         """The annotations give the image the size of its label map, and it shows the objects that they outline."""
@@ -265,23 +197,12 @@ class COCOStuff:
             "another image? Fetch both again."
         ]
 
-    def readable(self) -> tuple[str, ...]:
-        """Every sample that has a label map, whether or not its split is whole."""
-        return tuple(self._labels)
-
-    def _of(self, split: str) -> dict[str, Path]:
-        return {i: path for i, path in self._labels.items() if path.parent.name == _FOLDERS[split]}
-
-    def _unlabelled(self, split: str) -> list[str]:
-        """What makes a split smaller than it should be: images without label maps, names that are taken twice."""
-        folder, labels = self.root / "stuffthingmaps" / _FOLDERS[split], self._of(split)
-        images = listing(self.root / "images" / _FOLDERS[split], ".jpg").files if labels else {}
-        return [*self._names.get(split, ()), *unpaired(images, labels, str(folder))]
-
-    def _only_annotated(self, folder: str, labels: Mapping[str, Path]) -> list[str]:
-        """Images that the annotations list and that have no label map, in one sentence."""
+    def _only_annotated(self, split: str) -> list[str]:
+        """Images that the annotations of a split list and that have no label map, in one sentence."""
+        folder, labels = _FOLDERS[split], self._of(split)
         path = any_case(self.root / "annotations" / f"instances_{folder}.json")
-        if path is None or not labels:
+        # The annotations of train2017 take long to read; a split that is whole lacks none of their images.
+        if path is None or not labels or len(labels) == self.info.splits[split].official_size:
             return []
         try:
             listed = annotated_sizes(path)
@@ -291,8 +212,3 @@ class COCOStuff:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         shown = ", ".join(map(str, missing[:3])) + more
         return [f"{path}: lists images that have no label map in '{folder}': {shown}. Fetch them."] if missing else []
-
-    def _path(self, sample_id: str) -> Path:
-        if sample_id not in self._labels:
-            raise UserError(f"cocostuff has no sample '{sample_id}' below '{self.root}'")
-        return self._labels[sample_id]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from segbench.data import FileDataset
 from segbench.data.frame_numbers import natural
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
@@ -38,13 +39,12 @@ _NOT_STATED = f"not stated in {FILE}"
 
 
 @dataclass(frozen=True)
-class Folder:
+class Folder(FileDataset):
     """A folder of one's own; samples are named by file, in subfolders `<subfolder>__<file>`, which are groups.
 
     Labels: the ids of `classes.yaml`. `info` of the class knows no classes, that of an instance does.
     """
 
-    root: Path
     _images: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
     _masks: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
     _instances: Mapping[str, Path] = field(default_factory=dict, repr=False, compare=False)
@@ -72,6 +72,9 @@ class Folder:
         layout=f"masks/ (PNG, TIFF, BMP, .npy), images/ (also JPEG) with the same names, {FILE} (made by 'bench data "
         "describe folder --root DIR --write'), and if there are any instances/ and splits/{train,val,test}.txt",
     )
+
+    parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances")
+    self_defined = True
 
     def __post_init__(self) -> None:
         images, masks, instances = _scan(self.root)
@@ -199,19 +202,22 @@ class Folder:
         return decode_prediction(values, where, self._classes)
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Pairs, and every file's decoding, size and label values."""
+        """Pairs, and every file's decoding, size and label values, also of images without a mask."""
+        return self.check_pairs() + read_all(self, tuple(self._index), self.parts, progress)
+
+    def check_pairs(self) -> list[str]:
+        """Masks without image, images of labelled splits without mask, and instance maps without either."""
         faults = []
         images, masks = self._images.keys(), self._masks.keys()
         if images:
             faults += [f"{self._masks[i]}: has no image" for i in self._index if i not in images]
         unlabelled = {i for name, s in self.info.splits.items() if not s.labelled for i in self._splits[name]}
         faults += [f"{self._images[i]}: has no mask" for i in self._index if i not in masks and i not in unlabelled]
-        faults += [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
-        return faults + read_all(self, tuple(self._index), ("image", "labels", "instances"), progress)
+        return faults + [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
 
-    def check_counts(self) -> list[str]:
-        """Nothing: a folder of one's own has no official numbers."""
-        return []
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has a mask."""
+        return self.ids("all")
 
     def _place(self, sample_id: str) -> tuple[str, int]:
         if sample_id not in self._index:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from segbench.data import FileDataset
 from segbench.data.listing import any_case
-from segbench.data.locations import read_all
 from segbench.io.images.read import binary_mask, binary_probabilities, count_pages, read_array, read_image
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
@@ -20,14 +20,12 @@ RANGES = {"train": range(0, 20), "val": range(20, 25), "test": range(25, 30)}
 
 
 @dataclass(frozen=True)
-class ISBI2012:
+class ISBI2012(FileDataset):
     """The official multi-page TIFF stacks, each slice one sample: `slice-00` … `slice-29`, `challenge-00` … .
 
     Labels: 1 inside a cell (255 in the file), 0 on a membrane. The challenge's own test labels are not public, so the
     labelled stack is split by slices; the unlabelled stack is the split `challenge`.
     """
-
-    root: Path
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="isbi2012",
@@ -69,6 +67,8 @@ class ISBI2012:
             ),
         ),
     )
+
+    parts: ClassVar[tuple[Part, ...]] = ("image", "labels")
 
     def __post_init__(self) -> None:
         if not any(any_case(self.root / name) for name in (VOLUME, LABELS, CHALLENGE)):
@@ -135,10 +135,6 @@ class ISBI2012:
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """Probability of being inside a cell: float 0..1, or uint8 as value/255."""
         return binary_probabilities(values, where)
-
-    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Lengths of the stacks against each other, and every page's decoding, size and label values."""
-        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels"), progress)
 
     def check_counts(self) -> list[str]:
         """Each official stack is there and has 30 pages."""

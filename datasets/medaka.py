@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from segbench.data import FileDataset
 from segbench.data.frame_numbers import last_number, numbered, runs_of_frames
 from segbench.data.listing import refuse, wrong_name
-from segbench.data.locations import read_all
-from segbench.io.images.read import IMAGE_SUFFIXES, binary_mask, binary_prediction, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.io.images.read import IMAGE_SUFFIXES
+from segbench.types import ClassInfo, DatasetInfo, Download, Part, SplitInfo, UserError
 
 View = Literal["ventral", "lateral"]
 
@@ -40,7 +40,7 @@ class _Frame:
 
 
 @dataclass(frozen=True)
-class Medaka:
+class Medaka(FileDataset):
     """The unpacked HeartSeg archive; sample `<view>-<section>-<number>`, for example `lateral-train-0207`.
 
     Sections are `train`, `test` and the two long test videos `N0092` (lateral) and `R0004` (ventral). Images are grey,
@@ -49,7 +49,6 @@ class Medaka:
     place in time.
     """
 
-    root: Path
     view: str = "both"
     train_view: str | None = None
     test_view: str | None = None
@@ -99,6 +98,8 @@ class Medaka:
         },
     )
 
+    parts: ClassVar[tuple[Part, ...]] = ("image", "labels")
+
     def __post_init__(self) -> None:
         for name in ("view", "train_view", "test_view"):
             value = getattr(self, name)
@@ -143,15 +144,13 @@ class Medaka:
         """The sequence that a frame belongs to, named by its first frame."""
         return self._frame(sample_id).group
 
-    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One frame: image (H, W) uint8, labels (H, W) uint8 in {0, 1}."""
-        frame = self._frame(sample_id)
-        image = labels = None
-        if "image" in parts and frame.image is not None:
-            image = read_image(frame.image, grey=True)
-        if "labels" in parts:
-            labels = binary_mask(read_array(frame.mask), str(frame.mask))
-        return Sample(sample_id, frame.group, frame.index, image, labels)
+    def place(self, sample_id: str) -> int:
+        """The frame's place in time in its sequence."""
+        return self._frame(sample_id).index
+
+    def refuse_unknown(self, sample_id: str) -> None:
+        """Raise UserError for a frame that there is not."""
+        self._frame(sample_id)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists."""
@@ -176,14 +175,6 @@ class Medaka:
         if len(found) > 1 and path.parent.name in ("ventral_mask", "lateral_mask"):
             found = [i for i in found if i.split("-")[1] in ("train", "test")]
         return found[0] if len(found) == 1 else None
-
-    def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """A binary image (0 and 255, or 0 and 1), or a probability map as float 0..1."""
-        return binary_prediction(values, where)
-
-    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Pairs of mask and image, and every file's decoding, size and mask values."""
-        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels"), progress)
 
     def check_counts(self) -> list[str]:
         """Number of masks of every set against the published one."""

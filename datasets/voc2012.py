@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from segbench.data.listing import Listing, any_case, clashes, listing, near_name, refuse, wrong_name
-from segbench.data.locations import read_all
+from segbench.data import FileDataset, stored_values
+from segbench.data.listing import any_case, clashes, listing, near_name
 from segbench.data.sample_checks import where
-from segbench.io.images.read import label_map, palette_color, read_array, read_image
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.io.images.read import palette_color
+from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Sample, SplitInfo, UserError
 
 NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -25,13 +25,11 @@ AUGMENTED = "SegmentationClassAug"
 
 
 @dataclass(frozen=True)
-class VOC2012:
+class VOC2012(FileDataset):
     """VOCdevkit/VOC2012, or a folder that holds it; samples are named by image, for example `2007_000033`.
 
     Labels: palette indices 0 (background) to 20, 255 on void borders. Instances: indices of SegmentationObject.
     """
-
-    root: Path
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="voc2012",
@@ -77,6 +75,15 @@ class VOC2012:
         ),
     )
 
+    paths: ClassVar[Mapping[Part, str]] = {
+        "image": "JPEGImages/{id}.jpg",
+        "labels": "SegmentationClass/{id}.png",
+        "instances": "SegmentationObject/{id}.png",
+    }
+    split_lists = "ImageSets/Segmentation/{split}.txt"
+    example = "2007_000033"
+    rule_parts = ("instances",)
+
     def __post_init__(self) -> None:
         for folder in (self.root / "VOCdevkit" / "VOC2012", self.root / "VOC2012", self.root):
             if (folder / "SegmentationClass").is_dir() or (folder / "ImageSets" / "Segmentation").is_dir():
@@ -86,80 +93,61 @@ class VOC2012:
             f"no VOC 2012 below '{self.root}'. Expected {self.info.layout}. Run 'bench data describe voc2012'."
         )
 
-    def ids(self, split: str) -> tuple[str, ...]:
-        """Image names of a split in the order of its list; `all` is every image that has a label map."""
-        if split == "all":
-            refuse(self._unlabelled(), self)
-            return self.readable()
-        if split not in self.info.splits:
-            raise UserError(f"voc2012 has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
-        names = self._augmented() if split == "train_aug" else self._read_list(split)
-        refuse(self._listing("labels").faults, self)
-        return names
-
-    def group(self, sample_id: str) -> str:
-        """Photographs stand alone: all are of one group."""
-        del sample_id
-        return "voc2012"
-
-    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One photograph: image (H, W, 3) uint8, labels (H, W) uint8, instances (H, W) int32."""
-        if wrong_name(sample_id) or not any(self.files(sample_id, part) for part in _FOLDERS):
-            raise UserError(f"voc2012 has no sample '{sample_id}' below '{self.root}'")
-        image = labels = instances = None
-        if "image" in parts and self.files(sample_id, "image"):
-            image = read_image(self.files(sample_id, "image")[0])
-        if "labels" in parts:
-            labels = self._indices((self.files(sample_id, "labels") or (self._path(sample_id, "labels"),))[0])
-        if "instances" in parts and self.files(sample_id, "instances"):
-            instances = self._indices(self.files(sample_id, "instances")[0]).astype(np.int32)
-        return Sample(sample_id, self.group(sample_id), 0, image, labels, instances)
-
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
-        """The one file of a part, if it exists."""
-        path = any_case(self._path(sample_id, part)) if part in _FOLDERS else None
-        if path is None and part == "labels":
-            path = any_case(self.root / AUGMENTED / f"{sample_id}.png")
+        """The one file of a part, if it exists; label maps are the official ones, else those of SBD."""
+        found = super().files(sample_id, part)
+        if found or part != "labels":
+            return found
+        path = any_case(self.root / AUGMENTED / f"{sample_id}.png")
         return (path,) if path is not None else ()
 
-    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
-        """By the name of the file."""
-        return path.stem if path.stem in ids else None
+    def read_labels(self, path: Path) -> Array:
+        """(H, W) uint8 palette indices."""
+        return stored_values(path, "a palette PNG of 8-bit indices", np.dtype(np.uint8))
 
-    def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """Class indices of a palette or grey PNG, or probabilities (21, H, W)."""
-        return label_map(values, where, self.info.classes)
+    def read_instances(self, path: Path) -> Array:
+        """(H, W) int32 palette indices."""
+        return self.read_labels(path).astype(np.int32)
 
-    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
-        """Every image, label map and instance map: pairs, decoding, sizes, label values, and instances by label."""
-        return self.check_pairs() + read_all(self, self.readable(), ("image", "labels", "instances"), progress)
+    def listed(self, split: str) -> tuple[str, ...]:
+        """The names of a list; `train_aug` without one is train and every map of SBD that is not in val."""
+        if split != "train_aug":
+            return super().listed(split)
+        extra = listing(self.root / AUGMENTED, ".png").files
+        if not extra:
+            raise UserError(
+                f"split 'train_aug' of voc2012 needs the label maps of SBD in '{self.root / AUGMENTED}'; there are none"
+            )
+        for name in ("train_aug", "trainaug"):
+            if self._list(name).is_file():
+                return super().listed(name)
+        return tuple(sorted((set(extra) | set(super().listed("train"))) - set(super().listed("val"))))
 
-    def check_counts(self) -> list[str]:
-        """The lists have their official lengths."""
-        faults = []
-        for split in ("train", "val", *(["trainval"] if self._list("trainval").exists() else [])):
-            try:
-                found = len(self.ids(split))
-            except UserError as error:
-                faults.append(str(error))
-                continue
-            if found != self.info.splits[split].official_size:
-                official = self.info.splits[split].official_size
-                faults.append(f"{self._list(split)}: split '{split}' has {found} names; official {official}")
-        return faults
+    def incomplete(self, split: str) -> list[str]:
+        """Label maps of bad names; for `all` also listed names and instance maps without a label map."""
+        maps = self._listing("labels", "")
+        if split != "all":
+            return list(maps.faults)
+        owners = {i: f"{path}: its image" for i, path in self._listing("instances", "").files.items()}
+        for name in ("trainval", "val", "train"):
+            owners |= {i: f"{self._list(name)}: '{i}'" for i in self._names(name)}
+        folder = self.root / "SegmentationClass"
+        missing = [
+            f"{owner} has no label map in '{folder}'. Fetch it again.{near_name(i, maps.files)}"
+            for i, owner in owners.items()
+            if i not in maps.files
+        ]
+        return [*maps.faults, *missing]
 
     def check_pairs(self) -> list[str]:
         """Listed names without files, label and instance maps without counterparts, and names that are taken twice."""
-        maps, images, instances = (self._listing(part) for part in ("labels", "image", "instances"))
-        faults = [*self._unlabelled(), *images.faults, *instances.faults, *clashes(maps.files)]
+        maps, images, instances = (self._listing(part, "") for part in ("labels", "image", "instances"))
+        faults = [*self.incomplete("all"), *images.faults, *instances.faults, *clashes(maps.files)]
         if images.files:
-            faults += [
-                f"{path}: has no image in JPEGImages; fetch it"
-                for i, path in maps.files.items()
-                if i not in images.files
-            ]
-            names = self._names("test")
-            faults += [f"{self._list('test')}: names '{i}', which has no image" for i in names if i not in images.files]
+            alone = [path for i, path in maps.files.items() if i not in images.files]
+            faults += [f"{path}: has no image in JPEGImages; fetch it" for path in alone]
+            names = [i for i in self._names("test") if i not in images.files]
+            faults += [f"{self._list('test')}: names '{i}', which has no image" for i in names]
         if instances.files:
             alone = [path for i, path in maps.files.items() if i not in instances.files]
             faults += [f"{path}: has no instance map in SegmentationObject; fetch it" for path in alone]
@@ -179,82 +167,12 @@ class VOC2012:
             "Fetch both again."
         ]
 
-    def _augmented(self) -> tuple[str, ...]:
-        """The listed names, else train and every map of SegmentationClassAug that is not in val."""
-        extra = listing(self.root / AUGMENTED, ".png").files
-        if not extra:
-            raise UserError(
-                f"split 'train_aug' of voc2012 needs the label maps of SBD in '{self.root / AUGMENTED}'; there are none"
-            )
-        for name in ("train_aug", "trainaug"):
-            if self._list(name).is_file():
-                return self._read_list(name)
-        held_out = set(self._read_list("val"))
-        return tuple(sorted((set(extra) | set(self._read_list("train"))) - held_out))
-
-    def readable(self) -> tuple[str, ...]:
-        """Every sample that has a label map, listed or not."""
-        return tuple(self._listing("labels").files)
-
-    def _unlabelled(self) -> list[str]:
-        """What makes the labelled set smaller than it should be: names and instance maps without a label map."""
-        maps, folder = self._listing("labels"), self.root / _FOLDERS["labels"][0]
-        owners = {i: f"{path}: its image" for i, path in self._listing("instances").files.items()}
-        for split in ("trainval", "val", "train"):
-            owners |= {name: f"{self._list(split)}: '{name}'" for name in self._names(split)}
-        missing = [
-            f"{owner} has no label map in '{folder}'. Fetch it again.{near_name(name, maps.files)}"
-            for name, owner in owners.items()
-            if name not in maps.files
-        ]
-        return [*maps.faults, *missing]
-
-    def _listing(self, part: Part) -> Listing:
-        return listing(self.root / _FOLDERS[part][0], _FOLDERS[part][1])
-
     def _list(self, split: str) -> Path:
-        return self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
+        return self.root / self.split_lists.format(split=split)
 
     def _names(self, split: str) -> tuple[str, ...]:
         """The names of a list, none if it is missing or broken."""
         try:
-            return self._read_list(split)
+            return self.listed(split)
         except UserError:
             return ()
-
-    def _read_list(self, split: str) -> tuple[str, ...]:
-        path = self._list(split)
-        try:
-            lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
-            names = tuple(line for line in lines if line)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"the list of split '{split}' of voc2012, '{path}', cannot be read ({error}). "
-                f"Expected {self.info.layout}. Use --split all to take every labelled image."
-            ) from error
-        for name in names:
-            if wrong_name(name):
-                raise UserError(f"{path}: '{name[:80]}' is no image name; expected one such as 2007_000033 per line")
-        if len(set(names)) < len(names) or not names:
-            raise UserError(f"{path}: {'is empty' if not names else 'names an image twice'}. Fetch it again.")
-        return names
-
-    def _path(self, sample_id: str, part: Part) -> Path:
-        folder, suffix = _FOLDERS[part]
-        return self.root / folder / f"{sample_id}{suffix}"
-
-    @staticmethod
-    def _indices(path: Path) -> Array:
-        values = read_array(path)
-        if values.ndim != 2 or values.dtype != np.uint8:
-            raise UserError(
-                f"{path}: is of shape {values.shape} and {values.dtype}; expected a palette PNG of 8-bit indices"
-            )
-        return values
-
-
-_FOLDERS: dict[Part, tuple[str, str]] = {
-    "image": ("JPEGImages", ".jpg"),
-    "labels": ("SegmentationClass", ".png"),
-    "instances": ("SegmentationObject", ".png"),
-}

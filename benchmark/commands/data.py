@@ -9,7 +9,6 @@ from typing import Any
 from ..data.download.manifest import describe_downloads
 from ..data.index import DataIndex
 from ..data.locations import Location, default_root, locate, origin_of, synthetic_root
-from ..data.self_defined import SelfDefined
 from ..data.verification import Report, verify_dataset
 from ..errors import DamagedDataError
 from ..io.atomic import write_text
@@ -49,13 +48,13 @@ def describe(
     a guess is returned as `proposal` where there is no definition yet.
     """
     cls = dataset_class(name)
-    if write and (root is None or not issubclass(cls, SelfDefined)):
+    if write and (root is None or not cls.self_defined):
         raise UserError("--write guesses the classes of a folder of your own; use it with: folder --root DIR")
     if root is None:
         return _about(cls.info)
     location = locate(cls.info, root, "auto", None)
     guess = {}
-    if issubclass(cls, SelfDefined) and (write or not cls.is_defined(root)):
+    if cls.self_defined and (write or not cls.is_defined(root)):
         guess = _guess(cls, root, write, reporter or Reporter(quiet=True))
         if not write:
             return {**_about(cls.info_of(guess["definition"])), "root": str(root), "found": {}, **guess}

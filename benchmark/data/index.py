@@ -15,7 +15,7 @@ import numpy as np
 from ..io.fingerprints import file_sha256, file_stamp
 from ..types import Array, Dataset, Part, Sample, UserError
 from .locations import data_sha256
-from .sample_checks import OwnRules, sample_faults
+from .sample_checks import sample_faults
 from .verification_cache import Content, Stamps, VerificationCache
 
 Progress = Callable[[int, int], None]
@@ -57,10 +57,10 @@ class DataIndex:
     def check(self, ids: Sequence[str], parts: Sequence[Part]) -> Iterator[Finding]:
         """Decode and check these parts of these samples together, in threads; findings in the order of the ids.
 
-        With the labels of a dataset that has rules of its own, instance maps are read too: the rules compare the two.
+        With the labels also what the dataset's own rules hold against them.
         """
-        if "labels" in parts and isinstance(self.dataset, OwnRules):
-            parts = tuple(dict.fromkeys((*parts, "instances")))
+        if "labels" in parts:
+            parts = tuple(dict.fromkeys((*parts, *self.dataset.rule_parts)))
         self._cache.recall_samples(ids)
 
         def check_one(sample_id: str) -> tuple[Finding, Stamps | None]:

@@ -15,7 +15,7 @@ import platformdirs
 
 from ..io.fingerprints import file_sha256, files_sha256, ids_sha256
 from ..types import Dataset, DatasetInfo, Part, UserError
-from .sample_checks import OwnRules, sample_faults
+from .sample_checks import sample_faults
 
 Origin = Literal["real", "synthetic"]
 Source = Literal["auto", "real", "synthetic"]
@@ -177,10 +177,10 @@ def read_all(
 ) -> list[str]:
     """Decode and check these parts of these samples; one sentence per fault, in the order of the ids.
 
-    With the labels of a dataset that has rules of its own, instance maps are read too: the rules compare the two.
+    With the labels also what the dataset's own rules hold against them.
     """
-    if "labels" in parts and isinstance(dataset, OwnRules):
-        parts = tuple(dict.fromkeys((*parts, "instances")))
+    if "labels" in parts:
+        parts = tuple(dict.fromkeys((*parts, *dataset.rule_parts)))
 
     def faults_of(sample_id: str) -> list[str]:
         try:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 
 from ..text import runs_of
 from ..types import Array, Dataset, Part, Sample
-
-
-@runtime_checkable
-class OwnRules(Protocol):
-    """A dataset with rules of its own for a sample, such as instances that agree with labels."""
-
-    def check_sample(self, sample: Sample) -> list[str]:
-        """One sentence per rule that the sample breaks; parts of it may be None."""
 
 
 def sample_faults(dataset: Dataset, sample: Sample) -> list[str]:
@@ -23,7 +13,7 @@ def sample_faults(dataset: Dataset, sample: Sample) -> list[str]:
     faults = _sizes(dataset, sample)
     if sample.labels is not None:
         faults += _values(dataset, sample.id, sample.labels)
-    if not faults and isinstance(dataset, OwnRules):
+    if not faults:
         faults += dataset.check_sample(sample)
     return faults
 

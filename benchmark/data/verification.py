@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 from ..io.fingerprints import ids_sha256
 from ..registry import metrics_of
@@ -14,17 +13,6 @@ from .index import DataIndex, Progress
 from .locations import Origin
 from .sample_checks import where
 from .verification_cache import PARTS, Content
-
-
-@runtime_checkable
-class Verifiable(Protocol):
-    """A dataset that says apart what `check` finds, so that what did not change need not be read again."""
-
-    def check_pairs(self) -> list[str]:
-        """One sentence per file without its counterpart, name that is taken twice, and the like; decodes nothing."""
-
-    def readable(self) -> tuple[str, ...]:
-        """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +53,10 @@ def verify_dataset(index: DataIndex, origin: Origin, progress: Progress | None =
     """
     report, dataset = Report(), index.dataset
     report.faults += dataset.check_counts() if origin == "real" else []
-    report.faults += dataset.check_pairs() if isinstance(dataset, Verifiable) else dataset.check()
+    report.faults += dataset.check_pairs()
     splits = {name: _ids(dataset, name, report) for name in dataset.info.splits}
     everything = _ids(dataset, "all", report)
-    known = dict.fromkeys(dataset.readable() if isinstance(dataset, Verifiable) else everything or ())
+    known = dict.fromkeys(dataset.readable())
     known |= dict.fromkeys(i for name, ids in splits.items() if dataset.info.splits[name].labelled for i in ids or ())
     blind = dict.fromkeys(i for ids in splits.values() for i in ids or () if i not in known)
     contents: dict[str, Content] = {}

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..data.self_defined import SelfDefined
 from ..evaluation.evaluate import POOL_FROM, evaluate
 from ..io.reporter import Reporter
 from ..registry import metrics_of
@@ -118,7 +117,7 @@ class Case:
 
 def described_by(cls: type[Any]) -> str:
     """The command that lists the classes, which of a dataset that defines itself are known with its data alone."""
-    return f"'bench data describe {cls.info.name}'" + (" with your --root" if issubclass(cls, SelfDefined) else "")
+    return f"'bench data describe {cls.info.name}'" + (" with your --root" if cls.self_defined else "")
 
 
 def _without_advice(message: str) -> str:

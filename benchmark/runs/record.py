@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from .._former_names import former_names
-from ..data.self_defined import SelfDefined
 from ..evaluation.scores import Score
 from ..io.atomic import write_text
 from ..io.documents import Document
@@ -198,6 +197,6 @@ def recorded_info(block: DatasetBlock) -> DatasetInfo:
     cls = dataset_class(block.name)
     definition = (block.model_extra or {}).get("definition")
     info: DatasetInfo = cls.info
-    if isinstance(definition, dict) and issubclass(cls, SelfDefined):
+    if isinstance(definition, dict) and cls.self_defined:
         info = cls.info_of(definition)
     return info

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ...data.self_defined import SelfDefined
 from ...io.atomic import write_text
 from ...registry import dataset_class, make_method, method_class
 from ...types import DatasetInfo, UserError
@@ -146,7 +145,7 @@ def _changed_setting(cell: Cell, record: Record) -> str:
         "the number of folds": (record.dataset.folds, cell.folds),
         "the fraction of labels": (record.method.train_fraction, cell.train_fraction),
     }
-    if not issubclass(cls, SelfDefined):  # else its splits are known only with its data
+    if not cls.self_defined:  # else its splits are known only with its data
         pairs["the split"] = (record.dataset.split, "all" if cell.folds else cell.split or data.default_split)
     for what, (was, is_now) in pairs.items():
         if was != is_now:

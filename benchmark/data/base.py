@@ -1,0 +1,301 @@
+"""The base of datasets whose samples are files: declare where they are, and all else has a default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..io.images.read import binary_mask, binary_prediction, label_map, read_array, read_image
+from ..types import Array, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
+from .listing import Listing, any_case, clashes, listing, refuse, twice, unpaired, wrong_name
+from .locations import read_all
+from .self_defined import Proposal
+
+
+@dataclass(frozen=True)
+class FileDataset:
+    """One file per part and sample below a root folder. A class that derives from it sets `info` and `paths`.
+
+    Every method is a default that may be overridden. The defaults know two layouts: a folder per split, where the paths
+    hold `{split}`; else a list per split, `split_lists`.
+
+    Attributes
+    ----------
+    info : what is true of the dataset before any file is read.
+    paths : of each part below the root, such as `{"image": "images/{split}/{id}.jpg"}`. `{id}` begins the name of the
+        file, and `{split}` is the folder of a split.
+    parts : the parts that its files hold; those of `paths` where it names none.
+    split_lists : path of the list of a split, one sample per line, such as `splits/{split}.txt`.
+    split_folders : folders of splits that are not called as these are.
+    example : a sample id, for messages.
+    rule_parts : further parts that `check_sample` holds against the labels.
+    self_defined : whether the classes are known only once the root is read; see `definition`.
+    """
+
+    root: Path
+
+    info: ClassVar[DatasetInfo]
+    paths: ClassVar[Mapping[Part, str]] = {}
+    parts: ClassVar[tuple[Part, ...]] = ()
+    split_lists: ClassVar[str] = ""
+    split_folders: ClassVar[Mapping[str, str]] = {}
+    example: ClassVar[str] = "image_001"
+    rule_parts: ClassVar[tuple[Part, ...]] = ()
+    self_defined: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not self.readable():
+            raise UserError(
+                f"no label maps of {self.info.name} below '{self.root}'. Expected {self.info.layout}. "
+                f"Run 'bench data describe {self.info.name}'."
+            )
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Samples of a split, in the order of its list or by name; `all` is every sample that has labels.
+
+        Raises UserError for an unknown split, and for one that is not whole.
+        """
+        if split != "all" and split not in self.info.splits:
+            raise UserError(f"{self.info.name} has no split '{split}'. Available: {', '.join(self.info.splits)}, all.")
+        if self.split_lists:
+            names = self.readable() if split == "all" else self.listed(split)
+            refuse(self.incomplete(split), self)
+            return names
+        wanted = self._labelled_splits() if split == "all" else (split,)
+        for name in wanted:
+            refuse(self.incomplete(name), self)
+        chosen = tuple(i for i, (of, _) in self._places.items() if of in wanted)
+        if not chosen:
+            raise UserError(
+                f"split '{split}' of {self.info.name} is empty below '{self.root}'. Expected {self.info.layout}."
+            )
+        return chosen
+
+    def group(self, sample_id: str) -> str:
+        """All samples are of one group: each stands alone."""
+        del sample_id
+        return self.info.name
+
+    def place(self, sample_id: str) -> int:
+        """The place of a sample in its group, 0 where samples stand alone."""
+        del sample_id
+        return 0
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """The parts asked for that exist: image (H, W[, 3]) uint8, labels (H, W), instances (H, W) int32, objects.
+
+        Raises UserError for an unknown sample, and for a file that cannot be read.
+        """
+        self.refuse_unknown(sample_id)
+        found = {part: files[0] for part in parts if (files := self.files(sample_id, part))}
+        if "labels" in parts and "labels" not in found and self.paths.get("labels"):
+            found["labels"] = self._path(sample_id, "labels")  # reading it says that it is missing
+        return Sample(
+            sample_id,
+            self.group(sample_id),
+            self.place(sample_id),
+            self.read_image(found["image"]) if "image" in found else None,
+            self.read_labels(found["labels"]) if "labels" in found else None,
+            self.read_instances(found["instances"]) if "instances" in found else None,
+            self.read_objects(found["objects"], sample_id) if "objects" in found else None,
+        )
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The one file of a part, if it exists."""
+        if self._in_folders:
+            self.refuse_unknown(sample_id)
+        if part not in self.paths:
+            return ()
+        path = any_case(self._path(sample_id, part))
+        return (path,) if path is not None else ()
+
+    def read_image(self, path: Path) -> Uint8:
+        """(H, W) or (H, W, 3) uint8."""
+        return read_image(path, grey=self.info.grey)
+
+    def read_labels(self, path: Path) -> Array:
+        """(H, W) label values: as they are stored, or of a binary dataset 1 where a file holds 1 or 255."""
+        if self.info.task == "binary":
+            return binary_mask(read_array(path), str(path))
+        return stored_values(path, "an image of one label value per pixel", np.dtype(np.uint16))
+
+    def read_instances(self, path: Path) -> Array:
+        """(H, W) int32 instance numbers."""
+        return stored_values(path, "an image of one instance number per pixel", np.dtype(np.uint16)).astype(np.int32)
+
+    def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
+        """Annotated objects of a sample; there is no default."""
+        raise NotImplementedError(f"{type(self).__name__} names files of objects and does not read them")
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """By the name of the file."""
+        return path.stem if path.stem in ids else None
+
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """Label values (H, W) or probabilities (C, H, W); of a binary dataset a mask or a probability map (H, W)."""
+        if self.info.task == "binary":
+            return binary_prediction(values, where)
+        return label_map(values, where, self.info.classes)
+
+    def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
+        """Every file: pairs, decoding, sizes, label values, and the dataset's own rules."""
+        return self.check_pairs() + read_all(self, self.readable(), self.parts or tuple(self.paths), progress)
+
+    def check_counts(self) -> list[str]:
+        """Splits have their official sizes; reads no pixels."""
+        faults = []
+        for split in self._labelled_splits():
+            official, path = self.info.splits[split].official_size, self.root / self.split_lists.format(split=split)
+            if self.split_lists and self.info.splits[split].holds and not path.exists():
+                continue  # a union of others, which needs no list
+            try:
+                found = len(self.ids(split)) if self.split_lists else len(self._of(split))
+            except UserError as error:
+                faults.append(str(error))
+                continue
+            if official not in (None, found) and self.split_lists:
+                faults.append(f"{path}: split '{split}' has {found} names; official {official}")
+            elif official not in (None, found):
+                faults.append(f"split '{split}' has {found} label maps below '{self.root}'; official {official}")
+        return faults
+
+    def check_pairs(self) -> list[str]:
+        """Images and label maps that lack their counterparts, and names that are taken twice; decodes nothing."""
+        faults = clashes(self._of(None))
+        for split in self._labelled_splits() if self._in_folders else ("all",):
+            faults += self.incomplete(split)
+            images, labels = self._listing("image", split), self._of(split)
+            faults += images.faults
+            if images.files and not labels:
+                faults.append(f"split '{split}': none of its {len(images.files)} images has a label map")
+            if images.files:
+                faults += [f"{path}: has no image; fetch it" for i, path in labels.items() if i not in images.files]
+        return faults
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """One sentence per rule of the dataset's own that a decoded sample breaks; parts of it may be None."""
+        del sample
+        return []
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has labels, whether or not its split is whole."""
+        return tuple(self._of(None))
+
+    def incomplete(self, split: str) -> list[str]:
+        """What would silently make a split smaller: images without label maps, names that are taken twice."""
+        if self._in_folders:
+            labels = self._of(split)
+            images = self._listing("image", split).files if labels else {}
+            return [*self._faults.get(split, ()), *unpaired(images, labels, str(self._folder("labels", split)))]
+        maps = self._listing("labels", "")
+        images = self._listing("image", "").files if split == "all" else {}
+        return [*maps.faults, *unpaired(images, maps.files, str(self._folder("labels", "")))]
+
+    def listed(self, split: str) -> tuple[str, ...]:
+        """The samples that the list of a split names. Raises UserError for a list that cannot be used."""
+        path = self.root / self.split_lists.format(split=split)
+        try:
+            lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+            names = tuple(line for line in lines if line)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"the list of split '{split}' of {self.info.name}, '{path}', cannot be read ({error}). "
+                f"Expected {self.info.layout}. Use --split all to take every labelled image."
+            ) from error
+        for name in names:
+            if wrong_name(name):
+                raise UserError(f"{path}: '{name[:80]}' is no image name; expected one such as {self.example} per line")
+        if len(set(names)) < len(names) or not names:
+            raise UserError(f"{path}: {'is empty' if not names else 'names an image twice'}. Fetch it again.")
+        return names
+
+    def refuse_unknown(self, sample_id: str) -> None:
+        """Raise UserError for a sample that there is not."""
+        if self._in_folders:
+            known = sample_id in self._places
+        else:
+            known = not wrong_name(sample_id) and any(self.files(sample_id, part) for part in self.paths)
+        if not known:
+            raise UserError(f"{self.info.name} has no sample '{sample_id}' below '{self.root}'")
+
+    def definition(self) -> Mapping[str, Any]:
+        """JSON values from which `info_of` makes the same classes and metrics again; none where `info` is always so."""
+        return {}
+
+    @staticmethod
+    def info_of(definition: Mapping[str, Any]) -> DatasetInfo:
+        """The info that a record's definition stands for, of a dataset that is `self_defined`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def is_defined(root: Path) -> bool:
+        """Whether there is a definition below a root, right or wrong."""
+        del root
+        return True
+
+    @staticmethod
+    def propose(root: Path, progress: Callable[[int, int], None] | None = None) -> Proposal:
+        """Look at the data below a root that has no definition yet, and guess it."""
+        raise NotImplementedError
+
+    @property
+    def _in_folders(self) -> bool:
+        return "{split}" in self.paths.get("labels", "")
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[str, Path]]:
+        """Split and first file of every sample, in folders; a split without labels is listed by its images."""
+        found: dict[str, tuple[str, Path]] = {}
+        faults: dict[str, tuple[str, ...]] = {}
+        for split, info in self.info.splits.items():
+            here = self._listing("labels" if info.labelled else "image", split)
+            both = [twice(i, found[i][1], path) for i, path in here.files.items() if i in found]
+            faults[split] = (*here.faults, *both)
+            found |= {i: (split, path) for i, path in here.files.items() if i not in found}
+        self._faults.update(faults)
+        return found
+
+    @cached_property
+    def _faults(self) -> dict[str, tuple[str, ...]]:
+        """What is wrong with names of files, by split."""
+        return {}
+
+    def _of(self, split: str | None) -> Mapping[str, Path]:
+        """Label maps of a split, or of all."""
+        if not self._in_folders:
+            return self._listing("labels", "").files
+        wanted = self._labelled_splits() if split is None else (split,)
+        return {i: path for i, (of, path) in self._places.items() if of in wanted}
+
+    def _labelled_splits(self) -> tuple[str, ...]:
+        return tuple(name for name, split in self.info.splits.items() if split.labelled and not split.optional)
+
+    def _folder(self, part: Part, split: str) -> Path:
+        return self.root / Path(self.paths[part]).parent.as_posix().format(split=self.split_folders.get(split, split))
+
+    def _listing(self, part: Part, split: str) -> Listing:
+        """Files of a part; none where the dataset has no such part."""
+        name = Path(self.paths.get(part, "")).name
+        if not name.startswith("{id}"):
+            return Listing({})
+        return listing(self._folder(part, split), name.removeprefix("{id}"))
+
+    def _path(self, sample_id: str, part: Part) -> Path:
+        split = self._places[sample_id][0] if self._in_folders else ""
+        return self.root / self.paths[part].format(id=sample_id, split=self.split_folders.get(split, split))
+
+
+def stored_values(path: Path, expected: str, largest: np.dtype[Any]) -> Array:
+    """(H, W) integer values as an image file stores them, of at most this many bytes.
+
+    Raises UserError for a file of another shape or type; `expected` says what it should be.
+    """
+    values = read_array(path)
+    if values.ndim != 2 or values.dtype.kind not in "iu" or values.dtype.itemsize > largest.itemsize:
+        raise UserError(f"{path}: is of shape {values.shape} and {values.dtype}; expected {expected}")
+    return values
