@@ -330,9 +330,13 @@ def _is_plugin(kind: Kind, cls: Any, module: str) -> bool:
 
 
 def _members(protocol: type[Any], kind: Kind) -> list[str]:
-    """What a class must have: every method, and of a metric, which is described by its class, every attribute too."""
+    """What a class must have: every method, and of datasets and metrics every attribute that a class knows."""
+    of_instances = {"dataset": {"root"}, "metric": set()}.get(kind)
     members = [(name, value) for base in protocol.__mro__ for name, value in vars(base).items() if base is not object]
-    return [name for name, value in members if name[0] != "_" and (kind == "metric" or callable(value))]
+    members = [(name, value) for name, value in members if name[0] != "_"]
+    if of_instances is None:
+        return [name for name, value in members if callable(value)]
+    return [name for name, _ in members if name not in of_instances]
 
 
 def _give_defaults(cls: type[Any]) -> None:
