@@ -15,6 +15,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..boards.comparison import Comparison
+from ..commands.describe import Description
 from ..io.atomic import write_text
 from ..io.documents import Document
 from ..runs.predict_folder import PredictDocument
@@ -32,6 +33,7 @@ class Described:
 
 DOCUMENTS: Mapping[str, Described] = {
     "compare": Described(Comparison, "`bench compare --json`"),
+    "describe": Described(Description, "`bench describe --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
     "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),

@@ -61,6 +61,7 @@ def _command(group: typer.Typer, function: Callable[..., None], epilog: str, nam
 
 
 _command(app, data_commands.list_, "Example: bench list methods", name="list")
+_command(app, data_commands.describe, "Examples: bench describe unet; bench describe watershed --json")
 request_command(
     app,
     RunRequest,

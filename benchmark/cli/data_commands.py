@@ -1,4 +1,4 @@
-"""Commands of `bench data`, and `bench list`."""
+"""Commands of `bench data`, `bench list` and `bench describe`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def list_(
     from ..commands.listing import listing
 
     output.listing(what.value, listing(what.value), json, quiet)
+
+
+def describe(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a method, dataset, metric, preset or suite.")],
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what something is; of a method every setting with default, range, meaning and what presets change."""
+    from ..commands.describe import describe
+    from .describe_output import description
+
+    del quiet
+    description(describe(name), json)
 
 
 def data_status(dataset: DatasetName, root: Root = None, json: Json = False, quiet: Quiet = False) -> None:

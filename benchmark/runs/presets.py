@@ -79,6 +79,17 @@ def _read_own(path: Path) -> dict[str, Any]:
     return content
 
 
+def changes_of(preset: str, method: MethodInfo) -> dict[str, dict[str, Any]]:
+    """What a preset changes of a method's defaults: by dataset, `all` for every one, the settings with their values.
+
+    A method of a family (`smp:Unet/resnet18`) without an entry of its own has the family's. Raises UserError for an
+    unknown preset.
+    """
+    methods = load_preset(preset).get("methods", {})
+    layers = methods.get(method.name, methods.get(method.name.partition(":")[0], {}))
+    return {dataset: layer or {} for dataset, layer in layers.items()}
+
+
 def resolve(
     preset: str, method: MethodInfo, dataset: DatasetInfo, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -92,9 +103,7 @@ def resolve(
     UserError
         For a setting that neither knows.
     """
-    methods = load_preset(preset).get("methods", {})
-    # A method of a family (`smp:Unet/resnet18`) without an entry of its own has the family's.
-    layers = methods.get(method.name, methods.get(method.name.partition(":")[0], {}))
+    layers = changes_of(preset, method)
     config = dict(method.defaults)
     for layer in (layers.get("all"), layers.get(dataset.name)):
         config.update(layer or {})

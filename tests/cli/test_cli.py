@@ -23,6 +23,7 @@ from synthetic_roots import write_hearts, write_stacks
 COMMANDS = [
     [],
     ["list"],
+    ["describe"],
     ["run"],
     ["evaluate"],
     ["doctor"],

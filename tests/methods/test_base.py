@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from places import ROOT
 from segbench.errors import UserError
 from segbench.methods import BaseMethod, ClassicalMethod, ClassicalSettings, LearnedMethod, TrainingConfig
 from segbench.methods.base import with_settings
-from segbench.registry import make_method, methods
+from segbench.registry import make_method, method_class, methods
+from segbench.settings import describe_settings
+from segbench.testing import check_method
 from segbench.types import Method, MethodInfo
+from small_stack import samples, write_stack
 
 
 class Plain(BaseMethod):
@@ -45,8 +50,6 @@ def test_what_a_method_cannot_do_is_a_message() -> None:
 
 @pytest.mark.parametrize("name", [name for name in methods() if ":" not in name])
 def test_every_method_has_the_base_and_says_what_each_setting_means(name: str) -> None:
-    from segbench.settings import describe_settings
-
     method = make_method(name)
     assert isinstance(method, BaseMethod)
     assert isinstance(method.settings, method.info.settings)
@@ -95,3 +98,30 @@ def test_the_bases_are_imported_when_asked_for_and_torch_is_not() -> None:
 def test_a_method_that_writes_nothing_of_its_own_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError):
         Plain({}).save(tmp_path)
+
+
+def test_the_example_of_contributing_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands there, with the imports that it needs."""
+    lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    first = lines.index("    class BlobSettings(ClassicalSettings):")
+    last = next(n for n in range(first, len(lines)) if lines[n] and not lines[n].startswith("    "))
+    imports = (
+        "from pydantic import Field\n"
+        "from segbench.methods import ClassicalMethod, ClassicalSettings, Segmentation\n"
+        "from segbench.settings import Choices, Positive\n"
+        "from segbench.types import MethodInfo\n\n"
+    )
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "blobs.py").write_text(imports + textwrap.dedent("\n".join(lines[first:last])))
+    monkeypatch.setenv("SEGBENCH_PLUGINS", str(tmp_path))
+    for folder in ("isbi2012", "checked"):
+        (tmp_path / folder).mkdir()
+    dataset = write_stack(tmp_path / "isbi2012")
+    check_method(
+        lambda: make_method("blobs", {"max_images": 1}),
+        samples(dataset, "train", 3),
+        samples(dataset, "val", 0),
+        tmp_path / "checked",
+    )
+    (setting,) = (each for each in describe_settings(method_class("blobs").info.settings) if each.name == "sigma")
+    assert setting.meaning == "Standard deviation in pixels of the Gaussian that smooths the image."
