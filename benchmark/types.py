@@ -144,6 +144,7 @@ class DatasetInfo:
     confidences, `main_score` the score that ranks; `foreground` is the label value of the foreground class of a binary
     dataset. `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones
     (ITU-R 601 luma of those that are in colour). `pixel_size_um` is (height, width) of one pixel in micrometres.
+    `related` names datasets whose published scores stand beside its boards, as theirs.
     `export_formats` names the official forms of predictions, each as `module:class` of a
     `segbench.predictions.export_format.ExportFormat`; `label_codings` are the known other ways to write its labels
     beside those that follow from its class ids, `catch_all` the label into which a related task merges all things.
@@ -163,6 +164,7 @@ class DatasetInfo:
     homepage: str
     layout: str
     aliases: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
     ignore_label: int | None = None
     unscored: tuple[ClassInfo, ...] = ()
     object_metrics: tuple[str, ...] = ()

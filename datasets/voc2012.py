@@ -55,6 +55,7 @@ class VOC2012(FileDataset):
             "test": SplitInfo(1456, "scored by the challenge's server only", labelled=False),
         },
         export_formats={"voc2012": "segbench.predictions.official_formats:VOC2012Format"},
+        related=("voc2011",),
         default_split="val",
         metrics=("voc2012-overlap",),
         main_score="miou_defined",

@@ -128,6 +128,47 @@ def test_plugins_import_nothing_of_the_upper_half() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+DATASETS = {path.stem for path in (ROOT / "datasets").glob("*.py")} - {"__init__"}
+ITS_OWN = ("synthetic", "metrics", "cardiac")
+"""Rooms of the benchmark that may know a dataset or a domain by name, wherever the folder or file lies."""
+ITS_OWN_FILES = {"cardiac_output", "cityscapes_login", "official_formats", "coco_results", "cityscapes_instances"}
+WORDS = {"folder"}
+"""Names of datasets that are also words: they are refused only where something is compared with them."""
+
+
+def _engine() -> Iterator[tuple[Path, ast.Module]]:
+    """Modules that may know no dataset and no domain by name."""
+    for module, path in MODULES.items():
+        if not set(module) & {*ITS_OWN, *ITS_OWN_FILES}:
+            yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Names of datasets in a module's strings, docstrings and help texts aside, and imports of a domain's metric."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in DATASETS - WORDS:
+            yield node.lineno, str(node.value)
+        if isinstance(node, ast.Compare):
+            parts = (part for side in (node.left, *node.comparators) for part in ast.walk(side))
+            for part in parts:
+                if isinstance(part, ast.Constant) and part.value in WORDS:
+                    yield node.lineno, str(part.value)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("metrics.cardiac"):
+            yield node.lineno, str(node.module)
+
+
+def test_the_engine_names_no_dataset_and_no_domain() -> None:
+    """What is special about one comes through a hook of the dataset or the metric."""
+    wrong = [f"{path}:{line} names {name}" for path, tree in _engine() for line, name in _named(tree)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_name_in_the_engine_would_be_found() -> None:
+    ladder = "def f(info):\n    if info.name == 'folder' or kind in ('voc2012',):\n        return {'folder': 1}\n"
+    assert {name for _, name in _named(ast.parse(ladder))} == {"folder", "voc2012"}
+    assert [name for _, name in _named(ast.parse("from ..metrics.cardiac import Cardiac"))] == ["metrics.cardiac"]
+
+
 @pytest.mark.slow
 def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
     """A built wheel holds every module, each can be imported from it alone, and `bench` runs outside the checkout."""

@@ -9,23 +9,24 @@ from io import StringIO
 
 from tabulate import tabulate
 
+from ..registry import dataset_class
+from ..types import DatasetInfo, UserError
 from .markdown import escape
 
 TABLE = "published_scores.csv"
-# Whose published results are of interest to which of our boards.
-_OF = {"cocostuff164k": "cocostuff", "voc2011": "voc2012"}
 _PROVENANCE = {"primary": "the authors' own page or paper", "secondary": "cited by others"}
 
 
 def published_section(dataset: str) -> list[str]:
     """Lines of markdown: every published score of a dataset; nothing where there is none."""
-    rows = [row for row in _rows() if _OF.get(row["dataset"], row["dataset"]) == dataset]
+    own, related = _names(dataset)
+    rows = [row for row in _rows() if row["dataset"] in own | related]
     if not rows:
         return []
     body = [
         [
             *(escape(row["method"]), escape(row["metric"]), f"{escape(row['score'])} {_unit(row['unit'])}".strip()),
-            *(_where(row, dataset), escape(row["comparable_note"]), escape(row["source"])),
+            *(_where(row, own), escape(row["comparable_note"]), escape(row["source"])),
             _PROVENANCE.get(row["provenance"], escape(row["provenance"])),
         ]
         for row in rows
@@ -42,14 +43,23 @@ def published_section(dataset: str) -> list[str]:
     ]
 
 
+def _names(dataset: str) -> tuple[set[str], set[str]]:
+    """Names of a dataset, and of those whose published scores stand on its board as theirs."""
+    try:
+        info: DatasetInfo = dataset_class(dataset).info
+    except UserError:  # a plugin that is not here
+        return {dataset}, set()
+    return {info.name, *info.aliases}, set(info.related)
+
+
 def _rows() -> Sequence[dict[str, str]]:
     text = importlib.resources.files("segbench.published").joinpath(TABLE).read_text(encoding="utf-8")
     return list(csv.DictReader(StringIO(text)))
 
 
-def _where(row: dict[str, str], dataset: str) -> str:
+def _where(row: dict[str, str], own: set[str]) -> str:
     split = escape(row["split"])
-    return split if row["dataset"] in (dataset, f"{dataset}164k") else f"{escape(row['dataset'])} {split}"
+    return split if row["dataset"] in own else f"{escape(row['dataset'])} {split}"
 
 
 def _unit(unit: str) -> str:
