@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def diagnosis(found: Diagnosis, as_json: bool) -> None:
     """What is wrong, with the evidence, the remedy, and the score before and after it."""
     if as_json:
-        output.document(found.to_json())
+        print(found.to_json(), end="")
         return
     lines = [
         f"{found.dataset}, split {found.split}: {counted(found.n_files, 'file')} for "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..text import counted, number
 from . import output
@@ -11,6 +11,7 @@ from .output import _safe, _stdout, _table, _value
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..commands.explain import ConventionRow, Explanation
     from ..runs.stored_checks import Verification
 
 _WORDS = {
@@ -30,33 +31,29 @@ _WORDS = {
 }
 
 
-def explanation(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+def explanation(found: Explanation, as_json: bool, be_quiet: bool) -> None:
     """Every convention with its value, then what each rule moves; only the first table when quiet."""
     if as_json:
-        output.document(found)
+        print(found.to_json(), end="")
         return
     console = _stdout()
     quiet = be_quiet or output.quiet
-    name = _safe(found["run_id"])
-    origin = " [bold yellow](SYNTHETIC)[/]" if found["origin"] == "synthetic" else ""
-    console.print(
-        f"[bold]{name}[/] on [bold]{found['dataset']}[/]{origin}: {found['explained']} under every convention"
-    )
-    console.print(_rows(found["rows"]))
+    name = _safe(found.run_id)
+    origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
+    console.print(f"[bold]{name}[/] on [bold]{found.dataset}[/]{origin}: {found.explained} under every convention")
+    console.print(_rows(found.rows))
     if not quiet:
         rules_table = _table("rule", "from", "to", "points")
-        for rule in found["rules"]:
-            rules_table.add_row(rule["rule"], _words(rule["from"]), _words(rule["to"]), _points(rule["points"]))
+        for rule in found.rules:
+            rules_table.add_row(rule.rule, _words(rule.from_), _words(rule.to), _points(rule.points))
         console.print(rules_table)
-    if found["spread_points"] is not None:
-        console.print(
-            f"The same predictions score {found['spread_points']:.2f} points apart, from the convention alone."
-        )
-    for note in found["notes"]:
+    if found.spread_points is not None:
+        console.print(f"The same predictions score {found.spread_points:.2f} points apart, from the convention alone.")
+    for note in found.notes:
         console.print(f"note: {_safe(note)}", soft_wrap=True)
 
 
-def _rows(rows: list[dict[str, Any]]) -> Table:
+def _rows(rows: list[ConventionRow]) -> Table:
     """Every convention with those that follow it below its name: lines of calls fold between words at 80 columns."""
     from rich.console import Group
     from rich.table import Table as Grid
@@ -64,13 +61,13 @@ def _rows(rows: list[dict[str, Any]]) -> Table:
 
     table = _table("value", "points", "convention, and who follows it")
     for row in rows:
-        style = "bold" if row["scored"] else ""
+        style = "bold" if row.scored else ""
         users = Grid.grid(padding=(0, 1))
-        for call in row["used_by"]:
+        for call in row.used_by:
             users.add_row("  ·", Text(call, "dim"))
-        name = row["name"] + (" (official)" if row["official"] else " (scored)" if row["scored"] else "")
-        values = (Text(text, style) for text in (_value(row["value"]), _points(row["difference_points"])))
-        table.add_row(*values, Group(Text(name, style), *([users] if row["used_by"] else [])))
+        name = row.name + (" (official)" if row.official else " (scored)" if row.scored else "")
+        values = (Text(text, style) for text in (_value(row.value), _points(row.difference_points)))
+        table.add_row(*values, Group(Text(name, style), *([users] if row.used_by else [])))
     return table
 
 

@@ -123,6 +123,6 @@ def export(request: ExportRequest, json: bool, quiet: bool) -> None:
     with output.interruptible():
         made = do_export(request, output.reporter(quiet))
     if json:
-        output.document(made.model_dump(mode="json"))
+        print(made.to_json(), end="")
     else:
         output.text(f"{made.out}: {made.n} predictions of {made.format}, split {made.split}")

@@ -5,18 +5,60 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from ..evaluation.conventions import Convention, counts, reduce
 from ..evaluation.library_conventions import changes, conventions, official
 from ..evaluation.scores import defined
+from ..io.documents import Document
 from ..metrics.overlap import BinaryOverlap
 from ..runs.stored import StoredRun, open_run
 from ..types import DatasetInfo, Int64, Metric, Statistic, UserError
 
 COLUMNS = frozenset(BinaryOverlap.columns)
+
+
+class ConventionRow(Document):
+    """The score under one convention; `scored` are the run's own, `official` those that an official tool computes."""
+
+    name: str
+    scored: bool
+    official: bool
+    used_by: list[str]
+    quantity: str
+    average: str
+    absent: str
+    void: str
+    background: str
+    value: float | None
+    difference_points: float | None
+
+
+class RuleChange(Document):
+    """How many points one rule moves alone."""
+
+    rule: str
+    from_: str = Field(alias="from")
+    to: str
+    points: float | None
+
+
+class Explanation(Document):
+    """What a run scores under every convention, and how many points one rule moves."""
+
+    run_id: str
+    dataset: str
+    origin: Literal["real", "synthetic"]
+    main_score: str
+    explained: str
+    official: float | None
+    spread_points: float | None
+    rows: list[ConventionRow]
+    rules: list[RuleChange]
+    notes: list[str]
 
 
 class _Scores:
@@ -33,7 +75,7 @@ class _Scores:
         return reduce(self._counted[key], convention)
 
 
-def explain(folder: Path) -> dict[str, Any]:
+def explain(folder: Path) -> Explanation:
     """What a run scores under every convention, and how many points one rule moves.
 
     Raises
@@ -57,22 +99,22 @@ def explain(folder: Path) -> dict[str, Any]:
     rules = {convention.rules: n for n, convention in enumerate(own.values())}
     for convention in conventions(run.info):
         if convention.rules in rules:
-            rows[rules[convention.rules]]["used_by"] += convention.used_by
+            rows[rules[convention.rules]].used_by += convention.used_by
         else:
             rows.append(_row(convention, scores(convention), stored[main]))
-    values = [row["value"] for row in rows if row["value"] is not None]
-    return {
-        "run_id": run.record.run_id,
-        "dataset": run.record.dataset.name,
-        "origin": run.record.dataset.origin,
-        "main_score": run.record.main_score,
-        "explained": main,
-        "official": defined(stored[main]),
-        "spread_points": 100 * (max(values) - min(values)) if values else None,
-        "rows": rows,
-        "rules": _rules(run.info, own[main], scores),
-        "notes": _notes(run, main, statistics),
-    }
+    values = [row.value for row in rows if row.value is not None]
+    return Explanation(
+        run_id=run.record.run_id,
+        dataset=run.record.dataset.name,
+        origin=run.record.dataset.origin,
+        main_score=run.record.main_score,
+        explained=main,
+        official=defined(stored[main]),
+        spread_points=100 * (max(values) - min(values)) if values else None,
+        rows=rows,
+        rules=_rules(run.info, own[main], scores),
+        notes=_notes(run, main, statistics),
+    )
 
 
 def _overlap_family(run: StoredRun) -> Metric:
@@ -86,21 +128,21 @@ def _overlap_family(run: StoredRun) -> Metric:
     )
 
 
-def _row(convention: Convention, value: float, reference: float, *, scored: bool = False) -> dict[str, Any]:
+def _row(convention: Convention, value: float, reference: float, *, scored: bool = False) -> ConventionRow:
     """`scored` are the run's own scores; those that an official tool computes are `official`, and name it first."""
-    return {
-        "name": convention.name,
-        "scored": scored,
-        "official": scored and bool(convention.used_by),
-        "used_by": list(convention.used_by),
-        "quantity": convention.quantity,
-        "average": convention.average,
-        "absent": _absent(convention),
-        "void": convention.void,
-        "background": convention.background,
-        "value": defined(value),
-        "difference_points": defined(100 * (value - reference)),
-    }
+    return ConventionRow(
+        name=convention.name,
+        scored=scored,
+        official=scored and bool(convention.used_by),
+        used_by=list(convention.used_by),
+        quantity=convention.quantity,
+        average=convention.average,
+        absent=_absent(convention),
+        void=convention.void,
+        background=convention.background,
+        value=defined(value),
+        difference_points=defined(100 * (value - reference)),
+    )
 
 
 def _absent(convention: Convention) -> str:
@@ -108,19 +150,21 @@ def _absent(convention: Convention) -> str:
     return convention.absent if convention.never == "out" else f"{convention.absent}, {convention.never} if in no image"
 
 
-def _rules(info: DatasetInfo, start: Convention, scores: _Scores) -> list[dict[str, Any]]:
+def _rules(info: DatasetInfo, start: Convention, scores: _Scores) -> list[RuleChange]:
     """What every change of one rule moves, the largest first, undefined ones last."""
     reference = scores(start)
     found = [
-        {
-            "rule": rule,
-            "from": getattr(start, rule),
-            "to": getattr(changed, rule),
-            "points": defined(100 * (scores(changed) - reference)),
-        }
+        RuleChange.model_validate(
+            {
+                "rule": rule,
+                "from": getattr(start, rule),
+                "to": getattr(changed, rule),
+                "points": defined(100 * (scores(changed) - reference)),
+            }
+        )
         for rule, changed in changes(info, start)
     ]
-    return sorted(found, key=lambda entry: -abs(entry["points"]) if entry["points"] is not None else math.inf)
+    return sorted(found, key=lambda entry: -abs(entry.points) if entry.points is not None else math.inf)
 
 
 def _notes(run: StoredRun, main: str, statistics: Sequence[Statistic]) -> list[str]:

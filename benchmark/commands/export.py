@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel
-
+from ..io.documents import Document
 from ..io.fingerprints import ids_sha256
 from ..io.images.read import read_array
 from ..io.reporter import Reporter
@@ -24,7 +23,7 @@ from ..types import Array, Dataset, DatasetInfo, UserError
 _A = TypeVar("_A")
 
 
-class Exported(BaseModel):
+class Exported(Document):
     """What was written."""
 
     format: str

@@ -166,13 +166,11 @@ def test_predicted_labels_without_a_class_are_noted(tmp_path: Path) -> None:
     request = EvaluateRequest("cocostuff", predictions, root=tmp_path, out=tmp_path / "run")
     run, record = evaluate_files(request, Reporter(quiet=True))
     found = explain(run)
-    assert [row["name"] for row in found["rows"][:2]] == ["miou_171", "miou_182"]
-    assert [row["value"] for row in found["rows"][:2]] == pytest.approx(
-        [(1 / 3 + 1 / 2) / 2, (1 / 3 + 1 / 2 + 1 / 2) / 3]
-    )
-    assert [row["value"] for row in found["rows"][:2]] == [record.scores[n].value for n in ("miou_171", "miou_182")]
-    assert found["notes"][0].startswith("1 counted pixels are predicted as labels that are no scored class")
-    assert ("void", "unscored_ids") in {(rule["rule"], rule["to"]) for rule in found["rules"]}
+    assert [row.name for row in found.rows[:2]] == ["miou_171", "miou_182"]
+    assert [row.value for row in found.rows[:2]] == pytest.approx([(1 / 3 + 1 / 2) / 2, (1 / 3 + 1 / 2 + 1 / 2) / 3])
+    assert [row.value for row in found.rows[:2]] == [record.scores[n].value for n in ("miou_171", "miou_182")]
+    assert found.notes[0].startswith("1 counted pixels are predicted as labels that are no scored class")
+    assert ("void", "unscored_ids") in {(rule.rule, rule.to) for rule in found.rules}
 
 
 Labels = hnp.arrays(np.uint8, (3, 4, 5), elements=st.sampled_from([0, 1, 2, VOID]))
@@ -251,28 +249,30 @@ def voc_run(tmp_path: Path) -> Path:
 def test_one_set_of_predictions_scores_more_than_20_points_apart(voc_run: Path) -> None:
     found = explain(voc_run)
     record = json.loads((voc_run / "record.json").read_text())
-    assert found["run_id"] == record["run_id"]
-    assert (found["dataset"], found["main_score"], found["explained"]) == ("voc2012", "miou_defined", "miou_defined")
-    assert found["official"] == record["scores"]["miou_defined"]["value"] == found["rows"][0]["value"]
-    rows = {row["name"]: row for row in found["rows"]}
-    assert rows["miou"]["value"] is None
-    assert rows["miou"]["difference_points"] is None
-    assert rows["miou"]["used_by"] == ["VOCevalseg"]
-    assert rows["miou_defined"]["used_by"][0] == "VOCevalseg, over defined classes"
-    assert "scikit-learn jaccard_score(average='macro') of the counted pixels" in rows["miou_defined"]["used_by"]
-    assert [name for name, row in rows.items() if row["official"]] == ["miou_defined", "miou"]
-    assert not any("cityscapes" in call for row in found["rows"] for call in row["used_by"])
-    values = [row["value"] for row in found["rows"] if row["value"] is not None and row["value"] >= 0]
+    assert found.run_id == record["run_id"]
+    assert (found.dataset, found.main_score, found.explained) == ("voc2012", "miou_defined", "miou_defined")
+    assert found.official is not None
+    assert found.official == record["scores"]["miou_defined"]["value"] == found.rows[0].value
+    rows = {row.name: row for row in found.rows}
+    assert rows["miou"].value is None
+    assert rows["miou"].difference_points is None
+    assert rows["miou"].used_by == ["VOCevalseg"]
+    assert rows["miou_defined"].used_by[0] == "VOCevalseg, over defined classes"
+    assert "scikit-learn jaccard_score(average='macro') of the counted pixels" in rows["miou_defined"].used_by
+    assert [name for name, row in rows.items() if row.official] == ["miou_defined", "miou"]
+    assert not any("cityscapes" in call for row in found.rows for call in row.used_by)
+    values = [row.value for row in found.rows if row.value is not None and row.value >= 0]
     assert 100 * (max(values) - min(values)) > 20
-    for row in found["rows"]:
-        if row["value"] is not None:
-            assert row["difference_points"] == pytest.approx(100 * (row["value"] - found["official"]), abs=1e-12)
-    points = [abs(rule["points"]) for rule in found["rules"]]
+    for row in found.rows:
+        if row.value is not None:
+            assert row.difference_points == pytest.approx(100 * (row.value - found.official), abs=1e-12)
+    points = [abs(rule.points) for rule in found.rules if rule.points is not None]
+    assert len(points) == len(found.rules)
     assert points == sorted(points, reverse=True)
-    assert {rule["rule"] for rule in found["rules"]} == {"average", "absent", "void", "background"}
-    zero = next(rule for rule in found["rules"] if (rule["rule"], rule["to"]) == ("absent", "0"))
-    assert zero["from"] == "out"
-    assert zero["points"] == pytest.approx(rows["pooled, absent classes count 0"]["difference_points"], abs=1e-12)
+    assert {rule.rule for rule in found.rules} == {"average", "absent", "void", "background"}
+    zero = next(rule for rule in found.rules if (rule.rule, rule.to) == ("absent", "0"))
+    assert zero.from_ == "out"
+    assert zero.points == pytest.approx(rows["pooled, absent classes count 0"].difference_points, abs=1e-12)
 
 
 def test_for_people(bench: Run, voc_run: Path) -> None:
@@ -295,9 +295,7 @@ def test_no_name_is_broken_within_a_word(columns: int, bench: Run, voc_run: Path
     end = next(n for n, line in enumerate(lines) if line.split()[:2] == ["rule", "from"])
     assert all(len(line) <= columns for line in lines[:end])
     words = {word for line in lines[start:end] for word in line.split()}
-    expected = {
-        word for row in explain(voc_run)["rows"] for text in (row["name"], *row["used_by"]) for word in text.split()
-    }
+    expected = {word for row in explain(voc_run).rows for text in (row.name, *row.used_by) for word in text.split()}
     assert expected <= words
 
 
@@ -330,9 +328,9 @@ def test_every_official_row_is_the_number_of_the_tool_that_it_names(
     name: str, tools: dict[str, str], tmp_path: Path
 ) -> None:
     run, expected = _golden_run(name, tmp_path)
-    rows = {row["name"]: row for row in explain(run)["rows"] if row["official"]}
-    assert {key: row["used_by"][0] for key, row in rows.items()} == tools
-    assert {key: row["value"] for key, row in rows.items()} == pytest.approx(expected, abs=1e-9)
+    rows = {row.name: row for row in explain(run).rows if row.official}
+    assert {key: row.used_by[0] for key, row in rows.items()} == tools
+    assert {key: row.value for key, row in rows.items()} == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_plain_miou_of_any_label_set_has_no_official_tool() -> None:
@@ -348,7 +346,7 @@ def test_the_plain_miou_of_any_label_set_has_no_official_tool() -> None:
 
 def test_for_machines(bench: Run, voc_run: Path) -> None:
     found = printed_json(bench("explain", voc_run, "--json"))
-    assert found == explain(voc_run)
+    assert found == json.loads(explain(voc_run).to_json())
     keys = {"name", "used_by", "average", "absent", "void", "background", "value", "difference_points"}
     assert all(keys <= row.keys() for row in found["rows"])
     assert all(rule.keys() == {"rule", "from", "to", "points"} for rule in found["rules"])
@@ -361,12 +359,12 @@ def test_isbi_explains_its_dice(stacks: Path) -> None:
     request = EvaluateRequest("isbi2012", stacks / "p.tif", root=stacks, out=stacks.parent / "run")
     run, record = evaluate_files(request, Reporter(quiet=True))
     found = explain(run)
-    assert (found["main_score"], found["explained"]) == ("v_rand", "dice")
-    assert found["official"] == record.scores["dice"].value
-    assert "V_Rand has one convention only" in found["notes"][0]
-    rows = {row["name"]: row["value"] for row in found["rows"]}
+    assert (found.main_score, found.explained) == ("v_rand", "dice")
+    assert found.official == record.scores["dice"].value
+    assert "V_Rand has one convention only" in found.notes[0]
+    rows = {row.name: row.value for row in found.rows}
     assert rows["dice_per_image"] == record.scores["dice_per_image"].value
-    assert {rule["rule"] for rule in found["rules"]} == {"average", "absent", "background"}
+    assert {rule.rule for rule in found.rules} == {"average", "absent", "background"}
 
 
 def test_what_cannot_be_explained_ends_with_2(bench: Run, voc_run: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_the_report_does_not_send_to_itself(cases: dict[str, Case], tmp_path: Pa
         "ids": lambda values: np.where(values > 0, 200 + values % 7, 0).astype(np.uint8),
         "colours": lambda values: np.stack([values, values // 2, values], axis=2),
     }.items():
-        page = json.dumps(case.diagnose(write_each(tmp_path / name, case.predictions, change)).to_json())
+        page = case.diagnose(write_each(tmp_path / name, case.predictions, change)).to_json()
         assert "cannot be scored" in page or "unscorable" in page
         assert "bench doctor" not in page
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -42,7 +43,7 @@ class Case:
         request = DoctorRequest(self.dataset, folder, self.split, self.root, partial)
         found = diagnose(request, Reporter(quiet=True))
         assert before == {tree: fingerprint(tree) for tree in before}
-        json.dumps(found.to_json(), allow_nan=False)
+        json.loads(found.to_json(), parse_constant=pytest.fail)
         return found
 
     @cached_property

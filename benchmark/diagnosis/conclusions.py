@@ -1,0 +1,182 @@
+"""From suspicions to findings: the remedies that help, what is wrong with the files, and what weighs most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..io.reporter import Reporter
+from ..text import counted
+from ..types import UserError
+from .checked_predictions import Case, Score
+from .document import Diagnosis, Finding
+from .remedies import stems, treat
+from .repeated_maps import constant, identical
+from .sampled_pixels import Suspicion
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A finding and by how much it damages the score."""
+
+    weight: float
+    finding: Finding
+
+
+def conclude(case: Case, split: str, path: Path, reporter: Reporter, *, partial: bool) -> Diagnosis:
+    """Try the remedies of what is suspected and say what is wrong, most damaging first.
+
+    Parameters
+    ----------
+    case : Case
+    split : str
+    path : Path
+        Where the predictions lie, for messages.
+    reporter : Reporter
+    partial : bool
+        Samples without a prediction are on purpose.
+
+    Raises
+    ------
+    UserError
+        If no file belongs to a sample of the split.
+    """
+    reporter.say("scoring …")
+    unnamed: list[Weighed] = []
+    if not case.matching:
+        case, found_order = _match_all(case, path)
+        unnamed.append(found_order)
+    first = case.score()
+    state, score, treatments = treat(case, first)
+    found = [*unnamed, *(Weighed(t.weight, _finding(case, t.suspicion, t.before, t.after)) for t in treatments)]
+    found += _refusals(case, state, score, partial=partial)
+    found += _repetitions(case, state, first, score)
+    if score.of(state.main) is None and not any(w.finding.score_after is not None for w in found):
+        found.append(Weighed(1.0, _unscorable(score, case.main)))
+    reason = _reason(unnamed, found, first, partial=partial)
+    return Diagnosis(
+        dataset=case.dataset.info.name,
+        split=split,
+        n_samples=len(case.truths),
+        n_files=len({file.path for file in case.listing.files}),
+        n_scored=first.n,
+        score_name=case.main,
+        score=None if reason else first.of(case.main),
+        reason=reason,
+        findings=[weighed.finding for weighed in sorted(found, key=lambda weighed: -weighed.weight)],
+    )
+
+
+def _reason(unnamed: Sequence[Weighed], found: Sequence[Weighed], first: Score, *, partial: bool) -> str | None:
+    """Why `bench evaluate` would refuse the predictions as they are, None where it would not."""
+    kinds = ("undecodable", "duplicate_files") if partial else ("missing", "undecodable", "duplicate_files")
+    refusals = sorted((w for w in found if w.finding.kind in kinds), key=lambda w: w.finding.kind != "missing")
+    return next((w.finding.summary for w in (*unnamed, *refusals)), first.reason)
+
+
+def _match_all(case: Case, path: Path) -> tuple[Case, Weighed]:
+    """Files that are named by no sample: perhaps their order fits."""
+    for suspicion in stems(case):
+        after = case.with_remedy(suspicion)
+        return after, Weighed(math.inf, _finding(case, suspicion, Score(), after.score()))
+    problem = f" ({case.unreadable[0]})" if case.unreadable else ""
+    raise UserError(
+        f"none of {counted(len(case.listing.files), 'file')} below '{path}' can be read and belongs to a sample of the "
+        f"split{problem}. Name each file by its sample id, for example {next(iter(case.truths))}.png."
+    )
+
+
+def _finding(case: Case, suspicion: Suspicion, before: Score, after: Score) -> Finding:
+    evidence = list(suspicion.evidence)
+    if before.reason:
+        evidence.append(f"cannot be scored as it is: {before.reason}")
+    if suspicion.kind == "probabilities" and before.of("dice") is not None and case.main != "dice":
+        evidence.append(f"dice {before.of('dice'):.4f} as it is, {after.of('dice') or 0.0:.4f} after the remedy")
+    return Finding(
+        kind=suspicion.kind,
+        summary=suspicion.summary,
+        evidence=evidence,
+        remedy=suspicion.remedy,
+        score_before=before.of(case.main),
+        score_after=after.of(case.main),
+        estimate=suspicion.estimate,
+        n_samples=after.n,
+    )
+
+
+def _refusals(case: Case, state: Case, score: Score, *, partial: bool) -> list[Weighed]:
+    """Files that are unreadable, missing or given twice; weighed by the samples concerned."""
+    listing, total, now = case.listing, len(case.truths), score.of(case.main)
+    found: list[Weighed] = []
+
+    def refused(weight: float, kind: str, summary: str, evidence: list[str], remedy: str) -> None:
+        finding = Finding(
+            kind=kind,
+            summary=summary,
+            evidence=evidence,
+            remedy=remedy,
+            score_before=None,
+            score_after=now,
+            estimate=now is not None,
+            n_samples=score.n,
+        )
+        found.append(Weighed(weight, finding))
+
+    if case.unreadable:
+        text = f"{counted(len(case.unreadable), 'file')} cannot be decoded"
+        refused(len(case.unreadable) / total, "undecodable", text, list(case.unreadable[:10]), "Write them again.")
+    missing = [i for i in case.truths if i not in state.matching and i not in case.unread]
+    if missing and not partial:
+        lines = [_some(missing)]
+        if listing.extra:
+            lines.append(f"{counted(len(listing.extra), 'file')} of no sample: {_some(listing.extra)}")
+        lines.append(f"the score is that of the {counted(len(state.matching), 'sample')} with a prediction")
+        text = f"{len(missing)} of {total} samples have no prediction"
+        remedy = "Write a file named by its sample id for each; to score a subset on purpose, add --partial."
+        refused((now or 0.0) * len(missing) / total, "missing", text, lines, remedy)
+    if listing.twice:
+        lines = [f"{i}: {', '.join(files)}" for i, files in list(listing.twice.items())[:5]]
+        lines.append("the score is that of the first of each")
+        text = f"{counted(len(listing.twice), 'sample')} with more than one prediction"
+        refused((now or 0.0) * len(listing.twice) / total, "duplicate_files", text, lines, "Keep one file each.")
+    return found
+
+
+def _repetitions(case: Case, state: Case, first: Score, score: Score) -> list[Weighed]:
+    """Predictions that are constant, or copies of each other: no remedy, so no weight."""
+    view = state.view(len(case.truths))
+    return [
+        Weighed(
+            0.0,
+            Finding(
+                kind=suspicion.kind,
+                summary=suspicion.summary,
+                evidence=list(suspicion.evidence),
+                remedy=suspicion.remedy,
+                score_before=first.of(case.main),
+                score_after=None,
+                estimate=False,
+                n_samples=score.n,
+            ),
+        )
+        for suspicion in (*constant(view), *identical(view))
+    ]
+
+
+def _unscorable(score: Score, main: str) -> Finding:
+    return Finding(
+        kind="unscorable",
+        summary="the predictions cannot be scored, and no known mistake explains why",
+        evidence=[score.reason or f"{main} is undefined"],
+        remedy="See the message; 'bench data describe' lists the label values that are expected.",
+        score_before=None,
+        score_after=None,
+        estimate=False,
+        n_samples=score.n,
+    )
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

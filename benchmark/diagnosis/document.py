@@ -1,0 +1,38 @@
+"""What `bench doctor` found, as it is returned and printed with `--json`."""
+
+from __future__ import annotations
+
+from ..io.documents import Document
+
+
+class Finding(Document):
+    """One thing that is wrong. Scores are the main score's, None where undefined or impossible.
+
+    A remedy's scores assume that the remedies of the findings above it were applied.
+    """
+
+    kind: str
+    summary: str
+    evidence: list[str]
+    remedy: str
+    score_before: float | None
+    score_after: float | None
+    estimate: bool
+    n_samples: int
+
+
+class Diagnosis(Document):
+    """All that was found, most damaging first; `score` is None with a `reason` where the predictions cannot be scored.
+
+    `n_scored` samples entered the scores.
+    """
+
+    dataset: str
+    split: str
+    n_samples: int
+    n_files: int
+    n_scored: int
+    score_name: str
+    score: float | None
+    reason: str | None
+    findings: list[Finding]
