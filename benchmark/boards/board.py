@@ -15,23 +15,14 @@ from ..runs.record import Record, told_in_details
 from ..runs.versions import not_of_today
 from ..text import UNDEFINED, number
 from ..types import UserError
-from .comparable import (
-    Comparable,
-    best_first,
-    group_order,
-    grouped,
-    main_badness,
-    official_metrics,
-    ranks,
-    tied_ranks,
-    why_not_ranked,
-)
+from .comparable import Comparable, official_metrics, ranks, why_not_ranked
 from .findings import findings, learned_from, title
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
 from .published import published_section
 from .rank_spans import Spans
-from .seed_groups import SeedGroup, curves_of, plotted, seed_groups
+from .ranking import board_groups, ranked_rows
+from .seed_groups import SeedGroup, curves_of, plotted
 
 
 def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, str]:
@@ -51,51 +42,17 @@ def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, s
     return pages
 
 
-def ranking(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """The boards for machines: one mapping per group of comparable records, with ranked rows."""
-    return [
-        {
-            **vars(key),
-            "main_score": rows[0].record.main_score,
-            "rows": [
-                {
-                    "rank": rank,
-                    "run_id": row.record.run_id,
-                    **row.record.model_dump(mode="json"),
-                    "seeds": row.seeds,
-                    "std_over_seeds": row.spread,
-                    "runs": [record.run_id for record in row.records],
-                }
-                for rank, row in _ranked(rows)
-            ],
-        }
-        for key, rows in _groups(records)
-    ]
-
-
 def write_boards(pages: dict[str, str], folder: Path) -> None:
     """Write every page atomically."""
     for name, text in pages.items():
         write_text(folder / name, text)
 
 
-def _groups(records: Iterable[Record]) -> list[tuple[Comparable, list[SeedGroup]]]:
-    """Rows of comparable records that are ranked, in the order of the board."""
-    rows = [(key, seed_groups(members)) for key, members in grouped(records, lambda record: record).items()]
-    return sorted(rows, key=lambda item: group_order(item[0], item[1][0].record, len(item[1])))
-
-
-def _ranked(rows: Sequence[SeedGroup]) -> list[tuple[int, SeedGroup]]:
-    """Rows with their rank, from best to worst; equal scores share a rank, an undefined score comes last."""
-    ordered = sorted(rows, key=lambda row: best_first(row.record))
-    return list(zip(tied_ranks([main_badness(row.record) for row in ordered]), ordered, strict=True))
-
-
 def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
     lines = [f"# {name}", ""]
     info = dataset_class(name).info
     lines += [f"{info.summary}. Licence: {info.licence}. Cite: {info.citation}.", ""]
-    groups = _groups(records)
+    groups = board_groups(records)
     if not groups:
         lines += ["No complete runs yet.", ""]
     for place, (key, rows) in enumerate(groups):
@@ -116,13 +73,13 @@ def _why_not(record: Record) -> str:
     return why_not_ranked(record) + score
 
 
-def _ranked_rows(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
+def _rivals(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
     """Those fitted on all labels: what was fitted on a part is no rival. All, where there are no others."""
     return [row for row in rows if not row.partial] or rows
 
 
 def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str) -> list[str]:
-    ranked = _ranked(_ranked_rows(rows))
+    ranked = ranked_rows(_rivals(rows))
     first = ranked[0][1].record
     synthetic = key.origin == "synthetic"
     options = f", {escape(key.options)}" if key.options else ""
@@ -160,7 +117,7 @@ def _fewer(rows: Sequence[SeedGroup], plot: str) -> list[str]:
     lines = ["### With fewer labels", "", "Fitted on a part of the training labels; not ranked.", ""]
     if curves_of(rows):
         lines += [f"![score against the number of labelled samples]({plot})", ""]
-    ranked = _ranked([row for row in rows if row.partial])
+    ranked = ranked_rows([row for row in rows if row.partial])
     ordered = sorted(ranked, key=lambda pair: (pair[1].record.method.name, pair[1].record.method.n_train or 0.0))
     lines += [_table([(0, row) for _, row in ordered], {}), ""]
     return lines + _commands(ordered)
@@ -248,8 +205,8 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     lines = ["# Leaderboards", ""]
     body = []
     for name, records in sorted(by_dataset.items()):
-        for key, rows in _groups(records):
-            best = _ranked(_ranked_rows(rows))[0][1].record
+        for key, rows in board_groups(records):
+            best = ranked_rows(_rivals(rows))[0][1].record
             body.append(
                 [
                     f"[{name}]({name}.md)",
@@ -264,8 +221,8 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
     for name, records in sorted(by_dataset.items()):
-        for place, (key, rows) in enumerate(_groups(records)):
-            ranked = [row.record for _, row in _ranked(_ranked_rows(rows))]
+        for place, (key, rows) in enumerate(board_groups(records)):
+            ranked = [row.record for _, row in ranked_rows(_rivals(rows))]
             lines += [title(key, ranked[0].dataset.n), ""]
             if aside := not_of_today(ranked[0]):
                 lines += [escape(aside), ""]
@@ -297,13 +254,13 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
 
     written = []
     numbers: dict[str, int] = {}
-    for key, rows in _groups(records):
+    for key, rows in board_groups(records):
         number = numbers.get(key.dataset, 0)
         numbers[key.dataset] = number + 1
-        whole = _ranked_rows(rows)
+        whole = _rivals(rows)
         if len(whole) > 1:
             path = folder / plot_name(key.dataset, number)
-            write_score_against_cost(path, _plotted(key, [row for _, row in _ranked(whole)]))
+            write_score_against_cost(path, _plotted(key, [row for _, row in ranked_rows(whole)]))
             written.append(path)
         if curves := curves_of(rows):
             path = folder / curve_name(key.dataset, number)

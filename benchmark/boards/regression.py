@@ -3,32 +3,97 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
-from xml.etree import ElementTree
 
 import numpy as np
-from tabulate import tabulate
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from ..evaluation.comparison import Paired
+from ..evaluation.comparison import Paired, holm
+from ..io.documents import Document, Number, without_none
 from ..runs.record import Record
-from ..text import counted, printable
+from ..runs.stored import StoredRun
 from ..types import UserError
-from .markdown import escape
+from .compare_runs import refuse_incomparable
 
 ALPHA = 0.01
 """Chance that a method that did not change is called worse, over all runs of a check together."""
 
-
 POWER = 0.8
+"""Chance that a loss that counts as detectable is found."""
 
-
-MOST = 10
-"""So many classes and samples that lost most are named."""
-
+MAX_NAMED = 10
+"""Number of classes and of samples that are named, those that lost most first."""
 
 Verdict = Literal["ok", "worse", "better", "slower"]
+
+TIMES = {"train_s": "to fit, s", "predict_ms_per_image": "per image, ms"}
+"""The costs that `slowdown` limits, in words."""
+
+
+class LostClass(Document):
+    """A class that lost, by one of its scores."""
+
+    name: str = Field(alias="class")
+    by: str
+    baseline: Number
+    value: Number
+    loss: Number
+
+
+class LostSample(Document):
+    """A sample that lost."""
+
+    sample: str
+    baseline: Number
+    value: Number
+    loss: Number
+
+
+class CostChange(Document):
+    """A cost before and now."""
+
+    baseline: float
+    value: float
+
+
+class CheckedRun(Document):
+    """One run against its baseline; `loss` is positive where the run is worse, in the score's unit.
+
+    `noise`, `detectable` and `p` are those of `Loss`; `slower` names the costs that grew more than is allowed.
+    """
+
+    name: str
+    run_id: str
+    score: str
+    baseline: Number
+    value: Number
+    loss: Number
+    noise: Number
+    detectable: Number
+    p: Number
+    verdict: Verdict
+    classes: list[LostClass]
+    samples: list[LostSample]
+    costs: dict[str, CostChange]
+    slower: list[str]
+    failed: bool
+    message: str
+
+
+class CheckResult(Document):
+    """What `bench check` found: `ok` where no run got worse. `updated` names the folders of a new baseline."""
+
+    ok: bool
+    tolerance: float | None = None
+    alpha: float | None = None
+    updated: list[str] | None = None
+    checks: list[CheckedRun]
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_done(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "tolerance", "alpha", "updated")
 
 
 @dataclass(frozen=True)
@@ -58,29 +123,105 @@ def loss_of(paired: Paired, tolerance: float) -> Loss:
     return Loss(loss, critical * error, max(tolerance, (critical + powerful) * error), p)
 
 
-@dataclass
-class Checked:
-    """One run against its baseline; `loss` is positive where the run is worse, in the score's unit."""
+@dataclass(frozen=True)
+class HeldAgainst:
+    """One run held against its baseline, before the verdict, which depends on all runs of the check."""
 
     name: str
     run_id: str
     score: str
-    baseline: float | None
-    value: float | None
-    loss: float
-    noise: float
-    detectable: float
-    p: float
-    verdict: Verdict = "ok"
-    classes: list[dict[str, Any]] = field(default_factory=list)
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    costs: dict[str, dict[str, float]] = field(default_factory=dict)
-    slower: list[str] = field(default_factory=list)
+    baseline: float
+    value: float
+    loss: Loss
+    classes: list[LostClass]
+    samples: list[LostSample]
+    costs: dict[str, CostChange]
+    slower: list[str]
 
-    @property
-    def failed(self) -> bool:
-        """Whether the gate closes for it."""
-        return self.verdict in ("worse", "slower")
+
+def held_against(
+    name: str,
+    baseline: StoredRun,
+    run: StoredRun,
+    *,
+    metric: str | None = None,
+    tolerance: float,
+    slowdown: float | None = None,
+) -> HeldAgainst:
+    """Hold a run against its baseline.
+
+    Parameters
+    ----------
+    name : str
+        What the pair is called.
+    baseline, run : StoredRun
+    metric : str, optional
+        Name of the score; the main one by default.
+    tolerance : float
+        A smaller loss never fails, in the score's unit.
+    slowdown : float, optional
+        Factor from 1 by which fitting and predicting may take longer; not looked at by default.
+
+    Raises
+    ------
+    UserError
+        For runs that are not comparable, a score that there is not, or a factor below 1.
+    """
+    refuse_incomparable([baseline.record, run.record])
+    score_name = metric or baseline.record.main_score
+    scores = {score.name: (family, score) for family in baseline.metrics for score in family.scores}
+    if score_name not in scores:
+        raise UserError(f"'{score_name}' is no score of {name}. Available: {', '.join(scores)}.")
+    family, score = scores[score_name]
+    sides = tuple(tuple(side.statistics.of(family.name)) for side in (run, baseline))
+    paired = Paired(family, baseline.info, score, sides)
+    costs = _costs(baseline.record, run.record)
+    return HeldAgainst(
+        *(name, run.record.run_id, score_name),
+        baseline=float(paired.values[1]),
+        value=float(paired.values[0]),
+        loss=loss_of(paired, tolerance),
+        classes=_classes(baseline.record, run.record),
+        samples=_samples(paired),
+        costs=costs,
+        slower=_slower(costs, slowdown),
+    )
+
+
+def result_of(held: Sequence[HeldAgainst], tolerance: float) -> CheckResult:
+    """The verdicts on all runs of a check, with p values adjusted for their number."""
+    adjusted = holm([each.loss.p for each in held])
+    checks = [_checked(each, tolerance, p) for each, p in zip(held, adjusted, strict=True)]
+    return CheckResult(ok=not any(each.failed for each in checks), tolerance=tolerance, alpha=ALPHA, checks=checks)
+
+
+def _checked(held: HeldAgainst, tolerance: float, p_adjusted: float) -> CheckedRun:
+    verdict = _verdict(held, tolerance, p_adjusted)
+    return CheckedRun(
+        name=held.name,
+        run_id=held.run_id,
+        score=held.score,
+        baseline=held.baseline,
+        value=held.value,
+        **vars(held.loss),
+        verdict=verdict,
+        classes=held.classes,
+        samples=held.samples,
+        costs=held.costs,
+        slower=held.slower,
+        failed=verdict in ("worse", "slower"),
+        message=_message(held, verdict),
+    )
+
+
+def _verdict(held: HeldAgainst, tolerance: float, p_adjusted: float) -> Verdict:
+    if math.isnan(held.loss.loss):
+        return "ok" if math.isnan(held.baseline) else "worse"
+    if held.loss.beyond(tolerance, p_adjusted):
+        return "worse"
+    if held.slower:
+        return "slower"
+    return "better" if -held.loss.loss > max(tolerance, held.loss.noise) else "ok"
 
 
 def _quantiles(freedom: int) -> tuple[float, float]:
@@ -90,140 +231,59 @@ def _quantiles(freedom: int) -> tuple[float, float]:
     return (float(t.ppf(1 - ALPHA, freedom)), float(t.ppf(POWER, freedom))) if freedom > 0 else (math.inf, math.inf)
 
 
-def _verdict(each: Checked, tolerance: float, p_adjusted: float) -> Verdict:
-    if each.value is None or math.isnan(each.loss):
-        return "worse" if each.baseline is not None and not math.isnan(each.baseline) else "ok"
-    if Loss(each.loss, each.noise, each.detectable, each.p).beyond(tolerance, p_adjusted):
-        return "worse"
-    if each.slower:
-        return "slower"
-    return "better" if -each.loss > max(tolerance, each.noise) else "ok"
-
-
-def _classes(before: Record, now: Record) -> list[dict[str, Any]]:
+def _classes(before: Record, now: Record) -> list[LostClass]:
     """Classes that lost, by IoU where the table has it, the largest loss first."""
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[float, str, LostClass]] = []
     for name, first in before.per_class.items():
         key = "iou" if "iou" in first else next(iter(first), "")
         old, new = first.get(key), now.per_class.get(name, {}).get(key)
         if old is not None and (new is None or new < old):
-            rows.append({"class": name, "by": key, "baseline": old, "value": new, "loss": old - (new or 0.0)})
-    return sorted(rows, key=lambda row: (-row["loss"], row["class"]))[:MOST]
+            loss = old - (new or 0.0)
+            row = {"class": name, "by": key, "baseline": old, "value": new, "loss": loss}
+            rows.append((-loss, name, LostClass.model_validate(row)))
+    return [row for _, _, row in sorted(rows, key=lambda each: each[:2])[:MAX_NAMED]]
 
 
-def _samples(paired: Paired) -> list[dict[str, Any]]:
+def _samples(paired: Paired) -> list[LostSample]:
     """Samples that lost, the largest loss first."""
     value, before = paired.per_sample
     loss = paired.sign * (before - value)
     order = np.argsort(-np.where(np.isnan(loss), -np.inf, loss), kind="stable")
     return [
-        {"sample": paired.runs[0][k].sample_id, "baseline": before[k], "value": value[k], "loss": loss[k]}
-        for k in order[:MOST].tolist()
+        LostSample(
+            sample=paired.runs[0][k].sample_id, baseline=float(before[k]), value=float(value[k]), loss=float(loss[k])
+        )
+        for k in order[:MAX_NAMED].tolist()
         if loss[k] > 0
     ]
 
 
-_TIMES = {"train_s": "to fit, s", "predict_ms_per_image": "per image, ms"}
+def _costs(before: Record, now: Record) -> dict[str, CostChange]:
+    pairs = {name: (getattr(before.cost, name), getattr(now.cost, name)) for name in TIMES}
+    return {name: CostChange(baseline=old, value=new) for name, (old, new) in pairs.items() if old and new is not None}
 
 
-def _costs(before: Record, now: Record) -> dict[str, dict[str, float]]:
-    pairs = {name: (getattr(before.cost, name), getattr(now.cost, name)) for name in _TIMES}
-    return {name: {"baseline": old, "value": new} for name, (old, new) in pairs.items() if old and new is not None}
-
-
-def _slower(before: Record, now: Record, slowdown: float | None) -> list[str]:
+def _slower(costs: dict[str, CostChange], slowdown: float | None) -> list[str]:
     if slowdown is None:
         return []
     if not 1 <= slowdown < math.inf:
         raise UserError(f"--slowdown is a factor from 1, found {slowdown}")
-    return [name for name, cost in _costs(before, now).items() if cost["value"] > slowdown * cost["baseline"]]
+    return [name for name, cost in costs.items() if cost.value > slowdown * cost.baseline]
 
 
-def message(each: Checked) -> str:
+def _message(held: HeldAgainst, verdict: Verdict) -> str:
     """One sentence on what was found."""
-    if each.verdict == "slower":
+    if verdict == "slower":
         times = (
-            f"{_TIMES[name]}: {each.costs[name]['baseline']:.3g} → {each.costs[name]['value']:.3g}"
-            for name in each.slower
+            f"{TIMES[name]}: {held.costs[name].baseline:.3g} → {held.costs[name].value:.3g}" for name in held.slower
         )
         return f"slower than allowed ({'; '.join(times)})"
-    if each.value is None or math.isnan(each.value):
-        return f"{each.score} is undefined"
-    before = each.baseline if each.baseline is not None else math.nan
-    size = f"{each.score} {before:.4f} → {each.value:.4f}"
-    limits = f"noise {each.noise:.4f}; a drop of {each.detectable:.4f} would have been seen"
-    if each.verdict == "worse":
-        names = ", ".join(row["sample"] for row in each.samples[:3])
-        return f"{size}: a loss of {each.loss:.4f}, more than tolerance and noise ({limits}). Lost most: {names}"
-    word = {"ok": "no loss beyond tolerance and noise", "better": "better; consider --update"}[each.verdict]
+    if math.isnan(held.value):
+        return f"{held.score} is undefined"
+    size = f"{held.score} {held.baseline:.4f} → {held.value:.4f}"
+    limits = f"noise {held.loss.noise:.4f}; a drop of {held.loss.detectable:.4f} would have been seen"
+    if verdict == "worse":
+        names = ", ".join(row.sample for row in held.samples[:3])
+        return f"{size}: a loss of {held.loss.loss:.4f}, more than tolerance and noise ({limits}). Lost most: {names}"
+    word = "better; consider --update" if verdict == "better" else "no loss beyond tolerance and noise"
     return f"{size}: {word} ({limits})"
-
-
-def junit(found: Iterable[Checked]) -> str:
-    """JUnit XML, one test case for each run."""
-    cases = list(found)
-    failures = sum(each.failed for each in cases)
-    suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(cases)), failures=str(failures))
-    for each in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="segbench", name=_xml(each.name))
-        if each.failed:
-            failure = ElementTree.SubElement(case, "failure", message=_xml(message(each)), type=each.verdict)
-            failure.text = _xml("\n".join(_plain_rows(each)))
-        else:
-            ElementTree.SubElement(case, "system-out").text = _xml(message(each))
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _xml(text: str) -> str:
-    """Without the control characters that XML cannot hold."""
-    return printable(text) if "\n" not in text else "\n".join(map(printable, text.split("\n")))
-
-
-def _plain_rows(each: Checked) -> list[str]:
-    rows = [f"{row['sample']}: {row['baseline']:.4f} → {row['value']:.4f}" for row in each.samples]
-    return [
-        "samples that lost most:",
-        *rows,
-        "classes that lost:",
-        *(f"{row['class']}: -{row['loss']:.4f}" for row in each.classes),
-    ]
-
-
-def summary(found: Sequence[Checked], tolerance: float) -> str:
-    """Markdown for the step summary of a CI run."""
-    failed = sum(each.failed for each in found)
-    title = (
-        f"❌ {counted(failed, 'run')} of {len(found)} got worse" if failed else f"✅ {counted(len(found), 'run')} held"
-    )
-    marks = {"ok": "✅", "better": "⬆️", "worse": "❌", "slower": "🐢"}
-    body = [
-        [
-            *(marks[each.verdict], escape(each.name), escape(each.score)),
-            *(_number(value) for value in (each.baseline, each.value, -each.loss, each.noise, each.detectable)),
-        ]
-        for each in found
-    ]
-    headers = ["", "run", "score", "baseline", "now", "change", "noise", "would have been seen"]
-    lines = [f"## {title}", "", tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
-    lines += [
-        f"Tolerance {tolerance:g}. A run fails when its loss is larger than the tolerance and than the noise.",
-        "",
-    ]
-    for each in found:
-        if each.failed:
-            lines += [f"### {escape(each.name)}", "", escape(message(each)), ""]
-            lines += _table("sample", each.samples) + _table("class", each.classes)
-    return "\n".join(lines) + "\n"
-
-
-def _table(what: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    if not rows:
-        return []
-    body = [[escape(row[what]), *(_number(row[key]) for key in ("baseline", "value", "loss"))] for row in rows]
-    headers = [f"{what} that lost most", "baseline", "now", "loss"]
-    return [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:z.4f}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..boards.comparison import Comparison
+    from ..boards.regression import CheckResult
     from ..io.reporter import Reporter
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
@@ -158,21 +159,21 @@ def comparison(found: Comparison, as_json: bool) -> None:
     compare_output.show(_stdout(), found)
 
 
-def checked(found: dict[str, Any], as_json: bool) -> None:
+def checked(found: CheckResult, as_json: bool) -> None:
     """A line for each run that was held against its baseline."""
     if as_json:
         document(found)
         return
     console = _stdout()
     styles = {"ok": "green", "better": "bold green", "worse": "bold red", "slower": "bold red"}
-    for each in found["checks"]:
-        style, what = styles[each["verdict"]], _safe(each["name"])
-        console.print(f"[{style}]{each['verdict']:<7}[/] {what}: {_safe(each['message'])}", soft_wrap=True)
-        if each["failed"]:
-            for row in each["samples"]:
-                change = f"{_value(row['baseline'])} → {_value(row['value'])}"
-                console.print(f"        {_safe(row['sample'])}: {change}", soft_wrap=True)
-    for path in found.get("updated", ()):
+    for each in found.checks:
+        style, what = styles[each.verdict], _safe(each.name)
+        console.print(f"[{style}]{each.verdict:<7}[/] {what}: {_safe(each.message)}", soft_wrap=True)
+        if each.failed:
+            for row in each.samples:
+                change = f"{_value(row.baseline)} → {_value(row.value)}"
+                console.print(f"        {_safe(row.sample)}: {change}", soft_wrap=True)
+    for path in found.updated or ():
         console.print(f"baseline: {_safe(path)}", soft_wrap=True)
 
 

@@ -28,7 +28,7 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
     with output.interruptible():
         found = do_check(request, output.reporter(quiet))
     output.checked(found, json)
-    if not found["ok"]:
+    if not found.ok:
         raise typer.Exit(1)
 
 
@@ -44,10 +44,6 @@ def leaderboard(
     quiet: Quiet = False,
 ) -> None:
     """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
-    from ..boards.board import boards, ranking, write_boards, write_plots
-    from ..boards.rank_spans import rank_spans
-    from ..runs.find import find_runs
-
     if validate is not None:
         from ..commands.validate import validate as do_validate
         from .explain_output import verification
@@ -57,18 +53,16 @@ def leaderboard(
         if not found.ok:
             raise typer.Exit(1)
         return
-    found_runs = find_runs(runs or [Path("runs")], output.reporter(quiet).warn)
-    records = [record for _, record in found_runs]
-    # Ranks are tested pair by pair, which takes a while and is not needed for JSON alone.
-    pages = {} if json and out is None else boards(records, rank_spans(found_runs))
-    if out is not None:
-        write_boards(pages, out)
-        names = [*(out / name for name in pages), *write_plots(records, out)]
-        output.reporter(quiet).say(f"wrote {', '.join(map(str, names))}")
+    from ..commands.leaderboard import LeaderboardRequest
+    from ..commands.leaderboard import leaderboard as do_leaderboard
+
+    request = LeaderboardRequest(tuple(runs or [Path("runs")]), out, pages=not json)
+    with output.interruptible():
+        made = do_leaderboard(request, output.reporter(quiet))
     if json:
-        output.document(ranking(records))
+        output.document(made.groups)
     elif out is None:
-        output.text("\n".join(text for name, text in pages.items() if name != "README.md"))
+        output.text("\n".join(text for name, text in made.pages.items() if name != "README.md"))
 
 
 def report(request: ReportRequest, json: bool, quiet: bool) -> None:
@@ -81,7 +75,7 @@ def report(request: ReportRequest, json: bool, quiet: bool) -> None:
     if json:
         output.document(made)
     else:
-        output.text(f"{made['page']}: {counted(made['runs'], 'run')}, {made['bytes'] / 1e6:.1f} MB")
+        output.text(f"{made.page}: {counted(made.runs, 'run')}, {made.bytes / 1e6:.1f} MB")
 
 
 def explain(run: RunFolder, json: Json = False, quiet: Quiet = False) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from commands import Run
 from places import ROOT
-from segbench.boards.board import boards, ranking, write_plots
+from segbench.boards.board import boards, write_plots
 from segbench.boards.findings import findings
+from segbench.boards.ranking import ranking
 from segbench.runs.find import find_runs
 from segbench.runs.record import Record, read_record
 
@@ -111,16 +112,16 @@ def test_seeds_of_one_method_are_one_row(record: Record) -> None:
     assert table[2].rstrip(" |").endswith("0, 1, 2")
     assert "standard deviation of v_rand over the seeds" in pages["isbi2012.md"]
     group, *_ = ranking(rows)
-    (row,) = (row for row in group["rows"] if row["method"]["name"] == "a")
-    assert (row["seeds"], row["runs"]) == ([0, 1, 2], ["isbi2012-a-0", "isbi2012-a-1", "isbi2012-a-2"])
-    assert row["scores"]["v_rand"]["value"] == pytest.approx(0.95)
-    assert row["std_over_seeds"] == pytest.approx(0.02)
+    (row,) = (row for row in group.rows if row.method.name == "a")
+    assert (row.seeds, row.runs) == ([0, 1, 2], ["isbi2012-a-0", "isbi2012-a-1", "isbi2012-a-2"])
+    assert row.scores["v_rand"].value == pytest.approx(0.95)
+    assert row.std_over_seeds == pytest.approx(0.02)
 
 
 def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:
     rows = [made(record, "a", "learned", value) for value in (0.97, 0.93)]
     rows[1] = rows[1].model_copy(update={"run_id": "isbi2012-again"})
-    assert [len(group["rows"]) for group in ranking(rows)] == [2]
+    assert [len(group.rows) for group in ranking(rows)] == [2]
 
 
 def test_every_command_is_told(record: Record) -> None:

@@ -28,6 +28,7 @@ from segbench.io.reporter import Reporter
 from segbench.metrics.partition import Partition
 from segbench.predictions.find import write_prediction
 from segbench.registry import make_dataset
+from segbench.report.build import ReportSummary
 from segbench.report.figures.classes import class_ious, matrix_of
 from segbench.report.figures.partition import threshold_scores
 from segbench.report.figures.runs import front
@@ -112,13 +113,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(runs: Path) -> dict[str, Any]:
+def made(runs: Path) -> ReportSummary:
     return report(ReportRequest((runs / "runs",), runs / "page", runs / "hearts"), QUIET)
 
 
 @pytest.fixture(scope="module")
-def text(made: dict[str, Any]) -> str:
-    return Path(made["page"]).read_text(encoding="utf-8")
+def text(made: ReportSummary) -> str:
+    return Path(made.page).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -126,17 +127,17 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def test_what_is_said_of_the_page(made: dict[str, Any], text: str) -> None:
-    assert made["runs"] == 7
-    assert made["bytes"] == len(text.encode())
-    assert made["not_ranked"] == []
-    isbi, medaka = made["sections"]
-    assert isbi == {
+def test_what_is_said_of_the_page(made: ReportSummary, text: str) -> None:
+    assert made.runs == 7
+    assert made.bytes == len(text.encode())
+    assert made.not_ranked == []
+    isbi, medaka = made.sections
+    assert isbi.model_dump() == {
         **{"dataset": "isbi2012", "origin": "real", "split": "test", "runs": 5, "compared": True},
         **{"figures": 6, "overlays": False},
     }
-    assert (medaka["origin"], medaka["compared"], medaka["overlays"]) == ("synthetic", True, True)
-    assert medaka["figures"] == 3 + 2 * 5
+    assert (medaka.origin, medaka.compared, medaka.overlays) == ("synthetic", True, True)
+    assert medaka.figures == 3 + 2 * 5
     assert "the one whose ejection fraction lies nearest to their median" in text
 
 
@@ -255,7 +256,7 @@ def test_other_images_than_those_that_were_scored_are_not_shown(runs: Path, tmp_
         shutil.copy(runs / "hearts" / "test_images" / "lateral_mask" / "0050_mask.tif", mask)
     (other / MARKER).write_text("{}")
     found = report(ReportRequest((runs / "runs" / "shift-5",), tmp_path / "page", other), Reporter(quiet=True))
-    assert found["sections"][0]["overlays"] is False
+    assert found.sections[0].overlays is False
     assert "do not belong together" in (tmp_path / "page" / "index.html").read_text()
 
 
@@ -265,8 +266,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     write_many(folder / "runs", SHOWN + 50)
     found = report(ReportRequest((folder / "runs",), folder / "page"), QUIET)
-    assert [(section["runs"], section["compared"]) for section in found["sections"]] == [(SHOWN + 50, False)]
-    return Path(found["page"])
+    assert [(section.runs, section.compared) for section in found.sections] == [(SHOWN + 50, False)]
+    return Path(found.page)
 
 
 def test_many_runs_are_ranked_by_the_score_alone(many: Path) -> None:
@@ -386,11 +387,11 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def opened(browser: Any, made: dict[str, Any]) -> Any:
+def opened(browser: Any, made: ReportSummary) -> Any:
     """The page as a person opens it, from a file; whatever the browser complained of fails the test."""
     browser.get_log("browser")
     browser.get_log("performance")
-    browser.get(Path(made["page"]).absolute().as_uri())
+    browser.get(Path(made.page).absolute().as_uri())
     assert browser.execute_script("return document.documentElement.classList.contains('ready')")
     yield browser
     assert browser.get_log("browser") == []

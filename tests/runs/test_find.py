@@ -95,8 +95,8 @@ def test_check_holds_it_against_its_baseline(runs: Path, tmp_path: Path) -> None
     shutil.copytree(RECORDS / FIRST, baseline / FIRST)
     shutil.rmtree(runs / OTHER)
     reporter = Reporter(quiet=True)
-    (each,) = check(CheckRequest(baseline, runs), reporter)["checks"]
-    assert (each["run_id"], each["verdict"]) == (FIRST, "ok")
+    (each,) = check(CheckRequest(baseline, runs), reporter).checks
+    assert (each.run_id, each.verdict) == (FIRST, "ok")
     assert any(f"{FIRST} is there 2 times" in text for text in reporter.warnings)
 
 

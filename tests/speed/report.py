@@ -83,8 +83,8 @@ def main() -> None:
         start, processor = time.perf_counter(), time.process_time()
         made = report(ReportRequest((folder / "runs",), folder / "page"), Reporter(quiet=True))
         took, busy = time.perf_counter() - start, time.process_time() - processor
-        print(f"{count} runs: built in {took:.1f} s ({busy:.1f} s of processor), {made['bytes'] / 1e6:.1f} MB")
-        use(Path(made["page"]))
+        print(f"{count} runs: built in {took:.1f} s ({busy:.1f} s of processor), {made.bytes / 1e6:.1f} MB")
+        use(Path(made.page))
 
 
 if __name__ == "__main__":

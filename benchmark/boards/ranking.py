@@ -1,0 +1,78 @@
+"""The boards for machines: comparable runs with their ranks, as typed documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from ..io.documents import Document, Number
+from ..runs.record import Record
+from .comparable import Comparable, best_first, group_order, grouped, main_badness, tied_ranks
+from .seed_groups import SeedGroup, seed_groups
+
+
+class RankedRun(Record):
+    """One row of a board: a record, of several seeds with their mean scores, and its rank.
+
+    `seeds` and `runs` are the seeds and ids of its runs, `std_over_seeds` the standard deviation (n - 1) of the main
+    score over them.
+    """
+
+    rank: int
+    seeds: list[int]
+    std_over_seeds: Number
+    runs: list[str]
+
+    @classmethod
+    def of(cls, rank: int, row: SeedGroup) -> RankedRun:
+        """A row with its rank."""
+        runs = [record.run_id for record in row.records]
+        return cls(**dict(row.record), rank=rank, seeds=row.seeds, std_over_seeds=row.spread, runs=runs)
+
+    @model_serializer(mode="wrap")
+    def _rank_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        last = {key: written.pop(key) for key in ("seeds", "std_over_seeds", "runs")}
+        return {"rank": written.pop("rank"), "run_id": written.pop("run_id"), **written, **last}
+
+
+class RankedGroup(Document):
+    """Runs that are ranked together: what they share (see `comparable.Comparable`), and their rows, the best first."""
+
+    dataset: str
+    version: str
+    origin: str
+    split: str
+    options: str
+    folds: int | None
+    ids_sha256: str
+    data_sha256: str
+    metrics: str
+    main_score: str
+    rows: list[RankedRun]
+
+
+def ranking(records: Iterable[Record]) -> list[RankedGroup]:
+    """The boards for machines: one document per group of comparable records, with ranked rows."""
+    return [
+        RankedGroup(
+            **vars(key),
+            main_score=rows[0].record.main_score,
+            rows=[RankedRun.of(rank, row) for rank, row in ranked_rows(rows)],
+        )
+        for key, rows in board_groups(records)
+    ]
+
+
+def board_groups(records: Iterable[Record]) -> list[tuple[Comparable, list[SeedGroup]]]:
+    """Rows of comparable records that are ranked, in the order of the board."""
+    rows = [(key, seed_groups(members)) for key, members in grouped(records, lambda record: record).items()]
+    return sorted(rows, key=lambda item: group_order(item[0], item[1][0].record, len(item[1])))
+
+
+def ranked_rows(rows: Sequence[SeedGroup]) -> list[tuple[int, SeedGroup]]:
+    """Rows with their rank, from best to worst; equal scores share a rank, an undefined score comes last."""
+    ordered = sorted(rows, key=lambda row: best_first(row.record))
+    return list(zip(tied_ranks([main_badness(row.record) for row in ordered]), ordered, strict=True))

@@ -1,0 +1,73 @@
+"""The samples of a section: overlays of the runs that stored their predictions, where the images are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..io.reporter import Reporter
+from ..predictions.find import find_predictions
+from ..registry import hooks
+from ..runs.folder import PREDICTIONS
+from ..runs.open_data import open_dataset
+from ..types import Dataset, UserError
+from .html import Html, tag
+from .overlays import Album, Kept, key, overlays
+from .sections import Entry, Section
+
+MAX_RUNS = 4
+"""Number of runs, the best that stored their predictions, whose samples are shown."""
+HOW_TO_STORE = "bench run … --save-predictions"
+
+
+def section_samples(section: Section, root: Path | None, album: Album, reporter: Reporter) -> list[Html]:
+    """Overlays of the runs that kept their predictions, or a sentence that says how to get them."""
+    entries = [entry for entry in section.opened if (entry.folder / PREDICTIONS).is_dir()]
+    if not entries:
+        return [_said(f"No run kept its predictions. Run again with {HOW_TO_STORE} to see samples here.")]
+    try:
+        dataset = _dataset(entries[0], root, reporter)
+    except UserError as error:
+        reporter.say(f"no overlays of {section.title}: {error}")
+        return [_said(f"The images of {section.name} were not found. Say where they are with --root DIR.")]
+    written: list[Html] = []
+    try:
+        kept = [_kept(entry, dataset) for entry in entries[:MAX_RUNS]]
+        for head, figures in overlays(section, kept, dataset, album):
+            written += [tag("h4", head), tag("div", figures, class_="overlays")]
+        for _, make in hooks(kept[0].entry.metrics, "report_strip"):
+            written += make(kept[0], dataset, album)
+    except UserError as error:
+        reporter.warn(f"overlays of {section.title} end early: {error}")
+        section.notes.append("Some samples are left out: predictions, images and statistics do not belong together.")
+    if album.full:
+        section.notes.append("Further samples are left out, to keep the page small.")
+    if len(entries) > MAX_RUNS:
+        section.notes.append(f"Samples of the best {MAX_RUNS} of {len(entries)} runs that kept their predictions.")
+    if dataset.info.task == "binary":
+        section.notes.append("Of a prediction that holds probabilities, what is above 0.5 is shown.")
+    return [key(dataset.info, pair=len(entries) > 1), *written] if written else written
+
+
+def _said(text: str) -> Html:
+    return tag("p", text, class_="note")
+
+
+def _dataset(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
+    """The data that a run was scored on. Raises UserError where it is not there."""
+    data = entry.record.dataset
+    source = data.origin if root is None else "auto"
+    dataset, location = open_dataset(data.name, root, source, data.options, reporter, may_synthesize=False)
+    if location.origin != data.origin or dataset.info.version != data.version:
+        raise UserError(f"the data below '{location.root}' is not that of {entry.record.run_id}")
+    return dataset
+
+
+def _kept(entry: Entry, dataset: Dataset) -> Kept:
+    assert entry.statistics is not None
+    scored = {s.sample_id for s in entry.statistics}
+    ids = dataset.ids(entry.record.dataset.split)
+    if len(scored) == entry.record.dataset.n:
+        ids = tuple(i for i in ids if i in scored)
+    if not scored <= set(ids):
+        raise UserError(f"samples of {entry.record.run_id} are not below '{dataset.root}'")
+    return Kept(entry, find_predictions(dataset, ids, entry.folder / PREDICTIONS))
