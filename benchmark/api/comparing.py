@@ -55,10 +55,12 @@ def compare(
     >>> found = compare("runs", score="dice")                                          # doctest: +SKIP
     >>> found.runs[0].label, found.differences[0].p_adjusted                            # doctest: +SKIP
     """
-    from ..commands.compare import CompareRequest
     from ..commands.compare import compare as do_compare
+    from ..runs.options import refuse_out_of_range
+    from ..runs.request import CompareRequest
 
     request = CompareRequest(runs=_paths(runs), score=score, target=target, resamples=resamples, seed=seed)
+    refuse_out_of_range(request)
     return do_compare(request, reporter_for(progress))
 
 

@@ -96,6 +96,7 @@ def run(
     """
     from ..commands.run import run as do_run
     from ..runs.devices import process_rank
+    from ..runs.options import refuse_out_of_range
     from ..runs.request import RunRequest
 
     if process_rank():
@@ -121,6 +122,7 @@ def run(
         resume=resume,
         weights=_path(weights),
     )
+    refuse_out_of_range(request)
     return Run(*do_run(request, reporter_for(progress)))
 
 
@@ -191,6 +193,7 @@ def evaluate(
     >>> found.per_sample().head()                                                             # doctest: +SKIP
     """
     from ..commands.evaluate import evaluate_files
+    from ..runs.options import refuse_out_of_range
     from ..runs.request import EvaluateRequest
 
     if isinstance(metrics, str):
@@ -208,6 +211,7 @@ def evaluate(
         settings=dict(settings or {}),
         metrics=tuple(metrics),
     )
+    refuse_out_of_range(request)
     return Run(*evaluate_files(request, reporter_for(progress)))
 
 

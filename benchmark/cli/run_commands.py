@@ -10,25 +10,25 @@ from . import output
 
 def run(request: RunRequest, json: bool, quiet: bool) -> None:
     """Fit a method, predict, evaluate and record: the main job."""
+    from ..api.running import run as do_run
     from ..commands.run import help_to_train
-    from ..commands.run import run as do_run
     from ..runs.devices import process_rank
 
     if process_rank():
         help_to_train(request, output.reporter(True))
         return
     with output.interruptible(f"; go on with: {request.resume_command()}"):
-        folder, record = do_run(request, output.reporter(quiet))
-    output.record(folder, record, json, quiet)
+        made = do_run(**vars(request), progress=output.reporter(quiet))
+    output.record(made.folder, made.record, json, quiet)
 
 
 def evaluate(request: EvaluateRequest, json: bool, quiet: bool) -> None:
     """Score anybody's predictions; needs ground truth only."""
-    from ..commands.evaluate import evaluate_files
+    from ..api.running import evaluate as do_evaluate
 
     with output.interruptible():
-        folder, record = evaluate_files(request, output.reporter(quiet))
-    output.record(folder, record, json, quiet)
+        made = do_evaluate(**vars(request), progress=output.reporter(quiet))
+    output.record(made.folder, made.record, json, quiet)
 
 
 def doctor(request: DoctorRequest, json: bool, quiet: bool) -> None:

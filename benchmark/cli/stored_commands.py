@@ -14,10 +14,11 @@ from .options import Json, Quiet, Root, RunFolder
 
 def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
     """Which run is better, by how much, and could it be chance? Paired statistics of runs on the same samples."""
-    from ..commands.compare import compare as do_compare
+    from ..api.comparing import compare as do_compare
 
+    given = dict(vars(request))
     with output.interruptible():
-        found = do_compare(request, output.reporter(quiet))
+        found = do_compare(*given.pop("runs"), **given, progress=output.reporter(quiet))
     output.comparison(found, json)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from ..text import unknown
+from ..types import UserError
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,30 @@ def command_line(command: str, request: Any, *more: str) -> str:
             else:
                 valued += [flag, str(value)]
     return shlex.join(["bench", *command.split(), *valued, *repeated, *switches, *more])
+
+
+def refuse_out_of_range(request: Any) -> None:
+    """Hold a request that Python made to what the command line takes.
+
+    Raises
+    ------
+    UserError
+        For a number that is too small or too large, and for a word that is none of the choices.
+    """
+    for each in parameters(type(request)):
+        value = getattr(request, each.name)
+        choices = [word for part in (each.type, *get_args(each.type)) for word in _words(part)]
+        if choices and value is not None and value not in choices:
+            raise UserError(unknown(each.name, str(value), choices))
+        if isinstance(each.declared, Option) and isinstance(value, int | float):
+            low, high = each.declared.low, each.declared.high
+            if (low is not None and value < low) or (high is not None and value > high):
+                upper = "" if high is None else f" to {high}"
+                raise UserError(f"{each.name}={value}; expected a number from {low}{upper}")
+
+
+def _words(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _default(field: Field[Any]) -> Any:

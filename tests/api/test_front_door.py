@@ -17,6 +17,7 @@ import pytest
 
 import segbench
 from commands import Run, printed_json
+from segbench.boards.comparison import Comparison
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Record
 from segbench.runs.request import EvaluateRequest, RunRequest
@@ -194,6 +195,40 @@ def test_what_is_wrong_is_said_without_a_terminal(heart_root: Path, monkeypatch:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(segbench.UserError, match="accelerate launch -m segbench run --dataset medaka"):
         segbench.run("medaka", "unet", root=heart_root)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"folds": 1}, r"folds=1; expected a number from 2$"),
+        ({"seed": -1}, r"seed=-1; expected a number from 0 to 9223372036854775807"),
+        ({"workers": -1}, "workers=-1; expected a number from 0"),
+        ({"source": "sythetic"}, r"Unknown source 'sythetic'\. Did you mean 'synthetic'"),
+    ],
+)
+def test_what_the_command_line_refuses_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(segbench.UserError, match=message):
+        segbench.run("medaka", "threshold", **given)
+
+
+@pytest.mark.slow
+def test_a_comparison_takes_what_a_run_stands_for(made: segbench.Run, heart_root: Path, tmp_path: Path) -> None:
+    settings = {"view": "lateral"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", segbench.SegbenchWarning)
+        other = segbench.run("medaka", "constant", root=heart_root, out=tmp_path / "constant", settings=settings)
+    found = segbench.compare(made, [str(other.folder)], score="iou_foreground", resamples=200)
+    assert_type(found, Comparison)
+    assert [run.run_id for run in found.runs] == [made.run_id, other.run_id]
+    assert found.answer in str(found)
+    assert "<td>mean-shape" in found._repr_html_()
+    figure: Any = found.plot()
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["mean-shape", "constant"]
+    assert found == segbench.compare([made, other], score="iou_foreground", resamples=200)
+    with pytest.raises(segbench.UserError, match="resamples=10; expected a number from 100"):
+        segbench.compare(made, other, resamples=10)
+    with pytest.raises(segbench.UserError, match="two runs or more"):
+        segbench.compare(made)
 
 
 def test_names() -> None:
