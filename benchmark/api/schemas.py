@@ -15,12 +15,14 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..boards.comparison import Comparison
+from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
 from ..io.atomic import write_text
 from ..io.documents import Document
 from ..runs.predict_folder import PredictDocument
 from ..runs.record import Record
 from ..runs.stored_checks import Verification, Verifications
+from ..runs.suite.planned import SuitePlan
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ DOCUMENTS: Mapping[str, Described] = {
     "describe": Described(Description, "`bench describe --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
+    "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
+    "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),
     "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),
     "verifications": Described(Verifications, "`bench verify RUN RUN … --json`"),
 }

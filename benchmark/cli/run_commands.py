@@ -70,5 +70,5 @@ def suite(request: SuiteRequest, json: bool, quiet: bool) -> None:
     with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
         _, found = run_suite(request, talk, watcher)
     suite_output.results(found, json, quiet)
-    if found["failed"]:
+    if found.failed:
         raise typer.Exit(1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..text import UNDEFINED, number
 from . import output
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
+    from ..boards.suite_results import SuiteResults, SuiteSection
     from ..io.reporter import Reporter
     from ..runs.record import Record
     from ..runs.suite.cells import Outcome
+    from ..runs.suite.planned import SuitePlan
     from ..runs.suite.spec import Cell
 
 LAST = 8
@@ -123,84 +125,85 @@ class Watcher:
         return Group(table, summary)
 
 
-def plan(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
+def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     """The plan of a suite."""
     if as_json:
-        output.document(found)
+        print(found.to_json(), end="")
         return
     console = _stdout()
-    console.print(f"[bold]{_safe(found['suite'])}[/]: {_safe(found['summary'])}", soft_wrap=True)
+    console.print(f"[bold]{_safe(found.suite)}[/]: {_safe(found.summary)}", soft_wrap=True)
     if not (be_quiet or output.quiet):
         table = _table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most")
-        for cell in found["cells"]:
-            limit = cell["limit_minutes"]
+        for cell in found.cells:
+            limit = cell.limit_minutes
             table.add_row(
-                _safe(cell["dataset"]),
-                _safe(cell["label"]),
-                cell["preset"],
-                str(cell["seed"]),
-                str(cell["folds"] or UNDEFINED),
-                f"{100 * cell['train_fraction']:.4g} %",
+                _safe(cell.dataset),
+                _safe(cell.label),
+                cell.preset,
+                str(cell.seed),
+                str(cell.folds or UNDEFINED),
+                f"{100 * cell.train_fraction:.4g} %",
                 UNDEFINED if limit is None else _time(60 * limit),
             )
         console.print(table)
-    for name, where in found["data"].items():
+    for name, where in found.data.items():
         console.print(f"data of {_safe(name)}: {_safe(where)}", soft_wrap=True)
-    for line in found["unable"]:
+    for line in found.unable:
         console.print(f"not in the grid: {_safe(line)}", soft_wrap=True)
-    limits = [cell["limit_minutes"] for cell in found["cells"]]
+    limits = [cell.limit_minutes for cell in found.cells]
     known = [limit for limit in limits if limit is not None]
     open_ended = f", and {len(limits) - len(known)} cells have no limit" if len(known) < len(limits) else ""
-    excluded = f" ({found['excluded']} excluded)" if found["excluded"] else ""
+    excluded = f" ({found.excluded} excluded)" if found.excluded else ""
     bound = f"; time limits add up to {_time(60 * sum(known))} of fitting at most{open_ended}" if known else ""
-    console.print(f"{found['n']} cells{excluded} into {_safe(found['folder'])}{bound}", soft_wrap=True)
+    console.print(f"{found.n} cells{excluded} into {_safe(found.folder)}{bound}", soft_wrap=True)
 
 
-def results(found: Mapping[str, Any], as_json: bool, be_quiet: bool) -> None:
+def results(found: SuiteResults, as_json: bool, be_quiet: bool) -> None:
     """The tables of a suite that has run."""
     if as_json:
-        output.document(found)
+        print(found.to_json(), end="")
         return
     from ..boards.suite_results import note_of, title_of
 
     console = _stdout()
-    for section in found["sections"]:
+    for section in found.sections:
         console.print(f"[bold]{_safe(title_of(section))}[/]", soft_wrap=True)
         _rows(section, console)
         if not (be_quiet or output.quiet):
             console.print(_safe(note_of(section)) + "\n", soft_wrap=True)
-    if found["failed"]:
+    if found.failed:
         table = _table("failed cell", "exit", "error", "log")
-        for cell in found["failed"]:
-            table.add_row(
-                _safe(cell["cell"]), str(cell["exit_status"]), f"[red]{_safe(cell['error'])}", _safe(cell["log"])
-            )
+        for cell in found.failed:
+            table.add_row(_safe(cell.cell), str(cell.exit_status), f"[red]{_safe(cell.error)}", _safe(cell.log))
         console.print(table)
-    for line in found["unable"]:
+    for line in found.unable:
         console.print(f"not in the grid: {_safe(line)}", soft_wrap=True)
-    names = ", ".join(["results.md", "results.json", *found["plots"]])
-    console.print(f"{found['done']} of {found['n']} cells done, {len(found['failed'])} failed", soft_wrap=True)
-    console.print(f"suite folder: {_safe(found['folder'])} ({_safe(names)})", soft_wrap=True)
+    names = ", ".join(["results.md", "results.json", *found.plots])
+    console.print(f"{found.done} of {found.n} cells done, {len(found.failed)} failed", soft_wrap=True)
+    console.print(f"suite folder: {_safe(found.folder)} ({_safe(names)})", soft_wrap=True)
 
 
-def _rows(section: Mapping[str, Any], console: Console) -> None:
-    main = section["main_score"]
+def _rows(section: SuiteSection, console: Console) -> None:
+    main = section.main_score
     table = _table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")
     for column in table.columns[1:]:
         column.no_wrap = True
-    for row in section["rows"]:
-        score = row["scores"].get(main) or {"value": None, "low": None, "high": None, "std_over_seeds": None}
-        known = score["low"] is not None and score["high"] is not None
+    for row in section.rows:
+        score = row.scores.get(main)
         table.add_row(
-            _safe(row["label"]),
-            number(row["n_train"], ".0f"),
-            f"[bold]{number(score['value'], '.4f')}[/]",
-            f"{score['low']:.4f} – {score['high']:.4f}" if known else UNDEFINED,
-            f"{number(score['std_over_seeds'], '.4f')} ({len(row['seeds'])})",
-            number(row["cost"].get("train_s"), ".1f"),
-            number(row["cost"].get("predict_ms_per_image"), ".1f"),
+            _safe(row.label),
+            number(row.n_train, ".0f"),
+            f"[bold]{number(None if score is None else score.value, '.4f')}[/]",
+            UNDEFINED if score is None or score.low is None or score.high is None else _range(score.low, score.high),
+            f"{number(None if score is None else score.std_over_seeds, '.4f')} ({len(row.seeds)})",
+            number(row.cost.train_s, ".1f"),
+            number(row.cost.predict_ms_per_image, ".1f"),
         )
     console.print(table)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.4f} – {high:.4f}"
 
 
 def _time(seconds: float) -> str:

@@ -37,6 +37,13 @@ def test_they_are_schemas(name: str) -> None:
     assert content["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
 
 
+LITTLE_SUITE = """\
+datasets: [{name: medaka, root: hearts, settings: {view: lateral}}]
+methods: [constant]
+seeds: [0, 1]
+"""
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data of two kinds, and of each two runs that kept their predictions."""
@@ -49,6 +56,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for method in ("constant", "mean-shape"):
                 out = folder / "runs" / f"{dataset}-{method}"
                 segbench.run(dataset, method, root=root, settings=settings, out=out, save_predictions=True)
+    (folder / "little.yaml").write_text(LITTLE_SUITE, encoding="utf-8")
     return folder
 
 
@@ -69,6 +77,8 @@ PRINTED = [
     ("verification", "leaderboard --validate runs/medaka-constant"),
     ("verifications", "verify runs/isbi2012-constant runs/medaka-constant"),
     ("predict", "predict runs/medaka-mean-shape hearts/test_images/lateral_sample_gray --out masks"),
+    ("suite", "suite little.yaml"),
+    ("suite-plan", "suite little.yaml --dry-run"),
 ]
 
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from commands import Run, printed_json
-from segbench.boards.suite_results import markdown
+from segbench.boards.suite_results import SuiteResults, markdown
 from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
 from segbench.figures.style import learning_curve, score_against_cost, spread
@@ -114,6 +114,7 @@ def test_a_faulty_file_is_refused_with_its_key(text: str, expected: str) -> None
 
 
 @pytest.mark.slow
+@settings(deadline=None)  # the first example imports
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=20))
 def test_any_value_for_any_key_is_a_user_error_or_a_plan(value: Any) -> None:
     for key in ("datasets", "methods", "seeds", "folds", "train_fractions", "exclude", "settings", "preset"):
@@ -291,7 +292,7 @@ def _check_tables(out: Path, found: Mapping[str, Any]) -> None:
     assert few["scores"]["v_rand"]["low"] == pytest.approx(statistics.mean(s["low"] for s in scores))
     assert few["cost"]["train_s"] == pytest.approx(statistics.mean(r["cost"]["train_s"] for r in records))
     page = (out / "results.md").read_text()
-    assert page == markdown(found)
+    assert page == markdown(SuiteResults.model_validate(found))
     assert "| mine " in page
     for stem in ("learning-curve-isbi2012", "score-cost-isbi2012"):
         assert {f"{stem}.svg", f"{stem}.png"} <= set(found["plots"])

@@ -19,7 +19,6 @@ from typing import Literal, Protocol, TypeAlias
 from ...text import printable
 
 POLL_S = 0.1
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,15 @@ class LocalEngine:
             # Side by side on one machine, each with as many threads as cores, cells would slow each other down.
             own["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // self.slots))
         return own
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs that CUDA may use here, as `CUDA_VISIBLE_DEVICES` names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
+    return tuple(named[:count]) if named else tuple(map(str, range(count)))
 
 
 def run_cells(

@@ -111,7 +111,7 @@ def standing(
 
     `missing` has no record. `stale` was begun with other code (unless `code` is None: any code will do), another
     resolved configuration, other data or other metric versions than it would be now. `unfinished` is neither, but not
-    complete: `bench run --resume` goes on with it. The rest is `done`. `data` is asked last, as it reads files.
+    complete: `bench run --resume` resumes it. The rest is `done`. `data` is asked last, as it reads files.
     """
     if not (folder / RECORD).is_file():
         return "missing", ""

@@ -1,0 +1,141 @@
+"""The plan of a suite as it was asked for: its cells as commands, and where their data would come from."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ...data.locations import Source, locate
+from ...io.documents import Document
+from ...registry import dataset_class, method_class
+from ...types import UserError
+from ..presets import resolve
+from ..request import RunRequest, SuiteRequest
+from .cells import Job, LocalEngine, visible_gpus
+from .spec import Cell, Changes, Plan, find_suite, make_plan, parse_suite
+
+CELLS, LOGS = "cells", "logs"
+
+
+def plan_of(request: SuiteRequest) -> Plan:
+    """The plan of a suite; nothing of it is run, no data is read."""
+    name, path, text = find_suite(request.file)
+    return make_plan(parse_suite(text, path), name, path, Changes(request.roots, request.source, request.preset))
+
+
+class PlannedCell(Document):
+    """One cell as it would be run; `limit_minutes` bounds its training, where its configuration does."""
+
+    name: str
+    dataset: str
+    method: str
+    label: str
+    preset: str
+    seed: int
+    folds: int | None
+    train_fraction: float
+    limit_minutes: float | None
+    command: str
+
+
+class SuitePlan(Document):
+    """The plan of a suite, as `bench suite --dry-run --json` prints it; `data` says where that of each dataset lies."""
+
+    suite: str
+    file: str
+    summary: str
+    folder: str
+    n: int
+    excluded: int
+    unable: list[str]
+    data: dict[str, str]
+    cells: list[PlannedCell]
+
+
+def dry_run(request: SuiteRequest) -> SuitePlan:
+    """The plan for people and machines: every cell with its command, where data would come from, and limits of time.
+
+    Raises UserError for anything wrong in the suite.
+    """
+    plan = plan_of(request)
+    folder = suite_folder(request, plan)
+    return SuitePlan(
+        suite=plan.name,
+        file=str(plan.path),
+        summary=plan.summary,
+        folder=str(folder),
+        n=len(plan.cells),
+        excluded=plan.excluded,
+        unable=list(plan.unable),
+        data={cell.data: _where(cell) for cell in plan.cells},
+        cells=[_planned(cell, request, folder) for cell in plan.cells],
+    )
+
+
+def _planned(cell: Cell, request: SuiteRequest, folder: Path) -> PlannedCell:
+    job = cell_job(cell, request, folder, resume=False, origin=cell.source)
+    return PlannedCell(
+        name=cell.name,
+        dataset=cell.data,
+        method=cell.method,
+        label=cell.label,
+        preset=cell.preset,
+        seed=cell.seed,
+        folds=cell.folds,
+        train_fraction=cell.train_fraction,
+        limit_minutes=_limit_minutes(cell),
+        command=shlex.join(["bench", *job.arguments]),
+    )
+
+
+def suite_folder(request: SuiteRequest, plan: Plan) -> Path:
+    """The folder of a suite: what was asked for, or one named after it."""
+    return request.out or Path("runs") / f"suite-{plan.name}"
+
+
+def cell_job(cell: Cell, request: SuiteRequest, folder: Path, *, resume: bool, origin: Source) -> Job:
+    """A cell as `bench run` in a process of its own."""
+    run = RunRequest(
+        dataset=cell.dataset,
+        method=cell.method,
+        split=cell.split,
+        preset=cell.preset,
+        seed=cell.seed,
+        device=request.device,
+        root=Path(cell.root) if cell.root else None,
+        source=origin,
+        folds=cell.folds,
+        train_fraction=cell.train_fraction,
+        settings={**cell.settings, **cell.options},
+    )
+    words = [*shlex.split(run.command())[1:], "--out", str(folder / CELLS / cell.name)]
+    return Job(cell.name, (*words, *(["--resume"] if resume else [])), folder / LOGS / f"{cell.name}.log", resume)
+
+
+def local_engine(request: SuiteRequest, plan: Plan) -> LocalEngine:
+    """One cell at a time on the CPU, or one on every GPU that is visible, unless `--jobs` says otherwise."""
+    learned = any(method_class(cell.method).info.family == "learned" for cell in plan.cells)
+    gpus = visible_gpus() if learned and request.device in ("auto", "cuda") else ()
+    return LocalEngine(request.jobs or len(gpus) or 1, gpus)
+
+
+def _where(cell: Cell) -> str:
+    """Where a cell's data would come from."""
+    info = dataset_class(cell.dataset).info
+    try:
+        found = locate(info, Path(cell.root) if cell.root else None, cell.source, None)
+    except UserError as error:
+        if info.synthesizable and cell.source != "real" and cell.root is None:
+            return "a small SYNTHETIC sample, to be made"
+        return f"not there: {error}"
+    return f"{'SYNTHETIC' if found.origin == 'synthetic' else 'real'}, {found.root}"
+
+
+def _limit_minutes(cell: Cell) -> float | None:
+    """The longest that a cell trains, where its configuration says so."""
+    data, method = dataset_class(cell.dataset).info, method_class(cell.method).info
+    config = resolve(cell.preset, method, data, cell.settings)[0]
+    limit = config.get("time_limit_minutes")
+    if limit is None and config.get("max_seconds") is not None:
+        limit = config["max_seconds"] / 60
+    return None if limit is None else round(limit * (cell.folds or 1), 2)

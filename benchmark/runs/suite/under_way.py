@@ -1,0 +1,211 @@
+"""A suite under way: what is missing, unfinished or stale is run, and `suite.json` says how far it is."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...data.index import DataIndex
+from ...data.locations import Location
+from ...data.splits import plan_folds, plan_split
+from ...io.interrupts import stoppable
+from ...io.reporter import Reporter
+from ...registry import metrics_of
+from ...types import Dataset, UserError, parts_of
+from ..code_hash import code_sha256
+from ..environment import describe
+from ..folder import refuse_foreign
+from ..open_data import open_dataset
+from ..record import Record, read_record
+from ..request import SuiteRequest
+from .cells import Control, Engine, Job, Outcome, run_cells
+from .planned import CELLS, LOGS, cell_job
+from .spec import Cell, Plan
+from .state import CellState, Data, Standing, SuiteState, now, standing
+
+
+class Watcher(Protocol):
+    """Who shows what happens; called from several threads."""
+
+    def begin(self, cells: Sequence[Cell], done: Sequence[str], log_of: Callable[[str], Path]) -> None:
+        """All cells of the plan, and the names of those that need not be run."""
+
+    def started(self, name: str) -> None:
+        """A cell begins."""
+
+    def ended(self, outcome: Outcome, record: Record | None) -> None:
+        """A cell has ended; its record where it has a complete one."""
+
+
+@dataclass
+class SuiteUnderWay:
+    """A suite under way: its plan, folder, data and state."""
+
+    request: SuiteRequest
+    plan: Plan
+    folder: Path
+    state: SuiteState
+    data: dict[str, tuple[Dataset, Location]]
+    reporter: Reporter
+    lock: Any = field(default_factory=threading.Lock)
+    indexes: dict[str, DataIndex] = field(default_factory=dict)
+
+    def folder_of(self, name: str) -> Path:
+        return self.folder / CELLS / name
+
+    def log_of(self, name: str) -> Path:
+        return self.folder / LOGS / f"{name}.log"
+
+    def index_of(self, data: str) -> DataIndex:
+        """The index of a dataset of the plan, one for all of its cells."""
+        if data not in self.indexes:
+            self.indexes[data] = DataIndex.of(self.data[data][0])
+        return self.indexes[data]
+
+
+def begin_suite(
+    request: SuiteRequest, plan: Plan, folder: Path, earlier: SuiteState | None, reporter: Reporter
+) -> SuiteUnderWay:
+    """Find or make all data once, before several cells want to, and write down what is planned."""
+    data: dict[str, tuple[Dataset, Location]] = {}
+    for cell in plan.cells:
+        if cell.data not in data:
+            root = Path(cell.root) if cell.root else None
+            data[cell.data] = open_dataset(cell.dataset, root, cell.source, cell.options, reporter, may_synthesize=True)
+    state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
+    state.environment = describe()
+    suite = SuiteUnderWay(request, plan, folder, state, data, reporter)
+    for cell in plan.cells:
+        own = state.cells.setdefault(cell.name, CellState(name=cell.name))
+        own.folder, own.log = f"{CELLS}/{cell.name}", f"{LOGS}/{cell.name}.log"
+    state.write(folder)
+    return suite
+
+
+def jobs_of(suite: SuiteUnderWay) -> list[Job]:
+    """What is to be run: cells that are missing, unfinished (resumed) or stale (begun anew)."""
+    jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
+    for cell in suite.plan.cells:
+        folder, own = suite.folder_of(cell.name), suite.state.cells[cell.name]
+        dataset, location = suite.data[cell.data]
+        code = code_sha256(dataset.info, cell.method, location.origin)
+        place, why = _standing(suite, cell, None if suite.request.any_code else code)
+        counts[place] += 1
+        if place == "done":
+            own.status = "done"
+            continue
+        if place == "stale":
+            suite.reporter.say(f"{cell.short} is stale: {why}")
+            refuse_foreign(folder)
+            shutil.rmtree(folder)
+        if place != "unfinished":
+            own.code_sha256 = code
+        own.status = "waiting"
+        resume = place == "unfinished"
+        jobs.append(cell_job(cell, suite.request, suite.folder, resume=resume, origin=location.origin))
+        own.command = shlex.join(["bench", *jobs[-1].arguments])
+    if suite.request.resume:
+        suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
+    suite.state.write(suite.folder)
+    return jobs
+
+
+def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Standing, str]:
+    def data() -> Data:
+        dataset = suite.data[cell.data][0]
+        split = "all" if cell.folds else cell.split or dataset.info.default_split
+        plan = (
+            plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
+            if cell.folds
+            else plan_split(dataset, split, cell.train_fraction, cell.seed)
+        )
+        scored = tuple(i for fold in plan for i in fold.evaluate)
+        used = tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
+        families = metrics_of(dataset.info)
+        with suite.index_of(cell.data) as index:
+            return Data(
+                index.data_sha256(scored, parts_of(families)),
+                index.data_sha256(used, ("image", "labels")),
+                {family.name: family.version for family in families},
+            )
+
+    return standing(cell, suite.folder_of(cell.name), suite.state.cells[cell.name], code, data)
+
+
+def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher: Watcher) -> None:
+    """Run the cells, keeping `suite.json` up to date."""
+
+    def started(job: Job) -> None:
+        with suite.lock:
+            own = suite.state.cells[job.name]
+            own.status, own.started, own.error, own.exit_status = "running", now(), "", None
+            suite.state.write(suite.folder)
+        watcher.started(job.name)
+
+    with stoppable(suite.reporter) as stop, _ended_like_ctrl_c():
+        control = Control(stop)
+        try:
+            for outcome in run_cells(jobs, engine, control, started):
+                checked = _checked(outcome, suite)
+                with suite.lock:
+                    _note(checked, suite.state.cells[checked.name])
+                    suite.state.write(suite.folder)
+                watcher.ended(checked, _complete(suite.folder_of(checked.name)))
+        finally:
+            for own in suite.state.cells.values():
+                own.status = "interrupted" if own.status == "running" else own.status
+            suite.state.write(suite.folder)
+        if stop() and any(suite.state.cells[job.name].status != "done" for job in jobs):
+            raise KeyboardInterrupt
+
+
+def _checked(outcome: Outcome, suite: SuiteUnderWay) -> Outcome:
+    """A process that ended well without a complete record has not done its work."""
+    if outcome.status != "done" or _complete(suite.folder_of(outcome.name)) is not None:
+        return outcome
+    return replace(outcome, status="failed", error="it ended well, but left no complete record")
+
+
+def _note(outcome: Outcome, own: CellState) -> None:
+    if outcome.status == "unstarted":
+        return
+    own.status, own.exit_status, own.error = outcome.status, outcome.exit_status, outcome.error
+    own.seconds = round(outcome.seconds, 3)
+
+
+def _complete(folder: Path) -> Record | None:
+    try:
+        record = read_record(folder)
+    except UserError:
+        return None
+    return record if record.complete else None
+
+
+def complete_records(suite: SuiteUnderWay) -> dict[str, Record]:
+    """Complete records of the cells that are done, by name."""
+    done = [cell.name for cell in suite.plan.cells if suite.state.cells[cell.name].status == "done"]
+    found = {name: _complete(suite.folder_of(name)) for name in done}
+    return {name: record for name, record in found.items() if record is not None}
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """A scheduler that ends the suite, or a terminal that is closed, ends the cells in order too."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    before = {
+        name: signal.signal(getattr(signal, name), lambda *_: signal.raise_signal(signal.SIGINT)) for name in names
+    }
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
