@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from ..boards.comparison import Comparison
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
+from ..data.documents import DataDescription, DataStatus, DataVerification
 from ..io.atomic import write_text
 from ..io.documents import Document
 from ..runs.predict_folder import PredictDocument
@@ -37,6 +38,9 @@ DOCUMENTS: Mapping[str, Described] = {
     "compare": Described(Comparison, "`bench compare --json`"),
     "describe": Described(Description, "`bench describe --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
+    "data-describe": Described(DataDescription, "`bench data describe --json`"),
+    "data-status": Described(DataStatus, "`bench data status --json`"),
+    "data-verify": Described(DataVerification, "`bench data verify --json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
     "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
     "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),

@@ -81,7 +81,7 @@ def data_verify(
     with output.interruptible():
         found = verify(dataset, root, output.reporter(quiet), cache=not no_cache)
     output.faults(found, json)
-    if found["faults"]:
+    if found.faults:
         raise typer.Exit(1)
 
 

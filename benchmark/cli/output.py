@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
     from ..boards.comparison import Comparison
     from ..boards.regression import CheckResult
+    from ..data.documents import (
+        DataDescription,
+        DataStatus,
+        DataVerification,
+        DescribedClass,
+        SynthesizedData,
+    )
     from ..io.reporter import Reporter
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
@@ -177,99 +184,100 @@ def checked(found: CheckResult, as_json: bool) -> None:
         console.print(f"baseline: {_safe(path)}", soft_wrap=True)
 
 
-def status(found: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+def status(found: DataStatus, as_json: bool, be_quiet: bool) -> None:
     """Where data was looked for."""
     del be_quiet
     if as_json:
         document(found)
         return
     console = _stdout()
-    console.print(f"[bold]{found['dataset']}[/]")
-    for place in found["places"]:
-        sizes = ", ".join(f"{split} {n}" for split, n in place["splits"].items() if n is not None)
-        state = f"found ({place['origin']}): {sizes}" if place["found"] else "not found"
-        problem = f": {_safe(place['problem'])}" if "problem" in place else ""
+    console.print(f"[bold]{found.dataset}[/]")
+    for place in found.places:
+        sizes = ", ".join(f"{split} {n}" for split, n in place.splits.items() if n is not None)
+        state = f"found ({place.origin}): {sizes}" if place.found else "not found"
+        problem = f": {_safe(place.problem)}" if place.problem is not None else ""
         # Whole lines, so that a path can be copied.
-        console.print(f"{place['place']:<11}{_safe(place['root'])}", soft_wrap=True)
+        console.print(f"{place.place:<11}{_safe(place.root)}", soft_wrap=True)
         console.print(f"{'':<11}{state}{problem}", soft_wrap=True)
 
 
-def description(about: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+def description(about: DataDescription, as_json: bool, be_quiet: bool) -> None:
     """All that is known of a dataset."""
     del be_quiet
     if as_json:
         document(about)
         return
     console = _stdout()
-    aliases = f" (also: {', '.join(about['aliases'])})" if about["aliases"] else ""
-    console.print(f"[bold]{about['name']}[/]{aliases}: {_safe(about['summary'])}\n")
+    aliases = f" (also: {', '.join(about.aliases)})" if about.aliases else ""
+    console.print(f"[bold]{about.name}[/]{aliases}: {_safe(about.summary)}\n")
     facts = _table("", "", header=False)
     for key in ("task", "main_score", "metrics", "layout", "expected_root", "frames_per_second"):
-        if about[key] is not None:
-            facts.add_row(key.replace("_", " "), _cell(about[key]))
-    if about["pixel_size_um"] is not None:
-        facts.add_row("pixel size", "{:g} x {:g} µm (height x width)".format(*about["pixel_size_um"]))
-    for key, meaning in about["options"].items():
+        fact = getattr(about, key)
+        if fact is not None:
+            facts.add_row(key.replace("_", " "), _cell(fact))
+    if about.pixel_size_um is not None:
+        facts.add_row("pixel size", "{:g} x {:g} µm (height x width)".format(*about.pixel_size_um))
+    for key, meaning in about.options.items():
         facts.add_row(f"--set {key}=…", _safe(meaning))
     for key in ("licence", "citation", "homepage"):
-        facts.add_row(key, _safe(about[key]))
+        facts.add_row(key, _safe(getattr(about, key)))
     console.print(facts)
     _downloads(console, about)
-    here = about.get("found", {})
+    here = about.found or {}
     splits = _table("split", "official size", *(["here"] if here else []), "what")
-    for name, split in about["splits"].items():
-        mark = " (default)" if name == about["default_split"] else ""
+    for name, split in about.splits.items():
+        mark = " (default)" if name == about.default_split else ""
         size = [_cell(here[name])] if here else []
-        splits.add_row(name + mark, _cell(split["official_size"]), *size, _safe(split["summary"]))
+        splits.add_row(name + mark, _cell(split.official_size), *size, _safe(split.summary))
     console.print(splits)
-    if about["classes"]:
-        console.print(_classes(about["classes"]))
-    if "proposal" in about:
-        state = "Wrote" if about["written"] else "Guessed, and not written (add --write)"
-        console.print(f"{state}: {_safe(about['path'])}\n", soft_wrap=True)
-        print(printable(about["proposal"]))
+    if about.classes:
+        console.print(_classes(about.classes))
+    if about.proposal is not None:
+        state = "Wrote" if about.written else "Guessed, and not written (add --write)"
+        console.print(f"{state}: {_safe(str(about.path))}\n", soft_wrap=True)
+        print(printable(about.proposal))
 
 
-def _downloads(console: Console, about: dict[str, Any]) -> None:
+def _downloads(console: Console, about: DataDescription) -> None:
     """Official files, each with its address on a line of its own, so that it can be copied."""
-    if about["downloads"]:
-        console.print(f"\nfiles that 'bench data download {about['name']}' fetches:")
-    for file in about["downloads"]:
+    if about.downloads:
+        console.print(f"\nfiles that 'bench data download {about.name}' fetches:")
+    for file in about.downloads:
         needs = " (account needed)" if file["login"] else ""
         console.print(f"- {_safe(file['filename'])}{needs}: {_safe(file['summary'])}", soft_wrap=True)
         console.print(f"  {_safe(file['url'])}", soft_wrap=True)
 
 
-def _classes(entries: list[dict[str, Any]]) -> Table:
+def _classes(entries: Sequence[DescribedClass]) -> Table:
     table = _table("id", "class", "kind", "colour")
     for entry in entries:
-        red, green, blue = entry["color"]
+        red, green, blue = entry.color
         swatch = f"[on rgb({red},{green},{blue})]    [/] #{red:02x}{green:02x}{blue:02x}"
-        table.add_row(str(entry["id"]), _safe(entry["name"]), entry["kind"], swatch)
+        table.add_row(str(entry.id), _safe(entry.name), entry.kind, swatch)
     return table
 
 
-def faults(found: dict[str, Any], as_json: bool) -> None:
+def faults(found: DataVerification, as_json: bool) -> None:
     """What a check found."""
     if as_json:
         document(found)
         return
     console = _stdout()
-    labelled = counted(found["n"], "labelled sample")
-    what = f"{found['dataset']} ({found['origin']}) at {_safe(found['root'])}: {labelled}"
-    looked = f"{counted(found['read'], 'sample')} read"
-    looked += f", {found['cached']} unchanged since they were found sound" if found["cached"] else ""
-    state = f"[red]{counted(len(found['faults']), 'fault')}[/]" if found["faults"] else "[green]fine[/]"
+    labelled = counted(found.n, "labelled sample")
+    what = f"{found.dataset} ({found.origin}) at {_safe(found.root)}: {labelled}"
+    looked = f"{counted(found.read, 'sample')} read"
+    looked += f", {found.cached} unchanged since they were found sound" if found.cached else ""
+    state = f"[red]{counted(len(found.faults), 'fault')}[/]" if found.faults else "[green]fine[/]"
     console.print(f"{state}: {what}; {looked}", soft_wrap=True)
-    for fault in found["faults"]:
+    for fault in found.faults:
         console.print(f"- {_safe(fault)}", soft_wrap=True)
-    for warning in found["warnings"]:
+    for warning in found.warnings:
         console.print(f"- [yellow]warning:[/] {_safe(warning)}", soft_wrap=True)
     splits = _table("split", "samples", "official", "fingerprint of the truth")
-    for name, split in found["splits"].items():
-        short = _cell(split["data_sha256"])[:16]
-        splits.add_row(_safe(name), _cell(split["n"]), _cell(split["official"]), short)
-    if found["splits"]:
+    for name, split in found.splits.items():
+        short = _cell(split.data_sha256)[:16]
+        splits.add_row(_safe(name), _cell(split.n), _cell(split.official), short)
+    if found.splits:
         console.print(splits)
 
 
@@ -288,14 +296,14 @@ def downloaded(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
     console.print(f"{result['dataset']} in {_safe(result['root'])}: {whole}{samples}", soft_wrap=True)
 
 
-def made(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
+def made(result: SynthesizedData, as_json: bool, be_quiet: bool) -> None:
     """What was synthesized."""
     if as_json:
         document(result)
     elif not (be_quiet or quiet):
-        where = f"{_safe(result['root'])} (seed {result['seed']})"
-        samples = counted(result["n"], "labelled sample")
-        _stdout().print(f"SYNTHETIC {result['dataset']}: {samples} in {where}", soft_wrap=True)
+        where = f"{_safe(result.root)} (seed {result.seed})"
+        samples = counted(result.n, "labelled sample")
+        _stdout().print(f"SYNTHETIC {result.dataset}: {samples} in {where}", soft_wrap=True)
 
 
 def _score_table(result: Record) -> Table:

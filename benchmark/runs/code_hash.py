@@ -13,11 +13,10 @@ from pathlib import Path
 
 from ..data.locations import Origin
 from ..io.source_code import Import, source_code
-from ..registry import dataset_class, method_class, metrics_of
+from ..registry import dataset_class, generator, method_class, metrics_of
 from ..types import DatasetInfo
 
 _PACKAGE = __name__.partition(".")[0]
-_GENERATORS = f"{_PACKAGE}.synthetic"
 _LOOP = tuple(
     f"{_PACKAGE}.{name}" for name in ("runs.fit_and_predict", "data.splits", "evaluation.scoring", "predictions.stored")
 )
@@ -54,7 +53,8 @@ def code_of(info: DatasetInfo, method: str, origin: Origin) -> dict[str, Path]:
     """Names and files of the modules that `code_sha256` is made of."""
     own = [dataset_class(info.name).__module__, method_class(method).__module__]
     own += [type(family).__module__ for family in metrics_of(info)]
-    waiting = [*_LOOP, *own, *([f"{_GENERATORS}.{info.name}"] if origin == "synthetic" else [])]
+    maker = generator(info.name) if origin == "synthetic" else None
+    waiting = [*_LOOP, *own, *([] if maker is None else [maker.__name__])]
     found: dict[str, Path] = {}
     while waiting:
         name = waiting.pop()

@@ -133,7 +133,7 @@ def test_download_through_the_command_line(bench: Run, server: Server, mini: byt
 @pytest.mark.usefixtures("mini")
 def test_describe_names_the_addresses(bench: Run, server: Server) -> None:
     about = describe("mini")
-    assert [(d["filename"], d["url"]) for d in about["downloads"]] == [
+    assert [(d["filename"], d["url"]) for d in about.downloads] == [
         ("mini.zip", server.url("mini.zip")),
         ("notes.txt", server.url("notes.txt")),
     ]

@@ -90,7 +90,7 @@ def test_one_run_hashes_each_file_once_and_the_next_none(
     assert hashed == {"predictions.tif": 1}
     decoded.clear()
     found = verify("isbi2012", stacks, QUIET)
-    assert (found["cached"], found["faults"]) == (30, [])  # the slices of the run; the challenge's are read
+    assert (found.cached, found.faults) == (30, [])  # the slices of the run; the challenge's are read
     assert not any(sample_id.startswith("slice-") for sample_id, _ in decoded)
 
 

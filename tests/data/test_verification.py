@@ -50,7 +50,7 @@ def _made(name: str, root: Path, *, marked: bool = True) -> Tiny:
 
 
 def _verify(tiny: Tiny, **more: Any) -> dict[str, Any]:
-    return verify(tiny.name, tiny.root, QUIET, **more)
+    return verify(tiny.name, tiny.root, QUIET, **more).model_dump(mode="json")
 
 
 @pytest.mark.slow
@@ -336,18 +336,18 @@ def test_a_dataset_that_says_no_more_than_it_must(tmp_path: Path) -> None:
         save(tmp_path / "own" / "images" / f"{n}.png", np.stack([labels * 80] * 3, axis=-1))
     describe("folder", tmp_path / "own", write=True, reporter=QUIET)
     found = [verify("folder", tmp_path / "own", QUIET) for _ in range(2)]
-    assert [(one["faults"], one["read"], one["cached"]) for one in found] == [([], 10, 0), ([], 0, 10)]
+    assert [(one.faults, one.read, one.cached) for one in found] == [([], 10, 0), ([], 0, 10)]
     (tmp_path / "own" / "masks" / "3.png").unlink()
-    (fault,) = verify("folder", tmp_path / "own", QUIET)["faults"]
+    (fault,) = verify("folder", tmp_path / "own", QUIET).faults
     assert "3.png: has no mask" in fault
 
 
 @pytest.mark.slow
 def test_the_real_stacks_are_sound(real_isbi: Path) -> None:
     found = verify("isbi2012", real_isbi, QUIET)
-    assert (found["faults"], found["warnings"], found["origin"], found["n"]) == ([], [], "real", 30)
+    assert (found.faults, found.warnings, found.origin, found.n) == ([], [], "real", 30)
     dataset = make_dataset("isbi2012", real_isbi)
-    assert found["splits"]["test"]["data_sha256"] == data_sha256(dataset, dataset.ids("test"))
+    assert found.splits["test"].data_sha256 == data_sha256(dataset, dataset.ids("test"))
 
 
 def test_the_real_photographs_of_voc_are_sound() -> None:
@@ -355,8 +355,8 @@ def test_the_real_photographs_of_voc_are_sound() -> None:
     if not root.is_dir():
         pytest.skip(f"{root} is not there: real data is not part of the project")
     found = verify("voc2012", root, QUIET)
-    assert all("official" in fault for fault in found["faults"])
-    assert (found["n"], found["warnings"]) == (3, [])
+    assert all("official" in fault for fault in found.faults)
+    assert (found.n, found.warnings) == (3, [])
 
 
 def test_listings(tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ def test_listed_splits(tmp_path: Path) -> None:
     assert dataset.info.splits.keys() == {"train", "test"}
     assert "splits/test.txt" in dataset.info.splits["test"].summary
     assert any(
-        "in no split (first: 'b b')" in warning for warning in verify("folder", root, QUIET, cache=False)["warnings"]
+        "in no split (first: 'b b')" in warning for warning in verify("folder", root, QUIET, cache=False).warnings
     )
     with pytest.raises(UserError, match="no split 'val'"):
         dataset.ids("val")
