@@ -102,7 +102,8 @@ def test_what_is_left_out_is_told_with_file_error_and_remedy(plugins: Path) -> N
     told = [str(one.message) for one in caught if one.category is PluginWarning]
     for file, words in {
         "datasets/torn.py": "ModuleNotFoundError: No module named 'nothing_of_this_name'). Correct the file",
-        "datasets/hollow.py": "class Hollow lacks rule_parts, self_defined, definition, group, load, files, match_prediction",
+        "datasets/hollow.py": "class Hollow lacks rule_parts, self_defined, definition, group, load, files, "
+        "match_prediction",
         "datasets/empty.py": "defines no dataset. Derive it from segbench.data.FileDataset",
         "baselines/quits.py": "SystemExit: 3",
         "metrics/half.py": "lacks releases_gil, tasks, takes_void, hooks, row_lists, compute, resample, per_class",

@@ -172,6 +172,8 @@ def _rows(entries: Mapping[str, Row]) -> list[Row]:
 def _code(dataset: Dataset) -> str:
     """Stands for the code and the classes by which a sample is sound: after a change every sample is checked again."""
     digest = hashlib.sha256(f"{__version__} {dataset.info} {definition_of(dataset)}".encode())
-    for item in (type(dataset), images, png, coco_annotations, sample_checks):
-        digest.update(Path(inspect.getfile(item)).read_bytes())
+    bases = [base for base in type(dataset).__mro__ if base.__module__ not in ("builtins", "typing", "abc")]
+    readers = (images, png, coco_annotations, sample_checks)
+    for file in (*map(inspect.getfile, bases), *map(inspect.getfile, readers)):
+        digest.update(Path(file).read_bytes())
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from segbench.datasets.isbi2012 import ISBI2012
 from segbench.errors import UserError
 from segbench.io.fingerprints import file_stamp
 from segbench.io.reporter import Reporter
-from segbench.registry import make_dataset
+from segbench.registry import load_user_module, make_dataset
 from segbench.runs.request import RunRequest
 from segbench.types import Part, Sample
 from tiny_roots import MAKERS
@@ -179,3 +180,23 @@ def test_a_fault_is_never_remembered(tmp_path: Path) -> None:
         with DataIndex.of(dataset) as index:
             (fault,) = index.faults(ids, ("image", "labels"))
             assert tiny.labels.name in fault
+
+
+def test_a_sample_is_checked_again_by_changed_code_of_a_base_class(stacks: Path, tmp_path: Path) -> None:
+    base, child = tmp_path / "base.py", tmp_path / "child.py"
+    base.write_text("from segbench.datasets.isbi2012 import ISBI2012\nclass Base(ISBI2012): pass\n")
+    child.write_text("import sys\nclass Child(sys.modules['segbench_user_base'].Base): pass\n")
+    try:
+        load_user_module("segbench_user_base", base)
+        dataset = load_user_module("segbench_user_child", child).Child(stacks)
+
+        def cached() -> set[bool]:
+            with DataIndex.of(dataset) as index:
+                return {finding.cached for finding in index.check(dataset.ids("test"), ("labels",))}
+
+        assert [cached(), cached()] == [{False}, {True}]
+        base.write_text(base.read_text() + "LIMIT = 1\n")
+        assert [cached(), cached()] == [{False}, {True}]
+    finally:
+        for name in ("segbench_user_base", "segbench_user_child"):
+            sys.modules.pop(name, None)
