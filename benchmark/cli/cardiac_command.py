@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import cardiac_output, output
+from . import output
 from .options import Json, Quiet
 
 
@@ -62,6 +62,7 @@ def cardiac(
     from ..cardiac.beats import Detection
     from ..commands.cardiac import CardiacRequest
     from ..commands.cardiac import cardiac as do_cardiac
+    from . import cardiac_output
 
     usual = Detection() if run is None else Detection.for_predicted_masks()
     given: dict[str, Any] = {

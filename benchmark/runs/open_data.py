@@ -1,4 +1,4 @@
-"""What several commands share: finding data with its origin said aloud."""
+"""Opening a dataset for a command: find or make its data, and report where it came from."""
 
 from __future__ import annotations
 

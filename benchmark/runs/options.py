@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from ..errors import UserError
 from ..text import unknown
-from ..types import UserError
 
 
 @dataclass(frozen=True)

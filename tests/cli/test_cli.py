@@ -91,6 +91,20 @@ def test_light_commands_do_not_import_torch(arguments: list[str], bench: Run, st
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    """The options of all commands are known before what they do is imported."""
+    code = (
+        "import sys; from segbench.cli import main; sys.argv = ['bench', *sys.argv[1:]]\n"
+        "try:\n    main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'pydantic', 'matplotlib', 'PIL'} & set(sys.modules)\n"
+        "sys.exit(f'imports {sorted(heavy)}' if heavy else 0)"
+    )
+    for arguments in (["--help"], ["run", "--help"]):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
 def test_version_names_commit_and_counting(bench: Run) -> None:
     assert "counting: numpy" in bench("--version").stdout
 
