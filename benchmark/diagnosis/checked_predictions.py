@@ -1,4 +1,4 @@
-"""A case: every prediction and truth that was looked at, and the scores after remedies."""
+"""The predictions that are checked: a sample of the pixels of each and of its truth, and the scores after remedies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..evaluation.evaluate import POOL_FROM, evaluate
 from ..io.reporter import Reporter
 from ..registry import metrics_of
 from ..types import Array, Dataset, Metric, UserError
-from .lenient_reading import Listing, Remedied, decoder, full_size, look_again, look_at_files, look_at_truths
-from .remedy_functions import Fit, Step
+from .lenient_reading import Listing, Remedied, decoder, full_size, sample_again, sample_files, sample_truths
+from .remedy_functions import Fit, RemedyFunction
 from .sampled_pixels import Seen, Suspicion, Truth, View
 
-ALL = 200
-"""Up to so many samples all are scored; of more, `SOME` spread evenly over the split."""
-SOME = 24
+MAX_SCORED = 200
+"""Number of samples up to which all are scored; of more, `MAX_SPREAD` spread evenly over the split."""
+MAX_SPREAD = 24
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Case:
+class CheckedPredictions:
     """Everything that was seen, and the remedies that were found so far. `matching` goes by numbers of `seen`."""
 
     dataset: Dataset
@@ -48,7 +48,7 @@ class Case:
     seen: tuple[Seen | None, ...]
     matching: Mapping[str, int]
     unreadable: tuple[str, ...] = ()
-    steps: tuple[Step, ...] = ()
+    remedy_functions: tuple[RemedyFunction, ...] = ()
     workers: int = 0
 
     @property
@@ -61,14 +61,19 @@ class Case:
         """Samples whose file could not be read."""
         return {i for i, n in self.listing.matching.items() if self.seen[n] is None}
 
-    def view(self, most: int = ALL) -> View:
+    def view(self, most: int = MAX_SCORED) -> View:
         """Predictions with their truth, at most so many, spread evenly."""
         chosen = [i for i in spread(list(self.truths), len(self.truths)) if i in self.matching]
         chosen = spread(chosen, most)
         seen = tuple(self._seen(i) for i in chosen)
         truths = tuple(self.truths[i] for i in chosen)
         return View(
-            self.dataset.info, decoder(self.dataset), seen, truths, self.steps, described_by(type(self.dataset))
+            self.dataset.info,
+            decoder(self.dataset),
+            seen,
+            truths,
+            self.remedy_functions,
+            described_by(type(self.dataset)),
         )
 
     def _seen(self, sample_id: str) -> Seen:
@@ -78,30 +83,33 @@ class Case:
 
     def full(self) -> list[tuple[Array, tuple[int, int], Array]]:
         """Some predictions at full size, after the remedies found so far."""
-        chosen = spread([i for i in self.truths if i in self.matching], SOME)
+        chosen = spread([i for i in self.truths if i in self.matching], MAX_SPREAD)
         pairs = ((i, self.listing.files[self.matching[i]]) for i in chosen)
-        return full_size(self.dataset, pairs, self.steps)
+        return full_size(self.dataset, pairs, self.remedy_functions)
 
-    def with_remedy(self, suspicion: Suspicion) -> Case:
-        """The same case with a remedy more."""
+    def with_remedy(self, suspicion: Suspicion) -> CheckedPredictions:
+        """The same predictions with one more remedy."""
         matching = self.matching if suspicion.matching is None else dict(suspicion.matching)
-        return replace(self, steps=(*self.steps, *suspicion.steps), matching=matching)
+        return replace(self, remedy_functions=(*self.remedy_functions, *suspicion.remedy_functions), matching=matching)
 
-    def seen_again(self) -> Case:
-        """The same case with a new look at files that were cropped: their grids were taken from the whole."""
-        if not any(isinstance(step, Fit) and step.how != "resize" for step in self.steps):
+    def sampled_again(self) -> CheckedPredictions:
+        """The same with the pixels of cropped files sampled anew: their grids were taken from the whole."""
+        if not any(isinstance(step, Fit) and step.how != "resize" for step in self.remedy_functions):
             return self
         shapes = {n: self.truths[i].shape for i, n in self.matching.items()}
         usual = max(shapes.values(), key=list(shapes.values()).count)
         files = [(found, self.listing.files[n], shapes.get(n, usual)) for n, found in enumerate(self.seen)]
-        fits = tuple(step for step in self.steps if isinstance(step, Fit))
-        return replace(self, seen=tuple(look_again(self.dataset, files, fits)))
+        fits = tuple(step for step in self.remedy_functions if isinstance(step, Fit))
+        return replace(self, seen=tuple(sample_again(self.dataset, files, fits)))
 
     def score(self) -> Score:
         """Scores after the remedies found so far, of all samples or of some."""
         matched = [i for i in self.truths if i in self.matching]
-        chosen = matched if len(matched) <= ALL else spread(matched, SOME)
-        pairs = [(i, Remedied(self.listing.files[self.matching[i]], self.steps, self.truths[i].shape)) for i in chosen]
+        chosen = matched if len(matched) <= MAX_SCORED else spread(matched, MAX_SPREAD)
+        pairs = [
+            (i, Remedied(self.listing.files[self.matching[i]], self.remedy_functions, self.truths[i].shape))
+            for i in chosen
+        ]
         try:
             statistics = evaluate(
                 self.dataset, self.metrics, pairs, workers=self.workers if len(pairs) >= POOL_FROM else 0
@@ -134,7 +142,7 @@ def spread(items: list[str], most: int) -> list[str]:
     return [items[int(place)] for place in (np.arange(most) + 0.5) * len(items) / most]
 
 
-def examine(dataset: Dataset, ids: Sequence[str], listing: Listing, reporter: Reporter) -> Case:
+def examine(dataset: Dataset, ids: Sequence[str], listing: Listing, reporter: Reporter) -> CheckedPredictions:
     """Look at every file that may matter, and at the truth of every sample."""
     wanted = set(listing.matching.values())
     if len(listing.files) <= 2 * len(ids) + 60:
@@ -144,21 +152,21 @@ def examine(dataset: Dataset, ids: Sequence[str], listing: Listing, reporter: Re
     grid = 128 if len(ids) <= 1000 else 64
     with reporter.progress("looking at predictions") as update:
         files = [(listing.files[n], listing.names[n]) for n in numbers]
-        looks = look_at_files(dataset, files, grid, lambda done: update(done, len(files), ""))
+        sampled = sample_files(dataset, files, grid, lambda done: update(done, len(files), ""))
     with reporter.progress("looking at ground truth") as update:
-        truths = look_at_truths(dataset, ids, grid, lambda done: update(done, len(ids), ""))
+        truths = sample_truths(dataset, ids, grid, lambda done: update(done, len(ids), ""))
     seen: list[Seen | None] = [None] * len(listing.files)
-    for number, found in zip(numbers, looks, strict=True):
+    for number, found in zip(numbers, sampled, strict=True):
         seen[number] = found if isinstance(found, Seen) else None
     families = metrics_of(dataset.info)
     main = [m for m in families if any(score.name == dataset.info.main_score for score in m.scores)]
-    return Case(
+    return CheckedPredictions(
         dataset,
         tuple(families if dataset.info.task == "binary" else main),
         {truth.id: truth for truth in truths},
         listing,
         tuple(seen),
         {i: n for i, n in listing.matching.items() if seen[n] is not None},
-        tuple(found for found in looks if isinstance(found, str)),
+        tuple(found for found in sampled if isinstance(found, str)),
         workers=os.cpu_count() or 1,
     )

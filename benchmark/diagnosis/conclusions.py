@@ -10,9 +10,9 @@ from pathlib import Path
 from ..io.reporter import Reporter
 from ..text import counted
 from ..types import UserError
-from .checked_predictions import Case, Score
+from .checked_predictions import CheckedPredictions, Score
 from .document import Diagnosis, Finding
-from .remedies import stems, treat
+from .remedies import misassigned, treat
 from .repeated_maps import constant, identical
 from .sampled_pixels import Suspicion
 
@@ -25,12 +25,12 @@ class Weighed:
     finding: Finding
 
 
-def conclude(case: Case, split: str, path: Path, reporter: Reporter, *, partial: bool) -> Diagnosis:
+def conclude(checked: CheckedPredictions, split: str, path: Path, reporter: Reporter, *, partial: bool) -> Diagnosis:
     """Try the remedies of what is suspected and say what is wrong, most damaging first.
 
     Parameters
     ----------
-    case : Case
+    checked : CheckedPredictions
     split : str
     path : Path
         Where the predictions lie, for messages.
@@ -45,25 +45,25 @@ def conclude(case: Case, split: str, path: Path, reporter: Reporter, *, partial:
     """
     reporter.say("scoring …")
     unnamed: list[Weighed] = []
-    if not case.matching:
-        case, found_order = _match_all(case, path)
+    if not checked.matching:
+        checked, found_order = _match_all(checked, path)
         unnamed.append(found_order)
-    first = case.score()
-    state, score, treatments = treat(case, first)
-    found = [*unnamed, *(Weighed(t.weight, _finding(case, t.suspicion, t.before, t.after)) for t in treatments)]
-    found += _refusals(case, state, score, partial=partial)
-    found += _repetitions(case, state, first, score)
+    first = checked.score()
+    state, score, treatments = treat(checked, first)
+    found = [*unnamed, *(Weighed(t.weight, _finding(checked, t.suspicion, t.before, t.after)) for t in treatments)]
+    found += _refusals(checked, state, score, partial=partial)
+    found += _repetitions(checked, state, first, score)
     if score.of(state.main) is None and not any(w.finding.score_after is not None for w in found):
-        found.append(Weighed(1.0, _unscorable(score, case.main)))
+        found.append(Weighed(1.0, _unscorable(score, checked.main)))
     reason = _reason(unnamed, found, first, partial=partial)
     return Diagnosis(
-        dataset=case.dataset.info.name,
+        dataset=checked.dataset.info.name,
         split=split,
-        n_samples=len(case.truths),
-        n_files=len({file.path for file in case.listing.files}),
+        n_samples=len(checked.truths),
+        n_files=len({file.path for file in checked.listing.files}),
         n_scored=first.n,
-        score_name=case.main,
-        score=None if reason else first.of(case.main),
+        score_name=checked.main,
+        score=None if reason else first.of(checked.main),
         reason=reason,
         findings=[weighed.finding for weighed in sorted(found, key=lambda weighed: -weighed.weight)],
     )
@@ -76,39 +76,39 @@ def _reason(unnamed: Sequence[Weighed], found: Sequence[Weighed], first: Score, 
     return next((w.finding.summary for w in (*unnamed, *refusals)), first.reason)
 
 
-def _match_all(case: Case, path: Path) -> tuple[Case, Weighed]:
+def _match_all(checked: CheckedPredictions, path: Path) -> tuple[CheckedPredictions, Weighed]:
     """Files that are named by no sample: perhaps their order fits."""
-    for suspicion in stems(case):
-        after = case.with_remedy(suspicion)
-        return after, Weighed(math.inf, _finding(case, suspicion, Score(), after.score()))
-    problem = f" ({case.unreadable[0]})" if case.unreadable else ""
+    for suspicion in misassigned(checked):
+        after = checked.with_remedy(suspicion)
+        return after, Weighed(math.inf, _finding(checked, suspicion, Score(), after.score()))
+    problem = f" ({checked.unreadable[0]})" if checked.unreadable else ""
     raise UserError(
-        f"none of {counted(len(case.listing.files), 'file')} below '{path}' can be read and belongs to a sample of the "
-        f"split{problem}. Name each file by its sample id, for example {next(iter(case.truths))}.png."
+        f"none of {counted(len(checked.listing.files), 'file')} below '{path}' can be read and belongs to a sample of "
+        f"the split{problem}. Name each file by its sample id, for example {next(iter(checked.truths))}.png."
     )
 
 
-def _finding(case: Case, suspicion: Suspicion, before: Score, after: Score) -> Finding:
+def _finding(checked: CheckedPredictions, suspicion: Suspicion, before: Score, after: Score) -> Finding:
     evidence = list(suspicion.evidence)
     if before.reason:
         evidence.append(f"cannot be scored as it is: {before.reason}")
-    if suspicion.kind == "probabilities" and before.of("dice") is not None and case.main != "dice":
+    if suspicion.kind == "probabilities" and before.of("dice") is not None and checked.main != "dice":
         evidence.append(f"dice {before.of('dice'):.4f} as it is, {after.of('dice') or 0.0:.4f} after the remedy")
     return Finding(
         kind=suspicion.kind,
         summary=suspicion.summary,
         evidence=evidence,
         remedy=suspicion.remedy,
-        score_before=before.of(case.main),
-        score_after=after.of(case.main),
+        score_before=before.of(checked.main),
+        score_after=after.of(checked.main),
         estimate=suspicion.estimate,
         n_samples=after.n,
     )
 
 
-def _refusals(case: Case, state: Case, score: Score, *, partial: bool) -> list[Weighed]:
+def _refusals(checked: CheckedPredictions, state: CheckedPredictions, score: Score, *, partial: bool) -> list[Weighed]:
     """Files that are unreadable, missing or given twice; weighed by the samples concerned."""
-    listing, total, now = case.listing, len(case.truths), score.of(case.main)
+    listing, total, now = checked.listing, len(checked.truths), score.of(checked.main)
     found: list[Weighed] = []
 
     def refused(weight: float, kind: str, summary: str, evidence: list[str], remedy: str) -> None:
@@ -124,10 +124,12 @@ def _refusals(case: Case, state: Case, score: Score, *, partial: bool) -> list[W
         )
         found.append(Weighed(weight, finding))
 
-    if case.unreadable:
-        text = f"{counted(len(case.unreadable), 'file')} cannot be decoded"
-        refused(len(case.unreadable) / total, "undecodable", text, list(case.unreadable[:10]), "Write them again.")
-    missing = [i for i in case.truths if i not in state.matching and i not in case.unread]
+    if checked.unreadable:
+        text = f"{counted(len(checked.unreadable), 'file')} cannot be decoded"
+        refused(
+            len(checked.unreadable) / total, "undecodable", text, list(checked.unreadable[:10]), "Write them again."
+        )
+    missing = [i for i in checked.truths if i not in state.matching and i not in checked.unread]
     if missing and not partial:
         lines = [_some(missing)]
         if listing.extra:
@@ -144,9 +146,9 @@ def _refusals(case: Case, state: Case, score: Score, *, partial: bool) -> list[W
     return found
 
 
-def _repetitions(case: Case, state: Case, first: Score, score: Score) -> list[Weighed]:
+def _repetitions(checked: CheckedPredictions, state: CheckedPredictions, first: Score, score: Score) -> list[Weighed]:
     """Predictions that are constant, or copies of each other: no remedy, so no weight."""
-    view = state.view(len(case.truths))
+    view = state.view(len(checked.truths))
     return [
         Weighed(
             0.0,
@@ -155,7 +157,7 @@ def _repetitions(case: Case, state: Case, first: Score, score: Score) -> list[We
                 summary=suspicion.summary,
                 evidence=list(suspicion.evidence),
                 remedy=suspicion.remedy,
-                score_before=first.of(case.main),
+                score_before=first.of(checked.main),
                 score_after=None,
                 estimate=False,
                 n_samples=score.n,

@@ -1,4 +1,4 @@
-"""Reading predictions that `bench evaluate` would refuse: lenient matching, and a look at every file and truth."""
+"""Reading predictions that `bench evaluate` would refuse: lenient matching, and the sampled pixels of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..predictions.files import PredictionFile
 from ..predictions.find import prediction_labels
 from ..predictions.matching import SampleIds, match_files
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
-from .remedy_functions import Step
+from .remedy_functions import RemedyFunction
 from .sampled_pixels import VOID, Seen, Truth, apply
 
 _NO_OBJECTS = "Objects with scores (JSON, *_pred.txt) are not diagnosed."
@@ -71,7 +71,7 @@ class Remedied:
     """A prediction file that goes through remedies before it is decoded; nothing is written."""
 
     file: File
-    steps: tuple[Step, ...]
+    remedy_functions: tuple[RemedyFunction, ...]
     shape: tuple[int, int]
 
     @property
@@ -81,7 +81,7 @@ class Remedied:
 
     def read(self, dataset: Dataset) -> Prediction:
         """Decode what the remedies make of the raw values."""
-        values = apply(read_raw(self.file), self.steps, self.shape)
+        values = apply(read_raw(self.file), self.remedy_functions, self.shape)
         if isinstance(self.file, StuffMap):
             return Prediction(labels=values)
         return dataset.decode_prediction(values, str(self.file.path))
@@ -168,12 +168,12 @@ def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
     return Listing(files, names, matching, {}, tuple(names[len(ids) :]) if pages > len(place) else ())
 
 
-def look_at_files(
+def sample_files(
     dataset: Dataset, files: Sequence[tuple[File, str]], grid: int, progress: Callable[[int], None]
 ) -> list[Seen | str]:
-    """A look at every file, or why there is none."""
+    """The sampled pixels of every file, or why there are none."""
 
-    def look(file: tuple[File, str]) -> Seen | str:
+    def sample(file: tuple[File, str]) -> Seen | str:
         source, name = file
         try:
             raw = read_raw(source)
@@ -182,42 +182,47 @@ def look_at_files(
         found = Seen.of(name, raw, dataset.info, grid, _is_jpeg(source.path))
         return found or f"{name}: is of shape {raw.shape} and {raw.dtype}; expected one map of height x width"
 
-    return list(_each(look, files, progress))
+    return list(_each(sample, files, progress))
 
 
-def look_again(
-    dataset: Dataset, files: Iterable[tuple[Seen | None, File, tuple[int, int]]], steps: Sequence[Step]
+def sample_again(
+    dataset: Dataset,
+    files: Iterable[tuple[Seen | None, File, tuple[int, int]]],
+    remedy_functions: Sequence[RemedyFunction],
 ) -> Iterator[Seen | None]:
-    """Looks with grids of what the steps leave of each file; with every file goes the size of its truth."""
+    """The pixels of what the remedies leave of each file; with every file goes the size of its truth."""
     for seen, file, shape in files:
         again = None
         if seen is not None:
-            values = apply(read_raw(file), steps, shape)
+            values = apply(read_raw(file), remedy_functions, shape)
             again = Seen.of(seen.name, values, dataset.info, len(seen.values), seen.jpeg)
         yield again
 
 
-def look_at_truths(dataset: Dataset, ids: Sequence[str], grid: int, progress: Callable[[int], None]) -> list[Truth]:
-    """A look at the truth of every sample."""
+def sample_truths(dataset: Dataset, ids: Sequence[str], grid: int, progress: Callable[[int], None]) -> list[Truth]:
+    """The sampled pixels of the truth of every sample.
 
-    def look(sample_id: str) -> Truth:
+    Raises UserError naming a sample that has no ground truth.
+    """
+
+    def sample(sample_id: str) -> Truth:
         labels = dataset.load(sample_id, ("labels",)).labels
         if labels is None:
             raise UserError(f"sample '{sample_id}' has no ground truth, so it cannot be scored")
         return Truth.of(sample_id, labels, dataset.info.void, grid)
 
-    return list(_each(look, ids, progress))
+    return list(_each(sample, ids, progress))
 
 
-def _each(look: Callable[[_A], _B], items: Iterable[_A], progress: Callable[[int], None]) -> Iterator[_B]:
+def _each(sample: Callable[[_A], _B], items: Iterable[_A], progress: Callable[[int], None]) -> Iterator[_B]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, found in enumerate(pool.map(look, items), 1):
+        for done, found in enumerate(pool.map(sample, items), 1):
             progress(done)
             yield found
 
 
 def full_size(
-    dataset: Dataset, pairs: Iterable[tuple[str, File]], steps: Sequence[Step]
+    dataset: Dataset, pairs: Iterable[tuple[str, File]], remedy_functions: Sequence[RemedyFunction]
 ) -> list[tuple[Array, tuple[int, int], Array]]:
     """Raw values after remedies, the size of the truth, and its labels (H, W) with -1 for void."""
     found = []
@@ -226,7 +231,7 @@ def full_size(
         assert labels is not None
         truth = np.where(np.isin(labels, list(dataset.info.void)), VOID, labels.astype(np.int16))
         shape = (labels.shape[0], labels.shape[1])
-        found.append((apply(read_raw(file), steps, shape), shape, truth))
+        found.append((apply(read_raw(file), remedy_functions, shape), shape, truth))
     return found
 
 

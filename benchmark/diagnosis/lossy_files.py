@@ -15,7 +15,7 @@ _REACH = 8
 """JPEG rings within its blocks of 8 x 8 pixels."""
 
 
-def damaged(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Iterator[Suspicion]:
+def lossy(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Iterator[Suspicion]:
     """Maps with many rare values around the edges between frequent ones.
 
     Parameters

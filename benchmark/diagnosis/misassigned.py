@@ -10,10 +10,10 @@ import numpy as np
 from ..types import Array, Float64
 from .sampled_pixels import Seen, Suspicion, Truth, agreement, clearly_better, mean
 
-SMALL = 60
-"""Up to so many samples every prediction is compared with every truth."""
-_CLEAR = 0.08
-"""By so much agreement another sample must fit better than a prediction's own."""
+MAX_COMPARED = 60
+"""Number of samples up to which every prediction is compared with every truth."""
+MIN_ADVANTAGE = 0.08
+"""How much better another sample must agree than a prediction's own (Cohen's kappa)."""
 _OFFSETS = (-2, -1, 1, 2)
 
 
@@ -70,8 +70,8 @@ def _shifted(
         )
 
 
-_FITTING = 0.95
-"""By so many of the sizes a match of files with samples is right."""
+MIN_FITTING = 0.95
+"""Part of the sizes that must be right in a match of files with samples."""
 
 Shape: TypeAlias = tuple[int, int]
 
@@ -85,7 +85,7 @@ def _fitting(shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: 
 def sizes_fit(shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int]) -> bool:
     """Whether (nearly) all matched files have exactly the size of their truth."""
     right, all_of_them = _fitting(shapes, truths, matching)
-    return all_of_them > 0 and right >= _FITTING * all_of_them
+    return all_of_them > 0 and right >= MIN_FITTING * all_of_them
 
 
 def shifted_sizes(
@@ -162,7 +162,7 @@ def _swapped(
     files = [matching[truths[n].id] for n in here]
     cost = np.full((len(here), len(here)), 2.0)
     for row, n in enumerate(here):
-        near = range(len(here)) if len(here) <= SMALL else range(max(0, row - 2), min(len(here), row + 3))
+        near = range(len(here)) if len(here) <= MAX_COMPARED else range(max(0, row - 2), min(len(here), row + 3))
         for column in near:
             value = agreement(truths[n].labels, grids[files[column]])
             cost[row, column] = 1 - (0.0 if np.isnan(value) else value)
@@ -188,7 +188,7 @@ def _swapped(
 def _exchanged(cost: Float64) -> tuple[Array, list[int]]:
     """The best assignment of rows to columns (1 - agreement), and the rows that it convincingly moves."""
     stay = np.arange(len(cost))
-    if (cost.min(axis=1, initial=2.0) > np.diag(cost) - _CLEAR).all():
+    if (cost.min(axis=1, initial=2.0) > np.diag(cost) - MIN_ADVANTAGE).all():
         return stay, []
     # Here, as it takes a second to import and is seldom needed.
     from scipy.optimize import linear_sum_assignment
@@ -224,7 +224,7 @@ def _convincing(cost: Float64, chosen: Array, cycle: list[int]) -> bool:
     new = np.array([cost[row, chosen[row]] for row in cycle])
     if len(cycle) >= 8:
         return clearly_better(1 - own, 1 - new, 0.1)
-    return bool((new <= 0.5).all() and (new <= 0.5 * own).all() and (own - new >= _CLEAR).all())
+    return bool((new <= 0.5).all() and (new <= 0.5 * own).all() and (own - new >= MIN_ADVANTAGE).all())
 
 
 def _in_order(

@@ -46,7 +46,7 @@ def correlation(truth: Array, predicted: Array | None) -> float:
 def not_numbers(view: View) -> Iterator[Suspicion]:
     """Probabilities that are NaN; what they should have been nobody knows, so 0 is read for an estimate."""
     holding = [s for s in view.seen if s.nan]
-    if not holding or any(isinstance(step, NoNaN) for step in view.steps):
+    if not holding or any(isinstance(step, NoNaN) for step in view.remedy_functions):
         return
     parts = [s.nan for s in holding]
     spread = " to ".join(dict.fromkeys(f"{part:.2%}" for part in (min(parts), max(parts))))
@@ -82,7 +82,7 @@ def rescaled(view: View) -> Iterator[Suspicion]:
         return
     if view.info.task != "binary" or any(s.layout != "map" for s in view.seen):
         return
-    if any(not isinstance(step, NoNaN) for step in view.steps):
+    if any(not isinstance(step, NoNaN) for step in view.remedy_functions):
         return
     if floats:
         yield from _float_scales(view, low, high, facts)

@@ -14,7 +14,7 @@ Turned = Literal["rows", "columns", "half", "transpose", "left", "right", "anti"
 Reading = Literal["times255", "percent", "over255", "over65535", "sigmoid", "exp", "softmax", "tanh", "half"]
 
 
-class Step(Protocol):
+class RemedyFunction(Protocol):
     """One remedy: `values` in any layout, `shape` the height and width of the truth; the input is left alone."""
 
     def __call__(self, values: Array, shape: tuple[int, int]) -> Array: ...

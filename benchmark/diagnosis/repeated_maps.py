@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .sampled_pixels import Suspicion, View, agreement
 
-_ALIKE = 0.8
+MAX_ALIKE = 0.8
 """Truths that agree by more (Cohen's kappa), as those of successive frames, may well have equal predictions."""
 
 
@@ -46,13 +46,13 @@ def identical(view: View) -> Iterator[Suspicion]:
     shown = []
     for numbers in groups.values():
         first = view.truths[numbers[0]].labels
-        if any(agreement(first, view.truths[n].labels) < _ALIKE for n in numbers[1:]):
+        if any(agreement(first, view.truths[n].labels) < MAX_ALIKE for n in numbers[1:]):
             shown.append([view.seen[n].name for n in numbers])
     if shown:
         lines = ["; ".join(" = ".join(names[:4]) + (" = …" if len(names) > 4 else "") for names in shown[:5])]
         yield Suspicion(
             "copies",
             f"{sum(map(len, shown))} predictions are copies of each other, though their truths differ",
-            (*lines, f"equal in every pixel; their truths agree by less than {_ALIKE} (Cohen's kappa)"),
+            (*lines, f"equal in every pixel; their truths agree by less than {MAX_ALIKE} (Cohen's kappa)"),
             "Write every sample's own prediction; a loop may have saved one array several times.",
         )

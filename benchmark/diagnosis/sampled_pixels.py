@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64
-from .remedy_functions import Step, straighten
+from .remedy_functions import RemedyFunction, straighten
 
 VOID = -1
 _OTHER = 256  # stands for every label value that no 8-bit map holds
@@ -121,15 +121,15 @@ def _counts(values: Array) -> dict[int, int]:
 class View:
     """Predictions with the truth they are matched with, after the remedies found so far.
 
-    `seen[n]` belongs to `truths[n]`. `steps` are those remedies; raw values on the grid have gone through them.
-    `described_by` names the command that lists the classes.
+    `seen[n]` belongs to `truths[n]`. `remedy_functions` are those remedies; raw values on the grid have gone through
+    them. `described_by` names the command that lists the classes.
     """
 
     info: DatasetInfo
     decode: Decode
     seen: tuple[Seen, ...]
     truths: tuple[Truth, ...]
-    steps: tuple[Step, ...] = ()
+    remedy_functions: tuple[RemedyFunction, ...] = ()
     described_by: str = ""
 
     @cached_property
@@ -137,33 +137,33 @@ class View:
         """Agreement of every prediction with its truth."""
         return self.after()
 
-    def after(self, *steps: Step) -> Float64:
-        """Agreement of every prediction with its truth after more steps, (n,) float64."""
-        grids = (self.labels(seen, *steps) for seen in self.seen)
+    def after(self, *remedy_functions: RemedyFunction) -> Float64:
+        """Agreement of every prediction with its truth after more remedies, (n,) float64."""
+        grids = (self.labels(seen, *remedy_functions) for seen in self.seen)
         return np.array([agreement(t.labels, p) for t, p in zip(self.truths, grids, strict=True)])
 
-    def labels(self, seen: Seen, *steps: Step) -> Array | None:
-        """Label values on the grid after more steps, None where the dataset refuses them."""
-        return self.decode(apply(seen.values, (*self.steps, *steps), seen.values.shape[:2]))
+    def labels(self, seen: Seen, *remedy_functions: RemedyFunction) -> Array | None:
+        """Label values (g, g) on the grid after more remedies, None where the dataset refuses them."""
+        return self.decode(apply(seen.values, (*self.remedy_functions, *remedy_functions), seen.values.shape[:2]))
 
     @property
     def counts(self) -> dict[int, int]:
         """How often each raw value occurs in all files; on the grid once a remedy has changed the values."""
         total: dict[int, int] = {}
         for seen in self.seen:
-            grid = self.raw(seen) if self.steps else None
+            grid = self.raw(seen) if self.remedy_functions else None
             for value, count in (seen.counts if grid is None else _counts(grid)).items():
                 total[value] = total.get(value, 0) + count
         return total
 
     def raw(self, seen: Seen) -> Array:
         """Raw values on the grid after the remedies found so far."""
-        return apply(seen.values, self.steps, seen.values.shape[:2])
+        return apply(seen.values, self.remedy_functions, seen.values.shape[:2])
 
 
-def apply(values: Array, steps: Sequence[Step], shape: tuple[int, int]) -> Array:
+def apply(values: Array, remedy_functions: Sequence[RemedyFunction], shape: tuple[int, int]) -> Array:
     """Raw values after remedies; `shape` is the height and width of the truth."""
-    for step in steps:
+    for step in remedy_functions:
         values = step(values, shape)
     return values
 
@@ -217,15 +217,15 @@ def mean(values: Float64) -> float:
 class Suspicion:
     """What may be wrong, why, and what would repair it.
 
-    steps: remedies on arrays. matching: or another match of files with samples (sample id to number of the file).
-    certain: the file itself proves it, so it is told even where its remedy alone does not raise the score.
+    remedy_functions: remedies on arrays. matching: or another match of files with samples (sample id to number of the
+    file). certain: the file itself proves it, so it is told even where its remedy alone does not raise the score.
     """
 
     kind: str
     summary: str
     evidence: tuple[str, ...]
     remedy: str
-    steps: tuple[Step, ...] = ()
+    remedy_functions: tuple[RemedyFunction, ...] = ()
     matching: Mapping[str, int] | None = None
     estimate: bool = False
     certain: bool = False
