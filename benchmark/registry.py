@@ -90,8 +90,13 @@ def plugin_folders() -> list[Path]:
     Those named in `$SEGBENCH_PLUGINS` (separated as in PATH), then the platform's data directory.
     """
     named = [Path(part) for part in os.environ.get("SEGBENCH_PLUGINS", "").split(os.pathsep) if part]
-    own = Path(platformdirs.user_data_dir("segbench", appauthor=False)) / "plugins"
+    own = own_plugin_folder()
     return [*named, *([own] if own.is_dir() else [])]
+
+
+def own_plugin_folder() -> Path:
+    """The folder of plugins in the platform's data directory, which need not exist."""
+    return Path(platformdirs.user_data_dir("segbench", appauthor=False)) / "plugins"
 
 
 def dataset_class(name: str) -> type[Any]:
@@ -156,17 +161,18 @@ def generator(name: str) -> ModuleType | None:
 
     Raises UserError for a user's file that cannot be imported, or that lacks what a generator has.
     """
-    module = f"segbench.synthetic.{name}"
+    stem = name.replace("-", "_")
+    module = f"segbench.synthetic.{stem}"
     if importlib.util.find_spec(module) is not None:
         return importlib.import_module(module)
-    for path in user_files("synthetic", "py"):
-        if path.stem == name:
-            loaded = load_user_module(f"{USER_MODULE}synthetic_{name}", path)
-            lacking = [what for what in GENERATOR_MEMBERS if what not in vars(loaded)]
-            if lacking:
-                raise UserError(f"{path}: lacks {', '.join(lacking)}, which every generator of synthetic data has")
-            return loaded
-    return None
+    path = next((path for path in user_files("synthetic", "py") if path.stem == stem), None)
+    if path is None:
+        return None
+    loaded = load_user_module(f"{USER_MODULE}synthetic_{stem}", path)
+    lacking = [what for what in GENERATOR_MEMBERS if what not in vars(loaded)]
+    if lacking:
+        raise UserError(f"{path}: lacks {', '.join(lacking)}, which every generator of synthetic data has")
+    return loaded
 
 
 def user_files(folder: str, ending: str) -> list[Path]:
@@ -314,9 +320,9 @@ def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken
 
 _INFOS: dict[Kind, type] = {"dataset": DatasetInfo, "method": MethodInfo}
 _ADVICE: dict[Kind, str] = {
-    "dataset": "Derive it from segbench.data.FileDataset, as the file that 'bench new dataset NAME' writes does.",
-    "method": "Give it info = MethodInfo(…) and a base, as the file that 'bench new method NAME' writes does.",
-    "metric": "Derive it from segbench.metrics.MetricFamily, as the file that 'bench new metric NAME' writes does.",
+    "dataset": "Derive it from segbench.data.FileDataset, as what 'bench new dataset NAME' writes does.",
+    "method": "Derive it from segbench.methods.BaseMethod, as what 'bench new method NAME' writes does.",
+    "metric": "Derive it from segbench.metrics.MetricFamily, as what 'bench new metric NAME' writes does.",
 }
 
 

@@ -180,7 +180,7 @@ def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
     names = {path.relative_to(installed).as_posix() for path in installed.rglob("*")}
     expected = {"/".join(("segbench", *path.relative_to(ROOT / "benchmark").parts)) for path in MODULES.values()}
     expected |= {f"segbench/{folder}/{path.name}" for folder in PLUGINS for path in (ROOT / folder).glob("*.py")}
-    for pattern in ("benchmark/**/*.css", "benchmark/**/*.js", "benchmark/py.typed"):
+    for pattern in ("benchmark/**/*.css", "benchmark/**/*.js", "benchmark/**/*.txt", "benchmark/py.typed"):
         expected |= {f"segbench/{path.relative_to(ROOT / 'benchmark')}" for path in ROOT.glob(pattern)}
     expected |= {f"segbench/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.yaml")}
     assert expected <= names, sorted(expected - names)

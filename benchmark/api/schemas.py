@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from ..boards.comparison import Comparison
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
+from ..commands.new import NewPlugin
 from ..data.documents import DataDescription, DataStatus, DataVerification
 from ..io.atomic import write_text
 from ..io.documents import Document
@@ -37,6 +38,7 @@ class Described:
 DOCUMENTS: Mapping[str, Described] = {
     "compare": Described(Comparison, "`bench compare --json`"),
     "describe": Described(Description, "`bench describe --json`"),
+    "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "data-describe": Described(DataDescription, "`bench data describe --json`"),
     "data-status": Described(DataStatus, "`bench data status --json`"),

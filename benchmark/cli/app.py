@@ -18,7 +18,7 @@ from ..runs.request import (
     RunRequest,
     SuiteRequest,
 )
-from . import cardiac_command, data_commands, output, run_commands, stored_commands
+from . import cardiac_command, data_commands, output, plugin_commands, run_commands, stored_commands
 from .options import request_command
 
 app = typer.Typer(
@@ -138,6 +138,7 @@ request_command(
     stored_commands.export,
     "Example: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz",
 )
+_command(app, plugin_commands.new, "Examples: bench new dataset my-cells; bench new method my-method")
 _command(data_app, data_commands.data_status, "Example: bench data status medaka", name="status")
 _command(
     data_app, data_commands.data_describe, "Example: bench data describe folder --root mine --write", name="describe"

@@ -1,0 +1,77 @@
+"""`bench new`: a commented template of a plugin, which works as it is."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+from pathlib import Path
+from typing import Literal
+
+from ..io.atomic import write_text
+from ..io.documents import Document
+from ..registry import origins, own_plugin_folder, plugin_folders
+from ..types import UserError
+
+Kind = Literal["dataset", "method", "metric"]
+
+_FOLDERS: dict[Kind, str] = {"dataset": "datasets", "method": "baselines", "metric": "metrics"}
+_NEXT: dict[Kind, tuple[str, str]] = {
+    "dataset": ("bench run --dataset {name} --method constant", "bench data verify {name}"),
+    "method": ("bench run --dataset isbi2012 --method {name}", "bench run --dataset voc2012 --method {name}"),
+    "metric": (
+        "bench run --dataset isbi2012 --method constant --save-predictions --out runs/first",
+        "bench evaluate --dataset isbi2012 --predictions runs/first/predictions --metric {name}",
+    ),
+}
+
+
+class NewPlugin(Document):
+    """What was written, and what to type next."""
+
+    kind: Kind
+    name: str
+    files: list[str]
+    next: list[str]
+
+
+def new_plugin(kind: Kind, name: str) -> NewPlugin:
+    """Write the template of a plugin into the first plugin folder.
+
+    Raises
+    ------
+    UserError
+        For a name that cannot be one or that is taken, and where a file is there already.
+    """
+    _refuse_name(kind, name)
+    module = name.replace("-", "_")
+    base = next(iter(plugin_folders()), None) or own_plugin_folder()
+    texts: dict[Path, str] = {base / _FOLDERS[kind] / f"{module}.py": kind}
+    if kind == "dataset":
+        texts[base / "synthetic" / f"{module}.py"] = "generator"
+    for path in texts:
+        if path.exists():
+            raise UserError(f"'{path}' is there already and is not overwritten. Take another name, or move it away.")
+    for path, template in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, _filled(template, name, module))
+    return NewPlugin(
+        kind=kind, name=name, files=[str(path) for path in texts], next=[line.format(name=name) for line in _NEXT[kind]]
+    )
+
+
+def _refuse_name(kind: Kind, name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name):
+        raise UserError(
+            f"'{name}' cannot be the name of a {kind}. Expected small letters and digits, with - or _ between them, "
+            "such as my-cells."
+        )
+    if name in origins(kind):
+        raise UserError(f"there is a {kind} '{name}' already. Take another name.")
+
+
+def _filled(template: str, name: str, module: str) -> str:
+    text = importlib.resources.files(__package__).joinpath("templates", f"{template}.txt").read_text(encoding="utf-8")
+    words = {"NAME": name, "MODULE": module, "SCORE": module, "CLASS": "".join(map(str.capitalize, module.split("_")))}
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    return text
