@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from pydantic import Field
 
@@ -30,6 +29,7 @@ from segbench.methods.classical.objectives import (
     spread,
     targets,
 )
+from segbench.methods.classical.pixel_filters import as_rows, context_features, filter_responses
 from segbench.methods.classical.random_forest import Forest, grow
 from segbench.methods.classical.region_classes import VOID, Rule
 from segbench.methods.classical.region_classes import rules as all_rules
@@ -38,16 +38,14 @@ from segbench.methods.watershed_lines import borders, flood, valleys
 from segbench.settings import Choices, Count, NonNegative
 from segbench.types import Array, FitContext, Float32, Float64, Int64, MethodInfo, Prediction, Samples
 
-SCALES = (0.7, 1.5, 3.0, 6.0, 12.0)
-DEPTH = 0.02
-"""Basins of the background's probability are at least so deep."""
-CONTEXT_IMAGES = 10
-"""The second forest is grown on at most so many images: what the first one says of a whole image takes seconds."""
-CONTEXT_SCALES = (1.0, 3.0, 6.0, 12.0)
+MIN_DEPTH = 0.02
+"""Least depth of a catchment basin of the background's probability."""
+MAX_CONTEXT_IMAGES = 10
+"""Number of images that the second forest is grown on: what the first one says of a whole image takes seconds."""
 
 
 _Setting = tuple[float, str, float, Rule]
-"""Smoothing, basins, alpha, rule."""
+"""Smoothing, whether a watershed closes outlines, alpha, rule."""
 
 
 @dataclass
@@ -152,7 +150,7 @@ class IlastikLike(ClassicalMethod):
         stages = [[forest] for forest in first]
         if self.settings.stages > 1:
             seen: list[tuple[int, _Rows]] = []
-            chosen = spread(len(drawn), CONTEXT_IMAGES)
+            chosen = spread(len(drawn), MAX_CONTEXT_IMAGES)
             for done, number in enumerate(chosen, start=1):
                 if context.stop():
                     raise KeyboardInterrupt
@@ -168,7 +166,7 @@ class IlastikLike(ClassicalMethod):
     def _around(self, image: WorkingImage, forest: Forest, rows: _Rows) -> _Rows:
         """The same pixels with what a forest says of their surroundings."""
         shares = self._shares(image, [forest])
-        context = np.stack([values.ravel()[rows.places] for values in _context(shares, image)], axis=1)
+        context = np.stack([values.ravel()[rows.places] for values in context_features(shares, image)], axis=1)
         return replace(rows, features=np.concatenate([rows.features, context], axis=1))
 
     def _grow(self, rows: Sequence[_Rows], seed: int) -> Forest:
@@ -233,10 +231,10 @@ class IlastikLike(ClassicalMethod):
     def _shares(self, image: WorkingImage, forests: Sequence[Forest]) -> Float32:
         """Class shares (h * w, K) of every pixel."""
         several = len(self.chosen["labels"])
-        rows = _flat(_features(image))
+        rows = as_rows(filter_responses(image))
         shares = forests[0].shares_of(rows, several)
         for forest in forests[1:]:
-            shares = forest.shares_of(np.concatenate([rows, _flat(_context(shares, image))], axis=1), several)
+            shares = forest.shares_of(np.concatenate([rows, as_rows(context_features(shares, image))], axis=1), several)
         return shares
 
     def _predict(self, image: WorkingImage) -> Prediction:
@@ -267,66 +265,8 @@ def _draw(image: WorkingImage, example: Example, most: int, place: int, seed: in
         taken.append(some)
         weights.append(np.full(len(some), len(every) / len(some) / target.size))
     places = np.concatenate([np.zeros(0, np.int64), *taken])
-    features = np.stack([values.ravel()[places] for values in _features(image)], axis=1)
+    features = np.stack([values.ravel()[places] for values in filter_responses(image)], axis=1)
     return _Rows(place, features, target[places].astype(np.int64), np.concatenate([np.zeros(0), *weights]), places)
-
-
-def _features(image: WorkingImage) -> list[Float32]:
-    """The filter answers (h, w) of every pixel."""
-    color = image.color("lab")
-    maps = [np.ascontiguousarray(color[..., channel]) for channel in range(color.shape[2])]
-    light = maps[0]
-    result = list(maps)
-    for sigma in SCALES:
-        smooth = [blur(channel, sigma) for channel in maps]
-        result += smooth
-        result += _lines(smooth[0], sigma)
-        result += _texture(light, sigma)
-        result.append(light - smooth[0])
-    return [*result, *image.positions()]
-
-
-def _derivative(values: Float32, dx: int, dy: int) -> Float32:
-    size = {1: 1 / 8, 2: 1 / 4}[dx + dy]
-    return np.asarray(
-        cv2.Sobel(values, cv2.CV_32F, dx, dy, ksize=3, scale=size, borderType=cv2.BORDER_REPLICATE), np.float32
-    )
-
-
-def _eigenvalues(xx: Float32, xy: Float32, yy: Float32) -> list[Float32]:
-    """Larger and smaller eigenvalue of symmetric 2 x 2 matrices."""
-    half, reach = (xx + yy) / 2, cv2.magnitude((xx - yy) / 2, xy)
-    return [np.asarray(half + reach, np.float32), np.asarray(half - reach, np.float32)]
-
-
-def _lines(smooth: Float32, sigma: float) -> list[Float32]:
-    """Gradient magnitude and the Hessian's eigenvalues, made comparable between scales."""
-    slope = cv2.magnitude(_derivative(smooth, 1, 0), _derivative(smooth, 0, 1)) * np.float32(sigma)
-    bend = [_derivative(smooth, *order) * np.float32(sigma**2) for order in ((2, 0), (1, 1), (0, 2))]
-    return [slope, *_eigenvalues(*bend)]
-
-
-def _texture(light: Float32, sigma: float) -> list[Float32]:
-    """Eigenvalues of the structure tensor, its window twice the scale of its derivatives."""
-    fine = blur(light, sigma / 2)
-    dx, dy = _derivative(fine, 1, 0), _derivative(fine, 0, 1)
-    return _eigenvalues(*(blur(product, sigma) for product in (dx * dx, dx * dy, dy * dy)))
-
-
-def _context(shares: Float32, image: WorkingImage) -> list[Float32]:
-    """What a forest said (h * w, K), around every pixel at several scales, with the lines in it."""
-    result: list[Float32] = []
-    for position in range(1 if shares.shape[1] == 2 else 0, shares.shape[1]):
-        values = np.ascontiguousarray(shares[:, position].reshape(image.shape))
-        result.append(values)
-        for sigma in CONTEXT_SCALES:
-            smooth = blur(values, sigma)
-            result += [smooth, *(_lines(smooth, sigma)[1:] if shares.shape[1] == 2 else ())]
-    return result
-
-
-def _flat(maps: Sequence[Float32]) -> Float32:
-    return np.stack([values.ravel() for values in maps], axis=1)
 
 
 def _smoothed(shares: Float32, image: WorkingImage, sigma: float) -> Float32:
@@ -335,12 +275,12 @@ def _smoothed(shares: Float32, image: WorkingImage, sigma: float) -> Float32:
         return shares
     maps: Array = shares.reshape(*image.shape, -1)
     softer = [blur(np.ascontiguousarray(maps[..., position]), sigma) for position in range(maps.shape[2])]
-    return _flat(softer)
+    return as_rows(softer)
 
 
 def _outlined(foreground: Float32, basins: str) -> Float32:
-    """Foreground probabilities (h, w), or with basins 1 inside of them and the mean along their borders there."""
+    """Foreground probabilities (h, w), or 1 inside of catchment basins and the mean of each border along it."""
     if basins == "no":
         return foreground
     relief = blur(1 - foreground, 1.0)
-    return np.clip(1 - borders(flood(relief, valleys(relief, DEPTH)), relief), 0, 1)
+    return np.clip(1 - borders(flood(relief, valleys(relief, MIN_DEPTH)), relief), 0, 1)

@@ -125,7 +125,7 @@ def test_processes_do_all_that_threads_do(frames: Medaka, tmp_path: Path) -> Non
         for _ in range(2):
             for batch, indices in zip(made.batches(PLAN), PLAN, strict=True):
                 assert [same(pair, plain[index]) for pair, index in zip(batch, indices, strict=True)] == [True, True]
-        assert len(made._kept) == 3
+        assert len(made._cached) == 3
         assert len(warnings) == 1
         assert "decoded images are no longer kept" in warnings[0]
         assert list(made.batches([])) == []

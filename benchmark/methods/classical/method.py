@@ -219,8 +219,8 @@ class ClassicalMethod(BaseMethod):
             document = json.loads(path.read_text(encoding="utf-8"))
             self._configure(document["config"])
             self.chosen = document["chosen"]
-            with np.load(folder / ARRAYS, allow_pickle=False) as kept:
-                self.arrays = {name: kept[name] for name in kept.files}
+            with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+                self.arrays = {name: stored[name] for name in stored.files}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"'{path}' holds no saved {self.info.name} ({type(error).__name__}: {error})") from None
 

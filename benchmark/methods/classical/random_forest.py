@@ -57,7 +57,7 @@ class Forest:
         return nodes
 
     def shares_of(self, rows: Float32, classes: int) -> Float32:
-        """As `predict`, with a column for each of so many classes: 0 for one that was not learned."""
+        """As `predict`, with a column for each of `classes` classes: 0 for one that was not learned."""
         result = np.zeros((len(rows), classes), np.float32)
         result[:, self.classes] = self.predict(rows)
         return result

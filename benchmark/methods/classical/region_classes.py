@@ -219,5 +219,5 @@ class RegionClassifier:
 
     @classmethod
     def of(cls, arrays: Any, alpha: float) -> RegionClassifier:
-        """The classifier that `arrays` kept; KeyError where there is none."""
+        """The classifier that `arrays` holds; KeyError where there is none."""
         return cls(Forest.of(arrays), np.asarray(arrays["frequencies"]), alpha)

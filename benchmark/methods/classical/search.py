@@ -165,8 +165,8 @@ class Search:
             for key, trials in self.trials.items()
         }
         ranked = sorted(worth, key=lambda key: -worth[key])
-        kept = set(ranked[: max(MIN_CANDIDATES, len(ranked) // 2)])
-        self.trials = {key: trials for key, trials in self.trials.items() if key in kept}
+        remaining = set(ranked[: max(MIN_CANDIDATES, len(ranked) // 2)])
+        self.trials = {key: trials for key, trials in self.trials.items() if key in remaining}
 
     def _warn(self, images: int) -> None:
         every = len(self.candidates) * len(self._rois)

@@ -1,6 +1,6 @@
 """An image as the classical methods work on it: a part of the frame, at a bounded size, with its smoothed channels.
 
-The arithmetic of a candidate is often that of another one with one step more, so what was computed is kept for as
+The arithmetic of a candidate is often that of another one with one step more, so what was computed is cached for as
 long as the working image is.
 """
 
@@ -151,7 +151,7 @@ def blur(values: Float32, sigma: float) -> Float32:
 
 
 def solved_small(values: Float32, pixels: int, solve: Callable[[Float32], Float32]) -> Float32:
-    """What `solve` makes of a map (h, w), computed at so many pixels at most and interpolated to (h, w)."""
+    """What `solve` makes of a map (h, w), computed at `pixels` pixels at most and interpolated to (h, w)."""
     scale = min(1.0, float(np.sqrt(pixels / values.size)))
     if scale == 1:
         return solve(values)

@@ -23,9 +23,9 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training goes on from after `epoch` whole epochs.
+    """What training resumes from after `epoch` whole epochs.
 
-    identity: what must be equal to go on (configuration, seed, data). tensors: groups of named tensors (model,
+    identity: what must be equal to resume (configuration, seed, data). tensors: groups of named tensors (model,
     optimizer, ema, best). numbers: plain JSON values beside them.
     """
 

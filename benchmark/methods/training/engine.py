@@ -342,7 +342,7 @@ def _average(ema: Tensors, model: nn.Module, decay: float, step: int) -> None:
 def _identity(samples: Samples, config: TrainingConfig, context: FitContext) -> dict[str, Any]:
     ids = hashlib.sha256("\n".join(samples.ids).encode()).hexdigest()
     data = {"dataset": context.dataset.name, "dataset version": context.dataset.version, "training ids": ids}
-    # How samples are loaded changes nothing, so that a run may go on in another way.
+    # How samples are loaded changes nothing, so that a run may resume in another way.
     settings = config.model_dump(exclude={"loading", "cache_gb"})
     return settings | data | {"seed": context.seed, "draws of augmentation": DRAWS}
 

@@ -103,7 +103,7 @@ class PairLoader:
     Parameters
     ----------
     dataset : what is loaded.
-    workers : so many threads or processes; 0 is one thread that decodes the next batches.
+    workers : number of threads or processes; 0 is one thread that decodes the next batches.
     loading : which of the two. Processes are started by the first batch and live until `close`.
     memory : bytes of pairs that are kept; others are loaded each time they are asked for.
     warn : told once when the disk cache cannot be written to.
@@ -118,7 +118,7 @@ class PairLoader:
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._dataset, self._memory, self._warn, self._warned = dataset, memory, warn, False
-        self._kept: dict[int, Pair] = {}
+        self._cached: dict[int, Pair] = {}
         self._bytes = 0
         self._lock = threading.Lock()
         self._processes = _Processes(dataset, workers) if workers and loading == "processes" else None
@@ -139,7 +139,7 @@ class PairLoader:
         self._threads.shutdown(wait=True, cancel_futures=True)
         if self._processes is not None:
             self._processes.close()
-        self._kept.clear()
+        self._cached.clear()
 
     def __enter__(self) -> PairLoader:
         return self
@@ -168,7 +168,7 @@ class PairLoader:
         def missing() -> Iterator[list[int]]:
             """What is to be loaded of each batch, decided when its turn to be loaded comes."""
             for batch in plan:
-                asked.append([index for index in dict.fromkeys(map(int, batch)) if index not in self._kept])
+                asked.append([index for index in dict.fromkeys(map(int, batch)) if index not in self._cached])
                 yield asked[-1]
 
         for batch, loaded in zip(plan, processes.load(missing()), strict=True):
@@ -176,13 +176,13 @@ class PairLoader:
             if loaded.error is not None:
                 raise loaded.error
             fresh = dict(zip(asked.popleft(), loaded.arrays(), strict=True))
-            yield [fresh.get(int(index)) or self._kept[int(index)] for index in batch]
+            yield [fresh.get(int(index)) or self._cached[int(index)] for index in batch]
             for index, pair in fresh.items():
                 # What came through shared memory holds a file descriptor each, of which there are few.
                 self._keep(index, pair, copy=True)
 
     def _get(self, index: int) -> Pair:
-        pair = self._kept.get(index)
+        pair = self._cached.get(index)
         if pair is None:
             pair = self._dataset[index]
             self._keep(index, pair)
@@ -190,9 +190,9 @@ class PairLoader:
 
     def _keep(self, index: int, pair: Pair, copy: bool = False) -> None:
         with self._lock:
-            if index in self._kept or self._bytes + pair.nbytes > self._memory:
+            if index in self._cached or self._bytes + pair.nbytes > self._memory:
                 return
-            self._kept[index] = Pair(pair.image.copy(), pair.target.copy()) if copy else pair
+            self._cached[index] = Pair(pair.image.copy(), pair.target.copy()) if copy else pair
             self._bytes += pair.nbytes
 
     def _tell(self, notes: Sequence[str]) -> None:
@@ -208,7 +208,7 @@ def loader(
     workers: int = 0,
     warn: Callable[[str], None] = lambda _: None,
 ) -> PairLoader:
-    """The loader that a configuration asks for: `loading` in so many workers, `cache_gb` on disk."""
+    """The loader that a configuration asks for: `loading` in a number of workers, `cache_gb` on disk."""
     folder = cache_home() / "decoded"
     cache = DecodedCache(folder, int(config.cache_gb * 1e9)) if config.cache_gb else None
     return PairLoader(PairDataset(samples, config, info, cache), workers, config.loading, warn=warn)

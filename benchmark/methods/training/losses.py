@@ -131,7 +131,7 @@ def balanced_bce(logits: torch.Tensor, target: torch.Tensor, beta: float) -> tor
 
 
 def make_loss(config: TrainingConfig, outputs: int = 1) -> Loss:
-    """The loss that a configuration names, for so many channels of logits; names joined by `+` are summed.
+    """The loss that a configuration names, for a number of channels of logits; names joined by `+` are summed.
 
     Raises
     ------
