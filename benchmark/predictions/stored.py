@@ -13,12 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._former_names import former_names
 from ..types import Dataset, DatasetInfo, Object, Prediction
 from .find import write_prediction, write_stack
 from .matching import Found
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 RESULTS = "results.json"
 """The file of stored COCO results."""
