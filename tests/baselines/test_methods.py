@@ -64,6 +64,7 @@ def test_the_paper_preset_is_the_published_training() -> None:
     assert {key: config[key] for key in wanted | lecture} == wanted | lecture
 
 
+@pytest.mark.slow
 def test_plugins_of_an_installed_package_are_found(bench_process: Run, tmp_path: Path) -> None:
     package = tmp_path / "site"
     (package / "theirs-1.0.dist-info").mkdir(parents=True)

@@ -52,6 +52,7 @@ def test_presets_change_what_is_said_and_nothing_else(preset: str) -> None:
         check_settings(cls.info.settings, f"method {name}", config)
 
 
+@pytest.mark.slow
 def test_every_other_name_is_described() -> None:
     assert describe("smp:Unet/resnet18").name == "smp:Unet/resnet18"
     assert describe("smp") == describe("smp:<Architecture>/<encoder>")

@@ -133,6 +133,7 @@ def test_official_conventions_are_the_official_scores(info: DatasetInfo, metric:
         assert value(statistics, info, known[name]) == pytest.approx(scores[name], abs=1e-14, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_cityscapes_own_rules_by_the_official_functions() -> None:
     """Label ids with ignored ones in truth and prediction."""
     from sklearn.metrics import jaccard_score

@@ -77,6 +77,7 @@ def test_a_learned_and_a_classical_method_may_still_give_defaults_alone() -> Non
     assert made.defaults == {**TrainingConfig().model_dump(), "epochs": 3, "width": 0.5}
 
 
+@pytest.mark.slow
 def test_the_bases_are_imported_when_asked_for_and_torch_is_not() -> None:
     code = "import sys, segbench.methods as m; {}; print(*sys.modules)"
     loaded: Mapping[str, Any] = {

@@ -15,6 +15,8 @@ from segbench.io.source_code import Import, source_code
 from segbench.registry import dataset_class
 from segbench.runs.code_hash import _LOOP, code_of, code_sha256
 
+pytestmark = pytest.mark.slow
+
 CODE = "{}\nadded = 1\n"
 EVERY_LINE_MOVED = "# words\n\n{}\n# more words\n"
 

@@ -31,6 +31,7 @@ def resolved(record: dict[str, Any]) -> dict[str, Any]:
     return resolve(record["method"]["preset"], method_class(record["method"]["name"]).info, info, settings)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)
 def test_a_recorded_command_resolves_to_the_recorded_run(path: Path) -> None:
     record = json.loads(path.read_text(encoding="utf-8"))
