@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ._former_names import FormerModules
 
 if TYPE_CHECKING:
-    from .api import Run, compare, evaluate, list_datasets, list_methods, list_metrics, list_presets, load_run, run
+    from .api import (
+        Run,
+        check,
+        compare,
+        evaluate,
+        list_datasets,
+        list_methods,
+        list_metrics,
+        list_presets,
+        load_run,
+        run,
+    )
     from .errors import SegbenchWarning, UserError
     from .evaluation.evaluator import Evaluator
     from .runs.table import load_runs
@@ -25,6 +36,7 @@ __all__ = [
     "SegbenchWarning",
     "UserError",
     "__version__",
+    "check",
     "compare",
     "evaluate",
     "list_datasets",

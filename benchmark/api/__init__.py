@@ -1,12 +1,13 @@
 """segbench from Python: what the command line does, for scripts and notebooks. Everything here is `segbench.…` too."""
 
-from .comparing import compare
+from .comparing import check, compare
 from .names import list_datasets, list_methods, list_metrics, list_presets
 from .running import evaluate, run
 from .stored_run import Run, load_run
 
 __all__ = [
     "Run",
+    "check",
     "compare",
     "evaluate",
     "list_datasets",

@@ -1,4 +1,4 @@
-"""`segbench.compare`."""
+"""`segbench.compare` and `segbench.check`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .reporting import ShowProgress, reporter_for
 
 if TYPE_CHECKING:
     from ..boards.comparison import Comparison
+    from ..boards.regression import CheckResult
 
 
 def compare(
@@ -62,6 +63,71 @@ def compare(
     request = CompareRequest(runs=_paths(runs), score=score, target=target, resamples=resamples, seed=seed)
     refuse_out_of_range(request)
     return do_compare(request, reporter_for(progress))
+
+
+def check(
+    baseline: str | PathLike[str],
+    runs: str | PathLike[str] = "runs",
+    *,
+    tolerance: float = 0.005,
+    slowdown: float | None = None,
+    score: str | None = None,
+    update: bool = False,
+    junit: str | PathLike[str] | None = None,
+    summary: str | PathLike[str] | None = None,
+    progress: ShowProgress = "auto",
+) -> CheckResult:
+    """Say whether a method got worse than its baseline, by more than tolerance and noise: what `bench check` does.
+
+    Parameters
+    ----------
+    baseline : path
+        Folder of the run folders to hold the runs against.
+    runs : path
+        Folder of the runs to check.
+    tolerance : float
+        A smaller loss never fails; in the score's unit, from 0.
+    slowdown : float, optional
+        Also fail where fitting or predicting takes so many times as long, from 1.
+    score : str, optional
+        Name of the score; by default each run's main score.
+    update : bool
+        Make the runs the new baseline instead.
+    junit, summary : path, optional
+        Write JUnit XML; append a summary in markdown.
+    progress : bool, "auto" or Reporter
+        Bars always, never, or where someone watches: in a notebook and at a terminal.
+
+    Returns
+    -------
+    CheckResult
+        `ok` is False where a run got worse. A notebook shows it as a table; `plot()` draws it.
+
+    Raises
+    ------
+    UserError
+        For a baseline without runs, a run that is missing, or runs that are not comparable with their baseline.
+
+    Examples
+    --------
+    >>> check("leaderboards/baseline", "runs").ok                                       # doctest: +SKIP
+    """
+    from ..commands.check import check as do_check
+    from ..runs.options import refuse_out_of_range
+    from ..runs.request import CheckRequest
+
+    request = CheckRequest(
+        baseline=Path(baseline),
+        runs=Path(runs),
+        tolerance=tolerance,
+        slowdown=slowdown,
+        score=score,
+        update=update,
+        junit=None if junit is None else Path(junit),
+        summary=None if summary is None else Path(summary),
+    )
+    refuse_out_of_range(request)
+    return do_check(request, reporter_for(progress))
 
 
 def _paths(given: Iterable[str | PathLike[str] | Iterable[str | PathLike[str]]]) -> tuple[Path, ...]:

@@ -12,15 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..boards.comparison import Comparison
+from ..boards.ranking import RankedGroup
+from ..boards.regression import CheckResult
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
+from ..commands.explain import Explanation
+from ..commands.export import Exported
 from ..commands.new import NewPlugin
 from ..data.documents import DataDescription, DataStatus, DataVerification
+from ..diagnosis.document import Diagnosis
 from ..io.atomic import write_text
 from ..io.documents import Document
+from ..report.build import ReportSummary
+from ..runs.cardiac.document import CardiacDocument
 from ..runs.predict_folder import PredictDocument
 from ..runs.record import Record
 from ..runs.stored_checks import Verification, Verifications
@@ -33,17 +41,30 @@ class Described:
 
     model: type[Document]
     made_by: str
+    many: bool = False
+
+    @property
+    def adapter(self) -> TypeAdapter[Any]:
+        """What reads and describes it: one document of its model, or a list of them."""
+        return TypeAdapter(list[self.model] if self.many else self.model)  # type: ignore[name-defined]
 
 
 DOCUMENTS: Mapping[str, Described] = {
+    "cardiac": Described(CardiacDocument, "`bench cardiac --json`, `cardiac.json` beside its tables"),
+    "check": Described(CheckResult, "`bench check --json`"),
     "compare": Described(Comparison, "`bench compare --json`"),
-    "describe": Described(Description, "`bench describe --json`"),
-    "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
-    "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "data-describe": Described(DataDescription, "`bench data describe --json`"),
     "data-status": Described(DataStatus, "`bench data status --json`"),
     "data-verify": Described(DataVerification, "`bench data verify --json`"),
+    "describe": Described(Description, "`bench describe --json`"),
+    "doctor": Described(Diagnosis, "`bench doctor --json`"),
+    "explain": Described(Explanation, "`bench explain --json`"),
+    "export": Described(Exported, "`bench export --json`"),
+    "leaderboard": Described(RankedGroup, "`bench leaderboard --json`", many=True),
+    "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
+    "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
+    "report": Described(ReportSummary, "`bench report --json`"),
     "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
     "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),
     "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),
@@ -59,15 +80,15 @@ class _Generator(GenerateJsonSchema):
         return False
 
 
-def schema(model: type[Document]) -> dict[str, Any]:
-    """The JSON schema of what a model writes."""
-    written = model.model_json_schema(mode="serialization", by_alias=True, schema_generator=_Generator)
+def schema(document: Described) -> dict[str, Any]:
+    """The JSON schema of what a document's model writes."""
+    written = document.adapter.json_schema(mode="serialization", by_alias=True, schema_generator=_Generator)
     return {"$schema": _Generator.schema_dialect, **written}
 
 
 def files() -> dict[str, str]:
     """The content of every file of the folder of schemas, by its name."""
-    made = {f"{name}.schema.json": _text(schema(document.model)) for name, document in sorted(DOCUMENTS.items())}
+    made = {f"{name}.schema.json": _text(schema(document)) for name, document in sorted(DOCUMENTS.items())}
     lines = ["# JSON schemas", "", "Made by `python -m segbench.api.schemas docs/schemas`; do not edit.", ""]
     lines += ["| schema | of |", "|---|---|"]
     lines += [f"| [{name}]({name}.schema.json) | {each.made_by} |" for name, each in sorted(DOCUMENTS.items())]

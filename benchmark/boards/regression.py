@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -14,8 +14,13 @@ from ..evaluation.comparison import Paired, holm
 from ..io.documents import Document, Number, without_none
 from ..runs.record import Record
 from ..runs.stored import StoredRun
+from ..text import counted, number
 from ..types import UserError
 from .compare_runs import refuse_incomparable
+from .notebook import html_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ALPHA = 0.01
 """Chance that a method that did not change is called worse, over all runs of a check together."""
@@ -81,6 +86,11 @@ class CheckedRun(Document):
     failed: bool
     message: str
 
+    @property
+    def change(self) -> float | None:
+        """How much better the run is than its baseline, in the score's unit; below 0 where it is worse."""
+        return None if self.loss is None else -self.loss
+
 
 class CheckResult(Document):
     """What `bench check` found: `ok` where no run got worse. `updated` names the folders of a new baseline."""
@@ -90,6 +100,45 @@ class CheckResult(Document):
     alpha: float | None = None
     updated: list[str] | None = None
     checks: list[CheckedRun]
+
+    @property
+    def title(self) -> str:
+        """What came of it, in one line."""
+        if self.updated is not None:
+            return f"baseline: {counted(len(self.updated), 'run')} written"
+        failed = sum(each.failed for each in self.checks)
+        return f"{counted(failed, 'run')} of {len(self.checks)} got worse, or slower than allowed"
+
+    def plot(self) -> Figure:
+        """Draw every run's change against its baseline, with the noise around it; what is left of the line is worse."""
+        from ..figures.score_intervals import Interval, score_intervals
+
+        rows = []
+        for each in self.checks:
+            change, noise = each.change, each.noise
+            low, high = (None, None) if change is None or noise is None else (change - noise, change + noise)
+            rows.append(Interval(each.name, change, low, high))
+        band = None if self.tolerance is None else (-self.tolerance, 0.0)
+        return score_intervals(rows, self.title, "change for the better, with noise; grey: tolerated loss", band=band)
+
+    def __str__(self) -> str:
+        """A line for each run."""
+        return "\n".join([self.title, *(f"{each.verdict}: {each.name}: {each.message}" for each in self.checks)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        headers = ("", "run", "score", "baseline", "now", "change", "noise")
+        rows = [
+            [
+                *(each.verdict, each.name, each.score, number(each.baseline, ".4f"), number(each.value, ".4f")),
+                *(number(each.change, "+.4f"), number(each.noise, ".4f")),
+            ]
+            for each in self.checks
+        ]
+        return html_table(self.title, headers, rows)
 
     @model_serializer(mode="wrap")
     def _only_what_was_done(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -24,10 +24,10 @@ def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
 
 def check(request: CheckRequest, json: bool, quiet: bool) -> None:
     """Did my method get worse? Exit status 1 where a loss is larger than the tolerance and than the noise."""
-    from ..commands.check import check as do_check
+    from ..api.comparing import check as do_check
 
     with output.interruptible():
-        found = do_check(request, output.reporter(quiet))
+        found = do_check(**vars(request), progress=output.reporter(quiet))
     output.checked(found, json)
     if not found.ok:
         raise typer.Exit(1)

@@ -35,7 +35,7 @@ def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
             held.append(
                 held_against(
                     *(pair.name, open_run(pair.baseline), open_run(pair.run)),
-                    metric=request.metric,
+                    metric=request.score,
                     tolerance=request.tolerance,
                     slowdown=request.slowdown,
                 )

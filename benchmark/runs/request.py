@@ -222,7 +222,7 @@ class CheckRequest:
     slowdown: Annotated[float | None, Option("Also fail where fitting or predicting takes so many times as long.")] = (
         None
     )
-    metric: Annotated[str | None, Option("The score. [default: the main score]")] = None
+    score: Annotated[str | None, Option("The score. [default: the main score]", flags=("--metric",))] = None
     update: Annotated[bool, Option("Make the runs the new baseline instead.")] = False
     junit: Annotated[Path | None, Option("Write JUnit XML.")] = None
     summary: Annotated[Path | None, Option("Append a markdown summary, as $GITHUB_STEP_SUMMARY.")] = None

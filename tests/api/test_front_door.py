@@ -18,9 +18,10 @@ import pytest
 import segbench
 from commands import Run, printed_json
 from segbench.boards.comparison import Comparison
+from segbench.boards.regression import CheckResult
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Record
-from segbench.runs.request import EvaluateRequest, RunRequest
+from segbench.runs.request import CheckRequest, EvaluateRequest, RunRequest
 from synthetic_roots import write_hearts
 
 
@@ -64,7 +65,8 @@ def test_import_is_quick_and_loads_no_library() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "request_class"), [(segbench.run, RunRequest), (segbench.evaluate, EvaluateRequest)]
+    ("function", "request_class"),
+    [(segbench.run, RunRequest), (segbench.evaluate, EvaluateRequest), (segbench.check, CheckRequest)],
 )
 def test_functions_take_what_requests_take(function: Callable[..., Any], request_class: Any) -> None:
     """With the same defaults, in the same order; a mapping or a sequence that is empty by default is so here."""
@@ -75,6 +77,8 @@ def test_functions_take_what_requests_take(function: Callable[..., Any], request
         default = taken[name].default
         if each.default_factory is not MISSING:
             assert not default
+        elif isinstance(each.default, Path):
+            assert Path(default) == each.default, name
         else:
             assert default == (inspect.Parameter.empty if each.default is MISSING else each.default), name
 
@@ -229,6 +233,23 @@ def test_a_comparison_takes_what_a_run_stands_for(made: segbench.Run, heart_root
         segbench.compare(made, other, resamples=10)
     with pytest.raises(segbench.UserError, match="two runs or more"):
         segbench.compare(made)
+
+
+@pytest.mark.slow
+def test_a_gate_from_python(made: segbench.Run, tmp_path: Path) -> None:
+    written = segbench.check(tmp_path / "baseline", made.folder.parent, update=True)
+    assert_type(written, CheckResult)
+    assert str(written) == "baseline: 1 run written"
+    held = segbench.check(tmp_path / "baseline", made.folder.parent)
+    (each,) = held.checks
+    assert (held.ok, each.verdict, each.change) == (True, "ok", 0.0)
+    record = json.loads((made.folder / "record.json").read_text(encoding="utf-8"))
+    assert f"ok: {each.name}: dice {record['scores']['dice']['value']:.4f}" in str(held)
+    assert "<td>ok" in held._repr_html_()
+    figure: Any = held.plot()
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [each.name]
+    with pytest.raises(segbench.UserError, match="expected the baseline: run folders"):
+        segbench.check(tmp_path / "nothing", made.folder.parent)
 
 
 def test_names() -> None:
