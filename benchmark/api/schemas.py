@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ..boards.comparison import Comparison
 from ..boards.ranking import RankedGroup
@@ -78,6 +78,10 @@ class _Generator(GenerateJsonSchema):
         """No titles that only say the key again."""
         del schema
         return False
+
+    def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
+        """A serializer around a model only orders its keys, or leaves out what is None: the model's schema holds."""
+        return None if schema["type"] == "function-wrap" else super().ser_schema(schema)
 
 
 def schema(document: Described) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ..cardiac.beats import SEQUENCE_FLAGS
 from ..cardiac.geometry import FLAGS
 from ..cardiac.to_json import AgreementBlock
 from ..text import UNDEFINED, between, counted, number, printable
-from .output import _safe, _stdout
+from .output import safe, stdout
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def document(found: CardiacDocument, as_json: bool) -> None:
     if as_json:
         print(found.to_json(), end="")
         return
-    console = _stdout()
+    console = stdout()
     sequences(console, found.sequences, found.summary)
     summary(console, found.summary)
     if found.agreement is not None and found.scores is not None:
@@ -49,7 +49,7 @@ def document(found: CardiacDocument, as_json: bool) -> None:
         propagation(console, found.propagation)
     if found.files:
         console.print(
-            f"{counted(len(found.files), 'file')} in {_safe(str(Path(found.files[-1]).parent))}", soft_wrap=True
+            f"{counted(len(found.files), 'file')} in {safe(str(Path(found.files[-1]).parent))}", soft_wrap=True
         )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from ..text import UNDEFINED, between, counted, number, p_value, printable
+from ..text import UNDEFINED, between, counted, number, p_value
+from . import output
+from .output import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,15 +19,23 @@ _MIN_UNITS = 10
 _MAX_CLASSES = 30
 
 
-def show(console: Console, found: Comparison) -> None:
+def comparison(found: Comparison, as_json: bool) -> None:
+    """Ranks, differences, families and costs."""
+    if as_json:
+        output.document(found)
+    else:
+        _show(output.stdout(), found)
+
+
+def _show(console: Console, found: Comparison) -> None:
     """All of it, the answer first."""
     origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
     direction = "higher" if found.higher_is_better else "lower"
     console.print(
-        f"[bold]{_safe(found.score)}[/] ({direction} is better) on [bold]{_safe(found.dataset)}[/]{origin}, "
-        f"split {_safe(found.split)}, {counted(found.n, 'sample')}"
+        f"[bold]{safe(found.score)}[/] ({direction} is better) on [bold]{safe(found.dataset)}[/]{origin}, "
+        f"split {safe(found.split)}, {counted(found.n, 'sample')}"
     )
-    console.print(_safe(found.answer), style=_answer_style(found), soft_wrap=True)
+    console.print(safe(found.answer), style=_answer_style(found), soft_wrap=True)
     console.print(_ranks(found))
     console.print(_pairs(found))
     console.print(
@@ -48,7 +56,7 @@ def show(console: Console, found: Comparison) -> None:
     for each in found.seeds:
         seeds = ", ".join(map(str, each.seeds))
         console.print(
-            f"seeds {seeds} of {_safe(each.method)}: {each.mean:.4f} ± {each.std:.4f} (standard deviation of "
+            f"seeds {seeds} of {safe(each.method)}: {each.mean:.4f} ± {each.std:.4f} (standard deviation of "
             "training, which no interval above holds)",
             soft_wrap=True,
         )
@@ -71,7 +79,7 @@ def _ranks(found: Comparison) -> Table:
         span = str(row.rank) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
         table.add_row(
             span,
-            _safe(row.label),
+            safe(row.label),
             number(row.value, ".4f"),
             between(row.low, row.high, ".4f"),
             number(row.cost.train_s, ".0f"),
@@ -90,8 +98,8 @@ def _pairs(found: Comparison) -> Table:
     for each in shown:
         mark = "[bold]" if each.significant else ""
         table.add_row(
-            _safe(each.a),
-            _safe(each.b),
+            safe(each.a),
+            safe(each.b),
             f"{mark}{number(each.value, '+.4f')}",
             between(each.low, each.high, "+.4f"),
             f"{mark}{p_value(each.p_adjusted)}",
@@ -106,7 +114,7 @@ def _pairs(found: Comparison) -> Table:
 def _families(console: Console, families: Families) -> None:
     best, apart = families.best, families.difference_of_means
     console.print(
-        f"learned against classical: best {_safe(best.a)} against {_safe(best.b)} "
+        f"learned against classical: best {safe(best.a)} against {safe(best.b)} "
         f"{number(best.value, '+.4f')} [{between(best.low, best.high, '+.4f')}]; family means {apart.value:+.4f} "
         f"[{between(apart.low, apart.high, '+.4f')}]",
         soft_wrap=True,
@@ -121,11 +129,11 @@ def _classes(found: Comparison) -> Table:
     for row in rows[:_MAX_CLASSES]:
         known = {label: value for label in labels if (value := row.values[label]) is not None}
         ranked = sorted(known, key=lambda label: -known[label])
-        winners = ", ".join(map(_safe, row.winners))
+        winners = ", ".join(map(safe, row.winners))
         table.add_row(
-            _safe(row.name),
+            safe(row.name),
             winners,
-            *([_safe(ranked[1]) if len(ranked) > 1 else UNDEFINED] if len(labels) > 2 else []),
+            *([safe(ranked[1]) if len(ranked) > 1 else UNDEFINED] if len(labels) > 2 else []),
             " > ".join(f"{known[label]:.3f}" for label in ranked[:3]),
         )
     if len(rows) > _MAX_CLASSES:
@@ -134,11 +142,11 @@ def _classes(found: Comparison) -> Table:
 
 
 def _samples(console: Console, found: Comparison) -> None:
-    wins = ", ".join(f"{_safe(label)} {count}" for label, count in found.per_sample.wins.items() if count)
+    wins = ", ".join(f"{safe(label)} {count}" for label, count in found.per_sample.wins.items() if count)
     console.print(f"best on so many of {found.n} samples: {wins}", soft_wrap=True)
     furthest = found.per_sample.furthest_apart[:3]
     if furthest:
-        names = ", ".join(_safe(each.sample) for each in furthest)
+        names = ", ".join(safe(each.sample) for each in furthest)
         console.print(f"furthest apart on: {names} (ten with --json)", soft_wrap=True)
 
 
@@ -148,7 +156,7 @@ def _labels(console: Console, found: Comparison) -> None:
     target = found.labels_needed.target
     for name, count in found.labels_needed.methods.items():
         said = "not reached, or only one number of labels was tried" if count is None else f"about {count:.0f} labels"
-        console.print(f"{_safe(name)} for {_safe(found.score)} {target:g}: {said}", soft_wrap=True)
+        console.print(f"{safe(name)} for {safe(found.score)} {target:g}: {said}", soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -160,7 +168,3 @@ def _table(*columns: str) -> Table:
         is_name = name in ("run", "a", "b", "class", "winner", "runner-up")
         table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name)
     return table
-
-
-def _safe(text: str) -> str:
-    return escape(printable(text))

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..boards.comparison import Comparison
     from ..boards.regression import CheckResult
     from ..data.documents import (
         DataDescription,
@@ -97,12 +96,12 @@ def listing(what: str, entries: list[dict[str, Any]], as_json: bool, be_quiet: b
     if all(entry.get("origin", OWN) == OWN for entry in entries):
         hidden.add("origin")
     columns = [key for key in (entries[0] if entries else [what]) if key not in hidden]
-    table = _table(*columns)
+    table = new_table(*columns)
     for column in table.columns:
         column.no_wrap = column.header in _WHOLE
     for entry in entries:
         table.add_row(*(_listed(entry[key]) for key in columns))
-    _stdout().print(table)
+    stdout().print(table)
 
 
 def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
@@ -110,13 +109,13 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         print(result.to_json(), end="")
         return
-    console = _stdout()
+    console = stdout()
     data, method = result.dataset, result.method
     origin = " [bold yellow](SYNTHETIC)[/]" if data.origin == "synthetic" else ""
     scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
     partial = "" if result.complete else ", [yellow]partial[/]"
     samples = counted(data.n, "sample")
-    console.print(f"[bold]{_safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {samples}{partial}")
+    console.print(f"[bold]{safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {samples}{partial}")
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))
@@ -143,7 +142,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             f"cost: fitted in {cost.train_s:.1f} s{alone}{batch}{macs}, "
             f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
         )
-    console.print(f"run folder: {_safe(str(folder))}", soft_wrap=True)
+    console.print(f"run folder: {safe(str(folder))}", soft_wrap=True)
 
 
 def predicted(made: PredictDocument, as_json: bool) -> None:
@@ -156,32 +155,22 @@ def predicted(made: PredictDocument, as_json: bool) -> None:
     print(f"{printable(made.output.folder)}: {frames} of {printable(made.input.path)}{each}")
 
 
-def comparison(found: Comparison, as_json: bool) -> None:
-    """Ranks, differences, families and costs."""
-    from . import compare_output
-
-    if as_json:
-        document(found)
-        return
-    compare_output.show(_stdout(), found)
-
-
 def checked(found: CheckResult, as_json: bool) -> None:
     """A line for each run that was held against its baseline."""
     if as_json:
         document(found)
         return
-    console = _stdout()
+    console = stdout()
     styles = {"ok": "green", "better": "bold green", "worse": "bold red", "slower": "bold red"}
     for each in found.checks:
-        style, what = styles[each.verdict], _safe(each.name)
-        console.print(f"[{style}]{each.verdict:<7}[/] {what}: {_safe(each.message)}", soft_wrap=True)
+        style, what = styles[each.verdict], safe(each.name)
+        console.print(f"[{style}]{each.verdict:<7}[/] {what}: {safe(each.message)}", soft_wrap=True)
         if each.failed:
             for row in each.samples:
                 change = f"{_value(row.baseline)} → {_value(row.value)}"
-                console.print(f"        {_safe(row.sample)}: {change}", soft_wrap=True)
+                console.print(f"        {safe(row.sample)}: {change}", soft_wrap=True)
     for path in found.updated or ():
-        console.print(f"baseline: {_safe(path)}", soft_wrap=True)
+        console.print(f"baseline: {safe(path)}", soft_wrap=True)
 
 
 def status(found: DataStatus, as_json: bool, be_quiet: bool) -> None:
@@ -190,14 +179,14 @@ def status(found: DataStatus, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         document(found)
         return
-    console = _stdout()
+    console = stdout()
     console.print(f"[bold]{found.dataset}[/]")
     for place in found.places:
         sizes = ", ".join(f"{split} {n}" for split, n in place.splits.items() if n is not None)
         state = f"found ({place.origin}): {sizes}" if place.found else "not found"
-        problem = f": {_safe(place.problem)}" if place.problem is not None else ""
+        problem = f": {safe(place.problem)}" if place.problem is not None else ""
         # Whole lines, so that a path can be copied.
-        console.print(f"{place.place:<11}{_safe(place.root)}", soft_wrap=True)
+        console.print(f"{place.place:<11}{safe(place.root)}", soft_wrap=True)
         console.print(f"{'':<11}{state}{problem}", soft_wrap=True)
 
 
@@ -207,10 +196,10 @@ def description(about: DataDescription, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         document(about)
         return
-    console = _stdout()
+    console = stdout()
     aliases = f" (also: {', '.join(about.aliases)})" if about.aliases else ""
-    console.print(f"[bold]{about.name}[/]{aliases}: {_safe(about.summary)}\n")
-    facts = _table("", "", header=False)
+    console.print(f"[bold]{about.name}[/]{aliases}: {safe(about.summary)}\n")
+    facts = new_table("", "", header=False)
     for key in ("task", "main_score", "metrics", "layout", "expected_root", "frames_per_second"):
         fact = getattr(about, key)
         if fact is not None:
@@ -218,23 +207,23 @@ def description(about: DataDescription, as_json: bool, be_quiet: bool) -> None:
     if about.pixel_size_um is not None:
         facts.add_row("pixel size", "{:g} x {:g} µm (height x width)".format(*about.pixel_size_um))
     for key, meaning in about.options.items():
-        facts.add_row(f"--set {key}=…", _safe(meaning))
+        facts.add_row(f"--set {key}=…", safe(meaning))
     for key in ("licence", "citation", "homepage"):
-        facts.add_row(key, _safe(getattr(about, key)))
+        facts.add_row(key, safe(getattr(about, key)))
     console.print(facts)
     _downloads(console, about)
     here = about.found or {}
-    splits = _table("split", "official size", *(["here"] if here else []), "what")
+    splits = new_table("split", "official size", *(["here"] if here else []), "what")
     for name, split in about.splits.items():
         mark = " (default)" if name == about.default_split else ""
         size = [_cell(here[name])] if here else []
-        splits.add_row(name + mark, _cell(split.official_size), *size, _safe(split.summary))
+        splits.add_row(name + mark, _cell(split.official_size), *size, safe(split.summary))
     console.print(splits)
     if about.classes:
         console.print(_classes(about.classes))
     if about.proposal is not None:
         state = "Wrote" if about.written else "Guessed, and not written (add --write)"
-        console.print(f"{state}: {_safe(str(about.path))}\n", soft_wrap=True)
+        console.print(f"{state}: {safe(str(about.path))}\n", soft_wrap=True)
         print(printable(about.proposal))
 
 
@@ -244,16 +233,16 @@ def _downloads(console: Console, about: DataDescription) -> None:
         console.print(f"\nfiles that 'bench data download {about.name}' fetches:")
     for file in about.downloads:
         needs = " (account needed)" if file["login"] else ""
-        console.print(f"- {_safe(file['filename'])}{needs}: {_safe(file['summary'])}", soft_wrap=True)
-        console.print(f"  {_safe(file['url'])}", soft_wrap=True)
+        console.print(f"- {safe(file['filename'])}{needs}: {safe(file['summary'])}", soft_wrap=True)
+        console.print(f"  {safe(file['url'])}", soft_wrap=True)
 
 
 def _classes(entries: Sequence[DescribedClass]) -> Table:
-    table = _table("id", "class", "kind", "colour")
+    table = new_table("id", "class", "kind", "colour")
     for entry in entries:
         red, green, blue = entry.color
         swatch = f"[on rgb({red},{green},{blue})]    [/] #{red:02x}{green:02x}{blue:02x}"
-        table.add_row(str(entry.id), _safe(entry.name), entry.kind, swatch)
+        table.add_row(str(entry.id), safe(entry.name), entry.kind, swatch)
     return table
 
 
@@ -262,21 +251,21 @@ def faults(found: DataVerification, as_json: bool) -> None:
     if as_json:
         document(found)
         return
-    console = _stdout()
+    console = stdout()
     labelled = counted(found.n, "labelled sample")
-    what = f"{found.dataset} ({found.origin}) at {_safe(found.root)}: {labelled}"
+    what = f"{found.dataset} ({found.origin}) at {safe(found.root)}: {labelled}"
     looked = f"{counted(found.read, 'sample')} read"
     looked += f", {found.cached} unchanged since they were found sound" if found.cached else ""
     state = f"[red]{counted(len(found.faults), 'fault')}[/]" if found.faults else "[green]fine[/]"
     console.print(f"{state}: {what}; {looked}", soft_wrap=True)
     for fault in found.faults:
-        console.print(f"- {_safe(fault)}", soft_wrap=True)
+        console.print(f"- {safe(fault)}", soft_wrap=True)
     for warning in found.warnings:
-        console.print(f"- [yellow]warning:[/] {_safe(warning)}", soft_wrap=True)
-    splits = _table("split", "samples", "official", "fingerprint of the truth")
+        console.print(f"- [yellow]warning:[/] {safe(warning)}", soft_wrap=True)
+    splits = new_table("split", "samples", "official", "fingerprint of the truth")
     for name, split in found.splits.items():
         short = _cell(split.data_sha256)[:16]
-        splits.add_row(_safe(name), _cell(split.n), _cell(split.official), short)
+        splits.add_row(safe(name), _cell(split.n), _cell(split.official), short)
     if found.splits:
         console.print(splits)
 
@@ -288,12 +277,12 @@ def downloaded(result: dict[str, Any], as_json: bool, be_quiet: bool) -> None:
         return
     if be_quiet or quiet:
         return
-    console = _stdout()
+    console = stdout()
     for file in result["files"]:
-        console.print(f"{_safe(file['filename'])}: {file['state']} (SHA-256 {file['sha256']})", soft_wrap=True)
+        console.print(f"{safe(file['filename'])}: {file['state']} (SHA-256 {file['sha256']})", soft_wrap=True)
     samples = "" if result["n"] is None else f", {counted(result['n'], 'labelled sample')}"
     whole = "complete" if result["complete"] else "partial"
-    console.print(f"{result['dataset']} in {_safe(result['root'])}: {whole}{samples}", soft_wrap=True)
+    console.print(f"{result['dataset']} in {safe(result['root'])}: {whole}{samples}", soft_wrap=True)
 
 
 def made(result: SynthesizedData, as_json: bool, be_quiet: bool) -> None:
@@ -301,16 +290,16 @@ def made(result: SynthesizedData, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         document(result)
     elif not (be_quiet or quiet):
-        where = f"{_safe(result.root)} (seed {result.seed})"
+        where = f"{safe(result.root)} (seed {result.seed})"
         samples = counted(result.n, "labelled sample")
-        _stdout().print(f"SYNTHETIC {result.dataset}: {samples} in {where}", soft_wrap=True)
+        stdout().print(f"SYNTHETIC {result.dataset}: {samples} in {where}", soft_wrap=True)
 
 
 def _score_table(result: Record) -> Table:
     from ..runs.record import told_in_details
 
     elsewhere = told_in_details(result)
-    table = _table("score", "value", "95 % interval", "unit")
+    table = new_table("score", "value", "95 % interval", "unit")
     for name, score in result.scores.items():
         if name in elsewhere:
             continue
@@ -336,10 +325,10 @@ def _class_tables(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> 
     quantities = list(dict.fromkeys(key for row in rows.values() for key in row))
     for start in range(0, len(quantities), _TABLE_WIDTH):
         shown = quantities[start : start + _TABLE_WIDTH]
-        table = _table(what, *shown)
+        table = new_table(what, *shown)
         for name, row in rows.items():
             cells = [f"{row[q]:,.0f}" if q in _COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown]
-            table.add_row(_safe(name), *cells)
+            table.add_row(safe(name), *cells)
         yield table
 
 
@@ -353,8 +342,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(_safe(str(item)) for item in value)
-    return _safe(str(value))
+        return ", ".join(safe(str(item)) for item in value)
+    return safe(str(value))
 
 
 def _listed(value: Any) -> str:
@@ -364,14 +353,14 @@ def _listed(value: Any) -> str:
     return textwrap.fill(_cell(value), max((_NAMES_WIDTH, *(len(name) + 1 for name in value))), break_long_words=False)
 
 
-def _safe(content: str) -> str:
+def safe(content: str) -> str:
     """Names and paths from outside must be read neither as markup nor by the terminal."""
     from rich.markup import escape
 
     return escape(printable(content).replace("\n", "\ufffd"))
 
 
-def _table(*columns: str, header: bool = True) -> Table:
+def new_table(*columns: str, header: bool = True) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -381,7 +370,7 @@ def _table(*columns: str, header: bool = True) -> Table:
     return table
 
 
-def _stdout() -> Console:
+def stdout() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, emoji=False)

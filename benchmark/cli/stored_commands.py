@@ -15,11 +15,12 @@ from .options import Json, Quiet, Root, RunFolder
 def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
     """Which run is better, by how much, and could it be chance? Paired statistics of runs on the same samples."""
     from ..api.comparing import compare as do_compare
+    from .compare_output import comparison
 
     given = dict(vars(request))
     with output.interruptible():
         found = do_compare(*given.pop("runs"), **given, progress=output.reporter(quiet))
-    output.comparison(found, json)
+    comparison(found, json)
 
 
 def check(request: CheckRequest, json: bool, quiet: bool) -> None:

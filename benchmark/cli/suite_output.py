@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..text import UNDEFINED, number
 from . import output
-from .output import _safe, _stdout, _table
+from .output import new_table, safe, stdout
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -101,7 +101,7 @@ class Watcher:
 
         with self._lock:
             running, ended = dict(self._running), list(self._ended)
-        table = _table("cell", "state", "time", "result or last line of the log")
+        table = new_table("cell", "state", "time", "result or last line of the log")
         for column in table.columns:
             column.no_wrap, column.overflow = True, "ellipsis"
         # What is short keeps its place; the rest of the terminal is shared.
@@ -111,12 +111,12 @@ class Watcher:
             column.width = width
         for outcome, text in ended[-LAST:]:
             style = {"done": "green", "failed": "red"}.get(outcome.status, "yellow")
-            cells = (_safe(self._cells[outcome.name].short), f"[{style}]{outcome.status}[/]", _time(outcome.seconds))
-            table.add_row(*cells, _safe(text))
+            cells = (safe(self._cells[outcome.name].short), f"[{style}]{outcome.status}[/]", _time(outcome.seconds))
+            table.add_row(*cells, safe(text))
         for name, begun in running.items():
             since = _time(time.monotonic() - begun)
             table.add_row(
-                _safe(self._cells[name].short), "running", since, f"[dim]{_safe(last_line(self._log_of(name)))}"
+                safe(self._cells[name].short), "running", since, f"[dim]{safe(last_line(self._log_of(name)))}"
             )
         failed = sum(outcome.status == "failed" for outcome, _ in ended)
         done = self._done + sum(outcome.status == "done" for outcome, _ in ended)
@@ -130,15 +130,15 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         print(found.to_json(), end="")
         return
-    console = _stdout()
-    console.print(f"[bold]{_safe(found.suite)}[/]: {_safe(found.summary)}", soft_wrap=True)
+    console = stdout()
+    console.print(f"[bold]{safe(found.suite)}[/]: {safe(found.summary)}", soft_wrap=True)
     if not (be_quiet or output.quiet):
-        table = _table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most")
+        table = new_table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most")
         for cell in found.cells:
             limit = cell.limit_minutes
             table.add_row(
-                _safe(cell.dataset),
-                _safe(cell.label),
+                safe(cell.dataset),
+                safe(cell.label),
                 cell.preset,
                 str(cell.seed),
                 str(cell.folds or UNDEFINED),
@@ -147,15 +147,15 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
             )
         console.print(table)
     for name, where in found.data.items():
-        console.print(f"data of {_safe(name)}: {_safe(where)}", soft_wrap=True)
+        console.print(f"data of {safe(name)}: {safe(where)}", soft_wrap=True)
     for line in found.unable:
-        console.print(f"not in the grid: {_safe(line)}", soft_wrap=True)
+        console.print(f"not in the grid: {safe(line)}", soft_wrap=True)
     limits = [cell.limit_minutes for cell in found.cells]
     known = [limit for limit in limits if limit is not None]
     open_ended = f", and {len(limits) - len(known)} cells have no limit" if len(known) < len(limits) else ""
     excluded = f" ({found.excluded} excluded)" if found.excluded else ""
     bound = f"; time limits add up to {_time(60 * sum(known))} of fitting at most{open_ended}" if known else ""
-    console.print(f"{found.n} cells{excluded} into {_safe(found.folder)}{bound}", soft_wrap=True)
+    console.print(f"{found.n} cells{excluded} into {safe(found.folder)}{bound}", soft_wrap=True)
 
 
 def results(found: SuiteResults, as_json: bool, be_quiet: bool) -> None:
@@ -165,33 +165,33 @@ def results(found: SuiteResults, as_json: bool, be_quiet: bool) -> None:
         return
     from ..boards.suite_results import note_of, title_of
 
-    console = _stdout()
+    console = stdout()
     for section in found.sections:
-        console.print(f"[bold]{_safe(title_of(section))}[/]", soft_wrap=True)
+        console.print(f"[bold]{safe(title_of(section))}[/]", soft_wrap=True)
         _rows(section, console)
         if not (be_quiet or output.quiet):
-            console.print(_safe(note_of(section)) + "\n", soft_wrap=True)
+            console.print(safe(note_of(section)) + "\n", soft_wrap=True)
     if found.failed:
-        table = _table("failed cell", "exit", "error", "log")
+        table = new_table("failed cell", "exit", "error", "log")
         for cell in found.failed:
-            table.add_row(_safe(cell.cell), str(cell.exit_status), f"[red]{_safe(cell.error)}", _safe(cell.log))
+            table.add_row(safe(cell.cell), str(cell.exit_status), f"[red]{safe(cell.error)}", safe(cell.log))
         console.print(table)
     for line in found.unable:
-        console.print(f"not in the grid: {_safe(line)}", soft_wrap=True)
+        console.print(f"not in the grid: {safe(line)}", soft_wrap=True)
     names = ", ".join(["results.md", "results.json", *found.plots])
     console.print(f"{found.done} of {found.n} cells done, {len(found.failed)} failed", soft_wrap=True)
-    console.print(f"suite folder: {_safe(found.folder)} ({_safe(names)})", soft_wrap=True)
+    console.print(f"suite folder: {safe(found.folder)} ({safe(names)})", soft_wrap=True)
 
 
 def _rows(section: SuiteSection, console: Console) -> None:
     main = section.main_score
-    table = _table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")
+    table = new_table("method", "labels", main, "95 % interval", "± (seeds)", "fit s", "ms/image")
     for column in table.columns[1:]:
         column.no_wrap = True
     for row in section.rows:
         score = row.scores.get(main)
         table.add_row(
-            _safe(row.label),
+            safe(row.label),
             number(row.n_train, ".0f"),
             f"[bold]{number(None if score is None else score.value, '.4f')}[/]",
             UNDEFINED if score is None or score.low is None or score.high is None else _range(score.low, score.high),

@@ -19,13 +19,14 @@ from .figures.classes import TRIPLES
 from .html import Html, joined, tag
 from .sections import Entry, Section
 
-MOST_SIDE = 480
-"""Longer sides are shrunk to so many pixels."""
+MAX_SIDE = 480
+"""Pixels to which a longer side is shrunk."""
 SMALL_SIDE = 200
 """Images of at most this side are shown pixel by pixel."""
-MOST_BYTES = 8_000_000
+MAX_BYTES = 8_000_000
+"""Size of all pictures of a page, beyond which no further ones are added."""
 PAIRS = 3
-"""So many samples on which two runs disagree most are shown."""
+"""Number of samples shown on which two runs disagree most."""
 
 # Okabe and Ito's colours: their pairs stay apart with every kind of colour vision, and in brightness.
 FOREGROUND = (86, 180, 233)
@@ -73,7 +74,7 @@ class Album:
     @property
     def full(self) -> bool:
         """Whether the page is as large as it may be."""
-        return self.bytes >= MOST_BYTES
+        return self.bytes >= MAX_BYTES
 
     def add(self, data: str, size: tuple[int, int]) -> str:
         """The name of a picture given as a data address, (width, height) in pixels."""
@@ -225,7 +226,7 @@ def _image(sample: Sample) -> Uint8:
 
 def _size(shape: Sequence[int]) -> tuple[int, int]:
     """(width, height) that an array (H, W) is shown at."""
-    scale = min(1.0, MOST_SIDE / max(shape))
+    scale = min(1.0, MAX_SIDE / max(shape))
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 

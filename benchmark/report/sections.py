@@ -18,7 +18,7 @@ from ..runs.record import Record
 from ..types import DatasetInfo, Float64, Metric, ScoreInfo, Statistic
 
 DETAILED = 6
-"""So many runs of a section are shown one by one in figures and overlays."""
+"""Number of runs of a section that are shown one by one in figures and overlays."""
 
 
 @dataclass(frozen=True)

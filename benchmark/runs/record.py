@@ -48,7 +48,7 @@ class DatasetBlock(Document):
 class MethodBlock(Document):
     """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds).
 
-    `oracle` marks an upper bound, which was told the truth: it is never ranked.
+    `oracle` marks an upper bound, which uses ground truth: it is never ranked.
     """
 
     name: str

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 TRIPLES = ("truth", "prediction", "pixels")
 """The columns of statistics that a confusion matrix is made of."""
-MOST_CLASSES = 40
-MOST_CELLS = 12
+MAX_CLASSES = 40
+"""Number of classes that are drawn, those with most true pixels."""
+MAX_CELLS = 12
 """Matrices of more classes than these have no numbers in their cells."""
 
 
@@ -47,7 +48,7 @@ def confusions(section: Section) -> Drawn | None:
     if info is None:
         return None
     size = len(found[0][1])
-    found = found if size <= MOST_CELLS else found[:3]
+    found = found if size <= MAX_CELLS else found[:3]
     heads = [shown(c.name, 18) for c in info.classes]
     labels = names([entry for entry, _ in found])
 
@@ -81,16 +82,16 @@ def _heat(axes: Axes, matrix: Array, heads: Sequence[str], label: str, *, outer:
     axes.imshow(part, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.grid(visible=False)
     axes.set_title(label, fontsize=10, loc="left")
-    if size <= MOST_CELLS:
+    if size <= MAX_CELLS:
         for (row, column), value in np.ndenumerate(part):
             if not np.isnan(value):
                 dark = "white" if value > 0.55 else "#1b1f24"
                 axes.text(column, row, f"{100 * value:.1f}", ha="center", va="center", fontsize=9, color=dark)
-    if size <= MOST_CLASSES:
+    if size <= MAX_CLASSES:
         turned = 0 if size <= 3 else 90
         axes.set_xticks(range(len(columns)), columns, rotation=turned, fontsize=8)
         axes.set_yticks(range(size), heads, fontsize=8)
-    axes.set_xlabel("predicted (% of a row)" if size <= MOST_CELLS else "predicted")
+    axes.set_xlabel("predicted (% of a row)" if size <= MAX_CELLS else "predicted")
     if outer:
         axes.set_ylabel("true")
 
@@ -104,9 +105,9 @@ def classes(section: Section) -> Drawn | None:
         return None
     every = list(table[entries[0].label])
     chosen = every
-    if len(every) > MOST_CLASSES:
+    if len(every) > MAX_CLASSES:
         pixels = {n: (v.get("pixels") or 0.0) for n, v in entries[0].record.per_class.items()}
-        largest = set(sorted(every, key=lambda name: -pixels.get(name, 0.0))[:MOST_CLASSES])
+        largest = set(sorted(every, key=lambda name: -pixels.get(name, 0.0))[:MAX_CLASSES])
         chosen = [name for name in every if name in largest]
     labels = names(entries)
 
@@ -134,7 +135,7 @@ def classes(section: Section) -> Drawn | None:
     )
     caption = "Classes: pooled IoU with 95 % bootstrap interval."
     if len(chosen) < len(every):
-        caption += f" The {MOST_CLASSES} of {len(every)} classes with the most true pixels."
+        caption += f" The {MAX_CLASSES} of {len(every)} classes with the most true pixels."
     return drawn(draw, alt, caption, "" if len(chosen) < 30 else "narrow")
 
 
