@@ -59,6 +59,8 @@ class DeconvNet(LearnedMethod):
 def build_network(config: DeconvNetConfig, outputs: int, *, pretrained: bool = False) -> nn.Module:
     """The network: (B, 1 or 3, H, W) images in 0..1, sides multiples of 32, to (B, outputs, H, W) logits.
 
+    Raises UserError for weights that it has not.
+
     The module is defined inside, so that importing this file needs no torch.
     """
     import torch.nn.functional as F

@@ -70,7 +70,7 @@ class DeepLabV3(LearnedMethod):
         return settings.output_stride
 
     def build(self, settings: DeepLabV3Config, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:  # noqa: ARG002
-        """The network; `channels` may be 1 or 3."""
+        """The network; `channels` may be 1 or 3. Raises UserError for an output stride that it cannot have."""
         weights = settings.weights if pretrained else None
         if settings.library == "torchvision":
             return _torchvision(settings, outputs, weights)

@@ -81,7 +81,10 @@ def _method(name: str) -> type[TorchvisionModel]:
 
 
 def build_network(name: str, config: TorchvisionConfig, outputs: int, *, pretrained: bool = False) -> nn.Module:
-    """torchvision's network of this name between images in 0..1 and logits of their size."""
+    """torchvision's network of this name between images in 0..1 and logits of their size.
+
+    Raises UserError for a network without such weights.
+    """
     from torchvision.models import get_model
 
     from segbench.methods.training.networks import torchvision_segmenter

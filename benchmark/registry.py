@@ -125,7 +125,10 @@ def make_dataset(name: str, root: Path, options: Mapping[str, Any] | None = None
 
 
 def make_method(name: str, config: Mapping[str, Any] | None = None) -> Method:
-    """The method of this name; `config` changes its defaults."""
+    """The method of this name; `config` changes its defaults.
+
+    Raises UserError for an unknown name or setting, with near ones.
+    """
     cls = method_class(name)
     complete = dict(cls.info.defaults)
     for key, value in (config or {}).items():
@@ -410,7 +413,7 @@ _FAILED: dict[tuple[Path, int], str] = {}
 
 
 def load_user_module(name: str, path: Path) -> ModuleType:
-    """Import a user's file under this name, once."""
+    """Import a user's file under this name, once. Raises UserError, with its error, where it cannot be imported."""
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(path):
         return loaded

@@ -127,7 +127,10 @@ class Folder(FileDataset):
 
     @staticmethod
     def propose(root: Path, progress: Callable[[int, int], None] | None = None) -> Proposal:
-        """Guess `classes.yaml` from the masks below a root."""
+        """Guess `classes.yaml` from the masks below a root.
+
+        Raises UserError where there are no masks, or none that can be read.
+        """
         from segbench.data.own_folder.inspection import inspect
 
         masks = _scan(root)[1]

@@ -111,7 +111,10 @@ class VOC2012(FileDataset):
         return self.read_labels(path).astype(np.int32)
 
     def listed(self, split: str) -> tuple[str, ...]:
-        """The names of a list; `train_aug` without one is train and every map of SBD that is not in val."""
+        """The names of a list; `train_aug` without one is train and every map of SBD that is not in val.
+
+        Raises UserError where the list is missing or damaged.
+        """
         if split != "train_aug":
             return super().listed(split)
         extra = listing(self.root / AUGMENTED, ".png").files

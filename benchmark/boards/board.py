@@ -28,7 +28,8 @@ from .seed_groups import SeedGroup, curves_of, plotted
 def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, str]:
     """Markdown by file name: one board per dataset, and `README.md` as the front page.
 
-    `spans` are the first and last rank of runs that were tested against each other, by run id.
+    `spans` are the first and last rank of runs that were tested against each other, by run id. Raises UserError for a
+    run of a dataset that is not known here.
     """
     by_dataset: dict[str, list[Record]] = {}
     for record in records:

@@ -37,7 +37,10 @@ def report(request: ReportRequest, reporter: Reporter) -> ReportSummary:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """A folder takes the page when it is empty or new, or holds an earlier page."""
+    """A folder takes the page when it is empty or new, or holds an earlier page.
+
+    Raises UserError for any other folder.
+    """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out is to be a folder for {PAGE}")
     held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -104,7 +104,7 @@ _FITS = (Fit("resize"), Fit("top left"), Fit("centre"))
 
 
 def dependence(truth: Array, values: Array) -> float:
-    """Mutual information of truth and values in units of the truth's entropy, 0 to 1; NaN where that is 0.
+    """Mutual information of truth and values, (g, g) each, over the truth's entropy, 0 to 1; NaN where that is 0.
 
     It does not depend on how labels are written, so that sizes are judged apart from label values.
     """

@@ -24,7 +24,7 @@ def mismatched(
 
     Parameters
     ----------
-    grids : labels on the grid of every file, in the order of the file names
+    grids : labels (g, g) on the grid of every file, in the order of the file names
     seen : the files
     truths : the truth of every sample, in the order of the ids
     matching : number of the file of every sample that has one

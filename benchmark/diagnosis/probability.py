@@ -33,7 +33,7 @@ def inverted(view: View) -> Iterator[Suspicion]:
 
 
 def correlation(truth: Array, predicted: Array | None) -> float:
-    """Correlation (phi) of binary labels on a grid, NaN where either holds one value only."""
+    """Correlation (phi) of binary labels on a grid, (g, g) each, NaN where either holds one value only."""
     counted = truth >= 0
     if predicted is None:
         return float("nan")

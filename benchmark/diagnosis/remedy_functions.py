@@ -82,7 +82,7 @@ class Uncolour:
 
 
 def pack(colours: Array) -> Array:
-    """Colours (..., 3 or 4) as one integer each, 0xRRGGBB."""
+    """Colours of shape (..., 3) or (..., 4) uint8 as one integer each, 0xRRGGBB."""
     red, green, blue = (colours[..., n].astype(np.int64) for n in range(3))
     return np.asarray(red << 16 | green << 8 | blue)
 

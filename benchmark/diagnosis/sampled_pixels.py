@@ -100,7 +100,7 @@ def layout(values: Array, classes: int) -> str | None:
 
 
 def subsample(values: Array, grid: int, *, first: bool = False) -> Array:
-    """A grid of pixels, evenly spread over height and width whatever these are; `first`: channels come first."""
+    """A grid of pixels (grid, grid) of values (H, W), (H, W, C) or, with `first`, (C, H, W), evenly spread."""
     height, width = values.shape[1:3] if first else values.shape[:2]
     rows = ((np.arange(grid) + 0.5) * height / grid).astype(np.int64)
     columns = ((np.arange(grid) + 0.5) * width / grid).astype(np.int64)
@@ -196,6 +196,8 @@ def _share(labels: Int64) -> Float64:
 def clearly_better(own: Float64, other: Float64, margin: float = 0.05) -> bool:
     """Whether another reading agrees with the truth better in mean and in most files, beyond their scatter.
 
+    `own` and `other` are the agreements of n files, of shape (n,), NaN where undefined.
+
     Correct predictions, however bad, must not pass: chance moves single files, not nearly all of them one way.
     """
     gain = (other - own)[~np.isnan(other - own)]
@@ -208,7 +210,7 @@ def clearly_better(own: Float64, other: Float64, margin: float = 0.05) -> bool:
 
 
 def mean(values: Float64) -> float:
-    """Mean of the values that are defined, NaN without any."""
+    """Mean of the values, of any shape, that are defined; NaN without any."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 
@@ -232,7 +234,7 @@ class Suspicion:
 
 
 def agreement_line(own: Float64, other: Float64, what: str) -> str:
-    """The evidence of an agreement that rises."""
+    """The evidence of an agreement that rises, from those of n files before and after, of shape (n,) each."""
     better = int(np.sum(other > own))
     return (
         f"agreement with the truth (Cohen's kappa, mean of {own.size} files): {mean(own):.2f} as it is, "

@@ -68,7 +68,7 @@ def jackknife_weights(groups: Sequence[str]) -> Int64:
 
 
 def jackknife_error(without: Float64) -> tuple[float, int]:
-    """Standard error from the values with each unit left out, and its degrees of freedom; NaN and 0 below two."""
+    """Standard error from the values (n,) with each unit left out, and its degrees of freedom; NaN and 0 below two."""
     without = without[~np.isnan(without)]
     if without.size < 2:
         return float("nan"), 0

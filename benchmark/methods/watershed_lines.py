@@ -141,7 +141,7 @@ def merge_heights(pairs: Int64, height: Float64, length: Int64) -> Float64:
 
 
 def borders(regions: Array, relief: Float32) -> Float32:
-    """The borders between regions (h, w): the height at which both sides become one, 0 inside."""
+    """The borders between regions (h, w) on a relief (h, w): the height at which both sides become one, 0 inside."""
     pairs, height, length, place = neighbours(regions, relief)
     result = np.zeros(regions.shape, np.float32)
     if not len(pairs):

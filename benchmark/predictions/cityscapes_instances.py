@@ -120,7 +120,10 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
 
 
 def read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, int]) -> tuple[ListedObject, ...]:
-    """Objects of one text file below `folder`; how often a label was skipped is added up in `skipped`."""
+    """Objects of one text file below `folder`; how often a label was skipped is added up in `skipped`.
+
+    Raises UserError, naming file and line, for a line that is no object, or a mask outside the folder.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -51,7 +51,7 @@ class Entry:
     score: float | None
 
     def rle(self, path: Path, sample_id: str, size: tuple[int, int]) -> CheckedRLE:
-        """Its mask, which must be of the image's size."""
+        """Its mask. Raises UserError where it is not of the image's size."""
         where = f"{path}: entry {self.index}"
         if self.size != size:
             raise UserError(
@@ -178,7 +178,10 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
 
 
 def read_stuff_results(path: Path) -> dict[str, StuffResults]:
-    """Label maps of a COCO results file without scores, by image id as text; each is built when it is asked for."""
+    """Label maps of a COCO results file without scores, by image id as text; each is built when it is asked for.
+
+    Raises UserError for a file that is no COCO results file, or holds scores.
+    """
     entries = _read_entries(path)
     if _are_objects(path, entries):
         raise UserError(f"{path}: its entries have scores: it holds objects, not label maps")
@@ -186,7 +189,10 @@ def read_stuff_results(path: Path) -> dict[str, StuffResults]:
 
 
 def read_object_results(path: Path, info: DatasetInfo) -> dict[str, ObjectResults]:
-    """Objects of a COCO results file, by image id as text; images without any are not in it."""
+    """Objects of a COCO results file, by image id as text; images without any are not in it.
+
+    Raises UserError for a file that is no COCO results file, lacks scores, or names an unknown category.
+    """
     entries = _read_entries(path)
     if not _are_objects(path, entries):
         raise UserError(f"{path}: its entries have no scores: it holds label maps, not objects")

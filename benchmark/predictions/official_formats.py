@@ -159,6 +159,11 @@ def write_voc2012(out: Path, pairs: Iterable[tuple[str, Array]], split: str, com
         As in the name of its list: `val`, `test`, … .
     competition : {5, 6}
         5: trained on the challenge's data alone, 6: on other data too.
+
+    Raises
+    ------
+    UserError
+        For a file name that is no such archive, or another competition.
     """
     if not out.name.lower().endswith(TAR_SUFFIXES):
         raise UserError(f"--out '{out}': VOC 2012 takes a tar archive; end the name with .tar or .tar.gz")

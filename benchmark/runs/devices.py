@@ -83,7 +83,10 @@ def out_of_memory(error: RuntimeError) -> bool:
 
 @contextmanager
 def memory_errors_named() -> Iterator[None]:
-    """Say what to lower when memory runs out; PyTorch reports it as a RuntimeError, on the CPU without a class."""
+    """Say what to lower when memory runs out; PyTorch reports it as a RuntimeError, on the CPU without a class.
+
+    Raises UserError in its place.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -33,7 +33,10 @@ class Stopwatch:
 
 
 def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
-    """The record of a run that can predict, and the folder of its checkpoint."""
+    """The record of a run that can predict, and the folder of its checkpoint.
+
+    Raises UserError for a run without one, or where a fold has to be chosen.
+    """
     record = read_record(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
     if record.method.family == "external":

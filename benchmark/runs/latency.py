@@ -45,6 +45,8 @@ def measure_latency(
     method : fitted.
     dataset, ids : whose images are predicted.
     stop : asked between calls; True ends the measurement with KeyboardInterrupt.
+
+    Raises UserError where there is no image to time.
     """
     chosen = [ids[int(n)] for n in np.unique(np.linspace(0, len(ids) - 1, min(MAX_IMAGES, len(ids))).astype(int))]
     images = [image for i in chosen if (image := dataset.load(i, ("image",)).image) is not None]

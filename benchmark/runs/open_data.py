@@ -30,7 +30,10 @@ def open_dataset(
     *,
     may_synthesize: bool,
 ) -> tuple[Dataset, Location]:
-    """Find the data of a dataset, or make a synthetic sample, and say which it is."""
+    """Find the data of a dataset, or make a synthetic sample, and say which it is.
+
+    Raises UserError where there is none to use, or it may not be read.
+    """
     info: DatasetInfo = dataset_class(name).info
     if root is not None and root.is_dir() and not os.access(root, os.R_OK | os.X_OK):
         raise UserError(f"--root '{root}' may not be read (permission denied)")
@@ -54,7 +57,10 @@ def open_dataset(
 
 
 def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:
-    """Write synthetic data of a dataset in its official layout, replacing earlier synthetic data there."""
+    """Write synthetic data of a dataset in its official layout, replacing earlier synthetic data there.
+
+    Raises UserError for a dataset without a generator, or a folder that holds anything else.
+    """
     if not info.synthesizable:
         raise UserError(f"there is no synthetic {info.name}; use real data with --root DIR")
     folder = folder.resolve()

@@ -28,7 +28,7 @@ def preset_names() -> tuple[str, ...]:
 def preset_origins() -> dict[str, str]:
     """Where every preset comes from: `segbench`, or a file `presets/<name>.yaml` in a plugin folder.
 
-    A file that is no preset is told in a PluginWarning and left out.
+    A file that is no preset, or has the name of another, is named in a PluginWarning and left out.
     """
     order = {"quick": 0, "standard": 1, "paper": 2}
     folder = importlib.resources.files("segbench.configs.presets")
@@ -126,6 +126,8 @@ def resolve(
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     """Turn `key=value` into a mapping; values are read as YAML, so 0.1, true, null and [256, 256] mean what they say.
+
+    Raises UserError for what is no `key=value`, or no plain value.
 
     >>> parse_settings(["learning_rate=0.01", "size=[256, 256]", "view=lateral"])
     {'learning_rate': 0.01, 'size': [256, 256], 'view': 'lateral'}

@@ -39,7 +39,8 @@ def film_strip(
     Parameters
     ----------
     images, masks, truths : iterables
-        One for each of `heartbeat.track.frames`, in that order; taken one by one. A mask without an image lies on grey.
+        One for each of `heartbeat.track.frames`, in that order; taken one by one. Images (H, W) or (H, W, 3) uint8,
+        masks (H, W) bool. A mask without an image lies on grey.
     heartbeat, beat
         The beat is one of the heartbeat's.
     count : int

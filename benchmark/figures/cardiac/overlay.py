@@ -68,7 +68,7 @@ def overlay(image: Uint8, mask: Bool, truth: Bool | None = None) -> Uint8:
 
 
 def outlined(image: Uint8, mask: Bool, truth: Bool | None, thick: int) -> Uint8:
-    """`overlay` with outlines of a thickness in pixels."""
+    """`overlay` of masks (H, W) with outlines of a thickness in pixels."""
     picture = np.array(image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2), np.uint8, order="C")
     if truth is None:
         _tint(picture, mask, PREDICTED_RGB, _TINT)
@@ -98,7 +98,7 @@ def write_overlay_video(
     ----------
     path : Path
     images, masks, truths : iterables
-        As for `film_strip`.
+        As for `film_strip`: images (H, W) or (H, W, 3) uint8, masks (H, W) bool.
     heartbeat, truth : Heartbeat
         Of the masks and, optionally, of the true ones.
 
@@ -175,7 +175,10 @@ class _Screen:
 def shots(
     images: Iterable[Uint8 | None] | None, masks: Iterable[Bool], truths: Iterable[Bool] | None, heartbeat: Heartbeat
 ) -> Iterator[tuple[int, Uint8 | None, Bool, Bool | None]]:
-    """Frame, image, mask and true mask, one at a time."""
+    """Frame, image, (H, W) or (H, W, 3) uint8, mask and true mask, (H, W) bool, one at a time.
+
+    Raises UserError where there are not as many of each, or sizes differ.
+    """
     name, frames = heartbeat.track.name, heartbeat.track.frames
     sides = (repeat(None) if images is None else images, masks, repeat(None) if truths is None else truths)
     taken: Iterator[tuple[Any, ...]] = zip(*sides, strict=False)
@@ -219,6 +222,7 @@ def resized(values: Any, shape: tuple[int, int]) -> Any:
 
 
 def image_or_grey(image: Uint8 | None, mask: Bool) -> Uint8:
+    """The image, or a grey one of the mask's shape (H, W)."""
     return np.full(mask.shape, _PLAIN_GREY, np.uint8) if image is None else image
 
 

@@ -139,7 +139,7 @@ class ClassicalMethod(BaseMethod):
         self.chosen["classifier_images"] = len(tables)
 
     def working_image(self, image: Uint8, roi: str | None = None) -> WorkingImage:
-        """An image as it is worked on, in the chosen part of the frame unless told otherwise."""
+        """An image, (H, W) or (H, W, 3) uint8, as it is worked on, in the chosen part of the frame or in `roi`."""
         boxed = (roi or self.chosen.get("roi", "frame")) == "box"
         return WorkingImage(image, self.settings.max_pixels, box_of(self.arrays["prior"]) if boxed else WHOLE)
 
@@ -154,7 +154,7 @@ class ClassicalMethod(BaseMethod):
         return self.segment(image, params)
 
     def table(self, image: WorkingImage, target: Uint8, info: DatasetInfo) -> Table:
-        """The regions of a training image, described and counted, by the chosen parameters."""
+        """The regions of a training image with its target (h, w), described and counted, by the chosen parameters."""
         regions = self.segmented(image, self.chosen).partition()
         classes = len(info.classes) if info.task == "multiclass" else 2
         counts = count_classes(regions, np.asarray(image.fit(target), np.uint8), classes)
@@ -234,5 +234,5 @@ def label_values(info: DatasetInfo) -> list[int]:
 
 
 def as_labels(values: Array) -> Array:
-    """Label values in the smallest type that image files take."""
+    """Label values of any shape in the smallest type that image files take."""
     return values.astype(np.uint8 if values.max() < 256 else np.uint16)

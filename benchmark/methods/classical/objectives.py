@@ -77,7 +77,10 @@ def examples(train: Samples, places: Sequence[int], info: DatasetInfo) -> Iterat
 
 
 def targets(train: Samples, places: Sequence[int], info: DatasetInfo) -> Iterator[Uint8]:
-    """The targets alone, without decoding images."""
+    """The targets alone, without decoding images.
+
+    Raises UserError, naming the sample, where one has no labels.
+    """
     labels_only = replace(train, parts=("labels",))
     for place in places:
         sample = labels_only[place]
@@ -124,7 +127,7 @@ def spread_map(grid: Float32, shape: tuple[int, int]) -> Float32:
 
 
 def box_of(prior: Float32) -> Box:
-    """The part of the frame that held foreground in training, and two cells of the map around it."""
+    """The part of the frame that held foreground in training, by a map (h, w) of its share, and two cells around it."""
     side = len(prior)
     found = [np.flatnonzero(prior.max(axis=axis) > 0) for axis in (1, 0)]
     if not all(len(places) for places in found):
@@ -135,7 +138,7 @@ def box_of(prior: Float32) -> Box:
 
 
 def dice(mask: Array, target: Uint8) -> float:
-    """Dice of a foreground mask; NaN where truth and mask are both empty."""
+    """Dice of a foreground mask (h, w) against a target of that shape; NaN where both are empty."""
     truth = target == 1
     mine = mask & (target != VOID)
     size = int(mine.sum()) + int(truth.sum())
@@ -173,7 +176,7 @@ def binary_scores(
 
 
 def mean_score(per_image: Sequence[Float64]) -> float:
-    """The best column mean of what is defined; -1 where nothing is."""
+    """The best column mean of what is defined in the rows (k,) of the images; -1 where nothing is."""
     table = np.array(per_image)
     defined = ~np.isnan(table)
     if not defined.any():
@@ -183,7 +186,7 @@ def mean_score(per_image: Sequence[Float64]) -> float:
 
 
 def mean_iou(confusion: Int64) -> float:
-    """Mean IoU over the classes that occur in the truth (rows); -1 where none does."""
+    """Mean IoU of a confusion matrix (C, C) over the classes that occur in the truth (rows); -1 where none does."""
     hits, true = confusion.diagonal(), confusion.sum(axis=1)
     union = true + confusion.sum(axis=0) - hits
     return float((hits[true > 0] / union[true > 0]).mean()) if true.any() else -1.0

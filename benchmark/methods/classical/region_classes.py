@@ -104,7 +104,7 @@ def _picked(mask: Array, prior: Float32 | None) -> Array:
 
 
 def components(labels: Array) -> Array:
-    """4-connected components (h, w) int32 of equal labels, numbered from 0."""
+    """4-connected components (h, w) int32 of equal labels (h, w), numbered from 0."""
     from skimage.measure import label
 
     found = label(labels, connectivity=1, background=-1)  # type: ignore[no-untyped-call]
@@ -112,14 +112,14 @@ def components(labels: Array) -> Array:
 
 
 def painted(regions: Array, values: Float32) -> Float32:
-    """Every region in the mean of its values."""
+    """Every region, numbered in a map (h, w), in the mean of its values (h, w)."""
     sizes = np.bincount(regions.ravel())
     means = np.bincount(regions.ravel(), values.ravel()) / np.maximum(sizes, 1)
     return np.asarray(means.astype(np.float32)[regions])
 
 
 def around_otsu(values: Float32) -> Float32:
-    """Values in units of four standard deviations, Otsu's threshold at 0.5; 0.5 where all are alike."""
+    """Values (h, w) in units of four standard deviations, Otsu's threshold at 0.5; 0.5 where all are alike."""
     from skimage.filters import threshold_otsu
 
     if values.min() == values.max():
@@ -128,7 +128,7 @@ def around_otsu(values: Float32) -> Float32:
 
 
 def around(values: Float32, level: Array | float) -> Float32:
-    """0.5 + (values - level) / 4 standard deviations of the values, clipped to 0..1."""
+    """0.5 + (values - level) / 4 standard deviations of values (h, w), clipped to 0..1; a level, or a map of them."""
     spread = 4 * float(values.std()) or 1.0
     return np.asarray(np.clip(0.5 + (values - level) / spread, 0, 1), np.float32)
 

@@ -88,7 +88,10 @@ class Search:
         self.tried = 0
 
     def run(self) -> dict[str, Any]:
-        """Try everything and return what was chosen, with its score and what it took."""
+        """Try everything and return what was chosen, with its score and what it took.
+
+        Raises UserError where no candidate could be scored.
+        """
         wanted = spread(len(self.train), self.method.settings.max_images)
         for place, example in zip(wanted, examples(self.train, wanted, self.info), strict=True):
             if self.examples and self.budget.over:

@@ -143,7 +143,7 @@ class WorkingImage:
 
 
 def blur(values: Float32, sigma: float) -> Float32:
-    """Gaussian of `sigma` pixels, cut at 4 sigma, the border repeated."""
+    """Gaussian of `sigma` pixels of values (h, w), cut at 4 sigma, the border repeated."""
     if sigma <= 0:
         return values
     size = 2 * int(np.ceil(4 * sigma)) + 1
@@ -161,7 +161,7 @@ def solved_small(values: Float32, pixels: int, solve: Callable[[Float32], Float3
 
 
 def gradient(values: Float32) -> Float32:
-    """Magnitude of the Sobel gradient, in values per pixel."""
+    """Magnitude of the Sobel gradient of values (h, w), in values per pixel."""
     across = (
         cv2.Sobel(values, cv2.CV_32F, dx, 1 - dx, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
         for dx in (1, 0)

@@ -36,7 +36,7 @@ class Checkpoint:
 
 
 def save_tensors(path: Path, tensors: Tensors, document: Mapping[str, Any]) -> None:
-    """Write named tensors and a JSON document as one safetensors file that is never seen half written."""
+    """Write named tensors of any shape and a JSON document as one safetensors file that is never seen half written."""
     flat = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     try:
         with atomic_path(path) as part:

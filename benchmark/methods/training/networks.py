@@ -101,7 +101,7 @@ class AuxiliarySegmenter(NetworkWithLoss):
         return logits
 
     def training_loss(self, images: torch.Tensor, targets: torch.Tensor, loss: Loss) -> torch.Tensor:
-        """The loss of the logits plus the weighted loss of the auxiliary head's."""
+        """The loss of the logits of images (B, C, H, W), plus the weighted loss of the auxiliary head's."""
         found = self.network(self.normalise(images))
         return loss(found["out"], targets) + self.auxiliary * loss(found["aux"], targets)
 
@@ -112,7 +112,7 @@ def torchvision_segmenter(network: nn.Module, auxiliary: float) -> nn.Module:
 
 
 def fill_up(images: torch.Tensor, multiple: int, minimum: int = 1) -> torch.Tensor:
-    """Repeat the last row and column until both sides are multiples of `multiple` and not below `minimum`."""
+    """Repeat last row and column of (B, C, H, W) until both sides are multiples of `multiple`, at least `minimum`."""
     down, right = (max(-side % multiple, -(-minimum // multiple) * multiple - side) for side in images.shape[-2:])
     return F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
 
@@ -149,7 +149,7 @@ class BilinearUpsampling(nn.Module):
 
 
 def interpolate(maps: torch.Tensor, factor: int) -> torch.Tensor:
-    """Fixed bilinear interpolation with half-pixel centres."""
+    """Fixed bilinear interpolation of maps (B, C, H, W) with half-pixel centres."""
     return F.interpolate(maps, scale_factor=factor, mode="bilinear", align_corners=False)
 
 

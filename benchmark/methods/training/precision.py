@@ -29,7 +29,10 @@ class Compute:
 
     @classmethod
     def choose(cls, device: str, precision: Precision) -> Compute:
-        """The device of that name; `auto` takes bf16 where the hardware computes it natively, float32 elsewhere."""
+        """The device of that name; `auto` takes bf16 where the hardware computes it natively, float32 elsewhere.
+
+        Raises UserError for a precision that the device cannot compute.
+        """
         try:
             chosen = torch.device(device)
             torch.empty(1, device=chosen)
@@ -103,7 +106,7 @@ class Stepper:
         return prepared
 
     def step(self, loss: torch.Tensor) -> None:
-        """Gradients of `loss`, clipped to a global norm (0: not clipped), and one step of the optimizer."""
+        """Gradients of a scalar `loss`, clipped to a global norm (0: not clipped), and one step of the optimizer."""
         scaler = self._scaler
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(self.optimizer)

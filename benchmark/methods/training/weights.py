@@ -35,7 +35,10 @@ def torchvision_weights(network: str) -> Tensors:
 
 
 def smp_weights(encoder: str) -> tuple[Tensors, dict[str, list[float]]]:
-    """ImageNet weights of an smp encoder as its state dict, and `mean` and `std` of its images in 0..1."""
+    """ImageNet weights of an smp encoder as its state dict, and `mean` and `std` of its images in 0..1.
+
+    Raises UserError where they cannot be had, with the reason.
+    """
     from huggingface_hub import hf_hub_url
     from segmentation_models_pytorch.encoders import encoders
 
@@ -56,7 +59,10 @@ def smp_weights(encoder: str) -> tuple[Tensors, dict[str, list[float]]]:
 
 
 def timm_file(encoder: str) -> Path:
-    """The file with the pretrained weights of a timm model (name without `tu-`)."""
+    """The file with the pretrained weights of a timm model (name without `tu-`).
+
+    Raises UserError where it cannot be fetched.
+    """
     import timm
     from huggingface_hub import hf_hub_url
 
