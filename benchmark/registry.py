@@ -25,7 +25,7 @@ import platformdirs
 from ._former_names import former_names
 from .errors import PluginWarning
 from .text import unknown
-from .types import Dataset, DatasetInfo, Method, MethodDefaults, MethodInfo, Metric, UserError
+from .types import Dataset, DatasetDefaults, DatasetInfo, Method, MethodDefaults, MethodInfo, Metric, UserError
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
@@ -307,14 +307,15 @@ def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken
     protocol = _PLACES[kind].protocol
     usable, broken = [], []
     for cls in found:
-        if kind == "method" and not issubclass(cls, MethodDefaults):
-            _give_defaults(cls)
-        lacking = [name for name in _members(protocol, kind) if not hasattr(cls, name)]
+        optional = _optional(kind)
+        lacking = [name for name in _members(protocol, kind) if not hasattr(cls, name) and name not in optional]
         if lacking:
             text = f"{source.where}: class {cls.__name__} lacks {', '.join(lacking)} of {protocol.__name__}"
             broken.append(_Broken(frozenset({source.name, *_names(cls)}), f"{text}. {_ADVICE[kind]}"))
-        else:
-            usable.append(cls)
+            continue
+        if not issubclass(cls, _DEFAULTS.get(kind, object)):
+            _give_defaults(kind, cls)
+        usable.append(cls)
     if not found and (kind != "metric" or source.origin != OWN):  # segbench.metrics holds what families share, too
         text = f"{source.where}: defines no {kind}. {_ADVICE[kind]} Begin the name of a helper file with '_'."
         broken.append(_Broken(frozenset({source.name}), text))
@@ -322,6 +323,7 @@ def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken
 
 
 _INFOS: dict[Kind, type] = {"dataset": DatasetInfo, "method": MethodInfo}
+_DEFAULTS: dict[Kind, type] = {"dataset": DatasetDefaults, "method": MethodDefaults}
 _ADVICE: dict[Kind, str] = {
     "dataset": "Derive it from segbench.data.FileDataset, as what 'bench new dataset NAME' writes does.",
     "method": "Derive it from segbench.methods.BaseMethod, as what 'bench new method NAME' writes does.",
@@ -348,13 +350,19 @@ def _members(protocol: type[Any], kind: Kind) -> list[str]:
     return [name for name, _ in members if name not in of_instances]
 
 
-def _give_defaults(cls: type[Any]) -> None:
-    """Complete a method written when these members could be left out; a release later it has to have a base."""
-    lacking = [name for name in vars(MethodDefaults) if name[0] != "_" and not hasattr(cls, name)]
+def _optional(kind: Kind) -> list[str]:
+    """What could be left out when there was no base yet."""
+    defaults = vars(_DEFAULTS[kind]) if kind in _DEFAULTS else {}
+    return [name for name in defaults if name[0] != "_" and name not in ("info", "ids", "check")]
+
+
+def _give_defaults(kind: Kind, cls: type[Any]) -> None:
+    """Complete a class written when these members could be left out; a release later it has to have a base."""
+    lacking = [name for name in _optional(kind) if not hasattr(cls, name)]
     for name in lacking:
-        setattr(cls, name, vars(MethodDefaults)[name])
+        setattr(cls, name, vars(_DEFAULTS[kind])[name])
     if lacking:
-        text = f"class {cls.__name__} lacks {', '.join(lacking)}: derive it from segbench.methods.BaseMethod"
+        text = f"class {cls.__name__} lacks {', '.join(lacking)}. {_ADVICE[kind]}"
         warnings.warn(text, DeprecationWarning, stacklevel=2)
 
 

@@ -314,6 +314,38 @@ class Dataset(Protocol):
         """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
 
 
+class DatasetDefaults:
+    """What a dataset has where it says nothing else; `segbench.data.FileDataset` is built on it."""
+
+    rule_parts: ClassVar[tuple[Part, ...]] = ("instances",)
+    self_defined: ClassVar[bool] = False
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Sample ids of a split."""
+        raise NotImplementedError
+
+    def check(self, progress: Progress | None = None) -> list[str]:
+        """Read every file and return one sentence per fault found."""
+        raise NotImplementedError
+
+    def definition(self) -> Mapping[str, Any]:
+        """Nothing: `info` is always the same."""
+        return {}
+
+    def check_pairs(self) -> list[str]:
+        """All that `check` finds, which may decode every file."""
+        return self.check()
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """No rules of its own."""
+        del sample
+        return []
+
+    def readable(self) -> tuple[str, ...]:
+        """Every labelled sample."""
+        return self.ids("all")
+
+
 @dataclass(frozen=True)
 class Samples(Sequence[Sample]):
     """Some samples of a dataset as a lazy sequence, each decoded when it is asked for."""

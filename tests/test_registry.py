@@ -102,8 +102,7 @@ def test_what_is_left_out_is_told_with_file_error_and_remedy(plugins: Path) -> N
     told = [str(one.message) for one in caught if one.category is PluginWarning]
     for file, words in {
         "datasets/torn.py": "ModuleNotFoundError: No module named 'nothing_of_this_name'). Correct the file",
-        "datasets/hollow.py": "class Hollow lacks rule_parts, self_defined, definition, group, load, files, "
-        "match_prediction",
+        "datasets/hollow.py": "class Hollow lacks group, load, files, match_prediction, decode_prediction, check",
         "datasets/empty.py": "defines no dataset. Derive it from segbench.data.FileDataset",
         "baselines/quits.py": "SystemExit: 3",
         "metrics/half.py": "lacks releases_gil, tasks, takes_void, hooks, row_lists, compute, resample, per_class",
@@ -175,3 +174,15 @@ def test_the_command_line_goes_on_and_tells_each_once(bench: Run, plugins: Path)
     asked = bench("data", "describe", "torn", SEGBENCH_PLUGINS=str(plugins))
     assert asked.returncode == 2
     assert asked.stderr.splitlines()[-1].startswith(f"bench: {plugins / 'datasets' / 'torn.py'}: cannot be imported")
+
+
+@pytest.mark.filterwarnings("ignore:plugin left out:segbench.errors.PluginWarning")
+def test_a_dataset_written_before_there_was_a_base_still_works(plugins: Path) -> None:
+    members = ("group", "load", "files", "match_prediction", "decode_prediction", "check_counts")
+    text = HOLLOW_DATASET.replace("hollow", "earlier").replace("Hollow", "Earlier").replace("...", "return ('a', 'b')")
+    text += "    def check(self, progress=None): return ['a fault']\n"
+    text += "".join(f"    {name} = VOC2012.{name}\n" for name in members)
+    (plugins / "datasets" / "earlier.py").write_text(text, encoding="utf-8")
+    with pytest.warns(DeprecationWarning, match="class Earlier lacks rule_parts, self_defined, definition"):
+        cls = datasets()["earlier"]
+    assert (cls().check_pairs(), cls().readable(), cls().check_sample(None)) == (["a fault"], ("a", "b"), [])

@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..io.images.read import binary_mask, binary_prediction, label_map, read_array, read_image
-from ..types import Array, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
+from ..types import Array, DatasetDefaults, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
 from .listing import Listing, any_case, clashes, listing, refuse, twice, unpaired, wrong_name
 from .locations import read_all
 from .self_defined import Proposal
 
 
 @dataclass(frozen=True)
-class FileDataset:
+class FileDataset(DatasetDefaults):
     """One file per part and sample below a root folder. A class that derives from it sets `info` and `paths`.
 
     Every method is a default that may be overridden. The defaults know two layouts: a folder per split, where the paths
@@ -46,7 +46,6 @@ class FileDataset:
     split_folders: ClassVar[Mapping[str, str]] = {}
     example: ClassVar[str] = "image_001"
     rule_parts: ClassVar[tuple[Part, ...]] = ()
-    self_defined: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not self.readable():
@@ -177,11 +176,6 @@ class FileDataset:
                 faults += [f"{path}: has no image; fetch it" for i, path in labels.items() if i not in images.files]
         return faults
 
-    def check_sample(self, sample: Sample) -> list[str]:
-        """One sentence per rule of the dataset's own that a decoded sample breaks; parts of it may be None."""
-        del sample
-        return []
-
     def readable(self) -> tuple[str, ...]:
         """Every sample that has labels, whether or not its split is whole."""
         return tuple(self._of(None))
@@ -222,10 +216,6 @@ class FileDataset:
             known = not wrong_name(sample_id) and any(self.files(sample_id, part) for part in self.paths)
         if not known:
             raise UserError(f"{self.info.name} has no sample '{sample_id}' below '{self.root}'")
-
-    def definition(self) -> Mapping[str, Any]:
-        """JSON values from which `info_of` makes the same classes and metrics again; none where `info` is always so."""
-        return {}
 
     @staticmethod
     def info_of(definition: Mapping[str, Any]) -> DatasetInfo:
