@@ -85,8 +85,9 @@ class _Generator(GenerateJsonSchema):
 
 
 def schema(document: Described) -> dict[str, Any]:
-    """The JSON schema of what a document's model writes."""
-    written = document.adapter.json_schema(mode="serialization", by_alias=True, schema_generator=_Generator)
+    """The JSON schema of what a document's model reads, which is what it writes."""
+    # A model that leaves keys out when it is written has no fields in the schema of what it writes.
+    written = document.adapter.json_schema(mode="validation", by_alias=True, schema_generator=_Generator)
     return {"$schema": _Generator.schema_dialect, **written}
 
 

@@ -35,6 +35,9 @@ def test_the_committed_schemas_are_up_to_date(tmp_path: Path) -> None:
 def test_they_are_schemas(name: str) -> None:
     content = json.loads((SCHEMAS / f"{name}.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(content)
+    one = content["items"] if content.get("type") == "array" else content
+    model = content["$defs"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+    assert len(model["properties"]) == len(DOCUMENTS[name].model.model_fields)
     assert content["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
 
 
