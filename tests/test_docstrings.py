@@ -1,96 +1,41 @@
-"""Public docstrings say what a caller has to know: shapes of arrays, and that a user's error may be raised."""
+"""Examples in docstrings give what they say."""
 
 from __future__ import annotations
 
-import ast
+import doctest
+import importlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from places import ROOT
 
-FOLDERS = ("benchmark", "baselines", "datasets")
-ARRAYS = re.compile(r"\b(Array|Uint8|Float32|Float64|Int64|Bool|NDArray|ndarray|Tensor|torch\.Tensor)\b")
-SHAPE = re.compile(
-    r"\((?:[A-Za-z0-9]{1,7}|\.\.\.|…)(?: or \d)?(?:, ?(?:[A-Za-z0-9]{1,7}|\.\.\.|…)(?: or \d)?)+\)"
-    r"|\(\w+,\)|shape|scalar|\b(?:arguments of|Parameters are those of|See) `"
-)
-ERRORS = {"UserError", "DamagedDataError"}
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+FOLDERS = {"benchmark": (), "datasets": ("datasets",), "baselines": ("baselines",)}
 
 
-def _members_of_protocols() -> frozenset[str]:
-    """Members that `types.py` describes once for every dataset, method and metric."""
-    tree = ast.parse((ROOT / "benchmark" / "types.py").read_text(encoding="utf-8"))
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    return frozenset(part.name for node in classes for part in node.body if isinstance(part, Function))
+def _modules_with_examples() -> dict[str, int]:
+    """Import names of all files whose text holds examples, and how many: no other file has to be imported."""
+    found = {}
+    for folder, package in FOLDERS.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            if examples := len(re.findall(r"^ *>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)):
+                parts = ("segbench", *package, *path.relative_to(ROOT / folder).with_suffix("").parts)
+                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = examples
+    return found
 
 
-DESCRIBED = _members_of_protocols()
+EXAMPLES = _modules_with_examples()
 
 
-def _public(tree: ast.Module) -> Iterator[tuple[Function, str]]:
-    """Public functions and methods, each with the docstrings that speak of it: its own and its class's."""
-    for node in tree.body:
-        if isinstance(node, Function) and not node.name.startswith("_"):
-            yield node, ast.get_docstring(node) or ""
-        elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            about = ast.get_docstring(node) or ""
-            for part in node.body:
-                own = ast.get_docstring(part) if isinstance(part, Function) else None
-                if (
-                    own is not None
-                    and isinstance(part, Function)
-                    and not part.name.startswith("_")
-                    and part.name not in DESCRIBED
-                ):
-                    # What has none of its own, or is a member of a protocol, is described there.
-                    yield part, f"{own}\n{about}"
+def test_examples_are_found() -> None:
+    assert {"segbench.text", "segbench.evaluation.evaluator"} <= set(EXAMPLES)
 
 
-def _functions() -> Iterator[tuple[Path, Function, str]]:
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            module = ast.get_docstring(tree) or ""
-            for function, doc in _public(tree):
-                yield path, function, f"{doc}\n{module}"
-
-
-def _takes_arrays(function: Function) -> bool:
-    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return any(a.annotation is not None and ARRAYS.search(ast.unparse(a.annotation)) for a in arguments)
-
-
-def _raises(function: Function) -> bool:
-    """Whether it raises a user's error itself, not in a function inside."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Function | ast.Lambda) or (isinstance(node, ast.Try) and node.handlers):
-            continue  # what is raised there may be caught there
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            name = node.exc.func
-            if isinstance(name, ast.Name) and name.id in ERRORS:
-                return True
-        waiting += ast.iter_child_nodes(node)
-    return False
-
-
-def test_a_function_of_arrays_says_their_shape() -> None:
-    silent = [
-        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
-        for path, function, doc in _functions()
-        if _takes_arrays(function) and not SHAPE.search(doc)
-    ]
-    assert not silent, "\n".join(silent)
-
-
-def test_a_function_that_raises_a_users_error_says_so() -> None:
-    silent = [
-        f"{path.relative_to(ROOT)}:{function.lineno} {function.name}"
-        for path, function, doc in _functions()
-        if _raises(function) and not re.search(r"UserError|DamagedDataError|Raises|refuse", doc, re.IGNORECASE)
-    ]
-    assert not silent, "\n".join(silent)
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_examples_of_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    found = sum(len(test.examples) for test in doctest.DocTestFinder().find(module))
+    assert found == EXAMPLES[name], "an example stands outside of a docstring, where it is never run"
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0, "the difference is on stdout"
