@@ -22,8 +22,9 @@ from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
 from ..commands.explain import Explanation
 from ..commands.export import Exported
+from ..commands.listing import ListedDataset, ListedMethod, ListedMetric, ListedPreset, ListedSuite
 from ..commands.new import NewPlugin
-from ..data.documents import DataDescription, DataStatus, DataVerification
+from ..data.documents import DataDescription, DataStatus, DataVerification, SynthesizedData
 from ..diagnosis.document import Diagnosis
 from ..io.atomic import write_text
 from ..io.documents import Document
@@ -55,12 +56,18 @@ DOCUMENTS: Mapping[str, Described] = {
     "compare": Described(Comparison, "`bench compare --json`"),
     "data-describe": Described(DataDescription, "`bench data describe --json`"),
     "data-status": Described(DataStatus, "`bench data status --json`"),
+    "data-synthesize": Described(SynthesizedData, "`bench data synthesize --json`"),
     "data-verify": Described(DataVerification, "`bench data verify --json`"),
     "describe": Described(Description, "`bench describe --json`"),
     "doctor": Described(Diagnosis, "`bench doctor --json`"),
     "explain": Described(Explanation, "`bench explain --json`"),
     "export": Described(Exported, "`bench export --json`"),
     "leaderboard": Described(RankedGroup, "`bench leaderboard --json`", many=True),
+    "list-datasets": Described(ListedDataset, "`bench list datasets --json`", many=True),
+    "list-methods": Described(ListedMethod, "`bench list methods --json`", many=True),
+    "list-metrics": Described(ListedMetric, "`bench list metrics --json`", many=True),
+    "list-presets": Described(ListedPreset, "`bench list presets --json`", many=True),
+    "list-suites": Described(ListedSuite, "`bench list suites --json`", many=True),
     "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DescribedClass,
         SynthesizedData,
     )
+    from ..io.documents import Document
     from ..io.reporter import Reporter
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
@@ -81,11 +82,14 @@ def text(content: str) -> None:
     print(content)
 
 
-def listing(what: str, entries: list[dict[str, Any]], as_json: bool, be_quiet: bool) -> None:
+def listing(what: str, found: Sequence[Document], as_json: bool, be_quiet: bool) -> None:
     """A table of what there is; only names when quiet."""
     if as_json:
-        document(entries)
+        document(list(found))
         return
+    from ..io.documents import plain_json
+
+    entries: list[dict[str, Any]] = plain_json(list(found))
     if be_quiet or quiet:
         print("\n".join(entry["name"] for entry in entries))
         return

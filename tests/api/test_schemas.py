@@ -93,7 +93,9 @@ PRINTED = [
     ("data-status", "data status isbi2012 --root isbi"),
     ("data-describe", "data describe isbi2012 --root isbi"),
     ("data-verify", "data verify isbi2012 --root isbi"),
+    ("data-synthesize", "data synthesize isbi2012 --root made"),
     ("describe", "describe unet"),
+    *((f"list-{what}", f"list {what}") for what in ("datasets", "methods", "metrics", "presets", "suites")),
     ("suite", "suite little.yaml"),
     ("suite-plan", "suite little.yaml --dry-run"),
 ]
