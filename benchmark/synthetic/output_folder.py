@@ -7,7 +7,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,21 +28,42 @@ _CHUNKS_PER_PROCESS = 8
 Result = TypeVar("Result")
 
 
-def begin(root: Path, made: frozenset[str]) -> Path:
-    """Check that ``root`` may be written, and make the empty sibling in which everything is built.
+@dataclass(frozen=True)
+class Mark:
+    """What the marker file says of the code that made the data: its module, version, and what a user has to know."""
+
+    generator: str
+    version: str
+    notice: str
+
+
+@contextmanager
+def building(root: Path, made: frozenset[str], mark: Mark, seed: int, plan: Any) -> Iterator[Path]:
+    """An empty folder beside `root` to build a dataset in, which takes the place of `root` when the block ends well.
 
     Parameters
     ----------
     root : Path
-        Resolved path of the folder to be.
+        Folder to make.
     made : frozenset of str
-        Names that a data set of this kind holds at its top; anything else there is somebody's own.
+        Names that a dataset of this kind holds at its top; anything else there is somebody's own.
+    mark : Mark
+    seed : int
+    plan : dataclass
+        With the seed all that the content depends on; both are written into the marker file.
 
     Raises
     ------
     UserError
-        ``root`` or its temporary sibling holds something that segbench did not make.
+        `root` or its temporary sibling holds something that segbench did not make.
     """
+    root = root.resolve()
+    partial = _begin(root, made)
+    yield partial
+    _finish(partial, root, mark, seed, plan)
+
+
+def _begin(root: Path, made: frozenset[str]) -> Path:
     if root.exists() and not (root.is_dir() and ((root / MARKER).is_file() or not any(root.iterdir()))):
         raise UserError(
             f"'{root}' is not empty and has no '{MARKER}', so it was not made by segbench. "
@@ -67,14 +89,14 @@ def begin(root: Path, made: frozenset[str]) -> Path:
     return partial
 
 
-def finish(partial: Path, root: Path, *, generator: str, version: str, notice: str, seed: int, plan: Any) -> None:
-    """Write the marker file and put the finished folder in place of ``root``; ``plan`` is a dataclass."""
+def _finish(partial: Path, root: Path, mark: Mark, seed: int, plan: Any) -> None:
+    """Write the marker file and put the finished folder in the place of `root`."""
     (partial / PARTIAL_SIGN).unlink()
     marker = {
-        "generator": generator,
-        "version": version,
+        "generator": mark.generator,
+        "version": mark.version,
         "origin": "synthetic",
-        "notice": notice,
+        "notice": mark.notice,
         "seed": seed,
         "plan": asdict(plan),
         "n_files": sum(len(names) for _, _, names in os.walk(partial)),
@@ -114,9 +136,9 @@ def make_all(
     workers: int | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[int, Result]:
-    """Call ``write`` for every position, in ``workers`` processes (default: one per processor).
+    """Call `write` for every position, in `workers` processes (default: one per processor).
 
-    ``write`` must be picklable, and what it does must depend on its position alone. ``progress`` is called with
+    `write` must be picklable, and what it does must depend on its position alone. `progress` is called with
     (done, in all).
     """
     processes = min(workers or os.cpu_count() or 1, max(1, len(positions)))

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..io.images.read import palette_color
-from .output_folder import begin, finish, make_all, save_map, save_photo
+from .output_folder import Mark, building, make_all, save_map, save_photo
 from .painting.backdrops import BACKDROPS
 from .painting.scenes import Box, Canvas, Image, Look, Mask, choose, look, renumbered, seams, uniform
 from .painting.silhouettes import SILHOUETTES
@@ -26,6 +26,7 @@ from .painting.silhouettes import SILHOUETTES
 GENERATOR_VERSION = "1"
 VOID = 255
 _NOTICE = "Synthetic: painted by segbench, not photographed. Never publish a score on these images as one on VOC 2012."
+_MARK = Mark("segbench.synthetic.voc2012", GENERATOR_VERSION, _NOTICE)
 _FOLDER = Path("VOCdevkit") / "VOC2012"
 _PALETTE = [channel for index in range(256) for channel in palette_color(index)]
 _SHAPES = ((3, 4), (3, 4), (3, 4), (4, 3), (4, 3), (2, 3), (1, 1))
@@ -97,46 +98,21 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make the data set below ``root``: the same bytes for one seed and plan, whatever the number of workers.
+    """Make the dataset below `root`: the same bytes for one seed and plan, whatever the number of workers.
 
-    Parameters
-    ----------
-    root : Path
-        Folder to make. It may hold an earlier synthetic data set (which is replaced), nothing else.
-    seed : int
-        Chooses the scenes.
-    plan : Plan
-        How much to make.
-    workers : int, optional
-        Processes; default: one per processor.
-    progress : callable, optional
-        Called with (images done, images in all).
-
-    Raises
-    ------
-    UserError
-        ``root`` or its temporary sibling holds something else.
+    Parameters and errors are those of every generator: see `segbench.synthetic`. `progress` counts images.
     """
-    root = root.resolve()
-    partial = begin(root, frozenset({"VOCdevkit"}))
-    for name in ("JPEGImages", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"):
-        (partial / _FOLDER / name).mkdir(parents=True)
-    make_all(functools.partial(_write, partial, seed, plan), range(plan.train + plan.val), workers, progress)
-    names: dict[str, list[str]] = {split: [] for split in _SPLITS}
-    for position in range(plan.train + plan.val):
-        names[_place(plan, position)[0]].append(_name(plan, position))
-    names["trainval"] = sorted(names["train"] + names["val"])
-    for split, listed in names.items():
-        path = partial / _FOLDER / "ImageSets" / "Segmentation" / f"{split}.txt"
-        path.write_bytes("".join(f"{name}\n" for name in listed).encode())
-    finish(
-        *(partial, root),
-        generator="segbench.synthetic.voc2012",
-        version=GENERATOR_VERSION,
-        notice=_NOTICE,
-        seed=seed,
-        plan=plan,
-    )
+    with building(root, frozenset({"VOCdevkit"}), _MARK, seed, plan) as partial:
+        for name in ("JPEGImages", "SegmentationClass", "SegmentationObject", "ImageSets/Segmentation"):
+            (partial / _FOLDER / name).mkdir(parents=True)
+        make_all(functools.partial(_write, partial, seed, plan), range(plan.train + plan.val), workers, progress)
+        names: dict[str, list[str]] = {split: [] for split in _SPLITS}
+        for position in range(plan.train + plan.val):
+            names[_place(plan, position)[0]].append(_name(plan, position))
+        names["trainval"] = sorted(names["train"] + names["val"])
+        for split, listed in names.items():
+            path = partial / _FOLDER / "ImageSets" / "Segmentation" / f"{split}.txt"
+            path.write_bytes("".join(f"{name}\n" for name in listed).encode())
 
 
 def _place(plan: Plan, position: int) -> tuple[str, int]:

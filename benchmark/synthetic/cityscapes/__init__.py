@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..output_folder import begin, finish, make_all, save_map
+from ..output_folder import Mark, building, make_all, save_map
 from ..painting.scenes import Canvas, Image, Mask
 from .street import Street, Style
 
 GENERATOR_VERSION = "1"
 _NOTICE = "Synthetic: painted by segbench, not filmed. Never publish a score on these images as one on Cityscapes."
+_MARK = Mark("segbench.synthetic.cityscapes", GENERATOR_VERSION, _NOTICE)
 _SPLITS = ("train", "val")
 _ATTEMPTS = 6
 """A street in which other things hide what it is to show is painted anew, so often at most."""
@@ -60,41 +61,16 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make the data set below ``root``: the same bytes for one seed and plan, whatever the number of workers.
+    """Make the dataset below `root`: the same bytes for one seed and plan, whatever the number of workers.
 
-    Parameters
-    ----------
-    root : Path
-        Folder to make. It may hold an earlier synthetic data set (which is replaced), nothing else.
-    seed : int
-        Chooses the streets.
-    plan : Plan
-        How much to make.
-    workers : int, optional
-        Processes; default: one per processor.
-    progress : callable, optional
-        Called with (images done, images in all).
-
-    Raises
-    ------
-    UserError
-        ``root`` or its temporary sibling holds something else.
+    Parameters and errors are those of every generator: see `segbench.synthetic`. `progress` counts images.
     """
-    root = root.resolve()
-    partial = begin(root, frozenset({"leftImg8bit", "gtFine"}))
-    for split, cities in zip(_SPLITS, (plan.train_cities, plan.val_cities), strict=True):
-        for city in cities:
-            for kind in ("leftImg8bit", "gtFine"):
-                (partial / kind / split / city).mkdir(parents=True)
-    make_all(functools.partial(_write, partial, seed, plan), range(plan.train + plan.val), workers, progress)
-    finish(
-        *(partial, root),
-        generator="segbench.synthetic.cityscapes",
-        version=GENERATOR_VERSION,
-        notice=_NOTICE,
-        seed=seed,
-        plan=plan,
-    )
+    with building(root, frozenset({"leftImg8bit", "gtFine"}), _MARK, seed, plan) as partial:
+        for split, cities in zip(_SPLITS, (plan.train_cities, plan.val_cities), strict=True):
+            for city in cities:
+                for kind in ("leftImg8bit", "gtFine"):
+                    (partial / kind / split / city).mkdir(parents=True)
+        make_all(functools.partial(_write, partial, seed, plan), range(plan.train + plan.val), workers, progress)
 
 
 def _write(folder: Path, seed: int, plan: Plan, position: int) -> None:

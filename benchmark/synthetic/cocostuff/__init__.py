@@ -21,7 +21,7 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from ...io.atomic import write_text
-from ..output_folder import begin, compact_json, finish, make_all, save_map, save_photo
+from ..output_folder import Mark, building, compact_json, make_all, save_map, save_photo
 from ..painting.scenes import Canvas, Image, Mask, choose, renumbered
 from .scene import Member, Setting
 from .surfaces import THINGS
@@ -30,6 +30,7 @@ GENERATOR_VERSION = "1"
 _NOTICE = (
     "Synthetic: painted by segbench, not photographed. Never publish a score on these images as one on COCO-Stuff."
 )
+_MARK = Mark("segbench.synthetic.cocostuff", GENERATOR_VERSION, _NOTICE)
 _SPLITS = ("train2017", "val2017")
 _RATIOS = ((3, 4), (3, 4), (3, 4), (4, 3), (1, 1), (2, 3))
 _ATTEMPTS = 6
@@ -61,43 +62,20 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make the data set below ``root``: the same bytes for one seed and plan, whatever the number of workers.
+    """Make the dataset below `root`: the same bytes for one seed and plan, whatever the number of workers.
 
-    Parameters
-    ----------
-    root : Path
-        Folder to make. It may hold an earlier synthetic data set (which is replaced), nothing else.
-    seed : int
-        Chooses the scenes.
-    plan : Plan
-        How much to make.
-    workers : int, optional
-        Processes; default: one per processor.
-    progress : callable, optional
-        Called with (images done, images in all).
-
-    Raises
-    ------
-    UserError
-        ``root`` or its temporary sibling holds something else.
+    Parameters and errors are those of every generator: see `segbench.synthetic`. `progress` counts images.
     """
-    root = root.resolve()
-    partial = begin(root, frozenset({"images", "stuffthingmaps", "annotations"}))
-    for kind in ("images", "stuffthingmaps"):
-        for split in _SPLITS:
-            (partial / kind / split).mkdir(parents=True)
-    made = make_all(functools.partial(_write, partial, seed, plan), range(plan.train + plan.val), workers, progress)
-    for split, positions in zip(_SPLITS, (range(plan.train), range(plan.train, plan.train + plan.val)), strict=True):
-        content = _annotation_file([made[position] for position in positions])
-        write_text(partial / "annotations" / f"instances_{split}.json", compact_json(content))
-    finish(
-        *(partial, root),
-        generator="segbench.synthetic.cocostuff",
-        version=GENERATOR_VERSION,
-        notice=_NOTICE,
-        seed=seed,
-        plan=plan,
-    )
+    with building(root, frozenset({"images", "stuffthingmaps", "annotations"}), _MARK, seed, plan) as partial:
+        for kind in ("images", "stuffthingmaps"):
+            for split in _SPLITS:
+                (partial / kind / split).mkdir(parents=True)
+        made = make_all(functools.partial(_write, partial, seed, plan), range(plan.train + plan.val), workers, progress)
+        for split, positions in zip(
+            _SPLITS, (range(plan.train), range(plan.train, plan.train + plan.val)), strict=True
+        ):
+            content = _annotation_file([made[position] for position in positions])
+            write_text(partial / "annotations" / f"instances_{split}.json", compact_json(content))
 
 
 def _annotation_file(images: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -20,12 +20,13 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from ..output_folder import begin, finish, make_all
+from ..output_folder import Mark, building, make_all
 from .microscope import micrograph
 from .tissue import Tissue, bends
 
 GENERATOR_VERSION = "1"
 _NOTICE = "Synthetic: made by segbench, not under a microscope. Never publish a score on it as one on ISBI 2012."
+_MARK = Mark("segbench.synthetic.isbi2012", GENERATOR_VERSION, _NOTICE)
 _VOLUME, _LABELS, _CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
 
 Page = NDArray[np.uint8]
@@ -50,42 +51,17 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make the three stacks below ``root``: the same bytes for one seed and plan, whatever the number of workers.
+    """Make the three stacks below `root`: the same bytes for one seed and plan, whatever the number of workers.
 
-    Parameters
-    ----------
-    root : Path
-        Folder to make. It may hold an earlier synthetic data set (which is replaced), nothing else.
-    seed : int
-        Chooses the tissue.
-    plan : Plan
-        How much to make; the official stacks have 30 slices.
-    workers : int, optional
-        Processes; default: one per processor.
-    progress : callable, optional
-        Called with (slices done, slices in all).
-
-    Raises
-    ------
-    UserError
-        ``root`` or its temporary sibling holds something else.
+    Parameters and errors are those of every generator: see `segbench.synthetic`. `progress` counts slices.
     """
-    root = root.resolve()
-    partial = begin(root, frozenset({_VOLUME, _LABELS, _CHALLENGE}))
-    positions = range(2 * plan.slices)
-    made = make_all(functools.partial(_page, seed, plan), positions, workers, progress)
-    labelled, challenge = positions[: plan.slices], positions[plan.slices :]
-    _save(partial / _VOLUME, [made[n][0] for n in labelled])
-    _save(partial / _LABELS, [made[n][1] for n in labelled])
-    _save(partial / _CHALLENGE, [made[n][0] for n in challenge])
-    finish(
-        *(partial, root),
-        generator="segbench.synthetic.isbi2012",
-        version=GENERATOR_VERSION,
-        notice=_NOTICE,
-        seed=seed,
-        plan=plan,
-    )
+    with building(root, frozenset({_VOLUME, _LABELS, _CHALLENGE}), _MARK, seed, plan) as partial:
+        positions = range(2 * plan.slices)
+        made = make_all(functools.partial(_page, seed, plan), positions, workers, progress)
+        labelled, challenge = positions[: plan.slices], positions[plan.slices :]
+        _save(partial / _VOLUME, [made[n][0] for n in labelled])
+        _save(partial / _LABELS, [made[n][1] for n in labelled])
+        _save(partial / _CHALLENGE, [made[n][0] for n in challenge])
 
 
 def _save(path: Path, pages: list[Page]) -> None:

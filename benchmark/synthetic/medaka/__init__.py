@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...data.locations import MARKER as MARKER
-from ..output_folder import begin, finish, write_json
+from ..output_folder import Mark, building, write_json
 from .heart import FPS, Heart, axes, draw_heart, moments, rasterise
 from .render import Scene
 
@@ -28,6 +28,7 @@ GENERATOR_VERSION = "3"
 TRUTH = "synthetic_truth.json"
 _MADE = frozenset({TRUTH, "train_images", "test_images"})
 _NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
+_MARK = Mark("segbench.synthetic.medaka", GENERATOR_VERSION, _NOTICE)
 
 _VIEWS = ("lateral", "ventral")
 _SETS = ("train", "short", "long")
@@ -121,48 +122,23 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make the data set below ``root``: the same bytes for one seed and plan, whatever the number of workers.
+    """Make the dataset below `root`: the same bytes for one seed and plan, whatever the number of workers.
 
-    Parameters
-    ----------
-    root : Path
-        Folder to make. It may hold an earlier synthetic data set (which is replaced), nothing else.
-    seed : int
-        Chooses the animals.
-    plan : Plan
-        How much to make.
-    workers : int, optional
-        Processes; default: one per processor.
-    progress : callable, optional
-        Called with (frames done, frames in all) after every sequence.
-
-    Raises
-    ------
-    UserError
-        ``root`` or its temporary sibling holds something else.
+    Parameters and errors are those of every generator: see `segbench.synthetic`. `progress` counts frames.
     """
-    root = root.resolve()
-    partial = begin(root, _MADE)
-    films = sequences(plan)
-    for folder in {f for film in films for f in (*film.folders, film.mask_folder)}:
-        (partial / folder).mkdir(parents=True, exist_ok=True)
-    total, done = sum(film.n_frames for film in films), 0
-    truths: dict[int, dict[str, Any]] = {}
-    for position, truth in _run(films, seed, partial, workers):
-        truths[position] = truth
-        done += films[position].n_frames
-        if progress is not None:
-            progress(done, total)
-    content = {"generator_version": GENERATOR_VERSION, "seed": seed, "fps": FPS, "notice": _NOTICE}
-    write_json(partial / TRUTH, {**content, "sequences": [truths[i] for i in range(len(films))]})
-    finish(
-        *(partial, root),
-        generator="segbench.synthetic.medaka",
-        version=GENERATOR_VERSION,
-        notice=_NOTICE,
-        seed=seed,
-        plan=plan,
-    )
+    with building(root, _MADE, _MARK, seed, plan) as partial:
+        films = sequences(plan)
+        for folder in {f for film in films for f in (*film.folders, film.mask_folder)}:
+            (partial / folder).mkdir(parents=True, exist_ok=True)
+        total, done = sum(film.n_frames for film in films), 0
+        truths: dict[int, dict[str, Any]] = {}
+        for position, truth in _run(films, seed, partial, workers):
+            truths[position] = truth
+            done += films[position].n_frames
+            if progress is not None:
+                progress(done, total)
+        content = {"generator_version": GENERATOR_VERSION, "seed": seed, "fps": FPS, "notice": _NOTICE}
+        write_json(partial / TRUTH, {**content, "sequences": [truths[i] for i in range(len(films))]})
 
 
 def _run(films: list[Sequence], seed: int, root: Path, workers: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
