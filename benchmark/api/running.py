@@ -32,6 +32,7 @@ def run(
     save_predictions: bool = False,
     workers: int = 0,
     resume: bool = False,
+    plots: bool = True,
     weights: str | PathLike[str] | None = None,
     progress: ShowProgress = "auto",
 ) -> Run:
@@ -67,6 +68,8 @@ def run(
         Threads or processes that measure; 0 measures while it predicts.
     resume : bool
         Continue an interrupted run of the same settings; a complete one is returned as it is.
+    plots : bool
+        Draw what the metric families plot, into the run folder.
     weights : path, optional
         A run of the same training: its weights are taken, and only prediction is done anew.
     progress : bool, "auto" or Reporter
@@ -120,6 +123,7 @@ def run(
         save_predictions=save_predictions,
         workers=workers,
         resume=resume,
+        plots=plots,
         weights=_path(weights),
     )
     refuse_out_of_range(request)
@@ -139,6 +143,7 @@ def evaluate(
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
     metrics: Sequence[str] = (),
+    plots: bool = True,
     progress: ShowProgress = "auto",
 ) -> Run:
     """Score anybody's predictions and write a run folder: what `bench evaluate` does. Needs ground truth only.
@@ -169,6 +174,8 @@ def evaluate(
         Options of the dataset.
     metrics : sequence of str
         Metric families to add; see `segbench.list_metrics`.
+    plots : bool
+        Draw what the metric families plot, into the run folder.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -210,6 +217,7 @@ def evaluate(
         workers=workers,
         settings=dict(settings or {}),
         metrics=tuple(metrics),
+        plots=plots,
     )
     refuse_out_of_range(request)
     return Run(*evaluate_files(request, reporter_for(progress)))

@@ -89,7 +89,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
             _store_predictions(task, writer.folder, reporter)
         writer.write_config()
         writer.write_statistics(statistics, metrics)
-        _figures(task).write(writer.folder / PLOTS, statistics, reporter.warn)
+        if request.plots:
+            _figures(task).write(writer.folder / PLOTS, statistics, reporter.warn)
         writer.write_log(record, reporter.warnings)
         return writer.folder, writer.finish(record, statistics, scored, reporter.warnings)
 

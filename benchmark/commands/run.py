@@ -44,7 +44,7 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
         writer.begin(record, reporter)
         _folder_of_first(plan, writer.folder)
         under_way = RunUnderWay(plan, writer.folder, reporter)
-        figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics)
+        figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics if request.plots else ())
         with stoppable(reporter) as under_way.stop:
             statistics = fit_and_predict(under_way, figures.tee)
         writer.write_statistics(statistics, metrics_of(plan.dataset.info))

@@ -70,6 +70,9 @@ Settings: TypeAlias = Annotated[
     ),
 ]
 Device: TypeAlias = Annotated[str, Option("auto, cpu, cuda or mps.")]
+Plots: TypeAlias = Annotated[
+    bool, Option("Draw what the metric families plot, into the run folder.", flags=("--plots/--no-plots",))
+]
 RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
 
@@ -92,6 +95,7 @@ class RunRequest:
     save_predictions: Annotated[bool, Option("Keep predictions in the run folder.")] = False
     workers: Annotated[int, Option("Threads or processes that measure; 0 measures as it predicts.", low=0)] = 0
     resume: Annotated[bool, Option("Go on with an interrupted run of the same settings.", kept=False)] = False
+    plots: Plots = True
     weights: Annotated[
         Path | None,
         Option("A run of the same training: take its weights and only predict (other tta, window, …)."),
@@ -127,6 +131,7 @@ class EvaluateRequest:
         tuple[str, ...],
         Option("Add a metric family, see 'bench list metrics'; repeatable.", flags=("--metric",), write=tuple),
     ] = ()
+    plots: Plots = True
 
     def command(self) -> str:
         """The command line that does it again."""

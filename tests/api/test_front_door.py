@@ -33,11 +33,11 @@ def heart_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(heart_root: Path, tmp_path_factory: pytest.TempPathFactory) -> segbench.Run:
     """A run that kept its predictions."""
-    out = tmp_path_factory.mktemp("runs") / "mean-shape"
+    out, settings = tmp_path_factory.mktemp("runs") / "mean-shape", {"view": "lateral"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", segbench.SegbenchWarning)
         return segbench.run(
-            "medaka", "mean-shape", root=heart_root, out=out, settings={"view": "lateral"}, save_predictions=True
+            "medaka", "mean-shape", root=heart_root, out=out, settings=settings, save_predictions=True, plots=False
         )
 
 
@@ -88,7 +88,7 @@ def test_a_run_is_that_of_the_command_line(bench: Run, made: segbench.Run, heart
     assert_type(made, segbench.Run)
     assert_type(made.record, Record)
     command = ["run", "-d", "medaka", "-m", "mean-shape", "--root", heart_root, "--save-predictions", "--json"]
-    typed = printed_json(bench(*command, "--set", "view=lateral"))
+    typed = printed_json(bench(*command, "--set", "view=lateral", "--no-plots"))
     assert made.run_id == typed["run_id"]
     stored = json.loads((made.folder / "record.json").read_text(encoding="utf-8"))
     assert made.record.model_dump(mode="json") == stored
@@ -107,6 +107,7 @@ def test_predictions_are_scored(made: segbench.Run, heart_root: Path, tmp_path: 
             settings={"view": "lateral"},
             metrics=["boundary"],
             out=tmp_path / "scored",
+            plots=False,
         )
     assert {name: found.scores[name] for name in made.scores} == made.scores
     assert "boundary_iou" in found.scores
@@ -141,7 +142,9 @@ def test_it_is_quiet_and_warns_as_python_does(
     settings = {"view": "lateral"}
     with warnings.catch_warnings(record=True) as caught, caplog.at_level(logging.INFO, "segbench"):
         warnings.simplefilter("always")
-        found = segbench.run("medaka", "mean-shape", root=heart_root, out=tmp_path / "a", settings=settings)
+        found = segbench.run(
+            "medaka", "mean-shape", root=heart_root, out=tmp_path / "a", settings=settings, plots=False
+        )
     assert capfd.readouterr() == ("", "")
     mine = [each for each in caught if issubclass(each.category, segbench.SegbenchWarning)]
     assert [str(each.message) for each in mine] == found.warnings
@@ -220,7 +223,8 @@ def test_a_comparison_takes_what_a_run_stands_for(made: segbench.Run, heart_root
     settings = {"view": "lateral"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", segbench.SegbenchWarning)
-        other = segbench.run("medaka", "constant", root=heart_root, out=tmp_path / "constant", settings=settings)
+        out = tmp_path / "constant"
+        other = segbench.run("medaka", "constant", root=heart_root, out=out, settings=settings, plots=False)
     found = segbench.compare(made, [str(other.folder)], score="iou_foreground", resamples=200)
     assert_type(found, Comparison)
     assert [run.run_id for run in found.runs] == [made.run_id, other.run_id]

@@ -59,7 +59,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
             settings = {"view": "lateral"} if dataset == "medaka" else {}
             for method in ("constant", "mean-shape"):
                 out = folder / "runs" / f"{dataset}-{method}"
-                segbench.run(dataset, method, root=root, settings=settings, out=out, save_predictions=True)
+                segbench.run(dataset, method, root=root, settings=settings, out=out, save_predictions=True, plots=False)
     (folder / "little.yaml").write_text(LITTLE_SUITE, encoding="utf-8")
     segbench.check(folder / "baseline", folder / "runs", update=True)
     return folder
@@ -73,8 +73,8 @@ def place(prepared: Path, tmp_path: Path) -> Path:
 
 HEARTS = "-d medaka --root hearts --set view=lateral"
 PRINTED = [
-    ("record", f"run {HEARTS} -m constant"),
-    ("record", f"evaluate {HEARTS} -p runs/medaka-mean-shape/predictions --metric boundary"),
+    ("record", f"run {HEARTS} -m constant --no-plots"),
+    ("record", f"evaluate {HEARTS} -p runs/medaka-mean-shape/predictions --metric boundary --no-plots"),
     ("record", "evaluate -d isbi2012 --root isbi -p runs/isbi2012-constant/predictions"),
     ("compare", "compare runs/isbi2012-constant runs/isbi2012-mean-shape"),
     ("compare", "compare runs/medaka-constant runs/medaka-mean-shape --metric iou_foreground --target 0.5"),

@@ -267,8 +267,8 @@ def test_slices_numbered_from_1_are_refused(bench: Run, stacks: Path, tmp_path: 
 def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tmp_path: Path) -> None:
     (hearts / "segbench-synthetic.json").write_text("{}")
     masks = hearts / "train_images" / "lateral_mask"
-    command = ["evaluate", "-d", "medaka", "--root", hearts / "train_images", "--split", "all", "-p", masks, "--json"]
-    assert printed_json(bench(*command))["dataset"]["origin"] == "synthetic"
+    command = ["evaluate", "-d", "medaka", "--root", hearts / "train_images", "--split", "all", "-p", masks]
+    assert printed_json(bench(*command, "--no-plots", "--json"))["dataset"]["origin"] == "synthetic"
     shutil.copytree(hearts, tmp_path / "data" / "medaka")
     done = bench("run", "-d", "medaka", "-m", "threshold", "--source", "real")
     assert done.returncode == 2
@@ -278,7 +278,8 @@ def test_the_marker_above_a_root_makes_it_synthetic(bench: Run, hearts: Path, tm
 @pytest.mark.slow
 def test_synthetic_data_of_an_earlier_generator_is_told(bench: Run, tmp_path: Path) -> None:
     hearts = write_hearts(tmp_path / "hearts", sequences=1, frames=2)
-    command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", hearts / "test_images" / "lateral_mask", "--json"]
+    masks = hearts / "test_images" / "lateral_mask"
+    command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", masks, "--no-plots", "--json"]
     for marker, told in (
         ({"version": "1", "seed": 7}, f"--root {hearts} --seed 7"),
         ({"version": "1", "seed": 0, "plan": json.loads(json.dumps(asdict(FULL)))}, "--seed 0 --full"),
@@ -417,7 +418,7 @@ def test_a_users_own_folder_of_plugins(bench: Run, stacks: Path, tmp_path: Path)
 @pytest.mark.slow
 def test_an_added_metric_family_does_not_keep_runs_apart(bench: Run, hearts: Path) -> None:
     predictions = hearts / "test_images" / "lateral_mask"
-    command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", predictions]
+    command = ["evaluate", "-d", "medaka", "--root", hearts, "-p", predictions, "--no-plots"]
     assert bench(*command, "--name", "plain").returncode == 0
     added = printed_json(bench(*command, "--name", "more", "--metric", "partition", "--json"))
     assert added["metrics"]["partition"] == "1"

@@ -237,7 +237,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of `threshold` on SYNTHETIC discs."""
     base = tmp_path_factory.mktemp("cardiac")
     root = write_hearts(base / "hearts", sequences=2)
-    do_run(RunRequest("medaka", "threshold", root=root, out=base / "threshold"), Reporter(quiet=True))
+    do_run(RunRequest("medaka", "threshold", root=root, out=base / "threshold", plots=False), Reporter(quiet=True))
     return base
 
 

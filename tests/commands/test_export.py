@@ -174,9 +174,8 @@ def made(request: pytest.FixtureRequest, plugins: Path, tmp_path_factory: pytest
 
 def _make(name: str, place: Path, split: str | None = None, soft: bool = False) -> Made:
     root = MAKERS[name](place / "data", np.random.default_rng(7))
-    asked = RunRequest(
-        name, "paint", split, root=root, settings={"soft": soft}, out=place / "run", save_predictions=True
-    )
+    settings, out = {"soft": soft}, place / "run"
+    asked = RunRequest(name, "paint", split, root=root, settings=settings, out=out, save_predictions=True, plots=False)
     folder, record = run(asked, Reporter(quiet=True))
     return Made(name, root, folder, record)
 
@@ -199,7 +198,7 @@ def _unpacked(archive: Path, folder: Path) -> Path:
 
 
 def _assert_scored_the_same(made: Made, predictions: Path, out: Path) -> None:
-    request = EvaluateRequest(made.name, predictions, root=made.root, out=out)
+    request = EvaluateRequest(made.name, predictions, root=made.root, out=out, plots=False)
     folder, record = evaluate_files(request, Reporter(quiet=True))
     assert record.scores == made.record.scores
     assert list(record.scores) == list(made.record.scores)

@@ -44,7 +44,8 @@ SLOW = (
 
 def trained(folder: Path, dataset: str, method: str, root: Path, **more: Any) -> Path:
     """A run folder with kept predictions."""
-    request = RunRequest(dataset, method, root=root, device="cpu", out=folder, save_predictions=True, **more)
+    made = {"out": folder, "save_predictions": True, "plots": False}
+    request = RunRequest(dataset, method, root=root, device="cpu", **made, **more)
     return do_run(request, Reporter(quiet=True))[0]
 
 
@@ -211,7 +212,7 @@ def test_runs_that_cannot_predict_say_why(made: Path, bench: Run, tmp_path: Path
     record["complete"] = True
     (copy / "record.json").write_text(json.dumps(record))
     refused(copy, "checkpoint' is missing", "bench run --dataset medaka")
-    done = bench("evaluate", "-d", "medaka", "--root", made / "hearts", "--out", "scored", "-p",
+    done = bench("evaluate", "-d", "medaka", "--root", made / "hearts", "--no-plots", "--out", "scored", "-p",
                  made / "medaka-threshold" / "predictions")  # fmt: skip
     assert done.returncode == 0
     refused(tmp_path / "scored", "made elsewhere", "bench run")

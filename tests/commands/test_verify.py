@@ -216,7 +216,7 @@ def test_what_cannot_be_verified_ends_with_2(bench: Run, run: Path, tmp_path: Pa
 def test_binary_files_measure_alike(hearts: Path) -> None:
     """Kept as images of 0 and 255 in place of probabilities, the predictions give the same statistics."""
     out = hearts.parent / "run"
-    request = RunRequest("medaka", "threshold", root=hearts, out=out, save_predictions=True)
+    request = RunRequest("medaka", "threshold", root=hearts, out=out, save_predictions=True, plots=False)
     run_method(request, Reporter(quiet=True))
     assert _checks(out, hearts)["predictions"][0] is True
     other = write_hearts(hearts.parent / "other", sequences=5)

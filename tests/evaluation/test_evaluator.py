@@ -61,7 +61,7 @@ def _same_as_the_command_line(
     name: str, root: Path, predictions: Path, out: Path, split: str, partial: bool = False
 ) -> Evaluator:
     evaluator = _filled(name, root, predictions, split, partial)
-    request = EvaluateRequest(name, predictions, split=split, root=root, partial=partial, out=out)
+    request = EvaluateRequest(name, predictions, split=split, root=root, partial=partial, out=out, plots=False)
     _, record = evaluate_files(request, Reporter(quiet=True))
     assert evaluator.scores() == record.scores
     assert {key: _plain(value) for key, value in evaluator.compute().items()} == {

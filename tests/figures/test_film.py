@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands import Run
+from commands import Run, printed_json
 from segbench.evaluation.evaluate import evaluate
 from segbench.figures.cardiac.run_plots import STRIP, VIDEO, Film, HeartFigures, run_figures
 from segbench.figures.run_figures import RunFigures
@@ -131,22 +131,18 @@ def test_a_film_that_cannot_be_coded_costs_no_result(
 
 
 @pytest.mark.slow
-def test_a_run_leaves_its_film(bench: Run, tmp_path: Path) -> None:
+def test_a_run_leaves_its_film_where_plots_are_wanted(bench: Run, tmp_path: Path) -> None:
     root = write_hearts(tmp_path / "hearts", sequences=2, frames=FRAMES)
-    command = [
-        "run",
-        "-d",
-        "medaka",
-        "-m",
-        "threshold",
-        "--root",
-        root,
-        "--set",
-        "view=lateral",
-        "--set",
-        "kind=[otsu]",
-    ]
-    done = bench(*command, "--out", "here")
-    assert done.returncode == 0, done.stderr
+    command = ["run", "-d", "medaka", "-m", "threshold", "--root", root, "--set", "view=lateral", "--json"]
+    plotted = printed_json(bench(*command, "--set", "kind=[otsu]", "--out", "here", "--save-predictions"))
     for name in (f"{STRIP}.png", VIDEO):
         assert (tmp_path / "here" / "plots" / name).is_file()
+    bare = printed_json(bench(*command, "--set", "kind=[otsu]", "--out", "bare", "--no-plots"))
+    assert not (tmp_path / "bare" / "plots").exists()
+    assert (bare["run_id"], bare["scores"]) == (plotted["run_id"], plotted["scores"])
+    assert bare["command"].endswith(" --no-plots")
+    assert "plots" not in plotted["command"]
+    predictions = tmp_path / "here" / "predictions"
+    scored = ["evaluate", *command[1:3], *command[5:], "-p", predictions]
+    assert printed_json(bench(*scored, "--out", "unplotted", "--no-plots"))["scores"] == bare["scores"]
+    assert not (tmp_path / "unplotted" / "plots").exists()

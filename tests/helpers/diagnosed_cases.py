@@ -55,7 +55,13 @@ class Case:
     def score(self, folder: Path) -> float:
         """The main score by `bench evaluate`."""
         request = EvaluateRequest(
-            self.dataset, folder, split=self.split, root=self.root, out=folder.parent / f"run-{folder.name}", workers=0
+            self.dataset,
+            folder,
+            split=self.split,
+            root=self.root,
+            out=folder.parent / f"run-{folder.name}",
+            workers=0,
+            plots=False,
         )
         value = evaluate_files(request, Reporter(quiet=True))[1].scores[dataset_class(self.dataset).info.main_score]
         assert value.value is not None

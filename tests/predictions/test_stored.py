@@ -130,7 +130,7 @@ def form(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
 
 def _kept(case: Case, out: Path, reporter: Reporter = QUIET, **more: Any) -> Record:
     request = EvaluateRequest(
-        case.dataset, case.predictions, root=case.root, out=out, workers=0, save_predictions=True, **more
+        case.dataset, case.predictions, root=case.root, out=out, workers=0, save_predictions=True, plots=False, **more
     )
     return evaluate_files(request, reporter)[1]
 
@@ -171,7 +171,8 @@ def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, t
         assert export(request, QUIET).n == record.dataset.n
     exported = tmp_path / "without" / case.out
     assert _contents(exported) == _contents(tmp_path / "with" / case.out)
-    again = EvaluateRequest(case.dataset, _unpacked(exported), root=case.root, out=tmp_path / "again", workers=0)
+    unpacked, out = _unpacked(exported), tmp_path / "again"
+    again = EvaluateRequest(case.dataset, unpacked, root=case.root, out=out, workers=0, plots=False)
     folder, second = evaluate_files(again, QUIET)
     assert second.statistics_sha256 == record.statistics_sha256
     assert second.scores == record.scores
@@ -183,7 +184,8 @@ def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, t
 @pytest.mark.slow
 def test_keeping_changes_nothing_else(form: Case, tmp_path: Path) -> None:
     kept = _kept(form, tmp_path / "kept")
-    request = EvaluateRequest(form.dataset, form.predictions, root=form.root, out=tmp_path / "bare", workers=0)
+    out = tmp_path / "bare"
+    request = EvaluateRequest(form.dataset, form.predictions, root=form.root, out=out, workers=0, plots=False)
     bare = evaluate_files(request, QUIET)[1]
     changed = {"created": kept.created, "command": kept.command}
     assert bare.model_copy(update=changed) == kept

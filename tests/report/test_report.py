@@ -106,6 +106,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 workers=0,
                 settings={"view": "lateral"},
                 save_predictions=True,
+                plots=False,
             ),
             QUIET,
         )

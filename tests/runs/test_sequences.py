@@ -130,7 +130,7 @@ def test_probabilities_count_above_a_half(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_run_keeps_sequences_by_view_and_section(bench: Run, tmp_path: Path) -> None:
     root = write_hearts(tmp_path / "hearts", sequences=3)
-    command = ["run", "-d", "medaka", "-m", "constant", "--root", root, "--set", "view=lateral", "--quiet"]
+    command = ["run", "-d", "medaka", "-m", "constant", "--root", root, "--set", "view=lateral", "--no-plots", "-q"]
     assert bench(*command, "--out", "bare").returncode == 0
     refused(tmp_path / "bare", "kept no predictions", "--save-predictions")
     assert bench(*command, "--out", "kept", "--save-predictions").returncode == 0
