@@ -44,8 +44,9 @@ SLOW = (
 
 def trained(folder: Path, dataset: str, method: str, root: Path, **more: Any) -> Path:
     """A run folder with kept predictions."""
-    made = {"out": folder, "save_predictions": True, "plots": False}
-    request = RunRequest(dataset, method, root=root, device="cpu", **made, **more)
+    request = RunRequest(
+        dataset, method, root=root, device="cpu", out=folder, save_predictions=True, plots=False, **more
+    )
     return do_run(request, Reporter(quiet=True))[0]
 
 

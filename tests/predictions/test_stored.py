@@ -171,8 +171,8 @@ def test_kept_verified_exported_and_evaluated_again_it_is_the_same(case: Case, t
         assert export(request, QUIET).n == record.dataset.n
     exported = tmp_path / "without" / case.out
     assert _contents(exported) == _contents(tmp_path / "with" / case.out)
-    unpacked, out = _unpacked(exported), tmp_path / "again"
-    again = EvaluateRequest(case.dataset, unpacked, root=case.root, out=out, workers=0, plots=False)
+    unpacked, place = _unpacked(exported), tmp_path / "again"
+    again = EvaluateRequest(case.dataset, unpacked, root=case.root, out=place, workers=0, plots=False)
     folder, second = evaluate_files(again, QUIET)
     assert second.statistics_sha256 == record.statistics_sha256
     assert second.scores == record.scores
