@@ -40,7 +40,7 @@ def check_dataset(dataset: Dataset, split: str = "all", most: int = 20) -> None:
     split : str
         The split whose samples are read.
     most : int
-        So many samples are read, spread evenly over the split.
+        Number of samples that are read, spread evenly over the split.
     """
     _check_info(dataset.info)
     ids = dataset.ids(split)

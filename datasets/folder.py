@@ -1,4 +1,4 @@
-"""Any dataset of one's own: a folder with `images/`, `masks/` and a list of its classes, `classes.yaml`."""
+"""Your own dataset: a folder with `images/`, `masks/` and a list of its classes, `classes.yaml`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NOT_STATED = f"not stated in {FILE}"
 
 @dataclass(frozen=True)
 class Folder(FileDataset):
-    """A folder of one's own; samples are named by file, in subfolders `<subfolder>__<file>`, which are groups.
+    """Your own folder; samples are named by file, in subfolders `<subfolder>__<file>`, which are groups.
 
     Labels: the ids of `classes.yaml`. `info` of the class knows no classes, that of an instance does.
     """
@@ -55,7 +55,7 @@ class Folder(FileDataset):
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="folder",
         version="1",
-        summary="A folder of one's own with images, masks and a list of classes",
+        summary="Your own folder with images, masks and a list of classes",
         task="multiclass",
         classes=(),
         splits={
@@ -107,7 +107,7 @@ class Folder(FileDataset):
         return replace(
             Folder.info,
             version=classes.version,
-            summary=classes.texts.get("summary", f"{classes.name}: a folder of one's own, {kind}"),
+            summary=classes.texts.get("summary", f"{classes.name}: your own folder, {kind}"),
             task=classes.task,
             classes=classes.classes,
             ignore_label=classes.ignore_label,

@@ -88,7 +88,7 @@ def check(
     tolerance : float
         A smaller loss never fails; in the score's unit, from 0.
     slowdown : float, optional
-        Also fail where fitting or predicting takes so many times as long, from 1.
+        Also fail where fitting or predicting takes this many times as long, from 1.
     score : str, optional
         Name of the score; by default each run's main score.
     update : bool

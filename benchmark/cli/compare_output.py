@@ -143,7 +143,7 @@ def _classes(found: Comparison) -> Table:
 
 def _samples(console: Console, found: Comparison) -> None:
     wins = ", ".join(f"{safe(label)} {count}" for label, count in found.per_sample.wins.items() if count)
-    console.print(f"best on so many of {found.n} samples: {wins}", soft_wrap=True)
+    console.print(f"samples on which each is best, of {found.n}: {wins}", soft_wrap=True)
     furthest = found.per_sample.furthest_apart[:3]
     if furthest:
         names = ", ".join(safe(each.sample) for each in furthest)

@@ -25,7 +25,7 @@ def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
     """
     info = dataset_class(request.dataset).info
     dataset, _ = open_dataset(info.name, request.root, "auto", {}, reporter, may_synthesize=False)
-    info = dataset.info  # of a folder of one's own it is known only now
+    info = dataset.info  # of your own folder it is known only now
     split = request.split or info.default_split
     if split in info.splits and not info.splits[split].labelled:
         raise UserError(f"split '{split}' of {info.name} has no public labels, so nothing can be scored here")

@@ -32,7 +32,7 @@ __all__ = ["EvaluateRequest", "evaluate_files"]
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be scored: predictions that were found, of so many samples of a split, by these families."""
+    """What is to be scored: predictions that were found, of a number of samples of a split, by these families."""
 
     request: EvaluateRequest
     dataset: Dataset

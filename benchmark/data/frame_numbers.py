@@ -10,7 +10,7 @@ from ..errors import DamagedDataError
 from ..io.images.read import IMAGE_SUFFIXES
 
 NEW_SEQUENCE = 3
-"""So many absent numbers in a row start a new sequence; fewer are missing frames."""
+"""Number of absent numbers in a row that starts a new sequence; fewer are missing frames."""
 
 _NUMBER = re.compile(r"\d+")
 

@@ -62,7 +62,7 @@ class CheckedPredictions:
         return {i for i, n in self.listing.matching.items() if self.seen[n] is None}
 
     def view(self, most: int = MAX_SCORED) -> View:
-        """Predictions with their truth, at most so many, spread evenly."""
+        """Predictions with their truth, at most `most` of them, spread evenly."""
         chosen = [i for i in spread(list(self.truths), len(self.truths)) if i in self.matching]
         chosen = spread(chosen, most)
         seen = tuple(self._seen(i) for i in chosen)
@@ -136,7 +136,7 @@ def _without_advice(message: str) -> str:
 
 
 def spread(items: list[str], most: int) -> list[str]:
-    """At most so many items, evenly spread over all."""
+    """At most the given number of items, evenly spread over all."""
     if len(items) <= most:
         return items
     return [items[int(place)] for place in (np.arange(most) + 0.5) * len(items) / most]

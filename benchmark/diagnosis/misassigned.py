@@ -121,7 +121,7 @@ def _left(shapes: Sequence[Shape | None], moved: Mapping[str, int]) -> list[int]
 
 
 def _moved(truths: Sequence[Truth], matching: Mapping[str, int], offset: int, files: int) -> dict[str, int]:
-    """Every sample with the file that is so many further in order, where there is one."""
+    """Every sample with the file that is a fixed number of places further on, where there is one."""
     moved = {}
     for truth in truths:
         place = _place(truth.id, truths, matching)

@@ -30,7 +30,7 @@ def straighten(values: Array, classes: int) -> Array:
 
 @dataclass(frozen=True)
 class Straighten:
-    """`straighten` for a dataset of so many classes."""
+    """`straighten` for a dataset of that number of classes."""
 
     classes: int
 

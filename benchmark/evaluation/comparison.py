@@ -37,7 +37,7 @@ from .intervals import (
 ALPHA = 1 - LEVEL
 _CHUNK = 8_000_000
 _EXACT = 10
-"""With at most so many samples or groups every one of the 2^n permutations is tried."""
+"""Largest number of samples or groups for which every one of the 2^n permutations is tried."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from .statistics import Statistics
 POOL_FROM = 100
 """Fewer samples than this are measured quicker in this process than in a pool of processes that has to be started."""
 
-_MOST_THREADS = 16
+_MAX_THREADS = 16
 """More threads wait for one another: decoding and counting hold the interpreter's lock for a small part of the time."""
 
 
@@ -74,7 +74,7 @@ def evaluate(
     pairs : iterable of (sample id, Prediction or PredictionSource)
         Taken one by one, so predictions may be made while others are measured.
     workers : int, optional
-        0 or 1 measures one after the other, more in so many threads or, where a family needs it, processes. None
+        0 or 1 measures one after the other, more in that number of threads or, where a family needs it, processes. None
         chooses by the number of cores, families and samples. The result is the same bit for bit.
     progress : callable, optional
         Called with the number of samples measured so far.
@@ -107,7 +107,7 @@ def _chosen_workers(threads: bool, samples: int) -> int:
     """How many workers serve best; 0 for none."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads:
-        return min(cores, _MOST_THREADS)
+        return min(cores, _MAX_THREADS)
     return cores if samples >= POOL_FROM else 0
 
 

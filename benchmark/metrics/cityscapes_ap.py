@@ -39,7 +39,7 @@ SMALLEST = 100
 """True objects of fewer pixels are ignored."""
 
 _CHUNK = 100_000
-"""So many values are summed up at once: few enough for a processor's cache."""
+"""Number of values that are summed up at once: few enough for a processor's cache."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from ..types import (
     UserError,
 )
 from .base import MetricFamily
-from .coco_curves import AREAS, BITS, MOST_DETECTIONS, THRESHOLDS, Rows, class_curves, resample_class
+from .coco_curves import AREAS, BITS, MAX_DETECTIONS, THRESHOLDS, Rows, class_curves, resample_class
 
 _AP_RANGES = {"ap": 0, "ap_small": 1, "ap_medium": 2, "ap_large": 3}
 _AP_THRESHOLDS = {"ap50": 0, "ap75": 5}
@@ -85,8 +85,8 @@ class COCOAveragePrecision(MetricFamily):
         true_labels = np.array([entry.label for entry, _ in truths], np.int64)
         labels = np.array([entry.label for entry, _ in found], np.int64)
         rank = np.arange(len(labels)) - np.searchsorted(labels, labels)
-        found = [entry for entry, place in zip(found, rank.tolist(), strict=True) if place < MOST_DETECTIONS[-1]]
-        labels, rank = (values[rank < MOST_DETECTIONS[-1]] for values in (labels, rank))
+        found = [entry for entry, place in zip(found, rank.tolist(), strict=True) if place < MAX_DETECTIONS[-1]]
+        labels, rank = (values[rank < MAX_DETECTIONS[-1]] for values in (labels, rank))
         outside, matched, ignored = _matched(truths, true_labels, found, labels)
         columns = {
             "label": np.concatenate([true_labels, labels]),
@@ -106,7 +106,7 @@ class COCOAveragePrecision(MetricFamily):
         recall = np.stack([r for _, r in parts], axis=2)
         values = {name: _mean(precision[area]) for name, area in _AP_RANGES.items()}
         values |= {name: _mean(precision[0, threshold]) for name, threshold in _AP_THRESHOLDS.items()}
-        values |= {f"ar_{most}": _mean(recall[n]) for n, most in enumerate(MOST_DETECTIONS)}
+        values |= {f"ar_{most}": _mean(recall[n]) for n, most in enumerate(MAX_DETECTIONS)}
         return {score.name: values[score.name] for score in self.scores}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
@@ -121,7 +121,7 @@ class COCOAveragePrecision(MetricFamily):
             precision, recall, positives = resample_class(mine, weights)
             values = {name: (precision[a].mean(axis=0), positives[a]) for name, a in _AP_RANGES.items()}
             values |= {name: (precision[0, t], positives[0]) for name, t in _AP_THRESHOLDS.items()}
-            values |= {f"ar_{m}": (recall[n].mean(axis=0), positives[0]) for n, m in enumerate(MOST_DETECTIONS)}
+            values |= {f"ar_{m}": (recall[n].mean(axis=0), positives[0]) for n, m in enumerate(MAX_DETECTIONS)}
             for name, (value, true) in values.items():
                 sums[name] += np.where(true > 0, value, 0.0)
                 classes[name] += true > 0

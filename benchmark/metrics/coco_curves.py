@@ -18,14 +18,14 @@ AREAS: Mapping[str, tuple[float, float]] = {
     "medium": (32**2, 96**2),
     "large": (96**2, 1e5**2),
 }
-MOST_DETECTIONS = (1, 10, 100)
+MAX_DETECTIONS = (1, 10, 100)
 """Detections with the highest scores, per image and class, that recall is told of; precision takes the last."""
 
 BITS = np.left_shift(np.int64(1), np.arange(len(AREAS) * len(THRESHOLDS))).reshape(len(AREAS), len(THRESHOLDS))
 """The bit of every area range and threshold in the columns `matched` and `ignored`."""
 
 _BLOCK = 1 << 17
-"""So many numbers are worked on at once: few enough to stay in the processor's cache."""
+"""Number of values that are worked on at once: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Rows:
 def class_curves(rows: Rows) -> tuple[Float64, Float64]:
     """Precision at every recall (A, T, R) and recall (M, T) of one class; NaN without true objects."""
     precision = np.full((len(AREAS), len(THRESHOLDS), len(RECALLS)), np.nan)
-    recall = np.full((len(MOST_DETECTIONS), len(THRESHOLDS)), np.nan)
+    recall = np.full((len(MAX_DETECTIONS), len(THRESHOLDS)), np.nan)
     true = rows.where(rows.rank < 0)
     found = rows.detections()
     for area in range(len(AREAS)):
@@ -67,7 +67,7 @@ def class_curves(rows: Rows) -> tuple[Float64, Float64]:
         right, counted = found.outcome(area)
         precision[area] = _precision(right, counted, positives)
         if area == 0:
-            for n, most in enumerate(MOST_DETECTIONS):
+            for n, most in enumerate(MAX_DETECTIONS):
                 recall[n] = (right & (found.rank < most)).sum(axis=1) / positives
     return precision, recall
 
@@ -103,7 +103,7 @@ def resample_class(rows: Rows, weights: Int64) -> tuple[Float64, Float64, Float6
     rows = Rows(place.astype(np.int64), *(getattr(rows, name) for name in list(Rows.__dataclass_fields__)[1:]))
     found = rows.detections()
     right, _ = found.outcome(0)
-    hits = [[_per_image(found.image, row & (found.rank < m), len(images)) for row in right] for m in MOST_DETECTIONS]
+    hits = [[_per_image(found.image, row & (found.rank < m), len(images)) for row in right] for m in MAX_DETECTIONS]
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = (np.array(hits) @ drawn) / positives[0]
     found, copy = _unrolled(found, int(drawn.max(initial=0)))

@@ -12,7 +12,7 @@ COUNTING_PATH = "numpy"
 _BLOCK = 1 << 22
 """Pixels counted at once: bounds the memory, and a histogram bin (float32) stays exact below 2**24."""
 
-_FEW_RUNS = 1 / 16
+_MAX_SHARE_OF_RUNS = 1 / 16
 """Runs per pixel below which counting runs is quicker than a histogram of all pixels."""
 
 
@@ -82,7 +82,7 @@ def _count_block(rows: Array, columns: Array, row_span: int, column_span: int) -
     if small and row_span == column_span == 2:
         return _binary(rows, columns)
     runs = _runs_per_pixel(rows, columns)
-    if small and runs > _FEW_RUNS and rows.size >= 1024:
+    if small and runs > _MAX_SHARE_OF_RUNS and rows.size >= 1024:
         return _occurring(_histogram(rows, columns, row_span, column_span, deal=runs < 0.5))
     lengths = None
     if runs < 0.25:

@@ -82,7 +82,7 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
             predictions = stored.tee(predictions)
         total = total.merge(_measure(run, fold, tee(predictions), name))
     if plan.oracle:
-        run.reporter.warn("an upper bound: it was told the truth of the samples that it is scored on")
+        run.reporter.warn("an upper bound: it uses the ground truth of the samples that it is scored on")
     else:
         run.latency = measure_latency(method, plan.dataset, plan.folds[-1].evaluate, run.stop)
     stored.close(plan.split, plan.dataset.ids(plan.split))

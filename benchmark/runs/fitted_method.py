@@ -46,7 +46,7 @@ def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
         )
     if record.method.oracle:
         raise UserError(
-            f"'{run_folder}' is an oracle: its {record.method.name} is told the truth, which new images have not. "
+            f"'{run_folder}' is an oracle: its {record.method.name} uses ground truth, which new images have not. "
             "Name a run without classes=oracle."
         )
     if not record.complete:

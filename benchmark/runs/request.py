@@ -224,9 +224,9 @@ class CheckRequest:
     baseline: Annotated[Path, Option("Committed run folders to hold the runs against.")]
     runs: Annotated[Path, Option("The runs to check.")] = Path("runs")
     tolerance: Annotated[float, Option("A smaller loss never fails, in the score's unit.")] = 0.005
-    slowdown: Annotated[float | None, Option("Also fail where fitting or predicting takes so many times as long.")] = (
-        None
-    )
+    slowdown: Annotated[
+        float | None, Option("Also fail where fitting or predicting takes this many times as long.")
+    ] = None
     score: Annotated[str | None, Option("The score. [default: the main score]", flags=("--metric",))] = None
     update: Annotated[bool, Option("Make the runs the new baseline instead.")] = False
     junit: Annotated[Path | None, Option("Write JUnit XML.")] = None

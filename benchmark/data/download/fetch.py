@@ -79,7 +79,7 @@ def fetch(
     ------
     UserError
         The server refuses the file, sends another size than expected, or cannot be reached; or the disk is full. What
-        has been fetched is kept, and the same call goes on with it.
+        has been fetched is kept, and the same call resumes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     job = _Job(download, part_of(path), dict(headers or {}), patience.timeout_s, progress)
@@ -92,7 +92,7 @@ def fetch(
             failures = 0 if job.held() > furthest else failures + 1
             furthest = max(furthest, job.held())
             if failures >= patience.attempts:
-                kept = f" {byte_count(job.held())} are kept; the same command goes on with them." if job.held() else ""
+                kept = f" {byte_count(job.held())} are kept; the same command resumes from them." if job.held() else ""
                 raise UserError(
                     f"{download.filename} could not be fetched from {download.url}: {error} ({failures} attempts "
                     f"without a new byte). Check the connection and try again later.{kept}"
@@ -183,7 +183,7 @@ class _Version:
 
     @property
     def validator(self) -> str | None:
-        """What a server compares before it goes on with the same file; weak tags do not promise the same bytes."""
+        """What a server compares before it resumes the same file; weak tags do not promise the same bytes."""
         strong = self.etag is not None and not self.etag.startswith("W/")
         return self.etag if strong else self.last_modified
 
@@ -202,7 +202,7 @@ class _Job:
         self.version = _read_version(_sidecar(self.part))
 
     def held(self) -> int:
-        """How many bytes of the part may be gone on from."""
+        """Number of bytes from which the download may be resumed."""
         try:
             size = self.part.stat().st_size
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`classes.yaml` of a folder of one's own: its classes, and what else is to be known of it."""
+"""`classes.yaml` of your own folder: its classes, and what else is to be known of it."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from ...types import Array, UserError
 from .classes_file import MAX_LABEL, Color, free_color
 from .masks import color_runs, equal_channels
 
-MOST_MASKS = 1000
-"""So many masks are read, spread evenly over the folder."""
+MAX_MASKS = 1000
+"""Largest number of masks that are read, spread evenly over the folder."""
 
-MOST_CLASSES = 256
+MAX_CLASSES = 256
 _VOID = 255
 _WHITE, _VOC_VOID = 0xFFFFFF, 0xE0E0C0
 _BORDER_PX = 9
@@ -72,7 +72,7 @@ def inspect(name: str, masks: Sequence[Path], progress: Callable[[int, int], Non
         Naming the file, where the masks are no label maps: too many values, one value alone, probabilities, grey
         images and RGB ones mixed.
     """
-    chosen = [masks[n * len(masks) // min(len(masks), MOST_MASKS)] for n in range(min(len(masks), MOST_MASKS))]
+    chosen = [masks[n * len(masks) // min(len(masks), MAX_MASKS)] for n in range(min(len(masks), MAX_MASKS))]
     seen: list[Seen] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for one in pool.map(look, chosen):
@@ -109,7 +109,7 @@ def look(path: Path) -> Seen:
         )
     _, lengths, keys = color_runs(values)
     found, places = np.unique(keys, return_inverse=True)
-    if found.size > 16 * MOST_CLASSES:
+    if found.size > 16 * MAX_CLASSES:
         raise UserError(f"{path}: holds {found.size} colours; a mask has one per class. Is it a photograph?")
     counts = np.bincount(places, weights=lengths).astype(np.int64)
     pixels = dict(zip(found.tolist(), counts.tolist(), strict=True))
@@ -166,7 +166,7 @@ def _refuse_no_labels(seen: Sequence[Seen], total: Counter[int]) -> None:
     # Resized or lossy two-valued masks: nearly all is the two values, and a little of everything lies between.
     two = sum(n for _, n in total.most_common(2))
     blurred = len(total) > 16 and two > 0.9 * total.total()
-    if len(total) > MOST_CLASSES or blurred:
+    if len(total) > MAX_CLASSES or blurred:
         raise UserError(
             f"the masks below '{seen[0].path.parent}' hold {len(total)} different values, '{most.path}' alone "
             f"{len(most.pixels)}: these are no labels of classes. Were they resized with interpolation, saved as JPEG "

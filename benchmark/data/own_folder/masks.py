@@ -1,4 +1,4 @@
-"""The masks of a folder of one's own: label values or colours, by its `classes.yaml`."""
+"""The masks of your own folder: label values or colours, by its `classes.yaml`."""
 
 from __future__ import annotations
 

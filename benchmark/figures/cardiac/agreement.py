@@ -22,7 +22,7 @@ QUIET = "#555555"
 BAND = "#F6DFA6"
 SMALL = 9
 """Font size in points."""
-MOST_GROUPS = 12
+MAX_GROUPS = 12
 """More groups than these are told apart by colour alone, without a legend."""
 _MEASURES = {
     "fs_minor": "Fractional shortening, minor axis",
@@ -131,12 +131,12 @@ def _scatter(figure: Figure, axes: Axes, x: Float64, y: Float64, names: Sequence
             label=f" {group}",
             zorder=3,
         )
-    if 1 < len(groups) <= MOST_GROUPS:
+    if 1 < len(groups) <= MAX_GROUPS:
         for text in figure.legend(
             handles=handles, loc="outside lower center", ncols=min(len(groups), 4), frameon=False, fontsize=SMALL
         ).get_texts():
             text.set_parse_math(False)
-    elif len(groups) > MOST_GROUPS:
+    elif len(groups) > MAX_GROUPS:
         figure.supxlabel(f"colour and marker: one of {len(groups)} sequences", fontsize=SMALL, color=QUIET)
 
 

@@ -19,7 +19,7 @@ from ...types import Float32, Float64
 from .config import TrainingConfig
 
 DRAWS = 1
-"""Raised whenever a key gives another view than before: a checkpoint of other draws is not gone on from."""
+"""Raised whenever a key gives another view than before: a checkpoint of other draws is not resumed."""
 
 _SEEDS = 2**63
 

@@ -20,13 +20,13 @@ Layer = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 SIDE = 512
-"""Textures repeat after so many pixels of a picture 256 pixels high."""
+"""Period of the textures in pixels, for a picture 256 pixels high."""
 
 _ROW, _COLUMN = (axis.astype(np.int32) for axis in np.indices((SIDE, SIDE)))
 
 
 def _noise(seed: int, across: int, down: int | None = None) -> Layer:
-    """Smooth periodic noise with so many cells across and down: mean 0, standard deviation 1."""
+    """Smooth periodic noise with the given number of cells across and down: mean 0, standard deviation 1."""
     down = down or across
     cells = np.random.default_rng([2012, seed, across, down]).integers(0, 256, (down, across), dtype=np.uint8)
     # Blurred where a cell has at most 8 pixels: wide blurs are slow, and the rest of the way is smooth already.
