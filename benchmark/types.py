@@ -383,6 +383,9 @@ class MethodInfo:
     settings: type[Settings] = Settings
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.settings, type) and issubclass(self.settings, Settings)):
+            expected = "a class that derives from segbench.settings.Settings"
+            raise UserError(f"settings of method {self.name} is {self.settings!r}; expected {expected}")
         if self.settings is Settings:
             object.__setattr__(self, "settings", settings_of("Settings", self.defaults))
         else:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from commands import Run, printed_json
 from segbench import registry
+from segbench.commands.describe import describe
 from segbench.errors import PluginWarning, UserError
-from segbench.registry import dataset_class, datasets, generator, methods, metrics, origins
+from segbench.evaluation.evaluate import evaluate
+from segbench.evaluation.scoring import score
+from segbench.methods.classical.working_image import WorkingImage
+from segbench.registry import dataset_class, datasets, generator, make_method, methods, metrics, metrics_of, origins
 from segbench.runs.presets import load_preset, preset_names
+from segbench.types import Prediction, Sample
 
 SOUND_DATASET = """
 from segbench.datasets.voc2012 import VOC2012
@@ -186,3 +194,162 @@ def test_a_dataset_written_before_there_was_a_base_still_works(plugins: Path) ->
     with pytest.warns(DeprecationWarning, match="class Earlier lacks rule_parts, self_defined, definition"):
         cls = datasets()["earlier"]
     assert (cls().check_pairs(), cls().readable(), cls().check_sample(None)) == (["a fault"], ("a", "b"), [])
+
+
+DATASET = """
+from segbench.data import FileDataset
+from segbench.types import ClassInfo, DatasetInfo, SplitInfo
+class Spots(FileDataset):
+    info = DatasetInfo(
+        name="spots", version="1", summary="spots", task="binary",
+        classes=(ClassInfo(0, "background", (0, 0, 0), "background"), ClassInfo(1, "spot", (220, 30, 40), "thing")),
+        splits={"train": SplitInfo(None, "train.txt"), "test": SplitInfo(None, "test.txt")},
+        default_split="test", metrics=("binary-overlap",), main_score="dice",
+        licence="free", citation="nobody", homepage="https://example.org", layout="rgb/, gt/",
+    )
+    paths = {"image": "rgb/{id}.png", "labels": "gt/{id}.png"}
+    split_lists = "{split}.txt"
+"""
+CLASSICAL = """
+from segbench.methods import ClassicalMethod, ClassicalSettings, Segmentation
+from segbench.settings import Count
+from segbench.types import MethodInfo
+class BrightSettings(ClassicalSettings):
+    width: Count = 3
+    \"\"\"Pixels.\"\"\"
+class Bright(ClassicalMethod):
+    info = MethodInfo("bright", "classical", "bright", "nobody", settings=BrightSettings)
+    def segment(self, image, params):
+        return Segmentation(image.channel("grey"))
+"""
+LEARNED = """
+from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.types import MethodInfo
+class Tiny(LearnedMethod):
+    info = MethodInfo("tiny", "learned", "tiny", "nobody", settings=TrainingConfig)
+    def stride(self, settings):
+        return 1
+    def build(self, settings, channels, outputs, *, pretrained):
+        return None
+"""
+TEXTS = {
+    "dataset": ("datasets/spots.py", DATASET, "spots"),
+    "classical": ("baselines/bright.py", CLASSICAL, "bright"),
+    "learned": ("baselines/tiny.py", LEARNED, "tiny"),
+    "metric": ("metrics/agreement.py", SOUND_METRIC, "agreement"),
+}
+
+
+def break_plugin(folder: Path, what: str, old: str, new: str) -> str:
+    """Write one of the plugins with a mistake in it; returns its name."""
+    file, text, name = TEXTS[what]
+    assert old in text
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+    return name
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SEGBENCH_PLUGINS", str(tmp_path))
+    for name in [name for name in sys.modules if name.startswith(registry.USER_MODULE)]:
+        monkeypatch.delitem(sys.modules, name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("what", list(TEXTS))
+def test_the_plugins_that_are_broken_below_are_sound(folder: Path, what: str) -> None:
+    name = break_plugin(folder, what, "class", "class")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert describe(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("what", "old", "new", "told"),
+    [
+        ("dataset", 'metrics=("binary-overlap",)', 'metrics="binary-overlap"', "info.metrics = 'binary-overlap'; exp"),
+        ("dataset", 'SplitInfo(None, "test.txt")', "4", "info.splits['test'] = 4; expected SplitInfo"),
+        ("dataset", 'task="binary"', 'task="binry"', "info.task = 'binry'; expected 'binary' or 'multiclass'"),
+        ("dataset", 'default_split="test"', 'default_split="val"', "has the default split 'val', which is none of"),
+        ("dataset", 'ClassInfo(1, "spot"', 'ClassInfo(2, "spot"', "has the foreground 1, which is none of"),
+        ("dataset", 'ClassInfo(1, "spot"', 'ClassInfo(0, "spot"', "has two classes of one label value: 0, 0"),
+        ("dataset", '"{split}.txt"', '["{split}.txt"]', "has split_lists = ['{split}.txt']; expected text"),
+        ("dataset", '"{split}.txt"', '"{splt}.txt"', "expected no other placeholders than {split}"),
+        ("dataset", "gt/{id}", "gt/{name}", "expected no other placeholders than {id} and {split}"),
+        ("dataset", '"labels":', '"mask":', "a key of paths = 'mask'; expected 'image' or 'labels'"),
+        ("dataset", "    info =", "    about =", "Its class has an attribute info = DatasetInfo(…)"),
+        ("classical", "def segment", "def segmnt", "class Bright lacks segment"),
+        ("classical", '"classical"', '"clasical"', "info.family = 'clasical'; expected 'classical' or 'learned'"),
+        ("classical", "settings=BrightSettings", "settings={}", "expected a class that derives from segbench.settings"),
+        ("classical", "Count = 3", "Count = -3", "Setting width of method bright is -3: expected a whole number"),
+        ("learned", "def build", "def bild", "class Tiny lacks build. Correct the file."),
+        (
+            "learned",
+            "def stride(self, settings):\n        return 1",
+            "stride = 1",
+            "has stride = 1; expected a function",
+        ),
+        ("metric", "def measure", "def mesure", "class Agreement lacks measure. Correct the file."),
+        ("metric", "scores = (", "scored = (", "class Agreement lacks scores of Metric"),
+        ("metric", "scores = (", "scores = [*(", "SyntaxError"),
+        ("metric", '"1", "Share', '1, "Share', "has version = 1; expected text"),
+        ("metric", '("labels",)', '"labels"', "has parts = 'labels'; expected a tuple of 'image'"),
+        ("metric", '"equal": "int64"', '"equal": "int8"', "columns['equal'] = 'int8'; expected 'int64' or 'float64'"),
+    ],
+)
+def test_a_wrong_declaration_is_told_before_anything_runs(
+    folder: Path, what: str, old: str, new: str, told: str
+) -> None:
+    name = break_plugin(folder, what, old, new)
+    with pytest.warns(PluginWarning), pytest.raises(UserError) as caught:
+        describe(name)
+    assert told in str(caught.value)
+    assert str(folder / TEXTS[what][0]) in str(caught.value)
+
+
+def test_a_main_score_that_no_metric_gives_is_refused(folder: Path) -> None:
+    break_plugin(folder, "dataset", 'main_score="dice"', 'main_score="dise"')
+    with pytest.raises(UserError, match=r"dataset spots: Unknown main score 'dise'\. Did you mean 'dice'"):
+        metrics_of(dataset_class("spots").info)
+
+
+def test_a_dataset_takes_its_root_as_text_and_says_what_it_lacks(folder: Path) -> None:
+    break_plugin(folder, "dataset", '"labels": "gt/{id}.png"', "")
+    with pytest.raises(UserError, match=r"class Spots of spots names no label maps\. Add them to its paths"):
+        dataset_class("spots")(str(folder))
+
+
+def test_a_method_that_returns_something_else_is_told_so(folder: Path) -> None:
+    break_plugin(folder, "classical", 'Segmentation(image.channel("grey"))', 'image.channel("grey")')
+    break_plugin(folder, "learned", "class", "class")
+    image = WorkingImage(np.arange(192, dtype=np.uint8).reshape(12, 16))
+    bright: Any = make_method("bright")
+    with pytest.raises(UserError, match=r"bright: segment returned ndarray; expected segbench\.methods"):
+        bright.segmented(image, {})
+    tiny: Any = make_method("tiny")
+    with pytest.raises(UserError, match="tiny: build returned NoneType; expected a torch module"):
+        tiny._build(dataset_class("medaka").info, pretrained=False)
+
+
+def test_a_metric_is_held_to_what_it_declares(folder: Path) -> None:
+    sample = Sample("a", "a", 0, labels=np.ones((2, 3), np.uint8))
+    pairs = [("a", Prediction(labels=np.ones((2, 3), np.uint8)))]
+    break_plugin(folder, "metric", '"equal": np.array', '"equl": np.array')
+
+    class One:
+        info = dataset_class("medaka").info
+
+        def load(self, sample_id: str, parts: Sequence[str]) -> Sample:
+            assert (sample_id, tuple(parts)) == ("a", ("labels",))
+            return sample
+
+    one: Any = One()
+    with pytest.raises(UserError, match=r"measure returned the columns \{'equl': 'int64', 'pixels': 'int64'\}"):
+        evaluate(one, [metrics()["agreement"]], pairs)
+    (folder / "metrics" / "other.py").write_text(
+        SOUND_METRIC.replace('{"agreement":', '{"agree":').replace('"agreement", "1"', '"other", "1"'), encoding="utf-8"
+    )
+    other = metrics()["other"]
+    with pytest.raises(UserError, match="metric 'other': compute returned agree; it declares agreement"):
+        score(evaluate(one, [other], pairs), [other], one.info)

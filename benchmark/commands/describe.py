@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from ..io.documents import Document
-from ..registry import dataset_class, datasets, method_class, methods, metrics
+from ..registry import dataset_class, datasets, method_class, methods, metric_family, metrics, why_left_out
 from ..runs.presets import changes_of, load_preset, preset_names
 from ..runs.suite.spec import find_suite, parse_suite, suite_names
 from ..settings import SettingDescription, describe_settings
@@ -42,27 +42,30 @@ def describe(name: str) -> Description:
     Raises
     ------
     UserError
-        Where nothing is called so: with the nearest name.
+        Where nothing is called so: with the nearest name, or what is wrong with the plugin that is.
     """
     known_methods, known_datasets, known_metrics = methods(), datasets(), metrics()
     aliases = {alias for cls in known_datasets.values() for alias in cls.info.aliases}
     lower = name.lower()
     # A family of methods by its prefix, or as `bench list` shows it.
     groups = {**known_methods, **{cls.prefix: cls for cls in known_methods.values() if cls.prefix}}
-    if name in groups:
+    if name in groups and name not in known_methods:
         return _method(groups[name].info)
     if lower in known_methods or ":" in name:
         return _method(method_class(name).info)
     if lower in known_datasets or lower in aliases:
         return _dataset(dataset_class(name).info)
     if lower in known_metrics:
-        return _metric(known_metrics[lower])
+        return _metric(metric_family(lower))
     if name in preset_names():
         content = load_preset(name)
         changed = {method: sorted(layers) for method, layers in content.get("methods", {}).items()}
         return Description(kind="preset", name=name, summary=content["summary"], facts={"changes": changed})
     if name in suite_names() or name.endswith((".yaml", ".yml")):
         return _suite(name)
+    for kind in ("dataset", "method", "metric"):
+        if (reason := why_left_out(kind, name)) is not None:
+            raise UserError(reason)
     every = [*known_methods, *known_datasets, *known_metrics, *preset_names(), *suite_names()]
     raise UserError(unknown("name", name, every, aliases))
 

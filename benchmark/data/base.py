@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,8 +48,20 @@ class FileDataset(DatasetDefaults):
     example: ClassVar[str] = "image_001"
     rule_parts: ClassVar[tuple[Part, ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for part, path in cls.paths.items() if isinstance(cls.paths, Mapping) else ():
+            _refuse_placeholders(f"{cls.__name__}.paths['{part}']", path, ("id", "split"))
+        _refuse_placeholders(f"{cls.__name__}.split_lists", cls.split_lists, ("split",))
+
     def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
         if not self.readable():
+            if "labels" not in self.paths:
+                raise UserError(
+                    f"class {type(self).__name__} of {self.info.name} names no label maps. Add them to its paths, such "
+                    "as 'labels': 'masks/{split}/{id}.png', or override 'readable'."
+                )
             raise UserError(
                 f"no label maps of {self.info.name} below '{self.root}'. Expected {self.info.layout}. "
                 f"Run 'bench data describe {self.info.name}'."
@@ -278,6 +291,14 @@ class FileDataset(DatasetDefaults):
     def _path(self, sample_id: str, part: Part) -> Path:
         split = self._places[sample_id][0] if self._in_folders else ""
         return self.root / self.paths[part].format(id=sample_id, split=self.split_folders.get(split, split))
+
+
+def _refuse_placeholders(what: str, path: Any, known: Sequence[str]) -> None:
+    if not isinstance(path, str):
+        return  # the registry says so
+    found = [name for _, name, _, _ in Formatter().parse(path) if name is not None]
+    if not set(found) <= set(known):
+        raise UserError(f"{what} is '{path}'; expected no other placeholders than {{{'} and {'.join(known)}}}")
 
 
 def stored_values(path: Path, expected: str, largest: np.dtype[Any]) -> Array:

@@ -121,10 +121,9 @@ def locate(
     real = default_root(info.name)
     if _holds_data(real) and source in ("auto", origin_of(real)):
         return Location(real, origin_of(real))
-    hint = (
-        f"No data of {info.name} found: '{real}' does not exist or is empty. Give the folder with --root DIR, put it "
-        f"there (see 'bench data describe {info.name}'), or try 'bench data download {info.name}'."
-    )
+    put = f"put it there (see 'bench data describe {info.name}')"
+    fetch = f", {put}, or try 'bench data download {info.name}'" if info.downloads else f", or {put}"
+    hint = f"No data of {info.name} found: '{real}' does not exist or is empty. Give the folder with --root DIR{fetch}."
     if source == "real":
         raise UserError(hint)
     made = synthetic_root(info.name)

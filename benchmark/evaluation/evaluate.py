@@ -28,8 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from ..io.interrupts import interrupts_held_back
-from ..registry import USER_MODULE, load_user_module
-from ..types import Dataset, Metric, Prediction, PredictionSource, Statistic, UserError, parts_of
+from ..registry.user_modules import USER_MODULE, load_user_module
+from ..types import (
+    Dataset,
+    Metric,
+    Prediction,
+    PredictionSource,
+    Statistic,
+    UserError,
+    parts_of,
+)
 from .statistics import Statistics
 
 POOL_FROM = 100
@@ -48,13 +56,25 @@ def measure(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Sta
     sample_id, source = pair
     sample = dataset.load(sample_id, parts_of(metrics))
     if isinstance(source, Prediction):
-        return [metric.measure(sample, source, dataset.info) for metric in metrics]
+        return [_held(metric, metric.measure(sample, source, dataset.info)) for metric in metrics]
     try:
         prediction = source.read(dataset)
-        return [metric.measure(sample, prediction, dataset.info) for metric in metrics]
+        found = [metric.measure(sample, prediction, dataset.info) for metric in metrics]
     except UserError as error:
         file = str(source.paths[0])
         raise error if file in str(error) else UserError(f"{file}: {error}") from None
+    return list(map(_held, metrics, found))
+
+
+def _held(metric: Metric, found: Statistic) -> Statistic:
+    """What a family measured, held to what it declares."""
+    if not isinstance(found, Statistic):
+        raise UserError(f"metric '{metric.name}': measure returned {type(found).__name__}; expected a Statistic")
+    types = {name: str(values.dtype) for name, values in found.columns.items()}
+    if types != metric.columns:
+        expected = dict(metric.columns)
+        raise UserError(f"metric '{metric.name}': measure returned the columns {types}; it declares {expected}")
+    return found
 
 
 def evaluate(

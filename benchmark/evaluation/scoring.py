@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._former_names import former_names
-from ..types import DatasetInfo, Metric
+from ..types import DatasetInfo, Metric, UserError
 from .intervals import resampling_unit, score_intervals
 from .scores import Score, defined
 from .statistics import Statistics
@@ -29,11 +29,15 @@ class Scored:
 
 
 def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Scored:
-    """Scores and tables of all families, in their order."""
+    """Scores and tables of all families, in their order. Raises UserError for a family that computes other scores."""
     result = Scored()
     for metric in metrics:
         mine = statistics.of(metric.name)
         values = metric.compute(mine, info)
+        declared = [what.name for what in metric.scores]
+        if not set(values) >= set(declared):
+            found = ", ".join(values) or "none"
+            raise UserError(f"metric '{metric.name}': compute returned {found}; it declares {', '.join(declared)}")
         intervals = score_intervals(metric, mine, info)
         unit = resampling_unit([s.group for s in mine]) if len(mine) > 1 else None
         for what in metric.scores:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..types import DatasetInfo, FitContext, MethodDefaults, MethodInfo, Predict
 _AnyChoices: TypeAlias = Choices[Any]
 
 
-class BaseMethod(MethodDefaults):
+class BaseMethod(MethodDefaults, ABC):
     """A segmentation method, built from its configuration. A subclass says `info`, `fit`, `predict`, `save` and `load`.
 
     Attributes
@@ -37,21 +38,21 @@ class BaseMethod(MethodDefaults):
         self._configure(config)
         self.chosen = {}
 
+    @abstractmethod
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Learn from `train`; `val` is for choices such as early stopping, and may be empty."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
         """Become the method that was saved there, ready to predict on `device`."""
-        raise NotImplementedError
 
     def _configure(self, config: Mapping[str, Any]) -> None:
         self.settings = check_settings(self.info.settings, f"method {self.info.name}", config)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..types import DatasetInfo, Float64, Int64, ScoreInfo, Statistic, Task
+from ..types import DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic, Task
 
 
-class MetricFamily:
+class MetricFamily(ABC):
     """Base of metric families: the defaults of `segbench.types.Metric`.
 
     A family sets `name`, `version`, `summary`, `scores`, `columns` and `parts`, and writes `measure` and `compute`. It
@@ -24,9 +25,13 @@ class MetricFamily:
     hooks: ClassVar[Mapping[str, str]] = {}
     row_lists: ClassVar[tuple[str, ...]] = ()
 
+    @abstractmethod
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
+
+    @abstractmethod
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """All scores of the family; NaN where undefined."""
-        raise NotImplementedError
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of B resamples, weights (B, n) int64: `compute` of the drawn statistics, one resample after another.

@@ -65,6 +65,8 @@ class ClassicalMethod(BaseMethod):
         super().__init_subclass__()
         if "info" in vars(cls):
             cls.info = with_settings(cls.info, ClassicalSettings)
+            if cls.fit is ClassicalMethod.fit and cls.segment is ClassicalMethod.segment:
+                raise UserError(f"class {cls.__name__} lacks segment, from a working image to a Segmentation")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -151,7 +153,11 @@ class ClassicalMethod(BaseMethod):
         """As `segment`; a constant working image is one region without contrast."""
         if image.constant:
             return Segmentation(np.full(image.shape, 0.5, np.float32), np.zeros(image.shape, np.int32))
-        return self.segment(image, params)
+        found = self.segment(image, params)
+        if not isinstance(found, Segmentation):
+            kind = type(found).__name__
+            raise UserError(f"method {self.info.name}: segment returned {kind}; expected segbench.methods.Segmentation")
+        return found
 
     def table(self, image: WorkingImage, target: Uint8, info: DatasetInfo) -> Table:
         """The regions of a training image with its target (h, w), described and counted, by the chosen parameters."""

@@ -13,10 +13,12 @@ from typing import Any, Literal, TypeVar, cast, get_args
 import cv2
 import numpy as np
 
-from ...types import Array, Float32, Uint8
+from ...text import unknown
+from ...types import Array, Float32, Uint8, UserError
 
 Channel = Literal["grey", "red", "red_excess", "green_excess", "chroma"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
+SPACES = ("rgb", "lab")
 MIN_SIDE = 8
 """A shorter side is padded by its border: filters and superpixels need a neighbourhood."""
 
@@ -115,7 +117,10 @@ class WorkingImage:
         return self.cached("pixels", lambda: self.fit(self.image))
 
     def channel(self, name: str) -> Float32:
-        """(h, w) float32, mostly in 0..1; every channel of a grey image is the grey value itself."""
+        """(h, w) float32, mostly in 0..1; every channel of a grey image is the grey value itself.
+
+        Raises UserError for a name that is none of `CHANNELS`.
+        """
         return self.cached(("channel", name), lambda: _channel(self.pixels, name))
 
     def smooth(self, name: str, sigma: float) -> Float32:
@@ -127,7 +132,10 @@ class WorkingImage:
         return self.cached(("gradient", name, sigma), lambda: gradient(self.smooth(name, sigma)))
 
     def color(self, space: str, sigma: float = 0.0) -> Float32:
-        """(h, w, C) float32 in "rgb" (0..1) or "lab" (units of 100); one channel of a grey image."""
+        """(h, w, C) float32 in "rgb" (0..1) or "lab" (units of 100); one channel of a grey image.
+
+        Raises UserError for another space.
+        """
         return self.cached(("color", space, sigma), lambda: _color(self.pixels, space, sigma))
 
     def positions(self) -> tuple[Float32, Float32]:
@@ -175,6 +183,8 @@ def _unit(pixels: Array) -> Float32:
 
 
 def _channel(pixels: Uint8, name: str) -> Float32:
+    if name not in CHANNELS:
+        raise UserError(unknown("channel", name, CHANNELS))
     if pixels.ndim == 2:
         return _unit(pixels)
     if name == "grey":
@@ -189,6 +199,8 @@ def _channel(pixels: Uint8, name: str) -> Float32:
 
 
 def _color(pixels: Uint8, space: str, sigma: float) -> Float32:
+    if space not in SPACES:
+        raise UserError(unknown("colour space", space, SPACES))
     values = _unit(pixels)
     if values.ndim == 2:
         return blur(values, sigma)[..., None]

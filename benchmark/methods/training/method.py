@@ -5,6 +5,7 @@ No torch is imported here, so that methods can be listed without it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -43,10 +44,11 @@ class LearnedMethod(BaseMethod):
         self._compute: Compute | None = None
         self._dataset: DatasetInfo | None = None
 
+    @abstractmethod
     def stride(self, settings: Any) -> int:
         """What the sides of the network's input are multiples of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self, settings: Any, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:
         """The network: (B, channels, H, W) images in 0..1, sides multiples of the stride, to (B, outputs, H, W) logits.
 
@@ -57,7 +59,6 @@ class LearnedMethod(BaseMethod):
         outputs : 1 (a sigmoid follows) for a binary task, the number of classes (a softmax follows) otherwise.
         pretrained : whether published weights may be fetched; not when a saved network is loaded.
         """
-        raise NotImplementedError
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Learn from `train`; `val` is looked at with `select: best` or `patience` only."""
@@ -145,7 +146,12 @@ class LearnedMethod(BaseMethod):
 
     def _build(self, dataset: DatasetInfo, *, pretrained: bool) -> nn.Module:
         channels = 1 if self.settings.input == "grey" else 3
-        return self.build(self.settings, channels, outputs_of(dataset), pretrained=pretrained)
+        network = self.build(self.settings, channels, outputs_of(dataset), pretrained=pretrained)
+        if not callable(network):
+            raise UserError(
+                f"method {self.info.name}: build returned {type(network).__name__}; expected a torch module"
+            )
+        return network
 
     def _fitted(self) -> tuple[nn.Module, Compute, DatasetInfo]:
         if self._network is None or self._compute is None or self._dataset is None:

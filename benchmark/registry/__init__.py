@@ -18,22 +18,24 @@ from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from ._former_names import former_names
-from .errors import PluginWarning
-from .text import unknown
-from .types import Dataset, DatasetDefaults, DatasetInfo, Method, MethodDefaults, MethodInfo, Metric, UserError
+from .._former_names import former_names
+from ..errors import PluginWarning
+from ..text import unknown
+from ..types import Dataset, DatasetDefaults, DatasetInfo, Method, MethodDefaults, Metric, UserError
+from .declarations import Kind, bases, faults, meant_as
+from .hooks import hook as hook
+from .hooks import hooks as hooks
+from .hooks import load_named as load_named
+from .user_modules import USER_MODULE as USER_MODULE
+from .user_modules import load_user_module as load_user_module
+from .user_modules import reason as in_one_line
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
-
-USER_MODULE = "segbench_user_"
-"""How the module names of a user's own files begin."""
-
-Kind = Literal["dataset", "method", "metric"]
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,12 @@ class _Place:
     package: str
     folder: str
     group: str
-    protocol: type[Any]
 
 
 _PLACES: dict[Kind, _Place] = {
-    "dataset": _Place("segbench.datasets", "datasets", "segbench.datasets", Dataset),
-    "method": _Place("segbench.baselines", "baselines", "segbench.methods", Method),
-    "metric": _Place("segbench.metrics", "metrics", "segbench.metrics", Metric),
+    "dataset": _Place("segbench.datasets", "datasets", "segbench.datasets"),
+    "method": _Place("segbench.baselines", "baselines", "segbench.methods"),
+    "metric": _Place("segbench.metrics", "metrics", "segbench.metrics"),
 }
 GENERATOR_MEMBERS = ("GENERATOR_VERSION", "SMALL", "FULL", "synthesize")
 """What a generator of synthetic data has: the plans of a small and of a full set, and what makes them."""
@@ -116,6 +117,12 @@ def method_class(name: str) -> type[Any]:
         return _find("method", name)
     made: type[Any] = families[prefix].named(rest)
     return made
+
+
+def metric_family(name: str) -> Metric:
+    """The metric family of this name. Raises UserError with near names."""
+    family: Metric = _find("metric", name)()
+    return family
 
 
 def make_dataset(name: str, root: Path, options: Mapping[str, Any] | None = None) -> Dataset:
@@ -189,7 +196,12 @@ def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] 
 
     `objects` asks for the families that score predicted objects with confidences.
     """
-    return families(info, (*(info.object_metrics if objects else info.metrics), *more))
+    own = info.object_metrics if objects else info.metrics
+    found = families(info, (*own, *more))
+    ranked = {score.name for family in found for score in family.scores if family.name in own}
+    if ranked and not objects and info.main_score not in ranked:
+        raise UserError(f"dataset {info.name}: " + unknown("main score", info.main_score, ranked))
+    return found
 
 
 def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
@@ -200,13 +212,14 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
     UserError
         For a name that does not exist, a family that does not fit the dataset, or two that report the same score.
     """
-    known = metrics()
+    found = _all("metric")
     chosen: dict[str, Metric] = {}
     owner: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        if name not in known:
-            raise UserError(f"dataset {info.name}: " + unknown("metric", name, known))
-        family = chosen[name] = known[name]
+        try:
+            family = chosen[name] = _pick("metric", name, found)()
+        except UserError as error:
+            raise UserError(f"dataset {info.name}: {error}") from None
         if info.task not in family.tasks:
             raise UserError(f"metric '{name}' scores {family.tasks[0]} tasks; {info.name} is {info.task}")
         if info.void and not family.takes_void:
@@ -219,40 +232,6 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
     return tuple(chosen.values())
 
 
-def hook(metric: Metric, name: str) -> Any | None:
-    """What another room does for this metric family alone; None where the family names nothing under `name`.
-
-    A family lies below the rooms that draw, rank and report it, so it names the function in its class attribute `hooks`
-    as `module:function`, which is imported when it is asked for. A room calls the hooks that it knows and never asks
-    for a family by its name.
-
-    Raises
-    ------
-    UserError
-        Where what the family names cannot be imported.
-    """
-    target = metric.hooks.get(name)
-    if target is None:
-        return None
-    return load_named(target, f"metric '{metric.name}': its hook '{name}'")
-
-
-def load_named(target: str, what: str) -> Any:
-    """What a plugin names as `module:object`. Raises UserError that begins with `what` where it is not there."""
-    module, _, attribute = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{what}, '{target}', cannot be loaded ({error})") from error
-
-
-def hooks(metrics: Iterable[Metric], name: str) -> Iterator[tuple[Metric, Any]]:
-    """The families that name a hook, each with its function, in their order."""
-    for metric in metrics:
-        if (found := hook(metric, name)) is not None:
-            yield metric, found
-
-
 def _find(kind: Kind, name: str) -> type[Any]:
     """The class of this name or alias; segbench's own file of this name is looked at before all others are."""
     wanted = name.lower()
@@ -263,18 +242,32 @@ def _find(kind: Kind, name: str) -> type[Any]:
             for cls in own:
                 if wanted in _names(cls):
                     return cls
-    found = _all(kind)
+    return _pick(kind, name, _all(kind))
+
+
+def _pick(kind: Kind, name: str, found: _Found) -> type[Any]:
+    """The class of this name or alias. Raises UserError: why it is left out, else the nearest names."""
+    wanted = name.lower()
     clash = next((one for one in found.broken if name in one.names and name in found.classes), None)
     if clash is not None:
         raise UserError(clash.reason)
     for cls in found.classes.values():
         if wanted in _names(cls):
             return cls
-    for one in found.broken:
-        if {wanted, stem} & one.names:
-            raise UserError(one.reason)
+    if (reason := _reason(found, name)) is not None:
+        raise UserError(reason)
     aliases = sorted({alias for cls in found.classes.values() for alias in _names(cls)} - set(found.classes))
     raise UserError(unknown(kind, name, found.classes, aliases))
+
+
+def why_left_out(kind: Kind, name: str) -> str | None:
+    """What is wrong with the plugin of this name, or in the file of this name; None where nothing is."""
+    return _reason(_all(kind), name)
+
+
+def _reason(found: _Found, name: str) -> str | None:
+    names = {name.lower(), name.lower().replace("-", "_")}
+    return next((one.reason for one in found.broken if names & one.names), None)
 
 
 def _all(kind: Kind) -> _Found:
@@ -304,25 +297,29 @@ def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken
     except UserError as error:
         return [], [_Broken(frozenset({source.name}), str(error))]
     found = [cls for cls in vars(module).values() if _is_plugin(kind, cls, module.__name__)]
-    protocol = _PLACES[kind].protocol
     usable, broken = [], []
     for cls in found:
-        optional = _optional(kind)
-        lacking = [name for name in _members(protocol, kind) if not hasattr(cls, name) and name not in optional]
-        if lacking:
-            text = f"{source.where}: class {cls.__name__} lacks {', '.join(lacking)} of {protocol.__name__}"
-            broken.append(_Broken(frozenset({source.name, *_names(cls)}), f"{text}. {_ADVICE[kind]}"))
+        wrong = _wrong(kind, cls)
+        if wrong:
+            advice = "Correct the file." if bases(cls) else _ADVICE[kind]
+            text = f"{source.where}: class {cls.__name__} {wrong}. {advice}"
+            broken.append(_Broken(frozenset({source.name, *_names(cls)}), text))
             continue
         if not issubclass(cls, _DEFAULTS.get(kind, object)):
             _give_defaults(kind, cls)
         usable.append(cls)
     if not found and (kind != "metric" or source.origin != OWN):  # segbench.metrics holds what families share, too
-        text = f"{source.where}: defines no {kind}. {_ADVICE[kind]} Begin the name of a helper file with '_'."
+        text = f"{source.where}: defines no {kind}. {_ADVICE[kind]} {_MARKS[kind]}"
         broken.append(_Broken(frozenset({source.name}), text))
     return usable, broken
 
 
-_INFOS: dict[Kind, type] = {"dataset": DatasetInfo, "method": MethodInfo}
+@cache
+def _wrong(kind: Kind, cls: type[Any]) -> str:
+    """What keeps a class from being used, which is looked for once; empty where nothing does."""
+    return " and ".join(faults(kind, cls, _optional(kind)))
+
+
 _DEFAULTS: dict[Kind, type] = {"dataset": DatasetDefaults, "method": MethodDefaults}
 _ADVICE: dict[Kind, str] = {
     "dataset": "Derive it from segbench.data.FileDataset, as what 'bench new dataset NAME' writes does.",
@@ -331,23 +328,18 @@ _ADVICE: dict[Kind, str] = {
 }
 
 
+_MARKS: dict[Kind, str] = {
+    "dataset": "Its class has an attribute info = DatasetInfo(…). A helper file's name begins with '_'.",
+    "method": "Its class has an attribute info = MethodInfo(…). A helper file's name begins with '_'.",
+    "metric": "Its class has name, scores, measure and compute. A helper file's name begins with '_'.",
+}
+
+
 def _is_plugin(kind: Kind, cls: Any, module: str) -> bool:
     """Whether a class of this module is meant as a plugin, whole or not."""
     if not isinstance(cls, type) or cls.__module__ != module or cls.__name__.startswith("_"):
         return False
-    if kind == "metric":
-        return isinstance(getattr(cls, "scores", None), tuple)
-    return isinstance(getattr(cls, "info", None), _INFOS[kind])
-
-
-def _members(protocol: type[Any], kind: Kind) -> list[str]:
-    """What a class must have: every method, and of datasets and metrics every attribute that a class knows."""
-    of_instances = {"dataset": {"root"}, "metric": set()}.get(kind)
-    members = [(name, value) for base in protocol.__mro__ for name, value in vars(base).items() if base is not object]
-    members = [(name, value) for name, value in members if name[0] != "_"]
-    if of_instances is None:
-        return [name for name, value in members if callable(value)]
-    return [name for name, _ in members if name not in of_instances]
+    return meant_as(kind, cls)
 
 
 def _optional(kind: Kind) -> list[str]:
@@ -407,37 +399,10 @@ def _import(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{module}: cannot be imported ({type(error).__name__}: {error}). Correct it.") from error
+        raise UserError(f"{module}: cannot be imported ({in_one_line(error)}). Correct it.") from error
 
 
 @cache
 def _own_modules(package: str) -> tuple[str, ...]:
     """Names of the modules in one of segbench's own packages, which do not change while it runs."""
     return tuple(found.name for found in pkgutil.iter_modules(importlib.import_module(package).__path__))
-
-
-_FAILED: dict[tuple[Path, int], str] = {}
-"""Why a user's file could not be imported; it is not run again before it has changed."""
-
-
-def load_user_module(name: str, path: Path) -> ModuleType:
-    """Import a user's file under this name, once. Raises UserError, with its error, where it cannot be imported."""
-    loaded = sys.modules.get(name)
-    if loaded is not None and loaded.__file__ == str(path):
-        return loaded
-    version = (path, path.stat().st_mtime_ns)
-    if version in _FAILED:
-        raise UserError(_FAILED[version])
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        text = f"{path}: cannot be imported ({type(error).__name__}: {error}). Correct the file, or take it away."
-        _FAILED[version] = text
-        raise UserError(text) from error
-    return module
