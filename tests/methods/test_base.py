@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,37 @@ import pytest
 
 from places import ROOT
 from segbench.errors import UserError
-from segbench.methods import BaseMethod, ClassicalMethod, ClassicalSettings, LearnedMethod, TrainingConfig
+from segbench.methods import (
+    BaseMethod,
+    ClassicalMethod,
+    ClassicalSettings,
+    LearnedMethod,
+    Segmentation,
+    TrainingConfig,
+    WorkingImage,
+)
 from segbench.methods.base import with_settings
 from segbench.registry import make_method, method_class, methods
 from segbench.settings import describe_settings
 from segbench.testing import check_method
-from segbench.types import Method, MethodInfo
+from segbench.types import DatasetInfo, FitContext, Method, MethodInfo, Prediction, Samples, Uint8
 from small_stack import samples, write_stack
 
 
 class Plain(BaseMethod):
     info = MethodInfo("plain", "classical", "a test", "a test", {"soft": False})
+
+    def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
+        """There is nothing to learn."""
+
+    def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
+        return [Prediction(labels=np.zeros(image.shape[:2], np.uint8)) for image in images]
+
+    def save(self, folder: Path) -> None:
+        """There is nothing to write."""
+
+    def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
+        """There is nothing to read."""
 
 
 def test_the_base_has_what_only_some_methods_need() -> None:
@@ -66,6 +86,9 @@ def test_a_learned_and_a_classical_method_may_still_give_defaults_alone() -> Non
         class Old(ClassicalMethod):
             info = old
 
+            def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
+                return Segmentation(image.channel("grey") > params["level"])
+
     assert Old.info.defaults == old.defaults
     assert Old({"level": 0.3}).space == {"level": [0.3]}
     assert Old({}).space == {"level": [0.2, 0.4]}
@@ -96,9 +119,12 @@ def test_the_bases_are_imported_when_asked_for_and_torch_is_not() -> None:
         exec("from segbench.methods import Nothing")
 
 
-def test_a_method_that_writes_nothing_of_its_own_says_so(tmp_path: Path) -> None:
-    with pytest.raises(NotImplementedError):
-        Plain({}).save(tmp_path)
+def test_a_method_that_writes_nothing_of_its_own_cannot_be_made() -> None:
+    half: Any = type("Half", (BaseMethod,), {"info": Plain.info, "fit": Plain.fit, "predict": Plain.predict})
+    with pytest.raises(TypeError, match=r"abstract methods '?load'?(,| and) '?save'?"):
+        half({})
+    with pytest.raises(UserError, match="class Half lacks segment"):
+        type("Half", (ClassicalMethod,), {"info": method_class("threshold").info})
 
 
 def test_the_example_of_contributing_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
