@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from commands import Run, printed_json
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics
 from segbench.runs.record import read_record
+from warm_processes import BENCH, WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +25,8 @@ SMALL = "epochs=30 iterations_per_epoch=2 batch_size=2 crop=32 base_channels=4 d
 UNET = ["run", "--dataset", "isbi2012", "--method", "unet", "--device", "cpu", "--set", SMALL]
 
 
-def _start(arguments: list[Any], cwd: Path, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
-    env = {**os.environ, "SEGBENCH_DATA": str(cwd / "data"), **environment}
-    return subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def _start(arguments: list[Any], cwd: Path) -> WarmProcess:
+    return WarmProcess.start(BENCH, arguments, cwd, {"SEGBENCH_DATA": str(cwd / "data")})
 
 
 def _wait_for_any(folder: Path, pattern: str, seconds: float = 120) -> None:
@@ -316,19 +311,3 @@ def test_an_oracle_needs_labels(bench: Run, stacks: Path) -> None:
     done = bench(*command, "--set", "classes=oracle")
     assert done.returncode == 2
     assert "needs the truth" in done.stderr
-
-
-def test_processes_of_a_launcher_train_together_and_one_of_them_writes(stacks: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    team = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    command = [*UNET, "--root", stacks, "--set", "epochs=2", "--out", tmp_path / "run"]
-    started = [_start(command, tmp_path, RANK=rank, LOCAL_RANK=rank, **team) for rank in ("0", "1")]
-    said = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0, 0], said
-    assert "v_rand" in said[0][0]
-    assert said[1][0] == ""
-    record = read_record(tmp_path / "run")
-    assert record.complete
-    assert (tmp_path / "run" / "log.txt").read_text().count("epoch 2/2") == 1

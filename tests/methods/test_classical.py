@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import tiny_roots
 from commands import Run, printed_json
 from segbench.errors import UserError
+from segbench.methods.classical import region_classes
 from segbench.methods.classical.method import ClassicalSettings
 from segbench.methods.classical.random_forest import Forest, grow, of_sklearn
 from segbench.registry import make_dataset, make_method, method_class
@@ -55,6 +57,12 @@ def fitted(name: str, dataset: Dataset, folder: Path, count: int | None = 3, **v
 
 def context_of(dataset: Dataset, folder: Path) -> Any:
     return context(dataset, folder)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classifiers of regions are forests of 5 trees instead of 50: no test here is about how well they generalise."""
+    monkeypatch.setattr(region_classes, "grow", partial(grow, trees=5))
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +277,8 @@ def test_a_forest_of_one_class_says_that_class() -> None:
 @pytest.mark.slow
 def test_a_run_from_the_command_line_records_what_was_chosen(bench: Run, roots: Mapping[str, Path]) -> None:
     arguments = ("--dataset", "medaka", "--method", "chan-vese", "--root", str(roots["medaka"]), "--json")
-    record = printed_json(bench("run", *arguments, "--set", "sigma=1.0", "--set", "mu=0.25", "--set", "max_images=2"))
+    settings = ("--set", "sigma=1.0", "--set", "mu=0.25", "--set", "max_images=2")
+    record = printed_json(bench("run", *arguments, *settings, "--no-plots"))
     assert record["method"]["chosen"]["sigma"] == 1.0
     assert record["scores"]["dice"]["value"] > 0.9
 

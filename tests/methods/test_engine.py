@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from torch import nn
 
 import tiny_roots
 from linear_network import CPU, TINY, Linear, fit
-from places import ROOT
 from segbench.baselines.unet import UNet, UNetConfig, build_network
 from segbench.datasets.isbi2012 import ISBI2012
 from segbench.errors import UserError
@@ -29,6 +26,7 @@ from segbench.methods.training.precision import Compute
 from segbench.registry import dataset_class, make_dataset
 from segbench.types import FitContext, Samples
 from small_stack import context, samples, write_stack
+from warm_processes import WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -245,13 +243,12 @@ def test_operations_are_those_of_the_textbook() -> None:
 TEAM = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
 import torch
 from linear_network import fit
 from segbench.datasets.isbi2012 import ISBI2012
-rank = sys.argv[4]
-model, said = fit(ISBI2012(Path(sys.argv[2])), Path(sys.argv[3]) / "fit", batch_size=4, optimizer="sgd", loss="ce")
-torch.save(model.state_dict(), Path(sys.argv[3]) / f"{rank}.pt")
+root, folder, rank = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+model, said = fit(ISBI2012(root), folder / "fit", batch_size=4, optimizer="sgd", loss="ce")
+torch.save(model.state_dict(), folder / f"{rank}.pt")
 """
 
 
@@ -259,14 +256,11 @@ def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (tmp_path / "team.py").write_text(TEAM)
     processes = []
-    for rank in range(2):
-        team = {"WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
-        env = {**os.environ, **team, "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-        script, here = tmp_path / "team.py", ROOT / "tests" / "helpers"
-        words: list[Any] = [sys.executable, script, here, dataset.root, tmp_path, str(rank)]
-        processes.append(subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True))
+    for rank in ("0", "1"):
+        team = {"WORLD_SIZE": "2", "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1"}
+        environment = {**team, "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+        processes.append(WarmProcess.start(TEAM, (dataset.root, tmp_path, rank), tmp_path, environment))
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
