@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ._former_names import FormerModules
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .api import (
@@ -47,8 +48,6 @@ __all__ = [
     "load_runs",
     "run",
 ]
-__version__ = "0.1.0"
-
 _HOMES = {
     "Evaluator": "evaluation.evaluator",
     "SegbenchWarning": "errors",
@@ -97,4 +96,4 @@ if not TYPE_CHECKING:  # mypy takes only what is there
 def __dir__() -> list[str]:
     """What is offered here, and the modules that were imported."""
     own = (name for name in globals() if name.startswith("__") or f"{__name__}.{name}" in sys.modules)
-    return sorted({*__all__, *own} - {"_former_names"})
+    return sorted({*__all__, *own} - {"_former_names", "_version"})

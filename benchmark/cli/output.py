@@ -59,7 +59,7 @@ def interruptible(hint: str = "") -> Iterator[None]:
 
 def version() -> None:
     """Version, commit and counting path."""
-    from .. import __version__
+    from .._version import __version__
     from ..metrics.joint_counts import COUNTING_PATH
     from ..runs.environment import commit
 

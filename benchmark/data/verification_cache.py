@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from .. import __version__
+from .._version import __version__
 from ..io.disposable_database import DisposableDatabase, Row
 from ..io.fingerprints import file_stamp
 from ..io.images import png

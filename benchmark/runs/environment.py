@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 
 PACKAGES = (
     "numpy",
@@ -27,7 +27,7 @@ PACKAGES = (
 
 def commit() -> tuple[str | None, bool | None]:
     """Commit of the checkout that segbench runs from and whether it has uncommitted changes; None outside one."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None
     head = _git(root, "rev-parse", "HEAD")

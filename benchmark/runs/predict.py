@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
-from .. import __version__
+from .._version import __version__
 from ..data.image_sources import Frames, open_frames
 from ..io.fingerprints import files_sha256
 from ..io.interrupts import stoppable

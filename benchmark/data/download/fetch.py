@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
+from ..._version import __version__
 from ...io.atomic import write_text
 from ...io.http import TransientError, network_error, opener
 from ...types import Download, UserError
