@@ -12,10 +12,7 @@ from typing import NamedTuple, TypeAlias
 from .._version import __version__
 from ..io.disposable_database import DisposableDatabase, Row
 from ..io.fingerprints import file_stamp
-from ..io.images import png
-from ..io.images import read as images
 from ..types import Dataset, Part
-from . import coco_annotations, sample_checks
 from .locations import cache_home
 from .self_defined import definition_of
 
@@ -30,6 +27,8 @@ _SCHEMA = (
     "CREATE TABLE samples (id BLOB PRIMARY KEY, image_pixels TEXT, labels_pixels TEXT,"
     " image BLOB, labels BLOB, instances BLOB, objects BLOB) WITHOUT ROWID",
 )
+_READERS = (".", "own_folder", "../io/images")
+"""Folders of the code by which files are listed, read and checked, as seen from this one."""
 _SAVE_EVERY = 5000
 """New entries are written down this often, so that a process that is killed loses no more."""
 
@@ -173,7 +172,8 @@ def _code(dataset: Dataset) -> str:
     """Stands for the code and the classes by which a sample is sound: after a change every sample is checked again."""
     digest = hashlib.sha256(f"{__version__} {dataset.info} {definition_of(dataset)}".encode())
     bases = [base for base in type(dataset).__mro__ if base.__module__ not in ("builtins", "typing", "abc")]
-    readers = (images, png, coco_annotations, sample_checks)
-    for file in (*map(inspect.getfile, bases), *map(inspect.getfile, readers)):
+    here = Path(__file__).parent
+    readers = sorted(path for folder in _READERS for path in (here / folder).glob("*.py"))
+    for file in dict.fromkeys((*map(inspect.getfile, bases), *map(str, readers))):
         digest.update(Path(file).read_bytes())
     return digest.hexdigest()
