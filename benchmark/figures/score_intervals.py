@@ -55,6 +55,7 @@ def score_intervals(
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(axis)
         axes.set_title(title, loc="left", fontsize=10, parse_math=False)
+        _name_families(axes, [row.family for row in rows])
     return figure
 
 
@@ -65,6 +66,16 @@ def _draw(axes: Axes, place: int, row: Interval) -> None:
     if row.low is not None and row.high is not None:
         axes.plot([row.low, row.high], [place, place], color=color, alpha=0.5, linewidth=3, solid_capstyle="butt")
     axes.plot(row.value, place, marker=marker, color=color, markersize=7, markeredgecolor="white")
+
+
+def _name_families(axes: Axes, families: Sequence[str]) -> None:
+    """A legend of colours and markers, where there are several."""
+    names = list(dict.fromkeys(family if family in FAMILIES else "external" for family in families))
+    if len(names) > 1:
+        for name in names:
+            color, marker = FAMILIES[name]
+            axes.plot([], [], marker=marker, color=color, markeredgecolor="white", linestyle="none", label=name)
+        axes.legend(loc="best", frameon=False)
 
 
 def _known(value: float | None) -> bool:
