@@ -7,16 +7,25 @@ from typing import Annotated
 
 import typer
 
+from ..runs.cardiac.request import CardiacRequest
 from ..runs.request import (
     CheckRequest,
     CompareRequest,
+    DescribeDataRequest,
     DoctorRequest,
+    DownloadRequest,
     EvaluateRequest,
+    ExplainRequest,
     ExportRequest,
+    LeaderboardRequest,
     PredictRequest,
     ReportRequest,
     RunRequest,
+    StatusRequest,
     SuiteRequest,
+    SynthesizeRequest,
+    VerifyDataRequest,
+    VerifyRequest,
 )
 from . import cardiac_command, data_commands, output, plugin_commands, run_commands, stored_commands
 from .options import request_command
@@ -88,8 +97,9 @@ request_command(
     "bench predict runs/isbi2012-unet-1a2b3c4d volume.tif --out cells --batch 2; "
     "bench predict runs/voc2012-fpn-1a2b3c4d photographs/ --out labels --resume",
 )
-_command(
+request_command(
     app,
+    CardiacRequest,
     cardiac_command.cardiac,
     "Examples: bench cardiac masks/ --out heart; bench cardiac video.avi --run runs/medaka-unet-1a2b3c4d; "
     "bench cardiac predicted/ --truth masks/",
@@ -108,8 +118,9 @@ request_command(
     "Examples: bench check --baseline leaderboards/baseline --runs runs; "
     "bench check --baseline leaderboards/baseline --update",
 )
-_command(
+request_command(
     app,
+    LeaderboardRequest,
     stored_commands.leaderboard,
     "Examples: bench leaderboard runs --out leaderboards; "
     "bench leaderboard --validate leaderboards/records/isbi2012-mine-1a2b3c4d",
@@ -126,9 +137,10 @@ request_command(
     run_commands.suite,
     "Example: bench suite classical-vs-learned --root isbi2012=data/isbi2012 --resume",
 )
-_command(app, stored_commands.explain, "Example: bench explain runs/voc2012-mine-0a1b2c3d")
-_command(
+request_command(app, ExplainRequest, stored_commands.explain, "Example: bench explain runs/voc2012-mine-0a1b2c3d")
+request_command(
     app,
+    VerifyRequest,
     stored_commands.verify,
     "Examples: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012; bench verify leaderboards/records/*",
 )
@@ -139,19 +151,31 @@ request_command(
     "Example: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz",
 )
 _command(app, plugin_commands.new, "Examples: bench new dataset my-cells; bench new method my-method")
-_command(data_app, data_commands.data_status, "Example: bench data status medaka", name="status")
-_command(
-    data_app, data_commands.data_describe, "Example: bench data describe folder --root mine --write", name="describe"
-)
-_command(data_app, data_commands.data_verify, "Example: bench data verify isbi2012 --root data/isbi2012", name="verify")
-_command(
+request_command(data_app, StatusRequest, data_commands.data_status, "Example: bench data status medaka", name="status")
+request_command(
     data_app,
+    DescribeDataRequest,
+    data_commands.data_describe,
+    "Example: bench data describe folder --root mine --write",
+    name="describe",
+)
+request_command(
+    data_app,
+    VerifyDataRequest,
+    data_commands.data_verify,
+    "Example: bench data verify isbi2012 --root data/isbi2012",
+    name="verify",
+)
+request_command(
+    data_app,
+    DownloadRequest,
     data_commands.data_download,
     "Example: bench data download cocostuff --root data/cocostuff --only val2017.zip",
     name="download",
 )
-_command(
+request_command(
     data_app,
+    SynthesizeRequest,
     data_commands.data_synthesize,
     "Example: bench data synthesize medaka --root data/medaka-synthetic",
     name="synthesize",

@@ -6,7 +6,6 @@ import types
 from collections.abc import Callable
 from enum import Enum, StrEnum
 from inspect import Parameter, Signature
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
@@ -19,15 +18,11 @@ Command = Callable[[Request, bool, bool], None]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; all talk goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, only warnings and results.")]
-Root = Annotated[
-    Path | None,
-    typer.Option("--root", help="Folder with the dataset's official layout. Default: $SEGBENCH_DATA/<dataset>."),
-]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset; see 'bench list datasets'.")]
 
 
-def request_command(app: typer.Typer, request: type[Request], function: Command[Request], epilog: str) -> None:
+def request_command(
+    app: typer.Typer, request: type[Request], function: Command[Request], epilog: str, name: str | None = None
+) -> None:
     """Make a command of a function of (request, json, quiet): its options are the request's, then `--json`, `--quiet`.
 
     Parameters
@@ -36,6 +31,7 @@ def request_command(app: typer.Typer, request: type[Request], function: Command[
     request : the request's class, whose fields declare their options.
     function : does it; its docstring is what `--help` says.
     epilog : stands below the options in `--help`.
+    name : the command's; the function's where none is given.
     """
 
     def command(**given: Any) -> None:
@@ -50,7 +46,7 @@ def request_command(app: typer.Typer, request: type[Request], function: Command[
     ]
     command.__dict__["__signature__"] = Signature([*declared, *shared])
     command.__annotations__ = {}
-    app.command(epilog=epilog)(command)
+    app.command(name, epilog=epilog)(command)
 
 
 def _request(kind: type[Request], given: dict[str, Any]) -> Request:

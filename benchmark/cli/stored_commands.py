@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from ..runs.request import CheckRequest, CompareRequest, ExportRequest, ReportRequest
+from ..runs.request import (
+    CheckRequest,
+    CompareRequest,
+    ExplainRequest,
+    ExportRequest,
+    LeaderboardRequest,
+    ReportRequest,
+    VerifyRequest,
+)
 from . import output
-from .options import Json, Quiet, Root, RunFolder
 
 
 def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
@@ -34,36 +38,24 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
         raise typer.Exit(1)
 
 
-def leaderboard(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run folders, or folders of them. [default: runs]")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the pages; without it they are printed.")
-    ] = None,
-    validate: Annotated[
-        Path | None, typer.Option(help="Check a submitted run folder instead: recompute it from its statistics.")
-    ] = None,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
     """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
-    if validate is not None:
+    if request.validate is not None:
         from ..commands.validate import validate as do_validate
         from .explain_output import verification
 
-        found = do_validate(validate, output.reporter(quiet))
+        found = do_validate(request.validate, output.reporter(quiet))
         verification(found, json, quiet)
         if not found.ok:
             raise typer.Exit(1)
         return
-    from ..commands.leaderboard import LeaderboardRequest
     from ..commands.leaderboard import leaderboard as do_leaderboard
 
-    request = LeaderboardRequest(tuple(runs or [Path("runs")]), out, pages=not json)
     with output.interruptible():
-        made = do_leaderboard(request, output.reporter(quiet))
+        made = do_leaderboard(request, output.reporter(quiet), pages=not json)
     if json:
         output.document(made.groups)
-    elif out is None:
+    elif request.out is None:
         output.text("\n".join(text for name, text in made.pages.items() if name != "README.md"))
 
 
@@ -80,20 +72,15 @@ def report(request: ReportRequest, json: bool, quiet: bool) -> None:
         output.text(f"{made.page}: {counted(made.runs, 'run')}, {made.bytes / 1e6:.1f} MB")
 
 
-def explain(run: RunFolder, json: Json = False, quiet: Quiet = False) -> None:
+def explain(request: ExplainRequest, json: bool, quiet: bool) -> None:
     """Show the score under every library's convention, and which rule moves how many points."""
     from ..commands.explain import explain as do_explain
     from .explain_output import explanation
 
-    explanation(do_explain(run), json, quiet)
+    explanation(do_explain(request.run), json, quiet)
 
 
-def verify(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="A run folder, or several.")],
-    root: Root = None,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+def verify(request: VerifyRequest, json: bool, quiet: bool) -> None:
     """Recompute a run's scores from what it stored and compare bit for bit. Exit status 1 if anything differs."""
     from ..commands.verify import verify as do_verify
     from ..runs.stored_checks import Verifications
@@ -101,8 +88,8 @@ def verify(
 
     found = []
     with output.interruptible():
-        for run in runs:
-            found.append(do_verify(run, root, output.reporter(quiet)))
+        for run in request.runs:
+            found.append(do_verify(run, request.root, output.reporter(quiet)))
             if not json:
                 verification(found[-1], json, quiet)
     every = Verifications.of(found)

@@ -15,7 +15,8 @@ from ..metrics.cardiac import Cardiac
 from ..runs.cardiac.agreement import held_against_truth
 from ..runs.cardiac.document import CardiacDocument
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
-from ..runs.cardiac.sides import MASKS, RESULT, CardiacRequest, Sides, info_of, read_sides
+from ..runs.cardiac.request import CardiacRequest
+from ..runs.cardiac.sides import MASKS, RESULT, Sides, info_of, read_sides
 from ..runs.cardiac.tables import write_table
 from ..types import Array, UserError
 

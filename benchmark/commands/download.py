@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..data.download.fetch import Patience
@@ -12,21 +10,14 @@ from ..data.download.official_files import alone, announce, choose, get, with_lo
 from ..data.locations import ARCHIVES, DOWNLOADED, default_root
 from ..io.reporter import Reporter
 from ..registry import dataset_class
+from ..runs.request import DownloadRequest as DownloadRequest
 from ..types import DatasetInfo
 
-
-@dataclass(frozen=True)
-class DownloadRequest:
-    """What to fetch, and where to."""
-
-    dataset: str
-    root: Path | None = None
-    only: tuple[str, ...] = ()
-    keep_archives: bool = False
-    patience: Patience = field(default_factory=Patience)
+PATIENCE = Patience()
+"""How long to wait for a server where the caller says nothing."""
 
 
-def download(request: DownloadRequest, reporter: Reporter) -> dict[str, Any]:
+def download(request: DownloadRequest, reporter: Reporter, patience: Patience = PATIENCE) -> dict[str, Any]:
     """Fetch, check and unpack; what is there already is left alone.
 
     Raises UserError where a file cannot be fetched, is not the official one, or the dataset has no public address.
@@ -41,8 +32,6 @@ def download(request: DownloadRequest, reporter: Reporter) -> dict[str, Any]:
             announce(info, root, missing, request.keep_archives, reporter)
         for wanted, headers in with_logins(missing, root / ARCHIVES):
             entry = record.get(wanted.filename)
-            record[wanted.filename] = get(
-                root, wanted, entry, headers, request.patience, request.keep_archives, reporter
-            )
+            record[wanted.filename] = get(root, wanted, entry, headers, patience, request.keep_archives, reporter)
             write_manifest(root / DOWNLOADED, record)
     return summary(info, root, chosen, record, {d.filename for d in missing}, reporter)

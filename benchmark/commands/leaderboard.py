@@ -11,19 +11,7 @@ from ..boards.rank_spans import rank_spans
 from ..boards.ranking import RankedGroup, ranking
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
-
-
-@dataclass(frozen=True)
-class LeaderboardRequest:
-    """What the user asked for: run folders or folders of them, and the folder for the pages.
-
-    `pages` : whether the pages are wanted without a folder too; their ranks are tested pair by pair, which takes a
-    while.
-    """
-
-    runs: tuple[Path, ...] = (Path("runs"),)
-    out: Path | None = None
-    pages: bool = True
+from ..runs.request import LeaderboardRequest as LeaderboardRequest
 
 
 @dataclass(frozen=True)
@@ -35,21 +23,24 @@ class Leaderboard:
     files: tuple[Path, ...] = ()
 
 
-def leaderboard(request: LeaderboardRequest, reporter: Reporter) -> Leaderboard:
+def leaderboard(request: LeaderboardRequest, reporter: Reporter, *, pages: bool = True) -> Leaderboard:
     """Rank all runs that may be compared, each once; equal runs give equal bytes.
+
+    `pages` says whether the pages are wanted without a folder too: their ranks are tested pair by pair, which takes a
+    while.
 
     Raises
     ------
     UserError
         Where there is no run, or one of a dataset that is not known.
     """
-    found = find_runs(request.runs, reporter.warn)
+    found = find_runs(request.runs or (Path("runs"),), reporter.warn)
     records = [record for _, record in found]
-    wanted = request.pages or request.out is not None
-    pages = boards(records, rank_spans(found)) if wanted else {}
+    wanted = pages or request.out is not None
+    texts = boards(records, rank_spans(found)) if wanted else {}
     files: tuple[Path, ...] = ()
     if request.out is not None:
-        write_boards(pages, request.out)
-        files = (*(request.out / name for name in pages), *write_plots(records, request.out))
+        write_boards(texts, request.out)
+        files = (*(request.out / name for name in texts), *write_plots(records, request.out))
         reporter.say(f"wrote {', '.join(map(str, files))}")
-    return Leaderboard(ranking(records), pages, files)
+    return Leaderboard(ranking(records), texts, files)

@@ -73,6 +73,7 @@ Device: TypeAlias = Annotated[str, Option("auto, cpu, cuda or mps.")]
 Plots: TypeAlias = Annotated[
     bool, Option("Draw what the metric families plot, into the run folder.", flags=("--plots/--no-plots",))
 ]
+NamedDataset: TypeAlias = Annotated[str, Argument("Name of a dataset; see 'bench list datasets'.", metavar="DATASET")]
 RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
 
@@ -258,3 +259,78 @@ class ExportRequest:
     comp: Annotated[
         int, Option("VOC 2012: 5 trained on the challenge's data alone, 6 on other data too.", low=5, high=6)
     ] = 5
+
+
+@dataclass(frozen=True)
+class LeaderboardRequest:
+    """What the user asked `bench leaderboard` for."""
+
+    runs: Annotated[tuple[Path, ...], Argument("Run folders, or folders of them. [default: runs]")] = ()
+    out: Annotated[Path | None, Option("Folder for the pages; without it they are printed.")] = None
+    validate: Annotated[
+        Path | None, Option("Check a submitted run folder instead: recompute it from its statistics.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What the user asked `bench explain` for."""
+
+    run: RunFolder
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What the user asked `bench verify` for."""
+
+    runs: Annotated[tuple[Path, ...], Argument("A run folder, or several.", metavar="RUN…")]
+    root: Root = None
+
+
+@dataclass(frozen=True)
+class StatusRequest:
+    """What the user asked `bench data status` for."""
+
+    dataset: NamedDataset
+    root: Root = None
+
+
+@dataclass(frozen=True)
+class DescribeDataRequest:
+    """What the user asked `bench data describe` for."""
+
+    dataset: NamedDataset
+    root: Root = None
+    write: Annotated[bool, Option("Guess the classes of a folder of your own and write its classes.yaml.")] = False
+
+
+@dataclass(frozen=True)
+class VerifyDataRequest:
+    """What the user asked `bench data verify` for."""
+
+    dataset: NamedDataset
+    root: Root = None
+    no_cache: Annotated[bool, Option("Read every file again, also unchanged ones.")] = False
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """What the user asked `bench data download` for."""
+
+    dataset: NamedDataset
+    root: Annotated[Path | None, Option("Folder to put the data in. Default: $SEGBENCH_DATA/<dataset>.")] = None
+    only: Annotated[
+        tuple[str, ...],
+        Option("Fetch this file only; repeatable. See 'bench data describe'.", metavar="FILE", write=tuple),
+    ] = ()
+    keep_archives: Annotated[bool, Option("Keep the archives in DIR/downloads after unpacking.")] = False
+
+
+@dataclass(frozen=True)
+class SynthesizeRequest:
+    """What the user asked `bench data synthesize` for."""
+
+    dataset: NamedDataset
+    root: Root = None
+    seed: Annotated[int, Option("The same seed gives the same bytes.", low=0)] = 0
+    full: Annotated[bool, Option("As many images as the official set.")] = False

@@ -101,7 +101,7 @@ INSTALLED = ["docs/notes.txt", "segbench-downloads.json", "test-volume.tif", "tr
 
 def _mini(root: Path, *only: str, keep: bool = False) -> dict[str, Any]:
     """The command without its command line."""
-    return download(DownloadRequest("mini", root, only, keep, QUICK), Reporter(quiet=True))
+    return download(DownloadRequest("mini", root, only, keep), Reporter(quiet=True), QUICK)
 
 
 def _states(made: dict[str, Any]) -> list[str]:
@@ -374,7 +374,7 @@ def test_cityscapes_with_an_account(cityscapes: Server, tmp_path: Path, monkeypa
     with pytest.raises(UserError, match=r"not offered gtCoarse\.zip"):
         account.packages(["gtCoarse.zip"])
     monkeypatch.setattr("segbench.data.download.cityscapes_login.SITE", cityscapes.address)
-    made = download(DownloadRequest("cityscapes", tmp_path / "cs", patience=QUICK), Reporter(quiet=True))
+    made = download(DownloadRequest("cityscapes", tmp_path / "cs"), Reporter(quiet=True), QUICK)
     assert [f["state"] for f in made["files"]] == ["fetched", "fetched"]
     assert made["n"] == 1
     assert not (tmp_path / "cs" / "README").exists()
@@ -399,6 +399,6 @@ def test_cityscapes_archives_fetched_by_hand_need_no_account(tmp_path: Path, mon
         (folder / name).write_bytes(content)
     monkeypatch.delenv("CITYSCAPES_USERNAME", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    made = download(DownloadRequest("cityscapes", tmp_path / "cs", patience=QUICK), Reporter(quiet=True))
+    made = download(DownloadRequest("cityscapes", tmp_path / "cs"), Reporter(quiet=True), QUICK)
     assert (made["complete"], made["n"]) == (True, 1)
     assert not folder.exists()

@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from places import ROOT
 from segbench.cli.options import request_command
 from segbench.runs import request as requests
+from segbench.runs.cardiac.request import CardiacRequest
 from segbench.runs.options import Option, Parameter, command_line, parameters
 
-REQUESTS = [each for name, each in vars(requests).items() if name.endswith("Request")]
+REQUESTS = [each for name, each in vars(requests).items() if name.endswith("Request")] + [CardiacRequest]
 RECORDED = sorted((ROOT / "leaderboards").rglob("record.json"))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...cardiac.beats import Detection
@@ -18,57 +17,12 @@ from ..predict import predict
 from ..record import read_record, recorded_info
 from ..request import PredictRequest
 from .mask_sequences import MaskSequence, find_sequences, paired_with_truth
+from .request import CardiacRequest
 
 FPS = 15.0
 """Frames per second of HeartSeg, taken where neither the user nor a video says otherwise."""
 
 RESULT, MASKS = "cardiac.json", "masks"
-
-
-@dataclass(frozen=True)
-class CardiacRequest:
-    """What the user asked for, as on the command line."""
-
-    input: Path
-    run: Path | None = None
-    truth: Path | None = None
-    fps: float | None = None
-    pixel_size_um: float | None = None
-    detection: Detection = field(default_factory=Detection)
-    clean: bool | None = None
-    out: Path | None = None
-    plots: bool = True
-    device: str = "auto"
-    fold: int | None = None
-    propagation: bool = False
-
-    @property
-    def folder(self) -> Path | None:
-        """Where files go: what the user named; for a video one named after it."""
-        if self.out is not None or self.run is None:
-            return self.out
-        return Path("cardiac") / self.input.stem
-
-    @property
-    def pixel_size(self) -> tuple[float, float] | None:
-        """Height and width of a pixel in micrometres, where the user said it."""
-        return None if self.pixel_size_um is None else (self.pixel_size_um, self.pixel_size_um)
-
-    def command(self) -> str:
-        """The command line that does it again."""
-        words = ["bench", "cardiac", str(self.input)]
-        for name in ("run", "truth", "fps", "pixel_size_um", "out", "fold"):
-            value = getattr(self, name)
-            if value is not None:
-                words += [f"--{name.replace('_', '-')}", str(value)]
-        words += [] if self.device == "auto" else ["--device", self.device]
-        for name in ("prominence", "distance", "smoothing", "refractory"):
-            value = getattr(self.detection, name)
-            words += [] if value == getattr(Detection(), name) else [f"--{name}", str(value)]
-        words += [] if self.clean is None else ["--clean" if self.clean else "--no-clean"]
-        words += ["--propagation"] if self.propagation else []
-        words += [] if self.plots else ["--no-plots"]
-        return shlex.join(words)
 
 
 @dataclass(frozen=True)

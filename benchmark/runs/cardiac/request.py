@@ -1,0 +1,77 @@
+"""What a user asks `bench cardiac` for. The command line reads this first, so nothing slow is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from ..options import Argument, Option, command_line
+
+if TYPE_CHECKING:
+    from ...cardiac.beats import Detection
+
+
+@dataclass(frozen=True)
+class CardiacRequest:
+    """What the user asked `bench cardiac` for."""
+
+    input: Annotated[Path, Argument("Masks (folder, TIFF stack, run), or with --run a video.", metavar="MASKS|VIDEO")]
+    run: Annotated[Path | None, Option("A trained run that segments the video or images.")] = None
+    truth: Annotated[Path | None, Option("True masks, to judge by.")] = None
+    fps: Annotated[float | None, Option("Frames per second. [default: the video's, else 15]")] = None
+    pixel_size_um: Annotated[
+        float | None, Option("Side of a pixel in µm. [default: 1.115, scaled where frames are not 480 x 640]")
+    ] = None
+    prominence: Annotated[
+        float | None,
+        Option("How far an extremum stands out, part of the range of areas. [default: 0.2; 0.1 with --run]"),
+    ] = None
+    distance: Annotated[int | None, Option("Least frames between two like extrema. [default: 4]")] = None
+    smoothing: Annotated[
+        int | None,
+        Option("Times the areas are smoothed before extrema are looked for. [default: 0; 2 with --run]"),
+    ] = None
+    refractory: Annotated[
+        float | None,
+        Option("Least time between two like extrema, part of the main rhythm's period. [default: 0; 0.6 with --run]"),
+    ] = None
+    clean: Annotated[
+        bool | None,
+        Option("Largest piece, holes filled. [default: with --run alone]", flags=("--clean/--no-clean",)),
+    ] = None
+    out: Annotated[Path | None, Option("Folder for tables and plots. [default: none; cardiac/<video> with --run]")] = (
+        None
+    )
+    plots: Annotated[bool, Option("Plots and overlay video in that folder.", flags=("--plots/--no-plots",))] = True
+    device: Annotated[str, Option("auto, cpu, cuda or mps, for --run.")] = "auto"
+    fold: Annotated[int | None, Option("Of a cross-validation: whose method, from 1.", low=1)] = None
+    propagation: Annotated[bool, Option("Change the true masks on purpose: which Dice is needed?")] = False
+
+    def __post_init__(self) -> None:
+        _ = self.detection  # a setting that is out of range is refused at once
+
+    @property
+    def detection(self) -> Detection:
+        """How extrema are found: what was asked for, else what suits the masks. Raises UserError."""
+        from ...cardiac.beats import Detection
+
+        usual = Detection() if self.run is None else Detection.for_predicted_masks()
+        names = ("prominence", "distance", "smoothing", "refractory")
+        return replace(usual, **{name: value for name in names if (value := getattr(self, name)) is not None})
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files go: what the user named; for a video one named after it."""
+        if self.out is not None or self.run is None:
+            return self.out
+        return Path("cardiac") / self.input.stem
+
+    @property
+    def pixel_size(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in micrometres, where the user said it."""
+        return None if self.pixel_size_um is None else (self.pixel_size_um, self.pixel_size_um)
+
+    def command(self) -> str:
+        """The command line that does it again."""
+        return command_line("cardiac", self)
