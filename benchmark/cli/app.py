@@ -150,7 +150,7 @@ request_command(
     stored_commands.export,
     "Example: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz",
 )
-_command(app, plugin_commands.new, "Examples: bench new dataset my-cells; bench new method my-method")
+_command(app, plugin_commands.new, "Examples: bench new dataset my-cells; bench new method my-method --base learned")
 request_command(data_app, StatusRequest, data_commands.data_status, "Example: bench data status medaka", name="status")
 request_command(
     data_app,

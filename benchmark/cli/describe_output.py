@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ..runs.presets import setting
-from ..text import printable
+from ..text import UNDEFINED, number, printable
 from . import output
 
 if TYPE_CHECKING:
@@ -42,11 +42,23 @@ def _fact(key: str, value: Any) -> list[str]:
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return UNDEFINED
+    if isinstance(value, dict) and "higher_is_better" in value:
+        return _score(value)
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(each)}" for key, each in value.items() if each is not None)
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _score(what: dict[str, Any]) -> str:
+    """Of a score its meaning, unit, range and direction."""
+    low, high = (number(end, "g") for end in (what["low"], what["high"]))
+    ends = f"from {low}" if high == UNDEFINED else f"{low} to {high}"
+    better = "higher" if what["higher_is_better"] else "lower"
+    return f"{what['summary']} ({what['unit']}, {ends}, {better} is better)"
 
 
 def _setting(each: DescribedSetting) -> list[str]:

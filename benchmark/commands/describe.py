@@ -49,7 +49,7 @@ def describe(name: str) -> Description:
     lower = name.lower()
     # A family of methods by its prefix, or as `bench list` shows it.
     groups = {**known_methods, **{cls.prefix: cls for cls in known_methods.values() if cls.prefix}}
-    if name in groups and name not in known_methods:
+    if name in groups and groups[name].prefix:
         return _method(groups[name].info)
     if lower in known_methods or ":" in name:
         return _method(method_class(name).info)

@@ -13,6 +13,7 @@ from ..registry import origins, own_plugin_folder, plugin_folders
 from ..types import UserError
 
 Kind = Literal["dataset", "method", "metric"]
+Base = Literal["plain", "classical", "learned"]
 
 _FOLDERS: dict[Kind, str] = {"dataset": "datasets", "method": "baselines", "metric": "metrics"}
 _NEXT: dict[Kind, tuple[str, str]] = {
@@ -34,26 +35,29 @@ class NewPlugin(Document):
     next: list[str]
 
 
-def new_plugin(kind: Kind, name: str) -> NewPlugin:
-    """Write the template of a plugin into the first plugin folder.
+def new_plugin(kind: Kind, name: str, base: Base = "plain") -> NewPlugin:
+    """Write the template of a plugin into the first plugin folder; a method may begin with a classical or learned base.
 
     Raises
     ------
     UserError
-        For a name that cannot be one or that is taken, and where a file is there already.
+        For a name that cannot be one or is taken, a base of what is no method, and where a file is there already.
     """
     _refuse_name(kind, name)
     module = name.replace("-", "_")
-    base = next(iter(plugin_folders()), None) or own_plugin_folder()
-    texts: dict[Path, str] = {base / _FOLDERS[kind] / f"{module}.py": kind}
+    if base != "plain" and kind != "method":
+        raise UserError(f"--base {base} is for methods; leave it out for a {kind}")
+    folder = next(iter(plugin_folders()), None) or own_plugin_folder()
+    template = kind if base == "plain" else f"{kind}-{base}"
+    texts: dict[Path, str] = {folder / _FOLDERS[kind] / f"{module}.py": template}
     if kind == "dataset":
-        texts[base / "synthetic" / f"{module}.py"] = "generator"
+        texts[folder / "synthetic" / f"{module}.py"] = "generator"
     for path in texts:
         if path.exists():
             raise UserError(f"'{path}' is there already and is not overwritten. Take another name, or move it away.")
-    for path, template in texts.items():
+    for path, source in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, _filled(template, name, module))
+        write_text(path, _filled(source, name, module))
     return NewPlugin(
         kind=kind, name=name, files=[str(path) for path in texts], next=[line.format(name=name) for line in _NEXT[kind]]
     )
@@ -63,7 +67,7 @@ def _refuse_name(kind: Kind, name: str) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name):
         raise UserError(
             f"'{name}' cannot be the name of a {kind}. Expected small letters and digits, with - or _ between them, "
-            "such as my-cells."
+            f"such as my-{kind}."
         )
     if name in origins(kind):
         raise UserError(f"there is a {kind} '{name}' already. Take another name.")

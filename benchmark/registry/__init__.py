@@ -194,7 +194,8 @@ def user_files(folder: str, ending: str) -> list[Path]:
 def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] = ()) -> tuple[Metric, ...]:
     """The metric families that score a dataset, in its order, and after them those named in `more`.
 
-    `objects` asks for the families that score predicted objects with confidences.
+    `objects` asks for the families that score predicted objects with confidences. Raises UserError as `families`
+    does, and for a main score that none of them gives.
     """
     own = info.object_metrics if objects else info.metrics
     found = families(info, (*own, *more))

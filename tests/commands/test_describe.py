@@ -81,3 +81,10 @@ def test_the_terminal_and_json_say_the_same(bench: Run) -> None:
     assert "preset paper: max_images=50 (all)" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert Description.model_validate(printed_json(bench("describe", "kmeans", "--json"))) == describe("kmeans")
+
+
+def test_scores_and_sizes_of_splits_are_told_in_words(bench: Run) -> None:
+    told = bench("describe", "boundary").stdout
+    assert "(fraction, 0 to 1, higher is better)" in told
+    assert "(px, from 0, lower is better)" in told
+    assert "null" not in bench("describe", "folder").stdout

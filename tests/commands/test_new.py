@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from commands import Run, printed_json
-from segbench.commands.new import new_plugin
+from segbench.commands.new import Base, new_plugin
 from segbench.registry import USER_MODULE, generator, make_dataset, make_method, metrics
 from segbench.testing import check_dataset, check_method, check_metric
 from segbench.types import Prediction, Samples, UserError
@@ -61,6 +61,22 @@ def test_a_new_method_passes_its_check(drawings: Path, tmp_path: Path) -> None:
     check_method(lambda: make_method("my-method"), train, val, tmp_path)
     with pytest.raises(UserError, match="Setting images of method my-method is 0: expected a whole number above 0"):
         make_method("my-method", {"images": 0})
+
+
+@pytest.mark.parametrize(
+    ("base", "config"),
+    [("classical", {"max_images": 2}), pytest.param("learned", {"epochs": 1, "width": 2}, marks=pytest.mark.slow)],
+)
+def test_a_new_method_with_a_base_passes_its_check(
+    drawings: Path, tmp_path: Path, base: Base, config: dict[str, int]
+) -> None:
+    new_plugin("method", "my-method", base)
+    dataset = make_dataset("my-cells", drawings)
+    train, val = (Samples(dataset, dataset.ids(split)) for split in ("train", "val"))
+    check_method(lambda: make_method("my-method", config), train, val, tmp_path)
+    assert make_method("my-method").info.family == base
+    with pytest.raises(UserError, match=f"--base {base} is for methods; leave it out for a metric"):
+        new_plugin("metric", "my-metric", base)
 
 
 def test_a_new_metric_passes_its_check(drawings: Path, tmp_path: Path) -> None:

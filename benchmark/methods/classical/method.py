@@ -150,7 +150,7 @@ class ClassicalMethod(BaseMethod):
         return np.asarray(image.fit(spread_map(self.arrays["prior"], image.frame)), np.float32)
 
     def segmented(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
-        """As `segment`; a constant working image is one region without contrast."""
+        """As `segment`; a constant working image is one region without contrast. Raises UserError for another type."""
         if image.constant:
             return Segmentation(np.full(image.shape, 0.5, np.float32), np.zeros(image.shape, np.int32))
         found = self.segment(image, params)
