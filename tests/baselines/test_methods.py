@@ -13,7 +13,7 @@ from segbench.registry import datasets, make_dataset, make_method, method_class,
 from segbench.runs.presets import load_preset, preset_names, resolve
 from segbench.testing import check_method
 from segbench.types import Samples
-from small_networks import ONE_STEP, SMALL
+from small_settings import ONE_STEP, SMALL
 
 CHEAP: dict[str, dict[str, Any]] = {
     "unet": {

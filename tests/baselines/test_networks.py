@@ -25,7 +25,8 @@ from segbench.methods.training.networks import (
 from segbench.registry import make_method, method_class
 from segbench.testing import check_method
 from segbench.types import Samples
-from small_networks import ONE_STEP, SMALL, bands, discs, make
+from small_networks import bands, discs, make
+from small_settings import ONE_STEP, SMALL
 from tiny_roots import voc2012
 
 pytestmark = pytest.mark.slow

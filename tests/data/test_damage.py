@@ -80,7 +80,7 @@ def _faults(here: Bench, tiny: Tiny) -> list[str]:
 
 
 def _run(here: Bench, tiny: Tiny) -> Done:
-    return here("run", "-d", tiny.name, "-m", "same", "--root", tiny.root, "--json", "--quiet")
+    return here("run", "-d", tiny.name, "-m", "same", "--root", tiny.root, "--no-plots", "--json", "--quiet")
 
 
 def _named_and_refused(here: Bench, tiny: Tiny, *words: str) -> None:

@@ -46,6 +46,10 @@ class WarmProcess:
         """As of `subprocess.Popen`: None while it is under way, -N after signal N."""
         return self.process.exitcode
 
+    def printed(self) -> str:
+        """What it wrote to stdout until now."""
+        return self._read("stdout")
+
     def communicate(self, timeout: float = 120) -> tuple[str, str]:
         """What it wrote to stdout and stderr, once it has ended.
 
@@ -58,8 +62,7 @@ class WarmProcess:
         if self.returncode is None:
             self.process.kill()
             raise TimeoutError(f"still running after {timeout} s")
-        out, err = ((self.output / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-        return out, err
+        return self.printed(), self._read("stderr")
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -69,6 +72,10 @@ class WarmProcess:
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
+
+    def _read(self, name: str) -> str:
+        path = self.output / name
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _run(code: str, arguments: list[str], cwd: Path, environment: dict[str, str], output: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_method_without_a_base_gets_what_it_lacks_and_is_told(
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines" / "early.py").write_text(PLUGIN)
     monkeypatch.setenv("SEGBENCH_PLUGINS", str(tmp_path))
-    with pytest.warns(DeprecationWarning, match="class Early lacks .*macs: derive it from segbench.methods.BaseMethod"):
+    with pytest.warns(DeprecationWarning, match="class Early lacks .*macs. Derive it from segbench.methods.BaseMethod"):
         method = make_method("early", {"level": 0.25})
     assert (method.oracle, method.macs((8, 8)), method.prediction_settings, method.parameters()) == (False, None, (), 3)
     assert method.config == {"level": 0.25}

@@ -30,6 +30,7 @@ from segbench.methods.training.loading import PairDataset, PairLoader, loader
 from segbench.registry import load_user_module
 from segbench.types import Samples
 from small_stack import samples, write_stack
+from warm_processes import WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -384,8 +385,7 @@ def test_a_cache_that_cannot_be_made_is_one_warning(frames: Medaka, tmp_path: Pa
 
 def test_two_programs_share_a_cache(frames: Medaka, tmp_path: Path) -> None:
     """Two programs at once, below a limit that holds four of the six pairs."""
-    script = tmp_path / "share.py"
-    script.write_text(
+    code = (
         "import sys\n"
         "from pathlib import Path\n"
         "from segbench.datasets.medaka import Medaka\n"
@@ -402,20 +402,19 @@ def test_two_programs_share_a_cache(frames: Medaka, tmp_path: Path) -> None:
         "            print(sum(int(pair.image.sum()) + int(pair.target.sum()) for pair in batch), flush=True)\n"
     )
     one = 2 * 40 * 50 + 1024
-    command = [sys.executable, str(script), str(frames.root), str(tmp_path / "cache"), str(4 * one)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = WarmProcess.start(code, (frames.root, tmp_path / "cache", 4 * one), tmp_path)
     plain = [PairDataset(of(frames), settings(), frames.info)[index] for index in range(6)]
-    assert process.stdout is not None
-    first = process.stdout.readline()  # it has begun: until then there is nothing to share
+    while process.returncode is None and not process.printed():
+        time.sleep(0.01)  # until it has begun there is nothing to share
     rounds = 0
-    while process.poll() is None or rounds == 0:
+    while process.returncode is None or rounds == 0:
         here = cached(frames, tmp_path / "cache", 4 * one)
         assert all(same(here[index], plain[index]) for index in range(6))
         rounds += 1
     out, error = process.communicate(timeout=120)
     assert (error, process.returncode) == ("", 0)
     sums = [sum(int(p.image.sum()) + int(p.target.sum()) for p in half) for half in (plain[:3], plain[3:])]
-    assert [int(line) for line in (first + out).split()] == sums * 30
+    assert [int(line) for line in out.split()] == sums * 30
     assert not list((tmp_path / "cache").rglob("*.tmp"))
     # The second writer may pass the limit by what it writes between two looks: here, one pair.
     assert 0 < len(files(tmp_path / "cache")) <= 4 + 1
