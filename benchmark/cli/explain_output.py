@@ -11,7 +11,8 @@ from .output import new_table, safe, stdout
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..commands.explain import ConventionRow, Explanation
+    from ..commands.explain import Explanation
+    from ..evaluation.explanation import ConventionRow
     from ..runs.stored_checks import Verification
 
 _WORDS = {

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from pydantic import Field
-
-from ..evaluation.conventions import Convention, counts, reduce
-from ..evaluation.library_conventions import changes, conventions, official
+from ..evaluation.explanation import (
+    ConventionRow,
+    RuleChange,
+    Scores,
+    classless_pixels,
+    convention_row,
+    rule_changes,
+)
+from ..evaluation.library_conventions import conventions, official
 from ..evaluation.scores import defined
 from ..io.documents import Document
 from ..metrics.overlap import BinaryOverlap
 from ..runs.stored import StoredRun, open_run
-from ..types import DatasetInfo, Int64, Metric, Statistic, UserError
+from ..types import Metric, Statistic, UserError
 
 COLUMNS = frozenset(BinaryOverlap.columns)
-
-
-class ConventionRow(Document):
-    """The score under one convention; `scored` are the run's own, `official` those that an official tool computes."""
-
-    name: str
-    scored: bool
-    official: bool
-    used_by: list[str]
-    quantity: str
-    average: str
-    absent: str
-    void: str
-    background: str
-    value: float | None
-    difference_points: float | None
-
-
-class RuleChange(Document):
-    """How many points one rule moves alone."""
-
-    rule: str
-    from_: str = Field(alias="from")
-    to: str
-    points: float | None
 
 
 class Explanation(Document):
@@ -59,20 +37,6 @@ class Explanation(Document):
     rows: list[ConventionRow]
     rules: list[RuleChange]
     notes: list[str]
-
-
-class _Scores:
-    """Scores of one set of statistics; pixels are counted once for each rule of void and background."""
-
-    def __init__(self, statistics: Sequence[Statistic], info: DatasetInfo) -> None:
-        self._statistics, self._info = statistics, info
-        self._counted: dict[tuple[str, str], Int64] = {}
-
-    def __call__(self, convention: Convention) -> float:
-        key = (convention.void, convention.background)
-        if key not in self._counted:
-            self._counted[key] = counts(self._statistics, self._info, convention)
-        return reduce(self._counted[key], convention)
 
 
 def explain(folder: Path) -> Explanation:
@@ -93,15 +57,15 @@ def explain(folder: Path) -> Explanation:
         raise UserError(f"the scores of {family.name} follow no convention that is known here")
     main = run.record.main_score if run.record.main_score in own else next(iter(own))
     own = {main: own[main], **own}
-    scores = _Scores(statistics, run.info)
+    scores = Scores(statistics, run.info)
     stored = family.compute(statistics, run.info)
-    rows = [_row(own[name], stored[name], stored[main], scored=True) for name in own]
+    rows = [convention_row(own[name], stored[name], stored[main], scored=True) for name in own]
     rules = {convention.rules: n for n, convention in enumerate(own.values())}
     for convention in conventions(run.info):
         if convention.rules in rules:
             rows[rules[convention.rules]].used_by += convention.used_by
         else:
-            rows.append(_row(convention, scores(convention), stored[main]))
+            rows.append(convention_row(convention, scores(convention), stored[main]))
     values = [row.value for row in rows if row.value is not None]
     return Explanation(
         run_id=run.record.run_id,
@@ -112,7 +76,7 @@ def explain(folder: Path) -> Explanation:
         official=defined(stored[main]),
         spread_points=100 * (max(values) - min(values)) if values else None,
         rows=rows,
-        rules=_rules(run.info, own[main], scores),
+        rules=rule_changes(run.info, own[main], scores),
         notes=_notes(run, main, statistics),
     )
 
@@ -128,52 +92,13 @@ def _overlap_family(run: StoredRun) -> Metric:
     )
 
 
-def _row(convention: Convention, value: float, reference: float, *, scored: bool = False) -> ConventionRow:
-    """`scored` are the run's own scores; those that an official tool computes are `official`, and name it first."""
-    return ConventionRow(
-        name=convention.name,
-        scored=scored,
-        official=scored and bool(convention.used_by),
-        used_by=list(convention.used_by),
-        quantity=convention.quantity,
-        average=convention.average,
-        absent=_absent(convention),
-        void=convention.void,
-        background=convention.background,
-        value=defined(value),
-        difference_points=defined(100 * (value - reference)),
-    )
-
-
-def _absent(convention: Convention) -> str:
-    """The rule for absent classes, with what a class counts that is in no image."""
-    return convention.absent if convention.never == "out" else f"{convention.absent}, {convention.never} if in no image"
-
-
-def _rules(info: DatasetInfo, start: Convention, scores: _Scores) -> list[RuleChange]:
-    """What every change of one rule moves, the largest first, undefined ones last."""
-    reference = scores(start)
-    found = [
-        RuleChange.model_validate(
-            {
-                "rule": rule,
-                "from": getattr(start, rule),
-                "to": getattr(changed, rule),
-                "points": defined(100 * (scores(changed) - reference)),
-            }
-        )
-        for rule, changed in changes(info, start)
-    ]
-    return sorted(found, key=lambda entry: -abs(entry.points) if entry.points is not None else math.inf)
-
-
 def _notes(run: StoredRun, main: str, statistics: Sequence[Statistic]) -> list[str]:
     notes = []
     wanted = run.record.main_score
     if wanted != main:
         only = "V_Rand has one convention only" if wanted == "v_rand" else f"{wanted} is not a mean of overlaps"
         notes.append(f"{only}; explained is {main} of the same predictions")
-    odd = sum(_classless(statistic, run.info) for statistic in statistics)
+    odd = sum(classless_pixels(statistic, run.info) for statistic in statistics)
     if odd:
         notes.append(
             f"{odd} counted pixels are predicted as labels that are no scored class: in every row they are missed, and "
@@ -182,10 +107,3 @@ def _notes(run: StoredRun, main: str, statistics: Sequence[Statistic]) -> list[s
     if not run.record.complete:
         notes.append("the run is partial: absent classes may weigh more than on the whole split")
     return notes
-
-
-def _classless(statistic: Statistic, info: DatasetInfo) -> int:
-    """Counted pixels that are predicted as a label that is no scored class."""
-    truth, predicted, pixels = (statistic.columns[name] for name in ("truth", "prediction", "pixels"))
-    counted = ~np.isin(truth, list(info.void)) & ~np.isin(predicted, [c.id for c in info.classes])
-    return int(pixels[counted].sum())

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from ..io.documents import Document
 from ..io.fingerprints import ids_sha256
-from ..io.images.read import read_array
 from ..io.reporter import Reporter
+from ..predictions.export_checks import checked_maps
 from ..predictions.export_format import ExportedRun, ExportFormat, export_format, export_formats
-from ..predictions.stored_reading import Page, StoredPredictions
+from ..predictions.stored_reading import StoredPredictions
 from ..registry import dataset_class
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
 from ..runs.record import Record, read_record
 from ..runs.request import ExportRequest as ExportRequest
 from ..text import unknown
-from ..types import Array, Dataset, DatasetInfo, UserError
+from ..types import Dataset, DatasetInfo, UserError
 
 _A = TypeVar("_A")
 
@@ -62,7 +62,7 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
             found = stored.objects(info, dataset)
             form.write_objects(request.out, _counted(found, lambda done: update(done, data.n, "")))
         else:
-            maps = _counted(_checked(files, form, info, dataset), lambda done: update(done, data.n, ""))
+            maps = _counted(checked_maps(files, form, info, dataset), lambda done: update(done, data.n, ""))
             form.write(request.out, maps, ExportedRun(info, data.split, request.comp))
     return Exported(
         format=request.format,
@@ -121,25 +121,3 @@ def _counted(pairs: Iterable[_A], progress: Callable[[int], None]) -> Iterator[_
     for done, pair in enumerate(pairs, 1):
         yield pair
         progress(done)
-
-
-def _checked(
-    files: Mapping[str, Page], form: ExportFormat, info: DatasetInfo, dataset: Dataset | None
-) -> Iterator[tuple[str, Array]]:
-    """Sample ids with label maps, or pages with probabilities, each looked at before it is handed on."""
-    for name, (path, page) in files.items():
-        values = read_array(path, page)
-        form.check(name if info.stacked else str(path), values, info)
-        if dataset is not None and not info.stacked:
-            _check_size(path, values, dataset, name)
-        yield name, values
-
-
-def _check_size(path: Path, values: Array, dataset: Dataset, sample_id: str) -> None:
-    sample = dataset.load(sample_id, ("image",) if dataset.files(sample_id, "image") else ("labels",))
-    there = sample.image if sample.image is not None else sample.labels
-    if there is not None and there.shape[:2] != values.shape:
-        raise UserError(
-            f"{path}: is {values.shape[0]} x {values.shape[1]}, sample '{sample_id}' is {there.shape[0]} x "
-            f"{there.shape[1]} (height x width)"
-        )
