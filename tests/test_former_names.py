@@ -79,7 +79,7 @@ def test_a_new_file_of_a_checkout_is_seen_without_installing_again(tmp_path: Pat
     """And its resources, and nothing else that lies beside them."""
     for folder in ("benchmark", "datasets", "configs/presets", "tests"):
         (tmp_path / folder).mkdir(parents=True)
-    for name in ("__init__.py", "_former_names.py"):
+    for name in ("__init__.py", "_former_names.py", "_version.py"):
         (tmp_path / "benchmark" / name).write_bytes((ROOT / "benchmark" / name).read_bytes())
     (tmp_path / "link").mkdir()
     (tmp_path / "link" / "segbench").symlink_to(tmp_path / "benchmark")

@@ -89,6 +89,7 @@ def test_a_broken_method_closes_the_gate_and_its_samples_are_named(
     assert "| cell" in text
 
 
+@pytest.mark.slow
 def test_json_says_how_small_a_drop_could_have_been_seen(bench: Run, baseline: Path, broken: Path) -> None:
     done = bench("check", "--baseline", baseline, "--runs", broken, "--metric", "dice", "--json")
     assert done.returncode == 1
@@ -103,6 +104,7 @@ def test_json_says_how_small_a_drop_could_have_been_seen(bench: Run, baseline: P
     assert each["classes"][0]["class"] in ("cell", "membrane")
 
 
+@pytest.mark.slow
 def test_a_loss_within_the_tolerance_passes(bench: Run, baseline: Path, broken: Path) -> None:
     assert gate(bench, baseline, broken, "--tolerance", "0.9")[0] == 0
 
@@ -136,6 +138,7 @@ def test_cost_closes_the_gate_only_when_asked(bench: Run, baseline: Path, stack:
     assert "per image, ms" in out
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused(bench: Run, baseline: Path, broken: Path, tmp_path: Path) -> None:
     other = tmp_path / "runs" / "other"
     shutil.copytree(broken / "moved", other)
@@ -147,6 +150,7 @@ def test_what_cannot_be_compared_is_refused(bench: Run, baseline: Path, broken: 
     assert "the ground truth differs" in err
 
 
+@pytest.mark.slow
 def test_a_run_that_is_missing_or_one_of_two_is_refused(
     bench: Run, baseline: Path, broken: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +182,7 @@ def test_noise_is_that_of_many_test_sets() -> None:
     assert np.mean(errors) == pytest.approx(np.std(differences, ddof=1), rel=0.3)
 
 
+@pytest.mark.slow
 def test_few_samples_can_still_close_the_gate(bench: Run, baseline: Path) -> None:
     """With 5 samples no permutation reaches the level, and the jackknife with its few degrees of freedom decides."""
     random = np.random.default_rng(0)

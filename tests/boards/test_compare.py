@@ -147,6 +147,7 @@ def test_the_command_says_which_is_better(bench: Run, runs: tuple[Path, Path]) -
     assert "30 samples" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_undefined_score_is_said_to_be_one(bench: Run, runs: tuple[Path, Path]) -> None:
     # The last slice has no cell, and V_Rand of such a slice is undefined.
     done = bench("compare", runs[1])
@@ -154,6 +155,7 @@ def test_an_undefined_score_is_said_to_be_one(bench: Run, runs: tuple[Path, Path
     assert "v_rand is undefined for every run" in done.stdout
 
 
+@pytest.mark.slow
 def test_json_holds_everything(bench: Run, runs: tuple[Path, Path]) -> None:
     _, folder = runs
     found = printed_json(bench("compare", folder / "constant", folder / "threshold", "--metric", "dice", "--json"))
@@ -169,6 +171,7 @@ def test_json_holds_everything(bench: Run, runs: tuple[Path, Path]) -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+@pytest.mark.slow
 def test_a_cheaper_run_stands_on_the_front(bench: Run, runs: tuple[Path, Path]) -> None:
     found = printed_json(bench("compare", runs[1], "--metric", "dice", "--json"))
     front = {row["label"]: row["on_front"] for row in found["runs"]}
@@ -176,6 +179,7 @@ def test_a_cheaper_run_stands_on_the_front(bench: Run, runs: tuple[Path, Path]) 
     assert any(front[name] for name in ("constant", "mean-shape"))
 
 
+@pytest.mark.slow
 def test_labels_needed_are_read_off_the_learning_curve(runs: tuple[Path, Path]) -> None:
     record = read_record(runs[1] / "threshold")
     few, many = (
@@ -189,6 +193,7 @@ def test_labels_needed_are_read_off_the_learning_curve(runs: tuple[Path, Path]) 
     assert labels_needed([few, many], comparison, float(low) - 0.1).methods == {"threshold": 10.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -212,6 +217,7 @@ def test_what_is_not_comparable_is_refused(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_wrong_input_is_one_message(bench: Run, runs: tuple[Path, Path], tmp_path: Path) -> None:
     for args, expected in (
         ((runs[1] / "threshold",), "two runs or more"),
