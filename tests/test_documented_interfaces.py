@@ -21,9 +21,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _members_of_protocols() -> frozenset[str]:
-    """Members that `types.py` describes once for every dataset, method and metric."""
-    tree = ast.parse((ROOT / "benchmark" / "types.py").read_text(encoding="utf-8"))
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    """Members that `types` describes once for every dataset, method and metric."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "benchmark" / "types").glob("*.py"))
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     return frozenset(part.name for node in classes for part in node.body if isinstance(part, Function))
 
 

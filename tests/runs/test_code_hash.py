@@ -46,7 +46,10 @@ UNCHANGED = [
     (SCENES, "datasets/isbi2012.py", CODE),
 ]
 CHANGED = [
-    *((REAL, file, CODE) for file in ("datasets/isbi2012.py", "baselines/unet.py", "metrics/partition.py", "types.py")),
+    *(
+        (REAL, file, CODE)
+        for file in ("datasets/isbi2012.py", "baselines/unet.py", "metrics/partition.py", "types/samples.py")
+    ),
     *((REAL, file, CODE) for file in ("metrics/overlap.py", "metrics/joint_counts.py", "metrics/exact_sums.py")),
     *((REAL, file, CODE) for file in ("io/images/read.py", "io/images/png.py", "data/splits.py", "data/listing.py")),
     *((REAL, file, CODE) for file in ("evaluation/evaluate.py", "evaluation/statistics.py", "evaluation/intervals.py")),

@@ -1,0 +1,46 @@
+"""The few types that datasets, methods and metrics are made of. No I/O, no torch."""
+
+from __future__ import annotations
+
+from ..errors import UserError
+from .arrays import Array, Family, Float32, Float64, Int64, Part, Progress, Task, Uint8
+from .datasets import Dataset, DatasetDefaults, Samples
+from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo
+from .methods import FitContext, Method, MethodDefaults, MethodInfo
+from .metrics import Metric, PredictionSource, ScoreInfo, Statistic, parts_of
+from .samples import RLE, Object, Prediction, Sample
+
+__all__ = [
+    "RLE",
+    "Array",
+    "CatchAllLabel",
+    "ClassInfo",
+    "Dataset",
+    "DatasetDefaults",
+    "DatasetInfo",
+    "Download",
+    "Family",
+    "FitContext",
+    "Float32",
+    "Float64",
+    "Int64",
+    "LabelCoding",
+    "Method",
+    "MethodDefaults",
+    "MethodInfo",
+    "Metric",
+    "Object",
+    "Part",
+    "Prediction",
+    "PredictionSource",
+    "Progress",
+    "Sample",
+    "Samples",
+    "ScoreInfo",
+    "SplitInfo",
+    "Statistic",
+    "Task",
+    "Uint8",
+    "UserError",
+    "parts_of",
+]

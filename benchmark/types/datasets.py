@@ -1,0 +1,130 @@
+"""What a dataset is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from .arrays import Array, Part, Progress
+from .infos import DatasetInfo
+from .samples import Prediction, Sample
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """A dataset below one root folder: picklable, lazy, random access. Reads only the parts that are asked for.
+
+    `segbench.data.FileDataset` is a base that has a default for every method.
+    """
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is true of the dataset before any file is read; also an attribute of the class."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds the official layout."""
+
+    @property
+    def rule_parts(self) -> tuple[Part, ...]:
+        """Further parts that `check_sample` holds against the labels."""
+
+    @property
+    def self_defined(self) -> bool:
+        """Whether the classes are known only once the root is read: then `info` of the class has none."""
+
+    def definition(self) -> Mapping[str, Any]:
+        """JSON values that make the same classes and metrics again without the data, of one that is self-defined."""
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Sample ids of a split (or of `"all"`: every labelled sample) in their canonical order.
+
+        Raises UserError for a split that does not exist, naming those that do.
+        """
+
+    def group(self, sample_id: str) -> str:
+        """The video, city or stack of a sample, without reading a pixel."""
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """Decode the parts asked for; a missing or corrupt file is a UserError that names it."""
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The files that a part is read from; empty where the part does not exist."""
+
+    def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
+        """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
+
+    def decode_prediction(self, values: Array, where: str) -> Prediction:
+        """The prediction that a file's raw values mean, of the shape that the file holds.
+
+        Raises UserError for values that mean none; `where` names the file.
+        """
+
+    def check(self, progress: Progress | None = None) -> list[str]:
+        """Read every file and return one sentence per fault found: decoding, sizes, label values, pairs."""
+
+    def check_counts(self) -> list[str]:
+        """One sentence per number of files that differs from the official one; reads no pixels."""
+
+    def check_pairs(self) -> list[str]:
+        """One sentence per file without its counterpart, name that is taken twice, and the like; decodes nothing."""
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """One sentence per rule of the dataset's own that a decoded sample breaks; parts of it may be None."""
+
+    def readable(self) -> tuple[str, ...]:
+        """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
+
+
+class DatasetDefaults:
+    """What a dataset has where it says nothing else; `segbench.data.FileDataset` is built on it."""
+
+    rule_parts: ClassVar[tuple[Part, ...]] = ("instances",)
+    self_defined: ClassVar[bool] = False
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Sample ids of a split."""
+        raise NotImplementedError
+
+    def check(self, progress: Progress | None = None) -> list[str]:
+        """Read every file and return one sentence per fault found."""
+        raise NotImplementedError
+
+    def definition(self) -> Mapping[str, Any]:
+        """Nothing: `info` is always the same."""
+        return {}
+
+    def check_pairs(self) -> list[str]:
+        """All that `check` finds, which may decode every file."""
+        return self.check()
+
+    def check_sample(self, sample: Sample) -> list[str]:
+        """No rules of its own."""
+        del sample
+        return []
+
+    def readable(self) -> tuple[str, ...]:
+        """Every labelled sample."""
+        return self.ids("all")
+
+
+@dataclass(frozen=True)
+class Samples(Sequence[Sample]):
+    """Some samples of a dataset as a lazy sequence, each decoded when it is asked for."""
+
+    dataset: Dataset
+    ids: tuple[str, ...]
+    parts: tuple[Part, ...] = ("image", "labels")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Samples(self.dataset, self.ids[index], self.parts)
+        return self.dataset.load(self.ids[index], self.parts)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self.dataset.load(sample_id, self.parts) for sample_id in self.ids)

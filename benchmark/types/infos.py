@@ -1,0 +1,140 @@
+"""What is true of datasets and scores before any file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .arrays import Task
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class: its label value, name, display colour (R, G, B in 0..255), kind, and category where it has one."""
+
+    id: int
+    name: str
+    color: tuple[int, int, int]
+    kind: Literal["thing", "stuff", "background"] = "stuff"
+    category: str = ""
+
+
+@dataclass(frozen=True)
+class SplitInfo:
+    """One split: its official number of samples (None where there is no official number) and what it is.
+
+    An `optional` split is not part of every copy. `holds` names the splits that are contained in it.
+    """
+
+    official_size: int | None
+    summary: str
+    labelled: bool = True
+    optional: bool = False
+    holds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Download:
+    """One official file of a dataset: its address, what it must be, and where below the root it belongs.
+
+    `size` in bytes, `sha256` and `md5` are published values, None where none is known: then the SHA-256 of the first
+    download is written down and holds from then on. An archive (`extract`) is unpacked into the subfolder `into` ("" is
+    the root); `holds` names the entries that are wanted of it, wherever the folder that holds them is (all of it when
+    empty). `login` names the account that the server asks for.
+    """
+
+    url: str
+    filename: str
+    summary: str = ""
+    sha256: str | None = None
+    md5: str | None = None
+    size: int | None = None
+    extract: bool = True
+    into: str = ""
+    holds: tuple[str, ...] = ()
+    login: str = ""
+
+
+@dataclass(frozen=True)
+class LabelCoding:
+    """A known other way to write a dataset's label values, which `bench doctor` recognises.
+
+    `keys[n]` was written for `labels[n]`, and `rest` stands for every other value. `kind` names the mistake, `what`
+    says it in a sentence and `remedy` what to do; where it is `lossy`, what was written does not tell all labels apart.
+    """
+
+    kind: str
+    what: str
+    keys: tuple[int, ...]
+    labels: tuple[int, ...]
+    rest: int
+    remedy: str
+    lossy: bool = False
+
+
+@dataclass(frozen=True)
+class CatchAllLabel:
+    """A label value that is none of the dataset's, into which `task`, a related one, merges all things."""
+
+    label: int
+    name: str
+    task: str
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is true of a dataset before any file is read.
+
+    `classes` are those that are scored. `ignore_label` marks void pixels of the truth. `unscored` are further labels
+    with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
+    does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
+    confidences, `main_score` the score that ranks; `foreground` is the label value of the foreground class of a binary
+    dataset. `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones
+    (ITU-R 601 luma of those that are in colour). `pixel_size_um` is (height, width) of one pixel in micrometres.
+    `related` names datasets whose published scores stand beside its boards, as theirs.
+    `export_formats` names the official forms of predictions, each as `module:class` of a
+    `segbench.predictions.export_format.ExportFormat`; `label_codings` are the known other ways to write its labels
+    beside those that follow from its class ids, `catch_all` the label into which a related task merges all things.
+    """
+
+    name: str
+    version: str
+    summary: str
+    task: Task
+    classes: tuple[ClassInfo, ...]
+    splits: Mapping[str, SplitInfo]
+    default_split: str
+    metrics: tuple[str, ...]
+    main_score: str
+    licence: str
+    citation: str
+    homepage: str
+    layout: str
+    aliases: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    ignore_label: int | None = None
+    unscored: tuple[ClassInfo, ...] = ()
+    object_metrics: tuple[str, ...] = ()
+    foreground: int = 1
+    stacked: bool = False
+    grey: bool = False
+    pixel_size_um: tuple[float, float] | None = None
+    frames_per_second: float | None = None
+    synthesizable: bool = False
+    downloads: tuple[Download, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    export_formats: Mapping[str, str] = field(default_factory=dict)
+    label_codings: tuple[LabelCoding, ...] = ()
+    catch_all: CatchAllLabel | None = None
+
+    @property
+    def void(self) -> frozenset[int]:
+        """Label values whose pixels are dropped where the truth holds them."""
+        own = () if self.ignore_label is None else (self.ignore_label,)
+        return frozenset((*own, *(c.id for c in self.unscored)))
+
+    @property
+    def predictable(self) -> frozenset[int]:
+        """Label values that a prediction may hold on a counted pixel."""
+        return frozenset(c.id for c in (*self.classes, *self.unscored))

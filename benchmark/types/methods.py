@@ -1,0 +1,157 @@
+"""What a method is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from ..errors import UserError
+from ..settings import Settings, settings_of
+from .arrays import Array, Family, Progress, Task, Uint8
+from .datasets import Samples
+from .infos import DatasetInfo
+from .samples import Prediction
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """What is true of a method before it is built.
+
+    `settings` is the model of its whole configuration: no other key is accepted. `defaults` are that model's; a method
+    without types and ranges may give them instead, and its model is made of them.
+    """
+
+    name: str
+    family: Family
+    summary: str
+    reference: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = ("binary",)
+    settings: type[Settings] = Settings
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.settings, type) and issubclass(self.settings, Settings)):
+            expected = "a class that derives from segbench.settings.Settings"
+            raise UserError(f"settings of method {self.name} is {self.settings!r}; expected {expected}")
+        if self.settings is Settings:
+            object.__setattr__(self, "settings", settings_of("Settings", self.defaults))
+        else:
+            object.__setattr__(self, "defaults", self.settings().model_dump())
+
+
+@dataclass
+class FitContext:
+    """What a method may use while it is fitted.
+
+    `folder` is where it keeps checkpoints (exists, belongs to it alone); with `resume` it goes on from the last one
+    found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `warn(text)` also
+    puts it in the record; `stop()` is asked between steps: when it says True the method checkpoints and raises
+    KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its checkpoint had taken.
+    """
+
+    dataset: DatasetInfo
+    device: str
+    seed: int
+    folder: Path
+    resume: bool = False
+    workers: int = 0
+    earlier_s: float = 0.0
+    progress: Progress = lambda *_: None
+    log: Callable[[str], None] = lambda *_: None
+    warn: Callable[[str], None] = lambda *_: None
+    stop: Callable[[], bool] = lambda: False
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A segmentation method: built from its configuration, fitted on training samples, then asked for predictions.
+
+    It never sees the truth of the samples that it is scored on. `segbench.methods.BaseMethod` has defaults for what
+    only some methods need.
+    """
+
+    @property
+    def info(self) -> MethodInfo:
+        """What is true of the method before it is built; also an attribute of the class."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The complete configuration: `info.defaults` with what a preset and the user changed."""
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """What was chosen on the training samples, for the record; empty before `fit` and where nothing is."""
+
+    def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
+        """Learn from `train`; `val` is for choices such as early stopping, and may be empty."""
+
+    def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
+
+    def save(self, folder: Path) -> None:
+        """Write all that `load` needs into an existing folder."""
+
+    def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
+        """Become the method that was saved there, ready to predict on `device`."""
+
+    def parameters(self) -> int:
+        """Number of trained parameters (0 for a method that has none)."""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it uses ground truth, as it is configured: an upper bound, marked as one and never ranked."""
+
+    def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
+        """Segment images as `predict` does, each by its true labels (H, W); of an `oracle` alone."""
+
+    @property
+    def prediction_settings(self) -> tuple[str, ...]:
+        """Settings that change only how it predicts, so that it can be used with others without being fitted again."""
+
+    def predict_as(self, config: Mapping[str, Any]) -> None:
+        """Predict with the prediction settings of another whole configuration than it was fitted with."""
+
+    def macs(self, shape: tuple[int, int]) -> int | None:
+        """Multiply-accumulate operations of predicting one image (H, W); None where they are not counted."""
+
+
+class MethodDefaults:
+    """What a method has where it says nothing else; `segbench.methods.BaseMethod` is built on it.
+
+    `prefix` is that of the names of a family of methods (`smp` of `smp:Unet/resnet18`), whose classes `named` makes.
+    """
+
+    info: ClassVar[MethodInfo]
+    prefix: ClassVar[str] = ""
+    prediction_settings: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def named(cls, rest: str) -> type[Any]:
+        """The class of the family's method whose name is `<prefix>:<rest>`. Raises UserError for one that is none."""
+        raise UserError(f"method {cls.info.name} is no family: there is no '{cls.info.name}:{rest}'")
+
+    @property
+    def oracle(self) -> bool:
+        """Whether this method, as it is configured, uses ground truth: `predict_with_truth` is then what predicts."""
+        return False
+
+    def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
+        """Segment images as `predict` does, each by its true labels (H, W). Raises UserError: only an oracle can."""
+        del images, truths
+        raise UserError(f"method {self.info.name} uses no ground truth")
+
+    def predict_as(self, config: Mapping[str, Any]) -> None:
+        """Take over the `prediction_settings` of `config`. Raises UserError where there are none."""
+        del config
+        raise UserError(f"method {self.info.name} cannot predict with other settings than it was fitted with")
+
+    def parameters(self) -> int:
+        """Number of parameters that are trained by gradient."""
+        return 0
+
+    def macs(self, shape: tuple[int, int]) -> int | None:
+        """Multiply-accumulate operations of predicting one image of this height and width; None if not counted."""
+        del shape
+        return None

@@ -1,0 +1,132 @@
+"""What a metric family is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from .arrays import Float64, Int64, Part, Task
+from .datasets import Dataset
+from .infos import DatasetInfo
+from .samples import Prediction, Sample
+
+
+@dataclass(frozen=True)
+class ScoreInfo:
+    """One score: unit, range and direction."""
+
+    name: str
+    summary: str
+    unit: str = "fraction"
+    low: float = 0.0
+    high: float = 1.0
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What one metric keeps of one sample: a small table of int64 or float64 columns of equal length."""
+
+    metric: str
+    sample_id: str
+    group: str
+    index: int
+    columns: Mapping[str, Int64 | Float64]
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A metric family: frozen configuration, no state; all state is in the statistics.
+
+    `segbench.metrics.MetricFamily` is a base that has a default for whatever few families need.
+    """
+
+    @property
+    def name(self) -> str:
+        """The family's name; also an attribute of the class, as all that follow."""
+
+    @property
+    def version(self) -> str:
+        """Raised whenever a score can change; scores of different versions are not compared."""
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+
+    @property
+    def scores(self) -> tuple[ScoreInfo, ...]:
+        """The scores that `compute` returns, in this order."""
+
+    @property
+    def columns(self) -> Mapping[str, Literal["int64", "float64"]]:
+        """Columns of the statistics and their types."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of a sample that `measure` needs."""
+
+    @property
+    def releases_gil(self) -> bool:
+        """Whether `measure` mostly runs without the interpreter's lock: then samples are measured in threads."""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that the family scores."""
+
+    @property
+    def takes_void(self) -> bool:
+        """Whether it knows a void label."""
+
+    @property
+    def hooks(self) -> Mapping[str, str]:
+        """What other rooms show of this family alone, `{hook: "module:function"}`; see `segbench.registry.hook`."""
+
+    @property
+    def row_lists(self) -> tuple[str, ...]:
+        """Lists of its `details` whose items, mappings without others inside, a record writes a line each."""
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores of the family; NaN where undefined. Statistics come in id order."""
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """Scores of B resamples at once; weights (B, n) int64 says how often each of the n statistics is drawn."""
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
+
+    def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Table {category name: {quantity: value}}; empty for a family that scores no groups of classes."""
+
+    def details(
+        self,
+        statistics: Sequence[Statistic],
+        info: DatasetInfo,
+        scores: Mapping[str, float | None],
+        intervals: Mapping[str, tuple[float | None, float | None]],
+    ) -> dict[str, Any]:
+        """The family's block in a record, under its name: plain values for JSON; empty where scores say all.
+
+        A function of the statistics and of this family's scores with their intervals.
+        """
+
+
+@runtime_checkable
+class PredictionSource(Protocol):
+    """A prediction on disk: picklable, read where it is measured."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that it is made of; the first names it in errors."""
+
+    def read(self, dataset: Dataset) -> Prediction:
+        """Decode it."""
+
+
+def parts_of(metrics: Sequence[Metric]) -> tuple[Part, ...]:
+    """The parts of a sample that these metrics need."""
+    return tuple(dict.fromkeys(part for metric in metrics for part in metric.parts))
