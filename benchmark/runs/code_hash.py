@@ -74,8 +74,15 @@ def _targets(one: Import, importer: str) -> Iterator[str]:
     if top != _PACKAGE:  # a plugin of several files: whatever its packages do when they are imported counts too
         parts = target.split(".")
         yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-    elif target != _PACKAGE and target.split(".")[1] in _COUNTED and target not in _SILENT:
-        yield _origin_of_name(target, one.name) or target
+    elif _counts(target):
+        origin = _origin_of_name(target, one.name)
+        if origin is None or _counts(origin):
+            yield origin or target
+
+
+def _counts(module: str) -> bool:
+    """Whether a module of segbench can change a result."""
+    return module != _PACKAGE and module.split(".")[1] in _COUNTED and module not in _SILENT
 
 
 def _origin_of_name(package: str, name: str | None) -> str | None:
