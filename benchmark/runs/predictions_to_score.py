@@ -1,0 +1,144 @@
+"""Predictions made elsewhere, found and measured against ground truth: what `bench evaluate` scores."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.index import DataIndex
+from ..data.locations import Location
+from ..evaluation.evaluate import evaluate
+from ..evaluation.scoring import Scored
+from ..evaluation.statistics import Statistics
+from ..io.reporter import Reporter
+from ..predictions.find import Found, find_predictions
+from ..predictions.stored import store_found
+from ..registry import dataset_class, metrics_of
+from ..types import Dataset, Metric, UserError, parts_of
+from .environment import describe
+from .folder import PREDICTIONS
+from .open_data import note_size, open_dataset, without_defaults
+from .record import DatasetBlock, Environment, MethodBlock, Record
+from .request import EvaluateRequest
+from .writer import RunWriter, current_time, dataset_block
+
+
+@dataclass(frozen=True)
+class PredictionsToScore:
+    """Predictions that were found for samples of a split, and what is asked of them.
+
+    `samples` is the size of the split; `found` may hold fewer where the request is partial.
+    """
+
+    request: EvaluateRequest
+    dataset: Dataset
+    location: Location
+    split: str
+    options: dict[str, Any]
+    found: Found
+    samples: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every sample of the split has a prediction."""
+        return len(self.found.files) == self.samples
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The families that score it."""
+        return metrics_of(self.dataset.info, objects=self.found.objects, more=self.request.metrics)
+
+    @property
+    def name(self) -> str:
+        """The name on the leaderboard."""
+        return self.request.name or _stem(self.request.predictions)
+
+    @classmethod
+    def find(cls, request: EvaluateRequest, reporter: Reporter) -> PredictionsToScore:
+        """Find the data and the predictions.
+
+        Raises UserError for what is missing or cannot be scored.
+        """
+        info = dataset_class(request.dataset).info
+        if request.name is not None and not request.name.strip():
+            raise UserError("--name is empty; give a name for the leaderboard, or leave --name out for the file's stem")
+        for key in request.settings:
+            if key not in info.options:
+                raise UserError(
+                    f"--set {key}: {info.name} has no such option. Available: {', '.join(info.options) or '–'}"
+                )
+        options = without_defaults(info.name, request.settings)
+        dataset, location = open_dataset(info.name, request.root, "auto", options, reporter, may_synthesize=False)
+        info = dataset.info  # of your own folder it is known only now
+        split = request.split or info.default_split
+        if split in info.splits and not info.splits[split].labelled:
+            raise UserError(f"split '{split}' of {info.name} has no public labels, so it cannot be scored here")
+        ids = dataset.ids(split)
+        note_size(dataset, split, len(ids), options, reporter)
+        found = find_predictions(dataset, ids, request.predictions, partial=request.partial)
+        for warning in found.warnings:
+            reporter.warn(warning)
+        if request.partial and len(found.files) < len(ids):
+            reporter.warn(f"partial: {len(found.files)} of {len(ids)} samples of the split were scored")
+        return cls(request, dataset, location, split, options, found, len(ids))
+
+    def dataset_block(self) -> DatasetBlock:
+        """Which samples are scored, with proof of their content; reads every file of theirs that is not known."""
+        ids = tuple(self.found.files)
+        with DataIndex.of(self.dataset) as index:
+            truth = index.data_sha256(ids, parts_of(self.metrics))
+        return dataset_block(self.dataset, self.location, self.split, ids, truth, options=self.options)
+
+    def record(self, block: DatasetBlock, writer: RunWriter, scored: Scored) -> Record:
+        """The record, before its results are put in."""
+        main = self.dataset.info.main_score
+        predictions = {"predictions_sha256": writer.identity["predictions_sha256"]}
+        return Record(
+            run_id=writer.run_id,
+            created=current_time(),
+            complete=self.whole,
+            dataset=block,
+            method=MethodBlock(name=self.name, family="external", config=predictions),
+            metrics=writer.identity["metrics"],
+            main_score=main if main in scored.scores else next(iter(scored.scores)),
+            environment=Environment(**describe()),
+            command=self.request.command(),
+        )
+
+    def measure(self, reporter: Reporter) -> Statistics:
+        """Measure every prediction against its sample. Raises UserError, naming the file, for a wrong one."""
+        found = self.found.files
+        with reporter.progress("evaluating") as update:
+            return evaluate(
+                self.dataset,
+                self.metrics,
+                found.items(),
+                workers=self.request.workers,
+                progress=lambda done: update(done, len(found)),
+            )
+
+    def store(self, folder: Path, reporter: Reporter) -> None:
+        """Store them in the run folder, where they can be exported from and measured again.
+
+        Raises UserError for label values that no file can hold.
+        """
+        total = len(self.found.files)
+        with reporter.progress("keeping predictions") as update:
+            store_found(
+                folder / PREDICTIONS,
+                self.dataset,
+                self.found,
+                self.split,
+                whole=self.whole,
+                soft=bool(self.request.metrics),
+                progress=lambda done: update(done, total),
+            )
+
+
+def _stem(path: Path) -> str:
+    """A name for predictions: the file's stem, or the folder's whole name, dots included."""
+    resolved = path.resolve()
+    name = resolved.name if resolved.is_dir() else resolved.stem
+    return os.fsencode(name).decode("utf-8", "replace")
