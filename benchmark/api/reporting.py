@@ -65,9 +65,12 @@ class PythonReporter(Reporter):
         with _bar(what) as bar:
 
             def update(done: int, total: int, text: str = "", /) -> None:
+                news = bar.total != total or done == total
                 bar.total = total
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(done - bar.n)
+                if news:  # short work ends before the bar would draw itself again
+                    bar.refresh()
 
             yield update
 
