@@ -34,10 +34,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing that a test reads is remembered in the user's own cache folder."""
+def _folders_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test reads is remembered in the user's own cache folder, and no plugin of theirs takes part."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("share")))
+        patch.delenv("SEGBENCH_PLUGINS", raising=False)
         yield
 
 
