@@ -50,9 +50,11 @@ def read_yaml(text: str, where: Path | str, limits: Limits = Limits()) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f" {_line(error.problem_mark)}" if error.problem_mark else ""
         raise UserError(f"{where}:{line} cannot be read as YAML ({error.problem or error})") from None
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
-        # A value that its tag cannot be made of ends in whatever its constructor stumbles over.
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{where}: cannot be read as YAML ({error})") from None
+    except (TypeError, AttributeError, LookupError):
+        # What a constructor stumbles over says nothing to a user.
+        raise UserError(f"{where}: cannot be read as YAML (a value is not what its tag says)") from None
     finally:
         if loader is not None:
             loader.dispose()

@@ -23,10 +23,10 @@ def test_plain_values_are_read() -> None:
     ("text", "words"),
     [
         ("a: 1\nb: {c: 1, c: 2}\n", "mine.yaml: line 2 gives the key 'c' a second time"),
-        ("a: !!timestamp nonsense\n", "cannot be read as YAML"),
+        ("a: !!timestamp nonsense\n", "cannot be read as YAML (a value is not what its tag says)"),
         ("a: !!int x\n", "cannot be read as YAML"),
         ("a: !!float x\n", "cannot be read as YAML"),
-        ("a: !!bool x\n", "cannot be read as YAML"),
+        ("a: !!bool x\n", "cannot be read as YAML (a value is not what its tag says)"),
         ("a: !!binary é\n", "cannot be read as YAML"),
         ("a: !!omap 1\n", "cannot be read as YAML"),
         ("a: !!python/name:os.system\n", "line 1 cannot be read as YAML"),
@@ -58,5 +58,5 @@ def test_aliases_may_be_refused() -> None:
 
 
 def test_a_setting_that_is_no_value_is_named() -> None:
-    with pytest.raises(UserError, match="--set epochs=!!timestamp nonsense: cannot be read as YAML"):
+    with pytest.raises(UserError, match="--set epochs=!!timestamp nonsense: cannot be read as YAML .a value is not what its tag says"):
         parse_settings(["epochs=!!timestamp nonsense"])
