@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from segbench.data import FileDataset, stored_values
+from segbench.data import FileDataset
 from segbench.data.coco_annotations import agreement, annotated_sizes, true_objects
 from segbench.data.listing import any_case
 from segbench.data.sample_checks import where
 from segbench.io.images.read import palette_color, read_image
 from segbench.types import (
-    Array,
     CatchAllLabel,
     ClassInfo,
     DatasetInfo,
@@ -64,7 +62,6 @@ _ENOUGH_PIXELS = 200
 _FOLDERS = {"train": "train2017", "val": "val2017"}
 
 
-@dataclass(frozen=True)
 class COCOStuff(FileDataset):
     """images/ and stuffthingmaps/ of the 164k release; samples are named by image, for example `000000000139`.
 
@@ -143,22 +140,13 @@ class COCOStuff(FileDataset):
         "objects": "annotations/instances_{split}.json",
     }
     split_folders: ClassVar[Mapping[str, str]] = _FOLDERS
-
-    def __post_init__(self) -> None:
-        if not self.readable():
-            raise UserError(
-                f"no COCO-Stuff label maps below '{self.root}'. Expected {self.info.layout}. "
-                "Run 'bench data describe cocostuff'."
-            )
+    sought = "COCO-Stuff label maps"
+    label_bits = 8
 
     def read_image(self, path: Path) -> Uint8:
         """(H, W, 3) uint8; a few photographs are grey."""
         image = read_image(path)
         return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
-
-    def read_labels(self, path: Path) -> Array:
-        """(H, W) uint8 label values, id - 1."""
-        return stored_values(path, "a grey PNG of 8-bit label values", np.dtype(np.uint8))
 
     def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
         """Annotated objects, run-length encoded; all images of a split share their file."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +18,6 @@ SLICES = 30
 RANGES = {"train": range(0, 20), "val": range(20, 25), "test": range(25, 30)}
 
 
-@dataclass(frozen=True)
 class ISBI2012(FileDataset):
     """The official multi-page TIFF stacks, each slice one sample: `slice-00` … `slice-29`, `challenge-00` … .
 
@@ -69,13 +67,11 @@ class ISBI2012(FileDataset):
     )
 
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels")
+    sought = "ISBI 2012 stack"
 
-    def __post_init__(self) -> None:
-        if not any(any_case(self.root / name) for name in (VOLUME, LABELS, CHALLENGE)):
-            raise UserError(
-                f"no ISBI 2012 stack below '{self.root}'. Expected {self.info.layout}. "
-                "Run 'bench data describe isbi2012'."
-            )
+    def holds_data(self) -> bool:
+        """Whether there is any of the stacks."""
+        return any(any_case(self.root / name) for name in (VOLUME, LABELS, CHALLENGE))
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Slices of a split; `all` is every labelled slice, whatever the length of the stack."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from segbench.data import FileDataset
 from segbench.data.frame_numbers import last_number, numbered, runs_of_frames
 from segbench.data.listing import refuse, wrong_name
 from segbench.io.images.read import IMAGE_SUFFIXES
+from segbench.settings import Settings
 from segbench.types import ClassInfo, DatasetInfo, Download, Part, SplitInfo, UserError
 
 View = Literal["ventral", "lateral"]
+Views = Literal["ventral", "lateral", "both"]
 
 # (view, section, folder of the set, mask folder, image folders from the most to the least wanted)
 SOURCES: tuple[tuple[View, str, str, str, tuple[str, ...]], ...] = (
@@ -39,7 +44,23 @@ class _Frame:
     image: Path | None
 
 
-@dataclass(frozen=True)
+class MedakaSettings(Settings):
+    """Which views are taken."""
+
+    view: Views = "both"
+    """View of which the frames are taken."""
+    train_view: Views | None = None
+    """View to train and choose on, where it differs from the one to test on."""
+    test_view: Views | None = None
+    """View to test on, where it differs from the one to train on."""
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if self.view != "both" and (self.train_view, self.test_view) != (None, None):
+            raise ValueError("take either view, or train_view and test_view; leave one of them out")
+        return self
+
+
 class Medaka(FileDataset):
     """The unpacked HeartSeg archive; sample `<view>-<section>-<number>`, for example `lateral-train-0207`.
 
@@ -48,11 +69,6 @@ class Medaka(FileDataset):
     their names; a sequence is a run of numbers in which at most two in a row are absent, and a missing frame keeps its
     place in time.
     """
-
-    view: str = "both"
-    train_view: str | None = None
-    test_view: str | None = None
-    _frames: Mapping[str, _Frame] = field(default_factory=dict, repr=False, compare=False)
 
     info: ClassVar[DatasetInfo] = DatasetInfo(
         name="medaka",
@@ -91,33 +107,15 @@ class Medaka(FileDataset):
                 holds=("train_images", "test_images"),
             ),
         ),
-        options={
-            "view": "ventral, lateral or both (default)",
-            "train_view": "the view to train and choose on, where it differs from the one to test on",
-            "test_view": "the view to test on, where it differs from the one to train on",
-        },
+        settings=MedakaSettings,
     )
 
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels")
+    sought = "masks of medaka (view {view})"
 
-    def __post_init__(self) -> None:
-        for name in ("view", "train_view", "test_view"):
-            value = getattr(self, name)
-            if value not in ("ventral", "lateral", "both") and not (value is None and name != "view"):
-                raise UserError(f"{name} '{value}' of medaka does not exist. Available: ventral, lateral, both.")
-        if self.view != "both" and (self.train_view, self.test_view) != (None, None):
-            raise UserError("medaka takes either view, or train_view and test_view; leave one of them out")
-        frames = {
-            f"{f.view}-{f.section}-{n:04d}": f
-            for f, n in _scan(self.root)
-            if self._view_of(f.section) in (f.view, "both")
-        }
-        if not frames:
-            raise UserError(
-                f"no masks of medaka (view {self._view_of('train')}) below '{self.root}'. Expected {self.info.layout}. "
-                "Run 'bench data describe medaka'."
-            )
-        object.__setattr__(self, "_frames", frames)
+    def holds_data(self) -> bool:
+        """Whether there is a frame that has a mask."""
+        return bool(self._frames)
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Frames of a split, by view, section and number; `all` is every frame that has a mask."""
@@ -223,6 +221,15 @@ class Medaka(FileDataset):
                 name = (base / masks).relative_to(self.root).as_posix()
                 yield view, section, name, set(_numbered(base / masks)), set(_images(base, images))
 
+    @cached_property
+    def _frames(self) -> dict[str, _Frame]:
+        """Frames of the views to take, by sample."""
+        return {
+            f"{f.view}-{f.section}-{n:04d}": f
+            for f, n in _scan(self.root)
+            if self._view_of(f.section) in (f.view, "both")
+        }
+
     def _frame(self, sample_id: str) -> _Frame:
         try:
             return self._frames[sample_id]
@@ -231,7 +238,8 @@ class Medaka(FileDataset):
 
     def _view_of(self, section: str) -> str:
         """The view to take of a section."""
-        return (self.train_view if section == "train" else self.test_view) or self.view
+        own = self.settings.train_view if section == "train" else self.settings.test_view
+        return str(own or self.settings.view)
 
     def _validation_groups(self) -> set[str]:
         """The last 20 % of the training sequences of each view, at least one where there are two."""

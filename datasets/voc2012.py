@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from segbench.data import FileDataset, stored_values
+from segbench.data import FileDataset
 from segbench.data.listing import any_case, clashes, listing, near_name
 from segbench.data.sample_checks import where
 from segbench.io.images.read import palette_color
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Sample, SplitInfo, UserError
+from segbench.types import ClassInfo, DatasetInfo, Download, Part, Sample, SplitInfo, UserError
 
 NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -24,7 +23,6 @@ AUGMENTED = "SegmentationClassAug"
 """Label maps of SBD (Hariharan et al., ICCV 2011); the official ones are taken where there are both."""
 
 
-@dataclass(frozen=True)
 class VOC2012(FileDataset):
     """VOCdevkit/VOC2012, or a folder that holds it; samples are named by image, for example `2007_000033`.
 
@@ -82,17 +80,18 @@ class VOC2012(FileDataset):
         "instances": "SegmentationObject/{id}.png",
     }
     split_lists = "ImageSets/Segmentation/{split}.txt"
+    sought = "VOC 2012"
+    label_bits = 8
     example = "2007_000033"
     rule_parts = ("instances",)
 
-    def __post_init__(self) -> None:
-        for folder in (self.root / "VOCdevkit" / "VOC2012", self.root / "VOC2012", self.root):
-            if (folder / "SegmentationClass").is_dir() or (folder / "ImageSets" / "Segmentation").is_dir():
-                object.__setattr__(self, "root", folder)
-                return
-        raise UserError(
-            f"no VOC 2012 below '{self.root}'. Expected {self.info.layout}. Run 'bench data describe voc2012'."
-        )
+    def layout_root(self, root: Path) -> Path:
+        """VOCdevkit/VOC2012, or the folder itself."""
+        return next((path for path in (root / "VOCdevkit" / "VOC2012", root / "VOC2012") if _is_voc(path)), root)
+
+    def holds_data(self) -> bool:
+        """Whether there is a folder of label maps or of lists."""
+        return _is_voc(self.root)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists; label maps are the official ones, else those of SBD."""
@@ -101,14 +100,6 @@ class VOC2012(FileDataset):
             return found
         path = any_case(self.root / AUGMENTED / f"{sample_id}.png")
         return (path,) if path is not None else ()
-
-    def read_labels(self, path: Path) -> Array:
-        """(H, W) uint8 palette indices."""
-        return stored_values(path, "a palette PNG of 8-bit indices", np.dtype(np.uint8))
-
-    def read_instances(self, path: Path) -> Array:
-        """(H, W) int32 palette indices."""
-        return self.read_labels(path).astype(np.int32)
 
     def listed(self, split: str) -> tuple[str, ...]:
         """The names of a list; `train_aug` without one is train and every map of SBD that is not in val.
@@ -180,3 +171,7 @@ class VOC2012(FileDataset):
             return self.listed(split)
         except UserError:
             return ()
+
+
+def _is_voc(folder: Path) -> bool:
+    return (folder / "SegmentationClass").is_dir() or (folder / "ImageSets" / "Segmentation").is_dir()

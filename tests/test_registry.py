@@ -19,7 +19,18 @@ from segbench.errors import PluginWarning, UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.scoring import score
 from segbench.methods.classical.working_image import WorkingImage
-from segbench.registry import dataset_class, datasets, generator, make_method, methods, metrics, metrics_of, origins
+from segbench.registry import (
+    dataset_class,
+    datasets,
+    generator,
+    make_dataset,
+    make_method,
+    methods,
+    metrics,
+    metrics_of,
+    origins,
+)
+from segbench.runs.open_data import without_defaults
 from segbench.runs.presets import load_preset, preset_names
 from segbench.types import Prediction, Sample
 
@@ -196,6 +207,22 @@ def test_a_dataset_written_before_there_was_a_base_still_works(plugins: Path) ->
     assert (cls().check_pairs(), cls().readable(), cls().check_sample(None)) == (["a fault"], ("a", "b"), [])
 
 
+@pytest.mark.filterwarnings("ignore:plugin left out:segbench.errors.PluginWarning")
+def test_options_of_a_dataset_written_before_they_were_a_model(plugins: Path, tmp_path: Path) -> None:
+    text = SOUND_DATASET.replace("mine", "optional").replace("my-own", "choosy").rstrip()
+    text = text.replace('aliases=("choosy",)', 'aliases=(), options={"view": "which"}')
+    path = plugins / "datasets" / "optional.py"
+    path.write_text(f"{text}\n    view: str = 'both'\n", encoding="utf-8")
+    with pytest.warns(DeprecationWarning, match=r"dataset optional: give DatasetInfo\(settings="):
+        cls = datasets()["optional"]
+    (tmp_path / "SegmentationClass").mkdir()
+    assert make_dataset("optional", tmp_path, {"view": "left"}).view == "left"  # type: ignore[attr-defined]
+    assert without_defaults("optional", {"view": "left"}) == {"view": "left"}
+    assert without_defaults("optional", {"view": "both"}) == {}
+    assert [each.name for each in describe("optional").settings] == ["view"]
+    assert cls.info.options == {"view": "which"}
+
+
 DATASET = """
 from segbench.data import FileDataset
 from segbench.types import ClassInfo, DatasetInfo, SplitInfo
@@ -306,6 +333,16 @@ def test_a_wrong_declaration_is_told_before_anything_runs(
         describe(name)
     assert told in str(caught.value)
     assert str(folder / TEXTS[what][0]) in str(caught.value)
+
+
+def test_a_dataset_that_cannot_be_built_with_its_settings_is_told(folder: Path) -> None:
+    setting = 'settings=settings_of("Own", {"view": 1}), default_split='
+    break_plugin(folder, "dataset", "default_split=", setting)
+    path = folder / "datasets" / "spots.py"
+    head = "from dataclasses import dataclass\nfrom segbench.settings import settings_of\n"
+    path.write_text(head + path.read_text().replace("class Spots", "@dataclass(frozen=True)\nclass Spots"))
+    with pytest.warns(PluginWarning), pytest.raises(UserError, match="is not built with its settings view; leave out"):
+        describe("spots")
 
 
 def test_a_main_score_that_no_metric_gives_is_refused(folder: Path) -> None:

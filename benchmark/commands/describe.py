@@ -19,7 +19,7 @@ Kind = Literal["method", "dataset", "metric", "preset", "suite"]
 
 
 class DescribedSetting(SettingDescription, Document):
-    """One setting of a method, with what each preset makes of it: by preset, then by dataset, `all` for every one."""
+    """One setting, with what each preset makes of one of a method: by preset, then by dataset, `all` for every one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,7 +27,7 @@ class DescribedSetting(SettingDescription, Document):
 
 
 class Description(Document):
-    """What something is: `facts` differ by kind, `settings` are those of a method."""
+    """What something is: `facts` differ by kind, `settings` are those of a method or dataset."""
 
     kind: Kind
     name: str
@@ -99,7 +99,8 @@ def _dataset(info: DatasetInfo) -> Description:
         "licence": info.licence,
         "homepage": info.homepage,
     }
-    return Description(kind="dataset", name=info.name, summary=info.summary, facts=facts)
+    settings = [DescribedSetting(**dict(setting)) for setting in describe_settings(info.settings)]
+    return Description(kind="dataset", name=info.name, summary=info.summary, facts=facts, settings=settings)
 
 
 def _metric(metric: Metric) -> Description:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from string import Formatter
@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..io.images.read import binary_mask, binary_prediction, label_map, read_array, read_image
+from ..settings import Settings, check_settings
 from ..types import Array, DatasetDefaults, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
-from .listing import Listing, any_case, clashes, listing, refuse, twice, unpaired, wrong_name
+from .listing import Listing, any_case, clashes, listing, listing_of_groups, refuse, twice, unpaired, wrong_name
 from .locations import read_all
 from .self_defined import Proposal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class FileDataset(DatasetDefaults):
     """One file per part and sample below a root folder. A class that derives from it sets `info` and `paths`.
 
@@ -27,45 +28,75 @@ class FileDataset(DatasetDefaults):
 
     Attributes
     ----------
+    root : the folder that holds the layout, as `layout_root` finds it.
+    settings : the checked options, of the type `info.settings`.
     info : what is true of the dataset before any file is read.
-    paths : of each part below the root, such as `{"image": "images/{split}/{id}.jpg"}`. `{id}` begins the name of the
-        file, and `{split}` is the folder of a split.
+    paths : of each part below the root, such as `{"image": "images/{split}/{group}/{id}.jpg"}`. `{id}` begins the name
+        of the file, `{split}` is the folder of a split, and `{group}` any folder in it, one for each group.
     parts : the parts that its files hold; those of `paths` where it names none.
     split_lists : path of the list of a split, one sample per line, such as `splits/{split}.txt`.
     split_folders : folders of splits that are not called as these are.
+    sought : what there is none of where nothing can be used, for the message; settings stand in it as `{view}`.
+    label_bits : of label values as they are stored, at most.
     example : a sample id, for messages.
     rule_parts : further parts that `check_sample` holds against the labels.
     self_defined : whether the classes are known only once the root is read; see `definition`.
     """
 
     root: Path
+    settings: Any = field(default=Settings(), init=False)
 
     info: ClassVar[DatasetInfo]
     paths: ClassVar[Mapping[Part, str]] = {}
     parts: ClassVar[tuple[Part, ...]] = ()
     split_lists: ClassVar[str] = ""
     split_folders: ClassVar[Mapping[str, str]] = {}
+    sought: ClassVar[str] = "label maps of {name}"
+    label_bits: ClassVar[int] = 16
     example: ClassVar[str] = "image_001"
     rule_parts: ClassVar[tuple[Part, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        info = cls.__dict__.get("info")
+        if isinstance(info, DatasetInfo) and not info.layout and isinstance(cls.paths, Mapping):
+            shown = " and ".join(map(str, cls.paths.values()))
+            cls.info = replace(info, layout=shown.translate(str.maketrans("{}", "<>")))
         for part, path in cls.paths.items() if isinstance(cls.paths, Mapping) else ():
-            _refuse_placeholders(f"{cls.__name__}.paths['{part}']", path, ("id", "split"))
+            _refuse_placeholders(f"{cls.__name__}.paths['{part}']", path, ("id", "split", "group"))
         _refuse_placeholders(f"{cls.__name__}.split_lists", cls.split_lists, ("split",))
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))
-        if not self.readable():
-            if "labels" not in self.paths:
-                raise UserError(
-                    f"class {type(self).__name__} of {self.info.name} names no label maps. Add them to its paths, such "
-                    "as 'labels': 'masks/{split}/{id}.png', or override 'readable'."
-                )
+    def __init__(self, root: Path | str, **settings: Any) -> None:
+        """Check the settings, and find what lies below the root. Raises UserError where one is wrong, or nothing is."""
+        checked = check_settings(self.info.settings, f"dataset {self.info.name}", settings)
+        object.__setattr__(self, "root", root)
+        object.__setattr__(self, "settings", checked)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:  # also of a class that is a dataclass of its own
+        object.__setattr__(self, "root", self.layout_root(Path(self.root)))
+        if not self.holds_data():
+            sought = self.sought.format(name=self.info.name, **dict(self.settings))
             raise UserError(
-                f"no label maps of {self.info.name} below '{self.root}'. Expected {self.info.layout}. "
+                f"no {sought} below '{self.root}'. Expected {self.info.layout}. "
                 f"Run 'bench data describe {self.info.name}'."
             )
+
+    def layout_root(self, root: Path) -> Path:
+        """The folder that holds the layout, which the given one is by default."""
+        return root
+
+    def holds_data(self) -> bool:
+        """Whether anything can be used below the root, by default a label map.
+
+        Raises UserError for a class that says neither where its label maps are nor which samples there are.
+        """
+        if not self.readable() and "labels" not in self.paths:
+            raise UserError(
+                f"class {type(self).__name__} of {self.info.name} names no label maps. Add them to its paths, such "
+                "as 'labels': 'masks/{split}/{id}.png', or override 'readable'."
+            )
+        return bool(self.readable())
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Samples of a split, in the order of its list or by name; `all` is every sample that has labels.
@@ -78,7 +109,7 @@ class FileDataset(DatasetDefaults):
             names = self.readable() if split == "all" else self.listed(split)
             refuse(self.incomplete(split), self)
             return names
-        wanted = self._labelled_splits() if split == "all" else (split,)
+        wanted = self.labelled_splits() if split == "all" else (split,)
         for name in wanted:
             refuse(self.incomplete(name), self)
         chosen = tuple(i for i, (of, _) in self._places.items() if of in wanted)
@@ -89,9 +120,11 @@ class FileDataset(DatasetDefaults):
         return chosen
 
     def group(self, sample_id: str) -> str:
-        """All samples are of one group: each stands alone."""
-        del sample_id
-        return self.info.name
+        """The folder of a sample's group, where the paths have one; else all samples are of one group."""
+        if not self._in_groups:
+            return self.info.name
+        self.refuse_unknown(sample_id)
+        return self._places[sample_id][1].parent.name
 
     def place(self, sample_id: str) -> int:
         """The place of a sample in its group, 0 where samples stand alone."""
@@ -105,7 +138,7 @@ class FileDataset(DatasetDefaults):
         """
         self.refuse_unknown(sample_id)
         found = {part: files[0] for part in parts if (files := self.files(sample_id, part))}
-        if "labels" in parts and "labels" not in found and self.paths.get("labels"):
+        if "labels" in parts and "labels" not in found and self.pattern("labels"):
             found["labels"] = self._path(sample_id, "labels")  # reading it says that it is missing
         return Sample(
             sample_id,
@@ -121,7 +154,7 @@ class FileDataset(DatasetDefaults):
         """The one file of a part, if it exists."""
         if self._in_folders:
             self.refuse_unknown(sample_id)
-        if part not in self.paths:
+        if not self.pattern(part):
             return ()
         path = any_case(self._path(sample_id, part))
         return (path,) if path is not None else ()
@@ -134,7 +167,8 @@ class FileDataset(DatasetDefaults):
         """(H, W) label values: as they are stored, or of a binary dataset 1 where a file holds 1 or 255."""
         if self.info.task == "binary":
             return binary_mask(read_array(path), str(path))
-        return stored_values(path, "an image of one label value per pixel", np.dtype(np.uint16))
+        expected = f"an image of one label value of {self.label_bits} bits or fewer per pixel"
+        return stored_values(path, expected, np.dtype(f"u{self.label_bits // 8}"))
 
     def read_instances(self, path: Path) -> Array:
         """(H, W) int32 instance numbers."""
@@ -161,7 +195,7 @@ class FileDataset(DatasetDefaults):
     def check_counts(self) -> list[str]:
         """Splits have their official sizes; reads no pixels."""
         faults = []
-        for split in self._labelled_splits():
+        for split in self.labelled_splits():
             official, path = self.info.splits[split].official_size, self.root / self.split_lists.format(split=split)
             if self.split_lists and self.info.splits[split].holds and not path.exists():
                 continue  # a union of others, which needs no list
@@ -179,14 +213,20 @@ class FileDataset(DatasetDefaults):
     def check_pairs(self) -> list[str]:
         """Images and label maps that lack their counterparts, and names that are taken twice; decodes nothing."""
         faults = clashes(self._of(None))
-        for split in self._labelled_splits() if self._in_folders else ("all",):
+        for split in self.info.splits if self._in_folders else ("all",):
             faults += self.incomplete(split)
             images, labels = self._listing("image", split), self._of(split)
-            faults += images.faults
+            others = [self._listing(part, split) for part in self.paths if part not in ("image", "labels")]
+            faults += [fault for listed in (images, *others) for fault in listed.faults]
             if images.files and not labels:
-                faults.append(f"split '{split}': none of its {len(images.files)} images has a label map")
+                where = self._folder("labels", split)
+                faults.append(f"split '{split}': none of its {len(images.files)} images has a label map in '{where}'")
             if images.files:
-                faults += [f"{path}: has no image; fetch it" for i, path in labels.items() if i not in images.files]
+                where = self._folder("image", split)
+                alone = [path for i, path in labels.items() if i not in images.files]
+                faults += [f"{path}: has no image; fetch it into '{where}'" for path in alone]
+            alone = [path for listed in others for i, path in listed.files.items() if i not in labels]
+            faults += [f"{path}: has no label map; fetch it" for path in alone]
         return faults
 
     def readable(self) -> tuple[str, ...]:
@@ -230,6 +270,14 @@ class FileDataset(DatasetDefaults):
         if not known:
             raise UserError(f"{self.info.name} has no sample '{sample_id}' below '{self.root}'")
 
+    def labelled_splits(self) -> tuple[str, ...]:
+        """Splits that make up `all`: by default those that have labels and are part of every copy."""
+        return tuple(name for name, split in self.info.splits.items() if split.labelled and not split.optional)
+
+    def pattern(self, part: Part) -> str:
+        """The path of a part with its placeholders, by the settings; "" where there is no such part."""
+        return self.paths.get(part, "")
+
     @staticmethod
     def info_of(definition: Mapping[str, Any]) -> DatasetInfo:
         """The info that a record's definition stands for, of a dataset that is `self_defined`."""
@@ -248,7 +296,11 @@ class FileDataset(DatasetDefaults):
 
     @property
     def _in_folders(self) -> bool:
-        return "{split}" in self.paths.get("labels", "")
+        return "{split}" in self.pattern("labels")
+
+    @property
+    def _in_groups(self) -> bool:
+        return "{group}" in self.pattern("labels")
 
     @cached_property
     def _places(self) -> dict[str, tuple[str, Path]]:
@@ -256,7 +308,9 @@ class FileDataset(DatasetDefaults):
         found: dict[str, tuple[str, Path]] = {}
         faults: dict[str, tuple[str, ...]] = {}
         for split, info in self.info.splits.items():
-            here = self._listing("labels" if info.labelled else "image", split)
+            here = self._listing("labels", split)
+            if not info.labelled and not here.files:
+                here = self._listing("image", split)
             both = [twice(i, found[i][1], path) for i, path in here.files.items() if i in found]
             faults[split] = (*here.faults, *both)
             found |= {i: (split, path) for i, path in here.files.items() if i not in found}
@@ -272,25 +326,27 @@ class FileDataset(DatasetDefaults):
         """Label maps of a split, or of all."""
         if not self._in_folders:
             return self._listing("labels", "").files
-        wanted = self._labelled_splits() if split is None else (split,)
+        wanted = self.labelled_splits() if split is None else (split,)
         return {i: path for i, (of, path) in self._places.items() if of in wanted}
 
-    def _labelled_splits(self) -> tuple[str, ...]:
-        return tuple(name for name, split in self.info.splits.items() if split.labelled and not split.optional)
-
     def _folder(self, part: Part, split: str) -> Path:
-        return self.root / Path(self.paths[part]).parent.as_posix().format(split=self.split_folders.get(split, split))
+        """Where the files of a part lie, or the folders of its groups."""
+        folder = Path(self.pattern(part)).parent.as_posix().removesuffix("/{group}")
+        return self.root / folder.format(split=self.split_folders.get(split, split))
 
     def _listing(self, part: Part, split: str) -> Listing:
         """Files of a part; none where the dataset has no such part."""
-        name = Path(self.paths.get(part, "")).name
-        if not name.startswith("{id}"):
+        path = Path(self.pattern(part))
+        if not path.name.startswith("{id}"):
             return Listing({})
-        return listing(self._folder(part, split), name.removeprefix("{id}"))
+        ending, folder = path.name.removeprefix("{id}"), self._folder(part, split)
+        return listing_of_groups(folder, ending) if path.parent.name == "{group}" else listing(folder, ending)
 
     def _path(self, sample_id: str, part: Part) -> Path:
         split = self._places[sample_id][0] if self._in_folders else ""
-        return self.root / self.paths[part].format(id=sample_id, split=self.split_folders.get(split, split))
+        group = self.group(sample_id) if self._in_groups else ""
+        names = {"id": sample_id, "split": self.split_folders.get(split, split), "group": group}
+        return self.root / self.pattern(part).format(**names)
 
 
 def _refuse_placeholders(what: str, path: Any, known: Sequence[str]) -> None:
@@ -299,6 +355,8 @@ def _refuse_placeholders(what: str, path: Any, known: Sequence[str]) -> None:
     found = [name for _, name, _, _ in Formatter().parse(path) if name is not None]
     if not set(found) <= set(known):
         raise UserError(f"{what} is '{path}'; expected no other placeholders than {{{'} and {'.join(known)}}}")
+    if "group" in found and not ("split" in found and Path(path).parent.name == "{group}"):
+        raise UserError(f"{what} is '{path}'; expected {{group}} as the folder that holds the files, below {{split}}")
 
 
 def stored_values(path: Path, expected: str, largest: np.dtype[Any]) -> Array:

@@ -54,6 +54,20 @@ def listing(folder: Path, ending: str) -> Listing:
     return Listing(files, tuple(faults))
 
 
+def listing_of_groups(folder: Path, ending: str) -> Listing:
+    """As `listing`, of every folder in a folder; a sample that two of them hold is of the first, with a fault."""
+    files: dict[str, Path] = {}
+    faults: list[str] = []
+    for group in sorted(folder / name for name in _names(folder) if not name.startswith(".")):
+        if group.is_symlink() and not group.exists():
+            faults.append(f"{group}: is a link that leads nowhere; expected a folder of samples")
+        elif group.is_dir():
+            found = listing(group, ending)
+            faults += [*found.faults, *(twice(i, files[i], path) for i, path in found.files.items() if i in files)]
+            files |= {i: path for i, path in found.files.items() if i not in files}
+    return Listing(files, tuple(faults))
+
+
 def any_case(path: Path) -> Path | None:
     """The path, or the one with its suffix in capitals, whichever is there (a broken link counts); else None."""
     for candidate in (path, path.with_name(path.name[: -len(path.suffix)] + path.suffix.upper())):

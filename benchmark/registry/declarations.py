@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
@@ -41,10 +42,10 @@ def faults(kind: Kind, cls: type[Any], optional: Sequence[str]) -> Iterator[str]
     info = None if kind == "metric" else cls.info
     wrong = [*_wrong_attributes(kind, cls), *([] if info is None else _wrong("info", info, type(info)))]
     yield from (f"has {one}" for one in wrong)
+    if info is not None and not wrong:
+        yield from _wrong_settings(kind, cls)
     if isinstance(info, DatasetInfo) and not wrong:
         yield from _contradictions(info)
-    if isinstance(info, MethodInfo) and not wrong:
-        yield from _wrong_defaults(info)
 
 
 def meant_as(kind: Kind, cls: type[Any]) -> bool:
@@ -103,11 +104,17 @@ def _contradictions(info: DatasetInfo) -> Iterator[str]:
         yield f"has the foreground {info.foreground}, which is none of its label values: {', '.join(map(str, ids))}"
 
 
-def _wrong_defaults(info: MethodInfo) -> Iterator[str]:
+def _wrong_settings(kind: Kind, cls: type[Any]) -> Iterator[str]:
+    """Defaults that the model refuses, and settings of a dataset that it cannot be built with."""
+    info = cls.info
     try:
-        check_settings(info.settings, f"method {info.name}", info.defaults)
+        check_settings(info.settings, f"{kind} {info.name}", info.defaults if isinstance(info, MethodInfo) else {})
     except UserError as error:
         yield f"has a default that its settings refuse: {str(error).rstrip('.')}"
+    taken = inspect.signature(cls).parameters
+    untaken = [name for name in info.settings.model_fields if name not in taken]
+    if kind == "dataset" and untaken and not any(each.kind is each.VAR_KEYWORD for each in taken.values()):
+        yield f"is not built with its settings {', '.join(untaken)}; leave out the decorator @dataclass"
 
 
 def _wrong(name: str, value: Any, hint: Any) -> Iterator[str]:

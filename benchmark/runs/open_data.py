@@ -16,6 +16,7 @@ from ..data.locations import Location, Source, locate, made_by, origin_of
 from ..io.locks import exclusive
 from ..io.reporter import Reporter
 from ..registry import dataset_class, generator, make_dataset
+from ..settings import check_settings
 from ..text import counted
 from ..types import Dataset, DatasetInfo, UserError
 from .presets import setting as setting
@@ -71,8 +72,14 @@ def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter:
 
 
 def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a dataset that differ from its defaults, so that saying a default changes nothing."""
-    return {key: value for key, value in options.items() if getattr(dataset_class(name), key, None) != value}
+    """The options of a dataset that differ from its defaults, so that saying a default changes nothing.
+
+    Raises UserError for one that it has not, or that has a wrong value.
+    """
+    cls = dataset_class(name)
+    check_settings(cls.info.settings, f"dataset {cls.info.name}", options)
+    defaults = {key: getattr(cls, key, field.default) for key, field in cls.info.settings.model_fields.items()}
+    return {key: value for key, value in options.items() if defaults[key] != value}
 
 
 def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, Any], reporter: Reporter) -> None:

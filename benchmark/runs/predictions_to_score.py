@@ -64,11 +64,6 @@ class PredictionsToScore:
         info = dataset_class(request.dataset).info
         if request.name is not None and not request.name.strip():
             raise UserError("--name is empty; give a name for the leaderboard, or leave --name out for the file's stem")
-        for key in request.settings:
-            if key not in info.options:
-                raise UserError(
-                    f"--set {key}: {info.name} has no such option. Available: {', '.join(info.options) or '–'}"
-                )
         options = without_defaults(info.name, request.settings)
         dataset, location = open_dataset(info.name, request.root, "auto", options, reporter, may_synthesize=False)
         info = dataset.info  # of your own folder it is known only now

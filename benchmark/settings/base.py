@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from ..errors import UserError
+
 T = TypeVar("T")
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
@@ -34,10 +36,18 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
-def settings_of(name: str, defaults: Mapping[str, Any]) -> type[Settings]:
-    """A model without types or ranges: its fields are the keys of `defaults`."""
-    fields: dict[str, Any] = {key: (Any, value) for key, value in defaults.items()}
+def settings_of(name: str, defaults: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> type[Settings]:
+    """A model without types or ranges: its fields are the keys of `defaults`, with their meanings where they have."""
+    told = meanings or {}
+    fields: dict[str, Any] = {key: (Any, Field(value, description=told.get(key))) for key, value in defaults.items()}
     return create_model(name, __base__=Settings, **fields)
+
+
+def refuse_no_model(owner: str, settings: Any) -> None:
+    """Raise UserError unless this is a class that derives from `Settings`; `owner` is whose it is meant to be."""
+    if not (isinstance(settings, type) and issubclass(settings, Settings)):
+        expected = "a class that derives from segbench.settings.Settings"
+        raise UserError(f"settings of {owner} is {settings!r}; expected {expected}")
 
 
 def values_to_try(value: Any) -> list[Any]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..settings import Settings, describe_settings, refuse_no_model, settings_of
 from .arrays import Task
+
+USUAL_METRICS: Mapping[Task, tuple[tuple[str, ...], str]] = {
+    "binary": (("binary-overlap",), "dice"),
+    "multiclass": (("overlap",), "miou"),
+}
+"""Metric families and main score of a dataset that names neither."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,12 @@ class DatasetInfo:
     `classes` are those that are scored. `ignore_label` marks void pixels of the truth. `unscored` are further labels
     with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
-    confidences, `main_score` the score that ranks; `foreground` is the label value of the foreground class of a binary
-    dataset. `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones
-    (ITU-R 601 luma of those that are in colour). `pixel_size_um` is (height, width) of one pixel in micrometres.
+    confidences, `main_score` the score that ranks; a dataset that names neither has `USUAL_METRICS`. `foreground` is
+    the label value of the foreground class of a binary dataset. `stacked` says that predictions are kept as one
+    multi-page TIFF, `grey` that images are given as grey ones (ITU-R 601 luma of those that are in colour).
+    `pixel_size_um` is (height, width) of one pixel in micrometres.
+    `settings` is the model of the options that it takes, each with its default: no other is accepted. `options` says
+    what each of them means, and is made of the model.
     `related` names datasets whose published scores stand beside its boards, as theirs.
     `export_formats` names the official forms of predictions, each as `module:class` of a
     `segbench.predictions.export_format.ExportFormat`; `label_codings` are the known other ways to write its labels
@@ -104,13 +115,13 @@ class DatasetInfo:
     task: Task
     classes: tuple[ClassInfo, ...]
     splits: Mapping[str, SplitInfo]
-    default_split: str
-    metrics: tuple[str, ...]
-    main_score: str
-    licence: str
-    citation: str
-    homepage: str
-    layout: str
+    default_split: str = "test"
+    metrics: tuple[str, ...] = ()
+    main_score: str = ""
+    licence: str = "not stated"
+    citation: str = "not stated"
+    homepage: str = "not stated"
+    layout: str = ""
     aliases: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
     ignore_label: int | None = None
@@ -123,10 +134,24 @@ class DatasetInfo:
     frames_per_second: float | None = None
     synthesizable: bool = False
     downloads: tuple[Download, ...] = ()
+    settings: type[Settings] = Settings
     options: Mapping[str, str] = field(default_factory=dict)
     export_formats: Mapping[str, str] = field(default_factory=dict)
     label_codings: tuple[LabelCoding, ...] = ()
     catch_all: CatchAllLabel | None = None
+
+    def __post_init__(self) -> None:
+        if not self.metrics and not self.main_score and self.task in USUAL_METRICS:
+            for name, value in zip(("metrics", "main_score"), USUAL_METRICS[self.task], strict=True):
+                object.__setattr__(self, name, value)
+        refuse_no_model(f"dataset {self.name}", self.settings)
+        if self.settings is not Settings:
+            told = {each.name: f"{each.meaning} Takes {each.expected}." for each in describe_settings(self.settings)}
+            object.__setattr__(self, "options", told)
+        elif self.options:
+            text = f"dataset {self.name}: give DatasetInfo(settings=...), a model of its options, instead of options"
+            warnings.warn(text, DeprecationWarning, stacklevel=3)
+            object.__setattr__(self, "settings", settings_of("Settings", dict.fromkeys(self.options), self.options))
 
     @property
     def void(self) -> frozenset[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import UserError
-from ..settings import Settings, settings_of
+from ..settings import Settings, refuse_no_model, settings_of
 from .arrays import Array, Family, Progress, Task, Uint8
 from .datasets import Samples
 from .infos import DatasetInfo
@@ -32,9 +32,7 @@ class MethodInfo:
     settings: type[Settings] = Settings
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.settings, type) and issubclass(self.settings, Settings)):
-            expected = "a class that derives from segbench.settings.Settings"
-            raise UserError(f"settings of method {self.name} is {self.settings!r}; expected {expected}")
+        refuse_no_model(f"method {self.name}", self.settings)
         if self.settings is Settings:
             object.__setattr__(self, "settings", settings_of("Settings", self.defaults))
         else:

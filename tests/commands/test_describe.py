@@ -40,6 +40,18 @@ def test_a_classical_method_says_what_it_tries() -> None:
     assert setting(found, "max_images")["presets"]["paper"] == {"all": 50}
 
 
+def test_a_dataset_says_its_settings_as_a_method_does(bench: Run) -> None:
+    view, train_view, _ = describe("medaka").settings
+    assert (view.default, view.options, view.nullable) == ("both", ["ventral", "lateral", "both"], False)
+    assert (train_view.default, train_view.nullable) == (None, True)
+    told = bench("describe", "cityscapes").stdout
+    assert "  annotations=fine" in told.splitlines()
+    assert "    takes one of fine, coarse" in told.splitlines()
+    options = printed_json(bench("data", "describe", "cityscapes", "--json"))["options"]
+    assert options.keys() == {"annotations"}
+    assert "gtCoarse" in options["annotations"]
+
+
 @pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
 def test_presets_change_what_is_said_and_nothing_else(preset: str) -> None:
     for name, cls in methods().items():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from PIL import Image
 
 from segbench.data import FileDataset
 from segbench.registry import dataset_class
+from segbench.settings import Settings
 from segbench.testing import check_dataset
-from segbench.types import Part, SplitInfo, UserError
+from segbench.types import DatasetInfo, Part, SplitInfo, UserError
 
 
 class Listed(FileDataset):
@@ -88,3 +91,82 @@ def test_what_has_no_counterpart_is_named(root: Path) -> None:
 def test_a_root_without_labels_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no label maps of listed below .* Run 'bench data describe listed'"):
         Listed(tmp_path)
+
+
+class Scans(FileDataset):
+    """Label maps of 8 bits in a folder for each patient, whose reader may be chosen."""
+
+    class Readers(Settings):
+        """Whose annotations."""
+
+        reader: Literal["first", "second"] = "first"
+        """Whose annotations are the truth."""
+
+    info = DatasetInfo(
+        "scans",
+        "1",
+        "scans",
+        "binary",
+        classes=dataset_class("medaka").info.classes,
+        splits={name: SplitInfo(None, name) for name in ("train", "test")},
+        settings=Readers,
+    )
+    paths: ClassVar[Mapping[Part, str]] = {
+        "image": "images/{split}/{group}/{id}.png",
+        "labels": "first/{split}/{group}/{id}_mask.png",
+    }
+
+    def pattern(self, part: Part) -> str:
+        """By the reader."""
+        return super().pattern(part).replace("first", self.settings.reader)
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    for number, place in enumerate(("train/p2/b", "train/p1/c", "train/p2/a", "test/p3/d")):
+        for reader in ("first", "second"):
+            mask = np.zeros((20, 30), np.uint8)
+            mask[4 : 10 + number, 5 : 20 if reader == "first" else 12] = 255
+            path = tmp_path / reader / f"{place}_mask.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(path)
+        path = tmp_path / "images" / f"{place}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask // 2 + 40).save(path)
+    return tmp_path
+
+
+def test_a_folder_for_each_group(scans: Path) -> None:
+    dataset = Scans(scans)
+    check_dataset(dataset)
+    assert dataset.ids("all") == ("c", "a", "b", "d")
+    assert [dataset.group(i) for i in dataset.ids("all")] == ["p1", "p2", "p2", "p3"]
+    assert dataset.check() == dataset.check_counts() == []
+    (scans / "images" / "train" / "p4").mkdir()
+    (scans / "images" / "train" / "p2" / "a.png").rename(scans / "images" / "train" / "p4" / "a2.png")
+    shutil.copy(scans / "first" / "test" / "p3" / "d_mask.png", scans / "first" / "test" / "p3" / "c_mask.png")
+    faults = "\n".join(Scans(scans).check_pairs())
+    assert "a2.png: has no label map" in faults
+    assert "a_mask.png: has no image; fetch it into" in faults
+    assert "c_mask.png' both give the sample 'c'" in faults
+
+
+def test_settings_of_a_dataset_are_checked_and_told(scans: Path) -> None:
+    second = Scans(scans, reader="second")
+    assert second.settings.reader == "second"
+    assert Scans(scans) == Scans(str(scans)) != second
+    assert pickle.loads(pickle.dumps(second)) == second
+    assert np.asarray(Scans(scans).load("a").labels).sum() > np.asarray(second.load("a").labels).sum() > 0
+    with pytest.raises(UserError, match="reader of dataset scans is 'third': expected one of first, second"):
+        Scans(scans, reader="third")
+    with pytest.raises(UserError, match=r"Unknown setting of dataset scans 'readr'\. Did you mean 'reader'"):
+        Scans(scans, readr="first")
+    assert Scans.info.layout == "images/<split>/<group>/<id>.png and first/<split>/<group>/<id>_mask.png"
+    assert (Scans.info.metrics, Scans.info.main_score) == (("binary-overlap",), "dice")
+    assert Scans.info.options == {"reader": "Whose annotations are the truth. Takes one of first, second."}
+
+
+@pytest.mark.parametrize("path", ["masks/{group}/{id}.png", "masks/{group}/{split}/{id}.png"])
+def test_groups_are_the_folders_that_hold_the_files_of_a_split(path: str) -> None:
+    with pytest.raises(UserError, match=r"expected \{group\} as the folder that holds the files, below \{split\}"):
+        type("Wrong", (FileDataset,), {"paths": {"labels": path}})

@@ -116,7 +116,9 @@ def test_medaka_views_are_options(hearts: Path) -> None:
     assert make_dataset("medaka", hearts, {"view": "lateral"}).ids("test")
     with pytest.raises(UserError, match="view ventral"):
         make_dataset("medaka", hearts, {"view": "ventral"})
-    with pytest.raises(UserError, match="view 'dorsal'"):
+    with pytest.raises(
+        UserError, match="Setting view of dataset medaka is 'dorsal': expected one of ventral, lateral, both"
+    ):
         make_dataset("medaka", hearts, {"view": "dorsal"})
 
 
@@ -189,7 +191,7 @@ def test_medaka_trains_on_one_view_and_tests_on_the_other(tmp_path: Path) -> Non
     assert len(crossed.ids("all")) == 60
     with pytest.raises(UserError, match="leave one of them out"):
         Medaka(tmp_path, view="lateral", test_view="lateral")
-    with pytest.raises(UserError, match="train_view 'above'"):
+    with pytest.raises(UserError, match=r"train_view of dataset medaka is 'above': expected one of .*, or null"):
         Medaka(tmp_path, train_view="above")
 
 

@@ -168,7 +168,9 @@ def test_coarse_cityscapes_has_train_extra(tmp_path: Path) -> None:
     assert coarse.ids("train_extra") == coarse.ids("all") == ("bayreuth_000000_000001",)
     assert coarse.load("bayreuth_000000_000001", ("labels", "instances")).instances is not None
     assert Cityscapes(tmp_path).ids("all") == ("aachen_000000_000019",)
-    with pytest.raises(UserError, match="Available: fine, coarse"):
+    with pytest.raises(
+        UserError, match="Setting annotations of dataset cityscapes is 'rough': expected one of fine, coarse"
+    ):
         Cityscapes(tmp_path, annotations="rough")
 
 

@@ -250,7 +250,7 @@ def test_what_was_prepared_otherwise_is_another_entry(frames: Medaka, tmp_path: 
         SampleKeys(of(frames), config, replace(frames.info, ignore_label=0)).key(0),
         SampleKeys(of(frames), config, replace(frames.info, task="multiclass")).key(0),
         SampleKeys(of(Undecodable(frames.root)), config, frames.info).key(0),
-        SampleKeys(Samples(Medaka(frames.root, "ventral"), frames.ids("all")), config, frames.info).key(0),
+        SampleKeys(Samples(Medaka(frames.root, view="ventral"), frames.ids("all")), config, frames.info).key(0),
     }
     assert len(keys) == 9
     assert SampleKeys(of(frames), settings(noise=0.5, crop=16), frames.info).key(0) in keys

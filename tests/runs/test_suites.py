@@ -95,7 +95,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
         (BASE.replace("threshold", "{name: unet, settings: {a b: 1}}"), "a b"),
         (BASE.replace("threshold", "{name: unet, per_dataset: {medaka: {}}}"), "dataset of the suite 'medaka'"),
         (BASE.replace("isbi2012", "{name: isbi2012, setings: {}}"), r"'datasets\[0\].setings'.*'settings'"),
-        (BASE.replace("isbi2012", "{name: medaka, settings: {vew: x}}"), "Unknown option of dataset medaka 'vew'"),
+        (BASE.replace("isbi2012", "{name: medaka, settings: {vew: x}}"), "Unknown setting of dataset medaka 'vew'"),
         (BASE.replace("threshold", "threshold, {name: threshold, settings: {max_images: 3}}"), "give each a 'label'"),
         ("datasets: &a [*a]\nmethods: [x]", "more than 20 levels"),
         ("a: &a [1,1,1,1,1,1,1,1,1]\n" + "\n".join(

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ...errors import UserError
 from ...io.yaml import explain, kind, read_yaml
 from ...registry import dataset_class, make_method, method_class
+from ...settings import check_settings
 from ...text import unknown
 from ..presets import parse_settings, resolve, setting
 
@@ -319,13 +320,10 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
         shared = {key: value for key, value in suite.settings.items() if key in method.defaults}
         settings = _as_read({**shared, **variant.settings})
         options = _as_read(entry.settings)
-        for kind, keys, known in (
-            (f"setting of method {method.name}", settings, method.defaults),
-            (f"option of dataset {data.name}", options, data.options),
-        ):
-            for key in keys:
-                if key not in known:
-                    raise UserError(unknown(kind, key, known))
+        for key in settings:
+            if key not in method.defaults:
+                raise UserError(unknown(f"setting of method {method.name}", key, method.defaults))
+        check_settings(data.settings, f"dataset {data.name}", options)
         preset = changes.preset or variant.method.preset or suite.preset
         make_method(method.name, resolve(preset, method, data, settings)[0])
     except UserError as error:
