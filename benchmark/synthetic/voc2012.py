@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from ..io.images.read import palette_color
-from .output_folder import Mark, building, make_all, save_map, save_photo
+from .output_folder import Mark, building, make_all, save_picture
 from .painting.backdrops import BACKDROPS
 from .painting.scenes import Box, Canvas, Image, Look, Mask, choose, look, renumbered, seams, uniform
 from .painting.silhouettes import SILHOUETTES
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 VOID = 255
 _NOTICE = "Synthetic: painted by segbench, not photographed. Never publish a score on these images as one on VOC 2012."
 _MARK = Mark("segbench.synthetic.voc2012", GENERATOR_VERSION, _NOTICE)
@@ -130,9 +130,9 @@ def _write(folder: Path, seed: int, plan: Plan, position: int) -> None:
     split, index = _place(plan, position)
     photo, classes, things = scene(seed, _SPLITS.index(split), index, plan.side)
     name = _name(plan, position)
-    save_photo(folder / _FOLDER / "JPEGImages" / f"{name}.jpg", photo)
-    save_map(folder / _FOLDER / "SegmentationClass" / f"{name}.png", classes, _PALETTE)
-    save_map(folder / _FOLDER / "SegmentationObject" / f"{name}.png", things, _PALETTE)
+    save_picture(folder / _FOLDER / "JPEGImages" / f"{name}.jpg", photo, _MARK)
+    save_picture(folder / _FOLDER / "SegmentationClass" / f"{name}.png", classes, _MARK, _PALETTE)
+    save_picture(folder / _FOLDER / "SegmentationObject" / f"{name}.png", things, _MARK, _PALETTE)
 
 
 def scene(seed: int, split: int, index: int, side: int) -> tuple[Image, Mask, Mask]:

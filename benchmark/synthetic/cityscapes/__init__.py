@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..output_folder import Mark, building, make_all, save_map
+from ..output_folder import Mark, building, make_all, save_picture
 from ..painting.scenes import Canvas, Image, Mask
 from .street import Street, Style
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 _NOTICE = "Synthetic: painted by segbench, not filmed. Never publish a score on these images as one on Cityscapes."
 _MARK = Mark("segbench.synthetic.cityscapes", GENERATOR_VERSION, _NOTICE)
 _SPLITS = ("train", "val")
@@ -84,9 +84,9 @@ def _write(folder: Path, seed: int, plan: Plan, position: int) -> None:
     stem = f"{city}_{index - first:06d}_000019"
     truth = folder / "gtFine" / _SPLITS[split] / city
     photo_path = folder / "leftImg8bit" / _SPLITS[split] / city / f"{stem}_leftImg8bit.png"
-    save_map(photo_path, photo)
-    save_map(truth / f"{stem}_gtFine_labelIds.png", labels)
-    save_map(truth / f"{stem}_gtFine_instanceIds.png", instances)
+    save_picture(photo_path, photo, _MARK)
+    save_picture(truth / f"{stem}_gtFine_labelIds.png", labels, _MARK)
+    save_picture(truth / f"{stem}_gtFine_instanceIds.png", instances, _MARK)
 
 
 def scene(seed: int, split: int, index: int, city: int, height: int) -> tuple[Image, Mask, NDArray[np.uint16]]:

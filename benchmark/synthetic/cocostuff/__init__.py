@@ -21,12 +21,12 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from ...io.atomic import write_text
-from ..output_folder import Mark, building, compact_json, make_all, save_map, save_photo
+from ..output_folder import Mark, building, compact_json, make_all, save_picture
 from ..painting.scenes import Canvas, Image, Mask, choose, renumbered
 from .scene import Member, Setting
 from .surfaces import THINGS
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 _NOTICE = (
     "Synthetic: painted by segbench, not photographed. Never publish a score on these images as one on COCO-Stuff."
 )
@@ -80,7 +80,7 @@ def synthesize(
 
 def _annotation_file(images: list[Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        "info": {"description": _NOTICE, "version": GENERATOR_VERSION},
+        "info": {"description": f"{_MARK.sentence}. {_NOTICE}", "version": GENERATOR_VERSION},
         "licenses": [],
         "images": [entry["image"] for entry in images],
         "annotations": [annotation for entry in images for annotation in entry["annotations"]],
@@ -102,8 +102,8 @@ def _write(folder: Path, seed: int, plan: Plan, position: int) -> dict[str, Any]
     number = 6 * index + 1 + split
     photo, labels, objects = scene(seed, split, index, plan.side)
     name = f"{number:012d}"
-    save_photo(folder / "images" / _SPLITS[split] / f"{name}.jpg", photo)
-    save_map(folder / "stuffthingmaps" / _SPLITS[split] / f"{name}.png", labels)
+    save_picture(folder / "images" / _SPLITS[split] / f"{name}.jpg", photo, _MARK)
+    save_picture(folder / "stuffthingmaps" / _SPLITS[split] / f"{name}.png", labels, _MARK)
     return {
         "image": {"id": number, "file_name": f"{name}.jpg", "height": photo.shape[0], "width": photo.shape[1]},
         "annotations": [

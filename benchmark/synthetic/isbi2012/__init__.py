@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from ..output_folder import Mark, building, make_all
+from ..output_folder import Mark, building, make_all, save_picture
 from .microscope import micrograph
 from .tissue import Tissue, bends
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 _NOTICE = "Synthetic: made by segbench, not under a microscope. Never publish a score on it as one on ISBI 2012."
 _MARK = Mark("segbench.synthetic.isbi2012", GENERATOR_VERSION, _NOTICE)
 _VOLUME, _LABELS, _CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
@@ -59,14 +58,9 @@ def synthesize(
         positions = range(2 * plan.slices)
         made = make_all(functools.partial(_page, seed, plan), positions, workers, progress)
         labelled, challenge = positions[: plan.slices], positions[plan.slices :]
-        _save(partial / _VOLUME, [made[n][0] for n in labelled])
-        _save(partial / _LABELS, [made[n][1] for n in labelled])
-        _save(partial / _CHALLENGE, [made[n][0] for n in challenge])
-
-
-def _save(path: Path, pages: list[Page]) -> None:
-    # Without a date or a name of the software, so that the bytes depend on the pixels only.
-    tifffile.imwrite(path, np.stack(pages), photometric="minisblack", metadata=None, software=False)
+        save_picture(partial / _VOLUME, np.stack([made[n][0] for n in labelled]), _MARK)
+        save_picture(partial / _LABELS, np.stack([made[n][1] for n in labelled]), _MARK)
+        save_picture(partial / _CHALLENGE, np.stack([made[n][0] for n in challenge]), _MARK)
 
 
 def _page(seed: int, plan: Plan, position: int) -> tuple[Page, Page]:

@@ -8,23 +8,21 @@ dimensions", Zebrafish 16(6), and its HeartSeg data set. Volumes and axes follow
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ...data.locations import MARKER as MARKER
-from ..output_folder import Mark, building, write_json
-from .heart import FPS, Heart, axes, draw_heart, moments, rasterise
+from ..output_folder import Mark, building, drawing_processes, save_picture, submit_all, write_json
+from .heart import FPS, Heart, State, axes, draw_heart, mask_covariance, moments, rasterise, spheroid_volume
 from .render import Scene
 
-GENERATOR_VERSION = "3"
+GENERATOR_VERSION = "4"
 TRUTH = "synthetic_truth.json"
 _MADE = frozenset({TRUTH, "train_images", "test_images"})
 _NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."
@@ -49,6 +47,8 @@ class Plan:
     short_sequences: int = 5
     short_frames: int = 25
     long_frames: int = 150
+    colour: bool = True
+    """Whether the ventral training frames lie there in colour too: only their grey copies are ever read."""
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Plan:
 
 
 # Many animals, two frames of each: what a network lacks first is variety between animals, not between frames.
-SMALL = Plan((("lateral", 320), ("ventral", 320)), (("lateral", 2), ("ventral", 2)))
+SMALL = Plan((("lateral", 320), ("ventral", 320)), (("lateral", 2), ("ventral", 2)), colour=False)
 FULL = Plan((("lateral", 24), ("ventral", 29)), (("lateral", 21), ("ventral", 25)))
 
 
@@ -93,7 +93,7 @@ def sequences(plan: Plan) -> list[Sequence]:
 def _of_view(plan: Plan, view: str) -> Iterator[Sequence]:
     count, frames = dict(plan.train_sequences)[view], dict(plan.train_frames)[view]
     folders: tuple[str, ...] = (f"train_images/{view}_sample_gray",)
-    if view == "ventral":
+    if view == "ventral" and plan.colour:
         folders += ("train_images/ventral_samples",)
     missing_at = min(_MISSING_SEQUENCE, count // 2) if view == "lateral" else None
     for index, first in enumerate(_first_frames(count, frames)):
@@ -137,7 +137,12 @@ def synthesize(
             done += films[position].n_frames
             if progress is not None:
                 progress(done, total)
-        content = {"generator_version": GENERATOR_VERSION, "seed": seed, "fps": FPS, "notice": _NOTICE}
+        content = {
+            "generator_version": GENERATOR_VERSION,
+            "seed": seed,
+            "fps": FPS,
+            "notice": f"{_MARK.sentence}. {_NOTICE}",
+        }
         write_json(partial / TRUTH, {**content, "sequences": [truths[i] for i in range(len(films))]})
 
 
@@ -148,11 +153,11 @@ def _run(films: list[Sequence], seed: int, root: Path, workers: int | None) -> I
     if processes == 1:
         yield from ((i, write_sequence(films[i], seed, root)) for i in order)
         return
-    # Spawned, because the caller may hold threads (torch, Ray) that do not survive a fork.
-    with ProcessPoolExecutor(processes, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        futures = {pool.submit(write_sequence, films[i], seed, root): i for i in order}
+    with drawing_processes(processes) as pool:
+        futures = submit_all(pool, write_sequence, [(films[i], seed, root) for i in order])
+        positions = dict(zip(futures, order, strict=True))
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield positions[future], future.result()
 
 
 def write_sequence(film: Sequence, seed: int, root: Path) -> dict[str, Any]:
@@ -165,14 +170,15 @@ def write_sequence(film: Sequence, seed: int, root: Path) -> dict[str, Any]:
         picture = scene.frame(float(t))
         if number in film.missing:
             continue
-        mask = rasterise(heart.state(float(t)).outline)
+        state = heart.state(float(t))
+        mask = rasterise(state.outline)
         for folder in film.folders:
             gray = folder.endswith("_gray")
             image = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if gray else picture
-            _save(root / folder / f"{number:04d}{film.suffix}.tif", np.asarray(image, dtype=np.uint8))
-        rgb = np.repeat(mask[..., None], 3, axis=2).astype(np.uint8) * np.uint8(255)
-        _save(root / film.mask_folder / f"{number:04d}_mask.tif", rgb)
-        frames.append(_frame_truth(heart, t, number, mask))
+            save_picture(root / folder / f"{number:04d}{film.suffix}.tif", np.asarray(image, dtype=np.uint8), _MARK)
+        rgb = cv2.merge([mask.view(np.uint8) * np.uint8(255)] * 3)
+        save_picture(root / film.mask_folder / f"{number:04d}_mask.tif", np.asarray(rgb), _MARK)
+        frames.append(_frame_truth(state, t, number, mask))
     return {
         "view": film.view,
         "set": film.set,
@@ -187,16 +193,9 @@ def write_sequence(film: Sequence, seed: int, root: Path) -> dict[str, Any]:
     }
 
 
-def _save(path: Path, image: NDArray[np.uint8]) -> None:
-    # Horizontal differencing (tag 317) makes photographs a third smaller; the real masks are LZW too.
-    Image.fromarray(image).save(path, compression="tiff_lzw", tiffinfo={317: 2})
-
-
-def _frame_truth(heart: Heart, t: int, number: int, mask: NDArray[np.bool_]) -> dict[str, Any]:
+def _frame_truth(state: State, t: int, number: int, mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Size of the ventricle in one frame: of the exact outline and of the pixels of its mask."""
-    state = heart.state(float(t))
-    rows, columns = np.nonzero(mask)
-    major, minor = axes(np.cov(np.stack([columns, rows]), ddof=0))
+    major, minor = axes(mask_covariance(mask))
     return {
         "frame": number,
         "t": t,
@@ -206,7 +205,7 @@ def _frame_truth(heart: Heart, t: int, number: int, mask: NDArray[np.bool_]) -> 
         "axis_major_px": round(state.major, 4),
         "axis_minor_px": round(state.minor, 4),
         "mask_area_px": int(mask.sum()),
-        "mask_volume_px3": round(float(np.pi / 6 * minor**2 * major), 1),
+        "mask_volume_px3": round(spheroid_volume(major, minor), 1),
         "mask_axis_major_px": round(major, 4),
         "mask_axis_minor_px": round(minor, 4),
     }
@@ -216,18 +215,19 @@ def _beat_truth(heart: Heart, n_frames: int) -> dict[str, Any]:
     """Heart rate and beats (diastole, next systole) of the continuous movement; times in frames."""
     beats = []
     for diastole, systole in zip(heart.knots[:-2:2], heart.knots[1:-1:2], strict=True):
-        full, empty = heart.state(float(diastole)), heart.state(float(systole))
         if systole < 0 or diastole > n_frames - 1:
             continue
+        full, full_major, full_minor = heart.size(float(diastole))
+        empty, empty_major, empty_minor = heart.size(float(systole))
         beats.append(
             {
                 "t_diastole": float(diastole),
                 "t_systole": float(systole),
-                "volume_diastole_px3": round(full.volume, 1),
-                "volume_systole_px3": round(empty.volume, 1),
-                "ejection_fraction": round(1 - empty.volume / full.volume, 5),
-                "fractional_shortening_major": round(1 - empty.major / full.major, 5),
-                "fractional_shortening_minor": round(1 - empty.minor / full.minor, 5),
+                "volume_diastole_px3": round(full, 1),
+                "volume_systole_px3": round(empty, 1),
+                "ejection_fraction": round(1 - empty / full, 5),
+                "fractional_shortening_major": round(1 - empty_major / full_major, 5),
+                "fractional_shortening_minor": round(1 - empty_minor / full_minor, 5),
             }
         )
     # The mean over whole beats, from the last diastole before the film to the first one after it.

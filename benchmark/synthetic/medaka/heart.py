@@ -80,7 +80,7 @@ class State:
     @property
     def volume(self) -> float:
         """Volume of the prolate spheroid in px^3."""
-        return float(np.pi / 6 * self.minor**2 * self.major)
+        return spheroid_volume(self.major, self.minor)
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,7 @@ class Heart:
         """Everything about the ventricle at time ``t`` (frames since the first)."""
         left, u = self._segment(t)
         wobble = [w.at(t) for w in self.wobbles]
-        stretch = 0.035 * wobble[0] * np.array([1.0, -0.5])
-        # Stretching one axis and narrowing the other keeps the volume: its extrema stay exactly at the knots.
-        log_axes = (1 - u) * self.log_axes[left] + u * self.log_axes[left + 1] + stretch
+        log_axes = self._log_axes_at(t)
         major, minor = np.exp(log_axes)
         away = float(np.sum(log_axes) - np.mean(self.log_axes) * 2)
         drift = (2.5 * wobble[4], 1.5 * wobble[5])
@@ -126,6 +124,17 @@ class Heart:
             outline, x, angle = (outline * (-1, 1) + (WIDTH - 1, 0))[::-1], WIDTH - 1 - x, np.pi - angle
             drift = (-drift[0], drift[1])
         return State(contraction, self.phase(t), float(major), float(minor), (x, y), float(angle), drift, outline)
+
+    def size(self, t: float) -> tuple[float, float, float]:
+        """Volume (px^3), major and minor axis (px) at ``t``."""
+        major, minor = map(float, np.exp(self._log_axes_at(t)))
+        return spheroid_volume(major, minor), major, minor
+
+    def _log_axes_at(self, t: float) -> Floats:
+        left, u = self._segment(t)
+        stretch = 0.035 * self.wobbles[0].at(t) * np.array([1.0, -0.5])
+        # Stretching one axis and narrowing the other keeps the volume: its extrema stay exactly at the knots.
+        return np.asarray((1 - u) * self.log_axes[left] + u * self.log_axes[left + 1] + stretch)
 
     def phase(self, t: float) -> float:
         """Position in the beat, 0 at a diastole, growing evenly to 1 at the next."""
@@ -199,6 +208,11 @@ def _draw_log_axes(rng: np.random.Generator, view: str, n_knots: int) -> Floats:
     return np.asarray(both + 0.022 * np.clip(normal(rng, n_knots, 1), -2, 2))
 
 
+def spheroid_volume(major: float, minor: float) -> float:
+    """Volume of a prolate spheroid with these axes."""
+    return float(np.pi / 6 * minor**2 * major)
+
+
 def moments(outline: Floats) -> tuple[float, Floats, Floats]:
     """Area, centroid (2,) and covariance (2, 2) of the inside of a polygon (N, 2), by Green's theorem."""
     origin = outline.mean(axis=0)
@@ -235,9 +249,24 @@ def rasterise(outline: Floats) -> NDArray[np.bool_]:
     """Pixels (HEIGHT, WIDTH) whose centre lies inside the outline (N, 2)."""
     x0, y0 = outline.T
     x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
-    rows = np.arange(HEIGHT)[:, None]
+    first, last = max(0, int(np.floor(y0.min()))), min(HEIGHT, int(np.ceil(y0.max())) + 1)
+    rows = np.arange(first, last)[:, None]
     row, edge = np.nonzero((y0 <= rows) != (y1 <= rows))
-    crossing = x0[edge] + (row - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
-    changes = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    crossing = x0[edge] + (row + first - y0[edge]) * (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
+    changes = np.zeros((last - first, WIDTH), dtype=np.uint8)
     np.add.at(changes, (row, np.ceil(crossing).astype(np.intp)), 1)
-    return np.asarray(np.cumsum(changes, axis=1, dtype=np.uint8) % 2 == 1)
+    mask = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
+    mask[first:last] = np.cumsum(changes, axis=1, dtype=np.uint8) % 2 == 1
+    return mask
+
+
+def mask_covariance(mask: NDArray[np.bool_]) -> Floats:
+    """Covariance (2, 2) of x and y over the pixels of a mask, from sums of whole numbers."""
+    columns = np.arange(mask.shape[1])
+    per_row, across = mask.sum(axis=1), mask.astype(np.int64) @ columns
+    rows, count = np.arange(mask.shape[0]), int(per_row.sum())
+    x, y = across.sum() / count, (per_row @ rows) / count
+    xx = (mask.sum(axis=0) @ columns**2) / count - x * x
+    yy = (per_row @ rows**2) / count - y * y
+    xy = (across @ rows) / count - x * y
+    return np.array([[xx, xy], [xy, yy]])

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from .heart import HEIGHT, WIDTH, Floats, Heart, State, normal
 from .scenery import (
-    COLUMNS,
     PAD,
-    ROWS,
     Chamber,
     Grid,
     Layer,
@@ -20,10 +18,12 @@ from .scenery import (
     X,
     Y,
     band,
-    ellipse,
+    box_around,
+    depth_in_ellipse,
     lateral,
     paint,
     relief,
+    soft_edge,
     texture,
     uniform,
     ventral,
@@ -35,6 +35,7 @@ Image = NDArray[np.uint8]
 ABSORPTION = np.array([0.11, 0.85, 1.1], dtype=np.float32)
 # Grain is cut at random places from one larger sheet.
 GRAIN_MARGIN = 64
+_GRAIN_OF_BYTE = ((np.arange(256, dtype=np.int16) - 122) // 12).astype(np.int8)
 # Frames over which the camera gathers light.
 EXPOSURE = 0.6
 
@@ -62,8 +63,8 @@ class Scene:
         canvas, self._chambers = draw(heart, rng, skin)
         light = _light(rng, heart.view)
         self._window = window = _window(heart, self._chambers)
-        self._grid: Grid = (X[window], Y[window])
-        self._under, self._lamp = canvas[window].copy(), light[window].copy()
+        self._grid: Grid = (X[:, window[1]], Y[window[0]])
+        self._under, self._lamp = canvas[:, *window].copy(), light[:, *window].copy()
         self._still = _exposed(canvas, light)
         self._rough, self._relief = skin.rough[window], skin.relief[window]
         self._sharpness = uniform(rng, 0.2, 0.6)
@@ -87,23 +88,23 @@ class Scene:
         if self._heart.mirrored:
             half = np.ascontiguousarray(half[:, ::-1])
         half = _shifted(half, state.drift[0] / 2, state.drift[1] / 2)
-        full = cv2.resize(half, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR_EXACT).astype(np.int16)
+        full = cv2.resize(half, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR_EXACT)
         row, column = self._rng.integers(0, GRAIN_MARGIN, 2)
-        full += self._grain[row : row + HEIGHT, column : column + WIDTH]
-        return np.clip(full, 0, 255).astype(np.uint8)
+        grain = self._grain[row : row + HEIGHT, column : column + WIDTH]
+        return np.asarray(cv2.add(full, grain, dtype=cv2.CV_8U), dtype=np.uint8)
 
     def _absorb(self, canvas: Layer, depth: Layer) -> None:
         """Let light pass through blood of this depth, in place."""
-        canvas /= 1 + depth[..., None] * ABSORPTION
+        for plane, absorption in zip(canvas, ABSORPTION, strict=True):
+            plane /= 1 + depth * absorption
 
     def _depth(self, chamber: Chamber, t: float) -> Layer:
         """Blood in a chamber that fills while the ventricle empties."""
         full = chamber.rest + (1 - chamber.rest) * self._heart.contraction(t + chamber.lead)
         rx, ry = ((0.62 + 0.38 * full) * half_axis for half_axis in (chamber.rx, chamber.ry))
-        shape = chamber.x, chamber.y, rx, ry
-        warp = self._rough * 3
+        inside = depth_in_ellipse(chamber.x, chamber.y, rx, ry, chamber.tilt, self._grid) + self._rough * 3
         edges = chamber.edge, min(50.0, 1.5 * min(rx, ry))
-        body, core = (ellipse(*shape, soft, chamber.tilt, warp, self._grid) for soft in edges)
+        body, core = (soft_edge(inside, width) for width in edges)
         return np.asarray(np.float32(chamber.strength * full) * (body * 0.5 + core * 0.6) * self._speckle)
 
     def _ventricle(self, canvas: Layer, state: State, motion: float) -> None:
@@ -129,11 +130,11 @@ class Scene:
         depth = (muscle.near * near + np.float32(0.5) * deep) * self._pools(state, centre)
         depth *= np.clip(1 + muscle.sponge * mesh, 0.1, 2.2) * self._speckle
         self._absorb(canvas, muscle.blood * filling * depth)
-        canvas += (muscle.grain * mesh * outer + muscle.contour * relief(outer, 6.0))[..., None]
+        canvas += muscle.grain * mesh * outer + muscle.contour * relief(outer, 6.0)
 
     def _flesh(self, mesh: Layer) -> Layer:
-        """The colour of pale muscle, lit obliquely, (rows, columns, 3)."""
-        return self._muscle.tone + (7 * self._relief + 5 * self._rough + 12 * mesh)[..., None]
+        """The colour of pale muscle, lit obliquely, (3, rows, columns)."""
+        return self._muscle.tone[:, None, None] + (7 * self._relief + 5 * self._rough + 12 * mesh)
 
     def _moved_mesh(self, centre: Floats) -> Layer:
         """The muscle's fibres, carried along by whole pixels."""
@@ -143,7 +144,7 @@ class Scene:
     def _filled(self, outline: Floats, sigma: float) -> Layer:
         """Coverage 0 to 1 of a polygon (full-resolution coordinates) in the window."""
         rows, columns = self._window
-        image = np.zeros(self._under.shape[:2], dtype=np.uint8)
+        image = np.zeros(self._under.shape[1:], dtype=np.uint8)
         vertices = np.round(((outline - 0.5) / 2 + PAD - (columns.start, rows.start)) * 16).astype(np.int32)
         cv2.fillPoly(image, [vertices], 255, lineType=cv2.LINE_8, shift=4)
         return blur(image, round(sigma, 2)).astype(np.float32) / np.float32(255)
@@ -192,14 +193,14 @@ def _window(heart: Heart, chambers: list[Chamber]) -> tuple[slice, slice]:
     boxes += [(chamber.x, chamber.y, 1.75 * max(chamber.rx, chamber.ry) + 20) for chamber in chambers]
     left, top = (min(box[axis] - box[2] for box in boxes) for axis in (0, 1))
     right, bottom = (max(box[axis] + box[2] for box in boxes) for axis in (0, 1))
-    low = (int(np.clip(value // 2 + PAD, 0, limit - 1)) for value, limit in ((top, ROWS), (left, COLUMNS)))
-    high = (int(np.clip(value // 2 + PAD, 1, limit)) for value, limit in ((bottom, ROWS), (right, COLUMNS)))
-    rows, columns = (slice(start, max(stop, start + 1)) for start, stop in zip(low, high, strict=True))
-    return rows, columns
+    return box_around(left, top, right, bottom)
 
 
 def _exposed(canvas: Layer, light: Layer) -> Image:
-    return np.asarray(np.clip(canvas * light + np.float32(0.5), 0, 255).astype(np.uint8))
+    """What the camera sees of a canvas (3, rows, columns) under this light, (rows, columns, 3)."""
+    lit = canvas * light
+    lit += np.float32(0.5)
+    return np.asarray(cv2.merge(list(np.clip(lit, 0, 255, out=lit).astype(np.uint8))), dtype=np.uint8)
 
 
 def _mesh(rng: np.random.Generator) -> Layer:
@@ -221,20 +222,21 @@ def _shifted(image: Image, dx: float, dy: float) -> Image:
     sub_x, sub_y = round(dx * 16), round(dy * 16)
     column, row = PAD - (-(-sub_x // 16)), PAD - (-(-sub_y // 16))
     right, down = -sub_x % 16, -sub_y % 16
-    part = image[row : row + HEIGHT // 2 + 1, column : column + WIDTH // 2 + 1].astype(np.int32)
-    part = part[:, :-1] * (16 - right) + part[:, 1:] * right
-    part = part[:-1] * (16 - down) + part[1:] * down
-    return np.asarray((part + 128) // 256, dtype=np.uint8)
+    # 255 times 16 times 16, and a half, is still below 2**16.
+    part = image[row : row + HEIGHT // 2 + 1, column : column + WIDTH // 2 + 1].astype(np.uint16)
+    part = part[:, :-1] * np.uint16(16 - right) + part[:, 1:] * np.uint16(right)
+    part = part[:-1] * np.uint16(16 - down) + part[1:] * np.uint16(down)
+    return np.asarray((part + np.uint16(128)) >> np.uint16(8), dtype=np.uint8)
 
 
 def _light(rng: np.random.Generator, view: str) -> Layer:
-    """Brightness of the field (ROWS, COLUMNS, 3): uneven lamp, dark corners, colour balance, exposure."""
+    """Brightness of the field (3, ROWS, COLUMNS): uneven lamp, dark corners, colour balance, exposure."""
     dx, dy = X / np.float32(WIDTH) - np.float32(0.5), Y / np.float32(HEIGHT) - np.float32(0.5)
     tilt_x, tilt_y = np.float32(0.5) * (rng.random(2).astype(np.float32) - np.float32(0.5))
     field = 1 + tilt_x * dx + tilt_y * dy - np.float32(0.25) * (dx * dx + dy * dy)
     exposure = uniform(rng, 0.75, 1.25) if view == "lateral" else uniform(rng, 0.8, 1.2)
     balance = exposure * (1 + 0.02 * np.clip(normal(rng, 3), -2, 2))
-    return np.asarray(field[..., None] * balance.astype(np.float32))
+    return np.asarray(field * balance.astype(np.float32)[:, None, None])
 
 
 def _grain(rng: np.random.Generator) -> NDArray[np.int8]:
@@ -242,9 +244,12 @@ def _grain(rng: np.random.Generator) -> NDArray[np.int8]:
     rows, columns = HEIGHT + GRAIN_MARGIN, WIDTH + GRAIN_MARGIN
     strength = uniform(rng, 1.6, 3.6)
     # The sum of four bytes is nearly normal; 148 is its standard deviation.
-    total = rng.integers(0, 256, (4, rows // 2, columns // 2, 4), dtype=np.uint8).sum(axis=0, dtype=np.int16)
+    first, second, *rest = rng.integers(0, 256, (4, rows // 2, columns // 2, 4), dtype=np.uint8)
+    total = first.astype(np.int16) + second
+    for more in rest:
+        total += more
     noise = (total - np.int16(510)) * np.float32(strength / 148)
     coarse = noise[..., :1] + np.float32(0.55) * noise[..., 1:]
     as_bytes = np.round(coarse * np.float32(12) + np.float32(128)).clip(0, 255).astype(np.uint8)
-    fine = cv2.resize(as_bytes, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT).astype(np.int16) - 128
-    return np.asarray((fine + 6) // 12, dtype=np.int8)
+    fine = cv2.resize(as_bytes, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
+    return np.asarray(cv2.LUT(fine, _GRAIN_OF_BYTE), dtype=np.int8)

@@ -1,7 +1,10 @@
 """What keeps still in a medaka film (body, skin, yolk, pigment), and the chambers beside the ventricle.
 
 Only operations that give the same bits on every processor are used, here and in the renderer: elementwise
-arithmetic, 8-bit blurs, exact resizing. That is why textures are normalised with integer sums.
+arithmetic, 8-bit blurs, exact resizing. That is why textures are normalised with sums of whole numbers.
+
+Colours lie in planes (3, rows, columns), and coordinates are one row and one column, so that each operation runs over
+whole rows.
 """
 
 import math
@@ -16,15 +19,16 @@ from numpy.typing import NDArray
 from .heart import HEIGHT, WIDTH, Heart
 
 Layer = NDArray[np.float32]
+Colour = tuple[float, float, float]
 Grid = tuple[Layer, Layer]
 
 # Half-resolution pixels around the visible part, so that a drifting animal brings its own surroundings along.
 PAD = 8
 ROWS, COLUMNS = HEIGHT // 2 + 2 * PAD, WIDTH // 2 + 2 * PAD
-X, Y = (
-    2.0 * (axis - PAD) + 0.5
-    for axis in np.meshgrid(np.arange(COLUMNS, dtype=np.float32), np.arange(ROWS, dtype=np.float32))
-)
+X: Layer = (2.0 * (np.arange(COLUMNS, dtype=np.float32) - PAD) + 0.5)[None, :]
+Y: Layer = (2.0 * (np.arange(ROWS, dtype=np.float32) - PAD) + 0.5)[:, None]
+TINT = (1.0, 0.97, 0.93)
+"""How much red, green and blue light tissue reflects."""
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -40,16 +44,18 @@ def smooth(x: NDArray[Any]) -> Layer:
 
 def texture(rng: np.random.Generator, cell: float, stretch: tuple[float, float] = (1.0, 1.0)) -> Layer:
     """Irregular tissue of three scales (``cell`` half-resolution pixels, then halved twice): mean 0, sd 1."""
-    total = np.zeros((ROWS, COLUMNS), dtype=np.int64)
+    total = np.zeros((ROWS, COLUMNS), dtype=np.int16)
     for weight, size in ((4, cell), (2, cell / 2), (1, cell / 4)):
         width, height = (max(1.0, size * factor) for factor in stretch)
         shape = (int(ROWS / height) + 2, int(COLUMNS / width) + 2)
         coarse = rng.integers(0, 256, shape, dtype=np.uint8)
         octave = cv2.resize(coarse, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR_EXACT)
         octave = cv2.GaussianBlur(octave, (0, 0), max(0.6, width / 3), sigmaY=max(0.6, height / 3))
-        total += weight * octave.astype(np.int64)
-    centred = 16 * total - int(16 * total.sum()) // total.size
-    return np.asarray(centred / math.sqrt(int((centred * centred).sum()) / total.size), dtype=np.float32)
+        total += np.int16(weight) * octave.astype(np.int16)
+    # Whole numbers below 2**53 throughout: exact as doubles, in whatever order they are added.
+    centred = 16.0 * total - int(16 * total.sum(dtype=np.int64)) // total.size
+    squares = int((centred * centred).sum())
+    return np.asarray(centred / math.sqrt(squares / total.size), dtype=np.float32)
 
 
 def relief(rough: Layer, gain: float) -> Layer:
@@ -62,7 +68,7 @@ def relief(rough: Layer, gain: float) -> Layer:
 class Skin:
     """The textures of one animal, (ROWS, COLUMNS) each: tones, lumps, grains, their relief, folds and fibres.
 
-    ``strength`` is how rough its tissue looks.
+    ``strength`` is how rough its tissue looks, ``surface`` the light and shade of all of them together.
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -76,11 +82,24 @@ class Skin:
         self.folds = (band(crease - np.float32(0.05), 0.10) - band(crease + np.float32(0.09), 0.10)) * where
         self.fibres = texture(rng, 9, (3.0, 0.8))
         self.strength = uniform(rng, 0.5, 1.1)
+        shade = np.float32(19) * self.broad + np.float32(8) * self.rough + np.float32(4) * self.fine
+        bumps = np.float32(10) * self.relief + np.float32(24) * self.folds
+        self.surface = shade + np.float32(self.strength) * bumps
 
 
-def paint(canvas: Layer, alpha: Layer, colour: Layer | tuple[float, float, float]) -> None:
-    """Lay a colour (3,) or picture (ROWS, COLUMNS, 3) over ``canvas`` with opacity ``alpha``, in place."""
-    canvas += alpha[..., None] * (np.asarray(colour, dtype=np.float32) - canvas)
+def paint(canvas: Layer, alpha: Layer, colour: Layer | Colour) -> None:
+    """Lay a colour (3,) or picture (3, rows, columns) over ``canvas`` with opacity ``alpha``, in place."""
+    for plane, tone in zip(canvas, colour, strict=True):
+        change = np.subtract(tone, plane, dtype=np.float32)
+        change *= alpha
+        plane += change
+
+
+def filled(colour: Colour | Layer) -> Layer:
+    """A canvas of one colour, (3, ROWS, COLUMNS)."""
+    canvas = np.empty((3, ROWS, COLUMNS), dtype=np.float32)
+    canvas[:] = np.array(colour, dtype=np.float32)[:, None, None]
+    return canvas
 
 
 def ellipse(
@@ -94,11 +113,23 @@ def ellipse(
     grid: Grid = (X, Y),
 ) -> Layer:
     """Opacity of a soft ellipse: centre, half axes, edge width in pixels; ``tilt`` is its x axis's slope."""
+    inside = depth_in_ellipse(x, y, rx, ry, tilt, grid)
+    return soft_edge(inside if warp is None else inside + warp, soft)
+
+
+def depth_in_ellipse(x: float, y: float, rx: float, ry: float, tilt: float, grid: Grid) -> Layer:
+    """How far inside an ellipse each pixel of the grid lies, in pixels; below 0 outside."""
     norm = math.sqrt(1 + tilt * tilt)
-    dx, dy = grid[0] - np.float32(x), grid[1] - np.float32(y)
-    u, v = (dx + np.float32(tilt) * dy) / np.float32(norm), (dy - np.float32(tilt) * dx) / np.float32(norm)
-    inside = (1 - np.sqrt((u / np.float32(rx)) ** 2 + (v / np.float32(ry)) ** 2)) * np.float32(min(rx, ry))
-    return smooth((inside if warp is None else inside + warp) / np.float32(soft) + np.float32(0.5))
+    u, v = grid[0] - np.float32(x), grid[1] - np.float32(y)
+    if tilt:
+        u, v = (u + np.float32(tilt) * v) / np.float32(norm), (v - np.float32(tilt) * u) / np.float32(norm)
+    away = np.sqrt((u / np.float32(rx)) ** 2 + (v / np.float32(ry)) ** 2)
+    return np.asarray((1 - away) * np.float32(min(rx, ry)))
+
+
+def soft_edge(depth: Layer, width: float) -> Layer:
+    """Opacity of what lies ``depth`` pixels inside an outline that is ``width`` pixels wide."""
+    return smooth(depth / np.float32(width) + np.float32(0.5))
 
 
 def band(distance: Layer, width: float) -> Layer:
@@ -126,23 +157,20 @@ class Chamber:
 
 
 def _steps(start: float, steps: Sequence[tuple[float, float, float]]) -> Layer:
-    """A curve over x: ``start`` on the left plus smooth steps (centre, width, rise), (ROWS, COLUMNS)."""
+    """A curve over x: ``start`` on the left plus smooth steps (centre, width, rise), (1, COLUMNS)."""
     curve = np.full_like(X, start)
     for centre, width, rise in steps:
         curve += np.float32(rise) * smooth((X - np.float32(centre)) / np.float32(width) + np.float32(0.5))
     return curve
 
 
-def _tissue(base: tuple[float, float, float], skin: Skin, strength: float = 1.0) -> Layer:
-    """A textured surface of one colour, (ROWS, COLUMNS, 3)."""
-    shade = np.float32(19) * skin.broad + np.float32(8) * skin.rough + np.float32(4) * skin.fine
-    bumps = np.float32(10) * skin.relief + np.float32(24) * skin.folds
-    shade = np.float32(strength) * (shade + np.float32(skin.strength) * bumps)
-    tint = np.array([1.0, 0.97, 0.93], dtype=np.float32)
-    return np.asarray(np.array(base, dtype=np.float32) + shade[..., None] * tint)
+def _tissue(base: Colour, skin: Skin, strength: float = 1.0) -> Layer:
+    """A textured surface of one colour, (3, ROWS, COLUMNS)."""
+    shade = np.float32(strength) * skin.surface
+    return np.stack([np.float32(tone) + shade * np.float32(tint) for tone, tint in zip(base, TINT, strict=True)])
 
 
-def _colour(rng: np.random.Generator, low: float, high: float, *parts: float) -> tuple[float, float, float]:
+def _colour(rng: np.random.Generator, low: float, high: float, *parts: float) -> Colour:
     """A colour of random brightness whose red, green and blue are these ``parts`` of it, a little varied."""
     level = uniform(rng, low, high)
     red, green, blue = (level * part * uniform(rng, 0.975, 1.025) for part in parts)
@@ -151,8 +179,9 @@ def _colour(rng: np.random.Generator, low: float, high: float, *parts: float) ->
 
 def _defocus(canvas: Layer, sigma: float) -> None:
     """Blur what has been drawn so far (half-resolution pixels): it lies above or below the plane in focus."""
-    sharp = np.clip(canvas + np.float32(0.5), 0, 255).astype(np.uint8)
-    canvas[:] = cv2.GaussianBlur(sharp, (0, 0), sigma)
+    for plane in canvas:
+        sharp = np.clip(plane + np.float32(0.5), 0, 255).astype(np.uint8)
+        plane[:] = cv2.GaussianBlur(sharp, (0, 0), sigma)
 
 
 def _pigment(canvas: Layer, rng: np.random.Generator, count: int, box: tuple[float, float, float, float]) -> None:
@@ -160,7 +189,17 @@ def _pigment(canvas: Layer, rng: np.random.Generator, count: int, box: tuple[flo
     for _ in range(count):
         x, y = uniform(rng, box[0], box[2]), uniform(rng, box[1], box[3])
         size = uniform(rng, 3.5, 8.0)
-        paint(canvas, np.float32(uniform(rng, 0.5, 0.9)) * ellipse(x, y, size, size, size), (22, 18, 20))
+        rows, columns = box_around(x - 2 * size, y - 2 * size, x + 2 * size, y + 2 * size)
+        cell = ellipse(x, y, size, size, size, grid=(X[:, columns], Y[rows]))
+        paint(canvas[:, rows, columns], np.float32(uniform(rng, 0.5, 0.9)) * cell, (22, 18, 20))
+
+
+def box_around(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+    """Rows and columns of the canvas that hold a box (pixels), one of each at least."""
+    low = (int(np.clip(value // 2 + PAD, 0, limit - 1)) for value, limit in ((top, ROWS), (left, COLUMNS)))
+    high = (int(np.clip(value // 2 + PAD, 1, limit)) for value, limit in ((bottom, ROWS), (right, COLUMNS)))
+    rows, columns = (slice(start, max(stop, start + 1)) for start, stop in zip(low, high, strict=True))
+    return rows, columns
 
 
 def _dome(canvas: Layer, rng: np.random.Generator, x: float, y: float, radius: float, skin: Skin) -> None:
@@ -174,7 +213,8 @@ def _dome(canvas: Layer, rng: np.random.Generator, x: float, y: float, radius: f
     swirl = np.float32(uniform(rng, 0.02, 0.08))
     height = (np.float32(y + uniform(rng, 0.4, 0.8) * radius) - Y) / np.float32(1.35 * radius)
     height = smooth(height + swirl * (skin.rough + skin.broad + skin.fibres))
-    surface = dark + height[..., None] * (bright - dark) + (np.float32(4) * skin.rough)[..., None]
+    rough = np.float32(4) * skin.rough
+    surface = np.stack([low + height * (high - low) + rough for low, high in zip(dark, bright, strict=True)])
     paint(canvas, ellipse(x, y, radius - 2, (radius - 2) * ratio, 5 + edge), surface)
 
 
@@ -182,18 +222,17 @@ def lateral(heart: Heart, rng: np.random.Generator, skin: Skin) -> tuple[Layer, 
     """The animal from its side: dark background above, heart under bright skin, pale dome to the right."""
     x, y = float(heart.place[0]), float(heart.place[1])
     major, minor = (round(float(size), 2) for size in np.exp(heart.log_axes[::2].max(axis=0)))
-    canvas = np.empty((ROWS, COLUMNS, 3), dtype=np.float32)
-    canvas[:] = np.array(_colour(rng, 50, 84, 0.73, 0.84, 1.0), dtype=np.float32)
+    canvas = filled(_colour(rng, 50, 84, 0.73, 0.84, 1.0))
     below = Y - _lateral_rim(rng, x, y, minor, skin)
     haze = uniform(rng, 20, 44)
     paint(canvas, np.float32(0.6) * smooth((below + np.float32(haze)) / np.float32(haze * 1.5)), (104, 110, 122))
     body = smooth((below + 4) / 16)
     flesh = _tissue(_colour(rng, 90, 124, 1.0, 0.97, 0.90), skin, uniform(rng, 0.6, 1.2))
-    flesh += (np.float32(uniform(rng, 0, 12)) * skin.fibres)[..., None]
+    flesh += np.float32(uniform(rng, 0, 12)) * skin.fibres
     # Away from the heart the animal is thicker: darker towards the head and downwards.
     head = np.float32(uniform(rng, 0.0, 0.7)) * smooth((np.float32(x - 70) - X) / np.float32(uniform(rng, 150, 350)))
     down = np.float32(uniform(rng, 0.0, 0.5)) * smooth((Y - np.float32(y + 50)) / np.float32(220))
-    paint(canvas, body, flesh * ((1 - head) * (1 - down))[..., None])
+    paint(canvas, body, flesh * ((1 - head) * (1 - down)))
     _defocus(canvas, uniform(rng, 0.3, 2.5))
     _lateral_flank(canvas, rng, x, y, minor, skin, smooth(below / 10))
     glow = band(below - np.float32(12), uniform(rng, 16, 28))
@@ -278,9 +317,8 @@ def ventral(heart: Heart, rng: np.random.Generator, skin: Skin) -> tuple[Layer, 
     """The animal from below: throat, chest with the heart, yolk at the bottom, fins out of focus."""
     x, y = float(heart.place[0]), float(heart.place[1])
     middle = x + uniform(rng, 45, 75)
-    canvas = np.empty((ROWS, COLUMNS, 3), dtype=np.float32)
     far = np.array([40, 50, 72], dtype=np.float32)
-    canvas[:] = far + np.float32(rng.random()) * np.array([100, 104, 112], dtype=np.float32)
+    canvas = filled(far + np.float32(rng.random()) * np.array([100, 104, 112], dtype=np.float32))
     aside = np.abs(X - np.float32(middle)) + np.float32(6) * skin.rough + np.float32(10) * skin.broad
     cloud = smooth(0.35 + 0.3 * texture(rng, 34) + 0.14 * skin.rough + 0.06 * skin.fine)
     fins = smooth((np.float32(uniform(rng, 250, 340)) - aside) / 130) * cloud
@@ -319,7 +357,7 @@ def _ventral_chambers(canvas: Layer, rng: np.random.Generator, middle: float, y:
         *(uniform(rng, 0.05, 0.3), uniform(rng, -0.8, 0.2), uniform(rng, 0.6, 1.4), uniform(rng, 10, 20)),
     )
     wall = ellipse(atrium.x, atrium.y, atrium.rx + 9, atrium.ry + 9, 9, atrium.tilt)
-    canvas += (np.float32(uniform(rng, -3.0, 14.0)) * relief(wall, 6.0))[..., None]
+    canvas += np.float32(uniform(rng, -3.0, 14.0)) * relief(wall, 6.0)
     vein = middle + uniform(rng, 10, 40)
     return [
         Chamber(
@@ -352,7 +390,7 @@ def _chest(canvas: Layer, rng: np.random.Generator, middle: float, y: float, ski
     paint(canvas, np.float32(uniform(rng, 0.55, 0.95)) * bag, grainy)
     line = bag * (1 - bag) * 4 * np.clip(0.4 + 0.4 * skin.rough, 0, 1)
     paint(canvas, np.float32(uniform(rng, 0.0, 0.4)) * line, (186, 182, 176))
-    canvas += (np.float32(uniform(rng, 0.0, 14.0)) * relief(bag, 8.0))[..., None]
+    canvas += np.float32(uniform(rng, 0.0, 14.0)) * relief(bag, 8.0)
     upper = smooth((np.float32(y + 20) - Y) / 40) * smooth((Y - np.float32(y - 200)) / 60)
     for sign in (-1, 1):
         edge = np.float32(half - 20) - (np.float32(y + 10) - Y) * np.float32(0.55)
