@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .reporting import ShowProgress, reporter_for
 
 if TYPE_CHECKING:
+    from ..boards.check_result import CheckResult
     from ..boards.comparison import Comparison
-    from ..boards.regression import CheckResult
 
 
 def compare(
@@ -72,6 +72,7 @@ def check(
     tolerance: float = 0.005,
     slowdown: float | None = None,
     score: str | None = None,
+    strict: bool = False,
     update: bool = False,
     junit: str | PathLike[str] | None = None,
     summary: str | PathLike[str] | None = None,
@@ -91,6 +92,8 @@ def check(
         Also fail where fitting or predicting takes this many times as long, from 1.
     score : str, optional
         Name of the score; by default each run's main score.
+    strict : bool
+        Also fail where the baseline lacks a run, or a run was not finished; else a warning names them.
     update : bool
         Make the runs the new baseline instead.
     junit, summary : path, optional
@@ -101,7 +104,8 @@ def check(
     Returns
     -------
     CheckResult
-        `ok` is False where a run got worse. A notebook shows it as a table; `plot()` draws it.
+        `ok` is False where a run got worse, or the test set could not have shown a loss. A notebook shows it as a
+        table; `plot()` draws it.
 
     Raises
     ------
@@ -122,6 +126,7 @@ def check(
         tolerance=tolerance,
         slowdown=slowdown,
         score=score,
+        strict=strict,
         update=update,
         junit=None if junit is None else Path(junit),
         summary=None if summary is None else Path(summary),

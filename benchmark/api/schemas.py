@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
+from ..boards.check_result import CheckResult
 from ..boards.comparison import Comparison
 from ..boards.ranking import RankedGroup
-from ..boards.regression import CheckResult
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
 from ..commands.explain import Explanation

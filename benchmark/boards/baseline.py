@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ..io.atomic import atomic_path
-from ..runs.find import FoundRun, find_runs, run_folders
+from ..io.atomic import replace_folder
+from ..runs.find import FoundRun, copies, each_once, run_folders
 from ..runs.folder import RECORD, STATISTICS
 from ..runs.record import Record, read_record
-from ..runs.stored import open_run
+from ..runs.stored import StoredRun, open_run, refuse_foreign_statistics
+from ..text import counted
 from ..types import UserError
+from .comparable import why_not_ranked
 
 Warn = Callable[[str], None]
+Key = tuple[str, ...]
 
 
 class Pair(NamedTuple):
@@ -25,7 +33,23 @@ class Pair(NamedTuple):
     run: Path
 
 
-def method_identity(record: Record) -> tuple[str, ...]:
+class Stray(NamedTuple):
+    """A run that no run of the baseline stands for, and why it is held against nothing."""
+
+    name: str
+    run: FoundRun
+    why: str
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Every run of the baseline with its successor, and the runs that are none."""
+
+    pairs: list[Pair]
+    strays: list[Stray]
+
+
+def method_identity(record: Record) -> Key:
     """What makes a run the successor of another: the same data and the same method, whatever its settings are now."""
     data, method = record.dataset, record.method
     options = ", ".join(f"{k}={v}" for k, v in sorted(data.options.items()))
@@ -35,18 +59,24 @@ def method_identity(record: Record) -> tuple[str, ...]:
     return tuple(filter(None, (data.name, data.origin, protocol, options, method.name, method.preset, fraction, seed)))
 
 
-def pairs_of(baseline: Path, runs: Path, warn: Warn) -> list[Pair]:
-    """Every run of the baseline with its successor.
+def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
+    """Every run of the baseline with its successor, and the runs that the baseline lacks.
 
     Raises
     ------
     UserError
-        For a baseline without a complete run, and a run that is missing or one of several.
+        For a baseline without a run, or with one that nothing can be held against; for a run that is missing, one of
+        several, or the baseline itself.
     """
-    before = _by_method(baseline, "baseline", warn)
+    before, unusable = _by_method(baseline, "baseline", warn)
+    for run in unusable:
+        raise UserError(
+            f"'{run.folder}' of the baseline is {why_not_ranked(run.record)}, so that no run can be held against it. "
+            "Take it away, or write the baseline anew with 'bench check --update'."
+        )
     if not before:
         raise UserError(f"no complete run below '{baseline}'. Write one with 'bench check --update'.")
-    now = _by_method(runs, "runs to check", warn)
+    now, unfinished = _by_method(runs, "runs to check", warn)
     pairs = []
     for key, old in before.items():
         name = " ".join(key)
@@ -56,54 +86,145 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> list[Pair]:
                 raise UserError(f"{len(found)} runs of {name} below '{where}' ({names}); name the one to be checked")
         if key not in now:
             raise UserError(f"no complete run of {name} below '{runs}', but the baseline has one. Run it first.")
-        pairs.append(Pair(name, old[0].folder, now[key][0].folder))
-    return pairs
+        pairs.append(_pair(name, old[0], now[key][0], warn))
+    lacking = [run for key, found in now.items() if key not in before for run in found]
+    strays = [Stray(_name(run), run, "the baseline has no such run; add it with --update") for run in lacking]
+    strays += [Stray(_name(run), run, why_not_ranked(run.record)) for run in unfinished]
+    return Pairing(pairs, strays)
 
 
 def update_baseline(baseline: Path, runs: Path, warn: Warn) -> list[Path]:
     """Copy the records and statistics of runs into the baseline, where each replaces its predecessors; the new folders.
+
+    The new baseline is made beside the old one and takes its place in one step: after an error or a kill the old one is
+    there as it was.
 
     Raises
     ------
     UserError
         Where there is no complete run, several of one method, or one that cannot be checked against.
     """
-    now = _by_method(runs, "runs to keep", warn)
+    now, unfinished = _by_method(runs, "runs to keep", warn)
     if not now:
         raise UserError(f"no complete run below '{runs}' to make a baseline of")
     for key, found in now.items():
         if len(found) > 1:
             raise UserError(f"{len(found)} runs of {' '.join(key)} below '{runs}'; keep the one to be the baseline")
-    for (run,) in now.values():
-        open_run(run.folder)  # a run that cannot be checked against is no baseline
-    baseline.mkdir(parents=True, exist_ok=True)
-    before = [(folder, read_record(folder)) for folder in run_folders(baseline)]
-    written = []
-    for key, (run,) in now.items():
-        target = baseline / run.folder.name
+    for run in unfinished:
+        warn(f"'{run.folder}' is left out of the baseline: {why_not_ranked(run.record)}")
+    new = {key: run for key, (run,) in now.items()}
+    for run in new.values():
+        _refuse_as_baseline(open_run(run.folder), warn)
+    if baseline.is_file() or (baseline / RECORD).exists():
+        what = "a file" if baseline.is_file() else "a run folder"
+        raise UserError(f"'{baseline}' is {what}; expected the folder of the baseline's run folders, or a new one")
+    folder = baseline.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    made = temporary / folder.name
+    try:
+        _write_anew(made, folder, new)
+        replace_folder(made, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return [baseline / name for name in _folder_names(new.values())]
+
+
+def _folder_names(runs: Iterable[FoundRun]) -> list[str]:
+    """The name of each run's folder in the baseline: its own, or its id where several are called so."""
+    every = list(runs)
+    counts = Counter(run.folder.name for run in every)
+    return [run.folder.name if counts[run.folder.name] == 1 else run.record.run_id for run in every]
+
+
+def _write_anew(made: Path, old: Path, new: Mapping[Key, FoundRun]) -> None:
+    """A copy of the old baseline in which these runs stand for their predecessors."""
+    if old.is_dir():
+        shutil.copytree(old, made, symlinks=True)
+    else:
+        made.mkdir()
+    targets = [made / name for name in _folder_names(new.values())]
+    for folder in run_folders(made):
+        if folder in targets or method_identity(read_record(folder)) in new:
+            _remove(folder, made)
+    left = run_folders(made)
+    for run, target in zip(new.values(), targets, strict=True):
+        if inside := [folder for folder in left if target in folder.parents]:
+            raise UserError(
+                f"'{old / target.name}' holds other runs ({inside[0].name}); give '{run.folder}' another name"
+            )
+        target.mkdir(exist_ok=True)
         for name in (STATISTICS, RECORD):
-            with atomic_path(target / name) as temporary:
-                shutil.copyfile(run.folder / name, temporary)
-        for folder, old in before:
-            if old.complete and method_identity(old) == key and folder.resolve() != target.resolve():
-                _remove(folder)
-        written.append(target)
-    return written
+            shutil.copyfile(run.folder / name, target / name)
 
 
-def _by_method(path: Path, what: str, warn: Warn) -> dict[tuple[str, ...], list[FoundRun]]:
-    """The complete runs below a folder by what makes one the successor of another."""
+def _pair(name: str, old: FoundRun, run: FoundRun, warn: Warn) -> Pair:
+    """Raises UserError where a run is held against itself."""
+    if old.folder.resolve() == run.folder.resolve():
+        raise UserError(
+            f"'{run.folder}' is the baseline of {name} and the run to check at once: nothing would be compared. Name "
+            "the folder of new runs with --runs."
+        )
+    if (old.record.created, old.record.statistics_sha256) == (run.record.created, run.record.statistics_sha256):
+        warn(f"'{run.folder}' is the run that was made the baseline ({run.record.created}), not a newer one")
+    return Pair(name, old.folder, run.folder)
+
+
+def _refuse_as_baseline(run: StoredRun, warn: Warn) -> None:
+    """Raises UserError for a run that nothing can be checked against, and warns of a main score that cannot be."""
+    refuse_foreign_statistics(run)
+    if len(run.ids) < 2:
+        raise UserError(
+            f"'{run.folder}' was scored on {counted(len(run.ids), 'sample')}: no loss can be told from noise there, so "
+            "that it is no baseline. Score more samples, for example with --folds 5."
+        )
+    if run.record.main_value is None:
+        score = run.record.main_score
+        warn(f"{score} of '{run.folder}' is undefined: check runs against it by another score, with --metric")
+
+
+def _by_method(path: Path, what: str, warn: Warn) -> tuple[dict[Key, list[FoundRun]], list[FoundRun]]:
+    """The complete runs below a folder by what makes one the successor of another, and those that are not complete."""
     if not path.is_dir():
         raise UserError(f"'{path}' is no folder; expected the {what}: run folders, or a folder of them")
-    found: dict[tuple[str, ...], list[FoundRun]] = {}
-    for run in find_runs([path], warn, may_be_none=True):
-        if run.record.complete:
+    _refuse_broken(path)
+    every = [FoundRun(folder, read_record(folder)) for folder in run_folders(path)]
+    _refuse_differing(every)
+    found: dict[Key, list[FoundRun]] = {}
+    rest = []
+    for run in each_once(every, warn):
+        if run.record.complete and run.record.scores:
             found.setdefault(method_identity(run.record), []).append(run)
-    return found
+        else:
+            rest.append(run)
+    return found, rest
 
 
-def _remove(folder: Path) -> None:
+def _refuse_broken(path: Path) -> None:
+    """Raise UserError for a run folder that lost its record: it would be passed over in silence."""
+    for place, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")] if RECORD not in names else []
+        if STATISTICS in names and RECORD not in names:
+            raise UserError(f"'{place}' has {STATISTICS}, but no {RECORD}: it is no whole run. Make it again.")
+
+
+def _refuse_differing(runs: Iterable[FoundRun]) -> None:
+    """Raise UserError for copies of one run with different results: which of them is to be checked?"""
+    for run_id, same in copies(runs).items():
+        if len({run.record.statistics_sha256 for run in same}) > 1:
+            places = ", ".join(f"'{run.folder}'" for run in same[:3])
+            raise UserError(f"{run_id} is there {len(same)} times with different results ({places}); keep one of them")
+
+
+def _name(run: FoundRun) -> str:
+    return " ".join(method_identity(run.record))
+
+
+def _remove(folder: Path, top: Path) -> None:
+    """Take the files of a run away, and the folders that they leave empty."""
     for name in (RECORD, STATISTICS):
         (folder / name).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    with suppress(OSError):  # not empty
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent

@@ -1,26 +1,22 @@
-"""The verdict of the regression gate: did a run get worse than its baseline, by more than tolerance and noise?"""
+"""The verdict of the regression gate: did a run get worse than its baseline, by more than tolerance and noise?
+
+It is `ok` only where the test set could have shown a loss. Where it could not, the gate is closed and says why.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..evaluation.comparison import Paired, holm
-from ..io.documents import Document, Number, without_none
 from ..runs.record import Record
-from ..runs.stored import StoredRun
-from ..text import counted, number
-from ..types import UserError
+from ..runs.stored import StoredRun, refuse_foreign_statistics
+from ..types import Metric, ScoreInfo, UserError
+from .check_result import CheckedRun, CheckResult, CostChange, LostClass, LostSample, UncheckedRun, Verdict
 from .compare_runs import refuse_incomparable
-from .notebook import html_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 ALPHA = 0.01
 """Chance that a method that did not change is called worse, over all runs of a check together."""
@@ -28,148 +24,76 @@ ALPHA = 0.01
 POWER = 0.8
 """Chance that a loss that counts as detectable is found."""
 
+MAX_UNSEEN = 0.5
+"""Part of what a run can lose that may go unseen: a test set that shows no smaller loss says nothing for a run."""
+
 MAX_NAMED = 10
 """Number of classes and of samples that are named, those that lost most first."""
 
-Verdict = Literal["ok", "worse", "better", "slower"]
+FAILED: frozenset[Verdict] = frozenset({"worse", "slower", "inconclusive"})
+"""The verdicts that close the gate."""
 
 TIMES = {"train_s": "to fit, s", "predict_ms_per_image": "per image, ms"}
 """The costs that `slowdown` limits, in words."""
-
-
-class LostClass(Document):
-    """A class that lost, by one of its scores."""
-
-    name: str = Field(alias="class")
-    by: str
-    baseline: Number
-    value: Number
-    loss: Number
-
-
-class LostSample(Document):
-    """A sample that lost."""
-
-    sample: str
-    baseline: Number
-    value: Number
-    loss: Number
-
-
-class CostChange(Document):
-    """A cost before and now."""
-
-    baseline: float
-    value: float
-
-
-class CheckedRun(Document):
-    """One run against its baseline; `loss` is positive where the run is worse, in the score's unit.
-
-    `noise`, `detectable` and `p` are those of `Loss`; `slower` names the costs that grew more than is allowed.
-    """
-
-    name: str
-    run_id: str
-    score: str
-    baseline: Number
-    value: Number
-    loss: Number
-    noise: Number
-    detectable: Number
-    p: Number
-    verdict: Verdict
-    classes: list[LostClass]
-    samples: list[LostSample]
-    costs: dict[str, CostChange]
-    slower: list[str]
-    failed: bool
-    message: str
-
-    @property
-    def change(self) -> float | None:
-        """How much better the run is than its baseline, in the score's unit; below 0 where it is worse."""
-        return None if self.loss is None else -self.loss
-
-
-class CheckResult(Document):
-    """What `bench check` found: `ok` where no run got worse. `updated` names the folders of a new baseline."""
-
-    ok: bool
-    tolerance: float | None = None
-    alpha: float | None = None
-    updated: list[str] | None = None
-    checks: list[CheckedRun]
-
-    @property
-    def title(self) -> str:
-        """What came of it, in one line."""
-        if self.updated is not None:
-            return f"baseline: {counted(len(self.updated), 'run')} written"
-        failed = sum(each.failed for each in self.checks)
-        return f"{counted(failed, 'run')} of {len(self.checks)} got worse, or slower than allowed"
-
-    def plot(self) -> Figure:
-        """Draw every run's change against its baseline, with the noise around it; what is left of the line is worse."""
-        from ..figures.score_intervals import Interval, score_intervals
-
-        rows = []
-        for each in self.checks:
-            change, noise = each.change, each.noise
-            low, high = (None, None) if change is None or noise is None else (change - noise, change + noise)
-            rows.append(Interval(each.name, change, low, high))
-        band = None if self.tolerance is None else (-self.tolerance, 0.0)
-        return score_intervals(rows, self.title, "change for the better, with noise; grey: tolerated loss", band=band)
-
-    def __str__(self) -> str:
-        """A line for each run."""
-        return "\n".join([self.title, *(f"{each.verdict}: {each.name}: {each.message}" for each in self.checks)])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        headers = ("", "run", "score", "baseline", "now", "change", "noise")
-        rows = [
-            [
-                *(each.verdict, each.name, each.score, number(each.baseline, ".4f"), number(each.value, ".4f")),
-                *(number(each.change, "+.4f"), number(each.noise, ".4f")),
-            ]
-            for each in self.checks
-        ]
-        return html_table(self.title, headers, rows)
-
-    @model_serializer(mode="wrap")
-    def _only_what_was_done(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "tolerance", "alpha", "updated")
 
 
 @dataclass(frozen=True)
 class Loss:
     """How much worse a run is than its baseline, and what that is worth; in the score's unit.
 
-    noise : what a run that did not change would lose in one of a hundred test sets; detectable : the loss that is found
-    in 4 of 5 test sets; p : one-sided, of the loss.
+    error, freedom : standard error of the loss over test sets, and its degrees of freedom. p : one-sided, of the loss.
+    possible : the largest loss that there can be. units : number of samples, or groups of them, that were drawn.
     """
 
     loss: float
-    noise: float
-    detectable: float
+    error: float
+    freedom: int
     p: float
+    possible: float
+    units: int
 
-    def beyond(self, tolerance: float, p_adjusted: float) -> bool:
+    def noise(self, level: float = ALPHA) -> float:
+        """What a run that did not change would lose in this part of all test sets; NaN where it is not known."""
+        return _quantile(1 - level, self.freedom) * self.error if self.freedom > 0 else math.nan
+
+    def visible(self, level: float = ALPHA) -> float:
+        """The loss that is found in 4 of 5 test sets; NaN where it is not known."""
+        return self.noise(level) + _quantile(POWER, self.freedom) * self.error if self.freedom > 0 else math.nan
+
+    def beyond(self, tolerance: float, p_adjusted: float, level: float = ALPHA) -> bool:
         """Whether it is more than the tolerance and than the noise."""
-        return self.loss > tolerance and self.loss > self.noise and p_adjusted <= ALPHA
+        return self.loss > tolerance and self.loss > self.noise(level) and p_adjusted <= ALPHA
+
+    def unseen(self, tolerance: float, level: float = ALPHA) -> str:
+        """Why the test set could not have shown a loss; empty where it could."""
+        if self.units < 2:
+            return "one sample shows no loss: what is noise cannot be told from it. Score more samples"
+        if math.isnan(self.noise(level)):
+            return "the score is undefined on parts of these samples, so that noise is not known. Score more samples"
+        if self.loss > tolerance and math.isnan(self.p):
+            return "the score is undefined wherever samples are swapped, so that no loss can be tested"
+        if tolerance >= self.possible:
+            return f"no loss can be larger than the tolerance of {tolerance:g}: at most {self.possible:.4f} can be lost"
+        if self.visible(level) > MAX_UNSEEN * self.possible:
+            return (
+                f"these {self.units} samples show no loss below {self.visible(level):.4f}, and at most "
+                f"{self.possible:.4f} can be lost. Score more samples"
+            )
+        return ""
 
 
-def loss_of(paired: Paired, tolerance: float) -> Loss:
+def loss_of(paired: Paired) -> Loss:
     """The loss of the first of two runs against the second."""
     error, freedom = paired.noise(0, 1)
-    critical, powerful = _quantiles(freedom)
-    loss = paired.sign * float(paired.values[1] - paired.values[0])
-    p = paired.p_value(0, 1) / 2 if loss > 0 else 1.0
-    return Loss(loss, critical * error, max(tolerance, (critical + powerful) * error), p)
+    value, before = (float(each) for each in paired.values)
+    loss = paired.sign * (before - value)
+    p = 1.0
+    if loss > 0:
+        # Where every sample lost the same there is no noise, and no test can say so.
+        p = 0.0 if error == 0 else paired.p_value(0, 1) / 2
+    score = paired.score
+    possible = before - score.low if score.higher_is_better else score.high - before
+    return Loss(loss, error, freedom, p, possible, paired.units)
 
 
 @dataclass(frozen=True)
@@ -186,6 +110,7 @@ class HeldAgainst:
     samples: list[LostSample]
     costs: dict[str, CostChange]
     slower: list[str]
+    untimed: list[str]
 
 
 def held_against(
@@ -194,7 +119,6 @@ def held_against(
     run: StoredRun,
     *,
     metric: str | None = None,
-    tolerance: float,
     slowdown: float | None = None,
 ) -> HeldAgainst:
     """Hold a run against its baseline.
@@ -206,78 +130,134 @@ def held_against(
     baseline, run : StoredRun
     metric : str, optional
         Name of the score; the main one by default.
-    tolerance : float
-        A smaller loss never fails, in the score's unit.
     slowdown : float, optional
         Factor from 1 by which fitting and predicting may take longer; not looked at by default.
 
     Raises
     ------
     UserError
-        For runs that are not comparable, a score that there is not, or a factor below 1.
+        For runs that are not comparable, statistics that are not those of their record, a score that one of them lacks,
+        or a factor below 1.
     """
     refuse_incomparable([baseline.record, run.record])
-    score_name = metric or baseline.record.main_score
-    scores = {score.name: (family, score) for family in baseline.metrics for score in family.scores}
-    if score_name not in scores:
-        raise UserError(f"'{score_name}' is no score of {name}. Available: {', '.join(scores)}.")
-    family, score = scores[score_name]
+    for side in (baseline, run):
+        refuse_foreign_statistics(side)
+    family, score = _score(name, metric or baseline.record.main_score, baseline, run)
     sides = tuple(tuple(side.statistics.of(family.name)) for side in (run, baseline))
     paired = Paired(family, baseline.info, score, sides)
     costs = _costs(baseline.record, run.record)
     return HeldAgainst(
-        *(name, run.record.run_id, score_name),
+        *(name, run.record.run_id, score.name),
         baseline=float(paired.values[1]),
         value=float(paired.values[0]),
-        loss=loss_of(paired, tolerance),
+        loss=loss_of(paired),
         classes=_classes(baseline.record, run.record),
         samples=_samples(paired),
         costs=costs,
         slower=_slower(costs, slowdown),
+        untimed=[] if slowdown is None else _untimed(baseline.record, run.record),
     )
 
 
-def result_of(held: Sequence[HeldAgainst], tolerance: float) -> CheckResult:
+def result_of(held: Sequence[HeldAgainst], unchecked: Sequence[UncheckedRun], tolerance: float) -> CheckResult:
     """The verdicts on all runs of a check, with p values adjusted for their number."""
-    adjusted = holm([each.loss.p for each in held])
-    checks = [_checked(each, tolerance, p) for each, p in zip(held, adjusted, strict=True)]
-    return CheckResult(ok=not any(each.failed for each in checks), tolerance=tolerance, alpha=ALPHA, checks=checks)
+    p_values = [each.loss.p for each in held]
+    levels, adjusted = _levels(p_values), holm(p_values)
+    checks = [_checked(each, tolerance, *how) for each, *how in zip(held, adjusted, levels, strict=True)]
+    ok = not any([*(each.failed for each in checks), *(each.failed for each in unchecked)])
+    return CheckResult(ok=ok, tolerance=tolerance, alpha=ALPHA, checks=checks, unchecked=list(unchecked))
 
 
-def _checked(held: HeldAgainst, tolerance: float, p_adjusted: float) -> CheckedRun:
-    verdict = _verdict(held, tolerance, p_adjusted)
+def _score(name: str, wanted: str, baseline: StoredRun, run: StoredRun) -> tuple[Metric, ScoreInfo]:
+    """The score with its family. Raises UserError where one of the two was not scored with it."""
+    scores = {score.name: (family, score) for family in baseline.metrics for score in family.scores}
+    if wanted not in scores:
+        raise UserError(f"'{wanted}' is no score of {name}. Available: {', '.join(scores)}.")
+    family, score = scores[wanted]
+    if family.name not in run.record.metrics:
+        raise UserError(f"'{run.folder}' has no score '{wanted}', but its baseline has; score it with '{family.name}'")
+    return family, score
+
+
+def _levels(p_values: Sequence[float]) -> list[float]:
+    """The level that Holm's procedure holds each p value against: it rises from the smallest to the first one above."""
+    levels = [ALPHA] * len(p_values)
+    level, above = 0.0, False
+    order = sorted(range(len(p_values)), key=lambda k: (math.isnan(p_values[k]), p_values[k]))
+    for place, k in enumerate(order):
+        level = level if above else ALPHA / (len(p_values) - place)
+        above = above or not p_values[k] <= level
+        levels[k] = level
+    return levels
+
+
+def _checked(held: HeldAgainst, tolerance: float, p_adjusted: float, level: float) -> CheckedRun:
+    verdict, message = _verdict(held, tolerance, p_adjusted, level)
     return CheckedRun(
         name=held.name,
         run_id=held.run_id,
         score=held.score,
         baseline=held.baseline,
         value=held.value,
-        **vars(held.loss),
+        loss=held.loss.loss,
+        noise=held.loss.noise(level),
+        detectable=_detectable(held.loss, tolerance, level),
+        p=held.loss.p,
         verdict=verdict,
         classes=held.classes,
         samples=held.samples,
         costs=held.costs,
         slower=held.slower,
-        failed=verdict in ("worse", "slower"),
-        message=_message(held, verdict),
+        failed=verdict in FAILED,
+        message=message,
     )
 
 
-def _verdict(held: HeldAgainst, tolerance: float, p_adjusted: float) -> Verdict:
-    if math.isnan(held.loss.loss):
-        return "ok" if math.isnan(held.baseline) else "worse"
-    if held.loss.beyond(tolerance, p_adjusted):
-        return "worse"
+def _verdict(held: HeldAgainst, tolerance: float, p_adjusted: float, level: float) -> tuple[Verdict, str]:
+    """What is said of a run, and one sentence on what was found."""
+    loss, size = held.loss, f"{held.score} {_shown(held.baseline)} → {_shown(held.value)}"
+    if math.isnan(held.baseline):
+        return "inconclusive", f"{size}: {held.score} of the baseline is undefined. Choose another with --metric"
+    if math.isnan(held.value):
+        return "worse", f"{size}: {held.score} is undefined now"
+    limits = (
+        f"noise {_shown(loss.noise(level))}; a drop of {_detectable(loss, tolerance, level):.4f} would have been seen"
+    )
+    if loss.beyond(tolerance, p_adjusted, level):
+        names = ", ".join(row.sample for row in held.samples[:3])
+        lost = f"a loss of {loss.loss:.4f}, more than tolerance and noise ({limits}). Lost most: {names}"
+        return "worse", f"{size}: {lost}"
     if held.slower:
-        return "slower"
-    return "better" if -held.loss.loss > max(tolerance, held.loss.noise) else "ok"
+        pairs = ((TIMES[name], held.costs[name]) for name in held.slower)
+        times = (f"{what}: {cost.baseline:.3g} → {cost.value:.3g}" for what, cost in pairs)
+        return "slower", f"slower than allowed ({'; '.join(times)})"
+    if held.untimed:
+        missing = " and ".join(TIMES[name] for name in held.untimed)
+        return "inconclusive", f"--slowdown: the baseline knows its time {missing}, the run does not"
+    if -loss.loss > tolerance and -loss.loss > loss.noise(level):
+        return "better", f"{size}: better; consider --update ({limits})"
+    if unseen := loss.unseen(tolerance, level):
+        return "inconclusive", f"{size}: {unseen}"
+    if loss.loss > tolerance and loss.loss > loss.noise(level):
+        return "ok", f"{size}: a loss of {loss.loss:.4f} that chance may give, p {p_adjusted:.3f} ({limits})"
+    return "ok", f"{size}: no loss beyond tolerance and noise ({limits})"
 
 
-def _quantiles(freedom: int) -> tuple[float, float]:
-    """Student's t at the level of the check, and at its power."""
+def _detectable(loss: Loss, tolerance: float, level: float) -> float:
+    """The smallest loss that would have closed the gate in 4 of 5 test sets; NaN where it is not known."""
+    visible = loss.visible(level)
+    return visible if math.isnan(visible) else max(tolerance, visible)
+
+
+def _shown(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.4f}"
+
+
+def _quantile(part: float, freedom: int) -> float:
+    """Student's t."""
     from scipy.stats import t
 
-    return (float(t.ppf(1 - ALPHA, freedom)), float(t.ppf(POWER, freedom))) if freedom > 0 else (math.inf, math.inf)
+    return float(t.ppf(part, freedom))
 
 
 def _classes(before: Record, now: Record) -> list[LostClass]:
@@ -312,27 +292,14 @@ def _costs(before: Record, now: Record) -> dict[str, CostChange]:
     return {name: CostChange(baseline=old, value=new) for name, (old, new) in pairs.items() if old and new is not None}
 
 
+def _untimed(before: Record, now: Record) -> list[str]:
+    """Times that the baseline has and the run lacks."""
+    return [name for name in TIMES if getattr(before.cost, name) and getattr(now.cost, name) is None]
+
+
 def _slower(costs: dict[str, CostChange], slowdown: float | None) -> list[str]:
     if slowdown is None:
         return []
     if not 1 <= slowdown < math.inf:
         raise UserError(f"--slowdown is a factor from 1, found {slowdown}")
     return [name for name, cost in costs.items() if cost.value > slowdown * cost.baseline]
-
-
-def _message(held: HeldAgainst, verdict: Verdict) -> str:
-    """One sentence on what was found."""
-    if verdict == "slower":
-        times = (
-            f"{TIMES[name]}: {held.costs[name].baseline:.3g} → {held.costs[name].value:.3g}" for name in held.slower
-        )
-        return f"slower than allowed ({'; '.join(times)})"
-    if math.isnan(held.value):
-        return f"{held.score} is undefined"
-    size = f"{held.score} {held.baseline:.4f} → {held.value:.4f}"
-    limits = f"noise {held.loss.noise:.4f}; a drop of {held.loss.detectable:.4f} would have been seen"
-    if verdict == "worse":
-        names = ", ".join(row.sample for row in held.samples[:3])
-        return f"{size}: a loss of {held.loss.loss:.4f}, more than tolerance and noise ({limits}). Lost most: {names}"
-    word = "better; consider --update" if verdict == "better" else "no loss beyond tolerance and noise"
-    return f"{size}: {word} ({limits})"

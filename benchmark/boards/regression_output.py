@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from tabulate import tabulate
 
 from ..text import counted, number, printable
+from .check_result import CheckedRun, CheckResult, LostClass, LostSample, Verdict
 from .markdown import escape
-from .regression import CheckedRun, LostClass, LostSample
+
+MARKS: Mapping[Verdict, str] = {"ok": "✅", "better": "⬆️", "worse": "❌", "slower": "🐢", "inconclusive": "❓"}
 
 
-def junit(found: Iterable[CheckedRun]) -> str:
-    """JUnit XML, one test case for each run."""
-    cases = list(found)
-    failures = sum(each.failed for each in cases)
-    suite = ElementTree.Element("testsuite", name="bench check", tests=str(len(cases)), failures=str(failures))
-    for each in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="segbench", name=_xml(each.name))
+def junit(found: CheckResult) -> str:
+    """JUnit XML, one test case for each run; one that was held against nothing is skipped, unless it is to fail."""
+    strays = sum(each.failed for each in found.unchecked)
+    counts = {"failures": sum(each.failed for each in found.checks) + strays, "skipped": len(found.unchecked) - strays}
+    suite = _suite(len(found.checks) + len(found.unchecked), **counts)
+    for each in found.checks:
+        case = _case(suite, each.name)
         if each.failed:
             failure = ElementTree.SubElement(case, "failure", message=_xml(each.message), type=each.verdict)
             failure.text = _xml("\n".join(_plain_rows(each)))
         else:
             ElementTree.SubElement(case, "system-out").text = _xml(each.message)
+    for stray in found.unchecked:
+        how = {"message": _xml(stray.message), "type": "unchecked"}
+        ElementTree.SubElement(_case(suite, stray.name), "failure" if stray.failed else "skipped", how)
+    return _text(suite)
+
+
+def junit_of_error(message: str) -> str:
+    """JUnit XML of a check that came to no verdict, and why."""
+    suite = _suite(1, errors=1)
+    ElementTree.SubElement(_case(suite, "bench check"), "error", message=_xml(message), type="error")
+    return _text(suite)
+
+
+def _suite(tests: int, **counts: int) -> ElementTree.Element:
+    every = {"failures": 0, "errors": 0, "skipped": 0, **counts}
+    return ElementTree.Element(
+        "testsuite", {key: str(n) for key, n in {"tests": tests, **every}.items()}, name="bench check"
+    )
+
+
+def _case(suite: ElementTree.Element, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(suite, "testcase", classname="segbench", name=_xml(name))
+
+
+def _text(suite: ElementTree.Element) -> str:
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -43,40 +70,47 @@ def _plain_rows(each: CheckedRun) -> list[str]:
     ]
 
 
-def summary(found: Sequence[CheckedRun], tolerance: float) -> str:
+def summary(found: CheckResult) -> str:
     """Markdown for the step summary of a CI run."""
-    failed = sum(each.failed for each in found)
-    title = (
-        f"❌ {counted(failed, 'run')} of {len(found)} got worse" if failed else f"✅ {counted(len(found), 'run')} held"
-    )
-    marks = {"ok": "✅", "better": "⬆️", "worse": "❌", "slower": "🐢"}
-    body = [
-        [
-            *(marks[each.verdict], escape(each.name), escape(each.score)),
-            *(number(value, "z.4f") for value in (each.baseline, each.value)),
-            *(
-                number(value, "z.4f")
-                for value in (None if each.loss is None else -each.loss, each.noise, each.detectable)
-            ),
-        ]
-        for each in found
-    ]
-    headers = ["", "run", "score", "baseline", "now", "change", "noise", "would have been seen"]
-    lines = [f"## {title}", "", tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
+    if found.updated is not None:
+        return f"## {found.title}\n\n" + "".join(f"- {escape(path)}\n" for path in found.updated)
+    title = f"✅ {counted(len(found.checks), 'run')} held" if found.ok else f"❌ {found.title}"
+    lines = [f"## {title}", "", *_overview(found.checks), ""]
+    tolerance = 0.0 if found.tolerance is None else found.tolerance
     lines += [
-        f"Tolerance {tolerance:g}. A run fails when its loss is larger than the tolerance and than the noise.",
+        f"Tolerance {tolerance:g}. A run fails when its loss is larger than the tolerance and than the noise, and when "
+        "its samples could not have shown a loss.",
         "",
     ]
-    for each in found:
+    for each in found.checks:
         if each.failed:
             lines += [f"### {escape(each.name)}", "", escape(each.message), ""]
             lines += _table("sample", [(row.sample, row) for row in each.samples])
             lines += _table("class", [(row.name, row) for row in each.classes])
+    if found.unchecked:
+        lines += ["### Not checked", ""]
+        marks = ((MARKS["worse"] if stray.failed else "⚠️", stray) for stray in found.unchecked)
+        lines += [f"- {mark} {escape(stray.name)}: {escape(stray.message)}" for mark, stray in marks]
     return "\n".join(lines) + "\n"
 
 
-def _change(run: CheckedRun) -> float | None:
-    return None if run.loss is None else -run.loss
+def summary_of_error(message: str) -> str:
+    """Markdown of a check that came to no verdict, and why."""
+    return f"## ❌ not checked\n\n{escape(message)}\n"
+
+
+def _overview(checks: Sequence[CheckedRun]) -> list[str]:
+    """A row for each run."""
+    body = [
+        [
+            *(MARKS[each.verdict], escape(each.name), escape(each.score)),
+            *(number(value, "z.4f") for value in (each.baseline, each.value)),
+            *(number(value, "z.4f") for value in (each.change, each.noise, each.detectable)),
+        ]
+        for each in checks
+    ]
+    headers = ["", "run", "score", "baseline", "now", "change", "noise", "would have been seen"]
+    return [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)]
 
 
 def _table(what: str, rows: Sequence[tuple[str, LostSample | LostClass]]) -> list[str]:

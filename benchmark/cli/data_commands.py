@@ -72,9 +72,8 @@ def data_verify(request: VerifyDataRequest, json: bool, quiet: bool) -> None:
 
     with output.interruptible():
         found = verify(request.dataset, request.root, output.reporter(quiet), cache=not request.no_cache)
-    output.faults(found, json)
-    if found.faults:
-        raise typer.Exit(1)
+    with output.failing_unless(not found.faults):
+        output.faults(found, json)
 
 
 def data_download(request: DownloadRequest, json: bool, quiet: bool) -> None:

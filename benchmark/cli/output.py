@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..boards.regression import CheckResult
+    from ..boards.check_result import CheckResult
     from ..data.documents import (
         DataDescription,
         DataStatus,
@@ -55,6 +55,18 @@ def interruptible(hint: str = "") -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"bench: interrupted{hint}", file=sys.stderr)
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def failing_unless(ok: bool) -> Iterator[None]:
+    """End with exit status 1 where a check failed, also when whoever reads its output has gone."""
+    import typer
+
+    try:
+        yield
+    finally:
+        if not ok:
+            raise typer.Exit(1)
 
 
 def version() -> None:
@@ -165,14 +177,17 @@ def checked(found: CheckResult, as_json: bool) -> None:
         document(found)
         return
     console = stdout()
-    styles = {"ok": "green", "better": "bold green", "worse": "bold red", "slower": "bold red"}
+    styles = {"ok": "green", "better": "bold green"}
     for each in found.checks:
-        style, what = styles[each.verdict], safe(each.name)
+        style, what = styles.get(each.verdict, "bold red"), safe(each.name)
         console.print(f"[{style}]{each.verdict:<7}[/] {what}: {safe(each.message)}", soft_wrap=True)
         if each.failed:
             for row in each.samples:
                 change = f"{_value(row.baseline)} → {_value(row.value)}"
                 console.print(f"        {safe(row.sample)}: {change}", soft_wrap=True)
+    for stray in found.unchecked:
+        style = "bold red" if stray.failed else "yellow"
+        console.print(f"[{style}]not checked[/] {safe(stray.name)}: {safe(stray.message)}", soft_wrap=True)
     for path in found.updated or ():
         console.print(f"baseline: {safe(path)}", soft_wrap=True)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from ..runs.request import DoctorRequest, EvaluateRequest, PredictRequest, RunRequest, SuiteRequest
 from . import output
 
@@ -41,9 +39,8 @@ def doctor(request: DoctorRequest, json: bool, quiet: bool) -> None:
 
     with output.interruptible():
         found = diagnose(request, output.reporter(quiet))
-    doctor_output.diagnosis(found, json)
-    if found.findings:
-        raise typer.Exit(1)
+    with output.failing_unless(not found.findings):
+        doctor_output.diagnosis(found, json)
 
 
 def predict(request: PredictRequest, json: bool, quiet: bool) -> None:
@@ -69,6 +66,5 @@ def suite(request: SuiteRequest, json: bool, quiet: bool) -> None:
     talk = output.reporter(quiet)
     with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
         _, found = run_suite(request, talk, watcher)
-    suite_output.results(found, json, quiet)
-    if found.failed:
-        raise typer.Exit(1)
+    with output.failing_unless(not found.failed):
+        suite_output.results(found, json, quiet)

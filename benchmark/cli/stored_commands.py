@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from ..runs.request import (
     CheckRequest,
     CompareRequest,
@@ -28,14 +26,16 @@ def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
 
 
 def check(request: CheckRequest, json: bool, quiet: bool) -> None:
-    """Did my method get worse? Exit status 1 where a loss is larger than the tolerance and than the noise."""
+    """Did my method get worse? Exit status 1 where a loss is larger than the tolerance and than the noise.
+
+    And where the test set could not have shown a loss.
+    """
     from ..api.comparing import check as do_check
 
     with output.interruptible():
         found = do_check(**vars(request), progress=output.reporter(quiet))
-    output.checked(found, json)
-    if not found.ok:
-        raise typer.Exit(1)
+    with output.failing_unless(found.ok):
+        output.checked(found, json)
 
 
 def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
@@ -45,9 +45,8 @@ def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
         from .explain_output import verification
 
         found = do_validate(request.validate, output.reporter(quiet))
-        verification(found, json, quiet)
-        if not found.ok:
-            raise typer.Exit(1)
+        with output.failing_unless(found.ok):
+            verification(found, json, quiet)
         return
     from ..commands.leaderboard import leaderboard as do_leaderboard
 
@@ -86,17 +85,15 @@ def verify(request: VerifyRequest, json: bool, quiet: bool) -> None:
     from ..runs.stored_checks import Verifications
     from .explain_output import verification
 
-    found = []
     with output.interruptible():
-        for run in request.runs:
-            found.append(do_verify(run, request.root, output.reporter(quiet)))
-            if not json:
-                verification(found[-1], json, quiet)
+        found = [do_verify(run, request.root, output.reporter(quiet)) for run in request.runs]
     every = Verifications.of(found)
-    if json:
-        output.document(found[0] if len(found) == 1 else every)
-    if not every.ok:
-        raise typer.Exit(1)
+    with output.failing_unless(every.ok):
+        if json:
+            output.document(found[0] if len(found) == 1 else every)
+        else:
+            for each in found:
+                verification(each, json, quiet)
 
 
 def export(request: ExportRequest, json: bool, quiet: bool) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ..boards.baseline import pairs_of, update_baseline
-from ..boards.regression import CheckResult, held_against, result_of
-from ..boards.regression_output import junit, summary
+from ..boards.baseline import Stray, pairs_of, update_baseline
+from ..boards.check_result import CheckResult, UncheckedRun
+from ..boards.regression import held_against, result_of
+from ..boards.regression_output import junit, junit_of_error, summary, summary_of_error
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
 from ..runs.request import CheckRequest as CheckRequest
@@ -16,37 +17,57 @@ from ..types import UserError
 
 
 def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
-    """Compare runs with a baseline; `ok` is False where one got worse. With `update` they become the baseline.
+    """Compare runs with a baseline; `ok` is False where one got worse, or no loss could have been seen.
+
+    With `update` they become the baseline. The files for other tools say what this says, an error too.
 
     Raises
     ------
     UserError
         For a baseline without runs, a run that is missing, or runs that are not comparable with their baseline.
     """
+    if request.junit is not None:
+        # What an earlier check said must not be read as what this one says, however this one ends.
+        write_text(request.junit, junit_of_error("the check did not finish"))
+    try:
+        result = _updated(request, reporter) if request.update else _checked(request, reporter)
+    except UserError as error:
+        if request.junit is not None:
+            write_text(request.junit, junit_of_error(str(error)))
+        if request.summary is not None:
+            _append(request.summary, summary_of_error(str(error)))
+        raise
+    if request.summary is not None:
+        _append(request.summary, summary(result))
+    if request.junit is not None:
+        write_text(request.junit, junit(result))
+    return result
+
+
+def _updated(request: CheckRequest, reporter: Reporter) -> CheckResult:
+    written = update_baseline(request.baseline, request.runs, reporter.warn)
+    return CheckResult(ok=True, updated=[str(folder) for folder in written], checks=[])
+
+
+def _checked(request: CheckRequest, reporter: Reporter) -> CheckResult:
     if not 0 <= request.tolerance < math.inf:
         raise UserError(f"--tolerance is a loss in the score's unit from 0, found {request.tolerance}")
-    if request.update:
-        written = update_baseline(request.baseline, request.runs, reporter.warn)
-        return CheckResult(ok=True, updated=[str(folder) for folder in written], checks=[])
-    pairs = pairs_of(request.baseline, request.runs, reporter.warn)
+    pairing = pairs_of(request.baseline, request.runs, reporter.warn)
     held = []
     with reporter.progress("checking") as update:
-        for done, pair in enumerate(pairs, 1):
-            held.append(
-                held_against(
-                    *(pair.name, open_run(pair.baseline), open_run(pair.run)),
-                    metric=request.score,
-                    tolerance=request.tolerance,
-                    slowdown=request.slowdown,
-                )
-            )
-            update(done, len(pairs), "")
-    result = result_of(held, request.tolerance)
-    if request.junit is not None:
-        write_text(request.junit, junit(result.checks))
-    if request.summary is not None:
-        _append(request.summary, summary(result.checks, request.tolerance))
-    return result
+        for done, pair in enumerate(pairing.pairs, 1):
+            sides = (open_run(pair.baseline), open_run(pair.run))
+            held.append(held_against(pair.name, *sides, metric=request.score, slowdown=request.slowdown))
+            update(done, len(pairing.pairs), "")
+    unchecked = [_unchecked(stray, request.strict) for stray in pairing.strays]
+    for stray in unchecked:
+        reporter.warn(f"{stray.name} ('{stray.folder}') was not checked: {stray.message}")
+    return result_of(held, unchecked, request.tolerance)
+
+
+def _unchecked(stray: Stray, strict: bool) -> UncheckedRun:
+    run_id, folder = stray.run.record.run_id, str(stray.run.folder)
+    return UncheckedRun(name=stray.name, run_id=run_id, folder=folder, failed=strict, message=stray.why)
 
 
 def _append(path: Path, text: str) -> None:

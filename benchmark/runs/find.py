@@ -46,15 +46,20 @@ def find_runs(
 
 def each_once(runs: Iterable[FoundRun], warn: Callable[[str], None] = lambda _: None) -> list[FoundRun]:
     """Each run once, in the order of their ids; of several copies the latest, and of equal ones the first."""
-    copies: dict[str, list[FoundRun]] = {}
-    for run in runs:
-        copies.setdefault(run.record.run_id, []).append(run)
     found = []
-    for run_id, same in sorted(copies.items()):
+    for run_id, same in sorted(copies(runs).items()):
         latest = max(same, key=lambda run: run.record.created)
         if any(run.record.created != latest.record.created for run in same):
             warn(f"{run_id} is there {len(same)} times; the latest is taken ({latest.record.created}, {latest.folder})")
         found.append(latest)
+    return found
+
+
+def copies(runs: Iterable[FoundRun]) -> dict[str, list[FoundRun]]:
+    """The folders of each run, by its id."""
+    found: dict[str, list[FoundRun]] = {}
+    for run in runs:
+        found.setdefault(run.record.run_id, []).append(run)
     return found
 
 
@@ -68,18 +73,25 @@ def _read(path: Path, may_be_none: bool) -> list[FoundRun]:
 def run_folders(path: Path) -> list[Path]:
     """The run folder that a path names, or all below it in the order of their paths; none lies within another.
 
+    Hidden folders are passed over: a run that is not finished yet may lie there.
+
     Raises
     ------
     UserError
-        For a path that does not exist.
+        For a path that does not exist, and a folder that may not be read.
     """
     if path.is_file():
         return [path.parent if path.name == RECORD else path]
     if not path.is_dir():
         raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
     found = []
-    for place, folders, names in os.walk(path):
+    for place, folders, names in os.walk(path, onerror=_refuse_unreadable):
         if RECORD in names:
             found.append(Path(place))
             folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
     return sorted(found)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise UserError(f"'{error.filename}' may not be read ({error.strerror}), so that runs could be missed")

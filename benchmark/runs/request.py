@@ -229,6 +229,7 @@ class CheckRequest:
         float | None, Option("Also fail where fitting or predicting takes this many times as long.")
     ] = None
     score: Annotated[str | None, Option("The score. [default: the main score]", flags=("--metric",))] = None
+    strict: Annotated[bool, Option("Also fail where the baseline lacks a run, or a run was not finished.")] = False
     update: Annotated[bool, Option("Make the runs the new baseline instead.")] = False
     junit: Annotated[Path | None, Option("Write JUnit XML.")] = None
     summary: Annotated[Path | None, Option("Append a markdown summary, as $GITHUB_STEP_SUMMARY.")] = None

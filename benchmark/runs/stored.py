@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..evaluation.statistics import Statistics
+from ..io.fingerprints import ids_sha256
 from ..registry import metrics
 from ..types import DatasetInfo, Metric, UserError
 from .folder import RECORD, STATISTICS
@@ -48,6 +49,15 @@ def open_run(folder: Path) -> StoredRun:
     known = metrics()
     families = {name: known[name] for name in record.metrics}
     return StoredRun(folder, record, info, tuple(families.values()), Statistics.from_parquet(path, families))
+
+
+def refuse_foreign_statistics(run: StoredRun) -> None:
+    """Raise UserError where the statistics of a run are not those that its record was made from."""
+    record, told = run.record, f"'{run.folder}': its {STATISTICS} is not that of its {RECORD}"
+    if ids_sha256(run.ids) != record.dataset.ids_sha256:
+        raise UserError(f"{told}: it holds {len(run.ids)} other samples than the {record.dataset.n} that were scored")
+    if record.statistics_sha256 is not None and run.statistics.sha256() != record.statistics_sha256:
+        raise UserError(f"{told}: its counts are others. Make the run again.")
 
 
 def _refuse(folder: Path, other: OtherVersion) -> None:

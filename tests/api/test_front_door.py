@@ -17,8 +17,8 @@ import pytest
 
 import segbench
 from commands import Run, printed_json
+from segbench.boards.check_result import CheckResult
 from segbench.boards.comparison import Comparison
-from segbench.boards.regression import CheckResult
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Record
 from segbench.runs.request import CheckRequest, EvaluateRequest, RunRequest

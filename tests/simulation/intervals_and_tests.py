@@ -139,15 +139,15 @@ def gate(population: Population, sets: int, images: int) -> str:
     drops = []
     for seed in range(sets):
         now, before = population.pair(np.random.default_rng(9000 + seed), images, 0.0)
-        found = loss_of(_paired(population, now, before), 0.0)
+        found = loss_of(_paired(population, now, before))
         false += found.beyond(0.0, found.p)
-        drops.append(found.detectable)
+        drops.append(found.visible())
     detectable = float(np.median(drops))
     skill = _skill_for(population, 2 * detectable)
     caught = 0
     for seed in range(sets):
         now, before = population.pair(np.random.default_rng(20_000 + seed), images, skill)
-        found = loss_of(_paired(population, now, before), 0.0)
+        found = loss_of(_paired(population, now, before))
         caught += found.beyond(0.0, found.p)
     return (
         f"closes for an equal method in {100 * false / sets:.1f} % (at most {100 * ALPHA:.0f} meant); smallest drop "
