@@ -68,7 +68,6 @@ def build_network(config: DeconvNetConfig, outputs: int, *, pretrained: bool = F
 
     from segbench.methods.training.networks import (
         ImageNetInput,
-        allow_single_values,
         block,
         fill_up,
         load_vgg16,
@@ -123,4 +122,4 @@ def build_network(config: DeconvNetConfig, outputs: int, *, pretrained: bool = F
         if config.fc6_side != 7:
             raise UserError("ImageNet weights fit VGG-16 as it is: set fc6_side=7, or weights=null")
         load_vgg16(network.down, width=config.width, batch_norm=True, classifier=(*network.fc6[:1], *network.fc7[:1]))
-    return allow_single_values(network)
+    return network

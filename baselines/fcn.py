@@ -114,7 +114,6 @@ def build_network(config: FCNConfig, outputs: int, *, pretrained: bool = False) 
     from segbench.methods.training.networks import (
         BilinearUpsampling,
         ImageNetInput,
-        allow_single_values,
         block,
         interpolate,
         load_vgg16,
@@ -167,4 +166,4 @@ def build_network(config: FCNConfig, outputs: int, *, pretrained: bool = False) 
             batch_norm=config.batch_norm,
             classifier=(*network.fc6[:1], *network.fc7[:1]),
         )
-    return allow_single_values(network)
+    return network

@@ -148,7 +148,7 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
     import torch
     from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-    from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, NetworkWithLoss, allow_single_values
+    from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, NetworkWithLoss
 
     # Label 0 is torchvision's background; target value `first` becomes label 1.
     first = 1 if outputs == 1 or config.background == "first" else 0
@@ -202,7 +202,7 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
             rest = 1 - things.amax(0, keepdim=True)
             return (torch.cat([rest, things]) if first else things).log()
 
-    return allow_single_values(Network())
+    return Network()
 
 
 def _detector(config: MaskRCNNConfig, classes: int, pretrained: bool) -> Any:

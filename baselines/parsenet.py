@@ -74,7 +74,6 @@ def build_network(config: ParseNetConfig, outputs: int, *, pretrained: bool = Fa
 
     from segbench.methods.training.networks import (
         ImageNetInput,
-        allow_single_values,
         block,
         interpolate,
         load_vgg16,
@@ -123,4 +122,4 @@ def build_network(config: ParseNetConfig, outputs: int, *, pretrained: bool = Fa
     network = Network()
     if pretrained and config.weights:
         load_vgg16(network.stages, width=config.width, batch_norm=config.batch_norm)
-    return allow_single_values(network)
+    return network

@@ -9,6 +9,7 @@ from torch import nn
 
 from segbench.methods.training.config import TrainingConfig
 from segbench.methods.training.method import LearnedMethod
+from segbench.methods.training.networks import allow_single_values
 from segbench.registry import method_class
 from small_settings import SMALL
 
@@ -17,7 +18,7 @@ def make(name: str, outputs: int = 1, channels: int = 3, **settings: Any) -> tup
     """The network of a method with its small settings, and its stride; weights follow from a fixed seed."""
     method, config = configured(name, **settings)
     torch.manual_seed(0)
-    return method.build(config, channels, outputs, pretrained=False), method.stride(config)
+    return allow_single_values(method.build(config, channels, outputs, pretrained=False)), method.stride(config)
 
 
 def configured(name: str, **settings: Any) -> tuple[LearnedMethod, TrainingConfig]:

@@ -120,8 +120,10 @@ class TrainingConfig(Settings):
     background; 0 leaves outlines as predicted.
     """
 
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the forward pass; auto is bf16 where the device computes with it natively."""
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the forward pass; auto is bf16 where the device computes with it natively, else fp32. tf32 is
+    fp32 whose products a GPU may round to 10 bits.
+    """
     compile: bool = False
     """Whether torch.compile is used."""
     deterministic: bool = False

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ...errors import UserError
@@ -24,8 +25,8 @@ from .augmentation import DRAWS, ViewKey, augment
 from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
 from .loading import PairLoader, loader
-from .losses import Loss, make_loss
-from .networks import NetworkWithLoss
+from .losses import IGNORE, Loss, make_loss
+from .networks import NetworkWithLoss, reflect_up
 from .precision import Compute, Stepper, deterministic
 from .schedule import Pace, learning_rate_factor
 
@@ -62,6 +63,8 @@ def train(
     context: FitContext,
     compute: Compute,
     validate: Validate | None = None,
+    *,
+    stride: int = 1,
 ) -> nn.Module:
     """Fit a model that maps (B, C, H, W) images in 0..1 to (B, outputs, H, W) logits.
 
@@ -77,6 +80,8 @@ def train(
     samples : training samples with image and labels.
     config, context, compute : see their types.
     validate : needed for `select: best` and for `patience`.
+    stride : what the sides of the model's input have to be multiples of. Images are filled up to them by reflection,
+        targets with `IGNORE`, so that any size and crop can be trained on.
 
     Returns
     -------
@@ -104,9 +109,10 @@ def train(
     stepper.wait()
     with (
         deterministic(config.deterministic),
+        compute.arithmetic(),
         loader(samples, config, context.dataset, context.workers, context.warn) as pairs,
     ):
-        loop = _Loop(state, pairs, config, context, stepper, loss, identity)
+        loop = _Loop(state, pairs, config, context, stepper, loss, identity, stride)
         loop.run(validate if config.selects else None)
     if state.cut:
         context.warn(_cut_message(state, config, len(samples)))
@@ -114,16 +120,19 @@ def train(
     return state.model.eval()
 
 
-class _Step(nn.Module):
+class TrainingStep(nn.Module):
     """Forward pass and loss as one module, which is what several processes share."""
 
-    def __init__(self, model: nn.Module, loss: Loss, compute: Compute, compiled: bool) -> None:
+    def __init__(self, model: nn.Module, loss: Loss, compute: Compute, compiled: bool, stride: int) -> None:
         super().__init__()
-        self.model, self.loss, self.compute = model, loss, compute
+        self.model, self.loss, self.compute, self.stride = model, loss, compute, stride
         self.own = model.training_loss if isinstance(model, NetworkWithLoss) else None
         self.call: Callable[[torch.Tensor], torch.Tensor] = torch.compile(model) if compiled else model
 
     def forward(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        down, right = (-side % self.stride for side in targets.shape[-2:])
+        images = reflect_up(images, self.stride)
+        targets = F.pad(targets, (0, right, 0, down), value=IGNORE)
         with self.compute.autocast():
             if self.own is not None:
                 return self.own(images, targets, self._of_logits)
@@ -153,10 +162,11 @@ class _Loop:
         stepper: Stepper,
         loss: Loss,
         identity: dict[str, Any],
+        stride: int,
     ) -> None:
         self.state, self.pairs, self.config, self.context = state, pairs, config, context
         self.stepper, self.compute, self.identity = stepper, stepper.compute, identity
-        self.forward = stepper.prepare(_Step(state.model, loss, self.compute, config.compile))
+        self.forward = stepper.prepare(TrainingStep(state.model, loss, self.compute, config.compile, stride))
         self.per_epoch = iterations_per_epoch(config, len(pairs))
         self.pace = Pace(config.epochs * self.per_epoch, config.time_limit_minutes, state.seconds, state.cut)
         self.reported = 0.0
@@ -207,8 +217,8 @@ class _Loop:
             fraction = self.stepper.agree(self.pace.fraction(self.state.step))
             if fraction >= 1:
                 break
-            images = [torch.from_numpy(pair.image).to(self.compute.device).permute(2, 0, 1) for pair in pairs]
-            targets = [torch.from_numpy(pair.target).to(self.compute.device) for pair in pairs]
+            images = [self.compute.move(pair.image).permute(2, 0, 1) for pair in pairs]
+            targets = [self.compute.move(pair.target) for pair in pairs]
             _check_sizes(targets, self.config)
             loss = self._step(*augment(images, targets, self.config, keys), fraction)
             total, steps = total + loss, steps + 1

@@ -16,6 +16,7 @@ from ...types import Dataset, DatasetInfo, Prediction, Samples, Uint8
 from ..targets import prepare_image, resize_probabilities
 from ..watershed_lines import without_gaps
 from .config import TrainingConfig
+from .networks import reflect_up
 from .precision import Compute
 
 _BATCH_PIXELS = 2**22
@@ -53,9 +54,10 @@ def predict(
     labels = np.array([c.id for c in dataset.classes])
     labels = labels.astype(np.min_scalar_type(int(labels.max())) if labels.min() >= 0 else np.int32)
     for batch in _batches(images, config, compute):
-        stacked = np.stack(batch)
-        tensor = torch.from_numpy(stacked).to(compute.device).permute(0, 3, 1, 2).float() / 255
-        for maps in _augmented(model, tensor, config, compute, stride):
+        tensor = compute.move(np.stack(batch)).permute(0, 3, 1, 2).float() / 255
+        with compute.arithmetic():
+            averaged = averaged_views(model, tensor, config, compute, stride)
+        for maps in averaged:
             height, width = images[len(results)].shape[:2]
             if len(maps) == 1:
                 values = resize_probabilities(maps[0].cpu().numpy(), (height, width))
@@ -87,7 +89,7 @@ def validation_score(
     return metric.compute(statistics.of(metric.name), dataset)[dataset.main_score]
 
 
-def _augmented(
+def averaged_views(
     model: nn.Module, images: torch.Tensor, config: TrainingConfig, compute: Compute, stride: int
 ) -> torch.Tensor:
     """(B, C, H, W) to (B, outputs, H, W): mean probabilities over the views that `config.tta` names, one at a time."""
@@ -144,12 +146,8 @@ def _fade(side: int, device: torch.device) -> torch.Tensor:
 def _padded(model: nn.Module, images: torch.Tensor, compute: Compute, stride: int) -> torch.Tensor:
     """(B, C, H, W) to probabilities (B, outputs, H, W); sides are filled up to multiples of `stride` and cut again."""
     height, width = images.shape[-2:]
-    down, right = -height % stride, -width % stride
-    # Reflection needs more pixels than it adds.
-    mode = "reflect" if down < height and right < width else "replicate"
-    padded = F.pad(images, (0, right, 0, down), mode=mode)
     with compute.autocast():
-        logits: torch.Tensor = model(compute.images(padded))
+        logits: torch.Tensor = model(compute.images(reflect_up(images, stride)))
     logits = logits[:, :, :height, :width].float()
     return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
 

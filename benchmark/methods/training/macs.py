@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .config import TrainingConfig
-from .inference import _augmented
+from .inference import averaged_views
 from .precision import Compute
 
 
@@ -32,7 +32,7 @@ def macs_of_prediction(network: nn.Module, shape: tuple[int, int], config: Train
     compute = Compute(torch.device("meta"), torch.float32)
     try:
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            _augmented(copy.deepcopy(network).to("meta").eval(), images, config, compute, stride)
+            averaged_views(copy.deepcopy(network).to("meta").eval(), images, config, compute, stride)
     except (RuntimeError, NotImplementedError, TypeError):
         return None
     return int(counter.get_total_flops()) // 2

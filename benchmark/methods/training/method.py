@@ -79,7 +79,8 @@ class LearnedMethod(BaseMethod):
             torch.manual_seed(context.seed)
             network = self._build(info, pretrained=True)
         outputs = outputs_of(info)
-        network = train_network(network, outputs, train, settings, context, compute, validate if len(val) else None)
+        check = validate if len(val) else None
+        network = train_network(network, outputs, train, settings, context, compute, check, stride=stride)
         self._network, self._compute, self._dataset = network, compute, info
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
@@ -145,13 +146,15 @@ class LearnedMethod(BaseMethod):
         self.config = self.settings.model_dump()
 
     def _build(self, dataset: DatasetInfo, *, pretrained: bool) -> nn.Module:
+        from .networks import allow_single_values
+
         channels = 1 if self.settings.input == "grey" else 3
         network = self.build(self.settings, channels, outputs_of(dataset), pretrained=pretrained)
         if not callable(network):
             raise UserError(
                 f"method {self.info.name}: build returned {type(network).__name__}; expected a torch module"
             )
-        return network
+        return allow_single_values(network)
 
     def _fitted(self) -> tuple[nn.Module, Compute, DatasetInfo]:
         if self._network is None or self._compute is None or self._dataset is None:

@@ -67,7 +67,7 @@ class Segmenter(nn.Module):
     ) -> None:
         super().__init__()
         self.normalise = ImageNetInput(mean, std)
-        self.network = allow_single_values(network)
+        self.network = network
         self.multiple, self.minimum = multiple, minimum
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -93,7 +93,7 @@ class AuxiliarySegmenter(NetworkWithLoss):
     def __init__(self, network: nn.Module, auxiliary: float) -> None:
         super().__init__()
         self.normalise = ImageNetInput()
-        self.network = allow_single_values(network)
+        self.network = network
         self.auxiliary = auxiliary
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -115,6 +115,19 @@ def fill_up(images: torch.Tensor, multiple: int, minimum: int = 1) -> torch.Tens
     """Repeat last row and column of (B, C, H, W) until both sides are multiples of `multiple`, at least `minimum`."""
     down, right = (max(-side % multiple, -(-minimum // multiple) * multiple - side) for side in images.shape[-2:])
     return F.pad(images, (0, right, 0, down), mode="replicate") if down or right else images
+
+
+def reflect_up(images: torch.Tensor, multiple: int) -> torch.Tensor:
+    """Reflect (B, C, H, W) at its lower and right border until both sides are multiples of `multiple`.
+
+    What is filled up beyond the image's own length repeats the last row or column, for want of pixels to reflect.
+    """
+    height, width = images.shape[-2:]
+    down, right = -height % multiple, -width % multiple
+    if not down and not right:
+        return images
+    mode = "reflect" if down < height and right < width else "replicate"
+    return F.pad(images, (0, right, 0, down), mode=mode)
 
 
 class BilinearUpsampling(nn.Module):

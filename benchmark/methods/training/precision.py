@@ -13,19 +13,21 @@ from torch import nn
 
 from ...errors import UserError
 from ...runs.devices import joined
+from ...types import Array
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
 class Compute:
-    """One device and its precision."""
+    """One device and its precision; `tf32`: a GPU may round what it multiplies in float32 to 10 bits."""
 
     device: torch.device
     dtype: torch.dtype
+    tf32: bool = False
 
     @classmethod
     def choose(cls, device: str, precision: Precision) -> Compute:
@@ -43,17 +45,38 @@ class Compute:
             raise UserError("precision=fp16 is for a GPU: processors are slower with it. Set precision=auto.")
         if precision == "auto":
             precision = "bf16" if _has_native_bf16(chosen) else "fp32"
-        return cls(chosen, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision])
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+        return cls(chosen, dtype, tf32=precision == "tf32")
 
     def place(self, model: nn.Module) -> nn.Module:
         """Move a model to the device, channels last where that is the fast layout."""
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
         return model.to(self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
+    def move(self, array: Array) -> torch.Tensor:
+        """An array as a tensor on the device; a GPU fetches it from pinned memory while the processor goes on."""
+        tensor = torch.from_numpy(array)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
+
     def images(self, batch: torch.Tensor) -> torch.Tensor:
         """Move a (B, C, H, W) batch to the device in the layout of the model."""
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
         return batch.to(self.device).contiguous(memory_format=layout)
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """What a GPU's float32 means until the end: all its bits, or TF32 where that is the precision.
+
+        PyTorch's own default lets convolutions round and matrix products not.
+        """
+        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.tf32
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
