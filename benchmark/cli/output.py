@@ -331,7 +331,7 @@ def _score_table(result: Record) -> Table:
 
 def _interval_note(result: Record) -> str:
     drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
-    what = {"groups": "groups (videos, stacks)", "samples": "samples (fewer than 5 videos or stacks)"}
+    what = {"groups": "groups (videos, stacks)", "samples": "samples (alone, or of fewer than 5 videos or stacks)"}
     return (
         f"intervals: bootstrap over {' or '.join(what[unit] for unit in drawn)}\n"
         if drawn

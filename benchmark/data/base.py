@@ -69,7 +69,7 @@ class FileDataset(DatasetDefaults):
     def __init__(self, root: Path | str, **settings: Any) -> None:
         """Check the settings, and find what lies below the root. Raises UserError where one is wrong, or nothing is."""
         checked = check_settings(self.info.settings, f"dataset {self.info.name}", settings)
-        object.__setattr__(self, "root", root)
+        object.__setattr__(self, "root", Path(root))
         object.__setattr__(self, "settings", checked)
         self.__post_init__()
 

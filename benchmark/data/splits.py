@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..text import counted
 from ..types import Dataset, UserError
+
+MIN_SAMPLES = 5
+"""Fewer scored samples are warned of."""
+
+
+def too_few(split: str, samples: int) -> str:
+    """The sentence for a scored split of hardly any samples, "" for another."""
+    return f"split '{split}' has {counted(samples, 'sample')}, too few to tell methods apart" * (samples < MIN_SAMPLES)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..types import Dataset, Part, UserError, parts_of
 from .index import DataIndex, Progress
 from .locations import Origin
 from .sample_checks import where
+from .splits import too_few
 from .verification_cache import PARTS, Content
 
 
@@ -163,6 +164,9 @@ def _remarks(
     if known and not any(dataset.files(sample_id, "image") for sample_id in known):
         report.warnings.append(f"no images below '{dataset.root}': only the truth was checked")
     infos = dataset.info.splits
+    scored = splits.get(dataset.info.default_split)
+    if scored is not None and not infos[dataset.info.default_split].official_size:
+        report.warnings += filter(None, [too_few(dataset.info.default_split, len(scored))])
     labelled = [ids for name, ids in splits.items() if infos[name].labelled and not infos[name].optional]
     if everything is None or any(ids is None for ids in labelled):
         return

@@ -30,8 +30,11 @@ Unit = Literal["groups", "samples"]
 
 
 def resampling_unit(groups: Sequence[str]) -> Unit:
-    """Whole groups (videos, cities, stacks) are drawn where there are at least 5 of them, single samples else."""
-    return "groups" if len(set(groups)) >= MIN_GROUPS else "samples"
+    """Whole groups (videos, cities, stacks) are drawn where there are at least 5 of them, single samples else.
+
+    Samples that all stand alone are drawn as samples.
+    """
+    return "groups" if MIN_GROUPS <= len(set(groups)) < len(groups) else "samples"
 
 
 def units_of(groups: Sequence[str]) -> tuple[Int64, int]:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..data.locations import Location, Source, locate, made_by, origin_of
+from ..data.splits import too_few
 from ..io.locks import exclusive
 from ..io.reporter import Reporter
 from ..registry import dataset_class, generator, make_dataset
@@ -82,15 +83,19 @@ def without_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if defaults[key] != value}
 
 
-def note_size(dataset: Dataset, split: str, found: int, options: Mapping[str, Any], reporter: Reporter) -> None:
-    """Warn of a split of another size than the official one; options such as a view choose a part on purpose.
+def note_size(
+    dataset: Dataset, split: str, found: int, options: Mapping[str, Any], reporter: Reporter, *, hint: str = ""
+) -> None:
+    """Warn of a split of another size than the official one, and of one of hardly any samples, with a `hint`.
 
-    Synthetic data is smaller on purpose too.
+    Options such as a view choose a part on purpose, and synthetic data is smaller on purpose too.
     """
     official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
     if official not in (None, found) and not options and origin_of(dataset.root) == "real":
         size = counted(found, "sample")
         reporter.warn(f"split '{split}' has {size} below '{dataset.root}'; the official one has {official}")
+    if few := too_few(split, found):
+        reporter.warn(f"{few}; {hint}" if hint else few)
 
 
 def _alone(folder: Path, reporter: Reporter) -> AbstractContextManager[None]:

@@ -23,8 +23,6 @@ from .request import RunRequest
 from .reuse_weights import trained_alike
 from .writer import RunWriter, current_time, dataset_block
 
-MIN_SAMPLES = 5
-"""Fewer scored samples are warned of."""
 UNFINISHED = "the run has not finished"
 """Warns in the record of a run that has begun."""
 
@@ -165,11 +163,7 @@ def _folds(
             reporter.warn("folds cut through a video or stack: neighbours of the scored samples were trained on")
         return folds
     folds = plan_split(dataset, split, request.train_fraction, request.seed)
-    count = len(folds[0].evaluate)
-    note_size(dataset, split, count, options, reporter)
-    if count < MIN_SAMPLES:
-        few = counted(count, "sample")
-        reporter.warn(f"split '{split}' has {few}, too few to tell methods apart; --folds 5 scores all labels")
+    note_size(dataset, split, len(folds[0].evaluate), options, reporter, hint="--folds 5 scores all labels")
     return folds
 
 

@@ -14,6 +14,7 @@ from ...io.images.read import palette_color
 from ...io.yaml import Limits, read_yaml
 from ...text import unknown
 from ...types import ClassInfo, Task, UserError
+from .splits import RULE
 
 FILE = "classes.yaml"
 MAX_BYTES = 200_000
@@ -60,7 +61,8 @@ class Classes:
     def version(self) -> str:
         """The data set's name, and a hash of all that its scores depend on apart from the masks themselves."""
         content = {k: v for k, v in self.definition().items() if k not in ("name", "frames_per_second", *_TEXTS)}
-        text = json.dumps(content, sort_keys=True)
+        film = {} if self.frames_per_second is None else {"film": True}
+        text = json.dumps({**content, **film, "rule": RULE}, sort_keys=True)
         return f"{self.name} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def definition(self) -> dict[str, Any]:
