@@ -21,7 +21,10 @@ _UNSAFE = frozenset('\\:*?"<>|')
 
 
 def scan(root: Path) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
-    """Images, masks and instance maps by sample id."""
+    """Images, masks and instance maps by sample id.
+
+    Raises UserError naming a mask in JPEG, two files of one sample, and a name that not every system takes.
+    """
     images = _named(root / "images", IMAGES, None, ())
     masks = _named(root / "masks", MASKS | JPEG, MASK_SUFFIX, images)
     lossy = next((path for path in masks.values() if path.suffix.lower() in JPEG), None)

@@ -24,7 +24,19 @@ Splits = tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, bool]]]
 
 
 def split_samples(root: Path, files: Mapping[str, Path], labelled: Collection[str]) -> Splits:
-    """By splits/*.txt, else by subfolders called train, val and test, else by `cut`."""
+    """By splits/*.txt, else by subfolders called train, val and test, else by `cut`.
+
+    Parameters
+    ----------
+    root : of the folder.
+    files : of every sample, below images/ or masks/.
+    labelled : samples that have a mask.
+
+    Raises
+    ------
+    UserError
+        For lists of other names, and with the line for what a list names wrongly.
+    """
     folder = root / "splits"
     lists = {name: folder / f"{name}.txt" for name in SPLITS if (folder / f"{name}.txt").is_file()}
     if lists:
