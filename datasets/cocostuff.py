@@ -12,7 +12,8 @@ from segbench.data import FileDataset
 from segbench.data.coco_annotations import agreement, annotated_sizes, true_objects
 from segbench.data.listing import any_case
 from segbench.data.sample_checks import where
-from segbench.io.images.read import palette_color, read_image
+from segbench.io.images.picture import read_picture
+from segbench.io.images.read import palette_color
 from segbench.types import (
     CatchAllLabel,
     ClassInfo,
@@ -145,7 +146,7 @@ class COCOStuff(FileDataset):
 
     def read_image(self, path: Path) -> Uint8:
         """(H, W, 3) uint8; a few photographs are grey."""
-        image = read_image(path)
+        image = read_picture(path)
         return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
     def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:

@@ -20,7 +20,7 @@ from segbench.data.own_folder.masks import decode_mask, decode_prediction
 from segbench.data.own_folder.names import MASK_SUFFIX, places, scan
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
-from segbench.io.images.read import read_array, read_image
+from segbench.io.images.masks import read_labels
 from segbench.types import Array, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
@@ -50,8 +50,10 @@ class Folder(FileDataset):
         licence=_NOT_STATED,
         citation=_NOT_STATED,
         homepage=_NOT_STATED,
-        layout=f"masks/ (PNG, TIFF, BMP, .npy), images/ (also JPEG) with the same names, {FILE} (made by 'bench data "
-        "describe folder --root DIR --write'), and if there are any instances/ and splits/{train,val,test}.txt",
+        upright=True,
+        layout=f"masks/ (PNG, TIFF, BMP, GIF, WebP, .npy), images/ (also JPEG) with the same names, {FILE} (made by "
+        "'bench data describe folder --root DIR --write'), and if there are any instances/ and "
+        "splits/{train,val,test}.txt",
     )
 
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances")
@@ -159,10 +161,11 @@ class Folder(FileDataset):
         group, index = self._place(sample_id)
         image = labels = instances = None
         if "image" in parts and sample_id in self._images:
-            image = read_image(self._images[sample_id])
+            image = self.read_image(self._images[sample_id])
         if "labels" in parts and sample_id in self._masks:
             path = self._masks[sample_id]
-            labels = decode_mask(read_array(path), str(path), self._classes)
+            values = read_labels(path, binary=self.info.task == "binary", upright=True)
+            labels = decode_mask(values, str(path), self._classes)
         if "instances" in parts and sample_id in self._instances:
             instances = _numbers(self._instances[sample_id])
         return Sample(sample_id, group, index, image, labels, instances)
@@ -223,7 +226,7 @@ def _own_name(root: Path) -> str:
 
 
 def _numbers(path: Path) -> Array:
-    values = read_array(path)
+    values = read_labels(path, binary=False, upright=True)
     if values.ndim != 2 or values.dtype.kind not in "biu" or int(values.max(initial=0)) >= 2**31:
         raise UserError(
             f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"

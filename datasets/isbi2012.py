@@ -10,7 +10,9 @@ from typing import ClassVar
 
 from segbench.data import FileDataset
 from segbench.data.listing import any_case
-from segbench.io.images.read import binary_mask, binary_probabilities, count_pages, read_array, read_image
+from segbench.io.images.masks import read_labels
+from segbench.io.images.picture import read_picture
+from segbench.io.images.read import binary_mask, binary_probabilities, count_pages
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
@@ -105,9 +107,9 @@ class ISBI2012(FileDataset):
             self._check_lengths()
         image = labels = None
         for path in self.files(sample_id, "image") if "image" in parts else ():
-            image = read_image(path, page)
+            image = read_picture(path, page)
         for path in self.files(sample_id, "labels") if "labels" in parts else ():
-            labels = binary_mask(read_array(path, page), f"{path}, page {page}")
+            labels = binary_mask(read_labels(path, page, binary=True), f"{path}, page {page}")
         return Sample(sample_id, self.group(sample_id), page, image, labels)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:

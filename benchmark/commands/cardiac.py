@@ -40,18 +40,24 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     with reporter.progress("measuring masks") as update:
         measured = sides.measured(update)
     rows = [(name, number, mask) for name, found in measured.items() for number, mask in found.items()]
-    hearts = [beats_of(track, request.detection) for track in tracks(rows, sides.fps, request.pixel_size)]
+    hearts = [
+        beats_of(track, request.detection)
+        for track in tracks(rows, sides.calibration.fps, sides.calibration.pixel_size_um)
+    ]
     block = cardiac_block(hearts)
     document = CardiacDocument(
         command=request.command(),
         input=str(request.input),
         cleaned=sides.clean,
+        fps_from=sides.calibration.fps_from,
+        pixel_size_from=sides.calibration.pixel_size_from,
+        warnings=list(reporter.warnings),
         sequences=block.sequences,
         summary=block.summary,
     )
     agreement = None
     if sides.truths:
-        metric, info = Cardiac(request.detection), info_of(request, sides.fps)
+        metric, info = Cardiac(request.detection), info_of(sides.calibration)
         judged = held_against_truth(measured, sides.truths, metric, info, reporter.warn)
         agreement = judged.agreement
         document.truth, document.agreement, document.scores = judged.truth, judged.block, judged.scores
@@ -68,7 +74,7 @@ def _propagated(request: CardiacRequest, sides: Sides, reporter: Reporter) -> Pr
     sequences = sides.truths or sides.masks
     masks: Mapping[str, Iterable[Array]] = sides.truths or {name: sides.mask(name) for name in sides.masks}
     with reporter.progress("changing masks") as update:
-        return propagation(masks, sequences, Cardiac(request.detection), info_of(request, sides.fps), update)
+        return propagation(masks, sequences, Cardiac(request.detection), info_of(sides.calibration), update)
 
 
 def _refuse_foreign(folder: Path) -> None:

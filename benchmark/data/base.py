@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..io.images.read import binary_mask, binary_prediction, label_map, read_array, read_image
+from ..io.images.masks import read_labels
+from ..io.images.picture import read_picture
+from ..io.images.read import binary_mask, binary_prediction, label_map, read_array
 from ..settings import Settings, check_settings
 from ..types import Array, DatasetDefaults, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
 from .listing import Listing, any_case, clashes, listing, listing_of_groups, refuse, twice, unpaired, wrong_name
@@ -161,12 +163,12 @@ class FileDataset(DatasetDefaults):
 
     def read_image(self, path: Path) -> Uint8:
         """(H, W) or (H, W, 3) uint8."""
-        return read_image(path, grey=self.info.grey)
+        return read_picture(path, upright=self.info.upright, grey=self.info.grey)
 
     def read_labels(self, path: Path) -> Array:
         """(H, W) label values: as they are stored, or of a binary dataset 1 where a file holds 1 or 255."""
         if self.info.task == "binary":
-            return binary_mask(read_array(path), str(path))
+            return binary_mask(read_labels(path, binary=True, upright=self.info.upright), str(path))
         expected = f"an image of one label value of {self.label_bits} bits or fewer per pixel"
         return stored_values(path, expected, np.dtype(f"u{self.label_bits // 8}"))
 

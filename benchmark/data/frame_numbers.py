@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DamagedDataError
+from ..errors import DamagedDataError, UserError
 from ..io.images.read import IMAGE_SUFFIXES
+from ..io.images.stacks import NOTHING_CHOSEN, Chosen
+from ..text import counted, runs_of
 
 NEW_SEQUENCE = 3
 """Number of absent numbers in a row that starts a new sequence; fewer are missing frames."""
 
 _NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"([^\W\d_]+)[-_ =]*$")
+_AXES = {"c": "C", "ch": "C", "chan": "C", "channel": "C", "w": "C", "z": "Z", "slice": "Z", "plane": "Z"}
+"""Axes by the words that stand before their numbers in names of files."""
+_OPTIONS = {"C": "--channel", "Z": "--z"}
 
 
 def last_number(stem: str) -> int | None:
@@ -54,9 +61,127 @@ def numbered(paths: Iterable[Path]) -> dict[int, Path]:
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or number is None:
             continue
         if number in found:
-            raise DamagedDataError(f"'{found[number]}' and '{path}' both have the number {number}; keep one of them")
+            raise DamagedDataError(
+                f"'{found[number]}' and '{path}' both have the number {number}, which says what frame they are"
+            )
         found[number] = path
     return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class FrameNumbers:
+    """Files by the number that says which frame each is, ascending, and a sentence on the number where it is not the
+    last in the names; "" where it is.
+    """
+
+    files: dict[int, Path]
+    note: str = ""
+
+
+def number_frames(paths: Sequence[Path], chosen: Chosen = NOTHING_CHOSEN) -> FrameNumbers:
+    """The frame of each file by a number in its name: the last, or the only one that differs.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of one film; each has a number in its name.
+    chosen : Chosen
+        Of a channel or z-slice, as the names number them: only its files count.
+
+    Raises
+    ------
+    UserError
+        Where more than one number differs and none tells all files apart, naming the numbers and how to choose; and
+        for a choice that no file fits.
+    """
+    fields = [_NUMBER.findall(path.stem) for path in paths]
+    alike = len({_NUMBER.sub("0", path.stem) for path in paths}) == 1
+    if not alike:
+        if chosen != NOTHING_CHOSEN:
+            raise UserError(f"{_options(chosen)}: the names in '{paths[0].parent}' number no such axis in the same way")
+        return FrameNumbers(_by(paths, [int(numbers[-1]) for numbers in fields], "the last number"))
+    words = _words(paths[0].stem)
+    columns = [[int(numbers[place]) for numbers in fields] for place in range(len(words))]
+    rows = _chosen_rows(paths, words, columns, chosen)
+    paths = [paths[row] for row in rows]
+    columns = [[column[row] for row in rows] for column in columns]
+    picked = {place for place, word in enumerate(words) if _axis(word) in chosen.by_axis}
+    varying = [n for n, column in enumerate(columns) if n not in picked and len(set(column)) > 1]
+    telling = [n for n in varying if len(set(columns[n])) == len(rows)]
+    last = len(words) - 1
+    place = last if last in telling or not varying else (telling or varying)[-1]
+    if len(varying) > 1 and not telling:
+        raise UserError(_ambiguous(paths, words, columns, varying))
+    note = "" if place == last else f"'{paths[0].parent}': the frame is {_name(words, place)} in the names of its files"
+    return FrameNumbers(_by(paths, columns[place], _name(words, place)), note)
+
+
+def _chosen_rows(
+    paths: Sequence[Path], words: Sequence[str], columns: Sequence[Sequence[int]], chosen: Chosen
+) -> list[int]:
+    rows = list(range(len(paths)))
+    for axis, number in chosen.by_axis.items():
+        places = [place for place, word in enumerate(words) if _axis(word) == axis]
+        if not places:
+            raise UserError(
+                f"{_OPTIONS[axis]} {number} was asked for, but no number in the names in '{paths[0].parent}' stands "
+                f"after {' or '.join(repr(word) for word, of in _AXES.items() if of == axis)}, such as "
+                f"'{paths[0].name}'"
+            )
+        found = sorted(set(columns[places[-1]]))
+        if number not in found:
+            raise UserError(
+                f"{_OPTIONS[axis]} {number} was asked for, but the names in '{paths[0].parent}' hold {runs_of(found)}"
+            )
+        rows = [row for row in rows if columns[places[-1]][row] == number]
+    return rows
+
+
+def _ambiguous(
+    paths: Sequence[Path], words: Sequence[str], columns: Sequence[Sequence[int]], varying: Sequence[int]
+) -> str:
+    ways = []
+    for place in varying:
+        option = _OPTIONS.get(_axis(words[place]))
+        if option is not None:
+            ways.append(f"{option} N ({runs_of(sorted(set(columns[place])))})")
+    listed = ", ".join(f"{_name(words, place)} ({runs_of(sorted(set(columns[place])))})" for place in varying)
+    how = f"Choose with {' and '.join(ways)}" if ways else "Put the files of each film into a folder of its own"
+    return (
+        f"'{paths[0].parent}': {counted(len(varying), 'number')} differ in the names of its files, such as "
+        f"'{paths[0].name}': {listed}. Only one of them can count frames. {how}."
+    )
+
+
+def _by(paths: Sequence[Path], numbers: Sequence[int], which: str) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    for number, path in sorted(zip(numbers, paths, strict=True)):
+        if number in found:
+            raise UserError(
+                f"'{found[number]}' and '{path}' both have the number {number}, as {which} in their names, which says "
+                "what frame they are. Rename one of them, or put the files of each film into a folder of its own."
+            )
+        found[number] = path
+    return found
+
+
+def _words(stem: str) -> list[str]:
+    """The word before each number in a name, "" where there is none."""
+    found = [_WORD.search(stem[: number.start()]) for number in _NUMBER.finditer(stem)]
+    return ["" if word is None else word[1] for word in found]
+
+
+def _axis(word: str) -> str:
+    return _AXES.get(word.lower(), "")
+
+
+def _name(words: Sequence[str], place: int) -> str:
+    word = f" after '{words[place]}'" if words[place] else ""
+    return f"number {place + 1} of {len(words)}{word}"
+
+
+def _options(chosen: Chosen) -> str:
+    return ", ".join(f"{_OPTIONS[axis]} {number}" for axis, number in chosen.by_axis.items())
 
 
 def runs_of_frames(numbers: Iterable[int]) -> list[tuple[int, ...]]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from PIL import Image
-
-from ..io.images.read import IMAGE_SUFFIXES, MAX_PIXELS, as_image, count_frames, read_array, read_frames
+from ..io.images.picture import read_picture, read_pictures
+from ..io.images.read import IMAGE_SUFFIXES
+from ..io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
 from ..io.images.video import VIDEO_SUFFIXES, read_video
+from ..io.listing import unread_files
 from ..text import counted, some
-from ..types import Array, Uint8, UserError
-from .frame_numbers import last_number, natural
+from ..types import Uint8, UserError
+from .frame_numbers import last_number, natural, number_frames
 from .listing import clashes, wrong_name
 
 Kind = Literal["folder", "stack", "image", "video"]
 Without = Callable[[Container[int]], Iterator[tuple[int, Uint8]]]
-
-_STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
-_COLOUR_MODES = frozenset({"P", "PA", "CMYK", "YCbCr"})
-"""What Pillow calls pictures whose stored values are no grey or RGB ones."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,8 @@ class Frames:
     name : of the input, without an ending.
     numbers : ascending. The last numbers in the names of a folder's files where these are in order (`numbered`), else
         the place in the folder, stack or video, from 0. What was lost from a video leaves a gap.
-    fps : frames per second of a video, None where it is not known.
+    fps : frames per second, None where the file does not say.
+    pixel_size_um : height and width of a pixel in micrometres, None where the file does not say.
     names : one for each frame, as its result is to be called: the file's name without ending, or `<name>-000123`.
     kind, paths : what they are read from. warnings : one sentence for each thing that is odd.
     """
@@ -47,6 +42,7 @@ class Frames:
     paths: tuple[Path, ...]
     numbered: bool = False
     warnings: tuple[str, ...] = ()
+    pixel_size_um: tuple[float, float] | None = None
     _without: Without = field(default=lambda _: iter(()), repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -61,7 +57,7 @@ class Frames:
         return self._without(skip)
 
 
-def open_frames(path: Path) -> Frames:
+def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
     """Find the frames of an input; a video is decoded once to count them, other files are read when they are needed.
 
     Parameters
@@ -69,6 +65,8 @@ def open_frames(path: Path) -> Frames:
     path : Path
         A folder of images (subfolders are not looked into), a multi-page TIFF or array (N, H, W), one image, or a video
         (AVI, MP4, MOV, MKV, WEBM).
+    chosen : Chosen
+        Of which channel and z-slice, where a stack or the names of files have several.
 
     Raises
     ------
@@ -76,29 +74,50 @@ def open_frames(path: Path) -> Frames:
         Naming what is missing, empty, damaged, too large or of another kind.
     """
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, chosen)
     suffix = path.suffix.lower()
     if not path.exists():
         raise UserError(f"'{path}' does not exist. Expected a folder of images, an image, a TIFF stack or a video.")
     if suffix in VIDEO_SUFFIXES:
+        if chosen != NOTHING_CHOSEN:
+            raise UserError(
+                f"{path}: is a video, which has neither channels nor z-slices to choose. Leave the choice out."
+            )
         video = read_video(path)
         names = tuple(f"{_plain(path)}-{number:06d}" for number in video.numbers)
         return Frames(
-            path.stem, video.numbers, video.fps, names, "video", (path,), False, video.warnings, video.without
+            path.stem, video.numbers, video.fps, names, "video", (path,), False, video.warnings, None, video.without
         )
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise UserError(f"'{path}' is no image and no video by its name. Expected one of {known}, or a folder.")
-    count = count_frames(path) if suffix in _STACKS else 1
-    if not count:
+    return _one_file(path, chosen)
+
+
+def _one_file(path: Path, chosen: Chosen) -> Frames:
+    """The frames of an image, or of a stack."""
+    stack = open_stack(path)
+    places = stack.frames(chosen)
+    if not places:
         raise UserError(f"{path}: holds no image. Write it again.")
-    if count == 1:
-        return Frames(path.stem, (0,), None, (_plain(path),), "image", (path,), _without=_files_without((path,)))
-    names = tuple(f"{_plain(path)}-{page:06d}" for page in range(count))
-    return Frames(path.stem, tuple(range(count)), None, names, "stack", (path,), _without=_pages_without(path))
+    warnings: tuple[str, ...] = ()
+    if stack.slices_as_frames and len(places) > 1:
+        warnings = (f"{path}: holds {stack}; its z-slices are taken as the frames of a film",)
+    alone = len(places) == 1
+    return Frames(
+        path.stem,
+        tuple(range(len(places))),
+        None if stack.interval_s is None or alone else 1 / stack.interval_s,
+        (_plain(path),) if alone else tuple(f"{_plain(path)}-{number:06d}" for number in range(len(places))),
+        "image" if alone else "stack",
+        (path,),
+        warnings=warnings,
+        pixel_size_um=stack.pixel_size_um,
+        _without=_images_without(path, places) if path.suffix.lower() in STACK_SUFFIXES else _files_without((path,)),
+    )
 
 
-def _folder(folder: Path) -> Frames:
+def _folder(folder: Path, chosen: Chosen) -> Frames:
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
@@ -108,6 +127,10 @@ def _folder(folder: Path) -> Frames:
     )
     if not images:
         raise UserError(f"'{folder}' holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}). {_instead(paths)}")
+    if chosen != NOTHING_CHOSEN:
+        images = list(
+            number_frames([path for path in images if last_number(path.stem) is not None], chosen).files.values()
+        )
     names: dict[str, Path] = {}
     for path in images:
         other = names.setdefault(_plain(path), path)
@@ -116,19 +139,31 @@ def _folder(folder: Path) -> Frames:
     alike = clashes(names)
     if alike:
         raise UserError(alike[0])
-    found = [last_number(path.stem) for path in images]
-    numbers = tuple(number for number in found if number is not None)
-    in_order = len(numbers) == len(images) and all(first < second for first, second in pairwise(numbers))
+    numbers, note = _numbers(images)
     return Frames(
         folder.resolve().name,
-        numbers if in_order else tuple(range(len(images))),
+        tuple(range(len(images))) if numbers is None else numbers,
         None,
         tuple(names),
         "folder",
         tuple(images),
-        in_order,
+        numbers is not None,
+        note,
         _without=_files_without(tuple(images)),
     )
+
+
+def _numbers(images: Sequence[Path]) -> tuple[tuple[int, ...] | None, tuple[str, ...]]:
+    """The frames of files in order, by the numbers in their names, None where these say nothing; and what is odd."""
+    if any(last_number(path.stem) is None for path in images):
+        return None, ()
+    try:
+        found = number_frames(images)
+    except UserError:  # pictures that are no film
+        return None, ()
+    if list(found.files.values()) != list(images):
+        return None, ()
+    return tuple(found.files), (found.note,) if found.note else ()
 
 
 def _instead(paths: list[Path]) -> str:
@@ -139,6 +174,9 @@ def _instead(paths: list[Path]) -> str:
         return f"It holds {counted(len(videos), 'video')} ({some(videos, 3)}): give them one at a time."
     if folders:
         return f"It holds {counted(len(folders), 'folder')} ({some(folders, 3)}): give one of them."
+    unread = unread_files((path for path in paths if path.is_file()), IMAGE_SUFFIXES)
+    if unread:
+        return f"It holds {unread}: save them as one of these."
     return "Give a folder with images directly in it."
 
 
@@ -151,44 +189,16 @@ def _plain(path: Path) -> str:
 
 def _files_without(paths: tuple[Path, ...]) -> Without:
     def without(skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        return ((index, _read_picture(path)) for index, path in enumerate(paths) if index not in skip)
+        return ((i, read_picture(path, upright=True)) for i, path in enumerate(paths) if i not in skip)
 
     return without
 
 
-def _pages_without(path: Path) -> Without:
+def _images_without(path: Path, places: Sequence[int]) -> Without:
+    index_of = {place: index for index, place in enumerate(places)}
+
     def without(skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        for index, values in enumerate(read_frames(path)):
-            if index not in skip:
-                yield index, _picture(values, f"{path}, page {index}")
+        wanted = frozenset(place for place, index in index_of.items() if index not in skip)
+        return ((index_of[place], image) for place, image in read_pictures(path, wanted))
 
     return without
-
-
-def _read_picture(path: Path) -> Uint8:
-    """One image as it looks: palettes and inks are turned into colours, which label maps must never be."""
-    values = read_array(path)
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
-            if image.mode in _COLOUR_MODES and image.width * image.height <= MAX_PIXELS // 3:
-                colours = np.asarray(image.convert("RGB"))
-                same = (colours[:, :, :1] == colours[:, :, 1:]).all()
-                return colours[:, :, 0] if same else colours
-    return _picture(values, str(path))
-
-
-def _picture(values: Array, where: str) -> Uint8:
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype != np.uint8:
-        raise UserError(
-            f"{where}: holds {values.dtype} values; images are segmented as 8-bit ones, as the method learned them. "
-            "Convert it with the same contrast for all frames (in Fiji: Image > Type > 8-bit)."
-        )
-    if values.ndim == 3 and values.shape[2] not in (1, 2, 3, 4):
-        raise UserError(
-            f"{where}: is of shape {values.shape}; expected one image. Give a stack by itself, not in a folder."
-        )
-    if values.ndim == 3 and values.shape[2] <= 2:
-        values = values[:, :, 0]  # with or without transparency
-    return as_image(values, where)

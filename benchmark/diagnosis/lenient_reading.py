@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from ..io.images.read import IMAGE_SUFFIXES, count_pages, read_array
+from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..predictions.cityscapes_instances import find_objects
 from ..predictions.coco_results import StuffResults, find_results
@@ -81,17 +81,17 @@ class Remedied:
 
     def read(self, dataset: Dataset) -> Prediction:
         """Decode what the remedies make of the raw values."""
-        values = apply(read_raw(self.file), self.remedy_functions, self.shape)
+        values = apply(read_raw(self.file, dataset), self.remedy_functions, self.shape)
         if isinstance(self.file, StuffMap):
             return Prediction(labels=values)
         return dataset.decode_prediction(values, str(self.file.path))
 
 
-def read_raw(file: File) -> Array:
-    """The values of a file as they are; raises UserError where it cannot be decoded."""
+def read_raw(file: File, dataset: Dataset) -> Array:
+    """The values of a file before they are decoded; raises UserError where it cannot be decoded."""
     if isinstance(file, StuffMap):
         return file.results.label_map(file.info)
-    return read_array(file.path, file.page)
+    return file.values(dataset.info)
 
 
 def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
@@ -176,7 +176,7 @@ def sample_files(
     def sample(file: tuple[File, str]) -> Seen | str:
         source, name = file
         try:
-            raw = read_raw(source)
+            raw = read_raw(source, dataset)
         except UserError as error:
             return str(error)
         found = Seen.of(name, raw, dataset.info, grid, _is_jpeg(source.path))
@@ -194,7 +194,7 @@ def sample_again(
     for seen, file, shape in files:
         again = None
         if seen is not None:
-            values = apply(read_raw(file), remedy_functions, shape)
+            values = apply(read_raw(file, dataset), remedy_functions, shape)
             again = Seen.of(seen.name, values, dataset.info, len(seen.values), seen.jpeg)
         yield again
 
@@ -231,7 +231,7 @@ def full_size(
         assert labels is not None
         truth = np.where(np.isin(labels, list(dataset.info.void)), VOID, labels.astype(np.int16))
         shape = (labels.shape[0], labels.shape[1])
-        found.append((apply(read_raw(file), remedy_functions, shape), shape, truth))
+        found.append((apply(read_raw(file, dataset), remedy_functions, shape), shape, truth))
     return found
 
 

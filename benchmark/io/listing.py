@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from ..text import counted
 from ..types import UserError
+
+_MAX_ENDINGS = 3
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -27,3 +31,19 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
         paths = (Path(place) / name for name in names if not name.startswith("."))
         found += [path for path in paths if path.suffix.lower() in suffixes]
     return sorted(found)
+
+
+def unread_files(paths: Iterable[Path], suffixes: Collection[str]) -> str:
+    """The files that have none of these suffixes, for a sentence about what is not read; "" where there are none.
+
+    >>> unread_files([Path("a.heic"), Path("b.HEIC"), Path("c.png")], {".png"})
+    '2 .heic files, which are not read'
+    """
+    endings = Counter(path.suffix.lower() for path in paths if path.suffix.lower() not in suffixes)
+    most = endings.most_common(_MAX_ENDINGS)
+    listed = [counted(n, f"{ending} file" if ending else "file without an ending") for ending, n in most]
+    listed += [counted(endings.total() - sum(n for _, n in most), "other file")] if len(endings) > len(most) else []
+    if not listed:
+        return ""
+    one = endings.total() == 1
+    return f"{', '.join(listed)}, which {'is' if one else 'are'} not read"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..io.images.read import read_array
-from ..types import Dataset, Prediction
+from ..io.images.masks import read_labels
+from ..types import Array, Dataset, DatasetInfo, Prediction
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,8 @@ class PredictionFile:
     def read(self, dataset: Dataset) -> Prediction:
         """Decode it by the dataset's rule."""
         where = str(self.path) if self.page is None else f"{self.path}, page {self.page}"
-        return dataset.decode_prediction(read_array(self.path, self.page), where)
+        return dataset.decode_prediction(self.values(dataset.info), where)
+
+    def values(self, info: DatasetInfo) -> Array:
+        """What it holds before it is decoded: of a mask what it shows, else the values that it stores."""
+        return read_labels(self.path, self.page, binary=info.task == "binary", upright=info.upright)

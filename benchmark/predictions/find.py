@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from ..io.atomic import atomic_path
-from ..io.images.read import IMAGE_SUFFIXES, count_pages, read_array
+from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
 from .cityscapes_instances import find_objects
@@ -110,7 +110,7 @@ def _odd_values(dataset: Dataset, first: PredictionFile) -> tuple[str, ...]:
     """Warn of 8-bit maps that hold only 0 and 1 where values are read as value/255."""
     if not dataset.info.stacked:
         return ()
-    values = read_array(first.path, first.page)
+    values = first.values(dataset.info)
     if values.dtype == np.uint8 and values.max(initial=0) == 1:
         return (
             f"{first.path}: holds only 0 and 1 as 8-bit values, which are read as 0 and 1/255. "

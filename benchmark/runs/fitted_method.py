@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.image_sources import Frames
-from ..io.images.read import luma
+from ..io.images.picture import luma
 from ..predictions.stored import as_stored
 from ..registry import make_method
 from ..text import counted

@@ -42,7 +42,7 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         After Ctrl-C; the frames written so far are kept for `--resume`.
     """
     record, _ = find_checkpoint(request.run, request.fold)
-    frames = open_frames(request.input)
+    frames = open_frames(request.input, request.chosen)
     for warning in frames.warnings:
         reporter.warn(warning)
     output = Output(request.out, recorded_info(record.dataset), frames)
@@ -155,6 +155,9 @@ def _document(request: PredictRequest, record: Record, frames: Frames, output: O
             frames=len(frames),
             fps=frames.fps,
             sha256=files_sha256(frames.paths),
+            pixel_size_um=None if frames.pixel_size_um is None else list(frames.pixel_size_um),
+            channel=request.channel,
+            z=request.z,
         ),
         output=PredictedOutput(
             folder=str(request.out),

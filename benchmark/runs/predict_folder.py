@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 
 _PAGES = ".pages"
 """Pages of a stack that is not complete yet."""
-_SAME_RUN, _SAME_INPUT = ("run_id", "created", "fold"), ("sha256", "frames")
+_SAME_RUN, _SAME_INPUT = ("run_id", "created", "fold"), ("sha256", "frames", "channel", "z")
 """What of the run and of the input must be equal for predictions to be replaced or resumed."""
 
 
@@ -43,7 +43,10 @@ class PredictingRun(Document):
 
 
 class PredictedInput(Document):
-    """What is segmented: `sizes` are the different heights and widths of its frames, known at the end."""
+    """What is segmented: `sizes` are the different heights and widths of its frames, known at the end.
+
+    `fps` and `pixel_size_um` (height and width) are what the file says, None where it says nothing.
+    """
 
     path: str
     kind: str
@@ -51,6 +54,9 @@ class PredictedInput(Document):
     fps: float | None
     sha256: str
     sizes: list[list[int]] = Field(default_factory=list)
+    pixel_size_um: list[float] | None = None
+    channel: int | None = None
+    z: int | None = None
 
 
 class PredictedOutput(Document):
@@ -187,6 +193,11 @@ def _earlier(folder: Path, document: PredictDocument) -> PredictDocument | None:
                 f"--out '{folder}' holds predictions {whose} ({what}: {found}, now {wanted}). Choose a new folder."
             )
     return earlier
+
+
+def read_predicted(path: Path) -> PredictedInput:
+    """What a `predict.json` says of the input. Raises UserError for any other file of that name."""
+    return _read(path).input
 
 
 def _read(path: Path) -> PredictDocument:

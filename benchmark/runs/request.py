@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from ..errors import UserError
 from .options import Argument, Option, command_line
+
+if TYPE_CHECKING:
+    from ..io.images.stacks import Chosen
 
 # The command line reads this module before it knows which command is wanted: nothing slow is imported here.
 
@@ -74,6 +77,12 @@ Plots: TypeAlias = Annotated[
     bool, Option("Draw what the metric families plot, into the run folder.", flags=("--plots/--no-plots",))
 ]
 NamedDataset: TypeAlias = Annotated[str, Argument("Name of a dataset; see 'bench list datasets'.", metavar="DATASET")]
+Channel: TypeAlias = Annotated[
+    int | None, Option("Channel of a stack (from 1), or its number in the names of files after 'c' or 'ch'.", low=0)
+]
+ZSlice: TypeAlias = Annotated[
+    int | None, Option("Slice of a stack (from 1), or its number in the names of files after 'z'.", low=0)
+]
 RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
 
@@ -153,7 +162,16 @@ class PredictRequest:
     fold: Annotated[int | None, Option("Of a cross-validation: whose method, from 1. [default: the first]", low=1)] = (
         None
     )
+    channel: Channel = None
+    z: ZSlice = None
     resume: Annotated[bool, Option("Keep the frames that are written already.", kept=False)] = False
+
+    @property
+    def chosen(self) -> Chosen:
+        """What was chosen of a stack's axes."""
+        from ..io.images.stacks import Chosen
+
+        return Chosen(self.channel, self.z)
 
     def command(self) -> str:
         """The command that does the same, without --resume."""

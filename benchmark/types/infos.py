@@ -99,8 +99,9 @@ class DatasetInfo:
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
     confidences, `main_score` the score that ranks; a dataset that names neither has `USUAL_METRICS`. `foreground` is
     the label value of the foreground class of a binary dataset. `stacked` says that predictions are kept as one
-    multi-page TIFF, `grey` that images are given as grey ones (ITU-R 601 luma of those that are in colour).
-    `pixel_size_um` is (height, width) of one pixel in micrometres.
+    multi-page TIFF, `grey` that images are given as grey ones (ITU-R 601 luma of those that are in colour),
+    `upright` that images and masks are turned as their orientation tags say, where an official layout is read as it is
+    stored. `pixel_size_um` is (height, width) of one pixel in micrometres.
     `settings` is the model of the options that it takes, each with its default: no other is accepted. `options` says
     what each of them means, and is made of the model.
     `related` names datasets whose published scores stand beside its boards, as theirs.
@@ -130,6 +131,7 @@ class DatasetInfo:
     foreground: int = 1
     stacked: bool = False
     grey: bool = False
+    upright: bool = False
     pixel_size_um: tuple[float, float] | None = None
     frames_per_second: float | None = None
     synthesizable: bool = False

@@ -114,11 +114,14 @@ def test_what_holds_no_frames_is_named(tmp_path: Path) -> None:
 
 
 def test_pictures_that_no_method_learned_are_named(tmp_path: Path) -> None:
-    Image.fromarray(RANDOM.integers(0, 60000, (8, 8)).astype(np.uint16)).save(tmp_path / "deep.png")
-    refused(tmp_path / "deep.png", "uint16", "8-bit")
+    Image.fromarray(RANDOM.integers(0, 4000, (8, 8)).astype(np.uint16)).save(tmp_path / "deep.png")
+    refused(tmp_path / "deep.png", "uint16", "8-bit", "does not state their range")
     (tmp_path / "deep.png").unlink()
+    tifffile.imwrite(tmp_path / "float.tif", RANDOM.random((8, 8)).astype(np.float32))
+    refused(tmp_path / "float.tif", "float32", "8-bit")
+    (tmp_path / "float.tif").unlink()
     tifffile.imwrite(tmp_path / "s.tif", np.zeros((7, 8, 9), np.uint8), photometric="minisblack")
-    with pytest.raises(UserError, match=r"s\.tif: is of shape \(7, 8, 9\).*by itself"):
+    with pytest.raises(UserError, match=r"s\.tif: holds 7 images.*by itself"):
         list(open_frames(tmp_path))
     (tmp_path / "cut.png").write_bytes(b"\x89PNG\r\n\x1a\nxxxx")
     refused(tmp_path / "cut.png", "cannot be decoded")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segbench.errors import UserError
-from segbench.io.images.read import binary_mask, binary_probabilities, count_pages, read_array, read_image
+from segbench.io.images.picture import read_picture
+from segbench.io.images.read import binary_mask, binary_probabilities, count_pages, read_array
 
 SLICE = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
@@ -181,11 +182,11 @@ def test_a_png_written_by_pillow_or_opencv_comes_back(tmp_path: Path) -> None:
 
 def test_images_are_8_bit_and_grey_or_rgb(tmp_path: Path) -> None:
     Image.fromarray(np.stack([SLICE] * 4, axis=2), "RGBA").save(tmp_path / "rgba.png")
-    assert read_image(tmp_path / "rgba.png").shape == (6, 8, 3)
-    assert read_image(tmp_path / "rgba.png", grey=True).shape == (6, 8)
+    assert read_picture(tmp_path / "rgba.png").shape == (6, 8, 3)
+    assert read_picture(tmp_path / "rgba.png", grey=True).shape == (6, 8)
     tifffile.imwrite(tmp_path / "deep.tif", SLICE.astype(np.uint16))
     with pytest.raises(UserError, match=r"deep\.tif.*uint16"):
-        read_image(tmp_path / "deep.tif")
+        read_picture(tmp_path / "deep.tif")
 
 
 def test_masks_hold_two_values() -> None:

@@ -167,7 +167,7 @@ def test_what_cannot_be_a_sequence_is_named(tmp_path: Path) -> None:
 def test_two_masks_of_one_number_are_named(tmp_path: Path) -> None:
     write(tmp_path / "a_0007.png")
     write(tmp_path / "b_7.png")
-    refused(tmp_path, "a_0007.png", "b_7.png", "number 7", "keep one")
+    refused(tmp_path, "a_0007.png", "b_7.png", "number 7", "Rename one")
 
 
 def test_a_mask_without_a_number_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...io.images.masks import refuse_object_in_alpha
 from ...io.images.read import binary_mask, binary_probabilities, label_map
 from ...types import Array, Int64, Prediction, UserError
 from .classes_file import FILE, MAX_LABEL, Classes, Color
@@ -30,6 +31,7 @@ def decode_mask(values: Array, where: str, classes: Classes) -> Array:
     UserError
         For a value or colour that `classes.yaml` does not name, with the place of a pixel that holds it.
     """
+    refuse_object_in_alpha(values, where)
     flat = _one_channel(values, where, classes)
     if flat is None:
         return from_colors(values, where, classes)
@@ -48,6 +50,7 @@ def decode_prediction(values: Array, where: str, classes: Classes) -> Prediction
     binary = classes.task == "binary"
     if values.dtype.kind == "f":
         return binary_probabilities(values, where) if binary else label_map(values, where, classes.classes)
+    refuse_object_in_alpha(values, where)
     flat = _one_channel(values, where, classes)
     if flat is None:
         return Prediction(labels=from_colors(values, where, classes))

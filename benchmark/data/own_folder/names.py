@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...errors import UserError
+from ...io.images.picture import PICTURE_SUFFIXES
 from ...io.listing import files_below
 
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-MASKS = frozenset({".png", ".tif", ".tiff", ".bmp", ".npy"})
+IMAGES = PICTURE_SUFFIXES
+MASKS = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy"})
 JPEG = frozenset({".jpg", ".jpeg"})
 MASK_SUFFIX = re.compile(r"(?<=.)_(mask|L|gt|labels?|seg|segmentation)$", re.IGNORECASE)
 _INSTANCES_SUFFIX = re.compile(r"(?<=.)_(instances?|inst|mask|labels?)$", re.IGNORECASE)

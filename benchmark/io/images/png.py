@@ -66,6 +66,24 @@ def decode_png(data: bytes, check_size: Callable[[int], None]) -> Array:
     return values.astype(np.bool_) if color == _GREY and depth == 1 else values
 
 
+def png_palette(data: bytes) -> Array:
+    """Colours with their opacity, (256, 4) uint8, of a PNG file with a palette; indices beyond it are opaque black.
+
+    Raises ValueError for a file that is cut off, or has no palette.
+    """
+    table = np.zeros((256, 4), np.uint8)
+    table[:, 3] = 255
+    chunks = {kind: body for kind, body in _chunks(data) if kind in (b"PLTE", b"tRNS")}
+    if b"PLTE" not in chunks:
+        raise ValueError("it has indices and no palette")
+    colours = np.frombuffer(chunks[b"PLTE"][:768], np.uint8)
+    colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
+    table[: len(colours), :3] = colours
+    opacity = np.frombuffer(chunks.get(b"tRNS", b"")[:256], np.uint8)
+    table[: len(opacity), 3] = opacity
+    return table
+
+
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of every chunk up to the end mark, each checked."""
     position = len(SIGNATURE)

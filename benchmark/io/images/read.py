@@ -1,32 +1,35 @@
-"""Decoding image files: the one place where pixels are read. Values come back as stored, never through a palette."""
+"""Decoding label files: values come back as stored, never through a palette. Pictures are read by `picture`."""
 
 from __future__ import annotations
 
 import functools
 import io
-import logging
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import imagecodecs
 import numpy as np
-import tifffile
 from PIL import Image
 
+from ..._former_names import former_names
 from ...text import counted
 from ...types import Array, ClassInfo, Prediction, Uint8, UserError
+from . import tiff
+from .limits import MAX_PIXELS as MAX_PIXELS
+from .limits import check_size, unreadable
 from .png import SIGNATURE, decode_png
 
-IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".npy", ".npz"})
-MAX_PIXELS = 300_000_000
-"""Larger files are refused before they are decoded: a small file must not fill the memory."""
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
-# Faults are raised here with the file's name; the library's own lines would only repeat them.
-logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy", ".npz"})
 
-_TIFF = frozenset({".tif", ".tiff"})
+FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""Formats that Pillow may take a file for, by its names for them: others start other programs."""
+
 _ARRAYS = frozenset({".npy", ".npz"})
+_ANIMATIONS = frozenset({"GIF", "WEBP"})
+"""Formats, by Pillow's names, whose further images are later moments of the first."""
 
 
 def read_array(path: Path, page: int | None = None) -> Array:
@@ -35,7 +38,7 @@ def read_array(path: Path, page: int | None = None) -> Array:
     Parameters
     ----------
     path : Path
-        PNG, TIFF, JPEG, BMP, `.npy` or `.npz` with one array. Palette images give their indices.
+        PNG, TIFF, JPEG, BMP, GIF, lossless WebP, `.npy` or `.npz` with one array. Palette images give their indices.
     page : int, optional
         Only this page of a multi-page TIFF or this entry along the first axis of an array.
 
@@ -49,41 +52,16 @@ def read_array(path: Path, page: int | None = None) -> Array:
         Naming the file, if it is missing, cannot be decoded or is too large.
     """
     try:
-        if path.suffix.lower() in _TIFF:
-            return _read_tiff(path, page)
+        if path.suffix.lower() in tiff.SUFFIXES:
+            return tiff.read_tiff(path, page)
         if path.suffix.lower() in _ARRAYS:
             return _read_numpy(path, page)
-        values = _read_picture(path)
+        values = _read_file(path)
     except UserError:
         raise
     except Exception as error:  # every decoder raises its own kinds (struct.error, zlib.error, …) on bad bytes
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return values if page is None else np.asarray(values[page])
-
-
-def read_image(path: Path, page: int | None = None, *, grey: bool = False) -> Uint8:
-    """Decode a picture to (H, W) or (H, W, 3) uint8; `grey` turns colour into ITU-R 601 luma."""
-    values = as_image(read_array(path, page), str(path))
-    return luma(values) if grey else values
-
-
-def as_image(values: Array, where: str) -> Uint8:
-    """Stored values as a picture, (H, W) or (H, W, 3) uint8, without transparency.
-
-    Raises UserError for values that are no picture; `where` names the file.
-    """
-    if values.dtype != np.uint8:
-        raise UserError(f"{where}: holds {values.dtype} values; an image is expected to hold 8-bit ones")
-    if values.ndim == 3 and values.shape[2] == 4:
-        values = values[:, :, :3]
-    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
-        raise UserError(f"{where}: is of shape {values.shape}; expected one grey or RGB image")
-    return values
-
-
-def luma(image: Uint8) -> Uint8:
-    """ITU-R 601 luma (H, W) uint8 of a colour image (H, W, 3); a grey one is returned as it is."""
-    return image if image.ndim == 2 else np.asarray(Image.fromarray(image).convert("L"))
 
 
 def binary_mask(values: Array, where: str) -> Uint8:
@@ -207,14 +185,11 @@ def palette_color(index: int) -> tuple[int, int, int]:
 @functools.lru_cache(maxsize=64)
 def _pages(path: Path, mtime_ns: int, size: int) -> int:
     del mtime_ns, size  # parts of the cache's key: a file that changed is looked at again
-    if path.suffix.lower() in _TIFF:
-        with tifffile.TiffFile(path) as tif:
-            _check_complete(path, tif)
-            shape = tif.series[0].shape if len(tif.series) == 1 else (len(tif.pages), 0, 0)
-            return shape[0] if len(shape) == 3 and shape[-1] not in (3, 4) else 1
+    if path.suffix.lower() in tiff.SUFFIXES:
+        return tiff.page_count(path)
     if path.suffix.lower() not in _ARRAYS:
         return 1
-    shape = _open_numpy(path).shape
+    shape = open_numpy(path).shape
     return int(shape[0]) if len(shape) == 3 else 1
 
 
@@ -226,144 +201,49 @@ def count_pages(path: Path) -> int:
     except UserError:
         raise
     except Exception as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _read_tiff(path: Path, page: int | None) -> Array:
-    with tifffile.TiffFile(path) as tif:
-        if len(tif.series) == 1:
-            series = tif.series[0]
-            shape = series.shape
-            _check_size(path, int(np.prod(shape[:2] if len(shape) == 2 else shape[-3:])))
-            _check_complete(path, tif)
-            if page is None or len(shape) == 2:
-                strips = _lzw_strips(tif) if len(tif.pages) == 1 else None
-                return np.asarray(series.asarray()) if strips is None else strips
-            return np.asarray(series.asarray(key=page) if len(series.pages) > 1 else series.asarray()[page])
-        _check_complete(path, tif)
-        pages = [tif.pages[page]] if page is not None else list(tif.pages)
-        for one in pages:
-            _check_size(path, int(np.prod(one.shape)))
-        arrays = [np.asarray(p.asarray()) for p in pages]
-    if len({a.shape for a in arrays}) > 1:
-        raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
-    return arrays[0] if page is not None else np.stack(arrays)
-
-
-def count_frames(path: Path) -> int:
-    """Number of images in a file: pages of a TIFF, grey or in colour, or entries of a (N, H, W) or (N, H, W, 3) array.
-
-    Raises UserError as `read_array` does.
-    """
-    return sum(1 for _ in _frames(path, decode=False))
-
-
-def read_frames(path: Path) -> Iterator[Array]:
-    """The stored values of each image of a file in turn: opened and checked once, one in memory at a time."""
-    return _frames(path, decode=True)
-
-
-def _frames(path: Path, *, decode: bool) -> Iterator[Array]:
-    """The images of a file; with `decode` false of a TIFF only as many arrays of nothing."""
-    if path.suffix.lower() not in _TIFF:
-        values = read_array(path) if decode or path.suffix.lower() in _ARRAYS else np.empty((0, 0))
-        stacked = values.ndim == 4 or (values.ndim == 3 and values.shape[2] not in (3, 4))
-        yield from values if stacked and path.suffix.lower() in _ARRAYS else (values,)
-        return
-    try:
-        with tifffile.TiffFile(path) as tif:
-            _check_complete(path, tif)
-            if len(tif.pages) == 1 and len(tif.series[0].shape) > len(tif.pages[0].shape):
-                yield from read_array(path)  # one directory stands for all images, as ImageJ writes large stacks
-                return
-            for page in tif.pages:
-                _check_size(path, int(np.prod(page.shape)))
-                values = np.asarray(page.asarray()) if decode else np.empty((0, 0))
-                planar = decode and values.ndim == 3 and page.aspage().planarconfig == 2
-                yield np.moveaxis(values, 0, -1) if planar else values
-    except UserError:
-        raise
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _lzw_strips(tif: tifffile.TiffFile) -> Array | None:
-    """The one page of a file whose many small LZW strips take tifffile longer to look after than to decode.
-
-    None for a page of another kind. The decoders are those that tifffile calls.
-    """
-    page = tif.pages[0]
-    if not isinstance(page, tifffile.TiffPage) or page.dtype != np.uint8 or page.is_tiled:
-        return None
-    if page.compression != 5 or page.predictor not in (1, 2) or page.planarconfig != 1:
-        return None
-    if page.fillorder != 1 or page.bitspersample != 8 or len(page.shape) != 2 + (page.samplesperpixel > 1):
-        return None
-    tif.filehandle.seek(0)
-    data = tif.filehandle.read()
-    values = np.empty(page.shape, np.uint8)
-    pixels, size = values.data.cast("B"), page.rowsperstrip * values[0].size
-    for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
-        strip = pixels[number * size : (number + 1) * size]
-        if len(imagecodecs.lzw_decode(data[offset : offset + count], out=strip)) != len(strip):
-            raise ValueError("a strip holds fewer pixels than its page says")
-    if page.predictor == 2:
-        imagecodecs.delta_decode(values, axis=1, out=values)
+def _read_file(path: Path) -> Array:
+    data = path.read_bytes()
+    if data.startswith(SIGNATURE):
+        return decode_png(data, lambda pixels: check_size(path, pixels))
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        check_size(path, image.width * image.height)
+        if getattr(image, "n_frames", 1) > 1 and image.format in _ANIMATIONS:
+            raise UserError(f"{path}: is an animation of {getattr(image, 'n_frames', 0)} images; expected one image")
+        if image.format == "WEBP" and not _is_lossless(data):
+            raise UserError(
+                f"{path}: is a WebP that was saved with losses, which changes pixels, so it cannot hold label values. "
+                "Export it again as PNG, or as lossless WebP."
+            )
+        values = np.asarray(image)
+    if image.format == "WEBP" and (values[:, :, :1] == values[:, :, 1:3]).all():
+        return np.asarray(values[:, :, 0] if values.shape[2] == 3 else values[:, :, [0, 3]])  # it has no grey form
     return values
 
 
-def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
-    """Refuse a file that is shorter than its own directory says; the decoder would drop or zero-fill the rest."""
-    size = tif.filehandle.size
-    if _last_directory(tif) > size or not len(tif.pages):
-        raise UserError(f"{path}: is truncated: its directory of pages goes beyond its {size} bytes. Fetch it again.")
-    for number, page in enumerate(tif.pages):
-        if not isinstance(page, tifffile.TiffPage):
-            page = page.aspage()
-        needed = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-        if needed > size:
-            raise UserError(
-                f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
-            )
-
-
-def _last_directory(tif: tifffile.TiffFile) -> int:
-    """Where the chain of page directories ends or leaves the file, as a byte offset."""
-    layout, file = tif.tiff, tif.filehandle
-    position, seen = 4 if layout.offsetsize == 4 else 8, 0
-    while True:
-        file.seek(position)
-        raw = file.read(layout.offsetsize)
-        offset = struct.unpack(layout.offsetformat, raw)[0] if len(raw) == layout.offsetsize else file.size + 1
-        if offset == 0 or offset + layout.tagnosize > file.size:
-            return max(seen, int(offset))
-        file.seek(offset)
-        tags = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
-        if offset <= seen:
-            return int(file.size) + 1  # directories that point backwards would never end
-        seen = offset
-        position = offset + layout.tagnosize + tags * layout.tagsize
-
-
-def _read_picture(path: Path) -> Array:
-    data = path.read_bytes()
-    if data.startswith(SIGNATURE):
-        return decode_png(data, lambda pixels: _check_size(path, pixels))
-    with Image.open(io.BytesIO(data)) as image:
-        _check_size(path, image.width * image.height)
-        return np.asarray(image)
+def _is_lossless(data: bytes) -> bool:
+    """Whether the pixels of a WebP file are in a lossless chunk (RIFF Container Specification, sections 2.5 to 2.7)."""
+    position = 12
+    while position + 8 <= len(data):
+        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind == b"VP8L"
+        position += 8 + size + size % 2
+    return False
 
 
 def _read_numpy(path: Path, page: int | None) -> Array:
-    values = _open_numpy(path)
+    values = open_numpy(path)
     if page is not None:
         values = values[page]
-    _check_size(path, int(np.prod(values.shape[-2:])))
-    _check_size(path, values.nbytes // 8)
+    check_size(path, int(np.prod(values.shape[-2:])))
+    check_size(path, values.nbytes // 8)
     return np.array(values)
 
 
-def _open_numpy(path: Path) -> Array:
+def open_numpy(path: Path) -> Array:
     """The one array of a file; that of a `.npy` is mapped, so that only what is used of it is read."""
     with path.open("rb") as file:
         start = file.read(6)
@@ -376,32 +256,9 @@ def _open_numpy(path: Path) -> Array:
         with loaded:
             if len(loaded.files) != 1:
                 raise UserError(f"{path}: holds {len(loaded.files)} arrays ({', '.join(loaded.files)}); expected one")
-            _check_size(path, sum(member.file_size for member in loaded.zip.infolist()) // 8)
+            check_size(path, sum(member.file_size for member in loaded.zip.infolist()) // 8)
             return np.asarray(loaded[loaded.files[0]])
     except ValueError as error:
         if "object" in str(error).lower():
             raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.") from error
         raise
-
-
-def _check_size(path: Path, pixels: int) -> None:
-    if pixels > MAX_PIXELS:
-        raise UserError(f"{path}: holds {pixels} values a page; more than {MAX_PIXELS} are not read")
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError(f"{path}: no such file")
-    if isinstance(error, PermissionError):
-        return UserError(f"{path}: may not be read (permission denied)")
-    if path.is_dir():
-        return UserError(f"{path}: is a folder; expected a file")
-    if path.is_symlink() and not path.is_file():
-        return UserError(f"{path}: is a link that leads to no file. Put the file itself there.")
-    size = path.stat().st_size if path.is_file() else 0
-    if size == 0:
-        return UserError(f"{path}: is empty (0 bytes). Fetch or write it again.")
-    return UserError(
-        f"{path}: cannot be decoded ({type(error).__name__}: {error}; the file has {size} bytes). "
-        "It is truncated, corrupt or no image: fetch or write it again."
-    )

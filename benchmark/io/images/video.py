@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...text import counted
-from ...types import Float64, Uint8, UserError
+from ...types import Array, Float64, Uint8, UserError
 from ..atomic import atomic_path
-from .read import MAX_PIXELS
+from .limits import MAX_PIXELS
+from .picture import flip
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -37,7 +38,21 @@ _LONGEST_GAP = 1000
 """More absent frames in a row are no gap: the times in the file are wrong."""
 _UNEVEN = 0.1
 """Times that are further from whole frames than this part of one, on average, are of a variable frame rate."""
+_TWELVE_OF_16_BITS = 4096
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a player shows stored frames: `width` with square pixels (None: the stored one), then turned.
+
+    transposed, down, across : as of `picture.flip`.
+    """
+
+    width: int | None = None
+    transposed: bool = False
+    down: bool = False
+    across: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,12 +61,14 @@ class Video:
 
     numbers: place in time of each frame that can be decoded, from 0; a frame that was dropped or damaged leaves a gap.
     fps: frames per second, None where the file does not say. warnings: one sentence for each thing that is odd.
+    shown: how a player shows its frames.
     """
 
     path: Path
     fps: float | None
     numbers: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    shown: Shown = field(default_factory=lambda: Shown())
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -68,7 +85,7 @@ class Video:
         with _opened(self.path) as (container, stream):
             for frame in _decoded(container, stream, []):
                 if index not in skip:
-                    yield index, _pixels(frame)
+                    yield index, _pixels(frame, self.shown)
                 index += 1
         if index < len(self):
             raise UserError(f"{self.path}: now has {counted(index, 'frame')}, and had {len(self)}. Was it changed?")
@@ -85,9 +102,13 @@ def read_video(path: Path) -> Video:
     damaged: list[str] = []
     times: list[int | None] = []
     size: tuple[int, int] | None = None
+    brightest, depth, shown = 0, 8, Shown()
     with _opened(path) as (container, stream):
         for frame in _decoded(container, stream, damaged):
-            size = size or (frame.height, frame.width)
+            if size is None:
+                size, shown = (frame.height, frame.width), _shown(path, frame, stream)
+            depth = max(depth, *(part.bits for part in frame.format.components))
+            brightest = max(brightest, _brightest(frame)) if depth > 8 else brightest
             if size != (frame.height, frame.width):
                 found = f"frame {len(times)} is {frame.height} x {frame.width}, the first is {size[0]} x {size[1]}"
                 raise UserError(f"{path}: {found}; expected frames of one size. Save it again with one size.")
@@ -98,6 +119,12 @@ def read_video(path: Path) -> Video:
             f"{path}: none of its frames can be decoded ({damaged[0] if damaged else 'it holds none'}). It is "
             "truncated, corrupt or in a format that FFmpeg does not know: fetch it again, or save it as MP4 (H.264)."
         )
+    if 0 < brightest < _TWELVE_OF_16_BITS:
+        raise UserError(
+            f"{path}: its frames are of {depth} bits and so dark (at most {brightest / 65535:.1%} of white) that they "
+            "seem to hold fewer bits in words of that size, which nothing states. Save it with 8 bits and the same "
+            "contrast for all frames (in Fiji: Image > Type > 8-bit)."
+        )
     warnings = []
     if damaged:
         warnings.append(f"{path}: {counted(len(damaged), 'part')} of it cannot be decoded ({damaged[0]})")
@@ -106,7 +133,7 @@ def read_video(path: Path) -> Video:
     numbers, fps, uneven = _places(times, None if unit is None else float(unit), None if not rate else float(rate))
     if uneven:
         warnings.append(f"{path}: {uneven}")
-    return Video(path, fps, numbers, tuple(warnings))
+    return Video(path, fps, numbers, tuple(warnings), shown)
 
 
 def write_video(path: Path, frames: Iterable[Uint8], fps: float) -> None:
@@ -210,12 +237,47 @@ def _decoded(container: InputContainer, stream: VideoStream, damaged: list[str])
                 yield frame
 
 
-def _pixels(frame: VideoFrame) -> Uint8:
-    grey = frame.format.name.startswith(("gray", "mono", "ya"))
-    values = np.asarray(frame.to_ndarray(format="gray" if grey else "rgb24"), np.uint8)
+def _pixels(frame: VideoFrame, shown: Shown) -> Uint8:
+    grey = _is_grey(frame)
+    deep = grey and max(part.bits for part in frame.format.components) > 8
+    # FFmpeg would spread the rounding of deep greys over neighbouring pixels.
+    form = "gray16le" if deep else "gray" if grey else "rgb24"
+    values: Array = frame.to_ndarray(format=form, width=shown.width or frame.width, height=frame.height)
+    values = np.asarray(values >> 8 if deep else values, np.uint8)
     if frame.format.name == "pal8" and (values[:, :, :1] == values[:, :, 1:]).all():
-        return values[:, :, 0]  # as ImageJ writes grey videos
-    return values
+        values = values[:, :, 0]  # as ImageJ writes grey videos
+    return flip(values, shown.transposed, shown.down, shown.across)
+
+
+def _is_grey(frame: VideoFrame) -> bool:
+    return frame.format.name.startswith(("gray", "mono", "ya"))
+
+
+def _brightest(frame: VideoFrame) -> int:
+    """The largest value of a frame of more than 8 bits, of 65535."""
+    return int(frame.to_ndarray(format="gray16le" if _is_grey(frame) else "rgb48le").max(initial=0))
+
+
+def _shown(path: Path, frame: VideoFrame, stream: VideoStream) -> Shown:
+    """How players show the frames: with square pixels, turned and mirrored as the file's matrix says."""
+    ratio = stream.sample_aspect_ratio or Fraction(1)
+    width = max(1, round(frame.width * ratio)) if ratio > 0 else frame.width
+    if 3 * width * frame.height > MAX_PIXELS:
+        raise UserError(f"{path}: its pixels are {ratio} times as wide as high; so wide frames are not read")
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Shown(width)
+    # (x, y) of a stored pixel is shown at (a x + c y, b x + d y).
+    a, b, _, c, d = np.frombuffer(memoryview(matrix), np.int32)[:5].astype(float)
+    straight, crossed = max(abs(a), abs(d)), max(abs(b), abs(c))
+    if min(straight, crossed) > _UNEVEN * max(straight, crossed):
+        raise UserError(
+            f"{path}: is to be shown turned by {-frame.rotation:g} degrees; only quarter turns are read. Save "
+            "it as it is to be seen."
+        )
+    if crossed > straight:
+        return Shown(width, True, bool(b < 0), bool(c < 0))
+    return Shown(width, False, bool(d < 0), bool(a < 0))
 
 
 def _places(

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from ...cardiac.to_json import AgreementBlock, Block, SequenceBlock, SummaryBlock
 from ...evaluation.scores import Score
+from .calibration import Source
 from .propagation import PropagationBlock
 
 
 class CardiacDocument(Block):
-    """`cardiac.json`. What was not asked for has no key: a truth, changed masks, files."""
+    """`cardiac.json`. What was not asked for has no key: a truth, changed masks, files.
+
+    `fps_from` and `pixel_size_from` say who said these: `option`, `file`, `dataset` (of the run), or nobody, `default`.
+    """
 
     command: str
     input: str
     cleaned: bool
+    fps_from: Source
+    pixel_size_from: Source
+    warnings: list[str]
     sequences: list[SequenceBlock]
     summary: SummaryBlock
     truth: list[SequenceBlock] | None = None

@@ -10,17 +10,18 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.frame_numbers import before_number, last_number, numbered, runs_of_frames
-from ...io.images.read import IMAGE_SUFFIXES, binary_prediction, count_frames, read_array, read_frames
+from ...data.frame_numbers import before_number, last_number, number_frames, runs_of_frames
+from ...io.images.masks import read_labels, read_masks
+from ...io.images.read import IMAGE_SUFFIXES, binary_prediction
+from ...io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
 from ...io.images.video import VIDEO_SUFFIXES
-from ...io.listing import files_below
+from ...io.listing import files_below, unread_files
 from ...text import counted, some
 from ...types import Array, UserError
 from ..folder import PREDICTIONS, RECORD
 
 Bool: TypeAlias = NDArray[np.bool_]
 
-_STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 
 
@@ -30,11 +31,15 @@ class MaskSequence:
 
     numbers : file numbers of the masks that are there, ascending; of a stack its pages, from 0.
     files : one for each of them, or the one stack that holds them all.
+    places : of a stack the place in it of each mask.
+    notes : one sentence for each thing that is odd.
     """
 
     name: str
     numbers: tuple[int, ...]
     files: tuple[Path, ...]
+    places: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -76,13 +81,13 @@ class MaskSequence:
         return tuple(number for number in range(self.first_frame, self.last_frame) if number not in there)
 
     def _decoded(self) -> Iterator[tuple[str, Array]]:
-        if len(self.files) == len(self.numbers):
+        if not self.places:
             for path in self.files:
-                yield str(path), read_array(path)
+                yield str(path), read_labels(path, binary=True, upright=True)
             return
         (stack,) = self.files
-        for number, values in enumerate(read_frames(stack)):
-            yield f"{stack}, page {number}", values
+        for place, values in read_masks(stack, frozenset(self.places)):
+            yield f"{stack}, page {place}", values
 
 
 def foreground(values: Array, where: str) -> Bool:
@@ -96,11 +101,11 @@ def foreground(values: Array, where: str) -> Bool:
     return np.asarray(prediction.probabilities) > 0.5
 
 
-def find_sequences(path: Path) -> list[MaskSequence]:
+def find_sequences(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> list[MaskSequence]:
     """The sequences of masks below a path, by name of folder and number; no pixel is decoded.
 
-    A mask's frame is the last number in its name. One or two absent numbers are missing frames, three or more begin a
-    new sequence.
+    A mask's frame is the last number in its name, or the only one that differs between names. One or two absent numbers
+    are missing frames, three or more begin a new sequence.
 
     Parameters
     ----------
@@ -108,6 +113,8 @@ def find_sequences(path: Path) -> list[MaskSequence]:
         A folder of masks (each folder below it is a sequence of its own, or several), a multi-page TIFF or array
         (N, H, W), one mask, or a run folder made with --save-predictions, whose samples are sequences by what stands
         before their number.
+    chosen : Chosen
+        Of which channel and z-slice, where a stack or the names of files have several.
 
     Raises
     ------
@@ -117,21 +124,21 @@ def find_sequences(path: Path) -> list[MaskSequence]:
     if not path.exists():
         raise UserError(f"'{path}' does not exist. Expected a folder of masks, a TIFF stack or a run folder.")
     if path.is_file():
-        return [_one_file(path)]
+        return [_one_file(path, chosen)]
     stored = _stored_predictions(path)
     folder = path if stored is None else stored
     files = files_below(folder, IMAGE_SUFFIXES)
     if not files:
         raise UserError(f"'{folder}' holds no mask ({', '.join(sorted(IMAGE_SUFFIXES))}). {_instead(folder)}")
-    if len(files) == 1 and files[0].suffix.lower() in _STACKS and count_frames(files[0]) > 1:
-        return [_one_file(files[0])]
+    if len(files) == 1 and files[0].suffix.lower() in STACK_SUFFIXES and open_stack(files[0]).axes:
+        return [_one_file(files[0], chosen)]
     groups: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         groups.setdefault((file.parent, before_number(file.stem) if stored is not None else ""), []).append(file)
     found = []
     for (place, _), members in groups.items():
         name = "" if stored is not None else "__".join(place.relative_to(folder).parts) or folder.resolve().name
-        found += _sequences(name, members)
+        found += _sequences(name, members, chosen)
     return found
 
 
@@ -149,7 +156,7 @@ def _stored_predictions(path: Path) -> Path | None:
     return path / PREDICTIONS
 
 
-def _sequences(name: str, files: list[Path]) -> list[MaskSequence]:
+def _sequences(name: str, files: list[Path], chosen: Chosen) -> list[MaskSequence]:
     """Sequences of files that are numbered together, named by the folder, or by their first mask where several are."""
     nameless = [file.name for file in files if last_number(file.stem) is None]
     if nameless:
@@ -157,13 +164,15 @@ def _sequences(name: str, files: list[Path]) -> list[MaskSequence]:
             f"'{files[0].parent}' holds {counted(len(nameless), 'image')} without a number in the name "
             f"({some(nameless, 3)}); a mask's last number says which frame it is. Rename it, or take it away."
         )
-    by_number = numbered(files)
+    numbered = number_frames(files, chosen)
+    by_number = numbered.files
     runs = runs_of_frames(by_number)
     return [
         MaskSequence(
             name if len(runs) == 1 and name else _numbered_name(name, by_number[run[0]], run[0]),
             run,
             tuple(by_number[number] for number in run),
+            notes=(numbered.note,) if numbered.note else (),
         )
         for run in runs
     ]
@@ -174,7 +183,7 @@ def _numbered_name(folder: str, first: Path, number: int) -> str:
     return f"{folder}-{number:04d}" if folder else first.stem
 
 
-def _one_file(path: Path) -> MaskSequence:
+def _one_file(path: Path, chosen: Chosen) -> MaskSequence:
     suffix = path.suffix.lower()
     if suffix in _ARCHIVES:
         raise UserError(f"'{path}' is an archive. Unpack it and give the folder.")
@@ -184,15 +193,24 @@ def _one_file(path: Path) -> MaskSequence:
         raise UserError(
             f"'{path}' is no image by its name. Expected a folder of masks, a multi-page TIFF or a run folder."
         )
-    count = count_frames(path)
-    return MaskSequence(path.stem, tuple(range(count)), (path,))
+    stack = open_stack(path)
+    places = stack.frames(chosen)
+    notes = (f"{path}: holds {stack}; its z-slices are taken as the frames of a film",)
+    return MaskSequence(
+        path.stem,
+        tuple(range(len(places))),
+        (path,),
+        places if stack.axes else (),
+        notes if stack.slices_as_frames and len(places) > 1 else (),
+    )
 
 
 def _instead(folder: Path) -> str:
     archives = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _ARCHIVES)
     if archives:
         return f"It holds {some(archives, 3)}: unpack it and give that folder."
-    return "Give the folder that the masks lie in."
+    unread = unread_files((file for file in folder.iterdir() if file.is_file()), IMAGE_SUFFIXES)
+    return f"It holds {unread}." if unread else "Give the folder that the masks lie in."
 
 
 def paired_with_truth(

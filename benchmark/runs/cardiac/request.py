@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from ..options import Argument, Option, command_line
+from ..request import Channel, ZSlice
 
 if TYPE_CHECKING:
     from ...cardiac.beats import Detection
+    from ...io.images.stacks import Chosen
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,15 @@ class CardiacRequest:
     input: Annotated[Path, Argument("Masks (folder, TIFF stack, run), or with --run a video.", metavar="MASKS|VIDEO")]
     run: Annotated[Path | None, Option("A trained run that segments the video or images.")] = None
     truth: Annotated[Path | None, Option("True masks, to judge by.")] = None
-    fps: Annotated[float | None, Option("Frames per second. [default: the video's, else 15]")] = None
-    pixel_size_um: Annotated[
-        float | None, Option("Side of a pixel in µm. [default: 1.115, scaled where frames are not 480 x 640]")
+    fps: Annotated[
+        float | None, Option("Frames per second. [default: the file's own, else 15, which is warned of]")
     ] = None
+    pixel_size_um: Annotated[
+        float | None,
+        Option("Side of a pixel in µm. [default: the file's own, else 1.115, scaled where frames are not 480 x 640]"),
+    ] = None
+    channel: Channel = None
+    z: ZSlice = None
     prominence: Annotated[
         float | None,
         Option("How far an extremum stands out, part of the range of areas. [default: 0.2; 0.1 with --run]"),
@@ -59,6 +66,13 @@ class CardiacRequest:
         usual = Detection() if self.run is None else Detection.for_predicted_masks()
         names = ("prominence", "distance", "smoothing", "refractory")
         return replace(usual, **{name: value for name in names if (value := getattr(self, name)) is not None})
+
+    @property
+    def chosen(self) -> Chosen:
+        """What was chosen of a stack's axes."""
+        from ...io.images.stacks import Chosen
+
+        return Chosen(self.channel, self.z)
 
     @property
     def folder(self) -> Path | None:

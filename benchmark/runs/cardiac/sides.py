@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,17 +9,16 @@ from pathlib import Path
 
 from ...cardiac.beats import Detection
 from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cleaned, silhouette
+from ...data.frame_numbers import number_frames
 from ...data.image_sources import Frames, open_frames
 from ...io.reporter import Reporter
 from ...types import Array, ClassInfo, DatasetInfo, UserError
 from ..predict import predict
 from ..record import read_record, recorded_info
 from ..request import PredictRequest
+from .calibration import Calibration, calibration
 from .mask_sequences import MaskSequence, find_sequences, paired_with_truth
 from .request import CardiacRequest
-
-FPS = 15.0
-"""Frames per second of HeartSeg, taken where neither the user nor a video says otherwise."""
 
 RESULT, MASKS = "cardiac.json", "masks"
 
@@ -32,7 +30,7 @@ class Sides:
     masks: Mapping[str, MaskSequence]
     truths: Mapping[str, MaskSequence]
     frames: Frames | None
-    fps: float
+    calibration: Calibration
     clean: bool
 
     def mask(self, name: str) -> Iterator[Array]:
@@ -62,12 +60,9 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
         For masks, videos, runs or settings that cannot be used.
     """
     masks, frames = _masks(request, reporter)
-    fps = request.fps if request.fps is not None or frames is None else frames.fps
-    if fps is None:
-        fps = FPS
-        reporter.say(f"frames per second: {fps:g}, those of HeartSeg; give your own with --fps")
-    if not 0 < fps < math.inf:
-        raise UserError(f"--fps is a positive number of frames per second, found {fps:g}")
+    for note in dict.fromkeys(note for sequence in masks.values() for note in sequence.notes):
+        reporter.say(note)
+    found = calibration(request, frames, reporter)
     clean = request.run is not None if request.clean is None else request.clean
     if clean:
         reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
@@ -78,20 +73,22 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
         )
     truths: Mapping[str, MaskSequence] = {}
     if request.truth is not None:
-        truths = paired_with_truth(masks, find_sequences(request.truth), reporter.warn)
+        truths = paired_with_truth(masks, find_sequences(request.truth, request.chosen), reporter.warn)
         if not truths:
             raise UserError(
                 f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired "
                 "by the last number in their names, pages of a stack by their place."
             )
-    return Sides(masks, truths, frames, fps, clean)
+    return Sides(masks, truths, frames, found, clean)
 
 
 def _masks(request: CardiacRequest, reporter: Reporter) -> tuple[dict[str, MaskSequence], Frames | None]:
     """Sequences of masks by name, and the pictures that a run segmented into them."""
     frames = None
     if request.run is not None:
-        frames = open_frames(request.input)
+        frames = open_frames(request.input, request.chosen)
+        if frames.kind == "folder" and not frames.numbered:
+            number_frames(frames.paths)  # says what is wrong with the names before the work
         found = _segmented(request, request.run, reporter)
     else:
         if (request.input / RESULT).is_file() and (request.input / MASKS).is_dir():
@@ -99,7 +96,7 @@ def _masks(request: CardiacRequest, reporter: Reporter) -> tuple[dict[str, MaskS
                 f"'{request.input}' is what 'bench cardiac' wrote. To measure its masks again give "
                 f"'{request.input / MASKS}' (with --fps and --clean, as they were)."
             )
-        found = find_sequences(request.input)
+        found = find_sequences(request.input, request.chosen)
     masks = {sequence.name: sequence for sequence in found}
     if len(masks) < len(found):
         twice = min(name for name, count in Counter(sequence.name for sequence in found).items() if count > 1)
@@ -117,7 +114,19 @@ def _segmented(request: CardiacRequest, run: Path, reporter: Reporter) -> list[M
     if info.task != "binary":
         raise UserError(f"'{run}' segments {info.name} into {len(info.classes)} classes; a heart needs masks")
     out = request.folder / MASKS
-    predict(PredictRequest(run, request.input, out, request.device, fold=request.fold, resume=True), reporter)
+    predict(
+        PredictRequest(
+            run,
+            request.input,
+            out,
+            request.device,
+            fold=request.fold,
+            channel=request.channel,
+            z=request.z,
+            resume=True,
+        ),
+        reporter,
+    )
     found = find_sequences(out)
     stem = request.input.stem
     # A video with a long gap is several sequences.
@@ -125,7 +134,7 @@ def _segmented(request: CardiacRequest, run: Path, reporter: Reporter) -> list[M
     return [replace(sequence, name=name) for sequence, name in zip(found, names, strict=True)]
 
 
-def info_of(request: CardiacRequest, fps: float) -> DatasetInfo:
+def info_of(calibration: Calibration) -> DatasetInfo:
     """What is true of masks at hand: a film of one ventricle, 1 in its masks."""
     return DatasetInfo(
         name="masks",
@@ -141,6 +150,6 @@ def info_of(request: CardiacRequest, fps: float) -> DatasetInfo:
         citation="",
         homepage="",
         layout="",
-        pixel_size_um=request.pixel_size or (PIXEL_SIZE_UM, PIXEL_SIZE_UM),
-        frames_per_second=fps,
+        pixel_size_um=calibration.pixel_size_um or (PIXEL_SIZE_UM, PIXEL_SIZE_UM),
+        frames_per_second=calibration.fps,
     )

@@ -1,0 +1,228 @@
+"""Decoding masks of one foreground class: they mean what they show, black where there is none of it.
+
+Files may store the two tones in any order: TIFF with MinIsWhite, palettes whose index 0 is white. Label maps of several
+classes mean the values they store, whatever palette or photometric tag says.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from ...types import Array, UserError
+from . import tiff
+from .limits import unreadable
+from .picture import orientation, turn
+from .png import SIGNATURE, png_palette
+from .read import FORMATS, read_array
+from .stacks import STACK_SUFFIXES
+
+_GREY, _PALETTE = 0, 3
+"""Colour types of PNG."""
+
+
+def read_labels(path: Path, page: int | None = None, *, binary: bool, upright: bool = False) -> Array:
+    """Decode a file of labels: of a binary dataset what it shows, else the values that it stores.
+
+    Parameters
+    ----------
+    path, page : as of `read.read_array`
+    binary : bool
+        There is one foreground class, so that the file is a mask of two tones.
+    upright : bool
+        Turn it as its orientation tag says, as viewers do.
+
+    Returns
+    -------
+    as `read.read_array`; of a mask 0 where it shows black
+
+    Raises
+    ------
+    UserError
+        As `read_array` does, and for a mask that shows something else than it stores, and not two tones.
+    """
+    values = shown(path, read_array(path, page), page) if binary else read_array(path, page)
+    turned = orientation(path) if upright else 1
+    return turn(values, turned) if turned > 1 and values.ndim in (2, 3) else values
+
+
+def read_masks(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Array]]:
+    """Place and values of the masks of a stack whose places are wanted, as they are shown, in their order."""
+    if path.suffix.lower() in tiff.SUFFIXES:
+        for place, values, page in tiff.iterate(path, wanted.__contains__):
+            yield place, _tiff_shown(values, page, f"{path}, page {place}")
+        return
+    stack = read_array(path)
+    for place in sorted(wanted):
+        yield place, stack[place]
+
+
+def shown(path: Path, stored: Array, page: int | None = None) -> Array:
+    """What a mask of two tones shows: its stored values, which `read_array` gave, or those turned round.
+
+    Raises UserError as `read_labels` does.
+    """
+    try:
+        if path.suffix.lower() in tiff.SUFFIXES:
+            with tiff.opened(path) as tif:
+                pages = tiff.pages_of(tif)
+                directory = pages[page or 0] if len(pages) > (page or 0) else pages[0]
+                alone = page is not None or len(pages) == 1
+                where = str(path) if page is None else f"{path}, page {page}"
+                return _tiff_shown(stored, directory, where) if alone else stored
+        if path.suffix.lower() in STACK_SUFFIXES:
+            return stored
+        return _file_shown(path, stored)
+    except UserError:
+        raise
+    except Exception as error:  # every decoder raises its own kinds on bad bytes
+        raise unreadable(path, error) from error
+
+
+def refuse_object_in_alpha(values: Array, where: str) -> None:
+    """Raise UserError for an (H, W, 2 or 4) image of one colour whose transparency differs: it shows what it hides."""
+    if values.ndim == 3 and values.shape[2] in (2, 4) and values.size:
+        colours, alpha = values[:, :, :-1], values[:, :, -1]
+        if (alpha != alpha.flat[0]).any() and (colours == colours[:1, :1]).all():
+            raise _hidden(where, "is of one colour throughout, and only its transparency tells pixels apart")
+
+
+def _hidden(where: str, what: str) -> UserError:
+    return UserError(
+        f"{where}: {what}, which is not read. Save the mask without transparency: black background, white foreground."
+    )
+
+
+def _tiff_shown(values: Array, page: tifffile.TiffPage, where: str) -> Array:
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else 8 * values.dtype.itemsize
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        return _by_palette(values, _opaque(tiff.palette_of(page)), where)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        return _white_is_0(values, bits, where)
+    return _refuse_hidden(_full_range(values, bits), where)
+
+
+def _file_shown(path: Path, stored: Array) -> Array:
+    data = path.read_bytes()
+    if data.startswith(SIGNATURE):
+        depth, kind = data[24], data[25]
+        if kind == _PALETTE:
+            return _by_palette(stored, png_palette(data), str(path))
+        return _refuse_hidden(_full_range(stored, depth) if kind == _GREY else stored, str(path))
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if image.mode == "P":
+            table = _opaque(np.zeros((256, 3), np.uint8))
+            entries = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+            table[: len(entries), :3] = entries
+            indices, places = np.unique(stored, return_index=True)
+            table[indices] = np.asarray(image.convert("RGBA")).reshape(-1, 4)[places]
+            return _by_palette(stored, table, str(path))
+    return _refuse_hidden(stored, str(path))
+
+
+def _opaque(colours: Array) -> Array:
+    return np.concatenate([colours, np.full((len(colours), 1), 255, np.uint8)], axis=1)
+
+
+def _white_is_0(values: Array, bits: int, where: str) -> Array:
+    """A mask whose 0 is shown as white and whose largest value as black."""
+    top = 2**bits - 1
+    if values.dtype.kind not in "bu" or values.ndim != 2 or not ((values == 0) | (values == top)).all():
+        raise UserError(
+            f"{where}: says that 0 is white (photometric interpretation MinIsWhite), so it shows something else than "
+            f"it stores, and it holds other values than 0 and {top}. Save it with MinIsBlack, black background and "
+            "white foreground."
+        )
+    return _full_range(
+        np.asarray(values == 0) if bits == 1 else np.where(values == 0, top, 0).astype(values.dtype), bits
+    )
+
+
+def _full_range(values: Array, bits: int) -> Array:
+    """0 and 255 of a grey image of 2 to 7 bits that holds black and white alone."""
+    if values.dtype != np.uint8 or not 1 < bits < 8 or not ((values == 0) | (values == 2**bits - 1)).all():
+        return values
+    return np.where(values > 0, np.uint8(255), np.uint8(0))
+
+
+def _by_palette(values: Array, table: Array, where: str) -> Array:
+    """A mask of palette indices: background where the colour is black, whatever its index."""
+    used = np.unique(values)
+    colours = table[used].astype(int)
+    black: Array = (colours[:, :3] == 0).all(axis=1)
+    seen = values
+    if len(used) == 2 and black.sum() == 1 and black[1]:
+        seen = np.where(values == used[1], 0, _foreground_value(used)).astype(values.dtype)
+    elif len(used) == 2 and black[0] and used[0] != 0:
+        seen = np.where(values == used[0], 0, _foreground_value(used)).astype(values.dtype)
+    elif len(used) == 1 and black[0]:
+        seen = np.zeros_like(values)
+    elif len(used) == 1 and used[0] == 0:
+        seen = _only_index_0(values, table, where)
+    elif len(used) > 1 and used[0] == 0 and not black[0] and (black.any() or _falling_greys(colours[:, :3])):
+        raise UserError(
+            f"{where}: its palette shows index 0 brighter than others ({_listed(used, colours)}), so it shows "
+            "something else than it stores. Save it with a black background and a white foreground."
+        )
+    _refuse_transparent_foreground(used, colours, seen, values, where)
+    return seen
+
+
+def _foreground_value(used: Array) -> int:
+    return 255 if int(used.max()) == 255 else 1
+
+
+def _falling_greys(colours: Array) -> bool:
+    grey = bool((colours[:, :1] == colours).all())
+    return grey and bool((np.diff(colours[:, 0]) < 0).any())
+
+
+def _only_index_0(values: Array, table: Array, where: str) -> Array:
+    """A mask of index 0 alone, which is not black: white stands for the foreground in a palette of two tones."""
+    colours = table[:, :3]
+    white, grey = bool((colours[0] == 255).all()), bool((colours[:, :1] == colours).all())
+    if white and grey:
+        return np.ones_like(values)
+    if white and (colours == 0).all(axis=1).any() and not _rest_is_unset(colours):
+        raise UserError(
+            f"{where}: is white throughout by its palette, which holds black and other colours too, so nobody can tell "
+            "whether that is foreground. Save it with a black background and a white foreground."
+        )
+    return values
+
+
+def _rest_is_unset(colours: Array) -> bool:
+    """Whether black stands only behind the palette's own entries, where nothing was written."""
+    own = int(np.flatnonzero(colours.any(axis=1)).max()) + 1
+    return not bool((colours[:own] == 0).all(axis=1).any())
+
+
+def _refuse_transparent_foreground(used: Array, colours: Array, seen: Array, values: Array, where: str) -> None:
+    clear = colours[:, 3] < 128
+    if not clear.any() or clear.all():
+        return
+    if (colours[:, :3] == colours[:1, :3]).all():
+        raise _hidden(where, "is of one colour throughout, and only its transparency tells pixels apart")
+    if any((seen[values == index] != 0).any() for index in used[clear]):
+        raise _hidden(where, "shows its foreground as transparent")
+
+
+def _refuse_hidden(values: Array, where: str) -> Array:
+    """A mask with transparency, (H, W, 2 or 4), in which nothing of the foreground is hidden; others as they are."""
+    refuse_object_in_alpha(values, where)
+    if values.ndim == 3 and values.shape[2] in (2, 4) and values.dtype.kind == "u":
+        clear = values[:, :, -1] < (np.iinfo(values.dtype).max + 1) // 2
+        if clear.any() and not clear.all() and values[:, :, :-1][clear].any():
+            raise _hidden(where, "shows pixels as transparent that hold the foreground")
+    return values
+
+
+def _listed(used: Array, colours: Array) -> str:
+    return ", ".join(
+        f"{index}: {tuple(map(int, colour[:3]))}" for index, colour in list(zip(used, colours, strict=True))[:3]
+    )

@@ -1,0 +1,194 @@
+"""Decoding TIFF files to their stored values: one page, a whole stack, or page by page."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from ...types import Array, UserError
+from .limits import check_size, unreadable
+
+SUFFIXES = frozenset({".tif", ".tiff"})
+PLANAR = 2
+"""Planar configuration of a page whose channels lie one after the other."""
+
+_REDUCED, _TRANSPARENCY_MASK = 1, 4
+"""Bits of a page's NewSubfileType: a smaller copy of another page, a mask that says what of it is seen."""
+
+# Faults are raised here with the file's name; the library's own lines would only repeat them.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """A TIFF file that is as long as its directories say; what decoding raises becomes a UserError with its name."""
+    try:
+        with tifffile.TiffFile(path) as tif:
+            _check_complete(path, tif)
+            yield tif
+    except UserError:
+        raise
+    except Exception as error:  # decoders raise their own kinds (struct.error, zlib.error, …) on bad bytes
+        raise unreadable(path, error) from error
+
+
+def read_tiff(path: Path, page: int | None) -> Array:
+    """Stored values: (H, W), (H, W, C), or of a whole stack (N, H, W) or (N, H, W, C); see `read.read_array`."""
+    with opened(path) as tif:
+        if len(tif.series) == 1:
+            series = tif.series[0]
+            shape = series.shape
+            check_size(path, int(np.prod(shape[:2] if len(shape) == 2 else shape[-3:])))
+            if len(tif.pages) == 1 and len(shape) <= 3:
+                strips = _lzw_strips(tif)
+                values = np.asarray(series.asarray()) if strips is None else strips
+                values = channels_last(values, _first(tif))
+                return values if page is None or series.axes in ("YX", "YXS", "SYX") else np.asarray(values[page])
+            if page is None:
+                return np.asarray(series.asarray())
+            if len(series.pages) == 1:
+                return np.asarray(series.asarray()[page])
+            return channels_last(np.asarray(series.asarray(key=page)), _first(tif))
+        pages = [tif.pages[page].aspage()] if page is not None else pages_of(tif)
+        for one in pages:
+            check_size(path, int(np.prod(one.shape)))
+        arrays = [channels_last(np.asarray(p.asarray()), p) for p in pages]
+    if len({a.shape for a in arrays}) > 1:
+        raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays)
+
+
+def page_count(path: Path) -> int:
+    """Number of images of a stack; 1 for one image, whatever its channels, and for one that is no plain stack."""
+    with opened(path) as tif:
+        if len(tif.series) != 1:
+            return len(pages_of(tif))
+        leading = [
+            size for axis, size in zip(tif.series[0].axes, tif.series[0].shape, strict=True) if axis not in "YXS"
+        ]
+        return int(leading[0]) if len(leading) == 1 else 1
+
+
+def pages_of(tif: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """Pages that hold an image of their own, in the order of the axes: no smaller copies, no masks of what is seen."""
+    if len(tif.series) == 1:
+        return [_directory(page) for page in tif.series[0].pages]
+    pages = [_directory(page) for page in tif.pages]
+    return [page for page in pages if not int(page.subfiletype) & (_REDUCED | _TRANSPARENCY_MASK)] or pages
+
+
+def is_one_directory(tif: tifffile.TiffFile) -> bool:
+    """Whether one page stands for all images of a stack, as ImageJ writes large ones."""
+    return len(tif.pages) == 1 and len(tif.series[0].shape) > len(_first(tif).shape)
+
+
+def channels_last(values: Array, page: tifffile.TiffPage) -> Array:
+    """(H, W, C) of a page whose channels lie one after the other; anything else as it is."""
+    planar = values.ndim == 3 and page.planarconfig == PLANAR and page.samplesperpixel > 1
+    return np.moveaxis(values, 0, -1) if planar else values
+
+
+def iterate(
+    path: Path, wanted: Callable[[int], bool] = lambda _: True
+) -> Iterator[tuple[int, Array, tifffile.TiffPage]]:
+    """Place, stored values (H, W) or (H, W, C) and directory of every image that is wanted, one in memory at a time."""
+    with opened(path) as tif:
+        if is_one_directory(tif):
+            page = _first(tif)
+            images = np.asarray(tif.series[0].asarray()).reshape(-1, *page.shape)
+            for place, values in enumerate(images):
+                if wanted(place):
+                    yield place, channels_last(values, page), page
+            return
+        for place, page in enumerate(pages_of(tif)):
+            check_size(path, int(np.prod(page.shape)))
+            if wanted(place):
+                yield place, channels_last(np.asarray(page.asarray()), page), page
+
+
+def palette_of(page: tifffile.TiffPage) -> Array:
+    """Colours (N, 3) uint8 of a page with a palette, by index."""
+    entries = np.asarray(page.colormap).T
+    # Some programs write 8-bit colours where 16-bit ones belong.
+    return np.asarray(entries if entries.max(initial=0) < 256 else entries >> 8, np.uint8)
+
+
+def orientation_of(page: tifffile.TiffPage) -> int:
+    """The orientation that a page's tag states, 1 to 8; 1 where there is none or it is unknown."""
+    tag = page.tags.get("Orientation")
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+
+
+def _first(tif: tifffile.TiffFile) -> tifffile.TiffPage:
+    return _directory(tif.pages[0])
+
+
+def _directory(page: tifffile.TiffPage | tifffile.TiffFrame | None) -> tifffile.TiffPage:
+    if page is None:
+        raise ValueError("an image that its description names is not there")
+    return page.aspage()
+
+
+def _lzw_strips(tif: tifffile.TiffFile) -> Array | None:
+    """The one page of a file whose many small LZW strips take tifffile longer to look after than to decode.
+
+    None for a page of another kind. The decoders are those that tifffile calls.
+    """
+    page = tif.pages[0]
+    if not isinstance(page, tifffile.TiffPage) or page.dtype != np.uint8 or page.is_tiled:
+        return None
+    if page.compression != 5 or page.predictor not in (1, 2) or page.planarconfig != 1:
+        return None
+    if page.fillorder != 1 or page.bitspersample != 8 or len(page.shape) != 2 + (page.samplesperpixel > 1):
+        return None
+    tif.filehandle.seek(0)
+    data = tif.filehandle.read()
+    values = np.empty(page.shape, np.uint8)
+    pixels, size = values.data.cast("B"), page.rowsperstrip * values[0].size
+    for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        strip = pixels[number * size : (number + 1) * size]
+        if len(imagecodecs.lzw_decode(data[offset : offset + count], out=strip)) != len(strip):
+            raise ValueError("a strip holds fewer pixels than its page says")
+    if page.predictor == 2:
+        imagecodecs.delta_decode(values, axis=1, out=values)
+    return values
+
+
+def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
+    """Refuse a file that is shorter than its own directory says; the decoder would drop or zero-fill the rest."""
+    size = tif.filehandle.size
+    if _last_directory(tif) > size or not len(tif.pages):
+        raise UserError(f"{path}: is truncated: its directory of pages goes beyond its {size} bytes. Fetch it again.")
+    for number, page in enumerate(tif.pages):
+        if not isinstance(page, tifffile.TiffPage):
+            page = page.aspage()
+        needed = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if needed > size:
+            raise UserError(
+                f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
+            )
+
+
+def _last_directory(tif: tifffile.TiffFile) -> int:
+    """Where the chain of page directories ends or leaves the file, as a byte offset."""
+    layout, file = tif.tiff, tif.filehandle
+    position, seen = 4 if layout.offsetsize == 4 else 8, 0
+    while True:
+        file.seek(position)
+        raw = file.read(layout.offsetsize)
+        offset = struct.unpack(layout.offsetformat, raw)[0] if len(raw) == layout.offsetsize else file.size + 1
+        if offset == 0 or offset + layout.tagnosize > file.size:
+            return max(seen, int(offset))
+        file.seek(offset)
+        tags = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))[0]
+        if offset <= seen:
+            return int(file.size) + 1  # directories that point backwards would never end
+        seen = offset
+        position = offset + layout.tagnosize + tags * layout.tagsize

@@ -1,0 +1,95 @@
+"""Frames per second and size of a pixel of masks or a film, and who says so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ...data.image_sources import Frames
+from ...io.images.stacks import STACK_SUFFIXES, open_stack
+from ...io.reporter import Reporter
+from ...types import UserError
+from ..folder import PREDICTIONS, RECORD
+from ..predict_folder import DOCUMENT, read_predicted
+from ..record import read_record, recorded_info
+from .request import CardiacRequest
+
+Source = Literal["option", "file", "dataset", "default"]
+"""Who says a number: the user, the file or what predicted it, the dataset of a run, or nobody."""
+
+FPS = 15.0
+"""Frames per second of HeartSeg, taken where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Frames per second, height and width of a pixel in micrometres (None: that of HeartSeg), and who says each."""
+
+    fps: float
+    fps_from: Source
+    pixel_size_um: tuple[float, float] | None
+    pixel_size_from: Source
+
+
+@dataclass(frozen=True)
+class _Said:
+    fps: float | None = None
+    pixel_size_um: tuple[float, float] | None = None
+    by: Source = "file"
+
+
+def calibration(request: CardiacRequest, frames: Frames | None, reporter: Reporter) -> Calibration:
+    """What the user says, else the file, else HeartSeg; what was taken is said, and warned of where nobody said it.
+
+    frames : the film that a run segments; None where masks are given.
+
+    Raises UserError for a rate that is no positive number.
+    """
+    said = _Said(frames.fps, frames.pixel_size_um) if frames is not None else _said_by(request.input)
+    fps, fps_from = request.fps, "option"
+    if fps is None:
+        fps, fps_from = said.fps, said.by
+    elif said.fps is not None and not math.isclose(fps, said.fps, rel_tol=1e-6):
+        reporter.say(f"frames per second: {fps:g}, as --fps says; '{request.input}' itself says {said.fps:g}")
+    if fps is None:
+        fps, fps_from = FPS, "default"
+        reporter.warn(
+            f"'{request.input}' does not say its frames per second: {FPS:g}, those of HeartSeg, are taken, and every "
+            "heart rate rests on them; give your own with --fps"
+        )
+    if not 0 < fps < math.inf:
+        raise UserError(f"--fps is a positive number of frames per second, found {fps:g}")
+    size, size_from = request.pixel_size, "option"
+    if size is None:
+        size, size_from = said.pixel_size_um, said.by if said.pixel_size_um is not None else "default"
+    elif said.pixel_size_um is not None and size != said.pixel_size_um:
+        own = " x ".join(f"{side:g}" for side in dict.fromkeys(said.pixel_size_um))
+        reporter.say(
+            f"size of a pixel: {size[0]:g} µm, as --pixel-size-um says; '{request.input}' itself says {own} µm"
+        )
+    return Calibration(fps, fps_from, size, size_from)  # type: ignore[arg-type]
+
+
+def _said_by(path: Path) -> _Said:
+    """What masks at hand say: the stack, what predicted them, or the dataset of the run that stored them."""
+    if path.is_file():
+        return _of_file(path)
+    if (path / DOCUMENT).is_file():
+        about = read_predicted(path / DOCUMENT)
+        size = about.pixel_size_um
+        return _Said(about.fps, (size[0], size[1]) if size is not None and len(size) == 2 else None)
+    for run in (path, path.resolve().parent if path.resolve().name == PREDICTIONS else path):
+        if (run / RECORD).is_file():
+            # The size of a pixel follows from that of the frames.
+            return _Said(recorded_info(read_record(run).dataset).frames_per_second, None, "dataset")
+    files = [file for file in path.iterdir() if file.suffix.lower() in STACK_SUFFIXES and not file.name.startswith(".")]
+    return _of_file(files[0]) if len(files) == 1 else _Said()
+
+
+def _of_file(path: Path) -> _Said:
+    if path.suffix.lower() not in STACK_SUFFIXES:
+        return _Said()
+    stack = open_stack(path)
+    return _Said(None if stack.interval_s is None else 1 / stack.interval_s, stack.pixel_size_um)
