@@ -245,6 +245,11 @@ class Heartbeat:
         return Rhythm(gaps.size, mean, spread, spread / mean, float(np.sqrt(np.mean(np.diff(gaps) ** 2))))
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no mask of the whole sequence holds a ventricle."""
+        return not any(silhouette.area for silhouette in self.track.silhouettes)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """What to know before trusting the numbers, see `SEQUENCE_FLAGS`."""
         intervals = self.intervals

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from ..runs.cardiac.request import CardiacRequest
 from . import output
 
@@ -9,7 +11,8 @@ from . import output
 def cardiac(request: CardiacRequest, json: bool, quiet: bool) -> None:
     """Heart rate, shortening and ejection fraction of beating hearts, beat by beat, with plots.
 
-    With --truth also the errors, held against the 5-12 % range of human annotators.
+    With --truth also the errors, held against the 5-12 % range of human annotators. Exit status 1 if no ventricle was
+    found in a whole film.
     """
     from ..commands.cardiac import cardiac as do_cardiac
     from . import cardiac_output
@@ -17,3 +20,5 @@ def cardiac(request: CardiacRequest, json: bool, quiet: bool) -> None:
     with output.interruptible("; the same command goes on where it stopped"):
         found = do_cardiac(request, output.reporter(quiet))
     cardiac_output.document(found, json)
+    if found.no_ventricle:
+        raise typer.Exit(1)

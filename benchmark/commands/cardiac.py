@@ -18,6 +18,8 @@ from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propaga
 from ..runs.cardiac.request import CardiacRequest
 from ..runs.cardiac.sides import MASKS, RESULT, Sides, info_of, read_sides
 from ..runs.cardiac.tables import write_table
+from ..runs.record import read_record
+from ..text import counted
 from ..types import Array, UserError
 
 __all__ = ["CardiacRequest", "cardiac"]
@@ -25,6 +27,8 @@ __all__ = ["CardiacRequest", "cardiac"]
 
 def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     """Do what `bench cardiac` says: what `--json` prints, with the files that were written.
+
+    A sequence without a ventricle in any frame is warned of by name, and named by the document.
 
     Raises
     ------
@@ -55,6 +59,7 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         sequences=block.sequences,
         summary=block.summary,
     )
+    _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
         metric, info = Cardiac(request.detection), info_of(sides.calibration)
@@ -67,6 +72,27 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         with reporter.progress("writing tables and plots"):
             document.files = [str(path) for path in _write(request, folder, sides, hearts, agreement, document)]
     return document
+
+
+def _name_empty(
+    request: CardiacRequest, hearts: Sequence[Heartbeat], document: CardiacDocument, reporter: Reporter
+) -> None:
+    """Say in which sequences no ventricle was found, and who did not find it."""
+    empty = [heart.track for heart in hearts if heart.is_empty]
+    if not empty:
+        return
+    document.no_ventricle = [track.name for track in empty]
+    by, advice = "", "Its masks are empty"
+    if request.run is not None:
+        record = read_record(request.run)
+        by = f" by {record.run_id}"
+        view = record.dataset.options.get("view")
+        trained = f"view {view} of {record.dataset.name}" if view else record.dataset.name
+        advice = f"It was trained on {trained}: is the film of the same view, magnification and brightness?"
+    for track in empty:
+        reporter.warn(
+            f"'{track.name}': no ventricle found in any of {counted(len(track.frames), 'frame')}{by}. {advice}"
+        )
 
 
 def _propagated(request: CardiacRequest, sides: Sides, reporter: Reporter) -> PropagationBlock:

@@ -274,6 +274,37 @@ def test_a_video_and_a_run_give_the_numbers_and_the_overlay(trained: Path, bench
     assert again["sequences"] == block["sequences"]
 
 
+def test_a_film_without_a_ventricle_is_named_with_the_run_that_found_none(
+    trained: Path, bench: Run, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "dark.mp4", (np.full((60, 80, 3), 20 + n % 2, np.uint8) for n in range(12)), 15)
+    done = bench("cardiac", "dark.mp4", "--run", trained / "threshold", "--no-plots", "--json")
+    assert done.returncode == 1, done.stderr
+    run_id = read_record(trained / "threshold").run_id
+    said = " ".join(done.stderr.split())
+    assert f"'dark': no ventricle found in any of 12 frames by {run_id}. It was trained on medaka" in said
+    block = json.loads(done.stdout)
+    assert block["no_ventricle"] == ["dark"]
+    assert block["sequences"][0]["flags"] == ["no_beat", "no_rate"]
+
+
+def test_only_the_empty_one_of_several_films_is_named(bench: Run, tmp_path: Path) -> None:
+    full, empty = drawn(PLAN), tuple(np.zeros_like(mask) for mask in drawn(PLAN)[:20])
+    write(tmp_path / "films" / "seen", full)
+    write(tmp_path / "films" / "unseen", empty)
+    # One frame with a ventricle makes a film that is none of these, whatever else is wrong with it.
+    write(tmp_path / "films" / "once", (*empty, full[0]))
+    done = bench("cardiac", "films", "--json")
+    assert done.returncode == 1
+    block = json.loads(done.stdout)
+    assert len(block["no_ventricle"]) == 1
+    assert "unseen" in block["no_ventricle"][0]
+    assert "no ventricle found in any of 20 frames" in " ".join(done.stderr.split())
+    whole = bench("cardiac", "films/seen", "--json")
+    assert whole.returncode == 0
+    assert "no_ventricle" not in json.loads(whole.stdout)
+
+
 def test_a_run_on_medaka_holds_the_block(trained: Path) -> None:
     record = read_record(trained / "threshold")
     block: dict[str, Any] = record.details["cardiac"]

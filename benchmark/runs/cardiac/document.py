@@ -27,3 +27,5 @@ class CardiacDocument(Block):
     scores: dict[str, Score] | None = None
     propagation: PropagationBlock | None = None
     files: list[str] | None = None
+    no_ventricle: list[str] | None = None
+    """Sequences in whose frames no ventricle was found at all; no key where there are none."""
