@@ -95,6 +95,19 @@ def number(value: float | None, form: str) -> str:
     return UNDEFINED if value is None or not math.isfinite(value) else format(value, form)
 
 
+def duration(seconds: float) -> str:
+    """A length of time as people say it: `45 s`, `2 min 10 s`, `1 h 5 min`."""
+    whole = max(1, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    if minutes == 0:
+        return f"{whole} s"
+    # Nobody waits for the exact second.
+    rest -= rest % 5
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
 def interval(value: float | None, low: float | None, high: float | None, form: str = ".4f") -> str:
     """A number with its interval, without what is undefined.
 

@@ -122,6 +122,7 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
             resume=plan.request.resume,
             workers=plan.request.workers,
             progress=update,
+            say=reporter.say,
             log=reporter.write_log,
             warn=reporter.warn,
             stop=run.stop,

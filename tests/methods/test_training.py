@@ -24,7 +24,7 @@ from segbench.methods.training.config import TrainingConfig
 from segbench.methods.training.engine import _draw, epoch_seed
 from segbench.methods.training.losses import IGNORE
 from segbench.methods.training.precision import Compute
-from segbench.methods.training.schedule import Pace, learning_rate_factor
+from segbench.methods.training.schedule import Forecast, Pace, learning_rate_factor
 from segbench.types import ClassInfo, DatasetInfo
 from small_stack import context, samples, write_stack
 
@@ -297,6 +297,41 @@ def test_the_clock_takes_over_when_the_machine_is_slow() -> None:
     assert fast.fraction(1) == 0.01
     assert not fast.cut
     assert Pace(100, limit_minutes=1, seconds_before=61).over(10)
+
+
+def test_how_long_it_takes_is_said_once_and_without_the_first_step() -> None:
+    now = 0.0
+    forecast = Forecast(Pace(1001, None), lambda: now)
+    said = []
+    for step in range(1, 100):
+        now += 60.0 if step == 1 else 0.13
+        said.append(forecast.message(step))
+    (text,) = [text for text in said if text is not None]
+    assert "about 2 min 5 s more" in text
+    assert "--resume" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit", "expected"),
+    [(0.13, None, "about 2 min 5 s more"), (1.0, None, "about 16 min more"), (10.0, 4.0, "about 4 min more")],
+)
+def test_a_forecast_follows_the_machine_and_the_limit(seconds: float, limit: float | None, expected: str) -> None:
+    now = 0.0
+    forecast = Forecast(Pace(1000, limit), lambda: now)
+    said = []
+    for step in range(1, 60):
+        now += seconds
+        said.append(forecast.message(step))
+    (text,) = [text for text in said if text is not None]
+    assert expected in text
+
+
+def test_a_short_training_says_nothing() -> None:
+    now = 0.0
+    forecast = Forecast(Pace(50, None), lambda: now)
+    for step in range(1, 51):
+        now += 0.3
+        assert forecast.message(step) is None
 
 
 def fit(

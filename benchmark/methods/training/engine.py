@@ -28,7 +28,7 @@ from .loading import PairLoader, loader
 from .losses import IGNORE, Loss, make_loss
 from .networks import NetworkWithLoss, reflect_up
 from .precision import Compute, Stepper, deterministic
-from .schedule import Pace, learning_rate_factor
+from .schedule import Forecast, Pace, learning_rate_factor
 
 Validate = Callable[[nn.Module], float]
 """Scores a model on the validation samples; higher is better."""
@@ -169,7 +169,7 @@ class _Loop:
         self.forward = stepper.prepare(TrainingStep(state.model, loss, self.compute, config.compile, stride))
         self.per_epoch = iterations_per_epoch(config, len(pairs))
         self.pace = Pace(config.epochs * self.per_epoch, config.time_limit_minutes, state.seconds, state.cut)
-        self.reported = 0.0
+        self.forecast, self.reported = Forecast(self.pace), 0.0
         if config.batch_size % stepper.count:
             raise UserError(
                 f"batch_size={config.batch_size} cannot be shared by {stepper.count} processes: "
@@ -269,6 +269,9 @@ class _Loop:
         return f"memory ran out: not even one image of {height} x {width} fits. Lower crop or size with --set."
 
     def _report(self, loss: torch.Tensor) -> None:
+        forecast = self.forecast.message(self.state.step)
+        if forecast is not None and self.stepper.rank == 0:
+            self.context.say(forecast)
         now = time.monotonic()
         if now - self.reported < _REPORT_SECONDS and self.state.step < self.pace.steps:
             return
@@ -326,7 +329,9 @@ def _initial_state(model: nn.Module, config: TrainingConfig) -> State:
         optimizer = torch.optim.SGD(learned, lr=rate, momentum=config.momentum, weight_decay=decay)
     else:
         # With weight decay 0, AdamW is Adam.
-        optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay)
+        # One pass over the weights instead of a dozen: on a processor half the time of a step.
+        on_cpu = all(parameter.device.type == "cpu" for parameter in learned)
+        optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay, fused=on_cpu or None)
     return State(model, optimizer, _weights(model) if config.ema else {})
 
 

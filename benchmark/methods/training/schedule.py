@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Literal
 
+from ...text import duration
+
+_MEASURED_STEPS, _MEASURED_SECONDS = 5, 4.0
+"""What a forecast is made from, at least."""
+_WORTH_TELLING_SECONDS = 20.0
 _CLOCK_FROM = 0.1
 """The clock counts from this part of the limit on: start-up jitter must not touch a run that is in time."""
 
@@ -34,9 +40,43 @@ class Pace:
                 return min(clock, 1.0)
         return done
 
+    def seconds_left(self, step: int, seconds_per_step: float) -> float:
+        """How long the remaining steps take, within the limit."""
+        left = seconds_per_step * (self.steps - step)
+        return left if self._limit is None else min(left, self._limit - self.elapsed())
+
     def over(self, step: int) -> bool:
         """True when all steps are done or the time is up."""
         return self.fraction(step) >= 1
+
+
+class Forecast:
+    """How long a training takes on this machine, measured on its first steps and said once."""
+
+    def __init__(self, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pace, self._clock = pace, clock
+        self._first: tuple[int, float] | None = None
+        self._said = False
+
+    def message(self, step: int) -> str | None:
+        """To be asked after every step: what to tell the user, once, where there is long to wait; else None.
+
+        The first step is not measured: it starts workers, reads the first images and chooses algorithms.
+        """
+        now = self._clock()
+        if self._first is None:
+            self._first = step, now
+        done, seconds = step - self._first[0], now - self._first[1]
+        if self._said or done < _MEASURED_STEPS or seconds < _MEASURED_SECONDS:
+            return None
+        self._said = True
+        left = self._pace.seconds_left(step, seconds / done)
+        if left < _WORTH_TELLING_SECONDS:
+            return None
+        return (
+            f"training takes about {duration(left)} more on this machine ({self._pace.steps - step} iterations): "
+            "stop it with Ctrl-C, go on with --resume"
+        )
 
 
 def learning_rate_factor(schedule: Literal["constant", "cosine", "poly"], warmup: float, fraction: float) -> float:
