@@ -44,9 +44,10 @@ class FitContext:
     """What a method may use while it is fitted.
 
     `folder` is where it keeps checkpoints (exists, belongs to it alone); with `resume` it goes on from the last one
-    found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `say(text)` tells the
-    user too, `warn(text)` also puts it in the record; `stop()` is asked between steps: when it says True the method checkpoints and raises
-    KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its checkpoint had taken.
+    found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `say(text)` tells
+    the user too, `warn(text)` also puts it in the record; `stop()` is asked between steps: when it says True the method
+    checkpoints and raises KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its
+    checkpoint had taken.
     """
 
     dataset: DatasetInfo

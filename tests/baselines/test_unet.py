@@ -191,3 +191,29 @@ def test_a_few_seconds_of_the_real_stack_are_worth_something(tmp_path: Path) -> 
     probabilities = np.asarray(method.predict([sample.image])[0].probabilities)
     assert probabilities[sample.labels == 1].mean() > probabilities[sample.labels == 0].mean() + 0.3
     assert stack_scores([sample.labels], [probabilities])[0] > 0.55
+
+
+@pytest.mark.parametrize("fold", [2, 4])
+def test_a_folded_network_is_smaller_inside_and_as_large_outside(fold: int) -> None:
+    config = UNetConfig.model_validate({"base_channels": 4, "depth": 2, "fold": fold})
+    network = build_network(config, channels=3, outputs=2).eval()
+    seen: list[torch.Size] = []
+    network.first.register_forward_hook(lambda _module, _inputs, found: seen.append(found.shape))  # type: ignore[union-attr]
+    images = torch.rand(1, 3, 8 * fold, 12 * fold)
+    assert network(images).shape == (1, 2, 8 * fold, 12 * fold)
+    assert seen == [(1, 4, 8, 12)]
+
+
+def test_a_folded_network_learns_single_pixels(dataset: ISBI2012, tmp_path: Path) -> None:
+    still = {"flip": False, "rotation": 0.0, "zoom": 0.0, "shift": 0.0, "shear": 0.0}
+    method = UNet({**UNet.info.defaults, **SMALL, **still, "fold": 2, "depth": 1, "epochs": 1,
+                   "iterations_per_epoch": 150, "learning_rate": 0.01})  # fmt: skip
+    method.fit(samples(dataset, "train", 4), samples(dataset, "val", 0), context(dataset, tmp_path))
+    assert dice(method, samples(dataset, "train", 4)) >= 0.95
+    method.save(tmp_path)
+    other = UNet(UNet.info.defaults)
+    other.load(tmp_path, dataset.info, "cpu")
+    image = samples(dataset, "val")[0].image
+    one, again = method.predict([image])[0].probabilities, other.predict([image])[0].probabilities
+    assert np.array_equal(np.asarray(one), np.asarray(again))
+    assert np.asarray(one).shape == image.shape

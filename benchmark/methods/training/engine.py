@@ -379,9 +379,12 @@ def _restore(state: State, checkpoint: Checkpoint | None, context: FitContext) -
     device = next(state.model.parameters()).device
     _load(state.model, checkpoint.tensors["model"])
     moments: dict[int, Tensors] = {}
+    learned = state.optimizer.param_groups[0]["params"]
     for key, tensor in checkpoint.tensors["optimizer"].items():
         index, name = key.split("/")
-        moments.setdefault(int(index), {})[name] = tensor
+        # In the layout of its weights, as fused optimizers expect it.
+        like = learned[int(index)]
+        moments.setdefault(int(index), {})[name] = torch.empty_like(like).copy_(tensor) if tensor.dim() else tensor
     state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
     state.ema = {name: tensor.to(device) for name, tensor in checkpoint.tensors["ema"].items()}
     state.best = {name: tensor.to(device) for name, tensor in checkpoint.tensors["best"].items()}
