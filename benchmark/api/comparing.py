@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def compare(
     *runs: str | PathLike[str] | Iterable[str | PathLike[str]],
+    dataset: str | None = None,
+    split: str | None = None,
     score: str | None = None,
     target: float | None = None,
     resamples: int = 2000,
@@ -27,8 +29,10 @@ def compare(
     Parameters
     ----------
     *runs : paths
-        Two runs or more that were scored on the same samples: what `segbench.run` returned, run folders, folders of
-        them, or sequences of these.
+        Two runs or more: what `segbench.run` returned, run folders, folders of them, or sequences of these. Runs that
+        were scored on the same samples are compared with each other.
+    dataset, split : str, optional
+        Compare runs on this dataset, on this split alone.
     score : str, optional
         Name of the score to compare; by default the dataset's main score.
     target : float, optional
@@ -44,12 +48,13 @@ def compare(
     -------
     Comparison
         Ranks, paired differences with intervals and p values, costs, winners by class and by sample. A notebook shows
-        it as a table; `plot()` draws it; `to_json()` is what `bench compare --json` prints.
+        it as a table; `plot()` draws it; `to_json()` is what `bench compare --json` prints. Where the runs form several
+        groups it is that of the largest one, and `groups` holds them all; `alone` names the runs without a counterpart.
 
     Raises
     ------
     UserError
-        For fewer than two runs, runs that are not comparable (with the reason), or a score that one of them lacks.
+        For fewer than two runs, runs of which no two are comparable (with the reason), or a score that none has.
 
     Examples
     --------
@@ -60,7 +65,15 @@ def compare(
     from ..runs.options import refuse_out_of_range
     from ..runs.request import CompareRequest
 
-    request = CompareRequest(runs=_paths(runs), score=score, target=target, resamples=resamples, seed=seed)
+    request = CompareRequest(
+        runs=_paths(runs),
+        dataset=dataset,
+        split=split,
+        score=score,
+        target=target,
+        resamples=resamples,
+        seed=seed,
+    )
     refuse_out_of_range(request)
     return do_compare(request, reporter_for(progress))
 

@@ -79,6 +79,11 @@ def _rivals(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
     return [row for row in rows if not row.partial] or rows
 
 
+def _drawn(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
+    """The rivals that a plot can hold: those with a main score."""
+    return [row for row in _rivals(rows) if row.record.main_value is not None]
+
+
 def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str) -> list[str]:
     ranked = ranked_rows(_rivals(rows))
     first = ranked[0][1].record
@@ -230,7 +235,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
             lines += [f"- {sentence}" for sentence in (*findings(ranked), *map(learned_from, curves))] + [""]
             score = escape(ranked[0].main_score)
-            if len(ranked) > 1:
+            if len(_drawn(rows)) > 1:
                 plot = plot_name(name, place)
                 lines += [f"![{score} of each method against its time to fit and to predict]({plot})", ""]
             if curves:
@@ -258,7 +263,7 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
     for key, rows in board_groups(records):
         number = numbers.get(key.dataset, 0)
         numbers[key.dataset] = number + 1
-        whole = _rivals(rows)
+        whole = _drawn(rows)
         if len(whole) > 1:
             path = folder / plot_name(key.dataset, number)
             write_score_against_cost(path, _plotted(key, [row for _, row in ranked_rows(whole)]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..registry import dataset_class
@@ -82,12 +82,57 @@ def why_not_ranked(record: Record) -> str:
 
 def grouped(items: Iterable[T], record_of: Callable[[T], Record]) -> dict[Comparable, list[T]]:
     """What may be ranked together, by what it shares; runs that take part in no ranking are left out."""
+    return comparable_groups([item for item in items if ranks(record_of(item))], record_of)
+
+
+def comparable_groups(items: Iterable[T], record_of: Callable[[T], Record]) -> dict[Comparable, list[T]]:
+    """What may be compared, by what it shares.
+
+    Predictions from elsewhere of every labelled sample stand with those that were made in folds: the same samples, the
+    same truth, and no fold was fitted here. Where folds of several numbers are there, with the largest group.
+    """
     groups: dict[Comparable, list[T]] = {}
     for item in items:
-        record = record_of(item)
-        if ranks(record):
-            groups.setdefault(Comparable.of(record), []).append(item)
-    return groups
+        groups.setdefault(Comparable.of(record_of(item)), []).append(item)
+    for key in [key for key in groups if key.folds is None]:
+        folded = [other for other in groups if other.folds and replace(other, folds=None) == key]
+        if folded:
+            home = max(folded, key=lambda other: (len(groups[other]), -(other.folds or 0)))
+            groups[home] += [item for item in groups[key] if _from_elsewhere(record_of(item))]
+            groups[key] = [item for item in groups[key] if not _from_elsewhere(record_of(item))]
+    return {key: members for key, members in groups.items() if members}
+
+
+def differing(one: Record, other: Record) -> dict[str, tuple[str, str]]:
+    """What keeps two records from being compared, with what each of them has; empty where they may be."""
+    first, second = Comparable.of(one), Comparable.of(other)
+    if (_from_elsewhere(one) and first.folds is None) or (_from_elsewhere(other) and second.folds is None):
+        first, second = replace(first, folds=None), replace(second, folds=None)
+    pairs = {key: (value, vars(second)[key]) for key, value in vars(first).items() if vars(second)[key] != value}
+    return {_WHAT.get(key, key): _told(key, pair, one, other) for key, pair in pairs.items()}
+
+
+_WHAT = {
+    "origin": "the origin of the data (real or synthetic)",
+    "ids_sha256": "the set of samples",
+    "data_sha256": "the ground truth",
+    "metrics": "the metrics' version",
+    "options": "an option of the dataset",
+    "folds": "the number of folds",
+}
+
+
+def _told(key: str, pair: tuple[object, object], one: Record, other: Record) -> tuple[str, str]:
+    if key == "ids_sha256":
+        return counted(one.dataset.n, "sample"), counted(other.dataset.n, "sample")
+    if key == "data_sha256":
+        pair = (str(pair[0])[:8], str(pair[1])[:8])
+    first, second = (str("none" if each is None else each) for each in pair)
+    return first, second
+
+
+def _from_elsewhere(record: Record) -> bool:
+    return record.method.family == "external"
 
 
 def group_order(key: Comparable, first: Record, size: int) -> tuple[str, bool, bool, int, str]:

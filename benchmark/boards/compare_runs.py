@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
-from .comparable import Comparable, badness
+from .comparable import badness, differing
 from .comparison import (
     ClassWinners,
     ComparedRun,
@@ -83,26 +83,12 @@ def compare_stored(
 
 def refuse_incomparable(records: Sequence[Record]) -> None:
     """Raise UserError, with the reason, where records were not scored on the same data in the same way."""
-    first = Comparable.of(records[0])
-    for record in records[1:]:
-        other = Comparable.of(record)
-        differing = [key for key, value in vars(first).items() if vars(other)[key] != value]
-        if differing:
-            key = differing[0]
+    for one, other in combinations(records, 2):
+        for what, (first, second) in differing(one, other).items():
             raise UserError(
-                f"{records[0].run_id} and {record.run_id} are not comparable: {_WHAT.get(key, key)} differs "
-                f"('{vars(first)[key]}' and '{vars(other)[key]}'). Score them on the same samples with the same labels."
+                f"{one.run_id} and {other.run_id} are not comparable: {what} differs ('{first}' and '{second}'). Score "
+                "them on the same samples with the same labels."
             )
-
-
-_WHAT = {
-    "origin": "the origin of the data (real or synthetic)",
-    "ids_sha256": "the set of samples",
-    "data_sha256": "the ground truth",
-    "metrics": "the metrics' version",
-    "options": "an option of the dataset",
-    "folds": "the number of folds",
-}
 
 
 def _score(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
@@ -204,7 +190,8 @@ def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) 
     if not all(members.values()):
         return None
     best = {
-        family: max(places, key=lambda k: (paired.sign * paired.values[k], -k)) for family, places in members.items()
+        family: min(places, key=lambda k: (badness(float(paired.values[k]), paired.score.higher_is_better), k))
+        for family, places in members.items()
     }
     each = paired.difference(best["learned"], best["classical"])
     means = {family: float(np.mean(paired.values[places])) for family, places in members.items()}

@@ -140,8 +140,18 @@ class LabelsNeeded(Document):
     methods: dict[str, float | None]
 
 
-class Comparison(Document):
-    """What `bench compare` found; `runs` from best to worst, `drawn` is what was resampled and permuted."""
+class StandsAlone(Document):
+    """A run that was compared with no other, and why; `run_id`, `dataset` and `split` where its record can be read."""
+
+    folder: str
+    run_id: str | None
+    dataset: str | None
+    split: str | None
+    why: str
+
+
+class ComparedGroup(Document):
+    """Runs that were compared with each other, from best to worst; `drawn` is what was resampled and permuted."""
 
     dataset: str
     origin: str
@@ -169,8 +179,13 @@ class Comparison(Document):
         if best.value is None:
             return f"{self.score} is undefined for every run; choose another score with --metric."
         ties = [run.label for run in others if run.rank == 1]
+        level = [run.label for run in self.runs if run.value == best.value]
         if not ties:
             return f"{best.label} is better than every other, beyond chance (p < 0.05)."
+        if len(level) > 1:
+            rest = [label for label in ties if label not in level]
+            more = f"; {some(rest, 5)} cannot be told from them (tied on rank 1)" if rest else ""
+            return f"{some(level, 5)} have the same {self.score}: none leads{more}."
         return f"{best.label} leads, but {some(ties, 5)} cannot be told from it (tied on rank 1)."
 
     @property
@@ -216,4 +231,33 @@ class Comparison(Document):
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "labels_needed")
+        return without_none(handler(self), "labels_needed", "groups")
+
+
+class Comparison(ComparedGroup):
+    """What `bench compare` found: a group of runs that may be compared, and the runs that stand alone.
+
+    Where runs form several groups, this is the largest one, and `groups` holds all of them, this one first.
+    """
+
+    alone: list[StandsAlone] = Field(default_factory=list)
+    groups: list[ComparedGroup] | None = None
+
+    @property
+    def every_group(self) -> list[ComparedGroup]:
+        """All groups, also where there is one."""
+        return self.groups or [self]
+
+    @property
+    def left_out(self) -> list[str]:
+        """A line for each run that stands alone."""
+        return [f"{each.run_id or each.folder} was compared with no other: {each.why}" for each in self.alone]
+
+    def __str__(self) -> str:
+        """Of every group the answer and a line for each run; what stands alone."""
+        return "\n\n".join([*(ComparedGroup.__str__(group) for group in self.every_group), *self.left_out])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        parts = [ComparedGroup._repr_html_(group) for group in self.every_group]
+        return "\n".join([*parts, html_table("", (), (), self.left_out)])

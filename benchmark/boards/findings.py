@@ -17,8 +17,11 @@ def findings(rows: Sequence[Record]) -> list[str]:
     if not scored:
         return []
     best = scored[0]
+    level = [record for record in scored if record.main_value == best.main_value]
     verb = "leads with" if len(scored) > 1 else "is the only method so far:"
     lines = [f"{_name(best)} {verb} {_value(best)}{_cost(best)}."]
+    if len(level) > 1:
+        lines = [f"{', '.join(map(_name, level))} have the same {_value(best)}: none leads."]
     learned = [record for record in scored if record.method.family == "learned"]
     classical = [record for record in scored if record.method.family == "classical"]
     if learned and classical:
@@ -46,6 +49,8 @@ def _labels(record: Record) -> str:
 
 def _families(learned: Sequence[Record], classical: Sequence[Record]) -> str:
     one, other = (learned[0], classical[0])
+    if _main(one) == _main(other):
+        return f"The best learned method, {_name(one)}, and the best classical one, {_name(other)}, are level."
     gap = 100 * abs(_main(one) - _main(other))
     better = _better(one, other)
     first, second = (one, other) if better else (other, one)
@@ -54,10 +59,12 @@ def _families(learned: Sequence[Record], classical: Sequence[Record]) -> str:
         f"The best {first.method.family} method, {_name(first)}, is {gap:.1f} points ahead of the best "
         f"{second.method.family} one, {_name(second)} ({_value(second)}{_cost(second)}); {apart}."
     )
-    exceptions = [_name(record) for record in learned if not _better(record, classical[0])]
-    if not exceptions:
+    exceptions = [_name(record) for record in learned if _better(classical[0], record)]
+    if not exceptions and all(_better(record, other) for record in learned):
         every = "every learned method" if len(learned) > 1 else "the learned method"
         return f"{text} So {every} stands above every classical one."
+    if not exceptions:
+        return text
     return f"{text} Below {_name(classical[0])} are the learned methods {', '.join(exceptions)}."
 
 

@@ -14,7 +14,7 @@ from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check
 from ..runs.versions import other_versions
-from .comparable import Comparable
+from .comparable import differing
 
 SUBMITTED = frozenset({RECORD, STATISTICS})
 """The files that a submitted run folder holds."""
@@ -65,18 +65,18 @@ def _sound(statistics: Statistics) -> bool:
 def neighbour_checks(run: StoredRun, neighbours: Sequence[StoredRun]) -> list[Check]:
     """Whether a run was scored on what its neighbours were scored on."""
     checks = []
-    same = [other for other in neighbours if Comparable.of(other.record) == Comparable.of(run.record)]
+    same = [other for other in neighbours if not differing(other.record, run.record)]
     if neighbours:
         detail = f"comparable with {len(same)} of {len(neighbours)} runs of this split beside it"
         checks.append(Check.of("comparable", True if same else None, detail))
     mine = _true_pixels(run)
     for other in same[:1]:
         theirs = _true_pixels(other)
-        differing = [i for i in sorted(mine.keys() | theirs.keys()) if mine.get(i) != theirs.get(i)]
+        wrong = [i for i in sorted(mine.keys() | theirs.keys()) if mine.get(i) != theirs.get(i)]
         detail = f"of {len(mine)} samples as in {other.record.run_id}"
-        if differing:
-            detail = f"pixels per true class of {differing[0]} are others than in {other.record.run_id}"
-        checks.append(Check.of("truth", not differing, detail))
+        if wrong:
+            detail = f"pixels per true class of {wrong[0]} are others than in {other.record.run_id}"
+        checks.append(Check.of("truth", not wrong, detail))
     return checks
 
 

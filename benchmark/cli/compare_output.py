@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..boards.comparison import Comparison, Families
+    from ..boards.comparison import ComparedGroup, Comparison, Families
 
 _MAX_PAIRS = 15
 _MIN_UNITS = 10
@@ -23,11 +23,17 @@ def comparison(found: Comparison, as_json: bool) -> None:
     """Ranks, differences, families and costs."""
     if as_json:
         output.document(found)
-    else:
-        _show(output.stdout(), found)
+        return
+    console = output.stdout()
+    for place, group in enumerate(found.every_group):
+        if place:
+            console.print()
+        _show(console, group)
+    for line in found.left_out:
+        console.print(safe(line), style="yellow", soft_wrap=True)
 
 
-def _show(console: Console, found: Comparison) -> None:
+def _show(console: Console, found: ComparedGroup) -> None:
     """All of it, the answer first."""
     origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
     direction = "higher" if found.higher_is_better else "lower"
@@ -55,9 +61,10 @@ def _show(console: Console, found: Comparison) -> None:
         _families(console, found.families)
     for each in found.seeds:
         seeds = ", ".join(map(str, each.seeds))
+        spread = f"{number(each.mean, '.4f')} ± {number(each.std, '.4f')}"
         console.print(
-            f"seeds {seeds} of {safe(each.method)}: {each.mean:.4f} ± {each.std:.4f} (standard deviation of "
-            "training, which no interval above holds)",
+            f"seeds {seeds} of {safe(each.method)}: {spread} (standard deviation of training, which no interval above "
+            "holds)",
             soft_wrap=True,
         )
     if len(found.per_class) > 1:
@@ -66,14 +73,14 @@ def _show(console: Console, found: Comparison) -> None:
     _labels(console, found)
 
 
-def _answer_style(found: Comparison) -> str:
+def _answer_style(found: ComparedGroup) -> str:
     if found.runs[0].value is None:
         return "yellow"
     tied = any(row.rank == 1 for row in found.runs[1:])
     return "bold" if tied else "bold green"
 
 
-def _ranks(found: Comparison) -> Table:
+def _ranks(found: ComparedGroup) -> Table:
     table = _table("rank", "run", "value", "95 % interval", "fit s", "ms/image", "front")
     for row in found.runs:
         span = str(row.rank) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
@@ -90,7 +97,7 @@ def _ranks(found: Comparison) -> Table:
     return table
 
 
-def _pairs(found: Comparison) -> Table:
+def _pairs(found: ComparedGroup) -> Table:
     pairs = found.differences
     best = found.runs[0].label
     shown = pairs if len(pairs) <= _MAX_PAIRS else [each for each in pairs if best in (each.a, each.b)]
@@ -115,14 +122,14 @@ def _families(console: Console, families: Families) -> None:
     best, apart = families.best, families.difference_of_means
     console.print(
         f"learned against classical: best {safe(best.a)} against {safe(best.b)} "
-        f"{number(best.value, '+.4f')} [{between(best.low, best.high, '+.4f')}]; family means {apart.value:+.4f} "
-        f"[{between(apart.low, apart.high, '+.4f')}]",
+        f"{number(best.value, '+.4f')} [{between(best.low, best.high, '+.4f')}]; family means "
+        f"{number(apart.value, '+.4f')} [{between(apart.low, apart.high, '+.4f')}]",
         soft_wrap=True,
         markup=False,
     )
 
 
-def _classes(found: Comparison) -> Table:
+def _classes(found: ComparedGroup) -> Table:
     rows = found.per_class
     table = _table("class", "winner", *(["runner-up"] if len(found.runs) > 2 else []), rows[0].by)
     labels = [row.label for row in found.runs]
@@ -141,8 +148,10 @@ def _classes(found: Comparison) -> Table:
     return table
 
 
-def _samples(console: Console, found: Comparison) -> None:
+def _samples(console: Console, found: ComparedGroup) -> None:
     wins = ", ".join(f"{safe(label)} {count}" for label, count in found.per_sample.wins.items() if count)
+    if not wins:
+        return
     console.print(f"samples on which each is best, of {found.n}: {wins}", soft_wrap=True)
     furthest = found.per_sample.furthest_apart[:3]
     if furthest:
@@ -150,7 +159,7 @@ def _samples(console: Console, found: Comparison) -> None:
         console.print(f"furthest apart on: {names} (ten with --json)", soft_wrap=True)
 
 
-def _labels(console: Console, found: Comparison) -> None:
+def _labels(console: Console, found: ComparedGroup) -> None:
     if found.labels_needed is None:
         return
     target = found.labels_needed.target

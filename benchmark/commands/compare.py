@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-from ..boards.compare_runs import compare_stored
-from ..boards.comparison import Comparison
+from collections.abc import Sequence
+
+from ..boards.compare_groups import Grouping, Wanted, grouping, records_below
+from ..boards.compare_runs import compare_stored, refuse_incomparable
+from ..boards.comparison import Comparison, StandsAlone
 from ..io.reporter import Reporter
-from ..runs.find import find_runs
+from ..runs.find import FoundRun, each_once
 from ..runs.request import CompareRequest as CompareRequest
-from ..runs.stored import open_run
+from ..runs.stored import StoredRun, open_run
 from ..types import UserError
 
 
 def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
-    """Compare two runs or more that were scored on the same samples.
+    """Compare runs that were scored on the same samples, in groups, and name those that stand alone.
 
     Raises
     ------
     UserError
-        For fewer than two runs, runs that are not comparable (with the reason), or a score that one of them lacks.
+        For fewer than two runs, runs of which no two are comparable (with the reason), or a score that none has.
     """
-    found = find_runs(request.runs, reporter.warn, may_be_none=True)
-    if len(found) < 2:
-        only = f"only '{found[0].record.run_id}'" if found else "none"
-        raise UserError(f"a comparison takes two runs or more, found {only}. For example: bench compare runs/A runs/B")
+    every, broken = records_below(request.runs)
+    found = each_once(every, reporter.warn)
+    made = grouping(found, Wanted(request.dataset, request.split, request.score))
+    made.alone.extend(broken)
+    if not made.groups:
+        _refuse(found, made.alone)
+    compared = [_compared(group, request, reporter) for group in made.groups]
+    return _together(compared, made)
+
+
+def _compared(group: Sequence[StoredRun], request: CompareRequest, reporter: Reporter) -> Comparison:
     return compare_stored(
-        [open_run(folder) for folder, _ in found],
+        group,
         reporter,
         score=request.score,
         target=request.target,
         resamples=request.resamples,
         seed=request.seed,
     )
+
+
+def _together(compared: Sequence[Comparison], made: Grouping) -> Comparison:
+    """All groups as one document."""
+    groups = list(compared) if len(compared) > 1 else None
+    return compared[0].model_copy(update={"alone": made.alone, "groups": groups})
+
+
+def _refuse(found: Sequence[FoundRun], alone: Sequence[StandsAlone]) -> None:
+    """Raise UserError with the reason why nothing can be compared."""
+    if len(found) < 2:
+        only = f"only '{found[0].record.run_id}'" if found else "none"
+        raise UserError(f"a comparison takes two runs or more, found {only}. For example: bench compare runs/A runs/B")
+    if len(found) == 2:
+        refuse_incomparable([open_run(folder).record for folder, _ in found])
+    reasons = "; ".join(f"{each.run_id or each.folder}: {each.why}" for each in alone[:5])
+    more = f"; and {len(alone) - 5} more" if len(alone) > 5 else ""
+    raise UserError(f"no two of these runs can be compared. {reasons}{more}")

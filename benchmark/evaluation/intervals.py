@@ -82,7 +82,7 @@ def jackknife_error(without: Float64) -> tuple[float, int]:
 def corrected_interval(
     value: float, draws: Float64, without: Float64, limits: tuple[float, float] = (-np.inf, np.inf)
 ) -> tuple[float, float]:
-    """95 % interval of a score; NaN where it has no value or no draw.
+    """95 % interval of a score; NaN where it has no value or no draw, and of a single sample or group.
 
     Where the score lies outside of the middle 95 % of its draws, these are returned as they are: an interval that does
     not hold its score is to be warned of.
@@ -100,7 +100,8 @@ def corrected_interval(
     from scipy.special import ndtr, ndtri, stdtrit
 
     draws = draws[~np.isnan(draws)]
-    if not draws.size or np.isnan(value):
+    if not draws.size or np.isnan(value) or len(without) < 2:
+        # Of one sample or group every draw is the same: that says nothing of others.
         return float("nan"), float("nan")
     error, freedom = jackknife_error(without)
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])

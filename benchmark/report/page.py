@@ -103,19 +103,25 @@ def answers(section: Section) -> list[str]:
         return [f"{score} is undefined for every run."]
     best = entries[0]
     value = UNDEFINED if best.main is None else interval(best.main.value, best.main.low, best.main.high)
+    level = [entry.label for entry in entries if entry.value == best.value]
     if section.compared is None:
-        only = (
-            f"{best.label} has {score} {value}." if len(entries) == 1 else f"{best.label} leads with {score} {value}."
-        )
+        verb = "has" if len(entries) == 1 else "leads with"
+        only = f"{best.label} {verb} {score} {value}." if len(level) == 1 else _level(level, score, value)
         return [only, *([section.why_not] if section.why_not else [])]
     found = section.compared
     ties = [row.label for row in found.runs[1:] if row.rank == 1]
-    if ties:
+    if len(level) > 1:
+        lines = [_level(level, score, value)]
+    elif ties:
         shown = some(ties, 4)
         lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown} (tied on rank 1)."]
     else:
         lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
     return lines + _families(found) + _seeds(found)
+
+
+def _level(labels: Sequence[str], score: str, value: str) -> str:
+    return f"{some(labels, 4)} have the same {score}, {value}: none leads."
 
 
 def _families(found: Comparison) -> list[str]:
@@ -129,8 +135,8 @@ def _families(found: Comparison) -> list[str]:
 
 def _seeds(found: Comparison) -> list[str]:
     return [
-        f"Seeds {', '.join(map(str, each.seeds))} of {each.method}: {each.mean:.4f} ± {each.std:.4f} "
-        "(standard deviation of training, which no interval of a single run holds)."
+        f"Seeds {', '.join(map(str, each.seeds))} of {each.method}: {number(each.mean, '.4f')} ± "
+        f"{number(each.std, '.4f')} (standard deviation of training, which no interval of a single run holds)."
         for each in found.seeds
     ]
 

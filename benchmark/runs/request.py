@@ -226,6 +226,10 @@ class CompareRequest:
     """What the user asked `bench compare` for. `target` asks how many labels each method needs for that score."""
 
     runs: Annotated[tuple[Path, ...], Argument("Two run folders or more, or folders of them.")]
+    dataset: Annotated[
+        str | None, Option("Compare runs on this dataset alone. [default: all]", flags=("--dataset", "-d"))
+    ] = None
+    split: Annotated[str | None, Option("Compare runs on this split alone. [default: all]")] = None
     score: Annotated[
         str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
     ] = None

@@ -29,7 +29,7 @@ def partition_figures(section: Section) -> list[Drawn]:
     for entry in entries:
         metric = next(m for m in entry.metrics if isinstance(m, Partition))
         curves.append(threshold_scores(entry.of(metric)))
-    kept = [k for k, curve in enumerate(curves) if curve.size and not np.isnan(curve).all()]
+    kept = [k for k, curve in enumerate(curves) if curve.size and not np.isnan(curve[:, (1, 4)]).all(axis=0).any()]
     if not kept:
         return []
     labels = [names(entries)[k] for k in kept]

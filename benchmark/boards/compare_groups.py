@@ -1,0 +1,134 @@
+"""Which of many runs may be compared with each other, and why the others stand alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..registry import dataset_class
+from ..runs.find import FoundRun, each_once, run_folders
+from ..runs.record import Record, read_record
+from ..runs.stored import StoredRun, open_run
+from ..text import some
+from ..types import UserError
+from .comparable import comparable_groups, differing, group_order, why_not_ranked
+from .comparison import StandsAlone
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Groups of runs that may be compared, the largest first, and the runs that stand alone."""
+
+    groups: list[list[StoredRun]] = field(default_factory=list)
+    alone: list[StandsAlone] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs are to be compared: of a dataset, of a split; by which score. None takes all."""
+
+    dataset: str | None = None
+    split: str | None = None
+    score: str | None = None
+
+    def takes(self, record: Record) -> bool:
+        """Whether a run is of the dataset and the split."""
+        name = self.dataset if self.dataset is None else dataset_class(self.dataset).info.name
+        return name in (None, record.dataset.name) and self.split in (None, record.dataset.split)
+
+
+def records_below(paths: Sequence[Path]) -> tuple[list[FoundRun], list[StandsAlone]]:
+    """The runs below some paths, each once, and the run folders whose records cannot be read.
+
+    Raises
+    ------
+    UserError
+        For a path that does not exist, and for a run folder, named itself, whose record cannot be read.
+    """
+    found, broken = [], []
+    for path in paths:
+        for folder in run_folders(path):
+            try:
+                found.append(FoundRun(folder, read_record(folder)))
+            except UserError as error:
+                if folder == path:
+                    raise
+                broken.append(_alone(folder, None, str(error)))
+    return found, broken
+
+
+def grouping(found: Iterable[FoundRun], wanted: Wanted) -> Grouping:
+    """Group runs by what they may be compared with.
+
+    Parameters
+    ----------
+    found : runs with their records.
+    wanted : what is asked for; runs of other datasets and splits are left out, not named.
+
+    Raises
+    ------
+    UserError
+        Where no run is of the dataset and split, or none has the score.
+    """
+    every = each_once(found)
+    chosen = [run for run in every if wanted.takes(run.record)]
+    if every and not chosen:
+        there = sorted({f"{run.record.dataset.name} {run.record.dataset.split}" for run in every})
+        raise UserError(f"no run of {wanted.dataset or 'any dataset'}, {_split(wanted)}. There are: {some(there)}.")
+    opened, alone = _opened(chosen, wanted)
+    groups = comparable_groups(opened, lambda run: run.record)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), group_order(item[0], item[1][0].record, 0)))
+    made = Grouping([members for _, members in ordered if len(members) > 1], alone)
+    for _, members in ordered:
+        if len(members) == 1:
+            (run,) = members
+            made.alone.append(_alone(run.folder, run.record, _why(run.record, [other.record for other in opened])))
+    return made
+
+
+def _split(wanted: Wanted) -> str:
+    return "any split" if wanted.split is None else f"split {wanted.split}"
+
+
+def _opened(chosen: Sequence[FoundRun], wanted: Wanted) -> tuple[list[StoredRun], list[StandsAlone]]:
+    """Runs with their statistics and the score, and those without."""
+    opened, alone, available = [], [], {}
+    for folder, record in chosen:
+        try:
+            if not record.scores:
+                raise UserError(why_not_ranked(record))
+            run = open_run(folder)
+            scores = [score.name for metric in run.metrics for score in metric.scores]
+            available.update(dict.fromkeys(scores))
+            if wanted.score is not None and wanted.score not in scores:
+                raise UserError(f"it has no score '{wanted.score}'")
+            opened.append(run)
+        except UserError as error:
+            alone.append(_alone(folder, record, str(error)))
+    if wanted.score is not None and available and wanted.score not in available:
+        raise UserError(f"'{wanted.score}' is no score of these runs. Available: {', '.join(available)}.")
+    return opened, alone
+
+
+def _why(record: Record, every: Sequence[Record]) -> str:
+    """Why a run may be compared with none of the others: what keeps it from the nearest."""
+    others = [other for other in every if other.run_id != record.run_id and other.dataset.name == record.dataset.name]
+    if not others:
+        return f"it is the only run on {record.dataset.name}"
+    # Predictions from elsewhere stand with the largest group of folds, so that others are not beside them.
+    apart = {other.run_id: between for other in others if (between := differing(record, other))}
+    nearest = min(apart, key=lambda run_id: (len(apart[run_id]), run_id))
+    reasons = [f"{what} ('{mine}' and '{theirs}')" for what, (mine, theirs) in apart[nearest].items()]
+    return f"it differs from {nearest} in {' and '.join(reasons)}"
+
+
+def _alone(folder: Path, record: Record | None, why: str) -> StandsAlone:
+    data = None if record is None else record.dataset
+    return StandsAlone(
+        folder=str(folder),
+        run_id=None if record is None else record.run_id,
+        dataset=None if data is None else data.name,
+        split=None if data is None else data.split,
+        why=why,
+    )
