@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from segbench.data import FileDataset
 from segbench.data.frame_numbers import natural
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
-from segbench.data.own_folder.names import MASK_SUFFIX, places, scan
+from segbench.data.own_folder.names import MASK_SUFFIX, MASKS, places, scan
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
+from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
+from segbench.io.listing import unread_files, unread_images
 from segbench.types import Array, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
@@ -69,7 +69,7 @@ class Folder(FileDataset):
     def __post_init__(self) -> None:
         images, masks, instances = scan(self.root)
         if not masks:
-            raise UserError(f"no masks below '{self.root / 'masks'}'. Expected {self.info.layout}.")
+            raise _no_masks(self.root)
         path = self.root / FILE
         if not self.is_defined(self.root):
             command = shlex.join(["bench", "data", "describe", "folder", "--root", str(self.root), "--write"])
@@ -126,7 +126,7 @@ class Folder(FileDataset):
 
         masks = scan(root)[1]
         if not masks:
-            raise UserError(f"no masks below '{root / 'masks'}'. Expected {Folder.info.layout}.")
+            raise _no_masks(root)
         text = inspect(_own_name(root), list(masks.values()), progress)
         path = root / FILE
         classes = parse_text(text, str(path), _own_name(root))
@@ -205,7 +205,9 @@ class Folder(FileDataset):
         faults = []
         images, masks = self._images.keys(), self._masks.keys()
         if images:
-            faults += [f"{self._masks[i]}: has no image" for i in self._index if i not in images]
+            bare = [f"{self._masks[i]}: has no image" for i in self._index if i not in images]
+            unread = unread_images(self.root / "images") if bare else ""
+            faults += bare + ([f"'{self.root / 'images'}' holds {unread}: save them as PNG"] if unread else [])
         unlabelled = {i for name, s in self.info.splits.items() if not s.labelled for i in self._splits[name]}
         faults += [f"{self._images[i]}: has no mask" for i in self._index if i not in masks and i not in unlabelled]
         return faults + [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
@@ -220,6 +222,14 @@ class Folder(FileDataset):
         return self._index[sample_id]
 
 
+def _no_masks(root: Path) -> UserError:
+    folder = root / "masks"
+    there = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    unread = unread_files(there, MASKS)
+    holds = f" It holds {unread}." if unread else ""
+    return UserError(f"no masks below '{folder}'.{holds} Expected {Folder.info.layout}.")
+
+
 def _own_name(root: Path) -> str:
     name = root.resolve().name
     return name if name.strip() and name.isprintable() else "folder"
@@ -227,8 +237,8 @@ def _own_name(root: Path) -> str:
 
 def _numbers(path: Path) -> Array:
     values = read_labels(path, binary=False, upright=True)
-    if values.ndim != 2 or values.dtype.kind not in "biu" or int(values.max(initial=0)) >= 2**31:
+    if values.ndim != 2 or values.dtype.kind not in "biu":
         raise UserError(
             f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
         )
-    return values.astype(np.int32)
+    return instance_numbers(values, str(path))

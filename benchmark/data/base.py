@@ -14,6 +14,7 @@ import numpy as np
 from ..io.images.masks import read_labels
 from ..io.images.picture import read_picture
 from ..io.images.read import binary_mask, binary_prediction, label_map, read_array
+from ..io.text_files import read_text
 from ..settings import Settings, check_settings
 from ..types import Array, DatasetDefaults, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
 from .listing import Listing, any_case, clashes, listing, listing_of_groups, refuse, twice, unpaired, wrong_name
@@ -249,7 +250,7 @@ class FileDataset(DatasetDefaults):
         """The samples that the list of a split names. Raises UserError for a list that cannot be used."""
         path = self.root / self.split_lists.format(split=split)
         try:
-            lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+            lines = (line.strip() for line in read_text(path).splitlines())
             names = tuple(line for line in lines if line)
         except (OSError, ValueError) as error:
             raise UserError(

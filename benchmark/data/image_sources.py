@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..io.atomic import MAX_NAME_BYTES
 from ..io.images.picture import read_picture, read_pictures
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
@@ -84,7 +85,7 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
                 f"{path}: is a video, which has neither channels nor z-slices to choose. Leave the choice out."
             )
         video = read_video(path)
-        names = tuple(f"{_plain(path)}-{number:06d}" for number in video.numbers)
+        names = _numbered_names(path, video.numbers)
         return Frames(
             path.stem, video.numbers, video.fps, names, "video", (path,), False, video.warnings, None, video.without
         )
@@ -108,7 +109,7 @@ def _one_file(path: Path, chosen: Chosen) -> Frames:
         path.stem,
         tuple(range(len(places))),
         None if stack.interval_s is None or alone else 1 / stack.interval_s,
-        (_plain(path),) if alone else tuple(f"{_plain(path)}-{number:06d}" for number in range(len(places))),
+        (_plain(path),) if alone else _numbered_names(path, range(len(places))),
         "image" if alone else "stack",
         (path,),
         warnings=warnings,
@@ -184,7 +185,22 @@ def _plain(path: Path) -> str:
     wrong = wrong_name(path.stem)
     if wrong:
         raise UserError(f"'{path}': {wrong}, so no result can be named by it. Rename it.")
+    _refuse_long(path, f"{path.stem}.png")
     return path.stem
+
+
+def _numbered_names(path: Path, numbers: Iterable[int]) -> tuple[str, ...]:
+    names = tuple(f"{_plain(path)}-{number:06d}" for number in numbers)
+    _refuse_long(path, f"{max(names, default='')}.png")
+    return names
+
+
+def _refuse_long(path: Path, name: str) -> None:
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise UserError(
+            f"'{path}': its result would be called '{name[:40]}…{name[-14:]}', {len(name.encode())} bytes long; names "
+            f"of files have at most {MAX_NAME_BYTES}. Rename it."
+        )
 
 
 def _files_without(paths: tuple[Path, ...]) -> Without:

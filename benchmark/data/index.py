@@ -13,6 +13,8 @@ from types import TracebackType
 import numpy as np
 
 from ..io.fingerprints import file_sha256, file_stamp
+from ..io.images.picture import orientation
+from ..io.images.read import IMAGE_SUFFIXES
 from ..types import Array, Dataset, Part, Sample, UserError
 from .locations import data_sha256
 from .sample_checks import sample_faults
@@ -72,7 +74,9 @@ class DataIndex:
                 sample = self.dataset.load(sample_id, parts)
             except UserError as error:
                 return Finding(sample_id, (str(error),), None), stamps
-            return Finding(sample_id, tuple(sample_faults(self.dataset, sample)), _content(sample)), stamps
+            return Finding(
+                sample_id, tuple(sample_faults(self.dataset, sample)), _content(self.dataset, sample)
+            ), stamps
 
         pool = ThreadPoolExecutor(os.cpu_count() or 1)
         try:
@@ -131,8 +135,19 @@ class DataIndex:
                 yield sha256
 
 
-def _content(sample: Sample) -> Content:
-    return Content(_pixels(sample.image), _pixels(sample.labels))
+def _content(dataset: Dataset, sample: Sample) -> Content:
+    return Content(_pixels(sample.image), _pixels(sample.labels), _turned(dataset, sample))
+
+
+def _turned(dataset: Dataset, sample: Sample) -> str:
+    """The first part of a sample, of those that were read, whose file states an orientation, and that."""
+    read: dict[Part, Array | None] = {"image": sample.image, "labels": sample.labels, "instances": sample.instances}
+    for part, values in read.items():
+        for path in dataset.files(sample.id, part) if values is not None else ():
+            found = orientation(path) if path.suffix.lower() in IMAGE_SUFFIXES else 1
+            if found > 1:
+                return f"{part} {found}"
+    return ""
 
 
 def _pixels(values: Array | None) -> str | None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..io.images.picture import orientation
+from ..io.images.read import IMAGE_SUFFIXES
 from ..text import runs_of
 from ..types import Array, Dataset, Part, Sample
+
+_PARTS_OF_PIXELS: tuple[Part, ...] = ("image", "labels", "instances")
+_QUARTER_TURN = 5
+"""Orientations from this one on exchange height and width."""
 
 
 def sample_faults(dataset: Dataset, sample: Sample) -> list[str]:
@@ -31,10 +37,29 @@ def _sizes(dataset: Dataset, sample: Sample) -> list[str]:
     return [
         f"sample '{sample.id}': its {'image' if part == 'image' else 'instance map'} is "
         f"{values.shape[0]} x {values.shape[1]} ({where(dataset, sample.id, part)}), its labels are {high} x {wide} "
-        f"({where(dataset, sample.id, 'labels')}); expected equal heights and widths. Fetch both again."
+        f"({where(dataset, sample.id, 'labels')}); expected equal heights and widths. "
+        f"{_turned(dataset, sample.id) if values.shape[:2] == (wide, high) else 'Fetch both again.'}"
         for part, values in found.items()
         if values is not None and values.shape[:2] != (high, wide)
     ]
+
+
+def _turned(dataset: Dataset, sample_id: str) -> str:
+    """What to do with parts whose sizes fit after a quarter turn."""
+    for part in _PARTS_OF_PIXELS:
+        for path in dataset.files(sample_id, part):
+            found = orientation(path) if path.suffix.lower() in IMAGE_SUFFIXES else 1
+            if found >= _QUARTER_TURN and dataset.info.upright:
+                return (
+                    f"'{path}' states orientation {found}, and is read as viewers show it; the other fits it as it is "
+                    "stored. Draw the mask on what viewers show, or take the tag out of the file."
+                )
+            if found >= _QUARTER_TURN:
+                return (
+                    f"'{path}' states orientation {found}; an official layout is read as it is stored, and the other "
+                    "fits what viewers show. Fetch both again."
+                )
+    return "One of them is turned by a quarter: fetch both again."
 
 
 def _values(dataset: Dataset, sample_id: str, labels: Array) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..io.fingerprints import ids_sha256
+from ..io.listing import unread_images
 from ..registry import metrics_of
 from ..text import counted
 from ..types import Dataset, Part, UserError, parts_of
@@ -68,6 +69,7 @@ def verify_dataset(index: DataIndex, origin: Origin, progress: Progress | None =
     as_published = origin == "real" and numbered and not report.faults
     _leaks(dataset, splits, contents, report, as_published=as_published)
     _remarks(dataset, splits, everything, known, report)
+    _orientations(dataset, contents, report)
     _fingerprints(index, splits, everything, report)
     report.faults = list(dict.fromkeys(report.faults))
     return report
@@ -162,7 +164,9 @@ def _remarks(
 ) -> None:
     known = tuple(known)
     if known and not any(dataset.files(sample_id, "image") for sample_id in known):
-        report.warnings.append(f"no images below '{dataset.root}': only the truth was checked")
+        unread = unread_images(dataset.root)
+        text = f"no images below '{dataset.root}': only the truth was checked"
+        report.warnings.append(f"{text}. It holds {unread}: save them as PNG" if unread else text)
     infos = dataset.info.splits
     scored = splits.get(dataset.info.default_split)
     if scored is not None and not infos[dataset.info.default_split].official_size:
@@ -175,6 +179,22 @@ def _remarks(
     if left:
         which = counted(len(left), "labelled sample")
         report.warnings.append(f"{which} in no split (first: '{left[0]}')")
+
+
+def _orientations(dataset: Dataset, contents: Mapping[str, Content], report: Report) -> None:
+    """Say where files state an orientation, and what is made of it."""
+    turned = {sample_id: content.turned for sample_id, content in contents.items() if content.turned}
+    if not turned:
+        return
+    sample_id, (part, number) = next((i, text.split()) for i, text in turned.items())
+    which = f"{counted(len(turned), 'sample')} with an orientation tag, first '{sample_id}'"
+    made = (
+        "such files are turned as viewers show them, so masks must fit what is shown"
+        if dataset.info.upright
+        else "an official layout is read as it is stored, which viewers show turned"
+    )
+    first = where(dataset, sample_id, "labels" if part == "labels" else "instances" if part == "instances" else "image")
+    report.warnings.append(f"{which} ({first}: its {part} states orientation {number} of 8): {made}")
 
 
 def _fingerprints(

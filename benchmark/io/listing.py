@@ -11,6 +11,14 @@ from ..text import counted
 from ..types import UserError
 
 _MAX_ENDINGS = 3
+_OTHER_PICTURES = frozenset({
+    ".avif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpf", ".jpx", ".jxl", ".jxr", ".ico",
+    ".pbm", ".pcx", ".pgm", ".pnm", ".ppm", ".psd", ".svg", ".tga", ".exr", ".hdr", ".eps", ".pdf", ".arw", ".cr2",
+    ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2", ".czi", ".ims", ".lif", ".lsm", ".nd2", ".ndpi", ".oib",
+    ".oif", ".svs", ".scn", ".vsi", ".stk", ".dcm", ".dicom", ".gz", ".mha", ".mhd", ".nii", ".nrrd", ".mrc", ".h5",
+    ".hdf5", ".mat",
+})  # fmt: skip
+"""Endings of files that hold pictures of kinds that are not read."""
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -47,3 +55,9 @@ def unread_files(paths: Iterable[Path], suffixes: Collection[str]) -> str:
         return ""
     one = endings.total() == 1
     return f"{', '.join(listed)}, which {'is' if one else 'are'} not read"
+
+
+def unread_images(root: Path) -> str:
+    """The files below a folder that hold images of kinds that are not read, for a sentence; "" where there are none."""
+    found = files_below(root, _OTHER_PICTURES) if root.is_dir() else []
+    return unread_files(found, ())

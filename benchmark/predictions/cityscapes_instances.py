@@ -13,6 +13,7 @@ from pathlib import Path, PureWindowsPath
 from ..io.images.read import read_array
 from ..io.images.rle import encode_rle, rle_size
 from ..io.listing import files_below
+from ..io.text_files import read_text
 from ..types import Array, Dataset, DatasetInfo, Object, Prediction, UserError
 from .matching import Found, SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
 
@@ -125,7 +126,7 @@ def read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, in
     Raises UserError, naming file and line, for a line that is no object, or a mask outside the folder.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     things = {c.id for c in info.classes if c.kind == "thing"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from ..io.atomic import write_text
 from ..io.documents import Document
 from ..io.images.read import read_array
 from ..io.locks import LOCK, exclusive
+from ..io.text_files import read_json
 from ..predictions.find import write_prediction, write_stack
 from ..types import DatasetInfo, Prediction, UserError
 
@@ -203,7 +203,7 @@ def read_predicted(path: Path) -> PredictedInput:
 def _read(path: Path) -> PredictDocument:
     """A `predict.json` of this version. Raises UserError for any other file of that name."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({error}), so nothing is written there. Choose a new folder."

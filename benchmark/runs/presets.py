@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ..errors import PluginWarning
+from ..io.text_files import read_text
 from ..io.yaml import Limits, read_yaml
 from ..registry import OWN, user_files
 from ..text import unknown
@@ -64,7 +65,7 @@ def load_preset(name: str) -> dict[str, Any]:
 def _read_own(path: Path) -> dict[str, Any]:
     """The content of a user's preset. Raises UserError naming the file for what is none."""
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"), str(path))
+        content = read_yaml(read_text(path), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     content = content if isinstance(content, dict) else {}

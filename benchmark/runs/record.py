@@ -15,6 +15,7 @@ from .._former_names import former_names
 from ..evaluation.scores import Score
 from ..io.atomic import write_text
 from ..io.documents import Document
+from ..io.text_files import read_json
 from ..registry import dataset_class, metrics
 from ..types import DatasetInfo, UserError
 from .folder import RECORD
@@ -159,7 +160,7 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD if folder.is_dir() else folder
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
     except (OSError, ValueError, RecursionError) as error:

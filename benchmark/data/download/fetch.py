@@ -24,6 +24,7 @@ from typing import Any
 from ..._version import __version__
 from ...io.atomic import write_text
 from ...io.http import TransientError, network_error, opener
+from ...io.text_files import read_json
 from ...types import Download, UserError
 from ..locations import DOWNLOADED
 
@@ -353,7 +354,7 @@ def _sidecar(part: Path) -> Path:
 def _read_version(path: Path) -> _Version:
     """What a sidecar says; one that cannot be read says nothing, so that the file is fetched from its beginning."""
     try:
-        return _Version(**json.loads(path.read_text(encoding="utf-8")))
+        return _Version(**read_json(path))
     except (OSError, ValueError, TypeError):
         return _Version()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...io.atomic import write_text
 from ...io.reporter import Reporter
+from ...io.text_files import read_json
 from ...registry import make_dataset
 from ...types import DatasetInfo, Download, UserError
 from ..locations import DOWNLOAD_LOCK, DOWNLOADED
@@ -43,7 +44,7 @@ def is_there(root: Path, wanted: Download, entry: dict[str, Any] | None) -> bool
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     """What was fetched, by file name; empty where nothing was. Raises UserError for a file of another origin."""
     try:
-        files: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["files"]
+        files: dict[str, dict[str, Any]] = read_json(path)["files"]
         if all(_is_entry(entry) for entry in files.values()):
             return files
     except FileNotFoundError:

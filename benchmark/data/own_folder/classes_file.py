@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ...io.images.read import palette_color
+from ...io.text_files import read_text
 from ...io.yaml import Limits, read_yaml
 from ...text import unknown
 from ...types import ClassInfo, Task, UserError
@@ -98,7 +99,7 @@ def read_classes(path: Path, default_name: str) -> Classes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise UserError(f"{path}: has {size} bytes; a list of classes has at most {MAX_BYTES}")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); expected a text file in UTF-8") from error
     return parse_text(text, str(path), default_name)

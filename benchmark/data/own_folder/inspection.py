@@ -7,13 +7,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from ...io.images.masks import shown
 from ...io.images.read import palette_color, read_array
 from ...types import Array, UserError
 from .classes_file import MAX_LABEL, Color, free_color
@@ -34,6 +35,7 @@ class Seen:
     """What one mask holds: pixels by value, or by colour as 0xRRGGBB; colours of its palette by value.
 
     thin: how many pixels of each void candidate (255; white and the VOC palette's last colour) lie in thin borders.
+    shown: pixels by what a mask of two tones shows, where that is something else than it stores.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Seen:
     pixels: Mapping[int, int]
     palette: Mapping[int, Color] = field(default_factory=dict)
     thin: Mapping[int, int] = field(default_factory=dict)
+    shown: Mapping[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def inspect(name: str, masks: Sequence[Path], progress: Callable[[int, int], Non
             seen.append(one)
             if progress is not None:
                 progress(len(seen), len(chosen))
+    seen = _as_shown(seen)
     colored = any(one.kind == "colors" for one in seen)
     seen = [_as_colors(one, seen) if colored else _as_values(one) for one in seen]
     total: Counter[int] = Counter()
@@ -98,10 +102,9 @@ def look(path: Path) -> Seen:
     if values.ndim == 3 and values.shape[2] in (1, 2):
         values = values[:, :, 0]
     if values.ndim == 2 and values.dtype.kind in "biu":
-        found, counts = np.unique(values, return_counts=True)
-        pixels = dict(zip((int(v) for v in found), counts.tolist(), strict=True))
+        pixels = _counts(values)
         thin = {_VOID: _thin(values == _VOID)} if _VOID in pixels else {}
-        return Seen(path, "values", pixels, _palette(path, pixels), thin)
+        return Seen(path, "values", pixels, _palette(path, pixels), thin, _shown_counts(path, values))
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
         raise UserError(
             f"{path}: is of shape {values.shape} and {values.dtype}; expected a mask of height x width with label "
@@ -118,6 +121,27 @@ def look(path: Path) -> Seen:
         color = np.array([key >> 16, key >> 8 & 255, key & 255], np.uint8)
         thin[key] = _thin((values[:, :, :3] == color).all(axis=2))
     return Seen(path, "grey rgb" if equal_channels(values) else "colors", pixels, {}, thin)
+
+
+def _counts(values: Array) -> dict[int, int]:
+    found, counts = np.unique(values, return_counts=True)
+    return dict(zip((int(v) for v in found), counts.tolist(), strict=True))
+
+
+def _shown_counts(path: Path, stored: Array) -> dict[int, int] | None:
+    try:
+        seen = shown(path, stored)
+    except UserError:  # no mask of two tones
+        return None
+    return None if seen is stored or np.array_equal(seen, stored) else _counts(seen)
+
+
+def _as_shown(seen: Sequence[Seen]) -> list[Seen]:
+    """Masks of two tones by what they show, where all are of that kind; label maps by what they store."""
+    as_shown = [one if one.shown is None else replace(one, pixels=one.shown, palette={}) for one in seen]
+    tones = {value for one in as_shown for value in one.pixels}
+    binary = tones <= {0, 1} or tones <= {0, _VOID}
+    return as_shown if binary and any(one.shown is not None for one in seen) else list(seen)
 
 
 def _thin(where: Array) -> int:

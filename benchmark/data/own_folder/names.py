@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...errors import UserError
+from ...io.atomic import MAX_NAME_BYTES
 from ...io.images.picture import PICTURE_SUFFIXES
 from ...io.listing import files_below
 
@@ -18,6 +19,8 @@ JPEG = frozenset({".jpg", ".jpeg"})
 MASK_SUFFIX = re.compile(r"(?<=.)_(mask|L|gt|labels?|seg|segmentation)$", re.IGNORECASE)
 _INSTANCES_SUFFIX = re.compile(r"(?<=.)_(instances?|inst|mask|labels?)$", re.IGNORECASE)
 _SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+MAX_ID_BYTES = MAX_NAME_BYTES - len(".png")
+"""Longest id of a sample: predictions are files named by it."""
 _UNSAFE = frozenset('\\:*?"<>|')
 
 
@@ -59,6 +62,11 @@ def _sample_id(path: Path, folder: Path) -> str:
     name = unicodedata.normalize("NFC", "__".join((*relative.parent.parts, path.stem)))
     if not name.isprintable() or _UNSAFE & set(name):
         raise UserError(f"'{path}': its name holds a character that not every system allows in file names; rename it")
+    if len(name.encode()) > MAX_ID_BYTES:
+        raise UserError(
+            f"'{path}': its sample would be called '{name[:60]}…', which is {len(name.encode())} bytes long with its "
+            f"subfolders, and a prediction could not be named by it: at most {MAX_ID_BYTES} are taken. Shorten them."
+        )
     return name
 
 

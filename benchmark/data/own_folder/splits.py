@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ...errors import UserError
+from ...io.text_files import read_text
 from .names import IMAGES, MASK_SUFFIX, MASKS, folders, group_of, split_of_folder
 
 SPLITS = ("train", "val", "test")
@@ -67,7 +68,7 @@ def _listed(lists: Mapping[str, Path], files: Mapping[str, Path], labelled: Coll
         if path.stat().st_size > _LIST_BYTES:
             raise UserError(f"{path}: has {path.stat().st_size} bytes; a list of samples has at most {_LIST_BYTES}")
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_text(path).splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: cannot be read ({error}); expected one sample per line, in UTF-8") from error
         chosen = []

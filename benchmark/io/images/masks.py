@@ -6,20 +6,18 @@ classes mean the values they store, whatever palette or photometric tag says.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tifffile
-from PIL import Image
 
 from ...types import Array, UserError
 from . import tiff
 from .limits import unreadable
 from .picture import orientation, turn
 from .png import SIGNATURE, png_palette
-from .read import FORMATS, read_array
+from .read import open_file, read_array
 from .stacks import STACK_SUFFIXES
 
 _GREY, _PALETTE = 0, 3
@@ -114,11 +112,9 @@ def _file_shown(path: Path, stored: Array) -> Array:
         if kind == _PALETTE:
             return _by_palette(stored, png_palette(data), str(path))
         return _refuse_hidden(_full_range(stored, depth) if kind == _GREY else stored, str(path))
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with open_file(data) as image:
         if image.mode == "P":
-            table = _opaque(np.zeros((256, 3), np.uint8))
-            entries = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-            table[: len(entries), :3] = entries
+            table = _opaque(np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3))
             indices, places = np.unique(stored, return_index=True)
             table[indices] = np.asarray(image.convert("RGBA")).reshape(-1, 4)[places]
             return _by_palette(stored, table, str(path))
@@ -150,20 +146,23 @@ def _full_range(values: Array, bits: int) -> Array:
     return np.where(values > 0, np.uint8(255), np.uint8(0))
 
 
-def _by_palette(values: Array, table: Array, where: str) -> Array:
+def _by_palette(values: Array, palette: Array, where: str) -> Array:
     """A mask of palette indices: background where the colour is black, whatever its index."""
+    table = np.concatenate([palette, np.repeat([[0, 0, 0, 255]], 256, axis=0)])  # what has no entry is black
     used = np.unique(values)
     colours = table[used].astype(int)
     black: Array = (colours[:, :3] == 0).all(axis=1)
     seen = values
-    if len(used) == 2 and black.sum() == 1 and black[1]:
-        seen = np.where(values == used[1], 0, _foreground_value(used)).astype(values.dtype)
-    elif len(used) == 2 and black[0] and used[0] != 0:
-        seen = np.where(values == used[0], 0, _foreground_value(used)).astype(values.dtype)
+    if len(used) == 2 and black.sum() == 1:
+        seen = _two_tones(values, used[black][0], used[~black][0], colours[~black][0])
+    elif len(used) == 2 and black.all() and used[0] != 0:
+        seen = np.where(values == used[0], 0, 255).astype(values.dtype)
     elif len(used) == 1 and black[0]:
         seen = np.zeros_like(values)
     elif len(used) == 1 and used[0] == 0:
-        seen = _only_index_0(values, table, where)
+        seen = _only_index_0(values, palette[:, :3], where)
+    elif len(used) == 1:
+        seen = np.full_like(values, _foreground_value(used[0], colours[0]))
     elif len(used) > 1 and used[0] == 0 and not black[0] and (black.any() or _falling_greys(colours[:, :3])):
         raise UserError(
             f"{where}: its palette shows index 0 brighter than others ({_listed(used, colours)}), so it shows "
@@ -173,8 +172,16 @@ def _by_palette(values: Array, table: Array, where: str) -> Array:
     return seen
 
 
-def _foreground_value(used: Array) -> int:
-    return 255 if int(used.max()) == 255 else 1
+def _two_tones(values: Array, black: int, other: int, colour: Array) -> Array:
+    if black == 0:
+        value = _foreground_value(other, colour)
+        return values if value == other else np.where(values == other, value, 0).astype(values.dtype)
+    return np.where(values == other, 255 if black == 255 else 1, 0).astype(values.dtype)
+
+
+def _foreground_value(index: int, colour: Array) -> int:
+    """An index of the foreground as a mask holds it: white is 255 where another index stands for it."""
+    return 255 if index not in (1, 255) and (colour[:3] == 255).all() else int(index)
 
 
 def _falling_greys(colours: Array) -> bool:
@@ -182,24 +189,21 @@ def _falling_greys(colours: Array) -> bool:
     return grey and bool((np.diff(colours[:, 0]) < 0).any())
 
 
-def _only_index_0(values: Array, table: Array, where: str) -> Array:
-    """A mask of index 0 alone, which is not black: white stands for the foreground in a palette of two tones."""
-    colours = table[:, :3]
-    white, grey = bool((colours[0] == 255).all()), bool((colours[:, :1] == colours).all())
-    if white and grey:
-        return np.ones_like(values)
-    if white and (colours == 0).all(axis=1).any() and not _rest_is_unset(colours):
-        raise UserError(
-            f"{where}: is white throughout by its palette, which holds black and other colours too, so nobody can tell "
-            "whether that is foreground. Save it with a black background and a white foreground."
-        )
-    return values
-
-
-def _rest_is_unset(colours: Array) -> bool:
-    """Whether black stands only behind the palette's own entries, where nothing was written."""
+def _only_index_0(values: Array, colours: Array, where: str) -> Array:
+    """A mask of index 0 alone, which is not black: it is foreground where the palette's other tone is black."""
     own = int(np.flatnonzero(colours.any(axis=1)).max()) + 1
-    return not bool((colours[:own] == 0).all(axis=1).any())
+    padding = len(colours) - own
+    entries = colours[: own + (padding == 1)]  # more black entries at the end are no colours of the image
+    if bool((colours[0] == 255).all()) and bool((entries[:, :1] == entries).all()):
+        return np.ones_like(values)
+    if not (entries == 0).all(axis=1).any() and (own > 1 or padding == 0):
+        return values
+    if len(np.unique(entries, axis=0)) == 2:
+        return np.ones_like(values)
+    raise UserError(
+        f"{where}: is of one colour throughout, {tuple(map(int, colours[0]))}, and by its palette nobody can tell "
+        "whether that is foreground. Save it with a black background and a white foreground."
+    )
 
 
 def _refuse_transparent_foreground(used: Array, colours: Array, seen: Array, values: Array, where: str) -> None:

@@ -7,7 +7,7 @@ file states (TIFF MinSampleValue and MaxSampleValue, the display range of ImageJ
 
 from __future__ import annotations
 
-import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,11 @@ from ...types import Array, Uint8, UserError
 from . import tiff
 from .limits import check_size, unreadable
 from .png import SIGNATURE, decode_png, png_palette
-from .read import FORMATS, IMAGE_SUFFIXES, read_array
+from .read import IMAGE_SUFFIXES, open_file, read_array
 from .stacks import STACK_SUFFIXES, open_stack
+
+# A damaged tag is none; the library's own lines would only repeat it for every file.
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
 
 PICTURE_SUFFIXES = IMAGE_SUFFIXES - {".npy", ".npz"}
 """Files that hold pictures; arrays are taken where a single input is given."""
@@ -92,7 +95,7 @@ def read_pictures(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Uin
 def orientation(path: Path) -> int:
     """The orientation that a file's tag states, 1 to 8 as EXIF counts them; 1 where there is none or it is unknown.
 
-    Reads the head of the file alone. Raises UserError for a file that cannot be read.
+    No pixel is decoded. Raises UserError for a file that cannot be read.
     """
     try:
         if path.suffix.lower() in tiff.SUFFIXES:
@@ -100,10 +103,9 @@ def orientation(path: Path) -> int:
                 return tiff.orientation_of(tif.pages[0].aspage())
         if path.suffix.lower() in STACK_SUFFIXES:
             return UPRIGHT
-        with Image.open(path, formats=FORMATS) as image:
-            if image.format == "PNG":
-                return _orientation(image, path.read_bytes())
-            return _orientation(image, b"")
+        data = path.read_bytes()
+        with open_file(data) as image:
+            return _orientation(image, data)
     except UserError:
         raise
     except Exception as error:
@@ -189,7 +191,7 @@ def _to_8_bit(values: Array, where: str, limits: tuple[float, float] | None) -> 
 def _of_file(path: Path) -> tuple[Uint8, int]:
     """Picture and orientation of a file that is no TIFF."""
     data = path.read_bytes()
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with open_file(data) as image:
         check_size(path, 3 * image.width * image.height if image.mode in ("P", "CMYK") else image.width * image.height)
         if getattr(image, "is_animated", False) and image.format != "MPO":
             raise UserError(
@@ -219,7 +221,8 @@ def _of_png(path: Path, data: bytes) -> Uint8:
     values = decode_png(data, lambda pixels: check_size(path, pixels))
     depth, kind = data[24], data[25]
     if kind == _PALETTE:
-        return _grey_if_grey(png_palette(data)[values][:, :, :3])
+        black = np.zeros((256, 4), np.uint8)  # what has no entry
+        return _grey_if_grey(np.concatenate([png_palette(data), black])[values][:, :, :3])
     if kind == _GREY and 1 < depth < 8:
         return values * np.uint8(255 // (2**depth - 1))
     return as_picture(values, str(path))
@@ -232,16 +235,13 @@ def _grey_if_grey(colours: Uint8) -> Uint8:
 
 
 def _of_tiff(path: Path, page: int | None) -> tuple[Uint8, int]:
-    if page is not None:
-        for _, values, directory in tiff.iterate(path, lambda place: place == page):
-            where = f"{path}, page {page}"
-            return _seen(values, directory, where, _display_range(path)), tiff.orientation_of(directory)
-        raise IndexError(f"there is no page {page}")
     stack = open_stack(path)
-    if int(np.prod(stack.sizes)) > 1:
+    if page is None and int(np.prod(stack.sizes)) > 1:
         raise UserError(f"{path}: holds {stack}; expected one image. Give a stack by itself, not in a folder.")
-    _, values, directory = next(tiff.iterate(path))
-    return _seen(values, directory, str(path), _display_range(path)), tiff.orientation_of(directory)
+    where = str(path) if page is None else f"{path}, page {page}"
+    for _, values, directory in tiff.iterate(path, lambda place: place == (page or 0)):
+        return _seen(values, directory, where, _display_range(path)), tiff.orientation_of(directory)
+    raise IndexError(f"there is no page {page}")
 
 
 def _seen(values: Array, page: tifffile.TiffPage, where: str, display: tuple[float, float] | None) -> Uint8:
@@ -257,8 +257,9 @@ def _seen(values: Array, page: tifffile.TiffPage, where: str, display: tuple[flo
     if kind == photometric.RGB and values.ndim == 3 and values.shape[2] >= 3:
         return as_picture(_stretched(values[:, :, :4], page), where, _limits(page, None))
     if kind == photometric.SEPARATED and values.ndim == 3 and values.shape[2] >= 4 and _ink_set(page) == _CMYK:
-        inks = np.ascontiguousarray(values[:, :, :4] >> 8 if values.dtype == np.uint16 else values[:, :, :4])
-        if inks.dtype.itemsize == 1:
+        inks = values[:, :, :4]
+        if inks.dtype in (np.uint8, np.uint16):
+            inks = (inks >> 8).astype(np.uint8) if inks.dtype == np.uint16 else inks
             return np.asarray(Image.frombytes("CMYK", inks.shape[1::-1], inks.tobytes()).convert("RGB"))
     if kind == photometric.YCBCR and values.ndim == 3 and values.shape[2] == 3 and values.dtype == np.uint8:
         if page.compression in _JPEG:  # the decoder has made colours of it

@@ -67,19 +67,18 @@ def decode_png(data: bytes, check_size: Callable[[int], None]) -> Array:
 
 
 def png_palette(data: bytes) -> Array:
-    """Colours with their opacity, (256, 4) uint8, of a PNG file with a palette; indices beyond it are opaque black.
+    """Colours with their opacity, (N, 4) uint8, of a PNG file with a palette.
 
     Raises ValueError for a file that is cut off, or has no palette.
     """
-    table = np.zeros((256, 4), np.uint8)
-    table[:, 3] = 255
     chunks = {kind: body for kind, body in _chunks(data) if kind in (b"PLTE", b"tRNS")}
     if b"PLTE" not in chunks:
         raise ValueError("it has indices and no palette")
     colours = np.frombuffer(chunks[b"PLTE"][:768], np.uint8)
     colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
-    table[: len(colours), :3] = colours
-    opacity = np.frombuffer(chunks.get(b"tRNS", b"")[:256], np.uint8)
+    table = np.full((len(colours), 4), 255, np.uint8)
+    table[:, :3] = colours
+    opacity = np.frombuffer(chunks.get(b"tRNS", b""), np.uint8)[: len(table)]
     table[: len(opacity), 3] = opacity
     return table
 

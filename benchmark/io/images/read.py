@@ -24,7 +24,7 @@ if not TYPE_CHECKING:  # mypy takes only what is there now
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy", ".npz"})
 
-FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that Pillow may take a file for, by its names for them: others start other programs."""
 
 _ARRAYS = frozenset({".npy", ".npz"})
@@ -83,6 +83,8 @@ def binary_mask(values: Array, where: str) -> Uint8:
     UserError
         For colours, or other values than those.
     """
+    if values.ndim == 3 and values.shape[2] <= 2:
+        values = values[:, :, 0]  # with or without transparency
     if values.ndim == 3 and values.shape[2] in (3, 4):
         # Channel by channel is many times quicker than along the last axis.
         red, green, blue = (np.ascontiguousarray(values[:, :, channel]) for channel in range(3))
@@ -208,7 +210,7 @@ def _read_file(path: Path) -> Array:
     data = path.read_bytes()
     if data.startswith(SIGNATURE):
         return decode_png(data, lambda pixels: check_size(path, pixels))
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with open_file(data) as image:
         check_size(path, image.width * image.height)
         if getattr(image, "n_frames", 1) > 1 and image.format in _ANIMATIONS:
             raise UserError(f"{path}: is an animation of {getattr(image, 'n_frames', 0)} images; expected one image")
@@ -221,6 +223,16 @@ def _read_file(path: Path) -> Array:
     if image.format == "WEBP" and (values[:, :, :1] == values[:, :, 1:3]).all():
         return np.asarray(values[:, :, 0] if values.shape[2] == 3 else values[:, :, [0, 3]])  # it has no grey form
     return values
+
+
+def open_file(data: bytes) -> Image.Image:
+    """A file of another kind than TIFF, PNG and arrays as Pillow opens it, which decodes nothing yet.
+
+    Pillow takes a BMP of 8 bits and two colours for one of 1 bit, so such a file is said to have more colours.
+    """
+    if data[:2] == b"BM" and data[28:30] == b"\x08\0" and data[46:50] == b"\2\0\0\0":
+        data = data[:46] + (256).to_bytes(4, "little") + data[50:]
+    return Image.open(io.BytesIO(data), formats=_FORMATS)
 
 
 def _is_lossless(data: bytes) -> bool:

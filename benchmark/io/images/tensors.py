@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...types import Array, DatasetInfo, Prediction, UserError
+from .instances import instance_numbers
 
 
 def predictions_of(values: Any, count: int, batch: bool, info: DatasetInfo) -> Iterator[Prediction]:
@@ -71,13 +72,13 @@ def instances_of(values: Any, shape: tuple[int, ...], batch: bool) -> list[Array
     """
     if values is None:
         return None
-    found = without_channel(integers(values, "instances"))
+    found = without_channel(_numpy(values))
+    if found.dtype.kind not in "biu":
+        raise UserError(f"instances hold {found.dtype} values; expected integers, or bool")
     if found.shape != shape:
         raise UserError(f"instances are of shape {shape_text(found)}; expected that of the target, {shape_text(shape)}")
-    limits = np.iinfo(np.int32)
-    if found.size and not (limits.min <= found.min() and found.max() <= limits.max):
-        raise UserError(f"instances hold numbers from {found.min()} to {found.max()}; they must fit into 32 bits")
-    found = found.astype(np.int32)
+    signed = found.dtype.kind == "i" and found.dtype.itemsize <= 4
+    found = found.astype(np.int32) if signed else instance_numbers(found, "the argument 'instances'")
     return list(found) if batch else [found]
 
 

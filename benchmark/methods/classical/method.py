@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...errors import UserError
+from ...io.text_files import read_json
 from ...settings import Count, Positive, Settings, describe_settings, values_to_try
 from ...types import Array, DatasetInfo, FitContext, Float32, MethodInfo, Prediction, Samples, Uint8
 from ..base import BaseMethod, with_settings
@@ -222,7 +223,7 @@ class ClassicalMethod(BaseMethod):
         del dataset, device
         path = folder / f"{self.info.name}.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = read_json(path)
             self._configure(document["config"])
             self.chosen = document["chosen"]
             with np.load(folder / ARRAYS, allow_pickle=False) as stored:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ...data.locations import cache_home
 from ...errors import UserError
 from ...io.locks import exclusive
 from ...io.reporter import Reporter
+from ...io.text_files import read_json
 from ...types import Download
 
 Tensors = dict[str, torch.Tensor]
@@ -52,7 +52,7 @@ def smp_weights(encoder: str) -> tuple[Tensors, dict[str, list[float]]]:
         )
         for name in ("config.json", "model.safetensors")
     ]
-    looks = json.loads(paths[0].read_text(encoding="utf-8"))
+    looks = read_json(paths[0])
     # Some were trained on 0..255, and ours are images in 0..1.
     top = looks.get("input_range", [0, 1])[1]
     return _read(paths[1], encoder), {name: [value / top for value in looks[name]] for name in ("mean", "std")}

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ...errors import UserError
+from ...io.text_files import read_text
 from ...io.yaml import explain, kind, read_yaml
 from ...registry import dataset_class, make_method, method_class
 from ...settings import check_settings
@@ -211,7 +212,7 @@ def find_suite(name: str) -> tuple[str, Path, str]:
         with importlib.resources.as_file(
             importlib.resources.files("segbench.configs.suites").joinpath(f"{name}.yaml")
         ) as path:
-            return name, path, path.read_text(encoding="utf-8")
+            return name, path, read_text(path)
     path = Path(name)
     if not path.is_file():
         what = f"'{name}' is a folder" if path.is_dir() else unknown("suite", name, suite_names())
@@ -219,7 +220,7 @@ def find_suite(name: str) -> tuple[str, Path, str]:
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path}: has {path.stat().st_size:,} bytes; a suite file has at most {MAX_BYTES:,}")
     try:
-        return path.stem, path, path.read_text(encoding="utf-8")
+        return path.stem, path, read_text(path)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start})") from None
 

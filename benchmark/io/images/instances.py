@@ -1,0 +1,37 @@
+"""Instance numbers of any size as 32-bit ones: what counts is which pixels share one, and that 0 is no object."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...types import Array, UserError
+
+
+def instance_numbers(values: Array, where: str) -> Array:
+    """Instance numbers of any integer type as int32; those beyond 32 bits are counted anew in their order.
+
+    Parameters
+    ----------
+    values : array of bool or of integers from 0
+    where : str
+        The file or the argument, for the error.
+
+    Raises
+    ------
+    UserError
+        For negative numbers, and for the largest of an unsigned type, which stands for -1.
+    """
+    if not values.size or values.dtype == np.bool_:
+        return values.astype(np.int32)
+    low, high = int(values.min()), int(values.max())
+    if low < 0:
+        raise UserError(f"{where}: holds the instance number {low}; instances are numbered from 1, and 0 is no object")
+    if values.dtype.kind == "u" and values.dtype.itemsize >= 4 and high == np.iinfo(values.dtype).max:
+        raise UserError(
+            f"{where}: holds {high}, the largest number of {8 * values.dtype.itemsize} bits, which programs write for "
+            "'no object'. Write 0 there."
+        )
+    if high <= np.iinfo(np.int32).max:
+        return values.astype(np.int32)
+    found, places = np.unique(values, return_inverse=True)
+    return np.asarray(places.reshape(values.shape) + (found[0] != 0), np.int32)
