@@ -22,7 +22,7 @@ BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
 INVERTED = [(255 - v, 255 - v, 255 - v) for v in range(256)]
 GREYS = [(v, v, v) for v in range(256)]
 
-Write = Callable[[Path, Array], None]
+Write = Callable[[Path, Array], object]
 
 
 def palette(colours: Sequence[tuple[int, ...]], background: int, foreground: int, **options: Any) -> Write:

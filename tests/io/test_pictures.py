@@ -26,7 +26,7 @@ TWO: Array = GREY > 100
 GREY_TWO: Array = TWO.astype(np.uint8) * np.uint8(255)
 GREY_AS_RGB: Array = np.repeat(GREY[:, :, None], 3, axis=2)
 
-Write = Callable[[Path], None]
+Write = Callable[[Path], object]
 
 
 def pillow(values: Array, mode: str | None = None, **options: Any) -> Write:
@@ -136,17 +136,23 @@ KINDS: list[tuple[str, Write, Array, int]] = [
     ("deep-rgb.tif", tiff(RGB.astype(np.uint16) * 257, "rgb"), RGB, 0),
     ("deep-imagej.tif", tiff(TWELVE, "minisblack", imagej=True, metadata={"min": 0, "max": 4095}), GREY, 0),
 ]
+
+
+def shown(values: Array, kind: str) -> Array:
+    """What grey values show by this photometric interpretation."""
+    return values if kind == "minisblack" else 255 - values
+
+
 for kind in ("minisblack", "miniswhite"):
-    seen = (lambda values: values) if kind == "minisblack" else (lambda values: 255 - values)
     KINDS += [
-        (f"{kind}-1.tif", tiff(TWO, kind), seen(GREY_TWO), 0),
-        (f"{kind}-2.tif", tiff(BITS_2, kind, bitspersample=2), seen(BITS_2 * 85), 0),
-        (f"{kind}-4.tif", tiff(BITS_4, kind, bitspersample=4), seen(BITS_4 * 17), 0),
-        (f"{kind}-8.tif", tiff(GREY, kind), seen(GREY), 0),
-        (f"{kind}-12.tif", tiff(TWELVE, kind, bitspersample=12), seen(GREY), 0),
-        (f"{kind}-12-stated.tif", tiff(TWELVE, kind, extratags=MAX_4095), seen(GREY), 0),
-        (f"{kind}-16.tif", tiff(DEEP, kind), seen(GREY), 0),
-        (f"{kind}-16-big-endian.tif", tiff(DEEP, kind, byteorder=">"), seen(GREY), 0),
+        (f"{kind}-1.tif", tiff(TWO, kind), shown(GREY_TWO, kind), 0),
+        (f"{kind}-2.tif", tiff(BITS_2, kind, bitspersample=2), shown(BITS_2 * 85, kind), 0),
+        (f"{kind}-4.tif", tiff(BITS_4, kind, bitspersample=4), shown(BITS_4 * 17, kind), 0),
+        (f"{kind}-8.tif", tiff(GREY, kind), shown(GREY, kind), 0),
+        (f"{kind}-12.tif", tiff(TWELVE, kind, bitspersample=12), shown(GREY, kind), 0),
+        (f"{kind}-12-stated.tif", tiff(TWELVE, kind, extratags=MAX_4095), shown(GREY, kind), 0),
+        (f"{kind}-16.tif", tiff(DEEP, kind), shown(GREY, kind), 0),
+        (f"{kind}-16-big-endian.tif", tiff(DEEP, kind, byteorder=">"), shown(GREY, kind), 0),
     ]
 
 
@@ -156,7 +162,8 @@ def test_every_kind_of_file_shows_the_same_picture(
 ) -> None:
     write(tmp_path / name)
     found = read_picture(tmp_path / name)
-    assert (found.shape, found.dtype) == (picture.shape, np.uint8)
+    assert found.shape == picture.shape
+    assert found.dtype == np.uint8
     assert np.abs(found.astype(int) - picture).max() <= tolerance
     grey = read_picture(tmp_path / name, grey=True)
     assert grey.shape == picture.shape[:2]
@@ -165,7 +172,7 @@ def test_every_kind_of_file_shows_the_same_picture(
 def _refusals() -> list[tuple[str, Write, str]]:
     invisible = np.zeros((*GREY.shape, 4), np.uint8)
     invisible[:, :, 3] = GREY
-    again = {"save_all": True, "append_images": [Image.fromarray(255 - RGB)]}
+    again: dict[str, Any] = {"save_all": True, "append_images": [Image.fromarray(255 - RGB)]}
     return [
         ("12-in-16.tif", tiff(TWELVE, "minisblack"), "uint16 values up to 3968 of 65535.*does not state their range"),
         ("12-in-16.png", pillow(TWELVE), "uint16 values up to 3968"),
@@ -208,7 +215,9 @@ def test_orientation_is_followed_where_it_is_asked_for(suffix: str, number: int,
     elif suffix == "palette.png":
         Image.fromarray(stored).quantize(16).save(path, exif=tag)
     else:
-        options = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(suffix, {})
+        options: dict[str, Any] = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(
+            suffix, {}
+        )
         Image.fromarray(stored).save(path, exif=tag, **options)
         with Image.open(path) as image:  # Pillow says the same
             assert np.array_equal(read_picture(path, upright=True), np.asarray(ImageOps.exif_transpose(image)))
