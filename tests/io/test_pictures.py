@@ -197,6 +197,9 @@ def test_what_shows_no_picture_is_refused_by_name(name: str, write: Write, said:
         read_picture(tmp_path / name)
 
 
+OPTIONS: dict[str, dict[str, Any]] = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}
+
+
 def stored_turned(picture: Array, number: int) -> Array:
     """What a camera stores of a picture, to be seen with this orientation."""
     return next(
