@@ -218,10 +218,7 @@ def test_orientation_is_followed_where_it_is_asked_for(suffix: str, number: int,
     elif suffix == "palette.png":
         Image.fromarray(stored).quantize(16).save(path, exif=tag)
     else:
-        options: dict[str, Any] = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}.get(
-            suffix, {}
-        )
-        Image.fromarray(stored).save(path, exif=tag, **options)
+        Image.fromarray(stored).save(path, exif=tag, **OPTIONS.get(suffix, {}))
         with Image.open(path) as image:  # Pillow says the same
             assert np.array_equal(read_picture(path, upright=True), np.asarray(ImageOps.exif_transpose(image)))
     tolerance = {"jpg": 8, "palette.png": 60}.get(suffix, 0)
