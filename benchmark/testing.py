@@ -109,12 +109,14 @@ def check_metric(
     """Check the laws of a metric on some samples with predictions.
 
     Statistics hold the declared columns; any sharding and any order give the same scores; they survive pickling and
-    Parquet; computing twice gives the same; drawing every sample once gives the scores themselves.
+    Parquet; computing twice gives the same; drawing every sample once gives the scores themselves. No statistic that
+    was measured is called impossible, and its side of the truth is the same whatever was predicted.
     """
     _expect(metrics().keys() >= {metric.name}, f"metric {metric.name} is not found by the registry")
     statistics = [metric.measure(sample, prediction, info) for sample, prediction in pairs]
-    for statistic in statistics:
+    for statistic, (sample, prediction) in zip(statistics, pairs, strict=True):
         _check_statistic(metric, statistic)
+        _check_truth_side(metric, statistic, sample, prediction, info)
     whole = Statistics(statistics)
     scores = metric.compute(whole.of(metric.name), info)
     _expect(list(scores) == [s.name for s in metric.scores], "compute returns other scores than it declares")
@@ -215,6 +217,19 @@ def _check_statistic(metric: Metric, statistic: Statistic) -> None:
     for name, kind in metric.columns.items():
         _expect(statistic.columns[name].dtype == np.dtype(kind), f"column {name} is not {kind}")
     _expect(len({len(column) for column in statistic.columns.values()}) == 1, "columns differ in length")
+
+
+def _check_truth_side(
+    metric: Metric, statistic: Statistic, sample: Sample, prediction: Prediction, info: DatasetInfo
+) -> None:
+    fault = metric.fault(statistic, info)
+    _expect(fault is None, f"{metric.name} calls its own statistic of {sample.id} impossible: {fault}")
+    truth = sample.instances if sample.labels is None else sample.labels
+    perfect = Prediction(labels=truth) if prediction.objects is None else Prediction(objects=())
+    sides = [metric.truth_side(each) for each in (statistic, metric.measure(sample, perfect, info))]
+    same = sides[0].keys() == sides[1].keys()
+    same = same and all(np.array_equal(sides[0][name], sides[1][name], equal_nan=True) for name in sides[0])
+    _expect(same, f"{metric.name}: truth_side of {sample.id} depends on the prediction")
 
 
 def _labels(sample: Sample) -> Array:

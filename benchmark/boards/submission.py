@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +37,6 @@ def form_checks(run: StoredRun) -> list[Check]:
             "size", size is None or record.dataset.n == size, f"{record.dataset.n} samples, official {size or 'any'}"
         ),
         Check.of("finite", _sound(run.statistics), "statistics are numbers, and counts are not negative"),
-        Check.of("command", bool(record.command.strip()), "the command that makes it again is given"),
         Check.of("commit", None if record.environment.dirty or not commit else True, _commit(record)),
     ]
 
@@ -66,36 +64,54 @@ def neighbour_checks(run: StoredRun, neighbours: Sequence[StoredRun]) -> list[Ch
     """Whether a run was scored on what its neighbours were scored on."""
     checks = []
     same = [other for other in neighbours if not differing(other.record, run.record)]
-    if neighbours:
-        detail = f"comparable with {len(same)} of {len(neighbours)} runs of this split beside it"
+    alike = [other for other in neighbours if other.record.dataset.origin == run.record.dataset.origin]
+    if alike:
+        detail = f"comparable with {len(same)} of {len(alike)} runs of this split beside it"
         checks.append(Check.of("comparable", True if same else None, detail))
-    mine = _true_pixels(run)
-    for other in same[:1]:
-        theirs = _true_pixels(other)
-        wrong = [i for i in sorted(mine.keys() | theirs.keys()) if mine.get(i) != theirs.get(i)]
-        detail = f"of {len(mine)} samples as in {other.record.run_id}"
-        if wrong:
-            detail = f"pixels per true class of {wrong[0]} are others than in {other.record.run_id}"
-        checks.append(Check.of("truth", not wrong, detail))
+    checks.append(origin_check(run, neighbours))
+    checks += [
+        same_truth(run, other.statistics, other.record.run_id)
+        for other in same[:1]
+        if {m.name for m in run.metrics} & {m.name for m in other.metrics}
+    ]
     return checks
 
 
-def _true_pixels(run: StoredRun) -> Mapping[str, dict[int, int]]:
-    """Pixels of every true label by sample, from the families that count pairs of labels."""
-    found: dict[str, dict[int, int]] = {}
+def same_truth(run: StoredRun, other: Statistics, whose: str) -> Check:
+    """Whether what follows from the truth alone is the same in the statistics of a run and in others of its samples."""
+    theirs = {(item.metric, item.sample_id): item for item in other}
+    known = {metric.name: metric for metric in run.metrics}
+    shared = {item.metric for item in other}
     for item in run.statistics:
-        if {"truth", "pixels"} <= item.columns.keys():
-            counts = found.setdefault(item.sample_id, {})
-            if counts:
-                continue
-            for label, pixels in zip(item.columns["truth"].tolist(), item.columns["pixels"].tolist(), strict=True):
-                if not math.isnan(pixels):
-                    counts[int(label)] = counts.get(int(label), 0) + int(pixels)
-    return found
+        if item.metric not in shared:
+            continue
+        same = theirs.get((item.metric, item.sample_id))
+        if same is None:
+            return Check.of("truth", False, f"'{item.sample_id}' is no sample of {whose}")
+        if (item.group, item.index) != (same.group, same.index):
+            told = f"group '{item.group}' and place {item.index} of '{item.sample_id}'"
+            return Check.of("truth", False, f"{told}: '{same.group}' and {same.index} in {whose}")
+        one, two = (known[item.metric].truth_side(each) for each in (item, same))
+        if one.keys() != two.keys() or not all(np.array_equal(one[k], two[k], equal_nan=True) for k in one):
+            return Check.of("truth", False, f"{item.metric} of '{item.sample_id}' has another truth than {whose}")
+    return Check.of("truth", True, f"of {len(run.ids)} samples as in {whose}")
+
+
+def origin_check(run: StoredRun, neighbours: Iterable[StoredRun]) -> Check:
+    """Whether no run of the same truth has another origin: what is synthetic there is not real here."""
+    data = run.record.dataset
+    for other in neighbours:
+        theirs = other.record.dataset
+        if (theirs.name, theirs.data_sha256) == (data.name, data.data_sha256) and theirs.origin != data.origin:
+            told = f"{data.origin}, but {other.record.run_id} has this truth as {theirs.origin}"
+            return Check.of("origin", False, told)
+    return Check.of("origin", True if data.origin == "synthetic" else None, f"{data.origin}, as stated")
 
 
 def neighbours_of(folder: Path, record: Record) -> Iterator[StoredRun]:
-    """Runs of the same data and split that lie beside a run; copies of itself and runs of other versions are left out.
+    """Runs of the same data and split, of any origin, that lie beside a run.
+
+    Copies of itself and runs of other versions are left out.
 
     Raises
     ------
@@ -111,5 +127,5 @@ def neighbours_of(folder: Path, record: Record) -> Iterator[StoredRun]:
             yield open_run(path.parent)
 
 
-def _split(record: Record) -> tuple[str, str, str]:
-    return record.dataset.name, record.dataset.split, record.dataset.origin
+def _split(record: Record) -> tuple[str, str]:
+    return record.dataset.name, record.dataset.split

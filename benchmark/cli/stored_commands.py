@@ -44,7 +44,7 @@ def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
         from ..commands.validate import validate as do_validate
         from .explain_output import verification
 
-        found = do_validate(request.validate, output.reporter(quiet))
+        found = do_validate(request.validate, request.root, output.reporter(quiet))
         with output.failing_unless(found.ok):
             verification(found, json, quiet)
         return

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..types import DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic, Task
+from ..types import Array, DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic, Task
 
 
 class MetricFamily(ABC):
@@ -52,6 +52,21 @@ class MetricFamily(ABC):
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """No table of categories."""
         del statistics, info
+        return {}
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """No rule of its own that a statistic could break."""
+        del statistic, info
+        return None
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """Nothing that is known to follow from the truth alone."""
+        del statistic
+        return {}
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """No number of pixels that other families count too."""
+        del statistic, info
         return {}
 
     def details(

@@ -34,6 +34,7 @@ from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .overlap import mean_where, ranks, ratio
+from .table_rules import all_different, broken_rule
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
 _DISTANCES = ("hd95_px", "hd95_um")
@@ -136,6 +137,30 @@ class Boundary(MetricFamily):
         table = _by_class(statistics, classes)
         del table["hausdorff95_um"]
         return {c.name: {key: column[n] for key, column in table.items()} for n, c in enumerate(classes)}
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Counts are parts of one another, and a distance is there where both sides have the class."""
+        columns = statistic.columns
+        both, either, tp_pred, n_pred, tp_true, n_true = (columns[name] for name in _COUNTS)
+        two_sided = (n_pred > 0) & (n_true > 0)
+        rules: dict[str, Array | bool] = {
+            "labels have a boundary": np.isin(columns["label"], [c.id for c in scored_classes(info)]),
+            "a label stands once": all_different(columns["label"]),
+            "the overlap is a part of the union": (both >= 0) & (both <= either),
+            "matched pixels are boundary pixels": (tp_pred >= 0) & (tp_pred <= n_pred) & (tp_true >= 0)
+            & (tp_true <= n_true),
+            "one side has the label": n_pred + n_true > 0,
+        }  # fmt: skip
+        for name in _DISTANCES:
+            there = ~np.isnan(columns[name])
+            rules[f"{name} is a distance, and of two boundaries"] = ~there | (two_sided & (columns[name] >= 0))
+        rules["two boundaries have a distance"] = ~two_sided | ~np.isnan(columns[_DISTANCES[0]])
+        return broken_rule(rules)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """The boundary pixels of every true label."""
+        there = statistic.columns["n_true"] > 0
+        return {name: statistic.columns[name][there] for name in ("label", "n_true")}
 
     def _rows(
         self, maps: tuple[Array, Array], width: int, classes: int, pixel_size_um: Spacing | None

@@ -20,11 +20,12 @@ from ..cardiac.agreement import Agreement, Table
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
 from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence_block
-from ..types import DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
 from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, true_labels
+from .table_rules import MAX_SIDE, broken_rule
 
 _FIELDS = tuple(item.name for item in fields(Silhouette))
 _ERROR: Any = {"low": 0.0, "high": math.inf, "higher_is_better": False}
@@ -112,6 +113,43 @@ class Cardiac(MetricFamily):
         block.truth = [sequence_block(heart, frames=False) for heart in agreement.truths]
         block.agreement = agreement_block(agreement, scores, intervals)
         return block.model_dump(mode="json")
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Two masks of one size, each with sums that as many pixels can have."""
+        del info
+        columns = statistic.columns
+        if columns["side"].tolist() != [0, 1]:
+            return f"sides {columns['side'].tolist()}; expected truth (0) and prediction (1)"
+        height, width, area = (columns[name] for name in ("height", "width", "area"))
+        rules: dict[str, Array | bool] = {
+            "truth and prediction are of one size": (height == height[0])
+            & (width == width[0])
+            & (height > 0)
+            & (width > 0),
+            "a side is one of a picture": (height < MAX_SIDE) & (width < MAX_SIDE),
+            "the mask lies in the picture": (area >= 0) & (area <= height * width),
+            "pieces are made of pixels": (columns["components"] >= 0) & (columns["components"] <= area),
+            "a mask that is not empty has a piece": (columns["components"] > 0) == (area > 0),
+            "holes lie outside of the mask": (columns["holes"] >= 0) & (columns["holes"] <= height * width - area),
+            "pixels at the edge are pixels of the mask": (columns["border"] >= 0) & (columns["border"] <= area),
+        }
+        for axis, side in (("y", height), ("x", width)):
+            # Python's integers: products of these sums are too large for 64 bits.
+            total, squares = (columns[f"sum_{axes}"].astype(object) for axes in (axis, axis * 2))
+            rules[f"the mean of {axis} lies in the picture"] = (total >= 0) & (total <= area * (side - 1))
+            rules[f"the squares of {axis} are at least those of its mean"] = squares * area >= total * total
+            rules[f"the squares of {axis} lie in the picture"] = squares <= total * (side - 1)
+        return broken_rule(rules)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """The sums of the true mask."""
+        return {name: column[:1] for name, column in statistic.columns.items()}
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """The picture's pixels, and those of both masks."""
+        del info
+        height, width, area = (statistic.columns[name].tolist() for name in ("height", "width", "area"))
+        return {"pixels": height[0] * width[0], "true foreground": area[0], "predicted foreground": area[1]}
 
     def agreement(self, statistics: Sequence[Statistic], info: DatasetInfo) -> Agreement:
         """True and predicted beats of every sequence, in the order of the sequences' names."""

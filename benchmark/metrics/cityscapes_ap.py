@@ -31,6 +31,7 @@ from .instances import FIRST_OBJECT, joined, owners, things, true_instances
 from .joint_counts import joint_counts
 from .label_checks import same_shape
 from .overlap import mean_where, ratio
+from .table_rules import broken_rule
 
 OVERLAPS: Float64 = np.arange(0.5, 1.0, 0.05)
 """The IoU thresholds, in the very doubles that the official code compares with."""
@@ -105,6 +106,29 @@ class CityscapesAP(MetricFamily):
         }
         columns["score"] = np.array(scores, np.float64)
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Overlaps are parts of both objects, and every predicted object has a score."""
+        columns = statistic.columns
+        pixels, found, overlap = (columns[c] for c in ("instance_pixels", "object_pixels", "intersection"))
+        predicted = found > 0
+        return broken_rule(
+            {
+                "labels have objects": np.isin(columns["label"], [c.id for c in things(info)]),
+                "numbers of pixels are not negative": (pixels >= 0) & (found >= 0),
+                "a true object has pixels": predicted | (pixels > 0),
+                "the overlap is a part of both objects": (overlap >= 0) & (overlap <= np.minimum(pixels, found)),
+                # As in the official code, those of a small group are counted twice.
+                "ignored pixels are pixels of the object": (columns["ignored_pixels"] >= 0)
+                & (columns["ignored_pixels"] <= 2 * found),
+                "predicted objects have scores, and only they": np.isfinite(columns["score"]) == predicted,
+            }
+        )
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """Every true object and group with its pixels."""
+        true = statistic.columns["object_pixels"] == 0
+        return {name: statistic.columns[name][true] for name in ("label", "instance", "instance_pixels")}
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """`ap` and `ap50`; NaN where no class has true objects."""

@@ -30,6 +30,7 @@ from ..types import (
 )
 from .base import MetricFamily
 from .coco_curves import AREAS, BITS, MAX_DETECTIONS, THRESHOLDS, Rows, class_curves, resample_class
+from .table_rules import broken_rule
 
 _AP_RANGES = {"ap": 0, "ap_small": 1, "ap_medium": 2, "ap_large": 3}
 _AP_THRESHOLDS = {"ap50": 0, "ap75": 5}
@@ -98,6 +99,33 @@ class COCOAveragePrecision(MetricFamily):
             ),
         }
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Detections are numbered by falling score within their class, and a true object carries no match."""
+        columns = statistic.columns
+        rank, score, label = columns["rank"], columns["score"], columns["label"]
+        found = rank >= 0
+        follows = np.zeros(len(rank), bool)
+        follows[1:] = (rank[1:] == rank[:-1] + 1) & (label[1:] == label[:-1]) & found[:-1]
+        most = int(BITS.sum())
+        falls = np.ones(len(rank), bool)
+        falls[1:] = ~follows[1:] | (score[1:] <= score[:-1])
+        bits = {name: (columns[name] >= 0) & (columns[name] <= most) for name in ("matched", "ignored")}
+        return broken_rule(
+            {
+                "labels are things": np.isin(label, _things(info)),
+                "at most 100 detections of a class count": (rank >= -1) & (rank < MAX_DETECTIONS[-1]),
+                "detections of a class are numbered from 0": ~found | (rank == 0) | follows,
+                "scores are numbers that fall": np.isfinite(score) & falls,
+                "a true object is matched by what is found": found | (columns["matched"] == 0),
+                "bits are those of 4 areas and 10 thresholds": bits["matched"] & bits["ignored"],
+            }
+        )
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """Every true object, and in which areas it does not count."""
+        true = statistic.columns["rank"] < 0
+        return {name: statistic.columns[name][true] for name in ("label", "ignored")}
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """All scores; NaN where no true object of the range exists."""

@@ -31,6 +31,7 @@ from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .overlap import category_ranks, mean_where, ratio
+from .table_rules import all_different, broken_rule
 
 AVERAGE_CLASS_SIZE: Mapping[str, float] = {
     "person": 3462.4756337644,
@@ -138,6 +139,32 @@ class CityscapesInstances(MetricFamily):
             name: np.ascontiguousarray(column) for name, column in zip(self.columns, rows.T, strict=True)
         }
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Right pixels are parts of an object, those of its class parts of those of its category."""
+        columns = statistic.columns
+        label, number, pixels = (columns[name] for name in ("label", "instance", "instance_pixels"))
+        single = number > 0
+        known = [c.id for c in (*info.classes, *info.unscored) if c.kind == "thing"]
+        right, right_category = columns["right_class"], columns["right_category"]
+        false, false_category = columns["false_class"], columns["false_category"]
+        return broken_rule(
+            {
+                "labels have objects": np.isin(label, known),
+                "an object, or a label without one, stands once": all_different(label, number),
+                "an object's number says its label": ~single | (number // FIRST_OBJECT == label),
+                "an object has pixels": (pixels > 0) == single,
+                "right pixels are pixels of the object": (right >= 0) & (right_category <= pixels),
+                "what is right by class is right by category": right <= right_category,
+                "false pixels stand beside no object": (false >= 0) & ~(single & (false > 0)),
+                "what is false by category is false by class": (false_category >= 0) & (false_category <= false),
+            }
+        )
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """Every true object with its pixels."""
+        single = statistic.columns["instance"] > 0
+        return {name: statistic.columns[name][single] for name in ("label", "instance", "instance_pixels")}
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """Mean iIoU over classes and over categories; NaN if undefined for all, or if an instance map is missing."""

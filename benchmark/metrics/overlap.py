@@ -18,6 +18,7 @@ from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
+from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
 
@@ -36,6 +37,39 @@ def overlap_statistic(name: str, sample: Sample, prediction_labels: Array, info:
     check_labels(sample.id, truth, predicted, info)
     columns = {"truth": truth, "prediction": predicted, "pixels": pixels}
     return Statistic(name, sample.id, sample.group, sample.index, columns)
+
+
+def overlap_fault(statistic: Statistic, info: DatasetInfo) -> str | None:
+    """What no image could give in a sparse confusion matrix; None where nothing is."""
+    truth, predicted, pixels = (statistic.columns[name] for name in _COLUMNS)
+    void = np.isin(truth, list(info.void))
+    known = list(info.predictable)
+    return broken_rule(
+        {
+            "a pair of labels holds pixels": (pixels > 0) & (pixels < MAX_PIXELS),
+            "a pair of labels stands once": all_different(truth, predicted),
+            f"true labels are those of {info.name}": void | np.isin(truth, known),
+            f"labels predicted on counted pixels are those of {info.name}": void | np.isin(predicted, known),
+        }
+    )
+
+
+def true_pixels(statistic: Statistic) -> dict[str, Array]:
+    """The pixels of every true label of a sparse confusion matrix: `truth` and `pixels`, (n,) int64, labels rising."""
+    labels, place = np.unique(statistic.columns["truth"], return_inverse=True)
+    pixels = np.zeros(len(labels), np.int64)
+    np.add.at(pixels, place, statistic.columns["pixels"])
+    return {"truth": labels, "pixels": pixels}
+
+
+def overlap_totals(statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+    """All pixels, and of a binary dataset those that are truly foreground, or predicted so."""
+    truth, predicted, pixels = (statistic.columns[name] for name in _COLUMNS)
+    found = {"pixels": int(pixels.sum())}
+    if info.task == "binary":
+        found["true foreground"] = int(pixels[truth == info.foreground].sum())
+        found["predicted foreground"] = int(pixels[predicted == info.foreground].sum())
+    return found
 
 
 def confusion(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
@@ -176,6 +210,18 @@ class BinaryOverlap(MetricFamily):
         """IoU, Dice, accuracy and pixels of background and foreground from pooled counts."""
         return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
 
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """See `overlap_fault`."""
+        return overlap_fault(statistic, info)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """See `true_pixels`."""
+        return true_pixels(statistic)
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """See `overlap_totals`."""
+        return overlap_totals(statistic, info)
+
     @staticmethod
     def _counts(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
         """Intersection and union of the foreground of every image, (n, 2) int64."""
@@ -221,6 +267,18 @@ class _MultiClassOverlap(MetricFamily):
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of every scored class from pooled counts."""
         return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """See `overlap_fault`."""
+        return overlap_fault(statistic, info)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """See `true_pixels`."""
+        return true_pixels(statistic)
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """See `overlap_totals`."""
+        return overlap_totals(statistic, info)
 
     def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         raise NotImplementedError

@@ -19,6 +19,10 @@ from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import foreground_probabilities
+from .table_rules import MAX_PIXELS, broken_rule
+
+_ROUNDING = 1e-9
+"""Nats by which sums of doubles may miss a bound that holds exactly."""
 
 
 def official_thresholds() -> Float64:
@@ -270,6 +274,41 @@ class Partition(MetricFamily):
         """A partition has no classes."""
         del statistics, info
         return {}
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Sums of squares lie between those of single pixels and of one segment; entropies obey Shannon's bounds."""
+        del info
+        columns = statistic.columns
+        thresholds = official_thresholds()
+        if len(columns["threshold"]) != len(thresholds):
+            return f"{len(columns['threshold'])} rows; expected the {len(thresholds)} official thresholds"
+        n, a, b, both = (columns[name] for name in ("foreground_pixels", "s_a", "s_b", "s_ab"))
+        h_a, h_b, h_ab = (columns[name] for name in ("h_a", "h_b", "h_ab"))
+        most = np.log(np.maximum(n, 1)) + _ROUNDING
+        rules: dict[str, Array | bool] = {
+            "thresholds are the official ones": columns["threshold"] == thresholds,
+            "the true foreground is the same at every threshold": (n == n[0]) & (a == a[0]) & (h_a == h_a[0]),
+            "numbers of pixels are those of a picture": (n >= 0) & (n < MAX_PIXELS),
+        }
+        for name, squares in (("s_a", a), ("s_b", b), ("s_ab", both)):
+            rules[f"{name} lies between the number of pixels and its square"] = (squares >= n) & (squares <= n * n)
+        for name, entropy in (("h_a", h_a), ("h_b", h_b), ("h_ab", h_ab)):
+            rules[f"{name} lies between 0 and the logarithm of the number of pixels"] = (entropy >= 0) & (
+                entropy <= most
+            )
+        rules["overlaps are parts of segments"] = (both <= a) & (both <= b)
+        rules["the joint entropy is at least either entropy"] = h_ab + _ROUNDING >= np.maximum(h_a, h_b)
+        rules["the joint entropy is at most the sum of both"] = h_ab <= h_a + h_b + _ROUNDING
+        return broken_rule(rules)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """Size, sum of squares and entropy of the true segments."""
+        return {name: statistic.columns[name] for name in ("foreground_pixels", "s_a", "h_a")}
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """The true foreground."""
+        del info
+        return {"true foreground": int(statistic.columns["foreground_pixels"][0])}
 
     @staticmethod
     def _per_slice(statistics: Sequence[Statistic]) -> tuple[Float64, Float64]:

@@ -22,6 +22,10 @@ from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .overlap import ratio
+from .table_rules import MAX_PIXELS, broken_rule
+
+_ROUNDING = 1e-9
+"""Bits by which sums of doubles may miss a bound that holds exactly."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,30 @@ class PartitionInstances(MetricFamily):
             "voi_merge": (pixels * np.log2(predicted_size / pixels)).sum(keepdims=True) / total,
         }
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Pairs are pairs of the counted pixels, and conditional entropies at most the logarithm of their number."""
+        del info
+        columns = statistic.columns
+        if len(columns["pixels"]) != 1:
+            return f"{len(columns['pixels'])} rows; expected one"
+        n, of_true, of_predicted, both = (columns[c] for c in list(self.columns)[:4])
+        rules: dict[str, Array | bool] = {
+            "numbers of pixels are those of a picture": (n >= 0) & (n < MAX_PIXELS),
+            "pairs of true instances are pairs of pixels": (of_true >= 0) & (of_true <= n * (n - 1)),
+            "pairs of predicted instances are pairs of pixels": (of_predicted >= 0) & (of_predicted <= n * (n - 1)),
+            "pairs that share both are pairs of either": (both >= 0) & (both <= np.minimum(of_true, of_predicted)),
+        }
+        for name in ("voi_split", "voi_merge"):
+            most = np.log2(np.maximum(n, 1)) + _ROUNDING
+            rules[f"{name} lies between 0 and the logarithm of the number of pixels"] = (columns[name] >= 0) & (
+                columns[name] <= most
+            )
+        return broken_rule(rules)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """The counted pixels, and the pairs of them that share a true instance."""
+        return {name: statistic.columns[name] for name in ("pixels", "pairs_true")}
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """Means over the images in which a score is defined; NaN where it is in none."""

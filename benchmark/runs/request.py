@@ -293,6 +293,9 @@ class LeaderboardRequest:
     validate: Annotated[
         Path | None, Option("Check a submitted run folder instead: recompute it from its statistics.")
     ] = None
+    root: Annotated[
+        Path | None, Option("With --validate: measure the truth of every statistic again from the data there.")
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from .arrays import Float64, Int64, Part, Task
+from .arrays import Array, Float64, Int64, Part, Task
 from .datasets import Dataset
 from .infos import DatasetInfo
 from .samples import Prediction, Sample
@@ -101,6 +101,16 @@ class Metric(Protocol):
 
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {category name: {quantity: value}}; empty for a family that scores no groups of classes."""
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """What no image and no prediction could give in this statistic, in words; None where it can be true."""
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """What of a statistic follows from the truth alone: any prediction gives the same. Empty where nothing does."""
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """Numbers of pixels that follow from a statistic and that other families count too, by what they are of:
+        `pixels`, `true foreground` and `predicted foreground`."""
 
     def details(
         self,

@@ -54,7 +54,10 @@ class Compute:
         return model.to(self.device, memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
     def move(self, array: Array) -> torch.Tensor:
-        """An array as a tensor on the device; a GPU fetches it from pinned memory while the processor goes on."""
+        """An array of any shape and dtype as a tensor on the device.
+
+        A GPU fetches it from pinned memory while the processor goes on.
+        """
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)

@@ -1,0 +1,172 @@
+"""What the folder of a submitted run shows to be impossible, and what nothing in it can prove."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+
+from ..registry import method_class, methods
+from ..runs.presets import preset_names
+from ..runs.record import Record
+from ..runs.stored import StoredRun
+from ..runs.stored_checks import Check
+from ..text import number
+from ..types import UserError
+
+EARLIEST = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
+"""No segbench made a record before."""
+CLOCKS_DIFFER = datetime.timedelta(days=1)
+"""By how much a record may seem to come from the future."""
+MAX_SECONDS = 10 * 365 * 86400.0
+MAX_MEMORY_MB = 1e8
+MAX_COUNT = 1e18
+"""More than a cost of any run."""
+
+_ROUNDING = 1e-12
+_AS_STATED = "as stated: nothing in the folder proves it"
+
+
+def impossible_checks(run: StoredRun) -> list[Check]:
+    """Whether statistics, scores, times, costs and the command of a run can be true at all.
+
+    What only the run itself could prove (its cost, its seed) is named with `ok` None.
+    """
+    return [
+        _statistics(run),
+        _families(run),
+        _ranges(run),
+        _created(run.record),
+        _cost(run.record),
+        _command(run.record),
+        _method(run.record),
+        *_as_stated(run.record),
+    ]
+
+
+def _statistics(run: StoredRun) -> Check:
+    """Whether each sample's statistics are such as an image and a prediction can give."""
+    known = {metric.name: metric for metric in run.metrics}
+    for item in run.statistics:
+        fault = known[item.metric].fault(item, run.info)
+        if fault is not None:
+            return Check.of("possible", False, f"{item.metric} of '{item.sample_id}': {fault}")
+    return Check.of("possible", True, "an image and a prediction can give these statistics")
+
+
+def _families(run: StoredRun) -> Check:
+    """Whether all families that count the same pixels of a sample found as many, and agree on its group and place."""
+    known = {metric.name: metric for metric in run.metrics}
+    seen: dict[tuple[str, str], tuple[str, object]] = {}
+    for item in run.statistics:
+        told: dict[str, object] = {"group and place": (item.group, item.index)}
+        told |= known[item.metric].totals(item, run.info)
+        for what, value in told.items():
+            family, other = seen.setdefault((item.sample_id, what), (item.metric, value))
+            if other != value:
+                where = f"of '{item.sample_id}'"
+                return Check.of("agreement", False, f"{what} {where}: {value} in {item.metric}, {other} in {family}")
+    return Check.of("agreement", True, "families that count the same pixels found as many")
+
+
+def _ranges(run: StoredRun) -> Check:
+    """Whether scores, with their intervals, lie in their ranges."""
+    for metric in run.metrics:
+        for info in metric.scores:
+            stored = run.record.scores.get(info.name)
+            for value in (stored.value, stored.low, stored.high) if stored is not None else ():
+                if value is not None and not info.low - _ROUNDING <= value <= info.high + _ROUNDING:
+                    span = f"from {info.low:g} to {info.high:g}"
+                    return Check.of("range", False, f"{info.name} is {value}; it lies {span}")
+    return Check.of("range", True, "scores lie in their ranges")
+
+
+def _created(record: Record) -> Check:
+    try:
+        made = datetime.datetime.fromisoformat(record.created)
+    except ValueError:
+        expected = "expected one such as 2026-01-31T12:00:00+00:00"
+        return Check.of("created", False, f"'{record.created}' is no time; {expected}")
+    if made.tzinfo is None:
+        return Check.of("created", False, f"{record.created} has no time zone; expected one such as +00:00")
+    possible = EARLIEST <= made <= datetime.datetime.now(datetime.UTC) + CLOCKS_DIFFER
+    return Check.of("created", possible, record.created if possible else f"{record.created}: no run was made then")
+
+
+def _cost(record: Record) -> Check:
+    cost = record.cost
+    limits: Mapping[str, tuple[float | None, float]] = {
+        "train_s": (cost.train_s, MAX_SECONDS),
+        "predict_ms_per_image": (cost.predict_ms_per_image, 1000 * MAX_SECONDS),
+        "best_batch_ms_per_image": (cost.best_batch_ms_per_image, 1000 * MAX_SECONDS),
+        "best_batch": (cost.best_batch, MAX_COUNT),
+        "macs_per_image": (cost.macs_per_image, MAX_COUNT),
+        "peak_memory_mb": (cost.peak_memory_mb, MAX_MEMORY_MB),
+        "parameters": (cost.parameters, MAX_COUNT),
+    }
+    for name, (value, most) in limits.items():
+        if value is not None and not (math.isfinite(value) and 0 <= value <= most):
+            return Check.of("cost", False, f"{name} is {value}; expected a number from 0 to {most:g}")
+    return Check.of("cost", None, _AS_STATED)
+
+
+def _command(record: Record) -> Check:
+    """Whether the command is one of segbench that makes this run: of its dataset, its method and its seed."""
+    try:
+        words = shlex.split(record.command)
+    except ValueError as error:
+        return Check.of("command", False, f"'{record.command}' cannot be read as a command line ({error})")
+    expected = "bench evaluate" if record.method.family == "external" else "bench run"
+    if words[:2] != expected.split():
+        return Check.of("command", False, f"'{record.command[:60]}' makes no such run; expected '{expected} …'")
+    told = _options(words[2:])
+    method, data = record.method, record.dataset
+    stated = {"--dataset": (data.name, ""), "--split": (data.split, data.split)}
+    if expected == "bench run":
+        stated |= {"--method": (method.name, ""), "--preset": (str(method.preset), "quick")}
+        stated |= {"--seed": (str(method.seed), "0"), "--folds": (str(data.folds), "None")}
+        stated |= {"--train-fraction": (f"{method.train_fraction or 1:g}", "1")}
+    for name, (value, default) in stated.items():
+        if told.get(name, default) != value:
+            return Check.of("command", False, f"says {name} {told.get(name, default) or '–'}, the record {value}")
+    return Check.of("command", True, "makes this dataset, split, method and seed")
+
+
+def _options(words: list[str]) -> dict[str, str]:
+    """The value of every option that a command line gives once."""
+    short = {"-d": "--dataset", "-m": "--method"}
+    found: dict[str, str] = {}
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name.startswith("-"):
+            following = words[place + 1] if place + 1 < len(words) else ""
+            found.setdefault(short.get(name, name), value if equals else following)
+    return found
+
+
+def _method(record: Record) -> Check:
+    """Whether the method is of this family, and has this preset, as far as it is known here."""
+    method = record.method
+    if method.family == "external":
+        return Check.of("method", method.preset is None, "external predictions have no preset")
+    try:
+        info = method_class(method.name).info
+    except UserError:
+        return Check.of("method", None, f"'{method.name}' is not known here: {_AS_STATED}")
+    if info.family != method.family:
+        return Check.of("method", False, f"{method.name} is {info.family}, the record says {method.family}")
+    if method.preset not in preset_names():
+        told = "none" if method.preset is None else f"'{method.preset}'"
+        return Check.of("method", False if method.name in methods() else None, f"there is no preset {told}")
+    unknown = sorted(set(method.config) - set(info.settings.model_fields))
+    if unknown:
+        return Check.of("method", False, f"{method.name} has no setting '{unknown[0]}'")
+    return Check.of("method", True, f"{method.name} is {info.family} and has these settings")
+
+
+def _as_stated(record: Record) -> Iterator[Check]:
+    if record.method.seed is not None:
+        yield Check.of("seed", None, _AS_STATED)
+    if record.method.family != "external":
+        yield Check.of("training", None, f"on {number(record.method.n_train, 'g')} labels, {_AS_STATED}")
