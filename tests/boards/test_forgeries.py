@@ -54,7 +54,7 @@ def rewrite(folder: Path, metric: str, forge: Callable[[Columns], None], every: 
     run = open_run(folder)
     items, done = [], False
     for item in run.statistics:
-        columns = {name: np.array(column) for name, column in item.columns.items()}
+        columns: Columns = {name: np.array(column) for name, column in item.columns.items()}
         if item.metric == metric and (every or not done):
             forge(columns)
             done = True
