@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from ..io.fingerprints import file_sha256, file_stamp
 from ..io.images.picture import orientation
 from ..io.images.read import IMAGE_SUFFIXES
+from ..metrics.label_checks import label_counts
 from ..types import Array, Dataset, Part, Sample, UserError
 from .locations import data_sha256
 from .sample_checks import sample_faults
@@ -50,6 +52,7 @@ class DataIndex:
     def __init__(self, dataset: Dataset, cache: VerificationCache | None = None) -> None:
         self.dataset = dataset
         self._cache = cache or VerificationCache()
+        self._counts: dict[str, dict[int, int]] = {}
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataIndex:
@@ -81,6 +84,9 @@ class DataIndex:
         pool = ThreadPoolExecutor(os.cpu_count() or 1)
         try:
             for finding, stamps in pool.map(check_one, ids):
+                if finding.content is not None and finding.content.counts is not None:
+                    counts = json.loads(finding.content.counts)
+                    self._counts[finding.sample_id] = {int(label): int(n) for label, n in counts.items()}
                 if finding.content is not None and not finding.faults and not finding.cached:
                     self._cache.add_sample(finding.sample_id, stamps, finding.content)
                 yield finding
@@ -98,6 +104,10 @@ class DataIndex:
             if progress is not None:
                 progress(done, len(ids))
         return list(found)
+
+    def label_counts(self, ids: Iterable[str]) -> dict[str, dict[int, int]]:
+        """Number of pixels of every label value, of those of these samples that `check` found sound, with labels."""
+        return {sample_id: dict(found) for sample_id in ids if (found := self._counts.get(sample_id)) is not None}
 
     def data_sha256(self, ids: Sequence[str], parts: Sequence[Part] = ("labels",)) -> str:
         """Fingerprint of parts of some samples, by default of their truth (`locations.data_sha256`).
@@ -136,7 +146,8 @@ class DataIndex:
 
 
 def _content(dataset: Dataset, sample: Sample) -> Content:
-    return Content(_pixels(sample.image), _pixels(sample.labels), _turned(dataset, sample))
+    counts = None if sample.labels is None else json.dumps(label_counts(sample.labels))
+    return Content(_pixels(sample.image), _pixels(sample.labels), _turned(dataset, sample), counts)
 
 
 def _turned(dataset: Dataset, sample: Sample) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..io.images.picture import orientation
 from ..io.images.read import IMAGE_SUFFIXES
+from ..metrics.label_checks import label_counts
 from ..text import runs_of
 from ..types import Array, Dataset, Part, Sample
 
@@ -64,13 +63,7 @@ def _turned(dataset: Dataset, sample_id: str) -> str:
 
 def _values(dataset: Dataset, sample_id: str, labels: Array) -> list[str]:
     info = dataset.info
-    if labels.dtype == np.uint8:
-        counts = np.bincount(labels.ravel(), minlength=256)
-        present = {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
-    else:
-        values, amounts = np.unique(labels, return_counts=True)
-        present = dict(zip(values.tolist(), amounts.tolist(), strict=True))
-    foreign = {v: n for v, n in present.items() if v not in info.predictable and v not in info.void}
+    foreign = {v: n for v, n in label_counts(labels).items() if v not in info.predictable and v not in info.void}
     if not foreign:
         return []
     listed = ", ".join(f"{v} ({n} pixels)" for v, n in list(foreign.items())[:6]) + (", …" if len(foreign) > 6 else "")

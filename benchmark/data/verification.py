@@ -15,6 +15,7 @@ from .locations import Origin
 from .sample_checks import where
 from .splits import too_few
 from .verification_cache import PARTS, Content
+from .what_is_left import Left, left_to_learn, left_to_score
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def verify_dataset(index: DataIndex, origin: Origin, progress: Progress | None =
     _leaks(dataset, splits, contents, report, as_published=as_published)
     _remarks(dataset, splits, everything, known, report)
     _orientations(dataset, contents, report)
+    _what_is_left(index, splits, everything or tuple(known), report, a_part=numbered and not as_published)
     _fingerprints(index, splits, everything, report)
     report.faults = list(dict.fromkeys(report.faults))
     return report
@@ -195,6 +197,38 @@ def _orientations(dataset: Dataset, contents: Mapping[str, Content], report: Rep
     )
     first = where(dataset, sample_id, "labels" if part == "labels" else "instances" if part == "instances" else "image")
     report.warnings.append(f"{which} ({first}: its {part} states orientation {number} of 8): {made}")
+
+
+def _what_is_left(
+    index: DataIndex,
+    splits: Mapping[str, tuple[str, ...] | None],
+    everything: tuple[str, ...],
+    report: Report,
+    *,
+    a_part: bool,
+) -> None:
+    """What `run` and `evaluate` refuse is a fault: of all samples, of the split that is scored, and of the training.
+
+    `a_part` of an official set lacks classes as it lacks samples; that is not told once more.
+    """
+    info = index.dataset.info
+
+    def held(ids: Iterable[str]) -> list[dict[int, int]]:
+        return list(index.label_counts(ids).values())
+
+    found = left_to_score(info, f"what lies below '{index.dataset.root}'", held(everything))
+    report.faults += filter(None, [found.refusal])
+    report.warnings += found.warnings
+    if found != Left():
+        return
+    for name, ids in splits.items():
+        found = left_to_score(info, f"split '{name}'", held(ids or ()))
+        (report.faults if name == info.default_split else report.warnings).extend(filter(None, [found.refusal]))
+        report.warnings += found.warnings
+    train, scored = (held(splits.get(name) or ()) for name in ("train", info.default_split))
+    found = left_to_learn(info, "split 'train'", train, scored)
+    report.faults += filter(None, [found.refusal])
+    report.warnings += () if a_part else found.warnings
 
 
 def _fingerprints(

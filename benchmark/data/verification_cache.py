@@ -21,10 +21,10 @@ PARTS: tuple[Part, ...] = ("image", "labels", "instances", "objects")
 Stamps: TypeAlias = Mapping[Part, str]
 """Of each part that was read, or that has no files: what the files were when they were read."""
 
-_APPLICATION, _FORMAT = 0x53654742, 2
+_APPLICATION, _FORMAT = 0x53654742, 3
 _SCHEMA = (
     "CREATE TABLE files (path BLOB PRIMARY KEY, sha256 TEXT, seal BLOB) WITHOUT ROWID",
-    "CREATE TABLE samples (id BLOB PRIMARY KEY, image_pixels TEXT, labels_pixels TEXT, turned TEXT,"
+    "CREATE TABLE samples (id BLOB PRIMARY KEY, image_pixels TEXT, labels_pixels TEXT, turned TEXT, label_counts TEXT,"
     " image BLOB, labels BLOB, instances BLOB, objects BLOB) WITHOUT ROWID",
 )
 _READERS = (".", "own_folder", "../io/images")
@@ -34,14 +34,16 @@ _SAVE_EVERY = 5000
 
 
 class Content(NamedTuple):
-    """Hashes of the pixels of a sound sample, None where there are none or all are equal.
+    """Hashes of the pixels of a sound sample, None where there are none or all are equal; and what else is asked of it.
 
     turned : the part and the orientation that a tag of its file states, such as "image 6"; "" where none does.
+    counts : number of pixels of every label value, as JSON; None where it has no labels.
     """
 
     image: str | None
     labels: str | None
     turned: str = ""
+    counts: str | None = None
 
 
 class VerificationCache:
@@ -116,7 +118,8 @@ class VerificationCache:
 
     def recall_samples(self, ids: Sequence[str]) -> None:
         """Look up what is known of these samples, for `content` to answer."""
-        query = f"SELECT id, image_pixels, labels_pixels, turned, {', '.join(PARTS)} FROM samples WHERE id IN"
+        columns = ", ".join(("image_pixels", "labels_pixels", "turned", "label_counts", *PARTS))
+        query = f"SELECT id, {columns} FROM samples WHERE id IN"
         self._samples |= self._select(query, [sample_id for sample_id in ids if sample_id not in self._samples])
 
     def content(self, sample_id: str, stamps: Stamps | None) -> Content | None:
@@ -124,8 +127,8 @@ class VerificationCache:
         row = self._samples.get(sample_id)
         if row is None or not stamps:
             return None
-        content = Content(*row[:3])
-        seals = dict(zip(PARTS, row[3:], strict=True))
+        content = Content(*row[:4])
+        seals = dict(zip(PARTS, row[4:], strict=True))
         sound = all(seals[part] == self._seal_of(sample_id, part, stamp, content) for part, stamp in stamps.items())
         return content if sound else None
 
@@ -142,7 +145,7 @@ class VerificationCache:
             self._database.write(
                 {
                     "REPLACE INTO files VALUES (?, ?, ?)": _rows(self._new_files),
-                    "REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)": _rows(self._new_samples),
+                    "REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)": _rows(self._new_samples),
                 }
             )
         self._new_files, self._new_samples = {}, {}
@@ -161,7 +164,7 @@ class VerificationCache:
 
     def _seal_of(self, sample_id: str, part: Part, stamp: str, content: Content) -> bytes:
         pixels = {"image": content.image, "labels": content.labels}.get(part)
-        return _seal(self._code, sample_id, part, stamp, str(pixels), content.turned)
+        return _seal(self._code, sample_id, part, stamp, str(pixels), content.turned, str(content.counts))
 
 
 def _seal(*words: str) -> bytes:

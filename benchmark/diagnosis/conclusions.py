@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.what_is_left import left_to_score
 from ..io.reporter import Reporter
 from ..text import counted
 from ..types import UserError
@@ -15,6 +16,9 @@ from .document import Diagnosis, Finding
 from .remedies import misassigned, treat
 from .repeated_maps import constant, identical
 from .sampled_pixels import Suspicion
+
+NOTHING_LEFT = "nothing_left"
+"""Kind of a finding that is about the truth."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,11 @@ def conclude(checked: CheckedPredictions, split: str, path: Path, reporter: Repo
     first = checked.score()
     state, score, treatments = treat(checked, first)
     found = [*unnamed, *(Weighed(t.weight, _finding(checked, t.suspicion, t.before, t.after)) for t in treatments)]
+    found += _nothing_left(checked, split)
     found += _refusals(checked, state, score, partial=partial)
     found += _repetitions(checked, state, first, score)
-    if score.of(state.main) is None and not any(w.finding.score_after is not None for w in found):
+    nothing_left = any(weighed.finding.kind == NOTHING_LEFT for weighed in found)
+    if score.of(state.main) is None and not nothing_left and not any(w.finding.score_after is not None for w in found):
         found.append(Weighed(1.0, _unscorable(score, checked.main)))
     reason = _reason(unnamed, found, first, partial=partial)
     return Diagnosis(
@@ -74,6 +80,27 @@ def _reason(unnamed: Sequence[Weighed], found: Sequence[Weighed], first: Score, 
     kinds = ("undecodable", "duplicate_files") if partial else ("missing", "undecodable", "duplicate_files")
     refusals = sorted((w for w in found if w.finding.kind in kinds), key=lambda w: w.finding.kind != "missing")
     return next((w.finding.summary for w in (*unnamed, *refusals)), first.reason)
+
+
+def _nothing_left(checked: CheckedPredictions, split: str) -> list[Weighed]:
+    """What is wrong with the truth itself: no prediction could get a score from it that says anything."""
+    left = left_to_score(checked.dataset.info, f"split '{split}'", (truth.pixels for truth in checked.truths.values()))
+    return [
+        Weighed(
+            math.inf,
+            Finding(
+                kind=NOTHING_LEFT,
+                summary=summary,
+                evidence=[],
+                remedy="Correct the truth, or how it is read; predictions cannot mend it.",
+                score_before=None,
+                score_after=None,
+                estimate=False,
+                n_samples=len(checked.truths),
+            ),
+        )
+        for summary in filter(None, (left.refusal, *left.warnings))
+    ]
 
 
 def _match_all(checked: CheckedPredictions, path: Path) -> tuple[CheckedPredictions, Weighed]:

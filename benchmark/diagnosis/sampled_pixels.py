@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..metrics.label_checks import label_counts
 from ..types import Array, DatasetInfo, Float64, Int64
 from .remedy_functions import RemedyFunction, straighten
 
@@ -23,11 +24,15 @@ Decode: TypeAlias = Callable[[Array], Array | None]
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth of a sample: its size, and its labels on a grid (g, g) int16, -1 where they do not count."""
+    """The truth of a sample: its size, and its labels on a grid (g, g) int16, -1 where they do not count.
+
+    pixels : number of pixels of every label value of the whole.
+    """
 
     id: str
     shape: tuple[int, int]
     labels: Array
+    pixels: Mapping[int, int] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, sample_id: str, labels: Array, void: frozenset[int], grid: int) -> Truth:
@@ -35,7 +40,7 @@ class Truth:
         height, width = labels.shape
         small = subsample(labels, grid).astype(np.int16)
         small[np.isin(small, list(void))] = VOID
-        return cls(sample_id, (height, width), small)
+        return cls(sample_id, (height, width), small, label_counts(labels))
 
 
 @dataclass(frozen=True)

@@ -122,3 +122,12 @@ def _check_range(sample: Sample, values: Array) -> None:
     if not (low >= 0 and high <= 1):
         what = "NaN" if np.isnan(values).any() else f"values from {low:g} to {high:g}"
         raise UserError(f"prediction of sample '{sample.id}' holds {what}; probabilities lie in 0..1.")
+
+
+def label_counts(labels: Array) -> dict[int, int]:
+    """Number of pixels of every label value that occurs in labels (H, W), ascending."""
+    if labels.dtype == np.uint8:
+        counts = np.bincount(labels.ravel(), minlength=256)
+        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    values, amounts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), amounts.tolist(), strict=True))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
+from ..data.what_is_left import Left, left_to_learn, left_to_score
 from ..io.listing import unread_images
 from ..io.reporter import Reporter
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
@@ -204,6 +205,22 @@ def _check_data(plan: RunPlan, reporter: Reporter) -> None:
         more = f" (and {counted(len(faults) - 1, 'more fault')})" if len(faults) > 1 else ""
         hint = f"bench data verify {plan.dataset.info.name} --root {shlex.quote(str(plan.location.root))}"
         raise UserError(f"{faults[0].rstrip('.')}{more}. Run '{hint}' for all.")
+    for found in _what_is_left(plan):
+        if found.refusal:
+            raise UserError(found.refusal)
+        for warning in found.warnings:
+            reporter.warn(warning)
+
+
+def _what_is_left(plan: RunPlan) -> Iterator[Left]:
+    """Whether the samples that were checked leave anything to score, and to learn from."""
+    info, index = plan.dataset.info, plan.index
+    if plan.labelled:
+        yield left_to_score(info, f"split '{plan.split}'", index.label_counts(plan.eval_ids).values())
+    for number, fold in enumerate(plan.folds if plan.request.weights is None else (), 1):
+        what = "the training set" + (f" of fold {number}" if len(plan.folds) > 1 else "")
+        train, scored = (index.label_counts(ids).values() for ids in (fold.train, fold.evaluate))
+        yield left_to_learn(info, what, train, scored, few=plan.location.origin == "synthetic")
 
 
 def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> Record:

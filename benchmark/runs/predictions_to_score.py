@@ -9,9 +9,11 @@ from typing import Any
 
 from ..data.index import DataIndex
 from ..data.locations import Location
+from ..data.what_is_left import left_to_score
 from ..evaluation.evaluate import evaluate
 from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
+from ..evaluation.true_labels import TrueLabels
 from ..io.reporter import Reporter
 from ..predictions.find import Found, find_predictions
 from ..predictions.stored import store_found
@@ -103,16 +105,26 @@ class PredictionsToScore:
         )
 
     def measure(self, reporter: Reporter) -> Statistics:
-        """Measure every prediction against its sample. Raises UserError, naming the file, for a wrong one."""
-        found = self.found.files
+        """Measure every prediction against its sample.
+
+        Raises UserError, naming the file, for a wrong one, and where the truth leaves nothing to score.
+        """
+        found, labels = self.found.files, TrueLabels()
         with reporter.progress("evaluating") as update:
-            return evaluate(
+            measured = evaluate(
                 self.dataset,
-                self.metrics,
+                self.metrics if self.found.objects else (*self.metrics, labels),
                 found.items(),
                 workers=self.request.workers,
                 progress=lambda done: update(done, len(found)),
             )
+        held, statistics = labels.take(measured)
+        left = left_to_score(self.dataset.info, f"split '{self.split}'", held)
+        if left.refusal:
+            raise UserError(left.refusal)
+        for warning in left.warnings:
+            reporter.warn(warning)
+        return statistics
 
     def store(self, folder: Path, reporter: Reporter) -> None:
         """Store them in the run folder, where they can be exported from and measured again.
