@@ -13,7 +13,7 @@ from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record, told_in_details
 from ..runs.versions import not_of_today
-from ..text import UNDEFINED, number
+from ..text import UNDEFINED, number, printable
 from ..types import UserError
 from .comparable import Comparable, official_metrics, ranks, why_not_ranked
 from .findings import findings, learned_from, title
@@ -135,7 +135,7 @@ def _commands(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
     for _, row in ranked:
         for record in row.records:
             text = f"{run_hash(record)} {record.method.name}: {record.command}"
-            lines.append(html.escape(" ".join(text.split()), quote=False))
+            lines.append(html.escape(printable(" ".join(text.split())), quote=False))
     return [*lines, "</pre>", "</details>", ""]
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from ..evaluation.scores import Score
-from ..text import UNDEFINED, interval
+from ..text import UNDEFINED, interval, printable
+
+_MARKUP = re.compile(r"[\\|`*<>\[\]~]|(?<![^\W_])_|_(?![^\W_])")
+_ACTING = re.compile(r"@|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=gh-)(?=\d)", re.IGNORECASE)
+_INERT = "<!-- -->"
+"""Between the parts of what would otherwise become a mention, a link or a reference; it is not shown."""
 
 
 def escape(text: str) -> str:
-    """A name from outside must not break the table nor bring markup."""
-    for character in "\\|`*<>[]":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    """A name from outside must not break the table, bring markup, mention anybody, or become a link.
+
+    What controls a terminal or the direction of writing becomes \ufffd.
+
+    >>> escape("a|b @someone")
+    'a\\\\|b @<!-- -->someone'
+    """
+    plain = printable(" ".join(text.split())).replace("&", "&amp;")
+    return _ACTING.sub(lambda found: found[0] + _INERT, _MARKUP.sub(lambda found: f"\\{found[0]}", plain))
 
 
 def with_interval(score: Score | None, form: str = ".4f") -> str:

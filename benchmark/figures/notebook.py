@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from .style import house_style
+
 
 class NotebookFigure(Figure):
     """A figure that belongs to no window: the last value of a notebook's cell is shown, and `savefig` writes it."""
@@ -14,5 +16,6 @@ class NotebookFigure(Figure):
     def _repr_png_(self) -> bytes:
         written = io.BytesIO()
         options: dict[str, Any] = {"bbox_inches": "tight", "metadata": {"Software": None}}
-        self.savefig(written, format="png", dpi=110, **options)
+        with house_style():
+            self.savefig(written, format="png", dpi=110, **options)
         return written.getvalue()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,6 +27,8 @@ STYLE: Any = {
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
+    # A name from outside is no formula, whatever it holds.
+    "text.parse_math": False,
     # Text stays text, and equal results give equal bytes.
     "svg.fonttype": "none",
     "svg.hashsalt": "segbench",
@@ -66,19 +69,29 @@ def suite_plots(sections: Sequence[Section], folder: Path) -> list[Path]:
     return written
 
 
-def write_score_against_cost(path: Path, section: Section) -> None:
-    """Draw `score_against_cost` of all rows of a section as an SVG file."""
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Figures that are made and stored within have the house style.
+
+    A name in a script that the typeface lacks shows as boxes in a PNG file and is whole in an SVG file; that is no
+    reason to warn.
+    """
     import matplotlib as mpl
 
-    with mpl.rc_context(STYLE), atomic_path(path) as temporary:
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def write_score_against_cost(path: Path, section: Section) -> None:
+    """Draw `score_against_cost` of all rows of a section as an SVG file."""
+    with house_style(), atomic_path(path) as temporary:
         score_against_cost(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
 
 
 def write_learning_curve(path: Path, section: Section) -> None:
     """Draw `learning_curve` of all rows of a section as an SVG file."""
-    import matplotlib as mpl
-
-    with mpl.rc_context(STYLE), atomic_path(path) as temporary:
+    with house_style(), atomic_path(path) as temporary:
         learning_curve(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
 
 
@@ -312,12 +325,8 @@ def _note(figure: Figure, section: Section, text: str) -> None:
 
 def write_figure(stem: Path, draw: Callable[[], Figure]) -> list[Path]:
     """Draw a figure in the house style and write it as SVG and PNG beside each other: `stem`.svg, `stem`.png."""
-    import matplotlib as mpl
-
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")]
-    with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # A name in a script that the typeface lacks shows as boxes in the PNG file, and is whole in the SVG file.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with house_style():
         figure = draw()
         for path in paths:
             kind = path.suffix[1:]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from commands import Run, printed_json
 from segbench.boards.suite_results import SuiteResults, markdown
 from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
-from segbench.figures.style import learning_curve, score_against_cost, spread
+from segbench.figures.style import learning_curve, score_against_cost, spread, write_score_against_cost
 from segbench.registry import make_dataset
 from segbench.runs.suite.cells import Control, Job, LocalEngine, Outcome, Work, run_cell, run_cells
 from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names
@@ -449,6 +450,15 @@ def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
         assert axes.get_xscale() == "log"
     assert "(s, log scale; on cpu)" in figure.axes[0].get_xlabel()
     assert "fraction" in figure.axes[0].get_ylabel()
+
+
+def test_a_name_is_no_formula_and_no_reason_to_warn(tmp_path: Path) -> None:
+    section = _section(2)
+    section["rows"][0]["label"] = "$\\frac{ 心臓"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_score_against_cost(tmp_path / "plot.svg", section)
+    assert "$\\frac{ 心臓" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
 
 
 def test_a_learning_curve_has_a_line_for_each_method_over_the_number_of_labels() -> None:

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...cardiac.beats import Heartbeat
 from ...runs.cardiac.mask_sequences import Bool
 from ...types import Uint8, UserError
-from ..style import STYLE
+from ..style import house_style
 from .agreement import SMALL
 from .curves import FLAG_WORDS, curves, shade
 
@@ -253,10 +253,9 @@ def _curve_picture(
     heartbeat: Heartbeat, truth: Heartbeat | None, width: int
 ) -> tuple[Uint8, tuple[float, float, float, float]]:
     """The area curve as an RGB picture, and the box in it that `_Screen` describes."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):
+    with house_style():
         figure = Figure(figsize=(width / 100, 2.0), dpi=100)
         figure.subplots_adjust(78 / width, 0.24, 1 - 12 / width, 0.95)
         axes = figure.add_subplot()

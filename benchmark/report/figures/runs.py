@@ -6,7 +6,6 @@ import base64
 import io
 import math
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ...boards.seed_groups import curves_of, plotted, seed_groups
-from ...figures.style import FAMILIES, PLAIN, STYLE, label_points, learning_curve, plain_ticks
+from ...figures.style import FAMILIES, PLAIN, house_style, label_points, learning_curve, plain_ticks
 from ...text import counted, number, shown
 from ...types import Float64
 from ..html import Html, tag
@@ -53,11 +52,7 @@ class Drawn:
 
 def drawn(draw: Callable[[], Figure], alt: str, caption: str, size: str = "") -> Drawn:
     """Draw a figure in the house style as SVG; equal figures give equal texts."""
-    import matplotlib as mpl
-
-    # A name from outside is no formula, whatever it holds.
-    with mpl.rc_context({**STYLE, "text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with house_style():
         stream = io.BytesIO()
         draw().savefig(stream, format="svg", metadata=PLAIN)
     text = stream.getvalue().decode()
@@ -66,10 +61,7 @@ def drawn(draw: Callable[[], Figure], alt: str, caption: str, size: str = "") ->
 
 def photograph(draw: Callable[[], Figure], alt: str, caption: str) -> Html:
     """A figure that is mostly photographs, as a picture of pixels."""
-    import matplotlib as mpl
-
-    with mpl.rc_context({**STYLE, "text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with house_style():
         stream = io.BytesIO()
         draw().savefig(stream, format="png", dpi=_PHOTOGRAPH_DPI, metadata={"Software": None})
     with Image.open(stream) as picture:
