@@ -28,6 +28,15 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def samples_of(number: int, whole: int | None = None) -> str:
+    """How many samples were scored, and of how many where that is a part.
+
+    >>> samples_of(1449), samples_of(107, 1449)
+    ('1449 samples', '107 of 1449 samples')
+    """
+    return counted(number, "sample") if whole is None else f"{number} of {counted(whole, 'sample')}"
+
+
 def runs_of(values: list[int], most: int = 8) -> str:
     """Label values with runs written as 3-9.
 

@@ -104,13 +104,11 @@ class Run:
     @property
     def title(self) -> str:
         """What was run on what, in one line."""
-        from ..text import counted
-
         data, method = self.record.dataset, self.record.method
         origin = " (SYNTHETIC)" if data.origin == "synthetic" else ""
         scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
         partial = "" if self.record.complete else ", partial"
-        return f"{method.name} on {data.name}{origin}, {scope}, {counted(data.n, 'sample')}{partial}"
+        return f"{method.name} on {data.name}{origin}, {scope}, {data.samples}{partial}"
 
     def __repr__(self) -> str:
         main = self.main

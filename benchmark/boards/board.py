@@ -15,7 +15,7 @@ from ..runs.record import Record, told_in_details
 from ..runs.versions import not_of_today
 from ..text import UNDEFINED, number, printable
 from ..types import UserError
-from .comparable import Comparable, official_metrics, ranks, why_not_ranked
+from .comparable import Comparable, official_metrics, part_of, ranks, samples_together, whole_n, why_not_ranked
 from .findings import findings, learned_from, title
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
@@ -91,12 +91,16 @@ def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str
     options = f", {escape(key.options)}" if key.options else ""
     own = f"{escape(key.own_version)}, " if key.own_version else ""
     title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{escape(key.protocol)}{options}"
-    n = first.dataset.n
+    every = [record for row in rows for record in row.records]
+    part = part_of(every)
+    title += f", {part}" if part else ""
     text = (
-        f"{n} samples (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
+        f"{samples_together(every)} (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
         f"metrics: {escape(key.metrics)}). Ranked by {escape(first.main_score)}. In brackets: "
         f"95 % bootstrap interval over {_resampled(rows)}."
     )
+    if part:
+        text += " Not to be read beside scores of the whole split."
     if synthetic:
         text += " Made by segbench, not real images: these rows are never ranked beside real ones."
     if aside := not_of_today(first):
@@ -217,7 +221,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
                 [
                     f"[{name}]({name}.md)",
                     key.origin,
-                    f"{key.folds}-fold" if key.folds else escape(key.split),
+                    _scope(key, [row.record for row in rows]),
                     sum(len(row.records) for row in rows),
                     escape(best.method.name),
                     escape(best.main_score),
@@ -229,7 +233,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
     for name, records in sorted(by_dataset.items()):
         for place, (key, rows) in enumerate(board_groups(records)):
             ranked = [row.record for _, row in ranked_rows(_rivals(rows))]
-            lines += [title(key, ranked[0].dataset.n), ""]
+            lines += [title(key, samples_together(ranked)), ""]
             if aside := not_of_today(ranked[0]):
                 lines += [escape(aside), ""]
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
@@ -242,6 +246,12 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
                 lines += [f"![{score} against the number of labelled samples]({curve_name(name, place)})", ""]
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
+
+
+def _scope(key: Comparable, records: Sequence[Record]) -> str:
+    """The split or the folds of a group, and of how many samples where that is a part."""
+    part = part_of(records)
+    return (f"{key.folds}-fold" if key.folds else escape(key.split)) + (f", {part}" if part else "")
 
 
 def plot_name(name: str, number: int) -> str:
@@ -281,5 +291,6 @@ def _plotted(key: Comparable, rows: Sequence[SeedGroup]) -> dict[str, Any]:
         **vars(key),
         "main_score": rows[0].record.main_score,
         "n": rows[0].record.dataset.n,
+        "whole_n": whole_n(row.record for row in rows),
         "rows": plotted(rows),
     }

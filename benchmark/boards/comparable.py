@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..registry import dataset_class
 from ..runs.record import Record, recorded_info
 from ..runs.versions import other_versions, with_versions
-from ..text import counted
+from ..text import samples_of
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def why_not_ranked(record: Record) -> str:
     if record.method.oracle and record.complete:
         return "an upper bound, which uses ground truth"
     if record.scores:
-        return f"partial ({counted(record.dataset.n, 'sample')} scored)"
+        return f"partial ({record.dataset.samples} scored)"
     return "no public labels, nothing to score" if record.complete else "did not finish"
 
 
@@ -124,7 +124,7 @@ _WHAT = {
 
 def _told(key: str, pair: tuple[object, object], one: Record, other: Record) -> tuple[str, str]:
     if key == "ids_sha256":
-        return counted(one.dataset.n, "sample"), counted(other.dataset.n, "sample")
+        return one.dataset.samples, other.dataset.samples
     if key == "data_sha256":
         pair = (str(pair[0])[:8], str(pair[1])[:8])
     first, second = (str("none" if each is None else each) for each in pair)
@@ -135,12 +135,31 @@ def _from_elsewhere(record: Record) -> bool:
     return record.method.family == "external"
 
 
-def group_order(key: Comparable, first: Record, size: int) -> tuple[str, bool, bool, int, str]:
-    """Sort key of a group with its first record: by dataset, then real data, today's versions and large groups first.
+def whole_n(records: Iterable[Record]) -> int | None:
+    """The size of the split of which comparable records were scored on a part; None where they were on all of it.
+
+    A record of an earlier version does not know, but others beside it may.
+    """
+    return next((record.dataset.whole_n for record in records if record.dataset.whole_n is not None), None)
+
+
+def samples_together(records: Sequence[Record]) -> str:
+    """How many samples comparable records were scored on, and of how many where that is a part."""
+    return samples_of(records[0].dataset.n, whole_n(records))
+
+
+def part_of(records: Sequence[Record]) -> str:
+    """Of how many samples those are a part that comparable records were scored on; empty where they are all."""
+    return "" if whole_n(records) is None else f"a part: {samples_together(records)}"
+
+
+def group_order(key: Comparable, first: Record, size: int) -> tuple[str, bool, bool, bool, int, str]:
+    """Sort key of a group with its first record: by dataset, then real data, today's versions, whole and large first.
 
     `size` is the number of what the group is made of: runs, or rows of a board.
     """
-    return key.dataset, key.origin != "real", bool(other_versions(first)), -size, repr(key)
+    part = first.dataset.whole_n is not None
+    return key.dataset, key.origin != "real", bool(other_versions(first)), part, -size, repr(key)
 
 
 def badness(value: float | None, higher_is_better: bool) -> float:

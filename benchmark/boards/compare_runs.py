@@ -14,7 +14,7 @@ from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
-from .comparable import badness, differing
+from .comparable import badness, differing, whole_n
 from .comparison import (
     ClassWinners,
     ComparedRun,
@@ -61,7 +61,7 @@ def compare_stored(
     """
     for run in runs:
         if not run.record.complete:
-            reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.n} samples")
+            reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.samples}")
     refuse_incomparable([run.record for run in runs])
     metric, info = _score(runs[0], score)
     for run in runs:
@@ -115,6 +115,7 @@ def _comparison(
         unit=score.unit,
         higher_is_better=score.higher_is_better,
         n=len(paired.groups),
+        whole_n=whole_n(records),
         units=paired.units,
         drawn=paired.unit,
         resamples=paired.resamples,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
-from ..text import between, counted, number, p_value, some
+from ..text import between, counted, number, p_value, samples_of, some
 from .notebook import html_table, text_table
 
 if TYPE_CHECKING:
@@ -151,7 +151,10 @@ class StandsAlone(Document):
 
 
 class ComparedGroup(Document):
-    """Runs that were compared with each other, from best to worst; `drawn` is what was resampled and permuted."""
+    """Runs that were compared with each other, from best to worst; `drawn` is what was resampled and permuted.
+
+    `whole_n` is the size of the whole split where only a part of it was scored.
+    """
 
     dataset: str
     origin: str
@@ -160,6 +163,7 @@ class ComparedGroup(Document):
     unit: str
     higher_is_better: bool
     n: int
+    whole_n: int | None = None
     units: int
     drawn: str
     resamples: int
@@ -193,7 +197,7 @@ class ComparedGroup(Document):
         """What was compared on what, in one line."""
         direction = "higher" if self.higher_is_better else "lower"
         origin = " (SYNTHETIC)" if self.origin == "synthetic" else ""
-        samples = counted(self.n, "sample")
+        samples = samples_of(self.n, self.whole_n)
         return f"{self.score} ({direction} is better) on {self.dataset}{origin}, split {self.split}, {samples}"
 
     def plot(self) -> Figure:
@@ -231,7 +235,7 @@ class ComparedGroup(Document):
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "labels_needed", "groups")
+        return without_none(handler(self), "labels_needed", "groups", "whole_n")
 
 
 class Comparison(ComparedGroup):

@@ -112,9 +112,9 @@ def _name(record: Record) -> str:
     return f"**{escape(record.method.name)}**"
 
 
-def title(key: Comparable, n: int) -> str:
+def title(key: Comparable, samples: str) -> str:
     """The heading of a group of comparable records."""
     synthetic = "SYNTHETIC data, " if key.origin == "synthetic" else ""
     options = f", {escape(key.options)}" if key.options else ""
     summary = dataset_class(key.dataset).info.summary
-    return f"## [{key.dataset}]({key.dataset}.md): {synthetic}{escape(key.protocol)}{options}, {n} samples of {summary}"
+    return f"## [{key.dataset}]({key.dataset}.md): {synthetic}{escape(key.protocol)}{options}, {samples} of {summary}"

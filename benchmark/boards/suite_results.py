@@ -14,8 +14,8 @@ from ..io.documents import Document
 from ..runs.record import Cost, Record
 from ..runs.suite.spec import Cell, Plan
 from ..runs.suite.state import CellState, SuiteState
-from ..text import UNDEFINED, interval, number
-from .comparable import Comparable, badness
+from ..text import UNDEFINED, interval, number, samples_of
+from .comparable import Comparable, badness, whole_n
 from .markdown import escape
 from .seed_groups import deviation, mean, mean_score, together
 
@@ -63,6 +63,7 @@ class SuiteSection(Document):
     data_sha256: str
     metrics: str
     n: int
+    whole_n: int | None = None
     main_score: str
     resampled: list[str]
     rows: list[SuiteRow]
@@ -148,6 +149,7 @@ def _section(
     return SuiteSection(
         **vars(key),
         n=first.dataset.n,
+        whole_n=whole_n(records.values()),
         main_score=main,
         resampled=sorted(units),
         rows=sorted(table, key=lambda row: _best_first(row, main)),
@@ -224,8 +226,9 @@ def title_of(section: SuiteSection) -> str:
 def note_of(section: SuiteSection) -> str:
     """What the numbers of a section are."""
     drawn = " or ".join(section.resampled) or "samples"
+    samples = samples_of(section.n, section.whole_n)
     return (
-        f"{section.n} samples, sorted by {section.main_score}. In brackets: 95 % bootstrap interval over "
+        f"{samples}, sorted by {section.main_score}. In brackets: 95 % bootstrap interval over "
         f"{drawn}, its ends averaged over the seeds; ±: standard deviation over the seeds."
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, between, counted, number, p_value
+from ..text import UNDEFINED, between, counted, number, p_value, samples_of
 from . import output
 from .output import safe
 
@@ -39,7 +39,7 @@ def _show(console: Console, found: ComparedGroup) -> None:
     direction = "higher" if found.higher_is_better else "lower"
     console.print(
         f"[bold]{safe(found.score)}[/] ({direction} is better) on [bold]{safe(found.dataset)}[/]{origin}, "
-        f"split {safe(found.split)}, {counted(found.n, 'sample')}"
+        f"split {safe(found.split)}, {samples_of(found.n, found.whole_n)}"
     )
     console.print(safe(found.answer), style=_answer_style(found), soft_wrap=True)
     console.print(_ranks(found))

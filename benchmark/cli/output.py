@@ -130,8 +130,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     origin = " [bold yellow](SYNTHETIC)[/]" if data.origin == "synthetic" else ""
     scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
     partial = "" if result.complete else ", [yellow]partial[/]"
-    samples = counted(data.n, "sample")
-    console.print(f"[bold]{safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {samples}{partial}")
+    console.print(f"[bold]{safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {data.samples}{partial}")
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..io.atomic import atomic_path
+from ..text import samples_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -314,7 +315,8 @@ def _title(section: Section) -> str:
     scope = f"{section['folds']}-fold cross-validation" if section["folds"] else f"split {section['split']}"
     options = f", {section['options']}" if section["options"] else ""
     synthetic = " (SYNTHETIC data)" if section["origin"] == "synthetic" else ""
-    return f"{section['dataset']}{synthetic}, {scope}{options}, {section['n']} samples"
+    samples = samples_of(section["n"], section.get("whole_n"))
+    return f"{section['dataset']}{synthetic}, {scope}{options}, {samples}"
 
 
 def _note(figure: Figure, section: Section, text: str) -> None:

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..boards.comparable import MAX_TESTED, Comparable, best_first, group_order, grouped, main_badness, tied_ranks
+from ..boards.comparable import (
+    MAX_TESTED,
+    Comparable,
+    best_first,
+    group_order,
+    grouped,
+    main_badness,
+    part_of,
+    samples_together,
+    tied_ranks,
+)
 from ..boards.compare_runs import compare_stored
 from ..boards.comparison import ComparedRun
 from ..boards.labels import distinct_labels
@@ -59,14 +69,15 @@ def open_section(comparable: Comparable, members: Sequence[FoundRun], reporter: 
     labels = distinct_labels([entry.label for entry in entries], [entry.record for entry in entries])
     entries = [replace(entry, label=label) for entry, label in zip(entries, labels, strict=True)]
     key_score = entries[0].record.main_score
+    records = [record for _, record in members]
     note = (
-        f"{counted(entries[0].record.dataset.n, 'sample')} (ids {comparable.ids_sha256[:8]}, data "
+        f"{samples_together(records)} (ids {comparable.ids_sha256[:8]}, data "
         f"{comparable.data_sha256[:8]}; {comparable.metrics}), ranked by {key_score}"
     )
     name, synthetic = comparable.dataset, comparable.origin == "synthetic"
     aside = not_of_today(members[0].record)
     return Section(
-        *(name, _title(comparable), note, synthetic, tuple(entries), compared, why_not),
+        *(name, _title(comparable, part_of(records)), note, synthetic, tuple(entries), compared, why_not),
         notes=[aside] if aside else [],
     )
 
@@ -93,6 +104,6 @@ def _entry(folder: Path, record: Record, run: StoredRun | None, row: ComparedRun
     return Entry(folder, record, label, rank, high, run.info, run.metrics, run.statistics)
 
 
-def _title(key: Comparable) -> str:
+def _title(key: Comparable, part: str) -> str:
     origin = " (SYNTHETIC data)" if key.origin == "synthetic" else ""
-    return ", ".join(filter(None, [f"{key.dataset}{origin}", key.own_version, key.protocol, key.options]))
+    return ", ".join(filter(None, [f"{key.dataset}{origin}", key.own_version, key.protocol, key.options, part]))

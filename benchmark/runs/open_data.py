@@ -90,7 +90,7 @@ def note_size(
 
     Options such as a view choose a part on purpose, and synthetic data is smaller on purpose too.
     """
-    official = dataset.info.splits[split].official_size if split in dataset.info.splits else None
+    official = dataset.info.official_size(split)
     if official not in (None, found) and not options and origin_of(dataset.root) == "real":
         size = counted(found, "sample")
         reporter.warn(f"split '{split}' has {size} below '{dataset.root}'; the official one has {official}")

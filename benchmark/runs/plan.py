@@ -257,6 +257,7 @@ def _dataset_block(plan: RunPlan, identity: Mapping[str, Any]) -> DatasetBlock:
         plan.split,
         plan.eval_ids,
         identity["data_sha256"],
+        listed=len(plan.eval_ids),
         inputs_sha256=identity["inputs_sha256"],
         options=plan.options,
         folds=plan.request.folds,

@@ -86,7 +86,8 @@ class PredictionsToScore:
         ids = tuple(self.found.files)
         with DataIndex.of(self.dataset) as index:
             truth = index.data_sha256(ids, parts_of(self.metrics))
-        return dataset_block(self.dataset, self.location, self.split, ids, truth, options=self.options)
+        where = (self.dataset, self.location, self.split)
+        return dataset_block(*where, ids, truth, listed=self.samples, options=self.options)
 
     def record(self, block: DatasetBlock, writer: RunWriter, scored: Scored) -> Record:
         """The record, before its results are put in."""

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from .._former_names import former_names
 from ..evaluation.scores import Score
 from ..io.atomic import write_text
-from ..io.documents import Document
+from ..io.documents import Document, without_none
 from ..io.text_files import read_json
 from ..registry import dataset_class, metrics
+from ..text import samples_of
 from ..types import DatasetInfo, UserError
 from .folder import RECORD
 from .migrations import SCHEMA_VERSION, migrated
@@ -32,6 +33,8 @@ class DatasetBlock(Document):
     """Which samples were scored, and proof of their content.
 
     `data_sha256` stands for the truth of the scored samples, `inputs_sha256` for every image and label that was used.
+    `whole_n` is the size of the whole split, the official one where there is one, of which `n` samples are a part; it
+    is left out where they are all.
     """
 
     name: str
@@ -44,6 +47,16 @@ class DatasetBlock(Document):
     origin: Literal["real", "synthetic"]
     options: dict[str, Any] = Field(default_factory=dict)
     folds: int | None = None
+    whole_n: int | None = None
+
+    @property
+    def samples(self) -> str:
+        """How many samples were scored, and of how many where that is a part."""
+        return samples_of(self.n, self.whole_n)
+
+    @model_serializer(mode="wrap")
+    def _whole_n_of_a_part(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "whole_n")
 
 
 class MethodBlock(Document):

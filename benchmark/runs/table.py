@@ -32,11 +32,11 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     Returns
     -------
     pandas.DataFrame
-        One row for each run and score: `run_id`, `dataset`, `origin`, `split`, `folds`, `n`, `method`, `family`,
-        `preset`, `seed`, `train_fraction`, `n_train`, `oracle`, `complete`, the costs, `commit`, `metrics` (families
-        with their versions), `is_current` (False where another version of the dataset or of a metric made the scores:
-        they are not comparable with today's), `score`, `value`, `low`, `high`, `unit`, `higher_is_better`, `is_main`,
-        `folder`. Undefined is NaN.
+        One row for each run and score: `run_id`, `dataset`, `origin`, `split`, `folds`, `n` samples of `whole_n` of the
+        split, `method`, `family`, `preset`, `seed`, `train_fraction`, `n_train`, `oracle`, `complete`, the costs,
+        `commit`, `metrics` (families with their versions), `is_current` (False where another version of the dataset or
+        of a metric made the scores: they are not comparable with today's), `score`, `value`, `low`, `high`, `unit`,
+        `higher_is_better`, `is_main`, `folder`. Undefined is NaN.
 
     Raises
     ------
@@ -59,7 +59,14 @@ def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
     data, method = record.dataset, record.method
     about = {
         **{"run_id": record.run_id, "dataset": data.name, "origin": data.origin, "split": data.split},
-        **{"folds": data.folds, "n": data.n, "method": method.name, "family": method.family, "preset": method.preset},
+        **{
+            "folds": data.folds,
+            "n": data.n,
+            "whole_n": data.whole_n or data.n,
+            "method": method.name,
+            "family": method.family,
+            "preset": method.preset,
+        },
         **{"seed": method.seed, "train_fraction": method.train_fraction, "n_train": method.n_train},
         **{"oracle": method.oracle, "complete": record.complete},
         **{name: getattr(record.cost, name) for name in _COSTS},

@@ -122,9 +122,19 @@ class RunWriter:
 
 
 def dataset_block(
-    dataset: Dataset, location: Location, split: str, ids: Sequence[str], data_sha256: str, **more: Any
+    dataset: Dataset,
+    location: Location,
+    split: str,
+    ids: Sequence[str],
+    data_sha256: str,
+    *,
+    listed: int,
+    options: Mapping[str, Any],
+    **more: Any,
 ) -> DatasetBlock:
-    """What a record says of the samples that are scored; `more` are its further fields."""
+    """What a record says of the samples that are scored, of `listed` of the split; `more` are its further fields."""
+    official = dataset.info.official_size(split) if location.origin == "real" and not options else None
+    whole = official or listed
     return DatasetBlock(
         name=dataset.info.name,
         version=dataset.info.version,
@@ -133,6 +143,8 @@ def dataset_block(
         ids_sha256=ids_sha256(tuple(ids)),
         data_sha256=data_sha256,
         origin=location.origin,
+        options=dict(options),
+        whole_n=whole if whole > len(ids) else None,
         **more,
         **definition_of(dataset),
     )

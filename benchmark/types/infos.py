@@ -155,6 +155,16 @@ class DatasetInfo:
             warnings.warn(text, DeprecationWarning, stacklevel=3)
             object.__setattr__(self, "settings", settings_of("Settings", dict.fromkeys(self.options), self.options))
 
+    def official_size(self, split: str) -> int | None:
+        """The official number of samples of a split, or of `all`; None where there is none."""
+        if split in self.splits:
+            return self.splits[split].official_size
+        labelled = {name: one for name, one in self.splits.items() if one.labelled and not one.optional}
+        inside = {name for one in labelled.values() for name in one.holds}
+        sizes = [one.official_size for name, one in labelled.items() if name not in inside]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if split == "all" and known and len(known) == len(sizes) else None
+
     @property
     def void(self) -> frozenset[int]:
         """Label values whose pixels are dropped where the truth holds them."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ...boards.comparable import whole_n
 from ...boards.seed_groups import curves_of, plotted, seed_groups
 from ...figures.style import FAMILIES, PLAIN, house_style, label_points, learning_curve, plain_ticks
 from ...text import counted, number, shown
@@ -262,7 +263,12 @@ def learning(section: Section) -> Drawn | None:
     data = section.entries[0].record.dataset
     about = {
         **{"dataset": data.name, "origin": data.origin, "split": data.split, "folds": data.folds, "n": data.n},
-        **{"options": "", "main_score": section.main_score, "rows": table},
+        **{
+            "whole_n": whole_n(entry.record for entry in section.entries),
+            "options": "",
+            "main_score": section.main_score,
+            "rows": table,
+        },
     }
     best = {row["label"]: row["scores"][section.main_score]["value"] for row in table}
     methods = counted(len(curves), "method")
