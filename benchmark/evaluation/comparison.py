@@ -2,27 +2,27 @@
 
 All statistics are of the score itself, as pooled over the data set, never of a mean over samples where the score is no
 such mean. A difference has a paired bootstrap interval (both runs are scored on the same drawn samples) and a p value
-by permutation: under the hypothesis that two runs are equal, it does not matter which of the two a sample's (or, with
-at least 5 of them, a whole group's) result is credited to.
+by swaps (`segbench.evaluation.swaps`): under the hypothesis that two runs are equal, it does not matter which of the
+two a sample's (or, with at least 5 of them, a whole group's) result is credited to.
 
 References
 ----------
 Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 13 and 15. Yeh, "More accurate tests for the
-statistical significance of result differences", COLING 2000 (approximate randomisation). Phipson & Smyth, "Permutation
-P-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9(1) (2010). Holm, "A simple sequentially rejective
-multiple test procedure", Scand. J. Statist. 6:65-70 (1979).
+statistical significance of result differences", COLING 2000 (approximate randomisation). Holm, "A simple sequentially
+rejective multiple test procedure", Scand. J. Statist. 6:65-70 (1979).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
+from ..metrics.pooled import drawn
+from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums, UserError
 from .intervals import (
     LEVEL,
     RESAMPLES,
@@ -33,11 +33,21 @@ from .intervals import (
     resampling_unit,
     units_of,
 )
+from .rank_intervals import rank_intervals
+from .swaps import (
+    MAX_ENUMERATED,
+    SWAPS_PER_RESAMPLE,
+    Pair,
+    Swapped,
+    chance_of,
+    distinct_patterns,
+    rotated,
+    rows_at_once,
+    swap_patterns,
+    swapped_differences,
+)
 
 ALPHA = 1 - LEVEL
-_CHUNK = 8_000_000
-_EXACT = 10
-"""Largest number of samples or groups for which every one of the 2^n permutations is tried."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Difference:
     """Run `a` against run `b` (positions in the list of runs).
 
     value : a's score less b's, in the score's unit; better : whether that is to a's advantage (None where equal).
-    low, high : 95 % paired bootstrap interval. p : permutation; p_adjusted : Holm, over all pairs of the comparison.
+    low, high : 95 % paired bootstrap interval. p : by swaps; p_adjusted : step-down, over all pairs of the comparison.
     effect : the mean difference per sample over its standard deviation (Cohen's d_z); NaN where undefined.
     wins, ties, losses : samples on which a's score is better than, equal to or worse than b's.
     """
@@ -105,9 +115,29 @@ class Paired:
         return units_of(self.groups)[1]
 
     @property
+    def swaps(self) -> int:
+        """How many swap patterns are tried."""
+        if self.units <= MAX_ENUMERATED:
+            return distinct_patterns(self.units)
+        return self.resamples * (1 if self._sums is None else SWAPS_PER_RESAMPLE)
+
+    @property
     def smallest_p(self) -> float:
-        """The smallest p value that permutations of so few units can give; what is smaller leans on a t test."""
-        return 2.0 ** (1 - self.units) if self.units <= _EXACT else 1 / (1 + self.resamples)
+        """The smallest p value that swaps of so few units can give; what is smaller leans on a t test."""
+        return 1 / (self.swaps + (self.units > MAX_ENUMERATED))
+
+    @cached_property
+    def _sums(self) -> tuple[Sums, ...] | None:
+        """Every run's score as a function of sums; None where the metric does not give it as one."""
+        found = [self.metric.sums(run, self.info, self.score.name) for run in self.runs]
+        known = tuple(sums for sums in found if sums is not None)
+        return known if len(known) == len(found) else None
+
+    def _scored(self, run: int, weights: Int64) -> Float64:
+        """The score of a run on B drawn sets of samples (B, n), (B,)."""
+        if self._sums is not None:
+            return drawn(self._sums[run], weights)
+        return self.metric.resample(self.runs[run], self.info, weights)[self.score.name]
 
     @cached_property
     def values(self) -> Float64:
@@ -119,14 +149,16 @@ class Paired:
         """The score of every run on the same bootstrap samples, (runs, resamples) float64; NaN where undefined."""
         found: list[list[Float64]] = [[] for _ in self.runs]
         for weights in bootstrap_weights(self.groups, self.resamples, self.seed):
-            for k, run in enumerate(self.runs):
-                found[k].append(self.metric.resample(run, self.info, weights)[self.score.name])
+            for k in range(len(self.runs)):
+                found[k].append(self._scored(k, weights))
         return np.array([np.concatenate(draws) for draws in found])
 
     @cached_property
     def per_sample(self) -> Float64:
         """The score of every run on every sample alone, (runs, samples) float64; NaN where undefined."""
         n = len(self.runs[0])
+        if self._sums is not None:
+            return np.array([sums.value(sums.terms.astype(np.float64)) for sums in self._sums])
         found = np.full((len(self.runs), n), np.nan)
         for k, run in enumerate(self.runs):
             for start in range(0, n, 256):
@@ -145,7 +177,7 @@ class Paired:
     def without(self) -> Float64:
         """The score of every run with each unit (or block of them) left out in turn, (runs, blocks) float64."""
         weights = jackknife_weights(self.groups)
-        return np.array([self.metric.resample(run, self.info, weights)[self.score.name] for run in self.runs])
+        return np.array([self._scored(run, weights) for run in range(len(self.runs))])
 
     def interval(self, run: int) -> tuple[float, float]:
         """95 % interval of a run's score."""
@@ -154,66 +186,80 @@ class Paired:
 
     def difference(self, a: int, b: int) -> Difference:
         """Compare two runs; `p_adjusted` is that of this single pair."""
+        p = self.p_value(a, b)
+        return self._difference(a, b, p, p)
+
+    def differences(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
+        """Every pair of runs, with p values adjusted for all pairs."""
+        pairs = self._pairs
+        p, adjusted = self._chances(pairs, progress)
+        return [
+            self._difference(*pair, *found) for pair, *found in zip(pairs, p.tolist(), adjusted.tolist(), strict=True)
+        ]
+
+    def tested(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
+        """Every pair of runs with its p values alone: all that ranks need, without intervals and single samples."""
+        nan = float("nan")
+        pairs = self._pairs
+        found = zip(pairs, *(p.tolist() for p in self._chances(pairs, progress)), strict=True)
+        return [
+            Difference(a, b, float(self.values[a] - self.values[b]), nan, nan, p, adjusted, nan, 0, 0, 0)
+            for (a, b), p, adjusted in found
+        ]
+
+    def p_value(self, a: int, b: int) -> float:
+        """Two-sided p value of the difference of two runs; NaN where a score is undefined.
+
+        By swaps. Where none is as extreme as what was observed, all that swaps can say is that p is small: then it is
+        that of the jackknife's t test, if smaller. So few samples do not hide a large difference; the price is that the
+        tail is taken from a normal distribution.
+        """
+        return float(self._chances([(a, b)])[0][0])
+
+    @property
+    def _pairs(self) -> list[Pair]:
+        return list(itertools.combinations(range(len(self.runs)), 2))
+
+    def _difference(self, a: int, b: int, p: float, p_adjusted: float) -> Difference:
         value = float(self.values[a] - self.values[b])
         low, high = corrected_interval(value, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
-        p = self.p_value(a, b)
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
         apart = apart[~np.isnan(apart)]
         spread = float(apart.std(ddof=1)) if apart.size > 1 else 0.0
         return Difference(
-            *(a, b, value, low, high, p, p),
+            *(a, b, value, low, high, p, p_adjusted),
             effect=float(apart.mean()) / spread if spread > 0 else float("nan"),
             wins=int((apart > 0).sum()),
             ties=int((apart == 0).sum()),
             losses=int((apart < 0).sum()),
         )
 
-    def differences(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
-        """Every pair of runs, with p values adjusted for the number of pairs."""
-        pairs = list(itertools.combinations(range(len(self.runs)), 2))
-        found = []
-        for done, (a, b) in enumerate(pairs, 1):
-            found.append(self.difference(a, b))
-            progress(done, len(pairs))
-        adjusted = holm([each.p for each in found])
-        return [replace(each, p_adjusted=p) for each, p in zip(found, adjusted, strict=True)]
+    def _chances(
+        self, pairs: Sequence[Pair], progress: Callable[[int, int], None] = lambda *_: None
+    ) -> tuple[Float64, Float64]:
+        """P values of pairs, single and adjusted for all of them, each (pairs,); NaN where a score is undefined."""
+        observed, *_ = self._swapped(pairs, [np.ones((1, self.units))])
+        found = chance_of(
+            observed, self._swapped(pairs, self._patterns(pairs, progress)), holds_observed=self.units <= MAX_ENUMERATED
+        )
+        by_t = np.array([self._t_test(*pair) if alone else 1.0 for pair, alone in zip(pairs, found.alone, strict=True)])
+        p = np.minimum(found.p, by_t)
+        if len(pairs) == 1:
+            return p, p
+        adjusted = found.adjusted
+        if self.smallest_p > ALPHA and found.all_alone.any():
+            # So few units that all swaps together cannot be significant: then the tail is that of normal differences.
+            adjusted = np.where(found.all_alone, np.minimum(adjusted, self._if_normal(pairs)), adjusted)
+        return p, np.maximum(p, adjusted)
 
-    def tested(self) -> list[Difference]:
-        """Every pair of runs with its p values alone: all that ranks need, without intervals and single samples."""
-        nan = float("nan")
-        pairs = list(itertools.combinations(range(len(self.runs)), 2))
-        p_values = [self.p_value(a, b) for a, b in pairs]
-        return [
-            Difference(a, b, float(self.values[a] - self.values[b]), nan, nan, p, adjusted, nan, 0, 0, 0)
-            for (a, b), p, adjusted in zip(pairs, p_values, holm(p_values), strict=True)
-        ]
-
-    def p_value(self, a: int, b: int) -> float:
-        """Two-sided p value of the difference of two runs; NaN where a score is undefined.
-
-        By permutation. Where none is as extreme as what was observed, all that permutations can say is that p is small:
-        then it is that of the jackknife's t test, if smaller. So few samples, or many pairs to adjust for, do not hide
-        a large difference; the price is that the tail is taken from a normal distribution.
-        """
-        observed = abs(self.values[a] - self.values[b])
-        if np.isnan(observed):
-            return float("nan")
-        both = [*self.runs[a], *(_renamed(s) for s in self.runs[b])]
-        extreme = total = 0
-        for kept in _permutations(self.groups, self.resamples, self.seed):
-            one, other = (
-                self.metric.resample(both, self.info, np.concatenate(sides, axis=1))[self.score.name]
-                for sides in ((kept, 1 - kept), (1 - kept, kept))
-            )
-            apart = np.abs(one - other)
-            # A permutation that leaves everything in place is not to miss the difference by rounding.
-            extreme += int((apart >= observed * (1 - 1e-9) - 1e-15).sum())
-            total += int((~np.isnan(apart)).sum())
-        if not total:
-            return float("nan")
-        exact = self.units <= _EXACT
-        p = extreme / total if exact else (1 + extreme) / (1 + total)
-        return min(p, self._t_test(a, b)) if extreme <= exact else p
+    def _if_normal(self, pairs: Sequence[Pair]) -> Float64:
+        """Adjusted p values of the pairs, (pairs,), if what units add to the differences is normal."""
+        observed = np.array([self.values[a] - self.values[b] for a, b in pairs])
+        apart = np.array([self.without[a] - self.without[b] for a, b in pairs])
+        units = apart.shape[1]
+        # Pseudo-values of the jackknife about the difference itself, so that their t test is `_t_test`.
+        errors = observed[:, None] + (units - 1) * (apart.mean(axis=1, keepdims=True) - apart)
+        return rotated(errors, self.resamples * SWAPS_PER_RESAMPLE, self.seed)
 
     def _t_test(self, a: int, b: int) -> float:
         """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown."""
@@ -236,20 +282,52 @@ class Paired:
         """
         return jackknife_error(self.without[a] - self.without[b])
 
-    def rank_intervals(self, differences: Sequence[Difference]) -> list[tuple[int, int]]:
-        """First and last rank that each run may have: those that it differs from significantly stand apart.
+    def _patterns(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Float64]:
+        """Every swap pattern of the units, in chunks of (rows, units)."""
+        runs = len({run for pair in pairs for run in pair})
+        width = 2 * len(self.groups) if self._sums is None else runs * self._sums[0].terms.shape[1]
+        done = 0
+        for pattern in swap_patterns(
+            self.units, self.swaps, rows_at_once(len(pairs), max(width, self.units)), self.seed
+        ):
+            yield pattern
+            done += len(pattern)
+            progress(min(done, self.swaps), self.swaps)
 
-        A run's first rank is one more than the number of runs that are significantly better; equal first ranks are
-        ties.
-        """
-        better, worse = np.zeros((2, len(self.runs)), int)
+    def _swapped(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:
+        """The difference of every pair under every pattern, in chunks of (pairs, rows)."""
+        member, units = units_of(self.groups)
+        if self._sums is None:
+            return self._resampled(pairs, (pattern[:, member] for pattern in patterns))
+        used = sorted({run for pair in pairs for run in pair})
+        terms = np.zeros((len(used), units, self._sums[0].terms.shape[1]))
+        for place, run in enumerate(used):
+            np.add.at(terms[place], member, self._sums[run].terms)
+        places = [(used.index(a), used.index(b)) for a, b in pairs]
+        return swapped_differences(terms, self._sums[0].value, places, patterns, self.swaps)
+
+    def _resampled(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:
+        """The same of a score that is no function of sums: both runs' samples side by side, drawn or not."""
+        for pattern in patterns:
+            kept = (pattern > 0).astype(np.int64)
+            found = np.zeros((len(pairs), len(pattern)))
+            for row, (a, b) in enumerate(pairs):
+                both = [*self.runs[a], *(_renamed(s) for s in self.runs[b])]
+                one, other = (
+                    self.metric.resample(both, self.info, np.concatenate(sides, axis=1))[self.score.name]
+                    for sides in ((kept, 1 - kept), (1 - kept, kept))
+                )
+                found[row] = one - other
+            yield Swapped(found, np.zeros((1, 1)))
+
+    def rank_intervals(self, differences: Sequence[Difference]) -> list[tuple[int, int]]:
+        """First and last rank that each run may have; equal first ranks are ties."""
+        better = np.zeros((len(self.runs), len(self.runs)), bool)
         for each in differences:
             if each.significant:
                 winner, loser = (each.a, each.b) if self.sign * each.value > 0 else (each.b, each.a)
-                worse[winner] += 1
-                better[loser] += 1
-        count = len(self.runs)
-        return [(1 + int(up), count - int(down)) for up, down in zip(better, worse, strict=True)]
+                better[winner, loser] = True
+        return rank_intervals(better, np.where(np.isnan(self.values), np.inf, -self.sign * self.values))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -261,24 +339,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(known) - place) * p))
         adjusted[k] = highest
     return adjusted
-
-
-def _permutations(groups: Sequence[str], resamples: int, seed: int) -> Iterator[Int64]:
-    """Which samples keep their run, in chunks of (b, n) 0 or 1; all of them where there are few units."""
-    member, units = units_of(groups)
-    rows = max(1, _CHUNK // max(2 * len(groups), 1))
-    if units <= _EXACT:
-        # The other half swaps both runs, which gives the same absolute difference.
-        every = np.array(list(itertools.product((0, 1), repeat=units - 1)), np.int64).reshape(2 ** (units - 1), -1)
-        kept = np.concatenate([np.ones((len(every), 1), np.int64), every], axis=1)
-        for start in range(0, len(kept), rows):
-            yield kept[start : start + rows][:, member]
-        return
-    random = np.random.default_rng(seed)
-    for start in range(0, resamples, rows):
-        kept = random.integers(0, 2, (min(rows, resamples - start), units))
-        # To keep or to swap everything is what was observed, which is counted once already.
-        yield kept[(kept != kept[:, :1]).any(axis=1)][:, member]
 
 
 def _renamed(statistic: Statistic) -> Statistic:

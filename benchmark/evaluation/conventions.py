@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..metrics.overlap import class_counts, ranks, ratio
+from ..metrics.overlap import class_counts, ranks
+from ..metrics.pooled import ratio
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Statistic
 
 Average = Literal["pooled", "image", "class_image", "pair", "micro", "micro_image", "weighted"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic, Task
+from ..types import Array, DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
 
 
 class MetricFamily(ABC):
@@ -43,6 +43,11 @@ class MetricFamily(ABC):
             for row in weights
         ]
         return {what.name: np.array([scores[what.name] for scores in drawn], np.float64) for what in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
+        """No score is known to be a function of sums: comparisons take `resample`, which is slower."""
+        del statistics, info, score
+        return None
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """No table of classes."""

@@ -22,22 +22,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
 
-from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic
+from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums
 from .base import MetricFamily
-from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
-from .overlap import mean_where, ranks, ratio
+from .overlap import ranks
+from .pooled import drawn, mean_where, ratio
 from .table_rules import all_different, broken_rule
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
 _DISTANCES = ("hd95_px", "hd95_um")
+_POOLED = ("boundary_iou", "boundary_f1")
 _PERCENTILE = 95
 
 Spacing = tuple[float, float]
@@ -118,18 +120,17 @@ class Boundary(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
+        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Means over classes: of quotients of pooled counts, or of means over images."""
         counts, distances = _dense(statistics, scored_classes(info))
-        # Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
-        drawn = weights.astype(np.float64)
-        pooled = (drawn @ counts.reshape(len(counts), -1).astype(np.float64)).reshape(len(drawn), *counts.shape[1:])
-        found = {
-            **_pooled_scores(pooled),
-            **{
-                name: ratio(weighted_sums(weights, np.nan_to_num(values)), drawn @ ~np.isnan(values))
-                for name, values in _image_scores(counts, distances).items()
-            },
-        }
-        return {score.name: mean_where(v := found[score.name], ~np.isnan(v)) for score in self.scores}
+        if score in _POOLED:
+            terms = counts.reshape(len(counts), math.prod(counts.shape[1:]))
+            return Sums(terms, partial(_mean_of_pooled, score))
+        values = _image_scores(counts, distances)[score]
+        known = ~np.isnan(values)
+        return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), _mean_of_means)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""
@@ -294,6 +295,16 @@ def _pooled_scores(counts: Array) -> dict[str, Float64]:
         "boundary_iou": ratio(both, either),
         "boundary_f1": np.where(np.isnan(f1) & (n_pred + n_true > 0), 0.0, f1),
     }
+
+
+def _mean_of_pooled(score: str, sums: Float64) -> Float64:
+    values = _pooled_scores(sums.reshape(*sums.shape[:-1], sums.shape[-1] // len(_COUNTS), len(_COUNTS)))[score]
+    return mean_where(values, ~np.isnan(values))
+
+
+def _mean_of_means(sums: Float64) -> Float64:
+    values = ratio(*np.split(sums, 2, axis=-1))
+    return mean_where(values, ~np.isnan(values))
 
 
 def _image_scores(counts: Int64, distances: Float64) -> dict[str, Float64]:

@@ -30,7 +30,7 @@ from .base import MetricFamily
 from .instances import FIRST_OBJECT, joined, owners, things, true_instances
 from .joint_counts import joint_counts
 from .label_checks import same_shape
-from .overlap import mean_where, ratio
+from .pooled import mean_where, ratio
 from .table_rules import broken_rule
 
 OVERLAPS: Float64 = np.arange(0.5, 1.0, 0.05)

@@ -24,13 +24,15 @@ from ..types import (
     Sample,
     ScoreInfo,
     Statistic,
+    Sums,
     UserError,
 )
 from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
-from .overlap import category_ranks, mean_where, ratio
+from .overlap import category_ranks
+from .pooled import mean_where, ratio
 from .table_rules import all_different, broken_rule
 
 AVERAGE_CLASS_SIZE: Mapping[str, float] = {
@@ -172,8 +174,16 @@ class CityscapesInstances(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
-        sums = self._sums(statistics, info)
-        return self._means(weighted_sums(weights, sums), info)
+        return self._means(weighted_sums(weights, self._sums(statistics, info)), info)
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """A mean of quotients of weighted pixels."""
+        terms = self._sums(statistics, info)
+
+        def value(sums: Float64) -> Float64:
+            return self._means(sums.reshape(*sums.shape[:-1], *terms.shape[1:]), info)[score]
+
+        return Sums(terms.reshape(len(terms), math.prod(terms.shape[1:])), value)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """iIoU of every scored class; NaN for those without instances."""
@@ -196,7 +206,7 @@ class CityscapesInstances(MetricFamily):
     @staticmethod
     def _means(pooled: Float64, info: DatasetInfo) -> dict[str, Float64]:
         iiou = _iiou(pooled)
-        classes, categories = np.split(iiou, [len(things(info))], axis=1)
+        classes, categories = np.split(iiou, [len(things(info))], axis=-1)
         return {
             "iiou_class": mean_where(classes, ~np.isnan(classes)),
             "iiou_category": mean_where(categories, ~np.isnan(categories)),

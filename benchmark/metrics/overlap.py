@@ -9,15 +9,30 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
+from ..types import (
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Part,
+    Prediction,
+    Sample,
+    ScoreInfo,
+    Statistic,
+    Sums,
+    Task,
+)
 from .base import MetricFamily
-from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
+from .overlap_scores import POOLED, PooledScore, mean_iou, mean_iou_of_all, mean_iou_of_true, of_pooled
+from .pooled import drawn, mean_of, mean_where, ratio, summed
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
@@ -129,17 +144,6 @@ def category_ranks(info: DatasetInfo) -> dict[str, int]:
     return {name: position for position, name in enumerate(names)}
 
 
-def ratio(numerator: Array, denominator: Array) -> Float64:
-    """Quotient of two arrays of one shape, float64; NaN where the denominator is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(np.asarray(denominator) == 0, np.nan, np.asarray(numerator) / np.asarray(denominator))
-
-
-def mean_where(values: Float64, where: Array) -> Float64:
-    """Mean over the last axis of the values (…, C) where `where`, of the same shape, is true; NaN where it never is."""
-    return ratio(np.where(where, values, 0.0).sum(axis=-1), where.sum(axis=-1))
-
-
 def class_table(counts: Array, classes: Sequence[ClassInfo]) -> dict[str, dict[str, float]]:
     """IoU, Dice, accuracy (recall) and true pixels of every class from counts (C, 3); NaN where undefined."""
     right, truth, predicted = counts.T
@@ -194,17 +198,15 @@ class BinaryOverlap(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
+        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Every score is a quotient of sums, or the mean of a quotient."""
         counts = self._counts(statistics, info)
-        # Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
-        both, either = (weights.astype(np.float64) @ counts.astype(np.float64)).T
-        defined = counts[:, 1] > 0
-        dice = np.where(defined, 2 * counts[:, 0] / np.maximum(counts.sum(axis=1), 1), 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return {
-                "dice": 2 * both / (either + both),
-                "dice_per_image": weighted_sums(weights, dice) / (weights @ defined.astype(np.int64)),
-                "iou_foreground": both / either,
-            }
+        both, either = counts.T
+        if score == "dice_per_image":
+            return mean_of(ratio(2 * both, either + both))
+        return Sums(counts, _binary_dice if score == "dice" else _binary_iou)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of background and foreground from pooled counts."""
@@ -230,6 +232,15 @@ class BinaryOverlap(MetricFamily):
         return np.stack([right, truth + predicted - right], axis=1)
 
 
+def _binary_dice(sums: Float64) -> Float64:
+    both, either = sums[..., 0], sums[..., 1]
+    return ratio(2 * both, either + both)
+
+
+def _binary_iou(sums: Float64) -> Float64:
+    return ratio(sums[..., 0], sums[..., 1])
+
+
 _COMMON = (
     ScoreInfo("pixel_accuracy", "part of the counted pixels that are right"),
     ScoreInfo("mean_accuracy", "mean recall of the classes that have true pixels"),
@@ -241,11 +252,12 @@ _COMMON = (
 
 @dataclass(frozen=True)
 class _MultiClassOverlap(MetricFamily):
-    """What the multi-class conventions share; each says which means it takes."""
+    """What the multi-class conventions share; `means` are those of IoU that each takes, by the name of their score."""
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     scores: ClassVar[tuple[ScoreInfo, ...]]
+    means: ClassVar[Mapping[str, PooledScore]]
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
     releases_gil: ClassVar[bool] = True
@@ -261,8 +273,24 @@ class _MultiClassOverlap(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
-        counts = class_counts(statistics, ranks(info.classes))
-        return {**self._means(statistics, info, weights), **_common_scores(counts, weights)}
+        found = {}
+        pooled: dict[tuple[int, ...], Float64] = {}
+        for score in self.scores:
+            sums = self.sums(statistics, info, score.name)
+            key = (sums.terms.dtype.num, *self._ranks(info, score.name).values())
+            if key not in pooled:
+                pooled[key] = summed(sums.terms, weights)
+            found[score.name] = sums.value(pooled[key])
+        return found
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Every score follows from the right, true and predicted pixels of the classes, in all or in each image."""
+        counts = class_counts(statistics, self._ranks(info, score))
+        if score == "dice_per_image":
+            own = ratio(2 * counts[..., 0], counts[..., 1] + counts[..., 2])
+            return mean_of(mean_where(own, ~np.isnan(own)))
+        terms = np.moveaxis(counts, 2, 1).reshape(len(counts), 3 * counts.shape[1])
+        return Sums(terms, partial(of_pooled, {**POOLED, **self.means}[score]))
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of every scored class from pooled counts."""
@@ -280,37 +308,11 @@ class _MultiClassOverlap(MetricFamily):
         """See `overlap_totals`."""
         return overlap_totals(statistic, info)
 
-    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        raise NotImplementedError
-
-
-def _pooled(counts: Int64, weights: Int64) -> tuple[Float64, Float64, Float64]:
-    """Right, true and predicted pixels of every class in B resamples, each (B, C) float64.
-
-    Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
-    """
-    flat = counts.reshape(len(counts), math.prod(counts.shape[1:])).astype(np.float64)
-    total = (weights.astype(np.float64) @ flat).reshape(len(weights), *counts.shape[1:])
-    return total[..., 0], total[..., 1], total[..., 2]
-
-
-def _common_scores(counts: Int64, weights: Int64) -> dict[str, Float64]:
-    """Accuracies, frequency-weighted IoU and Dice of B resamples, each (B,)."""
-    right, truth, predicted = _pooled(counts, weights)
-    iou = ratio(right, truth + predicted - right)
-    weighted = np.where(truth > 0, truth * np.nan_to_num(iou), 0.0).sum(axis=1)
-    own = ratio(2 * counts[..., 0], counts[..., 1] + counts[..., 2])
-    per_image = mean_where(own, ~np.isnan(own))
-    defined = ~np.isnan(per_image)
-    return {
-        "pixel_accuracy": ratio(right.sum(axis=1), truth.sum(axis=1)),
-        "mean_accuracy": mean_where(ratio(right, truth), truth > 0),
-        "fwiou": ratio(weighted, truth.sum(axis=1)),
-        "dice": mean_where(ratio(2 * right, truth + predicted), truth + predicted > 0),
-        "dice_per_image": ratio(
-            weighted_sums(weights, np.where(defined, per_image, 0.0)), weights @ defined.astype(np.int64)
-        ),
-    }
+    @staticmethod
+    def _ranks(info: DatasetInfo, score: str) -> dict[int, int]:
+        """The place of every label that a score counts."""
+        del score
+        return ranks(info.classes)
 
 
 @dataclass(frozen=True)
@@ -323,11 +325,7 @@ class Overlap(_MultiClassOverlap):
         ScoreInfo("miou", "mean IoU of the classes with true or predicted pixels"),
         *_COMMON,
     )
-
-    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        right, truth, predicted = _pooled(class_counts(statistics, ranks(info.classes)), weights)
-        union = truth + predicted - right
-        return {"miou": mean_where(ratio(right, union), union > 0)}
+    means: ClassVar[Mapping[str, PooledScore]] = {"miou": mean_iou}
 
 
 @dataclass(frozen=True)
@@ -341,11 +339,7 @@ class VOC2012Overlap(_MultiClassOverlap):
         ScoreInfo("miou_defined", "mean IoU of the classes with true or predicted pixels"),
         *_COMMON,
     )
-
-    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        right, truth, predicted = _pooled(class_counts(statistics, ranks(info.classes)), weights)
-        iou = ratio(right, truth + predicted - right)
-        return {"miou": iou.mean(axis=1), "miou_defined": mean_where(iou, ~np.isnan(iou))}
+    means: ClassVar[Mapping[str, PooledScore]] = {"miou": mean_iou_of_all, "miou_defined": mean_iou}
 
 
 @dataclass(frozen=True)
@@ -363,14 +357,12 @@ class COCOStuffOverlap(_MultiClassOverlap):
         ScoreInfo("miou_182", "mean IoU of all ids with true pixels (deeplab-pytorch)"),
         *_COMMON,
     )
+    means: ClassVar[Mapping[str, PooledScore]] = {"miou_171": mean_iou, "miou_182": mean_iou_of_true}
 
-    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        right, truth, predicted = _pooled(class_counts(statistics, ranks(info.classes)), weights)
-        union = truth + predicted - right
-        all_ids = ranks(sorted((*info.classes, *info.unscored), key=lambda c: c.id))
-        right_182, truth_182, predicted_182 = _pooled(class_counts(statistics, all_ids), weights)
-        iou_182 = ratio(right_182, truth_182 + predicted_182 - right_182)
-        return {"miou_171": mean_where(ratio(right, union), union > 0), "miou_182": mean_where(iou_182, truth_182 > 0)}
+    @staticmethod
+    def _ranks(info: DatasetInfo, score: str) -> dict[int, int]:
+        removed = info.unscored if score == "miou_182" else ()
+        return ranks(sorted((*info.classes, *removed), key=lambda c: c.id))
 
 
 @dataclass(frozen=True)
@@ -385,19 +377,17 @@ class CityscapesOverlap(_MultiClassOverlap):
         *_COMMON,
     )
 
+    means: ClassVar[Mapping[str, PooledScore]] = {"iou_class": mean_iou, "iou_category": mean_iou}
+
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU of every category from pooled counts; only scored classes belong to one."""
         right, truth, predicted = class_counts(statistics, self._categories(info)).sum(axis=0).T
         iou = ratio(right, truth + predicted - right)
         return {name: {"iou": float(iou[position])} for name, position in category_ranks(info).items()}
 
-    def _means(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        means = {}
-        for name, rank in (("iou_class", ranks(info.classes)), ("iou_category", self._categories(info))):
-            right, truth, predicted = _pooled(class_counts(statistics, rank), weights)
-            union = truth + predicted - right
-            means[name] = mean_where(ratio(right, union), union > 0)
-        return means
+    @staticmethod
+    def _ranks(info: DatasetInfo, score: str) -> dict[int, int]:
+        return CityscapesOverlap._categories(info) if score == "iou_category" else ranks(info.classes)
 
     @staticmethod
     def _categories(info: DatasetInfo) -> dict[int, int]:

@@ -14,11 +14,11 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Task
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
 from .base import MetricFamily
-from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import foreground_probabilities
+from .pooled import drawn
 from .table_rules import MAX_PIXELS, broken_rule
 
 _ROUNDING = 1e-9
@@ -206,6 +206,11 @@ def stack_scores(foregrounds: Sequence[Array], probabilities: Sequence[Array]) -
     return float(rand.mean(axis=0).max()), float(info.mean(axis=0).max())
 
 
+def _best_mean(sums: Float64) -> Float64:
+    best: Float64 = (sums[..., :-1] / sums[..., -1:]).max(axis=-1)
+    return best
+
+
 @dataclass(frozen=True)
 class Partition(MetricFamily):
     """V_Rand and V_Info of a stack of slices, the ranking metrics of ISBI 2012."""
@@ -262,13 +267,13 @@ class Partition(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of B resampled stacks by weights (B, n); the common threshold is chosen anew in each."""
+        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """The greatest of the means at the thresholds."""
         del info
-        rand, information = self._per_slice(statistics)
-        drawn = weights.sum(axis=1, keepdims=True)
-        return {
-            "v_rand": (weighted_sums(weights, rand) / drawn).max(axis=1),
-            "v_info": (weighted_sums(weights, information) / drawn).max(axis=1),
-        }
+        values = self._per_slice(statistics)[0 if score == "v_rand" else 1]
+        return Sums(np.concatenate([values, np.ones((len(values), 1))], axis=1), _best_mean)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """A partition has no classes."""

@@ -17,11 +17,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, UserError
 from .base import MetricFamily
-from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
-from .overlap import ratio
+from .pooled import drawn, mean_of, ratio
 from .table_rules import MAX_PIXELS, broken_rule
 
 _ROUNDING = 1e-9
@@ -153,11 +152,12 @@ class PartitionInstances(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same means of B resamples, each (B,) float64."""
+        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """The mean over the images in which the score is defined."""
         del info
-        return {
-            name: ratio(weighted_sums(weights, np.nan_to_num(values)), weights @ (~np.isnan(values)).astype(np.int64))
-            for name, values in self._per_image(statistics).items()
-        }
+        return mean_of(self._per_image(statistics)[score])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """A partition has no classes."""

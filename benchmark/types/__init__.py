@@ -7,7 +7,7 @@ from .arrays import Array, Family, Float32, Float64, Int64, Part, Progress, Task
 from .datasets import Dataset, DatasetDefaults, Samples
 from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo
 from .methods import FitContext, Method, MethodDefaults, MethodInfo
-from .metrics import Metric, PredictionSource, ScoreInfo, Statistic, parts_of
+from .metrics import Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
 from .samples import RLE, Object, Prediction, Sample
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "ScoreInfo",
     "SplitInfo",
     "Statistic",
+    "Sums",
     "Task",
     "Uint8",
     "UserError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -34,6 +34,18 @@ class Statistic:
     group: str
     index: int
     columns: Mapping[str, Int64 | Float64]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """One score of a set of samples as a function of sums over them, so that many sets are scored by one product.
+
+    terms : (n, F) int64 or float64, what each of n samples adds to the F sums.
+    value : from sums (..., F) float64 to scores (...) float64, NaN where undefined; the same function for every run.
+    """
+
+    terms: Int64 | Float64
+    value: Callable[[Float64], Float64]
 
 
 @runtime_checkable
@@ -95,6 +107,9 @@ class Metric(Protocol):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of B resamples at once; weights (B, n) int64 says how often each of the n statistics is drawn."""
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
+        """One score of n statistics as a function of sums over them; None for a score that is none."""
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""

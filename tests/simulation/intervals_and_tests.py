@@ -10,93 +10,20 @@ would for a real one, from the same statistics and through the same functions. T
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from segbench.boards.regression import ALPHA, loss_of
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.evaluator import Evaluator
 from segbench.evaluation.intervals import bootstrap_weights, score_intervals
-from segbench.metrics.overlap import BinaryOverlap, Overlap
-from segbench.types import DatasetInfo, Metric, ScoreInfo, Statistic
+from segbench.types import Statistic
 
-PIXELS = 20_000
-
-
-@dataclass(frozen=True)
-class Population:
-    """Images of as many classes as `presence` has entries: the probability of each to be on an image."""
-
-    metric: Metric
-    info: DatasetInfo
-    score: ScoreInfo
-    presence: tuple[float, ...]
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.presence)
-
-    def draw(self, random: np.random.Generator, images: int, skill: float = 0.0) -> tuple[Statistic, ...]:
-        """The statistics of a method on a test set; more `skill`, fewer errors."""
-        return tuple(self._image(random, f"{k:06d}", skill) for k in range(images))
-
-    def pair(
-        self, random: np.random.Generator, images: int, skill: float
-    ) -> tuple[tuple[Statistic, ...], tuple[Statistic, ...]]:
-        """Two methods on the same images, which are as hard for both; the second has `skill`."""
-        seeds = random.integers(0, 2**62, images)
-        sides = []
-        for which, better in enumerate((0.0, skill)):
-            sides.append(
-                tuple(
-                    self._image(np.random.default_rng(int(seed)), f"{k:06d}", better, own=which + 1)
-                    for k, seed in enumerate(seeds)
-                )
-            )
-        return sides[0], sides[1]
-
-    def _image(self, random: np.random.Generator, name: str, skill: float, own: int = 0) -> Statistic:
-        present = random.random(self.classes) < np.array(self.presence)
-        present[0] = True
-        share = random.dirichlet(np.where(present, 1.0, 1e-9) + 1e-9) * present
-        truth = random.multinomial(PIXELS, share / share.sum())
-        hard = random.beta(1.2, 4.0)
-        if own:
-            # What is left to chance for each method: the image is the same for both.
-            random = np.random.default_rng([own, int(random.integers(0, 2**62))])
-        error = np.clip(random.beta(2.0, 6.0) * 0.5 + hard - skill, 0.002, 0.95)
-        rows = []
-        for label, pixels in enumerate(truth.tolist()):
-            if not pixels:
-                continue
-            wrong = int(random.binomial(pixels, error))
-            rows.append((label, label, pixels - wrong))
-            others = [k for k in np.flatnonzero(present).tolist() if k != label] or [(label + 1) % self.classes]
-            split = random.multinomial(wrong, np.full(len(others), 1 / len(others)))
-            rows += [(label, other, int(count)) for other, count in zip(others, split, strict=True) if count]
-        truths, predictions, counts = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-        columns = {"truth": truths, "prediction": predictions, "pixels": counts}
-        return Statistic(self.metric.name, name, "one", int(name), columns)
-
-
-def populations() -> dict[str, Population]:
-    """Pooled mIoU of 8 classes, the rarest on one image in eight; mean Dice of a foreground on every image.
-
-    And of a foreground on one image in eight: there the score of most images is 1 or 0, which is hard for any interval.
-    """
-    many, two = Evaluator(num_classes=8).info, Evaluator(num_classes=1).info
-    overlap, binary = Overlap(), BinaryOverlap()
-    miou = next(s for s in overlap.scores if s.name == "miou")
-    dice = next(s for s in binary.scores if s.name == "dice_per_image")
-    return {
-        "pooled mIoU": Population(overlap, many, miou, tuple(np.linspace(0.9, 0.12, 8).tolist())),
-        "mean Dice": Population(binary, two, dice, (1.0, 1.0)),
-        "mean Dice, mostly nothing to find": Population(binary, two, dice, (1.0, 0.12)),
-    }
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from populations import Population, populations
 
 
 def coverage(population: Population, sets: int, images: int) -> str:

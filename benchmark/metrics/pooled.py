@@ -1,0 +1,51 @@
+"""Scores as functions of sums over samples: quotients and means, and their values on drawn samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..types import Array, Float64, Int64, Sums
+from .exact_sums import weighted_sums
+
+
+def drawn(sums: Sums, weights: Int64) -> Float64:
+    """The score of B resamples (B,) from the weights (B, n) of the samples; the same bits on every machine."""
+    return sums.value(summed(sums.terms, weights))
+
+
+def summed(terms: Int64 | Float64, weights: Int64) -> Float64:
+    """Sums (B, F) of the terms (n, F) with each of B sets of weights (B, n)."""
+    if np.issubdtype(terms.dtype, np.integer):
+        # Doubles hold these sums exactly (far below 2**53) and multiply much faster than integers.
+        return weights.astype(np.float64) @ terms.astype(np.float64)
+    return weighted_sums(weights, terms.astype(np.float64))
+
+
+def mean_of(values: Float64) -> Sums:
+    """The mean over the samples whose value (n,) is defined."""
+    known = ~np.isnan(values)
+    return Sums(np.stack([np.where(known, values, 0.0), known], axis=1), _mean)
+
+
+def _mean(sums: Float64) -> Float64:
+    return ratio(sums[..., 0], sums[..., 1])
+
+
+def ratio(numerator: Array, denominator: Array) -> Float64:
+    """Quotient of two arrays of one shape, float64; NaN where the denominator is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(np.asarray(denominator) == 0, np.nan, np.asarray(numerator) / np.asarray(denominator))
+
+
+def mean_where(values: Float64, where: Array) -> Float64:
+    """Mean over the last axis of the values (…, C) where `where`, of the same shape, is true; NaN where it never is."""
+    return ratio(np.where(where, values, 0.0).sum(axis=-1), where.sum(axis=-1))
+
+
+def mean_ratio(numerator: Float64, denominator: Float64) -> Float64:
+    """Mean quotient over the last axis (…, C), of those whose denominator is not 0; NaN where there is none."""
+    where = denominator > 0
+    if where.all() and where.shape[-1]:
+        mean: Float64 = (numerator / denominator).sum(axis=-1) / where.shape[-1]
+        return mean
+    return mean_where(ratio(numerator, denominator), where)

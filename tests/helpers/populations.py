@@ -1,0 +1,125 @@
+"""Made-up populations of images, on which the truth about methods is known, for simulations of statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from segbench.evaluation.evaluator import Evaluator
+from segbench.metrics.overlap import BinaryOverlap, Overlap
+from segbench.types import DatasetInfo, Metric, ScoreInfo, Statistic
+
+PIXELS = 20_000
+
+Run = tuple[Statistic, ...]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Images of as many classes as `presence` has entries: the probability of each to be on an image.
+
+    stray : probability that a class which is not on an image gets a few of its pixels nevertheless, from every method.
+    films : whether a unit is a film of 1 to 9 frames, and not a single image; a film may be as hard as a whole.
+    """
+
+    metric: Metric
+    info: DatasetInfo
+    score: ScoreInfo
+    presence: tuple[float, ...]
+    stray: float = 0.0
+    films: bool = False
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.presence)
+
+    def draw(self, random: np.random.Generator, images: int, skill: float = 0.0) -> Run:
+        """The statistics of a method on a test set; more `skill`, fewer errors."""
+        return tuple(self._image(random, f"{k:06d}", skill) for k in range(images))
+
+    def pair(self, random: np.random.Generator, images: int, skill: float) -> tuple[Run, Run]:
+        """Two methods on the same images, which are as hard for both; the second has `skill`."""
+        first, second = self.methods(random, images, (0.0, skill))
+        return first, second
+
+    def methods(self, random: np.random.Generator, units: int, skills: Sequence[float]) -> tuple[Run, ...]:
+        """Methods of several skills on the same images (or films), which are as hard for all."""
+        frames = random.integers(1, 10, units).tolist() if self.films else [1] * units
+        hard = (random.normal(0.0, 0.06, units) if self.films else np.zeros(units)).tolist()
+        seeds = random.integers(0, 2**62, sum(frames)).tolist()
+        names = [(f"{k:06d}", f"film{u}" if self.films else "one", hard[u]) for k, u in _numbered(frames)]
+        return tuple(
+            tuple(
+                replace(self._image(np.random.default_rng(seed), name, skill - worse, own=which), group=group)
+                for seed, (name, group, worse) in zip(seeds, names, strict=True)
+            )
+            for which, skill in enumerate(skills, 1)
+        )
+
+    def _image(self, random: np.random.Generator, name: str, skill: float, own: int = 0) -> Statistic:
+        present = random.random(self.classes) < np.array(self.presence)
+        present[0] = True
+        share = random.dirichlet(np.where(present, 1.0, 1e-9) + 1e-9) * present
+        truth = random.multinomial(PIXELS, share / share.sum())
+        hard = random.beta(1.2, 4.0)
+        if own:
+            # What is left to chance for each method: the image is the same for both.
+            random = np.random.default_rng([own, int(random.integers(0, 2**62))])
+        error = np.clip(random.beta(2.0, 6.0) * 0.5 + hard - skill, 0.002, 0.95)
+        rows = []
+        for label, pixels in enumerate(truth.tolist()):
+            if not pixels:
+                continue
+            wrong = int(random.binomial(pixels, error))
+            rows.append((label, label, pixels - wrong))
+            others = [k for k in np.flatnonzero(present).tolist() if k != label] or [(label + 1) % self.classes]
+            split = random.multinomial(wrong, np.full(len(others), 1 / len(others)))
+            rows += [(label, other, int(count)) for other, count in zip(others, split, strict=True) if count]
+        rows += self._stray(random, present)
+        truths, predictions, counts = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+        columns = {"truth": truths, "prediction": predictions, "pixels": counts}
+        return Statistic(self.metric.name, name, "one", int(name), columns)
+
+    def _stray(
+        self, random: np.random.Generator, present: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    ) -> list[tuple[int, int, int]]:
+        """A few pixels of the first class that are taken for a class that is not on the image."""
+        if not self.stray:
+            return []
+        return [
+            (0, k, int(random.integers(1, 40)))
+            for k in np.flatnonzero(~present).tolist()
+            if random.random() < self.stray
+        ]
+
+
+def _numbered(frames: Sequence[int]) -> list[tuple[int, int]]:
+    """The number of every frame, and that of its film."""
+    films = [film for film, length in enumerate(frames) for _ in range(length)]
+    return list(enumerate(films))
+
+
+def populations() -> dict[str, Population]:
+    """Pooled mIoU of 8 classes, the rarest on one image in eight; mean Dice of a foreground on every image.
+
+    And of a foreground on one image in eight: there the score of most images is 1 or 0, which is hard for any interval.
+    """
+    many, two = Evaluator(num_classes=8).info, Evaluator(num_classes=1).info
+    overlap, binary = Overlap(), BinaryOverlap()
+    miou = next(s for s in overlap.scores if s.name == "miou")
+    dice = next(s for s in binary.scores if s.name == "dice_per_image")
+    return {
+        "pooled mIoU": Population(overlap, many, miou, tuple(np.linspace(0.9, 0.12, 8).tolist())),
+        "mean Dice": Population(binary, two, dice, (1.0, 1.0)),
+        "mean Dice, mostly nothing to find": Population(binary, two, dice, (1.0, 0.12)),
+    }
+
+
+def films() -> Population:
+    """Pooled Dice of a foreground in films of unequal length: whole films are the units."""
+    binary = BinaryOverlap()
+    dice = next(s for s in binary.scores if s.name == "dice")
+    return Population(binary, Evaluator(num_classes=1).info, dice, (1.0, 1.0), films=True)
