@@ -17,13 +17,14 @@ from typing import Any, TextIO
 def main() -> None:
     """Run `bench`. Exit status: 0 fine, 1 a check failed, 2 wrong input, 130 interrupted."""
     from ..errors import UserError
+    from ..io.interrupts import ended_like_ctrl_c
 
     for stream in (sys.stdout, sys.stderr):
         # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _plugins_told():
+        with _plugins_told(), ended_like_ctrl_c():
             _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
         _fail(str(error))

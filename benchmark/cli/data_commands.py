@@ -61,8 +61,7 @@ def data_describe(request: DescribeDataRequest, json: bool, quiet: bool) -> None
     """Show classes, splits, official layout, licence and citation; with a root also what is there."""
     from ..commands.data import describe
 
-    with output.interruptible():
-        about = describe(request.dataset, request.root, write=request.write, reporter=output.reporter(quiet))
+    about = describe(request.dataset, request.root, write=request.write, reporter=output.reporter(quiet))
     output.description(about, json, quiet)
 
 
@@ -70,8 +69,7 @@ def data_verify(request: VerifyDataRequest, json: bool, quiet: bool) -> None:
     """Check every file: numbers, pairs, decoding, sizes, label values, leaks. Exit status 1 if anything is wrong."""
     from ..commands.data import verify
 
-    with output.interruptible():
-        found = verify(request.dataset, request.root, output.reporter(quiet), cache=not request.no_cache)
+    found = verify(request.dataset, request.root, output.reporter(quiet), cache=not request.no_cache)
     with output.failing_unless(not found.faults):
         output.faults(found, json)
 
@@ -92,6 +90,5 @@ def data_synthesize(request: SynthesizeRequest, json: bool, quiet: bool) -> None
     """Write synthetic data in the official layout."""
     from ..commands.data import synthesize
 
-    with output.interruptible():
-        made = synthesize(request.dataset, request.root, request.seed, request.full, output.reporter(quiet))
+    made = synthesize(request.dataset, request.root, request.seed, request.full, output.reporter(quiet))
     output.made(made, json, quiet)

@@ -12,6 +12,7 @@ import typer
 
 from ..runs import options
 from ..runs.options import Argument, Option, parameters
+from .output import interruptible
 
 Request = TypeVar("Request")
 Command = Callable[[Request, bool, bool], None]
@@ -36,7 +37,8 @@ def request_command(
 
     def command(**given: Any) -> None:
         as_json, quiet = given.pop("json"), given.pop("quiet")
-        function(_request(request, given), as_json, quiet)
+        with interruptible():
+            function(_request(request, given), as_json, quiet)
 
     command.__name__, command.__doc__ = function.__name__, function.__doc__
     declared = [_typer_parameter(each) for each in parameters(request)]

@@ -24,8 +24,7 @@ def evaluate(request: EvaluateRequest, json: bool, quiet: bool) -> None:
     """Score anybody's predictions; needs ground truth only."""
     from ..api.running import evaluate as do_evaluate
 
-    with output.interruptible():
-        made = do_evaluate(**vars(request), progress=output.reporter(quiet))
+    made = do_evaluate(**vars(request), progress=output.reporter(quiet))
     output.record(made.folder, made.record, json, quiet)
 
 
@@ -37,8 +36,7 @@ def doctor(request: DoctorRequest, json: bool, quiet: bool) -> None:
     from ..commands.doctor import diagnose
     from . import doctor_output
 
-    with output.interruptible():
-        found = diagnose(request, output.reporter(quiet))
+    found = diagnose(request, output.reporter(quiet))
     with output.failing_unless(not found.findings):
         doctor_output.diagnosis(found, json)
 

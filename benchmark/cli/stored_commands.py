@@ -20,8 +20,7 @@ def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
     from .compare_output import comparison
 
     given = dict(vars(request))
-    with output.interruptible():
-        found = do_compare(*given.pop("runs"), **given, progress=output.reporter(quiet))
+    found = do_compare(*given.pop("runs"), **given, progress=output.reporter(quiet))
     comparison(found, json)
 
 
@@ -32,8 +31,7 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
     """
     from ..api.comparing import check as do_check
 
-    with output.interruptible():
-        found = do_check(**vars(request), progress=output.reporter(quiet))
+    found = do_check(**vars(request), progress=output.reporter(quiet))
     with output.failing_unless(found.ok):
         output.checked(found, json)
 
@@ -50,8 +48,7 @@ def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
         return
     from ..commands.leaderboard import leaderboard as do_leaderboard
 
-    with output.interruptible():
-        made = do_leaderboard(request, output.reporter(quiet), pages=not json)
+    made = do_leaderboard(request, output.reporter(quiet), pages=not json)
     if json:
         output.document(made.groups)
     elif request.out is None:
@@ -63,8 +60,7 @@ def report(request: ReportRequest, json: bool, quiet: bool) -> None:
     from ..commands.report import report as do_report
     from ..text import counted
 
-    with output.interruptible():
-        made = do_report(request, output.reporter(quiet))
+    made = do_report(request, output.reporter(quiet))
     if json:
         output.document(made)
     else:
@@ -85,8 +81,7 @@ def verify(request: VerifyRequest, json: bool, quiet: bool) -> None:
     from ..runs.stored_checks import Verifications
     from .explain_output import verification
 
-    with output.interruptible():
-        found = [do_verify(run, request.root, output.reporter(quiet)) for run in request.runs]
+    found = [do_verify(run, request.root, output.reporter(quiet)) for run in request.runs]
     every = Verifications.of(found)
     with output.failing_unless(every.ok):
         if json:
@@ -100,8 +95,7 @@ def export(request: ExportRequest, json: bool, quiet: bool) -> None:
     """Write a run's predictions in the form that the official server or tool takes."""
     from ..commands.export import export as do_export
 
-    with output.interruptible():
-        made = do_export(request, output.reporter(quiet))
+    made = do_export(request, output.reporter(quiet))
     if json:
         print(made.to_json(), end="")
     else:

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io.interrupts import interrupts_held_back
+from ..io.processes import end_with_parent
 from ..registry.user_modules import USER_MODULE, load_user_module
 from ..types import (
     Dataset,
@@ -185,6 +186,7 @@ _state: dict[str, Any] = {}
 
 def _prepare(stopped: Event, files: Mapping[str, str], payload: bytes) -> None:
     """Set up a worker; what is of a user's own file can be unpickled only once that file is imported."""
+    end_with_parent()
     for module, file in files.items():
         load_user_module(module, Path(file))
     dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside

@@ -41,6 +41,30 @@ def stoppable(reporter: Reporter) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """A scheduler or a shell that ends this process, or a terminal that is closed, is answered as Ctrl-C is."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    numbers = [getattr(signal, name) for name in names]
+    # What is ignored, as by nohup, stays so.
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+
+    def on_end(_: int, frame: Any) -> None:
+        # Of a process in the background Ctrl-C itself may be ignored.
+        current = signal.getsignal(signal.SIGINT)
+        current(signal.SIGINT, frame) if callable(current) else signal.default_int_handler(signal.SIGINT, frame)
+
+    for number in before:
+        signal.signal(number, on_end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def interrupts_held_back() -> Iterator[None]:
     """Start worker processes with Ctrl-C blocked: it is for this process, which then ends them in order."""
     mask = getattr(signal, "pthread_sigmask", None)

@@ -22,8 +22,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..data.locations import MARKER
 from ..errors import UserError
-from ..io.atomic import write_text
+from ..io.atomic import replace_folder, write_text
 from ..io.interrupts import interrupts_held_back
+from ..io.processes import end_with_parent
 from ..io.synthetic_mark import MARK
 
 PARTIAL_SIGN = "segbench-synthetic.partial"
@@ -90,7 +91,7 @@ def _begin(root: Path, made: frozenset[str]) -> Path:
         )
     partial = root.with_name(root.name + ".partial")
     if partial.exists():
-        if not (partial / PARTIAL_SIGN).is_file():
+        if not any((partial / sign).is_file() for sign in (PARTIAL_SIGN, MARKER)):
             raise UserError(
                 f"'{partial}' is in the way: data for '{root.name}' is built there, and this folder has no "
                 f"'{PARTIAL_SIGN}', so segbench did not make it. Move it away and run again."
@@ -103,7 +104,7 @@ def _begin(root: Path, made: frozenset[str]) -> Path:
 
 def _finish(partial: Path, root: Path, mark: Mark, seed: int, plan: Any) -> None:
     """Write the marker file and put the finished folder in the place of `root`."""
-    (partial / PARTIAL_SIGN).unlink()
+    files = sum(len(names) for _, _, names in os.walk(partial)) - 1
     marker = {
         "generator": mark.generator,
         "version": mark.version,
@@ -111,12 +112,14 @@ def _finish(partial: Path, root: Path, mark: Mark, seed: int, plan: Any) -> None
         "notice": mark.notice,
         "seed": seed,
         "plan": asdict(plan),
-        "n_files": sum(len(names) for _, _, names in os.walk(partial)),
+        "n_files": files,
     }
+    # At any moment one of two signs says who made the folder; what stands at `root` is whole and has its marker.
     write_json(partial / MARKER, marker)
-    if root.exists():
-        shutil.rmtree(root)
-    partial.replace(root)
+    (partial / PARTIAL_SIGN).unlink()
+    replace_folder(partial, root)
+    if partial.exists():
+        shutil.rmtree(partial)  # what stood in its place
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -212,11 +215,16 @@ def _results(write: Callable[[int], Result], positions: Sequence[int], processes
 def drawing_processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes, which end with the file that each is at when the caller is interrupted or fails."""
     # Spawned, because the caller may hold threads (torch, Ray) that do not survive a fork.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), cv2.setNumThreads, (1,))
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _prepare)
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare() -> None:
+    end_with_parent()
+    cv2.setNumThreads(1)
 
 
 def submit_all(

@@ -167,11 +167,15 @@ def test_a_killed_run_is_incomplete_and_resumes_to_the_same_weights(bench: Run, 
     assert "complete: nothing to resume" in bench(*longer, "--resume").stderr
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(stacks: Path, tmp_path: Path, bench: Run) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(
+    how: signal.Signals, stacks: Path, tmp_path: Path, bench: Run
+) -> None:
+    """So do a scheduler that ends the run and a terminal that is closed."""
     command = [*UNET, "--root", stacks, "--out", "stopped", "--set", "epochs=1000"]
     process = _start(command, tmp_path)
     _wait_for_any(tmp_path / "stopped" / "checkpoint", "*.safetensors")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "--out stopped --resume" in errors

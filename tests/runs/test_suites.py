@@ -416,6 +416,27 @@ def test_a_cell_that_fails_or_is_killed_says_so(tmp_path: Path) -> None:
         assert "SIGKILL" in outcome.error
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_killed_suite_leaves_no_cell_behind_and_resumes(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    """The suite is killed, and resumed while its cell may still be ending: no lock is taken for a failure."""
+    file = _write(tmp_path, f"datasets: [isbi2012]\nmethods: [{{name: unet, settings: {SMALL_UNET}}}]\n")
+    arguments = ["suite", file, "--out", "out", "--root", f"isbi2012={stacks}", "--device", "cpu"]
+    command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
+    suite = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not any((tmp_path / "out").glob("cells/*/checkpoint/checkpoint*")):
+        assert suite.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    suite.kill()
+    suite.wait()
+    done = bench(*arguments, "--resume")
+    assert done.returncode == 0, done.stderr
+    state = json.loads((tmp_path / "out" / "suite.json").read_text())
+    assert [cell["status"] for cell in state["cells"].values()] == ["done"]
+
+
 def _section(rows: int) -> dict[str, Any]:
     def score(value: float) -> dict[str, Any]:
         ends = {"low": value - 0.01, "high": value + 0.01}

@@ -3,10 +3,13 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -304,3 +307,32 @@ def test_an_earlier_synthetic_data_set_is_replaced(tmp_path: Path) -> None:
     synthesize(root, seed=1, plan=ONE, workers=1)
     assert digests(root).keys() == before.keys()
     assert digests(root) != before
+
+
+REPLACING = """
+import sys
+from pathlib import Path
+from segbench.synthetic.medaka import Plan, synthesize
+plan = Plan((("lateral", 1),), (("lateral", 2),), short_sequences=0, long_frames=1)
+seed = 0
+while True:
+    synthesize(Path(sys.argv[1]), seed=(seed := seed + 1), plan=plan, workers=1)
+    print(seed, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_killed_at_any_moment_no_data_are_left_without_their_marker(tmp_path: Path) -> None:
+    """A folder that lost its marker would be taken for real data."""
+    root = tmp_path / "medaka"
+    moments = np.random.default_rng(0)
+    for _ in range(6):
+        process = subprocess.Popen([sys.executable, "-c", REPLACING, str(root)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline(), "it refused what an earlier kill had left"
+        sleep(float(moments.uniform(0, 0.3)))
+        process.kill()
+        process.communicate()
+        assert (root / MARKER).is_file()
+        assert json.loads((root / MARKER).read_text())["n_files"] == sum(p.is_file() for p in root.rglob("*")) - 1

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from ...data.locations import cache_home
 from ...errors import UserError
 from ...io.interrupts import interrupts_held_back
+from ...io.processes import end_with_parent
 from ...registry import USER_MODULE, load_user_module
 from ...types import DatasetInfo, Samples
 from ..targets import Pair, prepare_pair
@@ -295,6 +296,7 @@ def _as_it_is(loaded: Any) -> Any:
 
 
 def _prepare_worker(number: int) -> None:  # noqa: ARG001 (what DataLoader calls it with)
+    end_with_parent()
     cv2.setNumThreads(1)
     sys.excepthook = _say_what_matters
 

@@ -20,6 +20,8 @@ from ...text import printable
 
 POLL_S = 0.1
 
+_CELL = "from segbench.io.processes import end_with_stdin; end_with_stdin(); from segbench.cli import main; main()"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -137,15 +139,17 @@ def run_cell(job: Job, environment: Mapping[str, str], control: Control) -> Outc
         start = log.tell()
         process = subprocess.Popen(
             # -P: a user's own files in the current folder, such as random.py, are not to be imported.
-            [sys.executable, "-P", "-c", "from segbench.cli import main; main()", *job.arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-P", "-c", _CELL, *job.arguments],
+            # Nothing is written: its end tells the cell that the suite is gone.
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **environment},
             # Ctrl-C at the terminal is for the suite, which passes it on once: a second one would end a run at once.
             start_new_session=True,
         )
-        asked = _wait(process, control)
+        with process:
+            asked = _wait(process, control)
     seconds = time.monotonic() - begun
     code = process.returncode
     if code == 0:

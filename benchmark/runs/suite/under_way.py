@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +14,7 @@ from ...data.index import DataIndex
 from ...data.locations import Location
 from ...data.splits import plan_folds, plan_split
 from ...io.interrupts import stoppable
+from ...io.locks import LOCK, exclusive
 from ...io.reporter import Reporter
 from ...registry import metrics_of
 from ...types import Dataset, UserError, parts_of
@@ -91,6 +90,7 @@ def begin_suite(
 
 def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     """What is to be run: cells that are missing, unfinished (resumed) or stale (begun anew)."""
+    _wait_for_earlier_cells(suite)
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
         folder, own = suite.folder_of(cell.name), suite.state.cells[cell.name]
@@ -115,6 +115,15 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
         suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
     suite.state.write(suite.folder)
     return jobs
+
+
+def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
+    """Wait until no cell runs any more that an earlier suite, killed since, had started: they end by themselves."""
+    for cell in suite.plan.cells:
+        lock = suite.folder_of(cell.name) / LOCK
+        if lock.is_file():
+            with exclusive(lock, f"{cell.short} still runs from before; waiting for it to end", suite.reporter.say):
+                pass
 
 
 def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Standing, str]:
@@ -149,7 +158,7 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
             suite.state.write(suite.folder)
         watcher.started(job.name)
 
-    with stoppable(suite.reporter) as stop, _ended_like_ctrl_c():
+    with stoppable(suite.reporter) as stop:
         control = Control(stop)
         try:
             for outcome in run_cells(jobs, engine, control, started):
@@ -193,19 +202,3 @@ def complete_records(suite: SuiteUnderWay) -> dict[str, Record]:
     done = [cell.name for cell in suite.plan.cells if suite.state.cells[cell.name].status == "done"]
     found = {name: _complete(suite.folder_of(name)) for name in done}
     return {name: record for name, record in found.items() if record is not None}
-
-
-@contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """A scheduler that ends the suite, or a terminal that is closed, ends the cells in order too."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        names = []
-    before = {
-        name: signal.signal(getattr(signal, name), lambda *_: signal.raise_signal(signal.SIGINT)) for name in names
-    }
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
