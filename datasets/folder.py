@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +15,14 @@ from segbench.data.frame_numbers import natural
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
-from segbench.data.own_folder.names import MASK_SUFFIX, MASKS, places, scan
+from segbench.data.own_folder.names import MASK_SUFFIX, MASKS, called, folders, guess, normal, places, scan
+from segbench.data.own_folder.naming import written
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_files, unread_images
+from segbench.text import some
 from segbench.types import Array, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
@@ -65,27 +67,29 @@ class Folder(FileDataset):
     _index: Mapping[str, tuple[str, int]]
     _splits: Mapping[str, tuple[str, ...]]
     _classes: Classes
+    _called: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        images, masks, instances = scan(self.root)
-        if not masks:
-            raise _no_masks(self.root)
         path = self.root / FILE
-        if not self.is_defined(self.root):
+        classes = read_classes(path, _own_name(self.root)) if self.is_defined(self.root) else None
+        images, masks, instances = scan(self.root, classes.names if classes else {})
+        if not masks:
+            raise _no_masks(self.root, classes)
+        if classes is None:
             command = shlex.join(["bench", "data", "describe", "folder", "--root", str(self.root), "--write"])
             raise UserError(f"'{path}' is missing, so the classes are not known. Run '{command}', then read it over.")
-        classes = read_classes(path, _own_name(self.root))
+        called_so = {**called(images, self.root / "images"), **called(masks, self.root / "masks")}
         everything = sorted(images.keys() | masks.keys(), key=natural)
         files = {sample_id: (masks if sample_id in masks else images)[sample_id] for sample_id in everything}
-        splits, texts = split_samples(self.root, files, masks.keys())
+        splits, texts = split_samples(self.root, files, masks.keys(), called_so)
         info = replace(
             self.info_of(classes.definition()),
             splits={name: SplitInfo(None, text, labelled) for name, (text, labelled) in texts.items()},
             default_split=next(name for name in (*reversed(SPLITS), *texts) if name in texts),
         )
         index = places(files, self.root, film=classes.frames_per_second is not None)
-        found = (images, masks, instances, index, splits, classes, info)
-        names = ("_images", "_masks", "_instances", "_index", "_splits", "_classes", "info")
+        found = (images, masks, instances, index, splits, classes, called_so, info)
+        names = ("_images", "_masks", "_instances", "_index", "_splits", "_classes", "_called", "info")
         for name, value in zip(names, found, strict=True):
             object.__setattr__(self, name, value)
 
@@ -124,10 +128,13 @@ class Folder(FileDataset):
         """
         from segbench.data.own_folder.inspection import inspect
 
-        masks = scan(root)[1]
+        images, masks, _ = scan(root)
         if not masks:
-            raise _no_masks(root)
-        text = inspect(_own_name(root), list(masks.values()), progress)
+            raise _no_masks(root, None)
+        naming = guess(root, len(images.keys() & masks.keys()))
+        if naming is not None:
+            masks = scan(root, naming.names)[1]
+        text = inspect(_own_name(root), list(masks.values()), progress, naming)
         path = root / FILE
         classes = parse_text(text, str(path), _own_name(root))
         return Proposal(path, text, classes.definition())
@@ -182,15 +189,30 @@ class Folder(FileDataset):
         return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
-        """By the name of the file with or without an ending such as _mask, and for groups that of its subfolders."""
-        stem = unicodedata.normalize("NFC", path.stem)
-        folders = [unicodedata.normalize("NFC", part) for part in path.parent.parts]
-        for name in dict.fromkeys((stem, MASK_SUFFIX.sub("", stem))):
-            for start in range(len(folders) + 1):
-                sample_id = "__".join((*folders[start:], name))
-                if sample_id in ids:
-                    return sample_id
-        return None
+        """By the name of the sample or of its mask or image, with the subfolders of its group or where it is alone so.
+
+        An ending such as _mask may be missing, or stand there.
+        """
+        stem, inside = normal(path.stem), [normal(part) for part in path.parent.parts]
+        names = tuple(dict.fromkeys((stem, MASK_SUFFIX.sub("", stem))))
+        whole = ["__".join((*inside[start:], name)) for name in names for start in range(len(inside) + 1)]
+        known = [name if name in self._index else self._called.get(name, "") for name in whole]
+        found = next((i for i in known if i in ids), None)
+        if found is None and not any(known):  # else it is of a sample that is not asked for
+            alone = {i for name in names for i in self._by_name.get(name, ()) if i in ids}
+            found = alone.pop() if len(alone) == 1 else None
+        return found
+
+    @cached_property
+    def _by_name(self) -> dict[str, set[str]]:
+        """Samples by the names of their files, and by their own, without subfolders."""
+        found: dict[str, set[str]] = {}
+        for part in (self._images, self._masks):
+            for sample_id, path in part.items():
+                own = sample_id.removeprefix("".join(f"{normal(name)}__" for name in folders(path, self.root)))
+                for name in (own, normal(path.stem)):
+                    found.setdefault(name, set()).add(sample_id)
+        return found
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """Label values or colours as in the masks, or probabilities as float, (H, W) or (C, H, W) in class order."""
@@ -202,15 +224,17 @@ class Folder(FileDataset):
 
     def check_pairs(self) -> list[str]:
         """Masks without image, images of labelled splits without mask, and instance maps without either."""
-        faults = []
         images, masks = self._images.keys(), self._masks.keys()
-        if images:
-            bare = [f"{self._masks[i]}: has no image" for i in self._index if i not in images]
-            unread = unread_images(self.root / "images") if bare else ""
-            faults += bare + ([f"'{self.root / 'images'}' holds {unread}: save them as PNG"] if unread else [])
         unlabelled = {i for name, s in self.info.splits.items() if not s.labelled for i in self._splits[name]}
-        faults += [f"{self._images[i]}: has no mask" for i in self._index if i not in masks and i not in unlabelled]
-        return faults + [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
+        bare = [f"{self._masks[i]}: has no image" for i in self._index if images and i not in images]
+        bare += [f"{self._images[i]}: has no mask" for i in self._index if i not in masks and i not in unlabelled]
+        naming = guess(self.root, len(images & masks)) if bare and not self._classes.names else None
+        if naming is not None:
+            pairs = f"{naming.pairs} of {naming.masks} masks have an image"
+            bare = [f"{self.root / FILE}: write 'names: {written(naming.names)}' there, with which {pairs}", *bare]
+        unread = unread_images(self.root / "images") if bare else ""
+        bare += [f"'{self.root / 'images'}' holds {unread}: save them as PNG"] if unread else []
+        return bare + [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
 
     def readable(self) -> tuple[str, ...]:
         """Every sample that has a mask."""
@@ -222,11 +246,20 @@ class Folder(FileDataset):
         return self._index[sample_id]
 
 
-def _no_masks(root: Path) -> UserError:
+def _no_masks(root: Path, classes: Classes | None) -> UserError:
+    """What to say where no file is a mask: what lies there instead."""
     folder = root / "masks"
     there = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     unread = unread_files(there, MASKS)
     holds = f" It holds {unread}." if unread else ""
+    if there and not unread and classes is not None and "mask" in classes.names:
+        holds = f" {FILE} says that masks are called '{classes.names['mask']}'; '{there[0].name}' is not."
+    elif not folder.is_dir():
+        beside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        inner = next((path for path in beside if (path / "masks").is_dir()), None)
+        names = some([path.name for path in beside])
+        holds = f" There are the folders {names}: call that of the masks 'masks'." if beside else ""
+        holds = holds if inner is None else f" There is '{inner / 'masks'}': give --root {shlex.quote(str(inner))}."
     return UserError(f"no masks below '{folder}'.{holds} Expected {Folder.info.layout}.")
 
 

@@ -182,8 +182,10 @@ class FileDataset(DatasetDefaults):
         raise NotImplementedError(f"{type(self).__name__} names files of objects and does not read them")
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
-        """By the name of the file."""
-        return path.stem if path.stem in ids else None
+        """By the name of the file, which may be called as the label map of the sample is."""
+        ending = Path(self.pattern("labels")).stem.removeprefix("{id}")
+        names = (path.stem, path.stem.removesuffix(ending))
+        return next((name for name in names if name in ids), None)
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """Label values (H, W) or probabilities (C, H, W); of a binary dataset a mask or a probability map (H, W)."""

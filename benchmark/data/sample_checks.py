@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..io.images.picture import orientation
 from ..io.images.read import IMAGE_SUFFIXES
+from ..io.listing import files_below, unread_images
 from ..metrics.label_checks import label_counts
-from ..text import runs_of
+from ..text import counted, runs_of
 from ..types import Array, Dataset, Part, Sample
 
 _PARTS_OF_PIXELS: tuple[Part, ...] = ("image", "labels", "instances")
@@ -26,6 +29,16 @@ def sample_faults(dataset: Dataset, sample: Sample) -> list[str]:
 def where(dataset: Dataset, sample_id: str, part: Part) -> str:
     """The file of a part of a sample, for a sentence."""
     return ", ".join(map(str, dataset.files(sample_id, part))) or f"sample '{sample_id}'"
+
+
+def without_images(dataset: Dataset, ids: Sequence[str]) -> str:
+    """The clause that says that these samples have no images, and what lies below the root instead."""
+    truth = {path for sample_id in ids for path in dataset.files(sample_id, "labels")}
+    others = [path for path in files_below(dataset.root, IMAGE_SUFFIXES) if path not in truth]
+    text = f"no image below '{dataset.root}' belongs to a sample of the truth"
+    if unread := unread_images(dataset.root):
+        return f"{text}. It holds {unread}: save them as PNG"
+    return f"{text} ({counted(len(others), 'other image')}, first '{others[0]}')" if others else text
 
 
 def _sizes(dataset: Dataset, sample: Sample) -> list[str]:

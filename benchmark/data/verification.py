@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..io.fingerprints import ids_sha256
-from ..io.listing import unread_images
 from ..registry import metrics_of
 from ..text import counted
 from ..types import Dataset, Part, UserError, parts_of
 from .index import DataIndex, Progress
 from .locations import Origin
-from .sample_checks import where
+from .sample_checks import where, without_images
 from .splits import too_few
 from .verification_cache import PARTS, Content
 from .what_is_left import Left, left_to_learn, left_to_score
@@ -166,9 +165,7 @@ def _remarks(
 ) -> None:
     known = tuple(known)
     if known and not any(dataset.files(sample_id, "image") for sample_id in known):
-        unread = unread_images(dataset.root)
-        text = f"no images below '{dataset.root}': only the truth was checked"
-        report.warnings.append(f"{text}. It holds {unread}: save them as PNG" if unread else text)
+        report.warnings.append(f"{without_images(dataset, known)}: only the truth was checked")
     infos = dataset.info.splits
     scored = splits.get(dataset.info.default_split)
     if scored is not None and not infos[dataset.info.default_split].official_size:

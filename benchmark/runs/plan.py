@@ -9,9 +9,9 @@ from typing import Any
 
 from ..data.index import DataIndex
 from ..data.locations import Location
+from ..data.sample_checks import without_images
 from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
 from ..data.what_is_left import Left, left_to_learn, left_to_score
-from ..io.listing import unread_images
 from ..io.reporter import Reporter
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
 from ..text import counted
@@ -187,11 +187,11 @@ def _check_data(plan: RunPlan, reporter: Reporter) -> None:
     ids = plan.all_ids
     without = [i for i in ids if not plan.dataset.files(i, "image")]
     if without:
-        unread = unread_images(plan.location.root)
+        verify = f"bench data verify {plan.dataset.info.name} --root {shlex.quote(str(plan.location.root))}"
         raise UserError(
-            f"{len(without)} of {len(ids)} samples have no image below '{plan.location.root}' (first: {without[0]}); "
-            + (f"it holds {unread}. Save them as PNG: a method needs images. " if unread else "a method needs images. ")
-            + "Ground truth alone can be used by 'bench evaluate'."
+            f"{len(without)} of {len(ids)} samples have no image (first: {without[0]}); a method needs images. "
+            + (f"Indeed {without_images(plan.dataset, ids)}. " if len(without) == len(ids) else "")
+            + f"Run '{verify}' for all. Ground truth alone can be used by 'bench evaluate'."
         )
     with plan.index, reporter.progress("checking data") as update:
         # A split without public labels has images alone.

@@ -88,6 +88,12 @@ def test_what_has_no_counterpart_is_named(root: Path) -> None:
         dataset.load("b")
 
 
+def test_predictions_may_be_called_as_label_maps_are(root: Path) -> None:
+    dataset = Listed(root)
+    names = {"a.png": "a", "out/b_mask.png": "b", "b_pred.png": None}
+    assert {name: dataset.match_prediction(Path(name), dataset.ids("all")) for name in names} == names
+
+
 def test_a_root_without_labels_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no label maps of listed below .* Run 'bench data describe listed'"):
         Listed(tmp_path)

@@ -15,6 +15,7 @@ from ...io.text_files import read_text
 from ...io.yaml import Limits, read_yaml
 from ...text import unknown
 from ...types import ClassInfo, Task, UserError
+from .naming import PARTS, PLACE, Names
 from .splits import RULE
 
 FILE = "classes.yaml"
@@ -28,7 +29,7 @@ Kind = Literal["thing", "stuff", "background"]
 _LIMITS = Limits(depth=8, text=2000, aliases=False)
 _MAX_NUMBER = 1e12
 _TEXTS = ("summary", "licence", "citation", "homepage")
-_KEYS = ("name", "task", "masks", "classes", "ignore", "pixel_size_um", "frames_per_second", *_TEXTS)
+_KEYS = ("name", "task", "masks", "names", "classes", "ignore", "pixel_size_um", "frames_per_second", *_TEXTS)
 _CLASS_KEYS = ("id", "name", "color", "kind", "category")
 _IGNORE_KEYS = ("id", "color")
 
@@ -39,7 +40,8 @@ class Classes:
 
     coding: how masks hold classes: `values`, `colors`, or `auto` (RGB images hold colours, all others values).
     colors: label value of every colour that the file gives itself, the ignored one too; colours that were made up for
-    display are in `classes` alone. texts: summary, licence, citation and homepage where they are given.
+    display are in `classes` alone. texts: summary, licence, citation and homepage where they are given. names: how
+    files of each part are called, such as `{name}_manual1`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Classes:
     pixel_size_um: tuple[float, float] | None = None
     frames_per_second: float | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    names: Names = field(default_factory=dict)
 
     @property
     def known(self) -> frozenset[int]:
@@ -80,6 +83,8 @@ class Classes:
             content["ignore"] = {"id": self.ignore_label}
             if self.ignore_label in color_of:
                 content["ignore"]["color"] = color_of[self.ignore_label]
+        if self.names:
+            content["names"] = dict(self.names)
         if self.pixel_size_um is not None:
             content["pixel_size_um"] = list(self.pixel_size_um)
         if self.frames_per_second is not None:
@@ -140,6 +145,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         pixel_size_um=_pixel_size(values.get("pixel_size_um"), where),
         frames_per_second=_positive(values.get("frames_per_second"), where, "frames_per_second"),
         texts={key: _text(values[key], where, key) for key in _TEXTS if key in values},
+        names=_names(values.get("names"), where),
     )
 
 
@@ -172,6 +178,22 @@ def _rows(content: Any, where: str) -> list[dict[str, Any]]:
                 raise UserError(f"{where}: {key}.{name} is '{row[name]}', and so is classes[{first}].{name}")
         rows.append(row)
     return rows
+
+
+def _names(content: Any, where: str) -> dict[str, str]:
+    """Patterns of the names of files, by part."""
+    if content is None:
+        return {}
+    found = {}
+    for part, value in _mapping(content, where, "names", PARTS).items():
+        pattern = _text(value, where, f"names.{part}")
+        if pattern.count(PLACE) != 1 or set(pattern.replace(PLACE, "")) & set("{}/\\"):
+            raise UserError(
+                f"{where}: names.{part} is {_kind(pattern)}; expected how files are called without endings, such as "
+                f"'{PLACE}_{part}': {PLACE} stands for the sample, once"
+            )
+        found[part] = pattern
+    return found
 
 
 def _own_colors(rows: list[dict[str, Any]], where: str) -> dict[Color, int]:

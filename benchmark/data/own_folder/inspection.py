@@ -19,6 +19,7 @@ from ...io.images.read import palette_color, read_array
 from ...types import Array, UserError
 from .classes_file import MAX_LABEL, Color, free_color
 from .masks import color_runs, equal_channels
+from .naming import Guess, written
 
 MAX_MASKS = 1000
 """Largest number of masks that are read, spread evenly over the folder."""
@@ -57,7 +58,12 @@ class _Guess:
     why_void: str = ""
 
 
-def inspect(name: str, masks: Sequence[Path], progress: Callable[[int, int], None] | None = None) -> str:
+def inspect(
+    name: str,
+    masks: Sequence[Path],
+    progress: Callable[[int, int], None] | None = None,
+    called: Guess | None = None,
+) -> str:
     """The text of the `classes.yaml` that these masks seem to need.
 
     Parameters
@@ -68,6 +74,8 @@ def inspect(name: str, masks: Sequence[Path], progress: Callable[[int, int], Non
         Files that `images.read_array` decodes.
     progress : callable, optional
         Called with (done, in all).
+    called : Guess, optional
+        How images and masks are called, where they differ.
 
     Raises
     ------
@@ -90,7 +98,7 @@ def inspect(name: str, masks: Sequence[Path], progress: Callable[[int, int], Non
         total.update(one.pixels)
     _refuse_no_labels(seen, total)
     guess = _guess_colors(total, seen) if colored else _guess_values(total, seen)
-    return _text(name, guess, total, seen, len(masks), colored)
+    return _text(name, guess, total, seen, len(masks), colored, called)
 
 
 def look(path: Path) -> Seen:
@@ -242,7 +250,15 @@ def _guess_colors(total: Counter[int], seen: Sequence[Seen]) -> _Guess:
     return _Guess(task, f"the masks hold {len(keys)} colours", keys, void, why_void)
 
 
-def _text(name: str, guess: _Guess, total: Counter[int], seen: Sequence[Seen], in_all: int, colored: bool) -> str:
+def _text(
+    name: str,
+    guess: _Guess,
+    total: Counter[int],
+    seen: Sequence[Seen],
+    in_all: int,
+    colored: bool,
+    called: Guess | None,
+) -> str:
     coding = "colors" if colored else "values"
     kinds = {one.kind for one in seen}
     palette = any(one.palette for one in seen)
@@ -275,7 +291,20 @@ def _text(name: str, guess: _Guess, total: Counter[int], seen: Sequence[Seen], i
         ]
     else:
         lines += ["# Label value of pixels that do not count:", "# ignore: 255"]
-    return "\n".join([*lines, "", *_OPTIONAL, ""])
+    return "\n".join([*lines, "", *_name_lines(called), *_OPTIONAL, ""])
+
+
+def _name_lines(called: Guess | None) -> list[str]:
+    if called is None:
+        return []
+    left_out = called.masks - called.pairs
+    rest = f"; the other {left_out} are left out" if left_out else ""
+    return [
+        "# How files are called, without their endings: {name} stands for the sample.",
+        f"# Guessed: {called.pairs} of {called.masks} masks have an image so{rest}.",
+        f"names: {written(called.names)}",
+        "",
+    ]
 
 
 _OPTIONAL = (

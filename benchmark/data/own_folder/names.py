@@ -7,11 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ...errors import UserError
 from ...io.atomic import MAX_NAME_BYTES
 from ...io.images.picture import PICTURE_SUFFIXES
 from ...io.listing import files_below
+from .naming import Guess, Names, guess_names, named_by
 
 IMAGES = PICTURE_SUFFIXES
 MASKS = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy"})
@@ -24,31 +26,63 @@ MAX_ID_BYTES = MAX_NAME_BYTES - len(".png")
 _UNSAFE = frozenset('\\:*?"<>|')
 
 
-def scan(root: Path) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
-    """Images, masks and instance maps by sample id.
+def scan(root: Path, names: Names = MappingProxyType({})) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
+    """Images, masks and instance maps by sample id; `names` says how they are called where that differs.
 
-    Raises UserError naming a mask in JPEG, two files of one sample, and a name that not every system takes.
+    Masks and instance maps that are not called so are left out. Raises UserError naming a mask in JPEG, two files of
+    one sample, and a name that not every system takes.
     """
-    images = _named(root / "images", IMAGES, None, ())
-    masks = _named(root / "masks", MASKS | JPEG, MASK_SUFFIX, images)
+    images = _named(root / "images", IMAGES, names.get("image"), None, ())
+    masks = _named(root / "masks", MASKS | JPEG, names.get("mask"), MASK_SUFFIX, images)
     lossy = next((path for path in masks.values() if path.suffix.lower() in JPEG), None)
     if lossy is not None:
         raise UserError(
             f"{lossy}: is a JPEG. JPEG changes pixels, above all at borders, so it cannot hold label values or class "
             "colours. Export the masks again as PNG; to turn this JPEG into a PNG does not bring the labels back."
         )
-    return images, masks, _named(root / "instances", MASKS, _INSTANCES_SUFFIX, images.keys() | masks.keys())
+    known = images.keys() | masks.keys()
+    return images, masks, _named(root / "instances", MASKS, names.get("instances"), _INSTANCES_SUFFIX, known)
+
+
+def guess(root: Path, paired: int) -> Guess | None:
+    """How images and masks seem to be called, where more masks than the `paired` ones then have an image."""
+
+    def stems(folder: Path, suffixes: frozenset[str]) -> list[tuple[str, str]]:
+        files = files_below(folder, suffixes) if folder.is_dir() else []
+        return [(path.relative_to(folder).parent.as_posix(), normal(path.stem)) for path in files]
+
+    return guess_names(stems(root / "images", IMAGES), stems(root / "masks", MASKS), paired)
+
+
+def called(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Sample ids by the names of their files, with subfolders as an id has them."""
+    return {_sample_id(path, folder): sample_id for sample_id, path in files.items()}
+
+
+def normal(text: str) -> str:
+    """The one way of two in which a letter is stored here: a copy from another system stores it in the other."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _named(
-    folder: Path, suffixes: frozenset[str], ending: re.Pattern[str] | None, known: Iterable[str]
+    folder: Path,
+    suffixes: frozenset[str],
+    pattern: str | None,
+    ending: re.Pattern[str] | None,
+    known: Iterable[str],
 ) -> dict[str, Path]:
-    """Files below a folder by sample id, without the ending unless an image is called so."""
+    """Files below a folder by sample id, without the ending unless an image is called so.
+
+    With a pattern it alone says what is left of a name. An image that is called otherwise is the sample of its name.
+    """
     found: dict[str, Path] = {}
     known = set(known)
     for path in files_below(folder, suffixes) if folder.is_dir() else ():
-        sample_id = _sample_id(path, folder)
-        if ending is not None and sample_id not in known:
+        name = named_by(normal(path.stem), pattern)
+        if name is None and ending is not None:
+            continue
+        sample_id = _sample_id(path if name is None else path.with_name(f"{name}{path.suffix}"), folder)
+        if pattern is None and ending is not None and sample_id not in known:
             sample_id = ending.sub("", sample_id)
         other = found.setdefault(sample_id, path)
         if other != path:
@@ -58,8 +92,7 @@ def _named(
 
 def _sample_id(path: Path, folder: Path) -> str:
     relative = path.relative_to(folder)
-    # The same letter may be stored in two ways, and a copy from another system is stored in the other.
-    name = unicodedata.normalize("NFC", "__".join((*relative.parent.parts, path.stem)))
+    name = normal("__".join((*relative.parent.parts, path.stem)))
     if not name.isprintable() or _UNSAFE & set(name):
         raise UserError(f"'{path}': its name holds a character that not every system allows in file names; rename it")
     if len(name.encode()) > MAX_ID_BYTES:

@@ -24,7 +24,9 @@ Splits = tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, bool]]]
 """Samples of every split; and of every split what it is, and whether it has masks."""
 
 
-def split_samples(root: Path, files: Mapping[str, Path], labelled: Collection[str]) -> Splits:
+def split_samples(
+    root: Path, files: Mapping[str, Path], labelled: Collection[str], called: Mapping[str, str]
+) -> Splits:
     """By splits/*.txt, else by subfolders called train, val and test, else by `cut`.
 
     Parameters
@@ -32,6 +34,7 @@ def split_samples(root: Path, files: Mapping[str, Path], labelled: Collection[st
     root : of the folder.
     files : of every sample, below images/ or masks/.
     labelled : samples that have a mask.
+    called : samples by the names of their files.
 
     Raises
     ------
@@ -41,7 +44,7 @@ def split_samples(root: Path, files: Mapping[str, Path], labelled: Collection[st
     folder = root / "splits"
     lists = {name: folder / f"{name}.txt" for name in SPLITS if (folder / f"{name}.txt").is_file()}
     if lists:
-        return _listed(lists, files, labelled)
+        return _listed(lists, files, labelled, called)
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"'{folder}' holds none of {', '.join(f'{name}.txt' for name in SPLITS)}; rename what is there")
     tops = {i: split_of_folder((*folders(path, root), "")[0]) for i, path in files.items()}
@@ -61,7 +64,9 @@ def _with_masks(members: Mapping[str, tuple[str, ...]], what: str, labelled: Col
     }
 
 
-def _listed(lists: Mapping[str, Path], files: Mapping[str, Path], labelled: Collection[str]) -> Splits:
+def _listed(
+    lists: Mapping[str, Path], files: Mapping[str, Path], labelled: Collection[str], called: Mapping[str, str]
+) -> Splits:
     members: dict[str, tuple[str, ...]] = {}
     places: dict[str, str] = {}
     for name, path in lists.items():
@@ -75,7 +80,7 @@ def _listed(lists: Mapping[str, Path], files: Mapping[str, Path], labelled: Coll
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            sample_id = _listed_sample(line.strip(), f"{path}, line {number}", files)
+            sample_id = _listed_sample(line.strip(), f"{path}, line {number}", files, called)
             if sample_id in places:
                 raise UserError(f"{path}, line {number}: '{sample_id}' is named before, by {places[sample_id]}")
             places[sample_id] = f"{path.name}, line {number}"
@@ -88,7 +93,7 @@ def _listed(lists: Mapping[str, Path], files: Mapping[str, Path], labelled: Coll
     return splits, {name: (f"splits/{name}.txt{text}", with_masks) for name, (text, with_masks) in texts.items()}
 
 
-def _listed_sample(line: str, where: str, files: Collection[str]) -> str:
+def _listed_sample(line: str, where: str, files: Collection[str], called: Mapping[str, str]) -> str:
     """The sample that a line names: by name, with its subfolders, with or without the ending of the file."""
     parts = unicodedata.normalize("NFC", line).replace("\\", "/").split("/")
     if ".." in parts or parts[0] == "" or ":" in parts[0]:
@@ -96,7 +101,7 @@ def _listed_sample(line: str, where: str, files: Collection[str]) -> str:
     name = "__".join(part for part in parts if part != ".")
     stem, dot, ending = name.rpartition(".")
     bare = stem if dot and f".{ending.lower()}" in IMAGES | MASKS else name
-    for candidate in (name, bare, MASK_SUFFIX.sub("", bare)):
+    for candidate in (name, bare, MASK_SUFFIX.sub("", bare), called.get(bare, "")):
         if candidate in files:
             return candidate
     raise UserError(f"{where}: there is no sample '{line[:100]}' in images/ and masks/")
