@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from ..io.images.masks import shown
 from ..io.images.read import read_array
 from ..io.images.rle import encode_rle, rle_size
 from ..io.listing import files_below
@@ -31,7 +32,10 @@ class ListedObject:
 
     def read(self) -> Object:
         """Decode the mask; raises UserError naming it if it is none."""
-        return Object(self.label, encode_rle(_foreground(read_array(self.mask), str(self.mask))), self.score)
+        stored = read_array(self.mask)
+        mask = _foreground(stored, str(self.mask))
+        _refuse_inverted(self.mask, stored, mask)
+        return Object(self.label, encode_rle(mask), self.score)
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,19 @@ def _foreground(values: Array, where: str) -> Array:
             "the object"
         )
     return values.astype(bool)
+
+
+def _refuse_inverted(path: Path, stored: Array, mask: Array) -> None:
+    """Raise UserError for a mask of two tones that shows the object where the official tool finds none."""
+    try:
+        seen = shown(path, stored)
+    except UserError:  # it is no mask of two tones: the values count
+        return
+    if seen is not stored and (seen.astype(bool) != mask).any():
+        raise UserError(
+            f"{path}: shows its object in another place than the official tool finds it, which takes everything but "
+            "the value 0. Save it as a grey PNG with a black background."
+        )
 
 
 def _skip_warnings(skipped: dict[int, int], info: DatasetInfo) -> tuple[str, ...]:

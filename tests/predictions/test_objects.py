@@ -167,3 +167,27 @@ def test_a_missing_list_ends_with_code_2(bench: Run, copied: Path) -> None:
     assert done.returncode == 2
     assert FIRST in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_mask(copied: Path) -> None:
+    path = copied / f"{FIRST}_pred.txt"
+    plain = _find(copied).files[FIRST]
+    lines = (GOLDEN / "predictions_instance" / path.name).read_text().splitlines()
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_bytes("\r\n".join(lines).encode(encoding))
+        found = _find(copied).files[FIRST]
+        assert found.objects == plain.objects
+
+
+def test_a_mask_whose_palette_shows_the_opposite_is_refused(copied: Path) -> None:
+    listed = _find(copied).files[FIRST].objects[0]
+    stored = np.asarray(Image.open(listed.mask)) > 0
+    for colours, fine in (((0, 0, 0, 255, 255, 255), True), ((255, 255, 255, 0, 0, 0), False)):
+        image = Image.fromarray(stored.astype(np.uint8), "P")
+        image.putpalette(colours)
+        image.save(listed.mask)
+        if fine:
+            assert listed.read().mask == encode_rle(stored)
+            continue
+        with pytest.raises(UserError, match="shows its object in another place than the official tool"):
+            listed.read()

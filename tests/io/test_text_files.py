@@ -1,0 +1,63 @@
+"""Text that somebody else wrote: the mark that editors put first is no part of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from own_folders import BINARY, write_folder
+from places import ROOT
+from segbench.datasets.folder import Folder
+from segbench.io.text_files import read_json, read_text
+from segbench.io.yaml import read_yaml
+from segbench.runs.record import read_record
+
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le-mark", "utf-16-be-mark", "utf-32")
+TEXT = 'a: "é ✓"\r\nb: 2\rc: 3\n'
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    """Text with the mark of its encoding."""
+    name, _, mark = encoding.rpartition("-")
+    return ("\ufeff" + text).encode(name) if mark == "mark" else text.encode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_text_is_read_by_its_mark(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(encoded(TEXT, encoding))
+    assert read_text(path) == 'a: "é ✓"\nb: 2\nc: 3\n'
+    assert read_yaml(read_text(path), path) == {"a": "é ✓", "b": 2, "c": 3}
+    path.write_bytes(encoded('{"a": "é"}', encoding))
+    assert read_json(path) == {"a": "é"}
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"\xff\xfea", b"\xef\xbb\xbf\xff"])
+def test_what_is_no_text_is_a_value_error(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(ValueError, match="codec"):
+        read_text(tmp_path / "a")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_record_is_read_with_its_mark(encoding: str, tmp_path: Path) -> None:
+    folder = next((ROOT / "leaderboards" / "records").iterdir())
+    shutil.copy(folder / "record.json", tmp_path / "record.json")
+    plain = read_record(tmp_path)
+    text = json.dumps(json.loads((folder / "record.json").read_text()))
+    (tmp_path / "record.json").write_bytes(text.encode(encoding))
+    assert read_record(tmp_path) == plain
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_classes_and_splits_are_read_with_their_marks(encoding: str, tmp_path: Path) -> None:
+    write_folder(tmp_path, ["a", "b", "c"], "", (0, 1))
+    (tmp_path / "classes.yaml").write_bytes(BINARY.encode(encoding))
+    (tmp_path / "splits").mkdir()
+    for split, name in zip(("train", "val", "test"), "abc", strict=True):
+        (tmp_path / "splits" / f"{split}.txt").write_bytes(f"{name}\r\n".encode(encoding))
+    dataset = Folder(tmp_path)
+    assert [dataset.ids(split) for split in ("train", "val", "test")] == [("a",), ("b",), ("c",)]
