@@ -12,7 +12,7 @@ def instance_numbers(values: Array, where: str) -> Array:
 
     Parameters
     ----------
-    values : array of bool or of integers from 0
+    values : (H, W) or (N, H, W) array of bool or of integers from 0
     where : str
         The file or the argument, for the error.
 

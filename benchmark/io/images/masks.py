@@ -61,7 +61,7 @@ def read_masks(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Array]
 
 
 def shown(path: Path, stored: Array, page: int | None = None) -> Array:
-    """What a mask of two tones shows: its stored values, which `read_array` gave, or those turned round.
+    """What a mask of two tones shows, (H, W): its stored values, which `read_array` gave, or those turned round.
 
     Raises UserError as `read_labels` does.
     """

@@ -256,7 +256,10 @@ def _read_numpy(path: Path, page: int | None) -> Array:
 
 
 def open_numpy(path: Path) -> Array:
-    """The one array of a file; that of a `.npy` is mapped, so that only what is used of it is read."""
+    """The one array of a file, of any shape; that of a `.npy` is mapped, so that only what is used of it is read.
+
+    Raises UserError for a pickle, Python objects, several arrays, and for more values than are read.
+    """
     with path.open("rb") as file:
         start = file.read(6)
     if start[:1] == b"\x80":

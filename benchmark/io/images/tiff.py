@@ -40,7 +40,10 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def read_tiff(path: Path, page: int | None) -> Array:
-    """Stored values: (H, W), (H, W, C), or of a whole stack (N, H, W) or (N, H, W, C); see `read.read_array`."""
+    """Stored values: (H, W), (H, W, C), or of a whole stack (N, H, W) or (N, H, W, C); see `read.read_array`.
+
+    Raises UserError as that does.
+    """
     with opened(path) as tif:
         if len(tif.series) == 1:
             series = tif.series[0]
