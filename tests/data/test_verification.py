@@ -388,3 +388,27 @@ def test_verify_on_the_command_line(bench: Run, tmp_path: Path) -> None:
     assert done.returncode == 0
     for words in ("fine", "; 4 samples read\n", "warning: sample", "train", "118287"):
         assert words in done.stdout
+
+
+def test_an_orientation_in_an_official_layout_is_said_and_not_followed(tmp_path: Path) -> None:
+    tiny = MAKERS["voc2012"](tmp_path / "voc")
+    with Image.open(tiny.image) as image:
+        photo = image.copy()
+    tag = Image.Exif()
+    tag[274] = 6
+    photo.save(tiny.image, quality=95, exif=tag)
+    known = tmp_path / "known.sqlite"
+    for _ in range(2):  # what is known already is said again
+        dataset = make_dataset("voc2012", tmp_path / "voc")
+        with DataIndex(dataset, VerificationCache(known, dataset.root, "1")) as index:
+            report = verify_dataset(index, "synthetic")
+        assert not report.faults
+        (said,) = [warning for warning in report.warnings if "orientation" in warning]
+        assert "1 sample with an orientation tag, first '2008_000001'" in said
+        assert "orientation 6 of 8" in said
+        assert "read as it is stored" in said
+    assert report.read == 0
+    sample = dataset.load("2008_000001")
+    assert sample.image is not None
+    assert sample.labels is not None
+    assert sample.image.shape[:2] == sample.labels.shape == (photo.height, photo.width)

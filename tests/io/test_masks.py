@@ -66,6 +66,7 @@ KINDS: list[tuple[str, Write]] = [
     ("clear-background.png", pillow((0, 0, 0, 0), (255, 255, 255, 255))),
     ("clear-background.webp", pillow((0, 0, 0, 0), (255, 255, 255, 255), lossless=True, exact=True)),
     ("grey-and-opaque.png", pillow((0, 255), (255, 255))),
+    ("black-key.png", pillow(0, 255, transparency=0)),
     *[(f"black-white.{end}", palette([BLACK, WHITE], 0, 1)) for end in ("png", "bmp", "gif", "tif")],
     *[(f"white-black.{end}", palette([WHITE, BLACK], 1, 0)) for end in ("png", "bmp", "gif", "tif")],
     *[(f"inverted.{end}", palette(INVERTED, 255, 0)) for end in ("png", "bmp", "gif", "tif")],
@@ -116,6 +117,10 @@ def test_a_mask_is_what_every_viewer_shows(name: str, write: Write, empty: str, 
         ("8-white-of-ones.tif", tiff("miniswhite", 0, 1), "MinIsWhite.*other values than 0 and 255"),
         ("16-white-of-ones.tif", tiff("miniswhite", 0, 1, np.uint16), "MinIsWhite"),
         ("float-white.tif", tiff("miniswhite", 0, 1, np.float32), "MinIsWhite"),
+        ("inks.tif", pillow(BLACK, WHITE, "CMYK"), "holds SEPARATED, which cannot be read as labels"),
+        ("inks.jpg", pillow(BLACK, WHITE, "CMYK"), "holds CMYK, which cannot be read as labels"),
+        ("key-grey.png", pillow(0, 255, transparency=255), "transparent"),
+        ("key-rgb.png", pillow(BLACK, WHITE, transparency=WHITE), "transparent"),
         ("falling-greys.png", palette([(200,) * 3, (90,) * 3], 0, 1), "brighter"),
         ("lossy.webp", pillow(BLACK, WHITE, quality=80), "losses"),
     ],
@@ -142,6 +147,20 @@ def test_label_maps_of_several_classes_keep_their_indices(
     image.save(tmp_path / f"a.{suffix}")
     assert np.array_equal(read_labels(tmp_path / f"a.{suffix}", binary=False), labels)
     assert np.array_equal(read_array(tmp_path / f"a.{suffix}"), labels)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg"])
+def test_inks_are_no_colours_of_classes(suffix: str, tmp_path: Path) -> None:
+    pillow(BLACK, WHITE, "CMYK")(tmp_path / f"a.{suffix}", MASK)
+    with pytest.raises(UserError, match="cannot be read as labels"):
+        read_labels(tmp_path / f"a.{suffix}", binary=False)
+
+
+def test_a_file_of_1_bit_has_two_tones_whatever_the_task(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", MASK == 0, photometric="miniswhite")
+    assert np.array_equal(read_labels(tmp_path / "a.tif", binary=False), MASK > 0)
+    tifffile.imwrite(tmp_path / "b.tif", MASK, photometric="miniswhite")
+    assert np.array_equal(read_labels(tmp_path / "b.tif", binary=False), MASK)
 
 
 def test_three_tones_of_a_palette_with_white_below_black_are_refused_as_a_mask(tmp_path: Path) -> None:

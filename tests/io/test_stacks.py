@@ -101,6 +101,12 @@ def test_plain_pages_and_arrays_are_frames(tmp_path: Path) -> None:
         open_stack(tmp_path / "four.tif").frames()
 
 
+def test_an_array_of_more_axes_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", numbered("TZ"))
+    with pytest.raises(UserError, match=r"a\.npy: is of shape \(4, 3, 8, 9\)"):
+        open_stack(tmp_path / "a.npy")
+
+
 def test_positions_of_a_stage_are_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
         for _ in range(2):

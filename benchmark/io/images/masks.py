@@ -11,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from PIL import Image
 
 from ...types import Array, UserError
 from . import tiff
 from .limits import unreadable
 from .picture import orientation, turn
-from .png import SIGNATURE, png_palette
+from .png import SIGNATURE, png_palette, png_transparent
 from .read import open_file, read_array
 from .stacks import STACK_SUFFIXES
+
+_KINDS = frozenset(tifffile.PHOTOMETRIC[name] for name in ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE"))
+"""Photometric interpretations of label files."""
 
 _GREY, _PALETTE = 0, 3
 """Colour types of PNG."""
@@ -44,7 +48,10 @@ def read_labels(path: Path, page: int | None = None, *, binary: bool, upright: b
     UserError
         As `read_array` does, and for a mask that shows something else than it stores, and not two tones.
     """
-    values = shown(path, read_array(path, page), page) if binary else read_array(path, page)
+    stored = read_array(path, page)
+    values = shown(path, stored, page) if binary or _is_1_bit_tiff(path, stored) else stored
+    if not binary and stored.ndim > 2:
+        _refuse_inks(path)
     turned = orientation(path) if upright else 1
     return turn(values, turned) if turned > 1 and values.ndim in (2, 3) else values
 
@@ -52,8 +59,9 @@ def read_labels(path: Path, page: int | None = None, *, binary: bool, upright: b
 def read_masks(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Array]]:
     """Place and values of the masks of a stack whose places are wanted, as they are shown, in their order."""
     if path.suffix.lower() in tiff.SUFFIXES:
-        for place, values, page in tiff.iterate(path, wanted.__contains__):
-            yield place, _tiff_shown(values, page, f"{path}, page {place}")
+        with tiff.opened(path) as tif:
+            for place, values, page in tiff.iterate(path, tif, wanted.__contains__):
+                yield place, _tiff_shown(values, page, f"{path}, page {place}")
         return
     stack = read_array(path)
     for place in sorted(wanted):
@@ -96,8 +104,41 @@ def _hidden(where: str, what: str) -> UserError:
     )
 
 
+def _is_1_bit_tiff(path: Path, stored: Array) -> bool:
+    """Whether a file has two tones by its nature, which a tag may call the other way round."""
+    return stored.dtype == np.bool_ and path.suffix.lower() in tiff.SUFFIXES
+
+
+def _refuse_inks(path: Path) -> None:
+    """Raise UserError for a file whose channels are no colours of light, which the values of labels could be."""
+    if path.suffix.lower() in tiff.SUFFIXES:
+        with tiff.opened(path) as tif:
+            _check_kind(tiff.pages_of(tif)[0], str(path))
+    elif path.suffix.lower() not in STACK_SUFFIXES:
+        with open_file(path.read_bytes()) as image:
+            _check_mode(image, str(path))
+
+
+def _check_kind(page: tifffile.TiffPage, where: str) -> None:
+    if page.photometric not in _KINDS:
+        raise _no_labels(where, getattr(page.photometric, "name", str(page.photometric)))
+
+
+def _check_mode(image: Image.Image, where: str) -> None:
+    if image.mode in ("CMYK", "YCbCr", "LAB"):
+        raise _no_labels(where, image.mode)
+
+
+def _no_labels(where: str, kind: str) -> UserError:
+    return UserError(
+        f"{where}: holds {kind}, which cannot be read as labels: these are grey values, indices of a palette or RGB "
+        "colours. Save it as PNG."
+    )
+
+
 def _tiff_shown(values: Array, page: tifffile.TiffPage, where: str) -> Array:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else 8 * values.dtype.itemsize
+    _check_kind(page, where)
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         return _by_palette(values, _opaque(tiff.palette_of(page)), where)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
@@ -111,8 +152,12 @@ def _file_shown(path: Path, stored: Array) -> Array:
         depth, kind = data[24], data[25]
         if kind == _PALETTE:
             return _by_palette(stored, png_palette(data), str(path))
+        key = png_transparent(data) if b"tRNS" in data else None
+        if key is not None and any(key) and (stored.reshape(*stored.shape[:2], -1) == key).all(axis=2).any():
+            raise _hidden(str(path), "shows pixels as transparent that hold the foreground")
         return _refuse_hidden(_full_range(stored, depth) if kind == _GREY else stored, str(path))
     with open_file(data) as image:
+        _check_mode(image, str(path))
         if image.mode == "P":
             table = _opaque(np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3))
             indices, places = np.unique(stored, return_index=True)

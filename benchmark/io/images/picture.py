@@ -21,7 +21,7 @@ from . import tiff
 from .limits import check_size, unreadable
 from .png import SIGNATURE, decode_png, png_palette
 from .read import IMAGE_SUFFIXES, open_file, read_array
-from .stacks import STACK_SUFFIXES, open_stack
+from .stacks import STACK_SUFFIXES, open_stack, stack_of
 
 # A damaged tag is none; the library's own lines would only repeat it for every file.
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)
@@ -81,9 +81,10 @@ def read_picture(path: Path, page: int | None = None, *, upright: bool = False, 
 def read_pictures(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Uint8]]:
     """Place and picture, upright, of the images of a TIFF or array file whose places are wanted, in their order."""
     if path.suffix.lower() in tiff.SUFFIXES:
-        display = _display_range(path)
-        for place, values, page in tiff.iterate(path, wanted.__contains__):
-            yield place, turn(_seen(values, page, f"{path}, page {place}", display), tiff.orientation_of(page))
+        with tiff.opened(path) as tif:
+            display = _display_range(tif)
+            for place, values, page in tiff.iterate(path, tif, wanted.__contains__):
+                yield place, turn(_seen(values, page, f"{path}, page {place}", display), tiff.orientation_of(page))
         return
     values = read_array(path)
     if not open_stack(path).axes:
@@ -235,12 +236,13 @@ def _grey_if_grey(colours: Uint8) -> Uint8:
 
 
 def _of_tiff(path: Path, page: int | None) -> tuple[Uint8, int]:
-    stack = open_stack(path)
-    if page is None and int(np.prod(stack.sizes)) > 1:
-        raise UserError(f"{path}: holds {stack}; expected one image. Give a stack by itself, not in a folder.")
     where = str(path) if page is None else f"{path}, page {page}"
-    for _, values, directory in tiff.iterate(path, lambda place: place == (page or 0)):
-        return _seen(values, directory, where, _display_range(path)), tiff.orientation_of(directory)
+    with tiff.opened(path) as tif:
+        stack = stack_of(path, tif)
+        if page is None and int(np.prod(stack.sizes)) > 1:
+            raise UserError(f"{path}: holds {stack}; expected one image. Give a stack by itself, not in a folder.")
+        for _, values, directory in tiff.iterate(path, tif, lambda place: place == (page or 0)):
+            return _seen(values, directory, where, _display_range(tif)), tiff.orientation_of(directory)
     raise IndexError(f"there is no page {page}")
 
 
@@ -305,10 +307,9 @@ def _numbers(value: Any) -> list[float]:
     return [float(each) for each in (value if isinstance(value, tuple | list) else (value,))]
 
 
-def _display_range(path: Path) -> tuple[float, float] | None:
+def _display_range(tif: tifffile.TiffFile) -> tuple[float, float] | None:
     """The values that ImageJ shows as black and white, where it wrote them."""
-    with tifffile.TiffFile(path) as tif:
-        said = tif.imagej_metadata or {} if tif.is_imagej else {}
+    said = tif.imagej_metadata or {} if tif.is_imagej else {}
     low, high = said.get("min"), said.get("max")
     if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
         return float(low), float(high)

@@ -83,6 +83,15 @@ def png_palette(data: bytes) -> Array:
     return table
 
 
+def png_transparent(data: bytes) -> tuple[int, ...] | None:
+    """The grey value or colour that a PNG file without a palette calls transparent, None where there is none.
+
+    Raises ValueError for a file that is cut off.
+    """
+    body = next((body for kind, body in _chunks(data) if kind == b"tRNS"), b"")
+    return struct.unpack(f">{len(body) // 2}H", body[: len(body) // 2 * 2]) or None
+
+
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of every chunk up to the end mark, each checked."""
     position = len(SIGNATURE)

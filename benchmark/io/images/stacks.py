@@ -129,7 +129,7 @@ def open_stack(path: Path) -> Stack:
     """
     if path.suffix.lower() in tiff.SUFFIXES:
         with tiff.opened(path) as tif:
-            return _of_tiff(path, tif)
+            return stack_of(path, tif)
     if path.suffix.lower() not in STACK_SUFFIXES:
         return Stack(path, "", ())
     try:
@@ -138,11 +138,17 @@ def open_stack(path: Path) -> Stack:
         raise
     except Exception as error:
         raise unreadable(path, error) from error
-    stacked = len(shape) == 4 or (len(shape) == 3 and shape[2] not in (3, 4))
+    colour = len(shape) > 2 and shape[-1] in (3, 4)
+    stacked = len(shape) - colour == 3
+    if len(shape) - colour > 3:
+        raise UserError(
+            f"{path}: is of shape {shape}; expected a film as (N, H, W) or (N, H, W, 3). Save one slice of it."
+        )
     return Stack(path, "I" * stacked, tuple(shape[:1]) if stacked else ())
 
 
-def _of_tiff(path: Path, tif: tifffile.TiffFile) -> Stack:
+def stack_of(path: Path, tif: tifffile.TiffFile) -> Stack:
+    """The images of an opened TIFF file. Raises UserError as `open_stack` does."""
     interval_s, pixel_size_um = _calibration(tif)
     if len(tif.series) > 1:
         if tif.is_ome:

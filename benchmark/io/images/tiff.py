@@ -99,21 +99,21 @@ def channels_last(values: Array, page: tifffile.TiffPage) -> Array:
 
 
 def iterate(
-    path: Path, wanted: Callable[[int], bool] = lambda _: True
+    path: Path, tif: tifffile.TiffFile, wanted: Callable[[int], bool] = lambda _: True
 ) -> Iterator[tuple[int, Array, tifffile.TiffPage]]:
-    """Place, stored values (H, W) or (H, W, C) and directory of every image that is wanted, one in memory at a time."""
-    with opened(path) as tif:
-        if is_one_directory(tif):
-            page = _first(tif)
-            images = np.asarray(tif.series[0].asarray()).reshape(-1, *page.shape)
-            for place, values in enumerate(images):
-                if wanted(place):
-                    yield place, channels_last(values, page), page
-            return
-        for place, page in enumerate(pages_of(tif)):
+    """Place, stored values (H, W) or (H, W, C) and directory of every image of an opened file that is wanted, in turn.
+
+    Raises UserError for an image that is too large.
+    """
+    if is_one_directory(tif):
+        page = _first(tif)
+        images = np.asarray(tif.series[0].asarray()).reshape(-1, *page.shape)
+        yield from ((n, channels_last(values, page), page) for n, values in enumerate(images) if wanted(n))
+        return
+    for place, page in enumerate(pages_of(tif)):
+        if wanted(place):
             check_size(path, int(np.prod(page.shape)))
-            if wanted(place):
-                yield place, channels_last(np.asarray(page.asarray()), page), page
+            yield place, channels_last(np.asarray(page.asarray()), page), page
 
 
 def palette_of(page: tifffile.TiffPage) -> Array:

@@ -11,6 +11,7 @@ from ...cardiac.beats import Detection
 from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cleaned, silhouette
 from ...data.frame_numbers import number_frames
 from ...data.image_sources import Frames, open_frames
+from ...io.images.stacks import NOTHING_CHOSEN
 from ...io.reporter import Reporter
 from ...types import Array, ClassInfo, DatasetInfo, UserError
 from ..predict import predict
@@ -73,13 +74,23 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
         )
     truths: Mapping[str, MaskSequence] = {}
     if request.truth is not None:
-        truths = paired_with_truth(masks, find_sequences(request.truth, request.chosen), reporter.warn)
+        truths = paired_with_truth(masks, _true_sequences(request, request.truth), reporter.warn)
         if not truths:
             raise UserError(
                 f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired "
                 "by the last number in their names, pages of a stack by their place."
             )
     return Sides(masks, truths, frames, found, clean)
+
+
+def _true_sequences(request: CardiacRequest, truth: Path) -> list[MaskSequence]:
+    """True masks, which need no choice of a channel or slice even where the film does."""
+    try:
+        return find_sequences(truth)
+    except UserError:
+        if request.chosen == NOTHING_CHOSEN:
+            raise
+        return find_sequences(truth, request.chosen)
 
 
 def _masks(request: CardiacRequest, reporter: Reporter) -> tuple[dict[str, MaskSequence], Frames | None]:
