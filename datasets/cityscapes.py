@@ -153,14 +153,6 @@ class Cityscapes(FileDataset):
                 return found[1]
         return path.stem if path.stem in ids else None
 
-    def incomplete(self, split: str) -> list[str]:
-        """What would silently make a split smaller, or leave some of its samples out of the scores of instances."""
-        faults = super().incomplete(split)
-        if self._listing("instances", split).files:
-            alone = [path for i, path in self._of(split).items() if not self.files(i, "instances")]
-            faults += [f"{path}: has no instance map, as others have. Fetch it again." for path in alone]
-        return faults
-
     def check_sample(self, sample: Sample) -> list[str]:
         """Instance values are the label id, or label id x 1000 + number, at every pixel."""
         if sample.labels is None or sample.instances is None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from segbench.data import FileDataset
-from segbench.data.listing import any_case, clashes, listing, near_name
+from segbench.data.listing import any_case, listing
 from segbench.data.sample_checks import where
 from segbench.io.images.read import palette_color
 from segbench.types import ClassInfo, DatasetInfo, Download, Part, Sample, SplitInfo, UserError
@@ -80,6 +80,7 @@ class VOC2012(FileDataset):
         "instances": "SegmentationObject/{id}.png",
     }
     split_lists = "ImageSets/Segmentation/{split}.txt"
+    images_labelled = False
     sought = "VOC 2012"
     label_bits = 8
     example = "2007_000033"
@@ -118,36 +119,6 @@ class VOC2012(FileDataset):
                 return super().listed(name)
         return tuple(sorted((set(extra) | set(super().listed("train"))) - set(super().listed("val"))))
 
-    def incomplete(self, split: str) -> list[str]:
-        """Label maps of bad names; for `all` also listed names and instance maps without a label map."""
-        maps = self._listing("labels", "")
-        if split != "all":
-            return list(maps.faults)
-        owners = {i: f"{path}: its image" for i, path in self._listing("instances", "").files.items()}
-        for name in ("trainval", "val", "train"):
-            owners |= {i: f"{self._list(name)}: '{i}'" for i in self._names(name)}
-        folder = self.root / "SegmentationClass"
-        missing = [
-            f"{owner} has no label map in '{folder}'. Fetch it again.{near_name(i, maps.files)}"
-            for i, owner in owners.items()
-            if i not in maps.files
-        ]
-        return [*maps.faults, *missing]
-
-    def check_pairs(self) -> list[str]:
-        """Listed names without files, label and instance maps without counterparts, and names that are taken twice."""
-        maps, images, instances = (self._listing(part, "") for part in ("labels", "image", "instances"))
-        faults = [*self.incomplete("all"), *images.faults, *instances.faults, *clashes(maps.files)]
-        if images.files:
-            alone = [path for i, path in maps.files.items() if i not in images.files]
-            faults += [f"{path}: has no image in JPEGImages; fetch it" for path in alone]
-            names = [i for i in self._names("test") if i not in images.files]
-            faults += [f"{self._list('test')}: names '{i}', which has no image" for i in names]
-        if instances.files:
-            alone = [path for i, path in maps.files.items() if i not in instances.files]
-            faults += [f"{path}: has no instance map in SegmentationObject; fetch it" for path in alone]
-        return faults
-
     def check_sample(self, sample: Sample) -> list[str]:
         """Objects and classes cover the same pixels, where neither is void."""
         if sample.labels is None or sample.instances is None:
@@ -161,16 +132,6 @@ class VOC2012(FileDataset):
             f"{where(self, sample.id, 'labels')} at {different} pixels; expected objects where there are classes. "
             "Fetch both again."
         ]
-
-    def _list(self, split: str) -> Path:
-        return self.root / self.split_lists.format(split=split)
-
-    def _names(self, split: str) -> tuple[str, ...]:
-        """The names of a list, none if it is missing or broken."""
-        try:
-            return self.listed(split)
-        except UserError:
-            return ()
 
 
 def _is_voc(folder: Path) -> bool:

@@ -9,13 +9,26 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ..errors import DamagedDataError, UserError
 from ..text import counted
-from ..types import Dataset
+from ..types import DatasetInfo
 
 _UNSAFE = frozenset('/\\:*?"<>|')
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Rooted(Protocol):
+    """What a message says of a dataset."""
+
+    @property
+    def info(self) -> DatasetInfo:
+        """What is true of it."""
+
+    @property
+    def root(self) -> Path:
+        """Where it lies."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +142,7 @@ def unpaired(images: Mapping[str, Path], labelled: Collection[str], expected: st
     ]
 
 
-def refuse(faults: Sequence[str], dataset: Dataset) -> None:
+def refuse(faults: Sequence[str], dataset: Rooted) -> None:
     """Raise the first fault as a UserError, and say how many more there are: a split is never silently smaller."""
     if faults:
         first = faults[0] if faults[0].endswith(".") else f"{faults[0]}."

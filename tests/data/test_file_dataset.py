@@ -94,6 +94,30 @@ def test_predictions_may_be_called_as_label_maps_are(root: Path) -> None:
     assert {name: dataset.match_prediction(Path(name), dataset.ids("all")) for name in names} == names
 
 
+def test_listed_names_without_files_are_named(root: Path) -> None:
+    (root / "lists" / "train.txt").write_text("b\nA\nzebra\n")
+    faults = Listed(root).check_pairs()
+    assert any("train.txt: 'zebra' has no label map" in fault for fault in faults)
+    assert any(
+        "train.txt: 'A' has no label map" in fault and "There is 'a', which differs" in fault for fault in faults
+    )
+    with pytest.raises(UserError, match="'A' has no label map"):
+        Listed(root).ids("all")
+
+
+def test_a_part_that_every_label_map_has(root: Path) -> None:
+    (root / "objects").mkdir()
+    for name in "abx":
+        Image.fromarray(np.zeros((20, 30), np.uint16)).save(root / "objects" / f"{name}.png")
+    whole = {**Listed.paths, "instances": "objects/{id}.png"}
+    dataset = type("WithObjects", (Listed,), {"paths": whole, "rule_parts": ("instances",)})(root)
+    faults = dataset.check_pairs()
+    assert any("c_mask.png: has no instance map; fetch it into" in fault for fault in faults)
+    assert any("x.png: has no label map" in fault for fault in faults)
+    with pytest.raises(UserError, match=r"x\.png: has no label map"):
+        dataset.ids("all")
+
+
 def test_a_root_without_labels_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no label maps of listed below .* Run 'bench data describe listed'"):
         Listed(tmp_path)
