@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Callable
 from enum import Enum, StrEnum
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 
+from ..io.images.limits import TRUST_LARGE
 from ..runs import options
 from ..runs.options import Argument, Option, parameters
 from .output import interruptible
@@ -18,6 +20,9 @@ Request = TypeVar("Request")
 Command = Callable[[Request, bool, bool], None]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; all talk goes to stderr.")]
+TrustLarge = Annotated[
+    bool, typer.Option("--trust-large", help="Read files that need more than 300 MB of memory each.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, only warnings and results.")]
 
 
@@ -37,6 +42,8 @@ def request_command(
 
     def command(**given: Any) -> None:
         as_json, quiet = given.pop("json"), given.pop("quiet")
+        if given.pop("trust_large"):
+            os.environ[TRUST_LARGE] = "1"
         with interruptible():
             function(_request(request, given), as_json, quiet)
 
@@ -44,7 +51,7 @@ def request_command(
     declared = [_typer_parameter(each) for each in parameters(request)]
     shared = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
-        for name, annotation in (("json", Json), ("quiet", Quiet))
+        for name, annotation in (("json", Json), ("quiet", Quiet), ("trust_large", TrustLarge))
     ]
     command.__dict__["__signature__"] = Signature([*declared, *shared])
     command.__annotations__ = {}

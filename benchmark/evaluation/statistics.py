@@ -113,8 +113,13 @@ class Statistics:
 
         try:
             table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
+            # Offsets, dictionaries and texts are taken at their word from here on.
+            table.validate(full=True)
+            names = table.column_names
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise UserError(f"{path}: cannot be read as a table of statistics ({error})") from error
+        if len(set(names)) < len(names):
+            raise UserError(f"{path}: is no table of statistics: two of its columns have one name")
         for name, kind in _KEYS.items():
             if _column(path, table, name, kind).null_count:
                 raise UserError(f"{path}: column '{name}' has empty cells")

@@ -6,9 +6,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .reporter import Reporter
+if TYPE_CHECKING:
+    from .reporter import Reporter
 
 
 @contextmanager

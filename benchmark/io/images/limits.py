@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from ...types import UserError
+from ...errors import UserError
 
 MAX_PIXELS = 300_000_000
-"""Larger files are refused before they are decoded: a small file must not fill the memory."""
+"""Values of a video's frame; larger ones are refused before they are decoded."""
+MAX_BYTES = 300_000_000
+"""Bytes of decoded values that one file may ask for at once: with what decoding takes beside, well below a gigabyte.
+
+A small file must not fill the memory. `TRUST_LARGE` lifts it.
+"""
+MAX_STRUCTURES = 100_000
+"""Pages of one file, and other parts that each are looked at before anything is decoded."""
+MAX_SHARED = 4
+"""How often the pages of a file may use its bytes: those of an honest file use them once."""
+
+TRUST_LARGE = "SEGBENCH_TRUST_LARGE"
+"""The environment variable that lifts the limit on memory, here and in workers; `--trust-large` sets it."""
 
 
-def check_size(path: Path, pixels: int) -> None:
-    """Raise UserError for more values than are read."""
-    if pixels > MAX_PIXELS:
-        raise UserError(f"{path}: holds {pixels} values a page; more than {MAX_PIXELS} are not read")
+def check_bytes(path: Path, needed: int) -> None:
+    """Raise UserError for a file whose values take more memory than one file may, unless large files are trusted."""
+    if needed > MAX_BYTES and os.environ.get(TRUST_LARGE) != "1":
+        raise UserError(
+            f"{path}: its {path.stat().st_size} bytes need {needed} bytes of memory at once; more than {MAX_BYTES} are "
+            "not read. If you trust the file, add --trust-large."
+        )
+
+
+def check_structures(path: Path, found: int, what: str) -> None:
+    """Raise UserError for a file of more parts than are looked at."""
+    if found > MAX_STRUCTURES:
+        raise UserError(f"{path}: holds more than {MAX_STRUCTURES} {what}; such a file is not read")
 
 
 def unreadable(path: Path, error: Exception) -> UserError:

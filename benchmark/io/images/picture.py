@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 
 from ...types import Array, Uint8, UserError
 from . import tiff
-from .limits import check_size, unreadable
+from .limits import check_bytes, unreadable
 from .png import SIGNATURE, decode_png, png_palette
 from .read import IMAGE_SUFFIXES, open_file, read_array
 from .stacks import STACK_SUFFIXES, open_stack, stack_of
@@ -193,7 +193,7 @@ def _of_file(path: Path) -> tuple[Uint8, int]:
     """Picture and orientation of a file that is no TIFF."""
     data = path.read_bytes()
     with open_file(data) as image:
-        check_size(path, 3 * image.width * image.height if image.mode in ("P", "CMYK") else image.width * image.height)
+        check_bytes(path, image.width * image.height * max(3, len(image.getbands())))
         if getattr(image, "is_animated", False) and image.format != "MPO":
             raise UserError(
                 f"{path}: is an animation of {getattr(image, 'n_frames', 'several')} images; expected one picture. "
@@ -219,7 +219,7 @@ def _of_pillow(image: Image.Image, where: str) -> Uint8:
 
 
 def _of_png(path: Path, data: bytes) -> Uint8:
-    values = decode_png(data, lambda pixels: check_size(path, pixels))
+    values = decode_png(data, lambda needed: check_bytes(path, needed))
     depth, kind = data[24], data[25]
     if kind == _PALETTE:
         black = np.zeros((256, 4), np.uint8)  # what has no entry

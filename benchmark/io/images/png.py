@@ -21,9 +21,11 @@ _DEPTHS = {_GREY: (1, 2, 4, 8, 16), 2: (8, 16), _PALETTE: (1, 2, 4, 8), 4: (8, 1
 
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row, first column, and steps of both, of the passes of an interlaced image."""
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Channels by colour type."""
 
 
-def decode_png(data: bytes, check_size: Callable[[int], None]) -> Array:
+def decode_png(data: bytes, check_bytes: Callable[[int], None]) -> Array:
     """Decode a PNG file to the values it stores.
 
     Palette images give their indices, whatever their palette and transparency say; grey images of 2 and 4 bits give
@@ -33,8 +35,8 @@ def decode_png(data: bytes, check_size: Callable[[int], None]) -> Array:
     ----------
     data : bytes
         The whole file.
-    check_size : callable
-        Called with the number of pixels before anything is decoded; raises if they are too many.
+    check_bytes : callable
+        Called with the number of bytes of its values before anything is decoded; raises if they are too many.
 
     Returns
     -------
@@ -50,10 +52,11 @@ def decode_png(data: bytes, check_size: Callable[[int], None]) -> Array:
     kind, header = next(chunks)
     if kind != b"IHDR" or len(header) != 13:
         raise ValueError("its first chunk is no PNG header")
-    check_size(int.from_bytes(header[:4]) * int.from_bytes(header[4:8]))
     depth, color = header[8], header[9]
     if depth not in _DEPTHS.get(color, ()):
         raise ValueError(f"colour type {color} with {depth} bits does not exist")
+    pixel = _CHANNELS[color] * (2 if depth == 16 else 1)
+    check_bytes(int.from_bytes(header[:4]) * int.from_bytes(header[4:8]) * pixel)
     pixels = b"".join([body for kind, body in chunks if kind == b"IDAT"])
     if depth >= 8:
         # A palette image declared as grey: libpng would replace the indices by colours.

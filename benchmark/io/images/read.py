@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from ..._former_names import former_names
-from ...text import counted
+from ...text import counted, some
 from ...types import Array, ClassInfo, Prediction, Uint8, UserError
 from . import tiff
 from .limits import MAX_PIXELS as MAX_PIXELS
-from .limits import check_size, unreadable
+from .limits import check_bytes, check_structures, unreadable
 from .png import SIGNATURE, decode_png
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
@@ -209,9 +210,9 @@ def count_pages(path: Path) -> int:
 def _read_file(path: Path) -> Array:
     data = path.read_bytes()
     if data.startswith(SIGNATURE):
-        return decode_png(data, lambda pixels: check_size(path, pixels))
+        return decode_png(data, lambda needed: check_bytes(path, needed))
     with open_file(data) as image:
-        check_size(path, image.width * image.height)
+        check_bytes(path, image.width * image.height * len(image.getbands()))
         if getattr(image, "n_frames", 1) > 1 and image.format in _ANIMATIONS:
             raise UserError(f"{path}: is an animation of {getattr(image, 'n_frames', 0)} images; expected one image")
         if image.format == "WEBP" and not _is_lossless(data):
@@ -250,15 +251,30 @@ def _read_numpy(path: Path, page: int | None) -> Array:
     values = open_numpy(path)
     if page is not None:
         values = values[page]
-    check_size(path, int(np.prod(values.shape[-2:])))
-    check_size(path, values.nbytes // 8)
+    check_bytes(path, values.nbytes)
     return np.array(values)
+
+
+_HEADERS: Mapping[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""What reads the header of an array file of each version."""
+
+
+def _numbers(path: Path, dtype: np.dtype[Any], values: Array) -> Array:
+    if dtype.kind not in "biuf":
+        raise UserError(f"{path}: holds values of the type {dtype}; expected an array of numbers")
+    return values
 
 
 def open_numpy(path: Path) -> Array:
     """The one array of a file, of any shape; that of a `.npy` is mapped, so that only what is used of it is read.
 
-    Raises UserError for a pickle, Python objects, several arrays, and for more values than are read.
+    Raises
+    ------
+    UserError
+        For a pickle, values that are no numbers, another number of arrays than one, and one that is too large.
     """
     with path.open("rb") as file:
         start = file.read(6)
@@ -267,12 +283,19 @@ def open_numpy(path: Path) -> Array:
     try:
         loaded = np.load(path, allow_pickle=False, mmap_mode="r")
         if isinstance(loaded, np.ndarray):
-            return loaded
+            return _numbers(path, loaded.dtype, loaded)
         with loaded:
-            if len(loaded.files) != 1:
-                raise UserError(f"{path}: holds {len(loaded.files)} arrays ({', '.join(loaded.files)}); expected one")
-            check_size(path, sum(member.file_size for member in loaded.zip.infolist()) // 8)
-            return np.asarray(loaded[loaded.files[0]])
+            members = loaded.zip.infolist()
+            check_structures(path, len(members), "members")
+            if len(members) != 1:
+                raise UserError(f"{path}: holds {len(members)} arrays ({some(loaded.files, 5)}); expected one")
+            with loaded.zip.open(members[0]) as member:
+                shape, _, dtype = _HEADERS[np.lib.format.read_magic(member)](member)
+            needed = math.prod(shape) * dtype.itemsize
+            check_bytes(path, needed)
+            if needed > members[0].file_size:
+                raise ValueError(f"its array of shape {shape} needs {needed} bytes, it has {members[0].file_size}")
+            return _numbers(path, dtype, np.asarray(loaded[loaded.files[0]]))
     except ValueError as error:
         if "object" in str(error).lower():
             raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.") from error

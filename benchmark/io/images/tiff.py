@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from ...types import Array, UserError
-from .limits import check_size, unreadable
+from .limits import MAX_SHARED, check_bytes, check_structures, unreadable
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 PLANAR = 2
@@ -42,13 +42,14 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
 def read_tiff(path: Path, page: int | None) -> Array:
     """Stored values: (H, W), (H, W, C), or of a whole stack (N, H, W) or (N, H, W, C); see `read.read_array`.
 
-    Raises UserError as that does.
+    Raises UserError for a file that cannot be read, is too large, or has pages of different sizes.
     """
     with opened(path) as tif:
         if len(tif.series) == 1:
             series = tif.series[0]
             shape = series.shape
-            check_size(path, int(np.prod(shape[:2] if len(shape) == 2 else shape[-3:])))
+            whole = page is None or len(series.pages) == 1
+            check_bytes(path, series.nbytes if whole else _first(tif).nbytes)
             if len(tif.pages) == 1 and len(shape) <= 3:
                 strips = _lzw_strips(tif)
                 values = np.asarray(series.asarray()) if strips is None else strips
@@ -60,8 +61,7 @@ def read_tiff(path: Path, page: int | None) -> Array:
                 return np.asarray(series.asarray()[page])
             return channels_last(np.asarray(series.asarray(key=page)), _first(tif))
         pages = [tif.pages[page].aspage()] if page is not None else pages_of(tif)
-        for one in pages:
-            check_size(path, int(np.prod(one.shape)))
+        check_bytes(path, sum(one.nbytes for one in pages))
         arrays = [channels_last(np.asarray(p.asarray()), p) for p in pages]
     if len({a.shape for a in arrays}) > 1:
         raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
@@ -107,13 +107,23 @@ def iterate(
     """
     if is_one_directory(tif):
         page = _first(tif)
-        images = np.asarray(tif.series[0].asarray()).reshape(-1, *page.shape)
+        images = _mapped(path, tif).reshape(-1, *page.shape)
         yield from ((n, channels_last(values, page), page) for n, values in enumerate(images) if wanted(n))
         return
     for place, page in enumerate(pages_of(tif)):
         if wanted(place):
-            check_size(path, int(np.prod(page.shape)))
+            check_bytes(path, page.nbytes)
             yield place, channels_last(np.asarray(page.asarray()), page), page
+
+
+def _mapped(path: Path, tif: tifffile.TiffFile) -> Array:
+    """All images of a stack with one directory: mapped where they lie plain in the file, so that few are in memory."""
+    series = tif.series[0]
+    if series.dataoffset is not None:
+        kind = np.dtype(series.dtype).newbyteorder(tif.byteorder)
+        return np.memmap(path, kind, "r", series.dataoffset, series.shape)
+    check_bytes(path, series.nbytes)
+    return np.asarray(series.asarray())
 
 
 def palette_of(page: tifffile.TiffPage) -> Array:
@@ -169,10 +179,18 @@ def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
     size = tif.filehandle.size
     if _last_directory(tif) > size or not len(tif.pages):
         raise UserError(f"{path}: is truncated: its directory of pages goes beyond its {size} bytes. Fetch it again.")
+    check_structures(path, len(tif.pages), "pages")
+    used = 0
     for number, page in enumerate(tif.pages):
         if not isinstance(page, tifffile.TiffPage):
             page = page.aspage()
         needed = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        used += sum(page.databytecounts)
+        if used > MAX_SHARED * size:
+            raise UserError(
+                f"{path}: up to page {number} its pixels are said to lie in {used} bytes, the file has {size}: pages "
+                "that share their bytes are not read."
+            )
         if needed > size:
             raise UserError(
                 f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
