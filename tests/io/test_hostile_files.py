@@ -8,7 +8,7 @@ import time
 import tracemalloc
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from segbench.io.images.limits import MAX_BYTES, TRUST_LARGE
 from segbench.io.images.png import SIGNATURE
 from segbench.io.images.read import read_array
 from segbench.io.images.tiff import iterate, opened
+from segbench.types import Uint8
 
 SIDE = 30_000
 
@@ -86,7 +87,7 @@ def _huge_tiff() -> bytes:
     return stream.getvalue()
 
 
-def _zeros(pages: int, side: int) -> object:
+def _zeros(pages: int, side: int) -> Iterator[Uint8]:
     return (np.zeros((side, side), np.uint8) for _ in range(pages))
 
 
