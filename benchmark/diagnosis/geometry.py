@@ -9,9 +9,10 @@ import numpy as np
 
 from ..metrics.joint_counts import joint_counts
 from ..types import Array, Int64
+from .best_coding import Codes, Placing
 from .lossy_files import grey_levels_count
 from .remedy_functions import Fit, Turn, Turned
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean, proven
 
 _WORDS: dict[Turned, tuple[str, str]] = {
     "rows": ("upside down", "values[::-1]"),
@@ -22,33 +23,72 @@ _WORDS: dict[Turned, tuple[str, str]] = {
     "right": ("rotated by 90 degrees to the left", "numpy.rot90(values, -1)"),
     "anti": ("transposed and rotated by 180 degrees", "numpy.rot90(values, 2).T"),
 }
+_HALF: tuple[Turned, ...] = ("rows", "columns", "half")
 _QUARTER: tuple[Turned, ...] = ("transpose", "left", "right", "anti")
+
+
+def possible_turns(view: View) -> tuple[Turned, ...]:
+    """The ways of turning that the sizes of the predictions allow."""
+    oblong, swapped = _swapped_sizes(view)
+    if swapped:
+        return _QUARTER
+    return _HALF if oblong else (*_HALF, *_QUARTER)
+
+
+def _swapped_sizes(view: View) -> tuple[int, int]:
+    """How many truths are not square; and how many predictions have height and width swapped, 0 if not most of them."""
+    oblong = [n for n, truth in enumerate(view.truths) if truth.shape[0] != truth.shape[1]]
+    swapped = sum(view.seen[n].shape == view.truths[n].shape[::-1] for n in oblong)
+    fitting = sum(view.seen[n].shape == view.truths[n].shape for n in oblong)
+    return len(oblong), swapped if swapped > fitting else 0
 
 
 def turned(view: View) -> Iterator[Suspicion]:
     """Predictions that fit the truth far better once flipped or rotated, the same way in all files."""
-    oblong = [n for n, truth in enumerate(view.truths) if truth.shape[0] != truth.shape[1]]
-    swapped = [n for n in oblong if view.seen[n].shape == view.truths[n].shape[::-1]]
-    fitting = [n for n in oblong if view.seen[n].shape == view.truths[n].shape]
-    ways: tuple[Turned, ...] = ("rows", "columns", "half")
-    if oblong and len(swapped) > len(fitting):
-        ways = _QUARTER
-    elif not oblong:
-        ways = (*ways, *_QUARTER)
-    agreements = {way: view.after(Turn(way)) for way in ways}
-    best = max(ways, key=lambda way: np.nan_to_num(mean(agreements[way]), nan=-1.0))
-    # Predictions of swapped height and width cannot be right as they are, so that little evidence says which way.
-    if not clearly_better(view.own, agreements[best], 0.01 if ways == _QUARTER else 0.05):
+    oblong, swapped = _swapped_sizes(view)
+    if swapped:
+        yield from _quarter_turned(view, swapped, oblong)
         return
-    words, code = _WORDS[best]
-    sizes = (f"height and width are swapped in {len(swapped)} of {len(oblong)} files",) if ways == _QUARTER else ()
-    yield Suspicion(
-        "orientation",
-        f"predictions are {words}",
-        (*sizes, agreement_line(view.own, agreements[best], "after turning back")),
-        f"Turn them back before saving: values = {code}.",
-        (Turn(best),),
-    )
+    agreements = {way: view.after(Turn(way)) for way in possible_turns(view)}
+    best = max(agreements, key=lambda way: np.nan_to_num(mean(agreements[way]), nan=-1.0))
+    if not proven(view.own, agreements[best]):
+        return
+    # Another coding of the labels is the simpler reason, where it explains as much.
+    as_they_lie = Codes(view, view.seen, range(len(view.seen))).tables(Placing()).freely()
+    if mean(agreements[best]) > mean(as_they_lie):
+        yield turn_back(best, agreement_line(view.own, agreements[best], "after turning back"))
+
+
+def _quarter_turned(view: View, swapped: int, oblong: int) -> Iterator[Suspicion]:
+    """Which of the four turns it was that swapped height and width, if what the files hold tells."""
+    codes = Codes(view, view.seen, range(len(view.seen)))
+    agreements = {way: codes.tables(Placing(way)).freely() for way in _QUARTER}
+    first, second, *_ = sorted(_QUARTER, key=lambda way: -np.nan_to_num(mean(agreements[way]), nan=-1.0))
+    if clearly_better(agreements[second], agreements[first], 0.01):
+        words = "after turning back, each with the label values that fit best"
+        yield turn_back(
+            first,
+            f"height and width are swapped in {swapped} of {oblong} files",
+            agreement_line(agreements[second], agreements[first], words).replace("as it is", "the next best way"),
+            certain=True,
+        )
+
+
+def turn_back(way: Turned, *evidence: str, certain: bool = False) -> Suspicion:
+    """Predictions that were turned in a way."""
+    words, code = _WORDS[way]
+    remedy = f"Turn them back before saving: values = {code}."
+    return Suspicion("orientation", f"predictions are {words}", evidence, remedy, (Turn(way),), certain=certain)
+
+
+def sizes_swapped(view: View) -> bool:
+    """Whether nearly all predictions have height and width swapped, so that no resizing can be right."""
+    oblong, swapped = _swapped_sizes(view)
+    return swapped > 0 and swapped >= MIN_SWAPPED * oblong
+
+
+MIN_SWAPPED = 0.9
+"""Part of the predictions that must have height and width swapped to call them turned for that alone."""
 
 
 def wrong_size(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Iterator[Suspicion]:

@@ -10,79 +10,12 @@ from PIL import Image
 
 from ..io.images.read import palette_color
 from ..types import Array, DatasetInfo, LabelCoding
+from .known_codings import codings, name_of, table_line
 from .remedy_functions import FirstChannel, Recode, Uncolour, pack
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better
+from .sampled_pixels import VOID, Suspicion, View, agreement, agreement_line, clearly_better, proven
 
 MIN_EXPLAINED = 0.999
 """Part of the pixels that a coding must explain; a few others may be damage of another kind."""
-
-
-def codings(info: DatasetInfo, described_by: str) -> list[LabelCoding]:
-    """The other ways to write the labels of a multi-class dataset that are in use.
-
-    `described_by` is the command that lists its classes.
-    """
-    ids = [c.id for c in info.classes]
-    rest = info.unscored[0].id if info.unscored else ids[0]
-    found = list(info.label_codings)
-    if not found and ids != list(range(len(ids))):
-        found += _contiguous(info, rest, described_by)
-    return [*found, _one_too_high(info, rest), _one_too_low(info, rest)]
-
-
-def _one_too_high(info: DatasetInfo, rest: int) -> LabelCoding:
-    known = sorted(info.predictable)
-    plus = [i for i in known if i + 1 <= 255]
-    return LabelCoding(
-        "off_by_one",
-        "label values are one too high (ids that count from 1, or 0 kept for 'unlabeled')",
-        # One above the last may be the catch-all label of a related task.
-        (*(i + 1 for i in plus), *((0, plus[-1] + 2) if info.unscored else ())),
-        (*plus, *((rest, rest) if info.unscored else ())),
-        rest,
-        f"Subtract 1 from every value: labels = values - 1, where {known[0]} is '{_name(info, known[0])}'.",
-    )
-
-
-def _one_too_low(info: DatasetInfo, rest: int) -> LabelCoding:
-    known = sorted(info.predictable)
-    return LabelCoding(
-        "off_by_one",
-        "label values are one too low",
-        tuple((i - 1) % 256 for i in known),
-        tuple(known),
-        rest,
-        "Add 1 to every value (in 8 bits, so that 255 becomes 0): labels = (values + 1).astype('uint8').",
-    )
-
-
-def _contiguous(info: DatasetInfo, rest: int, described_by: str) -> list[LabelCoding]:
-    ids = tuple(c.id for c in info.classes)
-    last = len(ids) - 1
-    listed = f"with the {len(ids)} ids of classes in the order of {described_by}"
-    return [
-        LabelCoding(
-            "train_ids",
-            f"contiguous numbers 0 to {last} of the {len(ids)} existing classes were given instead of label values",
-            (*range(len(ids)), 255),
-            (*ids, rest),
-            rest,
-            f"Map every number to the label value of its class: labels = numpy.array(ids)[values] {listed}.",
-        ),
-        LabelCoding(
-            "train_ids",
-            f"numbers 1 to {len(ids)} of the existing classes with 0 for 'unlabeled' were given, not label values",
-            tuple(range(len(ids) + 1)),
-            (rest, *ids),
-            rest,
-            "Subtract 1 and map every number to the label value of its class: labels = numpy.array(ids)[values - 1] "
-            f"{listed}.",
-        ),
-    ]
-
-
-def _name(info: DatasetInfo, label: int) -> str:
-    return next(c.name for c in (*info.classes, *info.unscored) if c.id == label)
 
 
 def recoded(view: View) -> Iterator[Suspicion]:
@@ -92,8 +25,10 @@ def recoded(view: View) -> Iterator[Suspicion]:
     counts, catch_all = view.counts, view.info.catch_all
     for coding in codings(view.info, view.described_by):
         step = Recode(coding.keys, coding.labels, coding.rest)
-        if _share(counts, coding.keys) < MIN_EXPLAINED or not clearly_better(view.own, other := view.after(step)):
+        if _share(counts, coding.keys) < MIN_EXPLAINED or not _explains(view, coding, step):
             continue
+        other = view.after(step)
+        new_order = coding.kind == "renumbered" or set(coding.keys) == view.info.predictable
         lost: tuple[str, ...] = ()
         if catch_all is not None and catch_all.label + 1 in coding.keys and counts.get(catch_all.label + 1):
             share = counts[catch_all.label + 1] / sum(counts.values())
@@ -101,11 +36,30 @@ def recoded(view: View) -> Iterator[Suspicion]:
         yield Suspicion(
             coding.kind,
             coding.what,
-            (*_value_evidence(view, coding.keys), *lost, agreement_line(view.own, other, "after the remedy")),
+            (
+                *_value_evidence(view, coding.keys),
+                *((table_line(dict(zip(coding.keys, coding.labels, strict=True)), view.info),) if new_order else ()),
+                *lost,
+                agreement_line(view.own, other, "after the remedy"),
+            ),
             coding.remedy,
             (step,),
             estimate=coding.lossy or bool(lost),
         )
+
+
+def _explains(view: View, coding: LabelCoding, step: Recode) -> bool:
+    """Whether a coding is proven; one that lost labels is judged where it tells them."""
+    if not coding.lossy:
+        return proven(view.own, view.after(step))
+    decoded = [view.labels(seen, step) for seen in view.seen]
+    truths = [
+        truth.labels if labels is None else np.where(labels == coding.rest, VOID, truth.labels)
+        for truth, labels in zip(view.truths, decoded, strict=True)
+    ]
+    own = [agreement(truth, view.labels(seen)) for truth, seen in zip(truths, view.seen, strict=True)]
+    other = [agreement(truth, labels) for truth, labels in zip(truths, decoded, strict=True)]
+    return proven(np.array(own), np.array(other)) and clearly_better(view.own, view.after(step))
 
 
 _LOST = "which thing it is was not written, so these pixels count as false negatives of the things"
@@ -141,7 +95,7 @@ def merged(view: View) -> Iterator[Suspicion]:
             f"{_LOST}: the score after the remedy is what is left",
         ),
         f"Write every thing with its own label value (0 to {max(things)}). From these files that cannot be restored: "
-        f"predict again, or write {rest} ('{_name(info, rest)}', a removed id that no truth holds) to score "
+        f"predict again, or write {rest} ('{name_of(info, rest)}', a removed id that no truth holds) to score "
         "the stuff, with every thing missed.",
         (Recode((*known, label), (*known, rest), rest),),
         estimate=True,
@@ -230,7 +184,7 @@ def _of_colours(
     exact, near = _fit(colours, pixels, table)
     step = Uncolour(tuple(table), tuple(table.values()))
     other = view.after(step)
-    if max(exact, near) < 0.98 or not clearly_better(view.own, other, 0.02):
+    if max(exact, near) < 0.98 or not proven(view.own, other, 0.02):
         return
     lines = [count, f"{exact:.1%} of their pixels have exactly a colour of {what} ({len(colours)} colours occur)"]
     if exact < 0.98:
@@ -269,7 +223,7 @@ def luma(view: View) -> Iterator[Suspicion]:
         step = Recode(tuple(keys), tuple(keys.values()), view.info.classes[0].id)
         if len(counts) < 2 or _share(counts, tuple(keys)) < MIN_EXPLAINED:
             continue
-        if not clearly_better(view.own, other := view.after(step)):
+        if not proven(view.own, other := view.after(step)):
             continue
         used = [value for value in counts if grey.count(value) > 1]
         same = (f"classes of equal luma cannot be told apart: {len(used)} such values occur",) if used else ()
@@ -301,7 +255,7 @@ def scaled(view: View) -> Iterator[Suspicion]:
     for factor in _factors(info, values, top):
         keys = _multiples(info, factor, top)
         step = Recode(tuple(keys), tuple(keys.values()), info.classes[0].id)
-        if _share(counts, tuple(keys)) < MIN_EXPLAINED or not clearly_better(view.own, other := view.after(step)):
+        if _share(counts, tuple(keys)) < MIN_EXPLAINED or not proven(view.own, other := view.after(step)):
             continue
         yield Suspicion(
             "scaled",

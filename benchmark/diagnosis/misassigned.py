@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
 from ..types import Array, Float64
-from .sampled_pixels import Seen, Suspicion, Truth, agreement, clearly_better, mean
+from .sampled_pixels import Seen, Suspicion, Truth, agreement, clearly_better, mean, proven
 
 MAX_COMPARED = 60
 """Number of samples up to which every prediction is compared with every truth."""
 MIN_ADVANTAGE = 0.08
 """How much better another sample must agree than a prediction's own (Cohen's kappa)."""
-_OFFSETS = (-2, -1, 1, 2)
+OFFSETS = (-2, -1, 1, 2)
 
 
 def mismatched(
@@ -45,11 +46,11 @@ def _shifted(
     grids: Sequence[Array | None], truths: Sequence[Truth], matching: Mapping[str, int], own: Float64
 ) -> Iterator[Suspicion]:
     """A constant offset, such as numbers that count from 1."""
-    for offset in _OFFSETS:
+    for offset in OFFSETS:
         moved = _moved(truths, matching, offset, len(grids))
         other = np.array([_agree(truth, grids, moved.get(truth.id)) for truth in truths])
         both = ~np.isnan(own) & ~np.isnan(other)
-        if both.sum() < 3 or not clearly_better(own[both], other[both], 0.01):
+        if both.sum() < 3 or not proven(own[both], other[both], 0.01):
             continue
         rest = set(range(len(grids))) - set(moved.values())
         for truth in truths:  # what fell off at one end may have been put at the other
@@ -93,15 +94,13 @@ def shifted_sizes(
 ) -> Iterator[Suspicion]:
     """A constant offset under which the sizes are right, whatever the files hold."""
     right, matched = _fitting(shapes, truths, matching)
-    for offset in _OFFSETS:
+    for offset in OFFSETS:
         moved = _moved(truths, matching, offset, len(shapes))
         moved = {i: n for i, n in moved.items() if shapes[n] is not None}
         now, of = _fitting(shapes, truths, moved)
         if now < right + 3 or not sizes_fit(shapes, truths, moved):
             continue
-        for truth, n in zip([t for t in truths if t.id not in moved], _left(shapes, moved), strict=False):
-            if shapes[n] == truth.shape:  # what fell off at one end may have been put at the other
-                moved[truth.id] = n
+        _put_at_the_other_end(shapes, truths, moved)
         yield Suspicion(
             "stems",
             _shift_words(offset),
@@ -113,6 +112,62 @@ def shifted_sizes(
             matching=moved,
             certain=True,
         )
+
+
+def shifted(
+    shapes: Sequence[Shape | None], truths: Sequence[Truth], matching: Mapping[str, int], offset: int, evidence: str
+) -> Suspicion:
+    """The match of every sample with the file that is a fixed number of places further on."""
+    moved = {i: n for i, n in _moved(truths, matching, offset, len(shapes)).items() if shapes[n] is not None}
+    _put_at_the_other_end(shapes, truths, moved)
+    return Suspicion("stems", _shift_words(offset), (evidence,), _SHIFT_REMEDY, matching=moved)
+
+
+def _put_at_the_other_end(shapes: Sequence[Shape | None], truths: Sequence[Truth], moved: dict[str, int]) -> None:
+    """What fell off at one end may have been put at the other."""
+    for truth, n in zip([t for t in truths if t.id not in moved], _left(shapes, moved), strict=False):
+        if shapes[n] == truth.shape:
+            moved[truth.id] = n
+
+
+def exchanged_sizes(
+    seen: Sequence[Seen | None], grids: Sequence[Array | None], truths: Sequence[Truth], matching: Mapping[str, int]
+) -> Iterator[Suspicion]:
+    """Files of wrong sizes whose sizes are exactly those that are missing: exchanged among each other."""
+    shapes = [None if one is None else one.shape for one in seen]
+    wrong = [truth for truth in truths if truth.id in matching and shapes[matching[truth.id]] != truth.shape]
+    files = [matching[truth.id] for truth in wrong]
+    sizes = [shapes[n] for n in files]
+    if len(set(sizes)) < 2 or Counter(sizes) != Counter(truth.shape for truth in wrong):
+        return
+    from scipy.optimize import linear_sum_assignment
+
+    agree = np.array([[agreement(truth.labels, grids[n]) for n in files] for truth in wrong])
+    fits = np.array([[shapes[n] == truth.shape for n in files] for truth in wrong])
+    chosen = linear_sum_assignment(np.where(fits, 1 - np.nan_to_num(agree), 10.0))[1]
+    if not fits[np.arange(len(wrong)), chosen].all():
+        return
+    new = {truth.id: files[column] for truth, column in zip(wrong, chosen, strict=True)}
+    shown = "; ".join(f"{_name(seen[n])} belongs to {i}" for i, n in list(new.items())[:4])
+    yield Suspicion(
+        "stems",
+        f"{len(new)} predictions are exchanged among each other",
+        (
+            f"{shown}{'; …' if len(new) > 4 else ''}",
+            f"the sizes of these {len(new)} files are exactly those that are missing, at other samples",
+        ),
+        _EXCHANGE_REMEDY,
+        matching={**matching, **new},
+        estimate=len(set(sizes)) < len(sizes),
+        certain=True,
+    )
+
+
+def _name(seen: Seen | None) -> str:
+    return "" if seen is None else seen.name
+
+
+_EXCHANGE_REMEDY = "Name every file by the sample that it was predicted from (sort both lists the same way)."
 
 
 def _left(shapes: Sequence[Shape | None], moved: Mapping[str, int]) -> list[int]:
@@ -180,7 +235,7 @@ def _swapped(
             f"mean agreement (Cohen's kappa) of these with the sample of their name: {before:.2f}, with the other: "
             f"{after:.2f}; mean of all predictions with their own: {mean(own):.2f}",
         ),
-        "Name every file by the sample that it was predicted from (sort both lists the same way).",
+        _EXCHANGE_REMEDY,
         matching=new,
     )
 
@@ -235,7 +290,7 @@ def _in_order(
         return
     order = np.array([agreement(truth.labels, grid) for truth, grid in zip(truths, grids, strict=True)])
     other = np.array([agreement(truth.labels, grids[n - 1]) for n, truth in enumerate(truths)])
-    if not clearly_better(other, order):
+    if not proven(other, order):
         return
     yield Suspicion(
         "stems",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..types import Array
-from .remedy_functions import Invert, NoNaN, Read, Reading
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better
+from .remedy_functions import Invert, NoNaN, Read, Reading, Recode
+from .sampled_pixels import Suspicion, View, agreement_line, proven
 
 
 def inverted(view: View) -> Iterator[Suspicion]:
@@ -29,6 +29,36 @@ def inverted(view: View) -> Iterator[Suspicion]:
         ),
         "Invert before saving: values = 255 - values (or 1 - values for 0..1).",
         (Invert(),),
+    )
+
+
+def two_valued(view: View) -> Iterator[Suspicion]:
+    """Masks of two values that are not those of a mask, such as 1 and 2 of some tools."""
+    if view.info.task != "binary" or any(seen.layout != "map" or not seen.counts for seen in view.seen):
+        return
+    values = sorted(view.counts)
+    if len(values) != 2 or values == [0, 255]:
+        return
+    on = [np.where(view.raw(s) == values[1], 1, 0) for s in view.seen]
+    known = np.array([correlation(t.labels, grid) for t, grid in zip(view.truths, on, strict=True)])
+    defined = known[~np.isnan(known)]
+    sign = 1 if defined.size and defined.mean() > 0 else -1
+    if not defined.size or abs(defined.mean()) < 0.3 or (sign * defined > 0).mean() < 0.8:
+        return
+    off, front = values[::sign]
+    if off == 0:
+        return  # a scale of its own: see `rescaled` and `scaled`
+    step = Recode((off, front), (0, 255), 0)
+    if not proven(view.own, other := view.after(step)):
+        return
+    name = next(c.name for c in view.info.classes if c.id == view.info.foreground)
+    yield Suspicion(
+        "renumbered",
+        f"the foreground ('{name}') was written as {front} and the background as {off}",
+        (f"only {off} and {front} occur", agreement_line(view.own, other, f"with {front} as the foreground")),
+        f"Write the foreground as 255 and the background as 0: mask = numpy.where(values == {front}, 255, 0).",
+        (step,),
+        fitted=True,
     )
 
 
@@ -119,7 +149,7 @@ def _integer_scales(view: View, low: float, high: float, facts: str) -> Iterator
         what = "0 and 1 were given in 8 bits, which are read as 0 and 1/255" if eight else "0 and 1 are of a wrong type"
         yield _reading("times255", what, facts)
     elif eight and levels and 90 <= high <= 100:
-        if clearly_better(view.own, other := view.after(Read("percent"))):
+        if proven(view.own, other := view.after(Read("percent"))):
             better = agreement_line(view.own, other, "as per cent")
             yield _reading("percent", "per cent (0 to 100) were given in 8 bits, read as value/255", facts, better)
     elif not eight and high > 255:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TypeAlias
 
+from ..types import Array
+from .best_coding import Codes
 from .checked_predictions import CheckedPredictions, Score
-from .geometry import turned, wrong_size
+from .geometry import possible_turns, sizes_swapped, turn_back, turned, wrong_size
 from .labels import coloured, luma, merged, recoded, scaled
 from .lenient_reading import decoder
 from .lossy_files import lossy
-from .misassigned import mismatched, shifted_sizes, sizes_fit
-from .probability import inverted, not_numbers, rescaled
+from .misassigned import OFFSETS, exchanged_sizes, mismatched, shifted, shifted_sizes, sizes_fit
+from .placing import MAX_AGREEMENT, MIN_LEAD, Placed, place
+from .probability import inverted, not_numbers, rescaled, two_valued
 from .remedy_functions import Fit, Read, Snap, Straighten, Turn
-from .sampled_pixels import Suspicion, View
+from .renumbering import renumbered
+from .sampled_pixels import MIN_AGREEMENT, Suspicion, View, agreement_line, mean, proven
 
 MIN_GAIN = 0.005
 """A remedy is told when it raises the main score by more, or makes scoring possible."""
@@ -30,31 +36,39 @@ class Treatment:
     weight: float
 
 
+Plan: TypeAlias = tuple[Suspicion, ...]
+"""Remedies that are tried together, in this order."""
+
+
 def treat(checked: CheckedPredictions, score: Score) -> tuple[CheckedPredictions, Score, list[Treatment]]:
     """Take the best remedy again and again, as long as one helps; each builds on those before it."""
     found: list[Treatment] = []
     # Twice, as a few sizes may be wrong after all once the files are with their samples.
     for suspect in (_axes, _sizes, _sizes, *[_values] * MAX_REMEDIES):
-        best: tuple[float, Suspicion, CheckedPredictions, Score] | None = None
-        for suspicion in suspect(checked):
-            after = checked.with_remedy(suspicion)
-            after_score = after.score()
-            gain = _gain(checked.main, suspicion, score, after_score)
-            if gain is not None and (best is None or gain > best[0]):
-                best = (gain, suspicion, after, after_score)
+        best: tuple[float, Plan, list[CheckedPredictions], list[Score]] | None = None
+        for plan in suspect(checked):
+            states = list(accumulate(plan, CheckedPredictions.with_remedy, initial=checked))[1:]
+            scores = [state.score() for state in states]
+            gain = _gain(checked.main, plan, score, scores[-1])
+            if gain is None:
+                continue
+            if best is None or gain > best[0]:
+                best = gain, plan, states, scores
         if best is None:
             if suspect is _values:
                 break
             continue
-        gain, suspicion, after, after_score = best
+        gain, plan, states, scores = best
         weight = min(gain, found[-1].weight) if found else gain
-        found.append(Treatment(suspicion, score, after_score, weight))
-        checked, score = after.sampled_again(), after_score
+        for suspicion, before, after in zip(plan, [score, *scores], scores, strict=False):
+            found.append(Treatment(suspicion, before, after, weight))
+        checked, score = states[-1].sampled_again(), scores[-1]
     return checked, score, found
 
 
-def _gain(main: str, suspicion: Suspicion, before: Score, after: Score) -> float | None:
-    """What a remedy brings, None if it is not to be told."""
+def _gain(main: str, plan: Plan, before: Score, after: Score) -> float | None:
+    """What remedies bring, None if they are not to be told."""
+    suspicion = plan[0]
     was, now = before.of(main), after.of(main)
     if now is None:
         return 1.0 if suspicion.certain and was is None else None
@@ -70,34 +84,37 @@ def _gain(main: str, suspicion: Suspicion, before: Score, after: Score) -> float
     return max(gain, 0.0) if suspicion.certain else None
 
 
-def _axes(checked: CheckedPredictions) -> list[Suspicion]:
+def _axes(checked: CheckedPredictions) -> list[Plan]:
     odd = [seen for seen in checked.view(len(checked.truths)).seen if seen.odd_axes]
     if not odd:
         return []
     classes = len(checked.dataset.info.classes)
-    return [
-        Suspicion(
-            "axes",
-            "arrays have their axes in another order, or axes of length 1",
-            (f"{len(odd)} files are of shapes like {odd[0].odd_axes}; expected height x width, or classes first",),
-            "Save numpy.squeeze(values), and scores as (classes, height, width).",
-            (Straighten(classes),),
-            certain=True,
-        )
-    ]
+    suspicion = Suspicion(
+        "axes",
+        "arrays have their axes in another order, or axes of length 1",
+        (f"{len(odd)} files are of shapes like {odd[0].odd_axes}; expected height x width, or classes first",),
+        "Save numpy.squeeze(values), and scores as (classes, height, width).",
+        (Straighten(classes),),
+        certain=True,
+    )
+    return [(suspicion,)]
 
 
-def _sizes(checked: CheckedPredictions) -> list[Suspicion]:
+def _sizes(checked: CheckedPredictions) -> list[Plan]:
     view = checked.view(len(checked.truths))
     done = any(isinstance(step, Fit | Turn) for step in checked.remedy_functions)
     if done or all(seen.shape == truth.shape for seen, truth in zip(view.seen, view.truths, strict=True)):
         return []
     moved = _moved_by_size(checked)
-    turns = list(turned(checked.view()))
-    if any("swapped" in line for suspicion in turns for line in suspicion.evidence):
-        return turns + moved  # where the sizes alternate both explain them; the score decides
+    if sizes_swapped(view):
+        # Where the sizes alternate both explain them, and the score decides; resizing would hide either.
+        return _alone([*turned(checked.view()), *moved])
     # Files of another sample are of its size: resizing them would hide the mistake.
-    return moved or list(wrong_size(view, checked.full()))
+    return _alone(moved or wrong_size(view, checked.full()))
+
+
+def _alone(suspicions: Iterable[Suspicion]) -> list[Plan]:
+    return [(suspicion,) for suspicion in suspicions]
 
 
 def _moved_by_size(checked: CheckedPredictions) -> list[Suspicion]:
@@ -107,31 +124,85 @@ def _moved_by_size(checked: CheckedPredictions) -> list[Suspicion]:
     agreeing = [s for s in misassigned(checked) if s.matching and sizes_fit(shapes, truths, s.matching)]
     sizes = "with this match all files, or nearly all, have exactly the size of their sample"
     found = [replace(s, evidence=(*s.evidence, sizes), certain=True) for s in agreeing]
-    return found or list(shifted_sizes(shapes, truths, checked.matching))
+    found = found or list(shifted_sizes(shapes, truths, checked.matching))
+    return found or list(exchanged_sizes(checked.seen, _grids(checked), truths, checked.matching))
 
 
-def _values(checked: CheckedPredictions) -> list[Suspicion]:
+def _values(checked: CheckedPredictions) -> list[Plan]:
     view = checked.view()
+    placed = _placed(checked, view)
+    found = [s for s in _codings(checked, view) if not (placed and s.fitted)]  # fitted to pixels that lie elsewhere
+    found += [*turned(view), *misassigned(checked)]
+    return [*_alone(found), *(_with_coding(checked, placed) if placed else ())]
+
+
+def _codings(checked: CheckedPredictions, view: View) -> list[Suspicion]:
+    """Values that were written in another way."""
     found: list[Suspicion] = []
     recognisers: tuple[Callable[[View], Iterator[Suspicion]], ...]
-    recognisers = (not_numbers, coloured, recoded, merged, luma, scaled, inverted, turned)
+    recognisers = (not_numbers, coloured, recoded, merged, luma, scaled, inverted, renumbered, two_valued)
     for recognise in recognisers:
         found += recognise(view)
+    found = _without_overfitted(view, found)
     if not any(isinstance(step, Snap | Read) for step in checked.remedy_functions):
         found += lossy(view, checked.full())
     # A grey mask is a damaged one where that can be shown.
-    known = {suspicion.kind for suspicion in found} & {"jpeg", "interpolated", "scaled"}
-    found += [s for s in rescaled(view) if not known]
-    return found + misassigned(checked)
+    known = {suspicion.kind for suspicion in found} & {"jpeg", "interpolated", "scaled", "renumbered"}
+    return found + [s for s in rescaled(view) if not known]
+
+
+def _without_overfitted(view: View, found: list[Suspicion]) -> list[Suspicion]:
+    """Without what was fitted to the truth where a known coding explains the predictions about as well.
+
+    One that lost labels explains all that can be; what was fitted to the lost ones would be invented.
+    """
+    known = [s for s in found if not s.fitted and s.kind in _CODINGS]
+    agreements = [view.after(*s.remedy_functions) for s in known]
+
+    def needed(suspicion: Suspicion) -> bool:
+        after = view.after(*suspicion.remedy_functions)
+        return not any(s.estimate for s in known) and all(proven(other, after) for other in agreements)
+
+    return [s for s in found if not s.fitted or needed(s)]
+
+
+_CODINGS = frozenset({"off_by_one", "train_ids", "renumbered", "palette", "luma", "scaled", "merged", "inverted"})
+
+
+def _placed(checked: CheckedPredictions, view: View) -> Placed | None:
+    """How the predictions lie, judged apart from what their values stand for."""
+    if not view.seen or not mean(view.own) <= MAX_AGREEMENT:
+        return None
+    matching = [checked.matching[truth.id] for truth in view.truths]
+    # A film's neighbours look alike, and files of no size of their own cannot be moved.
+    return place(Codes(view, checked.seen, matching), possible_turns(view), OFFSETS)
+
+
+def _with_coding(checked: CheckedPredictions, placed: Placed) -> Iterator[Plan]:
+    """Turned or moved back, and then read as another coding where they still do not agree."""
+    line = agreement_line(placed.own, placed.other, "so placed, both with the label values that fit best")
+    plan: Plan = ()
+    state = checked
+    if placed.placing.turn:
+        plan = (turn_back(placed.placing.turn, line),)
+        state = state.with_remedy(plan[-1])
+    if placed.placing.offset:
+        shapes = [None if seen is None else seen.shape for seen in checked.seen]
+        truths = list(checked.truths.values())
+        plan = (*plan, shifted(shapes, truths, checked.matching, placed.placing.offset, line))
+        state = state.with_remedy(plan[-1])
+    view = state.view()
+    if mean(view.own) >= max(MIN_AGREEMENT, mean(placed.other) - MIN_LEAD):
+        yield plan
+    yield from ((*plan, coding) for coding in _codings(state, view))
 
 
 def misassigned(checked: CheckedPredictions) -> list[Suspicion]:
     """Other matches of files with samples, also where no file has matched."""
-    decode = decoder(checked.dataset)
     numbers = [n for n, seen in enumerate(checked.seen) if seen is not None]
     seen = [s for s in checked.seen if s is not None]
-    view = View(checked.dataset.info, decode, (), (), checked.remedy_functions)
-    grids = [view.labels(one) for one in seen]
+    every = _grids(checked)
+    grids = [every[n] for n in numbers]
     place = {number: position for position, number in enumerate(numbers)}
     matching = {i: place[n] for i, n in checked.matching.items()}
     return [
@@ -139,3 +210,9 @@ def misassigned(checked: CheckedPredictions) -> list[Suspicion]:
         for s in mismatched(grids, seen, list(checked.truths.values()), matching)
         if s.matching is not None
     ]
+
+
+def _grids(checked: CheckedPredictions) -> list[Array | None]:
+    """Labels (g, g) on the grid of every file, None where there are none."""
+    view = View(checked.dataset.info, decoder(checked.dataset), (), (), checked.remedy_functions)
+    return [None if seen is None else view.labels(seen) for seen in checked.seen]

@@ -214,6 +214,23 @@ def clearly_better(own: Float64, other: Float64, margin: float = 0.05) -> bool:
     return bool((gain > 0).mean() >= 0.75 and gain.mean() > 3 * scatter)
 
 
+MIN_AGREEMENT = 0.4
+"""Cohen's kappa that predictions must have with the truth after a remedy, in mean: "moderate" (Landis & Koch 1977)."""
+MAX_ERROR_LEFT = 0.75
+"""Part of the disagreement (1 - kappa) that a remedy may leave."""
+
+
+def proven(own: Float64, other: Float64, margin: float = 0.05) -> bool:
+    """Whether another reading is clearly better than `own`, and good: it explains the predictions.
+
+    `own` and `other` are the agreements of n files, of shape (n,), NaN where undefined. Bad predictions agree a little
+    better with the truth after some remedy or other; nobody wrote them in that way.
+    """
+    if not clearly_better(own, other, margin) or mean(other) < MIN_AGREEMENT:
+        return False
+    return 1 - mean(other) <= MAX_ERROR_LEFT * (1 - mean(own))
+
+
 def mean(values: Float64) -> float:
     """Mean of the values, of any shape, that are defined; NaN without any."""
     defined = values[~np.isnan(values)]
@@ -226,6 +243,7 @@ class Suspicion:
 
     remedy_functions: remedies on arrays. matching: or another match of files with samples (sample id to number of the
     file). certain: the file itself proves it, so it is told even where its remedy alone does not raise the score.
+    fitted: the remedy was fitted to the truth, so that a known one is preferred where both do about as well.
     """
 
     kind: str
@@ -236,6 +254,7 @@ class Suspicion:
     matching: Mapping[str, int] | None = None
     estimate: bool = False
     certain: bool = False
+    fitted: bool = False
 
 
 def agreement_line(own: Float64, other: Float64, what: str) -> str:

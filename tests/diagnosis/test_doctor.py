@@ -21,7 +21,7 @@ from diagnosed_cases import (
 from places import shared
 from segbench.commands.doctor import DoctorRequest, diagnose
 from segbench.diagnosis.checked_predictions import described_by
-from segbench.diagnosis.labels import codings
+from segbench.diagnosis.known_codings import codings
 from segbench.io.reporter import Reporter
 from segbench.predictions.coco_results import write_stuff_results
 from segbench.registry import dataset_class

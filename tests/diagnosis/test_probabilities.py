@@ -93,14 +93,14 @@ def test_nan_probabilities(name: str, cases: dict[str, Case], tmp_path: Path) ->
         if n % 3 == 0:
             maps[i][:6] = np.nan
             zero[i][:6] = 0
-    found = case.diagnose(write(tmp_path / "p", maps, ".npy"))  # type: ignore[arg-type]
+    found = case.diagnose(write(tmp_path / "p", maps, ".npy"))
     assert [f.kind for f in found.findings] == ["probabilities"]
     finding = found.findings[0]
     assert "NaN share" in finding.evidence[0]
     assert "finite probabilities" in finding.remedy
     assert finding.score_before is None
     assert finding.estimate
-    assert finding.score_after == case.score(write(tmp_path / "zero", zero, ".npy"))  # type: ignore[arg-type]
+    assert finding.score_after == case.score(write(tmp_path / "zero", zero, ".npy"))
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_nan_among_logits_and_scores_of_classes(cases: dict[str, Case], tmp_path
     logits = {i: logit(values) for i, values in cases["medaka"].predictions.items()}
     for values in logits.values():
         values[:2] = np.nan
-    found = cases["medaka"].diagnose(write(tmp_path / "p", logits, ".npy"))  # type: ignore[arg-type]
+    found = cases["medaka"].diagnose(write(tmp_path / "p", logits, ".npy"))
     assert [f.kind for f in found.findings] == ["probabilities"] * 2
     assert found.findings[1].score_after is not None
 

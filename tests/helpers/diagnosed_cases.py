@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +168,7 @@ def medaka(root: Path, wrong: float = 0.1) -> Case:
 MAKERS: dict[str, Callable[..., Case]] = {f.__name__: f for f in (voc, cityscapes, cocostuff, isbi, medaka)}
 
 
-def write(folder: Path, maps: Maps, suffix: str = ".png") -> Path:
+def write(folder: Path, maps: Mapping[str, NDArray[np.generic]], suffix: str = ".png") -> Path:
     """One file per sample."""
     folder.mkdir(parents=True)
     for name, values in maps.items():
@@ -181,7 +181,7 @@ def write(folder: Path, maps: Maps, suffix: str = ".png") -> Path:
 
 def write_each(folder: Path, maps: Maps, change: Callable[[Map], NDArray[np.generic]], suffix: str = ".png") -> Path:
     """One changed file per sample."""
-    return write(folder, {name: change(values) for name, values in maps.items()}, suffix)  # type: ignore[misc]
+    return write(folder, {name: change(values) for name, values in maps.items()}, suffix)
 
 
 def first(case: Case, folder: Path, kind: str, *, exact: bool = True) -> Finding:

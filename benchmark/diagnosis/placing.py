@@ -1,0 +1,47 @@
+"""Predictions that are turned or belong to the next sample, whatever their label values stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from ..types import Float64
+from .best_coding import Codes, Placing
+from .remedy_functions import Turned
+from .sampled_pixels import mean, proven
+
+MIN_LEAD = 0.02
+"""How much better (Cohen's kappa) two changes at once must be than one of them."""
+MAX_AGREEMENT = 0.95
+"""Agreement (Cohen's kappa, mean) from which no other placing is looked for."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A placing under which predictions agree far better, and the agreements (n,) as they lie and so placed.
+
+    Both are under the coding that fits best.
+    """
+
+    placing: Placing
+    own: Float64
+    other: Float64
+
+
+def place(codes: Codes, turns: tuple[Turned, ...], offsets: tuple[int, ...]) -> Placed | None:
+    """The one placing that is proven better than the predictions as they lie, None without one."""
+    own = codes.tables(Placing()).freely()
+    best: tuple[float, Placing, Float64] | None = None
+    for turn, offset in sorted(product((None, *turns), (0, *offsets)), key=lambda pair: sum(map(bool, pair))):
+        if not turn and not offset:
+            continue
+        placing = Placing(turn, offset)
+        other = codes.tables(placing).freely()
+        value = mean(other)
+        if (~np.isnan(other)).sum() >= min(3, len(other)) and (best is None or value > best[0] + MIN_LEAD):
+            best = value, placing, other
+    if best is None or not proven(own, best[2]):
+        return None
+    return Placed(best[1], own, best[2])

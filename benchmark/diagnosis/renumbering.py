@@ -1,0 +1,185 @@
+"""Classes written in another order: any one-to-one renumbering that the truth proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import DatasetInfo, Float64, Int64
+from .best_coding import NONE, Codes, Placing, Tables, best_code, overlaps
+from .known_codings import table_line
+from .remedy_functions import Recode
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, proven
+
+MIN_WRITTEN = 0.99
+"""Part of the pixels whose value must stand for a class; label maps with more other values were damaged otherwise."""
+MIN_OVERLAP = 0.2
+"""Intersection over union of a value with its class that shows what the value stands for."""
+MIN_LEAD = 2.0
+"""How many times better that must be than with any other class, and than any other value's with this class."""
+MAX_IN_PLACE = 0.3
+"""Part of a class that may lie under its own label value although that value stands for another class."""
+MIN_SAMPLES = 3
+"""Samples that must speak for an exchange of some classes only."""
+
+
+@dataclass(frozen=True)
+class Renumbering:
+    """Values and the label values they stand for; those of `guessed` are what is left over."""
+
+    table: Mapping[int, int]
+    guessed: frozenset[int] = frozenset()
+
+
+def renumbered(view: View) -> Iterator[Suspicion]:
+    """The one-to-one renumbering of classes that fits the truth best, where the truth proves it."""
+    if view.info.task == "binary" or any(seen.layout != "map" for seen in view.seen):
+        return
+    if any(isinstance(step, Recode) for step in view.remedy_functions):
+        return  # what another coding left over is no class
+    codes = Codes(view, view.seen, range(len(view.seen)))
+    tables = codes.tables(Placing())
+    code = best_code(tables.pooled) if tables.pooled.any() else np.zeros(0, np.int64)
+    moved = [n for n in np.flatnonzero(code != NONE) if tables.labels[code[n]] != tables.values[n]]
+    if not moved:
+        return
+    found = _all_classes(view, tables, code) or _some_classes(view, tables, code)
+    if found is None:
+        return
+    step = _recode(view.info, found)
+    guessed = sorted(found.guessed)
+    lines = [table_line(found.table, view.info)]
+    if guessed:
+        lines.append(f"of {', '.join(map(str, guessed))} too few pixels agree to be sure: they got what was left over")
+    changed = sum(value != label for value, label in found.table.items())
+    lines.append(agreement_line(view.own, view.after(step), "after renumbering"))
+    yield Suspicion(
+        "renumbered",
+        f"classes are numbered in another order: {changed} label values stand for another class than their own",
+        tuple(lines),
+        f"Write every class as its own label value: labels = numpy.vectorize(table.get)(values), where table = "
+        f"{dict(sorted(found.table.items()))}.",
+        (step,),
+        estimate=bool(guessed),
+        fitted=True,
+    )
+
+
+def _all_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None:
+    """A renumbering of everything, judged on samples on which it was not fitted."""
+    written = tables.pooled[:, code != NONE].sum() / max(1, tables.counts.sum())
+    own = tables.agreement(_identity(tables))
+    if written < MIN_WRITTEN or not proven(own, tables.freely()):
+        return None
+    sure = _sure(tables, code)
+    table = {int(tables.values[n]): int(tables.labels[code[n]]) for n in np.flatnonzero(code != NONE)}
+    regular = _regular(view.info, {value: label for value, label in table.items() if value in sure})
+    if regular is not None and set(table) <= set(regular):
+        return Renumbering(regular)
+    return _completed(view.info, table, sure)
+
+
+def _regular(info: DatasetInfo, sure: Mapping[int, int]) -> dict[int, int] | None:
+    """The whole table where what is sure of it is a rotation or the reverse of the classes in their order."""
+    ids = [c.id for c in info.classes]
+    place = {label: n for n, label in enumerate(ids)}
+    if len(sure) < MIN_SAMPLES or not {*sure, *sure.values()} <= set(ids):
+        return None
+    for sign in (1, -1):
+        steps = {(place[label] - sign * place[value]) % len(ids) for value, label in sure.items()}
+        if len(steps) == 1:
+            step = steps.pop()
+            return {value: ids[(sign * n + step) % len(ids)] for n, value in enumerate(ids)}
+    return None
+
+
+def _completed(info: DatasetInfo, table: dict[int, int], sure: set[int]) -> Renumbering:
+    """With one label each for the values that are seen too little to be sure: their own if most others keep theirs."""
+    kept = sum(table[value] == value for value in sure)
+    whole = {value: table[value] for value in sorted(sure)}
+    left = sorted(set(table) - sure)
+    for value in left:
+        wanted = [value] if 2 * kept >= len(sure) and value in info.predictable else []
+        free = [
+            label for label in (*wanted, table[value], *(c.id for c in info.classes)) if label not in whole.values()
+        ]
+        if free:
+            whole[value] = free[0]
+    return Renumbering(whole, frozenset(value for value in left if whole.get(value) != value))
+
+
+def _some_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None:
+    """Some classes exchanged, as the pixels of just these prove; all the others keep their label values."""
+    values, labels = tables.values, tables.labels
+    known = view.info.predictable
+    sure = _sure(tables, code)
+    moved = {
+        int(values[n]): int(labels[code[n]])
+        for n in np.flatnonzero(code != NONE)
+        if int(values[n]) in sure and values[n] != labels[code[n]] and _away(tables, int(values[n]))
+    }
+    present = set(values[tables.pooled.sum(axis=0) > 0].tolist())
+    while clash := [value for value, label in moved.items() if label in present & known and label not in moved]:
+        for value in clash:
+            del moved[value]
+    if not moved:
+        return None
+    own, new = _of_these(tables, moved)
+    here = ~np.isnan(own)
+    if here.sum() < MIN_SAMPLES or np.mean(new[here]) < 0.5 or not clearly_better(own, new, 0.3):
+        return None
+    return Renumbering({**{value: value for value in sorted(present & known)}, **moved})
+
+
+def _identity(tables: Tables) -> Int64:
+    """Every value as its own label value, where it is one."""
+    place = {int(label): row for row, label in enumerate(tables.labels)}
+    return np.array([place.get(int(value), NONE) for value in tables.values], np.int64)
+
+
+def _sure(tables: Tables, code: Int64) -> set[int]:
+    """Values whose class is by far the best for them, as they are for it."""
+    fit = overlaps(tables.pooled)
+    found = set()
+    for n in np.flatnonzero(code != NONE):
+        row = code[n]
+        others = np.concatenate([np.delete(fit[:, n], row), np.delete(fit[row], n)])
+        if fit[row, n] >= MIN_OVERLAP and fit[row, n] >= MIN_LEAD * others.max(initial=0.0):
+            found.add(int(tables.values[n]))
+    return found
+
+
+def _away(tables: Tables, value: int) -> bool:
+    """Whether the class whose own label value this is lies elsewhere: otherwise two classes were merged."""
+    row, column = np.flatnonzero(tables.labels == value), np.flatnonzero(tables.values == value)
+    if not row.size or not column.size:
+        return True
+    own = tables.pooled[row[0]]
+    return bool(own[column[0]] <= MAX_IN_PLACE * own.sum())
+
+
+def _of_these(tables: Tables, moved: Mapping[int, int]) -> tuple[Float64, Float64]:
+    """Part of the pixels of these values that is right as it is, and after the exchange, of every sample (n,)."""
+    places = {int(label): row for row, label in enumerate(tables.labels)}
+    columns = [int(np.flatnonzero(tables.values == value)[0]) for value in moved]
+    all_of_them = tables.counts[:, :, columns].sum(axis=(1, 2)).astype(np.float64)
+    own, new = (
+        sum(
+            (
+                tables.counts[:, places[label], column]
+                for column, label in zip(columns, wanted, strict=True)
+                if label in places
+            ),
+            np.zeros(len(tables.counts)),
+        )
+        for wanted in (list(moved), list(moved.values()))
+    )
+    with np.errstate(invalid="ignore"):
+        return own / all_of_them, new / all_of_them
+
+
+def _recode(info: DatasetInfo, found: Renumbering) -> Recode:
+    rest = info.unscored[0].id if info.unscored else info.classes[0].id
+    return Recode(tuple(found.table), tuple(found.table.values()), rest)
