@@ -1,8 +1,8 @@
 """Agreement under the one-to-one coding of classes that fits best: what is left of a mistake once codings are free.
 
 Label values may have been written in any order. Whether predictions are turned, or belong to other samples, must be
-judged apart from that: both sides get the renumbering of classes under which they agree best. It is fitted on half of
-the samples and judged on the other, so that its freedom explains nothing by itself.
+judged apart from that: both sides get the renumbering of classes under which they agree best. It is fitted on four
+fifths of the samples and judged on the others, so that its freedom explains nothing by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ MAX_VALUES = 300
 """Number of different values, the most frequent ones, that may stand for a class."""
 MAX_SAMPLES = 60
 """Number of samples, evenly spread, on which codings are compared."""
+PARTS = 5
+"""A coding is fitted on all parts of the samples but one, and judged on that."""
 NONE = -1
 
 
@@ -57,13 +59,14 @@ class Tables:
         return np.asarray(kappa)
 
     def freely(self) -> Float64:
-        """Agreement of every sample under the coding that fits the other half of the samples best, (n,)."""
-        if len(self.counts) < 4:
+        """Agreement of every sample under the coding that fits the other parts of the samples best, (n,)."""
+        if len(self.counts) < 2:
             return self.agreement(best_code(self.pooled))
         kappa = np.empty(len(self.counts))
-        for half in (0, 1):
-            other = self.counts[1 - half :: 2].sum(axis=0)[:, :-1]
-            kappa[half::2] = Tables(self.labels, self.values, self.counts[half::2]).agreement(best_code(other))
+        for part in range(min(PARTS, len(self.counts))):
+            own = self.counts[part::PARTS]
+            others = self.pooled - own.sum(axis=0)[:, :-1]
+            kappa[part::PARTS] = Tables(self.labels, self.values, own).agreement(best_code(others))
         return kappa
 
 
@@ -147,11 +150,16 @@ class Codes:
             self._numbered[number] = None if values is None else _numbered(values, self.values, len(self.values))
         return self._numbered[number]
 
-    def tables(self, placing: Placing) -> Tables:
-        """Joint counts in a placing of at most MAX_SAMPLES samples; all 0 for one that has no file there."""
+    def tables(self, placing: Placing, *, elsewhere: bool = False) -> Tables:
+        """Joint counts in a placing of at most MAX_SAMPLES samples; all 0 for one that has no file there.
+
+        With `elsewhere` every prediction is counted with the truth of another sample, far away.
+        """
         width = len(self.values) + 1
         counts = np.zeros((len(self._truths), len(self.labels), width), np.int64)
-        for n, (truth, number) in enumerate(zip(self._truths, self._matching, strict=True)):
+        far = len(self._truths) // 2 if elsewhere else 0
+        truths = [*self._truths[far:], *self._truths[:far]]
+        for n, (truth, number) in enumerate(zip(truths, self._matching, strict=True)):
             grid = self._grid(number + placing.offset)
             if grid is not None:
                 turned = grid if placing.turn is None else Turn(placing.turn)(grid, grid.shape)

@@ -12,7 +12,7 @@ from ..types import Array, Int64
 from .best_coding import Codes, Placing
 from .lossy_files import grey_levels_count
 from .remedy_functions import Fit, Turn, Turned
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean, proven
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean
 
 _WORDS: dict[Turned, tuple[str, str]] = {
     "rows": ("upside down", "values[::-1]"),
@@ -51,7 +51,7 @@ def turned(view: View) -> Iterator[Suspicion]:
         return
     agreements = {way: view.after(Turn(way)) for way in possible_turns(view)}
     best = max(agreements, key=lambda way: np.nan_to_num(mean(agreements[way]), nan=-1.0))
-    if not proven(view.own, agreements[best]):
+    if not view.proves(Turn(best)):
         return
     # Another coding of the labels is the simpler reason, where it explains as much.
     as_they_lie = Codes(view, view.seen, range(len(view.seen))).tables(Placing()).freely()
@@ -62,16 +62,19 @@ def turned(view: View) -> Iterator[Suspicion]:
 def _quarter_turned(view: View, swapped: int, oblong: int) -> Iterator[Suspicion]:
     """Which of the four turns it was that swapped height and width, if what the files hold tells."""
     codes = Codes(view, view.seen, range(len(view.seen)))
-    agreements = {way: codes.tables(Placing(way)).freely() for way in _QUARTER}
-    first, second, *_ = sorted(_QUARTER, key=lambda way: -np.nan_to_num(mean(agreements[way]), nan=-1.0))
-    if clearly_better(agreements[second], agreements[first], 0.01):
-        words = "after turning back, each with the label values that fit best"
-        yield turn_back(
-            first,
-            f"height and width are swapped in {swapped} of {oblong} files",
-            agreement_line(agreements[second], agreements[first], words).replace("as it is", "the next best way"),
-            certain=True,
-        )
+    plain = {way: view.after(Turn(way)) for way in _QUARTER}
+    coded = {way: codes.tables(Placing(way)).freely() for way in _QUARTER}
+    for agreements, words in ((plain, ""), (coded, ", each with the label values that fit best")):
+        first, second, *_ = sorted(_QUARTER, key=lambda way: -np.nan_to_num(mean(agreements[way]), nan=-1.0))
+        if mean(agreements[first]) > 0.1 and clearly_better(agreements[second], agreements[first], 0.01):
+            line = agreement_line(agreements[second], agreements[first], f"after turning back{words}")
+            yield turn_back(
+                first,
+                f"height and width are swapped in {swapped} of {oblong} files",
+                line.replace("as it is", "the next best way"),
+                certain=True,
+            )
+            return
 
 
 def turn_back(way: Turned, *evidence: str, certain: bool = False) -> Suspicion:

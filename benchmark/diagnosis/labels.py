@@ -51,7 +51,7 @@ def recoded(view: View) -> Iterator[Suspicion]:
 def _explains(view: View, coding: LabelCoding, step: Recode) -> bool:
     """Whether a coding is proven; one that lost labels is judged where it tells them."""
     if not coding.lossy:
-        return proven(view.own, view.after(step))
+        return view.proves(step)
     decoded = [view.labels(seen, step) for seen in view.seen]
     truths = [
         truth.labels if labels is None else np.where(labels == coding.rest, VOID, truth.labels)
@@ -184,7 +184,7 @@ def _of_colours(
     exact, near = _fit(colours, pixels, table)
     step = Uncolour(tuple(table), tuple(table.values()))
     other = view.after(step)
-    if max(exact, near) < 0.98 or not proven(view.own, other, 0.02):
+    if max(exact, near) < 0.98 or not view.proves(step, margin=0.02):
         return
     lines = [count, f"{exact:.1%} of their pixels have exactly a colour of {what} ({len(colours)} colours occur)"]
     if exact < 0.98:
@@ -223,8 +223,9 @@ def luma(view: View) -> Iterator[Suspicion]:
         step = Recode(tuple(keys), tuple(keys.values()), view.info.classes[0].id)
         if len(counts) < 2 or _share(counts, tuple(keys)) < MIN_EXPLAINED:
             continue
-        if not proven(view.own, other := view.after(step)):
+        if not view.proves(step):
             continue
+        other = view.after(step)
         used = [value for value in counts if grey.count(value) > 1]
         same = (f"classes of equal luma cannot be told apart: {len(used)} such values occur",) if used else ()
         yield Suspicion(
@@ -255,8 +256,9 @@ def scaled(view: View) -> Iterator[Suspicion]:
     for factor in _factors(info, values, top):
         keys = _multiples(info, factor, top)
         step = Recode(tuple(keys), tuple(keys.values()), info.classes[0].id)
-        if _share(counts, tuple(keys)) < MIN_EXPLAINED or not proven(view.own, other := view.after(step)):
+        if _share(counts, tuple(keys)) < MIN_EXPLAINED or not view.proves(step):
             continue
+        other = view.after(step)
         yield Suspicion(
             "scaled",
             f"label values were multiplied by {factor:g}",

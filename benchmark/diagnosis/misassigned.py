@@ -50,7 +50,7 @@ def _shifted(
         moved = _moved(truths, matching, offset, len(grids))
         other = np.array([_agree(truth, grids, moved.get(truth.id)) for truth in truths])
         both = ~np.isnan(own) & ~np.isnan(other)
-        if both.sum() < 3 or not proven(own[both], other[both], 0.01):
+        if both.sum() < 3 or not proven(own[both], other[both], margin=0.01):
             continue
         rest = set(range(len(grids))) - set(moved.values())
         for truth in truths:  # what fell off at one end may have been put at the other

@@ -42,6 +42,6 @@ def place(codes: Codes, turns: tuple[Turned, ...], offsets: tuple[int, ...]) -> 
         value = mean(other)
         if (~np.isnan(other)).sum() >= min(3, len(other)) and (best is None or value > best[0] + MIN_LEAD):
             best = value, placing, other
-    if best is None or not proven(own, best[2]):
+    if best is None or not proven(own, best[2], codes.tables(best[1], elsewhere=True).freely()):
         return None
     return Placed(best[1], own, best[2])

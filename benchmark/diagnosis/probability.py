@@ -8,7 +8,7 @@ import numpy as np
 
 from ..types import Array
 from .remedy_functions import Invert, NoNaN, Read, Reading, Recode
-from .sampled_pixels import Suspicion, View, agreement_line, proven
+from .sampled_pixels import Suspicion, View, agreement_line
 
 
 def inverted(view: View) -> Iterator[Suspicion]:
@@ -49,13 +49,16 @@ def two_valued(view: View) -> Iterator[Suspicion]:
     if off == 0:
         return  # a scale of its own: see `rescaled` and `scaled`
     step = Recode((off, front), (0, 255), 0)
-    if not proven(view.own, other := view.after(step)):
+    if not view.proves(step):
         return
     name = next(c.name for c in view.info.classes if c.id == view.info.foreground)
     yield Suspicion(
         "renumbered",
         f"the foreground ('{name}') was written as {front} and the background as {off}",
-        (f"only {off} and {front} occur", agreement_line(view.own, other, f"with {front} as the foreground")),
+        (
+            f"only {off} and {front} occur",
+            agreement_line(view.own, view.after(step), f"with {front} as the foreground"),
+        ),
         f"Write the foreground as 255 and the background as 0: mask = numpy.where(values == {front}, 255, 0).",
         (step,),
         fitted=True,
@@ -149,8 +152,8 @@ def _integer_scales(view: View, low: float, high: float, facts: str) -> Iterator
         what = "0 and 1 were given in 8 bits, which are read as 0 and 1/255" if eight else "0 and 1 are of a wrong type"
         yield _reading("times255", what, facts)
     elif eight and levels and 90 <= high <= 100:
-        if proven(view.own, other := view.after(Read("percent"))):
-            better = agreement_line(view.own, other, "as per cent")
+        if view.proves(Read("percent")):
+            better = agreement_line(view.own, view.after(Read("percent")), "as per cent")
             yield _reading("percent", "per cent (0 to 100) were given in 8 bits, read as value/255", facts, better)
     elif not eight and high > 255:
         yield _reading("over65535", "16-bit levels were given where 8 bits or floats are expected", facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,10 +12,14 @@ from ..types import DatasetInfo, Float64, Int64
 from .best_coding import NONE, Codes, Placing, Tables, best_code, overlaps
 from .known_codings import table_line
 from .remedy_functions import Recode
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, proven
+from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean, proven
 
 MIN_WRITTEN = 0.99
 """Part of the pixels whose value must stand for a class; label maps with more other values were damaged otherwise."""
+MAX_BY_CHANCE, MIN_FITTED, MIN_BEYOND_FREEDOM = 0.1, 0.5, 0.25
+"""Agreement (mean kappa) as it is, once fitted, and beyond what fitting brings with the truths of other samples."""
+MIN_SURE = 0.5
+"""Part of the pixels whose value must stand for a class beyond doubt."""
 MIN_OVERLAP = 0.2
 """Intersection over union of a value with its class that shows what the value stands for."""
 MIN_LEAD = 2.0
@@ -32,6 +37,11 @@ class Renumbering:
     table: Mapping[int, int]
     guessed: frozenset[int] = frozenset()
 
+    @property
+    def changed(self) -> int:
+        """Number of values that stand for another class than their own."""
+        return sum(value != label for value, label in self.table.items())
+
 
 def renumbered(view: View) -> Iterator[Suspicion]:
     """The one-to-one renumbering of classes that fits the truth best, where the truth proves it."""
@@ -45,7 +55,9 @@ def renumbered(view: View) -> Iterator[Suspicion]:
     moved = [n for n in np.flatnonzero(code != NONE) if tables.labels[code[n]] != tables.values[n]]
     if not moved:
         return
-    found = _all_classes(view, tables, code) or _some_classes(view, tables, code)
+    found = _all_classes(view, tables, codes.tables(Placing(), elsewhere=True), code)
+    if found is None or not found.changed:
+        found = _some_classes(view, tables, code)
     if found is None:
         return
     step = _recode(view.info, found)
@@ -53,11 +65,10 @@ def renumbered(view: View) -> Iterator[Suspicion]:
     lines = [table_line(found.table, view.info)]
     if guessed:
         lines.append(f"of {', '.join(map(str, guessed))} too few pixels agree to be sure: they got what was left over")
-    changed = sum(value != label for value, label in found.table.items())
     lines.append(agreement_line(view.own, view.after(step), "after renumbering"))
     yield Suspicion(
         "renumbered",
-        f"classes are numbered in another order: {changed} label values stand for another class than their own",
+        f"classes are numbered in another order: {found.changed} label values stand for another class than their own",
         tuple(lines),
         f"Write every class as its own label value: labels = numpy.vectorize(table.get)(values), where table = "
         f"{dict(sorted(found.table.items()))}.",
@@ -67,18 +78,32 @@ def renumbered(view: View) -> Iterator[Suspicion]:
     )
 
 
-def _all_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None:
+def _all_classes(view: View, tables: Tables, elsewhere: Tables, code: Int64) -> Renumbering | None:
     """A renumbering of everything, judged on samples on which it was not fitted."""
     written = tables.pooled[:, code != NONE].sum() / max(1, tables.counts.sum())
     own = tables.agreement(_identity(tables))
-    if written < MIN_WRITTEN or not proven(own, tables.freely()):
+    if written < MIN_WRITTEN or not (proven(own, tables.freely()) or _strange(tables, elsewhere, code, own)):
         return None
     sure = _sure(tables, code)
+    if tables.pooled[:, np.isin(tables.values, list(sure))].sum() < MIN_SURE * tables.pooled.sum():
+        return None
     table = {int(tables.values[n]): int(tables.labels[code[n]]) for n in np.flatnonzero(code != NONE)}
     regular = _regular(view.info, {value: label for value, label in table.items() if value in sure})
     if regular is not None and set(table) <= set(regular):
         return Renumbering(regular)
     return _completed(view.info, table, sure)
+
+
+def _strange(tables: Tables, elsewhere: Tables, code: Int64, own: Float64) -> bool:
+    """Whether values say nothing as they are, and the same freedom does not fit them to the truths of other samples.
+
+    This is for classes that are on one image only: no other image can tell what their values stand for. A model that
+    mistakes many classes for others still agrees with the truth more than chance does.
+    """
+    fitted = tables.agreement(code)
+    if mean(own) > MAX_BY_CHANCE or mean(fitted) < MIN_FITTED:
+        return False
+    return clearly_better(elsewhere.agreement(best_code(elsewhere.pooled)), fitted, MIN_BEYOND_FREEDOM)
 
 
 def _regular(info: DatasetInfo, sure: Mapping[int, int]) -> dict[int, int] | None:
@@ -88,9 +113,10 @@ def _regular(info: DatasetInfo, sure: Mapping[int, int]) -> dict[int, int] | Non
     if len(sure) < MIN_SAMPLES or not {*sure, *sure.values()} <= set(ids):
         return None
     for sign in (1, -1):
-        steps = {(place[label] - sign * place[value]) % len(ids) for value, label in sure.items()}
-        if len(steps) == 1:
-            step = steps.pop()
+        steps = Counter((place[label] - sign * place[value]) % len(ids) for value, label in sure.items())
+        step, often = steps.most_common(1)[0]
+        # One odd value may be a confusion; two may have been exchanged.
+        if often >= len(sure) - 1 and (sign, step) != (1, 0):
             return {value: ids[(sign * n + step) % len(ids)] for n, value in enumerate(ids)}
     return None
 
@@ -113,16 +139,15 @@ def _completed(info: DatasetInfo, table: dict[int, int], sure: set[int]) -> Renu
 def _some_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None:
     """Some classes exchanged, as the pixels of just these prove; all the others keep their label values."""
     values, labels = tables.values, tables.labels
-    known = view.info.predictable
     sure = _sure(tables, code)
     moved = {
         int(values[n]): int(labels[code[n]])
         for n in np.flatnonzero(code != NONE)
         if int(values[n]) in sure and values[n] != labels[code[n]] and _away(tables, int(values[n]))
     }
-    present = set(values[tables.pooled.sum(axis=0) > 0].tolist())
-    while clash := [value for value, label in moved.items() if label in present & known and label not in moved]:
-        for value in clash:
+    # Only classes that changed places: one that is written as another and not the other way round may be a confusion.
+    while odd := [v for v, label in moved.items() if label not in moved or v not in moved.values()]:
+        for value in odd:
             del moved[value]
     if not moved:
         return None
@@ -130,7 +155,8 @@ def _some_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None
     here = ~np.isnan(own)
     if here.sum() < MIN_SAMPLES or np.mean(new[here]) < 0.5 or not clearly_better(own, new, 0.3):
         return None
-    return Renumbering({**{value: value for value in sorted(present & known)}, **moved})
+    present = set(values[tables.pooled.any(axis=0)].tolist())
+    return Renumbering({**{value: value for value in sorted(present & view.info.predictable)}, **moved})
 
 
 def _identity(tables: Tables) -> Int64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -147,6 +147,18 @@ class View:
         grids = (self.labels(seen, *remedy_functions) for seen in self.seen)
         return np.array([agreement(t.labels, p) for t, p in zip(self.truths, grids, strict=True)])
 
+    def elsewhere(self, *remedy_functions: RemedyFunction) -> Float64:
+        """Agreement of every prediction after more remedies with the truth of another sample, far away, (n,)."""
+        far = len(self.truths) // 2
+        return replace(self, truths=(*self.truths[far:], *self.truths[:far])).after(*remedy_functions)
+
+    def proves(self, *remedy_functions: RemedyFunction, margin: float = 0.05) -> bool:
+        """Whether more remedies make predictions agree with the truth clearly better, and well."""
+        other = self.after(*remedy_functions)
+        if not clearly_better(self.own, other, margin):
+            return False
+        return proven(self.own, other, self.elsewhere(*remedy_functions), margin)
+
     def labels(self, seen: Seen, *remedy_functions: RemedyFunction) -> Array | None:
         """Label values (g, g) on the grid after more remedies, None where the dataset refuses them."""
         return self.decode(apply(seen.values, (*self.remedy_functions, *remedy_functions), seen.values.shape[:2]))
@@ -218,17 +230,26 @@ MIN_AGREEMENT = 0.4
 """Cohen's kappa that predictions must have with the truth after a remedy, in mean: "moderate" (Landis & Koch 1977)."""
 MAX_ERROR_LEFT = 0.75
 """Part of the disagreement (1 - kappa) that a remedy may leave."""
+MIN_WEAK_AGREEMENT = 0.2
+"""What is enough ("fair") where predictions agree with the truth of their own sample far better than with others'."""
+MIN_SPECIFIC = 0.1
+"""How much better that must be."""
 
 
-def proven(own: Float64, other: Float64, margin: float = 0.05) -> bool:
+def proven(own: Float64, other: Float64, elsewhere: Float64 | None = None, margin: float = 0.05) -> bool:
     """Whether another reading is clearly better than `own`, and good: it explains the predictions.
 
-    `own` and `other` are the agreements of n files, of shape (n,), NaN where undefined. Bad predictions agree a little
-    better with the truth after some remedy or other; nobody wrote them in that way.
+    `own` and `other` are the agreements of n files, of shape (n,), NaN where undefined; `elsewhere` those of the other
+    reading with the truths of other samples. Bad predictions agree a little better with the truth after some remedy or
+    other; nobody wrote them in that way.
     """
-    if not clearly_better(own, other, margin) or mean(other) < MIN_AGREEMENT:
+    if not clearly_better(own, other, margin):
         return False
-    return 1 - mean(other) <= MAX_ERROR_LEFT * (1 - mean(own))
+    if mean(other) >= MIN_AGREEMENT:
+        return 1 - mean(other) <= MAX_ERROR_LEFT * (1 - mean(own))
+    if elsewhere is None or mean(other) < MIN_WEAK_AGREEMENT:
+        return False
+    return clearly_better(own, other, MIN_SPECIFIC) and clearly_better(elsewhere, other, MIN_SPECIFIC)
 
 
 def mean(values: Float64) -> float:

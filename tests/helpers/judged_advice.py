@@ -49,12 +49,18 @@ def trials(truths: Truths, folder: Path, seed: int, models: int, each: int, bad:
         assert right.score is not None
         yield judged(truths, None, right, right.score)
         catalogue = mistakes(truths)
+        masks = {i: np.where(values > 127, 255, 0).astype(np.uint8) for i, values in predictions.items()}
+        as_masks = _diagnose(truths, masks, ".png", folder) if truths.binary else right
+        if truths.binary and not _same(masks, predictions):
+            yield judged(truths, None, as_masks, as_masks.score or 0.0)
         for k in range(each):  # in turn, so that every mistake is made about as often
             mistake = catalogue[(number * each + k) % len(catalogue)]
             changed, suffix = mistake.change(predictions, random, truths)
             if _same(changed, predictions):
                 continue
-            yield judged(truths, mistake, _diagnose(truths, changed, suffix, folder), right.score)
+            deserved = (as_masks if mistake.masks else right).score
+            assert deserved is not None
+            yield judged(truths, mistake, _diagnose(truths, changed, suffix, folder), deserved)
     for _ in range(bad):
         for name, predictions in without_mistake(truths, random):
             found = _diagnose(truths, predictions, ".png", folder)

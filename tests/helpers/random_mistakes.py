@@ -161,13 +161,13 @@ def model(truths: Truths, random: Random, quality: float) -> Maps:
 
 
 def mean_iou(truths: Truths, predictions: Maps) -> float:
-    """Mean IoU of the classes of the truth; of a binary dataset the foreground's IoU."""
+    """Mean IoU of the classes of the truth; of a binary dataset the IoU of the rarer one."""
     counts = np.zeros((256, 256), np.int64)
     for sample_id, labels in truths.maps.items():
         found = (predictions[sample_id] > 127).astype(np.uint8) if truths.binary else predictions[sample_id]
         counts += np.bincount(labels.ravel() * np.int64(256) + found.ravel(), minlength=65536).reshape(256, 256)
     both, rows, columns = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    here = (rows > 0) & (np.arange(256) > 0 if truths.binary else True)
+    here = np.arange(256) == rows[:2].argmin() if truths.binary else rows > 0
     return float((both[here] / (rows + columns - both)[here]).mean())
 
 
@@ -224,12 +224,16 @@ SIZES = frozenset({"size"})
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake, the kinds of finding that name it, and whether the right score can be had again exactly."""
+    """A mistake, the kinds of finding that name it, and whether the right score can be had again exactly.
+
+    `masks` says that masks of two values are written, so that no levels between them are lost by the mistake.
+    """
 
     name: str
     change: Change
     kinds: frozenset[str]
     lossy: bool = False
+    masks: bool = False
 
 
 def _table(make: Callable[[Random, DatasetInfo], dict[int, int]]) -> Change:
@@ -367,12 +371,12 @@ INVERTED = frozenset({"inverted"})
 BINARY = (
     *COMMON,
     Mistake("inverted", _INVERTED, INVERTED),
-    Mistake("0 and 1", _mask(1, 0), SCALES | CODES),
-    Mistake("1 and 0", _mask(0, 1), SCALES | CODES | INVERTED),
-    Mistake("0 and 128", _mask(128, 0), SCALES | CODES),
-    Mistake("1 and 2", _mask(2, 1), SCALES | CODES),
-    Mistake("2 and 1", _mask(1, 2), SCALES | CODES | INVERTED),
-    Mistake("0 and 100", _mask(100, 0), SCALES | CODES),
+    Mistake("0 and 1", _mask(1, 0), SCALES | CODES, masks=True),
+    Mistake("1 and 0", _mask(0, 1), SCALES | CODES | INVERTED, masks=True),
+    Mistake("0 and 128", _mask(128, 0), SCALES | CODES, masks=True),
+    Mistake("1 and 2", _mask(2, 1), SCALES | CODES, masks=True),
+    Mistake("2 and 1", _mask(1, 2), SCALES | CODES | INVERTED, masks=True),
+    Mistake("0 and 100", _mask(100, 0), SCALES | CODES, masks=True),
     Mistake("logits", _each(lambda values, _: logit(values), ".npy"), SCALES),
     Mistake("per cent", _each(lambda values, _: (values / 2.55).astype(np.float32), ".npy"), SCALES),
     Mistake("16 bits", _each(lambda values, _: values.astype(np.uint16) * 257, ".npy"), SCALES),
