@@ -12,7 +12,7 @@ from ..types import Array, Int64
 from .best_coding import Codes, Placing
 from .lossy_files import grey_levels_count
 from .remedy_functions import Fit, Turn, Turned
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean
+from .sampled_pixels import VOID, Suspicion, View, agreement_line, clearly_better, mean
 
 _WORDS: dict[Turned, tuple[str, str]] = {
     "rows": ("upside down", "values[::-1]"),
@@ -119,28 +119,44 @@ def wrong_size(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> 
     way = step.how
     if way == "resize":
         evidence += _interpolation(view, full)
-    remedy = {
-        "resize": "Resize scores back to the size of the truth before argmax, or label maps with nearest neighbour: "
-        "cv2.resize(values, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).",
-        "top left": "Cut off the padding at the right and at the bottom: values[:height, :width].",
-        "centre": "Cut off the padding on all sides, so that the centre of height x width is left.",
-    }[way]
-    padded = "" if way == "resize" else f": padded, with the image at the {way}"
-    summary = f"predictions are of another size than the truth{padded}"
-    yield Suspicion("size", summary, tuple(evidence), remedy, (step,), estimate=way == "resize", certain=True)
+    cropped = way != "resize" and all(v.shape[0] <= shape[0] and v.shape[1] <= shape[1] for v, shape, _ in full)
+    what = "" if way == "resize" else f": padded, with the image at the {way}"
+    if cropped:
+        what = f": cut out of the image at the {way}"
+    summary = f"predictions are of another size than the truth{what}"
+    remedy = _SIZE_REMEDIES["cropped" if cropped else way]
+    estimate = cropped or way == "resize"  # of what was cut off nobody knows what was predicted
+    yield Suspicion("size", summary, tuple(evidence), remedy, (step,), estimate=estimate, certain=True)
+
+
+_SIZE_REMEDIES = {
+    "resize": "Resize scores back to the size of the truth before argmax, or label maps with nearest neighbour: "
+    "cv2.resize(values, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).",
+    "top left": "Cut off the padding at the right and at the bottom: values[:height, :width].",
+    "centre": "Cut off the padding on all sides, so that the centre of height x width is left.",
+    "cropped": "Predict the whole image: what was cut off is missing and counts as wrong, whatever fills it.",
+}
 
 
 def _how(full: list[tuple[Array, tuple[int, int], Array]]) -> Fit:
-    """Resized, unless cutting padding off fits the truth clearly better."""
-    padded = [v for v, shape, _ in full if v.ndim == 2 and v.shape[0] >= shape[0] and v.shape[1] >= shape[1]]
-    if full and len(padded) == len(full) and all(v.dtype.kind in "bui" for v in padded):
+    """Resized, unless cutting padding off, or filling up what was cut off, fits the truth clearly better."""
+    maps = [(v.shape, shape) for v, shape, _ in full if v.ndim == 2 and v.dtype.kind in "bui"]
+    padded = all(v[0] >= shape[0] and v[1] >= shape[1] for v, shape in maps)
+    cropped = all(v[0] <= shape[0] and v[1] <= shape[1] for v, shape in maps)
+    if full and len(maps) == len(full) and (padded or cropped):
         own, *cuts = (
-            np.array([dependence(truth, step(values, shape)) for values, shape, truth in full]) for step in _FITS
+            np.array([_fitness(step, values, shape, truth) for values, shape, truth in full]) for step in _FITS
         )
         best = max(range(len(cuts)), key=lambda n: np.nan_to_num(mean(cuts[n]), nan=-1.0))
         if clearly_better(own, cuts[best]):
             return _FITS[1 + best]
     return _FITS[0]
+
+
+def _fitness(step: Fit, values: Array, shape: tuple[int, int], truth: Array) -> float:
+    """How much values that were brought to the truth's size say of it, where they are."""
+    placed = step(values.astype(np.int64) + 1, shape)
+    return dependence(np.where(placed == 0, VOID, truth), placed)
 
 
 _FITS = (Fit("resize"), Fit("top left"), Fit("centre"))

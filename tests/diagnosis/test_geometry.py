@@ -61,6 +61,20 @@ def test_padding_is_cut_off_exactly(top: int, cases: dict[str, Case], tmp_path: 
     assert not first(case, folder, "size").estimate
 
 
+@pytest.mark.parametrize("top", [0, 10])
+@pytest.mark.parametrize("name", ["voc", "cityscapes"])
+def test_what_was_cropped_is_put_where_it_was(name: str, top: int, cases: dict[str, Case], tmp_path: Path) -> None:
+    """Resizing would shift every border; what was cut off is missing."""
+    case = cases[name]
+    low, high = top, 20 - top
+    right = {i: np.pad(values[low:-high, low:-high], ((low, high),) * 2) for i, values in case.predictions.items()}
+    folder = write_each(tmp_path / "p", case.predictions, lambda values: values[low:-high, low:-high])
+    finding = first(case, folder, "size", exact=False)
+    assert "cut out of the image" in finding.summary
+    assert finding.estimate
+    assert finding.score_after == case.score(write(tmp_path / "right", right))
+
+
 @pytest.mark.parametrize(
     ("name", "as_png"), [("voc", False), ("voc", True), ("cityscapes", False), ("cocostuff", True)]
 )
@@ -113,6 +127,15 @@ def test_transposed_predictions_of_alternating_sizes(tmp_path: Path) -> None:
     case = Case(case.dataset, case.root, right)
     folder = write_each(tmp_path / "p", right, np.transpose)
     assert "transposed" in first(case, folder, "orientation").summary
+
+
+def test_swapped_sizes_are_never_resized(cases: dict[str, Case], tmp_path: Path) -> None:
+    """Which of four turns it was cannot be told of random values; that it was one of them the sizes say."""
+    case, random = cases["voc"], np.random.default_rng(4)
+    folder = write_each(
+        tmp_path / "p", case.predictions, lambda values: random.integers(0, 21, values.T.shape).astype(np.uint8)
+    )
+    assert [finding.kind for finding in case.diagnose(folder).findings] == ["unscorable"]
 
 
 def test_untouched_values_are_not_called_interpolated(cases: dict[str, Case], tmp_path: Path) -> None:

@@ -128,6 +128,21 @@ def test_shifted_stems_of_several_sizes(damage: str, tmp_path: Path) -> None:
     assert found.findings[-1].score_after == case.score(write(tmp_path / "right", case.predictions))
 
 
+def test_sizes_alone_prove_what_was_exchanged(tmp_path: Path) -> None:
+    """Of predictions that agree with nothing; resizing them would hide the mistake."""
+    case = voc_of_several_sizes(tmp_path / "data")
+    random = np.random.default_rng(2)
+    right = {i: random.integers(0, 21, values.shape).astype(np.uint8) for i, values in case.predictions.items()}
+    of_size = {values.shape: i for i, values in right.items()}
+    a, b, c = list(of_size.values())[:3]
+    folder = write(tmp_path / "p", {**right, a: right[b], b: right[c], c: right[a]})
+    finding = case.diagnose(folder).findings[0]
+    assert finding.kind == "stems"
+    assert finding.summary == "3 predictions are exchanged among each other"
+    assert f"{b}.png belongs to {c}" in finding.evidence[0]
+    assert finding.score_after == case.score(write(tmp_path / "right", right))
+
+
 def test_swapped_predictions_of_several_sizes(tmp_path: Path) -> None:
     case = voc_of_several_sizes(tmp_path / "data")
     names, moved = list(case.predictions), dict(case.predictions)

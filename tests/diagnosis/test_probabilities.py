@@ -39,6 +39,27 @@ def test_0_and_1_in_8_bits(cases: dict[str, Case], tmp_path: Path) -> None:
     assert "dice 0.0000 as it is" in " ".join(found.findings[0].evidence)
 
 
+@pytest.mark.parametrize(("front", "off"), [(2, 1), (1, 2), (0, 1), (7, 9)])
+def test_foreground_of_another_value(front: int, off: int, cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["medaka"]
+    folder = write_each(
+        tmp_path / "p", case.predictions, lambda values: np.where(values > 0, front, off).astype(np.uint8)
+    )
+    finding = first(case, folder, "renumbered" if {front, off} != {0, 1} else "inverted")
+    assert finding.score_after == case.undamaged
+    if {front, off} != {0, 1}:
+        assert f"written as {front} and the background as {off}" in finding.summary
+
+
+@pytest.mark.parametrize("how", [np.fliplr, np.flipud])
+def test_inverted_and_turned(how: Callable[[Map], Map], cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["isbi"]
+    folder = write_each(tmp_path / "p", case.predictions, lambda values: how((255 - values).astype(np.uint8)))
+    found = case.diagnose(folder)
+    assert {finding.kind for finding in found.findings} == {"orientation", "inverted"}
+    assert found.findings[-1].score_after == case.undamaged
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
