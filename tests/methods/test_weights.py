@@ -64,6 +64,17 @@ def test_other_bytes_than_the_name_promises_are_refused(server: Server) -> None:
     assert [path.suffix for path in weights_folder().iterdir()] == [".lock"]
 
 
+def test_a_file_that_has_changed_since_its_first_use_is_refused(server: Server) -> None:
+    server.add("model.safetensors", b"first")
+    weights_file("net", server.url("model.safetensors"), "model.safetensors")
+    (weights_folder() / "own.safetensors").write_bytes(b"put here")
+    weights_file("net", server.url("own.safetensors"), "own.safetensors")
+    for name in ("model.safetensors", "own.safetensors"):
+        (weights_folder() / name).write_bytes(b"second")
+        with pytest.raises(UserError, match=rf"{name}' is not the file that was first used"):
+            weights_file("net", server.url(name), name)
+
+
 def test_what_cannot_be_fetched_is_named_with_its_place(server: Server) -> None:
     with pytest.raises(UserError) as raised:
         weights_file("resnet18", server.url("resnet18.pth"), "resnet18.pth")

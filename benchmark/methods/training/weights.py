@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -10,6 +11,8 @@ import torch
 from ...data.download.fetch import Patience, accept, fetch
 from ...data.locations import cache_home
 from ...errors import UserError
+from ...io.atomic import write_text
+from ...io.fingerprints import file_sha256
 from ...io.locks import exclusive
 from ...io.reporter import Reporter
 from ...io.text_files import read_json
@@ -80,7 +83,8 @@ def timm_file(encoder: str) -> Path:
 def weights_file(what: str, url: str, filename: str) -> Path:
     """The file of this name in the weights' folder, fetched from `url` unless it is there.
 
-    A name that ends in eight hexadecimal digits before its suffix says how the file's SHA-256 begins.
+    A name that ends in eight hexadecimal digits before its suffix says how the file's SHA-256 begins. Of every file the
+    SHA-256 is written down beside it when it is first used, and held to from then on.
 
     Raises
     ------
@@ -89,6 +93,7 @@ def weights_file(what: str, url: str, filename: str) -> Path:
     """
     path = weights_folder() / filename
     if path.is_file():
+        _same_as_ever(path)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +116,27 @@ def _fetch(download: Download, path: Path) -> None:
     if wanted and not found.sha256.startswith(wanted[1]):
         path.unlink()
         raise UserError(f"its SHA-256 begins with {found.sha256[:8]}, expected {wanted[1]}")
+    write_text(_digest_of(path), found.sha256 + "\n")
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _same_as_ever(path: Path) -> None:
+    """Hold a file to the SHA-256 of its first use, or write that down.
+
+    Raises UserError for a file that has changed since.
+    """
+    found, kept = file_sha256(path), _digest_of(path)
+    if not kept.is_file():
+        with suppress(OSError):  # a folder of weights that several people share may be read-only
+            write_text(kept, found + "\n")
+    elif kept.read_text(encoding="ascii", errors="replace").strip() != found:
+        raise UserError(
+            f"'{path}' is not the file that was first used: its SHA-256 is {found}. Put the first one back, or, if the "
+            f"change is meant, take '{kept.name}' away."
+        )
 
 
 def _read(path: Path, what: str) -> Tensors:
