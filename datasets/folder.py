@@ -23,7 +23,7 @@ from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_files, unread_images
 from segbench.text import some
-from segbench.types import Array, DatasetInfo, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, DatasetInfo, Part, Prediction, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
 
@@ -161,31 +161,40 @@ class Folder(FileDataset):
 
     def group(self, sample_id: str) -> str:
         """The subfolder; a sample outside of one stands alone, but as a frame of a film."""
-        return self._place(sample_id)[0]
+        self.refuse_unknown(sample_id)
+        return self._index[sample_id][0]
 
-    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One sample: image (H, W) or (H, W, 3) uint8, labels (H, W) uint8 or uint16, instances (H, W) int32."""
-        group, index = self._place(sample_id)
-        image = labels = instances = None
-        if "image" in parts and sample_id in self._images:
-            image = self.read_image(self._images[sample_id])
-        if "labels" in parts and sample_id in self._masks:
-            path = self._masks[sample_id]
-            values = read_labels(path, binary=self.info.task == "binary", upright=True)
-            labels = decode_mask(values, str(path), self._classes)
-        if "instances" in parts and sample_id in self._instances:
-            instances = _numbers(self._instances[sample_id])
-        return Sample(sample_id, group, index, image, labels, instances)
+    def place(self, sample_id: str) -> int:
+        """The place in the group, or among those that stand alone."""
+        return self._index[sample_id][1]
+
+    def read_labels(self, path: Path) -> Array:
+        """(H, W) uint8 or uint16 label values, by `classes.yaml`."""
+        return decode_mask(read_labels(path, binary=self.info.task == "binary", upright=True), str(path), self._classes)
+
+    def read_instances(self, path: Path) -> Array:
+        """(H, W) int32 instance numbers."""
+        values = read_labels(path, binary=False, upright=True)
+        if values.ndim != 2 or values.dtype.kind not in "biu":
+            raise UserError(
+                f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
+            )
+        return instance_numbers(values, str(path))
+
+    def refuse_unknown(self, sample_id: str) -> None:
+        """Raise UserError for a sample that there is not."""
+        if sample_id not in self._index:
+            raise UserError(f"there is no sample '{sample_id}' below '{self.root}'")
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists."""
-        self._place(sample_id)
-        found: dict[str, Mapping[str, Path]] = {
+        self.refuse_unknown(sample_id)
+        parts: Mapping[str, Mapping[str, Path]] = {
             "image": self._images,
             "labels": self._masks,
             "instances": self._instances,
         }
-        path = found.get(part, {}).get(sample_id)
+        path = parts.get(part, {}).get(sample_id)
         return (path,) if path is not None else ()
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
@@ -240,11 +249,6 @@ class Folder(FileDataset):
         """Every sample that has a mask."""
         return self.ids("all")
 
-    def _place(self, sample_id: str) -> tuple[str, int]:
-        if sample_id not in self._index:
-            raise UserError(f"there is no sample '{sample_id}' below '{self.root}'")
-        return self._index[sample_id]
-
 
 def _no_masks(root: Path, classes: Classes | None) -> UserError:
     """What to say where no file is a mask: what lies there instead."""
@@ -266,12 +270,3 @@ def _no_masks(root: Path, classes: Classes | None) -> UserError:
 def _own_name(root: Path) -> str:
     name = root.resolve().name
     return name if name.strip() and name.isprintable() else "folder"
-
-
-def _numbers(path: Path) -> Array:
-    values = read_labels(path, binary=False, upright=True)
-    if values.ndim != 2 or values.dtype.kind not in "biu":
-        raise UserError(
-            f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
-        )
-    return instance_numbers(values, str(path))

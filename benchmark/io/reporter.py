@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..text import printable
-from ..types import Progress
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what the command line imports first leaves numpy out
     from rich.console import Console
+
+    from ..types import Progress
 
 
 class Reporter:

@@ -120,7 +120,8 @@ class PredictionsToScore:
                 progress=lambda done: update(done, len(found)),
             )
         held, statistics = labels.take(measured)
-        left = left_to_score(self.dataset.info, f"split '{self.split}'", held)
+        what = f"split '{self.split}'" if self.whole else f"the scored part of split '{self.split}'"
+        left = left_to_score(self.dataset.info, what, held)
         if left.refusal:
             raise UserError(left.refusal)
         for warning in left.warnings:
