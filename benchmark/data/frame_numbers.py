@@ -62,7 +62,8 @@ def numbered(paths: Iterable[Path]) -> dict[int, Path]:
             continue
         if number in found:
             raise DamagedDataError(
-                f"'{found[number]}' and '{path}' both have the number {number}, which says what frame they are"
+                f"'{found[number]}' and '{path}' both have the number {number}, the last in their names, which says "
+                "what frame they are; rename or move one of them"
             )
         found[number] = path
     return dict(sorted(found.items()))

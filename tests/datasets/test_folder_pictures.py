@@ -169,7 +169,7 @@ def test_images_of_other_kinds_are_named(tmp_path: Path) -> None:
     for path in (root / "images").iterdir():
         path.rename(path.with_suffix(".heic"))
     report = verify_dataset(DataIndex(Folder(root)), "real")
-    (said,) = [warning for warning in report.warnings if "no images below" in warning]
+    (said,) = [warning for warning in report.warnings if "only the truth was checked" in warning]
     assert "8 .heic files, which are not read" in said
     with pytest.raises(UserError, match=r"8 \.heic files, which are not read"):
         do_run(RunRequest("folder", "threshold", root=root, out=tmp_path / "run", plots=False), QUIET)
@@ -225,3 +225,17 @@ def test_a_name_that_no_prediction_can_have_is_found_before_the_work(tmp_path: P
     request = EvaluateRequest("folder", tmp_path / "pred", root=tmp_path, **shown)  # type: ignore[arg-type]
     assert evaluate_files(request, QUIET)[1].scores["dice"].value == 1
     assert (tmp_path / "run" / "predictions" / f"{sample_id}.png").is_file()
+
+
+def test_masks_that_show_nothing_are_named_when_classes_are_guessed(tmp_path: Path) -> None:
+    labels = scene(0)[1]
+    (tmp_path / "masks").mkdir()
+    clear = np.zeros((*labels.shape, 4), np.uint8)
+    clear[:, :, 3] = labels * np.uint8(255)
+    Image.fromarray(clear).save(tmp_path / "masks" / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: is of one colour throughout, and only its transparency"):
+        Folder.propose(tmp_path)
+    (tmp_path / "masks" / "a.png").unlink()
+    Image.fromarray(labels * np.uint8(255)).convert("CMYK").save(tmp_path / "masks" / "a.tif")
+    with pytest.raises(UserError, match=r"a\.tif: holds SEPARATED"):
+        Folder.propose(tmp_path)

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from segbench.errors import UserError
-from segbench.io.images.picture import orientation, read_picture, turn
+from segbench.io.images.picture import orientation, read_picture, read_pictures, turn
 from segbench.types import Array
 
 Y, X = np.mgrid[:24, :32]
@@ -233,6 +233,17 @@ def test_a_damaged_orientation_is_none(content: bytes, tmp_path: Path) -> None:
     Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=content, quality=100)
     assert orientation(tmp_path / "a.jpg") == 1
     assert read_picture(tmp_path / "a.jpg", upright=True).shape == RGB.shape
+
+
+@pytest.mark.parametrize("suffix", ["tif", "npy"])
+def test_all_images_of_a_film_are_seen_in_one_range(suffix: str, tmp_path: Path) -> None:
+    film = np.stack([DEEP >> 5, DEEP, 0 * DEEP])  # alone the first would be refused
+    path = tmp_path / f"film.{suffix}"
+    np.save(path, film) if suffix == "npy" else tifffile.imwrite(path, film, photometric="minisblack")
+    found = [image for _, image in read_pictures(path, frozenset({0, 1, 2}))]
+    assert np.array_equal(np.stack(found), film >> 8)
+    tifffile.imwrite(tmp_path / "black.tif", 0 * DEEP)
+    assert not read_picture(tmp_path / "black.tif").any()
 
 
 def test_the_first_picture_of_a_camera_that_stores_two_is_read(tmp_path: Path) -> None:

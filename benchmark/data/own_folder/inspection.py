@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ...io.images.masks import shown
+from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import palette_color, read_array
 from ...types import Array, UserError
 from .classes_file import MAX_LABEL, Color, free_color
@@ -107,6 +107,9 @@ def look(path: Path) -> Seen:
     Raises UserError for an image that is no mask.
     """
     values = read_array(path)
+    if values.ndim > 2:
+        refuse_inks(path)
+        refuse_object_in_alpha(values, str(path))
     if values.ndim == 3 and values.shape[2] in (1, 2):
         values = values[:, :, 0]
     if values.ndim == 2 and values.dtype.kind in "biu":

@@ -51,7 +51,7 @@ def read_labels(path: Path, page: int | None = None, *, binary: bool, upright: b
     stored = read_array(path, page)
     values = shown(path, stored, page) if binary or _is_1_bit_tiff(path, stored) else stored
     if not binary and stored.ndim > 2:
-        _refuse_inks(path)
+        refuse_inks(path)
     turned = orientation(path) if upright else 1
     return turn(values, turned) if turned > 1 and values.ndim in (2, 3) else values
 
@@ -109,7 +109,7 @@ def _is_1_bit_tiff(path: Path, stored: Array) -> bool:
     return stored.dtype == np.bool_ and path.suffix.lower() in tiff.SUFFIXES
 
 
-def _refuse_inks(path: Path) -> None:
+def refuse_inks(path: Path) -> None:
     """Raise UserError for a file whose channels are no colours of light, which the values of labels could be."""
     if path.suffix.lower() in tiff.SUFFIXES:
         with tiff.opened(path) as tif:

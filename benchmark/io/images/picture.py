@@ -34,6 +34,7 @@ UPRIGHT = 1
 
 _ORIENTATION = int(ExifTags.Base.Orientation)
 _TWELVE_BITS = 4096
+_ALL_BITS = (0.0, 65535.0)
 _GREY, _PALETTE = 0, 3
 """Colour types of PNG."""
 _INK_SET, _CMYK = 332, 1
@@ -82,15 +83,16 @@ def read_pictures(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Uin
     """Place and picture, upright, of the images of a TIFF or array file whose places are wanted, in their order."""
     if path.suffix.lower() in tiff.SUFFIXES:
         with tiff.opened(path) as tif:
-            display = _display_range(tif)
+            display = _display_range(tif) or _full_range(path, tif, wanted)
             for place, values, page in tiff.iterate(path, tif, wanted.__contains__):
                 yield place, turn(_seen(values, page, f"{path}, page {place}", display), tiff.orientation_of(page))
         return
     values = read_array(path)
     if not open_stack(path).axes:
         values = values[None]
+    limits = _ALL_BITS if values.dtype == np.uint16 and values.max(initial=0) >= _TWELVE_BITS else None
     for place in sorted(wanted):
-        yield place, as_picture(values[place], f"{path}, page {place}")
+        yield place, as_picture(values[place], f"{path}, page {place}", limits)
 
 
 def orientation(path: Path) -> int:
@@ -177,7 +179,7 @@ def _refuse_picture_in_alpha(colours: Array, alpha: Array, where: str) -> None:
 def _to_8_bit(values: Array, where: str, limits: tuple[float, float] | None) -> Uint8:
     """16-bit values as 8-bit ones: 256 equal steps from black to white."""
     if limits is None:
-        if values.size and int(values.max()) < _TWELVE_BITS:
+        if 0 < int(values.max(initial=0)) < _TWELVE_BITS:
             raise UserError(
                 f"{where}: holds uint16 values up to {int(values.max())} of 65535 and does not state their range, so "
                 f"as it stands it is nearly black; {_NOT_8_BIT}"
@@ -305,6 +307,15 @@ def _limits(page: tifffile.TiffPage, display: tuple[float, float] | None) -> tup
 
 def _numbers(value: Any) -> list[float]:
     return [float(each) for each in (value if isinstance(value, tuple | list) else (value,))]
+
+
+def _full_range(path: Path, tif: tifffile.TiffFile, wanted: frozenset[int]) -> tuple[float, float] | None:
+    """All 16 bits, where one of the images needs them: the others of its film are to be seen in the same range."""
+    first = tif.pages[0].aspage()
+    if first.dtype != np.uint16 or first.bitspersample != 16:
+        return None
+    images = tiff.iterate(path, tif, wanted.__contains__)
+    return _ALL_BITS if any(int(values.max(initial=0)) >= _TWELVE_BITS for _, values, _ in images) else None
 
 
 def _display_range(tif: tifffile.TiffFile) -> tuple[float, float] | None:
