@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from ...types import Array, Uint8, UserError
 from . import tiff
 from .limits import check_bytes, unreadable
-from .png import SIGNATURE, decode_png, png_palette
+from .png import SIGNATURE, decode_png, may_state_orientation, png_palette
 from .read import IMAGE_SUFFIXES, open_file, read_array
 from .stacks import STACK_SUFFIXES, open_stack, stack_of
 
@@ -328,8 +328,8 @@ def _display_range(tif: tifffile.TiffFile) -> tuple[float, float] | None:
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
-    """The orientation of an opened file. PNG holds it in few files, and looking for it there decodes the pixels."""
-    if image.format == "PNG" and not any(mark in data for mark in (b"eXIf", b"Raw profile type", b"tiff:Orientation")):
+    """The orientation of an opened file, whose content is `data`."""
+    if image.format == "PNG" and not may_state_orientation(data):
         return UPRIGHT
     try:
         found = image.getexif().get(_ORIENTATION, UPRIGHT)

@@ -19,6 +19,7 @@ _GREY, _PALETTE = 0, 3
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), 2: (8, 16), _PALETTE: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bits a channel that exist for each colour type."""
 
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """First row, first column, and steps of both, of the passes of an interlaced image."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -84,6 +85,18 @@ def png_palette(data: bytes) -> Array:
     opacity = np.frombuffer(chunks.get(b"tRNS", b""), np.uint8)[: len(table)]
     table[: len(opacity), 3] = opacity
     return table
+
+
+def may_state_orientation(data: bytes) -> bool:
+    """Whether a PNG file has a chunk that can hold an orientation: few do, and to look for it decodes the pixels."""
+    position = len(SIGNATURE)
+    while position + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        start = data[position + 8 : position + 40]
+        if kind == b"eXIf" or (kind in _TEXTS and start.startswith((b"Raw profile type", b"XML:com.adobe.xmp"))):
+            return True
+        position += 12 + length
+    return False
 
 
 def png_transparent(data: bytes) -> tuple[int, ...] | None:
