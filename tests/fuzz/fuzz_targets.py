@@ -119,7 +119,7 @@ def _archives() -> Iterator[bytes]:
         yield stream.getvalue()
     for mode in ("w", "w:gz"):
         stream = io.BytesIO()
-        with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=stream, mode=mode) as archive:
             for name in ("a/b.txt", "c.txt"):
                 member = tarfile.TarInfo(name)
                 member.size = 9
@@ -151,7 +151,7 @@ def _rle(path: Path) -> None:
     except (ValueError, RecursionError):  # what all who read JSON say themselves
         return
     if isinstance(content, dict):
-        decode_rle(content, path.name)  # type: ignore[arg-type]
+        decode_rle(content, path.name)
 
 
 def _record(path: Path) -> None:
