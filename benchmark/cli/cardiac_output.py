@@ -41,6 +41,12 @@ def document(found: CardiacDocument, as_json: bool) -> None:
     console = stdout()
     sequences(console, found.sequences, found.summary)
     summary(console, found.summary)
+    if found.fps_from == "default" and found.sequences:
+        fps = found.sequences[0].fps
+        console.print(
+            f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate; give it with --fps",
+            soft_wrap=True,
+        )
     if found.agreement is not None and found.scores is not None:
         console.print()
         agreement(console, found.agreement, len(found.sequences), found.scores)

@@ -113,7 +113,8 @@ def number_frames(paths: Sequence[Path], chosen: Chosen = NOTHING_CHOSEN) -> Fra
     place = last if last in telling or not varying else (telling or varying)[-1]
     if len(varying) > 1 and not telling:
         raise UserError(_ambiguous(paths, words, columns, varying))
-    note = "" if place == last else f"'{paths[0].parent}': the frame is {_name(words, place)} in the names of its files"
+    taken = f"'{paths[0].parent}': the frame is {_name(words, place)} in the names of its files"
+    note = "" if place == last else f"{taken}; of numbers after 'c' and 'z' --channel and --z choose one"
     return FrameNumbers(_by(paths, columns[place], _name(words, place)), note)
 
 

@@ -84,8 +84,10 @@ def test_a_rate_that_nobody_states_is_warned_of(bench: Run, tmp_path: Path) -> N
     (warning,) = block["warnings"]
     assert "does not say its frames per second: 15" in warning
     assert warning in done.stderr.replace("\n", " ")
+    assert "15 frames per second were assumed" in bench("cardiac", "heart.tif").stdout
     done = bench("cardiac", "heart.tif", "--fps", "30", "--json")
     assert json.loads(done.stdout)["warnings"] == []
+    assert "assumed" not in bench("cardiac", "heart.tif", "--fps", "30").stdout
 
 
 def test_slices_alone_are_frames_and_that_is_said(bench: Run, tmp_path: Path) -> None:

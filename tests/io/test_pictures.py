@@ -96,7 +96,7 @@ COLOUR_MAP = np.zeros((3, 256), np.uint16)
 COLOUR_MAP[:2] = np.arange(256) * 257, (255 - np.arange(256)) * 257
 MAPPED = np.stack([GREY, 255 - GREY, 0 * GREY], axis=2)
 DEEP, TWELVE = GREY.astype(np.uint16) * 257, GREY.astype(np.uint16) << 4
-MAX_4095 = [(281, "H", 1, 4095, True)]
+MAX_4095, MAX_65535 = ([(281, "H", 1, most, True)] for most in (4095, 65535))
 BITS_4, BITS_2 = GREY >> 4, GREY >> 6
 SAME_YCBCR = [(530, "H", 2, (1, 1), True)]
 
@@ -151,6 +151,12 @@ for kind in ("minisblack", "miniswhite"):
         (f"{kind}-8.tif", tiff(GREY, kind), shown(GREY, kind), 0),
         (f"{kind}-12.tif", tiff(TWELVE, kind, bitspersample=12), shown(GREY, kind), 0),
         (f"{kind}-12-stated.tif", tiff(TWELVE, kind, extratags=MAX_4095), shown(GREY, kind), 0),
+        (
+            f"{kind}-16-stated.tif",
+            tiff(DEEP >> 5, kind, extratags=MAX_65535),
+            shown((DEEP >> 13).astype(np.uint8), kind),
+            0,
+        ),
         (f"{kind}-16.tif", tiff(DEEP, kind), shown(GREY, kind), 0),
         (f"{kind}-16-big-endian.tif", tiff(DEEP, kind, byteorder=">"), shown(GREY, kind), 0),
     ]

@@ -297,7 +297,7 @@ def _limits(page: tifffile.TiffPage, display: tuple[float, float] | None) -> tup
     for names in _SAMPLE_RANGE:
         found = [_numbers(page.tags[name].value) for name in names if name in page.tags]
         low, high = (min(found[0]) if len(found) == 2 else 0.0), (max(found[-1]) if found else 0.0)
-        if names[1] in page.tags and low < high < 65535:
+        if names[1] in page.tags and low < high <= _ALL_BITS[1]:
             return low, high
     if display is not None:
         return display
