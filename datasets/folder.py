@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from segbench.data import FileDataset
 from segbench.data.frame_numbers import natural
+from segbench.data.listing import near_names
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
@@ -235,8 +236,10 @@ class Folder(FileDataset):
         """Masks without image, images of labelled splits without mask, and instance maps without either."""
         images, masks = self._images.keys(), self._masks.keys()
         unlabelled = {i for name, s in self.info.splits.items() if not s.labelled for i in self._splits[name]}
-        bare = [f"{self._masks[i]}: has no image" for i in self._index if images and i not in images]
-        bare += [f"{self._images[i]}: has no mask" for i in self._index if i not in masks and i not in unlabelled]
+        alone = [i for i in self._index if images and i not in images]
+        bare = [f"{self._masks[i]}: has no image.{hint}" for i, hint in near_names(alone, images).items()]
+        alone = [i for i in self._index if i not in masks and i not in unlabelled]
+        bare += [f"{self._images[i]}: has no mask.{hint}" for i, hint in near_names(alone, masks).items()]
         naming = guess(self.root, len(images & masks)) if bare and not self._classes.names else None
         if naming is not None:
             pairs = f"{naming.pairs} of {naming.masks} masks have an image"

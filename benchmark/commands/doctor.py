@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..data.index import DataIndex
+from ..data.what_is_left import Pixels, left_to_learn
 from ..diagnosis.checked_predictions import examine
 from ..diagnosis.conclusions import conclude
 from ..diagnosis.document import Diagnosis, Finding
@@ -10,7 +14,7 @@ from ..io.reporter import Reporter
 from ..registry import dataset_class
 from ..runs.open_data import note_size, open_dataset
 from ..runs.request import DoctorRequest as DoctorRequest
-from ..types import UserError
+from ..types import Dataset, UserError
 
 __all__ = ["Diagnosis", "DoctorRequest", "Finding", "diagnose"]
 
@@ -33,4 +37,19 @@ def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
     note_size(dataset, split, len(ids), {}, reporter)
     listing = list_files(dataset, ids, request.predictions)
     case = examine(dataset, ids, listing, reporter)
+    if dataset.self_defined:  # what others publish was looked at by many
+        _look_at_training(dataset, [truth.pixels for truth in case.truths.values()], reporter)
     return conclude(case, split, request.predictions, reporter, partial=request.partial)
+
+
+def _look_at_training(dataset: Dataset, scored: Sequence[Pixels], reporter: Reporter) -> None:
+    """Warn of a training split that nobody could have learned the scored classes from."""
+    try:
+        ids = dataset.ids("train")
+    except UserError:
+        return  # predictions of other people's methods need none
+    with DataIndex.of(dataset) as index, reporter.progress("looking at training labels") as update:
+        index.faults(ids, ("labels",), lambda done, total: update(done, total, ""))
+        left = left_to_learn(dataset.info, "split 'train'", index.label_counts(ids).values(), scored)
+    for text in filter(None, (left.refusal, *left.warnings)):
+        reporter.warn(text)

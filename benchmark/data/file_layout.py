@@ -18,7 +18,7 @@ from .listing import (
     clashes,
     listing,
     listing_of_groups,
-    near_name,
+    near_names,
     refuse,
     twice,
     unpaired,
@@ -195,10 +195,10 @@ class FileLayout(DatasetDefaults):
         for part in self.rule_parts:
             owners |= self._listing(part, "").files
         named = {i: self._list(name) for name in self.labelled_splits() for i in self._names(name)}
+        named = {i: path for i, path in named.items() if i not in maps.files}
+        hints = near_names(named, maps.files)
         missing = [
-            f"{path}: '{i}' has no label map in '{where}'. Fetch it again.{near_name(i, maps.files)}"
-            for i, path in (named if self.split_lists else {}).items()
-            if i not in maps.files
+            f"{path}: '{i}' has no label map in '{where}'. Fetch it again.{hints[i]}" for i, path in named.items()
         ]
         return [*maps.faults, *unpaired(owners, maps.files, where), *missing]
 
@@ -278,7 +278,7 @@ class FileLayout(DatasetDefaults):
     def _names(self, split: str) -> tuple[str, ...]:
         """The names of a list, none if it is missing or broken."""
         try:
-            return self.listed(split)
+            return self.listed(split) if self.split_lists else ()
         except UserError:
             return ()
 

@@ -126,19 +126,26 @@ def clashes(paths: Mapping[str, Path]) -> list[str]:
     return faults
 
 
-def near_name(name: str, names: Iterable[str]) -> str:
-    """A hint at a name that differs only in case or in Unicode normalisation, "" if there is none."""
-    found = next((other for other in names if other != name and _folded(other) == _folded(name)), None)
-    return f" There is '{found}', which differs in case or in Unicode normalisation: rename it." if found else ""
+def near_names(lacking: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """For each of these names a hint at one that differs only in case or in Unicode normalisation, "" without one."""
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(_folded(name), []).append(name)
+    hints = {}
+    for name in lacking:
+        found = next((other for other in folded.get(_folded(name), ()) if other != name), None)
+        near = f" There is '{found}', which differs in case or in Unicode normalisation: rename it."
+        hints[name] = near if found else ""
+    return hints
 
 
 def unpaired(images: Mapping[str, Path], labelled: Collection[str], expected: str) -> list[str]:
     """One sentence per image that has no label map; `expected` names the folder where it should be."""
+    lacking = {name: path for name, path in images.items() if name not in labelled}
+    hints = near_names(lacking, labelled) if lacking else {}
     return [
-        f"{path}: has no label map; expected one in '{expected}'. Fetch it again, or take the image away."
-        + near_name(name, labelled)
-        for name, path in images.items()
-        if name not in labelled
+        f"{path}: has no label map; expected one in '{expected}'. Fetch it again, or take the image away.{hints[name]}"
+        for name, path in lacking.items()
     ]
 
 

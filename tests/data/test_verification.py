@@ -20,7 +20,7 @@ from places import SHARED
 from segbench.commands.data import describe, verify
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.data.index import DataIndex
-from segbench.data.listing import any_case, clashes, listing, near_name, unpaired, wrong_name
+from segbench.data.listing import any_case, clashes, listing, near_names, unpaired, wrong_name
 from segbench.data.locations import MARKER, data_sha256
 from segbench.data.verification import verify_dataset
 from segbench.data.verification_cache import Content, VerificationCache
@@ -374,8 +374,8 @@ def test_listings(tmp_path: Path) -> None:
     assert not wrong_name("k\u00f6ln am \u0440\u0435\u043a\u0430")
     assert clashes({"A": Path("A.png"), "b": Path("b.png")}) == []
     assert len(clashes({"A": Path("A.png"), "a": Path("a.png")})) == 1
-    assert "'B'" in near_name("b", ["a", "B"])
-    assert near_name("b", ["b", "c"]) == ""
+    assert "'B'" in near_names(["b"], ["a", "B"])["b"]
+    assert near_names(["b", "c"], ["b", "d"]) == {"b": "", "c": ""}
     assert len(unpaired({"a": Path("a.jpg"), "b": Path("b.jpg")}, {"a"}, "masks")) == 1
 
 

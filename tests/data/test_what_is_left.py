@@ -19,6 +19,7 @@ from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.run import RunRequest, run
 from segbench.data.index import DataIndex
 from segbench.data.what_is_left import left_to_learn, left_to_score
+from segbench.io.reporter import Reporter
 from segbench.registry import dataset_class, make_dataset
 from segbench.types import UserError
 
@@ -107,6 +108,9 @@ def test_a_training_split_of_nothing_but_void_is_refused(tmp_path: Path, out: Pa
         run(RunRequest("folder", "constant", root=root, out=out, plots=False), QUIET)
     assert f"the training set {words}" in str(caught.value)
     assert not out.exists()
+    reporter = Reporter(quiet=True)
+    diagnose(DoctorRequest("folder", root / "masks", root=root), reporter)
+    assert any(f"split 'train' {words}" in warning for warning in reporter.warnings)
     evaluate_files(EvaluateRequest("folder", root / "masks", root=root, out=out, plots=False), QUIET)
 
 
@@ -142,6 +146,8 @@ def test_what_has_a_score_that_says_little_is_warned_of(
         "--json",
     ]
     assert any(words in warning for warning in printed_json(bench(*map(str, command)))["warnings"])
+    done = bench("doctor", "-d", "folder", "--root", str(root), "-p", str(root / "masks"))
+    assert words in f"{done.stdout} {done.stderr}".replace("\n", " ")
 
 
 @pytest.mark.usefixtures("out")

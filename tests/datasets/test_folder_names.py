@@ -160,6 +160,14 @@ def test_predictions_named_as_masks_are(tmp_path: Path) -> None:
     assert dataset.match_prediction(Path("9.png"), dataset.ids("all")) == "train__9"
 
 
+def test_names_that_differ_in_case_are_told(tmp_path: Path) -> None:
+    root = write_folder(tmp_path, ["a", "B", "c"])
+    (root / "images" / "B.png").rename(root / "images" / "b.png")
+    faults = Folder(root).check_pairs()
+    assert any("B.png: has no image. There is 'b', which differs in case" in fault for fault in faults)
+    assert any("b.png: has no mask. There is 'B', which differs in case" in fault for fault in faults)
+
+
 def test_a_root_one_folder_too_high_is_told_where_to_go(tmp_path: Path) -> None:
     write_folder(tmp_path / "mine", ["a", "b"])
     with pytest.raises(UserError, match=r"no masks below .* There is '.*mine.masks': give --root .*mine"):
