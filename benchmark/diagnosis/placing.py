@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, starmap
 
 import numpy as np
 
 from ..types import Float64
 from .best_coding import Codes, Placing
 from .remedy_functions import Turned
-from .sampled_pixels import mean, proven
+from .sampled_pixels import MIN_AGREEMENT, mean, proven
 
 MIN_LEAD = 0.02
 """How much better (Cohen's kappa) two changes at once must be than one of them."""
@@ -33,14 +33,14 @@ class Placed:
 def place(codes: Codes, turns: tuple[Turned, ...], offsets: tuple[int, ...]) -> Placed | None:
     """The one placing that is proven better than the predictions as they lie, None without one."""
     own = codes.tables(Placing()).freely()
+    placings = [*map(Placing, turns), *(Placing(None, offset) for offset in offsets)]
+    if not mean(own) >= MIN_AGREEMENT:  # what agrees well is at most slightly wrong: not two things at once
+        placings += starmap(Placing, product(turns, offsets))
     best: tuple[float, Placing, Float64] | None = None
-    for turn, offset in sorted(product((None, *turns), (0, *offsets)), key=lambda pair: sum(map(bool, pair))):
-        if not turn and not offset:
-            continue
-        placing = Placing(turn, offset)
+    for placing in placings:
         other = codes.tables(placing).freely()
-        value = mean(other)
-        if (~np.isnan(other)).sum() >= min(3, len(other)) and (best is None or value > best[0] + MIN_LEAD):
+        value, lead = mean(other), MIN_LEAD if placing.turn and placing.offset else 0.0
+        if (~np.isnan(other)).sum() >= min(3, len(other)) and (best is None or value > best[0] + lead):
             best = value, placing, other
     if best is None or not proven(own, best[2], codes.tables(best[1], elsewhere=True).freely()):
         return None
