@@ -20,7 +20,7 @@ from .sampled_pixels import Seen, View
 MAX_VALUES = 300
 """Number of different values, the most frequent ones, that may stand for a class."""
 MAX_SAMPLES = 60
-"""Number of samples, evenly spread, on which codings are compared."""
+"""Number of samples, evenly spread, on which placings are compared."""
 PARTS = 5
 """A coding is fitted on all parts of the samples but one, and judged on that."""
 NONE = -1
@@ -112,11 +112,15 @@ class Codes:
         All files in order; `offset` counts in it.
     matching : sequence of int
         The number of each truth's file.
+    most : int
+        Number of samples, evenly spread, that are counted.
     """
 
-    def __init__(self, view: View, files: Sequence[Seen | None], matching: Sequence[int]) -> None:
+    def __init__(
+        self, view: View, files: Sequence[Seen | None], matching: Sequence[int], most: int = MAX_SAMPLES
+    ) -> None:
         self._view, self._files = view, files
-        chosen = np.unique(np.linspace(0, len(view.truths) - 1, MAX_SAMPLES).astype(int)).tolist()
+        chosen = np.unique(np.linspace(0, len(view.truths) - 1, most).astype(int)).tolist()
         self._matching = [matching[n] for n in chosen]
         own = [grid for grid in map(self._values, self._matching) if grid is not None]
         self.values = _frequent(own)
@@ -151,7 +155,7 @@ class Codes:
         return self._numbered[number]
 
     def tables(self, placing: Placing, *, elsewhere: bool = False) -> Tables:
-        """Joint counts in a placing of at most MAX_SAMPLES samples; all 0 for one that has no file there.
+        """Joint counts in a placing of the chosen samples; all 0 for one that has no file there.
 
         With `elsewhere` every prediction is counted with the truth of another sample, far away.
         """

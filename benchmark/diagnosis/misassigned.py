@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..types import Array, Float64
-from .sampled_pixels import Seen, Suspicion, Truth, agreement, clearly_better, mean, proven
+from .sampled_pixels import Seen, Suspicion, Truth, agreement, mean, proven
 
 MAX_COMPARED = 60
 """Number of samples up to which every prediction is compared with every truth."""
@@ -278,7 +278,7 @@ def _convincing(cost: Float64, chosen: Array, cycle: list[int]) -> bool:
     own = np.array([cost[row, row] for row in cycle])
     new = np.array([cost[row, chosen[row]] for row in cycle])
     if len(cycle) >= 8:
-        return clearly_better(1 - own, 1 - new, 0.1)
+        return proven(1 - own, 1 - new, margin=0.1)
     return bool((new <= 0.5).all() and (new <= 0.5 * own).all() and (own - new >= MIN_ADVANTAGE).all())
 
 

@@ -12,10 +12,10 @@ from ..types import DatasetInfo, Float64, Int64
 from .best_coding import NONE, Codes, Placing, Tables, best_code, overlaps
 from .known_codings import table_line
 from .remedy_functions import Recode
-from .sampled_pixels import Suspicion, View, agreement_line, clearly_better, mean, proven
+from .sampled_pixels import MIN_AGREEMENT, Suspicion, View, agreement_line, clearly_better, mean, proven
 
 MIN_WRITTEN = 0.99
-"""Part of the pixels whose value must stand for a class; label maps with more other values were damaged otherwise."""
+"""Part of the pixels that count whose value must stand for a class; other values come of damage of another kind."""
 MAX_BY_CHANCE, MIN_FITTED, MIN_BEYOND_FREEDOM = 0.1, 0.5, 0.25
 """Agreement (mean kappa) as it is, once fitted, and beyond what fitting brings with the truths of other samples."""
 MIN_SURE = 0.5
@@ -49,7 +49,7 @@ def renumbered(view: View) -> Iterator[Suspicion]:
         return
     if any(isinstance(step, Recode) for step in view.remedy_functions):
         return  # what another coding left over is no class
-    codes = Codes(view, view.seen, range(len(view.seen)))
+    codes = Codes(view, view.seen, range(len(view.seen)), most=len(view.seen))
     tables = codes.tables(Placing())
     code = best_code(tables.pooled) if tables.pooled.any() else np.zeros(0, np.int64)
     moved = [n for n in np.flatnonzero(code != NONE) if tables.labels[code[n]] != tables.values[n]]
@@ -80,18 +80,22 @@ def renumbered(view: View) -> Iterator[Suspicion]:
 
 def _all_classes(view: View, tables: Tables, elsewhere: Tables, code: Int64) -> Renumbering | None:
     """A renumbering of everything, judged on samples on which it was not fitted."""
-    written = tables.pooled[:, code != NONE].sum() / max(1, tables.counts.sum())
+    table = {int(tables.values[n]): int(tables.labels[code[n]]) for n in np.flatnonzero(code != NONE)}
+    counted = dict(zip(tables.values.tolist(), tables.pooled.sum(axis=0).tolist(), strict=True))
+    everywhere = view.counts
+    others = sorted(set(everywhere) - set(table), key=lambda value: (-counted.get(value, 0), -everywhere[value]))
+    unmatched = others[: max(0, len(view.info.classes) - len(table))]  # of classes that the truth does not hold here
+    written = sum(counted.get(value, 0) for value in (*table, *unmatched)) / max(1, tables.counts.sum())
     own = tables.agreement(_identity(tables))
     if written < MIN_WRITTEN or not (proven(own, tables.freely()) or _strange(tables, elsewhere, code, own)):
         return None
     sure = _sure(tables, code)
     if tables.pooled[:, np.isin(tables.values, list(sure))].sum() < MIN_SURE * tables.pooled.sum():
         return None
-    table = {int(tables.values[n]): int(tables.labels[code[n]]) for n in np.flatnonzero(code != NONE)}
     regular = _regular(view.info, {value: label for value, label in table.items() if value in sure})
-    if regular is not None and set(table) <= set(regular):
+    if regular is not None and {*table, *unmatched} <= set(regular):
         return Renumbering(regular)
-    return _completed(view.info, table, sure)
+    return _completed(view.info, table, sure, unmatched)
 
 
 def _strange(tables: Tables, elsewhere: Tables, code: Int64, own: Float64) -> bool:
@@ -121,19 +125,17 @@ def _regular(info: DatasetInfo, sure: Mapping[int, int]) -> dict[int, int] | Non
     return None
 
 
-def _completed(info: DatasetInfo, table: dict[int, int], sure: set[int]) -> Renumbering:
+def _completed(info: DatasetInfo, table: Mapping[int, int], sure: set[int], unmatched: list[int]) -> Renumbering:
     """With one label each for the values that are seen too little to be sure: their own if most others keep theirs."""
     kept = sum(table[value] == value for value in sure)
     whole = {value: table[value] for value in sorted(sure)}
-    left = sorted(set(table) - sure)
+    left = [*sorted(set(table) - sure), *unmatched]
     for value in left:
-        wanted = [value] if 2 * kept >= len(sure) and value in info.predictable else []
-        free = [
-            label for label in (*wanted, table[value], *(c.id for c in info.classes)) if label not in whole.values()
-        ]
-        if free:
-            whole[value] = free[0]
-    return Renumbering(whole, frozenset(value for value in left if whole.get(value) != value))
+        own = [value] if 2 * kept >= len(sure) and value in info.predictable else []
+        fitted = [table[value]] if value in table else []
+        wanted = (*own, *fitted, *(c.id for c in info.classes))
+        whole[value] = next((label for label in wanted if label not in whole.values()), info.classes[0].id)
+    return Renumbering(whole, frozenset(value for value in left if whole[value] != value))
 
 
 def _some_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None:
@@ -156,7 +158,9 @@ def _some_classes(view: View, tables: Tables, code: Int64) -> Renumbering | None
     if here.sum() < MIN_SAMPLES or np.mean(new[here]) < 0.5 or not clearly_better(own, new, 0.3):
         return None
     present = set(values[tables.pooled.any(axis=0)].tolist())
-    return Renumbering({**{value: value for value in sorted(present & view.info.predictable)}, **moved})
+    found = Renumbering({**{value: value for value in sorted(present & view.info.predictable)}, **moved})
+    # All the others must be right as they are.
+    return found if mean(view.after(_recode(view.info, found))) >= MIN_AGREEMENT else None
 
 
 def _identity(tables: Tables) -> Int64:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from random_mistakes import STREET, Truths, make_truths, model, without_mistake
 
-from diagnosed_cases import Case, Maps, first, recode, write, write_each
+from diagnosed_cases import Case, Map, Maps, first, recode, write, write_each
 from segbench.diagnosis.best_coding import NONE, best_code, overlaps
 from segbench.diagnosis.sampled_pixels import proven
 
@@ -168,3 +168,31 @@ def test_the_best_code_has_the_highest_mean_iou(seed: int) -> None:
 
 def test_values_that_do_not_occur_have_no_code() -> None:
     assert best_code(np.array([[5, 0, 0], [0, 0, 7]])).tolist() == [0, NONE, 1]
+
+
+def test_another_order_that_keeps_void(street: Truths, tmp_path: Path) -> None:
+    """Void of the truth was copied: it counts nowhere and stands for no class."""
+    change = recode({**dict(enumerate(np.random.default_rng(4).permutation(COUNT).tolist())), VOID: 255})
+    masks = {
+        i: np.where(np.arange(96)[:, None] > 80, VOID, labels).astype(np.uint8) for i, labels in street.maps.items()
+    }
+    root = tmp_path / "data"
+    shutil.copytree(street.root, root, ignore=shutil.ignore_patterns("masks"))
+    write(root / "masks", masks)
+    found = Case("folder", root, masks, "all").diagnose(write_each(tmp_path / "p", masks, change))
+    assert [finding.kind for finding in found.findings] == ["renumbered"]
+    assert found.findings[0].score_after == 1.0
+
+
+@pytest.mark.parametrize("pair", [(1, 5), (3, 4)])
+def test_an_exchange_needs_the_other_classes_to_be_right(pair: tuple[int, int], street: Truths, tmp_path: Path) -> None:
+    """Two classes in each other's place, the others noise: neither a table nor another order of files is proven."""
+    random = np.random.default_rng(6)
+    a, b = pair
+
+    def spoil(values: Map) -> Map:
+        noise = random.integers(0, COUNT, values.shape)
+        noise = np.where(np.isin(noise, pair), 0, noise)
+        return np.where(values == a, b, np.where(values == b, a, noise)).astype(np.uint8)
+
+    assert street.case(street.maps).diagnose(write_each(tmp_path / "p", street.maps, spoil)).findings == []
