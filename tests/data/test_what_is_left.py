@@ -71,6 +71,7 @@ def refusals(root: Path, out: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "values", "words"),
     [
@@ -100,6 +101,7 @@ def test_one_split_without_foreground_is_that_splits_fault(tmp_path: Path) -> No
     assert any("split 'test' holds 'background' alone" in fault for fault in found.faults)
 
 
+@pytest.mark.slow
 def test_a_training_split_of_nothing_but_void_is_refused(tmp_path: Path, out: Path) -> None:
     root = write(tmp_path / "mine", THREE, train=[(255, 255)] * 6, test=[(0, 1, 2)] * 6)
     words = "holds nothing but void (255): nothing can be learned from it"
@@ -114,6 +116,7 @@ def test_a_training_split_of_nothing_but_void_is_refused(tmp_path: Path, out: Pa
     evaluate_files(EvaluateRequest("folder", root / "masks", root=root, out=out, plots=False), QUIET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "train", "test", "words"),
     [

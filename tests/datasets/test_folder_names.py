@@ -45,6 +45,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("image", "mask", "image_pattern", "mask_pattern"), KINDS)
 def test_what_files_are_called_is_proposed_from_what_lies_there(
     image: str, mask: str, image_pattern: str | None, mask_pattern: str, tmp_path: Path, bench: Run
