@@ -113,10 +113,6 @@ class Medaka(FileDataset):
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels")
     sought = "masks of medaka (view {view})"
 
-    def holds_data(self) -> bool:
-        """Whether there is a frame that has a mask."""
-        return bool(self._frames)
-
     def ids(self, split: str) -> tuple[str, ...]:
         """Frames of a split, by view, section and number; `all` is every frame that has a mask."""
         if split != "all" and split not in self.info.splits:

@@ -82,7 +82,7 @@ class FileLayout(DatasetDefaults):
 
         Raises UserError for a class that says neither where its label maps are nor which samples there are.
         """
-        if not self.readable() and "labels" not in self.paths:
+        if type(self).readable is FileLayout.readable and "labels" not in self.paths:
             raise UserError(
                 f"class {type(self).__name__} of {self.info.name} names no label maps. Add them to its paths, such "
                 "as 'labels': 'masks/{split}/{id}.png', or override 'readable'."
