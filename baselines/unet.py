@@ -31,9 +31,9 @@ class UNetConfig(TrainingConfig):
     """Channels of the first block; they double with every halving."""
     depth: Annotated[int, Field(ge=1, le=7)] = 4
     """Number of halvings."""
-    fold: Annotated[int, Field(ge=1, le=16)] = 1
-    """Side of the squares of pixels that become channels of one coarse pixel, so that the finest level, where most of a
-    processor's time goes, has fewer of them; the outputs are unfolded again.
+    reduction: Annotated[int, Field(ge=1, le=16)] = 1
+    """Side of the squares of pixels that the network sees as one; its logits are interpolated to all pixels, so that
+    outlines are learned and drawn finer than it looks, and a processor's time does not go into the finest level.
     """
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the channels that dropout leaves out in the bottleneck."""
@@ -68,8 +68,8 @@ class UNet(LearnedMethod):
     )
 
     def stride(self, settings: UNetConfig) -> int:
-        """One halving per level, after folding."""
-        return int(settings.fold * 2**settings.depth)
+        """One halving per level, after the reduction."""
+        return int(settings.reduction * 2**settings.depth)
 
     def build(self, settings: UNetConfig, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:  # noqa: ARG002
         """See `LearnedMethod.build`; there are no published weights."""
@@ -121,10 +121,7 @@ def build_network(config: UNetConfig, channels: int = 1, outputs: int = 1) -> nn
             widths = [config.base_channels * 2**level for level in range(config.depth + 1)]
             levels = list(pairwise(widths))
             dilations = [1] * (config.depth - 1) + [config.bottleneck_dilation]
-            folds = config.fold > 1
-            self.fold = nn.PixelUnshuffle(config.fold) if folds else nn.Identity()
-            self.unfold = nn.PixelShuffle(config.fold) if folds else nn.Identity()
-            self.first = block(channels * config.fold**2, widths[0])
+            self.first = block(channels, widths[0])
             self.halve = nn.ModuleList(
                 nn.Conv2d(fine, fine, 3, stride=2, padding=1) if config.down == "strided" else nn.Identity()
                 for fine in widths[:-1]
@@ -136,11 +133,12 @@ def build_network(config: UNetConfig, channels: int = 1, outputs: int = 1) -> nn
             self.up = nn.ModuleList(Up(coarse, fine) for fine, coarse in reversed(levels))
             joined = 2 if config.skip else 1
             self.join = nn.ModuleList(block(joined * fine, fine) for fine, _ in reversed(levels))
-            self.last = nn.Conv2d(widths[0], outputs * config.fold**2, 1)
+            self.last = nn.Conv2d(widths[0], outputs, 1)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             # Centred input: batch norm follows the first convolution, so only its zero padding notices.
-            features = self.first(self.fold(2 * images - 1))
+            reduced = F.avg_pool2d(images, config.reduction) if config.reduction > 1 else images
+            features = self.first(2 * reduced - 1)
             passed: list[tuple[torch.Tensor, torch.Tensor | None]] = []
             for halve, down in zip(self.halve, self.down, strict=True):
                 maxima = None
@@ -156,7 +154,9 @@ def build_network(config: UNetConfig, channels: int = 1, outputs: int = 1) -> nn
                 fine, maxima = passed.pop()
                 features = up(features, maxima)
                 features = join(torch.cat([fine, features], dim=1) if config.skip else features)
-            logits: torch.Tensor = self.unfold(self.last(features))
+            logits: torch.Tensor = self.last(features)
+            if config.reduction > 1:
+                logits = F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
             return logits
 
     return Network()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from segbench.baselines.unet import UNet
+from segbench.baselines.unet import UNet, UNetConfig, build_network
 from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.isbi2012 import ISBI2012
@@ -279,6 +279,19 @@ def test_resized_probabilities_stay_in_range() -> None:
     assert large.shape == (31, 17)
     assert small.min() <= large.min()
     assert large.max() <= small.max()
+
+
+def test_the_layout_on_a_processor_changes_logits_by_rounding_alone() -> None:
+    torch.manual_seed(0)
+    network = build_network(UNetConfig.model_validate({"base_channels": 8, "depth": 3})).eval()
+    images = torch.rand(3, 1, 96, 64)
+    compute = Compute.choose("cpu", "fp32")
+    with torch.inference_mode():
+        plain = network(images)
+        placed = compute.place(network)(compute.images(images))
+    kernels = [weights for weights in network.parameters() if weights.dim() == 4]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)
+    assert (plain - placed).abs().max() <= 1e-5
 
 
 def test_cosine_schedule() -> None:
