@@ -32,6 +32,7 @@ def run(
     save_predictions: bool = False,
     workers: int = 0,
     resume: bool = False,
+    overwrite: bool = False,
     plots: bool = True,
     weights: str | PathLike[str] | None = None,
     progress: ShowProgress = "auto",
@@ -67,7 +68,10 @@ def run(
     workers : int
         Threads or processes that measure; 0 measures while it predicts.
     resume : bool
-        Continue an interrupted run of the same settings; a complete one is returned as it is.
+        Continue an interrupted run of the same settings.
+    overwrite : bool
+        Make a finished run anew. Else one that is complete and current is returned as it is. It is replaced when the
+        new one is complete.
     plots : bool
         Draw what the metric families plot, into the run folder.
     weights : path, optional
@@ -123,6 +127,7 @@ def run(
         save_predictions=save_predictions,
         workers=workers,
         resume=resume,
+        overwrite=overwrite,
         plots=plots,
         weights=_path(weights),
     )
@@ -143,6 +148,7 @@ def evaluate(
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
     metrics: Sequence[str] = (),
+    overwrite: bool = False,
     plots: bool = True,
     progress: ShowProgress = "auto",
 ) -> Run:
@@ -174,6 +180,8 @@ def evaluate(
         Options of the dataset.
     metrics : sequence of str
         Metric families to add; see `segbench.list_metrics`.
+    overwrite : bool
+        Score anew what was scored already; else a result that is complete and current is returned as it is.
     plots : bool
         Draw what the metric families plot, into the run folder.
     progress : bool, "auto" or Reporter
@@ -217,6 +225,7 @@ def evaluate(
         workers=workers,
         settings=dict(settings or {}),
         metrics=tuple(metrics),
+        overwrite=overwrite,
         plots=plots,
     )
     refuse_out_of_range(request)

@@ -10,6 +10,7 @@ from ..figures.run_figures import RunFigures
 from ..io.fingerprints import files_sha256
 from ..io.reporter import Reporter
 from ..registry import metrics_of
+from ..runs.current import why_not_current
 from ..runs.folder import PLOTS, refuse_foreign
 from ..runs.predictions_to_score import PredictionsToScore
 from ..runs.record import Record
@@ -37,23 +38,41 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         "name": task.name,
         "predictions_sha256": files_sha256(task.found.paths),
     }
-    writer = RunWriter.of(dataset.info.name, task.name, identity, request.out)
+    about = (identity, request.out, request.command(), request.overwrite)
+    writer = RunWriter.of(dataset.info.name, task.name, *about)
     if request.out is not None:
         refuse_foreign(writer.folder)
+    earlier, first = writer.earlier(), task.record(block, writer)
+    if earlier is not None and _stands(writer, earlier, first, request, reporter):
+        return writer.folder, earlier
     statistics = task.measure(reporter)
     scored = score(statistics, metrics, dataset.info)
     for warning in score_warnings(scored, metrics_of(dataset.info, objects=task.found.objects)):
         reporter.warn(warning)
-    record = task.record(block, writer, scored)
-    with writer.locked():
+    main = first.main_score if first.main_score in scored.scores else next(iter(scored.scores))
+    with writer.locked() as earlier, writer.replacing(earlier is not None) as making:
+        making.clear()
         if request.save_predictions:
-            task.store(writer.folder, reporter)
-        writer.write_config()
-        writer.write_statistics(statistics, metrics)
+            task.store(making.folder, reporter)
+        making.write_config()
+        making.write_statistics(statistics, metrics)
         if request.plots:
-            _figures(task).write(writer.folder / PLOTS, statistics, reporter.warn)
-        writer.write_log(record, reporter.warnings)
-        return writer.folder, writer.finish(record, statistics, scored, reporter.warnings)
+            _figures(task).write(making.folder / PLOTS, statistics, reporter.warn)
+        making.write_log(first, reporter.warnings)
+        record = making.finish(first, statistics, scored, reporter.warnings, main_score=main)
+    return writer.folder, record
+
+
+def _stands(writer: RunWriter, earlier: Record, first: Record, request: EvaluateRequest, reporter: Reporter) -> bool:
+    """Whether a finished evaluation is the result that is asked for, and say so."""
+    kept = request.save_predictions
+    why = why_not_current(writer.folder, earlier, first, predictions=kept, plots=request.plots)
+    if why or request.overwrite:
+        why = why or "--overwrite asks for a new one"
+        reporter.say(f"{writer.folder} is there already, but {why}: it is made anew and then takes its place")
+        return False
+    reporter.say(f"{writer.folder} is complete and current: this is its result (--overwrite makes it anew)")
+    return True
 
 
 def _figures(task: PredictionsToScore) -> RunFigures:

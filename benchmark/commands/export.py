@@ -51,7 +51,9 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     form = _form(request, info, formats)
     _refuse_incomplete(request.run, record)
     data = record.dataset
-    stored = StoredPredictions(request.run / PREDICTIONS, data.split, data.n, data.ids_sha256, record.command)
+    stored = StoredPredictions(
+        request.run / PREDICTIONS, data.split, data.n, data.ids_sha256, record.command_in(request.run)
+    )
     objects = any(name in info.object_metrics for name in record.metrics)
     files = {} if objects else stored.maps(info)
     dataset = _opened(request, record, info, reporter)
@@ -100,10 +102,12 @@ def _refuse_incomplete(folder: Path, record: Record) -> None:
         )
     if not record.complete:
         raise UserError(
-            f"the run in '{folder}' has not finished; go on with it: {record.command} --out {folder} --resume"
+            f"the run in '{folder}' has not finished; go on with it: {record.command_in(folder, '--resume')}"
         )
     if not (folder / PREDICTIONS).is_dir():
-        raise UserError(f"'{folder}' keeps no predictions. Make them: {record.command} --save-predictions")
+        raise UserError(
+            f"'{folder}' keeps no predictions. Make them: {record.command_in(folder, '--save-predictions')}"
+        )
 
 
 def _opened(request: ExportRequest, record: Record, info: DatasetInfo, reporter: Reporter) -> Dataset | None:

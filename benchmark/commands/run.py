@@ -11,9 +11,10 @@ from ..figures.run_figures import RunFigures
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..registry import metrics_of
+from ..runs.current import why_not_current
 from ..runs.devices import from_first
 from ..runs.fit_and_predict import RunUnderWay, fit, fit_and_predict
-from ..runs.folder import PLOTS
+from ..runs.folder import LOG, PLOTS
 from ..runs.plan import UNFINISHED, RunPlan, first_record, plan_help, plan_run
 from ..runs.record import Record
 from ..runs.request import RunRequest
@@ -35,24 +36,45 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     plan = plan_run(request, reporter)
     writer = plan.writer()
     with writer.locked() as earlier:
-        if request.resume and earlier is not None and earlier.complete:
-            reporter.say(f"{writer.folder} is complete: nothing to resume")
+        first = first_record(plan, writer, reporter.warnings)
+        finished = earlier is not None and earlier.complete
+        if earlier is not None and finished and _stands(writer, earlier, first, request, reporter):
             _folder_of_first(plan, None)
             return writer.folder, earlier
-        _resume_or_clear(request, writer, earlier, reporter)
-        record = first_record(plan, writer, reporter.warnings)
-        writer.begin(record, reporter)
-        _folder_of_first(plan, writer.folder)
-        under_way = RunUnderWay(plan, writer.folder, reporter)
-        figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics if request.plots else ())
-        with stoppable(reporter) as under_way.stop:
-            statistics = fit_and_predict(under_way, figures.tee)
-        writer.write_statistics(statistics, metrics_of(plan.dataset.info))
-        scored = _score(plan, statistics, reporter)
-        figures.write(writer.folder / PLOTS, statistics, reporter.warn)
-        method = record.method.model_copy(update={"chosen": plain(under_way.chosen)})
-        changes = {"complete": True, "cost": under_way.cost(), "method": method}
-        return writer.folder, writer.finish(record, statistics, scored, reporter.warnings, **changes)
+        with writer.replacing(finished) as making:
+            begun = _resumed_or_cleared(request, making, earlier, first, reporter)
+            record = _made(plan, making, begun, reporter)
+    reporter.log = writer.folder / LOG
+    return writer.folder, record
+
+
+def _stands(writer: RunWriter, earlier: Record, first: Record, request: RunRequest, reporter: Reporter) -> bool:
+    """Whether a finished run is the result that is asked for, and say so."""
+    kept = request.save_predictions or not earlier.scores
+    why = why_not_current(writer.folder, earlier, first, predictions=kept, plots=request.plots)
+    if why or request.overwrite:
+        why = why or "--overwrite asks for a new one"
+        reporter.say(f"{writer.folder} is complete, but {why}: the run is made anew and then takes its place")
+        return False
+    what = "complete: nothing to resume" if request.resume else "complete and current: this is its result"
+    reporter.say(f"{writer.folder} is {what} (--overwrite makes it anew)")
+    return True
+
+
+def _made(plan: RunPlan, writer: RunWriter, first: Record, reporter: Reporter) -> Record:
+    """Fit, predict, measure and write; the record with its results."""
+    writer.begin(first, reporter)
+    _folder_of_first(plan, writer.folder)
+    under_way = RunUnderWay(plan, writer.folder, reporter)
+    figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics if plan.request.plots else ())
+    with stoppable(reporter) as under_way.stop:
+        statistics = fit_and_predict(under_way, figures.tee)
+    writer.write_statistics(statistics, metrics_of(plan.dataset.info))
+    scored = _score(plan, statistics, reporter)
+    figures.write(writer.folder / PLOTS, statistics, reporter.warn)
+    method = first.method.model_copy(update={"chosen": plain(under_way.chosen)})
+    changes = {"complete": True, "cost": under_way.cost(), "method": method}
+    return writer.finish(first, statistics, scored, reporter.warnings, **changes)
 
 
 def help_to_train(request: RunRequest, reporter: Reporter) -> None:
@@ -83,19 +105,26 @@ def _folder_of_first(plan: RunPlan, folder: Path | None) -> Path | None:
     return None if told is None else Path(told)
 
 
-def _resume_or_clear(request: RunRequest, writer: RunWriter, earlier: Record | None, reporter: Reporter) -> None:
-    """With --resume keep what is there; without it start from an empty folder."""
-    if request.resume and earlier is None:
-        reporter.say(f"nothing to resume in {writer.folder}: starting anew")
-    elif request.resume and earlier is not None:
-        for warning in earlier.warnings:
+def _resumed_or_cleared(
+    request: RunRequest, writer: RunWriter, earlier: Record | None, first: Record, reporter: Reporter
+) -> Record:
+    """With --resume keep what was begun of this very run, else empty the folder; the record to begin with."""
+    begun = writer.begun()
+    if request.resume and begun is not None and begun.run_id == writer.run_id:
+        for warning in begun.warnings:
             if warning != UNFINISHED:
                 reporter.warn(warning)
+        # A result stands for the code that it was begun with: with other code it is not current.
+        code = {"code_sha256": begun.environment.code_sha256}
+        first = first.model_copy(update={"environment": first.environment.model_copy(update=code)})
     else:
-        if earlier is not None:
-            state = "earlier" if earlier.complete else "interrupted"
-            reporter.say(f"replacing the {state} run in {writer.folder}")
+        if begun is not None:
+            why = "is of other data or versions: starting anew" if request.resume else "is replaced"
+            reporter.say(f"the interrupted run in {writer.folder} {why}")
+        elif request.resume and earlier is None:
+            reporter.say(f"nothing to resume in {writer.folder}: starting anew")
         writer.clear()
+    return first.model_copy(update={"warnings": [*reporter.warnings, UNFINISHED]})
 
 
 def _score(plan: RunPlan, statistics: Statistics, reporter: Reporter) -> Scored:

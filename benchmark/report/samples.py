@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..io.reporter import Reporter
@@ -24,10 +25,8 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
     entries = [entry for entry in section.opened if (entry.folder / PREDICTIONS).is_dir()]
     if not entries:
         return [_said(f"No run kept its predictions. Run again with {HOW_TO_STORE} to see samples here.")]
-    try:
-        dataset = _dataset(entries[0], root, reporter)
-    except UserError as error:
-        reporter.say(f"no overlays of {section.title}: {error}")
+    dataset = _dataset(entries, root, reporter)
+    if dataset is None:
         return [_said(f"The images of {section.name} were not found. Say where they are with --root DIR.")]
     written: list[Html] = []
     try:
@@ -52,19 +51,41 @@ def _said(text: str) -> Html:
     return tag("p", text, class_="note")
 
 
-def _dataset(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
-    """The data that a run was scored on. Raises UserError where it is not there."""
+def _dataset(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | None:
+    """The data that the runs were scored on: below `root`, where their commands found it, or in the default places.
+
+    None where it is in none of them.
+    """
+    recorded = [place for entry in entries if (place := entry.record.root) is not None and place.is_dir()]
+    first: UserError | None = None
+    for place in dict.fromkeys([*([] if root is None else [root]), *recorded, None]):
+        try:
+            return _opened(entries[0], place, reporter)
+        except UserError as error:
+            first = first or error
+    reporter.say(f"no overlays of {entries[0].record.dataset.name}: {first}")
+    return None
+
+
+def _opened(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
+    """The data of a run below a root. Raises UserError where it is not there."""
     data = entry.record.dataset
     source = data.origin if root is None else "auto"
     dataset, location = open_dataset(data.name, root, source, data.options, reporter, may_synthesize=False)
     if location.origin != data.origin or dataset.info.version != data.version:
         raise UserError(f"the data below '{location.root}' is not that of {entry.record.run_id}")
+    if not _scored(entry) <= set(dataset.ids(data.split)):
+        raise UserError(f"samples of {entry.record.run_id} are not below '{location.root}'")
     return dataset
 
 
-def _kept(entry: Entry, dataset: Dataset) -> Kept:
+def _scored(entry: Entry) -> set[str]:
     assert entry.statistics is not None
-    scored = {s.sample_id for s in entry.statistics}
+    return {s.sample_id for s in entry.statistics}
+
+
+def _kept(entry: Entry, dataset: Dataset) -> Kept:
+    scored = _scored(entry)
     ids = dataset.ids(entry.record.dataset.split)
     if len(scored) == entry.record.dataset.n:
         ids = tuple(i for i in ids if i in scored)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..data.locations import Origin
 from ..io.source_code import Import, source_code
 from ..registry import dataset_class, generator, method_class, metrics_of
-from ..types import DatasetInfo
+from ..types import DatasetInfo, Metric
 
 _PACKAGE = __name__.partition(".")[0]
 _LOOP = tuple(
     f"{_PACKAGE}.{name}" for name in ("runs.fit_and_predict", "data.splits", "evaluation.scoring", "predictions.stored")
 )
 """What joins dataset, method and metrics in a run. It counts wherever it stands, with what it imports."""
+_READING = tuple(f"{_PACKAGE}.{name}" for name in ("runs.predictions_to_score", "evaluation.scoring"))
+"""What joins predictions from elsewhere, dataset and metrics."""
 _COUNTED = frozenset(
     {"types", "io", "cardiac", "settings", "metrics", "registry", "evaluation", "data", "methods"}
     | {"datasets", "baselines", "synthetic"}
@@ -31,7 +33,7 @@ _SILENT = frozenset({f"{_PACKAGE}.io.reporter"})
 """In such a room, but it only prints."""
 
 
-def code_sha256(info: DatasetInfo, method: str, origin: Origin) -> str:
+def code_sha256(info: DatasetInfo, method: str | None, origin: Origin, metrics: Sequence[Metric] = ()) -> str:
     """Hash of the code that a run of this method on this dataset depends on, 64 hexadecimal digits.
 
     Comments, docstrings and layout do not count. Presets do not either: they show in a run's resolved configuration.
@@ -40,32 +42,36 @@ def code_sha256(info: DatasetInfo, method: str, origin: Origin) -> str:
     Parameters
     ----------
     info : of the dataset as it was opened, with the metrics that score it.
-    method : by its name.
+    method : by its name; None for predictions from elsewhere, whose reading counts.
     origin : {'real', 'synthetic'}
         The generator counts for synthetic data alone.
+    metrics : families that score it beside those of the dataset.
     """
-    modules = code_of(info, method, origin)
+    modules = code_of(info, method, origin, metrics)
     lines = [f"{name} {source_code(path, name).sha256}" for name, path in sorted(modules.items())]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def code_of(info: DatasetInfo, method: str, origin: Origin) -> dict[str, Path]:
+def code_of(info: DatasetInfo, method: str | None, origin: Origin, metrics: Sequence[Metric] = ()) -> dict[str, Path]:
     """Names and files of the modules that `code_sha256` is made of."""
-    own = [dataset_class(info.name).__module__, method_class(method).__module__]
-    own += [type(family).__module__ for family in metrics_of(info)]
+    rooms = _COUNTED if method is not None else _COUNTED - {"methods", "baselines"} | {"predictions"}
+    loop = _LOOP if method is not None else _READING
+    own = [dataset_class(info.name).__module__]
+    own += [] if method is None else [method_class(method).__module__]
+    own += [type(family).__module__ for family in (*metrics_of(info), *metrics)]
     maker = generator(info.name) if origin == "synthetic" else None
-    waiting = [*_LOOP, *own, *([] if maker is None else [maker.__name__])]
+    waiting = [*loop, *own, *([] if maker is None else [maker.__name__])]
     found: dict[str, Path] = {}
     while waiting:
         name = waiting.pop()
         path = None if name in found else _file(name)
         if path is not None:
             found[name] = path
-            waiting += [target for one in source_code(path, name).imports for target in _targets(one, name)]
+            waiting += [target for one in source_code(path, name).imports for target in _targets(one, name, rooms)]
     return found
 
 
-def _targets(one: Import, importer: str) -> Iterator[str]:
+def _targets(one: Import, importer: str, rooms: frozenset[str]) -> Iterator[str]:
     """The modules that count because of an import."""
     top = one.module.partition(".")[0]
     if one.typing or top not in (_PACKAGE, importer.partition(".")[0]):
@@ -74,15 +80,15 @@ def _targets(one: Import, importer: str) -> Iterator[str]:
     if top != _PACKAGE:  # a plugin of several files: whatever its packages do when they are imported counts too
         parts = target.split(".")
         yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-    elif _counts(target):
+    elif _counts(target, rooms):
         origin = _origin_of_name(target, one.name)
-        if origin is None or _counts(origin):
+        if origin is None or _counts(origin, rooms):
             yield origin or target
 
 
-def _counts(module: str) -> bool:
+def _counts(module: str, rooms: frozenset[str]) -> bool:
     """Whether a module of segbench can change a result."""
-    return module != _PACKAGE and module.split(".")[1] in _COUNTED and module not in _SILENT
+    return module != _PACKAGE and module.split(".")[1] in rooms and module not in _SILENT
 
 
 def _origin_of_name(package: str, name: str | None) -> str | None:

@@ -50,16 +50,15 @@ def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
             "Name a run without classes=oracle."
         )
     if not record.complete:
-        raise UserError(f"'{run_folder}' has not finished. Go on with: {record.command} --resume")
+        raise UserError(f"'{run_folder}' has not finished. Go on with: {record.command_in(folder, '--resume')}")
     folds = record.dataset.folds
     if fold is not None and not 1 <= fold <= (folds or 0):
         has = f"folds 1 to {folds}" if folds else "no folds"
         raise UserError(f"--fold {fold}: '{run_folder}' has {has}" + ("" if folds else "; leave --fold out"))
     checkpoint = folder / CHECKPOINT / (f"fold-{(fold or 1) - 1}" if folds else "")
     if not checkpoint.is_dir():
-        raise UserError(
-            f"'{checkpoint}' is missing: the run's fitted method was taken away. Run it again: {record.command}"
-        )
+        again = record.command_in(folder)
+        raise UserError(f"'{checkpoint}' is missing: the run's fitted method was taken away. Run it again: {again}")
     return record, checkpoint
 
 

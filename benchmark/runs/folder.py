@@ -13,6 +13,11 @@ RUN_FILES = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT,
 """All that a run writes into its folder."""
 
 
+def beside(folder: Path) -> Path:
+    """Where a run is made that is to take the place of a finished one; hidden, so that nobody takes it for a result."""
+    return folder.resolve().with_name(f".{folder.resolve().name}.new")
+
+
 def refuse_foreign(folder: Path) -> None:
     """A folder is a run's when it is empty, or has our lock and nothing that a run does not write.
 

@@ -21,8 +21,8 @@ class Option:
     flags : its names, such as `--dataset` and `-d`; by default the field's. `--plots/--no-plots` switches both ways.
     metavar : what stands for its value in `--help`.
     low, high : least and largest number that is taken.
-    kept : whether it is part of the command line that makes the same result again. What only says where a result goes,
-        how fast it is made, or to resume it, is not.
+    kept : whether it is part of the command line that makes the same result again. What only says how fast it is made,
+        or to resume it, is not; where it goes stands at the end.
     read : of an option that is given several times, makes the field's value of its words.
     write : the reverse: the words of a value.
     """

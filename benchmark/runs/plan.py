@@ -16,6 +16,7 @@ from ..io.reporter import Reporter
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
 from ..text import counted
 from ..types import Dataset, DatasetInfo, MethodInfo, Metric, UserError, parts_of
+from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
 from .open_data import note_size, open_dataset, without_defaults
@@ -79,7 +80,9 @@ class RunPlan:
     def writer(self) -> RunWriter:
         """What writes it into its folder."""
         identity = self.identity()
-        return RunWriter.of(self.dataset.info.name, self.request.method, identity, self.request.out)
+        request = self.request
+        about = (identity, request.out, request.command(), request.overwrite)
+        return RunWriter.of(self.dataset.info.name, request.method, *about)
 
     def identity(self) -> dict[str, Any]:
         """Everything that the result depends on."""
@@ -244,7 +247,9 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
         metrics=identity["metrics"],
         main_score=plan.dataset.info.main_score,
         cost=Cost(device=plan.device),
-        environment=Environment(**describe(plan.device)),
+        environment=Environment(
+            **describe(plan.device), code_sha256=code_sha256(plan.dataset.info, plan.method.name, plan.location.origin)
+        ),
         command=request.command(),
         warnings=[*warnings, UNFINISHED],
     )

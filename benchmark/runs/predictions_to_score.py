@@ -11,7 +11,6 @@ from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.what_is_left import left_to_score
 from ..evaluation.evaluate import evaluate
-from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
 from ..evaluation.true_labels import TrueLabels
 from ..io.reporter import Reporter
@@ -19,6 +18,7 @@ from ..predictions.find import Found, find_predictions
 from ..predictions.stored import store_found
 from ..registry import dataset_class, metrics_of
 from ..types import Dataset, Metric, UserError, parts_of
+from .code_hash import code_sha256
 from .environment import describe
 from .folder import PREDICTIONS
 from .open_data import note_size, open_dataset, without_defaults
@@ -89,9 +89,9 @@ class PredictionsToScore:
         where = (self.dataset, self.location, self.split)
         return dataset_block(*where, ids, truth, listed=self.samples, options=self.options)
 
-    def record(self, block: DatasetBlock, writer: RunWriter, scored: Scored) -> Record:
+    def record(self, block: DatasetBlock, writer: RunWriter) -> Record:
         """The record, before its results are put in."""
-        main = self.dataset.info.main_score
+        info = self.dataset.info
         predictions = {"predictions_sha256": writer.identity["predictions_sha256"]}
         return Record(
             run_id=writer.run_id,
@@ -100,8 +100,10 @@ class PredictionsToScore:
             dataset=block,
             method=MethodBlock(name=self.name, family="external", config=predictions),
             metrics=writer.identity["metrics"],
-            main_score=main if main in scored.scores else next(iter(scored.scores)),
-            environment=Environment(**describe()),
+            main_score=info.main_score,
+            environment=Environment(
+                **describe(), code_sha256=code_sha256(info, None, self.location.origin, self.metrics)
+            ),
             command=self.request.command(),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -94,14 +95,19 @@ class Cost(Document):
 
 
 class Environment(Document):
-    """What it ran on."""
+    """What it ran on. `code_sha256` is a hash of the code that can change the result, of plugins too."""
 
     segbench: str
     commit: str | None
     dirty: bool | None
+    code_sha256: str | None = None
     python: str
     packages: dict[str, str]
     hardware: dict[str, Any]
+
+    @model_serializer(mode="wrap")
+    def _code_where_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "code_sha256")
 
 
 class Record(Document):
@@ -139,6 +145,18 @@ class Record(Document):
         """Blocks of metric families that have more to tell than scores, by the family's name."""
         return {name: block for name, block in (self.model_extra or {}).items() if name in self.metrics}
 
+    @property
+    def root(self) -> Path | None:
+        """The folder of the data, as the command names it; None where it names none."""
+        words = _words(self.command)
+        return Path(words[words.index("--root") + 1]) if "--root" in words[:-1] else None
+
+    def command_in(self, folder: Path, *more: str) -> str:
+        """The command line that makes the run again where it lies, with further options."""
+        words = _words(self.command)
+        where = [] if "--out" in words else ["--out", str(folder)]
+        return shlex.join([*words, *where, *more])
+
     def to_json(self) -> str:
         """The text of `record.json`."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
@@ -148,6 +166,13 @@ class Record(Document):
         """Names of the lists in blocks of metric families whose items are written a line each."""
         known = metrics() if self.details else {}
         return [name for family in self.details if family in known for name in known[family].row_lists]
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # somebody wrote it by hand
+        return command.split()
 
 
 def _on_one_line(text: str, lists: Sequence[str]) -> str:

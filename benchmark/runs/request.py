@@ -48,6 +48,11 @@ def _written_roots(roots: Mapping[str, Path]) -> Iterator[str]:
     return (f"{name}={root}" for name, root in roots.items())
 
 
+def _into(out: Path | None) -> list[str]:
+    """The words that say where a run goes, at the end of its command line."""
+    return [] if out is None else ["--out", str(out)]
+
+
 Source: TypeAlias = Literal["auto", "real", "synthetic"]
 DatasetName: TypeAlias = Annotated[
     str, Option("Name of a dataset; see 'bench list datasets'.", flags=("--dataset", "-d"))
@@ -61,6 +66,9 @@ Split: TypeAlias = Annotated[
 ]
 RunFolderOut: TypeAlias = Annotated[
     Path | None, Option("The run folder. [default: runs/<dataset>-<method>-<hash>]", kept=False)
+]
+Overwrite: TypeAlias = Annotated[
+    bool, Option("Make a finished run anew; it is replaced when the new one is complete.", kept=False)
 ]
 Settings: TypeAlias = Annotated[
     Mapping[str, Any],
@@ -105,6 +113,7 @@ class RunRequest:
     save_predictions: Annotated[bool, Option("Keep predictions in the run folder.")] = False
     workers: Annotated[int, Option("Threads or processes that measure; 0 measures as it predicts.", low=0)] = 0
     resume: Annotated[bool, Option("Go on with an interrupted run of the same settings.", kept=False)] = False
+    overwrite: Overwrite = False
     plots: Plots = True
     weights: Annotated[
         Path | None,
@@ -113,12 +122,11 @@ class RunRequest:
 
     def command(self) -> str:
         """The command line that makes the run again."""
-        return command_line("run", self)
+        return command_line("run", self, *_into(self.out))
 
     def resume_command(self) -> str:
         """The command line that resumes it where it is."""
-        out = ["--out", str(self.out)] if self.out is not None else []
-        return command_line("run", self, *out, "--resume")
+        return command_line("run", self, *_into(self.out), *(["--overwrite"] if self.overwrite else []), "--resume")
 
 
 @dataclass(frozen=True)
@@ -141,11 +149,12 @@ class EvaluateRequest:
         tuple[str, ...],
         Option("Add a metric family, see 'bench list metrics'; repeatable.", flags=("--metric",), write=tuple),
     ] = ()
+    overwrite: Overwrite = False
     plots: Plots = True
 
     def command(self) -> str:
         """The command line that does it again."""
-        return command_line("evaluate", self)
+        return command_line("evaluate", self, *_into(self.out))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import datetime
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,36 @@ from ..data.locations import Location
 from ..data.self_defined import definition_of
 from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
-from ..io.atomic import write_text
+from ..io.atomic import replace_folder, write_text
 from ..io.fingerprints import ids_sha256
 from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
 from ..types import Dataset, Metric, UserError
-from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, STATISTICS, refuse_foreign
+from .current import same_command
+from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, STATISTICS, beside, refuse_foreign
 from .record import DatasetBlock, Record, read_record, run_id_of, write_record
 
 
 @dataclass(frozen=True)
 class RunWriter:
-    """Writes one run. `identity` is everything that its result depends on; `run_id` stands for it."""
+    """Writes one run. `identity` is everything that its result depends on; `run_id` stands for it.
+
+    `command` asks for the run; `overwrite` says that it may take the place of any other run.
+    """
 
     folder: Path
     run_id: str
     identity: Mapping[str, Any]
+    command: str
+    overwrite: bool = False
 
     @classmethod
-    def of(cls, dataset: str, method: str, identity: Mapping[str, Any], out: Path | None) -> RunWriter:
+    def of(
+        cls, dataset: str, method: str, identity: Mapping[str, Any], out: Path | None, command: str, overwrite: bool
+    ) -> RunWriter:
         """The writer of a run in the folder `out`, or below `runs/` where there is none."""
         run_id = run_id_of(dataset, method, identity)
-        return cls(out or Path("runs") / run_id, run_id, identity)
+        return cls(out or Path("runs") / run_id, run_id, identity, command, overwrite)
 
     @contextmanager
     def locked(self) -> Iterator[Record | None]:
@@ -46,16 +54,36 @@ class RunWriter:
         Raises
         ------
         UserError
-            If another process holds it, or it holds anything but this very run, begun or done: nothing else is ever
+            If another process holds it, or it holds anything but what this command made or began: nothing else is ever
             written over.
         """
         refuse_foreign(self.folder)
-        busy = f"another run is writing to '{self.folder}'. Wait for it to end, or choose another folder with --out."
-        with exclusive(self.folder / LOCK, busy):
+        with exclusive(self.folder / LOCK, self._busy):
             yield self.earlier()
 
+    @property
+    def _busy(self) -> str:
+        return f"another run is writing to '{self.folder}'. Wait for it to end, or choose another folder with --out."
+
+    @contextmanager
+    def replacing(self, finished: bool) -> Iterator[RunWriter]:
+        """The writer to make the run with: this one, or where a finished run lies here one of a folder beside it.
+
+        That takes the place of the finished run in one step when the block ends without an error. After an error or a
+        kill the finished run is there as it was, and what was begun waits for `--resume`.
+        """
+        if not finished:
+            yield self
+            return
+        new = replace(self, folder=beside(self.folder), overwrite=True)
+        refuse_foreign(new.folder)
+        with exclusive(new.folder / LOCK, self._busy):
+            yield new
+            replace_folder(new.folder, self.folder.resolve())
+        shutil.rmtree(new.folder)
+
     def earlier(self) -> Record | None:
-        """The record of an earlier run of the same identity in the folder, None where there is none yet.
+        """The record of an earlier run of the same identity or command in the folder, None where there is none yet.
 
         Raises
         ------
@@ -65,16 +93,21 @@ class RunWriter:
         if not (self.folder / RECORD).is_file():
             return None
         record = read_record(self.folder)
-        if record.run_id != self.run_id:
+        if record.run_id != self.run_id and not self.overwrite and not same_command(record.command, self.command):
             raise UserError(
                 f"'{self.folder}' holds another run ({record.run_id}) than the one asked for ({self.run_id}): data, "
-                "method or settings differ. Choose another folder with --out, or resume that run with its own command."
+                "method or settings differ. Choose another folder with --out, or give that run up with --overwrite."
             )
         return record
 
+    def begun(self) -> Record | None:
+        """The record of a run that has begun here and is not complete; None where there is none."""
+        record = self.earlier()
+        return None if record is None or record.complete else record
+
     def clear(self) -> None:
-        """Remove all that an earlier run left but its record, which the new one replaces."""
-        for name in (STATISTICS, LOG, CONFIG):
+        """Remove all that an earlier run left."""
+        for name in (RECORD, STATISTICS, LOG, CONFIG):
             (self.folder / name).unlink(missing_ok=True)
         for name in (PREDICTIONS, CHECKPOINT, PLOTS):
             if (self.folder / name).is_dir():

@@ -212,9 +212,9 @@ def test_a_foreign_folder_is_never_written_to(bench: Run, stacks: Path, tmp_path
 def test_a_finished_run_is_replaced_by_itself_alone(bench: Run, stacks: Path, tmp_path: Path) -> None:
     command = ["run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--out", "same"]
     assert bench(*command).returncode == 0
-    again = bench(*command)
+    again = bench(*command, "--overwrite")
     assert again.returncode == 0
-    assert "replacing the earlier run" in again.stderr
+    assert "--overwrite asks for a new one" in again.stderr
     before = (tmp_path / "same" / "record.json").read_bytes()
     for other in (
         [*command, "--seed", "1"],

@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evaluated_runs import truth
+from PIL import Image
 
+import segbench
 from commands import Run, printed_json
 from places import ROOT
 from segbench.boards.comparable import MAX_TESTED
@@ -513,3 +516,23 @@ def test_rows_that_wait_are_sorted_filtered_and_shown(browser: Any, many: Path) 
     assert len(rows(browser)) == SHOWN + 50
     browser.find_element("css selector", ".find").send_keys(f"m{SHOWN + 40}-")
     WebDriverWait(browser, 10).until(lambda _: rows(browser) == [f"m{SHOWN + 40}"])
+
+
+def own_run(root: Path, out: Path, number: int) -> segbench.Run:
+    """A run that kept its predictions, on four masks that are moved by some pixels."""
+    for mask in (truth(root, 4) / "masks").iterdir():
+        Image.fromarray(np.roll(np.asarray(Image.open(mask)), 3 * number, axis=1)).save(mask)
+    how: Any = {"folds": 2, "save_predictions": True, "plots": False, "progress": False}
+    return segbench.run("folder", "constant", root=root, out=out, **how)
+
+
+def test_every_run_is_shown_on_its_own_images(bench: Run, tmp_path: Path) -> None:
+    """Folders of one's own, two of them of one name and with the same file names."""
+    places = [tmp_path / "here" / "mine", tmp_path / "there" / "mine", tmp_path / "other"]
+    made = [own_run(place, tmp_path / "runs" / str(number), number) for number, place in enumerate(places)]
+    assert len({run.record.dataset.data_sha256 for run in made}) == 3
+    assert [run.record.root for run in made] == places
+    # Where a folder is named that holds one of them, the others are still found.
+    for more in ((), ("--root", places[2])):
+        found = printed_json(bench("report", tmp_path / "runs", "--out", "page", "--json", *more))
+        assert [section["overlays"] for section in found["sections"]] == [True, True, True], more

@@ -73,7 +73,7 @@ def dry_run(request: SuiteRequest) -> SuitePlan:
 
 
 def _planned(cell: Cell, request: SuiteRequest, folder: Path) -> PlannedCell:
-    job = cell_job(cell, request, folder, resume=False, origin=cell.source)
+    job = cell_job(cell, request, folder, origin=cell.source)
     return PlannedCell(
         name=cell.name,
         dataset=cell.data,
@@ -93,7 +93,9 @@ def suite_folder(request: SuiteRequest, plan: Plan) -> Path:
     return request.out or Path("runs") / f"suite-{plan.name}"
 
 
-def cell_job(cell: Cell, request: SuiteRequest, folder: Path, *, resume: bool, origin: Source) -> Job:
+def cell_job(
+    cell: Cell, request: SuiteRequest, folder: Path, *, origin: Source, resume: bool = False, overwrite: bool = False
+) -> Job:
     """A cell as `bench run` in a process of its own."""
     run = RunRequest(
         dataset=cell.dataset,
@@ -107,9 +109,11 @@ def cell_job(cell: Cell, request: SuiteRequest, folder: Path, *, resume: bool, o
         folds=cell.folds,
         train_fraction=cell.train_fraction,
         settings={**cell.settings, **cell.options},
+        out=folder / CELLS / cell.name,
+        overwrite=overwrite,
     )
-    words = [*shlex.split(run.command())[1:], "--out", str(folder / CELLS / cell.name)]
-    return Job(cell.name, (*words, *(["--resume"] if resume else [])), folder / LOGS / f"{cell.name}.log", resume)
+    words = shlex.split(run.resume_command() if resume else run.command())[1:]
+    return Job(cell.name, tuple(words), folder / LOGS / f"{cell.name}.log", resume)
 
 
 def local_engine(request: SuiteRequest, plan: Plan) -> LocalEngine:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ...io.atomic import write_text
 from ...registry import dataset_class, make_method, method_class
 from ...types import DatasetInfo, UserError
+from ..current import Ingredients, changed
 from ..folder import RECORD
 from ..presets import resolve
-from ..record import Record, read_record
+from ..record import read_record
 from .spec import Cell
 
 STATE = "suite.json"
@@ -62,15 +63,6 @@ class SuiteState(BaseModel):
         write_text(folder / STATE, json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
 
 
-@dataclass(frozen=True)
-class Data:
-    """What of the data a cell's record must agree with: hashes of the scored truth, and of all that is used."""
-
-    data_sha256: str
-    inputs_sha256: str
-    metrics: Mapping[str, str]
-
-
 def now() -> str:
     """The time, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -105,13 +97,18 @@ def read_state(folder: Path) -> SuiteState | None:
 
 
 def standing(
-    cell: Cell, folder: Path, state: CellState | None, code: str | None, data: Callable[[], Data]
+    cell: Cell,
+    folder: Path,
+    state: CellState | None,
+    code: str | None,
+    data: Callable[[Ingredients], Ingredients],
 ) -> tuple[Standing, str]:
     """Where a cell stands, and why it is stale.
 
     `missing` has no record. `stale` was begun with other code (unless `code` is None: any code will do), another
     resolved configuration, other data or other metric versions than it would be now. `unfinished` is neither, but not
-    complete: `bench run --resume` resumes it. The rest is `done`. `data` is asked last, as it reads files.
+    complete: `bench run --resume` resumes it. The rest is `done`. `data` adds the data, and is asked last, as it reads
+    files.
     """
     if not (folder / RECORD).is_file():
         return "missing", ""
@@ -119,37 +116,27 @@ def standing(
         record = read_record(folder)
     except UserError as error:
         return "stale", f"its record cannot be read ({error})"
-    if code is not None and (state is None or state.code_sha256 != code):
-        return "stale", "the code has changed"
-    changed = _changed_setting(cell, record)
-    if changed:
-        return "stale", f"{changed} has changed"
-    expected = data()
-    if (record.dataset.data_sha256, record.dataset.inputs_sha256) != (expected.data_sha256, expected.inputs_sha256):
-        return "stale", "the data has changed"
-    if record.metrics != expected.metrics:
-        return "stale", "a metric has another version"
+    now = _ingredients(cell, code)
+    was = replace(Ingredients.of(record), code=None if state is None else state.code_sha256)
+    if difference := changed(was, now) or changed(was, data(now)):
+        return "stale", difference
     return ("done", "") if record.complete else ("unfinished", "")
 
 
-def _changed_setting(cell: Cell, record: Record) -> str:
-    """What of the configuration differs from the record; empty when all is equal."""
+def _ingredients(cell: Cell, code: str | None) -> Ingredients:
+    """What a cell's result would be made from now, but for its data."""
     cls, method = dataset_class(cell.dataset), method_class(cell.method).info
     data: DatasetInfo = cls.info
-    config = dict(make_method(method.name, resolve(cell.preset, method, data, cell.settings)[0]).config)
-    pairs: dict[str, tuple[Any, Any]] = {
-        "the dataset": ((record.dataset.name, record.dataset.version), (data.name, data.version)),
-        "the method": (record.method.name, method.name),
-        "the preset": (record.method.preset, cell.preset),
-        "the seed": (record.method.seed, cell.seed),
-        "the number of folds": (record.dataset.folds, cell.folds),
-        "the fraction of labels": (record.method.train_fraction, cell.train_fraction),
-    }
-    if not cls.self_defined:  # else its splits are known only with its data
-        pairs["the split"] = (record.dataset.split, "all" if cell.folds else cell.split or data.default_split)
-    for what, (was, is_now) in pairs.items():
-        if was != is_now:
-            return what
-    mine, theirs = ({k: json.dumps(v, sort_keys=True) for k, v in c.items()} for c in (config, record.method.config))
-    differing = sorted(key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key))
-    return f"the setting {differing[0]}" if differing else ""
+    # The splits of a self-defined dataset are known only with its data.
+    split = None if cls.self_defined else "all" if cell.folds else cell.split or data.default_split
+    return Ingredients(
+        dataset=(data.name, data.version),
+        method=method.name,
+        preset=cell.preset,
+        seed=cell.seed,
+        folds=cell.folds,
+        train_fraction=cell.train_fraction,
+        config=dict(make_method(method.name, resolve(cell.preset, method, data, cell.settings)[0]).config),
+        split=split,
+        code=code,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,15 +18,15 @@ from ...io.reporter import Reporter
 from ...registry import metrics_of
 from ...types import Dataset, UserError, parts_of
 from ..code_hash import code_sha256
+from ..current import Ingredients
 from ..environment import describe
-from ..folder import refuse_foreign
 from ..open_data import open_dataset
 from ..record import Record, read_record
 from ..request import SuiteRequest
 from .cells import Control, Engine, Job, Outcome, run_cells
 from .planned import CELLS, LOGS, cell_job
 from .spec import Cell, Plan
-from .state import CellState, Data, Standing, SuiteState, now, standing
+from .state import CellState, Standing, SuiteState, now, standing
 
 
 class Watcher(Protocol):
@@ -89,11 +88,11 @@ def begin_suite(
 
 
 def jobs_of(suite: SuiteUnderWay) -> list[Job]:
-    """What is to be run: cells that are missing, unfinished (resumed) or stale (begun anew)."""
+    """What is to be run: cells that are missing, unfinished (resumed) or stale (made anew, beside what is there)."""
     _wait_for_earlier_cells(suite)
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
-        folder, own = suite.folder_of(cell.name), suite.state.cells[cell.name]
+        own = suite.state.cells[cell.name]
         dataset, location = suite.data[cell.data]
         code = code_sha256(dataset.info, cell.method, location.origin)
         place, why = _standing(suite, cell, None if suite.request.any_code else code)
@@ -103,13 +102,11 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
             continue
         if place == "stale":
             suite.reporter.say(f"{cell.short} is stale: {why}")
-            refuse_foreign(folder)
-            shutil.rmtree(folder)
         if place != "unfinished":
             own.code_sha256 = code
         own.status = "waiting"
-        resume = place == "unfinished"
-        jobs.append(cell_job(cell, suite.request, suite.folder, resume=resume, origin=location.origin))
+        how = {"resume": place in ("unfinished", "stale"), "overwrite": place == "stale"}
+        jobs.append(cell_job(cell, suite.request, suite.folder, **how, origin=location.origin))
         own.command = shlex.join(["bench", *jobs[-1].arguments])
     if suite.request.resume:
         suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
@@ -127,7 +124,7 @@ def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
 
 
 def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Standing, str]:
-    def data() -> Data:
+    def data(now: Ingredients) -> Ingredients:
         dataset = suite.data[cell.data][0]
         split = "all" if cell.folds else cell.split or dataset.info.default_split
         plan = (
@@ -139,11 +136,8 @@ def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Stand
         used = tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
         families = metrics_of(dataset.info)
         with suite.index_of(cell.data) as index:
-            return Data(
-                index.data_sha256(scored, parts_of(families)),
-                index.data_sha256(used, ("image", "labels")),
-                {family.name: family.version for family in families},
-            )
+            hashes = index.data_sha256(scored, parts_of(families)), index.data_sha256(used, ("image", "labels"))
+        return replace(now, data=hashes, metrics={family.name: family.version for family in families})
 
     return standing(cell, suite.folder_of(cell.name), suite.state.cells[cell.name], code, data)
 

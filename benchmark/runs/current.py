@@ -1,0 +1,166 @@
+"""Whether a stored result is what would be made now, and what has changed where it is not."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..predictions.stored import RESULTS
+from ..predictions.stored_reading import StoredPredictions
+from ..types import UserError
+from .folder import CHECKPOINT, PREDICTIONS
+from .record import Record, recorded_info
+from .stored import open_run, refuse_foreign_statistics
+
+_NOT_OF_THE_RESULT = ("--out", "--overwrite", "--resume", "--workers")
+"""Options that only say where a result goes, and how it is made."""
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a result follows from. None where it is not known, or not asked."""
+
+    dataset: tuple[str, str]
+    method: str
+    preset: str | None
+    seed: int | None
+    folds: int | None
+    train_fraction: float | None
+    config: Mapping[str, Any]
+    split: str | None = None
+    code: str | None = None
+    data: tuple[str, str | None] | None = None
+    metrics: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, record: Record) -> Ingredients:
+        """What a record says that it was made from."""
+        data, method = record.dataset, record.method
+        return cls(
+            dataset=(data.name, data.version),
+            method=method.name,
+            preset=method.preset,
+            seed=method.seed,
+            folds=data.folds,
+            train_fraction=method.train_fraction,
+            config=method.config,
+            split=data.split,
+            code=record.environment.code_sha256,
+            data=(data.data_sha256, data.inputs_sha256),
+            metrics=record.metrics,
+        )
+
+
+def changed(was: Ingredients, now: Ingredients) -> str:
+    """What has changed, in a few words; empty where nothing has. What is None now is not asked."""
+    pairs = [
+        ("the code has changed", was.code, now.code),
+        ("the dataset has changed", was.dataset, now.dataset),
+        ("the method has changed", was.method, now.method),
+        ("the split has changed", was.split, now.split),
+    ]
+    for what, old, new in pairs:
+        if new is not None and old != new:
+            return what
+    always = (
+        ("the preset", was.preset, now.preset),
+        ("the seed", was.seed, now.seed),
+        ("the number of folds", was.folds, now.folds),
+        ("the fraction of labels", was.train_fraction, now.train_fraction),
+    )
+    for what, before, after in always:
+        if before != after:
+            return f"{what} has changed"
+    if setting := _changed_setting(was.config, now.config):
+        return setting
+    if now.data is not None and was.data != now.data:
+        return "the data has changed"
+    return "a metric has another version" if now.metrics is not None and was.metrics != now.metrics else ""
+
+
+def _changed_setting(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    old, new = ({key: json.dumps(value, sort_keys=True) for key, value in each.items()} for each in (was, now))
+    differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    if not differing:
+        return ""
+    return (
+        "the predictions have changed"
+        if differing[0] == "predictions_sha256"
+        else (f"the setting {differing[0]} has changed")
+    )
+
+
+def why_not_current(folder: Path, earlier: Record, now: Record, *, predictions: bool, plots: bool) -> str:
+    """Why a finished run is not what its command would give now; empty where it is.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the finished run.
+    earlier, now : Record
+        Its record, and that of the run that is asked for, before its results.
+    predictions, plots : bool
+        Whether they are to lie in the folder.
+    """
+    if difference := changed(Ingredients.of(earlier), Ingredients.of(now)):
+        return difference
+    if earlier.run_id != now.run_id:
+        return "what it follows from has changed"
+    if plots and "--no-plots" in _words(earlier.command):
+        return "it was made without plots"
+    return _lacking(folder, earlier, predictions)
+
+
+def _lacking(folder: Path, record: Record, predictions: bool) -> str:
+    """Which of its files are gone, or not its own."""
+    try:
+        refuse_foreign_statistics(open_run(folder))
+    except UserError as error:
+        return str(error)
+    checkpoints = [] if record.method.family == "external" else _checkpoints(folder, record)
+    for path in [*checkpoints, *([folder / PREDICTIONS] if predictions else [])]:
+        if not path.is_dir() or (path.name == PREDICTIONS and not any(path.iterdir())):
+            return f"it has no {path.relative_to(folder)}"
+    return _other_predictions(folder, record) if predictions else ""
+
+
+def _checkpoints(folder: Path, record: Record) -> Sequence[Path]:
+    folds = record.dataset.folds
+    return [folder / CHECKPOINT / f"fold-{k}" for k in range(folds)] if folds else [folder / CHECKPOINT]
+
+
+def _other_predictions(folder: Path, record: Record) -> str:
+    """Why the stored label maps are not those of all samples; empty where they are, and for predicted objects."""
+    data, place = record.dataset, folder / PREDICTIONS
+    if (place / RESULTS).exists() or any(place.glob("*.txt")):
+        return ""
+    stored = StoredPredictions(place, data.split, data.n, data.ids_sha256, record.command)
+    try:
+        stored.maps(recorded_info(data))
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def same_command(one: str, other: str) -> bool:
+    """Whether two command lines ask for the same, wherever it goes."""
+    return _words(one) == _words(other)
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command line, without the options that do not change what is made."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return [command]
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if not skip and word not in _NOT_OF_THE_RESULT:
+            kept.append(word)
+        skip = word in ("--out", "--workers")
+    return kept
