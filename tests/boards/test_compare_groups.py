@@ -52,7 +52,7 @@ def test_a_folder_is_compared_in_groups(bench: Run, made: Path) -> None:
     assert {key: found[key] for key in found["groups"][0]} == found["groups"][0], "the largest one stands above"
     (alone,) = found["alone"]
     assert (alone["split"], Path(alone["folder"]).name) == ("all", "second-part")
-    assert "the set of samples ('4 samples' and '6 samples')" in alone["why"]
+    assert "the set of samples ('4 of 6 samples' and '6 samples')" in alone["why"]
     done = bench("compare", made / "runs")
     assert done.returncode == 0
     assert done.stdout.count("good is better than every other") == 2
