@@ -13,7 +13,7 @@ from ..predictions.stored import RESULTS
 from ..predictions.stored_reading import StoredPredictions
 from ..types import UserError
 from .folder import CHECKPOINT, PREDICTIONS
-from .record import Record, recorded_info
+from .record import MadeBy, Record, recorded_info
 from .stored import open_run, refuse_foreign_statistics
 
 _NOT_OF_THE_RESULT = ("--out", "--overwrite", "--resume", "--workers")
@@ -35,6 +35,7 @@ class Ingredients:
     code: str | None = None
     data: tuple[str, str | None] | None = None
     metrics: Mapping[str, str] | None = None
+    made_by: MadeBy | None = None
 
     @classmethod
     def of(cls, record: Record) -> Ingredients:
@@ -52,6 +53,7 @@ class Ingredients:
             code=record.environment.code_sha256,
             data=(data.data_sha256, data.inputs_sha256),
             metrics=record.metrics,
+            made_by=data.made_by,
         )
 
 
@@ -62,6 +64,7 @@ def changed(was: Ingredients, now: Ingredients) -> str:
         ("the dataset has changed", was.dataset, now.dataset),
         ("the method has changed", was.method, now.method),
         ("the split has changed", was.split, now.split),
+        ("the generator of the synthetic data has changed", was.made_by, now.made_by),
     ]
     for what, old, new in pairs:
         if new is not None and old != new:

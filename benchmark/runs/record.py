@@ -30,12 +30,19 @@ if not TYPE_CHECKING:  # mypy takes only what is there now
 _LEAF = re.compile(r"\{[^{}]*\}")
 
 
+class MadeBy(Document):
+    """What made synthetic data, as far as its marker says."""
+
+    version: str
+    seed: int
+
+
 class DatasetBlock(Document):
     """Which samples were scored, and proof of their content.
 
     `data_sha256` stands for the truth of the scored samples, `inputs_sha256` for every image and label that was used.
     `whole_n` is the size of the whole split, the official one where there is one, of which `n` samples are a part; it
-    is left out where they are all.
+    is left out where they are all. `made_by` is the version and the seed of synthetic data's generator.
     """
 
     name: str
@@ -49,6 +56,7 @@ class DatasetBlock(Document):
     options: dict[str, Any] = Field(default_factory=dict)
     folds: int | None = None
     whole_n: int | None = None
+    made_by: MadeBy | None = None
 
     @property
     def samples(self) -> str:
@@ -57,7 +65,7 @@ class DatasetBlock(Document):
 
     @model_serializer(mode="wrap")
     def _whole_n_of_a_part(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "whole_n")
+        return without_none(handler(self), "whole_n", "made_by")
 
 
 class MethodBlock(Document):

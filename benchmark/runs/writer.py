@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ..data.locations import Location
+from ..data.locations import Location, made_by
 from ..data.self_defined import definition_of
 from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
@@ -23,7 +23,7 @@ from ..io.reporter import Reporter
 from ..types import Dataset, Metric, UserError
 from .current import same_command
 from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, STATISTICS, beside, refuse_foreign
-from .record import DatasetBlock, Record, read_record, run_id_of, write_record
+from .record import DatasetBlock, MadeBy, Record, read_record, run_id_of, write_record
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,7 @@ def dataset_block(
     """What a record says of the samples that are scored, of `listed` of the split; `more` are its further fields."""
     official = dataset.info.official_size(split) if location.origin == "real" and not options else None
     whole = official or listed
+    made = made_by(dataset.root)
     return DatasetBlock(
         name=dataset.info.name,
         version=dataset.info.version,
@@ -178,6 +179,7 @@ def dataset_block(
         origin=location.origin,
         options=dict(options),
         whole_n=whole if whole > len(ids) else None,
+        made_by=None if made is None else MadeBy(version=made.version, seed=made.seed),
         **more,
         **definition_of(dataset),
     )
