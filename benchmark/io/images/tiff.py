@@ -185,15 +185,15 @@ def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
         if not isinstance(page, tifffile.TiffPage):
             page = page.aspage()
         needed = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        if needed > size:
+            raise UserError(
+                f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
+            )
         used += sum(page.databytecounts)
         if used > MAX_SHARED * size:
             raise UserError(
                 f"{path}: up to page {number} its pixels are said to lie in {used} bytes, the file has {size}: pages "
                 "that share their bytes are not read."
-            )
-        if needed > size:
-            raise UserError(
-                f"{path}: is truncated: page {number} needs {needed} bytes, the file has {size}. Fetch it again."
             )
 
 
