@@ -20,7 +20,7 @@ from .findings import findings, learned_from, title
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
 from .published import published_section
-from .rank_spans import Spans
+from .rank_spans import RankSpan, Spans
 from .ranking import board_groups, ranked_rows
 from .seed_groups import SeedGroup, curves_of, plotted
 
@@ -110,16 +110,20 @@ def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
             f"{escape(first.main_score)} over the seeds, which the interval does not hold."
         )
-    if any(row.middle.run_id in spans for row in rows):
-        text += (
-            " Ranks that paired tests cannot tell apart (5 %, adjusted for all pairs) are given as a span: the first "
-            "and the last rank that a method may have."
-        )
+    text += _tested([spans[row.middle.run_id] for row in rows if row.middle.run_id in spans])
     names = board_labels([row.record for _, row in ranked])
     records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
     extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *extra]
+
+
+def _tested(spans: Sequence[RankSpan]) -> str:
+    """How ranks were tested, for the text above the table."""
+    if not spans:
+        return ""
+    alone = any(span.told(0) == "(0)" for span in spans)
+    return f" {spans[0].tested.said}" + (" A rank in brackets: told from no other method." if alone else "")
 
 
 def _fewer(rows: Sequence[SeedGroup], plot: str) -> list[str]:
@@ -200,10 +204,8 @@ def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans) -> str:
     return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
 
 
-def _rank(rank: int, span: tuple[int, int] | None) -> str:
-    if span is None:
-        return str(rank)
-    return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
+def _rank(rank: int, span: RankSpan | None) -> str:
+    return str(rank) if span is None else span.told(rank)
 
 
 def _with_spread(row: SeedGroup) -> str:

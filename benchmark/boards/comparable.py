@@ -14,7 +14,7 @@ from ..text import samples_of
 
 T = TypeVar("T")
 
-MAX_TESTED = 30
+MAX_TESTED = 100
 """Comparable runs up to which every pair is tested: the number of pairs grows with the square."""
 
 

@@ -3,44 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..evaluation.comparison import Paired
+import numpy as np
+
+from ..evaluation.comparison import ALPHA, Paired
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
+from ..text import counted
 from ..types import UserError
-from .comparable import MAX_TESTED, grouped
+from .comparable import MAX_TESTED, grouped, main_badness
 from .seed_groups import seed_groups
 
-Span = tuple[int, int]
-Spans = Mapping[str, Span]
+
+@dataclass(frozen=True)
+class Tested:
+    """How runs were tested against each other: pairs, how many of them differ, and what was swapped."""
+
+    runs: int
+    pairs: int
+    different: int
+    units: int
+    drawn: str
+    smallest_p: float
+
+    @property
+    def said(self) -> str:
+        """What a reader of the ranks should know, in sentences."""
+        pairs = f"5 % for all {counted(self.pairs, 'pair')} together"
+        if not self.different:
+            said = f"Paired tests tell no two of these methods apart ({pairs}): ranks are by the score alone."
+        else:
+            said = (
+                f"Ranks that paired tests cannot tell apart ({pairs}; {self.different} differ) are given as a span: "
+                "the first and the last rank that a method may have."
+            )
+        if self.smallest_p > ALPHA:
+            said += (
+                f" {counted(self.units, self.drawn.removesuffix('s'))} are few: swaps alone give no p value below "
+                f"1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."
+            )
+        return said
+
+
+@dataclass(frozen=True)
+class RankSpan:
+    """First and last rank of a run among all that it was tested against."""
+
+    first: int
+    last: int
+    tested: Tested
+
+    def told(self, rank: int) -> str:
+        """The cell of a table, of a run with this rank by the score; in brackets where it is told from no other."""
+        if not self.tested.different:
+            return str(rank)
+        if (self.first, self.last) == (1, self.tested.runs):
+            return f"({rank})"
+        return str(self.first) if self.first == self.last else f"{self.first}–{self.last}"
+
+
+Spans = Mapping[str, RankSpan]
 """First and last rank by run id."""
 
 
-def rank_spans(found: Sequence[FoundRun]) -> dict[str, Span]:
+def rank_spans(found: Sequence[FoundRun]) -> dict[str, RankSpan]:
     """First and last rank of every run that was tested against all comparable ones, from run folders and their records.
 
     Rows of several seeds are tested with their middle run. Left out are runs on a part of the labels, those whose
     statistics are not there or were made by another version, and boards of more runs than `MAX_TESTED`.
     """
     scored = [run for run in found if run.record.main is not None and run.record.method.train_fraction in (None, 1.0)]
-    spans: dict[str, Span] = {}
+    spans: dict[str, RankSpan] = {}
     for members in grouped(scored, lambda run: run.record).values():
-        middle = {group.middle.run_id for group in seed_groups(run.record for run in members)}
-        if 2 <= len(middle) <= MAX_TESTED:
-            spans |= _tested([run.folder for run in members if run.record.run_id in middle])
+        badness = {group.middle.run_id: main_badness(group.record) for group in seed_groups(r.record for r in members)}
+        if 2 <= len(badness) <= MAX_TESTED:
+            spans |= _tested([run.folder for run in members if run.record.run_id in badness], badness)
     return spans
 
 
-def _tested(folders: Sequence[Path]) -> Spans:
+def _tested(folders: Sequence[Path], badness: Mapping[str, float]) -> dict[str, RankSpan]:
+    """Spans of opened runs; `badness` by run id orders the rows that they stand for."""
     try:
         runs = [open_run(folder) for folder in folders]
     except UserError:
         return {}
     main = runs[0].record.main_score
     metric, score = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == main)
-    sides = tuple(tuple(run.statistics.of(metric.name)) for run in runs)
-    # With p adjusted for all pairs only small values matter, and those are the t test's: few permutations do.
-    paired = Paired(metric, runs[0].info, score, sides, resamples=500)
-    found = paired.rank_intervals(paired.tested())
-    return {run.record.run_id: span for run, span in zip(runs, found, strict=True)}
+    paired = Paired(metric, runs[0].info, score, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
+    differences = paired.tested()
+    tested = Tested(
+        runs=len(runs),
+        pairs=len(differences),
+        different=sum(each.significant for each in differences),
+        units=paired.units,
+        drawn=paired.unit,
+        smallest_p=paired.smallest_p,
+    )
+    spans = paired.rank_intervals(differences, np.array([badness[run.record.run_id] for run in runs]))
+    return {run.record.run_id: RankSpan(*span, tested) for run, span in zip(runs, spans, strict=True)}

@@ -46,8 +46,8 @@ def _show(console: Console, found: ComparedGroup) -> None:
     console.print(_pairs(found))
     console.print(
         f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
-        f"Holm-adjusted for {counted(len(found.differences), 'pair')}; d: mean difference per sample over its "
-        "standard deviation; w/t/l: samples on which a is better, equal, worse",
+        f"adjusted for {counted(len(found.differences), 'pair')} together (step-down); d: mean difference "
+        "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse",
         soft_wrap=True,
     )
     if found.units < _MIN_UNITS:

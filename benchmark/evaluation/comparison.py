@@ -320,14 +320,21 @@ class Paired:
                 found[row] = one - other
             yield Swapped(found, np.zeros((1, 1)))
 
-    def rank_intervals(self, differences: Sequence[Difference]) -> list[tuple[int, int]]:
-        """First and last rank that each run may have; equal first ranks are ties."""
+    def rank_intervals(
+        self, differences: Sequence[Difference], badness: Float64 | None = None
+    ) -> list[tuple[int, int]]:
+        """First and last rank that each run may have; equal first ranks are ties.
+
+        `badness` (runs,) orders them, lower for what is better; by default it is that of their scores.
+        """
         better = np.zeros((len(self.runs), len(self.runs)), bool)
         for each in differences:
             if each.significant:
                 winner, loser = (each.a, each.b) if self.sign * each.value > 0 else (each.b, each.a)
                 better[winner, loser] = True
-        return rank_intervals(better, np.where(np.isnan(self.values), np.inf, -self.sign * self.values))
+        if badness is None:
+            badness = np.where(np.isnan(self.values), np.inf, -self.sign * self.values)
+        return rank_intervals(better, badness)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

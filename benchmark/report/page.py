@@ -170,8 +170,8 @@ def _differences(section: Section) -> Html | None:
     heads = ["run", f"{best} less run", "p, adjusted", "effect", "samples better / equal / worse"]
     n = len(section.compared.differences)
     note = (
-        f"Paired on the same samples; p is adjusted (Holm) for {counted(n, 'pair')}; effect: mean difference per "
-        "sample over its standard deviation."
+        f"Paired on the same samples; p is adjusted for {counted(n, 'pair')} together (step-down); effect: mean "
+        "difference per sample over its standard deviation."
     )
     return _table(f"How far {best} is ahead of each run", note, heads, rows)
 
