@@ -1,0 +1,196 @@
+"""Swaps for all pairs at once: what one product gives is what swapping by hand gives, and ranks follow from it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from populations import films, populations
+from scipy import stats
+
+from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
+from segbench.evaluation.comparison import Paired
+from segbench.evaluation.rank_intervals import rank_intervals
+from segbench.evaluation.swaps import MAX_ENUMERATED, rotated, rows_at_once, swap_patterns
+from segbench.metrics.overlap import Overlap
+from segbench.types import DatasetInfo, Float64, Int64, Statistic
+
+
+def paired(errors: Sequence[float], n: int, resamples: int = 100) -> Paired:
+    random = np.random.default_rng(3)
+    truths = [random.integers(0, 3, (10, 10)) for _ in range(n)]
+    runs = [measured(noisy(truths, e, k), truths, ["one"] * n) for k, e in enumerate(errors, 1)]
+    return Paired(METRIC, INFO, MIOU, tuple(runs), resamples=resamples)
+
+
+def by_hand(comparison: Paired, a: int, b: int, pattern: Sequence[float]) -> float:
+    """The difference of two runs after swapping samples."""
+    sides = [
+        [first if keep > 0 else second for first, second, keep in zip(one, other, pattern, strict=True)]
+        for one, other in itertools.permutations((comparison.runs[a], comparison.runs[b]))
+    ]
+    first, second = (METRIC.compute(side, INFO)["miou"] for side in sides)
+    return first - second
+
+
+def test_few_units_are_enumerated_each_pattern_once() -> None:
+    found = np.concatenate(list(swap_patterns(6, 7, 10, seed=0)))
+    assert sorted(map(tuple, found.tolist())) == sorted(
+        (1.0, *rest) for rest in itertools.product((-1.0, 1.0), repeat=5)
+    )
+
+
+@pytest.mark.parametrize("units", [MAX_ENUMERATED + 1, 70])
+def test_many_units_are_drawn_whatever_the_chunks(units: int) -> None:
+    whole, parts = (np.concatenate(list(swap_patterns(units, 500, rows, seed=4))) for rows in (500, 37))
+    assert np.array_equal(whole, parts)
+    assert set(np.unique(whole)) == {-1.0, 1.0}
+    assert not (whole == whole[:, :1]).all(axis=1).any()
+    assert abs(whole.mean()) < 0.02
+
+
+def test_one_product_is_swapping_by_hand() -> None:
+    comparison = paired([0.1, 0.2, 0.3], n=5)
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    patterns = np.concatenate(list(swap_patterns(5, 0, 100, seed=0)))
+    (found,) = comparison._swapped(pairs, [patterns])
+    for row, (a, b) in enumerate(pairs):
+        expected = [by_hand(comparison, a, b, pattern) for pattern in patterns.tolist()]
+        assert found.apart[row].tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_score_without_sums_is_swapped_alike() -> None:
+    class Slow(Overlap):
+        def sums(self, *_: object) -> None:  # type: ignore[override]
+            return None
+
+        def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+            return METRIC.resample(statistics, info, weights)
+
+    quick = paired([0.1, 0.12, 0.4], n=6)
+    slow = Paired(Slow(), INFO, MIOU, quick.runs, resamples=100)
+    for a, b in ((0, 1), (0, 2)):
+        assert slow.p_value(a, b) == quick.p_value(a, b)
+    assert np.array_equal(slow.draws, quick.draws)
+    assert np.array_equal(slow.per_sample, quick.per_sample)
+    assert np.array_equal(slow.without, quick.without)
+
+
+def test_a_p_value_does_not_depend_on_the_other_runs() -> None:
+    together = paired([0.2, 0.21, 0.3, 0.31], n=25)
+    alone = Paired(METRIC, INFO, MIOU, together.runs[:2], resamples=100)
+    assert alone.p_value(0, 1) == together.differences()[0].p == together.p_value(0, 1)
+
+
+def test_step_down_by_hand() -> None:
+    """Three pairs of six units: the most extreme first, each against what chance makes of those not yet passed."""
+    comparison = paired([0.05, 0.2, 0.22], n=6)
+    found = {(d.a, d.b): d for d in comparison.tested()}
+    pairs = list(found)
+    patterns = np.concatenate(list(swap_patterns(6, 0, 100, seed=0)))
+    identity = int(np.flatnonzero((patterns > 0).all(axis=1))[0])
+    measured_by = []
+    for a, b in pairs:
+        apart = np.array([by_hand(comparison, a, b, pattern) for pattern in patterns.tolist()])
+        errors = []
+        for pattern in patterns.tolist():
+            without = [
+                METRIC.compute([s for k, s in enumerate(one) if k != left], INFO)["miou"]
+                - METRIC.compute([s for k, s in enumerate(other) if k != left], INFO)["miou"]
+                for left in range(6)
+                for one, other in [swapped(comparison, a, b, pattern)]
+            ]
+            errors.append(np.sqrt(5 / 6 * np.sum((np.array(without) - np.mean(without)) ** 2)))
+        measured_by.append(np.abs(apart) / np.sqrt(np.mean(apart**2) + np.array(errors) ** 2 / 2))
+    table = np.array(measured_by)
+    order = np.argsort(-table[:, identity])
+    highest = 0.0
+    for place, row in enumerate(order.tolist()):
+        largest = table[order[place:]].max(axis=0)
+        highest = max(highest, float((largest >= table[row, identity] - 1e-9).mean()), found[pairs[row]].p)
+        assert found[pairs[row]].p_adjusted == pytest.approx(highest)
+
+
+def swapped(comparison: Paired, a: int, b: int, pattern: Sequence[float]) -> tuple[list[Statistic], list[Statistic]]:
+    both = zip(comparison.runs[a], comparison.runs[b], pattern, strict=True)
+    first, second = zip(*((x, y) if keep > 0 else (y, x) for x, y, keep in both), strict=True)
+    return list(first), list(second)
+
+
+def test_rotations_of_one_pair_are_the_t_test() -> None:
+    errors = np.random.default_rng(2).normal(0.8, 1.0, (1, 5))
+    (found,) = rotated(errors, 200_000, seed=0)
+    assert found == pytest.approx(stats.ttest_1samp(errors[0], 0.0).pvalue, abs=0.004)
+
+
+def test_five_units_are_told_apart_only_without_another_such_swap() -> None:
+    far, near = paired([0.05, 0.06, 0.6], n=5), paired([0.2, 0.2, 0.2], n=5)
+    assert far.smallest_p == 1 / 16
+    assert [each.significant for each in far.tested()] == [False, True, True]
+    assert not any(each.significant for each in near.tested())
+
+
+def test_memory_is_bounded() -> None:
+    assert rows_at_once(1, 10) == rows_at_once(190, 20 * 63) == 1024
+    assert 16 <= rows_at_once(4950, 100 * 513) < 400
+    assert rows_at_once(10**9, 1) == 16
+
+
+def ranks(pairs: Sequence[tuple[int, int]], badness: Sequence[float]) -> list[tuple[int, int]]:
+    better = np.zeros((len(badness), len(badness)), bool)
+    for a, b in pairs:
+        better[a, b] = True
+    return rank_intervals(better, np.array(badness))
+
+
+def test_ranks_follow_what_is_better() -> None:
+    assert ranks([(0, 2), (1, 2)], [0.1, 0.2, 0.3]) == [(1, 2), (1, 2), (3, 3)]
+    assert ranks([], [0.1, 0.2]) == [(1, 2), (1, 2)]
+    # Better than what is better than a third.
+    assert ranks([(0, 1), (1, 2)], [0.1, 0.2, 0.3]) == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_a_better_score_never_has_the_worse_span() -> None:
+    # The second is an erratic run that is told from nothing: what is below it may be no surer of its place.
+    assert ranks([(0, 2), (0, 3)], [0.1, 0.2, 0.3, 0.4]) == [(1, 2), (1, 4), (2, 4), (2, 4)]
+    # The last is told from nothing: what is above it may be as good.
+    assert ranks([(0, 1), (0, 2)], [0.1, 0.2, 0.3, 0.4]) == [(1, 2), (1, 4), (1, 4), (1, 4)]
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        badness = random.integers(0, 6, 8) / 10
+        pairs = [(a, b) for a in range(8) for b in range(8) if badness[a] < badness[b] and random.random() < 0.3]
+        spans = ranks(pairs, badness.tolist())
+        for (x, one), (y, other) in itertools.product(zip(badness, spans, strict=True), repeat=2):
+            assert x > y or (one[0] <= other[0] and one[1] <= other[1])
+
+
+def test_what_has_no_score_comes_last() -> None:
+    assert ranks([(0, 1)], [0.1, 0.2, np.inf, np.inf]) == [(1, 1), (2, 2), (3, 4), (3, 4)]
+    assert ranks([], [np.inf, np.inf]) == [(1, 2), (1, 2)]
+
+
+def errors_of(skills: Float64, units: int, sets: int, population: str) -> tuple[int, float]:
+    """In how many test sets equal methods are called different, and the part of the unequal pairs that are found."""
+    what = {**populations(), "films": films()}[population]
+    false, power = 0, 0.0
+    for seed in range(sets):
+        runs = what.methods(np.random.default_rng(100 + seed), units, skills.tolist())
+        found = Paired(what.metric, what.info, what.score, runs, resamples=50).tested()
+        equal = [skills[each.a] == skills[each.b] for each in found]
+        hits = [each.significant for each in found]
+        false += any(hit for hit, same in zip(hits, equal, strict=True) if same)
+        unequal = [float(hit) for hit, same in zip(hits, equal, strict=True) if not same]
+        power += float(np.mean(unequal or [0.0])) / sets
+    return false, power
+
+
+@pytest.mark.slow
+def test_equal_methods_are_rarely_told_apart_among_many() -> None:
+    """A short form of tests/simulation/ranks.py: at most 5 % of test sets hold a false difference."""
+    false, _ = errors_of(np.zeros(6), 8, 60, "films")
+    assert false <= 8  # 3 expected at most; 9 or more have a probability below 0.5 %
+    false, power = errors_of(np.array([0.0, 0.0, -0.3, -0.32, -0.34, -0.36]), 8, 30, "mean Dice")
+    assert false <= 5
+    assert power > 0.3
