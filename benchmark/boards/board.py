@@ -13,7 +13,7 @@ from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record, told_in_details
 from ..runs.versions import not_of_today
-from ..text import UNDEFINED, number, printable
+from ..text import UNDEFINED, counted, number, printable, some
 from ..types import UserError
 from .comparable import Comparable, official_metrics, part_of, ranks, samples_together, whole_n, why_not_ranked
 from .findings import findings, learned_from, title
@@ -110,12 +110,26 @@ def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
             f"{escape(first.main_score)} over the seeds, which the interval does not hold."
         )
+    text += _never_true([row.middle for _, row in ranked])
     text += _tested([spans[row.middle.run_id] for row in rows if row.middle.run_id in spans])
     names = board_labels([row.record for _, row in ranked])
     records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
     extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *extra]
+
+
+def _never_true(records: Sequence[Record]) -> str:
+    """Classes that count 0 for some of the methods although no true mask holds them."""
+    names: dict[str, int] = {}
+    for record in records:
+        for name, row in record.per_class.items():
+            if row.get("pixels") == 0 and row.get("iou") == 0:
+                names[name] = names.get(name, 0) + 1
+    if not names:
+        return ""
+    each = some([f"{escape(name)} ({counted(number, 'method')})" for name, number in names.items()])
+    return f" In no true mask, so that a method that predicts them gets 0 for them in a mean over classes: {each}."
 
 
 def _tested(spans: Sequence[RankSpan]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.comparison import ALPHA, Paired
+from ..evaluation.comparison import Paired
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
 from ..text import counted
@@ -27,6 +27,7 @@ class Tested:
     units: int
     drawn: str
     smallest_p: float
+    leans_on_t: bool
 
     @property
     def said(self) -> str:
@@ -39,7 +40,7 @@ class Tested:
                 f"Ranks that paired tests cannot tell apart ({pairs}; {self.different} differ) are given as a span: "
                 "the first and the last rank that a method may have."
             )
-        if self.smallest_p > ALPHA:
+        if self.leans_on_t:
             said += (
                 f" {counted(self.units, self.drawn.removesuffix('s'))} are few: swaps alone give no p value below "
                 f"1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."
@@ -100,6 +101,7 @@ def _tested(folders: Sequence[Path], badness: Mapping[str, float]) -> dict[str, 
         units=paired.units,
         drawn=paired.unit,
         smallest_p=paired.smallest_p,
+        leans_on_t=paired.leans_on_t,
     )
     spans = paired.rank_intervals(differences, np.array([badness[run.record.run_id] for run in runs]))
     return {run.record.run_id: RankSpan(*span, tested) for run, span in zip(runs, spans, strict=True)}

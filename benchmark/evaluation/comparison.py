@@ -26,6 +26,7 @@ from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, S
 from .intervals import (
     LEVEL,
     RESAMPLES,
+    allowing_for_absent,
     bootstrap_weights,
     corrected_interval,
     jackknife_error,
@@ -41,13 +42,15 @@ from .swaps import (
     Swapped,
     chance_of,
     distinct_patterns,
-    rotated,
     rows_at_once,
     swap_patterns,
     swapped_differences,
 )
 
 ALPHA = 1 - LEVEL
+
+_MIN_SWAPS = 100
+"""Patterns from which on the largest of many differences has a distribution: 8 units have 128 distinct ones."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,11 @@ class Paired:
         """The smallest p value that swaps of so few units can give; what is smaller leans on a t test."""
         return 1 / (self.swaps + (self.units > MAX_ENUMERATED))
 
+    @property
+    def leans_on_t(self) -> bool:
+        """Whether swaps are too few to tell many pairs apart: then small p values are those of t tests, after Holm."""
+        return self.swaps < _MIN_SWAPS
+
     @cached_property
     def _sums(self) -> tuple[Sums, ...] | None:
         """Every run's score as a function of sums; None where the metric does not give it as one."""
@@ -182,7 +190,9 @@ class Paired:
     def interval(self, run: int) -> tuple[float, float]:
         """95 % interval of a run's score."""
         limits = (self.score.low, self.score.high)
-        return corrected_interval(float(self.values[run]), self.draws[run], self.without[run], limits)
+        found = corrected_interval(float(self.values[run]), self.draws[run], self.without[run], limits)
+        absent = self.metric.absent_classes(self.runs[run], self.info, self.score.name)
+        return allowing_for_absent(found, absent, self.score)
 
     def difference(self, a: int, b: int) -> Difference:
         """Compare two runs; `p_adjusted` is that of this single pair."""
@@ -246,20 +256,9 @@ class Paired:
         p = np.minimum(found.p, by_t)
         if len(pairs) == 1:
             return p, p
-        adjusted = found.adjusted
-        if self.smallest_p > ALPHA and found.all_alone.any():
-            # So few units that all swaps together cannot be significant: then the tail is that of normal differences.
-            adjusted = np.where(found.all_alone, np.minimum(adjusted, self._if_normal(pairs)), adjusted)
-        return p, np.maximum(p, adjusted)
-
-    def _if_normal(self, pairs: Sequence[Pair]) -> Float64:
-        """Adjusted p values of the pairs, (pairs,), if what units add to the differences is normal."""
-        observed = np.array([self.values[a] - self.values[b] for a, b in pairs])
-        apart = np.array([self.without[a] - self.without[b] for a, b in pairs])
-        units = apart.shape[1]
-        # Pseudo-values of the jackknife about the difference itself, so that their t test is `_t_test`.
-        errors = observed[:, None] + (units - 1) * (apart.mean(axis=1, keepdims=True) - apart)
-        return rotated(errors, self.resamples * SWAPS_PER_RESAMPLE, self.seed)
+        if self.leans_on_t:
+            return p, np.array(holm(p.tolist()))
+        return p, np.maximum(p, found.adjusted)
 
     def _t_test(self, a: int, b: int) -> float:
         """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown."""

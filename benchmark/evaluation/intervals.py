@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..types import DatasetInfo, Float64, Int64, Metric, Statistic
+from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -82,7 +82,7 @@ def jackknife_error(without: Float64) -> tuple[float, int]:
 def corrected_interval(
     value: float, draws: Float64, without: Float64, limits: tuple[float, float] = (-np.inf, np.inf)
 ) -> tuple[float, float]:
-    """95 % interval of a score; NaN where it has no value or no draw, and of a single sample or group.
+    """95 % interval of a score; NaN where it has no value or no draw, and where it rests on a single sample or group.
 
     Where the score lies outside of the middle 95 % of its draws, these are returned as they are: an interval that does
     not hold its score is to be warned of.
@@ -100,15 +100,15 @@ def corrected_interval(
     from scipy.special import ndtr, ndtri, stdtrit
 
     draws = draws[~np.isnan(draws)]
-    if not draws.size or np.isnan(value) or len(without) < 2:
-        # Of one sample or group every draw is the same: that says nothing of others.
-        return float("nan"), float("nan")
     error, freedom = jackknife_error(without)
+    if not draws.size or np.isnan(value) or freedom < 1:
+        # Of one sample or group that counts every draw is the same: that says nothing of others.
+        return float("nan"), float("nan")
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     spread = float(draws.std())
     # Of equal scores half are below; rounding does not make them unequal.
     below = float((draws < value - 1e-9 * spread).mean() + (draws <= value + 1e-9 * spread).mean()) / 2
-    known = freedom >= 1 and np.isfinite(error) and spread > 0 and np.isfinite(spread)
+    known = np.isfinite(error) and spread > 0 and np.isfinite(spread)
     if not known or not tails[0] <= below <= tails[1]:
         # Draws that are nearly all below the score, or above it, miss what it is made of: nothing corrects that.
         low, high = np.quantile(draws, tails)
@@ -125,6 +125,21 @@ def corrected_interval(
     return max(float(low), limits[0]), min(float(high), limits[1])
 
 
+def allowing_for_absent(
+    interval: tuple[float, float], absent: AbsentClasses | None, score: ScoreInfo
+) -> tuple[float, float]:
+    """An interval that holds for any score of classes which no true mask holds, and which count 0 until then.
+
+    Its upper end is raised by their share, as no sample can say how well they are found. NaN where the score is a mean
+    of nothing else.
+    """
+    if absent is None:
+        return interval
+    if absent.share >= 1:
+        return float("nan"), float("nan")
+    return interval[0], min(interval[1] + absent.share * (score.high - score.low), score.high)
+
+
 def score_intervals(
     metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo
 ) -> dict[str, tuple[float, float]]:
@@ -136,11 +151,15 @@ def score_intervals(
     draws = [metric.resample(statistics, info, weights) for weights in bootstrap_weights(groups)]
     without = metric.resample(statistics, info, jackknife_weights(groups))
     return {
-        score.name: corrected_interval(
-            values[score.name],
-            np.concatenate([draw[score.name] for draw in draws]),
-            without[score.name],
-            (score.low, score.high),
+        score.name: allowing_for_absent(
+            corrected_interval(
+                values[score.name],
+                np.concatenate([draw[score.name] for draw in draws]),
+                without[score.name],
+                (score.low, score.high),
+            ),
+            metric.absent_classes(statistics, info, score.name),
+            score,
         )
         for score in metric.scores
     }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._former_names import former_names
-from ..types import DatasetInfo, Metric, UserError
+from ..text import counted, some
+from ..types import AbsentClasses, DatasetInfo, Metric, UserError
 from .intervals import resampling_unit, score_intervals
 from .scores import Score, defined
 from .statistics import Statistics
@@ -20,12 +21,16 @@ Table = dict[str, dict[str, float | None]]
 
 @dataclass(frozen=True)
 class Scored:
-    """Every score of every family with its interval, the tables per class and per category, and blocks by family."""
+    """Every score of every family with its interval, the tables per class and per category, and blocks by family.
+
+    absent : what counts 0 in a score without being in any true mask, by the score's name.
+    """
 
     scores: dict[str, Score] = field(default_factory=dict)
     per_class: Table = field(default_factory=dict)
     per_category: Table = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    absent: dict[str, AbsentClasses] = field(default_factory=dict)
 
 
 def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Scored:
@@ -51,6 +56,8 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
                 n=len(mine),
                 resampled=unit,
             )
+            if absent := metric.absent_classes(mine, info, what.name):
+                result.absent[what.name] = absent
         _add(result.per_class, metric.per_class(mine, info))
         _add(result.per_category, metric.per_category(mine, info))
         own = {what.name: result.scores[what.name] for what in metric.scores}
@@ -84,8 +91,11 @@ def doubtful_intervals(scored: Scored) -> list[str]:
 
 
 def score_warnings(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
-    """What the user should know of the scores: those of these families that are undefined, and doubtful intervals."""
-    found = []
+    """What the user should know of the scores: those of these families that are undefined, and doubtful intervals.
+
+    And classes that count 0 although no true mask holds them.
+    """
+    found = _absent_classes(scored)
     for metric in metrics:
         undefined = undefined_scores(scored, [metric])
         if undefined:
@@ -98,6 +108,28 @@ def score_warnings(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
             "classes, so these intervals cannot be trusted"
         )
     return found
+
+
+def _absent_classes(scored: Scored) -> list[str]:
+    """A sentence for all scores that the same classes enter."""
+    scores: dict[tuple[tuple[str, int], ...], list[str]] = {}
+    for name, absent in scored.absent.items():
+        scores.setdefault(tuple(absent.pixels.items()), []).append(name)
+    return [_absent(dict(classes), names, scored.absent[names[0]].share) for classes, names in scores.items()]
+
+
+def _absent(pixels: Mapping[str, int], scores: Sequence[str], share: float) -> str:
+    if len(pixels) == 1:
+        ((name, count),) = pixels.items()
+        said = f"class '{name}' is in no true mask of this split: its 0 in {some(scores)} comes from "
+        said += counted(count, "predicted pixel")
+    else:
+        each = some([f"'{name}' ({count})" for name, count in pixels.items()])
+        said = f"classes {each} are in no true mask of this split: their 0 in {some(scores)} comes from so many "
+        said += "predicted pixels"
+    if share >= 1:
+        return f"{said}, so there is no interval"
+    return f"{said}; how well they are found is not known, so the interval's upper end allows for any score of them"
 
 
 def _add(table: Table, rows: Mapping[str, Mapping[str, float]]) -> None:

@@ -15,7 +15,7 @@ References
 Westfall & Young, "Resampling-Based Multiple Testing" (1993), algorithm 2.8 (step-down max T). Romano & Wolf, "Exact and
 approximate stepdown methods for multiple hypothesis testing", JASA 100:94-108 (2005). Phipson & Smyth, "Permutation
 P-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9(1) (2010). Tusher, Tibshirani & Chu, PNAS 98:5116-5121
-(2001): a constant beside the standard error. Langsrud, "Rotation tests", Statistics and Computing 15:53-60 (2005).
+(2001): a constant beside the standard error.
 """
 
 from __future__ import annotations
@@ -138,18 +138,15 @@ class Chance:
 
     p : part of the patterns that give a pair a difference as large as was observed.
     adjusted : the same of the largest difference of all pairs that are no further apart than this one (step-down).
-    all_alone, alone : whether no other pattern is as extreme, so that `adjusted`, or p, is only known to be small.
+    alone : whether no other pattern is as extreme, so that p is only known to be small.
     """
 
     p: Float64
     adjusted: Float64
     alone: Array
-    all_alone: Array
 
 
-def chance_of(
-    observed: Swapped, chunks: Iterator[Swapped], *, holds_observed: bool, size: Float64 | None = None
-) -> Chance:
+def chance_of(observed: Swapped, chunks: Iterator[Swapped], *, holds_observed: bool) -> Chance:
     """Single and step-down p values of differences from those under patterns.
 
     Parameters
@@ -157,15 +154,13 @@ def chance_of(
     observed : Swapped
         The differences as they are: (pairs, 1).
     chunks : iterator of Swapped
-        The differences under all patterns: (pairs, rows).
+        The differences under all patterns: (pairs, rows); the first ones say what swaps do to a pair.
     holds_observed : bool
         Whether the patterns are all that there are, the one that swaps nothing among them.
-    size : (pairs, 1) float64, optional
-        Root mean square of a pair's differences; that of the first chunk by default.
     """
     undefined = np.isnan(observed.apart)
     first = next(chunks)
-    size = _root_mean_square(first.apart) if size is None else size
+    size = _root_mean_square(first.apart)
     measured = np.where(undefined, 0.0, _measured(observed, size))
     # From the pair that is the least apart upwards: the largest of it and of all before it.
     order = np.argsort(measured[:, 0], kind="stable")
@@ -183,7 +178,7 @@ def chance_of(
     p = ratio(reached + once, np.where(undefined[:, 0], 0, known + once))
     adjusted = (largest + once) / total
     adjusted[order[::-1]] = np.maximum.accumulate(adjusted[order[::-1]])
-    return Chance(p, np.maximum(p, adjusted), reached + once <= 1, largest + once <= 1)
+    return Chance(p, np.maximum(p, adjusted), reached + once <= 1)
 
 
 def _measured(swapped: Swapped, size: Float64) -> Float64:
@@ -216,26 +211,3 @@ def rotations(units: int, draws: int, rows: int, seed: int) -> Iterator[Float64]
     for start in range(0, draws, rows):
         directions = random.standard_normal((min(rows, draws - start), units))
         yield directions * (np.sqrt(units) / np.linalg.norm(directions, axis=1, keepdims=True))
-
-
-def rotated(errors: Float64, draws: int, seed: int) -> Float64:
-    """Step-down p values of differences (pairs,) from random rotations of what units add to them, (pairs, units).
-
-    A swap turns a unit's difference about; a rotation mixes the units as well, which changes nothing for normal ones.
-    Of a single pair that is Student's t test; of several, step-down max T with t's tail, where patterns are too few to
-    have one.
-    """
-    random = np.random.default_rng(seed)
-    units = errors.shape[1]
-    none = np.zeros((1, 1))
-
-    def chunks() -> Iterator[Swapped]:
-        rows = rows_at_once(len(errors), units)
-        for start in range(0, draws, rows):
-            directions = random.standard_normal((min(rows, draws - start), units))
-            directions *= np.sqrt(units) / np.linalg.norm(directions, axis=1, keepdims=True)
-            yield Swapped(errors @ directions.T, none)
-
-    size = np.linalg.norm(errors, axis=1, keepdims=True)
-    observed = Swapped(errors.sum(axis=1, keepdims=True), none)
-    return chance_of(observed, chunks(), holds_observed=False, size=np.where(size > 0, size, 1.0)).adjusted

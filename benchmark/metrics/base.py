@@ -8,7 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..types import Array, DatasetInfo, Float64, Int64, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
+from ..types import (
+    AbsentClasses,
+    Array,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Prediction,
+    Sample,
+    ScoreInfo,
+    Statistic,
+    Sums,
+    Task,
+)
 
 
 class MetricFamily(ABC):
@@ -46,6 +58,11 @@ class MetricFamily(ABC):
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
         """No score is known to be a function of sums: comparisons take `resample`, which is slower."""
+        del statistics, info, score
+        return None
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """No score counts what true masks never hold."""
         del statistics, info, score
         return None
 

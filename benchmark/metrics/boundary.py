@@ -29,12 +29,25 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 
-from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums
+from ..types import (
+    AbsentClasses,
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Part,
+    Prediction,
+    Sample,
+    ScoreInfo,
+    Statistic,
+    Sums,
+)
 from .base import MetricFamily
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .overlap import ranks
-from .pooled import drawn, mean_where, ratio
+from .pooled import absent_of, drawn, mean_where, ratio
 from .table_rules import all_different, broken_rule
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
@@ -131,6 +144,14 @@ class Boundary(MetricFamily):
         values = _image_scores(counts, distances)[score]
         known = ~np.isnan(values)
         return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), _mean_of_means)
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """By their boundary pixels; a Hausdorff distance takes two sides."""
+        if score.startswith("hausdorff"):
+            return None
+        classes = scored_classes(info)
+        counts = _dense(statistics, classes)[0].sum(axis=0)
+        return absent_of([c.name for c in classes], counts[:, 5], counts[:, 3])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import (
+    AbsentClasses,
     Array,
     ClassInfo,
     DatasetInfo,
@@ -32,7 +33,7 @@ from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .overlap import category_ranks
-from .pooled import mean_where, ratio
+from .pooled import absent_of, mean_where, ratio
 from .table_rules import all_different, broken_rule
 
 AVERAGE_CLASS_SIZE: Mapping[str, float] = {
@@ -184,6 +185,14 @@ class CityscapesInstances(MetricFamily):
             return self._means(sums.reshape(*sums.shape[:-1], *terms.shape[1:]), info)[score]
 
         return Sums(terms.reshape(len(terms), math.prod(terms.shape[1:])), value)
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Classes, or categories, without true objects that have false pixels."""
+        classes, categories = things(info), thing_categories(info)
+        names = [*(c.name for c in classes), *categories]
+        right, missed, false = self._sums(statistics, info).sum(axis=0).T
+        own = slice(0, len(classes)) if score == "iiou_class" else slice(len(classes), None)
+        return absent_of(names[own], (right + missed)[own], false[own])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """iIoU of every scored class; NaN for those without instances."""

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import (
+    AbsentClasses,
     Array,
     ClassInfo,
     DatasetInfo,
@@ -31,8 +32,18 @@ from ..types import (
 from .base import MetricFamily
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
-from .overlap_scores import POOLED, PooledScore, mean_iou, mean_iou_of_all, mean_iou_of_true, of_pooled
-from .pooled import drawn, mean_of, mean_where, ratio, summed
+from .overlap_scores import (
+    COUNT_ABSENT,
+    POOLED,
+    PooledScore,
+    binary_dice,
+    binary_iou,
+    mean_iou,
+    mean_iou_of_all,
+    mean_iou_of_true,
+    of_pooled,
+)
+from .pooled import absent_of, drawn, mean_of, mean_where, ratio, summed
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
@@ -206,7 +217,14 @@ class BinaryOverlap(MetricFamily):
         both, either = counts.T
         if score == "dice_per_image":
             return mean_of(ratio(2 * both, either + both))
-        return Sums(counts, _binary_dice if score == "dice" else _binary_iou)
+        return Sums(counts, binary_dice if score == "dice" else binary_iou)
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """The foreground, where no image has any."""
+        del score
+        place = ranks(info.classes)[info.foreground]
+        _, true, predicted = class_counts(statistics, ranks(info.classes))[:, place : place + 1].sum(axis=0).T
+        return absent_of([info.classes[place].name], true, predicted)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of background and foreground from pooled counts."""
@@ -230,15 +248,6 @@ class BinaryOverlap(MetricFamily):
         counts = class_counts(statistics, ranks(info.classes))
         right, truth, predicted = counts[:, ranks(info.classes)[info.foreground]].T
         return np.stack([right, truth + predicted - right], axis=1)
-
-
-def _binary_dice(sums: Float64) -> Float64:
-    both, either = sums[..., 0], sums[..., 1]
-    return ratio(2 * both, either + both)
-
-
-def _binary_iou(sums: Float64) -> Float64:
-    return ratio(sums[..., 0], sums[..., 1])
 
 
 _COMMON = (
@@ -292,6 +301,13 @@ class _MultiClassOverlap(MetricFamily):
         terms = np.moveaxis(counts, 2, 1).reshape(len(counts), 3 * counts.shape[1])
         return Sums(terms, partial(of_pooled, {**POOLED, **self.means}[score]))
 
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Of means over the classes that occur; a mean over images holds many images that are without a class."""
+        if {**POOLED, **self.means}.get(score) not in COUNT_ABSENT:
+            return None
+        _, true, predicted = class_counts(statistics, self._ranks(info, score)).sum(axis=0).T
+        return absent_of(self._names(info, score), true, predicted)
+
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of every scored class from pooled counts."""
         return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
@@ -313,6 +329,12 @@ class _MultiClassOverlap(MetricFamily):
         """The place of every label that a score counts."""
         del score
         return ranks(info.classes)
+
+    @staticmethod
+    def _names(info: DatasetInfo, score: str) -> list[str]:
+        """What stands at these places."""
+        del score
+        return [c.name for c in info.classes]
 
 
 @dataclass(frozen=True)
@@ -388,6 +410,10 @@ class CityscapesOverlap(_MultiClassOverlap):
     @staticmethod
     def _ranks(info: DatasetInfo, score: str) -> dict[int, int]:
         return CityscapesOverlap._categories(info) if score == "iou_category" else ranks(info.classes)
+
+    @staticmethod
+    def _names(info: DatasetInfo, score: str) -> list[str]:
+        return list(category_ranks(info)) if score == "iou_category" else [c.name for c in info.classes]
 
     @staticmethod
     def _categories(info: DatasetInfo) -> dict[int, int]:

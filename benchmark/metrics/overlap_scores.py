@@ -14,6 +14,17 @@ PooledScore: TypeAlias = Callable[[Float64, Float64, Float64], Float64]
 """A score of right, true and predicted pixels, each (…, C)."""
 
 
+def binary_dice(sums: Float64) -> Float64:
+    """Dice of the foreground from sums (…, 2): its intersection and union."""
+    both, either = sums[..., 0], sums[..., 1]
+    return ratio(2 * both, either + both)
+
+
+def binary_iou(sums: Float64) -> Float64:
+    """IoU of the foreground from the same sums."""
+    return ratio(sums[..., 0], sums[..., 1])
+
+
 def of_pooled(score: PooledScore, sums: Float64) -> Float64:
     """A score of sums (…, 3 C): right, true and predicted pixels of C classes, one after the other."""
     right, truth, predicted = np.split(sums, 3, axis=-1)
@@ -61,3 +72,6 @@ POOLED: Mapping[str, PooledScore] = {
     "fwiou": _frequency_weighted_iou,
     "dice": _mean_dice,
 }
+
+COUNT_ABSENT = (_mean_dice, mean_iou, mean_iou_of_all)
+"""The means in which a class that is only predicted counts 0."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..types import Array, Float64, Int64, Sums
+from ..types import AbsentClasses, Array, Float64, Int64, Sums
 from .exact_sums import weighted_sums
 
 
@@ -29,6 +31,15 @@ def mean_of(values: Float64) -> Sums:
 
 def _mean(sums: Float64) -> Float64:
     return ratio(sums[..., 0], sums[..., 1])
+
+
+def absent_of(names: Sequence[str], true: Array, predicted: Array) -> AbsentClasses | None:
+    """The classes that are predicted but never true, from their pixels (C,) in all samples; None without such ones."""
+    absent = (true == 0) & (predicted > 0)
+    if not absent.any():
+        return None
+    found = {names[place]: int(predicted[place]) for place in np.flatnonzero(absent).tolist()}
+    return AbsentClasses(found, len(found) / int(((true > 0) | (predicted > 0)).sum()))
 
 
 def ratio(numerator: Array, denominator: Array) -> Float64:

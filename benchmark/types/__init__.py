@@ -7,11 +7,12 @@ from .arrays import Array, Family, Float32, Float64, Int64, Part, Progress, Task
 from .datasets import Dataset, DatasetDefaults, Samples
 from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo
 from .methods import FitContext, Method, MethodDefaults, MethodInfo
-from .metrics import Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
+from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
 from .samples import RLE, Object, Prediction, Sample
 
 __all__ = [
     "RLE",
+    "AbsentClasses",
     "Array",
     "CatchAllLabel",
     "ClassInfo",

@@ -48,6 +48,18 @@ class Sums:
     value: Callable[[Float64], Float64]
 
 
+@dataclass(frozen=True)
+class AbsentClasses:
+    """Classes that no true mask holds, and that count 0 in a score because they are predicted.
+
+    pixels : predicted pixels by the name of the class.
+    share : the part that these classes are of those that the score is a mean of, above 0, up to 1.
+    """
+
+    pixels: Mapping[str, int]
+    share: float
+
+
 @runtime_checkable
 class Metric(Protocol):
     """A metric family: frozen configuration, no state; all state is in the statistics.
@@ -110,6 +122,9 @@ class Metric(Protocol):
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
         """One score of n statistics as a function of sums over them; None for a score that is none."""
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Classes that count 0 in a score although no true mask of these samples holds them; None without such ones."""
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
