@@ -28,13 +28,14 @@ from populations import Population, populations
 
 def coverage(population: Population, sets: int, images: int) -> str:
     """How often the 95 % interval holds the score of the whole population; a percentile interval beside it."""
-    truth = _value(population, population.draw(np.random.default_rng(1), 100_000))
+    truth = _value(population, population.draw(np.random.default_rng(1), 50_000))
     metric, info, name = population.metric, population.info, population.score.name
-    held = below = above = plain = 0
+    held = below = above = plain = none = 0
     widths = []
     for seed in range(sets):
         drawn = population.draw(np.random.default_rng(1000 + seed), images)
         low, high = score_intervals(metric, drawn, info)[name]
+        none += bool(np.isnan(low))
         held += low <= truth <= high
         below += high < truth
         above += low > truth
@@ -44,9 +45,10 @@ def coverage(population: Population, sets: int, images: int) -> str:
             np.concatenate([metric.resample(drawn, info, w)[name] for w in weights]), (0.025, 0.975)
         )
         plain += low <= truth <= high
+    given = max(sets - none, 1)
     return (
-        f"holds the truth in {100 * held / sets:.1f} % (too low {100 * below / sets:.1f}, too high "
-        f"{100 * above / sets:.1f}), mean width {np.mean(widths):.4f}; "
+        f"holds the truth in {100 * held / given:.1f} % (too low {100 * below / given:.1f}, too high "
+        f"{100 * above / given:.1f}), mean width {np.nanmean(widths):.4f}, none given in {100 * none / sets:.1f} %; "
         f"a percentile interval in {100 * plain / sets:.1f} %"
     )
 
@@ -114,9 +116,11 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--population", choices=populations(), action="append")
     arguments = parser.parse_args()
     for part in arguments.part or PARTS:
-        for name, population in populations().items():
+        for name in arguments.population or populations():
+            population = populations()[name]
             start = time.perf_counter()
             said = PARTS[part](population, arguments.sets, arguments.images)
             print(f"{part}, {name}, {arguments.sets} sets of {arguments.images} images: {said}", flush=True)
