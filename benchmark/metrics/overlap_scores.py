@@ -21,12 +21,12 @@ def binary_dice(sums: Float64) -> Float64:
 
 
 def binary_iou(sums: Float64) -> Float64:
-    """IoU of the foreground from the same sums."""
+    """IoU of the foreground (…) from the same sums (…, 2)."""
     return ratio(sums[..., 0], sums[..., 1])
 
 
 def of_pooled(score: PooledScore, sums: Float64) -> Float64:
-    """A score of sums (…, 3 C): right, true and predicted pixels of C classes, one after the other."""
+    """Scores (…) of sums (…, F): right, true and predicted pixels of F / 3 classes, one kind after the other."""
     right, truth, predicted = np.split(sums, 3, axis=-1)
     return score(right, truth, predicted)
 
@@ -52,17 +52,17 @@ def _mean_dice(right: Float64, truth: Float64, predicted: Float64) -> Float64:
 
 
 def mean_iou(right: Float64, truth: Float64, predicted: Float64) -> Float64:
-    """Mean IoU of the classes with true or predicted pixels."""
+    """Mean IoU (…) of the classes with true or predicted pixels, from pixels of classes (…, C)."""
     return mean_ratio(right, truth + predicted - right)
 
 
 def mean_iou_of_all(right: Float64, truth: Float64, predicted: Float64) -> Float64:
-    """Mean IoU of all classes; undefined where one is."""
+    """Mean IoU (…) of all classes from pixels of classes (…, C); undefined where one is."""
     return np.asarray(ratio(right, truth + predicted - right).mean(axis=-1))
 
 
 def mean_iou_of_true(right: Float64, truth: Float64, predicted: Float64) -> Float64:
-    """Mean IoU of the classes with true pixels."""
+    """Mean IoU (…) of the classes with true pixels, from pixels of classes (…, C)."""
     return mean_where(ratio(right, truth + predicted - right), truth > 0)
 
 
