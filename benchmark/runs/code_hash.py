@@ -14,6 +14,7 @@ from pathlib import Path
 from ..data.locations import Origin
 from ..io.source_code import Import, source_code
 from ..registry import dataset_class, generator, method_class, metrics_of
+from ..registry.user_modules import USER_MODULE
 from ..types import DatasetInfo, Metric
 
 _PACKAGE = __name__.partition(".")[0]
@@ -74,7 +75,7 @@ def code_of(info: DatasetInfo, method: str | None, origin: Origin, metrics: Sequ
 def _targets(one: Import, importer: str, rooms: frozenset[str]) -> Iterator[str]:
     """The modules that count because of an import."""
     top = one.module.partition(".")[0]
-    if one.typing or top not in (_PACKAGE, importer.partition(".")[0]):
+    if one.typing or (top not in (_PACKAGE, importer.partition(".")[0]) and not _lies_beside(top, importer)):
         return
     target = f"{one.module}.{one.name}" if one.name and _file(f"{one.module}.{one.name}") else one.module
     if top != _PACKAGE:  # a plugin of several files: whatever its packages do when they are imported counts too
@@ -84,6 +85,12 @@ def _targets(one: Import, importer: str, rooms: frozenset[str]) -> Iterator[str]
         origin = _origin_of_name(target, one.name)
         if origin is None or _counts(origin, rooms):
             yield origin or target
+
+
+def _lies_beside(top: str, importer: str) -> bool:
+    """Whether a module is a helper file of a user's own plugin: it lies in the plugin's folder, or below."""
+    own, other = (_file(importer), _file(top)) if importer.startswith(USER_MODULE) else (None, None)
+    return own is not None and other is not None and own.resolve().parent in other.resolve().parents
 
 
 def _counts(module: str, rooms: frozenset[str]) -> bool:
@@ -103,7 +110,7 @@ def _origin_of_name(package: str, name: str | None) -> str | None:
 def _file(module: str) -> Path | None:
     """The source file of a module, found from the innermost package that is imported: nothing is imported for it."""
     if module in sys.modules:
-        file = sys.modules[module].__file__
+        file = getattr(sys.modules[module], "__file__", None)
         return Path(file) if file else None
     parts = module.split(".")
     for end in range(len(parts) - 1, 0, -1):

@@ -137,6 +137,21 @@ def test_other_code_of_a_plugin_is_another_result(place: Place) -> None:
     assert sorted(path.name for path in place.out.parent.iterdir()) == ["mine"]
 
 
+def test_a_helper_file_of_a_plugin_counts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = place.method.with_name("_level_of_mine.py")
+    helper.write_text("LEVEL = 120\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(helper.parent)
+    own = place.method.read_text().replace("> 120", "> LEVEL")
+    own = own.replace("import time", "import time\nfrom _level_of_mine import LEVEL")
+    place.method.write_text(own, encoding="utf-8")
+    place.again()
+    assert "complete and current" in place.again().stderr
+    helper.write_text("LEVEL = 255\n", encoding="utf-8")
+    for name in ("segbench_user_baselines_mine", "_level_of_mine"):
+        sys.modules.pop(name, None)
+    assert "the code has changed" in place.again().stderr
+
+
 def test_a_comment_changes_nothing(place: Place) -> None:
     place.again()
     place.method.write_text(place.method.read_text() + "\n# more to come\n")
