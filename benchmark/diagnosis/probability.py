@@ -6,19 +6,24 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..types import Array
+from ..types import Array, Float64
 from .remedy_functions import Invert, NoNaN, Read, Reading, Recode
-from .sampled_pixels import Suspicion, View, agreement_line
+from .sampled_pixels import MIN_SPECIFIC, MIN_WEAK_AGREEMENT, Suspicion, View, agreement_line, clearly_better
 
 
 def inverted(view: View) -> Iterator[Suspicion]:
     """Binary masks that are the complement of the truth rather than a bad guess at it."""
     if view.info.task != "binary":
         return
-    own = np.array([correlation(t.labels, view.labels(s)) for s, t in zip(view.seen, view.truths, strict=True)])
+    masks = [view.labels(seen) for seen in view.seen]
+    own = np.array([correlation(t.labels, mask) for t, mask in zip(view.truths, masks, strict=True)])
     defined = own[~np.isnan(own)]
-    if not defined.size or defined.mean() > -0.3 or (defined < 0).mean() < 0.8:
+    if not _opposite(defined, MIN_WEAK_AGREEMENT):
         return
+    far = len(masks) // 2
+    others = np.array([correlation(t.labels, masks[n - far]) for n, t in enumerate(view.truths)])
+    if not _opposite(defined, 0.3) and not clearly_better(-others, -own, MIN_SPECIFIC):
+        return  # not even clearly the opposite of its own truth
     front = next(c.name for c in view.info.classes if c.id == view.info.foreground)
     yield Suspicion(
         "inverted",
@@ -32,6 +37,11 @@ def inverted(view: View) -> Iterator[Suspicion]:
     )
 
 
+def _opposite(correlations: Float64, least: float) -> bool:
+    """Whether correlations (n,) are negative: by so much in mean, and in four of five files."""
+    return bool(correlations.size and correlations.mean() <= -least and (correlations < 0).mean() >= 0.8)
+
+
 def two_valued(view: View) -> Iterator[Suspicion]:
     """Masks of two values that are not those of a mask, such as 1 and 2 of some tools."""
     if view.info.task != "binary" or any(seen.layout != "map" or not seen.counts for seen in view.seen):
@@ -43,7 +53,7 @@ def two_valued(view: View) -> Iterator[Suspicion]:
     known = np.array([correlation(t.labels, grid) for t, grid in zip(view.truths, on, strict=True)])
     defined = known[~np.isnan(known)]
     sign = 1 if defined.size and defined.mean() > 0 else -1
-    if not defined.size or abs(defined.mean()) < 0.3 or (sign * defined > 0).mean() < 0.8:
+    if not _opposite(-sign * defined, MIN_WEAK_AGREEMENT):
         return
     off, front = values[::sign]
     if off == 0:
