@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ..io.atomic import replace_folder
+from ..io.atomic import replace_folder, temporary_folder
 from ..runs.find import FoundRun, copies, each_once, run_folders
 from ..runs.folder import RECORD, STATISTICS
 from ..runs.record import Record, read_record
@@ -119,14 +118,10 @@ def update_baseline(baseline: Path, runs: Path, warn: Warn) -> list[Path]:
         what = "a file" if baseline.is_file() else "a run folder"
         raise UserError(f"'{baseline}' is {what}; expected the folder of the baseline's run folders, or a new one")
     folder = baseline.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    made = temporary / folder.name
-    try:
+    with temporary_folder(folder) as temporary:
+        made = temporary / folder.name
         _write_anew(made, folder, new)
         replace_folder(made, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return [baseline / name for name in _folder_names(new.values())]
 
 

@@ -3,24 +3,84 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import hashlib
 import os
+import re
+import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MAX_NAME_BYTES = 255
 """Longest name of a file, of file systems in use."""
 
 _MAX_SHOWN = 40
+_TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-([0-9]+)-[^.]+\.tmp")
+_swept: set[Path] = set()
+
+
+def temporary_prefix(path: Path) -> str:
+    """How the temporary file or folder that becomes `path` is called: its name, this machine and this process."""
+    return f".{path.name[:_MAX_SHOWN]}.{_machine()}-{os.getpid()}-"
+
+
+@functools.cache
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def sweep(folder: Path) -> None:
+    """Take away what processes of this machine that are no more have left half-made in a folder.
+
+    Looked for once in every folder that this process writes into.
+    """
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.fullmatch(entry.name) if entry.name.endswith(".tmp") else None
+            if found and found[1] == _machine() and not _alive(int(found[2])):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    Path(entry).unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # there a process cannot be asked for without more rights
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
+
+
+@contextmanager
+def temporary_folder(beside: Path) -> Iterator[Path]:
+    """A folder to make something in that is to take the place of `beside`; it is gone when the block ends."""
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    sweep(beside.parent)
+    made = Path(tempfile.mkdtemp(prefix=temporary_prefix(beside), suffix=".tmp", dir=beside.parent))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:_MAX_SHOWN]}.", suffix=".tmp", dir=path.parent)
+    sweep(path.parent)
+    handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -54,7 +114,7 @@ def replace_folder(new: Path, target: Path) -> None:
     if not target.exists():
         new.rename(target)
     elif not _exchange(new, target):
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), suffix=".tmp", dir=target.parent))
         aside.rmdir()
         target.rename(aside)
         try:

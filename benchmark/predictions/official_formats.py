@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from ..io.atomic import atomic_path
+from ..io.atomic import atomic_path, temporary_folder
 from ..io.images.read import palette_color
 from ..io.images.rle import decode_rle
 from ..types import Array, DatasetInfo, Object, Prediction, UserError
@@ -194,17 +192,13 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"--out '{path}' is not empty; name a new folder")
     if path.exists() and not path.is_dir():
         raise UserError(f"--out '{path}' is a file; name a new folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    content = temporary / "content"
-    try:
-        content.mkdir()  # with the rights that the user's umask says, which mkdtemp's folder does not have
+    with temporary_folder(path) as temporary:
+        content = temporary / "content"
+        content.mkdir()  # with the rights that the user's umask says, which a temporary folder does not have
         yield content
         if path.is_dir():
             path.rmdir()
         content.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager

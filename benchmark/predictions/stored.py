@@ -8,7 +8,6 @@ masks, or COCO results in one JSON file.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._former_names import former_names
+from ..io.atomic import temporary_folder
 from ..types import Dataset, DatasetInfo, Object, Prediction
 from .find import write_prediction, write_stack
 from .matching import Found
@@ -134,13 +134,10 @@ def _replaced(folder: Path) -> Iterator[Path]:
     """
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
         shutil.rmtree(left, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    new = temporary / "new"
-    try:
-        new.mkdir()  # with the rights that the user's umask says, which mkdtemp's folder does not have
+    with temporary_folder(folder) as temporary:
+        new = temporary / "new"
+        new.mkdir()  # with the rights that the user's umask says, which a temporary folder does not have
         yield new
         if folder.exists():
             folder.rename(temporary / "old")
         new.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -53,7 +53,7 @@ SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}
 class Deed:
     """A command, what it makes in its folder, and what has to hold there at any moment."""
 
-    words: Callable[[Path], list[str]]
+    words: list[str]
     again: tuple[str, ...] = ()
     """Added where an earlier attempt has left something."""
     sound: Callable[[Path], None] = lambda _: None
@@ -82,22 +82,20 @@ def _baseline_is_whole(folder: Path) -> None:
 
 
 ROOT = ["--dataset", "isbi2012", "--root", "stack"]
+RUN = ["run", *ROOT, "--out", "made"]
+FOLDS = [*RUN, "--method", "threshold", "--folds", "3", "--save-predictions", *SETTINGS]
+EVALUATE = ["evaluate", *ROOT, "--predictions", "predictions", "--out", "made"]
+GRID = ["suite", "suite.yaml", "--out", "made", "--root", "isbi2012=stack"]
 DEEDS = {
-    "run": Deed(lambda _: ["run", *ROOT, "--method", "unet", "--out", "made", "--set", *NETWORK], ("--resume",), _runs_are_sound),
-    "run-folds": Deed(
-        lambda _: ["run", *ROOT, "--method", "threshold", "--folds", "3", "--save-predictions", "--out", "made", *SETTINGS],
-        ("--resume",),
-        _runs_are_sound,
-    ),
-    "evaluate": Deed(lambda _: ["evaluate", *ROOT, "--predictions", "predictions", "--out", "made"], (), _runs_are_sound),
-    "suite": Deed(
-        lambda _: ["suite", "suite.yaml", "--out", "made", "--root", "isbi2012=stack"], ("--resume",), _runs_are_sound
-    ),
-    "synthesize": Deed(lambda _: ["data", "synthesize", "isbi2012", "--root", "data"], (), _data_are_marked),
-    "check": Deed(lambda _: ["check", "--baseline", "baseline", "--runs", "runs", "--update"], (), _baseline_is_whole),
-    "leaderboard": Deed(lambda _: ["leaderboard", "runs", "--out", "made"]),
-    "report": Deed(lambda _: ["report", "runs", "--out", "made", "--root", "stack"]),
-}  # fmt: skip
+    "run": Deed([*RUN, "--method", "unet", "--set", *NETWORK], ("--resume",), _runs_are_sound),
+    "run-folds": Deed(FOLDS, ("--resume",), _runs_are_sound),
+    "evaluate": Deed(EVALUATE, (), _runs_are_sound),
+    "suite": Deed(GRID, ("--resume",), _runs_are_sound),
+    "synthesize": Deed(["data", "synthesize", "voc2012", "--root", "data"], (), _data_are_marked),
+    "check": Deed(["check", "--baseline", "baseline", "--runs", "runs", "--update"], (), _baseline_is_whole),
+    "leaderboard": Deed(["leaderboard", "runs", "--out", "made"]),
+    "report": Deed(["report", "runs", "--out", "made", "--root", "stack"]),
+}
 
 
 def prepared(folder: Path) -> Path:
@@ -105,18 +103,18 @@ def prepared(folder: Path) -> Path:
     (folder / "stack").mkdir(parents=True)
     write_stack(folder / "stack")
     for method in ("threshold", "constant"):
-        _done(["run", *ROOT, "--method", method, "--out", f"runs/{method}", "--save-predictions", "--no-plots"], folder)
+        done(["run", *ROOT, "--method", method, "--out", f"runs/{method}", "--save-predictions", "--no-plots"], folder)
     shutil.copytree(folder / "runs" / "threshold" / "predictions", folder / "predictions")
     shutil.copytree(folder / "runs" / "threshold", folder / "baseline" / "old")
     (folder / "suite.yaml").write_text(SUITE.format(settings=json.dumps(WORK)))
     return folder
 
 
-def _done(words: list[str], folder: Path) -> float:
+def done(words: list[str], folder: Path) -> float:
     """Run a command to its end; its seconds."""
     begun = time.monotonic()
-    done = subprocess.run([*BENCH, *words, "--quiet"], cwd=folder, env=_environment(), capture_output=True, text=True)
-    assert done.returncode == 0, f"bench {' '.join(words)} ended with {done.returncode}: {done.stderr}"
+    ended = subprocess.run([*BENCH, *words, "--quiet"], cwd=folder, env=_environment(), capture_output=True, text=True)
+    assert ended.returncode == 0, f"bench {' '.join(words)} ended with {ended.returncode}: {ended.stderr}"
     return time.monotonic() - begun
 
 
@@ -132,7 +130,7 @@ def disturbed(name: str, source: Path, folder: Path, seconds: float, times: int,
     deed, sent = DEEDS[name], Counter[str]()
     shutil.copytree(source, folder)
     for attempt in range(times):
-        words = [*deed.words(folder), *(deed.again if attempt else ())]
+        words = [*deed.words, *(deed.again if attempt else ())]
         process = subprocess.Popen(
             [*BENCH, *words, "--quiet"], cwd=folder, env=_environment(), stderr=subprocess.PIPE, text=True
         )
@@ -147,12 +145,24 @@ def disturbed(name: str, source: Path, folder: Path, seconds: float, times: int,
         assert process.returncode in (0, -number, TOLD.get(number, 0), -signal.SIGINT, -signal.SIGTERM), said
         sent[signal.Signals(number).name] += 1
         deed.sound(folder)
-    _done([*deed.words(folder), *deed.again], folder)
+    done([*deed.words, *deed.again], folder)
     deed.sound(folder)
     return sent
 
 
-UNREPEATABLE = ("created", "started", "updated", "seconds", "cost", "environment", "command", "warnings", "pid")
+UNREPEATABLE = (
+    "created",
+    "started",
+    "updated",
+    "seconds",
+    "cost",
+    "environment",
+    "command",
+    "warnings",
+    "pid",
+    "fit_seconds",
+    "search_seconds",
+)
 
 
 def content(folder: Path, only: tuple[str, ...] = ("made", "data", "baseline")) -> dict[str, Any]:
@@ -194,7 +204,7 @@ def main() -> None:
         expected, seconds = {}, {}
         for deed in DEEDS:
             shutil.copytree(source, top / f"calm-{deed}")
-            seconds[deed] = _done(DEEDS[deed].words(top / f"calm-{deed}"), top / f"calm-{deed}")
+            seconds[deed] = done(DEEDS[deed].words, top / f"calm-{deed}")
             expected[deed] = content(top / f"calm-{deed}")
         for number in range(given.rounds):
             deed = list(DEEDS)[number % len(DEEDS)]

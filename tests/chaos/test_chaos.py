@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from disturbed import DEEDS, _done, content, disturbed, left_over, prepared
+from disturbed import DEEDS, content, disturbed, done, left_over, prepared
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 
@@ -21,7 +21,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", DEEDS)
 def test_the_end_is_as_if_undisturbed(name: str, source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "calm")
-    seconds = _done(DEEDS[name].words(tmp_path / "calm"), tmp_path / "calm")
+    seconds = done(DEEDS[name].words, tmp_path / "calm")
     disturbed(name, source, tmp_path / "disturbed", seconds, 2, random.Random(name))
     assert content(tmp_path / "disturbed") == content(tmp_path / "calm")
     assert left_over(tmp_path / "disturbed") == []
