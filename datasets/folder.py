@@ -174,7 +174,7 @@ class Folder(FileDataset):
         return decode_mask(read_labels(path, binary=self.info.task == "binary", upright=True), str(path), self._classes)
 
     def read_instances(self, path: Path) -> Array:
-        """(H, W) int32 instance numbers."""
+        """(H, W) int32 instance numbers. Raises UserError for anything but a grey image of whole numbers."""
         values = read_labels(path, binary=False, upright=True)
         if values.ndim != 2 or values.dtype.kind not in "biu":
             raise UserError(

@@ -133,7 +133,10 @@ def _put_at_the_other_end(shapes: Sequence[Shape | None], truths: Sequence[Truth
 def exchanged_sizes(
     seen: Sequence[Seen | None], grids: Sequence[Array | None], truths: Sequence[Truth], matching: Mapping[str, int]
 ) -> Iterator[Suspicion]:
-    """Files of wrong sizes whose sizes are exactly those that are missing: exchanged among each other."""
+    """Files of wrong sizes whose sizes are exactly those that are missing: exchanged among each other.
+
+    `grids` are what is seen of each file, (rows, columns), None where nothing can be.
+    """
     shapes = [None if one is None else one.shape for one in seen]
     wrong = [truth for truth in truths if truth.id in matching and shapes[matching[truth.id]] != truth.shape]
     files = [matching[truth.id] for truth in wrong]

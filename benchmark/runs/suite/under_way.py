@@ -98,7 +98,8 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
         place, why = _standing(suite, cell, None if suite.request.any_code else code)
         counts[place] += 1
         if place == "done":
-            own.status = "done"
+            # It may have ended well after the suite that had started it was gone.
+            own.status, own.exit_status, own.error = "done", 0, ""
             continue
         if place == "stale":
             suite.reporter.say(f"{cell.short} is stale: {why}")
