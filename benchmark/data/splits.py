@@ -68,6 +68,8 @@ def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, 
     if split != "all":
         raise UserError(f"--folds scores every labelled sample; leave out --split {split}")
     ids = dataset.ids("all")
+    if len(ids) < 2:
+        raise UserError(f"--folds {folds}: there is 1 labelled sample; to learn from some and score others takes two")
     if not 2 <= folds <= len(ids):
         raise UserError(f"--folds {folds}: takes a number from 2 to {len(ids)}, the number of labelled samples")
     groups = [dataset.group(i) for i in ids]

@@ -9,6 +9,7 @@ from ..io.fingerprints import ids_sha256
 from ..registry import metrics_of
 from ..text import counted
 from ..types import Dataset, Part, UserError, parts_of
+from .cut_films import cut_films
 from .index import DataIndex, Progress
 from .locations import Origin
 from .sample_checks import where, without_images
@@ -170,6 +171,9 @@ def _remarks(
     scored = splits.get(dataset.info.default_split)
     if scored is not None and not infos[dataset.info.default_split].official_size:
         report.warnings += filter(None, [too_few(dataset.info.default_split, len(scored))])
+    if scored is not None and (train := splits.get("train")):
+        held_out = {*(splits.get("val") or ()), *scored} - {*train}
+        report.warnings += filter(None, [cut_films(dataset, train, sorted(held_out))])
     labelled = [ids for name, ids in splits.items() if infos[name].labelled and not infos[name].optional]
     if everything is None or any(ids is None for ids in labelled):
         return

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeAlias
 
+import numpy as np
+
 from ..types import Array
 from .best_coding import Codes
 from .checked_predictions import CheckedPredictions, Score
@@ -18,12 +20,24 @@ from .misassigned import OFFSETS, exchanged_sizes, mismatched, shifted, shifted_
 from .placing import MAX_AGREEMENT, MIN_LEAD, Placed, place
 from .probability import inverted, not_numbers, rescaled, two_valued
 from .remedy_functions import Fit, Read, Snap, Straighten, Turn
-from .renumbering import renumbered
-from .sampled_pixels import MIN_AGREEMENT, Suspicion, View, agreement_line, mean, proven
+from .renumbering import MIN_SAMPLES, renumbered
+from .sampled_pixels import (
+    MIN_AGREEMENT,
+    VOID,
+    Suspicion,
+    View,
+    agreement_line,
+    clearly_better,
+    mean,
+    proven,
+)
 
 MIN_GAIN = 0.005
 """A remedy is told when it raises the main score by more, or makes scoring possible."""
 MAX_REMEDIES = 4
+MIN_RIGHT, MIN_MORE_RIGHT = 0.5, 0.3
+"""Part of the pixels that two codings read in different ways that the better one must read rightly, and how much more
+than the other."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +171,33 @@ def _without_overfitted(view: View, found: list[Suspicion]) -> list[Suspicion]:
     One that lost labels explains all that can be; what was fitted to the lost ones would be invented.
     """
     known = [s for s in found if not s.fitted and s.kind in _CODINGS]
-    agreements = [view.after(*s.remedy_functions) for s in known]
 
     def needed(suspicion: Suspicion) -> bool:
+        if any(s.estimate for s in known):
+            return False
         after = view.after(*suspicion.remedy_functions)
-        return not any(s.estimate for s in known) and all(proven(other, after) for other in agreements)
+        return all(
+            proven(view.after(*s.remedy_functions), after) or _right_where_unlike(view, s, suspicion) for s in known
+        )
 
     return [s for s in found if not s.fitted or needed(s)]
+
+
+def _right_where_unlike(view: View, known: Suspicion, fitted: Suspicion) -> bool:
+    """Whether the pixels that a fitted coding reads in another way than a known one prove that it is right.
+
+    A class or two may hardly show in all pixels: 1 to 5 in a circle are all one too high, but for the last.
+    """
+    right: list[tuple[float, float]] = []
+    for seen, truth in zip(view.seen, view.truths, strict=True):
+        one, other = (view.labels(seen, *s.remedy_functions) for s in (known, fitted))
+        if one is None or other is None:
+            continue
+        unlike = (one != other) & (truth.labels != VOID)
+        if unlike.any():
+            right.append(((one == truth.labels)[unlike].mean(), (other == truth.labels)[unlike].mean()))
+    before, after = np.array(right, np.float64).reshape(-1, 2).T
+    return len(right) >= MIN_SAMPLES and after.mean() >= MIN_RIGHT and clearly_better(before, after, MIN_MORE_RIGHT)
 
 
 _CODINGS = frozenset({"off_by_one", "train_ids", "renumbered", "palette", "luma", "scaled", "merged", "inverted"})

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..data.cut_films import cut_films
 from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.sample_checks import without_images
@@ -166,10 +167,18 @@ def _folds(
         folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
         if cuts_groups(dataset, request.folds):
             reporter.warn("folds cut through a video or stack: neighbours of the scored samples were trained on")
+        else:
+            _note_cut_films(dataset, folds[0], reporter)
         return folds
     folds = plan_split(dataset, split, request.train_fraction, request.seed)
     note_size(dataset, split, len(folds[0].evaluate), options, reporter, hint="--folds 5 scores all labels")
+    _note_cut_films(dataset, folds[0], reporter)
     return folds
+
+
+def _note_cut_films(dataset: Dataset, fold: Fold, reporter: Reporter) -> None:
+    if text := cut_films(dataset, fold.train, (*fold.val, *fold.evaluate)):
+        reporter.warn(text)
 
 
 def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:

@@ -73,6 +73,15 @@ def test_ids_that_are_rotated(step: int, fair: Case, tmp_path: Path) -> None:
     assert not first(fair, folder, "renumbered").estimate
 
 
+def test_all_classes_but_the_first_in_a_circle(fair: Case, tmp_path: Path) -> None:
+    """All but one of them are one too high; that alone would lose the one that is not."""
+    circle = {0: 0, **{n: n + 1 for n in range(1, COUNT - 1)}, COUNT - 1: 1}
+    order = {n: circle[place] for place, n in enumerate((0, *range(2, COUNT), 1))}  # the large class comes round
+    assert sorted(order.values()) == sorted(order)
+    finding = first(fair, write_each(tmp_path / "p", fair.predictions, recode(circle)), "renumbered")
+    assert "1 is 10 (Bicyclist), 2 is 1 (Building)" in " ".join(finding.evidence)
+
+
 def test_two_classes_exchanged(fair: Case, tmp_path: Path) -> None:
     """A mistake that hardly shows in all pixels: those of the two classes prove it."""
     folder = write_each(tmp_path / "p", fair.predictions, recode({**{n: n for n in range(COUNT)}, 5: 8, 8: 5}))
