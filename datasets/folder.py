@@ -16,14 +16,14 @@ from segbench.data.listing import near_names
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
-from segbench.data.own_folder.names import MASK_SUFFIX, MASKS, called, folders, guess, normal, places, scan
+from segbench.data.own_folder.names import IMAGES, MASK_SUFFIX, MASKS, called, folders, guess, normal, places, scan
 from segbench.data.own_folder.naming import written
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_files, unread_images
-from segbench.text import some
+from segbench.text import counted, some
 from segbench.types import Array, DatasetInfo, Part, Prediction, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
@@ -266,6 +266,10 @@ def _no_masks(root: Path, classes: Classes | None) -> UserError:
         inner = next((path for path in beside if (path / "masks").is_dir()), None)
         names = some([path.name for path in beside])
         holds = f" There are the folders {names}: call that of the masks 'masks'." if beside else ""
+        loose = sorted(path.name for path in root.iterdir() if path.suffix.lower() in IMAGES | MASKS)
+        if loose and not beside:
+            where = f"{counted(len(loose), 'image')} in '{root}' itself, first '{loose[0]}'"
+            holds = f" {where}: move the masks into masks/ and the images into images/."
         holds = holds if inner is None else f" There is '{inner / 'masks'}': give --root {shlex.quote(str(inner))}."
     return UserError(f"no masks below '{folder}'.{holds} Expected {Folder.info.layout}.")
 

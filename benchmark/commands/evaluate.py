@@ -47,7 +47,7 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         return writer.folder, earlier
     statistics = task.measure(reporter)
     scored = score(statistics, metrics, dataset.info)
-    for warning in score_warnings(scored, metrics_of(dataset.info, objects=task.found.objects)):
+    for warning in score_warnings(scored, metrics_of(dataset.info, objects=task.found.objects), dataset.info):
         reporter.warn(warning)
     main = first.main_score if first.main_score in scored.scores else next(iter(scored.scores))
     with writer.locked() as earlier, writer.replacing(earlier is not None) as making:

@@ -133,6 +133,6 @@ def _score(plan: RunPlan, statistics: Statistics, reporter: Reporter) -> Scored:
         reporter.warn(f"split '{plan.split}' has no public labels: predictions were written, nothing was scored")
         return Scored()
     scored = score(statistics, plan.metrics, plan.dataset.info)
-    for warning in score_warnings(scored, plan.metrics):
+    for warning in score_warnings(scored, plan.metrics, plan.dataset.info):
         reporter.warn(warning)
     return scored

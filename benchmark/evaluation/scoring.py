@@ -72,9 +72,10 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
     return result
 
 
-def undefined_scores(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
-    """Scores of these families that are undefined."""
-    names = [what.name for metric in metrics for what in metric.scores]
+def undefined_scores(scored: Scored, metrics: Sequence[Metric], info: DatasetInfo) -> list[str]:
+    """Scores of these families that are undefined, but for lengths in µm where no pixel size is known."""
+    every = [what for metric in metrics for what in metric.scores]
+    names = [what.name for what in every if what.unit != "µm" or info.pixel_size_um is not None]
     return [name for name in names if name in scored.scores and scored.scores[name].value is None]
 
 
@@ -90,14 +91,14 @@ def doubtful_intervals(scored: Scored) -> list[str]:
     ]
 
 
-def score_warnings(scored: Scored, metrics: Sequence[Metric]) -> list[str]:
+def score_warnings(scored: Scored, metrics: Sequence[Metric], info: DatasetInfo) -> list[str]:
     """What the user should know of the scores: those of these families that are undefined, and doubtful intervals.
 
     And classes that count 0 although no true mask holds them.
     """
     found = _absent_classes(scored)
     for metric in metrics:
-        undefined = undefined_scores(scored, [metric])
+        undefined = undefined_scores(scored, [metric], info)
         if undefined:
             many = "scores {} are" if len(undefined) > 1 else "score {} is"
             found.append(f"{many.format(', '.join(undefined))} undefined on these samples")

@@ -50,6 +50,9 @@ def test_a_newcomers_folder_works_in_two_commands(bench: Run, tmp_path: Path) ->
     record = printed_json(bench("run", "-d", "folder", "--root", "mine", "-m", "threshold", "--json"))
     assert record["main_score"] == "dice"
     assert record["scores"]["dice"]["value"] > 0.95
+    # Micrometres are undefined, and nobody asked for them: no pixel size is stated.
+    assert record["scores"]["hausdorff95_um"]["value"] is None
+    assert not any("undefined" in warning for warning in record["warnings"])
 
 
 @pytest.mark.slow

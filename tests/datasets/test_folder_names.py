@@ -169,6 +169,14 @@ def test_names_that_differ_in_case_are_told(tmp_path: Path) -> None:
     assert any("b.png: has no mask. There is 'B', which differs in case" in fault for fault in faults)
 
 
+def test_images_and_masks_side_by_side_are_told_where_to_go(tmp_path: Path) -> None:
+    for number in range(4):
+        for name in (f"{number}.jpg", f"{number}_mask.png"):
+            Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name)
+    with pytest.raises(UserError, match=r"no masks below .* 8 images in '.*' itself, first '0.jpg': move the masks"):
+        Folder(tmp_path)
+
+
 def test_a_root_one_folder_too_high_is_told_where_to_go(tmp_path: Path) -> None:
     write_folder(tmp_path / "mine", ["a", "b"])
     with pytest.raises(UserError, match=r"no masks below .* There is '.*mine.masks': give --root .*mine"):

@@ -19,7 +19,7 @@ from segbench.commands.data import verify
 from segbench.data.own_folder import classes_file
 from segbench.data.own_folder.classes_file import parse_text
 from segbench.data.own_folder.splits import cut
-from segbench.data.splits import cuts_groups
+from segbench.data.splits import cuts_groups, plan_folds
 from segbench.datasets.folder import Folder
 from segbench.io.reporter import Reporter
 from segbench.runs.open_data import note_size
@@ -190,3 +190,8 @@ def test_subfolders_called_train_and_test_are_the_splits(tmp_path: Path) -> None
     assert not blind.info.splits["test"].labelled
     assert blind.ids("test") == ("test__a",)
     assert blind.check() == []
+
+
+def test_one_sample_makes_no_folds(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--folds 5: there is 1 labelled sample; to learn from some and score others"):
+        plan_folds(Folder(write_folder(tmp_path, ["s"])), 5, "all", 1.0, 0)

@@ -33,13 +33,14 @@ def drawn(n: int, stray: bool, *, seed: int = 0) -> tuple[list[Array], list[Arra
 def test_it_is_named_with_its_pixels() -> None:
     truths, predictions = drawn(12, stray=True)
     scored = score(Statistics(measured(predictions, truths, ["one"] * 12)), [METRIC], INFO)
-    (said,) = score_warnings(scored, [METRIC])
+    (said,) = score_warnings(scored, [METRIC], INFO)
     assert "class 'class-2' is in no true mask of this split" in said
     assert "its 0 in miou, dice comes from 3 predicted pixels" in said
     assert scored.per_class["class-2"]["iou"] == 0
     truths, predictions = drawn(12, stray=False)
     assert (
-        score_warnings(score(Statistics(measured(predictions, truths, ["one"] * 12)), [METRIC], INFO), [METRIC]) == []
+        score_warnings(score(Statistics(measured(predictions, truths, ["one"] * 12)), [METRIC], INFO), [METRIC], INFO)
+        == []
     )
 
 
@@ -72,7 +73,7 @@ def test_a_mean_of_nothing_true_has_no_interval() -> None:
     scored = score(Statistics(statistics), [metric], info)
     for name in ("dice", "dice_per_image", "iou_foreground"):
         assert (scored.scores[name].value, scored.scores[name].low, scored.scores[name].high) == (0, None, None)
-    (said,) = score_warnings(scored, [metric])
+    (said,) = score_warnings(scored, [metric], info)
     assert "is in no true mask of this split" in said
     assert "comes from 12 predicted pixels, so there is no interval" in said
 

@@ -254,10 +254,10 @@ def test_an_interval_that_misses_its_score_is_pointed_out() -> None:
         # So few images hold few of the classes, but what the others would add is allowed for.
         assert value.low <= value.value <= value.high, name
     assert doubtful_intervals(scored) == []
-    (said,) = score_warnings(scored, [metric])
+    (said,) = score_warnings(scored, [metric], info)
     assert "'cat' (35), 'giraffe' (43)" in said
     assert "are in no true mask of this split: their 0 in miou_171, dice comes from so many predicted pixels" in said
     value = scored.scores["miou_171"]
     scored.scores["miou_171"] = value.model_copy(update={"high": value.low})
     assert doubtful_intervals(scored) == ["miou_171"]
-    assert any("does not hold the value of miou_171" in each for each in score_warnings(scored, [metric]))
+    assert any("does not hold the value of miou_171" in each for each in score_warnings(scored, [metric], info))

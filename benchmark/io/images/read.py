@@ -214,7 +214,10 @@ def _read_file(path: Path) -> Array:
     with open_file(data) as image:
         check_bytes(path, image.width * image.height * len(image.getbands()))
         if getattr(image, "n_frames", 1) > 1 and image.format in _ANIMATIONS:
-            raise UserError(f"{path}: is an animation of {getattr(image, 'n_frames', 0)} images; expected one image")
+            raise UserError(
+                f"{path}: is an animation of {getattr(image, 'n_frames', 0)} images; expected one image. Save them as "
+                "single images, or as a TIFF stack."
+            )
         if image.format == "WEBP" and not _is_lossless(data):
             raise UserError(
                 f"{path}: is a WebP that was saved with losses, which changes pixels, so it cannot hold label values. "
