@@ -12,7 +12,7 @@ from ..io.images.picture import read_picture, read_pictures
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
 from ..io.images.video import VIDEO_SUFFIXES, read_video
-from ..io.listing import unread_files
+from ..io.listing import unread_files, unread_pictures
 from ..text import counted, some
 from ..types import Uint8, UserError
 from .frame_numbers import last_number, natural, number_frames
@@ -140,7 +140,7 @@ def _folder(folder: Path, chosen: Chosen) -> Frames:
     alike = clashes(names)
     if alike:
         raise UserError(alike[0])
-    numbers, note = _numbers(images)
+    numbers, notes = _numbers(images)
     return Frames(
         folder.resolve().name,
         tuple(range(len(images))) if numbers is None else numbers,
@@ -149,7 +149,7 @@ def _folder(folder: Path, chosen: Chosen) -> Frames:
         "folder",
         tuple(images),
         numbers is not None,
-        note,
+        (*notes, *_left_out(folder, paths)),
         _without=_files_without(tuple(images)),
     )
 
@@ -165,6 +165,16 @@ def _numbers(images: Sequence[Path]) -> tuple[tuple[int, ...] | None, tuple[str,
     if list(found.files.values()) != list(images):
         return None, ()
     return tuple(found.files), (found.note,) if found.note else ()
+
+
+def _left_out(folder: Path, paths: Sequence[Path]) -> Iterator[str]:
+    """One sentence for each kind of picture in a folder that is no image of it."""
+    if unread := unread_pictures(paths):
+        yield f"'{folder}' also holds {unread}: save them as PNG"
+    videos = sorted(path.name for path in paths if path.suffix.lower() in VIDEO_SUFFIXES)
+    if videos:
+        left_out = f"{counted(len(videos), 'video')} ({some(videos, 3)})"
+        yield f"'{folder}' also holds {left_out}, left out: give each by itself"
 
 
 def _instead(paths: list[Path]) -> str:

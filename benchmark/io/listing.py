@@ -59,5 +59,13 @@ def unread_files(paths: Iterable[Path], suffixes: Collection[str]) -> str:
 
 def unread_images(root: Path) -> str:
     """The files below a folder that hold images of kinds that are not read, for a sentence; "" where there are none."""
-    found = files_below(root, _OTHER_PICTURES) if root.is_dir() else []
-    return unread_files(found, ())
+    return unread_pictures(files_below(root, _OTHER_PICTURES) if root.is_dir() else [])
+
+
+def unread_pictures(paths: Iterable[Path]) -> str:
+    """Those of these files that hold images of kinds that are not read, for a sentence; "" where there are none.
+
+    >>> unread_pictures([Path("a.heic"), Path("notes.txt"), Path("c.png")])
+    '1 .heic file, which is not read'
+    """
+    return unread_files((path for path in paths if path.suffix.lower() in _OTHER_PICTURES), ())

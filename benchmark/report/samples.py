@@ -63,7 +63,14 @@ def _dataset(entries: Sequence[Entry], root: Path | None, reporter: Reporter) ->
             return _opened(entries[0], place, reporter)
         except UserError as error:
             first = first or error
-    reporter.say(f"no overlays of {entries[0].record.dataset.name}: {first}")
+    name = entries[0].record.dataset.name
+    stated = next((place for entry in entries if (place := entry.record.root) is not None), None)
+    if root is None and stated is not None and not recorded:
+        reporter.say(
+            f"no overlays of {name}: its data was below '{stated}', which is no folder here; say where with --root"
+        )
+    else:
+        reporter.say(f"no overlays of {name}: {first}")
     return None
 
 

@@ -301,3 +301,15 @@ def test_the_real_videos() -> None:
         assert frames.numbers == tuple(range(about["frames"]))
         assert frames.names[100] == f"{name}-000100"
         assert next(iter(frames)).shape == (480, 640, 3)
+
+
+def test_pictures_that_are_not_read_are_named_beside_those_that_are(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
+    for name in ("b.heic", "c.HEIC", "d.jp2", "film.mp4", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    frames = open_frames(tmp_path)
+    assert frames.names == ("a",)
+    assert frames.warnings == (
+        f"'{tmp_path}' also holds 2 .heic files, 1 .jp2 file, which are not read: save them as PNG",
+        f"'{tmp_path}' also holds 1 video (film.mp4), left out: give each by itself",
+    )

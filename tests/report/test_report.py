@@ -536,3 +536,10 @@ def test_every_run_is_shown_on_its_own_images(bench: Run, tmp_path: Path) -> Non
     for more in ((), ("--root", places[2])):
         found = printed_json(bench("report", tmp_path / "runs", "--out", "page", "--json", *more))
         assert [section["overlays"] for section in found["sections"]] == [True, True, True], more
+    moved_to = tmp_path / "elsewhere" / places[2].name
+    moved_to.parent.mkdir()
+    places[2].rename(moved_to)
+    gone = bench("report", made[2].folder, "--out", "gone")
+    assert f"no overlays of folder: its data was below '{places[2]}', which is no folder here" in gone.stderr
+    moved = bench("report", made[2].folder, "--out", "moved page", "--root", moved_to)
+    assert "no overlays" not in moved.stderr
