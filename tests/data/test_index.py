@@ -22,10 +22,10 @@ from segbench.data.index import DataIndex
 from segbench.data.locations import data_sha256
 from segbench.data.verification_cache import PARTS
 from segbench.datasets.isbi2012 import ISBI2012
-from segbench.errors import UserError
 from segbench.io.fingerprints import file_stamp
 from segbench.io.reporter import Reporter
 from segbench.registry import load_user_module, make_dataset
+from segbench.runs.record import read_record
 from segbench.runs.request import RunRequest
 from segbench.types import Part, Sample
 from tiny_roots import MAKERS
@@ -101,10 +101,11 @@ def test_a_changed_file_is_hashed_anew(stacks: Path, tmp_path: Path, hashed: Cou
     labels = tifffile.imread(stacks / "train-labels.tif")
     labels[29, 0, 0] = 255 - labels[29, 0, 0]
     tifffile.imwrite(stacks / "train-labels.tif", labels, photometric="minisblack")
+    before = read_record(tmp_path / "first").dataset.data_sha256
     hashed.clear()
-    with pytest.raises(UserError, match="holds another run"):
-        _run(stacks, tmp_path / "first")
+    _run(stacks, tmp_path / "first")
     assert hashed == {"train-labels.tif": 1}
+    assert read_record(tmp_path / "first").dataset.data_sha256 != before
 
 
 def test_each_kind_of_change_is_seen(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_run_leaves_its_film_where_plots_are_wanted(bench: Run, tmp_path: Path
     bare = printed_json(bench(*command, "--set", "kind=[otsu]", "--out", "bare", "--no-plots"))
     assert not (tmp_path / "bare" / "plots").exists()
     assert (bare["run_id"], bare["scores"]) == (plotted["run_id"], plotted["scores"])
-    assert bare["command"].endswith(" --no-plots")
+    assert bare["command"].endswith(" --no-plots --out bare")
     assert "plots" not in plotted["command"]
     predictions = tmp_path / "here" / "predictions"
     scored = ["evaluate", *command[1:3], *command[5:], "-p", predictions]

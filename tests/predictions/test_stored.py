@@ -346,7 +346,7 @@ def test_interrupted_it_leaves_nothing_that_looks_complete(form: Case, tmp_path:
     _kept(form, run)
     whole = _contents(run / PREDICTIONS)
     with pytest.raises(KeyboardInterrupt):
-        _kept(form, run, Interrupting(quiet=True))
+        _kept(form, run, Interrupting(quiet=True), overwrite=True)
     assert _contents(run / PREDICTIONS) == whole
     assert _verified(run, form.root)
     assert not list(run.glob(".predictions*"))
@@ -483,7 +483,7 @@ def test_on_the_command_line(bench: Run, tmp_path: Path) -> None:
     words = ["evaluate", "-d", "cityscapes", "--root", GOLDEN / "cityscapes"]
     words += ["-p", GOLDEN / "cityscapes" / "predictions_instance", "--save-predictions", "--out", "run", "--json"]
     record = printed_json(bench(*words))
-    assert record["command"].endswith("--save-predictions")
+    assert record["command"].endswith("--save-predictions --out run")
     assert printed_json(bench("verify", "run", "--root", GOLDEN / "cityscapes", "--json"))["ok"]
     told = printed_json(bench("export", "run", "--format", "cityscapes", "--out", "mine.zip", "--json"))
     assert told["n"] == 6
