@@ -102,7 +102,9 @@ def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str
     if part:
         text += " Not to be read beside scores of the whole split."
     if synthetic:
-        text += " Made by segbench, not real images: these rows are never ranked beside real ones."
+        made = first.dataset.made_by
+        by = "segbench" if made is None else f"version {escape(made.version)} of segbench's generator"
+        text += f" Made by {by}, not real images: these rows are never ranked beside real ones."
     if aside := not_of_today(first):
         text += f" {escape(aside)}"
     if any(len(row.records) > 1 for row in rows):
