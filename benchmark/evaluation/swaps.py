@@ -198,16 +198,3 @@ def _root_mean_square(apart: Float64) -> Float64:
 def _least(size: Float64) -> Float64:
     """From where on a pattern is as extreme: one that swaps nothing is not to miss the difference by rounding."""
     return size * (1 - 1e-9) - 1e-15
-
-
-def rotations(units: int, draws: int, rows: int, seed: int) -> Iterator[Float64]:
-    """Random directions of the length of a row of signs, in chunks of at most (rows, units).
-
-    A swap turns a unit's difference about; a rotation mixes the units as well, which changes nothing for normal ones.
-    Of a single pair that is Student's t test; of several, step-down max T with t's tail, where patterns are too few to
-    have one.
-    """
-    random = np.random.default_rng(seed)
-    for start in range(0, draws, rows):
-        directions = random.standard_normal((min(rows, draws - start), units))
-        yield directions * (np.sqrt(units) / np.linalg.norm(directions, axis=1, keepdims=True))

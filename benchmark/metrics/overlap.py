@@ -168,7 +168,28 @@ def class_table(counts: Array, classes: Sequence[ClassInfo]) -> dict[str, dict[s
 
 
 @dataclass(frozen=True)
-class BinaryOverlap(MetricFamily):
+class _PairsOfLabels(MetricFamily):
+    """What families share whose statistics are sparse confusion matrices."""
+
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    releases_gil: ClassVar[bool] = True
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """See `overlap_fault`."""
+        return overlap_fault(statistic, info)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """See `true_pixels`."""
+        return true_pixels(statistic)
+
+    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
+        """See `overlap_totals`."""
+        return overlap_totals(statistic, info)
+
+
+@dataclass(frozen=True)
+class BinaryOverlap(_PairsOfLabels):
     """Dice and IoU of the foreground of a binary dataset.
 
     Dice = 2 TP / (2 TP + FP + FN), IoU = TP / (TP + FP + FN). `dice` pools the counts of all images, `dice_per_image`
@@ -183,10 +204,7 @@ class BinaryOverlap(MetricFamily):
         ScoreInfo("dice_per_image", "mean over images of the foreground's Dice; images empty in both are left out"),
         ScoreInfo("iou_foreground", "IoU of the foreground, counts pooled over the split"),
     )
-    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
-    parts: ClassVar[tuple[Part, ...]] = ("labels",)
     tasks: ClassVar[tuple[Task, ...]] = ("binary",)
-    releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Sparse confusion matrix of one sample."""
@@ -230,18 +248,6 @@ class BinaryOverlap(MetricFamily):
         """IoU, Dice, accuracy and pixels of background and foreground from pooled counts."""
         return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
 
-    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
-        """See `overlap_fault`."""
-        return overlap_fault(statistic, info)
-
-    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
-        """See `true_pixels`."""
-        return true_pixels(statistic)
-
-    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
-        """See `overlap_totals`."""
-        return overlap_totals(statistic, info)
-
     @staticmethod
     def _counts(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
         """Intersection and union of the foreground of every image, (n, 2) int64."""
@@ -260,16 +266,13 @@ _COMMON = (
 
 
 @dataclass(frozen=True)
-class _MultiClassOverlap(MetricFamily):
+class _MultiClassOverlap(_PairsOfLabels):
     """What the multi-class conventions share; `means` are those of IoU that each takes, by the name of their score."""
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     scores: ClassVar[tuple[ScoreInfo, ...]]
     means: ClassVar[Mapping[str, PooledScore]]
-    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
-    parts: ClassVar[tuple[Part, ...]] = ("labels",)
-    releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Sparse confusion matrix of one sample."""
@@ -311,18 +314,6 @@ class _MultiClassOverlap(MetricFamily):
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of every scored class from pooled counts."""
         return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
-
-    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
-        """See `overlap_fault`."""
-        return overlap_fault(statistic, info)
-
-    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
-        """See `true_pixels`."""
-        return true_pixels(statistic)
-
-    def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
-        """See `overlap_totals`."""
-        return overlap_totals(statistic, info)
 
     @staticmethod
     def _ranks(info: DatasetInfo, score: str) -> dict[int, int]:

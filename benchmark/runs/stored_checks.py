@@ -81,11 +81,6 @@ def stored_checks(run: StoredRun) -> list[Check]:
     ]
 
 
-def _statistics(run: StoredRun) -> list[Check]:
-    stored = run.record.statistics_sha256
-    return [same_check("statistics", stored, run.statistics.sha256())] if stored else []
-
-
 def _scores(record: Record, scored: Scored) -> list[Check]:
     names = dict.fromkeys((*record.scores, *scored.scores))
     return [_score(name, record.scores.get(name), scored.scores.get(name)) for name in names]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forged_records import change
 
 from places import ROOT
 from segbench.commands.validate import validate
@@ -35,18 +35,6 @@ def submitted(tmp_path: Path) -> Path:
 def refused(folder: Path) -> set[str]:
     """Names of the checks that failed."""
     return {check.name for check in validate(folder, None, Reporter()).checks if check.ok is False}
-
-
-def change(folder: Path, **changes: object) -> None:
-    """Write other values into a record: `method__seed=3` sets `seed` in the block `method`."""
-    record = json.loads((folder / "record.json").read_text())
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        block = record
-        for name in parents:
-            block = block[name]
-        block[last] = value
-    (folder / "record.json").write_text(json.dumps(record))
 
 
 def rewrite(folder: Path, metric: str, forge: Callable[[Columns], None], every: bool = False) -> None:

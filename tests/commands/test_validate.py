@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forged_records import change
 
 from commands import Run, printed_json
 from places import ROOT
@@ -35,17 +36,6 @@ def checked(bench: Run, folder: Path) -> tuple[int, list[str]]:
     """Exit status, and the names of the checks that failed."""
     done = bench("leaderboard", "--validate", folder, "--json")
     return done.returncode, [each["name"] for each in json.loads(done.stdout)["checks"] if each["ok"] is False]
-
-
-def change(folder: Path, **changes: object) -> None:
-    record = json.loads((folder / "record.json").read_text())
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        block = record
-        for name in parents:
-            block = block[name]
-        block[last] = value
-    (folder / "record.json").write_text(json.dumps(record))
 
 
 def test_a_sound_run_is_taken(bench: Run, submitted: Path) -> None:
