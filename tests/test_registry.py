@@ -181,6 +181,12 @@ def test_a_generator_of_a_plugin_dataset(plugins: Path) -> None:
         generator("mine")
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["folder", "painting", "output_folder", "medaka_heart"])
+def test_what_else_is_in_the_package_of_generators_is_none(name: str) -> None:
+    assert generator(name) is None
+
+
 def test_the_command_line_goes_on_and_tells_each_once(bench: Run, plugins: Path) -> None:
     done = bench("list", "datasets", "--json", SEGBENCH_PLUGINS=str(plugins))
     assert done.returncode == 0, done.stderr

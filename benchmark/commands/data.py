@@ -16,7 +16,8 @@ from ..data.documents import (
 )
 from ..data.download.manifest import describe_downloads
 from ..data.index import DataIndex
-from ..data.locations import Location, default_root, locate, origin_of, synthetic_root
+from ..data.locations import Location, Origin, default_root, locate, origin_of, synthetic_root
+from ..data.origin_in_use import OriginInUse, every_sample, origin_in_use
 from ..data.verification import Report, verify_dataset
 from ..errors import DamagedDataError
 from ..io.atomic import write_text
@@ -69,7 +70,10 @@ def describe(
         if not write:
             return _about(cls.info_of(guess["definition"]), root=str(root), found={}, **guess)
     dataset = make_dataset(cls.info.name, location.root)
-    return _about(dataset.info, root=str(root), origin=location.origin, found=_sizes(dataset), **guess)
+    located = origin_in_use(DataIndex(dataset), location.origin, every_sample(dataset))
+    if located.told and reporter is not None:
+        reporter.warn(located.told)
+    return _about(dataset.info, root=str(root), origin=located.origin, found=_sizes(dataset), **guess)
 
 
 def _guess(cls: type[Any], root: Path, write: bool, reporter: Reporter) -> dict[str, Any]:
@@ -147,10 +151,13 @@ def verify(name: str, root: Path | None, reporter: Reporter, *, cache: bool = Tr
             DataIndex.of(dataset) if cache else DataIndex(dataset) as index,
             reporter.progress(f"verifying {info.name}") as update,
         ):
-            report = verify_dataset(index, location.origin, lambda done, total: update(done, total, ""))
+            located = origin_in_use(index, location.origin, every_sample(dataset))
+            numbered: Origin = "real" if located.mixed else located.origin
+            report = verify_dataset(index, numbered, lambda done, total: update(done, total, ""))
     except DamagedDataError as error:
-        report = Report(faults=[str(error)])
-    return DataVerification(dataset=info.name, root=str(location.root), origin=location.origin, **vars(report))
+        located, report = OriginInUse(location.origin), Report(faults=[str(error)])
+    report.warnings += filter(None, [located.told])
+    return DataVerification(dataset=info.name, root=str(location.root), origin=located.origin, **vars(report))
 
 
 def synthesize(name: str, root: Path | None, seed: int, full: bool, reporter: Reporter) -> SynthesizedData:

@@ -12,6 +12,7 @@ from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..registry import metrics_of
 from ..runs.open_data import open_dataset
+from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check, Verification, same_check, stored_checks
 from ..types import Dataset, Prediction, parts_of
@@ -46,7 +47,7 @@ def _held_against_data(run: StoredRun, root: Path, reporter: Reporter) -> list[C
     absent = sorted(set(run.ids) - set(dataset.ids(data.split)))
     checks = [
         same_check("version here", data.version, dataset.info.version),
-        same_check("origin here", data.origin, location.origin),
+        same_check("origin here", data.origin, origin_here(run.record, run.ids, dataset, location)),
         Check.of("split here", not absent, f"'{absent[0]}' is not in split '{data.split}'" if absent else data.split),
     ]
     if absent or not all(check.ok for check in checks):

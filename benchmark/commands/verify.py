@@ -12,6 +12,7 @@ from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
+from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check, Verification, same_check, stored_checks
 from ..types import Dataset, UserError, parts_of
@@ -54,7 +55,7 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
     available = set(dataset.ids(data.split))
     absent = [i for i in run.ids if i not in available]
     checks = [
-        same_check("origin", data.origin, location.origin),
+        same_check("origin", data.origin, origin_here(run.record, run.ids, dataset, location)),
         Check.of("split", not absent, _split_detail(absent, len(available), data.split)),
     ]
     if absent:

@@ -16,11 +16,12 @@ import numpy as np
 from ..io.fingerprints import file_sha256, file_stamp
 from ..io.images.picture import orientation
 from ..io.images.read import IMAGE_SUFFIXES
+from ..io.synthetic_mark import synthetic_mark
 from ..metrics.label_checks import label_counts
 from ..types import Array, Dataset, Part, Sample, UserError
 from .locations import data_sha256
 from .sample_checks import sample_faults
-from .verification_cache import Content, Stamps, VerificationCache
+from .verification_cache import PARTS, Content, Stamps, VerificationCache
 
 Progress = Callable[[int, int], None]
 
@@ -53,6 +54,7 @@ class DataIndex:
         self.dataset = dataset
         self._cache = cache or VerificationCache()
         self._counts: dict[str, dict[int, int]] = {}
+        self._marked: dict[Path, bool] = {}
 
     @classmethod
     def of(cls, dataset: Dataset) -> DataIndex:
@@ -118,6 +120,18 @@ class DataIndex:
         known = dict(zip(paths, self._file_hashes(paths), strict=True))
         return data_sha256(self.dataset, ids, parts, known.__getitem__)
 
+    def marked(self, ids: Iterable[str]) -> dict[str, Path]:
+        """Those of these samples of which any file carries segbench's mark of a synthetic picture, and the first such.
+
+        Only the ends of each file are read, and each file once; one that cannot be read has no mark.
+        """
+        files = {i: [path for part in PARTS for path in self.dataset.files(i, part)] for i in ids}
+        paths = dict.fromkeys(path for each in files.values() for path in each if path not in self._marked)
+        with ThreadPoolExecutor(_MAX_READERS) as pool:
+            self._marked |= zip(paths, pool.map(_has_mark, paths, chunksize=64), strict=True)
+        found = {i: next((path for path in each if self._marked[path]), None) for i, each in files.items()}
+        return {i: path for i, path in found.items() if path is not None}
+
     def save(self) -> None:
         """Write down what was found, where that is possible."""
         self._cache.save()
@@ -143,6 +157,13 @@ class DataIndex:
                 if not known:
                     self._cache.add_file(path, stamp, sha256)
                 yield sha256
+
+
+def _has_mark(path: Path) -> bool:
+    try:
+        return synthetic_mark(path) is not None
+    except OSError:  # whoever needs its content says so
+        return False
 
 
 def _content(dataset: Dataset, sample: Sample) -> Content:

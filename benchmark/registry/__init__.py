@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from .._former_names import MODULES as FORMER_MODULES
 from .._former_names import former_names
 from ..errors import PluginWarning
 from ..text import unknown
@@ -173,8 +174,11 @@ def generator(name: str) -> ModuleType | None:
     """
     stem = name.replace("-", "_")
     module = f"segbench.synthetic.{stem}"
-    if importlib.util.find_spec(module) is not None:
-        return importlib.import_module(module)
+    # A dataset may be called as something else in that package is, or was.
+    if module not in FORMER_MODULES and importlib.util.find_spec(module) is not None:
+        own = importlib.import_module(module)
+        if all(what in vars(own) for what in GENERATOR_MEMBERS):
+            return own
     path = next((path for path in user_files("synthetic", "py") if path.stem == stem), None)
     if path is None:
         return None

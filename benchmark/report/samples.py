@@ -10,6 +10,7 @@ from ..predictions.find import find_predictions
 from ..registry import hooks
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
+from ..runs.origin_check import origin_here
 from ..types import Dataset, UserError
 from .html import Html, tag
 from .overlays import Album, Kept, key, overlays
@@ -79,7 +80,8 @@ def _opened(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
     data = entry.record.dataset
     source = data.origin if root is None else "auto"
     dataset, location = open_dataset(data.name, root, source, data.options, reporter, may_synthesize=False)
-    if location.origin != data.origin or dataset.info.version != data.version:
+    here = origin_here(entry.record, _scored(entry), dataset, location)
+    if here != data.origin or dataset.info.version != data.version:
         raise UserError(f"the data below '{location.root}' is not that of {entry.record.run_id}")
     if not _scored(entry) <= set(dataset.ids(data.split)):
         raise UserError(f"samples of {entry.record.run_id} are not below '{location.root}'")

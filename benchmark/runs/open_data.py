@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..data.index import DataIndex
 from ..data.locations import Location, Source, locate, made_by, origin_of
+from ..data.origin_in_use import origin_in_use
 from ..data.splits import too_few
 from ..io.locks import exclusive
 from ..io.reporter import Reporter
@@ -21,6 +23,11 @@ from ..settings import check_settings
 from ..text import counted
 from ..types import Dataset, DatasetInfo, UserError
 from .presets import setting as setting
+
+_SYNTHETIC = (
+    "SYNTHETIC data: made by segbench, not real images. The scores say that the method works, not how good it is on "
+    "real data; they are never ranked beside real ones."
+)
 
 
 def open_dataset(
@@ -50,12 +57,25 @@ def open_dataset(
     dataset = make_dataset(info.name, location.root, options)
     if location.origin == "synthetic":
         reporter.say(f"synthetic data: {location.root}")
-        reporter.warn(
-            "SYNTHETIC data: made by segbench, not real images. The scores say that the method "
-            "works, not how good it is on real data; they are never ranked beside real ones."
-        )
+        reporter.warn(_SYNTHETIC)
         _warn_of_another_version(info, location.root, reporter)
     return dataset, location
+
+
+def located_in_use(
+    index: DataIndex, location: Location, ids: Iterable[str], reporter: Reporter, source: Source = "auto"
+) -> Location:
+    """The location with the origin of the samples that are used, and a warning where their files alone say it.
+
+    Raises UserError where real data was asked for and they are not.
+    """
+    found = origin_in_use(index, location.origin, ids)
+    if found.told and source == "real":
+        raise UserError(f"--source real was asked for, but below '{location.root}' {found.told}")
+    if found.told:
+        reporter.warn(found.told)
+        reporter.warn(_SYNTHETIC)
+    return replace(location, origin=found.origin)
 
 
 def synthesize(info: DatasetInfo, folder: Path, seed: int, full: bool, reporter: Reporter) -> None:

@@ -20,7 +20,7 @@ from ..types import Dataset, DatasetInfo, MethodInfo, Metric, UserError, parts_o
 from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
-from .open_data import note_size, open_dataset, without_defaults
+from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .presets import resolve
 from .record import Cost, DatasetBlock, Environment, MethodBlock, Record
 from .request import RunRequest
@@ -124,6 +124,9 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
         For wrong names, settings, or data.
     """
     plan = plan_help(request, reporter)
+    plan = replace(
+        plan, location=located_in_use(plan.index, plan.location, plan.all_ids, reporter, source=request.source)
+    )
     _check_data(plan, reporter)
     if request.weights is None:
         return plan

@@ -21,7 +21,7 @@ from ..types import Dataset, Metric, UserError, parts_of
 from .code_hash import code_sha256
 from .environment import describe
 from .folder import PREDICTIONS
-from .open_data import note_size, open_dataset, without_defaults
+from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .record import DatasetBlock, Environment, MethodBlock, Record
 from .request import EvaluateRequest
 from .writer import RunWriter, current_time, dataset_block
@@ -79,6 +79,7 @@ class PredictionsToScore:
             reporter.warn(warning)
         if request.partial and len(found.files) < len(ids):
             reporter.warn(f"partial: {len(found.files)} of {len(ids)} samples of the split were scored")
+        location = located_in_use(DataIndex(dataset), location, found.files, reporter)
         return cls(request, dataset, location, split, options, found, len(ids))
 
     def dataset_block(self) -> DatasetBlock:

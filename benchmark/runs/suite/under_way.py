@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ...data.index import DataIndex
 from ...data.locations import Location
+from ...data.origin_in_use import origin_in_use
 from ...data.splits import plan_folds, plan_split
 from ...io.interrupts import stoppable
 from ...io.locks import LOCK, exclusive
@@ -94,7 +95,8 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     for cell in suite.plan.cells:
         own = suite.state.cells[cell.name]
         dataset, location = suite.data[cell.data]
-        code = code_sha256(dataset.info, cell.method, location.origin)
+        origin = origin_in_use(suite.index_of(cell.data), location.origin, _samples(suite, cell)[1]).origin
+        code = code_sha256(dataset.info, cell.method, origin)
         place, why = _standing(suite, cell, None if suite.request.any_code else code)
         counts[place] += 1
         if place == "done":
@@ -107,7 +109,8 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
             own.code_sha256 = code
         own.status = "waiting"
         how = {"resume": place in ("unfinished", "stale"), "overwrite": place == "stale"}
-        jobs.append(cell_job(cell, suite.request, suite.folder, **how, origin=location.origin))
+        source = location.origin if location.origin == origin else cell.source
+        jobs.append(cell_job(cell, suite.request, suite.folder, **how, origin=source))
         own.command = shlex.join(["bench", *jobs[-1].arguments])
     if suite.request.resume:
         suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
@@ -126,21 +129,26 @@ def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
 
 def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Standing, str]:
     def data(now: Ingredients) -> Ingredients:
-        dataset = suite.data[cell.data][0]
-        split = "all" if cell.folds else cell.split or dataset.info.default_split
-        plan = (
-            plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
-            if cell.folds
-            else plan_split(dataset, split, cell.train_fraction, cell.seed)
-        )
-        scored = tuple(i for fold in plan for i in fold.evaluate)
-        used = tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
-        families = metrics_of(dataset.info)
+        scored, used = _samples(suite, cell)
+        families = metrics_of(suite.data[cell.data][0].info)
         with suite.index_of(cell.data) as index:
             hashes = index.data_sha256(scored, parts_of(families)), index.data_sha256(used, ("image", "labels"))
         return replace(now, data=hashes, metrics={family.name: family.version for family in families})
 
     return standing(cell, suite.folder_of(cell.name), suite.state.cells[cell.name], code, data)
+
+
+def _samples(suite: SuiteUnderWay, cell: Cell) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The samples that a cell scores, and all that it uses."""
+    dataset = suite.data[cell.data][0]
+    split = "all" if cell.folds else cell.split or dataset.info.default_split
+    plan = (
+        plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
+        if cell.folds
+        else plan_split(dataset, split, cell.train_fraction, cell.seed)
+    )
+    scored = tuple(i for fold in plan for i in fold.evaluate)
+    return scored, tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
 
 
 def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher: Watcher) -> None:
