@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -59,7 +58,7 @@ _HOMES = {
 sys.meta_path.insert(0, FormerModules())
 
 
-class _Checkout(MetaPathFinder):
+class _Checkout:
     """In a checkout `datasets/`, `baselines/`, `configs/` and `leaderboards/published/` beside this folder are parts of
     this package: a new file anywhere in them is seen without installing again, and nothing else of the checkout is.
     """

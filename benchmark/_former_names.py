@@ -9,7 +9,6 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -199,7 +198,7 @@ def former_names(module: str) -> Callable[[str], Any]:
     return moved
 
 
-class FormerModules(MetaPathFinder, Loader):
+class FormerModules:
     """Meta-path finder and loader of `MODULES`.
 
     It is asked first: the folder of a package that moved would else be searched under its former name too, and give
@@ -222,7 +221,8 @@ class FormerModules(MetaPathFinder, Loader):
                 f"'benchmark' is the folder of 'segbench' itself: write 'segbench.types', not '{fullname}.types'",
                 name=fullname,
             )
-        return ModuleSpec(fullname, self) if fullname in MODULES else None
+        loader: Any = self
+        return ModuleSpec(fullname, loader) if fullname in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> None:
         """An empty module, which is thrown away: the spec of the real one is left as it is."""

@@ -40,12 +40,10 @@ def main() -> None:
 
 @functools.cache
 def _command() -> Any:
-    """All commands and options; made once, for it takes longer than many a command that a test or a notebook runs."""
-    from typer.main import get_command
+    """All commands and options; made once, for a command with its options takes a while."""
+    from .app import bench
 
-    from .app import app
-
-    return get_command(app)
+    return bench()
 
 
 def _spread_settings(words: list[str]) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
-from ..runs.cardiac.request import CardiacRequest
 from . import output
+
+if TYPE_CHECKING:
+    from ..runs.cardiac.request import CardiacRequest
 
 
 def cardiac(request: CardiacRequest, json: bool, quiet: bool) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..runs.request import (
-    DescribeDataRequest,
-    DownloadRequest,
-    StatusRequest,
-    SynthesizeRequest,
-    VerifyDataRequest,
-)
 from . import output
 from .options import Json, Quiet
+
+if TYPE_CHECKING:
+    from ..runs.request import (
+        DescribeDataRequest,
+        DownloadRequest,
+        StatusRequest,
+        SynthesizeRequest,
+        VerifyDataRequest,
+    )
 
 
 class What(StrEnum):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ..runs.request import DoctorRequest, EvaluateRequest, PredictRequest, RunRequest, SuiteRequest
+from typing import TYPE_CHECKING
+
 from . import output
+
+if TYPE_CHECKING:
+    from ..runs.request import DoctorRequest, EvaluateRequest, PredictRequest, RunRequest, SuiteRequest
 
 
 def run(request: RunRequest, json: bool, quiet: bool) -> None:

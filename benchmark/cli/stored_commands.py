@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from ..runs.request import (
-    CheckRequest,
-    CompareRequest,
-    ExplainRequest,
-    ExportRequest,
-    LeaderboardRequest,
-    ReportRequest,
-    VerifyRequest,
-)
+from typing import TYPE_CHECKING
+
 from . import output
+
+if TYPE_CHECKING:
+    from ..runs.request import (
+        CheckRequest,
+        CompareRequest,
+        ExplainRequest,
+        ExportRequest,
+        LeaderboardRequest,
+        ReportRequest,
+        VerifyRequest,
+    )
 
 
 def compare(request: CompareRequest, json: bool, quiet: bool) -> None:

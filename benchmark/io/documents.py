@@ -25,7 +25,7 @@ class Document(BaseModel):
     A later version may add keys; what this one does not know is kept, not refused.
     """
 
-    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False, defer_build=True)
 
     def to_json(self) -> str:
         """The document as text, two spaces deep, with a line end."""

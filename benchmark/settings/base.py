@@ -33,7 +33,7 @@ class Settings(BaseModel):
     checked model does not change. Options are `Literal`s, values to try are `Choices`.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, defer_build=True)
 
 
 def settings_of(name: str, defaults: Mapping[str, Any], meanings: Mapping[str, str] | None = None) -> type[Settings]:

@@ -36,7 +36,7 @@ class SettingDescription(BaseModel):
     expected : all that in words.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     type: Kind

@@ -1,0 +1,106 @@
+"""Commands that are made when they are called, so that each costs what it needs itself and `--help` costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
+"""Of every typer application: plain help takes a third of the time of rich help."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a command is made.
+
+    Parameters
+    ----------
+    function : `module:name` of what does it, a module of this room.
+    epilog : stands below the options in `--help`.
+    request : `module:name` of the request whose fields declare its options, a module of `segbench.runs`; of a function
+        whose parameters say their options themselves, empty.
+    """
+
+    function: str
+    epilog: str
+    request: str = ""
+
+    def help(self) -> str:
+        """What `--help` says of it, from its docstring."""
+        return self._function().__doc__ or ""
+
+    def made(self, name: str) -> Any:
+        """The command itself, with all options."""
+        app = typer.Typer(**PLAIN)
+        if self.request:
+            from .options import request_command
+
+            module, _, kind = self.request.partition(":")
+            request = getattr(import_module(f"...runs.{module}", __name__), kind)
+            request_command(app, request, self._function(), self.epilog, name)
+        else:
+            app.command(name, epilog=self.epilog)(self._function())
+        return typer.main.get_command(app)
+
+    def _function(self) -> Callable[..., None]:
+        module, _, name = self.function.partition(":")
+        found: Callable[..., None] = getattr(import_module(f"..{module}", __name__), name)
+        return found
+
+
+class Commands(MutableMapping[str, Any]):
+    """Commands of a group by name, each made when it is first asked for; what is set is there as it is."""
+
+    def __init__(self, declared: Mapping[str, Command]) -> None:
+        self._commands: dict[str, Any] = dict(declared)
+
+    def __getitem__(self, name: str) -> Any:
+        if isinstance(found := self._commands[name], Command):
+            found = self._commands[name] = found.made(name)
+        return found
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._commands[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._commands)
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def without_options(self) -> dict[str, Any]:
+        """Every command as a list of them shows it: those that are not made yet with their help alone."""
+        return {
+            name: TyperCommand(name, help=each.help()) if isinstance(each, Command) else each
+            for name, each in self._commands.items()
+        }
+
+
+class LazyGroup(TyperGroup):
+    """A group whose help makes none of its commands."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        shown: Any = self.commands.without_options() if isinstance(self.commands, Commands) else self.commands
+        TyperGroup(name=self.name, commands=shown).format_commands(ctx, formatter)
+
+
+def group(app: typer.Typer, declared: Mapping[str, Command], **groups: Any) -> Any:
+    """The group of a typer application with commands that are made when they are called, and groups after them."""
+    made = typer.main.get_group(app)
+    made.commands = Commands(declared)
+    for name, each in groups.items():
+        each.name = name
+        made.commands[name] = each
+    return made
