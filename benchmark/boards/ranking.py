@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from ..io.documents import Document, Number
-from ..runs.record import Record
+from ..io.documents import Document, Number, without_none
+from ..runs.record import DIGESTS, Record
 from .comparable import Comparable, best_first, group_order, grouped, main_badness, tied_ranks
 from .seed_groups import SeedGroup, seed_groups
 
@@ -27,13 +27,14 @@ class RankedRun(Record):
 
     @classmethod
     def of(cls, rank: int, row: SeedGroup) -> RankedRun:
-        """A row with its rank."""
+        """A row with its rank; it says more than its record, whose digests are left out."""
         runs = [record.run_id for record in row.records]
-        return cls(**dict(row.record), rank=rank, seeds=row.seeds, std_over_seeds=row.spread, runs=runs)
+        said = dict(row.record) | dict.fromkeys(DIGESTS)
+        return cls(**said, rank=rank, seeds=row.seeds, std_over_seeds=row.spread, runs=runs)
 
     @model_serializer(mode="wrap")
     def _rank_first(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
+        written: dict[str, Any] = without_none(handler(self), *DIGESTS)
         last = {key: written.pop(key) for key in ("seeds", "std_over_seeds", "runs")}
         return {"rank": written.pop("rank"), "run_id": written.pop("run_id"), **written, **last}
 

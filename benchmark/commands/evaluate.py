@@ -12,6 +12,7 @@ from ..io.reporter import Reporter
 from ..registry import metrics_of
 from ..runs.current import why_not_current
 from ..runs.folder import PLOTS, refuse_foreign
+from ..runs.identity import evaluated_identity
 from ..runs.predictions_to_score import PredictionsToScore
 from ..runs.record import Record
 from ..runs.request import EvaluateRequest
@@ -32,12 +33,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     task = PredictionsToScore.find(request, reporter)
     dataset, metrics = task.dataset, task.metrics
     block = task.dataset_block()
-    identity = {
-        "dataset": block.model_dump(mode="json"),
-        "metrics": {metric.name: metric.version for metric in metrics},
-        "name": task.name,
-        "predictions_sha256": files_sha256(task.found.paths),
-    }
+    versions = {metric.name: metric.version for metric in metrics}
+    identity = evaluated_identity(block.model_dump(mode="json"), versions, task.name, files_sha256(task.found.paths))
     about = (identity, request.out, request.command(), request.overwrite)
     writer = RunWriter.of(dataset.info.name, task.name, *about)
     if request.out is not None:

@@ -14,7 +14,7 @@ from ..registry import metrics_of
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_run
-from ..runs.stored_checks import Check, Verification, same_check, stored_checks
+from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
 from ..types import Dataset, Prediction, parts_of
 
 
@@ -34,7 +34,8 @@ def validate(folder: Path, root: Path | None, reporter: Reporter) -> Verificatio
     neighbours = list(neighbours_of(folder, run.record))
     if not neighbours:
         reporter.say("no comparable run beside it: samples and truth were held against nothing")
-    checks = [*form_checks(run), *impossible_checks(run), *stored_checks(run), *neighbour_checks(run, neighbours)]
+    checks = [*form_checks(run), *impossible_checks(run), *stored_checks(run), *binding_checks(run)]
+    checks += neighbour_checks(run, neighbours)
     if root is not None:
         checks += _held_against_data(run, root, reporter)
     return Verification.of(run, checks)

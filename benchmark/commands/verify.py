@@ -14,14 +14,15 @@ from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_run
-from ..runs.stored_checks import Check, Verification, same_check, stored_checks
+from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
 from ..types import Dataset, UserError, parts_of
 
 
 def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
     """Check a run and say what was found.
 
-    Scores, intervals and tables are recomputed from the statistics. Where the data is found (below `root`, else in the
+    Scores, intervals and tables are recomputed from the statistics, the run's id from what it stands for, and the
+    digests of the record and of the files beside it. Where the data is found (below `root`, else in the
     default places) the fingerprints are too, and where the run kept its predictions they are measured again. It proves
     what it says from the bytes on disk: hashes that earlier commands kept in the cache are not used.
 
@@ -32,7 +33,7 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
         data below `root`.
     """
     run = open_run(folder)
-    return Verification.of(run, [*stored_checks(run), *_measured(run, root, reporter)])
+    return Verification.of(run, [*stored_checks(run), *binding_checks(run), *_measured(run, root, reporter)])
 
 
 def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Check]:

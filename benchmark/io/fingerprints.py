@@ -32,6 +32,18 @@ def files_sha256(paths: Iterable[Path], digest: Callable[[Path], str] = file_sha
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
+def folder_sha256(folder: Path) -> str:
+    """Fingerprint of all files below a folder, by their paths in it and their content; hidden ones are left out."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    names = {path: path.relative_to(folder).as_posix() for path in paths}
+    ordered = sorted(paths, key=lambda path: names[path])
+    with ThreadPoolExecutor(4) as pool:
+        lines = [
+            f"{names[path]} {digest}" for path, digest in zip(ordered, pool.map(file_sha256, ordered), strict=True)
+        ]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
 def file_stamp(path: Path) -> str:
     """What differs after a file was changed or replaced: size, times of the last change of content and of anything
     (which no program can set back), and inode.

@@ -20,6 +20,7 @@ from ..types import Dataset, DatasetInfo, MethodInfo, Metric, UserError, parts_o
 from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
+from .identity import run_identity
 from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .presets import resolve
 from .record import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -88,23 +89,22 @@ class RunPlan:
     def identity(self) -> dict[str, Any]:
         """Everything that the result depends on."""
         info = self.dataset.info
-        trained = {} if self.weights is None else {"weights": self.weights.run_id}
-        return {
-            **trained,
-            "dataset": info.name,
-            "dataset_version": info.version,
-            "split": self.split,
-            "options": self.options,
-            "origin": self.location.origin,
+        return run_identity(
+            dataset=info.name,
+            version=info.version,
+            method=self.method.name,
+            weights=None if self.weights is None else self.weights.run_id,
+            split=self.split,
+            options=self.options,
+            origin=self.location.origin,
             **self._data_hashes(),
-            "metrics": {metric.name: metric.version for metric in metrics_of(info)},
-            "method": self.method.name,
-            "preset": self.request.preset,
-            "config": self.config,
-            "seed": self.request.seed,
-            "folds": self.request.folds,
-            "train_fraction": self.request.train_fraction,
-        }
+            metrics={metric.name: metric.version for metric in metrics_of(info)},
+            preset=self.request.preset,
+            config=self.config,
+            seed=self.request.seed,
+            folds=self.request.folds,
+            train_fraction=self.request.train_fraction,
+        )
 
     def _data_hashes(self) -> dict[str, str]:
         """Fingerprints of the scored truth, and of every image and label that is used; each file is read once."""

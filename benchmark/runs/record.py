@@ -26,6 +26,9 @@ from .migrations import SCHEMA_VERSION, migrated
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
 
+DIGESTS = ("evidence", "content_sha256")
+"""Keys that bind a record to its content and to the files beside it."""
+
 # A mapping without others inside.
 _LEAF = re.compile(r"\{[^{}]*\}")
 
@@ -119,7 +122,11 @@ class Environment(Document):
 
 
 class Record(Document):
-    """Everything that is known of a run, as `record.json` holds it and `--json` prints it."""
+    """Everything that is known of a run, as `record.json` holds it and `--json` prints it.
+
+    `evidence` are fingerprints of the files and folders beside the record, and `content_sha256` is one of all that it
+    says. A record that has not finished, or is older than these fingerprints, has none: its content is not bound.
+    """
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
@@ -137,6 +144,17 @@ class Record(Document):
     environment: Environment
     command: str
     warnings: list[str] = Field(default_factory=list)
+    evidence: dict[str, str] | None = None
+    content_sha256: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _bound_where_it_is(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), *DIGESTS)
+
+    @property
+    def content_bound(self) -> bool:
+        """Whether it says a digest of its content."""
+        return self.content_sha256 is not None
 
     @property
     def main(self) -> Score | None:
@@ -205,12 +223,7 @@ def read_record(folder: Path) -> Record:
         Where there is none, it cannot be read, or a newer segbench wrote it.
     """
     path = folder / RECORD if folder.is_dir() else folder
-    try:
-        content = read_json(path)
-    except FileNotFoundError:
-        raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read as the record of a run ({error}). Expected a run folder.") from error
+    content = read_content(path)
     try:
         return Record.model_validate(migrated(content))
     except UserError as error:
@@ -219,6 +232,23 @@ def read_record(folder: Path) -> Record:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path}: '{where}' is wrong: {first['msg']}") from error
+
+
+def read_content(path: Path) -> Any:
+    """The JSON of a `record.json` as it was written.
+
+    Raises
+    ------
+    UserError
+        Where there is none, or it cannot be read.
+    """
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        folder = path.parent if path.name == RECORD else path
+        raise UserError(f"'{folder}' is no run folder: it has no {RECORD}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read as the record of a run ({error}). Expected a run folder.") from error
 
 
 def write_record(folder: Path, record: Record) -> None:

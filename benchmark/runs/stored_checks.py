@@ -10,7 +10,10 @@ from ..evaluation.scores import Score
 from ..evaluation.scoring import Scored, score
 from ..io.documents import Document
 from ..io.fingerprints import ids_sha256
-from .record import Record
+from .binding import BOUND_SINCE, EVIDENCE, content_sha256, evidence_sha256, has_to_be_bound
+from .folder import RECORD, STATISTICS
+from .identity import recorded_identity
+from .record import Record, read_content, run_id_of
 from .stored import StoredRun
 
 
@@ -79,6 +82,45 @@ def stored_checks(run: StoredRun) -> list[Check]:
         _table("per_category", record.per_category, scored.per_category),
         *(Check.of(name, record.details.get(name) == block, "the block") for name, block in scored.details.items()),
     ]
+
+
+def binding_checks(run: StoredRun) -> list[Check]:
+    """Whether a record is what was written, stands for the run that its id names, and has its own files beside it."""
+    content = read_content(run.folder / RECORD)
+    checks = [_run_id(run.record, content), _content(run.record, content)]
+    return [*checks, _evidence(run)] if run.record.content_bound else checks
+
+
+def _run_id(record: Record, content: Mapping[str, Any]) -> Check:
+    told = run_id_of(record.dataset.name, record.method.name, recorded_identity(record, content))
+    same = record.run_id.rpartition("-")[2] == told.rpartition("-")[2]
+    says = "stands for this dataset, split, truth, method, configuration and seed"
+    return Check.of("run_id", same, says if same else f"is {record.run_id}; what the record says is {told}")
+
+
+def _content(record: Record, content: Mapping[str, Any]) -> Check:
+    if record.content_bound:
+        same = content_sha256(content) == record.content_sha256
+        edited = "the record does not say what it said when it was made: it was edited, damaged or put together"
+        return Check.of("content", same, "the record says what it said when it was made" if same else edited)
+    if has_to_be_bound(record) and record.scores:
+        lost = f"the record has no content_sha256, which every record has since {BOUND_SINCE:%Y-%m-%d}"
+        return Check.of("content", False, lost)
+    return Check.of("content", None, "content not bound: the record is older than its digest")
+
+
+def _evidence(run: StoredRun) -> Check:
+    """Whether the files of a run are those that its record was made with; a submitted folder may lack some."""
+    told = run.record.evidence or {}
+    for name in EVIDENCE:
+        found = evidence_sha256(run.folder, name)
+        if found is None or found == told.get(name):
+            continue
+        if name == STATISTICS and run.statistics.sha256() == run.record.statistics_sha256:
+            continue  # written anew, with the same content
+        where = "is not that of this record" if name in told else "was not there when the record was made"
+        return Check.of("evidence", False, f"{name} {where}")
+    return Check.of("evidence", True, "the files are those that the record was made with")
 
 
 def _scores(record: Record, scored: Scored) -> list[Check]:

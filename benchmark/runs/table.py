@@ -35,7 +35,8 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
         One row for each run and score: `run_id`, `dataset`, `origin`, `split`, `folds`, `n` samples of `whole_n` of the
         split, `method`, `family`, `preset`, `seed`, `train_fraction`, `n_train`, `oracle`, `complete`, the costs,
         `commit`, `metrics` (families with their versions), `is_current` (False where another version of the dataset or
-        of a metric made the scores: they are not comparable with today's), `score`, `value`, `low`, `high`, `unit`,
+        of a metric made the scores: they are not comparable with today's), `content_bound` (False where the record is
+        older than the digest of its content), `score`, `value`, `low`, `high`, `unit`,
         `higher_is_better`, `is_main`, `folder`. Undefined is NaN.
 
     Raises
@@ -72,6 +73,7 @@ def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
         **{name: getattr(record.cost, name) for name in _COSTS},
         **{"commit": record.environment.commit, "metrics": with_versions(record.metrics)},
         "is_current": not other_versions(record),
+        "content_bound": record.content_bound,
     }
     nan = float("nan")
     return [

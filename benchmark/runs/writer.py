@@ -21,6 +21,7 @@ from ..io.fingerprints import ids_sha256
 from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
 from ..types import Dataset, Metric, UserError
+from .binding import bound
 from .current import same_command
 from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, STATISTICS, beside, refuse_foreign
 from .record import DatasetBlock, MadeBy, Record, read_record, run_id_of, write_record
@@ -137,7 +138,7 @@ class RunWriter:
     ) -> Record:
         """Write the record with its results, as the last file: a run whose record is complete is complete.
 
-        `changes` are fields that are known only now.
+        It is bound to all that lies in the folder by now. `changes` are fields that are known only now.
         """
         finished = record.model_copy(
             update={
@@ -150,6 +151,7 @@ class RunWriter:
                 **changes,
             }
         )
+        finished = bound(finished, self.folder)
         write_record(self.folder, finished)
         return finished
 

@@ -127,8 +127,10 @@ def test_without_data_the_scores_are_still_checked(run: Path, tmp_path: Path, mo
 def test_an_edited_record_is_found(run: Path, edit: Edit, name: str, words: str) -> None:
     _edit_record(run, edit)
     failed = _failed(run)
-    assert list(failed) == [name]
+    of_identity = name in ("data_sha256", "split")
+    assert sorted(failed) == sorted([name, "content", *(["run_id"] if of_identity else [])])
     assert words in failed[name]
+    assert "was edited" in failed["content"]
 
 
 def test_the_last_bit_of_a_score_counts(run: Path) -> None:
@@ -138,7 +140,7 @@ def test_the_last_bit_of_a_score_counts(run: Path) -> None:
 
     _edit_record(run, edit)
     failed = _failed(run)
-    assert list(failed) == ["score dice"]
+    assert list(failed) == ["score dice", "content"]
     assert "the last bits only" in failed["score dice"]
 
 
@@ -171,11 +173,14 @@ def test_other_predictions_and_other_truth_are_found(run: Path, tmp_path: Path) 
     pages = tifffile.imread(path)
     pages[2, :5] = 1 - pages[2, :5]
     tifffile.imwrite(path, pages, photometric="minisblack")
-    assert _failed(run) == {"predictions": "1 of 5 give other statistics than stored, first: slice-27"}
+    assert _failed(run) == {
+        "evidence": "predictions is not that of this record",
+        "predictions": "1 of 5 give other statistics than stored, first: slice-27",
+    }
     labels = tifffile.imread(tmp_path / "data" / "isbi2012" / "train-labels.tif")
     labels[26, 0, 0] = 255 - labels[26, 0, 0]
     tifffile.imwrite(tmp_path / "data" / "isbi2012" / "train-labels.tif", labels, photometric="minisblack")
-    assert list(_failed(run)) == ["data_sha256", "predictions"]
+    assert list(_failed(run)) == ["evidence", "data_sha256", "predictions"]
 
 
 def test_what_cannot_be_verified_ends_with_2(bench: Run, run: Path, tmp_path: Path) -> None:
@@ -253,7 +258,9 @@ def test_synthetic_data_is_not_taken_for_real(run: Path, tmp_path: Path) -> None
 def test_an_unlabelled_split_has_nothing_to_recompute(run: Path) -> None:
     challenge = run.parent / "challenge"
     run_method(RunRequest("isbi2012", "threshold", "challenge", out=challenge), Reporter(quiet=True))
-    assert _checks(challenge) == {"scores": (True, "the split has no public labels, so nothing is scored")}
+    checks = _checks(challenge)
+    assert checks.pop("scores") == (True, "the split has no public labels, so nothing is scored")
+    assert {name: ok for name, (ok, _) in checks.items()} == {"run_id": True, "content": True, "evidence": True}
     with pytest.raises(UserError, match="holds no scored sample"):
         explain(challenge)
 

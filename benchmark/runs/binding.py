@@ -1,0 +1,61 @@
+"""What binds a record to what it stands for: a digest of all that it says, and one of each file beside it.
+
+The digest is no secret and proves nothing against who computes it anew; it shows what was edited, damaged or put in
+from another run. Who vouches for a record is for a signature to say.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..io.fingerprints import file_sha256, folder_sha256
+from .folder import CHECKPOINT, CONFIG, PREDICTIONS, STATISTICS
+from .record import Record
+
+EVIDENCE = (STATISTICS, CONFIG, PREDICTIONS, CHECKPOINT)
+"""What a run folder may hold beside its record that others are computed from."""
+
+BOUND_SINCE = datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC)
+"""Every segbench binds the records that it makes from then on."""
+
+_DIGEST = "content_sha256"
+
+
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a record says but for this digest; layout and order of its JSON do not matter.
+
+    >>> content_sha256({"a": 1, "b": [0.5]}) == content_sha256({"b": [0.5], "content_sha256": "other", "a": 1})
+    True
+    """
+    said = {key: value for key, value in content.items() if key != _DIGEST}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def evidence_sha256(folder: Path, name: str) -> str | None:
+    """Fingerprint of a file or a folder of a run; None where there is none."""
+    path = folder / name
+    if path.is_dir():
+        return folder_sha256(path)
+    return file_sha256(path) if path.is_file() else None
+
+
+def bound(record: Record, folder: Path) -> Record:
+    """A finished record with the digests of the files beside it, and of itself."""
+    found = {name: digest for name in EVIDENCE if (digest := evidence_sha256(folder, name)) is not None}
+    with_evidence = record.model_copy(update={"evidence": found, _DIGEST: None})
+    digest = content_sha256(json.loads(with_evidence.to_json()))
+    return with_evidence.model_copy(update={_DIGEST: digest})
+
+
+def has_to_be_bound(record: Record) -> bool:
+    """Whether a record without a digest has lost it: it was made when every record had one."""
+    try:
+        made = datetime.datetime.fromisoformat(record.created)
+    except ValueError:
+        return False
+    return made.tzinfo is not None and made >= BOUND_SINCE

@@ -1,0 +1,55 @@
+"""What a result follows from: the identity whose hash is a run's id, also as its record says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .record import Record
+
+
+def run_identity(*, dataset: str, version: str, method: str, weights: str | None = None, **more: Any) -> dict[str, Any]:
+    """The identity of a run of a method; `weights` is the id of the run whose weights it took, if it did not train.
+
+    `more` are split, options, origin, data_sha256, inputs_sha256, metrics, preset, config, seed, folds and
+    train_fraction.
+    """
+    trained = {} if weights is None else {"weights": weights}
+    return {**trained, "dataset": dataset, "dataset_version": version, "method": method, **more}
+
+
+def evaluated_identity(
+    dataset: Mapping[str, Any], metrics: Mapping[str, str], name: str, predictions_sha256: str | None
+) -> dict[str, Any]:
+    """The identity of predictions from elsewhere, of a record's block `dataset` as JSON."""
+    return {
+        "dataset": dict(dataset),
+        "metrics": dict(metrics),
+        "name": name,
+        "predictions_sha256": predictions_sha256,
+    }
+
+
+def recorded_identity(record: Record, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity that a record says; `content` is its JSON as it was written, with no key of a later version."""
+    data, method = record.dataset, record.method
+    if method.family == "external":
+        predictions = method.config.get("predictions_sha256")
+        return evaluated_identity(content["dataset"], record.metrics, method.name, predictions)
+    return run_identity(
+        dataset=data.name,
+        version=data.version,
+        method=method.name,
+        weights=method.chosen.get("weights_of"),
+        split=data.split,
+        options=data.options,
+        origin=data.origin,
+        data_sha256=data.data_sha256,
+        inputs_sha256=data.inputs_sha256,
+        metrics=record.metrics,
+        preset=method.preset,
+        config=method.config,
+        seed=method.seed,
+        folds=data.folds,
+        train_fraction=method.train_fraction,
+    )
