@@ -37,6 +37,7 @@ from segbench.runs.record import read_record
 from segbench.runs.stored import open_run
 from segbench.runs.stored_checks import stored_checks
 from segbench.runs.suite.spec import parse_suite
+from segbench.types import Array
 
 RUN = ROOT / "leaderboards" / "records" / "isbi2012-threshold-146d703e"
 GREY = (np.indices((9, 13)).sum(axis=0) % 5 * 50).astype(np.uint8)
@@ -64,14 +65,17 @@ def _pictures(kind: str, *modes: str, **options: Any) -> list[bytes]:
 
 def _tiffs() -> list[bytes]:
     made = []
-    for values, options in (
+    forms: list[tuple[Array, dict[str, Any]]] = [
         (GREY, {}),
         (GREY, {"compression": "lzw", "predictor": True}),
         (COLOUR, {"compression": "zlib", "planarconfig": "separate"}),
         (np.stack([GREY] * 3), {"imagej": True, "metadata": {"axes": "TYX", "finterval": 0.1}}),
         (np.stack([GREY] * 3), {"ome": True, "metadata": {"axes": "ZYX"}}),
         (GREY.astype(np.uint16) * 200, {"photometric": "miniswhite"}),
-    ):
+        *((GREY, {"compression": kind}) for kind in ("packbits", "zstd", "lzma", "png", "jpeg2000")),
+        *((COLOUR, {"compression": kind, "photometric": "rgb"}) for kind in ("jpeg", "webp")),
+    ]
+    for values, options in forms:
         stream = io.BytesIO()
         tifffile.imwrite(stream, values, **options)
         made.append(stream.getvalue())

@@ -16,6 +16,7 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image
 
+from ...text import counted
 from ...types import Array, Uint8, UserError
 from . import tiff
 from .limits import check_bytes, unreadable
@@ -90,6 +91,8 @@ def read_pictures(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Uin
     values = read_array(path)
     if not open_stack(path).axes:
         values = values[None]
+    if missing := sorted(place for place in wanted if place >= len(values)):
+        raise UserError(f"{path}: holds {counted(len(values), 'image')}; there is none at place {missing[0]}")
     limits = _ALL_BITS if values.dtype == np.uint16 and values.max(initial=0) >= _TWELVE_BITS else None
     for place in sorted(wanted):
         yield place, as_picture(values[place], f"{path}, page {place}", limits)

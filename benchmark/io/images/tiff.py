@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,14 @@ import tifffile
 
 from ...types import Array, UserError
 from .limits import MAX_SHARED, check_bytes, check_structures, unreadable
+from .lzw import check_lzw
 
 SUFFIXES = frozenset({".tif", ".tiff"})
 PLANAR = 2
 """Planar configuration of a page whose channels lie one after the other."""
 
+_PLAIN, _LZW, _LOWEST_BIT_FIRST = 1, 5, 2
+"""Compressions of a page, and a FillOrder."""
 _REDUCED, _TRANSPARENCY_MASK = 1, 4
 """Bits of a page's NewSubfileType: a smaller copy of another page, a mask that says what of it is seen."""
 
@@ -52,17 +56,17 @@ def read_tiff(path: Path, page: int | None) -> Array:
             check_bytes(path, series.nbytes if whole else _first(tif).nbytes)
             if len(tif.pages) == 1 and len(shape) <= 3:
                 strips = _lzw_strips(tif)
-                values = np.asarray(series.asarray()) if strips is None else strips
+                values = _all_of(tif, series) if strips is None else strips
                 values = channels_last(values, _first(tif))
                 return values if page is None or series.axes in ("YX", "YXS", "SYX") else np.asarray(values[page])
             if page is None:
-                return np.asarray(series.asarray())
+                return _all_of(tif, series)
             if len(series.pages) == 1:
-                return np.asarray(series.asarray()[page])
-            return channels_last(np.asarray(series.asarray(key=page)), _first(tif))
+                return np.asarray(_all_of(tif, series)[page])
+            return channels_last(_one_of(tif, _directory(series.pages[page])), _first(tif))
         pages = [tif.pages[page].aspage()] if page is not None else pages_of(tif)
         check_bytes(path, sum(one.nbytes for one in pages))
-        arrays = [channels_last(np.asarray(p.asarray()), p) for p in pages]
+        arrays = [channels_last(_one_of(tif, p), p) for p in pages]
     if len({a.shape for a in arrays}) > 1:
         raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
@@ -113,7 +117,7 @@ def iterate(
     for place, page in enumerate(pages_of(tif)):
         if wanted(place):
             check_bytes(path, page.nbytes)
-            yield place, channels_last(np.asarray(page.asarray()), page), page
+            yield place, channels_last(_one_of(tif, page), page), page
 
 
 def _mapped(path: Path, tif: tifffile.TiffFile) -> Array:
@@ -123,7 +127,39 @@ def _mapped(path: Path, tif: tifffile.TiffFile) -> Array:
         kind = np.dtype(series.dtype).newbyteorder(tif.byteorder)
         return np.memmap(path, kind, "r", series.dataoffset, series.shape)
     check_bytes(path, series.nbytes)
+    return _all_of(tif, series)
+
+
+def _all_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Array:
+    """All values of a series."""
+    for page in series.pages:
+        _check_chunks(tif, page)
     return np.asarray(series.asarray())
+
+
+def _one_of(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Array:
+    """The values of a page."""
+    _check_chunks(tif, page)
+    return np.asarray(page.asarray())
+
+
+def _check_chunks(tif: tifffile.TiffFile, page: tifffile.TiffPage | tifffile.TiffFrame | None) -> None:
+    """Raise ValueError for a page that lacks strips or tiles, which would show as zeros, or whose LZW is not safe."""
+    form = None if page is None else page.keyframe
+    if page is None or form is None:
+        raise ValueError("an image that its description names is not there")
+    expected = math.prod(form.chunked)
+    if len(page.dataoffsets) < expected and not (form.compression == _PLAIN and form.is_contiguous):
+        raise ValueError(f"{len(page.dataoffsets)} of its {expected} strips or tiles are there")
+    if form.compression != _LZW:
+        return
+    chunks = []
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        tif.filehandle.seek(offset)
+        chunks.append(tif.filehandle.read(count))
+    if form.fillorder == _LOWEST_BIT_FIRST:
+        chunks = [bytes(imagecodecs.bitorder_decode(chunk)) for chunk in chunks]
+    check_lzw(chunks)
 
 
 def palette_of(page: tifffile.TiffPage) -> Array:
@@ -157,13 +193,14 @@ def _lzw_strips(tif: tifffile.TiffFile) -> Array | None:
     page = tif.pages[0]
     if not isinstance(page, tifffile.TiffPage) or page.dtype != np.uint8 or page.is_tiled:
         return None
-    if page.compression != 5 or page.predictor not in (1, 2) or page.planarconfig != 1:
+    if page.compression != _LZW or page.predictor not in (1, 2) or page.planarconfig != 1:
         return None
     if page.fillorder != 1 or page.bitspersample != 8 or len(page.shape) != 2 + (page.samplesperpixel > 1):
         return None
     tif.filehandle.seek(0)
     data = tif.filehandle.read()
     values = np.empty(page.shape, np.uint8)
+    _check_chunks(tif, page)
     pixels, size = values.data.cast("B"), page.rowsperstrip * values[0].size
     for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
         strip = pixels[number * size : (number + 1) * size]
