@@ -159,6 +159,7 @@ NAMES = {
     "segbench.io.images.read.as_image": "segbench.io.images.picture.as_picture",
     "segbench.io.images.read.luma": "segbench.io.images.picture.luma",
     "segbench.io.images.read.read_image": "segbench.io.images.picture.read_picture",
+    "segbench.metrics.overlap.confusion": "segbench.metrics.pair_counts.confusion",
     "segbench.predictions.find_predictions": "segbench.predictions.find.find_predictions",
     "segbench.predictions.prediction_labels": "segbench.predictions.find.prediction_labels",
     "segbench.predictions.write_prediction": "segbench.predictions.find.write_prediction",

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..metrics.overlap import class_counts, ranks
+from ..metrics.pair_counts import class_counts, ranks
 from ..metrics.pooled import ratio
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Statistic
 

@@ -23,7 +23,8 @@ from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInf
 RESAMPLES = 2000
 LEVEL = 0.95
 MIN_GROUPS = 5
-_CHUNK = 8_000_000
+_CHUNK = 1_000_000
+"""Weights that are drawn at once: they stay in the processor's cache, and memory does not grow with the split."""
 _BLOCKS = 200
 
 Unit = Literal["groups", "samples"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..metrics.base import MetricFamily
 from ..metrics.label_checks import label_counts
-from ..types import DatasetInfo, Part, Prediction, Sample, ScoreInfo, Statistic
+from ..metrics.overlap import PairsOfLabels
+from ..types import Array, DatasetInfo, Metric, Part, Prediction, Sample, ScoreInfo, Statistic
 from .statistics import Statistics
 
 
@@ -37,10 +39,47 @@ class TrueLabels(MetricFamily):
         del statistics, info
         return {}
 
+
+@dataclass(frozen=True)
+class LabelsHeld:
+    """What the truth of each sample holds: said by a family that is measured anyway, where one of them says it.
+
+    metrics : the families that are to be measured. by : the one of them that says it; None where nobody asks.
+    """
+
+    metrics: tuple[Metric, ...]
+    by: Metric | None
+
+    @classmethod
+    def beside(cls, metrics: Sequence[Metric], *, objects: bool = False) -> LabelsHeld:
+        """The families that score, with `TrueLabels` where none of segbench's own among them counts pairs of labels.
+
+        Predicted objects are scored without a label map: then no truth is read for what it holds.
+        """
+        if objects:
+            return cls(tuple(metrics), None)
+        counting = (each for each in metrics if isinstance(each, PairsOfLabels) and _is_own(each))
+        by = next(counting, None)
+        if by is not None:
+            return cls(tuple(metrics), by)
+        beside = TrueLabels()
+        return cls((*metrics, beside), beside)
+
     def take(self, statistics: Statistics) -> tuple[list[dict[int, int]], Statistics]:
-        """The label values of every sample, and the statistics of the other families."""
-        held = [
-            dict(zip(*(s.columns[name].tolist() for name in self.columns), strict=True))
-            for s in statistics.of(self.name)
-        ]
-        return held, Statistics(s for s in statistics if s.metric != self.name)
+        """The label values of every sample with their pixels, and the statistics of the families that score."""
+        if self.by is None:
+            return [], statistics
+        if not isinstance(self.by, TrueLabels):
+            return [_pixels(self.by.truth_side(each)) for each in statistics.of(self.by.name)], statistics
+        held = [_pixels(each.columns) for each in statistics.of(self.by.name)]
+        return held, Statistics(each for each in statistics if each.metric != self.by.name)
+
+
+def _is_own(metric: Metric) -> bool:
+    """Whether it counts the truth as it is; what a plugin derives from it may count anything."""
+    return type(metric).__module__ == PairsOfLabels.__module__
+
+
+def _pixels(columns: Mapping[str, Array]) -> dict[int, int]:
+    """Two columns, labels and pixels, as a mapping."""
+    return dict(zip(*(column.tolist() for column in columns.values()), strict=True))

@@ -6,7 +6,6 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 
@@ -28,43 +27,43 @@ class SourceCode:
 
 
 def source_code(path: Path, module: str) -> SourceCode:
-    """The code of a file that is imported as `module`, parsed again only when the file has changed.
+    """The code of a file that is imported as `module`.
 
     The hash is the same for every version of Python that reads the file alike.
 
     Raises OSError where it cannot be read, SyntaxError where it is not Python.
     """
-    status = path.stat()
-    return _parsed(path, module, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _parsed(path: Path, module: str, size: int, time_ns: int) -> SourceCode:  # noqa: ARG001 (a changed file has another key)
-    tree = ast.parse(path.read_bytes(), str(path))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    digest = hashlib.sha256()
-    for word in _words(tree):
-        digest.update(word.encode("utf-8", "surrogatepass"))
-    return SourceCode(digest.hexdigest(), tuple(_imports(tree, package, typing=False)))
+    return parsed_code(path.read_bytes(), package, str(path))
 
 
-def _words(item: object) -> Iterator[str]:
+def parsed_code(content: bytes, package: str, where: str) -> SourceCode:
+    """The code of the content of a file, whose relative imports start from `package`; `where` names it in errors."""
+    tree = ast.parse(content, where)
+    words: list[str] = []
+    _add_words(tree, words)
+    text = "".join(words).encode("utf-8", "surrogatepass")
+    return SourceCode(hashlib.sha256(text).hexdigest(), tuple(_imports(tree, package, typing=False)))
+
+
+def _add_words(item: object, words: list[str]) -> None:
     """The parsed code as text. What is empty is left out, since versions of Python differ in which fields there are."""
     if isinstance(item, ast.AST):
-        yield f"({type(item).__name__}"
-        for field, content in ast.iter_fields(item):
+        words.append(f"({type(item).__name__}")
+        for field in item._fields:
+            content = getattr(item, field, None)
             if content is not None and content != [] and field not in ("type_comment", "kind"):
-                yield f" {field}="
-                yield from _words(content)
-        yield ")"
+                words.append(f" {field}=")
+                _add_words(content, words)
+        words.append(")")
     elif isinstance(item, list):
-        yield "["
+        words.append("[")
         for element in item:
             if not _is_text(element):
-                yield from _words(element)
-        yield "]"
+                _add_words(element, words)
+        words.append("]")
     else:
-        yield f"{type(item).__name__} {item!r}"
+        words.append(f"{type(item).__name__} {item!r}")
 
 
 def _is_text(node: object) -> bool:

@@ -46,7 +46,7 @@ from ..types import (
 from .base import MetricFamily
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
-from .overlap import ranks
+from .pair_counts import ranks
 from .pooled import absent_of, drawn, mean_where, ratio
 from .table_rules import all_different, broken_rule
 

@@ -32,7 +32,7 @@ from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
-from .overlap import category_ranks
+from .pair_counts import category_ranks
 from .pooled import absent_of, mean_where, ratio
 from .table_rules import all_different, broken_rule
 

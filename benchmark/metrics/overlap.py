@@ -10,14 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
+from .._former_names import former_names
 from ..types import (
     AbsentClasses,
     Array,
-    ClassInfo,
     DatasetInfo,
     Float64,
     Int64,
@@ -43,8 +43,12 @@ from .overlap_scores import (
     mean_iou_of_true,
     of_pooled,
 )
+from .pair_counts import category_ranks, class_counts, class_table, ranks
 from .pooled import absent_of, drawn, mean_of, mean_where, ratio, summed
 from .table_rules import MAX_PIXELS, all_different, broken_rule
+
+if not TYPE_CHECKING:  # mypy takes only what is there now
+    __getattr__ = former_names(__name__)
 
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
 
@@ -98,77 +102,8 @@ def overlap_totals(statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
     return found
 
 
-def confusion(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
-    """Pooled confusion matrix (C, C + 1) int64: rows truth, columns prediction, the last one for all other labels.
-
-    Parameters
-    ----------
-    statistics : sequence of Statistic
-        With the columns `truth`, `prediction` and `pixels`.
-    rank : mapping
-        The row and column (0 to C - 1) of every label that is counted; other true labels are void.
-    """
-    size = max(rank.values()) + 1
-    _, truth, predicted, pixels = _triples(statistics, rank, size)
-    matrix = np.zeros(size * (size + 1), np.int64)
-    np.add.at(matrix, truth * (size + 1) + predicted, pixels)
-    return matrix.reshape(size, size + 1)
-
-
-def class_counts(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
-    """Per sample and class: pixels that are right, true and predicted, (n, C, 3) int64; as in `confusion`."""
-    size = max(rank.values()) + 1
-    sample, truth, predicted, pixels = _triples(statistics, rank, size)
-    counts = np.zeros(len(statistics) * (size + 1) * 3, np.int64)
-    right = truth == predicted
-    row = 3 * (size + 1) * sample
-    np.add.at(counts, row[right] + 3 * truth[right], pixels[right])
-    np.add.at(counts, row + 3 * truth + 1, pixels)
-    np.add.at(counts, row + 3 * predicted + 2, pixels)
-    return counts.reshape(len(statistics), size + 1, 3)[:, :size]
-
-
-def _triples(statistics: Sequence[Statistic], rank: Mapping[int, int], size: int) -> tuple[Int64, ...]:
-    """Sample number, rank of truth, rank of prediction (`size` for labels without one) and pixels, without void."""
-    lengths = [len(s.columns["pixels"]) for s in statistics]
-    sample = np.repeat(np.arange(len(statistics)), lengths)
-    none = np.zeros(0, np.int64)
-    truth, predicted, pixels = (np.concatenate([none, *(s.columns[name] for s in statistics)]) for name in _COLUMNS)
-    truth, predicted = _ranked(truth, rank, -1), _ranked(predicted, rank, size)
-    counted = truth >= 0
-    return sample[counted], truth[counted], predicted[counted], pixels[counted]
-
-
-def _ranked(labels: Int64, rank: Mapping[int, int], other: int) -> Int64:
-    known, inverse = np.unique(labels, return_inverse=True)
-    return np.array([rank.get(label, other) for label in known.tolist()], np.int64)[inverse]
-
-
-def ranks(classes: Sequence[ClassInfo]) -> dict[int, int]:
-    """The place of every class in its order."""
-    return {c.id: position for position, c in enumerate(classes)}
-
-
-def category_ranks(info: DatasetInfo) -> dict[str, int]:
-    """The place of every category of the scored classes, in the order of the classes."""
-    names = dict.fromkeys(c.category for c in info.classes)
-    return {name: position for position, name in enumerate(names)}
-
-
-def class_table(counts: Array, classes: Sequence[ClassInfo]) -> dict[str, dict[str, float]]:
-    """IoU, Dice, accuracy (recall) and true pixels of every class from counts (C, 3); NaN where undefined."""
-    right, truth, predicted = counts.T
-    columns = {
-        "iou": ratio(right, truth + predicted - right),
-        "dice": ratio(2 * right, truth + predicted),
-        "accuracy": ratio(right, truth),
-        "pixels": truth.astype(np.float64),
-    }
-    return {c.name: {key: float(column[n]) for key, column in columns.items()} for n, c in enumerate(classes)}
-
-
 @dataclass(frozen=True)
-class _PairsOfLabels(MetricFamily):
+class PairsOfLabels(MetricFamily):
     """What families share whose statistics are sparse confusion matrices."""
 
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
@@ -189,7 +124,7 @@ class _PairsOfLabels(MetricFamily):
 
 
 @dataclass(frozen=True)
-class BinaryOverlap(_PairsOfLabels):
+class BinaryOverlap(PairsOfLabels):
     """Dice and IoU of the foreground of a binary dataset.
 
     Dice = 2 TP / (2 TP + FP + FN), IoU = TP / (TP + FP + FN). `dice` pools the counts of all images, `dice_per_image`
@@ -266,7 +201,7 @@ _COMMON = (
 
 
 @dataclass(frozen=True)
-class _MultiClassOverlap(_PairsOfLabels):
+class _MultiClassOverlap(PairsOfLabels):
     """What the multi-class conventions share; `means` are those of IoU that each takes, by the name of their score."""
 
     name: ClassVar[str]

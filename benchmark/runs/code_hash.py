@@ -11,8 +11,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..data.locations import Origin
-from ..io.source_code import Import, source_code
+from ..data.locations import Origin, cache_home
+from ..io.parsed_code import ParsedCode
+from ..io.source_code import Import
 from ..registry import dataset_class, generator, method_class, metrics_of
 from ..registry.user_modules import USER_MODULE
 from ..types import DatasetInfo, Metric
@@ -48,13 +49,22 @@ def code_sha256(info: DatasetInfo, method: str | None, origin: Origin, metrics: 
         The generator counts for synthetic data alone.
     metrics : families that score it beside those of the dataset.
     """
-    modules = code_of(info, method, origin, metrics)
-    lines = [f"{name} {source_code(path, name).sha256}" for name, path in sorted(modules.items())]
+    known = ParsedCode(cache_home() / "code.json")
+    modules = code_of(info, method, origin, metrics, known)
+    lines = [f"{name} {known.of(path, name).sha256}" for name, path in sorted(modules.items())]
+    known.save()
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def code_of(info: DatasetInfo, method: str | None, origin: Origin, metrics: Sequence[Metric] = ()) -> dict[str, Path]:
-    """Names and files of the modules that `code_sha256` is made of."""
+def code_of(
+    info: DatasetInfo,
+    method: str | None,
+    origin: Origin,
+    metrics: Sequence[Metric] = (),
+    known: ParsedCode | None = None,
+) -> dict[str, Path]:
+    """Names and files of the modules that `code_sha256` is made of; `known` parses them."""
+    known = known or ParsedCode()
     rooms = _COUNTED if method is not None else _COUNTED - {"methods", "baselines"} | {"predictions"}
     loop = _LOOP if method is not None else _READING
     own = [dataset_class(info.name).__module__]
@@ -68,11 +78,11 @@ def code_of(info: DatasetInfo, method: str | None, origin: Origin, metrics: Sequ
         path = None if name in found else _file(name)
         if path is not None:
             found[name] = path
-            waiting += [target for one in source_code(path, name).imports for target in _targets(one, name, rooms)]
+            waiting += [target for one in known.of(path, name).imports for target in _targets(one, name, rooms, known)]
     return found
 
 
-def _targets(one: Import, importer: str, rooms: frozenset[str]) -> Iterator[str]:
+def _targets(one: Import, importer: str, rooms: frozenset[str], known: ParsedCode) -> Iterator[str]:
     """The modules that count because of an import."""
     top = one.module.partition(".")[0]
     if one.typing or (top not in (_PACKAGE, importer.partition(".")[0]) and not _lies_beside(top, importer)):
@@ -82,7 +92,7 @@ def _targets(one: Import, importer: str, rooms: frozenset[str]) -> Iterator[str]
         parts = target.split(".")
         yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
     elif _counts(target, rooms):
-        origin = _origin_of_name(target, one.name)
+        origin = _origin_of_name(target, one.name, known)
         if origin is None or _counts(origin, rooms):
             yield origin or target
 
@@ -98,12 +108,12 @@ def _counts(module: str, rooms: frozenset[str]) -> bool:
     return module != _PACKAGE and module.split(".")[1] in rooms and module not in _SILENT
 
 
-def _origin_of_name(package: str, name: str | None) -> str | None:
+def _origin_of_name(package: str, name: str | None, known: ParsedCode) -> str | None:
     """The module from which a package's `__init__` takes a name that is asked of it; None where it does not."""
     path = _file(package)
     if name is None or path is None or path.name != "__init__.py":
         return None
-    inside = [one for one in source_code(path, package).imports if one.name == name and one.module != package]
+    inside = [one for one in known.of(path, package).imports if one.name == name and one.module != package]
     return inside[0].module if inside else None
 
 

@@ -12,7 +12,7 @@ from ..data.locations import Location
 from ..data.what_is_left import left_to_score
 from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
-from ..evaluation.true_labels import TrueLabels
+from ..evaluation.true_labels import LabelsHeld
 from ..io.reporter import Reporter
 from ..predictions.find import Found, find_predictions
 from ..predictions.stored import store_found
@@ -113,11 +113,12 @@ class PredictionsToScore:
 
         Raises UserError, naming the file, for a wrong one, and where the truth leaves nothing to score.
         """
-        found, labels = self.found.files, TrueLabels()
+        found = self.found.files
+        labels = LabelsHeld.beside(self.metrics, objects=self.found.objects)
         with reporter.progress("evaluating") as update:
             measured = evaluate(
                 self.dataset,
-                self.metrics if self.found.objects else (*self.metrics, labels),
+                labels.metrics,
                 found.items(),
                 workers=self.request.workers,
                 progress=lambda done: update(done, len(found)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from ..settings import Settings, describe_settings, refuse_no_model, settings_of
@@ -165,13 +166,13 @@ class DatasetInfo:
         known = [size for size in sizes if size is not None]
         return sum(known) if split == "all" and known and len(known) == len(sizes) else None
 
-    @property
+    @cached_property
     def void(self) -> frozenset[int]:
         """Label values whose pixels are dropped where the truth holds them."""
         own = () if self.ignore_label is None else (self.ignore_label,)
         return frozenset((*own, *(c.id for c in self.unscored)))
 
-    @property
+    @cached_property
     def predictable(self) -> frozenset[int]:
         """Label values that a prediction may hold on a counted pixel."""
         return frozenset(c.id for c in (*self.classes, *self.unscored))

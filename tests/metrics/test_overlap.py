@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 from segbench.datasets.medaka import Medaka
 from segbench.errors import UserError
 from segbench.metrics.joint_counts import joint_counts
-from segbench.metrics.overlap import BinaryOverlap, confusion
+from segbench.metrics.overlap import BinaryOverlap
+from segbench.metrics.pair_counts import confusion
 from segbench.types import Prediction, Sample, Statistic
 
 INFO = Medaka.info

@@ -23,7 +23,8 @@ from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.io.images.read import read_array
 from segbench.metrics.coco import COCOAveragePrecision
-from segbench.metrics.overlap import COCOStuffOverlap, class_counts, ranks
+from segbench.metrics.overlap import COCOStuffOverlap
+from segbench.metrics.pair_counts import class_counts, ranks
 from segbench.metrics.pooled import ratio
 from segbench.predictions.coco_results import (
     decode_rle,

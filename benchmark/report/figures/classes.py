@@ -10,7 +10,7 @@ import numpy as np
 
 from ...evaluation.intervals import bootstrap_weights, corrected_interval, jackknife_weights
 from ...figures.style import COLORS, MARKERS
-from ...metrics.overlap import class_counts, confusion, ranks
+from ...metrics.pair_counts import class_counts, confusion, ranks
 from ...metrics.pooled import ratio
 from ...text import counted, shown
 from ...types import Array, Float64, Int64, Statistic

@@ -1,0 +1,33 @@
+"""What is made of statistics, made once: scores, intervals and tables ask for the same several times in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from operator import is_
+from typing import Generic, TypeVar
+
+from ..types import Statistic
+
+T = TypeVar("T")
+
+_MAX_KEPT = 3
+"""Results that are kept at once: those of the conventions of one family."""
+
+
+class SameStatistics(Generic[T]):
+    """The last results of a function of statistics, known again by the statistics themselves, not by their content.
+
+    Statistics are frozen; a list of them may change, so each of them is compared.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[tuple[Statistic, ...], Hashable, T]] = []
+
+    def get(self, statistics: Sequence[Statistic], key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returned for the same statistics, in the same order, and an equal key; else what it returns."""
+        for known, its_key, result in self._kept:
+            if its_key == key and len(known) == len(statistics) and all(map(is_, known, statistics)):
+                return result
+        made = make()
+        self._kept = [(tuple(statistics), key, made), *self._kept[: _MAX_KEPT - 1]]
+        return made
