@@ -83,10 +83,10 @@ def listing_of_groups(folder: Path, ending: str) -> Listing:
 
 def any_case(path: Path) -> Path | None:
     """The path, or the one with its suffix in capitals, whichever is there (a broken link counts); else None."""
-    for candidate in (path, path.with_name(path.name[: -len(path.suffix)] + path.suffix.upper())):
-        if os.path.lexists(candidate):
-            return candidate
-    return None
+    if os.path.lexists(path):
+        return path
+    other = path.with_name(path.name[: -len(path.suffix)] + path.suffix.upper())
+    return other if os.path.lexists(other) else None
 
 
 def twice(sample_id: str, first: Path, second: Path) -> str:
@@ -161,7 +161,7 @@ def refuse(faults: Sequence[str], dataset: Rooted) -> None:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return [entry.name for entry in folder.iterdir()]
+        return os.listdir(folder)  # noqa: PTH208 (names are all that is asked for)
     except FileNotFoundError:
         return []
     except OSError as error:
