@@ -367,14 +367,14 @@ def stop_after(asked: int) -> Callable[[], bool]:
     return lambda: next(remaining, None) is None
 
 
-@pytest.mark.parametrize("select", ["last", "best"])
-def test_resume_is_exact_to_the_bit(dataset: ISBI2012, tmp_path: Path, select: str) -> None:
-    whole = weights(fit(dataset, tmp_path / "whole", select=select))
+@pytest.mark.parametrize("values", [{"select": "last"}, {"select": "best"}, {"ghost_batches": 2}])
+def test_resume_is_exact_to_the_bit(dataset: ISBI2012, tmp_path: Path, values: dict[str, Any]) -> None:
+    whole = weights(fit(dataset, tmp_path / "whole", **values))
     with pytest.raises(KeyboardInterrupt):
-        fit(dataset, tmp_path / "parts", stop=stop_after(2 * 3 + 1), select=select)
+        fit(dataset, tmp_path / "parts", stop=stop_after(2 * 3 + 1), **values)
     left = checkpoints.load_tensors(tmp_path / "parts" / checkpoints.FILE)[1]
     assert left["epoch"] == 2
-    resumed = weights(fit(dataset, tmp_path / "parts", resume=True, select=select))
+    resumed = weights(fit(dataset, tmp_path / "parts", resume=True, **values))
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
 
 
@@ -409,7 +409,7 @@ def test_a_checkpoint_of_other_draws_is_not_gone_on_from(
     dataset: ISBI2012, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit(dataset, tmp_path, epochs=1)
-    monkeypatch.setattr("segbench.methods.training.engine.DRAWS", 2)
+    monkeypatch.setattr("segbench.methods.training.state.DRAWS", 2)
     with pytest.raises(UserError, match="draws of augmentation is 2 now and was 1"):
         fit(dataset, tmp_path, epochs=1, resume=True)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ...settings import Count, Fraction, NonNegative, Positive, Settings
 
@@ -44,6 +44,10 @@ class TrainingConfig(Settings):
     """Momentum of sgd."""
     batch_size: Count = 8
     """Number of images in a step."""
+    ghost_batches: Count = 1
+    """Parts of a batch with batch norm statistics of their own; a processor computes them side by side, which small
+    networks gain from.
+    """
     epochs: Count = 20
     """Number of epochs."""
     iterations_per_epoch: Count | None = None
@@ -128,6 +132,12 @@ class TrainingConfig(Settings):
     """Whether torch.compile is used."""
     deterministic: bool = False
     """Whether only deterministic algorithms are used."""
+
+    @model_validator(mode="after")
+    def _compiled_whole(self) -> Self:
+        if self.compile and self.ghost_batches > 1:
+            raise ValueError("compile=true trains batches as a whole, so it needs ghost_batches=1")
+        return self
 
     @property
     def selects(self) -> bool:

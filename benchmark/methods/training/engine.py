@@ -6,11 +6,11 @@ batch, and all of them hold the same weights after every step.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,38 +21,21 @@ from torch import nn
 from ...errors import UserError
 from ...runs.devices import out_of_memory
 from ...types import FitContext, Samples
-from .augmentation import DRAWS, ViewKey, augment
-from .checkpoint import Checkpoint, Tensors, discard_checkpoint, load_checkpoint, save_checkpoint
+from .augmentation import ViewKey, augment
+from .checkpoint import discard_checkpoint, load_checkpoint, save_checkpoint
 from .config import TrainingConfig
+from .ghost_batches import GhostBatches
 from .loading import PairLoader, loader
 from .losses import IGNORE, Loss, make_loss
 from .networks import NetworkWithLoss, reflect_up
 from .precision import Compute, Stepper, deterministic
 from .schedule import Forecast, Pace, learning_rate_factor
+from .state import State, average, checkpoint_of, identity_of, initial_state, load, restore, weights_of
 
 Validate = Callable[[nn.Module], float]
 """Scores a model on the validation samples; higher is better."""
 
 _REPORT_SECONDS = 0.5
-_NUMBERS = ("step", "score", "best_epoch", "seconds", "cut")
-"""What of the state a checkpoint keeps beside tensors and epoch."""
-
-
-@dataclass
-class State:
-    """All that changes while training. `score` is the best validation score so far (None: not validated),
-    of `best_epoch`."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    ema: Tensors
-    best: Tensors = field(default_factory=dict)
-    score: float | None = None
-    best_epoch: int = 0
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    cut: bool = False
 
 
 def train(
@@ -99,11 +82,11 @@ def train(
     if config.selects and validate is None:
         context.warn("select=best needs validation samples and there are none: the last weights are kept")
     loss = make_loss(config, outputs)
-    state = _initial_state(compute.place(model), config)
-    identity = _identity(samples, config, context)
+    state = initial_state(compute.place(model), config)
+    identity = identity_of(samples, config, context)
     stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm)
     if context.resume:
-        _restore(state, load_checkpoint(context.folder, identity), context)
+        restore(state, load_checkpoint(context.folder, identity), context)
     elif stepper.rank == 0:
         discard_checkpoint(context.folder)
     stepper.wait()
@@ -116,7 +99,7 @@ def train(
         loop.run(validate if config.selects else None)
     if state.cut:
         context.warn(_cut_message(state, config, len(samples)))
-    _load(state.model, state.best or state.ema)
+    load(state.model, state.best or state.ema)
     return state.model.eval()
 
 
@@ -167,6 +150,9 @@ class _Loop:
         self.state, self.pairs, self.config, self.context = state, pairs, config, context
         self.stepper, self.compute, self.identity = stepper, stepper.compute, identity
         self.forward = stepper.prepare(TrainingStep(state.model, loss, self.compute, config.compile, stride))
+        # Each of several processes is a ghost batch already.
+        parts = 1 if stepper.count > 1 else min(config.ghost_batches, config.batch_size)
+        self.ghosts = GhostBatches(self.forward, parts) if parts > 1 else None
         self.per_epoch = iterations_per_epoch(config, len(pairs))
         self.pace = Pace(config.epochs * self.per_epoch, config.time_limit_minutes, state.seconds, state.cut)
         self.forecast, self.reported = Forecast(self.pace), 0.0
@@ -177,6 +163,11 @@ class _Loop:
             )
 
     def run(self, validate: Validate | None) -> None:
+        """All epochs that are left."""
+        with self.ghosts or nullcontext():
+            self._run(validate)
+
+    def _run(self, validate: Validate | None) -> None:
         state, config = self.state, self.config
         while state.epoch < config.epochs and not self._over() and not self._stale():
             seed = epoch_seed(self.context.seed, state.epoch)
@@ -190,7 +181,7 @@ class _Loop:
             self.context.log(note)
             state.seconds, state.cut = self.pace.elapsed(), self.pace.cut
             if self.stepper.rank == 0:
-                save_checkpoint(self.context.folder, _checkpoint(state, self.identity))
+                save_checkpoint(self.context.folder, checkpoint_of(state, self.identity))
         self.stepper.wait()
 
     def _over(self) -> bool:
@@ -220,12 +211,14 @@ class _Loop:
             images = [self.compute.move(pair.image).permute(2, 0, 1) for pair in pairs]
             targets = [self.compute.move(pair.target) for pair in pairs]
             _check_sizes(targets, self.config)
-            loss = self._step(*augment(images, targets, self.config, keys), fraction)
+            loss = self._step(images, targets, keys, fraction)
             total, steps = total + loss, steps + 1
             self._report(loss)
         return _finite(total, self.state.step) / max(steps, 1)
 
-    def _step(self, images: torch.Tensor, targets: torch.Tensor, fraction: float) -> torch.Tensor:
+    def _step(
+        self, images: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], keys: Sequence[ViewKey], fraction: float
+    ) -> torch.Tensor:
         state, config = self.state, self.config
         factor = learning_rate_factor(config.schedule, config.warmup, fraction)
         for group in state.optimizer.param_groups:
@@ -233,21 +226,48 @@ class _Loop:
         state.optimizer.zero_grad(set_to_none=True)
         loss = None
         try:
-            loss = self.forward(self.compute.images(images), targets)
-            self.stepper.step(loss)
+            loss = self._backward(images, targets, keys)
+            self.stepper.step()
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
         if loss is None:
             # Outside of the handler, which would hold on to the failed pass's memory.
-            raise UserError(self._smaller_batch(images, targets))
+            raise UserError(self._smaller_batch(images, targets, keys))
         state.step += 1
         if state.ema:
-            _average(state.ema, state.model, config.ema, state.step)
-        detached: torch.Tensor = loss.detach()
-        return detached
+            average(state.ema, state.model, config.ema, state.step)
+        return loss
 
-    def _smaller_batch(self, images: torch.Tensor, targets: torch.Tensor) -> str:
+    def _backward(
+        self, images: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], keys: Sequence[ViewKey]
+    ) -> torch.Tensor:
+        """Gradients of a batch; its loss."""
+        if self.ghosts is None:
+            loss, _ = self._loss(images, targets, keys, self.forward)
+            self.stepper.scale(loss).backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+        count = len(self.ghosts.models)
+        parts = [
+            partial(self._loss, images[first::count], targets[first::count], keys[first::count])
+            for first in range(min(count, len(keys)))
+        ]
+        return self.ghosts.gradients(parts, self.stepper.scale)
+
+    def _loss(
+        self,
+        images: Sequence[torch.Tensor],
+        targets: Sequence[torch.Tensor],
+        keys: Sequence[ViewKey],
+        forward: nn.Module,
+    ) -> tuple[torch.Tensor, int]:
+        """The mean loss of some samples' views, and how many they are."""
+        views, labels = augment(images, targets, self.config, keys)
+        return forward(self.compute.images(views), labels), len(keys)
+
+    def _smaller_batch(
+        self, images: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], keys: Sequence[ViewKey]
+    ) -> str:
         """What to set when a batch does not fit into memory: half of it is tried, and half of that."""
         size = len(images)
         if self.stepper.count > 1:
@@ -259,13 +279,13 @@ class _Loop:
             if self.compute.device.type == "cuda":
                 torch.cuda.empty_cache()
             try:
-                self.forward(self.compute.images(images[:size]), targets[:size]).backward()
+                self._backward(images[:size], targets[:size], keys[:size])
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
                 continue
             return f"memory ran out: batch_size={self.config.batch_size} does not fit. Use --set batch_size={size}."
-        height, width = images.shape[-2:]
+        height, width = (self.config.crop,) * 2 if self.config.crop else targets[0].shape
         return f"memory ran out: not even one image of {height} x {width} fits. Lower crop or size with --set."
 
     def _report(self, loss: torch.Tensor) -> None:
@@ -281,13 +301,13 @@ class _Loop:
     def _select(self, validate: Validate) -> float:
         """Validate the weights that would be kept, and keep them when they are the best so far."""
         state = self.state
-        current = _weights(state.model)
-        _load(state.model, state.ema)
+        current = weights_of(state.model)
+        load(state.model, state.ema)
         score = self.stepper.agree(validate(state.model.eval()))
         # An undefined score (NaN) is not greater than anything, so it is never the best.
         if score > (-math.inf if state.score is None else state.score):
-            state.score, state.best, state.best_epoch = score, _weights(state.model), state.epoch
-        _load(state.model, current)
+            state.score, state.best, state.best_epoch = score, weights_of(state.model), state.epoch
+        load(state.model, current)
         return score
 
 
@@ -319,80 +339,6 @@ def _check_sizes(targets: Sequence[torch.Tensor], config: TrainingConfig) -> Non
     shapes = sorted({tuple(target.shape) for target in targets})
     if config.crop is None and len(shapes) > 1:
         raise UserError(f"training images differ in size ({shapes[0]}, {shapes[1]}): set crop, or size")
-
-
-def _initial_state(model: nn.Module, config: TrainingConfig) -> State:
-    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    rate, decay = config.learning_rate, config.weight_decay
-    optimizer: torch.optim.Optimizer
-    if config.optimizer == "sgd":
-        optimizer = torch.optim.SGD(learned, lr=rate, momentum=config.momentum, weight_decay=decay)
-    else:
-        # With weight decay 0, AdamW is Adam.
-        # One pass over the weights instead of a dozen: on a processor half the time of a step.
-        on_cpu = all(parameter.device.type == "cpu" for parameter in learned)
-        optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay, fused=on_cpu or None)
-    return State(model, optimizer, _weights(model) if config.ema else {})
-
-
-def _weights(model: nn.Module) -> Tensors:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _load(model: nn.Module, weights: Tensors) -> None:
-    """Take weights over; an empty mapping changes nothing."""
-    if weights:
-        model.load_state_dict(weights)
-
-
-@torch.no_grad()
-def _average(ema: Tensors, model: nn.Module, decay: float, step: int) -> None:
-    """Exponential moving average of weights and batch norm statistics, following closely while it is young."""
-    current = model.state_dict()
-    names = [name for name, tensor in ema.items() if tensor.is_floating_point()]
-    young = (1 + step) / (10 + step)
-    torch._foreach_lerp_([ema[n] for n in names], [current[n] for n in names], 1 - min(decay, young))
-
-
-def _identity(samples: Samples, config: TrainingConfig, context: FitContext) -> dict[str, Any]:
-    ids = hashlib.sha256("\n".join(samples.ids).encode()).hexdigest()
-    data = {"dataset": context.dataset.name, "dataset version": context.dataset.version, "training ids": ids}
-    # How samples are loaded changes nothing, so that a run may resume in another way.
-    settings = config.model_dump(exclude={"loading", "cache_gb"})
-    return settings | data | {"seed": context.seed, "draws of augmentation": DRAWS}
-
-
-def _checkpoint(state: State, identity: dict[str, Any]) -> Checkpoint:
-    moments = state.optimizer.state_dict()["state"]
-    optimizer = {
-        f"{index}/{name}": value for index, slot in moments.items() for name, value in slot.items() if value is not None
-    }
-    groups = {"model": state.model.state_dict(), "optimizer": optimizer, "ema": state.ema, "best": state.best}
-    numbers = {name: getattr(state, name) for name in _NUMBERS}
-    return Checkpoint(identity, state.epoch, groups, numbers)
-
-
-def _restore(state: State, checkpoint: Checkpoint | None, context: FitContext) -> None:
-    if checkpoint is None:
-        context.log("no checkpoint to resume from: training starts at the beginning")
-        return
-    device = next(state.model.parameters()).device
-    _load(state.model, checkpoint.tensors["model"])
-    moments: dict[int, Tensors] = {}
-    learned = state.optimizer.param_groups[0]["params"]
-    for key, tensor in checkpoint.tensors["optimizer"].items():
-        index, name = key.split("/")
-        # In the layout of its weights, as fused optimizers expect it.
-        like = learned[int(index)]
-        moments.setdefault(int(index), {})[name] = torch.empty_like(like).copy_(tensor) if tensor.dim() else tensor
-    state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
-    state.ema = {name: tensor.to(device) for name, tensor in checkpoint.tensors["ema"].items()}
-    state.best = {name: tensor.to(device) for name, tensor in checkpoint.tensors["best"].items()}
-    state.epoch, numbers = checkpoint.epoch, checkpoint.numbers
-    for name in _NUMBERS:
-        setattr(state, name, numbers[name])
-    context.earlier_s = state.seconds
-    context.log(f"resumed after epoch {state.epoch}")
 
 
 def _cut_message(state: State, config: TrainingConfig, count: int) -> str:

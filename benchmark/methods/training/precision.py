@@ -132,10 +132,14 @@ class Stepper:
         prepared: nn.Module = self._team.prepare_model(module)
         return prepared
 
-    def step(self, loss: torch.Tensor) -> None:
-        """Gradients of a scalar `loss`, clipped to a global norm (0: not clipped), and one step of the optimizer."""
+    def scale(self, loss: torch.Tensor) -> torch.Tensor:
+        """What gradients are taken of in place of a scalar `loss`, until `step` undoes it."""
+        scaled: torch.Tensor = self._scaler.scale(loss)
+        return scaled
+
+    def step(self) -> None:
+        """Clip the gradients of a scaled loss to a global norm (0: not clipped); one step of the optimizer."""
         scaler = self._scaler
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(self.optimizer)
         if self.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
