@@ -153,7 +153,7 @@ def test_two_plugins_of_one_name_are_told_apart_by_nobody(plugins: Path) -> None
 
 def test_an_entry_point_that_cannot_be_loaded_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = EntryPoint("afar", "no_such_package.datasets:Afar", "segbench.datasets")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [broken] if group == broken.group else [])
+    monkeypatch.setattr(registry.sources, "entry_points", lambda group: [broken] if group == broken.group else [])
     with pytest.warns(PluginWarning, match=r"plugin 'afar' \(no_such_package\.datasets:Afar\) cannot be loaded"):
         assert "voc2012" in datasets()
     with pytest.warns(PluginWarning), pytest.raises(UserError, match="no_such_package"):

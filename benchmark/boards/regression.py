@@ -255,9 +255,9 @@ def _shown(value: float) -> str:
 
 def _quantile(part: float, freedom: int) -> float:
     """Student's t."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return float(t.ppf(part, freedom))
+    return float(stdtrit(freedom, part))
 
 
 def _classes(before: Record, now: Record) -> list[LostClass]:

@@ -135,11 +135,10 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
         console.print(_score_table(result))
         console.print(_interval_note(result))
     if result.details:
-        from ..registry import hooks, metrics
+        from ..registry import hooks, metrics_named
 
-        for metric, show in hooks(metrics().values(), "terminal_table"):
-            if (block := result.details.get(metric.name)) is not None:
-                show(console, block, result.scores)
+        for metric, show in hooks(metrics_named(result.details).values(), "terminal_table"):
+            show(console, result.details[metric.name], result.scores)
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
             for table in _class_tables(what, rows):

@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
+from .quantiles import normal_below, normal_quantile, t_quantile
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -98,8 +99,6 @@ def corrected_interval(
         The score with each unit left out in turn.
     limits : the least and the greatest possible value; the interval ends there.
     """
-    from scipy.special import ndtr, ndtri, stdtrit
-
     draws = draws[~np.isnan(draws)]
     error, freedom = jackknife_error(without)
     if not draws.size or np.isnan(value) or freedom < 1:
@@ -114,13 +113,12 @@ def corrected_interval(
         # Draws that are nearly all below the score, or above it, miss what it is made of: nothing corrects that.
         low, high = np.quantile(draws, tails)
         return float(low), float(high)
-    normal = ndtri(tails)
-    bias = ndtri(below)
+    normal, bias = np.array([normal_quantile(part) for part in tails.tolist()]), normal_quantile(below)
     apart = np.nanmean(without) - without[~np.isnan(without)]
     squares = float((apart * apart).sum())
     skew = float((apart * apart * apart).sum()) / (6 * squares * np.sqrt(squares)) if squares > 0 else 0.0
-    levels = ndtr(bias + (bias + normal) / np.maximum(1 - skew * (bias + normal), 1e-3))
-    stretch = max(1.0, error / spread) * float(stdtrit(freedom, tails[1]) / normal[1])
+    levels = normal_below(bias + (bias + normal) / np.maximum(1 - skew * (bias + normal), 1e-3))
+    stretch = max(1.0, error / spread) * (t_quantile(freedom, float(tails[1])) / float(normal[1]))
     # Rounded, so that the last bits of a special function, which differ between versions, change no stored interval.
     low, high = value + round(stretch, 9) * (np.quantile(draws, np.round(levels, 9)) - value)
     return max(float(low), limits[0]), min(float(high), limits[1])

@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
-import pkgutil
-import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-import platformdirs
 
 from .._former_names import MODULES as FORMER_MODULES
 from .._former_names import former_names
@@ -31,42 +25,20 @@ from .declarations import Kind, bases, faults, meant_as
 from .hooks import hook as hook
 from .hooks import hooks as hooks
 from .hooks import load_named as load_named
+from .sources import OWN as OWN
+from .sources import Source, own_sources, user_sources, writes
+from .sources import own_plugin_folder as own_plugin_folder
+from .sources import plugin_folders as plugin_folders
+from .sources import user_files as user_files
 from .user_modules import USER_MODULE as USER_MODULE
 from .user_modules import load_user_module as load_user_module
-from .user_modules import reason as in_one_line
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where plugins of a kind are: a package, a subfolder of a plugin folder, and a group of entry points."""
-
-    package: str
-    folder: str
-    group: str
-
-
-_PLACES: dict[Kind, _Place] = {
-    "dataset": _Place("segbench.datasets", "datasets", "segbench.datasets"),
-    "method": _Place("segbench.baselines", "baselines", "segbench.methods"),
-    "metric": _Place("segbench.metrics", "metrics", "segbench.metrics"),
-}
 GENERATOR_MEMBERS = ("GENERATOR_VERSION", "SMALL", "FULL", "synthesize")
 """What a generator of synthetic data has: the plans of a small and of a full set, and what makes them."""
-OWN = "segbench"
-"""The origin of what comes with segbench."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A module that may hold plugins: how it is called, where it is, who made it, and how it is imported."""
-
-    name: str
-    where: str
-    origin: str
-    load: Callable[[], ModuleType]
 
 
 @dataclass(frozen=True)
@@ -84,21 +56,6 @@ class _Found:
     classes: dict[str, type[Any]]
     origins: dict[str, str]
     broken: tuple[_Broken, ...]
-
-
-def plugin_folders() -> list[Path]:
-    """Folders whose `datasets/`, `baselines/`, `metrics/`, `presets/` and `synthetic/` hold a user's own files.
-
-    Those named in `$SEGBENCH_PLUGINS` (separated as in PATH), then the platform's data directory.
-    """
-    named = [Path(part) for part in os.environ.get("SEGBENCH_PLUGINS", "").split(os.pathsep) if part]
-    own = own_plugin_folder()
-    return [*named, *([own] if own.is_dir() else [])]
-
-
-def own_plugin_folder() -> Path:
-    """The folder of plugins in the platform's data directory, which need not exist."""
-    return Path(platformdirs.user_data_dir("segbench", appauthor=False)) / "plugins"
 
 
 def dataset_class(name: str) -> type[Any]:
@@ -162,6 +119,13 @@ def metrics() -> dict[str, Metric]:
     return {name: cls() for name, cls in _all("metric").classes.items()}
 
 
+def metrics_named(names: Iterable[str]) -> dict[str, Metric]:
+    """The metric families of these names that there are; modules of segbench's own that hold none of them are left."""
+    wanted = list(names)
+    found = _named("metric", wanted) if wanted else _Found({}, {}, ())
+    return {name: found.classes[name]() for name in wanted if name in found.classes}
+
+
 def origins(kind: Kind) -> dict[str, str]:
     """Where every plugin of a kind comes from: `segbench`, a file of the user's, or a package's entry point."""
     return dict(_all(kind).origins)
@@ -189,12 +153,6 @@ def generator(name: str) -> ModuleType | None:
     return loaded
 
 
-def user_files(folder: str, ending: str) -> list[Path]:
-    """Files of this ending in a subfolder of every plugin folder; those that begin with `_` or `.` are left out."""
-    found = [path for base in plugin_folders() for path in sorted((base / folder).glob(f"*.{ending}"))]
-    return [path for path in found if not path.name.startswith(("_", "."))]
-
-
 def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] = ()) -> tuple[Metric, ...]:
     """The metric families that score a dataset, in its order, and after them those named in `more`.
 
@@ -217,10 +175,11 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
     UserError
         For a name that does not exist, a family that does not fit the dataset, or two that report the same score.
     """
-    found = _all("metric")
+    wanted = list(dict.fromkeys(names))
+    found = _named("metric", wanted)
     chosen: dict[str, Metric] = {}
     owner: dict[str, str] = {}
-    for name in dict.fromkeys(names):
+    for name in wanted:
         try:
             family = chosen[name] = _pick("metric", name, found)()
         except UserError as error:
@@ -241,7 +200,7 @@ def _find(kind: Kind, name: str) -> type[Any]:
     """The class of this name or alias; segbench's own file of this name is looked at before all others are."""
     wanted = name.lower()
     stem = wanted.replace("-", "_")
-    for source in _own_sources(kind):
+    for source in own_sources(kind):
         if source.name == stem:
             own, _ = _classes(kind, source)
             for cls in own:
@@ -275,12 +234,25 @@ def _reason(found: _Found, name: str) -> str | None:
     return next((one.reason for one in found.broken if names & one.names), None)
 
 
+def _named(kind: Kind, names: Iterable[str]) -> _Found:
+    """All of the user's, and of segbench's own at least those of these names: everything, if one of them is neither."""
+    own = [source for source in own_sources(kind) if writes(kind, source, names)]
+    found = _found(kind, own)
+    known = {*found.classes, *(name for one in found.broken for name in one.names)}
+    return found if known >= set(names) else _all(kind)
+
+
 def _all(kind: Kind) -> _Found:
-    """Everything of a kind. What cannot be used is told in a PluginWarning and left out."""
+    """Everything of a kind."""
+    return _found(kind, own_sources(kind))
+
+
+def _found(kind: Kind, own: Iterable[Source]) -> _Found:
+    """Some of segbench's own and all of the user's. What cannot be used is told in a PluginWarning and left out."""
     classes: dict[str, type[Any]] = {}
     origins: dict[str, str] = {}
     broken: list[_Broken] = []
-    for source in (*_own_sources(kind), *_user_sources(kind)):
+    for source in (*own, *user_sources(kind)):
         usable, faults = _classes(kind, source)
         broken += faults
         for cls in usable:
@@ -291,11 +263,11 @@ def _all(kind: Kind) -> _Found:
             else:
                 classes[name], origins[name] = cls, source.origin
     for one in broken:
-        warnings.warn(f"plugin left out: {one.reason}", PluginWarning, stacklevel=3)
+        warnings.warn(f"plugin left out: {one.reason}", PluginWarning, stacklevel=4)
     return _Found(dict(sorted(classes.items())), origins, tuple(broken))
 
 
-def _classes(kind: Kind, source: _Source) -> tuple[list[type[Any]], list[_Broken]]:
+def _classes(kind: Kind, source: Source) -> tuple[list[type[Any]], list[_Broken]]:
     """Plugin classes of a module that have all members, and what is wrong with it."""
     try:
         module = source.load()
@@ -371,43 +343,3 @@ def _names(cls: type[Any]) -> set[str]:
     aliases = cls.info.aliases if isinstance(getattr(cls, "info", None), DatasetInfo) else ()
     names = [str(name) for name in (getattr(getattr(cls, "info", cls), "name", ""), *aliases)]
     return {name.lower() for name in names}
-
-
-def _own_sources(kind: Kind) -> Iterator[_Source]:
-    package = _PLACES[kind].package
-    for name in _own_modules(package):
-        yield _Source(name, f"{package}.{name}", OWN, partial(_import, f"{package}.{name}"))
-
-
-def _user_sources(kind: Kind) -> Iterator[_Source]:
-    """The user's files, and entry points of other packages."""
-    place = _PLACES[kind]
-    for path in user_files(place.folder, "py"):
-        load = partial(load_user_module, f"{USER_MODULE}{place.folder}_{path.stem}", path)
-        yield _Source(path.stem, str(path), str(path), load)
-    for entry in entry_points(group=place.group):
-        origin = entry.dist.name if entry.dist is not None else entry.value
-        where = f"plugin '{entry.name}' ({entry.value})"
-        yield _Source(entry.name.replace("-", "_"), where, origin, partial(_load_entry, entry))
-
-
-def _load_entry(entry: EntryPoint) -> ModuleType:
-    try:
-        loaded = entry.load()
-        return loaded if isinstance(loaded, ModuleType) else sys.modules[loaded.__module__]
-    except (Exception, SystemExit) as error:
-        raise UserError(f"plugin '{entry.name}' ({entry.value}) cannot be loaded: {error}") from error
-
-
-def _import(module: str) -> ModuleType:
-    """One of segbench's own modules. In a checkout it may be a contributor's new file."""
-    try:
-        return importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        raise UserError(f"{module}: cannot be imported ({in_one_line(error)}). Correct it.") from error
-
-
-@cache
-def _own_modules(package: str) -> tuple[str, ...]:
-    """Names of the modules in one of segbench's own packages, which do not change while it runs."""
-    return tuple(found.name for found in pkgutil.iter_modules(importlib.import_module(package).__path__))

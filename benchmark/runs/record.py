@@ -17,7 +17,7 @@ from ..evaluation.scores import Score
 from ..io.atomic import write_text
 from ..io.documents import Document, without_none
 from ..io.text_files import read_json
-from ..registry import dataset_class, metrics
+from ..registry import dataset_class, metrics_named
 from ..text import samples_of
 from ..types import DatasetInfo, UserError
 from .folder import RECORD
@@ -190,8 +190,7 @@ class Record(Document):
 
     def _row_lists(self) -> list[str]:
         """Names of the lists in blocks of metric families whose items are written a line each."""
-        known = metrics() if self.details else {}
-        return [name for family in self.details if family in known for name in known[family].row_lists]
+        return [name for family in metrics_named(self.details).values() for name in family.row_lists]
 
 
 def _words(command: str) -> list[str]:
@@ -265,8 +264,7 @@ def run_id_of(dataset: str, method: str, identity: Mapping[str, Any]) -> str:
 
 def told_in_details(record: Record) -> set[str]:
     """Names of the scores that a block of their family shows in a table of its own."""
-    known = metrics()
-    return {score.name for name in record.details if name in known for score in known[name].scores}
+    return {score.name for family in metrics_named(record.details).values() for score in family.scores}
 
 
 def recorded_info(block: DatasetBlock) -> DatasetInfo:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..evaluation.statistics import Statistics
 from ..io.fingerprints import ids_sha256
-from ..registry import metrics
+from ..registry import metrics_named
 from ..types import DatasetInfo, Metric, UserError
 from .folder import RECORD, STATISTICS
 from .record import Record, read_record, recorded_info
@@ -46,7 +46,7 @@ def open_run(folder: Path) -> StoredRun:
     path = folder / STATISTICS
     if not path.is_file():
         raise UserError(f"'{folder}' has no {STATISTICS}: the run has not finished, or only its record was kept")
-    known = metrics()
+    known = metrics_named(record.metrics)
     families = {name: known[name] for name in record.metrics}
     return StoredRun(folder, record, info, tuple(families.values()), Statistics.from_parquet(path, families))
 

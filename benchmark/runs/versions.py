@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..registry import metrics
+from ..registry import metrics_named
 from ..types import UserError
 from .record import Record, recorded_info
 
@@ -41,7 +41,7 @@ def other_versions(record: Record) -> tuple[OtherVersion, ...]:
     dataset: str | None = None
     with contextlib.suppress(UserError):
         dataset = recorded_info(data).version
-    known = metrics()
+    known = metrics_named(record.metrics)
     today = {name: known[name].version if name in known else None for name in record.metrics}
     pairs = [
         OtherVersion(f"dataset {data.name}", data.version, dataset),
