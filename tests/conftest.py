@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from commands import Run
+from engines import COMPILED, using
 from places import shared
 from synthetic_roots import write_hearts, write_stacks
 
@@ -60,6 +61,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") is None:
             item.add_marker("quick")
+
+
+@pytest.fixture(params=["native", "numpy"] if COMPILED else ["numpy"])
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What counts and decodes label maps in a test: every law and official score holds with each."""
+    with using(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -70,14 +70,14 @@ def failing_unless(ok: bool) -> Iterator[None]:
 
 
 def version() -> None:
-    """Version, commit and counting path."""
+    """Version, commit, and what counts and decodes label maps."""
     from .._version import __version__
-    from ..metrics.joint_counts import COUNTING_PATH
+    from ..io.native import engine
     from ..runs.environment import commit
 
     head, dirty = commit()
     where = f"commit {head[:12]}{' with uncommitted changes' if dirty else ''}" if head else "no checkout"
-    print(f"segbench {__version__} ({where}; counting: {COUNTING_PATH})")
+    print(f"segbench {__version__} ({where}; counting: {engine()})")
 
 
 def document(content: Any) -> None:

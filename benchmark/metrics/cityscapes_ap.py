@@ -88,7 +88,7 @@ class CityscapesAP(MetricFamily):
         if instances is None or prediction.objects is None:
             what = "truth has no instance map" if instances is None else "prediction holds no objects with scores"
             raise UserError(f"sample '{sample.id}': its {what}, so objects cannot be scored")
-        numbers, _, pixels = joint_counts(instances, np.zeros(instances.shape, np.uint8))
+        numbers, _, pixels = joint_counts(instances, instances)
         truth = _Truth(instances, numbers, owners(sample, numbers, info), pixels, info.void)
         known = [c.id for c in things(info)]
         rows = truth.rows(known)
@@ -191,7 +191,7 @@ class _Truth:
         inside = self.instances[rows, columns][mask[rows, columns]]
         if not inside.size:
             return []
-        numbers, _, shared = joint_counts(inside, np.zeros(inside.size, np.uint8))
+        numbers, _, shared = joint_counts(inside, inside)
         place = np.searchsorted(self.numbers, numbers)
         own = self.labels[place] == label
         void = np.isin(numbers, list(self.void))

@@ -245,8 +245,9 @@ class CityscapesInstances(MetricFamily):
 
 def _object_rows(sample: Sample, instances: Array, predicted: Array, info: DatasetInfo) -> Int64:
     """A row per object of a scored class, in the order of their numbers."""
-    single = instances > FIRST_OBJECT
-    of, label, pixels = joint_counts(instances[single], predicted[single])
+    of, label, pixels = joint_counts(instances, predicted)
+    single = of > FIRST_OBJECT
+    of, label, pixels = of[single], label[single], pixels[single]
     number, row = np.unique(of, return_inverse=True)
     own = owners(sample, number, info)
     category = {i: frozenset({i}) for i in info.predictable}

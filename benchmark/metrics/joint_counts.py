@@ -5,9 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..io import native
 from ..types import Array, Int64, Uint8
-
-COUNTING_PATH = "numpy"
 
 _BLOCK = 1 << 22
 """Pixels counted at once: bounds the memory, and a histogram bin (float32) stays exact below 2**24."""
@@ -41,6 +40,11 @@ def joint_counts(first: Array, second: Array) -> tuple[Int64, Int64, Int64]:
     if first.size == 0:
         empty = np.zeros(0, np.int64)
         return empty, empty, empty
+    counted = native.joint_counts(first, second)
+    return counted if counted is not None else _counted_by_numpy(first, second)
+
+
+def _counted_by_numpy(first: Array, second: Array) -> tuple[Int64, Int64, Int64]:
     rows, row_low, row_span = _from_zero(first)
     columns, column_low, column_span = _from_zero(second)
     if row_span > (2**62) // column_span:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..text import runs_of
 from ..types import Array, DatasetInfo, Int64, Prediction, Sample, UserError
+from .joint_counts import joint_counts
 
 
 def true_labels(sample: Sample) -> Array:
@@ -126,8 +127,5 @@ def _check_range(sample: Sample, values: Array) -> None:
 
 def label_counts(labels: Array) -> dict[int, int]:
     """Number of pixels of every label value that occurs in labels (H, W), ascending."""
-    if labels.dtype == np.uint8:
-        counts = np.bincount(labels.ravel(), minlength=256)
-        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    values, amounts = np.unique(labels, return_counts=True)
-    return dict(zip(values.tolist(), amounts.tolist(), strict=True))
+    values, _, pixels = joint_counts(labels, labels)
+    return dict(zip(values.tolist(), pixels.tolist(), strict=True))

@@ -143,8 +143,9 @@ def true_segments(foreground: Array) -> Int64:
 
 def pair_counts(truth: Int64, proposal: Int64) -> PairCounts:
     """Count the segments of a proposal against the truth where the truth is positive; both (H, W) int64."""
-    inside = truth > 0
-    a, b, n_ab = joint_counts(truth[inside], proposal[inside])
+    a, b, n_ab = joint_counts(truth, proposal)
+    inside = a > 0
+    a, b, n_ab = a[inside], b[inside], n_ab[inside]
     pixels = int(n_ab.sum())
     n_a = np.bincount(a, weights=n_ab).astype(np.int64)
     singles = int(n_ab[b == 0].sum())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from ..io.native import engine
 
 PACKAGES = (
     "numpy",
@@ -52,6 +53,7 @@ def describe(device: str = "cpu") -> dict[str, Any]:
         "dirty": dirty,
         "python": platform.python_version(),
         "packages": packages,
+        "counting": engine(),
         "hardware": hardware(device),
     }
 

@@ -106,7 +106,11 @@ class Cost(Document):
 
 
 class Environment(Document):
-    """What it ran on. `code_sha256` is a hash of the code that can change the result, of plugins too."""
+    """What it ran on.
+
+    `code_sha256` is a hash of the code that can change the result, of plugins too. `counting` says what counted and
+    decoded label maps, which changes no result.
+    """
 
     segbench: str
     commit: str | None
@@ -114,11 +118,12 @@ class Environment(Document):
     code_sha256: str | None = None
     python: str
     packages: dict[str, str]
+    counting: str | None = None
     hardware: dict[str, Any]
 
     @model_serializer(mode="wrap")
-    def _code_where_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "code_sha256")
+    def _where_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "code_sha256", "counting")
 
 
 class Record(Document):

@@ -23,6 +23,8 @@ from segbench.registry import metrics
 from segbench.testing import check_metric
 from segbench.types import DatasetInfo, Prediction, Sample, Statistic
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 BINARY, VOC = Medaka.info, VOC2012.info
 METRIC = Boundary()
 COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")

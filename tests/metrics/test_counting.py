@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from engines import COMPILED, ENGINES, using
+from segbench.io import native
 from segbench.metrics import joint_counts as counting
 from segbench.metrics.joint_counts import joint_counts
+
+
+@pytest.fixture(autouse=True, params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What counts in this test: portable code too."""
+    with using(request.param):
+        yield request.param
+
 
 DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">u2", ">i4"]
 
@@ -146,3 +157,86 @@ def test_threads_do_not_disturb_each_other() -> None:
             found = pool.map(lambda pair: joint_counts(*pair), pairs)
             for one, other in zip(expected, found, strict=True):
                 assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_engine_is_the_one_asked_for(engine: str) -> None:
+    found = native.engine()
+    assert found == "numpy" if engine == "numpy" else found.startswith("native")
+    assert engine != "portable" or found == "native (portable)"
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "i8"])
+def test_noise_begins_and_ends_anywhere(dtype: str) -> None:
+    """Stretches of noise, of runs and of one pair in turn, of lengths around those that are looked at together."""
+    random = np.random.default_rng(5)
+    for most in (2, 19, 256, 3000):
+        if most > 256 and dtype == "u1":
+            continue
+        pieces = []
+        for length in (1, 63, 64, 65, 128, 4095, 4096, 4097, 200):
+            pieces.append(random.integers(0, most, (2, length)))
+            pieces.append(np.repeat(random.integers(0, most, (2, 1)), length, axis=1))
+            pieces.append(np.repeat(random.integers(0, most, (2, length // 8 + 1)), 8, axis=1)[:, :length])
+        pairs = np.concatenate([pieces[n] for n in random.permutation(len(pieces))], axis=1).astype(dtype)
+        _check(*pairs)
+        _check(pairs[0], pairs[1].astype(np.uint8) if most <= 256 else pairs[1].astype(np.int64))
+
+
+@pytest.mark.slow
+def test_stripes_and_checks_are_counted() -> None:
+    """Every pixel ends a run, in each way in which that can be."""
+    y, x = np.indices((130, 259))
+    for first in (x % 2, y % 2, (x + y) % 2, x % 3 * 100, x // 2 % 256):
+        for second in (x % 2, np.zeros_like(x), y * 1000 + x // 5):
+            _check(first.astype(np.uint8), second.astype(np.uint8))
+            _check(first.astype(np.uint16), second.astype(np.int32))
+
+
+def test_a_label_beside_smaller_ones_is_not_cut_off() -> None:
+    """Wide labels that fit into 8 bits almost everywhere."""
+    for dtype in ("u2", "i2", "u4", "i4", "u8", "i8"):
+        labels = np.zeros(20_000, dtype)
+        labels[::7] = 5
+        other = labels.astype(np.uint8)
+        for place in (0, 4095, 4096, 19_999):
+            labels[place] = 256 + 5
+        if labels.dtype.kind == "i":
+            labels[10_000] = -1
+        _check(labels, other)
+        _check(other, labels)
+
+
+@pytest.mark.slow
+def test_very_many_pairs_are_counted_too() -> None:
+    """More of them than the compiled part keeps apart: 300 000, then 1 000 000 in a map that begins with few."""
+    for size in (300_000, 1_000_000):
+        first = np.arange(size)
+        first[: size // 2] //= 1000
+        rows, columns, pixels = joint_counts(first, first % 1009)
+        keys = first * 1009 + first % 1009
+        known, counts = np.unique(keys, return_counts=True)
+        assert np.array_equal(rows * 1009 + columns, known)
+        assert np.array_equal(pixels, counts)
+
+
+@pytest.mark.skipif(not COMPILED, reason="segbench._native is not built here")
+def test_the_compiled_part_takes_nothing_else() -> None:
+    """It is called by our own code alone; yet what it is given is held to what it can read."""
+    from segbench import _native  # type: ignore[attr-defined]
+
+    grey = np.zeros((4, 6), np.uint8)
+    wrong: list[tuple[object, object, type[Exception] | tuple[type[Exception], ...]]] = [
+        (grey, grey[:3], ValueError),
+        (grey, grey[:, ::2], (BufferError, ValueError)),
+        (grey, grey.astype(np.float32), TypeError),
+        (grey, grey.astype("c16"), TypeError),
+        (grey.astype(">u2"), grey, TypeError),
+        (grey, None, TypeError),
+        (np.frombuffer(bytes(17), np.uint8)[1:].view(np.uint32), np.zeros(4, np.uint8), ValueError),
+    ]
+    for first, second, error in wrong:
+        with pytest.raises(error):
+            _native.joint_counts(first, second)
+    with pytest.raises(TypeError):
+        _native.joint_counts(grey)
+    assert [len(column) for column in _native.joint_counts(b"", b"")] == [0, 0, 0]

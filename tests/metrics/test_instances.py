@@ -31,6 +31,8 @@ from segbench.predictions.find import find_predictions
 from segbench.testing import check_dataset, check_metric
 from segbench.types import Metric, Object, Prediction, Sample, Statistic
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 official_pixels = importlib.import_module("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
 official_objects = importlib.import_module("cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling")
 

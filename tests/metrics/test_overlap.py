@@ -18,6 +18,8 @@ from segbench.metrics.overlap import BinaryOverlap
 from segbench.metrics.pair_counts import confusion
 from segbench.types import Prediction, Sample, Statistic
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 INFO = Medaka.info
 METRIC = BinaryOverlap()
 Masks = hnp.arrays(np.uint8, (5, 6), elements=st.integers(0, 1))

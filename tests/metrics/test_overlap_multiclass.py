@@ -29,6 +29,8 @@ from segbench.registry import families, metrics_of
 from segbench.testing import check_metric
 from segbench.types import ClassInfo, DatasetInfo, Metric, Prediction, Sample, Statistic
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 FAMILIES: list[tuple[Metric, DatasetInfo]] = [
     (VOC2012Overlap(), VOC2012.info),
     (COCOStuffOverlap(), COCOStuff.info),

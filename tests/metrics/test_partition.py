@@ -18,6 +18,8 @@ from hypothesis.extra import numpy as hnp
 import places
 from segbench.metrics.partition import official_thresholds, slice_counts, stack_scores, thin_borders
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 GOLDEN = json.loads((places.GOLDEN / "isbi2012" / "scores.json").read_text())["cases"]
 TINY = [case for case in GOLDEN if case["kind"] == "tiny"]
 STACKS = [case for case in GOLDEN if case["kind"] != "tiny"]

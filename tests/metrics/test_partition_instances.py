@@ -19,6 +19,8 @@ from segbench.registry import dataset_class
 from segbench.testing import check_metric
 from segbench.types import Object, Prediction, Sample, UserError
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 METRIC = PartitionInstances()
 adapted_rand_error: Any = skimage_metrics.adapted_rand_error
 variation_of_information: Any = skimage_metrics.variation_of_information

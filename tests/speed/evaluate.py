@@ -27,7 +27,8 @@ from scipy import ndimage
 from tabulate import tabulate
 
 from segbench.evaluation.evaluate import evaluate
-from segbench.metrics.joint_counts import COUNTING_PATH, joint_counts
+from segbench.io.native import engine
+from segbench.metrics.joint_counts import joint_counts
 from segbench.metrics.partition_instances import PartitionInstances
 from segbench.predictions.files import PredictionFile
 from segbench.registry import dataset_class, make_dataset, metrics, metrics_of
@@ -278,7 +279,7 @@ def main() -> None:
         small, few, many = (Path(folder) / name for name in ("small", "few", "many"))
         write_cityscapes(small, 10, 10)
         rows += cityscapes(small, 2 * seconds)
-        print(f"counting: {COUNTING_PATH}; {os.cpu_count()} cores; NumPy {np.__version__}; OpenCV {cv2.__version__}")
+        print(f"counting: {engine()}; {os.cpu_count()} cores; NumPy {np.__version__}; OpenCV {cv2.__version__}")
         print(tabulate(rows, headers=HEADERS, disable_numparse=True))
         write_cityscapes(few, 20, 2)
         write_cityscapes(many, 200, 2)

@@ -1,0 +1,147 @@
+/* segbench._native: what `segbench.io.native` calls. Buffers in, buffers out; nothing here knows of NumPy.
+
+   Every function checks the sizes that it is given against the buffers before it touches one, and lets other threads run
+   while it works. */
+
+#define Py_LIMITED_API 0x030B0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "count.h"
+#include "cpu.h"
+
+/* Tables that nobody uses, one for each thread that has counted at the same time as others. They are taken and given
+   back only by who holds the interpreter's lock. */
+#define MAX_IDLE 16
+static Tables *idle[MAX_IDLE];
+static int idle_count = 0;
+
+static Tables *take_tables(void) { return idle_count ? idle[--idle_count] : new_tables(); }
+
+static void give_back(Tables *tables) {
+    tidy(tables);
+    if (idle_count < MAX_IDLE)
+        idle[idle_count++] = tables;
+    else
+        free_tables(tables);
+}
+
+/* Labels of a buffer of one of the machine's own integer types; 0, with an exception set, for another. */
+static int labels_of(const Py_buffer *buffer, Labels *labels) {
+    const char *format = buffer->format == NULL ? "B" : buffer->format;
+    if (*format == '@' || *format == '=') format++;
+    const char *kinds = "?BbHhIiLlQqNn", *kind = *format && format[1] == 0 ? strchr(kinds, *format) : NULL;
+    Py_ssize_t size = buffer->itemsize;
+    if (kind == NULL || (size != 1 && size != 2 && size != 4 && size != 8)) {
+        PyErr_Format(PyExc_TypeError, "labels are integers, not of the buffer format '%s'", format);
+        return 0;
+    }
+    labels->values = buffer->buf;
+    labels->size = (int)size;
+    labels->is_signed = *kind >= 'a' && *kind <= 'z';
+    if ((uintptr_t)buffer->buf % (size_t)size) {
+        PyErr_SetString(PyExc_ValueError, "labels are not aligned");
+        return 0;
+    }
+    return 1;
+}
+
+static PyObject *columns_of(const Pair *pairs, size_t found) {
+    PyObject *columns[3];
+    for (int c = 0; c < 3; c++) {
+        columns[c] = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(found * sizeof(int64_t)));
+        if (columns[c] == NULL) {
+            while (c--) Py_DECREF(columns[c]);
+            return NULL;
+        }
+        char *column = PyByteArray_AsString(columns[c]);
+        for (size_t k = 0; k < found; k++) {
+            int64_t value = c == 0 ? pairs[k].first : c == 1 ? pairs[k].second : pairs[k].pixels;
+            memcpy(column + k * sizeof(value), &value, sizeof(value));
+        }
+    }
+    return Py_BuildValue("(NNN)", columns[0], columns[1], columns[2]);
+}
+
+static PyObject *counted(const Py_buffer *first, const Py_buffer *second) {
+    Labels a, b;
+    if (!labels_of(first, &a) || !labels_of(second, &b)) return NULL;
+    Py_ssize_t pixels = first->len / first->itemsize;
+    if (second->len / second->itemsize != pixels) {
+        PyErr_SetString(PyExc_ValueError, "both label maps hold the same number of pixels");
+        return NULL;
+    }
+    if ((uint64_t)pixels > MAX_COUNTED) Py_RETURN_NONE;
+    Tables *tables = take_tables();
+    if (tables == NULL) return PyErr_NoMemory();
+    const Pair *pairs;
+    size_t found;
+    int failed;
+    Py_BEGIN_ALLOW_THREADS
+    failed = count_pairs(a, b, (size_t)pixels, tables, &pairs, &found);
+    Py_END_ALLOW_THREADS
+    PyObject *result = NULL;
+    if (failed == NO_MEMORY)
+        PyErr_NoMemory();
+    else if (failed == TOO_MANY_PAIRS)
+        result = Py_NewRef(Py_None);
+    else
+        result = columns_of(pairs, found);
+    give_back(tables);
+    return result;
+}
+
+PyDoc_STRVAR(joint_counts_doc,
+             "joint_counts(first, second, /)\n--\n\n"
+             "The pairs of labels that occur at the same place of two C-contiguous buffers of integers, in ascending\n"
+             "order, and their pixels: three bytearrays of int64. None where another way is quicker: very many pairs,\n"
+             "or more pixels than 32 bits can count. A label of 64 bits is taken for one with a sign.");
+
+static PyObject *joint_counts(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *first, *second;
+    Py_buffer a, b;
+    if (!PyArg_ParseTuple(args, "OO:joint_counts", &first, &second)) return NULL;
+    if (PyObject_GetBuffer(first, &a, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) return NULL;
+    if (PyObject_GetBuffer(second, &b, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0) {
+        PyBuffer_Release(&a);
+        return NULL;
+    }
+    PyObject *result = counted(&a, &b);
+    PyBuffer_Release(&a);
+    PyBuffer_Release(&b);
+    return result;
+}
+
+PyDoc_STRVAR(instructions_doc, "instructions()\n--\n\nThe instructions in use: 'AVX2', or 'portable'.");
+
+static PyObject *instructions(PyObject *module, PyObject *args) {
+    (void)module;
+    (void)args;
+    return PyUnicode_FromString(use_avx2() ? "AVX2" : "portable");
+}
+
+PyDoc_STRVAR(portable_doc,
+             "portable(only, /)\n--\n\nKeep to instructions that every processor has, or take what this one has.");
+
+static PyObject *portable(PyObject *module, PyObject *only) {
+    (void)module;
+    int wanted = PyObject_IsTrue(only);
+    if (wanted < 0) return NULL;
+    keep_portable(wanted);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
+    {"instructions", instructions, METH_NOARGS, instructions_doc},
+    {"portable", portable, METH_O, portable_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "segbench._native", "Counting and decoding of label maps in compiled code.", -1, functions,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModule_Create(&definition); }
