@@ -135,7 +135,7 @@ def load_run(path: str | PathLike[str]) -> Run:
     Raises
     ------
     UserError
-        Where there is none, it cannot be read, or a newer segbench wrote it.
+        Where there is none, it cannot be read, a newer segbench wrote it, or it says complete without its statistics.
 
     Examples
     --------
@@ -143,10 +143,10 @@ def load_run(path: str | PathLike[str]) -> Run:
     >>> run.main.value, run.per_sample().head(3)                                        # doctest: +SKIP
     """
     from ..runs.folder import RECORD
-    from ..runs.record import read_record
+    from ..runs.stored import read_whole_record
 
     folder = Path(fspath(path))
-    return Run(folder.parent if folder.name == RECORD else folder, read_record(folder))
+    return Run(folder.parent if folder.name == RECORD else folder, read_whole_record(folder))
 
 
 def _cells(score: Score) -> list[str]:

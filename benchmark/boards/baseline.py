@@ -15,7 +15,7 @@ from ..io.atomic import replace_folder, temporary_folder
 from ..runs.find import FoundRun, copies, each_once, run_folders
 from ..runs.folder import RECORD, STATISTICS
 from ..runs.record import Record, read_record
-from ..runs.stored import StoredRun, open_run, refuse_foreign_statistics
+from ..runs.stored import StoredRun, open_run, read_whole_record
 from ..text import counted
 from ..types import UserError
 from .comparable import why_not_ranked
@@ -167,7 +167,6 @@ def _pair(name: str, old: FoundRun, run: FoundRun, warn: Warn) -> Pair:
 
 def _refuse_as_baseline(run: StoredRun, warn: Warn) -> None:
     """Raises UserError for a run that nothing can be checked against, and warns of a main score that cannot be."""
-    refuse_foreign_statistics(run)
     if len(run.ids) < 2:
         raise UserError(
             f"'{run.folder}' was scored on {counted(len(run.ids), 'sample')}: no loss can be told from noise there, so "
@@ -183,7 +182,7 @@ def _by_method(path: Path, what: str, warn: Warn) -> tuple[dict[Key, list[FoundR
     if not path.is_dir():
         raise UserError(f"'{path}' is no folder; expected the {what}: run folders, or a folder of them")
     _refuse_broken(path)
-    every = [FoundRun(folder, read_record(folder)) for folder in run_folders(path)]
+    every = [FoundRun(folder, read_whole_record(folder)) for folder in run_folders(path)]
     _refuse_differing(every)
     found: dict[Key, list[FoundRun]] = {}
     rest = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..registry import dataset_class
 from ..runs.find import FoundRun, each_once, run_folders
 from ..runs.record import Record, read_record
-from ..runs.stored import StoredRun, open_run
+from ..runs.stored import StoredRun, open_run, refuse_without_evidence
 from ..text import some
 from ..types import UserError
 from .comparable import comparable_groups, differing, group_order, why_not_ranked
@@ -44,13 +44,17 @@ def records_below(paths: Sequence[Path]) -> tuple[list[FoundRun], list[StandsAlo
     Raises
     ------
     UserError
-        For a path that does not exist, and for a run folder, named itself, whose record cannot be read.
+        For a path that does not exist, and for a run folder, named itself, whose record cannot be read or
+        has no evidence beside it.
     """
     found, broken = [], []
     for path in paths:
         for folder in run_folders(path):
             try:
-                found.append(FoundRun(folder, read_record(folder)))
+                record = read_record(folder)
+                if folder == path:
+                    refuse_without_evidence(folder, record)
+                found.append(FoundRun(folder, record))
             except UserError as error:
                 if folder == path:
                     raise

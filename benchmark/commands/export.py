@@ -15,8 +15,9 @@ from ..predictions.stored_reading import StoredPredictions
 from ..registry import dataset_class
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
-from ..runs.record import Record, read_record
+from ..runs.record import Record
 from ..runs.request import ExportRequest as ExportRequest
+from ..runs.stored import read_whole_record
 from ..text import unknown
 from ..types import Dataset, DatasetInfo, UserError
 
@@ -46,7 +47,7 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     formats = export_formats()
     if request.format not in formats:
         raise UserError(unknown("format", request.format, formats))
-    record = read_record(request.run)
+    record = read_whole_record(request.run)
     info: DatasetInfo = dataset_class(record.dataset.name).info
     form = _form(request, info, formats)
     _refuse_incomplete(request.run, record)

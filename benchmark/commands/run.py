@@ -11,12 +11,12 @@ from ..figures.run_figures import RunFigures
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..registry import metrics_of
-from ..runs.current import why_not_current
+from ..runs.current import what_its_method_can_make_again, why_not_current
 from ..runs.devices import from_first
 from ..runs.fit_and_predict import RunUnderWay, fit, fit_and_predict
 from ..runs.folder import LOG, PLOTS
 from ..runs.plan import UNFINISHED, RunPlan, first_record, plan_help, plan_run
-from ..runs.record import Record
+from ..runs.record import Record, write_record
 from ..runs.request import RunRequest
 from ..runs.writer import RunWriter
 
@@ -37,6 +37,8 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     writer = plan.writer()
     with writer.locked() as earlier:
         first = first_record(plan, writer, reporter.warnings)
+        if earlier is not None and earlier.complete and request.resume and not request.overwrite:
+            earlier = _reopened(writer, earlier, first, request, reporter)
         finished = earlier is not None and earlier.complete
         if earlier is not None and finished and _stands(writer, earlier, first, request, reporter):
             _folder_of_first(plan, None)
@@ -46,6 +48,17 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
             record = _made(plan, making, begun, reporter)
     reporter.log = writer.folder / LOG
     return writer.folder, record
+
+
+def _reopened(writer: RunWriter, earlier: Record, first: Record, request: RunRequest, reporter: Reporter) -> Record:
+    """The record of a finished run, which is one that has begun where it has lost what its method can make again."""
+    kept = request.save_predictions or not earlier.scores
+    lost = what_its_method_can_make_again(writer.folder, earlier, first, predictions=kept)
+    if not lost:
+        return earlier
+    reporter.say(f"{writer.folder} is not complete, though its record says so: {lost}. What was fitted is taken.")
+    write_record(writer.folder, first)
+    return first
 
 
 def _stands(writer: RunWriter, earlier: Record, first: Record, request: RunRequest, reporter: Reporter) -> bool:

@@ -13,7 +13,7 @@ from ..io.reporter import Reporter
 from ..registry import metrics_of
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
-from ..runs.stored import StoredRun, open_run
+from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
 from ..types import Dataset, Prediction, parts_of
 
@@ -30,7 +30,7 @@ def validate(folder: Path, root: Path | None, reporter: Reporter) -> Verificatio
         If it is no run folder, cannot be read, was made with another version of its dataset or metrics, or there is no
         data below `root`.
     """
-    run = open_run(folder)
+    run = open_unchecked(folder)
     neighbours = list(neighbours_of(folder, run.record))
     if not neighbours:
         reporter.say("no comparable run beside it: samples and truth were held against nothing")

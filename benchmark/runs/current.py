@@ -14,7 +14,7 @@ from ..predictions.stored_reading import StoredPredictions
 from ..types import UserError
 from .folder import CHECKPOINT, PREDICTIONS
 from .record import MadeBy, Record, recorded_info
-from .stored import open_run, refuse_foreign_statistics
+from .stored import EvidenceError, open_run
 
 _NOT_OF_THE_RESULT = ("--out", "--overwrite", "--resume", "--workers")
 """Options that only say where a result goes, and how it is made."""
@@ -109,25 +109,47 @@ def why_not_current(folder: Path, earlier: Record, now: Record, *, predictions: 
     predictions, plots : bool
         Whether they are to lie in the folder.
     """
-    if difference := changed(Ingredients.of(earlier), Ingredients.of(now)):
+    if difference := _changed(earlier, now):
         return difference
-    if earlier.run_id != now.run_id:
-        return "what it follows from has changed"
     if plots and "--no-plots" in _words(earlier.command):
         return "it was made without plots"
     return _lacking(folder, earlier, predictions)
 
 
+def what_its_method_can_make_again(folder: Path, earlier: Record, now: Record, *, predictions: bool) -> str:
+    """What a finished run has lost that follows from its fitted method, which is there; empty where nothing is.
+
+    Empty too where it would not be made again, as what it follows from has changed or its method is gone.
+    """
+    gone = earlier.method.family == "external" or _without_method(folder, earlier)
+    return "" if gone or _changed(earlier, now) else _without_evidence(folder, earlier, predictions)
+
+
+def _changed(earlier: Record, now: Record) -> str:
+    difference = changed(Ingredients.of(earlier), Ingredients.of(now))
+    return difference or ("" if earlier.run_id == now.run_id else "what it follows from has changed")
+
+
 def _lacking(folder: Path, record: Record, predictions: bool) -> str:
     """Which of its files are gone, or not its own."""
+    return _without_method(folder, record) or _without_evidence(folder, record, predictions)
+
+
+def _without_method(folder: Path, record: Record) -> str:
+    checkpoints = [] if record.method.family == "external" else _checkpoints(folder, record)
+    return next((f"it has no {path.relative_to(folder)}" for path in checkpoints if not path.is_dir()), "")
+
+
+def _without_evidence(folder: Path, record: Record, predictions: bool) -> str:
     try:
-        refuse_foreign_statistics(open_run(folder))
+        open_run(folder)
+    except EvidenceError as error:
+        return error.fault
     except UserError as error:
         return str(error)
-    checkpoints = [] if record.method.family == "external" else _checkpoints(folder, record)
-    for path in [*checkpoints, *([folder / PREDICTIONS] if predictions else [])]:
-        if not path.is_dir() or (path.name == PREDICTIONS and not any(path.iterdir())):
-            return f"it has no {path.relative_to(folder)}"
+    place = folder / PREDICTIONS
+    if predictions and not (place.is_dir() and any(place.iterdir())):
+        return f"it has no {PREDICTIONS}"
     return _other_predictions(folder, record) if predictions else ""
 
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from ..types import UserError
 from .folder import RECORD
-from .record import Record, read_record
+from .record import Record
+from .stored import read_whole_record
 
 
 class FoundRun(NamedTuple):
@@ -39,7 +40,8 @@ def find_runs(
     Raises
     ------
     UserError
-        For a path that does not exist or holds no run, and for a record that cannot be read.
+        For a path that does not exist or holds no run, for a record that cannot be read, and for one that says complete
+        without its statistics.
     """
     return each_once([run for path in paths for run in _read(path, may_be_none)], warn)
 
@@ -67,7 +69,7 @@ def _read(path: Path, may_be_none: bool) -> list[FoundRun]:
     folders = run_folders(path)
     if not folders and not may_be_none:
         raise UserError(f"no run folders below '{path}'. Make one with 'bench run' or 'bench evaluate'.")
-    return [FoundRun(folder, read_record(folder)) for folder in folders]
+    return [FoundRun(folder, read_whole_record(folder)) for folder in folders]
 
 
 def run_folders(path: Path) -> list[Path]:

@@ -387,7 +387,8 @@ def test_a_run_without_pixel_counts_says_so(stacks: Path) -> None:
     run, record = evaluate_files(request, Reporter(quiet=True))
     kept = Statistics.from_parquet(run / "statistics.parquet", metrics()).of("partition")
     Statistics(kept).to_parquet(run / "statistics.parquet", [Partition()])
-    write_record(run, record.model_copy(update={"metrics": {"partition": record.metrics["partition"]}}))
+    update = {"metrics": {"partition": record.metrics["partition"]}, "statistics_sha256": Statistics(kept).sha256()}
+    write_record(run, record.model_copy(update=update))
     with pytest.raises(UserError, match="no pixel counts to explain; it was scored by partition"):
         explain(run)
 

@@ -15,6 +15,7 @@ from places import ROOT
 from segbench.boards.board import boards
 from segbench.boards.published import published_section
 from segbench.boards.rank_spans import rank_spans
+from segbench.errors import UserError
 from segbench.evaluation.statistics import Statistics
 from segbench.runs.find import find_runs
 from segbench.runs.stored import open_run
@@ -111,12 +112,12 @@ def test_boards_give_ranks_that_cannot_be_told_apart_as_spans() -> None:
     assert "1–2" not in boards(records)["isbi2012.md"]
 
 
-def test_runs_without_statistics_are_ranked_by_their_scores(tmp_path: Path) -> None:
-    for name in ("fcn", "fpn"):
-        (folder,) = RECORDS.glob(f"isbi2012-{name}-*")
-        (tmp_path / folder.name).mkdir()
-        shutil.copyfile(folder / "record.json", tmp_path / folder.name / "record.json")
-    assert rank_spans(find_runs([tmp_path])) == {}
+def test_a_run_without_statistics_is_never_ranked(tmp_path: Path) -> None:
+    (folder,) = RECORDS.glob("isbi2012-fcn-*")
+    (tmp_path / folder.name).mkdir()
+    shutil.copyfile(folder / "record.json", tmp_path / folder.name / "record.json")
+    with pytest.raises(UserError, match=r"has no statistics\.parquet\. Nothing proves its scores.* --resume"):
+        find_runs([tmp_path])
 
 
 @pytest.mark.slow

@@ -17,7 +17,8 @@ from ...types import DatasetInfo, UserError
 from ..current import Ingredients, changed
 from ..folder import RECORD
 from ..presets import resolve
-from ..record import read_record
+from ..record import Record, read_record
+from ..stored import refuse_without_evidence
 from .spec import Cell
 
 STATE = "suite.json"
@@ -107,8 +108,8 @@ def standing(
 
     `missing` has no record. `stale` was begun with other code (unless `code` is None: any code will do), another
     resolved configuration, other data or other metric versions than it would be now. `unfinished` is neither, but not
-    complete: `bench run --resume` resumes it. The rest is `done`. `data` adds the data, and is asked last, as it reads
-    files.
+    complete, or it lost its statistics: `bench run --resume` resumes it. The rest is `done`. `data` adds the data, and
+    is asked last, as it reads files.
     """
     if not (folder / RECORD).is_file():
         return "missing", ""
@@ -120,7 +121,15 @@ def standing(
     was = replace(Ingredients.of(record), code=None if state is None else state.code_sha256)
     if difference := changed(was, now) or changed(was, data(now)):
         return "stale", difference
-    return ("done", "") if record.complete else ("unfinished", "")
+    return ("done", "") if record.complete and _is_whole(folder, record) else ("unfinished", "")
+
+
+def _is_whole(folder: Path, record: Record) -> bool:
+    try:
+        refuse_without_evidence(folder, record)
+    except UserError:
+        return False
+    return True
 
 
 def _ingredients(cell: Cell, code: str | None) -> Ingredients:

@@ -22,8 +22,9 @@ from ..code_hash import code_sha256
 from ..current import Ingredients
 from ..environment import describe
 from ..open_data import open_dataset
-from ..record import Record, read_record
+from ..record import Record
 from ..request import SuiteRequest
+from ..stored import read_whole_record
 from .cells import Control, Engine, Job, Outcome, run_cells
 from .planned import CELLS, LOGS, cell_job
 from .spec import Cell, Plan
@@ -194,7 +195,7 @@ def _note(outcome: Outcome, own: CellState) -> None:
 
 def _complete(folder: Path) -> Record | None:
     try:
-        record = read_record(folder)
+        record = read_whole_record(folder)
     except UserError:
         return None
     return record if record.complete else None
