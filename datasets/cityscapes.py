@@ -95,6 +95,14 @@ class Cityscapes(FileDataset):
             ),
         },
         export_formats={"cityscapes": "segbench.predictions.official_formats:CityscapesFormat"},
+        # Of the lists that HRNet/HRNet-Semantic-Segmentation (data/list/cityscapes/, commit 0bbb288) and takaniwa/DSNet
+        # (commit b3c4dab) hold.
+        official_ids={
+            "train": "356596e69da79ecbd3f6301dc68c0244fc777bdc7cea8fdc02b169d4b7da3c4a",
+            "val": "9e85f1e65cf6030bacb9336142ddae80c28f66b89526cce603a272f32ac35af6",
+            "all": "5ef59d7e8e8708c469fdb7012030d7b78695a7e36ba3a1a504604ebbc4655e4f",
+            "test": "f3ac653e7763185046732eaafddc83c58187975d9acafa0cb6ea6ea8e16354ad",
+        },
         default_split="val",
         label_codings=tuple(_train_id_codings()),
         metrics=("cityscapes-overlap", "cityscapes-instances"),

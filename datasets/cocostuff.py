@@ -84,6 +84,9 @@ class COCOStuff(FileDataset):
             "val": SplitInfo(5000, "val2017"),
         },
         export_formats={"cocostuff": "segbench.predictions.official_formats:COCOResultsFormat"},
+        # Of the list that arvijj/icam (coco/val2017.txt, commit 5f04fdc) and AdamCuellar/PyTorch_YOLOv4 (data/, commit
+        # 24bed80) hold. No list of train2017 was found.
+        official_ids={"val": "3b4ea1d567a37f2d71549dd28f1783abf45270b84cffcee2acb008006fdf9d7f"},
         default_split="val",
         metrics=("cocostuff-overlap",),
         object_metrics=("coco-ap",),

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from segbench.data import FileDataset
 from segbench.data.listing import any_case
+from segbench.io.fingerprints import ids_sha256
 from segbench.io.images.masks import read_labels
 from segbench.io.images.picture import read_picture
 from segbench.io.images.read import binary_mask, binary_probabilities, count_pages
@@ -18,6 +19,13 @@ from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Predic
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
 SLICES = 30
 RANGES = {"train": range(0, 20), "val": range(20, 25), "test": range(25, 30)}
+
+
+def _official_ids() -> dict[str, str]:
+    """Hashes of the samples of every split, which follow from the numbers of the slices."""
+    slices = {**RANGES, "all": range(SLICES)}
+    found = {split: ids_sha256([f"slice-{page:02d}" for page in pages]) for split, pages in slices.items()}
+    return {**found, "challenge": ids_sha256([f"challenge-{page:02d}" for page in range(SLICES)])}
 
 
 class ISBI2012(FileDataset):
@@ -43,6 +51,7 @@ class ISBI2012(FileDataset):
             "test": SplitInfo(5, "slices 25-29 of the labelled stack"),
             "challenge": SplitInfo(30, "the challenge's test volume; its labels are not public", labelled=False),
         },
+        official_ids=_official_ids(),
         export_formats={"isbi2012": "segbench.predictions.official_formats:ISBI2012Format"},
         default_split="test",
         metrics=("partition", "binary-overlap"),

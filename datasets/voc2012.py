@@ -54,6 +54,15 @@ class VOC2012(FileDataset):
         },
         export_formats={"voc2012": "segbench.predictions.official_formats:VOC2012Format"},
         related=("voc2011",),
+        # Of the lists that jiwoon-ahn/psa (voc12/, commit 9493e59) and DrSleep/tensorflow-deeplab-resnet (dataset/,
+        # commit 066023c) hold; trainval is train and val.
+        official_ids={
+            "train": "129f1fe991729b1862115b77738c938c149c1f167baa02b4b3186aea9f0d6a84",
+            "val": "6f8edc37993764f6e212237d39546fb595246244147e8a050813c520aac0ade1",
+            "trainval": "09c882f4c5ae3c692a0fb3bcf6df06c6f3e95ab9e09fb4182cfe28218d9eb22d",
+            "train_aug": "855dff350b7f447bf43cb98ea626a32e0d0b3b7c5786e03b2712a21355b635bf",
+            "test": "7d323bb3448fa174b9194953e01dfd168c9890adb30dd2491a66536edbeca0aa",
+        },
         default_split="val",
         metrics=("voc2012-overlap",),
         main_score="miou_defined",

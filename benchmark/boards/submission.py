@@ -36,9 +36,23 @@ def form_checks(run: StoredRun) -> list[Check]:
         Check.of(
             "size", size is None or record.dataset.n == size, f"{record.dataset.n} samples, official {size or 'any'}"
         ),
+        _official_ids(run),
         Check.of("finite", _sound(run.statistics), "statistics are numbers, and counts are not negative"),
         Check.of("commit", None if record.environment.dirty or not commit else True, _commit(record)),
     ]
+
+
+def _official_ids(run: StoredRun) -> Check:
+    """Whether the samples are those of the split's official list, where that is known."""
+    data, lists = run.record.dataset, run.info.official_ids
+    if data.origin != "real" or data.split not in lists:
+        what = "synthetic samples have no official list" if data.origin != "real" else "no official list is known here"
+        return Check.of("official ids", None, f"{what}: as stated")
+    if data.ids_sha256 == lists[data.split]:
+        return Check.of("official ids", True, f"of split '{data.split}'")
+    other = next((split for split, ids in lists.items() if ids == data.ids_sha256), None)
+    found = f"are those of split '{other}'" if other else "are not those of the official list"
+    return Check.of("official ids", False, f"the {data.n} samples of split '{data.split}' {found}")
 
 
 def _commit(record: Record) -> str:

@@ -99,8 +99,10 @@ class DatasetInfo:
     with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
     confidences, `main_score` the score that ranks; a dataset that names neither has `USUAL_METRICS`. `foreground` is
-    the label value of the foreground class of a binary dataset. `stacked` says that predictions are kept as one
-    multi-page TIFF, `grey` that images are given as grey ones (ITU-R 601 luma of those that are in colour),
+    the label value of the foreground class of a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of
+    the official sample ids (sorted, one a line) where their list is known.
+    `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones (ITU-R
+    601 luma of those that are in colour),
     `upright` that images and masks are turned as their orientation tags say, where an official layout is read as it is
     stored. `pixel_size_um` is (height, width) of one pixel in micrometres.
     `settings` is the model of the options that it takes, each with its default: no other is accepted. `options` says
@@ -142,6 +144,7 @@ class DatasetInfo:
     export_formats: Mapping[str, str] = field(default_factory=dict)
     label_codings: tuple[LabelCoding, ...] = ()
     catch_all: CatchAllLabel | None = None
+    official_ids: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.metrics and not self.main_score and self.task in USUAL_METRICS:

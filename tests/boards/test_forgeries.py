@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,9 @@ from places import ROOT
 from segbench.commands.validate import validate
 from segbench.evaluation.scoring import score
 from segbench.evaluation.statistics import Statistics
+from segbench.io.fingerprints import ids_sha256
 from segbench.io.reporter import Reporter
+from segbench.registry import dataset_class
 from segbench.runs.record import read_record, write_record
 from segbench.runs.stored import open_run
 from segbench.types import Statistic
@@ -181,3 +184,37 @@ def test_with_the_data_its_truth_is_measured_again(tmp_path: Path, submitted: Pa
     write_stack(tmp_path / "data")
     failed = {c.name for c in validate(submitted, tmp_path / "data", Reporter()).checks if c.ok is False}
     assert failed == {"data_sha256", "truth"}
+
+
+@pytest.mark.parametrize("split", ["val", "train", "challenge", "all"])
+def test_samples_of_another_split_are_refused_by_the_official_list(submitted: Path, split: str) -> None:
+    change(submitted, dataset__split=split)
+    found = {check.name: check for check in validate(submitted, None, Reporter()).checks}["official ids"]
+    assert (found.ok, "are those of split 'test'" in found.detail) == (False, True)
+
+
+def test_samples_of_no_list_are_refused(submitted: Path) -> None:
+    run = open_run(submitted)
+    other = [Statistic(s.metric, s.sample_id.replace("25", "05"), s.group, s.index, s.columns) for s in run.statistics]
+    statistics = Statistics(other)
+    statistics.to_parquet(submitted / "statistics.parquet", run.metrics)
+    ids = ids_sha256([s.sample_id for s in statistics.of("partition")])
+    change(submitted, statistics_sha256=statistics.sha256(), dataset__ids_sha256=ids)
+    assert "official ids" in refused(submitted)
+
+
+@pytest.mark.parametrize("name", ["voc2012", "cityscapes", "cocostuff", "isbi2012"])
+def test_official_lists_are_of_splits_and_differ(name: str) -> None:
+    info = dataset_class(name).info
+    assert info.default_split in info.official_ids
+    assert set(info.official_ids) <= {*info.splits, "all"}
+    assert all(re.fullmatch("[0-9a-f]{64}", ids) for ids in info.official_ids.values())
+    assert len(set(info.official_ids.values())) == len(info.official_ids)
+
+
+def test_the_list_of_isbi_2012_is_that_of_its_data(tmp_path: Path) -> None:
+    from small_stack import write_stack
+
+    dataset = write_stack(tmp_path)
+    for split in ("train", "val", "test", "all"):
+        assert dataset.info.official_ids[split] == ids_sha256(dataset.ids(split))
