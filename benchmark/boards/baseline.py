@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..io.atomic import replace_folder, temporary_folder
 from ..runs.find import FoundRun, copies, each_once, run_folders
-from ..runs.folder import RECORD, STATISTICS
+from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run, read_whole_record
 from ..text import counted
@@ -149,8 +149,9 @@ def _write_anew(made: Path, old: Path, new: Mapping[Key, FoundRun]) -> None:
                 f"'{old / target.name}' holds other runs ({inside[0].name}); give '{run.folder}' another name"
             )
         target.mkdir(exist_ok=True)
-        for name in (STATISTICS, RECORD):
-            shutil.copyfile(run.folder / name, target / name)
+        for name in (STATISTICS, RECORD, SIGNATURE):
+            if name != SIGNATURE or (run.folder / name).is_file():
+                shutil.copyfile(run.folder / name, target / name)
 
 
 def _pair(name: str, old: FoundRun, run: FoundRun, warn: Warn) -> Pair:
@@ -216,7 +217,7 @@ def _name(run: FoundRun) -> str:
 
 def _remove(folder: Path, top: Path) -> None:
     """Take the files of a run away, and the folders that they leave empty."""
-    for name in (RECORD, STATISTICS):
+    for name in (RECORD, STATISTICS, SIGNATURE):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):  # not empty
         while folder != top:

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.statistics import Statistics
-from ..runs.folder import RECORD, STATISTICS
+from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check
 from ..runs.versions import other_versions
 from .comparable import differing
 
-SUBMITTED = frozenset({RECORD, STATISTICS})
-"""The files that a submitted run folder holds."""
+SUBMITTED = frozenset({RECORD, STATISTICS, SIGNATURE})
+"""The files that a submitted run folder may hold."""
 
 
 def form_checks(run: StoredRun) -> list[Check]:

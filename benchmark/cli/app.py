@@ -55,7 +55,8 @@ _COMMANDS = {
     "leaderboard": Command(
         "stored_commands:leaderboard",
         "Examples: bench leaderboard runs --out leaderboards; "
-        "bench leaderboard --validate leaderboards/records/isbi2012-mine-1a2b3c4d",
+        "bench leaderboard --validate leaderboards/records/isbi2012-mine-1a2b3c4d; "
+        "bench leaderboard --sign runs/isbi2012-mine-1a2b3c4d --key ~/.ssh/id_ed25519",
         "request:LeaderboardRequest",
     ),
     "report": Command(

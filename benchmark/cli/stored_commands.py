@@ -41,12 +41,15 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
 
 
 def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
-    """Make markdown leaderboards from run folders, or check one that was submitted for a board."""
-    if request.validate is not None:
-        from ..commands.validate import validate as do_validate
+    """Make markdown leaderboards from run folders, or check or sign one that is submitted for a board."""
+    if request.validate is not None or request.sign is not None:
+        from ..commands.validate import sign_run, validate
         from .explain_output import verification
 
-        found = do_validate(request.validate, request.root, output.reporter(quiet))
+        if request.validate is not None:
+            found = validate(request.validate, request.root, output.reporter(quiet), request.signers)
+        else:
+            found = sign_run(request)
         with output.failing_unless(found.ok):
             verification(found, json, quiet)
         return

@@ -12,6 +12,7 @@ from ..boards.ranking import RankedGroup, ranking
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
 from ..runs.request import LeaderboardRequest as LeaderboardRequest
+from ..types import UserError
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ def leaderboard(request: LeaderboardRequest, reporter: Reporter, *, pages: bool 
     Raises
     ------
     UserError
-        Where there is no run, or one of a dataset that is not known.
+        Where there is no run, or one of a dataset that is not known, or options are given that are of no board.
     """
+    if request.key is not None or request.signers is not None:
+        raise UserError("--key goes with --sign RUN, and --signers with --validate RUN")
     found = find_runs(request.runs or (Path("runs"),), reporter.warn)
     records = [record for _, record in found]
     wanted = pages or request.out is not None

@@ -9,8 +9,10 @@ from ..types import UserError
 
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
 PREDICTIONS, CHECKPOINT, PLOTS = "predictions", "checkpoint", "plots"
-RUN_FILES = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, LOCK})
-"""All that a run writes into its folder."""
+SIGNATURE = f"{RECORD}.sig"
+"""A signature of the record, which somebody who vouches for it may have put beside it."""
+RUN_FILES = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, SIGNATURE, LOCK})
+"""All that a run folder may hold."""
 
 
 def beside(folder: Path) -> Path:

@@ -305,6 +305,11 @@ class LeaderboardRequest:
     root: Annotated[
         Path | None, Option("With --validate: measure the truth of every statistic again from the data there.")
     ] = None
+    signers: Annotated[
+        Path | None, Option("With --validate: the record is to be signed by one of this file of allowed SSH signers.")
+    ] = None
+    sign: Annotated[Path | None, Option("Sign the record of a run folder instead, with --key.")] = None
+    key: Annotated[Path | None, Option("With --sign: your SSH key, such as ~/.ssh/id_ed25519.")] = None
 
 
 @dataclass(frozen=True)

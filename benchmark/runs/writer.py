@@ -23,7 +23,7 @@ from ..io.reporter import Reporter
 from ..types import Dataset, Metric, UserError
 from .binding import bound
 from .current import same_command
-from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, STATISTICS, beside, refuse_foreign
+from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, SIGNATURE, STATISTICS, beside, refuse_foreign
 from .record import DatasetBlock, MadeBy, Record, read_record, run_id_of, write_record
 
 
@@ -108,7 +108,7 @@ class RunWriter:
 
     def clear(self) -> None:
         """Remove all that an earlier run left."""
-        for name in (RECORD, STATISTICS, LOG, CONFIG):
+        for name in (RECORD, SIGNATURE, STATISTICS, LOG, CONFIG):
             (self.folder / name).unlink(missing_ok=True)
         for name in (PREDICTIONS, CHECKPOINT, PLOTS):
             if (self.folder / name).is_dir():
@@ -117,6 +117,7 @@ class RunWriter:
     def begin(self, record: Record, reporter: Reporter) -> None:
         """Write the record of a run without results; from now on what the reporter says goes into the run's log."""
         write_record(self.folder, record)
+        (self.folder / SIGNATURE).unlink(missing_ok=True)
         reporter.log = self.folder / LOG
         reporter.write_log(f"{record.created} {record.command}")
         self.write_config()
