@@ -42,6 +42,8 @@ _MAX_FOR_ERRORS = 1 << 20
 """Sums that are taken for the errors of a pair: beyond, swaps of many units are measured well enough without."""
 
 _MAX_DOUBLES = 1 << 24
+_MAX_IN_CACHE = 1 << 14
+"""Sums of one run that are looked at together: those of a pair stay in the processor's cache."""
 
 
 def distinct_patterns(units: int) -> int:
@@ -108,21 +110,26 @@ def swapped_differences(
     half = terms[:, :, own] / 2
     whole = terms.sum(axis=1)
     small = swaps * (terms.shape[1] + 1) * terms.shape[2] <= _MAX_FOR_ERRORS
+    middles = whole / 2
     for pattern in patterns:
         moved = np.zeros((len(terms), len(pattern), terms.shape[2]))
         for run, mine in enumerate(half):
             moved[run][:, own] = pattern @ mine
         apart, error = np.zeros((2, len(pairs), len(pattern)))
-        one, other = np.empty((2, *moved.shape[1:]))
-        for row, (a, b) in enumerate(pairs):
-            middle, beside = (whole[a] + whole[b]) / 2, np.subtract(moved[a], moved[b], out=other)
-            np.add(middle, beside, out=one)
-            np.subtract(middle, beside, out=other)
-            apart[row] = value(one) - value(other)
-            if small:
-                shared, swapped = (terms[a] + terms[b]) / 2, pattern[:, :, None] * (terms[a] - terms[b]) / 2
-                without = value(one[:, None] - shared - swapped) - value(other[:, None] - shared + swapped)
-                error[row] = _jackknife_errors(without)
+        rows = max(1, _MAX_IN_CACHE // max(terms.shape[2], 1))
+        for start in range(0, len(pattern), rows):
+            here = slice(start, start + rows)
+            one, other = np.empty((2, *moved[0, here].shape))
+            for row, (a, b) in enumerate(pairs):
+                middle, beside = middles[a] + middles[b], np.subtract(moved[a, here], moved[b, here], out=other)
+                np.add(middle, beside, out=one)
+                np.subtract(middle, beside, out=other)
+                np.subtract(value(one), value(other), out=apart[row, here])
+                if small:
+                    shared = (terms[a] + terms[b]) / 2
+                    swapped = pattern[here, :, None] * (terms[a] - terms[b]) / 2
+                    without = value(one[:, None] - shared - swapped) - value(other[:, None] - shared + swapped)
+                    error[row, here] = _jackknife_errors(without)
         yield Swapped(apart, error)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -42,6 +41,7 @@ from .overlap_scores import (
     mean_iou_of_all,
     mean_iou_of_true,
     of_pooled,
+    sums_of,
 )
 from .pair_counts import category_ranks, class_counts, class_table, ranks
 from .pooled import absent_of, drawn, mean_of, mean_where, ratio, summed
@@ -223,21 +223,23 @@ class _MultiClassOverlap(PairsOfLabels):
         found = {}
         pooled: dict[tuple[int, ...], Float64] = {}
         for score in self.scores:
-            sums = self.sums(statistics, info, score.name)
-            key = (sums.terms.dtype.num, *self._ranks(info, score.name).values())
-            if key not in pooled:
-                pooled[key] = summed(sums.terms, weights)
-            found[score.name] = sums.value(pooled[key])
+            rank = self._ranks(info, score.name)
+            if score.name == "dice_per_image":
+                found[score.name] = drawn(self.sums(statistics, info, score.name), weights)
+                continue
+            if (key := tuple(rank.values())) not in pooled:
+                counts = np.moveaxis(class_counts(statistics, rank), 2, 1)
+                pooled[key] = summed(counts.reshape(len(counts), 3 * counts.shape[2]), weights)
+            found[score.name] = of_pooled({**POOLED, **self.means}[score.name], pooled[key])
         return found
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Every score follows from the right, true and predicted pixels of the classes, in all or in each image."""
-        counts = class_counts(statistics, self._ranks(info, score))
+        right, truth, predicted = np.moveaxis(class_counts(statistics, self._ranks(info, score)), 2, 0)
         if score == "dice_per_image":
-            own = ratio(2 * counts[..., 0], counts[..., 1] + counts[..., 2])
+            own = ratio(2 * right, truth + predicted)
             return mean_of(mean_where(own, ~np.isnan(own)))
-        terms = np.moveaxis(counts, 2, 1).reshape(len(counts), 3 * counts.shape[1])
-        return Sums(terms, partial(of_pooled, {**POOLED, **self.means}[score]))
+        return sums_of({**POOLED, **self.means}[score], right, truth, predicted)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Of means over the classes that occur; a mean over images holds many images that are without a class."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
-from ..types import Float64
+from ..types import Float64, Int64, Sums
 from .pooled import mean_ratio, mean_where, ratio
 
 PooledScore: TypeAlias = Callable[[Float64, Float64, Float64], Float64]
@@ -29,6 +30,44 @@ def of_pooled(score: PooledScore, sums: Float64) -> Float64:
     """Scores (…) of sums (…, F): right, true and predicted pixels of F / 3 classes, one kind after the other."""
     right, truth, predicted = np.split(sums, 3, axis=-1)
     return score(right, truth, predicted)
+
+
+def _of_iou(right: Int64, truth: Int64, predicted: Int64) -> tuple[Int64, Int64]:
+    return right, truth + predicted - right
+
+
+def _of_dice(right: Int64, truth: Int64, predicted: Int64) -> tuple[Int64, Int64]:
+    return 2 * right, truth + predicted
+
+
+def _of_accuracy(right: Int64, truth: Int64, predicted: Int64) -> tuple[Int64, Int64]:
+    del predicted
+    return right, truth
+
+
+def _of_all_pixels(right: Int64, truth: Int64, predicted: Int64) -> tuple[Int64, Int64]:
+    del predicted
+    return right.sum(axis=-1, keepdims=True), truth.sum(axis=-1, keepdims=True)
+
+
+def _mean_of_quotients(sums: Float64) -> Float64:
+    """Mean quotient (…) of sums (…, 2 C), numerators and then denominators, of those that are defined."""
+    numerators, denominators = np.split(sums, 2, axis=-1)
+    return mean_ratio(numerators, denominators)
+
+
+def _mean_of_all_quotients(sums: Float64) -> Float64:
+    """The same of all of them; NaN where one is undefined."""
+    numerators, denominators = np.split(sums, 2, axis=-1)
+    return np.asarray(ratio(numerators, denominators).mean(axis=-1))
+
+
+def sums_of(score: PooledScore, right: Int64, truth: Int64, predicted: Int64) -> Sums:
+    """A score as a function of as few sums as it needs, from the pixels (n, C) of each sample."""
+    if score in _QUOTIENTS:
+        terms, value = _QUOTIENTS[score]
+        return Sums(np.concatenate(terms(right, truth, predicted), axis=1), value)
+    return Sums(np.concatenate([right, truth, predicted], axis=1), partial(of_pooled, score))
 
 
 def _pixel_accuracy(right: Float64, truth: Float64, predicted: Float64) -> Float64:
@@ -72,6 +111,15 @@ POOLED: Mapping[str, PooledScore] = {
     "fwiou": _frequency_weighted_iou,
     "dice": _mean_dice,
 }
+
+_QUOTIENTS: Mapping[PooledScore, tuple[Callable[..., tuple[Int64, Int64]], Callable[[Float64], Float64]]] = {
+    mean_iou: (_of_iou, _mean_of_quotients),
+    mean_iou_of_all: (_of_iou, _mean_of_all_quotients),
+    _mean_dice: (_of_dice, _mean_of_quotients),
+    _mean_accuracy: (_of_accuracy, _mean_of_quotients),
+    _pixel_accuracy: (_of_all_pixels, _mean_of_quotients),
+}
+"""Scores that are means of quotients: numerators and denominators of one sample, and the mean."""
 
 COUNT_ABSENT = (_mean_dice, mean_iou, mean_iou_of_all)
 """The means in which a class that is only predicted counts 0."""

@@ -59,4 +59,5 @@ def mean_ratio(numerator: Float64, denominator: Float64) -> Float64:
     if where.all() and where.shape[-1]:
         mean: Float64 = (numerator / denominator).sum(axis=-1) / where.shape[-1]
         return mean
-    return mean_where(ratio(numerator, denominator), where)
+    quotients = np.divide(numerator, denominator, out=np.zeros(where.shape), where=where)
+    return ratio(quotients.sum(axis=-1), where.sum(axis=-1))
