@@ -42,7 +42,7 @@ _MAX_FOR_ERRORS = 1 << 20
 """Sums that are taken for the errors of a pair: beyond, swaps of many units are measured well enough without."""
 
 _MAX_DOUBLES = 1 << 24
-_MAX_IN_CACHE = 1 << 14
+_MAX_IN_CACHE = 1 << 15
 """Sums of one run that are looked at together: those of a pair stay in the processor's cache."""
 
 
@@ -95,6 +95,8 @@ def swapped_differences(
 ) -> Iterator[Swapped]:
     """Differences of pairs of runs under every pattern, in chunks.
 
+    Sums stand together, not the rows of one pattern: that is how a mean over a few of them is taken quickly.
+
     Every pattern is multiplied once with what the units of every run add to the sums; of a pair's, only differences are
     left to take.
 
@@ -110,25 +112,25 @@ def swapped_differences(
     half = terms[:, :, own] / 2
     whole = terms.sum(axis=1)
     small = swaps * (terms.shape[1] + 1) * terms.shape[2] <= _MAX_FOR_ERRORS
-    middles = whole / 2
+    middles = whole[:, :, None] / 2
+    rows = max(1, _MAX_IN_CACHE // max(terms.shape[2], 1))
     for pattern in patterns:
-        moved = np.zeros((len(terms), len(pattern), terms.shape[2]))
+        moved = np.zeros((len(terms), terms.shape[2], len(pattern)))
         for run, mine in enumerate(half):
-            moved[run][:, own] = pattern @ mine
+            moved[run][own] = mine.T @ pattern.T
         apart, error = np.zeros((2, len(pairs), len(pattern)))
-        rows = max(1, _MAX_IN_CACHE // max(terms.shape[2], 1))
         for start in range(0, len(pattern), rows):
             here = slice(start, start + rows)
-            one, other = np.empty((2, *moved[0, here].shape))
+            one, other = np.empty((2, *moved[0, :, here].shape))
             for row, (a, b) in enumerate(pairs):
-                middle, beside = middles[a] + middles[b], np.subtract(moved[a, here], moved[b, here], out=other)
+                middle, beside = middles[a] + middles[b], np.subtract(moved[a, :, here], moved[b, :, here], out=other)
                 np.add(middle, beside, out=one)
                 np.subtract(middle, beside, out=other)
-                np.subtract(value(one), value(other), out=apart[row, here])
+                np.subtract(value(one.T), value(other.T), out=apart[row, here])
                 if small:
                     shared = (terms[a] + terms[b]) / 2
                     swapped = pattern[here, :, None] * (terms[a] - terms[b]) / 2
-                    without = value(one[:, None] - shared - swapped) - value(other[:, None] - shared + swapped)
+                    without = value(one.T[:, None] - shared - swapped) - value(other.T[:, None] - shared + swapped)
                     error[row, here] = _jackknife_errors(without)
         yield Swapped(apart, error)
 

@@ -52,14 +52,14 @@ def _of_all_pixels(right: Int64, truth: Int64, predicted: Int64) -> tuple[Int64,
 
 def _mean_of_quotients(sums: Float64) -> Float64:
     """Mean quotient (…) of sums (…, 2 C), numerators and then denominators, of those that are defined."""
-    numerators, denominators = np.split(sums, 2, axis=-1)
-    return mean_ratio(numerators, denominators)
+    classes = sums.shape[-1] // 2
+    return mean_ratio(sums[..., :classes], sums[..., classes:])
 
 
 def _mean_of_all_quotients(sums: Float64) -> Float64:
     """The same of all of them; NaN where one is undefined."""
-    numerators, denominators = np.split(sums, 2, axis=-1)
-    return np.asarray(ratio(numerators, denominators).mean(axis=-1))
+    classes = sums.shape[-1] // 2
+    return np.asarray(ratio(sums[..., :classes], sums[..., classes:]).mean(axis=-1))
 
 
 def sums_of(score: PooledScore, right: Int64, truth: Int64, predicted: Int64) -> Sums:
