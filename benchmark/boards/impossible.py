@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
 
-from ..registry import method_class, methods
-from ..runs.presets import preset_names
+from ..registry import dataset_class, method_class, methods
+from ..runs.open_data import without_defaults
+from ..runs.presets import parse_settings, preset_names, resolve
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..runs.stored_checks import Check
 from ..text import number
-from ..types import UserError
+from ..types import MethodInfo, UserError
 
 EARLIEST = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 """No segbench made a record before."""
@@ -41,6 +43,8 @@ def impossible_checks(run: StoredRun) -> list[Check]:
         _cost(run.record),
         _command(run.record),
         _method(run.record),
+        _settings(run.record),
+        _all_families(run),
         *_as_stated(run.record),
     ]
 
@@ -163,6 +167,47 @@ def _method(record: Record) -> Check:
     if unknown:
         return Check.of("method", False, f"{method.name} has no setting '{unknown[0]}'")
     return Check.of("method", True, f"{method.name} is {info.family} and has these settings")
+
+
+def _settings(record: Record) -> Check:
+    """Whether the command makes the configuration of the method and the options of the data that are stated.
+
+    A setting that is younger than the record is passed over.
+    """
+    method, data = record.method, record.dataset
+    if method.family != "external" and method.preset not in preset_names():  # a stranger's path is not opened
+        return Check.of("settings", None, f"preset '{method.preset}' is not known here: {_AS_STATED}")
+    try:
+        words = shlex.split(record.command)
+        given = parse_settings([words[i + 1] for i, word in enumerate(words[:-1]) if word == "--set"])
+        if method.family == "external":
+            config, options = method.config, given
+        else:
+            info: MethodInfo = method_class(method.name).info
+            config, options = resolve(str(method.preset), info, dataset_class(data.name).info, given)
+        options = without_defaults(data.name, options)
+    except (UserError, ValueError) as error:
+        return Check.of("settings", None, f"what the command makes is not known here ({error}): {_AS_STATED}")
+    if _json(options) != _json(data.options):
+        return Check.of("settings", False, f"the command makes the options {options}, the record says {data.options}")
+    other = [key for key, value in method.config.items() if _json(config.get(key)) != _json(value)]
+    if other:
+        told = f"the command makes {other[0]}={config.get(other[0])}, the record says {method.config[other[0]]}"
+        return Check.of("settings", False, told)
+    return Check.of("settings", True, "the command makes this configuration")
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, sort_keys=True, default=str)
+
+
+def _all_families(run: StoredRun) -> Check:
+    """Whether the families that score the dataset are all there: one that is left out could have told the worse."""
+    held, wanted = {metric.name for metric in run.metrics}, run.info.metrics
+    objects = bool(held & set(run.info.object_metrics)) and not held & set(wanted)
+    missing = [name for name in (() if objects else wanted) if name not in held]
+    told = f"{missing[0]} is missing" if missing else "those that score the dataset"
+    return Check.of("all families", not missing, told)
 
 
 def _as_stated(record: Record) -> Iterator[Check]:
