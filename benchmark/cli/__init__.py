@@ -18,11 +18,14 @@ def main() -> None:
     """Run `bench`. Exit status: 0 fine, 1 a check failed, 2 wrong input, 130 interrupted."""
     from ..errors import UserError
     from ..io.interrupts import ended_like_ctrl_c
+    from .system_errors import refuse_too_little_memory, sentence_of
 
     for stream in (sys.stdout, sys.stderr):
         # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if refused := refuse_too_little_memory():
+        _fail(refused)
     try:
         with _plugins_told(), ended_like_ctrl_c():
             _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
@@ -32,10 +35,10 @@ def main() -> None:
         # The reader of a pipe, such as `head`, has gone; that is no fault of the run.
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        if error.filename is None and error.errno is None:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+        if (sentence := sentence_of(error)) is None:
             raise
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        _fail(sentence)
 
 
 @functools.cache

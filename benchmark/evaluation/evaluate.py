@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io.interrupts import interrupts_held_back
-from ..io.processes import end_with_parent
+from ..io.processes import can_share_locks, end_with_parent
 from ..registry.user_modules import USER_MODULE, load_user_module
 from ..types import (
     Dataset,
@@ -108,7 +108,7 @@ def evaluate(
     threads = all(metric.releases_gil for metric in metrics)
     if workers is None:
         workers = _chosen_workers(threads, len(pairs) if isinstance(pairs, Sized) else 0)
-    if workers <= 1:
+    if workers <= 1 or not (threads or can_share_locks()):
         results: _Results = (measure(dataset, metrics, pair) for pair in pairs)
     elif threads:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import hashlib
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 MAX_NAME_BYTES = 255
 """Longest name of a file, of file systems in use."""
 
+_OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 _MAX_SHOWN = 40
 _TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-([0-9]+)-[^.]+\.tmp")
 _swept: set[Path] = set()
@@ -64,34 +66,48 @@ def _alive(process: int) -> bool:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name this path in an error of a disk that names none, such as that of a full one, or a temporary file's."""
+    try:
+        yield
+    except OSError as error:
+        passing = error.filename is not None and os.fsdecode(error.filename).endswith(".tmp")
+        if error.errno is None or not (passing or (error.filename is None and error.errno in _OF_DISKS)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+@contextmanager
 def temporary_folder(beside: Path) -> Iterator[Path]:
     """A folder to make something in that is to take the place of `beside`; it is gone when the block ends."""
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    sweep(beside.parent)
-    made = Path(tempfile.mkdtemp(prefix=temporary_prefix(beside), suffix=".tmp", dir=beside.parent))
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    with naming(beside):
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        sweep(beside.parent)
+        made = Path(tempfile.mkdtemp(prefix=temporary_prefix(beside), suffix=".tmp", dir=beside.parent))
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
-    handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes private files; a result is for others to read as the user's umask says.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        handle, name = tempfile.mkstemp(prefix=temporary_prefix(path), suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            # mkstemp makes private files; a result is for others to read as the user's umask says.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import UserError
+from .atomic import naming
 
 LOCK = ".lock"
 """The lock's file in a folder that is kept to one process."""
@@ -32,7 +33,8 @@ def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None) -
     UserError
         `busy`, where another process holds the lock and there is no `say`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -42,6 +44,7 @@ def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None) -
         say(busy)
         lock.acquire()
     try:
-        yield
+        with naming(path.parent):
+            yield
     finally:
         lock.release()

@@ -14,6 +14,15 @@ GRACE_S = 3.0
 """Seconds in which a process may end in order once the one that started it is gone."""
 
 
+def can_share_locks() -> bool:
+    """Whether worker processes can be had: they share locks, for which some systems have no place (no `/dev/shm`)."""
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except (OSError, ImportError):
+        return False
+    return True
+
+
 def end_with_parent() -> None:
     """End this worker of `multiprocessing` as soon as its parent has died. Called in the worker, once."""
     parent = multiprocessing.parent_process()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import errno
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,6 +61,10 @@ class RunWriter:
             written over.
         """
         refuse_foreign(self.folder)
+        earlier = self.earlier()
+        if earlier is not None and earlier.complete and not os.access(self.folder, os.W_OK):
+            yield earlier  # what is finished where nobody may write can be shown, and nothing else
+            return
         with exclusive(self.folder / LOCK, self._busy):
             yield self.earlier()
 
@@ -76,6 +82,8 @@ class RunWriter:
         if not finished:
             yield self
             return
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.folder))
         new = replace(self, folder=beside(self.folder), overwrite=True)
         refuse_foreign(new.folder)
         with exclusive(new.folder / LOCK, self._busy):

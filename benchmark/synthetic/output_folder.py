@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -24,7 +24,7 @@ from ..data.locations import MARKER
 from ..errors import UserError
 from ..io.atomic import replace_folder, write_text
 from ..io.interrupts import interrupts_held_back
-from ..io.processes import end_with_parent
+from ..io.processes import can_share_locks, end_with_parent
 from ..io.synthetic_mark import MARK
 
 PARTIAL_SIGN = "segbench-synthetic.partial"
@@ -212,10 +212,14 @@ def _results(write: Callable[[int], Result], positions: Sequence[int], processes
 
 
 @contextmanager
-def drawing_processes(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes, which end with the file that each is at when the caller is interrupted or fails."""
+def drawing_processes(count: int) -> Iterator[Executor]:
+    """Worker processes, which end with the file that each is at when the caller is interrupted or fails.
+
+    One thread where there can be none.
+    """
     # Spawned, because the caller may hold threads (torch, Ray) that do not survive a fork.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _prepare)
+    processes = can_share_locks()
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _prepare) if processes else ThreadPoolExecutor(1)
     try:
         yield pool
     finally:
@@ -227,9 +231,7 @@ def _prepare() -> None:
     cv2.setNumThreads(1)
 
 
-def submit_all(
-    pool: ProcessPoolExecutor, work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]]
-) -> list[Future[Result]]:
+def submit_all(pool: Executor, work: Callable[..., Result], tasks: Sequence[tuple[Any, ...]]) -> list[Future[Result]]:
     """Give tasks (arguments of `work`) to worker processes, in this order."""
     with interrupts_held_back():
         return [pool.submit(work, *task) for task in tasks]

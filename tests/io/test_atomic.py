@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -49,4 +50,19 @@ def test_those_of_the_living_and_of_other_machines_stay(tmp_path: Path) -> None:
 def test_a_temporary_folder_is_gone_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), temporary_folder(tmp_path / "made") as folder:
         (folder / "not" / "there").touch()
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_of_a_disk_name_the_path_that_was_meant(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "a word of a library")
+    for error, named in (
+        (full, tmp_path / "a"),
+        (OSError(errno.EIO, "x", str(tmp_path / ".a.123-4-x.tmp")), tmp_path / "a"),
+        (OSError(errno.EACCES, "x", "elsewhere"), "elsewhere"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), None),
+        (OSError("no number"), None),
+    ):
+        with pytest.raises(OSError) as raised, atomic_path(tmp_path / "a"):  # noqa: PT011 (its file is looked at)
+            raise error
+        assert raised.value.filename == (None if named is None else str(named))
     assert not list(tmp_path.iterdir())

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from ...data.locations import cache_home
 from ...errors import UserError
 from ...io.interrupts import interrupts_held_back
-from ...io.processes import end_with_parent
+from ...io.processes import can_share_locks, end_with_parent
 from ...registry import USER_MODULE, load_user_module
 from ...types import DatasetInfo, Samples
 from ..targets import Pair, prepare_pair
@@ -122,7 +122,8 @@ class PairLoader:
         self._cached: dict[int, Pair] = {}
         self._bytes = 0
         self._lock = threading.Lock()
-        self._processes = _Processes(dataset, workers) if workers and loading == "processes" else None
+        separate = loading == "processes" and workers and can_share_locks()
+        self._processes = _Processes(dataset, workers) if separate else None
         self._threads = ThreadPoolExecutor(max(1, workers), thread_name_prefix="load")
 
     def __len__(self) -> int:

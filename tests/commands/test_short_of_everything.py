@@ -1,0 +1,141 @@
+"""No rights, no space, no shared memory, few files, little memory: one message with the path, or it works without."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from evaluated_runs import predictions, truth
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are asked of POSIX systems"),
+]
+
+BENCH = [sys.executable, "-c", "from segbench.cli import main; main()"]
+LIMITED = (
+    [] if os.name != "posix" or os.getuid() else ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+)
+"""The superuser may write everywhere; as others it is only what it owns and has a bit for."""
+Bench = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder of masks, `own`, and predictions of it, `predicted`."""
+    predictions(truth(tmp_path / "own", 12), tmp_path / "predicted", [0.1] * 12)
+    return tmp_path
+
+
+@pytest.fixture
+def limited(place: Path) -> Bench:
+    """`bench` in a process of its own, with limits (kind and number), before which `first` words may stand."""
+
+    def run(
+        *words: str, limits: tuple[tuple[int, int], ...] = (), first: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        def limit() -> None:
+            for kind, allowed in limits:
+                resource.setrlimit(kind, (allowed, allowed))
+
+        kept = {"SEGBENCH_DATA": str(place / "data"), "SEGBENCH_CACHE": str(place / "cache"), "COLUMNS": "200"}
+        return subprocess.run(
+            [*first, *BENCH, *words],
+            cwd=place,
+            env={**os.environ, **kept, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            preexec_fn=limit,
+        )
+
+    return run
+
+
+EVALUATE = ("evaluate", "-d", "folder", "-p", "predicted", "--root", "own", "--split", "all", "-q")
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One message with these words, and no traceback."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("bench: ")
+    for word in words:
+        assert word in last
+
+
+def needs_rights() -> None:
+    if LIMITED and shutil.which("setpriv") is None:
+        pytest.skip("the superuser may write everywhere, and there is no setpriv to take that away")
+
+
+def test_a_folder_that_may_not_be_written_to(limited: Bench, place: Path) -> None:
+    needs_rights()
+    (place / "closed").mkdir(mode=0o555)
+    refused(limited(*EVALUATE, "--out", "closed/run", first=tuple(LIMITED)), "Permission denied: closed/run")
+    for cache in ("closed/cache", "own/classes.yaml"):
+        done = limited(*EVALUATE, "--out", f"run-{len(cache)}", first=tuple(LIMITED), SEGBENCH_CACHE=str(place / cache))
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_finished_run_that_may_only_be_read(limited: Bench, place: Path) -> None:
+    needs_rights()
+    run = ("run", "-d", "folder", "-m", "constant", "--root", "own", "--folds", "3", "--no-plots", "--out", "runs/a")
+    assert limited(*run).returncode == 0
+    for folder in (place / "runs" / "a", place / "runs"):
+        folder.chmod(0o555)
+    try:
+        again = limited(*run, first=tuple(LIMITED))
+        assert again.returncode == 0, again.stderr
+        assert "complete and current" in again.stderr
+        refused(limited(*run, "--overwrite", first=tuple(LIMITED)), "Permission denied: runs/a")
+        for command in (
+            ("verify", "runs/a", "--root", "own"),
+            ("leaderboard", "runs"),
+            ("report", "runs", "--out", "p"),
+        ):
+            done = limited(*command, "-q", first=tuple(LIMITED))
+            assert done.returncode == 0, done.stderr
+    finally:
+        for folder in (place / "runs", place / "runs" / "a"):
+            folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("size", [0, 1000, 3000])
+def test_a_disk_that_is_full_is_named_by_path(limited: Bench, size: int) -> None:
+    """Files of at most this many bytes stand for a disk with so much room: the same error, of another number."""
+    done = limited(*EVALUATE, "--out", "run", limits=((resource.RLIMIT_FSIZE, size),))
+    refused(done, "File too large: ", "run")
+
+
+def test_few_open_files_are_enough_or_said_to_be_too_few(limited: Bench) -> None:
+    few = ((resource.RLIMIT_NOFILE, 64),)
+    done = limited(*EVALUATE, "--out", "run", limits=few)
+    assert done.returncode == 0, done.stderr
+    done = limited(*EVALUATE, "--out", "other", "--workers", "2", limits=few)
+    assert done.returncode == 0, done.stderr
+
+
+def test_too_little_address_space_is_said_at_once(limited: Bench) -> None:
+    refused(limited(*EVALUATE, limits=((resource.RLIMIT_AS, 500 << 20),)), "500 MB", "ulimit -v")
+
+
+def test_processes_are_done_without_where_there_is_no_shared_memory(limited: Bench) -> None:
+    closed = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o ro,size=4k none /dev/shm && exec "$0" "$@"')
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*closed, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("this system does not let a process have mounts of its own")
+    done = limited("data", "synthesize", "isbi2012", "--root", "made", "-q", first=closed)
+    assert done.returncode == 0, done.stderr
+    done = limited(*EVALUATE, "--workers", "2", "--out", "run", first=closed)
+    assert done.returncode == 0, done.stderr
