@@ -11,6 +11,7 @@ import numpy as np
 from ..io.images.masks import read_labels
 from ..io.images.picture import read_picture
 from ..io.images.read import binary_mask, binary_prediction, label_map, read_array
+from ..io.native import empty
 from ..types import Array, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
 from .file_layout import FileLayout
 from .locations import read_all
@@ -76,7 +77,10 @@ class FileDataset(FileLayout):
 
     def read_instances(self, path: Path) -> Array:
         """(H, W) int32 instance numbers."""
-        return stored_values(path, "an image of one instance number per pixel", np.dtype(np.uint16)).astype(np.int32)
+        stored = stored_values(path, "an image of one instance number per pixel", np.dtype(np.uint16))
+        numbers = empty(stored.shape, np.int32)
+        numbers[...] = stored
+        return numbers
 
     def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
         """Annotated objects of a sample; there is no default."""

@@ -1,4 +1,4 @@
-"""The compiled part (`benchmark/native`), where it was built: label maps are counted in C.
+"""The compiled part (`benchmark/native`), where it was built: label maps are decoded and counted in C.
 
 It is optional and changes no result: each function here returns None where NumPy is to do the work, since the compiled
 part is not there, is turned off, or leaves this case to it.
@@ -7,16 +7,22 @@ part is not there, is turned off, or leaves this case to it.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from typing import Any
 
+import imagecodecs
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..types import Array, Int64
 
 SWITCH = "SEGBENCH_NATIVE"
 """The environment variable that turns the compiled part off where it is 0, and keeps it to portable code where it is
 `portable`."""
+
+_INTERFACE = 1
+"""What the compiled module has to be: a build of other sources than these, left behind in a checkout, is not used."""
 
 
 def _loaded() -> Any:
@@ -27,6 +33,8 @@ def _loaded() -> Any:
     try:
         module = importlib.import_module(f"{__name__.partition('.')[0]}._native")
     except ImportError:
+        return None
+    if getattr(module, "INTERFACE", None) != _INTERFACE:
         return None
     module.portable(wanted == "portable")
     return module
@@ -53,6 +61,62 @@ def joint_counts(first: Array, second: Array) -> tuple[Int64, Int64, Int64] | No
         return None
     rows, columns, pixels = (np.frombuffer(column, np.int64) for column in found)
     return rows, columns, pixels
+
+
+MAX_SIDE = 1_000_000
+"""Larger images are left to libpng, which refuses them."""
+
+_MIN_KEPT = 1 << 16
+"""Bytes below which an allocator keeps memory by itself."""
+
+_DEFLATE, _MAX_WINDOW_BITS = 8, 15
+
+
+def png_values(stream: bytes, rows: int, columns: int, bits: int) -> Array | None:
+    """Values of a PNG file with one channel from its whole stream of pixels, not interlaced.
+
+    Parameters
+    ----------
+    stream : bytes
+        The content of its IDAT chunks.
+    rows, columns : int
+    bits : {1, 2, 4, 8, 16}
+
+    Returns
+    -------
+    (rows, columns) uint8, or uint16 of 16 bits; None for a stream that is damaged or unusual in any way, on which
+    another decoder has the last word
+    """
+    if _native is None or not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE):
+        return None
+    size = rows * (1 + (columns * bits + 7) // 8)
+    if not _is_usual(stream, size):
+        return None
+    filtered, values = empty((size,), np.uint8), empty((rows, columns), np.uint16 if bits == 16 else np.uint8)
+    try:
+        found = imagecodecs.deflate_decode(stream, out=filtered.data)  # checks the checksum of the whole stream
+    except imagecodecs.DeflateError:
+        return None
+    whole = len(found) == size and _native.unfilter(filtered, values, rows, columns, bits)
+    return values if whole else None
+
+
+def empty(shape: tuple[int, ...], kind: DTypeLike) -> Array:
+    """As `numpy.empty`, of memory that is used again once nobody holds the array: fetched anew from the system it would
+    cost more time than decoding an image into it."""
+    dtype = np.dtype(kind)
+    size = math.prod(shape) * dtype.itemsize
+    if _native is None or size < _MIN_KEPT:
+        return np.empty(shape, dtype)
+    return np.frombuffer(_native.memory(size), dtype).reshape(shape)
+
+
+def _is_usual(stream: bytes, size: int) -> bool:
+    """Whether a stream of zlib looks back no further than it says: zlib holds it to that, other decoders do not."""
+    if len(stream) < 2 or stream[0] & 15 != _DEFLATE:
+        return False
+    window_bits = (stream[0] >> 4) + 8
+    return window_bits == _MAX_WINDOW_BITS or (window_bits < _MAX_WINDOW_BITS and size <= 1 << window_bits)
 
 
 def _plain(labels: Array) -> Array | None:

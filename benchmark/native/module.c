@@ -6,9 +6,12 @@
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdlib.h>
 
 #include "count.h"
 #include "cpu.h"
+#include "memory.h"
+#include "unfilter.h"
 
 /* Tables that nobody uses, one for each thread that has counted at the same time as others. They are taken and given
    back only by who holds the interpreter's lock. */
@@ -113,6 +116,61 @@ static PyObject *joint_counts(PyObject *module, PyObject *args) {
     return result;
 }
 
+/* Undo the filters of an image whose buffers have been found to fit; 0 for a filter that does not exist, -1 without memory. */
+static int undo(const Py_buffer *filtered, const Py_buffer *values, size_t rows, size_t columns, int bits) {
+    const size_t row_bytes = (columns * (size_t)bits + 7) / 8;
+    if (bits >= 8) {
+        int known = unfilter(filtered->buf, values->buf, rows, row_bytes, (size_t)bits / 8);
+        if (known && bits == 16) to_machine_order(values->buf, rows * columns);
+        return known;
+    }
+    uint8_t *packed = malloc(rows * row_bytes);
+    if (packed == NULL) return -1;
+    int known = unfilter(filtered->buf, packed, rows, row_bytes, 1);
+    if (known) unpack_bits(packed, values->buf, rows, columns, bits);
+    free(packed);
+    return known;
+}
+
+/* Whether a buffer holds `rows` x `row_bytes` bytes, at least one of each. */
+static int holds(const Py_buffer *buffer, Py_ssize_t rows, uint64_t row_bytes) {
+    uint64_t bytes = (uint64_t)buffer->len;
+    return rows > 0 && row_bytes > 0 && bytes / row_bytes == (uint64_t)rows && bytes % row_bytes == 0;
+}
+
+PyDoc_STRVAR(unfilter_doc,
+             "unfilter(filtered, values, rows, columns, bits, /)\n--\n\n"
+             "Undo the filters of the rows of a PNG file with one channel of 1, 2, 4, 8 or 16 bits, as its inflated stream\n"
+             "holds them, into `values`: a byte each, of 16 bits two in the machine's order. False where a row has a filter\n"
+             "that does not exist.");
+
+static PyObject *unfilter_rows(PyObject *module, PyObject *args) {
+    (void)module;
+    Py_buffer filtered, values;
+    Py_ssize_t rows, columns;
+    int bits;
+    if (!PyArg_ParseTuple(args, "y*w*nni:unfilter", &filtered, &values, &rows, &columns, &bits)) return NULL;
+    int known = 0, fits = bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16;
+    fits = fits && columns > 0 && columns <= INT32_MAX && rows <= INT32_MAX;
+    fits = fits && holds(&filtered, rows, 1 + ((uint64_t)columns * (uint64_t)bits + 7) / 8);
+    fits = fits && holds(&values, rows, (uint64_t)columns * (bits == 16 ? 2 : 1));
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        known = undo(&filtered, &values, (size_t)rows, (size_t)columns, bits);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&filtered);
+    PyBuffer_Release(&values);
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "the buffers do not fit an image of this size");
+        return NULL;
+    }
+    return known < 0 ? PyErr_NoMemory() : PyBool_FromLong(known);
+}
+
+PyDoc_STRVAR(memory_doc,
+             "memory(size, /)\n--\n\nAn object with a writable buffer of this many bytes, of any content, which is used again.");
+
 PyDoc_STRVAR(instructions_doc, "instructions()\n--\n\nThe instructions in use: 'AVX2', or 'portable'.");
 
 static PyObject *instructions(PyObject *module, PyObject *args) {
@@ -134,6 +192,8 @@ static PyObject *portable(PyObject *module, PyObject *only) {
 
 static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
+    {"memory", memory, METH_O, memory_doc},
+    {"unfilter", unfilter_rows, METH_VARARGS, unfilter_doc},
     {"instructions", instructions, METH_NOARGS, instructions_doc},
     {"portable", portable, METH_O, portable_doc},
     {NULL, NULL, 0, NULL},
@@ -144,4 +204,12 @@ static PyModuleDef definition = {
     NULL, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit__native(void) { return PyModule_Create(&definition); }
+/* Raised whenever a function here takes or gives something else: `segbench.io.native` uses no other build than its own. */
+#define INTERFACE 1
+
+PyMODINIT_FUNC PyInit__native(void) {
+    if (make_memory_type() < 0) return NULL;
+    PyObject *module = PyModule_Create(&definition);
+    if (module != NULL && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) Py_CLEAR(module);
+    return module;
+}

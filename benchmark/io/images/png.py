@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ...types import Array
+from .. import native
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -49,6 +50,13 @@ def decode_png(data: bytes, check_bytes: Callable[[int], None]) -> Array:
     ValueError
         For a file that is cut off or whose checksums are wrong; the decoder raises its own kinds for wrong pixels.
     """
+    header, pixels = stream_of_pixels(data, check_bytes)
+    values = compiled_values(header, pixels)
+    return _other_values(header, pixels) if values is None else values
+
+
+def stream_of_pixels(data: bytes, check_bytes: Callable[[int], None]) -> tuple[bytes, bytes]:
+    """The header of a PNG file (13 bytes) and its compressed pixels; see `decode_png`, which raises the same."""
     chunks = _chunks(data)
     kind, header = next(chunks)
     if kind != b"IHDR" or len(header) != 13:
@@ -58,7 +66,21 @@ def decode_png(data: bytes, check_bytes: Callable[[int], None]) -> Array:
         raise ValueError(f"colour type {color} with {depth} bits does not exist")
     pixel = _CHANNELS[color] * (2 if depth == 16 else 1)
     check_bytes(int.from_bytes(header[:4]) * int.from_bytes(header[4:8]) * pixel)
-    pixels = b"".join([body for kind, body in chunks if kind == b"IDAT"])
+    return header, b"".join([body for kind, body in chunks if kind == b"IDAT"])
+
+
+def compiled_values(header: bytes, pixels: bytes) -> Array | None:
+    """Grey values or indices of a sound file of the usual kind, decoded in C; None for any other."""
+    columns, rows, depth, color, *methods = struct.unpack(">IIBBBBB", header)
+    if color not in (_GREY, _PALETTE) or any(methods):
+        return None
+    values = native.png_values(pixels, rows, columns, depth)
+    return values.view(np.bool_) if values is not None and color == _GREY and depth == 1 else values
+
+
+def _other_values(header: bytes, pixels: bytes) -> Array:
+    """Values of any file, by libpng, or by Pillow where libpng would scale them; raises for one that is damaged."""
+    depth, color = header[8], header[9]
     if depth >= 8:
         # A palette image declared as grey: libpng would replace the indices by colours.
         plain = _file(header, _GREY if color == _PALETTE else color, b"", pixels)

@@ -1,0 +1,125 @@
+"""Damaged PNG files and label maps through the compiled part under AddressSanitizer and UndefinedBehaviorSanitizer.
+
+    nice python tests/fuzz/native.py [--files 1000000] [--maps 100000] [--seed 0] [--portable]
+
+The module is compiled for it with `gcc -fsanitize=address,undefined`. Whatever is read or written outside of a buffer
+ends the process; and whatever the compiled part decodes or counts must be what is found without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import random
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from native_inputs import label_pairs, png_inputs
+
+from places import ROOT
+from segbench.io import native
+from segbench.io.images.png import compiled_values, decode_png, stream_of_pixels
+from segbench.metrics.joint_counts import joint_counts
+
+CHECKED = "address,undefined"
+
+
+def build(folder: Path) -> Path:
+    """The module with the sanitizers' checks in it."""
+    sources = map(str, sorted((ROOT / "benchmark" / "native").glob("*.c")))
+    target, include = folder / "_native.so", f"-I{sysconfig.get_path('include')}"
+    flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={CHECKED}", "-fno-sanitize-recover=all"]
+    command = ["gcc", *flags, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", include, *sources, "-o", str(target)]
+    subprocess.run(command, check=True)
+    return target
+
+
+def run_checked(module: Path, arguments: list[str]) -> int:
+    """This file in a process whose allocator is the sanitizer's."""
+    found = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    options = {"ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc", "LD_PRELOAD": found.stdout.strip()}
+    command = [sys.executable, __file__, *arguments, "--module", str(module)]
+    return subprocess.run(command, env=os.environ | options, check=False).returncode
+
+
+def load(path: Path) -> Any:
+    """The module of a file, under the name that it is compiled for."""
+    spec = importlib.util.spec_from_file_location("segbench._native", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def decoded(data: bytes) -> tuple[Any, bool]:
+    """The values of a file by the compiled part, None where it leaves it to others; and whether these agree."""
+
+    def small(needed: int) -> None:
+        if needed > 10_000_000:
+            raise ValueError("larger than what was written")
+
+    try:
+        header, pixels = stream_of_pixels(data, small)
+    except (ValueError, StopIteration):
+        return None, True
+    found = compiled_values(header, pixels)
+    if found is None:
+        return None, True
+    compiled, native._native = native._native, None
+    expected = decode_png(data, small)
+    native._native = compiled
+    return found, found.dtype == expected.dtype and bool(np.array_equal(found, expected))
+
+
+def fuzz_files(compiled: Any, count: int, seed: int) -> None:
+    """Decode; what is decoded must be the same without the compiled part."""
+    native._native, taken = compiled, 0
+    for number, data in enumerate(islice(png_inputs(random.Random(seed)), count)):
+        found, same = decoded(data)
+        assert same, f"seed {seed}, file {number}: {data.hex()}"
+        taken += found is not None
+    print(f"{count} files: {taken} decoded as by libpng and Pillow, {count - taken} left to them")
+
+
+def fuzz_maps(compiled: Any, count: int, seed: int) -> None:
+    """Count, and count again with NumPy."""
+    for number, pair in enumerate(islice(label_pairs(random.Random(seed)), count)):
+        native._native = compiled
+        found = joint_counts(*pair)
+        native._native = None
+        expected = joint_counts(*pair)
+        same = all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+        assert same, f"seed {seed}, pair {number}: {pair[0].dtype} and {pair[1].dtype}, {pair[0].size} pixels"
+    print(f"{count} pairs of label maps: all counted as by NumPy")
+
+
+def main() -> None:
+    """Build, start the checked process, and in it do the work."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--files", type=int, default=1_000_000)
+    asked.add_argument("--maps", type=int, default=100_000)
+    asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--portable", action="store_true")
+    asked.add_argument("--module", type=Path, help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    if given.module is None:
+        with tempfile.TemporaryDirectory() as folder:
+            sys.exit(run_checked(build(Path(folder)), sys.argv[1:]))
+    compiled, begun = load(given.module), time.monotonic()
+    compiled.portable(given.portable)
+    fuzz_files(compiled, given.files, given.seed)
+    fuzz_maps(compiled, given.maps, given.seed)
+    print(f"{compiled.instructions()}, no fault, {time.monotonic() - begun:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
