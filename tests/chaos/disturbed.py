@@ -162,11 +162,13 @@ UNREPEATABLE = (
     "pid",
     "fit_seconds",
     "search_seconds",
+    "content_sha256",
+    "checkpoint",
 )
 
 
 def content(folder: Path, only: tuple[str, ...] = ("made", "data", "baseline")) -> dict[str, Any]:
-    """Every file that a command made, without what tells the time, its cost or its way there."""
+    """Every file that a command made, without what tells the time, its cost or its way there, and digests of that."""
     found: dict[str, Any] = {}
     for path in sorted(path for name in only for path in (folder / name).rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()

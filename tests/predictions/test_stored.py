@@ -187,8 +187,10 @@ def test_keeping_changes_nothing_else(form: Case, tmp_path: Path) -> None:
     out = tmp_path / "bare"
     request = EvaluateRequest(form.dataset, form.predictions, root=form.root, out=out, workers=0, plots=False)
     bare = evaluate_files(request, QUIET)[1]
-    changed = {"created": kept.created, "command": kept.command}
+    changed = {key: getattr(kept, key) for key in ("created", "command", "evidence", "content_sha256")}
     assert bare.model_copy(update=changed) == kept
+    assert (kept.evidence or {}).keys() == (bare.evidence or {}).keys() | {PREDICTIONS}
+    assert bare.evidence == {name: (kept.evidence or {})[name] for name in bare.evidence or {}}
     names = {path.name for path in (tmp_path / "kept").iterdir()}
     assert names == {path.name for path in (tmp_path / "bare").iterdir()} | {PREDICTIONS}
 
