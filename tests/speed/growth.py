@@ -1,0 +1,210 @@
+"""How time and memory of commands grow: python tests/speed/growth.py [--images 100 1000 10000] [--runs 10 30 100].
+
+`evaluate` is measured over numbers of images, `compare`, `leaderboard`, `report` and `verify` over numbers of runs (of
+`--of` images each), every command in a process of its own: its processor time, and the most memory that it held. What
+any command needs to start is measured with one that does nothing else and taken off before the exponent is fitted.
+Images (16 x 16) and runs are SYNTHETIC. `--plot FILE.svg` draws what was measured, `--save FILE.json` keeps it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from compare import made_up
+from PIL import Image
+from tabulate import tabulate
+
+from segbench.evaluation.scoring import score
+from segbench.evaluation.statistics import Statistics
+from segbench.io.fingerprints import ids_sha256
+from segbench.metrics.overlap import VOC2012Overlap
+from segbench.registry import dataset_class
+from segbench.runs.environment import describe
+from segbench.runs.record import DatasetBlock, Environment, MethodBlock, Record
+from segbench.runs.writer import RunWriter, current_time
+from segbench.types import Statistic
+
+SIDE = 16
+DIFFERENT = 20
+INFO = dataset_class("voc2012").info
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one command took for `n` images or runs: seconds of processor, and MB held at most."""
+
+    command: str
+    of: str
+    n: int
+    seconds: float
+    memory_mb: float
+
+
+def write_images(root: Path, number: int) -> None:
+    """A VOC layout of tiny label maps with predictions; most files are links to the first ones."""
+    voc = root / "VOC2012"
+    lists, truth, pictures = voc / "ImageSets" / "Segmentation", voc / "SegmentationClass", voc / "JPEGImages"
+    for folder in (lists, truth, pictures, root / "predictions"):
+        folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    ids = [f"2007_{k:06d}" for k in range(number)]
+    for k, name in enumerate(ids):
+        paths = [truth / f"{name}.png", root / "predictions" / f"{name}.png", pictures / f"{name}.jpg"]
+        if k >= DIFFERENT:
+            for path in paths:
+                path.hardlink_to(path.with_name(f"{ids[k % DIFFERENT]}{path.suffix}"))
+            continue
+        for path in paths:
+            Image.fromarray(random.integers(0, 21, (SIDE, SIDE), np.uint8)).save(path)
+    (lists / "val.txt").write_text("\n".join([*ids, ""]))
+    for split in ("train", "trainval"):
+        (lists / f"{split}.txt").write_text("")
+
+
+def write_runs(folder: Path, number: int, images: int) -> None:
+    """Run folders of made-up methods over the same images."""
+    metric = VOC2012Overlap()
+    ids = tuple(f"{k:06d}" for k in range(images))
+    block = DatasetBlock(
+        name=INFO.name,
+        version=INFO.version,
+        split="val",
+        n=images,
+        ids_sha256=ids_sha256(ids),
+        data_sha256=64 * "0",
+        origin="synthetic",
+    )
+    environment = Environment(**describe(), code_sha256=64 * "0")
+    for k, run in enumerate(made_up(images, 21, np.linspace(0.2, 0.3, number).tolist())):
+        renamed = (Statistic(metric.name, s.sample_id, s.sample_id, s.index, s.columns) for s in run)
+        statistics = Statistics(renamed)
+        predictions = {"predictions_sha256": f"{k:064x}"}
+        made_of = {"dataset": block.model_dump(mode="json"), "metrics": {metric.name: metric.version}}
+        identity = {**made_of, "name": f"m{k}", **predictions}
+        out = folder / f"m{k}"
+        command = f"bench evaluate -d {INFO.name} -p m{k} --out {out}"
+        writer = RunWriter.of(INFO.name, f"m{k}", identity, out, command, overwrite=False)
+        record = Record(
+            run_id=writer.run_id,
+            created=current_time(),
+            complete=True,
+            dataset=block,
+            method=MethodBlock(name=f"m{k}", family="external", config=predictions),
+            metrics={metric.name: metric.version},
+            main_score=INFO.main_score,
+            environment=environment,
+            command=command,
+        )
+        with writer.locked():
+            writer.write_config()
+            writer.write_statistics(statistics, [metric])
+            writer.write_log(record, [])
+            writer.finish(record, statistics, score(statistics, [metric], INFO), [])
+
+
+def measure(command: Sequence[str | Path], folder: Path) -> tuple[float, float]:
+    """Processor time in seconds and peak memory in MB of `bench` with these words, in a process of its own."""
+    words = [sys.executable, "-m", "segbench", *map(str, command)]
+    environment = os.environ | {"SEGBENCH_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    process = os.posix_spawn(sys.executable, words, environment, file_actions=quiet)
+    _, status, used = os.wait4(process, 0)
+    if status:
+        raise SystemExit(f"{' '.join(words)} ended with {status}")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def over_images(folder: Path, numbers: Sequence[int]) -> list[Measured]:
+    """`evaluate` of these numbers of images."""
+    found = []
+    for number in numbers:
+        root = folder / f"images-{number}"
+        write_images(root, number)
+        words = ["evaluate", "-d", INFO.name, "--root", root, "-p", root / "predictions", "--quiet", "--no-plots"]
+        found.append(Measured("evaluate", "images", number, *measure([*words, "--out", root / "run"], folder)))
+        shutil.rmtree(root)
+    return found
+
+
+def over_runs(folder: Path, numbers: Sequence[int], images: int) -> list[Measured]:
+    """What compares and shows these numbers of runs."""
+    found = []
+    for number in numbers:
+        runs = folder / f"runs-{number}"
+        write_runs(runs, number, images)
+        commands: dict[str, list[str | Path]] = {
+            "compare": ["compare", runs, "--json"],
+            "leaderboard": ["leaderboard", runs, "--out", folder / "boards"],
+            "report": ["report", runs, "--out", folder / "page"],
+            "verify": ["verify", *sorted(runs.iterdir()), "--quiet"],
+        }
+        for name, words in commands.items():
+            found.append(Measured(name, "runs", number, *measure(words, folder)))
+            print(found[-1], file=sys.stderr)
+        shutil.rmtree(runs)
+    return found
+
+
+def exponent(points: Sequence[Measured], start: float) -> float:
+    """The power of n by which the time above that of the start grows, from the two largest numbers."""
+    first, last = sorted(points, key=lambda each: each.n)[-2:]
+    return float(np.log((last.seconds - start) / (first.seconds - start)) / np.log(last.n / first.n))
+
+
+def plot(path: Path, found: Sequence[Measured], start: float) -> None:
+    """Draw time and memory over the number of images, and over that of runs."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
+    for column, what in enumerate(("images", "runs")):
+        for name in dict.fromkeys(each.command for each in found if each.of == what):
+            points = [each for each in found if each.command == name]
+            power = f" (n^{exponent(points, start):.2f})" if len(points) > 1 else ""
+            numbers = [each.n for each in points]
+            panels[0, column].loglog(numbers, [each.seconds for each in points], "o-", label=f"{name}{power}")
+            panels[1, column].semilogx(numbers, [each.memory_mb for each in points], "o-", label=name)
+        panels[0, column].legend()
+        panels[0, column].set_ylabel("processor time, s")
+        panels[1, column].set(xlabel=f"number of {what}", ylabel="memory at most, MB", ylim=(0, None))
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Measure, print a table, and draw it where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, nargs="*", default=[100, 1000, 10_000])
+    parser.add_argument("--runs", type=int, nargs="*", default=[10, 30, 100])
+    parser.add_argument("--of", type=int, default=300, metavar="IMAGES")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--save", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        start, _ = measure(["list", "metrics"], folder)
+        found = [*over_images(folder, arguments.images), *over_runs(folder, arguments.runs, arguments.of)]
+    rows = [[each.command, f"{each.n} {each.of}", each.seconds, each.memory_mb] for each in found]
+    print(tabulate(rows, headers=["command", "of", "processor, s", "memory, MB"], floatfmt=".1f"))
+    for command in dict.fromkeys(each.command for each in found):
+        points = [each for each in found if each.command == command]
+        if len(points) > 1:
+            print(f"{command}: grows as n^{exponent(points, start):.2f} (starting takes {start:.2f} s)")
+    if arguments.plot is not None:
+        plot(arguments.plot, found, start)
+    if arguments.save is not None:
+        arguments.save.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
