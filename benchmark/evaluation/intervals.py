@@ -24,7 +24,7 @@ from .quantiles import normal_below, normal_quantile, t_quantile
 RESAMPLES = 2000
 LEVEL = 0.95
 MIN_GROUPS = 5
-_CHUNK = 1_000_000
+_CHUNK = 1 << 18
 """Weights that are drawn at once: they stay in the processor's cache, and memory does not grow with the split."""
 _BLOCKS = 200
 
@@ -60,7 +60,7 @@ def bootstrap_weights(groups: Sequence[str], resamples: int = RESAMPLES, seed: i
     rows = max(1, _CHUNK // max(len(groups), 1))
     for start in range(0, resamples, rows):
         drawn = random.multinomial(units, np.full(units, 1 / units), size=min(rows, resamples - start))
-        yield drawn[:, member].astype(np.int64)
+        yield drawn[:, member].astype(np.int64, copy=False)
 
 
 def jackknife_weights(groups: Sequence[str]) -> Int64:
@@ -148,7 +148,10 @@ def score_intervals(
         return {score.name: (float("nan"), float("nan")) for score in metric.scores}
     values = metric.compute(statistics, info)
     draws = [metric.resample(statistics, info, weights) for weights in bootstrap_weights(groups)]
-    without = metric.resample(statistics, info, jackknife_weights(groups))
+    left = jackknife_weights(groups)
+    rows = max(1, _CHUNK // len(groups))
+    parts = [metric.resample(statistics, info, left[start : start + rows]) for start in range(0, len(left), rows)]
+    without = {score.name: np.concatenate([part[score.name] for part in parts]) for score in metric.scores}
     return {
         score.name: allowing_for_absent(
             corrected_interval(

@@ -34,6 +34,7 @@ from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .pair_counts import category_ranks
 from .pooled import absent_of, mean_where, ratio
+from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
 
 AVERAGE_CLASS_SIZE: Mapping[str, float] = {
@@ -97,6 +98,9 @@ def owners(sample: Sample, numbers: Int64, info: DatasetInfo) -> Int64:
     if wrong.size:
         raise UserError(f"ground truth of sample '{sample.id}' numbers objects of label {wrong[0]}, which has none")
     return labels
+
+
+_summed: SameStatistics[Float64] = SameStatistics()
 
 
 @dataclass(frozen=True)
@@ -224,23 +228,29 @@ class CityscapesInstances(MetricFamily):
     @staticmethod
     def _sums(statistics: Sequence[Statistic], info: DatasetInfo) -> Float64:
         """Per sample and class, then category: weighted right, weighted missed and false pixels (n, C + K, 3)."""
-        classes, categories = things(info), thing_categories(info)
-        unknown = [c.name for c in classes if c.name not in AVERAGE_CLASS_SIZE]
-        if unknown:
-            raise UserError(f"cityscapes-instances knows no average object size of '{unknown[0]}' of {info.name}")
-        sums = np.zeros((len(statistics), len(classes) + len(categories), 3))
-        sample, columns = joined(statistics, CityscapesInstances.columns)
-        label, pixels = columns["label"], columns["instance_pixels"]
-        size = _looked_up(label, {c.id: AVERAGE_CLASS_SIZE[c.name] for c in classes}, 0.0)
-        weight = np.where(pixels > 0, size / np.maximum(pixels, 1), 0.0)
-        above = {i: len(classes) + n for n, labels in enumerate(categories.values()) for i in labels}
-        for kind, places in (("class", {c.id: n for n, c in enumerate(classes)}), ("category", above)):
-            place = _looked_up(label, places, -1).astype(np.int64)
-            right, false = columns[f"right_{kind}"], columns[f"false_{kind}"]
-            values = np.stack([right * weight, (pixels - right) * weight, false], axis=1)
-            np.add.at(sums, (sample[place >= 0], place[place >= 0]), values[place >= 0])
-        sums[[len(s.columns["label"]) == 0 for s in statistics]] = np.nan
-        return sums
+        return _summed.get(statistics, (info.classes, info.unscored), lambda: _sums_of(statistics, info))
+
+
+def _sums_of(statistics: Sequence[Statistic], info: DatasetInfo) -> Float64:
+    """See `CityscapesInstances._sums`."""
+    classes, categories = things(info), thing_categories(info)
+    unknown = [c.name for c in classes if c.name not in AVERAGE_CLASS_SIZE]
+    if unknown:
+        raise UserError(f"cityscapes-instances knows no average object size of '{unknown[0]}' of {info.name}")
+    sums = np.zeros((len(statistics), len(classes) + len(categories), 3))
+    sample, columns = joined(statistics, CityscapesInstances.columns)
+    label, pixels = columns["label"], columns["instance_pixels"]
+    size = _looked_up(label, {c.id: AVERAGE_CLASS_SIZE[c.name] for c in classes}, 0.0)
+    weight = np.where(pixels > 0, size / np.maximum(pixels, 1), 0.0)
+    above = {i: len(classes) + n for n, labels in enumerate(categories.values()) for i in labels}
+    for kind, places in (("class", {c.id: n for n, c in enumerate(classes)}), ("category", above)):
+        place = _looked_up(label, places, -1).astype(np.int64)
+        right, false = columns[f"right_{kind}"], columns[f"false_{kind}"]
+        values = np.stack([right * weight, (pixels - right) * weight, false], axis=1)
+        np.add.at(sums, (sample[place >= 0], place[place >= 0]), values[place >= 0])
+    sums[[len(s.columns["label"]) == 0 for s in statistics]] = np.nan
+    sums.flags.writeable = False
+    return sums
 
 
 def _object_rows(sample: Sample, instances: Array, predicted: Array, info: DatasetInfo) -> Int64:

@@ -45,11 +45,13 @@ from .overlap_scores import (
 )
 from .pair_counts import category_ranks, class_counts, class_table, ranks
 from .pooled import absent_of, drawn, mean_of, mean_where, ratio, summed
+from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
 
+_of_images: SameStatistics[Sums] = SameStatistics()
 _COLUMNS: Mapping[str, Literal["int64", "float64"]] = {"truth": "int64", "prediction": "int64", "pixels": "int64"}
 
 
@@ -237,8 +239,8 @@ class _MultiClassOverlap(PairsOfLabels):
         """Every score follows from the right, true and predicted pixels of the classes, in all or in each image."""
         right, truth, predicted = np.moveaxis(class_counts(statistics, self._ranks(info, score)), 2, 0)
         if score == "dice_per_image":
-            own = ratio(2 * right, truth + predicted)
-            return mean_of(mean_where(own, ~np.isnan(own)))
+            key = tuple(self._ranks(info, score).items())
+            return _of_images.get(statistics, key, lambda: _mean_over_images(2 * right, truth + predicted))
         return sums_of({**POOLED, **self.means}[score], right, truth, predicted)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
@@ -347,6 +349,12 @@ class CityscapesOverlap(_MultiClassOverlap):
     def _categories(info: DatasetInfo) -> dict[int, int]:
         place = category_ranks(info)
         return {c.id: place[c.category] for c in info.classes}
+
+
+def _mean_over_images(numerators: Int64, denominators: Int64) -> Sums:
+    """The mean over images of the mean quotient of the classes that each of them holds."""
+    own = ratio(numerators, denominators)
+    return mean_of(mean_where(own, ~np.isnan(own)))
 
 
 def _quotient(numerator: float, denominator: float) -> float:
