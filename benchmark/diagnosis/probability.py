@@ -135,21 +135,44 @@ def rescaled(view: View) -> Iterator[Suspicion]:
 
 def _float_scales(view: View, low: float, high: float, facts: str) -> Iterator[Suspicion]:
     if low >= 0 and high <= 1:
+        yield from _too_faint(high, facts)
         return
     negative = sum(s.low < 0 for s in view.seen)
     if low < 0:
         if high <= 0:
             yield _reading("exp", "logarithms of probabilities were given", facts)
         signs = f"{negative} files hold negative values"
-        yield _reading("sigmoid", "logits were given where probabilities are expected", facts, signs)
+        if high <= _MAX_LOGIT or -low > _MAX_OVERSHOOT * high:
+            yield _reading("sigmoid", "logits were given where probabilities are expected", facts, signs)
         if low >= -1 and high <= 1:
             yield _reading("tanh", "values from -1 to 1 were given where probabilities are expected", facts, signs)
-    elif high <= 100:
+    if low < -_MAX_OVERSHOOT * max(high, 1):
+        return
+    if high <= 1 + _MAX_OVERSHOOT:
+        yield _reading("clip", "probabilities reach beyond 0 to 1, as interpolation makes them", facts)
+        return
+    reach = high / (1 + _MAX_OVERSHOOT) if low < 0 else high
+    if reach <= 100:
         yield _reading("percent", "per cent (0 to 100) were given where probabilities are expected", facts)
-    elif high <= 255:
+    elif reach <= 255:
         yield _reading("over255", "grey levels 0 to 255 were saved as floats where probabilities are expected", facts)
-    elif high <= 65535:
+    elif reach <= 65535:
         yield _reading("over65535", "16-bit levels were saved as floats where probabilities are expected", facts)
+
+
+def _too_faint(high: float, facts: str) -> Iterator[Suspicion]:
+    """Probabilities none of which reaches one half, so that every mask is empty."""
+    if not 0 < high < 0.5:
+        return
+    twice = high <= 1.001 / 255
+    what = (
+        "probabilities were divided by 255 twice: none is above 1/255"
+        if twice
+        else f"no probability reaches 0.5 (the highest is {high:.3g}), so every mask is empty"
+    )
+    code = "values * 255" if twice else f"values / {high:.3g}, or whatever undoes the scale that they were given"
+    remedy = Read("stretch", 1 / 255 if twice else high)
+    yield Suspicion("probabilities", what, (facts,), f"Save {code}.", (remedy,), estimate=not twice)
 
 
 def _integer_scales(view: View, low: float, high: float, facts: str) -> Iterator[Suspicion]:
@@ -179,7 +202,11 @@ def _grey_mask(view: View, facts: str) -> Suspicion:
     return _reading("half", what, facts, f"{most} levels a file")
 
 
+_MAX_OVERSHOOT = 0.1
+"""By how much of the highest value interpolation goes beyond the values that it was given."""
+_MAX_LOGIT = 100.0
 _CODE: dict[Reading, str] = {
+    "clip": "numpy.clip(values, 0, 1)",
     "times255": "values * 255",
     "percent": "values / 100 (as float32)",
     "over255": "values / 255 (as float32), or save them as uint8",

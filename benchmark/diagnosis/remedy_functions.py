@@ -11,7 +11,9 @@ import numpy as np
 from ..types import Array
 
 Turned = Literal["rows", "columns", "half", "transpose", "left", "right", "anti"]
-Reading = Literal["times255", "percent", "over255", "over65535", "sigmoid", "exp", "softmax", "tanh", "half"]
+Reading = Literal[
+    "times255", "percent", "over255", "over65535", "sigmoid", "exp", "softmax", "tanh", "half", "clip", "stretch"
+]
 
 
 class RemedyFunction(Protocol):
@@ -201,9 +203,13 @@ class NoNaN:
 
 @dataclass(frozen=True)
 class Read:
-    """Values on another scale read as probabilities, or as a mask (`half`: 128 and more is foreground)."""
+    """Values on another scale read as probabilities, or as a mask (`half`: 128 and more is foreground).
+
+    top : the value that stands for 1, of `stretch`.
+    """
 
     how: Reading
+    top: float = 1.0
 
     def __call__(self, values: Array, shape: tuple[int, int]) -> Array:
         """Float32 in 0..1, or uint8 for `times255`, `percent` and `half`."""
@@ -219,10 +225,12 @@ class Read:
             raised = np.exp(x - x.max(axis=0, keepdims=True))
             return np.asarray(raised / raised.sum(axis=0, keepdims=True), np.float32)
         with np.errstate(over="ignore"):
-            return np.asarray(np.clip(_SCALES[self.how](x), 0, 1), np.float32)
+            return np.asarray(np.clip(_SCALES[self.how](x / self.top), 0, 1), np.float32)
 
 
 _SCALES: dict[Reading, Callable[[Array], Array]] = {
+    "clip": lambda x: x,
+    "stretch": lambda x: x,
     "percent": lambda x: x / 100,
     "over255": lambda x: x / 255,
     "over65535": lambda x: x / 65535,

@@ -68,6 +68,9 @@ def test_inverted_and_turned(how: Callable[[Map], Map], cases: dict[str, Case], 
         (lambda values: (values / 2.55).astype(np.float32), "per cent"),
         (lambda values: values.astype(np.float32), "0 to 255"),
         (lambda values: values.astype(np.uint16) * 257, "16-bit"),
+        # As interpolation makes them: a sigmoid of such values is one everywhere.
+        (lambda values: (values * (257.9 / 255) - 0.9).astype(np.float32), "0 to 255"),
+        (lambda values: (values * (1.06 / 255) - 0.03).astype(np.float32), "beyond 0 to 1"),
     ],
 )
 @pytest.mark.parametrize("name", ["isbi", "medaka"])
@@ -79,6 +82,22 @@ def test_probabilities_on_another_scale(
     assert words in finding.summary
     assert finding.score_before is None
     assert finding.score_after == pytest.approx(case.undamaged, abs=0.002)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scale", "words"), [(255 * 255, "divided by 255 twice"), (255 / 0.34, "no probability reaches 0.5 (the highest")]
+)
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+def test_probabilities_that_never_reach_one_half(
+    name: str, scale: float, words: str, cases: dict[str, Case], tmp_path: Path
+) -> None:
+    case = cases[name]
+    folder = write_each(tmp_path / "p", case.predictions, lambda values: (values / scale).astype(np.float32), ".npy")
+    finding = case.diagnose(folder).findings[0]
+    assert words in finding.summary
+    # V_Rand takes its best threshold, which may be right on any scale; Dice shows the mistake.
+    assert finding.score_after == pytest.approx(case.undamaged, abs=0.01)
 
 
 @pytest.mark.slow

@@ -162,6 +162,16 @@ for kind in ("minisblack", "miniswhite"):
     ]
 
 
+@pytest.mark.parametrize(("bits", "expected"), [(12, GREY), (16, GREY // 16), (99, GREY // 16)])
+def test_the_significant_bits_of_ome_end_the_range(bits: int, expected: Array, tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    values = (GREY.astype(np.uint32) * 4095 // 255).astype(np.uint16)
+    values[0, 0] = 4095
+    tifffile.imwrite(path, values, photometric="minisblack", ome=True, metadata={"axes": "YX", "SignificantBits": bits})
+    found = read_picture(path).astype(int)
+    assert np.abs(found - expected).ravel()[1:].max() <= 1
+
+
 @pytest.mark.parametrize(("name", "write", "picture", "tolerance"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_every_kind_of_file_shows_the_same_picture(
     name: str, write: Write, picture: Array, tolerance: int, tmp_path: Path

@@ -7,6 +7,7 @@ file states (TIFF MinSampleValue and MaxSampleValue, the display range of ImageJ
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,12 +323,13 @@ def _full_range(path: Path, tif: tifffile.TiffFile, wanted: frozenset[int]) -> t
 
 
 def _display_range(tif: tifffile.TiffFile) -> tuple[float, float] | None:
-    """The values that ImageJ shows as black and white, where it wrote them."""
+    """The values that ImageJ shows as black and white, or that OME's significant bits end at, where they are stated."""
     said = tif.imagej_metadata or {} if tif.is_imagej else {}
     low, high = said.get("min"), said.get("max")
     if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
         return float(low), float(high)
-    return None
+    found = re.search(r'\bSignificantBits="(\d{1,2})"', tif.ome_metadata or "") if tif.is_ome else None
+    return (0.0, 2.0 ** int(found[1]) - 1) if found and 8 < int(found[1]) < 16 else None
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
