@@ -137,6 +137,9 @@ def _float_scales(view: View, low: float, high: float, facts: str) -> Iterator[S
     if low >= 0 and high <= 1:
         yield from _too_faint(high, facts)
         return
+    if low >= -_MAX_OVERSHOOT and high <= 1 + _MAX_OVERSHOOT:
+        yield _reading("clip", "probabilities reach beyond 0 to 1, as interpolation makes them", facts)
+        return
     negative = sum(s.low < 0 for s in view.seen)
     if low < 0:
         if high <= 0:
@@ -147,9 +150,6 @@ def _float_scales(view: View, low: float, high: float, facts: str) -> Iterator[S
         if low >= -1 and high <= 1:
             yield _reading("tanh", "values from -1 to 1 were given where probabilities are expected", facts, signs)
     if low < -_MAX_OVERSHOOT * max(high, 1):
-        return
-    if high <= 1 + _MAX_OVERSHOOT:
-        yield _reading("clip", "probabilities reach beyond 0 to 1, as interpolation makes them", facts)
         return
     reach = high / (1 + _MAX_OVERSHOOT) if low < 0 else high
     if reach <= 100:
