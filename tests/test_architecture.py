@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,17 +201,20 @@ def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"segbench {__version__} ")
 
 
+@pytest.mark.slow
+def test_without_a_compiler_it_is_built_all_the_same(tmp_path: Path) -> None:
+    """The build says once what it leaves out, and what is installed counts with NumPy."""
+    wheel, output = _built_wheel(tmp_path, CC="no-such-compiler")
+    assert output.count('building extension "segbench._native" failed') == 1
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "segbench/io/native.py" in names
+    assert not [name for name in names if name.startswith("segbench/_native")]
+
+
 def _installed_wheel(folder: Path) -> Path:
     """Where a wheel is installed that was built from a copy of the tree, with no file of an earlier build."""
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    copy = folder / "project"
-    for name in ("benchmark", "datasets", "baselines", "configs", "leaderboards/published"):
-        _copy(ROOT / name, copy / name)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        (copy / name).write_bytes((ROOT / name).read_bytes())
-    built = subprocess.run([*command, str(copy)], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = folder.glob("*.whl")
+    wheel, _ = _built_wheel(folder)
     installed = folder / "installed"
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(installed)]
     done = subprocess.run([*command, str(wheel)], capture_output=True, text=True, check=False)
@@ -218,8 +222,23 @@ def _installed_wheel(folder: Path) -> Path:
     return installed
 
 
+def _built_wheel(folder: Path, **environment: str) -> tuple[Path, str]:
+    """A wheel of a copy of the tree, and what its build printed."""
+    command = [sys.executable, "-m", "pip", "wheel", "-v", "--no-deps", "--no-build-isolation", "-w", str(folder)]
+    copy = folder / "project"
+    for name in ("benchmark", "datasets", "baselines", "configs", "leaderboards/published"):
+        _copy(ROOT / name, copy / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    env = os.environ | environment
+    built = subprocess.run([*command, str(copy)], capture_output=True, text=True, check=False, env=env)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel, built.stdout + built.stderr
+
+
 def _copy(source: Path, target: Path) -> None:
     for path in source.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".so", ".pyd"):
             (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
             (target / path.relative_to(source)).write_bytes(path.read_bytes())

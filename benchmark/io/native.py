@@ -11,7 +11,6 @@ import math
 import os
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -92,6 +91,8 @@ def png_values(stream: bytes, rows: int, columns: int, bits: int) -> Array | Non
     size = rows * (1 + (columns * bits + 7) // 8)
     if not _is_usual(stream, size):
         return None
+    import imagecodecs  # what counts alone does not wait for decoders
+
     filtered, values = empty((size,), np.uint8), empty((rows, columns), np.uint16 if bits == 16 else np.uint8)
     try:
         found = imagecodecs.deflate_decode(stream, out=filtered.data)  # checks the checksum of the whole stream

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..io.native import engine
 
 PACKAGES = (
     "numpy",
@@ -40,6 +39,8 @@ def commit() -> tuple[str | None, bool | None]:
 
 def describe(device: str = "cpu") -> dict[str, Any]:
     """The `environment` block of a record."""
+    from ..io.native import engine  # imports NumPy: what describes nothing does without
+
     head, dirty = commit()
     packages = {}
     for name in PACKAGES:
