@@ -103,7 +103,7 @@ class FileLayout(DatasetDefaults):
         wanted = self.labelled_splits() if split == "all" else (split,)
         for name in wanted:
             refuse(self.incomplete(name), self)
-        chosen = tuple(i for i, (of, _) in self._places.items() if of in wanted)
+        chosen = tuple(i for name in wanted for i in self._of(name))
         if not chosen:
             raise UserError(
                 f"split '{split}' of {self.info.name} is empty below '{self.root}'. Expected {self.info.layout}."
