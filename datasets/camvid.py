@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from segbench.data import FileDataset
+from segbench.data.listing import unpaired
 from segbench.io.images.read import read_array
 from segbench.settings import Settings
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, SplitInfo, Uint8, UserError
@@ -215,14 +216,18 @@ class CamVid(FileDataset):
     def incomplete(self, split: str) -> list[str]:
         """What would make a split smaller; of the original release also frames whose names are of no film."""
         faults = super().incomplete(split)
-        if self.settings.release == "original":
-            faults += [
-                f"{path}: is of no film of CamVid by its name, so it belongs to no split; expected one such as "
-                f"{self.example}_L.png. Rename it, or take it away."
-                for sample_id, path in self._listing("labels", "").files.items()
-                if split_of(sample_id) is None
-            ]
-        return faults
+        if self.settings.release == "segnet":
+            return faults
+        labels = self._listing("labels", "").files
+        if split != "all":
+            images = {i: path for i, path in self._listing("image", "").files.items() if split_of(i) == split}
+            faults += unpaired(images, labels, str(self._folder("labels", split)))
+        return faults + [
+            f"{path}: is of no film of CamVid by its name, so it belongs to no split; expected one such as "
+            f"{self.example}_L.png. Rename it, or take it away."
+            for sample_id, path in labels.items()
+            if split_of(sample_id) is None
+        ]
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the frame, which label maps of the original release end in _L."""

@@ -9,7 +9,7 @@ def list_datasets() -> list[str]:
     Examples
     --------
     >>> list_datasets()[:3]
-    ['cityscapes', 'cocostuff', 'folder']
+    ['camvid', 'cityscapes', 'cocostuff']
     """
     from ..registry import datasets
 

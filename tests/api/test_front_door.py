@@ -258,7 +258,9 @@ def test_a_gate_from_python(made: segbench.Run, tmp_path: Path) -> None:
 
 def test_names() -> None:
     # Whoever runs the tests may have plugins of their own.
-    assert {"cityscapes", "cocostuff", "folder", "isbi2012", "medaka", "voc2012"} <= set(segbench.list_datasets())
+    assert {"camvid", "cityscapes", "cocostuff", "folder", "isbi2012", "medaka", "voc2012"} <= set(
+        segbench.list_datasets()
+    )
     everything = segbench.list_methods()
     assert set(segbench.list_methods("voc2012")) < set(everything) == set(segbench.list_methods("folder"))
     assert "unet" in segbench.list_methods("medaka", family="learned")

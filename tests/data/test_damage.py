@@ -141,10 +141,10 @@ def test_a_truncated_file(here: Bench, tiny: Tiny, part: str) -> None:
 def test_swapped_pairs(here: Bench, tiny: Tiny) -> None:
     """Found by size (VOC, COCO-Stuff) or by the instance maps (Cityscapes).
 
-    Two masks of equal size that are swapped, as in medaka and within a stack, look like any other masks: no check can
-    tell. There the detectable form is a mask in the place of an image, which holds other values.
+    Two masks of equal size that are swapped, as in medaka, CamVid and within a stack, look like any other masks: no
+    check can tell. There the detectable form is a mask in the place of an image, which holds other values.
     """
-    other = tiny.image if tiny.name == "medaka" else tiny.other
+    other = tiny.image if tiny.name in ("camvid", "medaka") else tiny.other
     first, second = tiny.labels.read_bytes(), other.read_bytes()
     tiny.labels.write_bytes(second)
     other.write_bytes(first)
@@ -192,7 +192,7 @@ def test_a_duplicate_stem(here: Bench, tiny: Tiny) -> None:
     _named_and_refused(here, tiny, tiny.labels.name, double.name)
 
 
-@pytest.mark.parametrize("name", ["cityscapes", "cocostuff", "voc2012"])
+@pytest.mark.parametrize("name", ["camvid", "cityscapes", "cocostuff", "voc2012"])
 def test_names_that_differ_in_case_or_normalisation_alone(here: Bench, name: str, tmp_path: Path) -> None:
     tiny = MAKERS[name](tmp_path / "root")
     ending = "_000000_000019_gtFine_labelIds.png" if name == "cityscapes" else ".png"
@@ -281,6 +281,7 @@ def test_suffixes_in_capitals(here: Bench, tiny: Tiny, part: str) -> None:
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
+        ("camvid", "a:b.png"),
         ("cityscapes", "a:b_gtFine_labelIds.png"),
         ("cocostuff", "a:b.png"),
         ("cocostuff", os.fsdecode(b"\xff\xfe.png")),

@@ -1,4 +1,4 @@
-"""voc2012, cocostuff and cityscapes: official tables, splits, pairing, conformance."""
+"""voc2012, cocostuff, cityscapes and camvid: official tables, splits, pairing, conformance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from places import GOLDEN, SHARED
-from scenes import label_map, write_cityscapes, write_cocostuff, write_pngs, write_voc
+from scenes import label_map, write_camvid, write_cityscapes, write_cocostuff, write_pngs, write_voc
+from segbench.datasets.camvid import CamVid
 from segbench.datasets.cityscapes import Cityscapes, train_ids
 from segbench.datasets.cocostuff import CLASSES, REMOVED, COCOStuff
 from segbench.datasets.voc2012 import VOC2012
@@ -25,11 +26,13 @@ NAMES: dict[type[Any], list[str]] = {
     VOC2012: ["2007_000001", "2008_000002"],
     COCOStuff: ["000000000139", "000000000285"],
     Cityscapes: ["aachen_000000_000019", "bad-honnef_000001_000020"],
+    CamVid: ["0016E5_07959", "0016E5_08001"],
 }
 WRITERS: dict[type[Any], Callable[[Path, dict[str, Any]], Path]] = {
     VOC2012: write_voc,
     COCOStuff: write_cocostuff,
     Cityscapes: write_cityscapes,
+    CamVid: write_camvid,
 }
 
 
@@ -126,6 +129,9 @@ def test_the_tables_of_cityscapes() -> None:
         (Cityscapes, "x/aachen_000000_000019_pred_labelIds.png", "aachen_000000_000019"),
         (Cityscapes, "run7_bad-honnef_000001_000020.png", "bad-honnef_000001_000020"),
         (Cityscapes, "aachen_000000_0000199.png", None),
+        (CamVid, "x/0016E5_07959.png", "0016E5_07959"),
+        (CamVid, "0016E5_08001_L.png", "0016E5_08001"),
+        (CamVid, "0016E5_08003.png", None),
     ],
 )
 def test_predictions_are_matched_by_name(cls: type[Any], name: str, wanted: str | None, tmp_path: Path) -> None:

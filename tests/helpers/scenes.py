@@ -54,6 +54,13 @@ def write_cocostuff(root: Path, maps: dict[str, Any]) -> Path:
     return root
 
 
+def write_camvid(root: Path, maps: dict[str, Any], split: str = "val") -> Path:
+    """Label maps as those of a split of SegNet's CamVid folder, with pictures of them."""
+    write_pngs(root / "CamVid" / f"{split}annot", maps)
+    write_pngs(root / "CamVid" / split, {name: np.stack([labels * 20] * 3, axis=-1) for name, labels in maps.items()})
+    return root
+
+
 def write_cityscapes(root: Path, maps: dict[str, Any]) -> Path:
     """Label maps as gtFine/val, with instance maps in which every label map is one instance per thing class."""
     from segbench.datasets.cityscapes import CLASSES

@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from scenes import label_map
+from segbench.datasets.camvid import CamVid
 from segbench.datasets.cityscapes import CLASSES, Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.voc2012 import VOC2012
@@ -114,6 +115,25 @@ def cityscapes(root: Path) -> Tiny:
     )
 
 
+def camvid(root: Path) -> Tiny:
+    random = np.random.default_rng(7)
+    splits = {
+        "train": "0006R0_f00930 0006R0_f00960",
+        "val": "0016E5_07959 0016E5_07961",
+        "test": "Seq05VD_f00000 0001TP_008550",
+    }
+    for split, names in splits.items():
+        for name in names.split():
+            labels = label_map(CamVid.info, random)
+            save(root / "CamVid" / f"{split}annot" / f"{name}.png", labels)
+            save(root / "CamVid" / split / f"{name}.png", photo(20 * labels, random))
+    base = root / "CamVid"
+    return Tiny(
+        *("camvid", root, 2, base / "test" / "Seq05VD_f00000.png"),
+        *(base / "testannot" / "Seq05VD_f00000.png", base / "testannot" / "0001TP_008550.png"),
+    )
+
+
 def isbi2012(root: Path) -> Tiny:
     random = np.random.default_rng(6)
     labels = np.where(random.random((30, 16, 16)) < 0.7, 255, 0).astype(np.uint8)
@@ -144,7 +164,7 @@ def medaka(root: Path) -> Tiny:
 
 
 MAKERS: dict[str, Callable[[Path], Tiny]] = {
-    maker.__name__: maker for maker in (cityscapes, cocostuff, isbi2012, medaka, voc2012)
+    maker.__name__: maker for maker in (camvid, cityscapes, cocostuff, isbi2012, medaka, voc2012)
 }
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from segbench.data.locations import MARKER
 from segbench.io.synthetic_mark import MARK, synthetic_mark
-from segbench.synthetic import cityscapes, cocostuff, isbi2012, medaka, voc2012
+from segbench.synthetic import camvid, cityscapes, cocostuff, isbi2012, medaka, voc2012
 from segbench.synthetic.medaka import Plan as MedakaPlan
 from segbench.synthetic.output_folder import Mark, save_picture
 from synthetic_roots import write_hearts
@@ -22,6 +22,7 @@ from synthetic_roots import write_hearts
 TINY: dict[str, tuple[Any, Any]] = {
     "voc2012": (voc2012, voc2012.Plan(1, 1, 64)),
     "cocostuff": (cocostuff, cocostuff.Plan(1, 1, 64)),
+    "camvid": (camvid, camvid.Plan(1, 1, 1, 60, camvid.FILMS)),
     "cityscapes": (cityscapes, cityscapes.Plan(1, 1, 64, ("ulm",), ("bonn",))),
     "isbi2012": (isbi2012, isbi2012.Plan(1)),
     "medaka": (

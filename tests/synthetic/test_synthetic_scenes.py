@@ -1,4 +1,4 @@
-"""Synthetic voc2012, cocostuff and cityscapes: layout, truth, statistics of the labels, repeatability."""
+"""Synthetic voc2012, cocostuff, cityscapes and camvid: layout, truth, statistics of the labels, repeatability."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from pycocotools import mask as mask_api
 
 from commands import Run, printed_json
 from segbench.data.locations import MARKER, origin_of
+from segbench.datasets.camvid import CamVid
 from segbench.datasets.cityscapes import CLASSES, Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
 from segbench.io.images.read import palette_color
-from segbench.synthetic import cityscapes, cocostuff, voc2012
+from segbench.synthetic import camvid, cityscapes, cocostuff, voc2012
 from segbench.synthetic.cocostuff.surfaces import STUFF, THINGS
 from segbench.synthetic.painting.outlines import ROLES
 from segbench.synthetic.painting.silhouettes import SILHOUETTES
@@ -40,10 +41,12 @@ Labelled = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 VOC_PLAN = voc2012.Plan(train=12, val=4, side=128)
 COCO_PLAN = cocostuff.Plan(train=12, val=4, side=128)
 CITY_PLAN = cityscapes.Plan(6, 4, 96, ("aachen", "bochum"), ("frankfurt", "lindau"))
+CAM_PLAN = camvid.Plan(5, 2, 5, 96, camvid.FILMS)
 MAKERS: dict[str, tuple[Any, Any, Callable[[Path], Dataset]]] = {
     "voc2012": (voc2012, VOC_PLAN, VOC2012),
     "cocostuff": (cocostuff, COCO_PLAN, COCOStuff),
     "cityscapes": (cityscapes, CITY_PLAN, Cityscapes),
+    "camvid": (camvid, CAM_PLAN, CamVid),
 }
 
 
@@ -95,10 +98,11 @@ def test_bytes_do_not_depend_on_the_processor() -> None:
     code = """if True:
         import hashlib, io
         from PIL import Image
-        from segbench.synthetic import cityscapes, cocostuff, isbi2012, voc2012
+        from segbench.synthetic import camvid, cityscapes, cocostuff, isbi2012, voc2012
         made = [voc2012.scene(1, 0, n, 200) for n in range(6)]
         made += [cocostuff.scene(1, 0, n, 200)[:2] for n in range(6)]
-        made += [cityscapes.scene(1, 0, n, 0, 128) for n in range(3)] + [isbi2012.section(1, 0, 1, 2)]
+        made += [cityscapes.scene(1, 0, n, 0, 128) for n in range(3)]
+        made += [camvid.scene(1, 0, n, 0, 96) for n in range(3)] + [isbi2012.section(1, 0, 1, 2)]
         total = hashlib.sha256()
         for photo, *maps in made:
             file = io.BytesIO()
@@ -156,6 +160,7 @@ def test_only_earlier_synthetic_data_is_replaced(name: str, tmp_path: Path) -> N
         "voc2012": voc2012.Plan(1, 1, 64),
         "cocostuff": cocostuff.Plan(1, 1, 64),
         "cityscapes": cityscapes.Plan(1, 1, 64, ("ulm",), ("bonn",)),
+        "camvid": camvid.Plan(1, 1, 0, 60, camvid.FILMS),
     }[name]
     root = tmp_path / "data"
 
@@ -292,6 +297,38 @@ def test_cityscapes_files_are_the_official_ones(roots: dict[str, Path]) -> None:
     # Intervals of val scores come from resampling cities.
     assert len(cityscapes.SMALL.val_cities) >= 5
     assert not set(cityscapes.SMALL.val_cities) & set(cityscapes.SMALL.train_cities)
+
+
+def test_camvid_files_are_as_segnets(roots: dict[str, Path]) -> None:
+    folder = roots["camvid"] / "CamVid"
+    assert {path.name for path in folder.iterdir()} == {
+        *("train", "trainannot", "val", "valannot", "test", "testannot"),
+    }
+    for split, count in (("train", CAM_PLAN.train), ("val", CAM_PLAN.val), ("test", CAM_PLAN.test)):
+        names = sorted(path.name for path in (folder / split).iterdir())
+        assert len(names) == count
+        assert names == sorted(path.name for path in (folder / f"{split}annot").iterdir())
+        for name in names:
+            with Image.open(folder / split / name) as photo, Image.open(folder / f"{split}annot" / name) as labels:
+                assert (photo.mode, labels.mode) == ("RGB", "L")
+                assert photo.size == labels.size == (128, 96)
+    dataset = CamVid(roots["camvid"])
+    # Intervals of test scores come from resampling films.
+    assert {dataset.group(i) for i in dataset.ids("test")} == set(camvid.FILMS[2])
+    assert len(set(camvid.FILMS[2])) >= 5
+    assert not set(camvid.FILMS[2]) & {*camvid.FILMS[0], *camvid.FILMS[1]}
+    assert (camvid.FULL.test, camvid.FULL.height) == (dataset.info.splits["test"].official_size, 360)
+
+
+def test_camvid_has_every_class_as_unequally_as_the_real_one() -> None:
+    counts = pixels(camvid.scene(0, 0, index, index // 10, 96)[1] for index in range(30))
+    assert (counts[:12] > 0).all()
+    assert not counts[12:].any()
+    share = counts[:11] / counts[:11].sum()
+    # Road, building and sky are most of the real train set, poles and bicyclists the least.
+    assert share[[0, 1, 3, 5]].sum() > 0.5
+    assert share[[2, 6, 9, 10]].max() < 0.1
+    assert 0.01 < counts[11] / counts.sum() < 0.2
 
 
 def test_cocostuff_looks_are_of_the_classes_of_the_dataset() -> None:
