@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from scenes import disturbed, label_map, write_camvid
 from segbench import Evaluator
+from segbench.boards.published import published_section
 from segbench.datasets.camvid import CLASSES, ORIGINAL, VOID, CamVid, grouped, split_of
 from segbench.io.fingerprints import ids_sha256
 from segbench.registry import dataset_class
@@ -183,3 +185,13 @@ def test_the_scores_are_those_of_segnets_script() -> None:
     assert scores["mean_accuracy"] == pytest.approx((right / counts.sum(axis=1)).mean(), abs=1e-15)
     union = counts.sum(axis=0) + counts.sum(axis=1) - right
     assert scores["miou"] == pytest.approx((right / union).mean(), abs=1e-15)
+
+
+def test_published_scores_name_their_source_and_conditions() -> None:
+    text = "\n".join(published_section("camvid"))
+    for row in (
+        r"SegNet +\| class average accuracy +\| 71\.20 % +\| test +\| trained on 3433 road scenes.*1511\.00561 Table 3",
+        r"FC-DenseNet103 +\| mIoU +\| 66\.9 %",
+        r"BiSeNet ResNet-18 +\| mIoU +\| 68\.7 % +\| test +\| 720 x 960",
+    ):
+        assert re.search(row, text), text

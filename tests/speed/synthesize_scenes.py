@@ -12,13 +12,14 @@ from typing import Any
 
 import cv2
 
-from segbench.synthetic import cityscapes, cocostuff, isbi2012, voc2012
+from segbench.synthetic import camvid, cityscapes, cocostuff, isbi2012, voc2012
 
-# One image 256 pixels high; a street is twice as wide as high, a slice has 512 x 512 pixels.
+# One image 256 pixels high; a street is twice as wide as high (of CamVid 4/3), a slice has 512 x 512 pixels.
 ONE: dict[str, tuple[Callable[[int], Any], float]] = {
     "voc2012": (lambda index: voc2012.scene(0, 0, index, 256), 1),
     "cocostuff": (lambda index: cocostuff.scene(0, 0, index, 256), 1),
     "cityscapes": (lambda index: cityscapes.scene(0, 0, index, 0, 256), 2),
+    "camvid": (lambda index: camvid.scene(0, 0, index, 0, 256), 4 / 3),
     "isbi2012": (lambda index: isbi2012.section(0, 0, index % 30, 30), 4),
 }
 
