@@ -22,7 +22,7 @@ from ..output_folder import Mark, building, drawing_processes, save_picture, sub
 from .heart import FPS, Heart, State, axes, draw_heart, mask_covariance, moments, rasterise, spheroid_volume
 from .render import Scene
 
-GENERATOR_VERSION = "4"
+GENERATOR_VERSION = "5"
 TRUTH = "synthetic_truth.json"
 _MADE = frozenset({TRUTH, "train_images", "test_images"})
 _NOTICE = "Synthetic: made by segbench, not filmed. Never publish a score on these images as a result on HeartSeg."

@@ -30,6 +30,9 @@ Y: Layer = (2.0 * (np.arange(ROWS, dtype=np.float32) - PAD) + 0.5)[:, None]
 TINT = (1.0, 0.97, 0.93)
 """How much red, green and blue light tissue reflects."""
 
+_SMOOTHED_CELL = 4
+"""Pixels across the cell of a texture while it is smoothed."""
+
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
     """A number between ``low`` and ``high``."""
@@ -46,12 +49,19 @@ def texture(rng: np.random.Generator, cell: float, stretch: tuple[float, float] 
     """Irregular tissue of three scales (``cell`` half-resolution pixels, then halved twice): mean 0, sd 1."""
     total = np.zeros((ROWS, COLUMNS), dtype=np.int16)
     for weight, size in ((4, cell), (2, cell / 2), (1, cell / 4)):
-        width, height = (max(1.0, size * factor) for factor in stretch)
-        shape = (int(ROWS / height) + 2, int(COLUMNS / width) + 2)
-        coarse = rng.integers(0, 256, shape, dtype=np.uint8)
-        octave = cv2.resize(coarse, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR_EXACT)
-        octave = cv2.GaussianBlur(octave, (0, 0), max(0.6, width / 3), sigmaY=max(0.6, height / 3))
-        total += np.int16(weight) * octave.astype(np.int16)
+        cells = [max(1.0, size * factor) for factor in stretch]
+        # Smoothed where a cell is a few pixels wide, and interpolated from there: wide blurs at full size are slow.
+        steps = [max(1, int(width / _SMOOTHED_CELL)) for width in cells]
+        columns, rows = (-(-side // step) + 1 for side, step in zip((COLUMNS, ROWS), steps, strict=True))
+        shape = tuple(int(side / width) + 2 for side, width in zip((ROWS, COLUMNS), reversed(cells), strict=True))
+        octave = rng.integers(0, 256, shape, dtype=np.uint8)
+        octave = cv2.resize(octave, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
+        sigmas = [max(0.6, width / step / 3) for width, step in zip(cells, steps, strict=True)]
+        octave = cv2.GaussianBlur(octave, (0, 0), sigmas[0], sigmaY=sigmas[1])
+        if steps != [1, 1]:
+            size_of_all = (columns * steps[0], rows * steps[1])
+            octave = cv2.resize(octave, size_of_all, interpolation=cv2.INTER_LINEAR_EXACT)
+        total += np.int16(weight) * octave[:ROWS, :COLUMNS].astype(np.int16)
     # Whole numbers below 2**53 throughout: exact as doubles, in whatever order they are added.
     centred = 16.0 * total - int(16 * total.sum(dtype=np.int64)) // total.size
     squares = int((centred * centred).sum())
