@@ -35,6 +35,10 @@ class UNetConfig(TrainingConfig):
     """Side of the squares of pixels that the network sees as one; its logits are interpolated to all pixels, so that
     outlines are learned and drawn finer than it looks, and a processor's time does not go into the finest level.
     """
+    norm: Literal["batch", "instance"] = "batch"
+    """What features are normalised by: statistics of the batch, and of the training images once it is trained; or those
+    of each image alone, which are the same in training and prediction however small the batch is.
+    """
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """Share of the channels that dropout leaves out in the bottleneck."""
     bottleneck_dilation: Annotated[int, Field(ge=1, le=16)] = 1
@@ -85,12 +89,15 @@ def build_network(config: UNetConfig, channels: int = 1, outputs: int = 1) -> nn
     import torch.nn.functional as F
     from torch import nn
 
+    from segbench.methods.training.networks import InstanceNorm
+
     def block(inputs: int, outputs: int, dilation: int = 1) -> nn.Module:
-        """Twice: 3x3 convolution, batch norm, ReLU. Batch norm has the bias, so the convolution needs none."""
+        """Twice: 3x3 convolution, norm, ReLU. The norm has the bias, so the convolution needs none."""
         layers: list[nn.Module] = []
         for width in (inputs, outputs):
             convolution = nn.Conv2d(width, outputs, 3, padding=dilation, dilation=dilation, bias=False)
-            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+            norm = nn.BatchNorm2d(outputs) if config.norm == "batch" else InstanceNorm(outputs)
+            layers += [convolution, norm, nn.ReLU()]
         return nn.Sequential(*layers)
 
     class Up(nn.Module):
@@ -136,7 +143,7 @@ def build_network(config: UNetConfig, channels: int = 1, outputs: int = 1) -> nn
             self.last = nn.Conv2d(widths[0], outputs, 1)
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            # Centred input: batch norm follows the first convolution, so only its zero padding notices.
+            # Centred input: a norm follows the first convolution, so only its zero padding notices.
             reduced = F.avg_pool2d(images, config.reduction) if config.reduction > 1 else images
             features = self.first(2 * reduced - 1)
             passed: list[tuple[torch.Tensor, torch.Tensor | None]] = []

@@ -106,6 +106,7 @@ def test_every_loss_is_computed_where_the_logits_are(name: str, outputs: int) ->
     [
         ("unet", {"size": [33, 47], "batch_size": 1, "depth": 5, "base_channels": 2}),
         ("unet", {"size": [8, 8], "batch_size": 1, "depth": 7, "base_channels": 1, "up": "unpool"}),
+        ("unet", {"size": [8, 8], "batch_size": 2, "depth": 3, "base_channels": 2, "norm": "instance"}),
         ("unet", {"size": None, "crop": 21, "batch_size": 3, "base_channels": 2, "window": 20}),
         ("unet", {"size": None, "crop": 100, "batch_size": 1, "base_channels": 2, "loss": "dice+ce", "window": 8}),
         ("fcn", {"size": [20, 20], "batch_size": 1}),

@@ -17,6 +17,7 @@ from segbench.methods.training.losses import IGNORE
 from segbench.methods.training.networks import (
     BilinearUpsampling,
     ImageNetInput,
+    InstanceNorm,
     NetworkWithLoss,
     allow_single_values,
     fill_up,
@@ -176,6 +177,25 @@ def test_batch_norm_of_a_single_value_uses_and_keeps_running_statistics() -> Non
     assert all(torch.equal(tensor, before[name]) for name, tensor in norm.state_dict().items())
     norm(torch.rand(1, 2, 1, 2))
     assert not torch.equal(norm.state_dict()["running_mean"], before["running_mean"])
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_sees_each_image_alone(layout: torch.memory_format) -> None:
+    norm, known = InstanceNorm(3), nn.InstanceNorm2d(3, affine=True)
+    with torch.no_grad():
+        for parameter, other in zip(norm.parameters(), known.parameters(), strict=True):
+            other.copy_(parameter.add_(torch.rand(3)))
+    images = torch.rand(4, 3, 5, 7).contiguous(memory_format=layout)
+    alone = torch.cat([norm(image[None]) for image in images])
+    assert torch.allclose(norm(images), known(images), atol=1e-6)
+    assert torch.allclose(alone, known(images), atol=1e-6)
+    assert torch.equal(norm.eval()(images[:1]), norm.train()(images[:1]))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_instance_norm_leaves_a_single_value_as_it_is(count: int) -> None:
+    values = torch.rand(count, 2, 1, 1)
+    assert torch.equal(InstanceNorm(2)(values), values)
 
 
 # FCN, ParseNet, DeconvNet: what is special in each

@@ -191,9 +191,12 @@ def test_an_image_of_many_classes_is_learned_by_heart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("skip", [True, False])
 @pytest.mark.parametrize("up", ["transposed", "nearest", "bilinear", "nails", "unpool"])
-@pytest.mark.parametrize("down", ["max", "strided"])
-def test_every_building_block_learns(down: str, up: str, skip: bool, dataset: ISBI2012, tmp_path: Path) -> None:
-    values = {**UNet.info.defaults, **TINY, "down": down, "up": up, "skip": skip, "bottleneck_dilation": 2}
+@pytest.mark.parametrize(("down", "norm"), [("max", "batch"), ("strided", "instance")])
+def test_every_building_block_learns(
+    down: str, norm: str, up: str, skip: bool, dataset: ISBI2012, tmp_path: Path
+) -> None:
+    blocks = {"down": down, "norm": norm, "up": up, "skip": skip, "bottleneck_dilation": 2}
+    values = {**UNet.info.defaults, **TINY, **blocks}
     if (down, up) == ("strided", "unpool"):
         with pytest.raises(UserError, match="needs down=max"):
             UNet(values)

@@ -88,11 +88,13 @@ class GhostBatches:
         return loss.detach(), images, torch.autograd.grad(scale(loss), self._shared, allow_unused=True)
 
     def _threads_of_parts(self) -> ThreadPoolExecutor:
-        """A thread for each part, in which torch's operations use a share of the threads that they would use."""
+        """A thread for each part, as far as there are cores; torch's operations have a share of the cores in each."""
         if self._pool is None:
-            count = len(self.models)
-            share = max(1, self._threads // count)
-            self._pool = ThreadPoolExecutor(count, "ghost-batch", initializer=torch.set_num_threads, initargs=(share,))
+            side_by_side = min(len(self.models), self._threads)
+            share = self._threads // side_by_side
+            self._pool = ThreadPoolExecutor(
+                side_by_side, "ghost-batch", initializer=torch.set_num_threads, initargs=(share,)
+            )
         return self._pool
 
     def _join_statistics(self, used: int) -> None:

@@ -1,4 +1,4 @@
-"""Parts that several networks share: ImageNet's normalisation, VGG-16, bilinear upsampling, batch norm of one value.
+"""Parts that several networks share: ImageNet's normalisation, VGG-16, bilinear upsampling, norms.
 
 Imports torch: networks import it inside functions.
 """
@@ -74,6 +74,28 @@ class Segmenter(nn.Module):
         found = self.network(self.normalise(fill_up(images, self.multiple, self.minimum)))
         logits: torch.Tensor = found["out"] if isinstance(found, Mapping) else found
         return logits[..., : images.shape[-2], : images.shape[-1]]
+
+
+class InstanceNorm(nn.Module):
+    """Normalises each channel of each image by its own mean and variance, then scales and shifts it as learned.
+
+    (B, channels, H, W) of any layout; a channel of one value has no variance and is scaled and shifted as it is.
+
+    Reference: Ulyanov, Vedaldi, Lempitsky: Instance normalization, 2016.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        if features.shape[-2:].numel() == 1:
+            return features * self.weight[:, None, None] + self.bias[:, None, None]
+        if len(features) == 1:
+            # The same of one image, without the copies by which instance norm changes the layout.
+            return F.batch_norm(features, None, None, self.weight, self.bias, training=True)
+        return F.instance_norm(features, weight=self.weight, bias=self.bias)
 
 
 class NetworkWithLoss(nn.Module):

@@ -54,7 +54,7 @@ def texture(rng: np.random.Generator, cell: float, stretch: tuple[float, float] 
         steps = [max(1, int(width / _SMOOTHED_CELL)) for width in cells]
         columns, rows = (-(-side // step) + 1 for side, step in zip((COLUMNS, ROWS), steps, strict=True))
         shape = tuple(int(side / width) + 2 for side, width in zip((ROWS, COLUMNS), reversed(cells), strict=True))
-        octave = rng.integers(0, 256, shape, dtype=np.uint8)
+        octave: NDArray[Any] = rng.integers(0, 256, shape, dtype=np.uint8)
         octave = cv2.resize(octave, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
         sigmas = [max(0.6, width / step / 3) for width, step in zip(cells, steps, strict=True)]
         octave = cv2.GaussianBlur(octave, (0, 0), sigmas[0], sigmaY=sigmas[1])
