@@ -59,7 +59,6 @@ class GhostBatches:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-            # The pool's threads have set what further threads of this process would start with.
             torch.set_num_threads(self._threads)
 
     def gradients(self, parts: Sequence[Part], scale: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
@@ -95,6 +94,8 @@ class GhostBatches:
             self._pool = ThreadPoolExecutor(
                 side_by_side, "ghost-batch", initializer=torch.set_num_threads, initargs=(share,)
             )
+            # Also between the parts: a thread that waits for another spins, for long where a core is taken away.
+            torch.set_num_threads(share)
         return self._pool
 
     def _join_statistics(self, used: int) -> None:
