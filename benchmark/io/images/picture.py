@@ -82,7 +82,10 @@ def read_picture(path: Path, page: int | None = None, *, upright: bool = False, 
 
 
 def read_pictures(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Uint8]]:
-    """Place and picture, upright, of the images of a TIFF or array file whose places are wanted, in their order."""
+    """Place and picture, upright, of the images of a TIFF or array file whose places are wanted, in their order.
+
+    Raises UserError for a file that cannot be read, or that has no image at one of the places.
+    """
     if path.suffix.lower() in tiff.SUFFIXES:
         with tiff.opened(path) as tif:
             display = _display_range(tif) or _full_range(path, tif, wanted)
