@@ -68,14 +68,14 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
         several, or the baseline itself.
     """
     before, unusable = _by_method(baseline, "baseline", warn)
+    now, unfinished = _by_method(runs, "runs to check", warn)
     for run in unusable:
         raise UserError(
             f"'{run.folder}' of the baseline is {why_not_ranked(run.record)}, so that no run can be held against it. "
-            "Take it away, or write the baseline anew with 'bench check --update'."
+            f"{_instead(run, now)}"
         )
     if not before:
-        raise UserError(f"no complete run below '{baseline}'. Write one with 'bench check --update'.")
-    now, unfinished = _by_method(runs, "runs to check", warn)
+        raise UserError(f"no complete run below '{baseline}'. {_how_to_begin(now, runs)}")
     pairs = []
     for key, old in before.items():
         name = " ".join(key)
@@ -87,7 +87,9 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
             raise UserError(f"no complete run of {name} below '{runs}', but the baseline has one. Run it first.")
         pairs.append(_pair(name, old[0], now[key][0], warn))
     lacking = [run for key, found in now.items() if key not in before for run in found]
-    strays = [Stray(_name(run), run, "the baseline has no such run; add it with --update") for run in lacking]
+    refused = _why_no_baseline(now)
+    add = f"which --update would refuse: {refused}" if refused else "add it with --update"
+    strays = [Stray(_name(run), run, f"the baseline has no such run; {add}") for run in lacking]
     strays += [Stray(_name(run), run, why_not_ranked(run.record)) for run in unfinished]
     return Pairing(pairs, strays)
 
@@ -106,14 +108,13 @@ def update_baseline(baseline: Path, runs: Path, warn: Warn) -> list[Path]:
     now, unfinished = _by_method(runs, "runs to keep", warn)
     if not now:
         raise UserError(f"no complete run below '{runs}' to make a baseline of")
-    for key, found in now.items():
-        if len(found) > 1:
-            raise UserError(f"{len(found)} runs of {' '.join(key)} below '{runs}'; keep the one to be the baseline")
+    if refused := _why_no_baseline(now):
+        raise UserError(refused)
     for run in unfinished:
         warn(f"'{run.folder}' is left out of the baseline: {why_not_ranked(run.record)}")
     new = {key: run for key, (run,) in now.items()}
     for run in new.values():
-        _refuse_as_baseline(open_run(run.folder), warn)
+        _warn_of_undefined(open_run(run.folder), warn)
     if baseline.is_file() or (baseline / RECORD).exists():
         what = "a file" if baseline.is_file() else "a run folder"
         raise UserError(f"'{baseline}' is {what}; expected the folder of the baseline's run folders, or a new one")
@@ -166,13 +167,41 @@ def _pair(name: str, old: FoundRun, run: FoundRun, warn: Warn) -> Pair:
     return Pair(name, old.folder, run.folder)
 
 
-def _refuse_as_baseline(run: StoredRun, warn: Warn) -> None:
-    """Raises UserError for a run that nothing can be checked against, and warns of a main score that cannot be."""
-    if len(run.ids) < 2:
-        raise UserError(
-            f"'{run.folder}' was scored on {counted(len(run.ids), 'sample')}: no loss can be told from noise there, so "
-            "that it is no baseline. Score more samples, for example with --folds 5."
-        )
+def _why_no_baseline(now: Mapping[Key, Sequence[FoundRun]]) -> str | None:
+    """Why these runs, all of them, cannot become the baseline; None where they can."""
+    for key, found in now.items():
+        if len(found) > 1:
+            names = ", ".join(f"'{run.folder}'" for run in found[:3])
+            return f"{len(found)} runs are of {' '.join(key)} ({names}); keep the one to be the baseline"
+        (run,) = found
+        if run.record.dataset.n < 2:
+            return (
+                f"'{run.folder}' was scored on {counted(run.record.dataset.n, 'sample')}: no loss can be told from "
+                "noise there, so that it is no baseline. Score more samples, for example with --folds 5."
+            )
+    return None
+
+
+def _instead(unusable: FoundRun, now: Mapping[Key, Sequence[FoundRun]]) -> str:
+    """What to do about a run of the baseline that nothing can be held against: only what would work."""
+    key = method_identity(unusable.record)
+    if key not in now:
+        return f"Take it away, or make a complete run of {' '.join(key)}: 'bench check --update' puts that in its place."
+    if refused := _why_no_baseline(now):
+        return f"Take it away; 'bench check --update' would refuse what was run since ({refused})"
+    return f"'bench check --update' puts '{now[key][0].folder}' in its place."
+
+
+def _how_to_begin(now: Mapping[Key, Sequence[FoundRun]], runs: Path) -> str:
+    """How to come to a baseline where there is none."""
+    if not now:
+        return f"There is none below '{runs}' either: make one, which 'bench check --update' then keeps."
+    if refused := _why_no_baseline(now):
+        return f"None can be made of these runs: {refused}"
+    return "Write one with 'bench check --update'."
+
+
+def _warn_of_undefined(run: StoredRun, warn: Warn) -> None:
     if run.record.main_value is None:
         score = run.record.main_score
         warn(f"{score} of '{run.folder}' is undefined: check runs against it by another score, with --metric")

@@ -21,6 +21,7 @@ import tifffile
 from PIL import Image
 
 from places import ROOT
+from segbench.data.coco_annotations import annotated_sizes, true_objects
 from segbench.data.download.unpack import unpack
 from segbench.data.own_folder.classes_file import read_classes
 from segbench.datasets.cocostuff import COCOStuff
@@ -30,6 +31,7 @@ from segbench.io.images.picture import read_picture, read_pictures
 from segbench.io.images.read import count_pages, read_array
 from segbench.io.images.rle import decode_rle, encode_rle
 from segbench.io.images.stacks import open_stack
+from segbench.io.images.video import read_video
 from segbench.io.text_files import read_json, read_text
 from segbench.io.yaml import read_yaml
 from segbench.predictions.coco_results import read_object_results
@@ -38,6 +40,7 @@ from segbench.runs.stored import open_run
 from segbench.runs.stored_checks import stored_checks
 from segbench.runs.suite.spec import parse_suite
 from segbench.types import Array
+from videos import encode, picture
 
 RUN = ROOT / "leaderboards" / "records" / "isbi2012-threshold-146d703e"
 GREY = (np.indices((9, 13)).sum(axis=0) % 5 * 50).astype(np.uint8)
@@ -195,6 +198,42 @@ def _results() -> list[bytes]:
     return [json.dumps([entry, {**entry, "image_id": "2"}]).encode()]
 
 
+def _annotations() -> list[bytes]:
+    """Two images with polygons, a crowd in each of the two run-length encodings, and no objects."""
+    runs = {"size": [9, 13], "counts": [5, 10, 102]}
+    polygons = [[1.0, 1.0, 8.0, 1.0, 8.5, 6, 2, 7], [3, 3, 5, 3, 4, 5]]
+    first = {"id": 7, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 30.5, "bbox": [1, 1, 7, 6]}
+    objects = [
+        {**first, "segmentation": polygons},
+        {**first, "id": 8, "image_id": 2, "category_id": 44, "iscrowd": 1, "segmentation": runs},
+        {**first, "id": 9, "iscrowd": 1, "segmentation": json.loads(_masks()[0])},
+    ]
+    images = [{"id": number, "height": 9, "width": 13, "file_name": f"{number:012}.jpg"} for number in (1, 2)]
+    categories = [{"id": 1, "name": "person", "supercategory": "person"}]
+    whole = {"images": images, "annotations": objects, "categories": categories}
+    return [json.dumps(whole).encode(), json.dumps({**whole, "annotations": objects[:1]}).encode()]
+
+
+def _true_objects(path: Path) -> None:
+    for number in annotated_sizes(path):
+        _told(lambda p, number=number: true_objects(p, str(number), COCOStuff.info), path)  # type: ignore[misc]
+
+
+@functools.cache
+def _videos() -> list[bytes]:
+    """Three small frames in every container, by coders whose decoders read them in other ways."""
+    frames = [picture(number, (16, 24)) for number in range(3)]
+    forms = (("mp4", "libx264"), ("mov", "mjpeg"), ("avi", "mjpeg"), ("avi", "mpeg4"), ("mkv", "ffv1"), ("webm", "vp8"))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [encode(Path(folder) / f"{codec}.{suffix}", frames, codec) for suffix, codec in forms]
+        return [path.read_bytes() for path in paths]
+
+
+def _frames(path: Path) -> None:
+    """All that a command does with a video: look through it, then take its frames."""
+    _told(lambda p: list(read_video(p)), path)
+
+
 SUITE = (
     b"summary: a suite\ndatasets: [isbi2012]\nmethods: [{name: threshold, settings: {max_images: 3}}]\nseeds: [0, 1]\n"
 )
@@ -218,6 +257,8 @@ TARGETS: dict[str, Target] = {
     "npz": Target(lambda: _arrays(np.savez_compressed), ".npz", _all_of_a_picture),
     "rle": Target(_masks, ".json", _rle),
     "coco-results": Target(_results, ".json", lambda path: read_object_results(path, COCOStuff.info)),
+    "coco-annotations": Target(_annotations, ".json", _true_objects),
+    "video": Target(_videos, ".mp4", _frames),
     "record": Target(lambda: [(RUN / "record.json").read_bytes()], ".json", _record),
     "statistics": Target(lambda: [(RUN / "statistics.parquet").read_bytes()], ".parquet", _statistics),
     "yaml": Target(lambda: [SUITE, CLASSES], ".yaml", _of_text(read_yaml)),
