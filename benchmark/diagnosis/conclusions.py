@@ -13,6 +13,7 @@ from ..text import counted
 from ..types import UserError
 from .checked_predictions import CheckedPredictions, Score
 from .document import Diagnosis, Finding
+from .probability import inverted_in_part
 from .remedies import misassigned, treat
 from .repeated_maps import constant, identical
 from .sampled_pixels import Suspicion
@@ -57,7 +58,7 @@ def conclude(checked: CheckedPredictions, split: str, path: Path, reporter: Repo
     found = [*unnamed, *(Weighed(t.weight, _finding(checked, t.suspicion, t.before, t.after)) for t in treatments)]
     found += _nothing_left(checked, split)
     found += _refusals(checked, state, score, partial=partial)
-    found += _repetitions(checked, state, first, score)
+    found += _of_single_files(checked, state, first, score)
     nothing_left = any(weighed.finding.kind == NOTHING_LEFT for weighed in found)
     if score.of(state.main) is None and not nothing_left and not any(w.finding.score_after is not None for w in found):
         found.append(Weighed(1.0, _unscorable(score, checked.main)))
@@ -173,12 +174,17 @@ def _refusals(checked: CheckedPredictions, state: CheckedPredictions, score: Sco
     return found
 
 
-def _repetitions(checked: CheckedPredictions, state: CheckedPredictions, first: Score, score: Score) -> list[Weighed]:
-    """Predictions that are constant, or copies of each other: no remedy, so no weight."""
+def _of_single_files(
+    checked: CheckedPredictions, state: CheckedPredictions, first: Score, score: Score
+) -> list[Weighed]:
+    """Predictions of which some are inverted, which comes first; or constant, or copies of each other.
+
+    No remedy for all of them can be tried.
+    """
     view = state.view(len(checked.truths))
     return [
         Weighed(
-            0.0,
+            1.0 if suspicion.kind == "inverted_in_part" else 0.0,
             Finding(
                 kind=suspicion.kind,
                 summary=suspicion.summary,
@@ -190,7 +196,7 @@ def _repetitions(checked: CheckedPredictions, state: CheckedPredictions, first: 
                 n_samples=score.n,
             ),
         )
-        for suspicion in (*constant(view), *identical(view))
+        for suspicion in (*inverted_in_part(view), *constant(view), *identical(view))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Binary masks that are inverted, and probabilities on another scale."""
+"""Binary masks that are inverted, all or some of them, and probabilities on another scale."""
 
 from __future__ import annotations
 
@@ -6,19 +6,32 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..text import some
 from ..types import Array, Float64
 from .remedy_functions import Invert, NoNaN, Read, Reading, Recode
-from .sampled_pixels import MIN_SPECIFIC, MIN_WEAK_AGREEMENT, Suspicion, View, agreement_line, clearly_better
+from .sampled_pixels import (
+    MIN_AGREEMENT,
+    MIN_SPECIFIC,
+    MIN_WEAK_AGREEMENT,
+    Suspicion,
+    View,
+    agreement_line,
+    clearly_better,
+)
+
+MIN_SURE = 0.75
+"""Part of the masks that must be clearly upright or clearly inverted before some of them are called inverted."""
+MAX_NAMED = 100
 
 
 def inverted(view: View) -> Iterator[Suspicion]:
-    """Binary masks that are the complement of the truth rather than a bad guess at it."""
+    """Binary masks that are the complement of the truth rather than a bad guess at it; not where only some are."""
     if view.info.task != "binary":
         return
     masks = [view.labels(seen) for seen in view.seen]
-    own = np.array([correlation(t.labels, mask) for t, mask in zip(view.truths, masks, strict=True)])
+    own = _correlations(view)
     defined = own[~np.isnan(own)]
-    if not _opposite(defined, MIN_WEAK_AGREEMENT):
+    if not _opposite(defined, MIN_WEAK_AGREEMENT) or _in_part(own):
         return
     far = len(masks) // 2
     others = np.array([correlation(t.labels, masks[n - far]) for n, t in enumerate(view.truths)])
@@ -35,6 +48,40 @@ def inverted(view: View) -> Iterator[Suspicion]:
         "Invert before saving: values = 255 - values (or 1 - values for 0..1).",
         (Invert(),),
     )
+
+
+def inverted_in_part(view: View) -> Iterator[Suspicion]:
+    """Binary masks of which some are the complement of their truth and others are not: no remedy is right for all."""
+    if view.info.task != "binary":
+        return
+    own = _correlations(view)
+    if not _in_part(own):
+        return
+    wrong = [seen.name for seen, value in zip(view.seen, own, strict=True) if value <= -MIN_AGREEMENT]
+    right = [seen.name for seen, value in zip(view.seen, own, strict=True) if value >= MIN_AGREEMENT]
+    yield Suspicion(
+        "inverted_in_part",
+        f"{len(wrong)} of {len(view.seen)} masks are inverted, and {len(right)} are not",
+        (
+            f"inverted: {some(wrong, MAX_NAMED)}",
+            f"not inverted: {some(right, MAX_NAMED)}",
+            f"correlation with the truth: {-MIN_AGREEMENT} or less in the former, {MIN_AGREEMENT} or more in the latter",
+        ),
+        "Invert those alone (values = 255 - values, or 1 - values for 0..1), never all; then look for what wrote them "
+        "in two ways.",
+    )
+
+
+def _correlations(view: View) -> Float64:
+    """Of every prediction with its truth, (n,); NaN where undefined."""
+    pairs = zip(view.truths, view.seen, strict=True)
+    return np.array([correlation(truth.labels, view.labels(seen)) for truth, seen in pairs], np.float64)
+
+
+def _in_part(correlations: Float64) -> bool:
+    """Whether some of correlations (n,) are clearly negative, others clearly positive, and few neither."""
+    wrong, right = (correlations <= -MIN_AGREEMENT).sum(), (correlations >= MIN_AGREEMENT).sum()
+    return bool(min(wrong, right) and wrong + right >= MIN_SURE * (~np.isnan(correlations)).sum())
 
 
 def _opposite(correlations: Float64, least: float) -> bool:

@@ -18,7 +18,7 @@ from .lenient_reading import decoder
 from .lossy_files import lossy
 from .misassigned import OFFSETS, exchanged_sizes, mismatched, shifted, shifted_sizes, sizes_fit
 from .placing import MAX_AGREEMENT, MIN_LEAD, Placed, place
-from .probability import inverted, not_numbers, rescaled, two_valued
+from .probability import inverted, inverted_in_part, not_numbers, rescaled, two_valued
 from .remedy_functions import Fit, Read, Snap, Straighten, Turn
 from .renumbering import MIN_SAMPLES, renumbered
 from .sampled_pixels import (
@@ -144,6 +144,8 @@ def _moved_by_size(checked: CheckedPredictions) -> list[Suspicion]:
 
 def _values(checked: CheckedPredictions) -> list[Plan]:
     view = checked.view()
+    if any(inverted_in_part(view)):
+        return _alone(_codings(checked, view))  # no match and no turn is right for masks of both kinds
     placed = _placed(checked, view)
     found = [s for s in _codings(checked, view) if not (placed and s.fitted)]  # fitted to pixels that lie elsewhere
     found += [*turned(view), *misassigned(checked)]

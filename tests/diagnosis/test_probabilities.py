@@ -27,6 +27,39 @@ def test_inverted_masks(name: str, cases: dict[str, Case], tmp_path: Path) -> No
     assert "correlation" in first(case, folder, "inverted").evidence[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+@pytest.mark.parametrize("part", ["one", "half", "all but one"])
+def test_some_masks_are_inverted(name: str, part: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    """They are named, those that are not too, and nothing is advised that would be done to all."""
+    case = cases[name]
+    ids = list(case.predictions)
+    wrong = {"one": ids[2:3], "half": ids[::2], "all but one": ids[1:]}[part]
+    maps = {i: 255 - values if i in wrong else values for i, values in case.predictions.items()}
+    found = case.diagnose(write(tmp_path / "p", maps))
+    (finding,) = found.findings
+    assert (finding.kind, finding.score_after) == ("inverted_in_part", None)
+    assert finding.summary.startswith(f"{len(wrong)} of {len(ids)} masks are inverted, and {len(ids) - len(wrong)} are")
+    told = [set(line.partition(": ")[2].split(", ")) for line in finding.evidence[:2]]
+    assert [{Path(each).stem for each in names} for names in told] == [set(wrong), set(ids) - set(wrong)]
+    assert "never all" in finding.remedy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["isbi", "medaka"])
+def test_weak_masks_are_not_inverted_ones(name: str, cases: dict[str, Case], tmp_path: Path) -> None:
+    """Random blocks agree and disagree with their truth by chance, some of them clearly."""
+    random = np.random.default_rng(11)
+    for number in range(3):
+        maps = {}
+        for place, (i, values) in enumerate(cases[name].predictions.items()):
+            height, width = values.shape
+            blocks = random.integers(0, 2, (4, 4)).repeat(-(-height // 4), 0).repeat(-(-width // 4), 1)
+            maps[i] = values if place == number else (255 * blocks[:height, :width]).astype(np.uint8)
+        found = cases[name].diagnose(write(tmp_path / f"{number}", maps))
+        assert "inverted_in_part" not in {finding.kind for finding in found.findings}
+
+
 def test_0_and_1_in_8_bits(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["isbi"]
     masks = {i: np.where(values > 127, 255, 0).astype(np.uint8) for i, values in case.predictions.items()}
