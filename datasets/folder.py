@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,18 @@ from segbench.data.listing import near_names
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
-from segbench.data.own_folder.names import IMAGES, MASK_SUFFIX, MASKS, called, folders, guess, normal, places, scan
+from segbench.data.own_folder.names import (
+    IMAGES,
+    MASK_SUFFIX,
+    MASKS,
+    called,
+    folders,
+    guess,
+    none_paired,
+    normal,
+    places,
+    scan,
+)
 from segbench.data.own_folder.naming import written
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
@@ -134,11 +146,11 @@ class Folder(FileDataset):
             raise _no_masks(root, None)
         naming = guess(root, len(images.keys() & masks.keys()))
         if naming is not None:
-            masks = scan(root, naming.names)[1]
+            images, masks, _ = scan(root, naming.names)
         text = inspect(_own_name(root), list(masks.values()), progress, naming)
         path = root / FILE
         classes = parse_text(text, str(path), _own_name(root))
-        return Proposal(path, text, classes.definition())
+        return Proposal(path, text, classes.definition(), tuple(none_paired(images, masks, root)))
 
     def definition(self) -> Mapping[str, Any]:
         """The content of `classes.yaml`, for the record."""
@@ -247,6 +259,18 @@ class Folder(FileDataset):
         unread = unread_images(self.root / "images") if bare else ""
         bare += [f"'{self.root / 'images'}' holds {unread}: save them as PNG"] if unread else []
         return bare + [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
+
+    def hints(self) -> list[str]:
+        """Masks and images none of which belong together, and a name that the next renaming of the folder changes."""
+        found = none_paired(self._images, self._masks, self.root)
+        if not self._classes.named:
+            name = self._classes.name
+            found.append(
+                f"'{self.root / FILE}' gives no name, so this is '{name}' after its folder: renamed, it would be "
+                f"another dataset, and its runs not comparable. Write 'name: {json.dumps(name, ensure_ascii=False)}' "
+                "there"
+            )
+        return found
 
     def readable(self) -> tuple[str, ...]:
         """Every sample that has a mask."""

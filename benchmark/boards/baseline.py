@@ -186,7 +186,9 @@ def _instead(unusable: FoundRun, now: Mapping[Key, Sequence[FoundRun]]) -> str:
     """What to do about a run of the baseline that nothing can be held against: only what would work."""
     key = method_identity(unusable.record)
     if key not in now:
-        return f"Take it away, or make a complete run of {' '.join(key)}: 'bench check --update' puts that in its place."
+        return (
+            f"Take it away, or make a complete run of {' '.join(key)}: 'bench check --update' puts that in its place."
+        )
     if refused := _why_no_baseline(now):
         return f"Take it away; 'bench check --update' would refuse what was run since ({refused})"
     return f"'bench check --update' puts '{now[key][0].folder}' in its place."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from ..data.self_defined import renamed
 from ..registry import dataset_class
 from ..runs.record import Record, recorded_info
 from ..runs.versions import other_versions, with_versions
@@ -108,9 +109,14 @@ def differing(one: Record, other: Record) -> dict[str, tuple[str, str]]:
     first, second = Comparable.of(one), Comparable.of(other)
     if (_from_elsewhere(one) and first.folds is None) or (_from_elsewhere(other) and second.folds is None):
         first, second = replace(first, folds=None), replace(second, folds=None)
+    names = renamed(first.version, second.version) if dataset_class(one.dataset.name).self_defined else None
+    if names and first == replace(second, version=first.version):
+        return {RENAMED: names}
     pairs = {key: (value, vars(second)[key]) for key, value in vars(first).items() if vars(second)[key] != value}
     return {_WHAT.get(key, key): _told(key, pair, one, other) for key, pair in pairs.items()}
 
+
+RENAMED = "the name of the dataset alone (samples, truth and classes are equal)"
 
 _WHAT = {
     "origin": "the origin of the data (real or synthetic)",

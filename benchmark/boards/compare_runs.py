@@ -14,7 +14,7 @@ from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
-from .comparable import badness, differing, whole_n
+from .comparable import RENAMED, badness, differing, whole_n
 from .comparison import (
     ClassWinners,
     ComparedRun,
@@ -85,9 +85,14 @@ def refuse_incomparable(records: Sequence[Record]) -> None:
     """Raise UserError, with the reason, where records were not scored on the same data in the same way."""
     for one, other in combinations(records, 2):
         for what, (first, second) in differing(one, other).items():
+            advice = (
+                f"Was the folder renamed? Write 'name: {first}' into its classes.yaml, and make the other run again."
+                if what == RENAMED
+                else "Score them on the same samples with the same labels."
+            )
             raise UserError(
-                f"{one.run_id} and {other.run_id} are not comparable: {what} differs ('{first}' and '{second}'). Score "
-                "them on the same samples with the same labels."
+                f"{one.run_id} and {other.run_id} are not comparable: {what} differs ('{first}' and '{second}'). "
+                f"{advice}"
             )
 
 

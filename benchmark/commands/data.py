@@ -71,8 +71,9 @@ def describe(
             return _about(cls.info_of(guess["definition"]), root=str(root), found={}, **guess)
     dataset = make_dataset(cls.info.name, location.root)
     located = origin_in_use(DataIndex(dataset), location.origin, every_sample(dataset))
-    if located.told and reporter is not None:
-        reporter.warn(located.told)
+    if reporter is not None:
+        for text in filter(None, (located.told, *dataset.hints())):
+            reporter.warn(text)
     return _about(dataset.info, root=str(root), origin=located.origin, found=_sizes(dataset), **guess)
 
 
@@ -85,6 +86,9 @@ def _guess(cls: type[Any], root: Path, write: bool, reporter: Reporter) -> dict[
         proposal = cls.propose(root, lambda done, total: update(done, total, ""))
     if write:
         write_text(proposal.path, proposal.text)
+    else:  # what is written is read again, and then says it itself
+        for text in proposal.hints:
+            reporter.warn(text)
     return {
         "path": str(proposal.path),
         "written": write,

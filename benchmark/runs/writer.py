@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from ..data.locations import Location, made_by
-from ..data.self_defined import definition_of
+from ..data.self_defined import definition_of, renamed
 from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
 from ..io.atomic import replace_folder, write_text
@@ -106,8 +106,23 @@ class RunWriter:
             raise UserError(
                 f"'{self.folder}' holds another run ({record.run_id}) than the one asked for ({self.run_id}): data, "
                 "method or settings differ. Choose another folder with --out, or give that run up with --overwrite."
+                f"{self._renamed(record)}"
             )
         return record
+
+    def _renamed(self, record: Record) -> str:
+        """What to do where the data has another name only, after a folder was renamed; empty where it has not."""
+        same = {"definition"} <= (record.dataset.model_extra or {}).keys()
+        asked = self.identity["dataset"]  # of predictions from elsewhere all that is known, else its name
+        if not isinstance(asked, Mapping):
+            asked = {**self.identity, "version": self.identity.get("dataset_version")}
+        names = renamed(record.dataset.version, str(asked.get("version"))) if same else None
+        if names is None or record.dataset.data_sha256 != asked.get("data_sha256"):
+            return ""
+        return (
+            f" The data is that of '{names[0]}' and is called '{names[1]}' now: was its folder renamed? Write 'name: "
+            f"{names[0]}' into its classes.yaml to go on."
+        )
 
     def begun(self) -> Record | None:
         """The record of a run that has begun here and is not complete; None where there is none."""

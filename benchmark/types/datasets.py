@@ -74,6 +74,9 @@ class Dataset(Protocol):
     def check_sample(self, sample: Sample) -> list[str]:
         """One sentence per rule of the dataset's own that a decoded sample breaks; parts of it may be None."""
 
+    def hints(self) -> list[str]:
+        """One sentence per thing that is no fault and that its user should know; decodes nothing."""
+
     def readable(self) -> tuple[str, ...]:
         """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
 
@@ -103,6 +106,10 @@ class DatasetDefaults:
     def check_sample(self, sample: Sample) -> list[str]:
         """No rules of its own."""
         del sample
+        return []
+
+    def hints(self) -> list[str]:
+        """None."""
         return []
 
     def readable(self) -> tuple[str, ...]:

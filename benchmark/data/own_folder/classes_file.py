@@ -41,7 +41,7 @@ class Classes:
     coding: how masks hold classes: `values`, `colors`, or `auto` (RGB images hold colours, all others values).
     colors: label value of every colour that the file gives itself, the ignored one too; colours that were made up for
     display are in `classes` alone. texts: summary, licence, citation and homepage where they are given. names: how
-    files of each part are called, such as `{name}_manual1`.
+    files of each part are called, such as `{name}_manual1`. named: whether the file gives the name itself.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Classes:
     frames_per_second: float | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     names: Names = field(default_factory=dict)
+    named: bool = True
 
     @property
     def known(self) -> frozenset[int]:
@@ -146,6 +147,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         frames_per_second=_positive(values.get("frames_per_second"), where, "frames_per_second"),
         texts={key: _text(values[key], where, key) for key in _TEXTS if key in values},
         names=_names(values.get("names"), where),
+        named="name" in values,
     )
 
 

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from ...errors import UserError
 from ...io.atomic import MAX_NAME_BYTES
 from ...io.images.picture import PICTURE_SUFFIXES
-from ...io.listing import files_below
+from ...io.listing import files_below, unread_images
+from ...text import counted, some
 from .naming import Guess, Names, guess_names, named_by
 
 IMAGES = PICTURE_SUFFIXES
@@ -52,6 +53,26 @@ def guess(root: Path, paired: int) -> Guess | None:
         return [(path.relative_to(folder).parent.as_posix(), normal(path.stem)) for path in files]
 
     return guess_names(stems(root / "images", IMAGES), stems(root / "masks", MASKS), paired)
+
+
+def none_paired(images: Mapping[str, Path], masks: Mapping[str, Path], root: Path) -> list[str]:
+    """The sentence for a folder in which no mask has an image, and so no image a mask; nothing for any other."""
+    if images.keys() & masks.keys():
+        return []
+    if not images:
+        there = f"'{root / 'images'}' holds {counted(0, 'image')}"
+        return [f"{there}, so that only predictions from elsewhere can be scored: {_instead_of_images(root)}"]
+    of_masks, of_images = (some([f"'{path.name}'" for path in files.values()], 3) for files in (masks, images))
+    return [
+        f"none of {counted(len(masks), 'mask')} ({of_masks}) has an image, and none of {counted(len(images), 'image')} "
+        f"({of_images}) a mask: both are to have the same names, or classes.yaml to say how they are called, as in "
+        '\'names: {image: "{name}_raw", mask: "{name}_labels"}\''
+    ]
+
+
+def _instead_of_images(root: Path) -> str:
+    unread = unread_images(root / "images") if (root / "images").is_dir() else ""
+    return f"it holds {unread}; save them as PNG" if unread else "put there the images that are to be predicted"
 
 
 def called(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
