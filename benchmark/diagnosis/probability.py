@@ -65,7 +65,7 @@ def inverted_in_part(view: View) -> Iterator[Suspicion]:
         (
             f"inverted: {some(wrong, MAX_NAMED)}",
             f"not inverted: {some(right, MAX_NAMED)}",
-            f"correlation with the truth: {-MIN_AGREEMENT} or less in the former, at least {MIN_AGREEMENT} in the latter",
+            f"correlation with the truth: up to {-MIN_AGREEMENT} of the former, from {MIN_AGREEMENT} of the latter",
         ),
         "Invert those alone (values = 255 - values, or 1 - values for 0..1), never all; then look for what wrote them "
         "in two ways.",
