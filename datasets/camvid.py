@@ -202,7 +202,10 @@ class CamVid(FileDataset):
         return sample_id.partition("_")[0]
 
     def read_labels(self, path: Path) -> Array:
-        """(H, W) uint8 classes, 11 where void; of the original release from its colours."""
+        """(H, W) uint8 classes, 11 where void; of the original release from its colours.
+
+        Raises UserError for a file that cannot be read, or a map of the original release that is not in 8-bit colour.
+        """
         if self.settings.release == "segnet":
             return super().read_labels(path)
         values = read_array(path)
