@@ -95,4 +95,4 @@ if not TYPE_CHECKING:  # mypy takes only what is there
 def __dir__() -> list[str]:
     """What is offered here, and the modules that were imported."""
     own = (name for name in globals() if name.startswith("__") or f"{__name__}.{name}" in sys.modules)
-    return sorted({*__all__, *own} - {"_former_names", "_version"})
+    return sorted({*__all__, *own} - {"_former_names", "_native", "_version"})

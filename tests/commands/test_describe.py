@@ -26,7 +26,7 @@ def test_a_learned_method_says_every_setting() -> None:
     depth = setting(found, "depth")
     assert (depth["type"], depth["default"], depth["minimum"], depth["maximum"]) == ("whole number", 4, 1, 7)
     assert depth["meaning"] == "Number of halvings."
-    assert depth["presets"]["quick"] == {"medaka": 5}
+    assert depth["presets"]["quick"] == {"medaka": 4}
     rate = setting(found, "learning_rate")
     assert (rate["minimum"], rate["above_minimum"], rate["presets"]["quick"]) == (0, True, {"all": 0.003})
 

@@ -283,8 +283,9 @@ def test_many_runs_are_ranked_by_the_score_alone(many: Path) -> None:
 
 
 def write_many(folder: Path, count: int) -> None:
-    """Records of made-up scores, from best to worst, without statistics."""
-    record = json.loads((RECORDS / "isbi2012-unet-0b805e1a" / "record.json").read_text())
+    """Records of made-up scores, from best to worst, beside the statistics of one run."""
+    source = RECORDS / "isbi2012-unet-0b805e1a"
+    record = json.loads((source / "record.json").read_text())
     for k in range(count):
         value = 1 - k / count
         record["run_id"] = f"isbi2012-m{k}-{k:08x}"
@@ -293,6 +294,7 @@ def write_many(folder: Path, count: int) -> None:
         record["cost"]["predict_ms_per_image"] = 1.0 + k
         (folder / f"m{k}").mkdir(parents=True)
         (folder / f"m{k}" / "record.json").write_text(json.dumps(record))
+        shutil.copy(source / "statistics.parquet", folder / f"m{k}")
 
 
 def entry(name: str) -> Entry:
