@@ -225,7 +225,10 @@ def _check_truth_side(
     fault = metric.fault(statistic, info)
     _expect(fault is None, f"{metric.name} calls its own statistic of {sample.id} impossible: {fault}")
     truth = sample.instances if sample.labels is None else sample.labels
-    perfect = Prediction(labels=truth) if prediction.objects is None else Prediction(objects=())
+    if prediction.panoptic is not None:
+        perfect = Prediction(panoptic=sample.panoptic)
+    else:
+        perfect = Prediction(labels=truth) if prediction.objects is None else Prediction(objects=())
     sides = [metric.truth_side(each) for each in (statistic, metric.measure(sample, perfect, info))]
     same = sides[0].keys() == sides[1].keys()
     same = same and all(np.array_equal(sides[0][name], sides[1][name], equal_nan=True) for name in sides[0])

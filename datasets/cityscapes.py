@@ -12,8 +12,21 @@ from cityscapesscripts.helpers.labels import labels as official_labels
 
 from segbench.data import FileDataset
 from segbench.data.sample_checks import where
+from segbench.metrics.label_checks import label_counts
 from segbench.settings import Settings
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, LabelCoding, Part, Sample, SplitInfo, Uint8
+from segbench.types import (
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    Download,
+    LabelCoding,
+    Panoptic,
+    Part,
+    Sample,
+    Segment,
+    SplitInfo,
+    Uint8,
+)
 
 CLASSES = tuple(
     ClassInfo(entry.id, entry.name, entry.color, "thing" if entry.hasInstances else "stuff", entry.category)
@@ -23,6 +36,8 @@ CLASSES = tuple(
 SCORED = tuple(c for c, entry in zip(CLASSES, official_labels, strict=False) if not entry.ignoreInEval)
 _NAME = re.compile(r"([A-Za-z-]+_\d{6}_\d{6})(?!\d)")
 _ANY_NAME = re.compile(r"([^\d_]+_\d{6}_\d{6})(?!\d)")
+_OF_INSTANCES = 1000
+"""Values of instance maps from this one on are label id x 1000 + number."""
 _TRAIN_IDS = {entry.id: entry.trainId for entry in official_labels if entry.id >= 0}
 
 
@@ -107,6 +122,7 @@ class Cityscapes(FileDataset):
         label_codings=tuple(_train_id_codings()),
         metrics=("cityscapes-overlap", "cityscapes-instances"),
         object_metrics=("cityscapes-ap",),
+        panoptic_metrics=("panoptic",),
         main_score="iou_class",
         synthesizable=True,
         licence="non-commercial research and teaching, see the homepage; registration needed",
@@ -161,11 +177,31 @@ class Cityscapes(FileDataset):
                 return found[1]
         return path.stem if path.stem in ids else None
 
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The one file of a part, if it exists; segments are those of the instance map."""
+        return super().files(sample_id, "instances" if part == "panoptic" else part)
+
+    def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
+        """Segments of an instance map as createPanopticImgs of cityscapesScripts makes them.
+
+        Each of its values is a segment: below 1000 all of a class, which of a thing is a crowd. What is not evaluated
+        is void.
+        """
+        del sample_id
+        ids = self.read_instances(path)
+        kinds = {each.id: each.kind for each in SCORED}
+        segments = []
+        for value in label_counts(ids):
+            label = value if value < _OF_INSTANCES else value // _OF_INSTANCES
+            if label in kinds:
+                segments.append(Segment(value, label, crowd=value < _OF_INSTANCES and kinds[label] == "thing"))
+        return Panoptic(np.where(np.isin(ids, [each.id for each in segments]), ids, 0), tuple(segments))
+
     def check_sample(self, sample: Sample) -> list[str]:
         """Instance values are the label id, or label id x 1000 + number, at every pixel."""
         if sample.labels is None or sample.instances is None:
             return []
-        of_instances = np.where(sample.instances >= 1000, sample.instances // 1000, sample.instances)
+        of_instances = np.where(sample.instances >= _OF_INSTANCES, sample.instances // _OF_INSTANCES, sample.instances)
         different = int(np.count_nonzero(of_instances != sample.labels))
         if not different:
             return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from segbench.data import FileDataset
 from segbench.data.coco_annotations import agreement, annotated_sizes, true_objects
 from segbench.data.listing import any_case
+from segbench.data.panoptic_annotations import true_segments
 from segbench.data.sample_checks import where
 from segbench.io.images.picture import read_picture
 from segbench.io.images.read import palette_color
@@ -20,6 +22,7 @@ from segbench.types import (
     DatasetInfo,
     Download,
     Object,
+    Panoptic,
     Part,
     Sample,
     SplitInfo,
@@ -56,6 +59,25 @@ CLASSES = tuple(
     ClassInfo(number - 1, name, palette_color(number), "thing" if number <= 91 else "stuff")
     for number, name in enumerate(_NAMES.split(", "), 1)
 )
+_MERGED = (
+    "tree, fence, ceiling, sky-other, cabinet, table, floor-other, pavement, mountain, grass, dirt, paper, food-other, "
+    "building-other, rock, wall-other, rug"
+)
+_MERGED_FROM = 184
+_KEPT_STUFF = frozenset({
+    92, 93, 95, 100, 107, 109, 112, 118, 119, 122, 125, 128, 130, 133, 138, 141, 144, 145, 147, 148, 149, 151, 154,
+    155, 156, 159, 161, 166, 168, 171, 175, 176, 177, 178, 180, 181,
+})  # fmt: skip
+"""Ids of stuff that COCO's panoptic categories keep; the others are merged into ids 184 to 200."""
+PANOPTIC_CLASSES = (
+    *(replace(c, id=c.id + 1) for c in CLASSES if c.kind == "thing" and c.id + 1 not in REMOVED),
+    *(replace(c, id=c.id + 1) for c in CLASSES if c.id + 1 in _KEPT_STUFF),
+    *(
+        ClassInfo(number, f"{name}-merged", palette_color(number), "stuff")
+        for number, name in enumerate(_MERGED.split(", "), _MERGED_FROM)
+    ),
+)
+"""The 80 things and 53 classes of stuff of COCO's panoptic task, with the ids of its JSON files."""
 _LEAST_AGREEMENT = 0.1
 """Of the pixels of objects: a person in either of two swapped images may lie in the same place by chance."""
 _ENOUGH_PIXELS = 200
@@ -90,6 +112,8 @@ class COCOStuff(FileDataset):
         default_split="val",
         metrics=("cocostuff-overlap",),
         object_metrics=("coco-ap",),
+        panoptic_metrics=("panoptic",),
+        panoptic_classes=PANOPTIC_CLASSES,
         catch_all=CatchAllLabel(182, "other", "the stuff challenges"),
         main_score="miou_171",
         synthesizable=True,
@@ -97,7 +121,8 @@ class COCOStuff(FileDataset):
         citation="Caesar et al., IEEE Conference on Computer Vision and Pattern Recognition, 1209-1218 (2018)",
         homepage="https://github.com/nightrome/cocostuff",
         layout="stuffthingmaps/{train2017,val2017}/*.png, images/{train2017,val2017}/*.jpg, and for objects "
-        "annotations/instances_{train2017,val2017}.json",
+        "annotations/instances_{train2017,val2017}.json, for segments annotations/panoptic_{train2017,val2017}.json "
+        "and the PNG files in a folder of that name beside it",
         downloads=(
             Download(
                 "http://images.cocodataset.org/zips/val2017.zip",
@@ -142,6 +167,7 @@ class COCOStuff(FileDataset):
         "image": "images/{split}/{id}.jpg",
         "labels": "stuffthingmaps/{split}/{id}.png",
         "objects": "annotations/instances_{split}.json",
+        "panoptic": "annotations/panoptic_{split}/{id}.png",
     }
     split_folders: ClassVar[Mapping[str, str]] = _FOLDERS
     sought = "COCO-Stuff label maps"
@@ -155,6 +181,18 @@ class COCOStuff(FileDataset):
     def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
         """Annotated objects, run-length encoded; all images of a split share their file."""
         return true_objects(path, sample_id, self.info)
+
+    def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
+        """The one file of a part, if it exists; of segments also the JSON file that says what they are."""
+        found = super().files(sample_id, part)
+        if part != "panoptic" or not found:
+            return found
+        listed = found[0].parent.with_suffix(".json")
+        return (*found, listed) if listed.is_file() else ()
+
+    def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
+        """True segments; all images of a split share their JSON file."""
+        return true_segments(path, path.parent.with_suffix(".json"), int(sample_id))
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the file, with or without leading zeros."""

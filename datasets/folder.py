@@ -30,13 +30,14 @@ from segbench.data.own_folder.names import (
     scan,
 )
 from segbench.data.own_folder.naming import written
+from segbench.data.own_folder.panoptic import ANNOTATIONS, SEGMENTS, PanopticTruth
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_files, unread_images
 from segbench.text import counted, some
-from segbench.types import Array, DatasetInfo, Part, Prediction, SplitInfo, UserError
+from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
 
@@ -68,7 +69,7 @@ class Folder(FileDataset):
         upright=True,
         layout=f"masks/ (PNG, TIFF, BMP, GIF, WebP, .npy), images/ (also JPEG) with the same names, {FILE} (made by "
         "'bench data describe folder --root DIR --write'), and if there are any instances/ and "
-        "splits/{train,val,test}.txt",
+        "splits/{train,val,test}.txt; or panoptic.json and panoptic/ as COCO has them, which need nothing else",
     )
 
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances")
@@ -81,28 +82,39 @@ class Folder(FileDataset):
     _splits: Mapping[str, tuple[str, ...]]
     _classes: Classes
     _called: Mapping[str, str]
+    _panoptic: PanopticTruth | None
 
     def __post_init__(self) -> None:
         path = self.root / FILE
-        classes = read_classes(path, _own_name(self.root)) if self.is_defined(self.root) else None
+        panoptic = PanopticTruth.at(self.root, _own_name(self.root))
+        if panoptic is not None:
+            classes: Classes | None = panoptic.classes
+        else:
+            classes = read_classes(path, _own_name(self.root)) if os.path.lexists(path) else None
         images, masks, instances = scan(self.root, classes.names if classes else {})
+        if panoptic is not None:
+            images, masks, instances = panoptic.images(images), dict(panoptic.files), dict(panoptic.files)
         if not masks:
             raise _no_masks(self.root, classes)
         if classes is None:
             command = shlex.join(["bench", "data", "describe", "folder", "--root", str(self.root), "--write"])
             raise UserError(f"'{path}' is missing, so the classes are not known. Run '{command}', then read it over.")
-        called_so = {**called(images, self.root / "images"), **called(masks, self.root / "masks")}
+        called_so = {
+            **called(images, self.root / "images"),
+            **called(masks, self.root / ("masks" if panoptic is None else SEGMENTS)),
+        }
+        called_so |= {} if panoptic is None else panoptic.image_ids
         everything = sorted(images.keys() | masks.keys(), key=natural)
         files = {sample_id: (masks if sample_id in masks else images)[sample_id] for sample_id in everything}
-        splits, texts = split_samples(self.root, files, masks.keys(), called_so)
+        splits, texts = split_samples(self.root, files, masks.keys(), called_so, whole=panoptic is not None)
         info = replace(
             self.info_of(classes.definition()),
             splits={name: SplitInfo(None, text, labelled) for name, (text, labelled) in texts.items()},
             default_split=next(name for name in (*reversed(SPLITS), *texts) if name in texts),
         )
         index = places(files, self.root, film=classes.frames_per_second is not None)
-        found = (images, masks, instances, index, splits, classes, called_so, info)
-        names = ("_images", "_masks", "_instances", "_index", "_splits", "_classes", "_called", "info")
+        found = (images, masks, instances, index, splits, classes, called_so, panoptic, info)
+        names = ("_images", "_masks", "_instances", "_index", "_splits", "_classes", "_called", "_panoptic", "info")
         for name, value in zip(names, found, strict=True):
             object.__setattr__(self, name, value)
 
@@ -121,6 +133,7 @@ class Folder(FileDataset):
             ignore_label=classes.ignore_label,
             metrics=("binary-overlap", "boundary") if binary else ("overlap",),
             main_score="dice" if binary else "miou",
+            panoptic_metrics=("panoptic",) if classes.panoptic else (),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
             licence=classes.texts.get("licence", _NOT_STATED),
@@ -130,8 +143,8 @@ class Folder(FileDataset):
 
     @staticmethod
     def is_defined(root: Path) -> bool:
-        """Whether there is a `classes.yaml`, right or wrong."""
-        return os.path.lexists(root / FILE)
+        """Whether there is a `classes.yaml` or a `panoptic.json`, right or wrong."""
+        return os.path.lexists(root / FILE) or os.path.lexists(root / ANNOTATIONS)
 
     @staticmethod
     def propose(root: Path, progress: Callable[[int, int], None] | None = None) -> Proposal:
@@ -182,11 +195,18 @@ class Folder(FileDataset):
         return self._index[sample_id][1]
 
     def read_labels(self, path: Path) -> Array:
-        """(H, W) uint8 or uint16 label values, by `classes.yaml`."""
+        """(H, W) uint8 or uint16 label values, by `classes.yaml`; of segments their categories."""
+        if self._panoptic is not None:
+            return self._panoptic.labels(path)
         return decode_mask(read_labels(path, binary=self.info.task == "binary", upright=True), str(path), self._classes)
 
     def read_instances(self, path: Path) -> Array:
-        """(H, W) int32 instance numbers. Raises UserError for anything but a grey image of whole numbers."""
+        """(H, W) int32 instance numbers. Raises UserError for anything but a grey image of whole numbers.
+
+        Of segments the things, numbered anew.
+        """
+        if self._panoptic is not None:
+            return self._panoptic.instances(path)
         values = read_labels(path, binary=False, upright=True)
         if values.ndim != 2 or values.dtype.kind not in "biu":
             raise UserError(
@@ -194,14 +214,21 @@ class Folder(FileDataset):
             )
         return instance_numbers(values, str(path))
 
+    def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
+        """True segments."""
+        assert self._panoptic is not None, sample_id
+        return self._panoptic.annotated[path].read(path)
+
     def refuse_unknown(self, sample_id: str) -> None:
         """Raise UserError for a sample that there is not."""
         if sample_id not in self._index:
             raise UserError(f"there is no sample '{sample_id}' below '{self.root}'")
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
-        """The one file of a part, if it exists."""
+        """The one file of a part, if it exists; what is made of segments has the JSON file beside theirs."""
         self.refuse_unknown(sample_id)
+        if self._panoptic is not None and part in ("labels", "instances", "panoptic"):
+            return (self._panoptic.files[sample_id], self._panoptic.path)
         parts: Mapping[str, Mapping[str, Path]] = {
             "image": self._images,
             "labels": self._masks,

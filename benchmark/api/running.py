@@ -150,6 +150,7 @@ def evaluate(
     metrics: Sequence[str] = (),
     overwrite: bool = False,
     plots: bool = True,
+    instances: bool = False,
     progress: ShowProgress = "auto",
 ) -> Run:
     """Score anybody's predictions and write a run folder: what `bench evaluate` does. Needs ground truth only.
@@ -184,6 +185,8 @@ def evaluate(
         Score anew what was scored already; else a result that is complete and current is returned as it is.
     plots : bool
         Draw what the metric families plot, into the run folder.
+    instances : bool
+        Of predicted segments, write a row for each into the run folder (`instances.csv`).
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -227,6 +230,7 @@ def evaluate(
         metrics=tuple(metrics),
         overwrite=overwrite,
         plots=plots,
+        instances=instances,
     )
     refuse_out_of_range(request)
     return Run(*evaluate_files(request, reporter_for(progress)))

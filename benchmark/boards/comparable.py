@@ -63,7 +63,7 @@ class Comparable:
 def official_metrics(record: Record) -> dict[str, str]:
     """Versions of the dataset's own metric families; those that a user added do not decide what is comparable."""
     info = recorded_info(record.dataset)
-    own = (*info.metrics, *info.object_metrics)
+    own = info.every_metric
     return {name: version for name, version in record.metrics.items() if name in own} or record.metrics
 
 

@@ -204,8 +204,9 @@ def _json(content: object) -> str:
 def _all_families(run: StoredRun) -> Check:
     """Whether the families that score the dataset are all there: one that is left out could have told the worse."""
     held, wanted = {metric.name for metric in run.metrics}, run.info.metrics
-    objects = bool(held & set(run.info.object_metrics)) and not held & set(wanted)
-    missing = [name for name in (() if objects else wanted) if name not in held]
+    others = {*run.info.object_metrics, *run.info.panoptic_metrics}
+    elsewhere = bool(held & others) and not held & set(wanted)
+    missing = [name for name in (() if elsewhere else wanted) if name not in held]
     told = f"{missing[0]} is missing" if missing else "those that score the dataset"
     return Check.of("all families", not missing, told)
 

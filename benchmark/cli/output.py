@@ -32,10 +32,12 @@ quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
 
 _TABLE_WIDTH = 5
+_MAX_ROWS = 40
+"""Classes up to which a table shows those too of which no sample holds or predicts anything."""
 _NAMES_WIDTH = 24
 _WHOLE = frozenset({"name", "main_score", "family", "scores"})
 """Columns of names to type or to look for, which are not broken within a line; summaries are."""
-_COUNTS = frozenset({"pixels", "one_sided_images"})
+_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
 
 
 def reporter(be_quiet: bool) -> Reporter:
@@ -338,10 +340,13 @@ def _interval_note(result: Record) -> str:
 
 
 def _class_tables(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> Iterator[Table]:
-    """Tables of a few quantities each, so that they fit into a terminal."""
+    """Tables of a few quantities each, so that they fit into a terminal; of many classes those that have any."""
     quantities = list(dict.fromkeys(key for row in rows.values() for key in row))
-    for start in range(0, len(quantities), _TABLE_WIDTH):
-        shown = quantities[start : start + _TABLE_WIDTH]
+    if len(rows) > _MAX_ROWS:
+        rows = {name: row for name, row in rows.items() if any(row.values())}
+    width = -(-len(quantities) // max(1, -(-len(quantities) // _TABLE_WIDTH)))
+    for start in range(0, len(quantities), width or 1):
+        shown = quantities[start : start + width]
         table = new_table(what, *shown)
         for name, row in rows.items():
             cells = [f"{row[q]:,.0f}" if q in _COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown]

@@ -11,7 +11,7 @@ from ..io.fingerprints import files_sha256
 from ..io.reporter import Reporter
 from ..registry import metrics_of
 from ..runs.current import why_not_current
-from ..runs.folder import PLOTS, refuse_foreign
+from ..runs.folder import INSTANCES, PLOTS, refuse_foreign
 from ..runs.identity import evaluated_identity
 from ..runs.predictions_to_score import PredictionsToScore
 from ..runs.record import Record
@@ -31,6 +31,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         cannot be stored; no record is written then.
     """
     task = PredictionsToScore.find(request, reporter)
+    if request.instances:
+        task.refuse_without_instances()
     dataset, metrics = task.dataset, task.metrics
     block = task.dataset_block()
     versions = {metric.name: metric.version for metric in metrics}
@@ -44,7 +46,7 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         return writer.folder, earlier
     statistics = task.measure(reporter)
     scored = score(statistics, metrics, dataset.info)
-    for warning in score_warnings(scored, metrics_of(dataset.info, objects=task.found.objects), dataset.info):
+    for warning in score_warnings(scored, metrics_of(dataset.info, kind=task.found.kind), dataset.info):
         reporter.warn(warning)
     main = first.main_score if first.main_score in scored.scores else next(iter(scored.scores))
     with writer.locked() as earlier, writer.replacing(earlier is not None) as making:
@@ -53,6 +55,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
             task.store(making.folder, reporter)
         making.write_config()
         making.write_statistics(statistics, metrics)
+        if request.instances:
+            task.write_instances(making.folder / INSTANCES, reporter)
         if request.plots:
             _figures(task).write(making.folder / PLOTS, statistics, reporter.warn)
         making.write_log(first, reporter.warnings)
@@ -64,6 +68,8 @@ def _stands(writer: RunWriter, earlier: Record, first: Record, request: Evaluate
     """Whether a finished evaluation is the result that is asked for, and say so."""
     kept = request.save_predictions
     why = why_not_current(writer.folder, earlier, first, predictions=kept, plots=request.plots)
+    if not why and request.instances and not (writer.folder / INSTANCES).is_file():
+        why = f"it has no {INSTANCES}"
     if why or request.overwrite:
         why = why or "--overwrite asks for a new one"
         reporter.say(f"{writer.folder} is there already, but {why}: it is made anew and then takes its place")

@@ -52,6 +52,11 @@ def export(request: ExportRequest, reporter: Reporter) -> Exported:
     form = _form(request, info, formats)
     _refuse_incomplete(request.run, record)
     data = record.dataset
+    if any(name in info.panoptic_metrics for name in record.metrics):
+        raise UserError(
+            f"'{request.run}' holds predicted segments, of which nothing is to be converted: "
+            f"'{PREDICTIONS}/panoptic.json' and the PNG files beside it are what the official tools take."
+        )
     stored = StoredPredictions(
         request.run / PREDICTIONS, data.split, data.n, data.ids_sha256, record.command_in(request.run)
     )

@@ -12,7 +12,7 @@ from ..io.images.masks import read_labels
 from ..io.images.picture import read_picture
 from ..io.images.read import binary_mask, binary_prediction, label_map, read_array
 from ..io.native import empty
-from ..types import Array, DatasetInfo, Object, Part, Prediction, Sample, Uint8, UserError
+from ..types import Array, DatasetInfo, Object, Panoptic, Part, Prediction, Sample, Uint8, UserError
 from .file_layout import FileLayout
 from .locations import read_all
 from .self_defined import Proposal
@@ -46,7 +46,8 @@ class FileDataset(FileLayout):
     label_bits: ClassVar[int] = 16
 
     def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """The parts asked for that exist: image (H, W[, 3]) uint8, labels (H, W), instances (H, W) int32, objects.
+        """The parts asked for that exist: image (H, W[, 3]) uint8, labels (H, W), instances (H, W) int32, objects,
+        panoptic.
 
         Raises UserError for an unknown sample, and for a file that cannot be read.
         """
@@ -62,6 +63,7 @@ class FileDataset(FileLayout):
             self.read_labels(found["labels"]) if "labels" in found else None,
             self.read_instances(found["instances"]) if "instances" in found else None,
             self.read_objects(found["objects"], sample_id) if "objects" in found else None,
+            self.read_panoptic(found["panoptic"], sample_id) if "panoptic" in found else None,
         )
 
     def read_image(self, path: Path) -> Uint8:
@@ -85,6 +87,10 @@ class FileDataset(FileLayout):
     def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
         """Annotated objects of a sample; there is no default."""
         raise NotImplementedError(f"{type(self).__name__} names files of objects and does not read them")
+
+    def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
+        """True segments of a sample; there is no default."""
+        raise NotImplementedError(f"{type(self).__name__} names files of segments and does not read them")
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the file, which may be called as the label map of the sample is."""

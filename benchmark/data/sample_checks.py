@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..io.images.picture import orientation
 from ..io.images.read import IMAGE_SUFFIXES
@@ -12,6 +12,7 @@ from ..text import counted, runs_of
 from ..types import Array, Dataset, Part, Sample
 
 _PARTS_OF_PIXELS: tuple[Part, ...] = ("image", "labels", "instances")
+_NOUNS: Mapping[Part, str] = {"image": "image", "instances": "instance map", "panoptic": "panoptic map"}
 _QUARTER_TURN = 5
 """Orientations from this one on exchange height and width."""
 
@@ -44,10 +45,11 @@ def without_images(dataset: Dataset, ids: Sequence[str]) -> str:
 def _sizes(dataset: Dataset, sample: Sample) -> list[str]:
     if sample.labels is None:
         return []
-    found: dict[Part, Array | None] = {"image": sample.image, "instances": sample.instances}
+    segments = None if sample.panoptic is None else sample.panoptic.ids
+    found: dict[Part, Array | None] = {"image": sample.image, "instances": sample.instances, "panoptic": segments}
     high, wide = sample.labels.shape
     return [
-        f"sample '{sample.id}': its {'image' if part == 'image' else 'instance map'} is "
+        f"sample '{sample.id}': its {_NOUNS[part]} is "
         f"{values.shape[0]} x {values.shape[1]} ({where(dataset, sample.id, part)}), its labels are {high} x {wide} "
         f"({where(dataset, sample.id, 'labels')}); expected equal heights and widths. "
         f"{_turned(dataset, sample.id) if values.shape[:2] == (wide, high) else 'Fetch both again.'}"

@@ -16,16 +16,16 @@ from ..types import Dataset, Part
 from .locations import cache_home
 from .self_defined import definition_of
 
-PARTS: tuple[Part, ...] = ("image", "labels", "instances", "objects")
+PARTS: tuple[Part, ...] = ("image", "labels", "instances", "objects", "panoptic")
 
 Stamps: TypeAlias = Mapping[Part, str]
 """Of each part that was read, or that has no files: what the files were when they were read."""
 
-_APPLICATION, _FORMAT = 0x53654742, 3
+_APPLICATION, _FORMAT = 0x53654742, 4
 _SCHEMA = (
     "CREATE TABLE files (path BLOB PRIMARY KEY, sha256 TEXT, seal BLOB) WITHOUT ROWID",
     "CREATE TABLE samples (id BLOB PRIMARY KEY, image_pixels TEXT, labels_pixels TEXT, turned TEXT, label_counts TEXT,"
-    " image BLOB, labels BLOB, instances BLOB, objects BLOB) WITHOUT ROWID",
+    " image BLOB, labels BLOB, instances BLOB, objects BLOB, panoptic BLOB) WITHOUT ROWID",
 )
 _READERS = (".", "own_folder", "../io/images")
 """Folders of the code by which files are listed, read and checked, as seen from this one."""
@@ -145,7 +145,7 @@ class VerificationCache:
             self._database.write(
                 {
                     "REPLACE INTO files VALUES (?, ?, ?)": _rows(self._new_files),
-                    "REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)": _rows(self._new_samples),
+                    "REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)": _rows(self._new_samples),
                 }
             )
         self._new_files, self._new_samples = {}, {}

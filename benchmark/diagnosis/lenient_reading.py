@@ -19,6 +19,7 @@ from ..predictions.coco_results import StuffResults, find_results
 from ..predictions.files import PredictionFile
 from ..predictions.find import prediction_labels
 from ..predictions.matching import SampleIds, match_files
+from ..predictions.panoptic_results import Submission
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
 from .remedy_functions import RemedyFunction
 from .sampled_pixels import VOID, Seen, Truth, apply
@@ -105,6 +106,11 @@ def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
     if not path.exists():
         raise UserError(f"--predictions '{path}' does not exist")
     ids = SampleIds(ids)
+    if dataset.info.panoptic_metrics and Submission.at(path) is not None:
+        raise UserError(
+            f"'{path}' holds segments. 'bench evaluate' names what is wrong in them, 'bench doctor' takes label maps, "
+            "masks and probabilities."
+        )
     if path.is_file():
         return _stuff(dataset, ids, path) if path.suffix.lower() == ".json" else _stack(dataset, ids, path)
     if dataset.info.object_metrics and find_objects(dataset, ids, path, partial=True) is not None:
@@ -129,7 +135,7 @@ def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
 def _stuff(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
     """Label maps of a COCO results file; what `bench evaluate` refuses in it is refused here."""
     found = find_results(dataset, ids, path, partial=True)
-    if found.objects:
+    if found.kind == "objects":
         raise _objects(path)
     maps = {i: file for i, file in found.files.items() if isinstance(file, StuffResults)}
     files = tuple(StuffMap(file, dataset.info) for file in maps.values())

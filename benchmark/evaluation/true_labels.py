@@ -11,7 +11,7 @@ import numpy as np
 from ..metrics.base import MetricFamily
 from ..metrics.label_checks import label_counts
 from ..metrics.overlap import PairsOfLabels
-from ..types import Array, DatasetInfo, Metric, Part, Prediction, Sample, ScoreInfo, Statistic
+from ..types import Array, DatasetInfo, Metric, Part, Prediction, PredictionKind, Sample, ScoreInfo, Statistic
 from .statistics import Statistics
 
 
@@ -51,12 +51,12 @@ class LabelsHeld:
     by: Metric | None
 
     @classmethod
-    def beside(cls, metrics: Sequence[Metric], *, objects: bool = False) -> LabelsHeld:
+    def beside(cls, metrics: Sequence[Metric], *, kind: PredictionKind = "maps") -> LabelsHeld:
         """The families that score, with `TrueLabels` where none of segbench's own among them counts pairs of labels.
 
-        Predicted objects are scored without a label map: then no truth is read for what it holds.
+        Predicted objects and segments are scored without a label map: then no truth is read for what it holds.
         """
-        if objects:
+        if kind != "maps":
             return cls(tuple(metrics), None)
         counting = (each for each in metrics if isinstance(each, PairsOfLabels) and _is_own(each))
         by = next(counting, None)

@@ -52,7 +52,8 @@ def binary_labels(sample: Sample, prediction: Prediction) -> Array:
         _check_range(sample, prediction.probabilities)
         return (prediction.probabilities > 0.5).astype(np.uint8)
     if prediction.labels is None:
-        raise UserError(f"prediction of sample '{sample.id}' holds objects, which cannot be scored as a mask")
+        held = _held(prediction)
+        raise UserError(f"prediction of sample '{sample.id}' holds {held}, which cannot be scored as a mask")
     same_shape(sample, prediction.labels.shape)
     _check_integers(sample, prediction.labels)
     return prediction.labels
@@ -68,7 +69,8 @@ def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> A
         _check_integers(sample, prediction.labels)
         return prediction.labels
     if prediction.probabilities is None:
-        raise UserError(f"prediction of sample '{sample.id}' holds objects, which cannot be scored as a label map")
+        held = _held(prediction)
+        raise UserError(f"prediction of sample '{sample.id}' holds {held}, which cannot be scored as a label map")
     if info.task == "binary":
         return binary_labels(sample, prediction)
     values = prediction.probabilities
@@ -99,6 +101,11 @@ def check_labels(sample_id: str, truth: Int64, predicted: Int64, info: DatasetIn
             f"prediction of sample '{sample_id}' holds label values {runs_of(foreign)}. {_expected(info)} "
             f"'bench doctor' looks for the cause."
         )
+
+
+def _held(prediction: Prediction) -> str:
+    """What a prediction holds that is no map of labels or probabilities."""
+    return "objects" if prediction.panoptic is None else "segments"
 
 
 def _expected(info: DatasetInfo) -> str:

@@ -121,7 +121,7 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
         if sample_id in matched:
             objects = read_list(matched[sample_id][0], path, dataset.info, skipped)
             files[sample_id] = ObjectList(sample_id, matched[sample_id][0], objects)
-    return Found(files, (*extra_warnings(extra), *_skip_warnings(skipped, dataset.info)), objects=True)
+    return Found(files, (*extra_warnings(extra), *_skip_warnings(skipped, dataset.info)), kind="objects")
 
 
 def read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, int]) -> tuple[ListedObject, ...]:

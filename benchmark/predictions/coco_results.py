@@ -174,7 +174,7 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
     files: dict[str, PredictionSource] = {
         i: source(path, i, tuple(matched.get(i, ()))) for i in ids if i in matched or not partial
     }
-    return Found(files, tuple(_warnings(path, entries, foreign)), objects=objects)
+    return Found(files, tuple(_warnings(path, entries, foreign)), kind="objects" if objects else "maps")
 
 
 def read_stuff_results(path: Path) -> dict[str, StuffResults]:

@@ -19,6 +19,7 @@ from .coco_results import takes_results
 from .files import PredictionFile
 from .matching import Found as Found
 from .matching import SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
+from .panoptic_results import find_panoptic
 
 _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
 
@@ -33,8 +34,8 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         The samples of the split.
     path : Path
         A folder with one file per sample in any depth, or one stack with a page per sample of the split (or of the
-        whole labelled set). For a dataset that scores objects also what `find_objects` takes; a folder that holds one
-        JSON file and no image stands for that file.
+        whole labelled set). For a dataset that scores objects also what `find_objects` takes, and for one that scores
+        segments what `find_panoptic` does; a folder that holds one JSON file and no image stands for that file.
     partial : bool
         Accept that samples have no prediction.
 
@@ -45,6 +46,10 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
     """
     if not path.exists():
         raise UserError(f"--predictions '{path}' does not exist")
+    if dataset.info.panoptic_metrics:
+        segments = find_panoptic(dataset, ids, path, partial=partial)
+        if segments is not None:
+            return segments
     if dataset.info.object_metrics:
         objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
         if objects is not None:

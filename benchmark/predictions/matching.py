@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .._former_names import former_names
 from ..text import some
-from ..types import Dataset, PredictionSource, UserError
+from ..types import Dataset, PredictionKind, PredictionSource, UserError
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
@@ -19,12 +19,12 @@ if not TYPE_CHECKING:  # mypy takes only what is there now
 class Found:
     """Predictions of some samples, in the order of their ids, and what was odd about the files.
 
-    `objects` says that they are objects with scores, which `DatasetInfo.object_metrics` measure.
+    `kind` says what they are, and so which families measure them (`DatasetInfo.metrics_for`).
     """
 
     files: Mapping[str, PredictionSource]
     warnings: tuple[str, ...] = ()
-    objects: bool = False
+    kind: PredictionKind = "maps"
 
     @property
     def paths(self) -> set[Path]:

@@ -2,7 +2,7 @@
 
 Label maps are PNG files named by sample id. Maps of a stacked dataset are pages of one TIFF named by the split, or one
 TIFF for each sample where only some are there. Objects are what their official tool takes: `<sample id>_pred.txt` with
-masks, or COCO results in one JSON file.
+masks, or COCO results in one JSON file; segments are a JSON file and a folder of PNG files.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from ..io.atomic import temporary_folder
 from ..types import Dataset, DatasetInfo, Object, Prediction
 from .find import write_prediction, write_stack
 from .matching import Found
+from .panoptic_results import STORED, store_panoptic
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
     __getattr__ = former_names(__name__)
 
 RESULTS = "results.json"
 """The file of stored COCO results."""
+
+SEGMENTS = f"{STORED}.json"
+"""The file of stored segments, beside the folder of its PNG files."""
 
 Pairs = Iterable[tuple[str, Prediction]]
 
@@ -103,7 +107,10 @@ def store_found(
             progress(done)
 
     with _replaced(folder) as place:
-        if found.objects:
+        if found.kind == "panoptic":
+            segments = ((sample_id, prediction.panoptic) for sample_id, prediction in read())
+            store_panoptic(place, ((sample_id, each) for sample_id, each in segments if each is not None))
+        elif found.kind == "objects":
             write_objects(place, ((sample_id, prediction.objects or ()) for sample_id, prediction in read()), info)
         elif info.stacked and whole and len(found.files) > 1:
             write_stack(place / f"{split}.tif", (prediction for _, prediction in read()))

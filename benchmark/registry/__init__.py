@@ -20,7 +20,7 @@ from .._former_names import MODULES as FORMER_MODULES
 from .._former_names import former_names
 from ..errors import PluginWarning
 from ..text import unknown
-from ..types import Dataset, DatasetDefaults, DatasetInfo, Method, MethodDefaults, Metric, UserError
+from ..types import Dataset, DatasetDefaults, DatasetInfo, Method, MethodDefaults, Metric, PredictionKind, UserError
 from .declarations import Kind, bases, faults, meant_as
 from .hooks import hook as hook
 from .hooks import hooks as hooks
@@ -153,16 +153,15 @@ def generator(name: str) -> ModuleType | None:
     return loaded
 
 
-def metrics_of(info: DatasetInfo, *, objects: bool = False, more: Iterable[str] = ()) -> tuple[Metric, ...]:
-    """The metric families that score a dataset, in its order, and after them those named in `more`.
+def metrics_of(info: DatasetInfo, *, kind: PredictionKind = "maps", more: Iterable[str] = ()) -> tuple[Metric, ...]:
+    """The metric families that score predictions of a kind, in the dataset's order, and after them those in `more`.
 
-    `objects` asks for the families that score predicted objects with confidences. Raises UserError as `families`
-    does, and for a main score that none of them gives.
+    Raises UserError as `families` does, and for a main score that none of those of label maps gives.
     """
-    own = info.object_metrics if objects else info.metrics
+    own = info.metrics_for(kind)
     found = families(info, (*own, *more))
     ranked = {score.name for family in found for score in family.scores if family.name in own}
-    if ranked and not objects and info.main_score not in ranked:
+    if ranked and kind == "maps" and info.main_score not in ranked:
         raise UserError(f"dataset {info.name}: " + unknown("main score", info.main_score, ranked))
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..predictions.stored import RESULTS
+from ..predictions.stored import RESULTS, SEGMENTS
 from ..predictions.stored_reading import StoredPredictions
 from ..types import UserError
 from .folder import CHECKPOINT, PREDICTIONS
@@ -159,9 +159,9 @@ def _checkpoints(folder: Path, record: Record) -> Sequence[Path]:
 
 
 def _other_predictions(folder: Path, record: Record) -> str:
-    """Why the stored label maps are not those of all samples; empty where they are, and for predicted objects."""
+    """Why the stored label maps are not those of all samples; empty where they are, and for others."""
     data, place = record.dataset, folder / PREDICTIONS
-    if (place / RESULTS).exists() or any(place.glob("*.txt")):
+    if (place / RESULTS).exists() or (place / SEGMENTS).exists() or any(place.glob("*.txt")):
         return ""
     stored = StoredPredictions(place, data.split, data.n, data.ids_sha256, record.command)
     try:

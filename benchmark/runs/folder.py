@@ -9,9 +9,11 @@ from ..types import UserError
 
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
 PREDICTIONS, CHECKPOINT, PLOTS = "predictions", "checkpoint", "plots"
+INSTANCES = "instances.csv"
+"""A row for each instance, where they were asked for."""
 SIGNATURE = f"{RECORD}.sig"
 """A signature of the record, which somebody who vouches for it may have put beside it."""
-RUN_FILES = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, SIGNATURE, LOCK})
+RUN_FILES = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, INSTANCES, SIGNATURE, LOCK})
 """All that a run folder may hold."""
 
 

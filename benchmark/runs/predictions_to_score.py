@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,11 @@ from ..data.what_is_left import left_to_score
 from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
 from ..evaluation.true_labels import LabelsHeld
+from ..io.atomic import atomic_path
 from ..io.reporter import Reporter
 from ..predictions.find import Found, find_predictions
 from ..predictions.stored import store_found
-from ..registry import dataset_class, metrics_of
+from ..registry import dataset_class, hooks, metrics_of
 from ..types import Dataset, Metric, UserError, parts_of
 from .code_hash import code_sha256
 from .environment import describe
@@ -50,7 +53,7 @@ class PredictionsToScore:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The families that score it."""
-        return metrics_of(self.dataset.info, objects=self.found.objects, more=self.request.metrics)
+        return metrics_of(self.dataset.info, kind=self.found.kind, more=self.request.metrics)
 
     @property
     def name(self) -> str:
@@ -114,7 +117,7 @@ class PredictionsToScore:
         Raises UserError, naming the file, for a wrong one, and where the truth leaves nothing to score.
         """
         found = self.found.files
-        labels = LabelsHeld.beside(self.metrics, objects=self.found.objects)
+        labels = LabelsHeld.beside(self.metrics, kind=self.found.kind)
         with reporter.progress("evaluating") as update:
             measured = evaluate(
                 self.dataset,
@@ -132,6 +135,35 @@ class PredictionsToScore:
             reporter.warn(warning)
         return statistics
 
+    def refuse_without_instances(self) -> None:
+        """Raise UserError where no family that scores has a row for each instance."""
+        if not _row_makers(self.metrics):
+            families = ", ".join(metric.name for metric in self.metrics)
+            raise UserError(
+                f"--instances: {families} scores no single instances. Predicted segments (COCO's panoptic format) have "
+                "a row for each; see 'bench data describe'."
+            )
+
+    def write_instances(self, path: Path, reporter: Reporter) -> None:
+        """Write a row for each instance as CSV, from predictions that are read once more."""
+        makers = _row_makers(self.metrics)
+        total = len(self.found.files)
+        with (
+            reporter.progress("writing instances") as update,
+            atomic_path(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = None
+            for done, (sample_id, source) in enumerate(self.found.files.items(), 1):
+                sample = self.dataset.load(sample_id, parts_of(self.metrics))
+                prediction = source.read(self.dataset)
+                for row in (row for make in makers for row in make(sample, prediction, self.dataset.info)):
+                    if writer is None:
+                        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                        writer.writeheader()
+                    writer.writerow(row)
+                update(done, total)
+
     def store(self, folder: Path, reporter: Reporter) -> None:
         """Store them in the run folder, where they can be exported from and measured again.
 
@@ -148,6 +180,11 @@ class PredictionsToScore:
                 soft=bool(self.request.metrics),
                 progress=lambda done: update(done, total),
             )
+
+
+def _row_makers(metrics: Sequence[Metric]) -> list[Callable[..., list[dict[str, Any]]]]:
+    """What gives the rows of the instances of a sample, for each family that has such."""
+    return [make for _, make in hooks(metrics, "instances")]
 
 
 def _stem(path: Path) -> str:

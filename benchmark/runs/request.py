@@ -151,6 +151,9 @@ class EvaluateRequest:
     ] = ()
     overwrite: Overwrite = False
     plots: Plots = True
+    instances: Annotated[
+        bool, Option("Of predicted segments: write instances.csv, a row for each, into the run folder.")
+    ] = False
 
     def command(self) -> str:
         """The command line that does it again."""

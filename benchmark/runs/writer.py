@@ -25,7 +25,19 @@ from ..io.reporter import Reporter
 from ..types import Dataset, Metric, UserError
 from .binding import bound
 from .current import same_command
-from .folder import CHECKPOINT, CONFIG, LOG, PLOTS, PREDICTIONS, RECORD, SIGNATURE, STATISTICS, beside, refuse_foreign
+from .folder import (
+    CHECKPOINT,
+    CONFIG,
+    INSTANCES,
+    LOG,
+    PLOTS,
+    PREDICTIONS,
+    RECORD,
+    SIGNATURE,
+    STATISTICS,
+    beside,
+    refuse_foreign,
+)
 from .record import DatasetBlock, MadeBy, Record, read_record, run_id_of, write_record
 
 
@@ -131,7 +143,7 @@ class RunWriter:
 
     def clear(self) -> None:
         """Remove all that an earlier run left."""
-        for name in (RECORD, SIGNATURE, STATISTICS, LOG, CONFIG):
+        for name in (RECORD, SIGNATURE, STATISTICS, LOG, CONFIG, INSTANCES):
             (self.folder / name).unlink(missing_ok=True)
         for name in (PREDICTIONS, CHECKPOINT, PLOTS):
             if (self.folder / name).is_dir():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..errors import UserError
-from .arrays import Array, Family, Float32, Float64, Int64, Part, Progress, Task, Uint8
+from .arrays import Array, Family, Float32, Float64, Int64, Part, PredictionKind, Progress, Task, Uint8
 from .datasets import Dataset, DatasetDefaults, Samples
 from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo
 from .methods import FitContext, Method, MethodDefaults, MethodInfo
 from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
-from .samples import RLE, Object, Prediction, Sample
+from .samples import RLE, Object, Panoptic, Prediction, Sample, Segment
 
 __all__ = [
     "RLE",
@@ -31,13 +31,16 @@ __all__ = [
     "MethodInfo",
     "Metric",
     "Object",
+    "Panoptic",
     "Part",
     "Prediction",
+    "PredictionKind",
     "PredictionSource",
     "Progress",
     "Sample",
     "Samples",
     "ScoreInfo",
+    "Segment",
     "SplitInfo",
     "Statistic",
     "Sums",

@@ -12,8 +12,10 @@ Uint8: TypeAlias = NDArray[np.uint8]
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
 Int64: TypeAlias = NDArray[np.int64]
-Part: TypeAlias = Literal["image", "labels", "instances", "objects"]
+Part: TypeAlias = Literal["image", "labels", "instances", "objects", "panoptic"]
 Task: TypeAlias = Literal["binary", "multiclass"]
+PredictionKind: TypeAlias = Literal["maps", "objects", "panoptic"]
+"""Label maps or probabilities; objects with confidences; or segments, which do not overlap."""
 Family: TypeAlias = Literal["classical", "learned", "external"]
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from ..settings import Settings, describe_settings, refuse_no_model, settings_of
-from .arrays import Task
+from .arrays import PredictionKind, Task
 
 USUAL_METRICS: Mapping[Task, tuple[tuple[str, ...], str]] = {
     "binary": (("binary-overlap",), "dice"),
@@ -98,7 +98,9 @@ class DatasetInfo:
     `classes` are those that are scored. `ignore_label` marks void pixels of the truth. `unscored` are further labels
     with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
-    confidences, `main_score` the score that ranks; a dataset that names neither has `USUAL_METRICS`. `foreground` is
+    confidences, `panoptic_metrics` those that score predicted segments, whose classes are `panoptic_classes` (their
+    `id` is the `category_id` of COCO's format) where they differ from `classes`. `main_score` is the score that ranks;
+    a dataset that names neither metrics nor main score has `USUAL_METRICS`. `foreground` is
     the label value of the foreground class of a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of
     the official sample ids (sorted, one a line) where their list is known.
     `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones (ITU-R
@@ -131,6 +133,8 @@ class DatasetInfo:
     ignore_label: int | None = None
     unscored: tuple[ClassInfo, ...] = ()
     object_metrics: tuple[str, ...] = ()
+    panoptic_metrics: tuple[str, ...] = ()
+    panoptic_classes: tuple[ClassInfo, ...] = ()
     foreground: int = 1
     stacked: bool = False
     grey: bool = False
@@ -168,6 +172,20 @@ class DatasetInfo:
         sizes = [one.official_size for name, one in labelled.items() if name not in inside]
         known = [size for size in sizes if size is not None]
         return sum(known) if split == "all" and known and len(known) == len(sizes) else None
+
+    def metrics_for(self, kind: PredictionKind) -> tuple[str, ...]:
+        """The metric families that score predictions of a kind."""
+        return {"maps": self.metrics, "objects": self.object_metrics, "panoptic": self.panoptic_metrics}[kind]
+
+    @property
+    def every_metric(self) -> tuple[str, ...]:
+        """The metric families that score any kind of its predictions."""
+        return (*self.metrics, *self.object_metrics, *self.panoptic_metrics)
+
+    @property
+    def segment_classes(self) -> tuple[ClassInfo, ...]:
+        """Classes of segments: `panoptic_classes`, or `classes` where there are none of their own."""
+        return self.panoptic_classes or self.classes
 
     @cached_property
     def void(self) -> frozenset[int]:

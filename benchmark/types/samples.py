@@ -28,12 +28,32 @@ class Object:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """One segment of a panoptic map: its number there, the id of its class, and whether it is a crowd (truth alone)."""
+
+    id: int
+    category: int
+    crowd: bool = False
+
+
+@dataclass(frozen=True)
+class Panoptic:
+    """A map in which every pixel belongs to one segment at most, and its segments.
+
+    ids: (H, W) uint32 or int32 segment numbers, 0 for void. segments: those that the map holds, each once.
+    """
+
+    ids: Array
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
 class Sample:
     """One image with its truth; parts that were not asked for, or do not exist, are None.
 
     image: (H, W) or (H, W, 3) uint8. labels: (H, W) integer label values. instances: (H, W) int32 instance numbers by
-    the dataset's rule. objects: annotated objects, which may overlap. group: the video, city or stack that the sample
-    belongs to; index: its place in the group.
+    the dataset's rule. objects: annotated objects, which may overlap. panoptic: segments, which may not. group: the
+    video, city or stack that the sample belongs to; index: its place in the group.
     """
 
     id: str
@@ -43,22 +63,24 @@ class Sample:
     labels: Array | None = None
     instances: Array | None = None
     objects: tuple[Object, ...] | None = None
+    panoptic: Panoptic | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of one image: exactly one of labels, probabilities and objects.
+    """What a method says of one image: exactly one of labels, probabilities, objects and panoptic.
 
     labels: (H, W) integer label values. probabilities: (H, W) float32 in 0..1, the foreground's, for a binary task;
     (C, H, W) float32 in class order for a multi-class one. objects: found objects with their scores, which may
-    overlap. instances: (H, W) int32 where there are any.
+    overlap. panoptic: found segments, which may not. instances: (H, W) int32 where there are any.
     """
 
     labels: Array | None = None
     probabilities: Float32 | None = None
     objects: tuple[Object, ...] | None = None
     instances: Array | None = None
+    panoptic: Panoptic | None = None
 
     def __post_init__(self) -> None:
-        if sum(part is not None for part in (self.labels, self.probabilities, self.objects)) != 1:
-            raise ValueError("a Prediction holds exactly one of labels, probabilities and objects")
+        if sum(part is not None for part in (self.labels, self.probabilities, self.objects, self.panoptic)) != 1:
+            raise ValueError("a Prediction holds exactly one of labels, probabilities, objects and panoptic")

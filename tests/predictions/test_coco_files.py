@@ -238,7 +238,7 @@ def test_images_of_results_are_matched_by_number_or_text(tmp_path: Path) -> None
     own = [_result(image_id=name) for name in (9, "9", "000000000009")]
     path.write_text(json.dumps([*own, _result(image_id=10), _result(image_id="other"), _result(image_id="9" * 5000)]))
     found = find_results(dataset, dataset.ids("val"), path)
-    assert found.objects
+    assert found.kind == "objects"
     assert found.paths == {path}
     objects = found.files["000000000009"].read(dataset).objects
     assert objects is not None
@@ -331,7 +331,7 @@ def test_golden_scores_and_classes_of_the_182_convention(group: str) -> None:
 
 def test_golden_data_conforms() -> None:
     check_dataset(COCOStuff(GOLDEN))
-    assert [m.name for m in metrics_of(INFO, objects=True)] == ["coco-ap"]
+    assert [m.name for m in metrics_of(INFO, kind="objects")] == ["coco-ap"]
 
 
 def _stuff(path: Path) -> Path:
@@ -377,7 +377,7 @@ def test_stuff_results_that_overlap_or_lack_images_or_pixels_are_named(tmp_path:
     def read(*entries: dict[str, Any]) -> Any:
         path.write_text(json.dumps([_result(score="drop", **entry) for entry in entries]))
         found = find_results(dataset, ids, path)
-        assert not found.objects
+        assert found.kind == "maps"
         return found.files[ids[0]].read(dataset).labels
 
     assert np.array_equal(read({"segmentation": whole}, {"segmentation": half}), np.zeros((4, 5)))

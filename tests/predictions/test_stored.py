@@ -395,7 +395,7 @@ def test_memory_does_not_grow_with_the_split(tmp_path: Path, objects: bool) -> N
     )
 
     def peak(count: int) -> int:
-        found = Found({f"slice-{n:02d}": Made(n, objects) for n in range(count)}, objects=objects)
+        found = Found({f"slice-{n:02d}": Made(n, objects) for n in range(count)}, kind="objects" if objects else "maps")
         tracemalloc.start()
         store_found(tmp_path / "predictions", dataset, found, "all", whole=True, soft=False)
         _, most = tracemalloc.get_traced_memory()

@@ -29,7 +29,18 @@ Kind = Literal["thing", "stuff", "background"]
 _LIMITS = Limits(depth=8, text=2000, aliases=False)
 _MAX_NUMBER = 1e12
 _TEXTS = ("summary", "licence", "citation", "homepage")
-_KEYS = ("name", "task", "masks", "names", "classes", "ignore", "pixel_size_um", "frames_per_second", *_TEXTS)
+_KEYS = (
+    "name",
+    "task",
+    "masks",
+    "names",
+    "classes",
+    "ignore",
+    "panoptic",
+    "pixel_size_um",
+    "frames_per_second",
+    *_TEXTS,
+)
 _CLASS_KEYS = ("id", "name", "color", "kind", "category")
 _IGNORE_KEYS = ("id", "color")
 
@@ -42,6 +53,7 @@ class Classes:
     colors: label value of every colour that the file gives itself, the ignored one too; colours that were made up for
     display are in `classes` alone. texts: summary, licence, citation and homepage where they are given. names: how
     files of each part are called, such as `{name}_manual1`. named: whether the file gives the name itself.
+    panoptic: the classes are categories of segments, and label maps are made of these.
     """
 
     name: str
@@ -55,6 +67,7 @@ class Classes:
     texts: Mapping[str, str] = field(default_factory=dict)
     names: Names = field(default_factory=dict)
     named: bool = True
+    panoptic: bool = False
 
     @property
     def known(self) -> frozenset[int]:
@@ -84,6 +97,8 @@ class Classes:
             content["ignore"] = {"id": self.ignore_label}
             if self.ignore_label in color_of:
                 content["ignore"]["color"] = color_of[self.ignore_label]
+        if self.panoptic:
+            content["panoptic"] = True
         if self.names:
             content["names"] = dict(self.names)
         if self.pixel_size_um is not None:
@@ -127,7 +142,8 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     values = _mapping(content, where, "the file", _KEYS)
     if "classes" not in values:
         raise UserError(f"{where}: has no key 'classes'; expected a list such as '- {{id: 0, name: background}}'")
-    rows = _rows(values["classes"], where)
+    panoptic = values.get("panoptic", False) is True
+    rows = _rows(values["classes"], where, least=1 if panoptic else 2)
     colors = _own_colors(rows, where)
     ignore_label, ignore_color = _ignore(values.get("ignore"), where, rows, colors)
     classes = _with_colors(rows, colors, ignore_color)
@@ -148,6 +164,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         texts={key: _text(values[key], where, key) for key in _TEXTS if key in values},
         names=_names(values.get("names"), where),
         named="name" in values,
+        panoptic=panoptic,
     )
 
 
@@ -160,11 +177,11 @@ def _mapping(content: Any, where: str, what: str, keys: Collection[str]) -> dict
     return content
 
 
-def _rows(content: Any, where: str) -> list[dict[str, Any]]:
-    """One checked mapping per class, in the order of the file."""
+def _rows(content: Any, where: str, least: int = 2) -> list[dict[str, Any]]:
+    """One checked mapping per class, in the order of the file, of which there are at least so many."""
     if isinstance(content, dict):
         content = [{"id": key, "name": value} for key, value in content.items()]
-    if not isinstance(content, list) or len(content) < 2:
+    if not isinstance(content, list) or len(content) < least:
         raise UserError(f"{where}: key 'classes' is {_kind(content)}; expected a list of two classes or more")
     rows: list[dict[str, Any]] = []
     for number, entry in enumerate(content):

@@ -25,7 +25,7 @@ Splits = tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, bool]]]
 
 
 def split_samples(
-    root: Path, files: Mapping[str, Path], labelled: Collection[str], called: Mapping[str, str]
+    root: Path, files: Mapping[str, Path], labelled: Collection[str], called: Mapping[str, str], *, whole: bool = False
 ) -> Splits:
     """By splits/*.txt, else by subfolders called train, val and test, else by `cut`.
 
@@ -35,6 +35,7 @@ def split_samples(
     files : of every sample, below images/ or masks/.
     labelled : samples that have a mask.
     called : samples by the names of their files.
+    whole : without lists all samples are one split, test.
 
     Raises
     ------
@@ -47,6 +48,8 @@ def split_samples(
         return _listed(lists, files, labelled, called)
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"'{folder}' holds none of {', '.join(f'{name}.txt' for name in SPLITS)}; rename what is there")
+    if whole:
+        return _with_masks({"test": tuple(i for i in files if i in labelled)}, "all that is annotated", labelled)
     tops = {i: split_of_folder((*folders(path, root), "")[0]) for i, path in files.items()}
     if all(tops.values()):
         members = {name: tuple(i for i in files if tops[i] == name) for name in SPLITS}

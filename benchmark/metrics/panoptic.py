@@ -1,0 +1,342 @@
+"""Panoptic quality: how well every pixel is given a class and an instance, as COCO and Cityscapes score it.
+
+References: Kirillov, He, Girshick, Rother & Dollár, "Panoptic Segmentation", CVPR 2019, section 4 (the definition, void
+and crowds); panopticapi's evaluation.py (void, and one crowd region per class and image: the last in the list).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..types import (
+    AbsentClasses,
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Panoptic,
+    Part,
+    Prediction,
+    Sample,
+    ScoreInfo,
+    Statistic,
+    Sums,
+    UserError,
+)
+from .base import MetricFamily
+from .exact_sums import weighted_sums
+from .joint_counts import joint_counts
+from .pooled import absent_of, mean_where, ratio, summed
+from .table_rules import MAX_PIXELS, all_different, broken_rule
+
+Outcome = Literal["matched", "missed", "invented", "ignored", "crowd"]
+
+_MATCHED = 0.5
+"""A pair matches where its IoU is above: then no segment has two partners (the theorem of section 4.1)."""
+
+_WORDS = {"pq": "panoptic quality", "sq": "segmentation quality", "rq": "recognition quality"}
+_MEANS = {"pq": "PQ = sum of IoU / (TP + FP/2 + FN/2)", "sq": "mean IoU of what matches", "rq": "F1 of segments"}
+_GROUPS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "": ("classes", frozenset({"thing", "stuff", "background"})),
+    "_things": ("things", frozenset({"thing"})),
+    "_stuff": ("stuff", frozenset({"stuff", "background"})),
+}
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """What became of one true or predicted segment; a matched pair is one row.
+
+    outcome : `matched`; `missed` (true, a false negative); `invented` (predicted, a false positive); `ignored`
+    (predicted, more than half of it on void or on a crowd of its class); `crowd` (true, never counted).
+    true, predicted : numbers of the segments, 0 where there is none; their pixels. iou : NaN where nothing matches.
+    """
+
+    category: int
+    outcome: Outcome
+    true: int
+    predicted: int
+    iou: float
+    true_pixels: int
+    predicted_pixels: int
+
+
+@dataclass(frozen=True)
+class PanopticQuality(MetricFamily):
+    """PQ, SQ and RQ: means over the classes that have a true segment that counts, or a false positive.
+
+    A statistic has a row per class with the numbers of matched (`tp`), invented (`fp`) and missed (`fn`) segments, the
+    sum `iou` of those that match, correctly rounded, and the pixels `fp_pixels` of what is invented.
+    """
+
+    name: ClassVar[str] = "panoptic"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "panoptic, segmentation and recognition quality of all classes, of things and of stuff"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = tuple(
+        ScoreInfo(f"{name}{suffix}", f"{words} ({_MEANS[name]}), mean over {group}")
+        for suffix, (group, _) in _GROUPS.items()
+        for name, words in _WORDS.items()
+    )
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
+        "category": "int64",
+        "tp": "int64",
+        "fp": "int64",
+        "fn": "int64",
+        "fp_pixels": "int64",
+        "iou": "float64",
+    }
+    parts: ClassVar[tuple[Part, ...]] = ("panoptic",)
+    releases_gil: ClassVar[bool] = True
+    hooks: ClassVar[Mapping[str, str]] = {"instances": "segbench.metrics.panoptic:instance_rows"}
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """Match the segments of one sample and count them by class."""
+        rows = segment_rows(sample, prediction, info)
+        found = sorted({row.category for row in rows if row.outcome in ("matched", "missed", "invented")})
+        number = {"matched": "tp", "invented": "fp", "missed": "fn"}
+        table = {category: dict.fromkeys(("tp", "fp", "fn", "fp_pixels"), 0) for category in found}
+        ious: dict[int, list[float]] = {category: [] for category in found}
+        for row in rows:
+            if row.outcome in number:
+                table[row.category][number[row.outcome]] += 1
+            if row.outcome == "matched":
+                ious[row.category].append(row.iou)
+            if row.outcome == "invented":
+                table[row.category]["fp_pixels"] += row.predicted_pixels
+        columns: dict[str, Int64 | Float64] = {"category": np.array(found, np.int64)}
+        columns |= {
+            name: np.array([table[c][name] for c in found], np.int64) for name in ("tp", "fp", "fn", "fp_pixels")
+        }
+        columns["iou"] = np.array([math.fsum(ious[category]) for category in found], np.float64)
+        return Statistic(self.name, sample.id, sample.group, sample.index, columns)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Counts are of known classes and not negative, and matched pairs have IoUs above 0.5, up to 1."""
+        category, tp, fp, fn, pixels, iou = (statistic.columns[name] for name in self.columns)
+        return broken_rule(
+            {
+                f"classes are those of segments of {info.name}": np.isin(category, [c.id for c in _classes(info)]),
+                "a class stands once": all_different(category),
+                "numbers of segments are not negative": (tp >= 0) & (fp >= 0) & (fn >= 0) & (tp + fp + fn > 0),
+                "what is invented has pixels": (pixels >= fp) & (pixels < MAX_PIXELS) & ((fp > 0) | (pixels == 0)),
+                "IoUs of pairs lie above 0.5, up to 1": (iou >= _MATCHED * tp) & (iou <= tp) & ((tp > 0) | (iou == 0)),
+            }
+        )
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """How many true segments of each class count."""
+        segments = statistic.columns["tp"] + statistic.columns["fn"]
+        held = segments > 0
+        return {"category": statistic.columns["category"][held], "segments": segments[held]}
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores; NaN where no class of the kind has a segment."""
+        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
+        return {score.name: float(found[score.name][0]) for score in self.scores}
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """The same scores of B resamples, each (B,) float64."""
+        classes = _classes(info)
+        counts, iou = _dense(statistics, classes)
+        held = np.flatnonzero(counts.any(axis=(0, 2)))
+        table = _qualities(
+            summed(counts[:, held].reshape(len(statistics), held.size * 3), weights).reshape(-1, held.size, 3),
+            weighted_sums(weights, iou[:, held]),
+        )
+        kinds = [classes[place].kind for place in held.tolist()]
+        found = {}
+        for suffix, (_, group) in _GROUPS.items():
+            mine = np.array([kind in group for kind in kinds], bool)
+            for name, values in table.items():
+                found[f"{name}{suffix}"] = mean_where(values[:, mine], ~np.isnan(values[:, mine]))
+        return found
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Every score is a mean of quotients of sums over samples."""
+        name, _, suffix = score.partition("_")
+        group = _GROUPS[f"_{suffix}" if suffix else ""][1]
+        chosen = [place for place, each in enumerate(_classes(info)) if each.kind in group]
+        counts, iou = _dense(statistics, _classes(info))
+        counts, iou = counts[:, chosen], iou[:, chosen]
+        flat = counts.reshape(len(statistics), len(chosen) * 3)
+        if name == "rq":
+            return Sums(flat, _mean_rq)
+        return Sums(np.concatenate([flat.astype(np.float64), iou], axis=1), _mean_pq if name == "pq" else _mean_sq)
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Classes without a true segment that counts, of which segments were invented: they count 0."""
+        group = _GROUPS[score[2:]][1]
+        chosen = [each for each in _classes(info) if each.kind in group]
+        place = {each.id: n for n, each in enumerate(chosen)}
+        true, invented = np.zeros((2, len(chosen)), np.int64)
+        for statistic in statistics:
+            columns = statistic.columns
+            for row, category in enumerate(columns["category"].tolist()):
+                if category in place:
+                    true[place[category]] += columns["tp"][row] + columns["fn"][row]
+                    invented[place[category]] += columns["fp_pixels"][row]
+        return absent_of([each.name for each in chosen], true, invented)
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """PQ, SQ, RQ and the numbers of segments of every class; qualities are NaN where it has none that counts."""
+        classes = _classes(info)
+        counts, iou = _dense(statistics, classes)
+        every = np.ones((1, len(statistics)), np.int64)
+        table = _qualities(counts.sum(axis=0)[None].astype(np.float64), weighted_sums(every, iou))
+        numbers = counts.sum(axis=0).tolist()
+        return {
+            each.name: {
+                **{name: float(values[0, place]) for name, values in table.items()},
+                **dict(zip(("tp", "fp", "fn"), map(float, numbers[place]), strict=True)),
+            }
+            for place, each in enumerate(classes)
+        }
+
+
+def segment_rows(sample: Sample, prediction: Prediction, info: DatasetInfo) -> list[SegmentRow]:
+    """What became of every segment of a sample: matched pairs and true ones in true order, then predicted ones.
+
+    Raises
+    ------
+    UserError
+        Naming the sample, where there are no segments, for another size, and for a class that the dataset has not.
+    """
+    truth, found = _checked(sample, prediction, info)
+    true_ids, found_ids, pixels = joint_counts(truth.ids, found.ids)
+    both = dict(zip(zip(true_ids.tolist(), found_ids.tolist(), strict=True), pixels.tolist(), strict=True))
+    true_area, found_area = _areas(true_ids, pixels), _areas(found_ids, pixels)
+    true_of = {segment.id: segment for segment in truth.segments}
+    found_of = {segment.id: segment for segment in found.segments}
+    partner: dict[int, tuple[int, float]] = {}
+    for (one, other), shared in both.items():
+        true, predicted = true_of.get(one), found_of.get(other)
+        if true is None or predicted is None or true.crowd or true.category != predicted.category:
+            continue
+        union = found_area[other] + true_area[one] - shared - both.get((0, other), 0)
+        if shared / union > _MATCHED:
+            partner[one] = other, shared / union
+    rows = []
+    for segment in truth.segments:
+        other, iou = partner.get(segment.id, (0, math.nan))
+        outcome: Outcome = "matched" if other else "crowd" if segment.crowd else "missed"
+        area = (true_area[segment.id], found_area[other] if other else 0)
+        rows.append(SegmentRow(segment.category, outcome, segment.id, other, iou, *area))
+    taken = {other for other, _ in partner.values()}
+    crowd = {segment.category: segment.id for segment in truth.segments if segment.crowd}  # of several the last
+    for segment in found.segments:
+        if segment.id in taken:
+            continue
+        excused = both.get((0, segment.id), 0)
+        if segment.category in crowd:
+            excused += both.get((crowd[segment.category], segment.id), 0)
+        outcome = "ignored" if excused / found_area[segment.id] > _MATCHED else "invented"
+        rows.append(SegmentRow(segment.category, outcome, 0, segment.id, math.nan, 0, found_area[segment.id]))
+    return rows
+
+
+def instance_rows(sample: Sample, prediction: Prediction, info: DatasetInfo) -> list[dict[str, Any]]:
+    """A row for each instance, with the name of its class and empty cells where there is nothing to say."""
+    names = {each.id: each.name for each in _classes(info)}
+    return [
+        {
+            "sample": sample.id,
+            "class": names[row.category],
+            "outcome": row.outcome,
+            "iou": "" if math.isnan(row.iou) else row.iou,
+            "true_segment": row.true or "",
+            "predicted_segment": row.predicted or "",
+            "true_pixels": row.true_pixels if row.true else "",
+            "predicted_pixels": row.predicted_pixels if row.predicted else "",
+        }
+        for row in segment_rows(sample, prediction, info)
+    ]
+
+
+def _classes(info: DatasetInfo) -> tuple[ClassInfo, ...]:
+    return info.segment_classes
+
+
+def _checked(sample: Sample, prediction: Prediction, info: DatasetInfo) -> tuple[Panoptic, Panoptic]:
+    """True and predicted segments of one size and of known classes."""
+    truth, found = sample.panoptic, prediction.panoptic
+    if truth is None:
+        raise UserError(f"sample '{sample.id}' has no true segments, so panoptic quality cannot be scored")
+    if found is None:
+        raise UserError(
+            f"prediction of sample '{sample.id}' holds no segments; panoptic quality takes a JSON file of segments "
+            "and a folder of PNG files in COCO's panoptic format"
+        )
+    if truth.ids.shape != found.ids.shape:
+        sizes = (" x ".join(map(str, each.ids.shape)) for each in (found, truth))
+        raise UserError(
+            "prediction of sample '{}' is {}, its ground truth is {} (height x width). Predictions are scored at the "
+            "size of the truth: write them at that size.".format(sample.id, *sizes)
+        )
+    known = {each.id for each in _classes(info)}
+    for what, each in (("ground truth", truth), ("prediction", found)):
+        odd = next((segment for segment in each.segments if segment.category not in known), None)
+        if odd is not None:
+            raise UserError(
+                f"{what} of sample '{sample.id}': segment {odd.id} has the category {odd.category}, which {info.name} "
+                f"does not score. Expected one of {', '.join(map(str, sorted(known)))}."
+            )
+    return truth, found
+
+
+def _areas(ids: Int64, pixels: Int64) -> dict[int, int]:
+    numbers, place = np.unique(ids, return_inverse=True)
+    total = np.zeros(len(numbers), np.int64)
+    np.add.at(total, place, pixels)
+    return dict(zip(numbers.tolist(), total.tolist(), strict=True))
+
+
+def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:
+    """Numbers of segments (n, C, 3), tp, fp and fn, and sums of IoU (n, C); 0 for a class that a sample has not."""
+    places = {each.id: place for place, each in enumerate(classes)}
+    counts, iou = np.zeros((len(statistics), len(classes), 3), np.int64), np.zeros((len(statistics), len(classes)))
+    for n, statistic in enumerate(statistics):
+        columns = statistic.columns
+        mine = [places[category] for category in columns["category"].tolist()]
+        counts[n, mine] = np.stack([columns["tp"], columns["fp"], columns["fn"]], axis=1)
+        iou[n, mine] = columns["iou"]
+    return counts, iou
+
+
+def _qualities(counts: Float64, iou: Float64) -> dict[str, Float64]:
+    """PQ, SQ and RQ of numbers (…, C, 3) and sums of IoU (…, C); NaN where a class has no segment that counts."""
+    tp, fp, fn = np.moveaxis(counts, -1, 0)
+    weight = tp + fp / 2 + fn / 2
+    return {
+        "pq": ratio(iou, weight),
+        "sq": np.where(weight > 0, np.where(tp > 0, ratio(iou, tp), 0.0), np.nan),
+        "rq": ratio(tp, weight),
+    }
+
+
+def _mean_quality(name: str, sums: Float64) -> Float64:
+    """The mean over classes from sums (…, 4C): numbers of segments, then sums of IoU."""
+    classes = sums.shape[-1] // 4
+    counts = sums[..., : 3 * classes].reshape(*sums.shape[:-1], classes, 3)
+    values = _qualities(counts, sums[..., 3 * classes :])[name]
+    return mean_where(values, ~np.isnan(values))
+
+
+def _mean_pq(sums: Float64) -> Float64:
+    return _mean_quality("pq", sums)
+
+
+def _mean_sq(sums: Float64) -> Float64:
+    return _mean_quality("sq", sums)
+
+
+def _mean_rq(sums: Float64) -> Float64:
+    """The same of numbers of segments alone (…, 3C): integers, which are multiplied quickly."""
+    tp, fp, fn = np.moveaxis(sums.reshape(*sums.shape[:-1], sums.shape[-1] // 3, 3), -1, 0)
+    values = ratio(tp, tp + fp / 2 + fn / 2)
+    return mean_where(values, ~np.isnan(values))
