@@ -37,7 +37,7 @@ def _find(folder: Path, partial: bool = False) -> Any:
 
 def test_objects_are_found_with_all_their_files(copied: Path) -> None:
     found = _find(copied)
-    assert found.objects
+    assert found.kind == "objects"
     assert list(found.files) == list(Cityscapes(GOLDEN).ids("val"))
     scored = sum(line.split()[1] not in ("11", "29", "30") for f in copied.glob("*.txt") for line in f.open())
     assert len(found.paths) == 6 + scored
