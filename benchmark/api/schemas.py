@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ..boards.check_result import CheckResult
 from ..boards.comparison import Comparison
+from ..boards.plan_document import SizePlan
 from ..boards.ranking import RankedGroup
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
@@ -69,6 +70,7 @@ DOCUMENTS: Mapping[str, Described] = {
     "list-presets": Described(ListedPreset, "`bench list presets --json`", many=True),
     "list-suites": Described(ListedSuite, "`bench list suites --json`", many=True),
     "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
+    "plan": Described(SizePlan, "`bench plan --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
     "report": Described(ReportSummary, "`bench report --json`"),

@@ -63,7 +63,7 @@ def compare_stored(
         if not run.record.complete:
             reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.samples}")
     refuse_incomparable([run.record for run in runs])
-    metric, info = _score(runs[0], score)
+    metric, info = score_of(runs[0], score)
     for run in runs:
         if info.name not in run.record.scores:
             raise UserError(f"'{run.folder}' has no score '{info.name}'; score it with the family '{metric.name}'")
@@ -96,7 +96,8 @@ def refuse_incomparable(records: Sequence[Record]) -> None:
             )
 
 
-def _score(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
+def score_of(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
+    """A score by its name, the main one by default, with its family. Raises UserError where the run has none such."""
     name = name or run.record.main_score
     available = {score.name: (metric, score) for metric in run.metrics for score in metric.scores}
     if name not in available:
@@ -126,7 +127,7 @@ def _comparison(
         resamples=paired.resamples,
         smallest_p=paired.smallest_p,
         runs=_runs(paired, records, labels, differences),
-        differences=[_difference(each, labels) for each in differences],
+        differences=[paired_difference(each, labels) for each in differences],
         families=_families(paired, records, labels),
         seeds=_seeds(records, paired),
         per_class=_per_class(records, labels),
@@ -164,7 +165,8 @@ def _runs(
     return rows
 
 
-def _difference(each: Difference, labels: Sequence[str]) -> PairedDifference:
+def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifference:
+    """A difference as a document; `labels` are those of the compared runs."""
     values = {key: value for key, value in vars(each).items() if key not in ("a", "b")}
     return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)
 
@@ -206,7 +208,7 @@ def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) 
     value = means["learned"] - means["classical"]
     low, high = corrected_interval(value, apart, without)
     return Families(
-        best=_difference(each, labels),
+        best=paired_difference(each, labels),
         means=FamilyMeans(**means),
         difference_of_means=Estimate(value=value, low=low, high=high),
     )

@@ -46,6 +46,12 @@ _COMMANDS = {
         "bench compare runs --metric v_info --json",
         "request:CompareRequest",
     ),
+    "plan": Command(
+        "stored_commands:plan",
+        "Examples: bench plan runs/isbi2012-unet-1a2b3c4d --width 0.01; "
+        "bench plan runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b --out plan --seconds-per-label 25",
+        "request:PlanRequest",
+    ),
     "check": Command(
         "stored_commands:check",
         "Examples: bench check --baseline leaderboards/baseline --runs runs; "

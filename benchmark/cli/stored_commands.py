@@ -1,4 +1,4 @@
-"""Commands that look at stored runs: `compare`, `check`, `leaderboard`, `report`, `explain`, `verify`, `export`."""
+"""Commands that look at stored runs: `compare`, `plan`, `check`, `leaderboard`, `report`, `explain` and the like."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ExplainRequest,
         ExportRequest,
         LeaderboardRequest,
+        PlanRequest,
         ReportRequest,
         VerifyRequest,
     )
@@ -26,6 +27,17 @@ def compare(request: CompareRequest, json: bool, quiet: bool) -> None:
     given = dict(vars(request))
     found = do_compare(*given.pop("runs"), **given, progress=output.reporter(quiet))
     comparison(found, json)
+
+
+def plan(request: PlanRequest, json: bool, quiet: bool) -> None:
+    """How many images do I need? Width of the interval, and smallest visible difference, for other numbers of images.
+
+    From the statistics of a run or two; runs on several --train-fraction also give the learning curve.
+    """
+    from ..commands.plan import plan as do_plan
+    from .plan_output import size_plan
+
+    size_plan(do_plan(request, output.reporter(quiet)), json, quiet)
 
 
 def check(request: CheckRequest, json: bool, quiet: bool) -> None:

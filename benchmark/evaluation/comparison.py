@@ -141,8 +141,8 @@ class Paired:
         known = tuple(sums for sums in found if sums is not None)
         return known if len(known) == len(found) else None
 
-    def _scored(self, run: int, weights: Int64) -> Float64:
-        """The score of a run on B drawn sets of samples (B, n), (B,)."""
+    def scored(self, run: int, weights: Int64) -> Float64:
+        """The score of a run on B drawn sets of samples (B, n), (B,) float64; NaN where undefined."""
         if self._sums is not None:
             return drawn(self._sums[run], weights)
         return self.metric.resample(self.runs[run], self.info, weights)[self.score.name]
@@ -158,7 +158,7 @@ class Paired:
         found: list[list[Float64]] = [[] for _ in self.runs]
         for weights in bootstrap_weights(self.groups, self.resamples, self.seed):
             for k in range(len(self.runs)):
-                found[k].append(self._scored(k, weights))
+                found[k].append(self.scored(k, weights))
         return np.array([np.concatenate(draws) for draws in found])
 
     @cached_property
@@ -185,7 +185,7 @@ class Paired:
     def without(self) -> Float64:
         """The score of every run with each unit (or block of them) left out in turn, (runs, blocks) float64."""
         weights = jackknife_weights(self.groups)
-        return np.array([self._scored(run, weights) for run in range(len(self.runs))])
+        return np.array([self.scored(run, weights) for run in range(len(self.runs))])
 
     def interval(self, run: int) -> tuple[float, float]:
         """95 % interval of a run's score."""

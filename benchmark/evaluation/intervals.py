@@ -13,7 +13,9 @@ the bootstrap", The American Statistician 69:371-386 (2015): why small samples n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -47,19 +49,26 @@ def units_of(groups: Sequence[str]) -> tuple[Int64, int]:
     return np.arange(len(groups)), len(groups)
 
 
-def bootstrap_weights(groups: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Int64]:
+def bootstrap_weights(
+    groups: Sequence[str], resamples: int = RESAMPLES, seed: int = 0, size: int | None = None
+) -> Iterator[Int64]:
     """How often each sample is drawn, in chunks of (b, n) int64 that add up to `resamples` rows.
 
     Parameters
     ----------
     groups : sequence of n str
         The group of every sample.
+    resamples, seed : int
+        Number of sets that are drawn, and the seed.
+    size : int, optional
+        How many units a set has, from 1; as many as there are by default.
     """
     random = np.random.default_rng(seed)
     member, units = units_of(groups)
     rows = max(1, _CHUNK // max(len(groups), 1))
     for start in range(0, resamples, rows):
-        drawn = random.multinomial(units, np.full(units, 1 / units), size=min(rows, resamples - start))
+        parts = np.full(units, 1 / units)
+        drawn = random.multinomial(units if size is None else size, parts, size=min(rows, resamples - start))
         yield drawn[:, member].astype(np.int64, copy=False)
 
 
@@ -99,26 +108,57 @@ def corrected_interval(
         The score with each unit left out in turn.
     limits : the least and the greatest possible value; the interval ends there.
     """
+    return interval_of(value, draws, Jackknife.of(without), limits)
+
+
+@dataclass(frozen=True)
+class Jackknife:
+    """What leaving units out in turn says of a score: its standard error, degrees of freedom, and skewness.
+
+    The skewness is that of BCa, a sixth of the third standardised moment of the score; 0 where there is no spread.
+    """
+
+    error: float
+    freedom: int
+    skew: float
+
+    @classmethod
+    def of(cls, without: Float64) -> Jackknife:
+        """From the score with each unit left out in turn (blocks,), NaN where undefined."""
+        error, freedom = jackknife_error(without)
+        if freedom < 1:
+            return cls(error, freedom, 0.0)
+        apart = np.nanmean(without) - without[~np.isnan(without)]
+        squares = float((apart * apart).sum())
+        skew = float((apart * apart * apart).sum()) / (6 * squares * np.sqrt(squares)) if squares > 0 else 0.0
+        return cls(error, freedom, skew)
+
+    def for_size(self, size: int, units: int) -> Jackknife:
+        """What it would say of a set of `size` units instead of `units`: both errors fall with the root."""
+        root = math.sqrt(units / size)
+        return self if size == units else Jackknife(self.error * root, min(size, _BLOCKS) - 1, self.skew * root)
+
+
+def interval_of(
+    value: float, draws: Float64, jackknife: Jackknife, limits: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """As `corrected_interval`, of draws (resamples,) and what the jackknife says."""
     draws = draws[~np.isnan(draws)]
-    error, freedom = jackknife_error(without)
-    if not draws.size or np.isnan(value) or freedom < 1:
+    if not draws.size or np.isnan(value) or jackknife.freedom < 1:
         # Of one sample or group that counts every draw is the same: that says nothing of others.
         return float("nan"), float("nan")
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     spread = float(draws.std())
     # Of equal scores half are below; rounding does not make them unequal.
     below = float((draws < value - 1e-9 * spread).mean() + (draws <= value + 1e-9 * spread).mean()) / 2
-    known = np.isfinite(error) and spread > 0 and np.isfinite(spread)
+    known = np.isfinite(jackknife.error) and spread > 0 and np.isfinite(spread)
     if not known or not tails[0] <= below <= tails[1]:
         # Draws that are nearly all below the score, or above it, miss what it is made of: nothing corrects that.
         low, high = np.quantile(draws, tails)
         return float(low), float(high)
     normal, bias = np.array([normal_quantile(part) for part in tails.tolist()]), normal_quantile(below)
-    apart = np.nanmean(without) - without[~np.isnan(without)]
-    squares = float((apart * apart).sum())
-    skew = float((apart * apart * apart).sum()) / (6 * squares * np.sqrt(squares)) if squares > 0 else 0.0
-    levels = normal_below(bias + (bias + normal) / np.maximum(1 - skew * (bias + normal), 1e-3))
-    stretch = max(1.0, error / spread) * (t_quantile(freedom, float(tails[1])) / float(normal[1]))
+    levels = normal_below(bias + (bias + normal) / np.maximum(1 - jackknife.skew * (bias + normal), 1e-3))
+    stretch = max(1.0, jackknife.error / spread) * (t_quantile(jackknife.freedom, float(tails[1])) / float(normal[1]))
     # Rounded, so that the last bits of a special function, which differ between versions, change no stored interval.
     low, high = value + round(stretch, 9) * (np.quantile(draws, np.round(levels, 9)) - value)
     return max(float(low), limits[0]), min(float(high), limits[1])

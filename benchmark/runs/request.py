@@ -253,6 +253,26 @@ class CompareRequest:
 
 
 @dataclass(frozen=True)
+class PlanRequest:
+    """What the user asked `bench plan` for. `width` and `difference` are in the score's unit."""
+
+    runs: Annotated[
+        tuple[Path, ...], Argument("A run folder, two to compare, or several of a learning curve.", metavar="RUN [RUN]")
+    ]
+    score: Annotated[
+        str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
+    ] = None
+    width: Annotated[float | None, Option("Full width that the interval is to have. [default: half of now]")] = None
+    difference: Annotated[
+        float | None, Option("Difference that is to be seen. [default: the one between the two runs]")
+    ] = None
+    seconds_per_label: Annotated[
+        float | None, Option("Time to label one image, for a second axis: 25 is quick, a street scene takes 5400.")
+    ] = None
+    out: Annotated[Path | None, Option("Folder for a plot, as SVG and PNG.")] = None
+
+
+@dataclass(frozen=True)
 class CheckRequest:
     """What the user asked `bench check` for. `tolerance` is in the score's unit, `slowdown` a factor on the times."""
 

@@ -78,6 +78,7 @@ PRINTED = [
     ("record", "evaluate -d isbi2012 --root isbi -p runs/isbi2012-constant/predictions"),
     ("compare", "compare runs/isbi2012-constant runs/isbi2012-mean-shape"),
     ("compare", "compare runs/medaka-constant runs/medaka-mean-shape --metric iou_foreground --target 0.5"),
+    ("plan", "plan runs/isbi2012-constant runs/isbi2012-mean-shape --metric dice --seconds-per-label 25"),
     ("verification", "verify runs/isbi2012-constant --root isbi"),
     ("verification", "leaderboard --validate runs/medaka-constant"),
     ("verifications", "verify runs/isbi2012-constant runs/medaka-constant"),

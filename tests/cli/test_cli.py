@@ -29,6 +29,7 @@ COMMANDS = [
     ["evaluate"],
     ["doctor"],
     ["leaderboard"],
+    ["plan"],
     ["explain"],
     ["suite"],
     ["verify"],

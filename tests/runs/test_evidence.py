@@ -74,6 +74,7 @@ COMMANDS = {
     "check the baseline": "check --baseline runs/m0 --runs baseline",
     "check --update": "check --baseline new --runs runs --update",
     "explain": "explain runs/m0",
+    "plan": "plan runs/m0 runs/m1",
 }
 
 
