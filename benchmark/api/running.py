@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UserError
 from .reporting import ShowProgress, reporter_for
@@ -140,6 +140,7 @@ def evaluate(
     predictions: str | PathLike[str],
     *,
     name: str | None = None,
+    family: Literal["external", "human"] = "external",
     split: str | None = None,
     root: str | PathLike[str] | None = None,
     partial: bool = False,
@@ -165,6 +166,8 @@ def evaluate(
         Folder of predictions with one file for each sample, or one stack.
     name : str, optional
         Name on the leaderboard; by default the file's stem.
+    family : str
+        `human` for the masks of one person, which stand as a range beside the methods and are never ranked.
     split : str, optional
         The split to score, or `all`; by default the dataset's own.
     root : path, optional
@@ -220,6 +223,7 @@ def evaluate(
         dataset=dataset,
         predictions=Path(predictions),
         name=name,
+        family=family,
         split=split,
         root=_path(root),
         partial=partial,

@@ -16,12 +16,13 @@ from ..runs.versions import not_of_today
 from ..text import UNDEFINED, counted, number, printable, some
 from ..types import UserError
 from .comparable import Comparable, official_metrics, part_of, ranks, samples_together, whole_n, why_not_ranked
-from .findings import findings, learned_from, title
+from .findings import against_people, findings, learned_from, title
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
+from .people import HumanRange, People, is_person, people_beside
 from .published import published_section
 from .rank_spans import RankSpan, Spans
-from .ranking import board_groups, ranked_rows
+from .ranking import board_groups, people_on_board, ranked_rows
 from .seed_groups import SeedGroup, curves_of, plotted
 
 
@@ -56,9 +57,12 @@ def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
     groups = board_groups(records)
     if not groups:
         lines += ["No complete runs yet.", ""]
+    beside: set[str] = set()
     for place, (key, rows) in enumerate(groups):
-        lines += _section(key, rows, spans, curve_name(name, place))
-    left_out = [record for record in records if not ranks(record)]
+        people = people_beside(key, records, lambda record: record)
+        beside |= {record.run_id for record in people}
+        lines += _section(key, rows, people, spans, curve_name(name, place))
+    left_out = [record for record in records if not ranks(record) and record.run_id not in beside]
     if left_out:
         lines += ["## Not ranked", ""]
         lines += [f"- {escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
@@ -84,8 +88,11 @@ def _drawn(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
     return [row for row in _rivals(rows) if row.record.main_value is not None]
 
 
-def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str) -> list[str]:
+def _section(
+    key: Comparable, rows: Sequence[SeedGroup], people: Sequence[Record], spans: Spans, plot: str
+) -> list[str]:
     ranked = ranked_rows(_rivals(rows))
+    human = HumanRange.of([record.scores.get(ranked[0][1].record.main_score) for record in people])
     first = ranked[0][1].record
     synthetic = key.origin == "synthetic"
     options = f", {escape(key.options)}" if key.options else ""
@@ -112,13 +119,31 @@ def _section(key: Comparable, rows: Sequence[SeedGroup], spans: Spans, plot: str
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
             f"{escape(first.main_score)} over the seeds, which the interval does not hold."
         )
+    if people:
+        text += _human_range(people, human)
     text += _never_true([row.middle for _, row in ranked])
     text += _tested([spans[row.middle.run_id] for row in rows if row.middle.run_id in spans])
     names = board_labels([row.record for _, row in ranked])
     records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
+    records += [(0, record, f"{record.method.name} (human)") for record in people]
     extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
-    return [title, "", text, "", _table(ranked, spans), "", *_commands(ranked), *fewer, *extra]
+    beside = [(0, SeedGroup((record,))) for record in people]
+    table = _table([*ranked, *beside], spans, human)
+    return [title, "", text, "", table, "", *_commands([*ranked, *beside]), *fewer, *extra]
+
+
+def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:
+    """What the rows of people are, and the range that the methods are held against."""
+    who = counted(len(people), "human annotator")
+    if human is None:
+        return f" {who}: never ranked."
+    what = "from the lowest to the highest of their scores" if len(people) > 1 else "the 95 % interval of the only one"
+    return (
+        f" {who}, never ranked: the human range is {human.low:.4f} to {human.high:.4f} ({what}). A method whose "
+        "interval lies in it is *within the human range*, above it *better than human*, below it *worse than human*; "
+        "one that crosses an edge is *undecided*, with what is still possible."
+    )
 
 
 def _never_true(records: Sequence[Record]) -> str:
@@ -170,7 +195,7 @@ def _resampled(rows: Sequence[SeedGroup]) -> str:
     return " or ".join(sorted(units)) if units else "samples"
 
 
-def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans) -> str:
+def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans, human: HumanRange | None = None) -> str:
     first = ranked[0][1].record
     main = first.main_score
     own = official_metrics(first)
@@ -189,6 +214,7 @@ def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans) -> str:
                 escape(names_of[place]),
                 record.method.family,
                 _with_spread(row),
+                *([] if human is None else [_against(human, record)]),
                 *(with_interval(record.scores.get(name)) for name in names[1:]),
                 escape(record.method.preset or UNDEFINED),
                 number(record.method.n_train, ".0f"),
@@ -207,7 +233,9 @@ def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans) -> str:
         "rank",
         "method",
         "family",
-        *map(escape, names),
+        escape(main),
+        *([] if human is None else ["against people"]),
+        *map(escape, names[1:]),
         "preset",
         "labels",
         "seeds",
@@ -218,6 +246,10 @@ def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans) -> str:
     ]
     headers += ["memory MB", "device", "commit", "run"]
     return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _against(human: HumanRange, record: Record) -> str:
+    return UNDEFINED if is_person(record) else human.verdict(record.main)
 
 
 def _rank(rank: int, span: RankSpan | None) -> str:
@@ -255,7 +287,9 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
             if aside := not_of_today(ranked[0]):
                 lines += [escape(aside), ""]
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
-            lines += [f"- {sentence}" for sentence in (*findings(ranked), *map(learned_from, curves))] + [""]
+            people = people_on_board(key, [SeedGroup((record,)) for record in ranked[:1]], records)
+            told = [*findings(ranked), *map(learned_from, curves), *against_people(ranked[0], people)]
+            lines += [f"- {sentence}" for sentence in told] + [""]
             score = escape(ranked[0].main_score)
             if len(_drawn(rows)) > 1:
                 plot = plot_name(name, place)
@@ -288,19 +322,26 @@ def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
 
     written = []
     numbers: dict[str, int] = {}
-    for key, rows in board_groups(records):
+    every = list(records)
+    for key, rows in board_groups(every):
+        human = _band(people_on_board(key, rows, every))
         number = numbers.get(key.dataset, 0)
         numbers[key.dataset] = number + 1
         whole = _drawn(rows)
         if len(whole) > 1:
             path = folder / plot_name(key.dataset, number)
-            write_score_against_cost(path, _plotted(key, [row for _, row in ranked_rows(whole)]))
+            write_score_against_cost(path, _plotted(key, [row for _, row in ranked_rows(whole)]) | human)
             written.append(path)
         if curves := curves_of(rows):
             path = folder / curve_name(key.dataset, number)
-            write_learning_curve(path, _plotted(key, [row for curve in curves for row in curve]))
+            write_learning_curve(path, _plotted(key, [row for curve in curves for row in curve]) | human)
             written.append(path)
     return written
+
+
+def _band(people: People | None) -> dict[str, Any]:
+    """The human range as a plot takes it."""
+    return {} if people is None or people.low is None else {"human": (people.low, people.high)}
 
 
 def _plotted(key: Comparable, rows: Sequence[SeedGroup]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def _row(rank: int, record: Record, name: str) -> list[Any]:
     found = scores["beat_detection_rate"].value
     minor, major = (scores[f"fs_{axis}_error_pp"] for axis in _AXES)
     return [
-        rank,
+        rank or UNDEFINED,  # a person has none
         escape(name),
         number(scores["beat_detection_rate"].value, ".0%"),
         number(scores["beat_precision"].value, ".0%"),

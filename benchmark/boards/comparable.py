@@ -68,14 +68,16 @@ def official_metrics(record: Record) -> dict[str, str]:
 
 
 def ranks(record: Record) -> bool:
-    """Whether a run takes part in a ranking: complete, scored, and without use of the ground truth."""
-    return record.complete and bool(record.scores) and not record.method.oracle
+    """Whether a run takes part in a ranking: complete, scored, without use of the ground truth, and no person's."""
+    return record.complete and bool(record.scores) and not record.method.oracle and record.method.family != "human"
 
 
 def why_not_ranked(record: Record) -> str:
     """Why a run takes part in no ranking."""
     if record.method.oracle and record.complete:
         return "an upper bound, which uses ground truth"
+    if record.method.family == "human" and record.complete:
+        return "a person, who is never ranked among methods"
     if record.scores:
         return f"partial ({record.dataset.samples} scored)"
     return "no public labels, nothing to score" if record.complete else "did not finish"
@@ -138,7 +140,7 @@ def _told(key: str, pair: tuple[object, object], one: Record, other: Record) -> 
 
 
 def _from_elsewhere(record: Record) -> bool:
-    return record.method.family == "external"
+    return record.method.from_elsewhere
 
 
 def whole_n(records: Iterable[Record]) -> int | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
 
-from ..evaluation.comparison import Difference, Paired
+from ..evaluation.comparison import Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval
 from ..io.reporter import Reporter
 from ..runs.record import Record
@@ -30,6 +31,7 @@ from .comparison import (
     SeedSpread,
 )
 from .labels import comparison_labels
+from .people import People, is_person, people_of
 
 
 def compare_stored(
@@ -67,6 +69,7 @@ def compare_stored(
     for run in runs:
         if info.name not in run.record.scores:
             raise UserError(f"'{run.folder}' has no score '{info.name}'; score it with the family '{metric.name}'")
+    runs, people = _apart(runs)
     runs = sorted(runs, key=lambda run: badness(run.record.scores[info.name].value, info.higher_is_better))
     with reporter.progress("comparing") as update:
         paired = Paired(
@@ -78,7 +81,31 @@ def compare_stored(
         differences = paired.differences(lambda done, total: update(done, total, ""))
     records = [run.record for run in runs]
     needed = None if target is None else labels_needed(records, paired, target)
-    return _comparison(paired, records, comparison_labels(records), differences, needed)
+    found = _comparison(paired, records, comparison_labels(records), differences, needed)
+    return found.model_copy(update={"people": _people(people, runs, found, paired)})
+
+
+def _apart(runs: Sequence[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:
+    """Methods and people; people alone are compared as methods are, each with the others."""
+    people = [run for run in runs if is_person(run.record)]
+    methods = [run for run in runs if not is_person(run.record)]
+    return (methods, people) if methods else (people, [])
+
+
+def _people(people: Sequence[StoredRun], runs: Sequence[StoredRun], found: Comparison, paired: Paired) -> People | None:
+    """The annotators beside the compared runs, with the differences of the best run from each of them."""
+    if not people:
+        return None
+    statistics = [tuple(run.statistics.of(paired.metric.name)) for run in people]
+    both = replace(paired, runs=(paired.runs[0], *statistics))
+    pairs = [both.difference(0, place) for place in range(1, len(both.runs))]
+    adjusted = holm([each.p for each in pairs])
+    labels = [found.runs[0].label, *(run.record.method.name for run in people)]
+    differences = [
+        paired_difference(replace(each, p_adjusted=p), labels) for each, p in zip(pairs, adjusted, strict=True)
+    ]
+    named = [(row.label, run.record) for row, run in zip(found.runs, runs, strict=True)]
+    return people_of([run.record for run in people], found.score, named, differences)
 
 
 def refuse_incomparable(records: Sequence[Record]) -> None:

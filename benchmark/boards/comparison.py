@@ -9,6 +9,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from ..io.documents import Document, Number, without_none
 from ..text import between, counted, number, p_value, samples_of, some
 from .notebook import html_table, text_table
+from .paired_difference import PairedDifference as PairedDifference
+from .people import People
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,23 +49,6 @@ class ComparedRun(Document):
     labels: float | None
     cost: Costs
     on_front: bool
-
-
-class PairedDifference(Document):
-    """Run `a` less run `b` (their labels) on the same samples; see `evaluation.comparison.Difference`."""
-
-    a: str
-    b: str
-    value: Number
-    low: Number
-    high: Number
-    p: Number
-    p_adjusted: Number
-    effect: Number
-    wins: int
-    ties: int
-    losses: int
-    significant: bool
 
 
 class Estimate(Document):
@@ -153,7 +138,8 @@ class StandsAlone(Document):
 class ComparedGroup(Document):
     """Runs that were compared with each other, from best to worst; `drawn` is what was resampled and permuted.
 
-    `whole_n` is the size of the whole split where only a part of it was scored.
+    `whole_n` is the size of the whole split where only a part of it was scored. `people` are annotators of the same
+    samples, who are no runs among the others and have no ranks.
     """
 
     dataset: str
@@ -175,6 +161,7 @@ class ComparedGroup(Document):
     per_class: list[ClassWinners]
     per_sample: PerSample
     labels_needed: LabelsNeeded | None = None
+    people: People | None = None
 
     @property
     def answer(self) -> str:
@@ -182,6 +169,8 @@ class ComparedGroup(Document):
         best, *others = self.runs
         if best.value is None:
             return f"{self.score} is undefined for every run; choose another score with --metric."
+        if not others:
+            return f"{best.label} is the only method."
         ties = [run.label for run in others if run.rank == 1]
         level = [run.label for run in self.runs if run.value == best.value]
         if not ties:
@@ -205,11 +194,20 @@ class ComparedGroup(Document):
         from ..figures.score_intervals import Interval, score_intervals
 
         rows = [Interval(run.label, run.value, run.low, run.high, run.family) for run in self.runs]
-        return score_intervals(rows, self.title, f"{self.score} ({self.unit}), with 95 % interval")
+        people = self.people
+        band = None if people is None or people.low is None or people.high is None else (people.low, people.high)
+        axis = f"{self.score} ({self.unit}), with 95 % interval" + ("; grey: human range" if band else "")
+        return score_intervals(rows, self.title, axis, band=band)
 
     def __str__(self) -> str:
         """The answer, and a line for each run."""
-        return f"{self.title}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}"
+        people = "".join(f"\n{line}" for line in self.beside_people)
+        return f"{self.title}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}{people}"
+
+    @property
+    def beside_people(self) -> list[str]:
+        """The human range, and where each run lies against it, in sentences; empty without people."""
+        return [] if self.people is None else self.people.lines
 
     def __repr__(self) -> str:
         return str(self)
@@ -220,7 +218,7 @@ class ComparedGroup(Document):
             [each.a, each.b, number(each.value, "+.4f"), between(each.low, each.high, "+.4f"), p_value(each.p_adjusted)]
             for each in self.differences
         ]
-        ranks = html_table(self.title, _RANKS, self._rank_rows(), [self.answer])
+        ranks = html_table(self.title, _RANKS, self._rank_rows(), [self.answer, *self.beside_people])
         return ranks + html_table("", _PAIRS, pairs, [f"p adjusted for {counted(len(pairs), 'pair')}"])
 
     def _rank_rows(self) -> list[list[str]]:
@@ -235,7 +233,7 @@ class ComparedGroup(Document):
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "labels_needed", "groups", "whole_n")
+        return without_none(handler(self), "labels_needed", "groups", "whole_n", "people")
 
 
 class Comparison(ComparedGroup):

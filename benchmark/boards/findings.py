@@ -9,6 +9,7 @@ from ..registry import dataset_class
 from ..runs.record import Record
 from .comparable import Comparable
 from .markdown import escape, with_interval
+from .people import People
 
 
 def findings(rows: Sequence[Record]) -> list[str]:
@@ -36,6 +37,13 @@ def learned_from(curve: Sequence[Record]) -> str:
     if _main(most) > 0 and most.scores[most.main_score].higher_is_better:
         text += f", {100 * _main(few) / _main(most):.0f} % of what it reaches with {most.method.n_train:g}"
     return f"{text}."
+
+
+def against_people(best: Record, people: People | None) -> list[str]:
+    """A sentence about the best method and the human range; none without people."""
+    if people is None or best.run_id not in people.verdicts:
+        return []
+    return [f"{people.sentence} {_name(best)}: {people.verdicts[best.run_id]}."]
 
 
 def _labels(record: Record) -> str:

@@ -121,12 +121,14 @@ def _command(record: Record) -> Check:
         words = shlex.split(record.command)
     except ValueError as error:
         return Check.of("command", False, f"'{record.command}' cannot be read as a command line ({error})")
-    expected = "bench evaluate" if record.method.family == "external" else "bench run"
+    expected = "bench evaluate" if record.method.from_elsewhere else "bench run"
     if words[:2] != expected.split():
         return Check.of("command", False, f"'{record.command[:60]}' makes no such run; expected '{expected} …'")
     told = _options(words[2:])
     method, data = record.method, record.dataset
     stated = {"--dataset": (data.name, ""), "--split": (data.split, data.split)}
+    if expected == "bench evaluate":
+        stated["--family"] = (method.family, "external")
     if expected == "bench run":
         stated |= {"--method": (method.name, ""), "--preset": (str(method.preset), "quick")}
         stated |= {"--seed": (str(method.seed), "0"), "--folds": (str(data.folds), "None")}
@@ -152,8 +154,8 @@ def _options(words: list[str]) -> dict[str, str]:
 def _method(record: Record) -> Check:
     """Whether the method is of this family, and has this preset, as far as it is known here."""
     method = record.method
-    if method.family == "external":
-        return Check.of("method", method.preset is None, "external predictions have no preset")
+    if method.from_elsewhere:
+        return Check.of("method", method.preset is None, f"{method.family} predictions have no preset")
     try:
         info = method_class(method.name).info
     except UserError:
@@ -175,12 +177,12 @@ def _settings(record: Record) -> Check:
     A setting that is younger than the record is passed over.
     """
     method, data = record.method, record.dataset
-    if method.family != "external" and method.preset not in preset_names():  # a stranger's path is not opened
+    if not method.from_elsewhere and method.preset not in preset_names():  # a stranger's path is not opened
         return Check.of("settings", None, f"preset '{method.preset}' is not known here: {_AS_STATED}")
     try:
         words = shlex.split(record.command)
         given = parse_settings([words[i + 1] for i, word in enumerate(words[:-1]) if word == "--set"])
-        if method.family == "external":
+        if method.from_elsewhere:
             config, options = method.config, given
         else:
             info: MethodInfo = method_class(method.name).info
@@ -214,5 +216,5 @@ def _all_families(run: StoredRun) -> Check:
 def _as_stated(record: Record) -> Iterator[Check]:
     if record.method.seed is not None:
         yield Check.of("seed", None, _AS_STATED)
-    if record.method.family != "external":
+    if not record.method.from_elsewhere:
         yield Check.of("training", None, f"on {number(record.method.n_train, 'g')} labels, {_AS_STATED}")

@@ -10,6 +10,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from ..io.documents import Document, Number, without_none
 from ..runs.record import DIGESTS, Record
 from .comparable import Comparable, best_first, group_order, grouped, main_badness, tied_ranks
+from .people import People, people_beside, people_of
 from .seed_groups import SeedGroup, seed_groups
 
 
@@ -53,18 +54,32 @@ class RankedGroup(Document):
     metrics: str
     main_score: str
     rows: list[RankedRun]
+    people: People | None = None
+
+    @model_serializer(mode="wrap")
+    def _people_where_they_are(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "people")
 
 
 def ranking(records: Iterable[Record]) -> list[RankedGroup]:
     """The boards for machines: one document per group of comparable records, with ranked rows."""
+    every = list(records)
     return [
         RankedGroup(
             **vars(key),
             main_score=rows[0].record.main_score,
             rows=[RankedRun.of(rank, row) for rank, row in ranked_rows(rows)],
+            people=people_on_board(key, rows, every),
         )
-        for key, rows in board_groups(records)
+        for key, rows in board_groups(every)
     ]
+
+
+def people_on_board(key: Comparable, rows: Sequence[SeedGroup], records: Iterable[Record]) -> People | None:
+    """The annotators beside the rows of a group, and where each row lies against their range of the main score."""
+    people = people_beside(key, records, lambda record: record)
+    named = [(row.record.run_id, row.record) for row in rows]
+    return people_of(people, rows[0].record.main_score, named, [])
 
 
 def board_groups(records: Iterable[Record]) -> list[tuple[Comparable, list[SeedGroup]]]:

@@ -171,7 +171,12 @@ def verdict(low: float | None, high: float | None, detection_rate: float | None)
     """
     if low is None or high is None or detection_rate is None or detection_rate < ENOUGH_BEATS:
         return "undecided"
-    best, worst = HUMAN_RANGE_PP
+    return against_range(low, high, HUMAN_RANGE_PP)
+
+
+def against_range(low: float, high: float, human: tuple[float, float]) -> Verdict:
+    """Where the interval (low, high) of an error lies against people's, from the best to the worst of them."""
+    best, worst = human
     if high < best:
         return "better than human"
     if low > worst:
@@ -188,10 +193,15 @@ def verdict_in_words(low: float | None, high: float | None, detection_rate: floa
         return f"{said} (too few beats found)"
     if low is None or high is None or detection_rate is None:
         return f"{said} (no interval)"
-    best, worst = HUMAN_RANGE_PP
+    return undecided_in_words(low, high, HUMAN_RANGE_PP)
+
+
+def undecided_in_words(low: float, high: float, human: tuple[float, float]) -> str:
+    """What is still possible of an error whose interval (low, high) crosses an edge of people's range."""
+    best, worst = human
     if high <= worst:
-        return f"{said} (better or within)"
-    return f"{said} ({'within or worse' if low >= best else 'better, within or worse'})"
+        return "undecided (better or within)"
+    return f"undecided ({'within or worse' if low >= best else 'better, within or worse'})"
 
 
 def _table(agreement: Agreement) -> Table:

@@ -59,6 +59,8 @@ def _show(console: Console, found: ComparedGroup) -> None:
         )
     if found.families is not None:
         _families(console, found.families)
+    for line in found.beside_people:
+        console.print(safe(line), soft_wrap=True)
     for each in found.seeds:
         seeds = ", ".join(map(str, each.seeds))
         spread = f"{number(each.mean, '.4f')} ± {number(each.std, '.4f')}"

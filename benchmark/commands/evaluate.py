@@ -36,7 +36,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     dataset, metrics = task.dataset, task.metrics
     block = task.dataset_block()
     versions = {metric.name: metric.version for metric in metrics}
-    identity = evaluated_identity(block.model_dump(mode="json"), versions, task.name, files_sha256(task.found.paths))
+    predictions = files_sha256(task.found.paths)
+    identity = evaluated_identity(block.model_dump(mode="json"), versions, task.name, predictions, request.family)
     about = (identity, request.out, request.command(), request.overwrite)
     writer = RunWriter.of(dataset.info.name, task.name, *about)
     if request.out is not None:

@@ -101,7 +101,7 @@ def _form(request: ExportRequest, info: DatasetInfo, formats: Iterable[str]) -> 
 
 def _refuse_incomplete(folder: Path, record: Record) -> None:
     """Only predictions of a whole split, which are there, can be exported."""
-    if not record.complete and record.method.family == "external":
+    if not record.complete and record.method.from_elsewhere:
         raise UserError(
             f"'{folder}' holds {record.dataset.n} predictions, a part of split '{record.dataset.split}' (--partial); "
             "the official form holds the whole split. Evaluate all of it."

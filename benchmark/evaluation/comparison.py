@@ -202,6 +202,8 @@ class Paired:
     def differences(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
         """Every pair of runs, with p values adjusted for all pairs."""
         pairs = self._pairs
+        if not pairs:
+            return []
         p, adjusted = self._chances(pairs, progress)
         return [
             self._difference(*pair, *found) for pair, *found in zip(pairs, p.tolist(), adjusted.tolist(), strict=True)

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
-FAMILIES = {"classical": ("#0072B2", "s"), "learned": ("#D55E00", "o"), "external": ("#000000", "D")}
+FAMILIES = {
+    "classical": ("#0072B2", "s"),
+    "learned": ("#D55E00", "o"),
+    "external": ("#000000", "D"),
+    "human": ("#009E73", "P"),
+}
 STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -128,6 +133,7 @@ def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
     axes.set_xlabel("labelled images trained on (log scale), and their part of all")
     axes.set_ylabel(_score_label(section))
     axes.set_title(_title(section), loc="left", fontsize=10)
+    _human_band(axes, section)
     _note(figure, section, "band: 95 % interval over test samples; dots: seeds")
     _label_ends(figure, axes, ends)
     return figure
@@ -164,6 +170,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             if place < NAMED:
                 points.append((x, score["value"], row["label"], color))
         devices = ", ".join(sorted({str(row["cost"].get("device")) for row in rows}))
+        _human_band(axes, section)
         axes.set_xscale("log")
         plain_ticks(axes)
         axes.set_xlabel(f"{what}, log scale; on {devices})")
@@ -181,6 +188,24 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     for axes, points in labels:
         label_points(figure, axes, points)
     return figure
+
+
+def _human_band(axes: Axes, section: Section) -> None:
+    """A grey band over the scores of human annotators, where the section knows them."""
+    if (human := section.get("human")) is not None:
+        human_band(axes, human)
+
+
+def human_band(axes: Axes, human: tuple[float, float]) -> None:
+    """A grey band over the scores of human annotators, from the lowest to the highest, named at its right end."""
+    low, high = human
+    axes.axhspan(low, high, color="#bbbbbb", alpha=0.45, zorder=0)
+    axes.axhline(low, color="#888888", linewidth=0.8, zorder=0)
+    axes.axhline(high, color="#888888", linewidth=0.8, zorder=0)
+    place: Any = {"xy": (1.0, high), "xycoords": axes.get_yaxis_transform(), "xytext": (-3, 2)}
+    axes.annotate(
+        "human range", **place, textcoords="offset points", ha="right", va="bottom", fontsize=8, color="#555555"
+    )
 
 
 def plain_ticks(axes: Axes) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..boards.comparable import ranks, why_not_ranked
+from ..boards.people import people_beside
 from ..io.documents import Document
 from ..io.reporter import Reporter
 from ..registry import hooks, metrics
@@ -77,16 +78,21 @@ def build_page(found: Sequence[FoundRun], root: Path | None, reporter: Reporter)
     written: list[Html] = []
     summaries: list[SectionSummary] = []
     links: list[tuple[str, str]] = []
+    beside: set[str] = set()
     with reporter.progress("report") as update:
         for number, (comparable, members) in enumerate(groups):
             update(number, len(groups), comparable.dataset)
-            section = open_section(comparable, members, reporter)
+            people = people_beside(comparable, found, lambda run: run.record)
+            beside |= {record.run_id for _, record in people}
+            section = open_section(comparable, members, people, reporter)
             html, summary = _filled(section, number, root, album, reporter)
             written.append(html)
             summaries.append(summary)
             links.append((f"section-{number}", section.title))
         update(len(groups), len(groups), "")
-    left_out = [LeftOut(run_id=r.run_id, why=why_not_ranked(r)) for _, r in found if not ranks(r)]
+    left_out = [
+        LeftOut(run_id=r.run_id, why=why_not_ranked(r)) for _, r in found if not ranks(r) and r.run_id not in beside
+    ]
     if (unranked := not_ranked([(each.run_id, each.why) for each in left_out])) is not None:
         written.append(unranked)
         links.append(("not-ranked", "Not ranked"))

@@ -20,6 +20,7 @@ from ..boards.comparable import (
 from ..boards.compare_runs import compare_stored
 from ..boards.comparison import ComparedRun
 from ..boards.labels import distinct_labels
+from ..boards.people import people_of
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun
 from ..runs.record import Record
@@ -39,8 +40,10 @@ def ordered_groups(found: Iterable[FoundRun]) -> list[tuple[Comparable, list[Fou
     return sorted(groups, key=lambda group: group_order(group[0], group[1][0].record, len(group[1])))
 
 
-def open_section(comparable: Comparable, members: Sequence[FoundRun], reporter: Reporter) -> Section:
-    """Open what can be opened, compare where the number of pairs allows it, and rank."""
+def open_section(
+    comparable: Comparable, members: Sequence[FoundRun], people: Sequence[FoundRun], reporter: Reporter
+) -> Section:
+    """Open what can be opened, compare where the number of pairs allows it, and rank; `people` are not ranked."""
     opened, faults = _opened(members)
     compared, why_not = None, ""
     if len(members) > MAX_TESTED:
@@ -79,6 +82,8 @@ def open_section(comparable: Comparable, members: Sequence[FoundRun], reporter: 
     return Section(
         *(name, _title(comparable, part_of(records)), note, synthetic, tuple(entries), compared, why_not),
         notes=[aside] if aside else [],
+        people=people_of([run.record for run in people], key_score, [(e.label, e.record) for e in entries], []),
+        person_entries=tuple(Entry(folder, record, f"{record.method.name} (human)", None) for folder, record in people),
     )
 
 

@@ -8,6 +8,7 @@ import importlib.resources
 from collections.abc import Sequence
 
 from ..boards.comparison import Comparison
+from ..boards.people import People
 from ..text import UNDEFINED, counted, interval, number, p_value, some
 from .figures.classes import matrix_of
 from .figures.runs import Drawn
@@ -81,6 +82,7 @@ def section_html(
         tag("h2", section.title, id=name),
         warning if section.synthetic else None,
         [tag("p", sentence, class_="answer" if k == 0 else None) for k, sentence in enumerate(answers(section))],
+        None if section.people is None else tag("p", section.people.sentence, " ", _against_people(section.people)),
         board(section, number_),
         _details(section),
         [
@@ -118,6 +120,14 @@ def answers(section: Section) -> list[str]:
     else:
         lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
     return lines + _families(found) + _seeds(found)
+
+
+def _against_people(people: People) -> str:
+    """Which runs lie where against the human range, the best ones first."""
+    by_verdict: dict[str, list[str]] = {}
+    for label, verdict in people.verdicts.items():
+        by_verdict.setdefault(verdict, []).append(label)
+    return "; ".join(f"{verdict}: {some(labels, 4)}" for verdict, labels in by_verdict.items()) + "."
 
 
 def _level(labels: Sequence[str], score: str, value: str) -> str:

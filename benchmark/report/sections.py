@@ -11,6 +11,7 @@ import numpy as np
 
 from ..boards.comparison import Comparison
 from ..boards.labels import run_hash
+from ..boards.people import People
 from ..evaluation.comparison import Paired
 from ..evaluation.scores import Score
 from ..evaluation.statistics import Statistics
@@ -63,6 +64,7 @@ class Section:
     """Runs that may be compared, from best to worst.
 
     compared : what `bench compare` says of them, None where they were not compared (`why_not` says why).
+    people : the annotators of the same samples, with a row each in `person_entries`; they are never ranked.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Section:
     entries: tuple[Entry, ...]
     compared: Comparison | None = None
     why_not: str = ""
+    people: People | None = None
+    person_entries: tuple[Entry, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -83,6 +87,12 @@ class Section:
     def higher_is_better(self) -> bool:
         """The direction of the main score."""
         return next((e.main.higher_is_better for e in self.entries if e.main is not None), True)
+
+    @property
+    def human_band(self) -> tuple[float, float] | None:
+        """The human range of the main score; None without people."""
+        found = self.people
+        return None if found is None or found.low is None or found.high is None else (found.low, found.high)
 
     @cached_property
     def opened(self) -> tuple[Entry, ...]:

@@ -31,7 +31,7 @@ class Column:
 def board(section: Section, number: int) -> Html:
     """The table with its controls; `number` tells the boards of a page apart."""
     columns = _columns(section)
-    rows = [_row(entry, columns) for entry in section.entries]
+    rows = [_row(entry, columns) for entry in (*section.entries, *section.person_entries)]
     head = tag("tr", [_head(place, column) for place, column in enumerate(columns)])
     name = f"board-{number}"
     table = tag(
@@ -62,7 +62,7 @@ def _truncated(rows: int) -> str:
 
 
 def _controls(section: Section, name: str) -> Html:
-    families = sorted({entry.record.method.family for entry in section.entries})
+    families = sorted({entry.record.method.family for entry in (*section.entries, *section.person_entries)})
     options = [tag("option", "all families", value=""), *(tag("option", f, value=f) for f in families)]
     return tag(
         "div",
@@ -72,7 +72,12 @@ def _controls(section: Section, name: str) -> Html:
             tag("input", type="search", class_="find", aria_controls=name, placeholder="method, device, commit …"),
         ),
         tag("label", "Family ", tag("select", options, class_="family", aria_controls=name)),
-        tag("output", counted(len(section.entries), "run"), class_="count", aria_live="polite"),
+        tag(
+            "output",
+            counted(len(section.entries) + len(section.person_entries), "run"),
+            class_="count",
+            aria_live="polite",
+        ),
         class_="controls",
     )
 
@@ -115,6 +120,7 @@ def _columns(section: Section) -> list[Column]:
             *("95 % interval", whisker, lambda e: None if e.main is None else e.main.low, section.higher_is_better),
             title="on one scale for all runs; an arrow points at those further off",
         ),
+        *_against_people(section),
         Column("family", lambda e: e.record.method.family),
         Column("labels", lambda e: number(e.record.method.n_train, ",.0f"), lambda e: e.record.method.n_train),
         *_costs(section),
@@ -125,6 +131,14 @@ def _columns(section: Section) -> list[Column]:
         Column("commit", _commit),
         Column("run", lambda e: e.record.run_id),
     ]
+
+
+def _against_people(section: Section) -> list[Column]:
+    """Where the main score lies against the human range; no column without people."""
+    if section.people is None:
+        return []
+    verdicts = section.people.verdicts
+    return [Column("against people", lambda e: verdicts.get(e.label, UNDEFINED), title=section.people.sentence)]
 
 
 def _costs(section: Section) -> list[Column]:

@@ -121,7 +121,7 @@ def what_its_method_can_make_again(folder: Path, earlier: Record, now: Record, *
 
     Empty too where it would not be made again, as what it follows from has changed or its method is gone.
     """
-    gone = earlier.method.family == "external" or _without_method(folder, earlier)
+    gone = earlier.method.from_elsewhere or _without_method(folder, earlier)
     return "" if gone or _changed(earlier, now) else _without_evidence(folder, earlier, predictions)
 
 
@@ -136,7 +136,7 @@ def _lacking(folder: Path, record: Record, predictions: bool) -> str:
 
 
 def _without_method(folder: Path, record: Record) -> str:
-    checkpoints = [] if record.method.family == "external" else _checkpoints(folder, record)
+    checkpoints = [] if record.method.from_elsewhere else _checkpoints(folder, record)
     return next((f"it has no {path.relative_to(folder)}" for path in checkpoints if not path.is_dir()), "")
 
 

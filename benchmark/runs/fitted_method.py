@@ -39,7 +39,7 @@ def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
     """
     record = read_record(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
-    if record.method.family == "external":
+    if record.method.from_elsewhere:
         raise UserError(
             f"'{run_folder}' scored files that were made elsewhere ('bench evaluate'): it has no method that could "
             "segment anything. Name a folder made by 'bench run'."

@@ -19,10 +19,16 @@ def run_identity(*, dataset: str, version: str, method: str, weights: str | None
 
 
 def evaluated_identity(
-    dataset: Mapping[str, Any], metrics: Mapping[str, str], name: str, predictions_sha256: str | None
+    dataset: Mapping[str, Any],
+    metrics: Mapping[str, str],
+    name: str,
+    predictions_sha256: str | None,
+    family: str = "external",
 ) -> dict[str, Any]:
     """The identity of predictions from elsewhere, of a record's block `dataset` as JSON."""
+    people = {"family": family} if family != "external" else {}
     return {
+        **people,
         "dataset": dict(dataset),
         "metrics": dict(metrics),
         "name": name,
@@ -33,9 +39,9 @@ def evaluated_identity(
 def recorded_identity(record: Record, content: Mapping[str, Any]) -> dict[str, Any]:
     """The identity that a record says; `content` is its JSON as it was written, with no key of a later version."""
     data, method = record.dataset, record.method
-    if method.family == "external":
+    if method.from_elsewhere:
         predictions = method.config.get("predictions_sha256")
-        return evaluated_identity(content["dataset"], record.metrics, method.name, predictions)
+        return evaluated_identity(content["dataset"], record.metrics, method.name, predictions, method.family)
     return run_identity(
         dataset=data.name,
         version=data.version,

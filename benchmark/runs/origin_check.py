@@ -19,6 +19,6 @@ def origin_here(record: Record, ids: Iterable[str], dataset: Dataset, location: 
     """
     index, everything = DataIndex(dataset), every_sample(dataset)
     found = origin_in_use(index, location.origin, set(everything).intersection(ids)).origin
-    if found == "real" and record.dataset.origin == "synthetic" and record.method.family != "external":
+    if found == "real" and record.dataset.origin == "synthetic" and not record.method.from_elsewhere:
         return origin_in_use(index, location.origin, everything).origin
     return found

@@ -102,7 +102,7 @@ class PredictionsToScore:
             created=current_time(),
             complete=self.whole,
             dataset=block,
-            method=MethodBlock(name=self.name, family="external", config=predictions),
+            method=MethodBlock(name=self.name, family=self.request.family, config=predictions),
             metrics=writer.identity["metrics"],
             main_score=info.main_score,
             environment=Environment(

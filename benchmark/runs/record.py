@@ -74,11 +74,12 @@ class DatasetBlock(Document):
 class MethodBlock(Document):
     """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds).
 
-    `oracle` marks an upper bound, which uses ground truth: it is never ranked.
+    The family `human` stands for masks that a person drew, `external` for any other predictions that were made
+    elsewhere. `oracle` marks an upper bound, which uses ground truth: it is never ranked.
     """
 
     name: str
-    family: Literal["classical", "learned", "external"]
+    family: Literal["classical", "learned", "external", "human"]
     config: dict[str, Any] = Field(default_factory=dict)
     preset: str | None = None
     seed: int | None = None
@@ -86,6 +87,11 @@ class MethodBlock(Document):
     n_train: float | None = None
     oracle: bool = False
     chosen: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether only its predictions are known: `bench evaluate` scored them, and nothing was fitted here."""
+        return self.family in ("external", "human")
 
 
 class Cost(Document):

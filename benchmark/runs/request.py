@@ -154,6 +154,10 @@ class EvaluateRequest:
     instances: Annotated[
         bool, Option("Of predicted segments: write instances.csv, a row for each, into the run folder.")
     ] = False
+    family: Annotated[
+        Literal["external", "human"],
+        Option("human: one person's masks, which stand as a range beside the methods and are never ranked."),
+    ] = "external"
 
     def command(self) -> str:
         """The command line that does it again."""

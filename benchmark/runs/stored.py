@@ -29,7 +29,7 @@ class EvidenceError(UserError):
     def _remedy(folder: Path, record: Record) -> str:
         if not record.complete and not record.scores:
             return "; the run has not finished"
-        resumed = () if record.method.family == "external" else ("--resume",)
+        resumed = () if record.method.from_elsewhere else ("--resume",)
         return f". Nothing proves its scores. Make it whole: {record.command_in(folder, *resumed)}"
 
 

@@ -102,8 +102,9 @@ def test_whole_films_are_planned(bench: Run) -> None:
 def test_wrong_input_is_told_in_one_message(bench: Run, runs: Path, arguments: list[str], words: str) -> None:
     done = bench("plan", *arguments, cwd=runs.parent)
     assert done.returncode == 2
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    *before, last = done.stderr.splitlines()
+    assert words in last
+    assert before in ([], ["planning …"])
 
 
 def test_too_few_samples_plan_nothing(bench: Run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...boards.comparable import whole_n
 from ...boards.seed_groups import curves_of, plotted, seed_groups
-from ...figures.style import FAMILIES, PLAIN, house_style, label_points, learning_curve, plain_ticks
+from ...figures.style import FAMILIES, PLAIN, house_style, human_band, label_points, learning_curve, plain_ticks
 from ...text import counted, number, shown
 from ...types import Float64
 from ..html import Html, tag
@@ -183,6 +183,8 @@ def costs(section: Section) -> Drawn | None:
         for place, (what, there) in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), place + 1, sharey=first)
             first = first or axes
+            if section.human_band is not None:
+                human_band(axes, section.human_band)
             later.append((axes, _cost_panel(axes, what, there, front([(c, sign * (e.value or 0)) for e, c in there]))))
         assert first is not None
         first.set_ylabel(f"{section.main_score} ({'higher' if sign < 0 else 'lower'} is better)")
@@ -268,6 +270,7 @@ def learning(section: Section) -> Drawn | None:
             "options": "",
             "main_score": section.main_score,
             "rows": table,
+            **({} if section.human_band is None else {"human": section.human_band}),
         },
     }
     best = {row["label"]: row["scores"][section.main_score]["value"] for row in table}
