@@ -54,7 +54,9 @@ def test_words_are_those_of_the_cardiac_scores() -> None:
 
 
 def test_a_single_rater_stands_with_their_interval() -> None:
-    assert HumanRange.of([score(0.9, 0.02)]) == HumanRange(0.88, pytest.approx(0.92), higher_is_better=True)
+    one = HumanRange.of([score(0.9, 0.02)])
+    assert one is not None
+    assert (one.low, one.high) == pytest.approx((0.88, 0.92))
     alone = Score(value=0.9, low=None, high=None, unit="", higher_is_better=True, n=1)
     assert HumanRange.of([alone]) == HumanRange(0.9, 0.9, higher_is_better=True)
     nothing = Score(value=None, low=None, high=None, unit="", higher_is_better=True, n=1)
