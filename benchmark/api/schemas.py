@@ -26,6 +26,7 @@ from ..commands.export import Exported
 from ..commands.listing import ListedDataset, ListedMethod, ListedMetric, ListedPreset, ListedSuite
 from ..commands.new import NewPlugin
 from ..data.documents import DataDescription, DataStatus, DataVerification, SynthesizedData
+from ..data.importing.documents import ImportedData
 from ..diagnosis.document import Diagnosis
 from ..io.atomic import write_text
 from ..io.documents import Document
@@ -56,6 +57,7 @@ DOCUMENTS: Mapping[str, Described] = {
     "check": Described(CheckResult, "`bench check --json`"),
     "compare": Described(Comparison, "`bench compare --json`"),
     "data-describe": Described(DataDescription, "`bench data describe --json`"),
+    "data-import": Described(ImportedData, "`bench data import --json`, `import.json` of the folder"),
     "data-status": Described(DataStatus, "`bench data status --json`"),
     "data-synthesize": Described(SynthesizedData, "`bench data synthesize --json`"),
     "data-verify": Described(DataVerification, "`bench data verify --json`"),

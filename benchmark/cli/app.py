@@ -99,6 +99,11 @@ _DATA_COMMANDS = {
         "Example: bench data describe folder --root mine --write",
         "request:DescribeDataRequest",
     ),
+    "import": Command(
+        "data_commands:data_import",
+        "Examples: bench data import annotated/ --out mine; bench data import val.json --out mine --from coco",
+        "request:ImportRequest",
+    ),
     "verify": Command(
         "data_commands:data_verify",
         "Example: bench data verify isbi2012 --root data/isbi2012",
@@ -126,7 +131,7 @@ app = typer.Typer(
     **PLAIN,
 )
 data_app = typer.Typer(
-    cls=LazyGroup, help="Find, fetch, describe, check and synthesize datasets.", no_args_is_help=True, **PLAIN
+    cls=LazyGroup, help="Find, fetch, import, describe, check and synthesize datasets.", no_args_is_help=True, **PLAIN
 )
 
 

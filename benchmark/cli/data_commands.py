@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..runs.request import (
         DescribeDataRequest,
         DownloadRequest,
+        ImportRequest,
         StatusRequest,
         SynthesizeRequest,
         VerifyDataRequest,
@@ -65,6 +66,19 @@ def data_describe(request: DescribeDataRequest, json: bool, quiet: bool) -> None
 
     about = describe(request.dataset, request.root, write=request.write, reporter=output.reporter(quiet))
     output.description(about, json, quiet)
+
+
+def data_import(request: ImportRequest, json: bool, quiet: bool) -> None:
+    """Turn annotations of COCO, labelme, CVAT, VOC, YOLO or Hugging Face into a folder that `bench` reads.
+
+    The format is recognised, pictures are linked, and a table says what became of what.
+    """
+    from ..commands.import_data import import_data
+    from .import_output import imported
+
+    with output.interruptible("; nothing was written"):
+        done = import_data(request, output.reporter(quiet))
+    imported(done, json, quiet)
 
 
 def data_verify(request: VerifyDataRequest, json: bool, quiet: bool) -> None:

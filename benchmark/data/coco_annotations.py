@@ -20,8 +20,10 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from ..io.images.rle import CheckedRLE, check_rle, rle_size, short
-from ..types import Array, DatasetInfo, Object, UserError
+from ..types import Array, DatasetInfo, Float64, Object, UserError
 
+_MAX_LENGTH = 2_000_000
+"""Pixels that an outline may be long."""
 _KEPT = ("image_id", "category_id", "segmentation", "iscrowd", "area")
 _lock = threading.Lock()
 
@@ -126,7 +128,7 @@ def _cached(path: Path, mtime_ns: int, size: int) -> Mapping[int, _Image] | User
 
 
 def _read_index(path: Path) -> Mapping[int, _Image]:
-    content = load_json(path, _compact)
+    content = load_json(path, compact)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds {type(content).__name__} at the top; expected an object of COCO annotations")
     images: dict[int, _Image] = {}
@@ -151,7 +153,7 @@ def _list(path: Path, content: Mapping[str, Any], field: str) -> list[dict[str, 
     return entries
 
 
-def _compact(entry: dict[str, Any]) -> dict[str, Any]:
+def compact(entry: dict[str, Any]) -> dict[str, Any]:
     """What is needed of an annotation, polygons as arrays of doubles: those of train2017 fill gigabytes as lists."""
     outlines = entry.get("segmentation")
     if outlines is None:
@@ -171,26 +173,38 @@ def _object(raw: Mapping[str, Any], size: tuple[int, int], things: frozenset[int
         _refuse(where, "iscrowd", raw, "0 or 1")
     if area is not None and not (is_finite(area) and area >= 0):
         _refuse(where, "area", raw, "a number of pixels")
-    mask = _mask(raw.get("segmentation"), size, f"{where}: 'segmentation'")
+    mask = segmentation_mask(raw.get("segmentation"), size, f"{where}: 'segmentation'")
     return Object(category - 1, mask, crowd=bool(crowd), area=None if area is None else float(area))
 
 
-def _mask(value: Any, size: tuple[int, int], where: str) -> CheckedRLE:
+def segmentation_mask(value: Any, size: tuple[int, int], where: str) -> CheckedRLE:
+    """The mask that a `segmentation` means: the union of polygons (arrays of x, y), or a run-length encoding.
+
+    Raises UserError, beginning with `where`, for anything else, and for one of another size than the image's.
+    """
     if isinstance(value, Mapping):
         if rle_size(value, where) != size:
             raise UserError(f"{where}: its size is {value['size']}; the image is {list(size)} (height, width)")
         return check_rle(value, where)
     if not isinstance(value, list) or not value:
         raise UserError(f"{where} is {short(value)}; expected polygons or a run-length encoding")
-    # Rasterising takes memory and time in proportion to coordinates, so they must belong to the image.
-    far = 2 * max(size)
     for number, outline in enumerate(value):
         if not isinstance(outline, array) or len(outline) < 6 or len(outline) % 2:
             raise UserError(f"{where}: polygon {number} is {short(outline)}; expected x, y of at least 3 points")
-        if not all(-far <= coordinate <= far for coordinate in outline):
-            raise UserError(f"{where}: polygon {number} has a point far outside of the image, or NaN")
+        check_outline(np.asarray(outline, np.float64).reshape(-1, 2), size, f"{where}: polygon {number}")
     merged = mask_api.merge(mask_api.frPyObjects([outline.tolist() for outline in value], *size))
     return CheckedRLE(size=list(size), counts=merged["counts"])
+
+
+def check_outline(points: Float64, size: tuple[int, int], where: str) -> None:
+    """Refuse an outline, points (N, 2) of x, y, that does not belong to an image of this height and width.
+
+    Rasterising takes memory and time in proportion to its length. Raises UserError, beginning with `where`.
+    """
+    if not (np.abs(points) <= 2 * max(size)).all():
+        raise UserError(f"{where} has a point far outside of the image, or NaN")
+    if np.abs(points - np.roll(points, 1, axis=0)).sum() > _MAX_LENGTH + 100 * max(size):
+        raise UserError(f"{where} is longer than {_MAX_LENGTH} pixels; no outline of an object is")
 
 
 def _refuse(where: str, field: str, entry: Mapping[str, Any], expected: str) -> NoReturn:

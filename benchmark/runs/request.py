@@ -401,3 +401,17 @@ class SynthesizeRequest:
     root: Root = None
     seed: Annotated[int, Option("The same seed gives the same bytes.", low=0)] = 0
     full: Annotated[bool, Option("As many images as the official set.")] = False
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What the user asked `bench data import` for."""
+
+    source: Annotated[Path, Argument("Annotations of another tool: a folder, or its one file.", metavar="SOURCE")]
+    out: Annotated[Path, Option("A new folder, for --dataset folder --root DIR.", metavar="DIR")]
+    format: Annotated[
+        Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface"] | None,
+        Option("What the annotations are of. [default: recognised]", flags=("--from",)),
+    ] = None
+    copy: Annotated[bool, Option("Copy pictures; without it they are linked.")] = False
+    overwrite: Annotated[bool, Option("Replace what an earlier import made.")] = False

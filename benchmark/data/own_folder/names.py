@@ -24,7 +24,7 @@ _INSTANCES_SUFFIX = re.compile(r"(?<=.)_(instances?|inst|mask|labels?)$", re.IGN
 _SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 MAX_ID_BYTES = MAX_NAME_BYTES - len(".png")
 """Longest id of a sample: predictions are files named by it."""
-_UNSAFE = frozenset('\\:*?"<>|')
+UNSAFE = frozenset('\\:*?"<>|')
 
 
 def scan(root: Path, names: Names = MappingProxyType({})) -> tuple[dict[str, Path], dict[str, Path], dict[str, Path]]:
@@ -114,7 +114,7 @@ def _named(
 def _sample_id(path: Path, folder: Path) -> str:
     relative = path.relative_to(folder)
     name = normal("__".join((*relative.parent.parts, path.stem)))
-    if not name.isprintable() or _UNSAFE & set(name):
+    if not name.isprintable() or UNSAFE & set(name):
         raise UserError(f"'{path}': its name holds a character that not every system allows in file names; rename it")
     if len(name.encode()) > MAX_ID_BYTES:
         raise UserError(

@@ -25,7 +25,7 @@ if not TYPE_CHECKING:  # mypy takes only what is there now
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy", ".npz"})
 
-_FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that Pillow may take a file for, by its names for them: others start other programs."""
 
 _ARRAYS = frozenset({".npy", ".npz"})
@@ -236,7 +236,7 @@ def open_file(data: bytes) -> Image.Image:
     """
     if data[:2] == b"BM" and data[28:30] == b"\x08\0" and data[46:50] == b"\2\0\0\0":
         data = data[:46] + (256).to_bytes(4, "little") + data[50:]
-    return Image.open(io.BytesIO(data), formats=_FORMATS)
+    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _is_lossless(data: bytes) -> bool:
