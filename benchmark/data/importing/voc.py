@@ -18,7 +18,6 @@ from ...io.images.read import palette_color, read_array
 from ...io.images.rle import short
 from ...io.listing import files_below
 from ...io.text_files import read_text
-from ...registry import dataset_class
 from ...text import some
 from ...types import Array, UserError
 from ..own_folder.masks import color_runs
@@ -28,6 +27,11 @@ from .places import Places, pictures_below
 
 _MASKS, _OBJECTS, _IMAGES = "SegmentationClass", "SegmentationObject", "JPEGImages"
 _LABELS = "labelmap.txt"
+NAMES = (
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+"""Classes of the challenge itself, where a folder brings no names of its own."""
 _SPLITS = ("train", "val", "test")
 _MAX_TEXT = 50_000_000
 _MAX_DEPTH = 5
@@ -69,7 +73,7 @@ class Voc:
     def __post_init__(self) -> None:
         path = self.root / _LABELS
         colors = _label_map(path) if path.is_file() else {}
-        names = list(colors) or [each.name for each in dataset_class("voc2012").info.classes]
+        names = list(colors) or list(NAMES)
         if not colors:
             self.notes.remarks.append(f"there is no {_LABELS}, so the classes are those of VOC 2012")
         self.classes = []
