@@ -65,7 +65,7 @@ MODULES = {
     "segbench.numbering": "segbench.data.frame_numbers",
     "segbench.objects": "segbench.predictions.cityscapes_instances",
     "segbench.pictures": "segbench.methods.classical.working_image",
-    "segbench.plots": "segbench.figures.style",
+    "segbench.plots": "segbench.figures.score_plots",
     "segbench.png": "segbench.io.images.png",
     "segbench.prefetch": "segbench.data.decode_ahead",
     "segbench.presets": "segbench.runs.presets",

@@ -155,6 +155,7 @@ class CamVid(FileDataset):
         default_split="test",
         metrics=("overlap",),
         main_score="miou",
+        second_score="mean_accuracy",
         synthesizable=True,
         licence="research use; SegNet's copy CC BY-NC 4.0",
         citation=(

@@ -124,6 +124,7 @@ class Cityscapes(FileDataset):
         object_metrics=("cityscapes-ap",),
         panoptic_metrics=("panoptic",),
         main_score="iou_class",
+        second_score="iiou_class",
         synthesizable=True,
         licence="non-commercial research and teaching, see the homepage; registration needed",
         citation="Cordts et al., IEEE Conference on Computer Vision and Pattern Recognition, 3213-3223 (2016)",

@@ -116,6 +116,7 @@ class COCOStuff(FileDataset):
         panoptic_classes=PANOPTIC_CLASSES,
         catch_all=CatchAllLabel(182, "other", "the stuff challenges"),
         main_score="miou_171",
+        second_score="pixel_accuracy",
         synthesizable=True,
         licence="annotations CC BY 4.0; photographs: Flickr terms of use",
         citation="Caesar et al., IEEE Conference on Computer Vision and Pattern Recognition, 1209-1218 (2018)",

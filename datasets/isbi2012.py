@@ -56,6 +56,7 @@ class ISBI2012(FileDataset):
         default_split="test",
         metrics=("partition", "binary-overlap"),
         main_score="v_rand",
+        second_score="v_info",
         stacked=True,
         grey=True,
         synthesizable=True,

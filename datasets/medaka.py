@@ -88,6 +88,7 @@ class Medaka(FileDataset):
         default_split="test",
         metrics=("binary-overlap", "boundary", "cardiac"),
         main_score="dice",
+        second_score="fs_minor_error_pp",
         pixel_size_um=(1.115, 1.115),
         frames_per_second=15.0,
         grey=True,

@@ -66,6 +66,7 @@ class VOC2012(FileDataset):
         default_split="val",
         metrics=("voc2012-overlap",),
         main_score="miou_defined",
+        second_score="pixel_accuracy",
         synthesizable=True,
         licence="photographs: Flickr terms of use; annotations: cite the challenge",
         citation="Everingham et al., International Journal of Computer Vision 111(1):98-136 (2015)",

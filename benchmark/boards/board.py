@@ -11,18 +11,19 @@ from tabulate import tabulate
 
 from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
-from ..runs.record import Record, told_in_details
+from ..runs.record import Record
 from ..runs.versions import not_of_today
-from ..text import UNDEFINED, counted, number, printable, some
+from ..text import counted, printable, some
 from ..types import UserError
-from .comparable import Comparable, official_metrics, part_of, ranks, samples_together, whole_n, why_not_ranked
+from .comparable import Comparable, part_of, ranks, samples_together, whole_n, why_not_ranked
 from .findings import against_people, findings, learned_from, title
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
-from .people import HumanRange, People, is_person, people_beside
+from .people import HumanRange, People, people_beside
 from .published import published_section
 from .rank_spans import RankSpan, Spans
 from .ranking import board_groups, people_on_board, ranked_rows
+from .row_tables import detail_table, legend, row_table
 from .seed_groups import SeedGroup, curves_of, plotted
 
 
@@ -104,7 +105,7 @@ def _section(
     text = (
         f"{samples_together(every)} (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
         f"metrics: {escape(key.metrics)}). Ranked by {escape(first.main_score)}. In brackets: "
-        f"95 % bootstrap interval over {_resampled(rows)}."
+        f"95 % bootstrap interval over {_resampled(rows)}. {legend([row.record for row in rows] + list(people))}."
     )
     if part:
         text += " Not to be read beside scores of the whole split."
@@ -129,8 +130,8 @@ def _section(
     extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     beside = [(0, SeedGroup((record,))) for record in people]
-    table = _table([*ranked, *beside], spans, human)
-    return [title, "", text, "", table, "", *_commands([*ranked, *beside]), *fewer, *extra]
+    every = [*ranked, *beside]
+    return [title, "", text, "", row_table(every, spans, human), "", *_unfolded(every), *fewer, *extra]
 
 
 def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:
@@ -174,13 +175,14 @@ def _fewer(rows: Sequence[SeedGroup], plot: str) -> list[str]:
         lines += [f"![score against the number of labelled samples]({plot})", ""]
     ranked = ranked_rows([row for row in rows if row.partial])
     ordered = sorted(ranked, key=lambda pair: (pair[1].record.method.name, pair[1].record.method.n_train or 0.0))
-    lines += [_table([(0, row) for _, row in ordered], {}), ""]
-    return lines + _commands(ordered)
+    lines += [row_table([(0, row) for _, row in ordered], {}), ""]
+    return lines + _unfolded(ordered)
 
 
-def _commands(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
-    """How each run was made, to be unfolded."""
-    lines = ["<details><summary>Commands of these runs</summary>", "<pre>"]
+def _unfolded(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
+    """All scores and costs of the rows, and how each run was made, to be unfolded."""
+    lines = detail_table(ranked)
+    lines += ["<details><summary>Commands of these runs</summary>", "<pre>"]
     for _, row in ranked:
         for record in row.records:
             text = f"{run_hash(record)} {record.method.name}: {record.command}"
@@ -193,72 +195,6 @@ def _resampled(rows: Sequence[SeedGroup]) -> str:
     if units == {"samples"}:
         return "samples (fewer than 5 groups)"
     return " or ".join(sorted(units)) if units else "samples"
-
-
-def _table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans, human: HumanRange | None = None) -> str:
-    first = ranked[0][1].record
-    main = first.main_score
-    own = official_metrics(first)
-    added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
-    added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
-    added |= told_in_details(first)
-    names = [main, *(name for name in first.scores if name != main and name not in added)]
-    body = []
-    names_of = board_labels([row.record for _, row in ranked])
-    for place, (rank, row) in enumerate(ranked):
-        record, cost = row.record, row.record.cost
-        commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
-        body.append(
-            [
-                _rank(rank, spans.get(row.middle.run_id)) if rank else UNDEFINED,
-                escape(names_of[place]),
-                record.method.family,
-                _with_spread(row),
-                *([] if human is None else [_against(human, record)]),
-                *(with_interval(record.scores.get(name)) for name in names[1:]),
-                escape(record.method.preset or UNDEFINED),
-                number(record.method.n_train, ".0f"),
-                len(row.records),
-                number(cost.train_s, ".1f"),
-                number(cost.predict_ms_per_image, ".1f"),
-                number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
-                number(cost.parameters, ",d"),
-                number(cost.peak_memory_mb, ".0f"),
-                escape(cost.device or UNDEFINED),
-                commit or UNDEFINED,
-                ", ".join(escape(run_hash(record)) for record in row.records),
-            ]
-        )
-    headers = [
-        "rank",
-        "method",
-        "family",
-        escape(main),
-        *([] if human is None else ["against people"]),
-        *map(escape, names[1:]),
-        "preset",
-        "labels",
-        "seeds",
-        "train s",
-        "ms/image",
-        "GMAC/image",
-        "parameters",
-    ]
-    headers += ["memory MB", "device", "commit", "run"]
-    return tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
-
-
-def _against(human: HumanRange, record: Record) -> str:
-    return UNDEFINED if is_person(record) else human.verdict(record.main)
-
-
-def _rank(rank: int, span: RankSpan | None) -> str:
-    return str(rank) if span is None else span.told(rank)
-
-
-def _with_spread(row: SeedGroup) -> str:
-    text = with_interval(row.record.main)
-    return text if row.spread is None else f"{text} ± {row.spread:.4f}"
 
 
 def _front_page(by_dataset: dict[str, list[Record]]) -> str:
@@ -301,9 +237,10 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
 
 
 def _scope(key: Comparable, records: Sequence[Record]) -> str:
-    """The split or the folds of a group, and of how many samples where that is a part."""
+    """The split or the folds of a group, its options, and of how many samples where that is a part."""
     part = part_of(records)
-    return (f"{key.folds}-fold" if key.folds else escape(key.split)) + (f", {part}" if part else "")
+    options = f", {escape(key.options)}" if key.options else ""
+    return (f"{key.folds}-fold" if key.folds else escape(key.split)) + options + (f", {part}" if part else "")
 
 
 def plot_name(name: str, number: int) -> str:
@@ -318,7 +255,7 @@ def curve_name(name: str, number: int) -> str:
 
 def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
     """Draw score against cost for every group of two rows or more, and its learning curves; the files' paths."""
-    from ..figures.style import write_learning_curve, write_score_against_cost
+    from ..figures.score_plots import write_learning_curve, write_score_against_cost
 
     written = []
     numbers: dict[str, int] = {}

@@ -101,16 +101,18 @@ def _cost(record: Record) -> str:
     cost = record.cost
     if cost.train_s is None or cost.predict_ms_per_image is None:
         return ""
-    return f", fitted in {_time(cost.train_s)} and {_time(cost.predict_ms_per_image / 1000)} per image on {cost.device}"
+    one = short_time(cost.predict_ms_per_image / 1000)
+    return f", fitted in {short_time(cost.train_s)} and {one} per image on {cost.device}"
 
 
-def _time(seconds: float) -> str:
-    """
-    >>> _time(0.0123), _time(4.56), _time(530.0), _time(9000.0)
-    ('12 ms', '4.6 s', '8.8 min', '2.5 h')
+def short_time(seconds: float) -> str:
+    """A length of time in one number.
+
+    >>> short_time(0.00023), short_time(0.0123), short_time(4.56), short_time(530.0), short_time(9000.0)
+    ('0.2 ms', '12 ms', '4.6 s', '8.8 min', '2.5 h')
     """
     if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
+        return f"{1000 * seconds:.{1 if seconds < 0.001 else 0}f} ms"
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

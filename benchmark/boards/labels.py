@@ -10,10 +10,6 @@ from itertools import pairwise
 
 from ..runs.record import Record
 
-MAX_SETTINGS = 3
-"""Number of settings that are named to tell a row of a board from others of the same method."""
-
-
 RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
 
@@ -39,17 +35,37 @@ def distinct_labels(labels: Sequence[str], records: Sequence[Record]) -> list[st
 
 
 def board_labels(records: Sequence[Record]) -> list[str]:
-    """Names of methods; of one that is there several times, with the preset and what the command set."""
-    counts = Counter(record.method.name for record in records)
-    names = []
-    for record in records:
-        name = record.method.name
-        if counts[name] > 1:
-            words = [record.method.preset or "", *_settings(record.command)]
-            more = ", …" if len(words) > MAX_SETTINGS else ""
-            name += f" ({', '.join(filter(None, words[:MAX_SETTINGS]))}{more})"
-        names.append(name)
-    return names
+    """Names of methods; of one that is there several times with what tells its rows apart, in the command's words.
+
+    Rows whose commands set the same, as those of a learning curve, have the same name.
+    """
+    words = [_words(record) for record in records]
+    alike: dict[str, list[Sequence[str]]] = {}
+    for record, own in zip(records, words, strict=True):
+        alike.setdefault(record.method.name, []).append(own)
+    return [
+        ", ".join([record.method.name, *_telling(own, alike[record.method.name])])
+        for record, own in zip(records, words, strict=True)
+    ]
+
+
+def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
+    """Few of a row's words that together no other row has; where others have all of its words, those it needs besides.
+
+    >>> rows = [["quick"], ["quick", "depth=3"], ["standard", "depth=3", "crop=64"]]
+    >>> [_telling(row, rows) for row in rows]
+    [['quick'], ['quick', 'depth=3'], ['standard']]
+    >>> _telling(["quick"], [["quick"], ["quick"]])
+    []
+    """
+    others = [set(words) for words in every if set(words) != set(own)]
+    rivals = [words for words in others if not words > set(own)]
+    told: set[str] = set()
+    while rivals:
+        best = max((word for word in own if word not in told), key=lambda word: sum(word not in r for r in rivals))
+        told.add(best)
+        rivals = [words for words in rivals if told <= words]
+    return [word for word in own if word in told] or [word for word in own[:1] if others]
 
 
 def comparison_labels(records: Sequence[Record]) -> list[str]:
@@ -71,28 +87,22 @@ def comparison_labels(records: Sequence[Record]) -> list[str]:
 
 
 def plot_labels(records: Sequence[Record]) -> list[str]:
-    """Names of methods for plots; of one that is there with several settings, with the end of a run's id.
-
-    All points of a learning curve have the label of its first.
-    """
+    """Names of methods for plots, as on boards; all points of a learning curve have the label of its first."""
     curves = [configuration(record, "train_fraction") for record in records]
-    first: dict[str, str] = {}
-    settings: dict[str, set[str]] = {}
-    for record, curve in zip(records, curves, strict=True):
-        first.setdefault(curve, run_hash(record))
-        settings.setdefault(record.method.name, set()).add(curve)
-    return [
-        f"{record.method.name} {first[curve]}" if len(settings[record.method.name]) > 1 else record.method.name
-        for record, curve in zip(records, curves, strict=True)
-    ]
+    first: dict[str, Record] = {}
+    for curve, record in zip(curves, records, strict=True):
+        first.setdefault(curve, record)
+    names = dict(zip(first, board_labels(list(first.values())), strict=True))
+    return [names[curve] for curve in curves]
 
 
-def _settings(command: str) -> list[str]:
-    """What a command line sets itself, the weights of another run first."""
+def _words(record: Record) -> list[str]:
+    """What makes a row: its preset, and what the command line sets itself, the weights of another run last."""
+    preset = [record.method.preset] if record.method.preset else []
     try:
-        words = shlex.split(command)
+        words = shlex.split(record.command)
     except ValueError:
-        return []
+        return preset
     pairs = list(pairwise(words))
     weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
-    return weights + [setting for key, setting in pairs if key == "--set"]
+    return preset + [setting for key, setting in pairs if key == "--set"] + weights

@@ -123,7 +123,7 @@ def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, 
 
 def write_results(folder: Path, results: SuiteResults) -> None:
     """Write `results.json`, `results.md` and the plots, and note the plots in `results`."""
-    from ..figures.style import suite_plots
+    from ..figures.score_plots import suite_plots
 
     sections = [section.model_dump(mode="json") for section in results.sections]
     results.plots = [path.name for path in suite_plots(sections, folder)]

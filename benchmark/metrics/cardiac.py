@@ -67,6 +67,7 @@ class Cardiac(MetricFamily):
     hooks: ClassVar[Mapping[str, str]] = {
         "run_figures": "segbench.figures.cardiac.run_plots:run_figures",
         "board_section": "segbench.boards.cardiac:heart_section",
+        "score_in_words": "segbench.boards.cardiac:score_in_words",
         "report_figures": "segbench.report.figures.cardiac:heart_figures",
         "report_table": "segbench.report.figures.cardiac:verdicts",
         "report_strip": "segbench.report.figures.cardiac:film_strip",

@@ -99,10 +99,10 @@ class DatasetInfo:
     with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
     confidences, `panoptic_metrics` those that score predicted segments, whose classes are `panoptic_classes` (their
-    `id` is the `category_id` of COCO's format) where they differ from `classes`. `main_score` is the score that ranks;
-    a dataset that names neither metrics nor main score has `USUAL_METRICS`. `foreground` is
-    the label value of the foreground class of a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of
-    the official sample ids (sorted, one a line) where their list is known.
+    `id` is the `category_id` of COCO's format) where they differ from `classes`. `main_score` is the score that ranks,
+    `second_score` the one that stands beside it on a board; a dataset that names neither metrics nor main score has
+    `USUAL_METRICS`. `foreground` is the label value of the foreground class of a binary dataset. `official_ids` is by
+    split, or `all`, the SHA-256 of the official sample ids (sorted, one a line) where their list is known.
     `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones (ITU-R
     601 luma of those that are in colour),
     `upright` that images and masks are turned as their orientation tags say, where an official layout is read as it is
@@ -124,6 +124,7 @@ class DatasetInfo:
     default_split: str = "test"
     metrics: tuple[str, ...] = ()
     main_score: str = ""
+    second_score: str = ""
     licence: str = "not stated"
     citation: str = "not stated"
     homepage: str = "not stated"

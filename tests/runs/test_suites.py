@@ -26,7 +26,8 @@ from commands import Run, printed_json
 from segbench.boards.suite_results import SuiteResults, markdown
 from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
-from segbench.figures.style import learning_curve, score_against_cost, spread, write_score_against_cost
+from segbench.figures.point_labels import spread
+from segbench.figures.score_plots import learning_curve, score_against_cost, write_score_against_cost
 from segbench.registry import make_dataset
 from segbench.runs.suite.cells import Control, Job, LocalEngine, Outcome, Work, run_cell, run_cells
 from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names

@@ -15,7 +15,9 @@ from PIL import Image
 
 from ...boards.comparable import whole_n
 from ...boards.seed_groups import curves_of, plotted, seed_groups
-from ...figures.style import FAMILIES, PLAIN, house_style, human_band, label_points, learning_curve, plain_ticks
+from ...figures.point_labels import label_points
+from ...figures.score_plots import learning_curve
+from ...figures.style import FAMILIES, PLAIN, house_style, human_band, plain_ticks
 from ...text import counted, number, shown
 from ...types import Float64
 from ..html import Html, tag

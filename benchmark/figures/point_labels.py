@@ -1,0 +1,185 @@
+"""Labels beside points and lines, placed where they cover nothing: no other label, no point, and no line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LABEL_SIZE = 9
+FAR = 10.0
+"""What it costs a label, in pixels, to stand one step further from its point."""
+
+Point: TypeAlias = tuple[float, float, str, str]
+"""Place in the plot's units, label and colour."""
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, bottom, right, top in pixels."""
+Line: TypeAlias = tuple[float, float, float, float]
+"""x and y in pixels of one end, then of the other."""
+
+
+def label_ends(figure: Figure, axes: Axes, ends: Sequence[Point]) -> None:
+    """Write each label right of the end of its line, moved up or down until none covers another."""
+    ordered = sorted(ends, key=lambda end: end[1])
+    figure.draw_without_rendering()
+    to_points = 72 / figure.dpi
+    heights = [float(axes.transData.transform((x, y))[1]) * to_points for x, y, _, _ in ordered]
+    for (x, y, label, color), height, place in zip(ordered, heights, spread(heights, LABEL_SIZE * 1.25), strict=True):
+        offset = (8, place - height)
+        axes.annotate(label, (x, y), offset, textcoords="offset points", va="center", fontsize=LABEL_SIZE, color=color)
+
+
+def spread(centres: Sequence[float], gap: float) -> list[float]:
+    """Centres in rising order, moved as little as is needed to stand `gap` apart.
+
+    >>> spread([0.0, 1.0, 10.0], 3.0)
+    [-1.0, 2.0, 10.0]
+    """
+    clusters: list[list[float]] = []
+    for centre in centres:
+        clusters.append([centre])
+        while (
+            len(clusters) > 1
+            and _middle(clusters[-1]) - _middle(clusters[-2]) < gap * (len(clusters[-1]) + len(clusters[-2])) / 2 - 1e-9
+        ):
+            last = clusters.pop()
+            clusters[-1] += last
+    return [
+        _middle(cluster) + (place - (len(cluster) - 1) / 2) * gap
+        for cluster in clusters
+        for place in range(len(cluster))
+    ]
+
+
+def _middle(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+@dataclass
+class _Taken:
+    """What a label must keep clear of, in pixels: the frame's inside, boxes, and lines."""
+
+    frame: Box
+    boxes: list[Box]
+    lines: list[Line] = field(default_factory=list)
+
+    def cost(self, box: Box, line: Line | None) -> float:
+        """How bad a label with this box, and this line to its point, would be here."""
+        covered = sum(_overlap(box, other) for other in self.boxes)
+        crossed = sum(_crosses(other, box) for other in self.lines)
+        crossing = 0 if line is None else sum(_crosses(line, other) for other in self.boxes)
+        return 20 * covered + 400 * crossed + 400 * crossing + 50 * _outside(box, self.frame)
+
+
+def label_points(
+    figure: Figure,
+    axes: Axes,
+    points: Sequence[Point],
+    others: Sequence[tuple[float, float]] = (),
+    bars: Sequence[tuple[float, float, float]] = (),
+) -> None:
+    """Write each label near its point, where it covers no other label, point or bar; a line leads to one further off.
+
+    `others` are (x, y) of points without a label, `bars` (x, low, high) of vertical lines, in the plot's units.
+    """
+    figure.draw_without_rendering()
+    scale = figure.dpi / 72
+
+    def pixels(x: float, y: float) -> tuple[float, float]:
+        across, up = axes.transData.transform((x, y))
+        return float(across), float(up)
+
+    left, bottom, right, top = map(float, axes.get_window_extent().extents)
+    places = [pixels(x, y) for x, y, _, _ in points]
+    dots = [*places, *(pixels(x, y) for x, y in others)]
+    d = 5 * scale
+    taken = _Taken((left, bottom, right, top), [(x - d, y - d, x + d, y + d) for x, y in dots])
+    taken.lines += [(*pixels(x, low), *pixels(x, high)) for x, low, high in bars]
+    crowded = sorted(range(len(points)), key=lambda i: sum(abs(places[i][1] - y) for _, y in places))
+    for i in crowded:
+        x, y, label, color = points[i]
+        text = axes.annotate(label, (x, y), (0, 0), textcoords="offset points", fontsize=LABEL_SIZE, color=color)
+        extent = text.get_window_extent()
+        _, box, line = min(
+            (
+                (cost + taken.cost(box, line), box, line)
+                for cost, box, line in _candidates(places[i], extent.width, extent.height, scale)
+            ),
+            key=lambda candidate: candidate[0],
+        )
+        taken.boxes.append(box)
+        text.set_position(((box[0] - places[i][0]) / scale, (box[1] - places[i][1]) / scale))
+        text.set_verticalalignment("bottom")
+        if line is not None:
+            taken.lines.append(line)
+            end = ((line[0] - places[i][0]) / scale, (line[1] - places[i][1]) / scale)
+            arrow = {"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 4}
+            axes.annotate("", (x, y), end, textcoords="offset points", arrowprops=arrow)
+
+
+def _candidates(
+    place: tuple[float, float], width: float, height: float, scale: float
+) -> Iterator[tuple[float, Box, Line | None]]:
+    """Boxes of pixels around a point, each with what it costs to be that far away, and the line that leads to it.
+
+    The right side comes first; a label right beside its point needs no line.
+    """
+    for ring, gap in enumerate((7, 16, 28, 42, 58, 76, 96, 120)):
+        d = gap * scale
+        sides = (
+            (d, -height / 2),
+            (-d - width, -height / 2),
+            (-width / 2, d),
+            (-width / 2, -d - height),
+            (d * 0.7, d * 0.7),
+            (d * 0.7, -d * 0.7 - height),
+            (-d * 0.7 - width, d * 0.7),
+            (-d * 0.7 - width, -d * 0.7 - height),
+        )
+        for side, (dx, dy) in enumerate(sides):
+            left, bottom = place[0] + dx, place[1] + dy
+            box = (left, bottom, left + width, bottom + height)
+            nearest = (min(max(place[0], box[0]), box[2]), min(max(place[1], box[1]), box[3]))
+            line = _short_of_its_end((*nearest, *place), 8 * scale) if ring else None
+            yield ring * FAR + side * 0.1 * FAR, box, line
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Shared area of two boxes in pixels, at least 1 where they touch."""
+    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return 1 + wide * high if wide > 0 and high > 0 else 0.0
+
+
+def _crosses(line: Line, box: Box) -> bool:
+    """Whether a part of a line lies inside a box (Liang and Barsky's clipping).
+
+    >>> _crosses((0, 5, 20, 5), (8, 0, 12, 10)), _crosses((0, 15, 20, 15), (8, 0, 12, 10))
+    (True, False)
+    """
+    first, last = 0.0, 1.0
+    for start, end, low, high in ((line[0], line[2], box[0], box[2]), (line[1], line[3], box[1], box[3])):
+        if start == end:
+            if not low < start < high:
+                return False
+            continue
+        enters, leaves = sorted(((low - start) / (end - start), (high - start) / (end - start)))
+        first, last = max(first, enters), min(last, leaves)
+    return first < last
+
+
+def _short_of_its_end(line: Line, gap: float) -> Line:
+    """A line without its last pixels, which lie on the point that it leads to."""
+    x, y, to_x, to_y = line
+    length = math.hypot(to_x - x, to_y - y)
+    part = max(0.0, 1 - gap / length) if length else 0.0
+    return x, y, x + part * (to_x - x), y + part * (to_y - y)
+
+
+def _outside(box: Box, frame: Box) -> float:
+    """How far a box stands out of a frame, in pixels."""
+    return max(0.0, frame[0] - box[0], frame[1] - box[1], box[2] - frame[2], box[3] - frame[3])
