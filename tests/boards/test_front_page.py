@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from commands import Run
 from places import ROOT
 from segbench.boards.board import boards, write_plots
 from segbench.boards.findings import findings
+from segbench.boards.labels import board_labels
 from segbench.boards.ranking import ranking
 from segbench.runs.find import find_runs
 from segbench.runs.record import Record, read_record
@@ -107,15 +109,51 @@ def test_seeds_of_one_method_are_one_row(record: Record) -> None:
     rows.append(made(record, "b", "learned", 0.96))
     pages = boards(rows)
     table = [line for line in pages["isbi2012.md"].partition("<details>")[0].splitlines() if line.startswith("| ")]
-    assert [line.split("|")[2].strip() for line in table] == ["method", "b", "a"]
-    assert "0.9500 [0.9400, 0.9600] ± 0.0200" in table[2]
-    assert table[2].rstrip(" |").endswith("0, 1, 2")
+    assert [line.split("|")[2].strip() for line in table] == ["method", "● b", "● a"]
+    assert "0.9500 [0.9400, 0.9600] ± 0.0200 (3 seeds)" in table[2]
+    assert "| 0, 1, 2 " in pages["isbi2012.md"]
     assert "standard deviation of v_rand over the seeds" in pages["isbi2012.md"]
     group, *_ = ranking(rows)
     (row,) = (row for row in group.rows if row.method.name == "a")
     assert (row.seeds, row.runs) == ([0, 1, 2], ["isbi2012-a-0", "isbi2012-a-1", "isbi2012-a-2"])
     assert row.scores["v_rand"].value == pytest.approx(0.95)
     assert row.std_over_seeds == pytest.approx(0.02)
+
+
+def test_a_row_has_seven_columns_and_the_second_score_of_its_dataset(record: Record) -> None:
+    page = boards([made(record, "a", "learned", 0.98), made(record, "c", "classical", 0.9)])["isbi2012.md"]
+    shown = page.partition("<details>")[0]
+    header, _, first, second = (line for line in shown.splitlines() if line.startswith("|"))
+    names = [cell.strip() for cell in header.strip("|").split("|")]
+    assert names == ["rank", "method", "v_rand", "v_info", "time to fit", "per image", "labels"]
+    assert "● a" in first
+    assert "■ c" in second
+    assert "● learned, ■ classical" in shown
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "leaderboards").glob("*.md")), ids=lambda path: path.stem)
+def test_what_is_not_unfolded_fits_a_page(page: Path) -> None:
+    text = re.sub(r"<details>.*?</details>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    widths = [line.count("|") - 1 for line in text.splitlines() if line.startswith("|")]
+    assert widths
+    assert max(widths) <= 7
+
+
+def test_rows_of_one_method_are_told_apart_by_what_was_set(record: Record) -> None:
+    rows = [
+        made(record, "unet", "learned", value, preset=preset, config={"n": place}).model_copy(
+            update={"run_id": f"isbi2012-unet-{place}", "command": f"bench run --method unet {words}"}
+        )
+        for place, (value, preset, words) in enumerate(
+            [
+                (0.95, "quick", ""),
+                (0.96, "quick", "--set depth=3"),
+                (0.97, "standard", "--set depth=3 --set crop=64"),
+                (0.98, "standard", "--set depth=3 --set crop=64 --weights runs/isbi2012-unet-2 --set tta=d4"),
+            ]
+        )
+    ]
+    assert board_labels(rows) == ["unet, quick", "unet, quick, depth=3", "unet, standard", "unet, tta=d4"]
 
 
 def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:

@@ -464,6 +464,7 @@ def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
     section = _section(14)
     figure = score_against_cost(section, section["rows"])
     figure.draw_without_rendering()
+    assert len(figure.axes) == 2
     for axes in figure.axes:
         boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
         assert len(boxes) == 14
@@ -472,6 +473,22 @@ def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
         assert axes.get_xscale() == "log"
     assert "(s, log scale; on cpu)" in figure.axes[0].get_xlabel()
     assert "fraction" in figure.axes[0].get_ylabel()
+
+
+@pytest.mark.slow
+def test_leaders_that_crowd_are_enlarged_and_named_there() -> None:
+    section = _section(10)
+    for place, row in enumerate(section["rows"]):
+        value = 0.95 + 0.004 * place if place > 4 else 0.1 * place
+        row["scores"]["v_rand"] |= {"value": value, "low": value - 0.01, "high": value + 0.01}
+    figure = score_against_cost(section, section["rows"])
+    enlarged, whole = figure.axes[:2]
+    named = [{text.get_text() for text in axes.texts} - {""} for axes in (enlarged, whole)]
+    assert named == [{f"method number {n}" for n in half} for half in (range(5, 10), range(5))]
+    low, high = enlarged.get_ylim()
+    assert 0.9 < low < 0.97
+    assert high < 1.0
+    assert whole.get_ylim()[0] < 0
 
 
 def test_a_name_is_no_formula_and_no_reason_to_warn(tmp_path: Path) -> None:

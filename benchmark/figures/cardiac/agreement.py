@@ -11,7 +11,8 @@ from ...cardiac.agreement import HUMAN_RANGE_PP, limits_of_agreement
 from ...cardiac.propagation import _number, needed_dice
 from ...text import shown
 from ...types import Float64, UserError
-from ..style import COLORS, DASHES, MARKERS, spread
+from ..point_labels import spread
+from ..style import COLORS, DASHES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
