@@ -116,7 +116,9 @@ _DETAIL_HEADERS = ("method", "precision", "FS minor, relative", "FS major, relat
 def score_in_words(record: Record, name: str) -> str:
     """An error of shortening with what it says beside human annotators; another score as its value and unit."""
     score = record.scores[name]
-    value = UNDEFINED if score.value is None else f"{score.value:.1f} {score.unit}"
+    if score.value is None:
+        return UNDEFINED
+    value = f"{score.value:.1f} {score.unit}"
     if not name.startswith("fs_") or score.unit != "pp":
         return value
     return f"{value}, {verdict_in_words(score.low, score.high, record.scores['beat_detection_rate'].value)}"
