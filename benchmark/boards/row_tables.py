@@ -106,7 +106,7 @@ def _second_score(record: Record) -> str:
     if told in record.scores:
         return told
     others = (name for name in record.scores if name != record.main_score and name not in _told_elsewhere(record))
-    return next(others, "")
+    return str(next(others, ""))
 
 
 def _told(record: Record, name: str) -> str:

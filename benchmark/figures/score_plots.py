@@ -171,7 +171,7 @@ def leaders(scores: Sequence[tuple[float, bool]]) -> list[bool]:
 
 
 def _cost(row: Row, key: str) -> float:
-    return max(row["cost"][key], LEAST_S)
+    return max(float(row["cost"][key]), LEAST_S)
 
 
 def _main(section: Section, row: Row) -> Mapping[str, Any]:
