@@ -102,11 +102,11 @@ def _told_elsewhere(record: Record) -> set[str]:
 
 def _second_score(record: Record) -> str:
     """The name of the score that stands beside the main one; empty where the record has none."""
-    told = dataset_class(record.dataset.name).info.second_score
+    told: str = dataset_class(record.dataset.name).info.second_score
     if told in record.scores:
         return told
     others = (name for name in record.scores if name != record.main_score and name not in _told_elsewhere(record))
-    return str(next(others, ""))
+    return next(others, "")
 
 
 def _told(record: Record, name: str) -> str:
