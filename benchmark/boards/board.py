@@ -130,8 +130,8 @@ def _section(
     extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     beside = [(0, SeedGroup((record,))) for record in people]
-    every = [*ranked, *beside]
-    return [title, "", text, "", row_table(every, spans, human), "", *_unfolded(every), *fewer, *extra]
+    rows_shown = [*ranked, *beside]
+    return [title, "", text, "", row_table(rows_shown, spans, human), "", *_unfolded(rows_shown), *fewer, *extra]
 
 
 def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:
