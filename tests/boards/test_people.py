@@ -101,11 +101,12 @@ def test_the_command_line_makes_a_persons_run(bench: Run, tmp_path: Path) -> Non
 def test_a_board_ranks_methods_and_shows_people_beside_them(bench: Run, runs: Path, tmp_path: Path) -> None:
     assert bench("leaderboard", runs, "--out", tmp_path / "boards").returncode == 0
     text = (tmp_path / "boards" / "folder.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in text.splitlines() if line.startswith("|")][2:]
-    by_name = {row[2].strip(): row for row in rows}
+    shown = text.partition("<details>")[0]
+    rows = [line.split("|") for line in shown.splitlines() if line.startswith("|")][2:]
+    by_name = {row[2].strip("●■◆✚ "): row for row in rows}
     assert [row[1].strip() for row in rows[:3]] == ["1", "2", "3"]
     assert {name: by_name[name][1].strip() for name in RATERS} == dict.fromkeys(RATERS, "–")
-    verdicts = {name: by_name[name][5].strip() for name in SKILLS}
+    verdicts = {name: by_name[name][4].strip() for name in SKILLS}
     assert verdicts["best"] == "better than human"
     assert verdicts["poor"] == "worse than human"
     assert verdicts["like-people"].startswith(("within the human range", "undecided"))
