@@ -415,8 +415,10 @@ def test_it_stays_light_and_imports_no_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _readme_example() -> str:
-    found = re.search(r"<!-- training loop -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def _documented_example() -> str:
+    found = re.search(
+        r"<!-- training loop -->\n```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.S
+    )
     assert found is not None
     return found[1]
 
@@ -426,10 +428,10 @@ def _one_process() -> Evaluator:
 
     data: Any = training_data()
     loader: Any = DataLoader(data, batch_size=2)
-    return run_example(_readme_example(), loader, model())
+    return run_example(_documented_example(), loader, model())
 
 
-def test_the_example_in_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documented_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     everything = _one_process()
     assert len(everything) == 5
     shown = capsys.readouterr().out.split()
@@ -440,7 +442,7 @@ def test_the_example_in_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> N
 def test_two_processes_of_torch_distributed(tmp_path: Path) -> None:
     from torch.multiprocessing.spawn import spawn
 
-    spawn(evaluate_in_a_process, args=(2, str(tmp_path), _readme_example()), nprocs=2)  # type: ignore[no-untyped-call]
+    spawn(evaluate_in_a_process, args=(2, str(tmp_path), _documented_example()), nprocs=2)  # type: ignore[no-untyped-call]
     first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2))
     assert set(first["seen_here"]) & set(second["seen_here"]) == {"image-0"}  # repeated by DistributedSampler
     expected = _one_process()

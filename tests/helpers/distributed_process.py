@@ -30,7 +30,7 @@ def model() -> Any:
 
 
 def run_example(code: str, loader: Any, network: Any) -> Evaluator:
-    """Run the example of the README and return what it gathered."""
+    """Run the documented example and return what it gathered."""
     namespace: dict[str, Any] = {"loader": loader, "model": network}
     exec(code, namespace)
     everything = namespace["everything"]

@@ -1,0 +1,126 @@
+"""What the site has beside the pages of this folder: its navigation, pages that are generated, and links that work.
+
+Called by MkDocs (`hooks` in mkdocs.yml). Pages that no section names are placed last among the how-to guides, so a new
+page in docs/ needs no entry here.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+import notebook_page
+import reference
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDES = "How-to guides"
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Learn": ("start.md", "tutorial.md", "notebook.md"),
+    GUIDES: (
+        *("predictions.md", "doctor.md", "import.md", "own-model.md", "existing-models.md", "hearts.md", "python.md"),
+        *("suites.md", "cluster.md", "ci.md", "submit.md", "plan.md", "robustness.md"),
+    ),
+    "Explanation": (
+        "metrics.md",
+        "questions.md",
+        "statistics.md",
+        "people.md",
+        "trust.md",
+        "results.md",
+        "compiled.md",
+        "speed.md",
+    ),
+    "Reference": ("data.md", "methods.md", "pictures.md", "schemas/README.md"),
+    "Results": ("leaderboards/README.md",),
+    "Project": ("contributing.md", "changelog.md", "compatibility.md", "security.md", "cite.md"),
+}
+"""Pages of each section, in order; those that do not exist are left out."""
+FROM_THE_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
+"""Files of the repository that are pages too, with their address in the site."""
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The navigation, from the pages that there are."""
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    generated = {*FROM_THE_ROOT.values(), "notebook.md", *(f"leaderboards/{path.name}" for path in _boards())}
+    named = {page for section in SECTIONS.values() for page in section} | {"index.md"}
+    nav: list[Any] = [{"Home": "index.md"}]
+    for section, listed in SECTIONS.items():
+        shown: list[Any] = [page for page in listed if page in pages | generated]
+        if section == GUIDES:
+            shown += sorted(pages - named)
+        if section == "Reference":
+            shown += reference.nav()
+        if section == "Results":
+            shown += sorted(f"leaderboards/{path.name}" for path in _boards() if path.name != "README.md")
+        nav.append({section: shown})
+    config.nav = nav
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add files of the repository that are pages too, and the reference."""
+    for name, address in FROM_THE_ROOT.items():
+        files.append(File.generated(config, address, abs_src_path=str(ROOT / name)))
+    for path in (*_boards(), *(ROOT / "leaderboards").glob("*.svg")):
+        files.append(File.generated(config, f"leaderboards/{path.name}", abs_src_path=str(path)))
+    for address, content in {**reference.pages(), **notebook_page.pages(ROOT / "docs" / "notebook.ipynb")}.items():
+        files.append(File.generated(config, address, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links between files of the repository as links between pages; what is no page is named without a link."""
+    del config
+    address = page.file.src_uri
+    if address == "index.md":
+        markdown = markdown.replace("<!-- reference -->", f" · {reference.links()}")
+    if address.startswith("reference/"):
+        return markdown
+    here = _place(address)
+
+    def rewritten(found: re.Match[str]) -> str:
+        picture, text, target = found.groups()
+        path, _, anchor = target.partition("#")
+        if "://" in target or target.startswith(("#", "mailto:")):
+            return found[0]
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(here), path))
+        to = _address(place)
+        if files.get_file_from_path(to) is not None:
+            relative = posixpath.relpath(to, posixpath.dirname(address) or ".")
+            return f"{picture}[{text}]({relative}{'#' * bool(anchor)}{anchor})"
+        return text if (ROOT / place).exists() else found[0]
+
+    return LINK.sub(rewritten, markdown)
+
+
+def _place(address: str) -> str:
+    """Where in the repository a page of the site is written."""
+    origin = {page: name for name, page in FROM_THE_ROOT.items()}
+    if address in origin:
+        return origin[address]
+    return address if address.startswith("leaderboards/") else f"docs/{address}"
+
+
+def _address(place: str) -> str:
+    """The address in the site of a file of the repository."""
+    if place in FROM_THE_ROOT:
+        return FROM_THE_ROOT[place]
+    path = PurePosixPath(place)
+    if path == PurePosixPath("docs/notebook.ipynb"):
+        return "notebook.md"
+    if path == PurePosixPath("README.md"):
+        return "index.md"
+    return path.relative_to("docs").as_posix() if path.is_relative_to("docs") else place
+
+
+def _boards() -> list[Path]:
+    return sorted((ROOT / "leaderboards").glob("*.md"), key=lambda path: os.path.normcase(path.name))
