@@ -25,6 +25,7 @@ from ..commands.explain import Explanation
 from ..commands.export import Exported
 from ..commands.listing import ListedDataset, ListedMethod, ListedMetric, ListedPreset, ListedSuite
 from ..commands.new import NewPlugin
+from ..commands.slice import Sliced
 from ..data.documents import DataDescription, DataStatus, DataVerification, SynthesizedData
 from ..data.importing.documents import ImportedData
 from ..diagnosis.document import Diagnosis
@@ -76,6 +77,7 @@ DOCUMENTS: Mapping[str, Described] = {
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
     "report": Described(ReportSummary, "`bench report --json`"),
+    "slice": Described(Sliced, "`bench slice --json`"),
     "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
     "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),
     "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),

@@ -65,10 +65,7 @@ def compare_stored(
         if not run.record.complete:
             reporter.warn(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.samples}")
     refuse_incomparable([run.record for run in runs])
-    metric, info = score_of(runs[0], score)
-    for run in runs:
-        if info.name not in run.record.scores:
-            raise UserError(f"'{run.folder}' has no score '{info.name}'; score it with the family '{metric.name}'")
+    metric, info = score_of_all(runs, score)
     runs, people = _apart(runs)
     runs = sorted(runs, key=lambda run: badness(run.record.scores[info.name].value, info.higher_is_better))
     with reporter.progress("comparing") as update:
@@ -130,6 +127,15 @@ def score_of(run: StoredRun, name: str | None) -> tuple[Metric, ScoreInfo]:
     if name not in available:
         raise UserError(f"'{name}' is no score of these runs. Available: {', '.join(available)}.")
     return available[name]
+
+
+def score_of_all(runs: Sequence[StoredRun], name: str | None) -> tuple[Metric, ScoreInfo]:
+    """As `score_of` of the first run; raises UserError where another one lacks the score."""
+    metric, info = score_of(runs[0], name)
+    for run in runs:
+        if info.name not in run.record.scores:
+            raise UserError(f"'{run.folder}' has no score '{info.name}'; score it with the family '{metric.name}'")
+    return metric, info
 
 
 def _comparison(

@@ -78,6 +78,12 @@ _COMMANDS = {
     "explain": Command(
         "stored_commands:explain", "Example: bench explain runs/voc2012-mine-0a1b2c3d", "request:ExplainRequest"
     ),
+    "slice": Command(
+        "stored_commands:slice_",
+        "Examples: bench slice runs/voc2012-mine-0a1b2c3d --by class; "
+        "bench slice runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b --by slides.csv:stain --by brightness",
+        "request:SliceRequest",
+    ),
     "verify": Command(
         "stored_commands:verify",
         "Examples: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012; bench verify leaderboards/records/*",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LeaderboardRequest,
         PlanRequest,
         ReportRequest,
+        SliceRequest,
         VerifyRequest,
     )
 
@@ -92,6 +93,18 @@ def explain(request: ExplainRequest, json: bool, quiet: bool) -> None:
     from .explain_output import explanation
 
     explanation(do_explain(request.run), json, quiet)
+
+
+def slice_(request: SliceRequest, json: bool, quiet: bool) -> None:
+    """Score parts of the samples, the worst first, and test whether it is worse by more than chance.
+
+    From stored statistics; sizes and positions need labels, brightness and blur need images (--root). Numbers are cut
+    into parts of equally many samples, named by the least and the largest.
+    """
+    from ..commands.slice import slice_runs
+    from .slice_output import sliced
+
+    sliced(slice_runs(request, output.reporter(quiet)), json, quiet)
 
 
 def verify(request: VerifyRequest, json: bool, quiet: bool) -> None:

@@ -347,6 +347,32 @@ class ExplainRequest:
 
 
 @dataclass(frozen=True)
+class SliceRequest:
+    """What the user asked `bench slice` for."""
+
+    runs: Annotated[tuple[Path, ...], Argument("A run folder, or several on the same samples.", metavar="RUN…")]
+    by: Annotated[
+        tuple[str, ...],
+        Option(
+            "FILE.csv:COLUMN, class, size, position, brightness or blur; repeatable.",
+            flags=("--by",),
+            metavar="PROPERTY",
+            write=tuple,
+        ),
+    ] = ()
+    score: Annotated[
+        str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
+    ] = None
+    bins: Annotated[int, Option("Parts that numbers are cut into, of equally many samples.", low=2, high=50)] = 4
+    root: Annotated[
+        Path | None,
+        Option("Where images and labels lie, for all but tables and class. [default: $SEGBENCH_DATA/<dataset>]"),
+    ] = None
+    permutations: Annotated[int, Option("Permutations of the test.", low=100, high=1_000_000)] = 2000
+    seed: Annotated[int, Option("Seed of the permutations.", low=0)] = 0
+
+
+@dataclass(frozen=True)
 class VerifyRequest:
     """What the user asked `bench verify` for."""
 

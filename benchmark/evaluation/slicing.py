@@ -1,0 +1,245 @@
+"""Parts of the samples: how each is scored, and whether the worst is worse by more than chance.
+
+A slice is a set of samples; slices may overlap, as those of images that hold a class do. Its gap is the score of its
+samples less that of all others, each pooled as the data set's own score is. If a property has nothing to do with how
+well samples are scored, it does not matter which sample has it: the properties are permuted, the same permutation for
+all slices and runs, and the largest gap of each permutation is what gaps are held against (step-down max T). So p is
+adjusted for all slices that are looked at, and keeps their dependence. Each gap is measured from the mean of its
+permutations and by their spread: a score of few samples may lie lower by itself, as classes are missing there.
+
+Reference: Westfall & Young, "Resampling-Based Multiple Testing" (1993), algorithm 2.8; see `evaluation.swaps`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..metrics.pooled import drawn
+from ..types import Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums
+from .comparison import ALPHA
+from .intervals import resampling_unit, score_intervals, units_of
+from .swaps import Swapped, chance_of
+
+Permuted = Literal["samples", "groups", "samples within groups"]
+
+MAX_CATEGORIES = 6
+"""Number of different numbers up to which each is a slice of its own; more are cut into bins."""
+
+MIN_SAMPLES = 5
+"""A slice of fewer samples is marked: its score says little."""
+
+_MAX_WEIGHTS = 1 << 22
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some samples: what they share, such as `brightness` and `0.21 to 0.34`, and which they are, (n,) bool.
+
+    tested : whether its gap is tested; samples without a value are only shown. between : of a bin of numbers, the
+    least and the greatest that it holds.
+    """
+
+    by: str
+    name: str
+    member: Array
+    tested: bool = True
+    between: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class SliceScore:
+    """One run's score on a slice with its interval, on all other samples, and whether the gap could be chance.
+
+    p : of this slice alone. p_adjusted : of the largest gap of all slices and runs that are no further apart.
+    """
+
+    value: float
+    low: float
+    high: float
+    rest: float
+    p: float
+    p_adjusted: float
+
+    @property
+    def gap(self) -> float:
+        """The slice less the rest."""
+        return self.value - self.rest
+
+    @property
+    def significant(self) -> bool:
+        """Whether the gap is more than chance at the 5 % level, all slices considered."""
+        return self.p_adjusted < ALPHA
+
+
+def slices_of(by: str, values: Sequence[str | float | None], bins: int) -> list[Slice]:
+    """Slices by one property of every sample: one for each text, or for each of the quantile bins of numbers.
+
+    Texts that are all numbers are numbers. Of at most `MAX_CATEGORIES` different numbers each is a slice. Samples
+    without a value (None, an empty text, NaN) are a last slice, which is not tested.
+
+    Parameters
+    ----------
+    values : of each of n samples.
+    bins : how many parts of equally many samples numbers are cut into; equal numbers stay together.
+    """
+    known = [value if _is_known(value) else None for value in values]
+    numbers = [_number(value) for value in known]
+    numeric = all(number is not None for number, value in zip(numbers, known, strict=True) if value is not None)
+    column = np.array([np.nan if number is None else number for number in numbers], np.float64)
+    different = np.unique(column[~np.isnan(column)])
+    if numeric and different.size > MAX_CATEGORIES:
+        found = list(_bins(by, column, bins))
+    elif numeric:
+        found = [Slice(by, f"{value:g}", column == value) for value in different.tolist()]
+    else:
+        texts = [None if value is None else str(value).strip() for value in known]
+        names = sorted({text for text in texts if text is not None})
+        found = [Slice(by, name, np.array([text == name for text in texts])) for name in names]
+    missing = np.array([value is None for value in known], bool)
+    return [*found, *([Slice(by, "no value", missing, tested=False)] if missing.any() else [])]
+
+
+def _is_known(value: str | float | None) -> bool:
+    if value is None or isinstance(value, str):
+        return bool(value and value.strip())
+    return not math.isnan(value)
+
+
+def _number(value: str | float | None) -> float | None:
+    try:
+        number = math.nan if value is None else float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bins(by: str, column: Float64, bins: int) -> Iterator[Slice]:
+    """Bins between quantiles, named by the least and the largest number that each holds."""
+    known = column[~np.isnan(column)]
+    inner = np.unique(np.quantile(known, np.arange(1, bins) / bins, method="inverted_cdf"))
+    place = np.where(np.isnan(column), -1, np.searchsorted(inner, column, side="left"))
+    for number in range(len(inner) + 1):
+        member = place == number
+        if member.any():
+            held = column[member]
+            least, greatest = float(held.min()), float(held.max())
+            yield Slice(by, f"{least:.4g} to {greatest:.4g}", member, between=(least, greatest))
+
+
+def permuted_unit(slices: Sequence[Slice], groups: Sequence[str]) -> Permuted:
+    """What may be permuted: samples, or where whole groups are drawn, groups that are of one property throughout.
+
+    Where a property differs within groups, samples are permuted within each.
+    """
+    if resampling_unit(groups) == "samples":
+        return "samples"
+    member, units = units_of(groups)
+    sizes = np.bincount(member, minlength=units)
+    for each in slices:
+        held = np.bincount(member[each.member], minlength=units)
+        if ((held > 0) & (held < sizes)).any():
+            return "samples within groups"
+    return "groups"
+
+
+@dataclass(frozen=True)
+class SlicedScores:
+    """The score of runs on slices of the same samples, in the same order."""
+
+    metric: Metric
+    info: DatasetInfo
+    score: ScoreInfo
+    runs: tuple[tuple[Statistic, ...], ...]
+    slices: tuple[Slice, ...]
+    permutations: int = 2000
+    seed: int = 0
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of every sample."""
+        return [s.group for s in self.runs[0]]
+
+    @property
+    def permuted(self) -> Permuted:
+        """What is permuted."""
+        return permuted_unit([each for each in self.slices if each.tested], self.groups)
+
+    def scores(self) -> list[list[SliceScore]]:
+        """Of every slice, the score of every run."""
+        p, adjusted = self.chances()
+        return [
+            [self._one(run, each, p[row, run], adjusted[row, run]) for run in range(len(self.runs))]
+            for row, each in enumerate(self.slices)
+        ]
+
+    def _one(self, run: int, each: Slice, p: float, adjusted: float) -> SliceScore:
+        mine = [s for s, inside in zip(self.runs[run], each.member.tolist(), strict=True) if inside]
+        others = [s for s, inside in zip(self.runs[run], each.member.tolist(), strict=True) if not inside]
+        name = self.score.name
+        low, high = score_intervals(self.metric, mine, self.info)[name]
+        value, rest = (self.metric.compute(part, self.info)[name] if part else math.nan for part in (mine, others))
+        return SliceScore(value, low, high, rest, float(p), float(adjusted))
+
+    def chances(self) -> tuple[Float64, Float64]:
+        """P values, single and adjusted, each (slices, runs); NaN where a gap is undefined or not tested."""
+        tested = [row for row, each in enumerate(self.slices) if each.tested and not each.member.all()]
+        p, adjusted = np.full((2, len(self.slices), len(self.runs)), np.nan)
+        if not tested:
+            return p, adjusted
+        members = np.stack([self.slices[row].member for row in tested])
+        sums = [self.metric.sums(run, self.info, self.score.name) for run in self.runs]
+        observed = self._gaps(members, np.arange(len(self.runs[0]))[None], sums)
+        found = [self._gaps(members, rows, sums) for rows in self._orders()]
+        apart = np.concatenate(found, axis=1)
+        with np.errstate(invalid="ignore"):
+            known = ~np.isnan(apart)
+            centre = np.where(known, apart, 0.0).sum(axis=1, keepdims=True) / np.maximum(
+                known.sum(axis=1, keepdims=True), 1
+            )
+        none = np.zeros((1, 1))
+        chance = chance_of(
+            Swapped(observed - centre, none), iter([Swapped(apart - centre, none)]), holds_observed=False
+        )
+        shape = (len(tested), len(self.runs))
+        p[tested], adjusted[tested] = chance.p.reshape(shape), chance.adjusted.reshape(shape)
+        return p, np.where(np.isnan(p), np.nan, adjusted)
+
+    def _gaps(self, members: Array, orders: Int64, sums: Sequence[Sums | None]) -> Float64:
+        """The gaps of every slice and run (slices x runs, rows), with the samples taken in these orders (rows, n)."""
+        found = []
+        for member in members:
+            inside = member[orders].astype(np.int64)
+            for run, its_sums in zip(self.runs, sums, strict=True):
+                found.append(self._score(run, its_sums, inside) - self._score(run, its_sums, 1 - inside))
+        return np.stack(found)
+
+    def _score(self, run: Sequence[Statistic], sums: Sums | None, weights: Int64) -> Float64:
+        if sums is not None:
+            return drawn(sums, weights)
+        return self.metric.resample(run, self.info, weights)[self.score.name]
+
+    def _orders(self) -> Iterator[Int64]:
+        """Random orders of the samples, in chunks of (rows, n): whose property each sample gets."""
+        random = np.random.default_rng(self.seed)
+        n = len(self.runs[0])
+        member, units = units_of(self.groups)
+        rows = max(1, _MAX_WEIGHTS // max(n, 1))
+        unit = self.permuted
+        first = np.array([int(np.argmax(member == unit)) for unit in range(units)])
+        for start in range(0, self.permutations, rows):
+            count = min(rows, self.permutations - start)
+            if unit == "groups":
+                yield first[random.permuted(np.tile(np.arange(units), (count, 1)), axis=1)][:, member]
+            elif unit == "samples":
+                yield random.permuted(np.tile(np.arange(n), (count, 1)), axis=1)
+            else:
+                orders = np.tile(np.arange(n), (count, 1))
+                for each in range(units):
+                    places = np.flatnonzero(member == each)
+                    orders[:, places] = random.permuted(orders[:, places], axis=1)
+                yield orders

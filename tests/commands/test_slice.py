@@ -1,0 +1,162 @@
+"""`bench slice`: parts of the samples from stored statistics, tables, labels and images."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluated_runs import evaluated, truth
+from PIL import Image
+
+from commands import Run, printed_json
+from own_folders import QUIET
+from segbench.commands.evaluate import EvaluateRequest, evaluate_files
+from segbench.commands.slice import Sliced, slice_runs
+from segbench.data.sample_attributes import ATTRIBUTES
+from segbench.datasets.voc2012 import VOC2012
+from segbench.errors import UserError
+from segbench.runs.request import SliceRequest
+from segbench.types import Sample
+
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the truth, `table.csv`, and two runs; the first is bad where the stain is PAS."""
+    base = tmp_path_factory.mktemp("slices")
+    root = truth(base / "mine", COUNT)
+    evaluated(root, base / "one/run", [0.05 + 0.3 * (n % 4 == 1) + 0.01 * (n % 3) for n in range(COUNT)], "one")
+    evaluated(root, base / "two/run", [0.1] * COUNT, "two", seed=1)
+    with (base / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["age", "file", "stain"])
+        for n in range(COUNT + 3):
+            writer.writerow([n * 1.5 if n else "", f"masks/s{n:03d}.png", ("HE", "PAS", "DAPI", "")[n % 4]])
+    return base
+
+
+def _slice(runs: Path, *by: str, both: bool = False, **more: object) -> Sliced:
+    folders = (runs / "one/run", *([runs / "two/run"] if both else []))
+    request = SliceRequest(folders, tuple(each.replace("table", str(runs / "table")) for each in by), **more)  # type: ignore[arg-type]
+    return slice_runs(request, QUIET)
+
+
+def test_the_worst_slice_of_a_table_stands_first_and_is_more_than_chance(runs: Path) -> None:
+    found = _slice(runs, "table.csv:stain")
+    assert found.slices[0].slice == "PAS"
+    assert {row.slice: row.n for row in found.slices} == {"HE": 6, "PAS": 6, "DAPI": 6, "no value": 6}
+    worst = found.slices[0].scores[0]
+    assert worst.significant
+    assert worst.gap is not None
+    assert worst.gap < -0.2
+    assert "stain PAS" in found.answer
+    values = [row.scores[0].value or 0 for row in found.slices]
+    assert values == sorted(values)
+    missing = next(row for row in found.slices if row.slice == "no value")
+    assert missing.scores[0].p is None
+    assert any("3 rows of other samples" in note for note in found.notes)
+
+
+def test_numbers_are_cut_into_parts_that_are_told(runs: Path) -> None:
+    found = _slice(runs, "table.csv:age", bins=3)
+    bounds = {row.slice: (row.least, row.greatest, row.n) for row in found.slices}
+    assert bounds["1.5 to 12"] == (1.5, 12, 8)
+    assert bounds["no value"] == (None, None, 1)
+    assert any("cut at quantiles into 3 parts" in note for note in found.notes)
+    assert not any(one.significant for row in found.slices for one in row.scores)
+    assert found.answer.startswith("No slice is worse")
+
+
+@pytest.mark.slow
+def test_two_runs_stand_side_by_side_by_all_properties(runs: Path) -> None:
+    found = _slice(runs, "table.csv:stain", *ATTRIBUTES, both=True, root=runs / "mine")
+    assert found.by == ["stain", *ATTRIBUTES]
+    assert [run.label for run in found.runs] == ["one", "two"]
+    for by in ("size", "brightness", "blur", "position"):
+        assert sum(row.n for row in found.slices if row.by == by) == COUNT
+    worst = next(row for row in found.slices if row.slice == "PAS")
+    assert [one.significant for one in worst.scores] == [True, False]
+    assert "of one" in found.answer
+
+
+def test_attributes_by_hand() -> None:
+    image = np.full((30, 60, 3), 51, np.uint8)
+    labels = np.zeros((30, 60), np.uint8)
+    labels[2:6, 2:7] = 3  # 20 pixels
+    labels[20:29, 45:55] = 7  # 90 pixels, bottom right
+    labels[10:12, 30:34] = 3
+    labels[12, 34] = 3  # touches at a corner: 9 pixels together
+    labels[29, 0] = 255
+    sample = Sample("a", "g", 0, image=image, labels=labels)
+    values = {name: each.of(sample, VOC2012.info) for name, each in ATTRIBUTES.items()}
+    assert values == {"size": 20.0, "position": "bottom right", "brightness": 0.2, "blur": 0.0}
+    empty = Sample("a", "g", 0, labels=np.zeros((30, 60), np.uint8))
+    assert [each.of(empty, VOC2012.info) for each in ATTRIBUTES.values()] == [None] * 4
+    noise = np.random.default_rng(0).integers(0, 256, (30, 60), np.uint8)
+    sharp = ATTRIBUTES["blur"].of(Sample("a", "g", 0, image=noise), VOC2012.info)
+    smooth = ATTRIBUTES["blur"].of(Sample("a", "g", 0, image=noise // 4), VOC2012.info)
+    assert float(sharp or 0) > 10 * float(smooth or 0) > 0
+
+
+def test_classes_are_slices_of_the_samples_that_hold_them(tmp_path: Path) -> None:
+    root = tmp_path / "mine"
+    (root / "masks").mkdir(parents=True)
+    (root / "classes.yaml").write_text("classes: {0: ground, 1: tree, 2: car}\n")
+    (tmp_path / "found").mkdir()
+    random = np.random.default_rng(0)
+    for n in range(12):
+        labels = np.zeros((20, 20), np.uint8)
+        labels[:6] = 1 + (n % 3 == 0)
+        Image.fromarray(labels).save(root / "masks" / f"s{n:02d}.png")
+        Image.fromarray(np.where(random.random(labels.shape) < 0.2, 0, labels)).save(
+            tmp_path / "found" / f"s{n:02d}.png"
+        )
+    request = EvaluateRequest("folder", tmp_path / "found", root=root, out=tmp_path / "run", split="all", plots=False)
+    evaluate_files(request, QUIET)
+    found = slice_runs(SliceRequest((tmp_path / "run",), ("class",)), QUIET)
+    assert {row.slice: row.n for row in found.slices} == {"tree": 8, "car": 4}
+    assert {row.few for row in found.slices if row.slice == "car"} == {True}
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        ((), "--by is missing"),
+        (("brightnes",), "Did you mean 'brightness'"),
+        (("table.csv:stian",), "Did you mean 'stain'"),
+        (("nowhere.csv:stain",), "cannot be read"),
+        (("class",), "every sample"),
+        (("brightness",), "no"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    by: tuple[str, ...], words: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGBENCH_DATA", str(runs / "nothing"))
+    with pytest.raises(UserError) as caught:
+        _slice(runs, *by)
+    assert words in str(caught.value)
+
+
+def test_a_table_with_two_values_of_a_sample_is_refused(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id;x\ns000;1\ns001;2\ns000;3\n")
+    with pytest.raises(UserError, match=r"t\.csv, line 4: sample 's000' has another 'x'"):
+        slice_runs(SliceRequest((runs / "one/run",), (f"{tmp_path / 't.csv'}:x",)), QUIET)
+    (tmp_path / "u.csv").write_text("id,x\na,1\n")
+    with pytest.raises(UserError, match="names no sample of the run"):
+        slice_runs(SliceRequest((runs / "one/run",), (f"{tmp_path / 'u.csv'}:x",)), QUIET)
+
+
+@pytest.mark.slow
+def test_the_command_prints_and_gives_json(bench: Run, runs: Path) -> None:
+    words = ("slice", str(runs / "one/run"), str(runs / "two/run"), "--by", f"{runs / 'table.csv'}:stain")
+    printed = bench(*words)
+    assert printed.returncode == 0, printed.stderr
+    assert "PAS" in printed.stdout
+    assert "adjusted" in printed.stdout
+    document = printed_json(bench(*words, "--json"))
+    assert document["slices"][0]["slice"] == "PAS"
+    assert document["permuted"] == "samples"

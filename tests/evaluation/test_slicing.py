@@ -1,0 +1,146 @@
+"""Slices: how numbers and texts are cut, the gaps by hand, and that p is honest where nothing but chance is at work."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from null_slices import KINDS, called
+from populations import films, populations
+
+from segbench.evaluation.slicing import Slice, SlicedScores, permuted_unit, slices_of
+
+MIOU = populations()["pooled mIoU"]
+
+
+def _sizes(slices: list[Slice]) -> dict[str, int]:
+    return {each.name: int(each.member.sum()) for each in slices}
+
+
+def test_texts_are_slices_and_a_missing_value_is_one_that_is_not_tested() -> None:
+    found = slices_of("stain", ["b", " a ", "", None, "b", "10"], 4)
+    assert _sizes(found) == {"10": 1, "a": 1, "b": 2, "no value": 2}
+    assert [each.tested for each in found] == [True, True, True, False]
+
+
+def test_few_numbers_are_slices_of_their_own_and_many_are_cut_at_quantiles() -> None:
+    assert _sizes(slices_of("z", ["3", "1", "1", "2.0", "2"], 4)) == {"1": 2, "2": 2, "3": 1}
+    found = slices_of("age", [float(n) for n in range(20)], 4)
+    assert _sizes(found) == {"0 to 4": 5, "5 to 9": 5, "10 to 14": 5, "15 to 19": 5}
+    assert [each.between for each in found] == [(0, 4), (5, 9), (10, 14), (15, 19)]
+    same = slices_of("age", [0.0] * 14 + [float(n) for n in range(1, 8)], 4)
+    assert _sizes(same) == {"0 to 0": 14, "1 to 2": 2, "3 to 7": 5}  # equal numbers stay together
+    assert sum(each.member.sum() for each in same) == 21
+
+
+def test_numbers_that_are_no_numbers_are_missing() -> None:
+    found = slices_of("age", [math.nan, 1.0, 2.0, None], 4)
+    assert _sizes(found) == {"1": 1, "2": 1, "no value": 2}
+
+
+def _sliced(units: int = 30, worse: float = 0.0, permutations: int = 500) -> SlicedScores:
+    random = np.random.default_rng(5)
+    good, bad = MIOU.methods(random, units, (0.1, 0.1 - worse))
+    member = np.arange(units) % 3 == 0
+    run = tuple(b if inside else a for a, b, inside in zip(good, bad, member.tolist(), strict=True))
+    slices = (
+        Slice("third", "yes", member),
+        Slice("third", "no", ~member),
+        Slice("half", "first", np.arange(units) < units // 2),
+    )
+    return SlicedScores(MIOU.metric, MIOU.info, MIOU.score, (run,), slices, permutations)
+
+
+def test_scores_and_gaps_are_those_of_the_samples_alone() -> None:
+    sliced = _sliced(worse=0.3)
+    found = sliced.scores()
+    for each, (one,) in zip(sliced.slices, found, strict=True):
+        parts = [
+            [s for s, m in zip(sliced.runs[0], each.member, strict=True) if m == wanted] for wanted in (True, False)
+        ]
+        value, rest = (MIOU.metric.compute(part, MIOU.info)[MIOU.score.name] for part in parts)
+        assert (one.value, one.rest) == (value, rest)
+        assert one.gap == value - rest
+        assert one.low < value < one.high
+    yes, no, half = (scores[0] for scores in found)
+    assert yes.gap == -no.gap < 0
+    assert yes.p_adjusted == no.p_adjusted < 0.01
+    assert yes.significant
+    assert half.p_adjusted > 0.05
+
+
+def test_p_is_the_part_of_permutations_by_hand() -> None:
+    sliced = _sliced(units=12, worse=0.1, permutations=300)
+    orders = np.concatenate(list(sliced._orders()))
+    assert orders.shape == (300, 12)
+    assert (np.sort(orders, axis=1) == np.arange(12)).all()
+    run = sliced.runs[0]
+
+    def gap(member: object) -> float:
+        inside = np.asarray(member, bool)
+        parts = ([s for s, m in zip(run, inside, strict=True) if m == wanted] for wanted in (True, False))
+        one, other = (MIOU.metric.compute(part, MIOU.info)[MIOU.score.name] for part in parts)
+        return one - other
+
+    gaps = np.array([[gap(each.member[order]) for order in orders] for each in sliced.slices])
+    observed = np.array([gap(each.member) for each in sliced.slices])
+    centre = gaps.mean(axis=1)
+    size = np.sqrt(((gaps - centre[:, None]) ** 2).mean(axis=1))
+    apart, seen = np.abs(gaps - centre[:, None]) / size[:, None], np.abs(observed - centre) / size
+    single = ((apart >= seen[:, None] * (1 - 1e-9)).sum(axis=1) + 1) / 301
+    p, adjusted = (column[:, 0] for column in sliced.chances())
+    assert p.tolist() == pytest.approx(single.tolist(), abs=1e-12)
+    most = int(np.argmax(seen))
+    largest = ((apart.max(axis=0) >= seen[most] * (1 - 1e-9)).sum() + 1) / 301
+    assert adjusted[most] == pytest.approx(max(largest, p[most]), abs=1e-12)
+    assert (adjusted >= p).all()
+
+
+def test_what_is_not_tested_has_no_p() -> None:
+    sliced = _sliced()
+    everything = Slice("all", "x", np.ones(30, bool))
+    shown = Slice("third", "no value", np.arange(30) == 4, tested=False)
+    p, adjusted = replace(sliced, slices=(everything, *sliced.slices, shown)).chances()
+    assert np.isnan(p[[0, -1]]).all()
+    assert np.isnan(adjusted[[0, -1]]).all()
+    assert not np.isnan(p[1:-1]).any()
+
+
+def test_groups_are_permuted_whole_where_the_property_is_theirs() -> None:
+    groups = [f"film {k // 4}" for k in range(24)]
+    of_films = slices_of("camera", [("a", "b")[k // 4 % 2] for k in range(24)], 4)
+    of_frames = slices_of("frame", [("a", "b")[k % 2] for k in range(24)], 4)
+    assert permuted_unit(of_films, groups) == "groups"
+    assert permuted_unit([*of_films, *of_frames], groups) == "samples within groups"
+    assert permuted_unit(of_frames, ["one"] * 24) == "samples"
+    run = films().methods(np.random.default_rng(1), 8, (0.0,))[0]
+    own = [s.group for s in run]
+    random = np.random.default_rng(2)
+    inside = SlicedScores(
+        films().metric,
+        films().info,
+        films().score,
+        (run,),
+        tuple(slices_of("f", random.random(len(run)).tolist(), 3)),
+        50,
+    )
+    for orders in inside._orders():
+        assert all([own[k] for k in row] == own for row in orders.tolist())
+    of_group = tuple(slices_of("c", [str(int(group[4:]) % 2) for group in own], 4))
+    whole = replace(inside, slices=of_group)
+    for orders in whole._orders():
+        for row in orders.tolist():
+            taken = {group: {own[k] for k, g in zip(row, own, strict=True) if g == group} for group in set(own)}
+            assert all(len(each) == 1 for each in taken.values())
+            assert len({next(iter(each)) for each in taken.values()}) == len(taken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_p_is_honest_where_nothing_but_chance_is_at_work(kind: str) -> None:
+    """Of 300 test sets at most 5 % are meant; 24 or more would come by chance once in 100 times."""
+    population = films() if kind == "of whole groups" else MIOU
+    units = 12 if kind == "of whole groups" else 24
+    assert sum(called(population, kind, units, seed, 199, (0.0,)) for seed in range(300)) < 24
