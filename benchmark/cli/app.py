@@ -132,9 +132,9 @@ app = typer.Typer(
     cls=LazyGroup,
     help="Benchmark and evaluate image segmentation: which method is better, by how much, at what cost.",
     epilog="Start with: bench run --dataset medaka --method unet",
-    no_args_is_help=True,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    **PLAIN,
+    **(PLAIN | {"add_completion": True}),
 )
 data_app = typer.Typer(
     cls=LazyGroup, help="Find, fetch, import, describe, check and synthesize datasets.", no_args_is_help=True, **PLAIN
@@ -149,6 +149,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    ctx: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print version, commit and counting path."),
@@ -157,6 +158,11 @@ def _options(
 ) -> None:
     del version
     output.quiet = quiet
+    if ctx.invoked_subcommand is None:
+        from ..commands.overview import overview
+
+        output.text(ctx.get_help())
+        output.overview(overview())
 
 
 def bench() -> Any:

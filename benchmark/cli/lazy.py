@@ -98,7 +98,7 @@ class LazyGroup(TyperGroup):
 
 def group(app: typer.Typer, declared: Mapping[str, Command], **groups: Any) -> Any:
     """The group of a typer application with commands that are made when they are called, and groups after them."""
-    made = typer.main.get_group(app)
+    made = typer.main.get_command(app) if app.registered_callback else typer.main.get_group(app)
     made.commands = Commands(declared)
     for name, each in groups.items():
         each.name = name

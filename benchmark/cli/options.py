@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import types
 from collections.abc import Callable
 from enum import Enum, StrEnum
@@ -85,9 +86,47 @@ def _typer_parameter(each: options.Parameter) -> Parameter:
         info: Any = typer.Argument(metavar=declared.metavar, help=declared.help)
     else:
         flags = declared.names(each.name)
-        info = typer.Option(*flags, metavar=declared.metavar, help=declared.help, min=declared.low, max=declared.high)
+        asked = each.required and bool(declared.choose)
+        info = typer.Option(
+            *flags,
+            metavar=declared.metavar,
+            help=f"{declared.help} [required]" if asked else declared.help,
+            min=declared.low,
+            max=declared.high,
+            callback=_asking(declared.choose, flags) if asked else None,
+            autocompletion=_names(declared.choose) if declared.choose else None,
+        )
+        if asked:
+            return Parameter(each.name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info])
     default = Parameter.empty if each.required else default
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _asking(what: str, flags: tuple[str, ...]) -> Callable[[typer.Context, str | None], str | None]:
+    """A check of an option that is needed: where it was left out it is asked for, if somebody is there to answer."""
+
+    def given_or_asked(ctx: typer.Context, value: str | None) -> str | None:
+        if value is not None or ctx.resilient_parsing:
+            return value
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            ctx.fail(f"Missing option {' / '.join(map(repr, flags))}.")
+        from .choose import choose
+
+        return choose(what)
+
+    return given_or_asked
+
+
+def _names(what: str) -> Callable[[str], list[str]]:
+    """What a shell completes: names of datasets, of methods."""
+
+    def beginning_with(incomplete: str) -> list[str]:
+        from ..commands.listing import listing
+
+        names = [str(getattr(entry, "name", "")) for entry in listing(what)]  # type: ignore[arg-type]
+        return [name for name in names if name.startswith(incomplete)]
+
+    return beginning_with
 
 
 def _choices(kind: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..text import UNDEFINED, between, counted, number, printable
+from ..text import UNDEFINED, between, counted, interval, number, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from ..boards.check_result import CheckResult
+    from ..commands.overview import Overview
     from ..data.documents import (
         DataDescription,
         DataStatus,
@@ -96,6 +98,23 @@ def text(content: str) -> None:
     print(content)
 
 
+def overview(here: Overview) -> None:
+    """Where one is, below the help."""
+    runs = "no runs yet in ./runs" if not here.runs else f"{counted(here.runs, 'run')} in ./runs"
+    if here.latest is not None:
+        state = _main_score(here.latest) if here.latest.complete else "not complete"
+        runs += f", the newest {here.latest.run_id}: {state}"
+    there = ", ".join(here.data) if here.data else "none yet (a synthetic sample is made where there is none)"
+    print(f"\nHere: {printable(runs)}")
+    print(f"Data: {printable(there)} (in {printable(str(here.data_home))})")
+    print("\n".join(f"{'Next:' if not place else '     '} {printable(line)}" for place, line in enumerate(here.next)))
+
+
+def _main_score(result: Record) -> str:
+    score = result.main
+    return f"{result.main_score} {interval(score.value, score.low, score.high)}" if score else "no score"
+
+
 def listing(what: str, found: Sequence[Document], as_json: bool, be_quiet: bool) -> None:
     """A table of what there is; only names when quiet."""
     if as_json:
@@ -158,7 +177,17 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             f"cost: fitted in {cost.train_s:.1f} s{alone}{batch}{macs}, "
             f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
         )
+    if result.main is not None:
+        console.print(f"[bold]{safe(_main_score(result))}[/]{origin}")
     console.print(f"run folder: {safe(str(folder))}", soft_wrap=True)
+    if not (be_quiet or quiet):
+        console.print(f"next: {_next_commands(folder)}", soft_wrap=True)
+
+
+def _next_commands(folder: Path) -> str:
+    """What people type after a run: a page of it, and all runs beside it against each other."""
+    report = shlex.join(["bench", "report", str(folder), "--out", "report"])
+    return f"{safe(report)}\n      {safe(shlex.join(['bench', 'compare', str(folder.parent)]))}"
 
 
 def predicted(made: PredictDocument, as_json: bool) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..text import printable
+from ..text import duration, printable
 
 if TYPE_CHECKING:  # what the command line imports first leaves numpy out
     from rich.console import Console
 
     from ..types import Progress
+
+EVERY_S = 30.0
+"""Seconds between two lines of progress, where output is piped into a file or a log."""
 
 
 class Reporter:
@@ -55,12 +59,27 @@ class Reporter:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(text + "\n")
 
+    def _now_and_then(self, what: str) -> Progress:
+        """Progress where no bar can be drawn: a line every `EVERY_S` seconds, with the time left."""
+        start = last = time.monotonic()
+
+        def update(done: int, total: int, text: str = "", /) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < EVERY_S or not 0 < done < total:
+                return
+            last = now
+            left = duration((now - start) * (total - done) / done)
+            self.say(f"{what}: {done:,} of {total:,}, about {left} left{f', {text}' if text else ''}")
+
+        return update
+
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """A progress bar; call what is yielded with (done, total, text)."""
+        """A progress bar, or a line now and then where none can be drawn; call what is yielded: (done, total, text)."""
         if self.quiet or not self.console.is_terminal:
             self.say(f"{what} …")
-            yield lambda *_: None
+            yield self._now_and_then(what)
             return
         from rich import progress as rich
 

@@ -25,6 +25,7 @@ class Option:
         or to resume it, is not; where it goes stands at the end.
     read : of an option that is given several times, makes the field's value of its words.
     write : the reverse: the words of a value.
+    choose : what `bench list` lists, of an option whose value is one of these; it is asked for where it was left out.
     """
 
     help: str
@@ -35,6 +36,7 @@ class Option:
     kept: bool = True
     read: Callable[[Sequence[str]], Any] | None = None
     write: Callable[[Any], Iterable[str]] | None = None
+    choose: str = ""
 
     def names(self, name: str) -> tuple[str, ...]:
         """The option's names, for a field of this name."""

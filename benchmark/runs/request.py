@@ -55,7 +55,8 @@ def _into(out: Path | None) -> list[str]:
 
 Source: TypeAlias = Literal["auto", "real", "synthetic"]
 DatasetName: TypeAlias = Annotated[
-    str, Option("Name of a dataset; see 'bench list datasets'.", flags=("--dataset", "-d"))
+    str,
+    Option("Name of a dataset; see 'bench list datasets'.", flags=("--dataset", "-d"), choose="datasets"),
 ]
 Predictions: TypeAlias = Annotated[Path, Option("Folder of predictions, or one stack.", flags=("--predictions", "-p"))]
 Root: TypeAlias = Annotated[
@@ -99,7 +100,9 @@ class RunRequest:
     """What the user asked `bench run` for."""
 
     dataset: DatasetName
-    method: Annotated[str, Option("Name of a method; see 'bench list methods'.", flags=("--method", "-m"))]
+    method: Annotated[
+        str, Option("Name of a method; see 'bench list methods'.", flags=("--method", "-m"), choose="methods")
+    ]
     split: Split = None
     preset: Annotated[str, Option("quick (CPU, minutes), standard (one GPU, an hour at most) or paper.")] = "quick"
     seed: Annotated[int, Option("Seed of everything that is random.", low=0, high=2**63 - 1)] = 0

@@ -335,7 +335,7 @@ def test_leaderboards_rank_and_are_stable(bench: Run, stacks: Path, tmp_path: Pa
     cells = [[cell.strip() for cell in row.replace("\\|", "¦").split("|")[1:-1]] for row in rows]
     # Five slices tell the shifted labels from the true ones; two equal runs share their ranks.
     assert [row[0] for row in cells[:3]] == ["1–2", "1–2", "3"]
-    assert cells[2][1] == "bad"
+    assert cells[2][1] == "◆ bad"
     assert "<script>" not in pages[0].decode().replace("\\<", "")
     ranked = printed_json(bench("leaderboard", "runs", "--json"))
     assert [row["rank"] for row in ranked[0]["rows"]] == [1, 1, 3]

@@ -1,0 +1,110 @@
+"""What the terminal says unasked: where one is, what comes next, how long it takes, which names there are."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands import Run
+from places import ROOT
+from segbench.io import reporter
+from segbench.io.reporter import Reporter
+
+RECORD = ROOT / "leaderboards" / "records" / "isbi2012-threshold-146d703e"
+
+
+def test_bench_alone_says_where_one_is_and_what_comes_next(bench: Run, tmp_path: Path) -> None:
+    first = bench(SEGBENCH_DATA=str(tmp_path / "data"))
+    assert first.returncode == 0
+    assert "Usage: bench" in first.stdout
+    assert "Here: no runs yet in ./runs" in first.stdout
+    assert "Data: none yet" in first.stdout
+    assert "Next: bench run --dataset medaka --method unet" in first.stdout
+    shutil.copytree(RECORD, tmp_path / "runs" / RECORD.name)
+    (tmp_path / "data" / "isbi2012").mkdir(parents=True)
+    (tmp_path / "data" / "isbi2012" / "train-labels.tif").touch()
+    (tmp_path / "data" / "empty").mkdir()
+    second = bench(SEGBENCH_DATA=str(tmp_path / "data"))
+    assert f"Here: 1 run in ./runs, the newest {RECORD.name}: v_rand 0.89" in second.stdout
+    assert f"Data: isbi2012 (in {tmp_path / 'data'})" in second.stdout
+    assert "Next: bench report runs --out report" in second.stdout
+
+
+def test_a_damaged_record_does_not_stop_the_overview(bench: Run, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "record.json").write_text("{")
+    done = bench()
+    assert done.returncode == 0
+    assert "Here: 1 run in ./runs\n" in done.stdout
+
+
+def test_progress_is_told_where_no_bar_can_be_drawn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reporter, "EVERY_S", 0.0)
+    with Reporter().progress("training") as advance:
+        advance(1_000, 4_500, "loss 0.5")
+        advance(4_500, 4_500)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training …"
+    assert lines[1].startswith("training: 1,000 of 4,500, about ")
+    assert lines[1].endswith(" left, loss 0.5")
+    assert len(lines) == 2
+    with Reporter(quiet=True).progress("training") as advance:
+        advance(1, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_no_line_of_progress_comes_before_its_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with Reporter().progress("training") as advance:
+        for step in range(1, 100):
+            advance(step, 100)
+    assert capsys.readouterr().err == "training …\n"
+
+
+def test_a_method_that_was_left_out_is_asked_for_on_a_terminal_alone(bench: Run, tmp_path: Path) -> None:
+    piped = bench("run", "--dataset", "medaka")
+    assert piped.returncode == 2
+    assert "Missing option '--method' / '-m'." in piped.stderr
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "segbench", "run", "--dataset", "nowhere", "--root", str(tmp_path)]
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": ""}
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path) as process:
+        os.close(theirs)
+        os.write(ours, b"0\n2\n")
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:
+                break
+            said += part
+            if not part:
+                break
+    os.close(ours)
+    text = said.decode().replace("\r", "")
+    assert "  1  canny" in text
+    assert "method (number or name): " in text
+    assert "a number from 1 to " in text
+    assert "Unknown dataset 'nowhere'" in text
+    assert process.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("bench le", ["leaderboard"]),
+        ("bench run --method fc", ["fcn", "fcn-resnet50"]),
+        ("bench evaluate -d isb", ["isbi2012"]),
+    ],
+)
+def test_a_shell_completes_commands_and_names(bench: Run, words: str, completed: list[str]) -> None:
+    count = str(len(words.split()) - 1)
+    done = bench(_BENCH_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=count)
+    assert done.stdout.split() == completed
