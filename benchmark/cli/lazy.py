@@ -98,7 +98,8 @@ class LazyGroup(TyperGroup):
 
 def group(app: typer.Typer, declared: Mapping[str, Command], **groups: Any) -> Any:
     """The group of a typer application with commands that are made when they are called, and groups after them."""
-    made = typer.main.get_command(app) if app.registered_callback else typer.main.get_group(app)
+    # Only of an application with options of its own there is a command, which has those of completion too.
+    made: Any = typer.main.get_command(app) if app.registered_callback else typer.main.get_group(app)
     made.commands = Commands(declared)
     for name, each in groups.items():
         each.name = name

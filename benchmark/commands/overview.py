@@ -8,7 +8,8 @@ from pathlib import Path
 from ..data.locations import data_home
 from ..errors import UserError
 from ..runs.find import run_folders
-from ..runs.record import RECORD, Record, read_record
+from ..runs.folder import RECORD
+from ..runs.record import Record, read_record
 
 RUNS = Path("runs")
 

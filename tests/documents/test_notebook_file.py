@@ -16,7 +16,7 @@ NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
 
 def read() -> NotebookNode:
     """The notebook as it is stored."""
-    stored: NotebookNode = reads(NOTEBOOK.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+    stored: NotebookNode = reads(NOTEBOOK.read_text(encoding="utf-8"))
     return stored
 
 
