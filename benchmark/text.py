@@ -28,6 +28,19 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+_MAX_DIGITS = 18
+"""Decimal digits of any number that is counted here; it fits 64 bits."""
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of 1 to 18 digits is, None for any other text: a sign, a superscript, endless digits.
+
+    >>> whole_number("0042"), whole_number("\u00b2"), whole_number("-1"), whole_number("9" * 5000)
+    (42, None, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else None
+
+
 def samples_of(number: int, whole: int | None = None) -> str:
     """How many samples were scored, and of how many where that is a part.
 

@@ -14,6 +14,7 @@ from segbench.io.fingerprints import ids_sha256
 from segbench.io.images.masks import read_labels
 from segbench.io.images.picture import read_picture
 from segbench.io.images.read import binary_mask, binary_probabilities, count_pages
+from segbench.text import whole_number
 from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
 
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
@@ -110,9 +111,9 @@ class ISBI2012(FileDataset):
     def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
         """One slice: image (H, W) uint8, labels (H, W) uint8 in {0, 1}."""
         kind, _, number = sample_id.rpartition("-")
-        if kind not in ("slice", "challenge") or not number.isdigit():
+        page = whole_number(number)
+        if kind not in ("slice", "challenge") or page is None:
             raise UserError(f"isbi2012 has no sample '{sample_id}'; samples are slice-00, … and challenge-00, …")
-        page = int(number)
         if kind == "slice" and "image" in parts:
             self._check_lengths()
         image = labels = None

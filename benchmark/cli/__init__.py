@@ -5,8 +5,10 @@ Everything heavy is imported inside the commands, so that `bench --help` is quic
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from typing import Any, TextIO
 def main() -> None:
     """Run `bench`. Exit status: 0 fine, 1 a check failed, 2 wrong input, 130 interrupted."""
     from ..errors import UserError
+    from ..io.address_space import load_linear_algebra
     from ..io.interrupts import ended_like_ctrl_c
     from .system_errors import refuse_too_little_memory, sentence_of
 
@@ -27,6 +30,7 @@ def main() -> None:
     if refused := refuse_too_little_memory():
         _fail(refused)
     try:
+        load_linear_algebra()
         with _plugins_told(), ended_like_ctrl_c():
             _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
@@ -35,7 +39,7 @@ def main() -> None:
         # The reader of a pipe, such as `head`, has gone; that is no fault of the run.
         sys.stderr.close()
         sys.exit(0)
-    except (OSError, MemoryError, RuntimeError, ImportError) as error:
+    except Exception as error:
         if (sentence := sentence_of(error)) is None:
             raise
         _fail(sentence)
@@ -92,7 +96,14 @@ def _plugins_told() -> Iterator[None]:
 
 
 def _fail(message: str) -> None:
+    from ..io.address_space import address_space
     from ..text import printable
 
     print(f"bench: {printable(message)}", file=sys.stderr)
+    if address_space() is not None:
+        # Libraries that have run out of addresses crash while Python takes them down.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(2)
     sys.exit(2)

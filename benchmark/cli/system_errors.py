@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
+
+from ..io.address_space import MIN_ADDRESS_SPACE, address_space
 
 _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or choose another place"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Choose a place that you may use, or ask for the right"),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Use fewer --workers, or allow more ('ulimit -n 1024')"),
 }
-_NO_MEMORY = ("cannot allocate memory", "can't allocate memory", "can't start new thread", "failed to map segment")
-_MIN_ADDRESS_SPACE = 1 << 30
-"""With less, a library of linear algebra asks for memory again and again without end."""
+_NO_MEMORY = (
+    *("cannot allocate memory", "can't allocate memory", "can't start new thread", "failed to map segment"),
+    *("insufficient memory", "bad_alloc"),
+)
+_NO_ADDRESSES = ("could not create a primitive", "could not execute a primitive")
+"""What oneDNN says for any reason: where addresses are limited it is that one."""
 
 
 def sentence_of(error: Exception) -> str | None:
@@ -22,7 +25,8 @@ def sentence_of(error: Exception) -> str | None:
         what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
         remedy = _REMEDIES.get(error.errno or 0)
         return f"{what}. {remedy}." if remedy else what
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
+    told = _NO_MEMORY if address_space() is None else _NO_MEMORY + _NO_ADDRESSES
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in told):
         reason = str(error).strip().partition("\n")[0]
         return (
             f"there is not enough memory{f' ({reason})' if reason else ''}. Use fewer --workers, smaller batches or "
@@ -33,24 +37,15 @@ def sentence_of(error: Exception) -> str | None:
 
 def refuse_too_little_memory() -> str | None:
     """The sentence for an address space in which nothing here can work; None where it is larger or not limited."""
-    allowed = _address_space()
-    if allowed is None or allowed >= _MIN_ADDRESS_SPACE:
+    allowed = address_space()
+    if allowed is None or allowed >= MIN_ADDRESS_SPACE:
         return None
     return (
         f"this process may use {allowed >> 20} MB of address space (ulimit -v); its libraries take "
-        f"{_MIN_ADDRESS_SPACE >> 20} MB at least. Raise the limit, or limit the memory itself (cgroups, a container)."
+        f"{MIN_ADDRESS_SPACE >> 20} MB at least. Raise the limit, or limit the memory itself (cgroups, a container)."
     )
 
 
 def _limit(text: str) -> str:
-    allowed = _address_space()
+    allowed = address_space()
     return "" if allowed is None else text.format(allowed >> 20)
-
-
-def _address_space() -> int | None:
-    if sys.platform == "win32" or os.name != "posix":
-        return None
-    import resource
-
-    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return None if allowed == resource.RLIM_INFINITY else allowed

@@ -44,7 +44,7 @@ def before_number(stem: str) -> str:
 
 def natural(name: str) -> list[str | int]:
     """Names with numbers in the order of the numbers: frame2 before frame10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def numbered(paths: Iterable[Path]) -> dict[int, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from ..data.frame_numbers import natural
 from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..predictions.cityscapes_instances import find_objects
@@ -155,11 +155,6 @@ def _pages(path: Path) -> int:
         return count_pages(path)
     except UserError:
         return 1
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts numbers in names by value."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:

@@ -27,6 +27,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from ..io.address_space import load_linear_algebra
 from ..io.interrupts import interrupts_held_back
 from ..io.processes import can_share_locks, end_with_parent
 from ..registry.user_modules import USER_MODULE, load_user_module
@@ -187,6 +188,7 @@ _state: dict[str, Any] = {}
 def _prepare(stopped: Event, files: Mapping[str, str], payload: bytes) -> None:
     """Set up a worker; what is of a user's own file can be unpickled only once that file is imported."""
     end_with_parent()
+    load_linear_algebra()
     for module, file in files.items():
         load_user_module(module, Path(file))
     dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside

@@ -53,6 +53,12 @@ def sweep(folder: Path) -> None:
                     Path(entry).unlink(missing_ok=True)
 
 
+def of_this_machine(path: Path) -> bool:
+    """Whether a temporary file or folder is of a process of this machine: then `sweep` knows when it is left over."""
+    found = _TEMPORARY.fullmatch(path.name)
+    return found is not None and found[1] == _machine()
+
+
 def _alive(process: int) -> bool:
     if sys.platform == "win32":
         return True  # there a process cannot be asked for without more rights

@@ -20,6 +20,7 @@ from ..cardiac.agreement import Agreement, Table
 from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
 from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence_block
+from ..text import whole_number
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
 from .base import MetricFamily
 from .exact_sums import weighted_sums
@@ -224,8 +225,8 @@ def _numbers(statistics: Sequence[Statistic]) -> list[int]:
 
     Else its place in the sequence.
     """
-    ends = [re.search(r"(\d+)$", s.sample_id) for s in statistics]
-    named = [int(end.group()) if end else None for end in ends]
+    ends = [re.search(r"\d+$", s.sample_id) for s in statistics]
+    named = [whole_number(end.group()) if end else None for end in ends]
     found: dict[str, list[int | None]] = {}
     for s, number in zip(statistics, named, strict=True):
         found.setdefault(s.group, []).append(number)

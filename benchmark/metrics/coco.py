@@ -15,6 +15,7 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from ..io.images.rle import check_rle, encode_rle
+from ..text import whole_number
 from ..types import (
     Array,
     DatasetInfo,
@@ -274,8 +275,9 @@ def _packed(bits: Bits) -> Int64:
 def _rows(statistics: Sequence[Statistic]) -> Rows:
     """All rows, images in the order of their ids: as numbers where all are, since COCOeval sorts them so."""
     ids = [s.sample_id for s in statistics]
-    numbers = all(i.isdecimal() for i in ids)
-    order = sorted(range(len(ids)), key=lambda n: (int(ids[n]) if numbers else 0, ids[n]))
+    values = [whole_number(i) for i in ids]
+    numbers = None not in values
+    order = sorted(range(len(ids)), key=lambda n: (values[n] if numbers else 0, ids[n]))
     lengths = [len(statistics[n].columns["label"]) for n in order]
     image = np.repeat(np.array(order, np.int64), lengths)
     columns = COCOAveragePrecision.columns.items()

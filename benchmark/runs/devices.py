@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..text import whole_number
 from ..types import UserError
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def resolve_device(name: str, learned: bool) -> str:
         return f"cuda:{_from_launcher('LOCAL_RANK', 0)}"
     if kind == "auto":
         return name
-    number = name.partition(":")[2] or "0"
-    if not number.isdigit() or int(number) >= count[kind]:
+    number = whole_number(name.partition(":")[2] or "0")
+    if number is None or number >= count[kind]:
         raise UserError(f"--device {name}: PyTorch finds {count[kind]} such devices here. Use --device cpu or auto.")
     return name
 
@@ -71,8 +72,8 @@ def from_first(content: str | None, device: str) -> str | None:
 
 
 def _from_launcher(name: str, default: int) -> int:
-    value = os.environ.get(name, "")
-    return int(value) if value.isdigit() else default
+    value = whole_number(os.environ.get(name, ""))
+    return default if value is None else value
 
 
 def out_of_memory(error: RuntimeError) -> bool:

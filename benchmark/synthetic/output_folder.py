@@ -22,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..data.locations import MARKER
 from ..errors import UserError
+from ..io.address_space import load_linear_algebra
 from ..io.atomic import replace_folder, write_text
 from ..io.interrupts import interrupts_held_back
 from ..io.processes import can_share_locks, end_with_parent
@@ -228,6 +229,7 @@ def drawing_processes(count: int) -> Iterator[Executor]:
 
 def _prepare() -> None:
     end_with_parent()
+    load_linear_algebra()
     cv2.setNumThreads(1)
 
 

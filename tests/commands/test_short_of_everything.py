@@ -10,8 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from evaluated_runs import predictions, truth
+from PIL import Image
 
 pytestmark = [
     pytest.mark.slow,
@@ -126,6 +128,94 @@ def test_few_open_files_are_enough_or_said_to_be_too_few(limited: Bench) -> None
 
 def test_too_little_address_space_is_said_at_once(limited: Bench) -> None:
     refused(limited(*EVALUATE, limits=((resource.RLIMIT_AS, 500 << 20),)), "500 MB", "ulimit -v")
+
+
+def told_or_done(done: subprocess.CompletedProcess[str]) -> None:
+    """It works, or says that memory ran out; which of them is a matter of the machine."""
+    if done.returncode:
+        refused(done, "memory")
+
+
+CLASSICAL = (
+    "run",
+    "-d",
+    "folder",
+    "-m",
+    "threshold",
+    "--root",
+    "own",
+    "--folds",
+    "2",
+    "--no-plots",
+    "--out",
+    "run",
+    "-q",
+)
+LEARNED = (
+    *(
+        "run",
+        "-d",
+        "folder",
+        "-m",
+        "unet",
+        "--root",
+        "own",
+        "--folds",
+        "2",
+        "--no-plots",
+        "--out",
+        "run",
+        "-q",
+        "--set",
+    ),
+    *("epochs=1", "iterations_per_epoch=1", "batch_size=1", "base_channels=4", "depth=2", "size=null"),
+)
+
+
+@pytest.mark.parametrize("megabytes", [1024, 1500, 2000, 2300])
+def test_linear_algebra_that_is_loaded_late_finds_its_room(limited: Bench, megabytes: int) -> None:
+    """OpenBLAS, of which NumPy, SciPy and OpenCV each bring a copy, asks without end for what it does not get."""
+    told_or_done(limited(*CLASSICAL, limits=((resource.RLIMIT_AS, megabytes << 20),)))
+
+
+@pytest.mark.parametrize("megabytes", [1500, 3800, 4200])
+def test_a_network_that_has_too_little_address_space(limited: Bench, megabytes: int) -> None:
+    told_or_done(limited(*LEARNED, limits=((resource.RLIMIT_AS, megabytes << 20),)))
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_masks_that_are_too_large_for_the_address_space(limited: Bench, place: Path, workers: str) -> None:
+    """They are within the budget of a file, but not of this process."""
+    large = np.zeros((14000, 14000), np.uint8)
+    for path in (place / "own" / "masks" / "s000.png", place / "predicted" / "s000.png"):
+        Image.fromarray(large).save(path)
+    Image.fromarray(large).save(place / "own" / "images" / "s000.png")
+    little = ((resource.RLIMIT_AS, 1024 << 20),)
+    refused(limited(*EVALUATE, "--out", "run", "--workers", workers, limits=little), "s000.png: needs more memory")
+    if workers == "0":
+        done = limited(*EVALUATE, "--out", "run", "--save-predictions", "--no-plots")
+        assert done.returncode == 0, done.stderr
+        refused(limited("verify", "run", "--root", "own", limits=little), "s000.png: needs more memory")
+
+
+NO_THREAD = """
+import resource, threading, time
+from segbench.cli.system_errors import sentence_of
+
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (4 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+try:
+    for _ in range(100):
+        threading.Thread(target=time.sleep, args=(1,), daemon=True).start()
+except (RuntimeError, MemoryError) as error:
+    print(sentence_of(error))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks /proc for its size")
+def test_a_thread_that_cannot_be_started_is_said_to_be_a_matter_of_memory() -> None:
+    done = subprocess.run([sys.executable, "-c", NO_THREAD], capture_output=True, text=True, check=True)
+    assert "there is not enough memory (can't start new thread)" in done.stdout
 
 
 def test_processes_are_done_without_where_there_is_no_shared_memory(limited: Bench) -> None:

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from segbench.data.frame_numbers import number_frames
+from segbench.data.frame_numbers import natural, number_frames
 from segbench.errors import UserError
 from segbench.io.images.stacks import Chosen
+
+
+def test_numbers_in_names_are_ordered_by_value_whatever_digits_they_are_of() -> None:
+    names = ["frame10", "frame2", "\u00b21", "\u06631", "1", "b\u00b2", "10", "\u0663", "\u00b2", ""]
+    ordered = sorted(names, key=natural)
+    assert ordered.index("frame2") < ordered.index("frame10")
+    assert ordered.index("1") < ordered.index("10")
 
 
 def paths(*names: str) -> list[Path]:

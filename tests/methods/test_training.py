@@ -25,6 +25,7 @@ from segbench.methods.training.engine import _draw, epoch_seed
 from segbench.methods.training.losses import IGNORE
 from segbench.methods.training.precision import Compute
 from segbench.methods.training.schedule import Forecast, Pace, learning_rate_factor
+from segbench.runs.devices import resolve_device
 from segbench.types import ClassInfo, DatasetInfo
 from small_stack import context, samples, write_stack
 
@@ -493,6 +494,12 @@ def test_best_without_validation_samples_warns(dataset: ISBI2012, tmp_path: Path
     method = UNet({**UNet.info.defaults, **TINY, "select": "best", "epochs": 1})
     method.fit(samples(dataset, "train", 2), samples(dataset, "val", 0), situation)
     assert "select=best needs validation samples" in warnings[0]
+
+
+@pytest.mark.parametrize("number", ["99", "\u00b2", "9" * 5000, "x", "-1"])
+def test_a_number_of_no_device_is_a_message(number: str) -> None:
+    with pytest.raises(UserError, match=r"PyTorch finds [0-9]+ such devices"):
+        resolve_device(f"cuda:{number}", learned=True)
 
 
 def test_a_device_that_is_not_there_is_a_message() -> None:

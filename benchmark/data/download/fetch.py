@@ -25,6 +25,7 @@ from ..._version import __version__
 from ...io.atomic import write_text
 from ...io.http import TransientError, network_error, opener
 from ...io.text_files import read_json
+from ...text import whole_number
 from ...types import Download, UserError
 from ..locations import DOWNLOADED
 
@@ -243,15 +244,15 @@ class _Job:
     def _refused(self, error: urllib.error.HTTPError, held: int) -> None:
         """An answer that is an error: 416 may mean that nothing is missing."""
         if error.code == 416 and held:
-            total = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-            if total and int(total[1]) == held and error.headers.get("ETag") in (None, self.version.etag):
+            total = re.fullmatch(r"bytes \*/([0-9]+)", error.headers.get("Content-Range", ""))
+            if total and whole_number(total[1]) == held and error.headers.get("ETag") in (None, self.version.etag):
                 self._save(_Version(**{**asdict(self.version), "total": held}))
                 return
             self._forget()
             raise TransientError("the server cannot go on where the last attempt ended, so it starts anew")
         if error.code in _TRANSIENT:
             after = error.headers.get("Retry-After", "")
-            raise TransientError(f"the server answers {error.code}", float(after) if after.isdigit() else 0.0)
+            raise TransientError(f"the server answers {error.code}", float(whole_number(after) or 0))
         raise UserError(
             f"{self.download.filename} cannot be fetched: {self.download.url} answers {error.code} ({error.reason}). "
             "The address may have moved: look at the dataset's homepage."
@@ -261,15 +262,14 @@ class _Job:
         """Check an answer's head, and where its bytes belong."""
         new = _Version(self.download.url, response.headers.get("ETag"), response.headers.get("Last-Modified"))
         if response.status == 206 and held:
-            span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-            new.total = int(span[2]) if span and span[2] != "*" else self.version.total
-            same = span is not None and int(span[1]) == held and new.etag == self.version.etag
+            span = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+|\*)", response.headers.get("Content-Range", ""))
+            new.total = whole_number(span[2]) if span and span[2] != "*" else self.version.total
+            same = span is not None and whole_number(span[1]) == held and new.etag == self.version.etag
             if not same or self.version.total not in (None, new.total):
                 self._forget()
                 raise TransientError("the file changed on the server, so it starts anew")
         elif response.status == 200:
-            length = response.headers.get("Content-Length", "")
-            new.total = int(length) if length.isdigit() else None
+            new.total = whole_number(response.headers.get("Content-Length", ""))
             held = 0
         else:
             raise UserError(f"{self.download.url} answers {response.status}, which brings no file")

@@ -51,6 +51,13 @@ def unreadable(path: Path, error: Exception) -> UserError:
     size = path.stat().st_size if path.is_file() else 0
     if size == 0:
         return UserError(f"{path}: is empty (0 bytes). Fetch or write it again.")
+    if isinstance(error, MemoryError) or "insufficient memory" in str(error).lower():
+        return UserError(
+            f"{path}: needs more memory than there is to be decoded (the file has {size} bytes). Allow more, use fewer "
+            "--workers, or fetch it again where it should be small."
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        return UserError(f"{path}: cannot be read ({error.strerror or error})")
     return UserError(
         f"{path}: cannot be decoded ({type(error).__name__}: {error}; the file has {size} bytes). "
         "It is truncated, corrupt or no image: fetch or write it again."

@@ -37,6 +37,8 @@ UPRIGHT = 1
 _ORIENTATION = int(ExifTags.Base.Orientation)
 _TWELVE_BITS = 4096
 _ALL_BITS = (0.0, 65535.0)
+_MAX_VALUE = 2.0**64
+"""Further out is no value of a pixel."""
 _GREY, _PALETTE = 0, 3
 """Colour types of PNG."""
 _INK_SET, _CMYK = 332, 1
@@ -329,7 +331,7 @@ def _display_range(tif: tifffile.TiffFile) -> tuple[float, float] | None:
     """The values that ImageJ shows as black and white, or that OME's significant bits end at, where they are stated."""
     said = tif.imagej_metadata or {} if tif.is_imagej else {}
     low, high = said.get("min"), said.get("max")
-    if isinstance(low, int | float) and isinstance(high, int | float) and low < high:
+    if isinstance(low, int | float) and isinstance(high, int | float) and -_MAX_VALUE < low < high < _MAX_VALUE:
         return float(low), float(high)
     found = re.search(r'\bSignificantBits="(\d{1,2})"', tif.ome_metadata or "") if tif.is_ome else None
     return (0.0, 2.0 ** int(found[1]) - 1) if found and 8 < int(found[1]) < 16 else None

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from ...text import counted
+from ...text import counted, whole_number
 from ...types import UserError
 from . import tiff
 from .limits import unreadable
@@ -205,9 +205,9 @@ def _ome_interval(pixels: ElementTree.Element) -> float | None:
     times: dict[int, float] = {}
     for plane in (each.attrib for each in pixels if each.tag.endswith("}Plane")):
         at = _positive(plane.get("DeltaT"), _SECONDS.get(_plain(plane.get("DeltaTUnit", "s"))), zero=True)
-        number = plane.get("TheT", "")
-        if at is not None and number.isdecimal():
-            times.setdefault(int(number), at)
+        number = whole_number(plane.get("TheT", ""))
+        if at is not None and number is not None:
+            times.setdefault(number, at)
     steps = [(times[n + 1] - times[n]) for n in times if n + 1 in times]
     middle = float(np.median(steps)) if steps else 0.0
     return middle if middle > 0 else None
@@ -230,6 +230,6 @@ def _positive(value: Any, unit: float | None, *, zero: bool = False) -> float | 
     """A number in a unit, None for what is no finite positive one."""
     try:
         found = float(value) * (unit or math.nan)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return found if math.isfinite(found) and (found > 0 or (zero and found == 0)) else None

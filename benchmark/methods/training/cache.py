@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...io.atomic import atomic_path
+from ...io.atomic import atomic_path, of_this_machine, sweep
 from ...types import Dataset, DatasetInfo, Samples
 from ..targets import Pair
 from .config import TrainingConfig
@@ -31,15 +31,18 @@ _OVERHEAD = 1024
 _LOOK_EVERY = 1 / 16
 """After writing this part of the limit the folder is looked through again: other processes write to it as well."""
 _ABANDONED_S = 3600
-"""A temporary file as old as this belongs to a process that was killed."""
+"""A temporary file of another machine that is as old as this belongs to a process that was killed."""
+_CLOCKS_DIFFER_S = 3600
+"""A file that was used as long as this after now was used by a clock that has been set back since."""
 
 
 class DecodedCache:
     """Pairs by key in one folder of uncompressed `.npz` files, shared by any number of processes.
 
-    What this process has not used is evicted for what it needs, least recently used first. What it has used stays:
-    training comes by all its samples in turn, and evicting one for the next would leave nothing to find. The limit may
-    be passed by what other processes write between two looks, at most a sixteenth of it for each.
+    What nobody has used since this process began is evicted for what it needs, least recently used first. What it has
+    used stays: training comes by all its samples in turn, and evicting one for the next would leave nothing to find.
+    The limit may be passed by what other processes write between two looks, at most a sixteenth of it for each. Whether
+    a file was used since the first look is told by its time being another one, whatever the clock has done meanwhile.
 
     Parameters
     ----------
@@ -58,7 +61,8 @@ class DecodedCache:
         self._began = time.time()
         self._bytes = 0
         self._unseen = math.inf
-        self._old: list[tuple[float, int, Path]] = []
+        self._before: dict[Path, int] | None = None
+        self._old: list[tuple[int, int, Path]] = []
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type[DecodedCache], tuple[Path, int]]:
@@ -89,6 +93,8 @@ class DecodedCache:
             self._unseen += pair.nbytes + _OVERHEAD
         try:
             _write(self._path(key), pair)
+        except FileNotFoundError:
+            return  # another machine, whose clock is ahead, took the half-written file for one that was left behind
         except OSError as error:
             with self._lock:
                 told, self._writable = not self._writable, False
@@ -103,28 +109,32 @@ class DecodedCache:
         if self._unseen > _LOOK_EVERY * self.limit:
             self._look()
         while self._old and self._bytes + size > self.limit:
-            _, freed, path = self._old.pop()
+            used, freed, path = self._old.pop()
             with suppress(OSError):
-                if path.stat().st_mtime < self._began:  # not used by anybody since
+                if path.stat().st_mtime_ns == used:  # not used by anybody since
                     path.unlink()
                     self._bytes -= freed
         return self._bytes + size <= self.limit
 
     def _look(self) -> None:
         """Count what is there, whoever wrote it, and note what may be evicted, the oldest last."""
-        self._bytes, self._unseen, self._old = 0, 0, []
+        self._bytes, self._unseen = 0, 0
+        now, found = time.time(), dict[Path, os.stat_result]()
         for path in self.folder.glob("*/*"):
-            try:
-                found = path.stat()
-                if path.suffix == ".tmp" and found.st_mtime < time.time() - _ABANDONED_S:
+            sweep(path.parent)
+            with suppress(OSError):  # gone meanwhile
+                status = path.stat()
+                if path.suffix == ".tmp" and status.st_mtime < now - _ABANDONED_S and not of_this_machine(path):
                     path.unlink()
                     continue
-            except OSError:
-                continue  # gone meanwhile
-            self._bytes += found.st_size
-            if path.suffix == ".npz" and found.st_mtime < self._began:
-                self._old.append((found.st_mtime, found.st_size, path))
-        self._old.sort(reverse=True)
+                self._bytes += status.st_size
+                if path.suffix == ".npz":
+                    found[path] = status
+        if self._before is None:
+            latest = now + _CLOCKS_DIFFER_S
+            self._before = {p: s.st_mtime_ns for p, s in found.items() if not self._began <= s.st_mtime <= latest}
+        unused = ((p, s) for p, s in found.items() if self._before.get(p) == s.st_mtime_ns)
+        self._old = sorted(((s.st_mtime_ns, s.st_size, p) for p, s in unused), reverse=True)
 
 
 class SampleKeys:

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...data.locations import cache_home
 from ...errors import UserError
+from ...io.address_space import load_linear_algebra
 from ...io.interrupts import interrupts_held_back
 from ...io.processes import can_share_locks, end_with_parent
 from ...registry import USER_MODULE, load_user_module
@@ -298,6 +299,7 @@ def _as_it_is(loaded: Any) -> Any:
 
 def _prepare_worker(number: int) -> None:  # noqa: ARG001 (what DataLoader calls it with)
     end_with_parent()
+    load_linear_algebra()
     cv2.setNumThreads(1)
     sys.excepthook = _say_what_matters
 
