@@ -68,7 +68,8 @@ def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
         lines += ["## Not ranked", ""]
         lines += [f"- {escape(r.run_id)}: {_why_not(r)}" for r in sorted(left_out, key=lambda r: r.run_id)]
         lines.append("")
-    lines += published_section(name)
+    each = [[record for row in rows for record in row.records] for _, rows in groups]
+    lines += published_section(name, [samples_together(records) for records in each if part_of(records)])
     lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
     return "\n".join(lines)
 

@@ -17,8 +17,12 @@ TABLE = "published_scores.csv"
 _PROVENANCE = {"primary": "the authors' own page or paper", "secondary": "cited by others"}
 
 
-def published_section(dataset: str) -> list[str]:
-    """Lines of markdown: every published score of a dataset; nothing where there is none."""
+def published_section(dataset: str, parts: Sequence[str] = ()) -> list[str]:
+    """Lines of markdown: every published score of a dataset; nothing where there is none.
+
+    `parts` are what rows on a part of a split were scored on, such as `107 of 1449 samples`: that no score of the whole
+    stands beside theirs is said of each.
+    """
     own, related = _names(dataset)
     rows = [row for row in _rows() if row["dataset"] in own | related]
     if not rows:
@@ -32,11 +36,12 @@ def published_section(dataset: str) -> list[str]:
         for row in rows
     ]
     headers = ["method", "metric", "score", "scored on", "conditions", "source", "provenance"]
+    apart = f" None of them is of the same images as the rows above on {' and on '.join(parts)}." if parts else ""
     return [
         "## Published scores",
         "",
         "For orientation, not ranked: other test images, training data or test-time tricks than the rows above. Scores "
-        "compare only where split, labels, metric and conditions are the same.",
+        f"compare only where split, labels, metric and conditions are the same.{apart}",
         "",
         tabulate(body, headers=headers, tablefmt="github", disable_numparse=True),
         "",

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-from PIL import Image
 
 from ..data.coco_annotations import is_finite, is_whole, load_json
 from ..io.atomic import atomic_path
+from ..io.images.limits import open_image
 from ..io.images.rle import CheckedRLE, check_rle, decode_rle, encode_rle, rle_size, short
 from ..text import some
 from ..types import Array, Dataset, DatasetInfo, Object, Prediction, PredictionSource, Uint8, UserError
@@ -391,9 +391,9 @@ def _image_size(dataset: Dataset, sample_id: str) -> tuple[int, int]:
     """Height and width of a sample, from the head of its label file."""
     path = dataset.files(sample_id, "labels")[0]
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return image.height, image.width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path}: cannot be read as an image ({error})") from error
 
 

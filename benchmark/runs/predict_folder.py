@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from pydantic import Field, ValidationError
 
 from ..data.image_sources import Frames
 from ..io.atomic import write_text
 from ..io.documents import Document
+from ..io.images.limits import open_image
 from ..io.images.read import read_array
 from ..io.locks import LOCK, exclusive
 from ..io.text_files import read_json
@@ -125,7 +125,7 @@ class Output:
             path = self.place(index)
             if path.is_file():
                 # What cannot be opened was damaged since, and is predicted again.
-                with suppress(OSError), Image.open(path) as image:
+                with suppress(OSError), open_image(path) as image:
                     found[index] = (image.height, image.width)
         return found
 

@@ -74,6 +74,8 @@ def test_a_root_with_a_part_of_the_images_says_so_everywhere(bench: Run, part: P
     heading = next(line for line in board.splitlines() if line.startswith("## ") and "split" in line)
     assert heading.endswith(f"a part: {told}")
     assert "Not to be read beside scores of the whole split" in board
+    published = board.partition("## Published scores")[2]
+    assert f"None of them is of the same images as the rows above on {told}." in published
     front = (part / "boards" / "README.md").read_text(encoding="utf-8")
     assert front.count(told) >= 2
     assert bench("report", part / "runs", "--out", part / "page", "--root", part / "voc").returncode == 0
@@ -95,8 +97,26 @@ def test_plots_say_it(part: Path, tmp_path: Path) -> None:
         )
         for name in ("a", "b")
     ]
-    (path,) = write_plots(rows, tmp_path)
-    assert f"{record.dataset.n} of 1449 samples" in path.read_text(encoding="utf-8")
+    fewer = [
+        row.model_copy(
+            update={
+                "run_id": f"{row.run_id}-{n}",
+                "method": row.method.model_copy(update={"n_train": n, "train_fraction": n / 9}),
+            }
+        )
+        for row in rows
+        for n in (3.0, 6.0)
+    ]
+    paths = write_plots([*rows, *fewer], tmp_path)
+    assert sorted(path.name for path in paths) == ["voc2012-labels.svg", "voc2012.svg"]
+    for path in paths:
+        assert f"{record.dataset.n} of 1449 samples" in path.read_text(encoding="utf-8")
+
+
+def test_boards_of_the_whole_say_nothing_of_parts() -> None:
+    page = boards([read_record(RECORDS / "isbi2012-unet-0b805e1a")])["isbi2012.md"]
+    assert "## Published scores" in page
+    assert "None of them is of the same images" not in page
 
 
 @pytest.mark.slow

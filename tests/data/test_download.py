@@ -235,12 +235,6 @@ def test_a_wait_that_is_no_number_of_seconds_is_none(server: Server, tmp_path: P
     assert _got(server, tmp_path) == CONTENT
 
 
-def test_a_range_of_endless_digits_is_another_file(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "data.bin.part").write_bytes(CONTENT[:10])
-    server.add("data.bin", CONTENT, statuses=[416], headers={"Content-Range": f"bytes */{'9' * 5000}"})
-    assert _got(server, tmp_path) == CONTENT
-
-
 def test_a_server_that_falls_silent_is_asked_again(server: Server, tmp_path: Path) -> None:
     served = server.add("data.bin", CONTENT, pause_s=3.0, block=250_000)
     said: list[str] = []

@@ -19,6 +19,7 @@ from PIL import Image
 
 from segbench.errors import UserError
 from segbench.io.images.limits import MAX_BYTES, TRUST_LARGE
+from segbench.io.images.masks import read_labels
 from segbench.io.images.png import SIGNATURE
 from segbench.io.images.read import read_array
 from segbench.io.images.tiff import iterate, opened
@@ -147,3 +148,16 @@ def test_an_honest_long_stack_is_read_page_by_page(tmp_path: Path) -> None:
         assert sum(1 for _ in iterate(path, tif)) == pages
     assert tracemalloc.get_traced_memory()[1] < 100_000_000
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [("L", ".png"), ("1", ".png"), ("L", ".gif")])
+def test_a_large_honest_label_map_is_read_within_the_budget(tmp_path: Path, mode: str, suffix: str) -> None:
+    """Pillow's own limit, 178 956 970 pixels, is of photos, and no --trust-large would lift it."""
+    path = tmp_path / f"large{suffix}"
+    Image.new(mode, (13500, 13500)).save(path)
+    theirs = Image.MAX_IMAGE_PIXELS
+    assert read_labels(path, binary=True).shape == (13500, 13500)
+    assert theirs == Image.MAX_IMAGE_PIXELS
+    Image.new(mode, (18000, 18000)).save(path)
+    with pytest.raises(UserError, match="If you trust the file, add --trust-large"):
+        read_labels(path, binary=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
+from ...io.images.limits import open_image
 from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import palette_color, read_array
 from ...types import Array, UserError
@@ -167,7 +167,7 @@ def _palette(path: Path, pixels: Mapping[int, int]) -> dict[int, Color]:
     if path.suffix.lower() == ".npy":
         return {}
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             flat = image.getpalette("RGB") if image.mode == "P" else None
     except (OSError, ValueError, SyntaxError):  # a TIFF that only its own reader knows; its colours are not needed
         return {}

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
+
+from PIL import Image
 
 from ...errors import UserError
 
@@ -21,6 +26,9 @@ MAX_SHARED = 4
 
 TRUST_LARGE = "SEGBENCH_TRUST_LARGE"
 """The environment variable that lifts the limit on memory, here and in workers; `--trust-large` sets it."""
+
+
+_OPENING = threading.Lock()
 
 
 def check_bytes(path: Path, needed: int) -> None:
@@ -62,3 +70,16 @@ def unreadable(path: Path, error: Exception) -> UserError:
         f"{path}: cannot be decoded ({type(error).__name__}: {error}; the file has {size} bytes). "
         "It is truncated, corrupt or no image: fetch or write it again."
     )
+
+
+def open_image(source: Path | IO[bytes], formats: Sequence[str] | None = None) -> Image.Image:
+    """What Pillow opens, which decodes nothing yet, without Pillow's own limit: `check_bytes` holds every file to one.
+
+    Theirs is for pictures; an honest label map of 14 000 x 14 000 is larger.
+    """
+    with _OPENING:
+        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(source, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = theirs

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import imagecodecs
 import numpy as np
-from PIL import Image
 
 from ...types import Array
 from .. import native
+from .limits import open_image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -87,7 +87,7 @@ def _other_values(header: bytes, pixels: bytes) -> Array:
         return np.asarray(imagecodecs.png_decode(plain))
     _check_whole(header, pixels)
     # A grey image declared as one with a palette: every decoder would scale its values to 0..255.
-    with Image.open(io.BytesIO(_file(header, _PALETTE, bytes(3 << depth), pixels))) as image:
+    with open_image(io.BytesIO(_file(header, _PALETTE, bytes(3 << depth), pixels))) as image:
         values = np.asarray(image)
     return values.astype(np.bool_) if color == _GREY and depth == 1 else values
 

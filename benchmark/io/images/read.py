@@ -17,7 +17,7 @@ from ...text import counted, some
 from ...types import Array, ClassInfo, Prediction, Uint8, UserError
 from . import tiff
 from .limits import MAX_PIXELS as MAX_PIXELS
-from .limits import check_bytes, check_structures, unreadable
+from .limits import check_bytes, check_structures, open_image, unreadable
 from .png import SIGNATURE, decode_png
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
@@ -236,7 +236,7 @@ def open_file(data: bytes) -> Image.Image:
     """
     if data[:2] == b"BM" and data[28:30] == b"\x08\0" and data[46:50] == b"\2\0\0\0":
         data = data[:46] + (256).to_bytes(4, "little") + data[50:]
-    return Image.open(io.BytesIO(data), formats=FORMATS)
+    return open_image(io.BytesIO(data), FORMATS)
 
 
 def _is_lossless(data: bytes) -> bool:
