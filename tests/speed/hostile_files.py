@@ -91,8 +91,8 @@ def tiff_pages() -> bytes:
 
 
 def yaml_nested() -> bytes:
-    """A list in a list, two hundred thousand deep."""
-    return b"classes: " + b"[" * 200_000
+    """A list in a list, 190 000 deep."""
+    return b"classes: " + b"[" * 190_000
 
 
 def yaml_aliases() -> bytes:
@@ -103,8 +103,8 @@ def yaml_aliases() -> bytes:
 
 
 def yaml_number() -> bytes:
-    """A whole number of two million digits."""
-    return b"classes:\n- {id: " + b"9" * 2_000_000 + b", name: cell}\n"
+    """A whole number of 190 000 digits."""
+    return b"classes:\n- {id: " + b"9" * 190_000 + b", name: cell}\n"
 
 
 def npy_shape() -> bytes:
@@ -229,9 +229,9 @@ FILES = {
     "PNG of 4 x 4 with 1 GB of rows": Hostile(png_rows, ".png", PICTURE),
     "TIFF of a million strips": Hostile(tiff_strips, ".tif", PICTURE),
     "TIFF of 100 000 pages that share a strip": Hostile(tiff_pages, ".tif", PICTURE),
-    "YAML, 200 000 deep": Hostile(yaml_nested, ".yaml", (TARGETS["classes"].read,)),
+    "YAML, 190 000 deep": Hostile(yaml_nested, ".yaml", (TARGETS["classes"].read,)),
     "YAML of 10^10 aliases": Hostile(yaml_aliases, ".yaml", (TARGETS["classes"].read,)),
-    "YAML, a number of 2 000 000 digits": Hostile(yaml_number, ".yaml", (TARGETS["classes"].read,)),
+    "YAML, a number of 190 000 digits": Hostile(yaml_number, ".yaml", (TARGETS["classes"].read,)),
     "npy of 10^400 values": Hostile(npy_shape, ".npy", PICTURE),
     "npz of 10 GB": Hostile(npz_bomb, ".npz", PICTURE),
     "JSON, numbers of a million digits": Hostile(json_numbers, ".json", (TARGETS["coco-results"].read,)),
@@ -255,8 +255,9 @@ class Cost:
     said: str
 
 
-def cost_of(path: Path, read: Read) -> Cost:
-    """Read a file in this process, which has read nothing before."""
+def cost_of(path: Path, name: str, reader: int) -> Cost:
+    """Read a file in this process, which has read nothing before, by one of its readers."""
+    read = FILES[name].read[reader]
     before, begun = _peak_mb(), time.process_time()
     try:
         read(path)
@@ -273,14 +274,15 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def worst(hostile: Hostile, folder: Path) -> tuple[int, Cost]:
+def worst(name: str, folder: Path) -> tuple[int, Cost]:
     """Bytes of the file, and the most that one of its readers took."""
+    hostile = FILES[name]
     path = folder / ("record.json" if not hostile.suffix else f"hostile{hostile.suffix}")
     path.write_bytes(hostile.make())
     size, costs = path.stat().st_size, []
-    for read in hostile.read:
+    for reader in range(len(hostile.read)):
         with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
-            costs.append(pool.submit(cost_of, path, read).result())
+            costs.append(pool.submit(cost_of, path, name, reader).result())
     return size, max(costs, key=lambda cost: (cost.said.startswith("TRACEBACK"), cost.seconds + cost.megabytes / 200))
 
 
@@ -289,11 +291,11 @@ def main() -> None:
     asked.add_argument("--only", nargs="*", default=list(FILES), help="names of files, or how they begin")
     given = asked.parse_args()
     rows, bad = [], 0
-    for name, hostile in FILES.items():
+    for name in FILES:
         if not name.startswith(tuple(given.only)):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            size, cost = worst(hostile, Path(folder))
+            size, cost = worst(name, Path(folder))
         bad += cost.seconds > MAX_S or cost.megabytes > MAX_MB or cost.said.startswith("TRACEBACK")
         rows.append([name, f"{size:,}", f"{cost.seconds:.1f}", f"{cost.megabytes:.0f}", cost.said[:90]])
         print(*rows[-1], sep=" | ", flush=True)

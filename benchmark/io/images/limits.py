@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -72,7 +71,7 @@ def unreadable(path: Path, error: Exception) -> UserError:
     )
 
 
-def open_image(source: Path | IO[bytes], formats: Sequence[str] | None = None) -> Image.Image:
+def open_image(source: Path | IO[bytes], formats: tuple[str, ...] | None = None) -> Image.Image:
     """What Pillow opens, which decodes nothing yet, without Pillow's own limit: `check_bytes` holds every file to one.
 
     Theirs is for pictures; an honest label map of 14 000 x 14 000 is larger.
