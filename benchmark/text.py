@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
+def whole_characters(text: str) -> str:
+    """Text with a replacement character for each half of a surrogate pair, such as a byte of a path that is no text."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def counted(number: int, what: str) -> str:
     """A number with what it counts, a regular English noun in the singular.
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ..runs.record import Record
+from ..text import whole_characters
 
 RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
@@ -27,6 +28,7 @@ def configuration(record: Record, *without: str) -> str:
 
 def distinct_labels(labels: Sequence[str], records: Sequence[Record]) -> list[str]:
     """Labels that stand for one run each: one that is there several times gets the end of the run's id."""
+    labels = [whole_characters(label) for label in labels]
     counts = Counter(labels)
     return [
         label if counts[label] == 1 else f"{label} {run_hash(record)}"

@@ -227,3 +227,13 @@ def test_wrong_input_is_one_message(bench: Run, runs: tuple[Path, Path], tmp_pat
         done = bench("compare", *args)
         assert done.returncode == 2
         assert expected in done.stderr
+
+
+def test_a_name_of_bytes_that_are_no_text_is_compared(bench: Run, runs: tuple[Path, Path], tmp_path: Path) -> None:
+    other = shutil.copytree(runs[1] / "constant", tmp_path / "other")
+    record = json.loads((other / "record.json").read_text())
+    record["method"]["name"] = "odd\udcff\ud800"
+    (other / "record.json").write_text(json.dumps(record))
+    assert "odd\ufffd\ufffd" in json.dumps(
+        printed_json(bench("compare", runs[1] / "threshold", other, "--json")), ensure_ascii=False
+    )

@@ -20,6 +20,7 @@ from PIL import Image
 from segbench.errors import UserError
 from segbench.io.images.limits import MAX_BYTES, TRUST_LARGE
 from segbench.io.images.masks import read_labels
+from segbench.io.images.picture import read_picture
 from segbench.io.images.png import SIGNATURE
 from segbench.io.images.read import read_array
 from segbench.io.images.tiff import iterate, opened
@@ -161,3 +162,19 @@ def test_a_large_honest_label_map_is_read_within_the_budget(tmp_path: Path, mode
     Image.new(mode, (18000, 18000)).save(path)
     with pytest.raises(UserError, match="If you trust the file, add --trust-large"):
         read_labels(path, binary=True)
+
+
+def test_a_jpeg_that_repeats_its_scans_is_refused_and_an_honest_one_is_read(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (8000, 4000), 90).save(stream, "JPEG", progressive=True)
+    data = stream.getvalue()
+    last = data.rindex(b"\xff\xda")
+    honest, hostile = tmp_path / "honest.jpg", tmp_path / "hostile.jpg"
+    honest.write_bytes(data)
+    hostile.write_bytes(data[:last] + data[last:-2] * 2000 + data[-2:])
+    assert read_picture(honest).shape == (4000, 8000)
+    for read in (read_picture, read_array):
+        begun = time.process_time()
+        with pytest.raises(UserError, match=r"pixels in 20[0-9][0-9] scans"):
+            read(hostile)
+        assert time.process_time() - begun < 2

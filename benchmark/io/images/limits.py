@@ -20,6 +20,10 @@ A small file must not fill the memory. `TRUST_LARGE` lifts it.
 """
 MAX_STRUCTURES = 100_000
 """Pages of one file, and other parts that each are looked at before anything is decoded."""
+_MAX_SCANS = 100
+"""Scans of a JPEG file; an honest progressive one has about ten."""
+_MAX_SCANNED = 10**10
+"""Pixels that are gone over in all scans of such a file."""
 MAX_SHARED = 4
 """How often the pages of a file may use its bytes: those of an honest file use them once."""
 
@@ -37,6 +41,16 @@ def check_bytes(path: Path, needed: int) -> None:
             f"{path}: its {path.stat().st_size} bytes need {needed} bytes of memory at once; more than {MAX_BYTES} are "
             "not read. If you trust the file, add --trust-large."
         )
+
+
+def check_scans(path: Path, data: bytes, pixels: int) -> None:
+    """Raise UserError for a JPEG file that goes over its pixels again and again: decoding takes time for every scan.
+
+    The marker of a scan is not in compressed pixels; what else a file holds may look like some more of them.
+    """
+    scans = data.count(b"\xff\xda") if data.startswith(b"\xff\xd8") else 0
+    if scans > _MAX_SCANS and scans * pixels > _MAX_SCANNED:
+        raise UserError(f"{path}: goes over its {pixels} pixels in {scans} scans; such a file is not read")
 
 
 def check_structures(path: Path, found: int, what: str) -> None:

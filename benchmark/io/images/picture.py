@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 from ...text import counted
 from ...types import Array, Uint8, UserError
 from . import tiff
-from .limits import check_bytes, unreadable
+from .limits import check_bytes, check_scans, unreadable
 from .png import SIGNATURE, decode_png, may_state_orientation, png_palette
 from .read import IMAGE_SUFFIXES, open_file, read_array
 from .stacks import STACK_SUFFIXES, open_stack, stack_of
@@ -205,6 +205,7 @@ def _of_file(path: Path) -> tuple[Uint8, int]:
     data = path.read_bytes()
     with open_file(data) as image:
         check_bytes(path, image.width * image.height * max(3, len(image.getbands())))
+        check_scans(path, data, image.width * image.height)
         if getattr(image, "is_animated", False) and image.format != "MPO":
             raise UserError(
                 f"{path}: is an animation of {getattr(image, 'n_frames', 'several')} images; expected one picture. "

@@ -17,7 +17,7 @@ from ...text import counted, some
 from ...types import Array, ClassInfo, Prediction, Uint8, UserError
 from . import tiff
 from .limits import MAX_PIXELS as MAX_PIXELS
-from .limits import check_bytes, check_structures, open_image, unreadable
+from .limits import check_bytes, check_scans, check_structures, open_image, unreadable
 from .png import SIGNATURE, decode_png
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
@@ -213,6 +213,7 @@ def _read_file(path: Path) -> Array:
         return decode_png(data, lambda needed: check_bytes(path, needed))
     with open_file(data) as image:
         check_bytes(path, image.width * image.height * len(image.getbands()))
+        check_scans(path, data, image.width * image.height)
         if getattr(image, "n_frames", 1) > 1 and image.format in _ANIMATIONS:
             raise UserError(
                 f"{path}: is an animation of {getattr(image, 'n_frames', 0)} images; expected one image. Save them as "
