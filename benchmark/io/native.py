@@ -20,7 +20,7 @@ SWITCH = "SEGBENCH_NATIVE"
 """The environment variable that turns the compiled part off where it is 0, and keeps it to portable code where it is
 `portable`."""
 
-_INTERFACE = 1
+_INTERFACE = 2
 """What the compiled module has to be: a build of other sources than these, left behind in a checkout, is not used."""
 
 
@@ -93,13 +93,18 @@ def png_values(stream: bytes, rows: int, columns: int, bits: int) -> Array | Non
         return None
     import imagecodecs  # what counts alone does not wait for decoders
 
-    filtered, values = empty((size,), np.uint8), empty((rows, columns), np.uint16 if bits == 16 else np.uint8)
+    buffer = empty((_native.LEAD + size,), np.uint8)
     try:
-        found = imagecodecs.deflate_decode(stream, out=filtered.data)  # checks the checksum of the whole stream
+        found = imagecodecs.deflate_decode(stream, out=buffer.data[_native.LEAD :])  # checks the stream's own checksum
     except imagecodecs.DeflateError:
         return None
-    whole = len(found) == size and _native.unfilter(filtered, values, rows, columns, bits)
-    return values if whole else None
+    if len(found) != size or not _native.unfilter(buffer, rows, columns, bits):
+        return None
+    if bits < 8:
+        values = empty((rows, columns), np.uint8)
+        _native.unpack(buffer[: rows * ((columns * bits + 7) // 8)], values, rows, columns, bits)
+        return values
+    return buffer[: rows * columns * bits // 8].view(np.uint8 if bits == 8 else np.uint16).reshape(rows, columns)
 
 
 def empty(shape: tuple[int, ...], kind: DTypeLike) -> Array:

@@ -30,7 +30,8 @@ typedef struct {
 
 struct Tables {
     uint32_t bins[HISTOGRAMS * (BINS + SHIFT)];
-    int dense; /* whether histograms other than the first are in use */
+    uint8_t seen[256]; /* first labels of which bins are in use; where `dense`, any may be */
+    int dense;         /* whether histograms other than the first are in use */
     Pair pairs[BINS];
     Hash hash;
 };
@@ -85,12 +86,18 @@ INLINE size_t places_portable(uint64_t ends, uint32_t start, uint32_t *places) {
     return found;
 }
 
+INLINE void add_pixels(Tables *t, uint32_t first, uint32_t second, uint32_t pixels) {
+    t->bins[bin_of(first, second)] += pixels;
+    t->seen[first] = 1;
+}
+
 /* Add the runs of `a` and `b` that end at these places, the first of which begins at `begin`; where the next begins. */
 INLINE uint32_t count_runs(const uint8_t *a, const uint8_t *b, uint32_t begin, const uint32_t *ends, size_t n,
-                           uint32_t *bins) {
+                           Tables *t) {
     for (size_t k = 0; k < n; k++) {
-        bins[bin_of(a[ends[k]], b[ends[k]])] += ends[k] + 1 - begin;
-        begin = ends[k] + 1;
+        const uint32_t after = ends[k] + 1;
+        add_pixels(t, a[after - 1], b[after - 1], after - begin);
+        begin = after;
     }
     return begin;
 }
@@ -106,8 +113,8 @@ INLINE uint32_t count_runs(const uint8_t *a, const uint8_t *b, uint32_t begin, c
         for (; i < size; i += 64) {                                                                                    \
             uint64_t ends = ENDS_OF_64(a + i, b + i);                                                                  \
             if (UNLIKELY(bits_set(ends) > MAX_RUNS_OF_64)) {                                                           \
-                begin = count_runs(a, b, begin, places, found, t->bins);                                               \
-                if (i > begin) t->bins[bin_of(a[begin], b[begin])] += i - begin;                                       \
+                begin = count_runs(a, b, begin, places, found, t);                                                     \
+                if (i > begin) add_pixels(t, a[begin], b[begin], i - begin);                                           \
                 BLOCK_OF_64(a + i, b + i, t);                                                                          \
                 begin = i + 64;                                                                                        \
                 found = 0;                                                                                             \
@@ -115,13 +122,13 @@ INLINE uint32_t count_runs(const uint8_t *a, const uint8_t *b, uint32_t begin, c
                 found += PLACES(ends, i, places + found);                                                              \
             }                                                                                                          \
         }                                                                                                              \
-        begin = count_runs(a, b, begin, places, found, t->bins);                                                       \
-        if (size > begin) t->bins[bin_of(a[begin], b[begin])] += size - begin;                                         \
+        begin = count_runs(a, b, begin, places, found, t);                                                             \
+        if (size > begin) add_pixels(t, a[begin], b[begin], size - begin);                                             \
         a += size;                                                                                                     \
         b += size;                                                                                                     \
         n -= size;                                                                                                     \
     }                                                                                                                  \
-    for (size_t k = 0; k < n; k++) t->bins[bin_of(a[k], b[k])]++;
+    for (size_t k = 0; k < n; k++) add_pixels(t, a[k], b[k], 1);
 
 static void count_8_bits_portable(const uint8_t *a, const uint8_t *b, size_t n, Tables *t) {
     COUNT_8_BITS(ends_of_64_portable, places_portable, count_block_of_64)
@@ -182,8 +189,8 @@ WITH_AVX2 INLINE void count_block_of_64_avx2(const uint8_t *a, const uint8_t *b,
 /* As `places_portable`, of at most MAX_RUNS_OF_64 bits: four are always written, since a guess costs more than a store. */
 WITH_AVX2 INLINE size_t places_avx2(uint64_t ends, uint32_t start, uint32_t *places) {
     size_t found = (size_t)_mm_popcnt_u64(ends);
-    for (size_t k = 0; k < 8; k++, ends = _blsr_u64(ends)) places[k] = start + (uint32_t)_tzcnt_u64(ends);
-    for (size_t k = 8; UNLIKELY(k < found); k++, ends = _blsr_u64(ends)) places[k] = start + (uint32_t)_tzcnt_u64(ends);
+    for (size_t k = 0; k < 4; k++, ends = _blsr_u64(ends)) places[k] = start + (uint32_t)_tzcnt_u64(ends);
+    for (size_t k = 4; UNLIKELY(k < found); k++, ends = _blsr_u64(ends)) places[k] = start + (uint32_t)_tzcnt_u64(ends);
     return found;
 }
 
@@ -233,10 +240,10 @@ static void count_8_bits(const uint8_t *a, const uint8_t *b, size_t n, Tables *t
 #else
     size_t done = count_ones_portable(a, b, n, sums);
 #endif
-    t->bins[bin_of(0, 0)] += (uint32_t)(done - sums[0] - sums[1] + sums[2]);
-    t->bins[bin_of(0, 1)] += (uint32_t)(sums[1] - sums[2]);
-    t->bins[bin_of(1, 0)] += (uint32_t)(sums[0] - sums[2]);
-    t->bins[bin_of(1, 1)] += (uint32_t)sums[2];
+    add_pixels(t, 0, 0, (uint32_t)(done - sums[0] - sums[1] + sums[2]));
+    add_pixels(t, 0, 1, (uint32_t)(sums[1] - sums[2]));
+    add_pixels(t, 1, 0, (uint32_t)(sums[0] - sums[2]));
+    add_pixels(t, 1, 1, (uint32_t)sums[2]);
 #if HAVE_AVX2
     if (use_avx2()) {
         count_8_bits_avx2(a + done, b + done, n - done, t);
@@ -453,6 +460,8 @@ static size_t take_all(Tables *t, Pair *pairs) {
     size_t found = 0;
     int histograms = t->dense ? HISTOGRAMS : 1;
     for (uint32_t first = 0; first < 256; first++) {
+        if (!t->seen[first] && !t->dense) continue;
+        t->seen[first] = 0;
         for (uint32_t second = 0; second < 256; second += 32) {
             size_t bin = bin_of(first, second); /* the 32 bins from here on are those of the 32 labels from `second` on */
             int empty = 1;

@@ -116,56 +116,68 @@ static PyObject *joint_counts(PyObject *module, PyObject *args) {
     return result;
 }
 
-/* Undo the filters of an image whose buffers have been found to fit; 0 for a filter that does not exist, -1 without memory. */
-static int undo(const Py_buffer *filtered, const Py_buffer *values, size_t rows, size_t columns, int bits) {
-    const size_t row_bytes = (columns * (size_t)bits + 7) / 8;
-    if (bits >= 8) {
-        int known = unfilter(filtered->buf, values->buf, rows, row_bytes, (size_t)bits / 8);
-        if (known && bits == 16) to_machine_order(values->buf, rows * columns);
-        return known;
-    }
-    uint8_t *packed = malloc(rows * row_bytes);
-    if (packed == NULL) return -1;
-    int known = unfilter(filtered->buf, packed, rows, row_bytes, 1);
-    if (known) unpack_bits(packed, values->buf, rows, columns, bits);
-    free(packed);
-    return known;
+/* Whether a buffer of so many bytes holds an image of this size, of which each row takes `row_bytes`, which is not 0. */
+static int holds(Py_ssize_t bytes, Py_ssize_t rows, Py_ssize_t columns, uint64_t row_bytes) {
+    if (rows <= 0 || columns <= 0 || rows > INT32_MAX || columns > INT32_MAX || bytes < 0) return 0;
+    return (uint64_t)bytes / row_bytes == (uint64_t)rows && (uint64_t)bytes % row_bytes == 0;
 }
 
-/* Whether a buffer holds `rows` x `row_bytes` bytes, at least one of each. */
-static int holds(const Py_buffer *buffer, Py_ssize_t rows, uint64_t row_bytes) {
-    uint64_t bytes = (uint64_t)buffer->len;
-    return rows > 0 && row_bytes > 0 && bytes / row_bytes == (uint64_t)rows && bytes % row_bytes == 0;
-}
+static uint64_t bytes_of_row(Py_ssize_t columns, int bits) { return ((uint64_t)columns * (uint64_t)bits + 7) / 8; }
 
 PyDoc_STRVAR(unfilter_doc,
-             "unfilter(filtered, values, rows, columns, bits, /)\n--\n\n"
-             "Undo the filters of the rows of a PNG file with one channel of 1, 2, 4, 8 or 16 bits, as its inflated stream\n"
-             "holds them, into `values`: a byte each, of 16 bits two in the machine's order. False where a row has a filter\n"
-             "that does not exist.");
+             "unfilter(rows_of_file, rows, columns, bits, /)\n--\n\n"
+             "Undo the filters of the rows of a PNG file with one channel of 1, 2, 4, 8 or 16 bits. They stand, as its\n"
+             "inflated stream holds them, LEAD bytes from the buffer's beginning on; at its beginning there are the values\n"
+             "then, packed as in the file, of 16 bits in the machine's order. False where a row has a filter that does not\n"
+             "exist.");
 
 static PyObject *unfilter_rows(PyObject *module, PyObject *args) {
     (void)module;
-    Py_buffer filtered, values;
+    Py_buffer buffer;
     Py_ssize_t rows, columns;
     int bits;
-    if (!PyArg_ParseTuple(args, "y*w*nni:unfilter", &filtered, &values, &rows, &columns, &bits)) return NULL;
+    if (!PyArg_ParseTuple(args, "w*nni:unfilter", &buffer, &rows, &columns, &bits)) return NULL;
     int known = 0, fits = bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16;
-    fits = fits && columns > 0 && columns <= INT32_MAX && rows <= INT32_MAX;
-    fits = fits && holds(&filtered, rows, 1 + ((uint64_t)columns * (uint64_t)bits + 7) / 8);
-    fits = fits && holds(&values, rows, (uint64_t)columns * (bits == 16 ? 2 : 1));
+    fits = fits && columns > 0 && holds(buffer.len - LEAD, rows, columns, 1 + bytes_of_row(columns, bits));
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        known = undo(&filtered, &values, (size_t)rows, (size_t)columns, bits);
+        known = unfilter(buffer.buf, (size_t)rows, (size_t)bytes_of_row(columns, bits), bits == 16 ? 2 : 1);
+        if (known && bits == 16) to_machine_order(buffer.buf, (size_t)rows * (size_t)columns);
         Py_END_ALLOW_THREADS
     }
-    PyBuffer_Release(&filtered);
+    PyBuffer_Release(&buffer);
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "the buffer does not fit an image of this size");
+        return NULL;
+    }
+    return PyBool_FromLong(known);
+}
+
+PyDoc_STRVAR(unpack_doc,
+             "unpack(packed, values, rows, columns, bits, /)\n--\n\n"
+             "Values of 1, 2 or 4 bits each, as `unfilter` leaves them, to a byte each.");
+
+static PyObject *unpack(PyObject *module, PyObject *args) {
+    (void)module;
+    Py_buffer packed, values;
+    Py_ssize_t rows, columns;
+    int bits;
+    if (!PyArg_ParseTuple(args, "y*w*nni:unpack", &packed, &values, &rows, &columns, &bits)) return NULL;
+    int fits = (bits == 1 || bits == 2 || bits == 4) && columns > 0;
+    fits = fits && holds(packed.len, rows, columns, bytes_of_row(columns, bits));
+    fits = fits && holds(values.len, rows, columns, (uint64_t)columns);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        unpack_bits(packed.buf, values.buf, (size_t)rows, (size_t)columns, bits);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&packed);
     PyBuffer_Release(&values);
     if (!fits) {
         PyErr_SetString(PyExc_ValueError, "the buffers do not fit an image of this size");
         return NULL;
     }
-    return known < 0 ? PyErr_NoMemory() : PyBool_FromLong(known);
+    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(memory_doc,
@@ -194,6 +206,7 @@ static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
     {"memory", memory, METH_O, memory_doc},
     {"unfilter", unfilter_rows, METH_VARARGS, unfilter_doc},
+    {"unpack", unpack, METH_VARARGS, unpack_doc},
     {"instructions", instructions, METH_NOARGS, instructions_doc},
     {"portable", portable, METH_O, portable_doc},
     {NULL, NULL, 0, NULL},
@@ -205,11 +218,13 @@ static PyModuleDef definition = {
 };
 
 /* Raised whenever a function here takes or gives something else: `segbench.io.native` uses no other build than its own. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 PyMODINIT_FUNC PyInit__native(void) {
     if (make_memory_type() < 0) return NULL;
     PyObject *module = PyModule_Create(&definition);
-    if (module != NULL && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) Py_CLEAR(module);
+    if (module != NULL && (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
+                           PyModule_AddIntConstant(module, "LEAD", LEAD) < 0))
+        Py_CLEAR(module);
     return module;
 }

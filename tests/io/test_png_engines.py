@@ -140,17 +140,26 @@ def test_damaged_files_are_judged_alike() -> None:
 def test_the_compiled_part_refuses_buffers_that_do_not_fit() -> None:
     from segbench import _native  # type: ignore[attr-defined]
 
-    good = bytearray(3 * 6)
+    lead = _native.LEAD
     for rows, columns, bits, size in (
-        *((3, 5, 8, 14), (3, 5, 8, 16), (3, 4, 8, 12), (2, 5, 8, 10), (0, 5, 8, 0), (3, 0, 8, 0), (-3, 5, 8, 15)),
-        *((3, -5, 8, 15), (3, 5, 7, 15), (3, 5, 0, 15), (3, 5, 16, 30), (2**62, 5, 8, 15), (3, 2**62, 8, 15)),
-        (3, 2**31, 8, 15),
+        *((3, 5, 8, 17), (3, 5, 8, 19), (3, 4, 8, 18), (2, 5, 8, 18), (0, 5, 8, 0), (3, 0, 8, 3), (-3, 5, 8, 18)),
+        *((3, -5, 8, 18), (3, 5, 7, 18), (3, 5, 0, 18), (3, 5, 16, 18), (2**62, 5, 8, 18), (3, 2**62, 8, 18)),
+        *((3, 2**31, 8, 18), (3, 2**60, 16, 3), (3, 5, 8, -lead), (3, 5, 8, -1)),
     ):
         with pytest.raises(ValueError, match="fit"):
-            _native.unfilter(good, bytearray(size), rows, columns, bits)
+            _native.unfilter(bytearray(lead + size), rows, columns, bits)
+    for rows, columns, bits, packed, size in (
+        *((3, 5, 4, 9, 14), (3, 5, 4, 8, 15), (3, 5, 2, 9, 15), (3, 5, 8, 15, 15), (0, 5, 4, 0, 0), (3, 0, 4, 0, 0)),
+        *((-3, 5, 4, 9, 15), (3, -5, 4, 9, 15), (3, 2**62, 4, 9, 15), (2**62, 5, 4, 9, 15)),
+    ):
+        with pytest.raises(ValueError, match="fit"):
+            _native.unpack(bytes(packed), bytearray(size), rows, columns, bits)
     with pytest.raises(TypeError):
-        _native.unfilter(good, bytes(15), 3, 5, 8)
-    assert _native.unfilter(good, bytearray(15), 3, 5, 8) is True
+        _native.unfilter(bytes(lead + 18), 3, 5, 8)
+    with pytest.raises(TypeError):
+        _native.unpack(bytes(9), bytes(15), 3, 5, 4)
+    assert _native.unfilter(bytearray(lead + 18), 3, 5, 8) is True
+    assert _native.unpack(bytes(9), bytearray(15), 3, 5, 4) is None
 
 
 @pytest.mark.skipif(not COMPILED, reason="segbench._native is not built here")

@@ -42,16 +42,18 @@ static int count(int size, int noise, int repeats) {
 }
 
 static int decode(int repeats) {
-    static uint8_t labels[PIXELS], rows[HEIGHT * (WIDTH + 1)], values[PIXELS];
+    static uint8_t labels[PIXELS], rows[HEIGHT * (WIDTH + 1)], bytes[LEAD + HEIGHT * (WIDTH + 1)];
     draw(labels, 0, 0);
     for (int y = 0; y < HEIGHT; y++) { /* Sub and Up in turn */
         uint8_t *row = rows + y * (WIDTH + 1), *here = labels + y * WIDTH;
         row[0] = y % 2 ? 2 : 1;
         for (int x = 0; x < WIDTH; x++) row[x + 1] = (uint8_t)(here[x] - (y % 2 ? here[x - WIDTH] : x ? here[x - 1] : 0));
     }
-    for (int k = 0; k < repeats; k++)
-        if (!unfilter(rows, values, HEIGHT, WIDTH, 1)) return 1;
-    return memcmp(labels, values, PIXELS) != 0;
+    for (int k = 0; k < repeats; k++) {
+        memcpy(bytes + LEAD, rows, sizeof(rows));
+        if (!unfilter(bytes, HEIGHT, WIDTH, 1)) return 1;
+    }
+    return memcmp(labels, bytes, PIXELS) != 0;
 }
 
 int main(int number, char **words) {
