@@ -7,7 +7,7 @@
 #include "cpu.h"
 #include "unfilter.h"
 
-enum { HEIGHT = 256, WIDTH = 1024, PIXELS = HEIGHT * WIDTH };
+enum { HEIGHT = 256, WIDTH = 1024, PIXELS = HEIGHT * WIDTH, MAX_DECODED = 3 };
 
 static uint32_t state = 1;
 
@@ -42,18 +42,18 @@ static int count(int size, int noise, int repeats) {
 }
 
 static int decode(int repeats) {
-    static uint8_t labels[PIXELS], rows[HEIGHT * (WIDTH + 1)], bytes[LEAD + HEIGHT * (WIDTH + 1)];
+    static uint8_t labels[PIXELS], rows[HEIGHT * (WIDTH + 1)], bytes[MAX_DECODED][LEAD + HEIGHT * (WIDTH + 1)];
     draw(labels, 0, 0);
     for (int y = 0; y < HEIGHT; y++) { /* Sub and Up in turn */
         uint8_t *row = rows + y * (WIDTH + 1), *here = labels + y * WIDTH;
         row[0] = y % 2 ? 2 : 1;
         for (int x = 0; x < WIDTH; x++) row[x + 1] = (uint8_t)(here[x] - (y % 2 ? here[x - WIDTH] : x ? here[x - 1] : 0));
     }
-    for (int k = 0; k < repeats; k++) {
-        memcpy(bytes + LEAD, rows, sizeof(rows));
-        if (!unfilter(bytes, HEIGHT, WIDTH, 1)) return 1;
-    }
-    return memcmp(labels, bytes, PIXELS) != 0;
+    /* However many are decoded, all are copied: so this does not show in the difference of two runs. */
+    for (int k = 0; k < MAX_DECODED; k++) memcpy(bytes[k] + LEAD, rows, sizeof(rows));
+    for (int k = 0; k < repeats && k < MAX_DECODED; k++)
+        if (!unfilter(bytes[k], HEIGHT, WIDTH, 1) || memcmp(labels, bytes[k], PIXELS)) return 1;
+    return 0;
 }
 
 int main(int number, char **words) {
