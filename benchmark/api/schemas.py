@@ -23,7 +23,6 @@ from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
 from ..commands.explain import Explanation
 from ..commands.export import Exported
-from ..commands.listing import ListedDataset, ListedMethod, ListedMetric, ListedPreset, ListedSuite
 from ..commands.new import NewPlugin
 from ..commands.slice import Sliced
 from ..data.documents import DataDescription, DataStatus, DataVerification, SynthesizedData
@@ -33,6 +32,7 @@ from ..io.atomic import write_text
 from ..io.documents import Document
 from ..report.build import ReportSummary
 from ..runs.cardiac.document import CardiacDocument
+from ..runs.listed import ListedDataset, ListedMethod, ListedMetric, ListedPreset, ListedSuite
 from ..runs.predict_folder import PredictDocument
 from ..runs.record import Record
 from ..runs.stored_checks import Verification, Verifications

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import io
 import os
 import sys
@@ -23,6 +24,7 @@ def main() -> None:
     from ..io.interrupts import ended_like_ctrl_c
     from .system_errors import refuse_too_little_memory, sentence_of
 
+    atexit.register(gc.freeze)  # to look for cycles among all that was imported would only make the end later
     for stream in (sys.stdout, sys.stderr):
         # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
         if isinstance(stream, io.TextIOWrapper):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import output
-from .options import Json, Quiet
+from .flags import Json, Quiet
 
 if TYPE_CHECKING:
     from ..runs.request import (

@@ -15,16 +15,11 @@ import typer
 from ..io.images.limits import TRUST_LARGE
 from ..runs import options
 from ..runs.options import Argument, Option, parameters
+from .flags import Json, Quiet, TrustLarge
 from .output import interruptible
 
 Request = TypeVar("Request")
 Command = Callable[[Request, bool, bool], None]
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; all talk goes to stderr.")]
-TrustLarge = Annotated[
-    bool, typer.Option("--trust-large", help="Read files that need more than 300 MB of memory each.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, only warnings and results.")]
 
 
 def request_command(

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         DescribedClass,
         SynthesizedData,
     )
-    from ..io.documents import Document
     from ..io.reporter import Reporter
     from ..runs.predict_folder import PredictDocument
     from ..runs.record import Record
@@ -115,18 +114,15 @@ def _main_score(result: Record) -> str:
     return f"{result.main_score} {interval(score.value, score.low, score.high)}" if score else "no score"
 
 
-def listing(what: str, found: Sequence[Document], as_json: bool, be_quiet: bool) -> None:
+def listing(what: str, entries: Sequence[dict[str, Any]], as_json: bool, be_quiet: bool) -> None:
     """A table of what there is; only names when quiet."""
     if as_json:
-        document(list(found))
+        document(entries)
         return
-    from ..io.documents import plain_json
-
-    entries: list[dict[str, Any]] = plain_json(list(found))
     if be_quiet or quiet:
         print("\n".join(entry["name"] for entry in entries))
         return
-    from ..registry import OWN
+    from ..io.user_folders import OWN
 
     # A terminal would have no room for the rest.
     hidden = {"reference", "tasks", "version"}

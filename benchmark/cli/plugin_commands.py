@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import output
-from .options import Json, Quiet
+from .flags import Json, Quiet
 
 
 class Kind(StrEnum):

@@ -2,111 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from ..io.documents import Document
-from ..registry import datasets, methods, metrics, origins
-from ..runs.presets import load_preset, preset_origins
-from ..types import Family, Task
+from ..io.kept_lists import KeptLists
+from ..io.user_folders import cache_home, plugin_folders
 
 What = Literal["datasets", "methods", "metrics", "presets", "suites"]
 
 
-class ListedDataset(Document):
-    """A dataset; `synthetic` says whether a stand-in can be made, `origin` where the dataset comes from."""
+def listing(what: What) -> list[dict[str, Any]]:
+    """One entry per thing, with `name` and `summary` first, and at last where it comes from.
 
-    name: str
-    summary: str
-    main_score: str
-    synthetic: bool
-    licence: str
-    origin: str
+    They are those of the documents in `runs.listed`, as `--json` prints them. Where there are plugins of the user's all
+    is looked at each time, and each that is broken is told; so is whatever of segbench's own is broken in a checkout.
+    """
+    kept = None if plugin_folders() else KeptLists(cache_home() / "lists.json")
+    entries: list[dict[str, Any]] | None = kept.get(what) if kept is not None else None
+    if entries is not None:
+        return entries
+    from ..io.documents import plain_json
+    from ..runs.listed import listed
 
-
-class ListedMethod(Document):
-    """A method; `origin` says where it comes from."""
-
-    name: str
-    summary: str
-    family: Family
-    tasks: list[Task]
-    reference: str
-    origin: str
-
-
-class ListedMetric(Document):
-    """A metric family and the names of its scores; `origin` says where it comes from."""
-
-    name: str
-    summary: str
-    version: str
-    scores: list[str]
-    origin: str
-
-
-class ListedPreset(Document):
-    """A preset; `origin` says where it comes from."""
-
-    name: str
-    summary: str
-    origin: str
-
-
-class ListedSuite(Document):
-    """A suite that comes with segbench."""
-
-    name: str
-    summary: str
-
-
-def listing(what: What) -> Sequence[Document]:
-    """One document per entry, with `name` and `summary` first, and at last where it comes from."""
-    if what == "datasets":
-        origin = origins("dataset")
-        return [
-            ListedDataset(
-                name=name,
-                summary=cls.info.summary,
-                main_score=cls.info.main_score,
-                synthetic=cls.info.synthesizable,
-                licence=cls.info.licence,
-                origin=origin[name],
-            )
-            for name, cls in datasets().items()
-        ]
-    if what == "methods":
-        origin = origins("method")
-        return [
-            ListedMethod(
-                name=name,
-                summary=cls.info.summary,
-                family=cls.info.family,
-                tasks=list(cls.info.tasks),
-                reference=cls.info.reference,
-                origin=origin[name],
-            )
-            for name, cls in methods().items()
-        ]
-    if what == "metrics":
-        origin = origins("metric")
-        return [
-            ListedMetric(
-                name=name,
-                summary=metric.summary,
-                version=metric.version,
-                scores=[score.name for score in metric.scores],
-                origin=origin[name],
-            )
-            for name, metric in metrics().items()
-        ]
-    if what == "suites":
-        from ..runs.suite.spec import find_suite, parse_suite, suite_names
-
-        found = (find_suite(name) for name in suite_names())
-        return [ListedSuite(name=name, summary=parse_suite(text, path).summary) for name, path, text in found]
-    found_presets = preset_origins()
-    return [
-        ListedPreset(name=name, summary=load_preset(name)["summary"], origin=origin)
-        for name, origin in found_presets.items()
-    ]
+    found = listed(what)
+    entries = plain_json(list(found.entries))
+    if kept is not None and found.lasting:
+        kept.put(what, entries)
+    return entries

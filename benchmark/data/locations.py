@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import platformdirs
-
 from ..io.fingerprints import file_sha256, files_sha256, ids_sha256
+from ..io.user_folders import cache_home as cache_home
+from ..io.user_folders import data_home as data_home
 from ..types import Dataset, DatasetInfo, Part, UserError
 from .sample_checks import sample_faults
 
@@ -36,16 +36,6 @@ class Location:
 
     root: Path
     origin: Origin
-
-
-def data_home() -> Path:
-    """`$SEGBENCH_DATA`, or the platform's data directory."""
-    return Path(os.environ.get("SEGBENCH_DATA") or platformdirs.user_data_dir("segbench", appauthor=False))
-
-
-def cache_home() -> Path:
-    """`$SEGBENCH_CACHE`, or the platform's cache directory."""
-    return Path(os.environ.get("SEGBENCH_CACHE") or platformdirs.user_cache_dir("segbench", appauthor=False))
 
 
 def default_root(name: str) -> Path:

@@ -112,7 +112,8 @@ class Statistics:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path)
+            with pq.ParquetFile(path) as file:  # `read_table` would import pandas first
+                table = file.read(use_threads=False)
             # Offsets, dictionaries and texts are taken at their word from here on.
             table.validate(full=True)
             names = table.column_names

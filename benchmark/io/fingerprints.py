@@ -44,6 +44,18 @@ def folder_sha256(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
+def folders_changed(folders: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Folders and when anything was last put into them or taken away, in nanoseconds; 0 of one that is not there."""
+
+    def changed(folder: str) -> int:
+        try:
+            return Path(folder).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    return tuple((folder, changed(folder)) for folder in folders)
+
+
 def file_stamp(path: Path) -> str:
     """What differs after a file was changed or replaced: size, times of the last change of content and of anything
     (which no program can set back), and inode.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from ..io import native
@@ -103,6 +102,8 @@ def _count_block(rows: Array, columns: Array, row_span: int, column_span: int) -
 
 def _binary(rows: Uint8, columns: Uint8) -> tuple[Int64, Int64]:
     """Counts of two masks of 0 and 1: three sums say all, and OpenCV's are exact for them."""
+    import cv2
+
     a, b = rows.reshape(1, -1), columns.reshape(1, -1)
     first, second = int(cv2.norm(a, cv2.NORM_L1)), int(cv2.norm(b, cv2.NORM_L1))
     both = (first + second - int(cv2.norm(a, b, cv2.NORM_L1))) // 2
@@ -145,6 +146,8 @@ def _histogram(rows: Uint8, columns: Uint8, row_span: int, column_span: int, *, 
     `deal` is for images whose neighbours are mostly equal: a bin that is raised twice in a row has to wait for itself,
     which dealing out the four quarters of the image in turn avoids.
     """
+    import cv2
+
     quarter = rows.size // 4
     images: list[Array] = [rows[: 4 * quarter].reshape(4, -1), columns[: 4 * quarter].reshape(4, -1)]
     if deal:

@@ -223,6 +223,11 @@ def _pick(kind: Kind, name: str, found: _Found) -> type[Any]:
     raise UserError(unknown(kind, name, found.classes, aliases))
 
 
+def complete(kind: Kind) -> bool:
+    """Whether no plugin of a kind is left out."""
+    return not _all(kind).broken
+
+
 def why_left_out(kind: Kind, name: str) -> str | None:
     """What is wrong with the plugin of this name, or in the file of this name; None where nothing is."""
     return _reason(_all(kind), name)

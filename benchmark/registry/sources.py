@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,15 +13,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-import platformdirs
-
+from ..io.fingerprints import folders_changed
+from ..io.user_folders import OWN as OWN
+from ..io.user_folders import own_plugin_folder as own_plugin_folder
+from ..io.user_folders import plugin_folders as plugin_folders
 from ..types import UserError
 from .declarations import Kind
 from .user_modules import USER_MODULE, load_user_module
 from .user_modules import reason as in_one_line
-
-OWN = "segbench"
-"""The origin of what comes with segbench."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +47,6 @@ class Source:
     where: str
     origin: str
     load: Callable[[], ModuleType]
-
-
-def plugin_folders() -> list[Path]:
-    """Folders whose `datasets/`, `baselines/`, `metrics/`, `presets/` and `synthetic/` hold a user's own files.
-
-    Those named in `$SEGBENCH_PLUGINS` (separated as in PATH), then the platform's data directory.
-    """
-    named = [Path(part) for part in os.environ.get("SEGBENCH_PLUGINS", "").split(os.pathsep) if part]
-    own = own_plugin_folder()
-    return [*named, *([own] if own.is_dir() else [])]
-
-
-def own_plugin_folder() -> Path:
-    """The folder of plugins in the platform's data directory, which need not exist."""
-    return Path(platformdirs.user_data_dir("segbench", appauthor=False)) / "plugins"
 
 
 def user_files(folder: str, ending: str) -> list[Path]:
@@ -109,14 +92,7 @@ def user_sources(kind: Kind) -> Iterator[Source]:
 
 def _entries(group: str) -> tuple[EntryPoint, ...]:
     """Entry points of a group; installed packages are looked through again only when any was added or taken away."""
-    return _entries_of(entry_points, group, tuple(map(_changed, sys.path)))
-
-
-def _changed(folder: str) -> tuple[str, int]:
-    try:
-        return folder, Path(folder).stat().st_mtime_ns
-    except OSError:
-        return folder, 0
+    return _entries_of(entry_points, group, folders_changed(tuple(sys.path)))
 
 
 @lru_cache(maxsize=16)
