@@ -29,6 +29,7 @@ from typing import Any
 
 from ..io.address_space import load_linear_algebra
 from ..io.interrupts import interrupts_held_back
+from ..io.native import release_memory
 from ..io.processes import can_share_locks, end_with_parent
 from ..registry.user_modules import USER_MODULE, load_user_module
 from ..types import (
@@ -122,6 +123,7 @@ def evaluate(
             collected.extend(statistics)
             if progress is not None:
                 progress(done)
+    release_memory()
     return Statistics(collected)
 
 

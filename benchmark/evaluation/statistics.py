@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,9 @@ from ..types import Array, Metric, Statistic, UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MAX_GROUP_ROWS = 1 << 15
+"""Rows after which a table begins a new row group."""
 
 _KEYS = {"metric": "string", "sample": "string", "group": "string", "index": "int64"}
 
@@ -71,36 +74,32 @@ class Statistics:
     def to_parquet(self, path: Path, metrics: Iterable[Metric]) -> None:
         """Write one table: metric, sample, group, index, and the columns of every metric (null for the others).
 
-        A sample of which a metric keeps nothing has one row in which all columns are null.
+        A sample of which a metric keeps nothing has one row in which all columns are null. Rows take Arrow's form group
+        by group, so that they are not held twice.
         """
         import pyarrow.parquet as pq
 
-        table = self._table(metrics)
-        with atomic_path(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        pa = _arrow()
+        kinds = _schema(metrics)
+        columns = [pa.field(name, pa.type_for_alias(kind)) for name, kind in (_KEYS | kinds).items()]
+        with (
+            atomic_path(path) as temporary,
+            pq.ParquetWriter(temporary, pa.schema(columns), compression="zstd") as writer,
+        ):
+            for items in self._row_groups():
+                writer.write_table(_table(items, kinds))
 
-    def _table(self, metrics: Iterable[Metric]) -> pa.Table:
-        import pyarrow as pa
-
-        schema = _schema(metrics)
-        items = list(self)
-        found = [len(next(iter(item.columns.values()))) for item in items]
-        rows = [max(n, 1) for n in found]
-        columns: dict[str, pa.Array] = {
-            "metric": _repeated([item.metric for item in items], rows),
-            "sample": _repeated([item.sample_id for item in items], rows),
-            "group": _repeated([item.group for item in items], rows),
-            "index": _numbers(np.repeat(np.array([item.index for item in items], np.int64), rows)),
-        }
-        for name, kind in schema.items():
-            values = [
-                item.columns[name] if n and name in item.columns else np.zeros(max(n, 1), kind)
-                for item, n in zip(items, found, strict=True)
-            ]
-            held = [n > 0 and name in item.columns for item, n in zip(items, found, strict=True)]
-            present = np.repeat(np.array(held, bool), rows)
-            columns[name] = _numbers(np.concatenate([*values, np.zeros(0, kind)]), present)
-        return pa.Table.from_arrays(list(columns.values()), names=list(columns))
+    def _row_groups(self) -> Iterator[list[Statistic]]:
+        """Statistics of about MAX_GROUP_ROWS rows, in the order of the keys; at least one group, which may be empty."""
+        group: list[Statistic] = []
+        rows = 0
+        for item in self:
+            if rows >= MAX_GROUP_ROWS:
+                yield group
+                group, rows = [], 0
+            group.append(item)
+            rows += max(1, _rows_of(item))
+        yield group
 
     @classmethod
     def from_parquet(cls, path: Path, metrics: Mapping[str, Metric]) -> Statistics:
@@ -108,9 +107,9 @@ class Statistics:
 
         Raises UserError for a file that cannot be read, or holds anything else.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        pa = _arrow()
         try:
             with pq.ParquetFile(path) as file:  # `read_table` would import pandas first
                 table = file.read(use_threads=False)
@@ -125,6 +124,41 @@ class Statistics:
             if _column(path, table, name, kind).null_count:
                 raise UserError(f"{path}: column '{name}' has empty cells")
         return cls(_rows(path, table, metrics))
+
+
+def _arrow() -> Any:
+    """pyarrow, whose memory is that of the system: an allocator of its own would keep megabytes that nobody uses."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    return pa
+
+
+def _rows_of(item: Statistic) -> int:
+    return len(next(iter(item.columns.values())))
+
+
+def _table(items: Sequence[Statistic], kinds: Mapping[str, Literal["int64", "float64"]]) -> pa.Table:
+    """The rows of some statistics, with columns of these names and types behind the keys."""
+    import pyarrow as pa
+
+    found = [_rows_of(item) for item in items]
+    rows = [max(n, 1) for n in found]
+    columns: dict[str, pa.Array] = {
+        "metric": _repeated([item.metric for item in items], rows),
+        "sample": _repeated([item.sample_id for item in items], rows),
+        "group": _repeated([item.group for item in items], rows),
+        "index": _numbers(np.repeat(np.array([item.index for item in items], np.int64), rows)),
+    }
+    for name, kind in kinds.items():
+        values = [
+            item.columns[name] if n and name in item.columns else np.zeros(max(n, 1), kind)
+            for item, n in zip(items, found, strict=True)
+        ]
+        held = [n > 0 and name in item.columns for item, n in zip(items, found, strict=True)]
+        present = np.repeat(np.array(held, bool), rows)
+        columns[name] = _numbers(np.concatenate([*values, np.zeros(0, kind)]), present)
+    return pa.Table.from_arrays(list(columns.values()), names=list(columns))
 
 
 def _repeated(values: list[str], times: list[int]) -> pa.Array:

@@ -117,6 +117,12 @@ def empty(shape: tuple[int, ...], kind: DTypeLike) -> Array:
     return np.frombuffer(_native.memory(size), dtype).reshape(shape)
 
 
+def release_memory() -> None:
+    """Give the system back what is kept for the next image, once there is none."""
+    if _native is not None:
+        _native.release_memory()
+
+
 def _is_usual(stream: bytes, size: int) -> bool:
     """Whether a stream of zlib looks back no further than it says: zlib holds it to that, other decoders do not."""
     if len(stream) < 2 or stream[0] & 15 != _DEFLATE:

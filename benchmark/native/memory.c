@@ -6,6 +6,9 @@
 #include "memory.h"
 
 #include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #define MAX_IDLE 16
 #define MAX_IDLE_BYTES ((size_t)48 << 20)
@@ -85,6 +88,16 @@ PyObject *memory(PyObject *module, PyObject *wanted) {
         return PyErr_NoMemory();
     }
     return (PyObject *)self;
+}
+
+PyObject *release_memory(PyObject *module, PyObject *args) {
+    (void)module;
+    (void)args;
+    while (idle_count) free(without(idle_count - 1).bytes);
+#if defined(__GLIBC__)
+    malloc_trim(0); /* pages that nobody uses lie between others, too */
+#endif
+    Py_RETURN_NONE;
 }
 
 int make_memory_type(void) {

@@ -12,4 +12,7 @@ int make_memory_type(void);
 /* memory(size): an object with a writable buffer of `size` bytes of any content. */
 PyObject *memory(PyObject *module, PyObject *size);
 
+/* release_memory(): give the system back what is kept to be used again. */
+PyObject *release_memory(PyObject *module, PyObject *args);
+
 #endif

@@ -183,6 +183,9 @@ static PyObject *unpack(PyObject *module, PyObject *args) {
 PyDoc_STRVAR(memory_doc,
              "memory(size, /)\n--\n\nAn object with a writable buffer of this many bytes, of any content, which is used again.");
 
+PyDoc_STRVAR(release_memory_doc,
+             "release_memory()\n--\n\nGive the system back what `memory` keeps for the next image.");
+
 PyDoc_STRVAR(instructions_doc, "instructions()\n--\n\nThe instructions in use: 'AVX2', or 'portable'.");
 
 static PyObject *instructions(PyObject *module, PyObject *args) {
@@ -205,6 +208,7 @@ static PyObject *portable(PyObject *module, PyObject *only) {
 static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
     {"memory", memory, METH_O, memory_doc},
+    {"release_memory", release_memory, METH_NOARGS, release_memory_doc},
     {"unfilter", unfilter_rows, METH_VARARGS, unfilter_doc},
     {"unpack", unpack, METH_VARARGS, unpack_doc},
     {"instructions", instructions, METH_NOARGS, instructions_doc},
