@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow.parquet import ParquetFile
 
 from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
@@ -96,6 +99,46 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 nothing")
     with pytest.raises(UserError, match=r"statistics\.parquet"):
         Statistics.from_parquet(path, metrics())
+
+
+def test_a_table_of_many_row_groups_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups end between statistics: also of one without rows, of another family, and of none at all."""
+    random = np.random.default_rng(7)
+    families = {name: metrics()[name] for name in ("overlap", "boundary")}
+    items = [
+        Statistic(
+            name,
+            f"s{number:02d}",
+            f"g{number % 3}",
+            number,
+            {
+                column: random.integers(0, 2**62, rows) if kind == "int64" else random.random(rows)
+                for column, kind in family.columns.items()
+            },
+        )
+        for name, family in families.items()
+        for number, rows in enumerate((3, 0, 1, 9, 0, 0, 2, 5))
+    ]
+    written = []
+    for limit in (1, 4, 9, 1000):
+        monkeypatch.setattr("segbench.evaluation.statistics.MAX_GROUP_ROWS", limit)
+        for some in (items, items[:1], []):
+            path = tmp_path / f"{limit}-{len(some)}.parquet"
+            Statistics(some).to_parquet(path, families.values())
+            assert Statistics.from_parquet(path, families) == Statistics(some)
+        written.append(ParquetFile(tmp_path / f"{limit}-{len(items)}.parquet").num_row_groups)
+    assert written == [16, 8, 4, 1]
+
+
+def test_reading_statistics_imports_no_pandas(tmp_path: Path) -> None:
+    """It takes as long and as much memory as all else that a command imports."""
+    path = tmp_path / "statistics.parquet"
+    Statistics().to_parquet(path, [metrics()["overlap"]])
+    code = (
+        "import sys; from pathlib import Path; from segbench.evaluation.statistics import Statistics\n"
+        "assert not len(Statistics.from_parquet(Path(sys.argv[1]), {})); assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
 
 
 def test_whole_groups_are_drawn_where_there_are_five() -> None:

@@ -176,6 +176,10 @@ def test_memory_is_used_again_and_never_twice() -> None:
         assert (view == 1).all()
         del view
         assert native.empty((300, 400), np.uint8).ctypes.data == place
+        native.release_memory()
+        again = native.empty((300, 400), np.uint8)
+        again[:] = 4
+        assert (again == 4).all()
         assert native.empty((10, 10), np.uint16).flags.owndata
         with pytest.raises(ValueError, match="negative"):
             native._native.memory(-1)
