@@ -17,11 +17,11 @@ def choose(what: str) -> str:
     """
     from ..commands.listing import listing
 
-    entries: list[Any] = list(listing(what))  # type: ignore[arg-type]
+    entries: list[dict[str, Any]] = listing(what)  # type: ignore[arg-type]
     width = shutil.get_terminal_size().columns
-    longest = max(len(entry.name) for entry in entries)
+    longest = max(len(entry["name"]) for entry in entries)
     for number, entry in enumerate(entries, 1):
-        line = f"{number:>3}  {printable(entry.name):<{longest}}  {printable(entry.summary)}"
+        line = f"{number:>3}  {printable(entry['name']):<{longest}}  {printable(entry['summary'])}"
         typer.echo(shown(line, width - 1), err=True)
     one = what.removesuffix("s")
     while True:
@@ -29,5 +29,5 @@ def choose(what: str) -> str:
         if not answer.isdecimal():
             return answer
         if 1 <= int(answer) <= len(entries):
-            return str(entries[int(answer) - 1].name)
+            return str(entries[int(answer) - 1]["name"])
         typer.echo(f"a number from 1 to {len(entries)}, please", err=True)

@@ -118,7 +118,7 @@ def _names(what: str) -> Callable[[str], list[str]]:
     def beginning_with(incomplete: str) -> list[str]:
         from ..commands.listing import listing
 
-        names = [str(getattr(entry, "name", "")) for entry in listing(what)]  # type: ignore[arg-type]
+        names = [str(entry["name"]) for entry in listing(what)]  # type: ignore[arg-type]
         return [name for name in names if name.startswith(incomplete)]
 
     return beginning_with
