@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 FOR_PLUGINS = tuple(f"segbench.{name}" for name in ("types", "data", "methods", "metrics", "settings", "testing"))
@@ -53,13 +54,39 @@ def _entry(name: str, value: Any, mark: str) -> Iterator[str]:
                 yield from markdown(text)
 
 
+@dataclass(frozen=True)
+class _Annotation:
+    """An annotation as it is written, without quotes and without the modules of names."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return re.sub(r"\bsegbench(?:\.\w+)*\.(\w+)", r"\1", self.text)
+
+
+def _annotation(found: Any) -> Any:
+    if found is inspect.Signature.empty:
+        return found
+    return _Annotation(found if isinstance(found, str) else inspect.formatannotation(found))
+
+
 def _signature(value: Any) -> str:
     try:
-        signature = str(inspect.signature(value))
+        found = inspect.signature(value)
     except (TypeError, ValueError):
         return ""
-    signature = re.sub(r"\bsegbench(?:\.\w+)*\.(\w+)", r"\1", signature).replace("'", "").replace('"', "")
-    return signature if len(signature) < 90 else re.sub(r", (?=\*?\*?\w+[:=,)]|\*,|/)", ",\n    ", signature)
+    parameters = [each.replace(annotation=_annotation(each.annotation)) for each in found.parameters.values()]
+    signature = str(found.replace(parameters=parameters, return_annotation=_annotation(found.return_annotation)))
+    return signature if len(signature) < 90 else _in_lines(signature)
+
+
+def _in_lines(signature: str) -> str:
+    """A signature with a line for each parameter; commas inside of brackets end none."""
+    depth, made = 0, ""
+    for sign in signature:
+        depth += (sign in "([{") - (sign in ")]}")
+        made += ",\n   " if sign == "," and depth == 1 else sign
+    return made
 
 
 def _short(text: str, most: int = 100) -> str:
@@ -103,6 +130,8 @@ def _prose(text: str) -> str:
     for paragraph in re.split(r"\n\s*\n", text.strip()):
         if paragraph.lstrip().startswith(">>>"):
             made.append("```python\n" + re.sub(r" *# doctest: \+\w+", "", inspect.cleandoc(paragraph)) + "\n```")
+        elif re.match(r"\w+ : ", paragraph):
+            made.append("\n".join(_items(paragraph)))
         else:
             made.append(_text(inspect.cleandoc(paragraph)))
     return "\n\n".join(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -58,9 +59,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def cell(text: str) -> str:
     """Text that may stand in a table and holds no HTML."""
-    parts = re.split(r"(`[^`]*`)", text.replace("|", "\\|").replace("\n", " "))
-    plain = (part if part.startswith("`") else part.replace("<", "&lt;").replace("*", "\\*") for part in parts)
-    return "".join(plain)
+    parts = re.split(r"(`[^`]*`)", text.replace("\n", " "))
+    return "".join(_code_in_a_cell(part) if part.startswith("`") else _prose_in_a_cell(part) for part in parts)
+
+
+def _code_in_a_cell(part: str) -> str:
+    return f"<code>{html.escape(part[1:-1]).replace('|', '&#124;')}</code>" if "|" in part else part
+
+
+def _prose_in_a_cell(part: str) -> str:
+    return part.replace("<", "&lt;").replace("*", "\\*").replace("|", "\\|")
 
 
 def code(text: str) -> str:
