@@ -1,3 +1,3 @@
 """The version of segbench, as its package has it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
