@@ -93,7 +93,8 @@ def check_method(make: Callable[[], Method], train: Samples, val: Samples, folde
     loaded.load(saved, info, "cpu")
     for first, second in zip(predictions, loaded.predict(images), strict=True):
         _expect(_same(first, second), "a loaded method predicts otherwise than the saved one")
-    _expect(method.parameters() == loaded.parameters() >= 0, "a loaded method has another number of parameters")
+    _expect(method.parameters() == loaded.parameters(), "a loaded method has another number of parameters")
+    _expect((method.parameters() or 0) >= 0, "the number of parameters is below 0")
     shape = images[0].shape
     odd = [np.full(shape, 128, np.uint8), images[0][:, :1], images[0][:1], images[0][:33, :47]]
     _check_predictions(odd, loaded.predict(odd), info)

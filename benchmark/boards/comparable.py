@@ -91,8 +91,9 @@ def grouped(items: Iterable[T], record_of: Callable[[T], Record]) -> dict[Compar
 def comparable_groups(items: Iterable[T], record_of: Callable[[T], Record]) -> dict[Comparable, list[T]]:
     """What may be compared, by what it shares.
 
-    Predictions from elsewhere of every labelled sample stand with those that were made in folds: the same samples, the
-    same truth, and no fold was fitted here. Where folds of several numbers are there, with the largest group.
+    Predictions from elsewhere of every labelled sample, and those of models that exist, stand with those that were made
+    in folds: the same samples, the same truth, and no fold was fitted here. Where folds of several numbers are there,
+    with the largest group.
     """
     groups: dict[Comparable, list[T]] = {}
     for item in items:
@@ -101,15 +102,15 @@ def comparable_groups(items: Iterable[T], record_of: Callable[[T], Record]) -> d
         folded = [other for other in groups if other.folds and replace(other, folds=None) == key]
         if folded:
             home = max(folded, key=lambda other: (len(groups[other]), -(other.folds or 0)))
-            groups[home] += [item for item in groups[key] if _from_elsewhere(record_of(item))]
-            groups[key] = [item for item in groups[key] if not _from_elsewhere(record_of(item))]
+            groups[home] += [item for item in groups[key] if not record_of(item).fitted]
+            groups[key] = [item for item in groups[key] if record_of(item).fitted]
     return {key: members for key, members in groups.items() if members}
 
 
 def differing(one: Record, other: Record) -> dict[str, tuple[str, str]]:
     """What keeps two records from being compared, with what each of them has; empty where they may be."""
     first, second = Comparable.of(one), Comparable.of(other)
-    if (_from_elsewhere(one) and first.folds is None) or (_from_elsewhere(other) and second.folds is None):
+    if (not one.fitted and first.folds is None) or (not other.fitted and second.folds is None):
         first, second = replace(first, folds=None), replace(second, folds=None)
     names = renamed(first.version, second.version) if dataset_class(one.dataset.name).self_defined else None
     if names and first == replace(second, version=first.version):
@@ -137,10 +138,6 @@ def _told(key: str, pair: tuple[object, object], one: Record, other: Record) -> 
         pair = (str(pair[0])[:8], str(pair[1])[:8])
     first, second = (str("none" if each is None else each) for each in pair)
     return first, second
-
-
-def _from_elsewhere(record: Record) -> bool:
-    return record.method.from_elsewhere
 
 
 def whole_n(records: Iterable[Record]) -> int | None:

@@ -8,7 +8,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping
 
-from ..registry import dataset_class, method_class, methods
+from ..registry import dataset_class, make_method, method_class, methods
 from ..runs.open_data import without_defaults
 from ..runs.presets import parse_settings, preset_names, resolve
 from ..runs.record import Record
@@ -131,12 +131,24 @@ def _command(record: Record) -> Check:
         stated["--family"] = (method.family, "external")
     if expected == "bench run":
         stated |= {"--method": (method.name, ""), "--preset": (str(method.preset), "quick")}
-        stated |= {"--seed": (str(method.seed), "0"), "--folds": (str(data.folds), "None")}
+        stated |= {"--seed": (str(method.seed), "0")}
+        stated |= {"--folds": (str(data.folds), "None")} if record.fitted else {}
         stated |= {"--train-fraction": (f"{method.train_fraction or 1:g}", "1")}
+    told |= {"--method": _name(told["--method"])} if "--method" in told else {}
+    if not record.fitted and "--folds" in told:
+        told.setdefault("--split", "all")
     for name, (value, default) in stated.items():
         if told.get(name, default) != value:
             return Check.of("command", False, f"says {name} {told.get(name, default) or '–'}, the record {value}")
     return Check.of("command", True, "makes this dataset, split, method and seed")
+
+
+def _name(method: str) -> str:
+    """The name in records of a method that a command names: one of a family has one way to be written."""
+    try:
+        return str(method_class(method).info.name) if ":" in method else method
+    except UserError:
+        return method
 
 
 def _options(words: list[str]) -> dict[str, str]:
@@ -157,11 +169,13 @@ def _method(record: Record) -> Check:
     if method.from_elsewhere:
         return Check.of("method", method.preset is None, f"{method.family} predictions have no preset")
     try:
-        info = method_class(method.name).info
+        cls = method_class(method.name)
+        info = cls.info
+        family = info.family if info.trains else make_method(method.name, method.config).family
     except UserError:
         return Check.of("method", None, f"'{method.name}' is not known here: {_AS_STATED}")
-    if info.family != method.family:
-        return Check.of("method", False, f"{method.name} is {info.family}, the record says {method.family}")
+    if family != method.family:
+        return Check.of("method", False, f"{method.name} is {family}, the record says {method.family}")
     if method.preset not in preset_names():
         told = "none" if method.preset is None else f"'{method.preset}'"
         return Check.of("method", False if method.name in methods() else None, f"there is no preset {told}")
@@ -182,17 +196,20 @@ def _settings(record: Record) -> Check:
     try:
         words = shlex.split(record.command)
         given = parse_settings([words[i + 1] for i, word in enumerate(words[:-1]) if word == "--set"])
+        filled: tuple[str, ...] = ()
         if method.from_elsewhere:
             config, options = method.config, given
         else:
             info: MethodInfo = method_class(method.name).info
+            filled = method_class(method.name).filled_in
             config, options = resolve(str(method.preset), info, dataset_class(data.name).info, given)
         options = without_defaults(data.name, options)
     except (UserError, ValueError) as error:
         return Check.of("settings", None, f"what the command makes is not known here ({error}): {_AS_STATED}")
     if _json(options) != _json(data.options):
         return Check.of("settings", False, f"the command makes the options {options}, the record says {data.options}")
-    other = [key for key, value in method.config.items() if _json(config.get(key)) != _json(value)]
+    own = {key: value for key, value in method.config.items() if key not in filled}
+    other = [key for key, value in own.items() if _json(config.get(key)) != _json(value)]
     if other:
         told = f"the command makes {other[0]}={config.get(other[0])}, the record says {method.config[other[0]]}"
         return Check.of("settings", False, told)
@@ -216,5 +233,5 @@ def _all_families(run: StoredRun) -> Check:
 def _as_stated(record: Record) -> Iterator[Check]:
     if record.method.seed is not None:
         yield Check.of("seed", None, _AS_STATED)
-    if not record.method.from_elsewhere:
+    if record.fitted:
         yield Check.of("training", None, f"on {number(record.method.n_train, 'g')} labels, {_AS_STATED}")

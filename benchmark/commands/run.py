@@ -10,7 +10,6 @@ from ..evaluation.statistics import Statistics
 from ..figures.run_figures import RunFigures
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
-from ..registry import metrics_of
 from ..runs.current import what_its_method_can_make_again, why_not_current
 from ..runs.devices import from_first
 from ..runs.fit_and_predict import RunUnderWay, fit, fit_and_predict
@@ -82,11 +81,13 @@ def _made(plan: RunPlan, writer: RunWriter, first: Record, reporter: Reporter) -
     figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics if plan.request.plots else ())
     with stoppable(reporter) as under_way.stop:
         statistics = fit_and_predict(under_way, figures.tee)
-    writer.write_statistics(statistics, metrics_of(plan.dataset.info))
+    writer.write_statistics(statistics, plan.families)
     scored = _score(plan, statistics, reporter)
     figures.write(writer.folder / PLOTS, statistics, reporter.warn)
     method = first.method.model_copy(update={"chosen": plain(under_way.chosen)})
     changes = {"complete": True, "cost": under_way.cost(), "method": method}
+    if plan.predicts != "maps" and scored.scores:
+        changes["main_score"] = next(iter(scored.scores))
     return writer.finish(first, statistics, scored, reporter.warnings, **changes)
 
 
@@ -112,7 +113,7 @@ def _folder_of_first(plan: RunPlan, folder: Path | None) -> Path | None:
 
     None where there is nothing to train.
     """
-    if plan.method.family != "learned" or plan.request.weights is not None:
+    if plan.method.family != "learned" or not plan.trains:
         return None
     told = from_first(None if folder is None else str(folder), plan.device)
     return None if told is None else Path(told)

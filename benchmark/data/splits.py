@@ -52,6 +52,16 @@ def plan_split(dataset: Dataset, split: str, train_fraction: float, seed: int) -
     return (Fold(few, take_fraction(val, train_fraction, seed), evaluate),)
 
 
+def plan_scored(dataset: Dataset, split: str, folds: int | None) -> Fold:
+    """Every sample of a split, for a method that is not trained: any split may be scored, folds in one pass.
+
+    Raises UserError for a split that does not exist, or `folds` of another one than `all`.
+    """
+    if folds and split != "all":
+        raise UserError(f"--folds scores every labelled sample; leave out --split {split}")
+    return Fold((), (), dataset.ids(split))
+
+
 def cuts_groups(dataset: Dataset, folds: int) -> bool:
     """Whether there are too few groups to hold out whole ones."""
     return len({dataset.group(i) for i in dataset.ids("all")}) < folds

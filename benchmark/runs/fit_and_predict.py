@@ -39,7 +39,8 @@ class RunUnderWay:
     stop: Callable[[], bool] = lambda: False
     train_s: float = 0.0
     latency: Latency | None = None
-    parameters: int = 0
+    parameters: int | None = 0
+    peak_memory_mb: float | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
 
     def checkpoints(self, fold: int) -> Path:
@@ -49,9 +50,9 @@ class RunUnderWay:
     def cost(self) -> Cost:
         """What it has cost."""
         return Cost(
-            train_s=round(self.train_s, 3),
+            train_s=round(self.train_s, 3) if self.plan.method.trains else None,
             **vars(self.latency or Latency()),
-            peak_memory_mb=round(peak_memory_mb(self.plan.device), 1),
+            peak_memory_mb=round(self.peak_memory_mb or peak_memory_mb(self.plan.device), 1),
             parameters=self.parameters,
             device=self.plan.device,
         )
@@ -83,6 +84,9 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
         total = total.merge(_measure(run, fold, tee(predictions), name))
     if plan.oracle:
         run.reporter.warn("an upper bound: it uses the ground truth of the samples that it is scored on")
+    elif (own := method.own_cost()) is not None:
+        run.latency = Latency(round(own.ms_per_image, 3), own.images_per_call, round(own.ms_per_image, 3))
+        run.peak_memory_mb = own.peak_memory_mb
     else:
         run.latency = measure_latency(method, plan.dataset, plan.folds[-1].evaluate, run.stop)
     stored.close(plan.split, plan.dataset.ids(plan.split))
@@ -111,6 +115,8 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
     """The method, fitted on a fold's training samples; `folder` takes its checkpoints, `name` tells folds apart."""
     plan, reporter = run.plan, run.reporter
     method = make_method(plan.request.method, plan.config)
+    if not plan.method.trains:
+        return _opened(run, method)
     if plan.weights is not None and plan.request.weights is not None:
         return _trained(run, method, plan.request.weights / folder.relative_to(run.folder), plan.weights)
     with reporter.progress(f"fitting {method.info.name}{name}") as update:
@@ -136,6 +142,15 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
     return method
 
 
+def _opened(run: RunUnderWay, method: Method) -> Method:
+    """A method that is not trained, ready to predict."""
+    run.reporter.say(f"loading {method.info.name}")
+    with memory_errors_named():
+        method.open(run.plan.dataset.info, run.plan.device)
+    run.parameters = method.parameters()
+    return method
+
+
 def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> Method:
     """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
     method.load(folder, run.plan.dataset.info, run.plan.device)
@@ -148,7 +163,7 @@ def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> 
 
 def _predict(run: RunUnderWay, method: Method, ids: Sequence[str]) -> Iterator[tuple[str, Prediction]]:
     """Predictions in the order of the ids; Ctrl-C ends it between batches."""
-    with ImagesAhead(run.plan.dataset, ids, PREDICT_BATCH) as ahead:
+    with ImagesAhead(run.plan.dataset, ids, method.images_per_call or PREDICT_BATCH) as ahead:
         while (taken := ahead.take()) is not None:
             if run.stop():
                 raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..data.image_sources import Frames
 from ..io.images.picture import luma
 from ..predictions.stored import as_stored
-from ..registry import make_method
+from ..registry import make_method, method_class
 from ..text import counted
 from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
 from .devices import out_of_memory, resolve_device
@@ -62,7 +62,9 @@ def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
     return record, checkpoint
 
 
-def load_method(run_folder: Path, device: str, *, fold: int | None = None) -> tuple[Method, Record, DatasetInfo]:
+def load_method(
+    run_folder: Path, device: str, *, fold: int | None = None, trust: bool = False
+) -> tuple[Method, Record, DatasetInfo]:
     """The fitted method of a run, ready to predict, with the run's record and its dataset.
 
     Parameters
@@ -73,16 +75,25 @@ def load_method(run_folder: Path, device: str, *, fold: int | None = None) -> tu
         auto, cpu, cuda or mps; a classical method runs on the CPU.
     fold : int, optional
         Which method of a cross-validation, from 1; the first by default.
+    trust : bool
+        The run may be of a method that runs code: a program, or a model file with code in it, which the run names.
 
     Raises
     ------
     UserError
-        For a run that is not complete, has no method (`bench evaluate`), is an oracle, or lost its checkpoint.
+        For one that runs code and is not trusted, and for a run that is not complete, has no method (`bench evaluate`),
+        is an oracle, or lost its checkpoint.
     """
     record, folder = find_checkpoint(run_folder, fold)
     info = recorded_info(record.dataset)
+    told = method_class(record.method.name).info
+    if told.runs_code and not trust:
+        raise UserError(
+            f"'{run_folder}' is a run of {record.method.name}, which runs the code or the program that it names. "
+            "If you know who made the folder, add --trust."
+        )
     method = make_method(record.method.name, record.method.config)
-    method.load(folder, info, resolve_device(device, record.method.family == "learned"))
+    method.load(folder, info, resolve_device(device, bool(told.accelerated)))
     return method, record, info
 
 

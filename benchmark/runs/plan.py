@@ -11,12 +11,12 @@ from ..data.cut_films import cut_films
 from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.sample_checks import without_images
-from ..data.splits import Fold, cuts_groups, plan_folds, plan_split
+from ..data.splits import Fold, cuts_groups, plan_folds, plan_scored, plan_split
 from ..data.what_is_left import Left, left_to_learn, left_to_score
 from ..io.reporter import Reporter
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
 from ..text import counted
-from ..types import Dataset, DatasetInfo, MethodInfo, Metric, UserError, parts_of
+from ..types import Dataset, DatasetInfo, Family, MethodInfo, Metric, PredictionKind, UserError, parts_of
 from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
@@ -36,8 +36,9 @@ UNFINISHED = "the run has not finished"
 class RunPlan:
     """A run, resolved: its folds on their data, the whole configuration of its method, and where it computes.
 
-    `options` are the dataset's that differ from its defaults. `index` is what is known of its files. `weights` is the
-    record of the run whose weights are taken instead of training.
+    `options` are the dataset's that differ from its defaults. `index` is what is known of its files. `predicts` is what
+    its method predicts, which decides the families that score it. `weights` is the record of the run whose weights are
+    taken instead of training.
     """
 
     request: RunRequest
@@ -49,7 +50,9 @@ class RunPlan:
     options: dict[str, Any]
     device: str
     index: DataIndex
+    family: Family
     oracle: bool = False
+    predicts: PredictionKind = "maps"
     weights: Record | None = None
 
     @property
@@ -57,6 +60,16 @@ class RunPlan:
         """What is true of the method."""
         info: MethodInfo = method_class(self.request.method).info
         return info
+
+    @property
+    def trains(self) -> bool:
+        """Whether a method is fitted in it."""
+        return self.method.trains and self.weights is None
+
+    @property
+    def folds_asked(self) -> int | None:
+        """The number of folds that methods were fitted in; None where all samples are scored in one pass."""
+        return self.request.folds if self.method.trains else None
 
     @property
     def eval_ids(self) -> tuple[str, ...]:
@@ -77,14 +90,19 @@ class RunPlan:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The families that score it; none without labels."""
-        return metrics_of(self.dataset.info) if self.labelled else ()
+        return self.families if self.labelled else ()
+
+    @property
+    def families(self) -> tuple[Metric, ...]:
+        """The families that score what its method predicts, whether or not the split has labels."""
+        return metrics_of(self.dataset.info, kind=self.predicts)
 
     def writer(self) -> RunWriter:
         """What writes it into its folder."""
         identity = self.identity()
         request = self.request
         about = (identity, request.out, request.command(), request.overwrite)
-        return RunWriter.of(self.dataset.info.name, request.method, *about)
+        return RunWriter.of(self.dataset.info.name, self.method.name, *about)
 
     def identity(self) -> dict[str, Any]:
         """Everything that the result depends on."""
@@ -98,11 +116,11 @@ class RunPlan:
             options=self.options,
             origin=self.location.origin,
             **self._data_hashes(),
-            metrics={metric.name: metric.version for metric in metrics_of(info)},
+            metrics={metric.name: metric.version for metric in self.families},
             preset=self.request.preset,
             config=self.config,
             seed=self.request.seed,
-            folds=self.request.folds,
+            folds=self.folds_asked,
             train_fraction=self.request.train_fraction,
         )
 
@@ -110,7 +128,7 @@ class RunPlan:
         """Fingerprints of the scored truth, and of every image and label that is used; each file is read once."""
         with self.index as index:
             return {
-                "data_sha256": index.data_sha256(self.eval_ids, parts_of(metrics_of(self.dataset.info))),
+                "data_sha256": index.data_sha256(self.eval_ids, parts_of(self.families)),
                 "inputs_sha256": index.data_sha256(self.all_ids, ("image", "labels")),
             }
 
@@ -130,7 +148,7 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
     _check_data(plan, reporter)
     if request.weights is None:
         return plan
-    method = make_method(plan.method.name, plan.config)
+    method = make_method(request.method, plan.config)
     return replace(plan, weights=trained_alike(request.weights, plan.identity(), method))
 
 
@@ -148,16 +166,36 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
         _refuse_task(method_info, info)
     config, options = resolve(request.preset, method_info, info, request.settings)
     # A wrong setting is to be found before anything is read.
-    oracle = make_method(method_info.name, config).oracle
-    device = resolve_device(request.device, method_info.family == "learned")
+    method = make_method(request.method, config)
+    if not method_info.trains:
+        _refuse_training(method_info, request)
+    device = resolve_device(request.device, bool(method_info.accelerated))
     options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
     info = dataset.info  # of your own folder it is known only now
     _refuse_task(method_info, info)
     split = request.split or ("all" if request.folds else info.default_split)
     folds = _folds(request, dataset, split, options, reporter)
-    plan = RunPlan(request, dataset, location, split, folds, config, options, device, DataIndex.of(dataset), oracle)
-    if oracle and not plan.labelled:
+    method = make_method(request.method, method.resolved(info))
+    plan = RunPlan(
+        request,
+        dataset,
+        location,
+        split,
+        folds,
+        dict(method.config),
+        options,
+        device,
+        DataIndex.of(dataset),
+        method.family,
+        method.oracle,
+        method.predicts,
+    )
+    if not info.metrics_for(method.predicts):
+        raise UserError(
+            f"{info.name} scores no {method.predicts}, which {method_info.name} predicts as it is configured"
+        )
+    if plan.oracle and not plan.labelled:
         raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
     return plan
 
@@ -166,6 +204,10 @@ def _folds(
     request: RunRequest, dataset: Dataset, split: str, options: Mapping[str, Any], reporter: Reporter
 ) -> tuple[Fold, ...]:
     """Which samples are learned from and which are scored, with what is to be known of that."""
+    if not method_class(request.method).info.trains:
+        scored = plan_scored(dataset, split, request.folds)
+        note_size(dataset, split, len(scored.evaluate), options, reporter, hint="--split all scores all labels")
+        return (scored,)
     if request.folds:
         folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
         if cuts_groups(dataset, request.folds):
@@ -177,6 +219,17 @@ def _folds(
     note_size(dataset, split, len(folds[0].evaluate), options, reporter, hint="--folds 5 scores all labels")
     _note_cut_films(dataset, folds[0], reporter)
     return folds
+
+
+def _refuse_training(method: MethodInfo, request: RunRequest) -> None:
+    """What only a training can be asked for."""
+    asked = {
+        "--weights": request.weights is not None,
+        f"--train-fraction {request.train_fraction:g}": request.train_fraction != 1,
+    }
+    for option, wanted in asked.items():
+        if wanted:
+            raise UserError(f"{option}: {method.name} is a model that exists and is not trained; leave it out")
 
 
 def _note_cut_films(dataset: Dataset, fold: Fold, reporter: Reporter) -> None:
@@ -212,7 +265,7 @@ def _check_data(plan: RunPlan, reporter: Reporter) -> None:
         # A split without public labels has images alone.
         blind = set() if plan.labelled else set(plan.eval_ids)
         seen = [i for i in ids if i not in blind]
-        parts = tuple(dict.fromkeys(("image", "labels", *parts_of(metrics_of(plan.dataset.info)))))
+        parts = tuple(dict.fromkeys(("image", "labels", *parts_of(plan.families))))
         faults = plan.index.faults(seen, parts, lambda done, _: update(done, len(ids)))
         rest = [i for i in ids if i in blind]
         faults += plan.index.faults(rest, ("image",), lambda done, _: update(len(seen) + done, len(ids)))
@@ -232,7 +285,7 @@ def _what_is_left(plan: RunPlan) -> Iterator[Left]:
     info, index = plan.dataset.info, plan.index
     if plan.labelled:
         yield left_to_score(info, f"split '{plan.split}'", index.label_counts(plan.eval_ids).values())
-    for number, fold in enumerate(plan.folds if plan.request.weights is None else (), 1):
+    for number, fold in enumerate(plan.folds if plan.method.trains and plan.request.weights is None else (), 1):
         what = "the training set" + (f" of fold {number}" if len(plan.folds) > 1 else "")
         train, scored = (index.label_counts(ids).values() for ids in (fold.train, fold.evaluate))
         yield left_to_learn(info, what, train, scored, few=plan.location.origin == "synthetic")
@@ -248,12 +301,12 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
         dataset=_dataset_block(plan, identity),
         method=MethodBlock(
             name=plan.method.name,
-            family=plan.method.family,
+            family=plan.family,
             config=plan.config,
             preset=request.preset,
             seed=request.seed,
             train_fraction=request.train_fraction,
-            n_train=sum(len(fold.train) for fold in plan.folds) / len(plan.folds),
+            n_train=sum(len(fold.train) for fold in plan.folds) / len(plan.folds) if plan.method.trains else None,
             oracle=plan.oracle,
         ),
         metrics=identity["metrics"],
@@ -277,7 +330,7 @@ def _dataset_block(plan: RunPlan, identity: Mapping[str, Any]) -> DatasetBlock:
         listed=len(plan.eval_ids),
         inputs_sha256=identity["inputs_sha256"],
         options=plan.options,
-        folds=plan.request.folds,
+        folds=plan.folds_asked,
         **_image_form(plan),
     )
 

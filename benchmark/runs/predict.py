@@ -10,6 +10,7 @@ from ..data.image_sources import Frames, open_frames
 from ..io.fingerprints import files_sha256
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
+from ..registry import method_class
 from ..text import counted
 from ..types import DatasetInfo, Method, Uint8
 from .devices import resolve_device
@@ -54,10 +55,10 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         if earlier is not None and not request.resume:
             reporter.say(f"replacing the earlier predictions in {request.out}")
             output.clear()
-        device = resolve_device(request.device, record.method.family == "learned")
+        device = resolve_device(request.device, bool(method_class(record.method.name).info.accelerated))
         if record.dataset.folds and request.fold is None:
             reporter.say(f"a cross-validation: fold 1 of {record.dataset.folds} predicts; choose with --fold N")
-        method, record, info = load_method(request.run, device, fold=request.fold)
+        method, record, info = load_method(request.run, device, fold=request.fold, trust=request.trust)
         document.write(request.out)
         document.device = device
         sizes = _FrameSizes(record, info, reporter)

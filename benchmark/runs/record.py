@@ -72,7 +72,8 @@ class DatasetBlock(Document):
 
 
 class MethodBlock(Document):
-    """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds).
+    """What was run. `n_train` is the number of labelled samples that it was fitted on (the mean over folds), None of a
+    model that exists and of predictions from elsewhere.
 
     The family `human` stands for masks that a person drew, `external` for any other predictions that were made
     elsewhere. `oracle` marks an upper bound, which uses ground truth: it is never ranked.
@@ -90,8 +91,8 @@ class MethodBlock(Document):
 
     @property
     def from_elsewhere(self) -> bool:
-        """Whether only its predictions are known: `bench evaluate` scored them, and nothing was fitted here."""
-        return self.family in ("external", "human")
+        """Whether only its predictions are known: `bench evaluate` scored them, and no method was run here."""
+        return self.family in ("external", "human") and "sha256" not in self.config  # that of a model that exists
 
 
 class Cost(Document):
@@ -166,6 +167,11 @@ class Record(Document):
     def content_bound(self) -> bool:
         """Whether it says a digest of its content."""
         return self.content_sha256 is not None
+
+    @property
+    def fitted(self) -> bool:
+        """Whether a method was fitted for it, rather than one run that exists, or predictions scored."""
+        return self.method.family not in ("external", "human") and self.method.n_train is not None
 
     @property
     def main(self) -> Score | None:

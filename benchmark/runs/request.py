@@ -92,6 +92,9 @@ Channel: TypeAlias = Annotated[
 ZSlice: TypeAlias = Annotated[
     int | None, Option("Slice of a stack (from 1), or its number in the names of files after 'z'.", low=0)
 ]
+Trust: TypeAlias = Annotated[
+    bool, Option("Let run what is named here: programs (command:…) and model files with code in them (torch:…).")
+]
 RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
 
@@ -184,6 +187,7 @@ class PredictRequest:
     channel: Channel = None
     z: ZSlice = None
     resume: Annotated[bool, Option("Keep the frames that are written already.", kept=False)] = False
+    trust: Trust = False
 
     @property
     def chosen(self) -> Chosen:
@@ -223,6 +227,7 @@ class SuiteRequest:
     ] = field(default_factory=dict)
     source: Annotated[Source | None, Option("Data for every cell. [default: as the suite says]")] = None
     preset: Annotated[str | None, Option("Preset for every cell. [default: as the suite says]")] = None
+    trust: Trust = False
 
     def resume_command(self) -> str:
         """The command line that resumes it."""

@@ -6,7 +6,7 @@ from ..errors import UserError
 from .arrays import Array, Family, Float32, Float64, Int64, Part, PredictionKind, Progress, Task, Uint8
 from .datasets import Dataset, DatasetDefaults, Samples
 from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo
-from .methods import FitContext, Method, MethodDefaults, MethodInfo
+from .methods import FitContext, Method, MethodDefaults, MethodInfo, OwnCost
 from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
 from .samples import RLE, Object, Panoptic, Prediction, Sample, Segment
 
@@ -31,6 +31,7 @@ __all__ = [
     "MethodInfo",
     "Metric",
     "Object",
+    "OwnCost",
     "Panoptic",
     "Part",
     "Prediction",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import UserError
 from ..settings import Settings, refuse_no_model, settings_of
-from .arrays import Array, Family, Progress, Task, Uint8
+from .arrays import Array, Family, PredictionKind, Progress, Task, Uint8
 from .datasets import Samples
 from .infos import DatasetInfo
 from .samples import Prediction
@@ -20,7 +20,10 @@ class MethodInfo:
     """What is true of a method before it is built.
 
     `settings` is the model of its whole configuration: no other key is accepted. `defaults` are that model's; a method
-    without types and ranges may give them instead, and its model is made of them.
+    without types and ranges may give them instead, and its model is made of them. One that does not `train` is a model
+    that exists: nothing is fitted, and any split may be scored. One that `runs_code` runs what its name says, a program
+    or the code in a model file: it is taken from a command line and not from a file of somebody else's. `accelerated`
+    says whether it computes on the device that is asked for (None: where it is of the learned ones).
     """
 
     name: str
@@ -30,13 +33,30 @@ class MethodInfo:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[Task, ...] = ("binary",)
     settings: type[Settings] = Settings
+    trains: bool = True
+    runs_code: bool = False
+    accelerated: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.accelerated is None:
+            object.__setattr__(self, "accelerated", self.family == "learned")
         refuse_no_model(f"method {self.name}", self.settings)
         if self.settings is Settings:
             object.__setattr__(self, "settings", settings_of("Settings", self.defaults))
         else:
             object.__setattr__(self, "defaults", self.settings().model_dump())
+
+
+@dataclass(frozen=True)
+class OwnCost:
+    """What a method has measured of its own predictions, where nobody else can: a program that it starts.
+
+    `ms_per_image` is its wall time divided by the images, start-up included, of calls with `images_per_call` images.
+    """
+
+    ms_per_image: float
+    images_per_call: int
+    peak_memory_mb: float | None = None
 
 
 @dataclass
@@ -96,8 +116,8 @@ class Method(Protocol):
     def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
         """Become the method that was saved there, ready to predict on `device`."""
 
-    def parameters(self) -> int:
-        """Number of trained parameters (0 for a method that has none)."""
+    def parameters(self) -> int | None:
+        """Number of trained parameters (0 for a method that has none); None where nobody can count them."""
 
     @property
     def oracle(self) -> bool:
@@ -116,21 +136,80 @@ class Method(Protocol):
     def macs(self, shape: tuple[int, int]) -> int | None:
         """Multiply-accumulate operations of predicting one image (H, W); None where they are not counted."""
 
+    @property
+    def family(self) -> Family:
+        """The family that its results stand in: that of `info`, or what a model card says."""
+
+    def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
+        """The configuration with what it says of files outside filled in: all that the result follows from."""
+
+    def open(self, dataset: DatasetInfo, device: str) -> None:
+        """Become ready to predict, of a method that does not train."""
+
+    @property
+    def images_per_call(self) -> int | None:
+        """Number of images that it wants to be given at once; None where that is all the same."""
+
+    @property
+    def predicts(self) -> PredictionKind:
+        """What it predicts, as it is configured: label maps, or what other scores are for."""
+
+    def own_cost(self) -> OwnCost | None:
+        """What it has measured of its predictions itself; None where the time and memory of this process tell it."""
+
 
 class MethodDefaults:
     """What a method has where it says nothing else; `segbench.methods.BaseMethod` is built on it.
 
     `prefix` is that of the names of a family of methods (`smp` of `smp:Unet/resnet18`), whose classes `named` makes.
+    `filled_in` names the settings that `resolved` fills in from files.
     """
 
     info: ClassVar[MethodInfo]
     prefix: ClassVar[str] = ""
     prediction_settings: ClassVar[tuple[str, ...]] = ()
+    filled_in: ClassVar[tuple[str, ...]] = ()
+    config: Mapping[str, Any]
 
     @classmethod
     def named(cls, rest: str) -> type[Any]:
         """The class of the family's method whose name is `<prefix>:<rest>`. Raises UserError for one that is none."""
         raise UserError(f"method {cls.info.name} is no family: there is no '{cls.info.name}:{rest}'")
+
+    @classmethod
+    def written_from(cls, folder: Path) -> str:
+        """The method's name as it is given here, where a path in it was written as seen from `folder`."""
+        del folder
+        return cls.info.name
+
+    @property
+    def family(self) -> Family:
+        """The family that its results stand in."""
+        return self.info.family
+
+    def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
+        """The configuration with the settings of `filled_in`. Raises UserError for a file that cannot be used."""
+        del dataset
+        return self.config
+
+    def open(self, dataset: DatasetInfo, device: str) -> None:
+        """Become ready to predict without a fit. Raises UserError: only a method that does not train can."""
+        del dataset, device
+        raise UserError(f"method {self.info.name} is trained before it predicts")
+
+    @property
+    def images_per_call(self) -> int | None:
+        """Number of images that it wants to be given at once; None where that is all the same."""
+        return None
+
+    @property
+    def predicts(self) -> PredictionKind:
+        """What it predicts, as it is configured."""
+        return "maps"
+
+    def own_cost(self) -> OwnCost | None:
+        """What it has measured of its predictions itself."""
+        return None
 
     @property
     def oracle(self) -> bool:
@@ -147,7 +226,7 @@ class MethodDefaults:
         del config
         raise UserError(f"method {self.info.name} cannot predict with other settings than it was fitted with")
 
-    def parameters(self) -> int:
+    def parameters(self) -> int | None:
         """Number of parameters that are trained by gradient."""
         return 0
 

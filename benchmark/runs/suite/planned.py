@@ -18,9 +18,19 @@ CELLS, LOGS = "cells", "logs"
 
 
 def plan_of(request: SuiteRequest) -> Plan:
-    """The plan of a suite; nothing of it is run, no data is read."""
+    """The plan of a suite; nothing of it is run, no data is read.
+
+    Raises UserError for anything wrong in it, and for one that names programs or files with code and is not trusted.
+    """
     name, path, text = find_suite(request.file)
-    return make_plan(parse_suite(text, path), name, path, Changes(request.roots, request.source, request.preset))
+    plan = make_plan(parse_suite(text, path), name, path, Changes(request.roots, request.source, request.preset))
+    running = sorted({cell.method for cell in plan.cells if method_class(cell.method).info.runs_code})
+    if running and not request.trust:
+        raise UserError(
+            f"{path}: would run what it names: {', '.join(running[:3])}{' …' * (len(running) > 3)}. Programs and model "
+            "files with code have all your rights: look at them, then add --trust."
+        )
+    return plan
 
 
 class PlannedCell(Document):
@@ -118,8 +128,8 @@ def cell_job(
 
 def local_engine(request: SuiteRequest, plan: Plan) -> LocalEngine:
     """One cell at a time on the CPU, or one on every GPU that is visible, unless `--jobs` says otherwise."""
-    learned = any(method_class(cell.method).info.family == "learned" for cell in plan.cells)
-    gpus = visible_gpus() if learned and request.device in ("auto", "cuda") else ()
+    accelerated = any(method_class(cell.method).info.accelerated for cell in plan.cells)
+    gpus = visible_gpus() if accelerated and request.device in ("auto", "cuda") else ()
     return LocalEngine(request.jobs or len(gpus) or 1, gpus)
 
 

@@ -306,9 +306,19 @@ def _variants(suite: Suite, path: Path) -> Iterator[_Variant]:
                 raise UserError(f"{where}, per_dataset: {unknown('dataset of the suite', stranger, names)}")
             for values in product(*method.grid.values()):
                 chosen = dict(zip(method.grid, values, strict=True))
-                label = " ".join([method.label or method.name, *(setting(*item) for item in chosen.items())])
+                name = method.label or _short(method.name)
+                label = " ".join([name, *(setting(*item) for item in chosen.items())])
                 settings = {**method.settings, **chosen, **method.per_dataset.get(data.name, {})}
                 yield _Variant(where, data, method, label, settings, path.parent)
+
+
+def _short(method: str) -> str:
+    """What a method is called in tables: of a model that exists the name of its file."""
+    try:
+        info = method_class(method).info
+    except UserError:
+        return method  # which is told of with its place in the suite
+    return method if info.trains else info.name
 
 
 def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] | str:
@@ -326,7 +336,8 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
                 raise UserError(unknown(f"setting of method {method.name}", key, method.defaults))
         check_settings(data.settings, f"dataset {data.name}", options)
         preset = changes.preset or variant.method.preset or suite.preset
-        make_method(method.name, resolve(preset, method, data, settings)[0])
+        written = method_class(variant.method.name).written_from(variant.folder)
+        make_method(written, resolve(preset, method, data, settings)[0])
     except UserError as error:
         raise UserError(f"{variant.where}: {error}") from None
     root = changes.roots.get(entry.name) or (variant.folder / entry.root if entry.root else None)
@@ -334,7 +345,7 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
         Cell(
             name="",
             dataset=data.name,
-            method=method.name,
+            method=written,
             label=variant.label,
             preset=preset,
             seed=seed,

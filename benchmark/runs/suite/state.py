@@ -135,6 +135,7 @@ def _is_whole(folder: Path, record: Record) -> bool:
 def _ingredients(cell: Cell, code: str | None) -> Ingredients:
     """What a cell's result would be made from now, but for its data."""
     cls, method = dataset_class(cell.dataset), method_class(cell.method).info
+    made = make_method(cell.method, resolve(cell.preset, method, cls.info, cell.settings)[0])
     data: DatasetInfo = cls.info
     # The splits of a self-defined dataset are known only with its data.
     split = None if cls.self_defined else "all" if cell.folds else cell.split or data.default_split
@@ -143,9 +144,9 @@ def _ingredients(cell: Cell, code: str | None) -> Ingredients:
         method=method.name,
         preset=cell.preset,
         seed=cell.seed,
-        folds=cell.folds,
+        folds=cell.folds if method.trains else None,
         train_fraction=cell.train_fraction,
-        config=dict(make_method(method.name, resolve(cell.preset, method, data, cell.settings)[0]).config),
+        config=dict(make_method(cell.method, made.resolved(data)).config),
         split=split,
         code=code,
     )

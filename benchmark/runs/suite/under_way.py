@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from ...data.index import DataIndex
 from ...data.locations import Location
 from ...data.origin_in_use import origin_in_use
-from ...data.splits import plan_folds, plan_split
+from ...data.splits import Fold, plan_folds, plan_scored, plan_split
 from ...io.interrupts import stoppable
 from ...io.locks import LOCK, exclusive
 from ...io.reporter import Reporter
-from ...registry import metrics_of
+from ...registry import make_method, method_class, metrics_of
 from ...types import Dataset, UserError, parts_of
 from ..code_hash import code_sha256
 from ..current import Ingredients
@@ -131,7 +131,8 @@ def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
 def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Standing, str]:
     def data(now: Ingredients) -> Ingredients:
         scored, used = _samples(suite, cell)
-        families = metrics_of(suite.data[cell.data][0].info)
+        method = make_method(cell.method, now.config)
+        families = metrics_of(suite.data[cell.data][0].info, kind=method.predicts)
         with suite.index_of(cell.data) as index:
             hashes = index.data_sha256(scored, parts_of(families)), index.data_sha256(used, ("image", "labels"))
         return replace(now, data=hashes, metrics={family.name: family.version for family in families})
@@ -143,11 +144,13 @@ def _samples(suite: SuiteUnderWay, cell: Cell) -> tuple[tuple[str, ...], tuple[s
     """The samples that a cell scores, and all that it uses."""
     dataset = suite.data[cell.data][0]
     split = "all" if cell.folds else cell.split or dataset.info.default_split
-    plan = (
-        plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
-        if cell.folds
-        else plan_split(dataset, split, cell.train_fraction, cell.seed)
-    )
+    plan: tuple[Fold, ...]
+    if not method_class(cell.method).info.trains:
+        plan = (plan_scored(dataset, split, cell.folds),)
+    elif cell.folds:
+        plan = plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
+    else:
+        plan = plan_split(dataset, split, cell.train_fraction, cell.seed)
     scored = tuple(i for fold in plan for i in fold.evaluate)
     return scored, tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
 
