@@ -42,14 +42,20 @@ def unknown_words(words: tuple[str, ...]) -> list[str]:
     left = list(words)
     while hasattr(group, "commands"):
         name = left.pop(0) if left else ""
-        if name in ("--version", "--help", "--quiet", "…", "COMMAND", ""):
+        if name in ("…", "COMMAND", ""):
             return []
+        if name.startswith("-"):
+            return [name] if name not in options_of(group) else []
         if name not in group.commands:
             return [name]
         group = group.commands[name]
-    known = {flag for each in group.params for flag in (*each.opts, *each.secondary_opts)} | {"--help", "-h"}
     flags = [re.split(r"[=,.;:)]", word)[0] for word in left if re.match(r"--?[a-z]", word)]
-    return [flag for flag in flags if flag not in known]
+    return [flag for flag in flags if flag not in options_of(group)]
+
+
+def options_of(command: Any) -> set[str]:
+    """Every option of a command or of a group itself."""
+    return {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)} | {"--help", "-h"}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -92,6 +98,7 @@ def test_wrong_commands_are_noticed(words: tuple[str, ...]) -> None:
 def test_wrong_words_of_sentences_are_noticed() -> None:
     assert unknown_words(("run", "…", "--colour", "red")) == ["--colour"]
     assert unknown_words(("describes", "medaka")) == ["describes"]
+    assert unknown_words(("--versions",)) == ["--versions"]
 
 
 def test_lines_of_a_shell_are_taken_apart() -> None:
