@@ -56,7 +56,7 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
 def test_the_reference_names_all_that_there_is(site: Path) -> None:
     settings, options, scores = (text_of(site / f"reference/{name}.html") for name in ("settings", "options", "scores"))
-    assert all(f"<code>{html.escape(describe(name).name)}</code>" in settings for name in methods())
+    assert all(f"<code>{html.escape(describe(name).name, quote=False)}</code>" in settings for name in methods())
     assert all(f"<code>{name}</code>" in options for name in datasets())
     assert all(f"<code>{name}</code>" in scores for name in metrics())
     record = text_of(site / "reference/record.html")
