@@ -35,6 +35,7 @@ def run(
     overwrite: bool = False,
     plots: bool = True,
     weights: str | PathLike[str] | None = None,
+    corrupt: str | None = None,
     progress: ShowProgress = "auto",
 ) -> Run:
     """Fit a method, predict, evaluate and write a run folder: what `bench run` does.
@@ -76,6 +77,8 @@ def run(
         Draw what the metric families plot, into the run folder.
     weights : path, optional
         A run of the same training: its weights are taken, and only prediction is done anew.
+    corrupt : str, optional
+        `NAME:LEVEL`, what is done to the images that are predicted, such as `noise:3`; see docs/robustness.md.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -130,6 +133,7 @@ def run(
         overwrite=overwrite,
         plots=plots,
         weights=_path(weights),
+        corrupt=corrupt,
     )
     refuse_out_of_range(request)
     return Run(*do_run(request, reporter_for(progress)))

@@ -32,6 +32,7 @@ class Comparable:
     ids_sha256: str
     data_sha256: str
     metrics: str
+    corruption: str | None = None
 
     @classmethod
     def of(cls, record: Record) -> Comparable:
@@ -47,6 +48,7 @@ class Comparable:
             data.ids_sha256,
             data.data_sha256,
             with_versions(official_metrics(record)),
+            record.method.corruption,
         )
 
     @property
@@ -68,14 +70,21 @@ def official_metrics(record: Record) -> dict[str, str]:
 
 
 def ranks(record: Record) -> bool:
-    """Whether a run takes part in a ranking: complete, scored, without use of the ground truth, and no person's."""
-    return record.complete and bool(record.scores) and not record.method.oracle and record.method.family != "human"
+    """Whether a run takes part in a ranking: complete, scored, without use of the ground truth, and no person's.
+
+    Nor one on images that were made worse: it stands beside the run on the images as they are.
+    """
+    method = record.method
+    fair = not method.oracle and method.family != "human" and method.corruption is None
+    return record.complete and bool(record.scores) and fair
 
 
 def why_not_ranked(record: Record) -> str:
     """Why a run takes part in no ranking."""
     if record.method.oracle and record.complete:
         return "an upper bound, which uses ground truth"
+    if record.method.corruption is not None and record.complete:
+        return f"on images made worse ({record.method.corruption})"
     if record.method.family == "human" and record.complete:
         return "a person, who is never ranked among methods"
     if record.scores:
@@ -127,6 +136,7 @@ _WHAT = {
     "data_sha256": "the ground truth",
     "metrics": "the metrics' version",
     "options": "an option of the dataset",
+    "corruption": "what was done to the images",
     "folds": "the number of folds",
 }
 

@@ -14,13 +14,22 @@ from ..text import some
 from ..types import UserError
 from .comparable import comparable_groups, differing, group_order, why_not_ranked
 from .comparison import StandsAlone
+from .robustness import corrupted_beside
+
+
+@dataclass(frozen=True)
+class ComparableRuns:
+    """Runs that may be compared, and beside them those of the same methods on images that were made worse."""
+
+    runs: list[StoredRun]
+    corrupted: list[StoredRun]
 
 
 @dataclass(frozen=True)
 class Grouping:
     """Groups of runs that may be compared, the largest first, and the runs that stand alone."""
 
-    groups: list[list[StoredRun]] = field(default_factory=list)
+    groups: list[ComparableRuns] = field(default_factory=list)
     alone: list[StandsAlone] = field(default_factory=list)
 
 
@@ -83,9 +92,16 @@ def grouping(found: Iterable[FoundRun], wanted: Wanted) -> Grouping:
     opened, alone = _opened(chosen, wanted)
     groups = comparable_groups(opened, lambda run: run.record)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), group_order(item[0], item[1][0].record, 0)))
-    made = Grouping([members for _, members in ordered if len(members) > 1], alone)
+    made = Grouping([], alone)
+    beside: set[str] = set()
+    for key, members in ordered:
+        corrupted = corrupted_beside(key, [run.record for run in members], opened, lambda run: run.record)
+        if len(members) > 1 or corrupted:
+            made.groups.append(ComparableRuns(members, corrupted))
+            beside |= {run.record.run_id for run in corrupted}
+    together = {run.record.run_id for group in made.groups for run in group.runs} | beside
     for _, members in ordered:
-        if len(members) == 1:
+        if members[0].record.run_id not in together:
             (run,) = members
             made.alone.append(_alone(run.folder, run.record, _why(run.record, [other.record for other in opened])))
     return made

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from .comparison import (
 )
 from .labels import comparison_labels
 from .people import People, is_person, people_of
+from .robustness import robustness
 
 
 def compare_stored(
@@ -42,6 +44,7 @@ def compare_stored(
     target: float | None = None,
     resamples: int = 2000,
     seed: int = 0,
+    corrupted: Sequence[StoredRun] = (),
 ) -> Comparison:
     """Compare opened runs that were scored on the same samples.
 
@@ -55,6 +58,8 @@ def compare_stored(
         A value of the score: how many labels does each method need for it?
     resamples, seed : int
         Number of bootstrap samples and permutations, and the seed of the bootstrap.
+    corrupted : sequence of StoredRun
+        Runs of the same methods on images that were made worse.
 
     Raises
     ------
@@ -79,7 +84,11 @@ def compare_stored(
     records = [run.record for run in runs]
     needed = None if target is None else labels_needed(records, paired, target)
     found = _comparison(paired, records, comparison_labels(records), differences, needed)
-    return found.model_copy(update={"people": _people(people, runs, found, paired)})
+    labelled = [(row.label, run) for row, run in zip(found.runs, runs, strict=True)]
+    beside: dict[str, Any] = {"people": _people(people, labelled, paired)}
+    if corrupted:
+        beside["robustness"] = robustness(labelled, corrupted, info.name)
+    return found.model_copy(update=beside)
 
 
 def _apart(runs: Sequence[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]:
@@ -89,7 +98,7 @@ def _apart(runs: Sequence[StoredRun]) -> tuple[list[StoredRun], list[StoredRun]]
     return (methods, people) if methods else (people, [])
 
 
-def _people(people: Sequence[StoredRun], runs: Sequence[StoredRun], found: Comparison, paired: Paired) -> People | None:
+def _people(people: Sequence[StoredRun], labelled: Sequence[tuple[str, StoredRun]], paired: Paired) -> People | None:
     """The annotators beside the compared runs, with the differences of the best run from each of them."""
     if not people:
         return None
@@ -97,12 +106,12 @@ def _people(people: Sequence[StoredRun], runs: Sequence[StoredRun], found: Compa
     both = replace(paired, runs=(paired.runs[0], *statistics))
     pairs = [both.difference(0, place) for place in range(1, len(both.runs))]
     adjusted = holm([each.p for each in pairs])
-    labels = [found.runs[0].label, *(run.record.method.name for run in people)]
+    labels = [labelled[0][0], *(run.record.method.name for run in people)]
     differences = [
         paired_difference(replace(each, p_adjusted=p), labels) for each, p in zip(pairs, adjusted, strict=True)
     ]
-    named = [(row.label, run.record) for row, run in zip(found.runs, runs, strict=True)]
-    return people_of([run.record for run in people], found.score, named, differences)
+    named = [(label, run.record) for label, run in labelled]
+    return people_of([run.record for run in people], paired.score.name, named, differences)
 
 
 def refuse_incomparable(records: Sequence[Record]) -> None:

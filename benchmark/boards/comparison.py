@@ -11,6 +11,7 @@ from ..text import between, counted, number, p_value, samples_of, some
 from .notebook import html_table, text_table
 from .paired_difference import PairedDifference as PairedDifference
 from .people import People
+from .robustness import RobustnessLine
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,7 +140,7 @@ class ComparedGroup(Document):
     """Runs that were compared with each other, from best to worst; `drawn` is what was resampled and permuted.
 
     `whole_n` is the size of the whole split where only a part of it was scored. `people` are annotators of the same
-    samples, who are no runs among the others and have no ranks.
+    samples, who are no runs among the others and have no ranks. `robustness` are the same methods on images made worse.
     """
 
     dataset: str
@@ -162,6 +163,7 @@ class ComparedGroup(Document):
     per_sample: PerSample
     labels_needed: LabelsNeeded | None = None
     people: People | None = None
+    robustness: list[RobustnessLine] | None = None
 
     @property
     def answer(self) -> str:
@@ -170,7 +172,7 @@ class ComparedGroup(Document):
         if best.value is None:
             return f"{self.score} is undefined for every run; choose another score with --metric."
         if not others:
-            return f"{best.label} is the only method."
+            return f"{best.label} is the only method on these images as they are."
         ties = [run.label for run in others if run.rank == 1]
         level = [run.label for run in self.runs if run.value == best.value]
         if not ties:
@@ -233,7 +235,7 @@ class ComparedGroup(Document):
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "labels_needed", "groups", "whole_n", "people")
+        return without_none(handler(self), "labels_needed", "groups", "whole_n", "people", "robustness")
 
 
 class Comparison(ComparedGroup):

@@ -52,13 +52,14 @@ class RankedGroup(Document):
     ids_sha256: str
     data_sha256: str
     metrics: str
+    corruption: str | None = None
     main_score: str
     rows: list[RankedRun]
     people: People | None = None
 
     @model_serializer(mode="wrap")
     def _people_where_they_are(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "people")
+        return without_none(handler(self), "people", "corruption")
 
 
 def ranking(records: Iterable[Record]) -> list[RankedGroup]:

@@ -7,16 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
 from tabulate import tabulate
 
 from ..io.atomic import write_text
-from ..io.documents import Document
+from ..io.documents import Document, plain_json
 from ..runs.record import Cost, Record
+from ..runs.stored import StoredRun, open_run
+from ..runs.suite.planned import CELLS
 from ..runs.suite.spec import Cell, Plan
 from ..runs.suite.state import CellState, SuiteState
 from ..text import UNDEFINED, interval, number, samples_of
 from .comparable import Comparable, badness, whole_n
 from .markdown import escape
+from .robustness import RobustnessLine, robustness
 from .seed_groups import deviation, mean, mean_score, together
 
 RESULTS = "results"
@@ -62,11 +66,20 @@ class SuiteSection(Document):
     ids_sha256: str
     data_sha256: str
     metrics: str
+    corruption: str | None = None
     n: int
     whole_n: int | None = None
     main_score: str
     resampled: list[str]
     rows: list[SuiteRow]
+
+
+class SuiteRobustness(Document):
+    """What the cells of one table score on images that were made worse, with the loss from images as they are."""
+
+    title: str
+    score: str
+    lines: list[RobustnessLine]
 
 
 class FailedCell(Document):
@@ -92,6 +105,7 @@ class SuiteResults(Document):
     unable: list[str]
     failed: list[FailedCell]
     sections: list[SuiteSection]
+    robustness: list[SuiteRobustness] = Field(default_factory=list)
     plots: list[str]
 
 
@@ -99,7 +113,8 @@ def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, 
     """Everything that came out; `found` has the complete records by name of the cell."""
     groups: dict[Comparable, dict[tuple[str, float], list[Cell]]] = {}
     for cell in plan.cells:
-        if cell.name in found and found[cell.name].scores:
+        # What is fitted on a clean cell and predicts worse images stands in the curves, not in a table of its own.
+        if cell.name in found and found[cell.name].scores and cell.weights_of is None:
             rows = groups.setdefault(Comparable.of(found[cell.name]), {})
             rows.setdefault((cell.label, cell.train_fraction), []).append(cell)
     return SuiteResults(
@@ -117,16 +132,44 @@ def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, 
             if state.cells[cell.name].status == "failed"
         ],
         sections=[_section(key, rows, found) for key, rows in groups.items()],
+        robustness=_robustness(plan, folder, found),
         plots=[],
     )
 
 
+def _robustness(plan: Plan, folder: Path, found: Mapping[str, Record]) -> list[SuiteRobustness]:
+    """The curves of each table whose cells were also run on corrupted images."""
+    groups: dict[Comparable, list[tuple[str, StoredRun]]] = {}
+    worse = [cell for cell in plan.cells if cell.weights_of in found and cell.name in found]
+    for cell in plan.cells:
+        if any(other.weights_of == cell.name for other in worse):
+            run = open_run(folder / CELLS / cell.name)
+            label = cell.label if len({c.seed for c in plan.cells}) == 1 else f"{cell.label} (seed {cell.seed})"
+            groups.setdefault(Comparable.of(run.record), []).append((label, run))
+    made = []
+    for clean in groups.values():
+        names = {run.folder.name for _, run in clean}
+        corrupted = [open_run(folder / CELLS / cell.name) for cell in worse if cell.weights_of in names]
+        main = clean[0][1].record.main_score
+        data = clean[0][1].record.dataset
+        title = f"{data.name}{' (SYNTHETIC data)' if data.origin == 'synthetic' else ''}, split {data.split}"
+        made.append(SuiteRobustness(title=title, score=main, lines=robustness(clean, corrupted, main)))
+    return made
+
+
 def write_results(folder: Path, results: SuiteResults) -> None:
     """Write `results.json`, `results.md` and the plots, and note the plots in `results`."""
+    from ..figures.robustness import robustness_curves
     from ..figures.score_plots import suite_plots
+    from ..figures.style import write_figure
 
     sections = [section.model_dump(mode="json") for section in results.sections]
     results.plots = [path.name for path in suite_plots(sections, folder)]
+    for place, curves in enumerate(results.robustness):
+        stem = folder / f"robustness{f'-{place + 1}' if place else ''}"
+        content = plain_json(list(curves.lines))
+        written = write_figure(stem, lambda c=curves, lines=content: robustness_curves(lines, c.score, c.title))  # type: ignore[misc]
+        results.plots += [path.name for path in written]
     write_text(folder / f"{RESULTS}.json", results.to_json())
     write_text(folder / f"{RESULTS}.md", markdown(results))
 
@@ -206,6 +249,8 @@ def markdown(results: SuiteResults) -> str:
     for section in results.sections:
         lines += _section_lines(section)
     lines += [line for name in results.plots if name.endswith(".svg") for line in (f"![{name[:-4]}]({name})", "")]
+    for curves in results.robustness:
+        lines += _robustness_lines(curves)
     if results.failed:
         lines += ["## Failed", ""]
         body = [[escape(f.cell), f.exit_status, escape(f.error), f"`{f.log}`"] for f in results.failed]
@@ -216,10 +261,30 @@ def markdown(results: SuiteResults) -> str:
     return "\n".join(lines)
 
 
+def _robustness_lines(curves: SuiteRobustness) -> list[str]:
+    """A table with a row for each corruption and level, and a column for each method."""
+    labels = [line.label for line in curves.lines]
+    cells: dict[str, dict[str, str]] = {"as they are": {line.label: number(line.value, ".4f") for line in curves.lines}}
+    for line in curves.lines:
+        for point in line.points:
+            lost = interval(point.relative_drop, point.drop_low, point.drop_high, "+.1%")
+            said = f"{number(point.value, '.4f')}, {lost}"
+            cells.setdefault(f"{point.corruption}:{point.level}", {})[line.label] = said
+    cells["mean loss"] = {line.label: number(line.mean_relative_drop, "+.1%") for line in curves.lines}
+    body = [[name, *(row.get(label, UNDEFINED) for label in labels)] for name, row in cells.items()]
+    table = tabulate(body, ["images", *map(escape, labels)], tablefmt="github", disable_numparse=True)
+    note = (
+        f"{curves.score} on images that were made worse, level 1 to 5, for prediction alone, and which part of the "
+        "score on images as they are is lost, with its paired 95 % interval."
+    )
+    return [f"## Robustness: {escape(curves.title)}", "", note, "", table, ""]
+
+
 def title_of(section: SuiteSection) -> str:
     """Dataset, origin, protocol and options of a section."""
     scope = f"{section.folds}-fold cross-validation" if section.folds else f"split {section.split}"
     options = f", {section.options}" if section.options else ""
+    options += f", images made worse ({section.corruption})" if section.corruption else ""
     return f"{section.dataset}{' (SYNTHETIC)' if section.origin == 'synthetic' else ''}, {scope}{options}"
 
 

@@ -9,10 +9,13 @@ from . import output
 from .output import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
     from ..boards.comparison import ComparedGroup, Comparison, Families
+    from ..boards.robustness import RobustnessLine
 
 _MAX_PAIRS = 15
 _MIN_UNITS = 10
@@ -43,13 +46,14 @@ def _show(console: Console, found: ComparedGroup) -> None:
     )
     console.print(safe(found.answer), style=_answer_style(found), soft_wrap=True)
     console.print(_ranks(found))
-    console.print(_pairs(found))
-    console.print(
-        f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
-        f"adjusted for {counted(len(found.differences), 'pair')} together (step-down); d: mean difference "
-        "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse",
-        soft_wrap=True,
-    )
+    if found.differences:
+        console.print(_pairs(found))
+        console.print(
+            f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
+            f"adjusted for {counted(len(found.differences), 'pair')} together (step-down); d: mean difference "
+            "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse",
+            soft_wrap=True,
+        )
     if found.units < _MIN_UNITS:
         console.print(
             f"[yellow]only {counted(found.units, found.drawn[:-1])}: permutations cannot give a p value below "
@@ -61,6 +65,13 @@ def _show(console: Console, found: ComparedGroup) -> None:
         _families(console, found.families)
     for line in found.beside_people:
         console.print(safe(line), soft_wrap=True)
+    if found.robustness:
+        console.print(_robustness(found.robustness))
+        console.print(
+            "images made worse, level 1 to 5: the score, and in brackets which part of the clean score is lost, with "
+            "its paired 95 % interval",
+            soft_wrap=True,
+        )
     for each in found.seeds:
         seeds = ", ".join(map(str, each.seeds))
         spread = f"{number(each.mean, '.4f')} ± {number(each.std, '.4f')}"
@@ -131,6 +142,22 @@ def _families(console: Console, families: Families) -> None:
     )
 
 
+def _robustness(lines: Sequence[RobustnessLine]) -> Table:
+    """A row for each corruption and level, a column for each method."""
+    table = _table("images", *(line.label for line in lines))
+    table.add_row("as they are", *(number(line.value, ".4f") for line in lines))
+    cells: dict[tuple[str, int], dict[str, str]] = {}
+    for line in lines:
+        for point in line.points:
+            lost = between(point.drop_low, point.drop_high, "+.1%")
+            text = f"{number(point.value, '.4f')} ({number(point.relative_drop, '+.1%')}: {lost})"
+            cells.setdefault((point.corruption, point.level), {})[line.label] = text
+    for (name, level), found in cells.items():
+        table.add_row(f"{name}:{level}", *(found.get(line.label, UNDEFINED) for line in lines))
+    table.add_row("mean loss", *(number(line.mean_relative_drop, "+.1%") for line in lines))
+    return table
+
+
 def _classes(found: ComparedGroup) -> Table:
     rows = found.per_class
     table = _table("class", "winner", *(["runner-up"] if len(found.runs) > 2 else []), rows[0].by)
@@ -176,6 +203,6 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
     for name in columns:
-        is_name = name in ("run", "a", "b", "class", "winner", "runner-up")
+        is_name = name in ("run", "a", "b", "class", "winner", "runner-up", "images")
         table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name)
     return table

@@ -147,6 +147,8 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     origin = " [bold yellow](SYNTHETIC)[/]" if data.origin == "synthetic" else ""
     scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
     partial = "" if result.complete else ", [yellow]partial[/]"
+    if method.corruption is not None:
+        partial = f", [yellow]images made worse ({method.corruption})[/]{partial}"
     console.print(f"[bold]{safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {data.samples}{partial}")
     if result.scores:
         console.print(_score_table(result))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..boards.compare_groups import Grouping, Wanted, grouping, records_below
+from ..boards.compare_groups import ComparableRuns, Grouping, Wanted, grouping, records_below
 from ..boards.compare_runs import compare_stored, refuse_incomparable
 from ..boards.comparison import Comparison, StandsAlone
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun, each_once
 from ..runs.request import CompareRequest as CompareRequest
-from ..runs.stored import StoredRun, open_run
+from ..runs.stored import open_run
 from ..types import UserError
 
 
@@ -32,10 +32,11 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     return _together(compared, made)
 
 
-def _compared(group: Sequence[StoredRun], request: CompareRequest, reporter: Reporter) -> Comparison:
+def _compared(group: ComparableRuns, request: CompareRequest, reporter: Reporter) -> Comparison:
     return compare_stored(
-        group,
+        group.runs,
         reporter,
+        corrupted=group.corrupted,
         score=request.score,
         target=request.target,
         resamples=request.resamples,

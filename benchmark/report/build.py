@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..boards.comparable import ranks, why_not_ranked
 from ..boards.people import people_beside
+from ..boards.robustness import corrupted_beside
 from ..io.documents import Document
 from ..io.reporter import Reporter
 from ..registry import hooks, metrics
@@ -16,6 +17,7 @@ from ..text import counted
 from ..types import UserError
 from .figures.classes import class_figures
 from .figures.partition import partition_figures
+from .figures.robustness import robustness_figures
 from .figures.runs import Drawn, section_figures
 from .html import Html, tag
 from .open_sections import open_section, ordered_groups
@@ -83,8 +85,9 @@ def build_page(found: Sequence[FoundRun], root: Path | None, reporter: Reporter)
         for number, (comparable, members) in enumerate(groups):
             update(number, len(groups), comparable.dataset)
             people = people_beside(comparable, found, lambda run: run.record)
-            beside |= {record.run_id for _, record in people}
-            section = open_section(comparable, members, people, reporter)
+            corrupted = corrupted_beside(comparable, [run.record for run in members], found, lambda run: run.record)
+            beside |= {record.run_id for _, record in (*people, *corrupted)}
+            section = open_section(comparable, members, people, corrupted, reporter)
             html, summary = _filled(section, number, root, album, reporter)
             written.append(html)
             summaries.append(summary)
@@ -129,7 +132,7 @@ def _filled(
 def _figures(section: Section, reporter: Reporter) -> list[Drawn]:
     figures: list[Drawn] = []
     own = [draw for _, draw in hooks(metrics().values(), "report_figures")]
-    for draw in (section_figures, class_figures, partition_figures, *own):
+    for draw in (section_figures, robustness_figures, class_figures, partition_figures, *own):
         try:
             figures += draw(section)
         except UserError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ..boards.compare_runs import compare_stored
 from ..boards.comparison import ComparedRun
 from ..boards.labels import distinct_labels
 from ..boards.people import people_of
+from ..boards.robustness import RobustnessLine, robustness
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun
 from ..runs.record import Record
@@ -41,9 +42,16 @@ def ordered_groups(found: Iterable[FoundRun]) -> list[tuple[Comparable, list[Fou
 
 
 def open_section(
-    comparable: Comparable, members: Sequence[FoundRun], people: Sequence[FoundRun], reporter: Reporter
+    comparable: Comparable,
+    members: Sequence[FoundRun],
+    people: Sequence[FoundRun],
+    corrupted: Sequence[FoundRun],
+    reporter: Reporter,
 ) -> Section:
-    """Open what can be opened, compare where the number of pairs allows it, and rank; `people` are not ranked."""
+    """Open what can be opened, compare where the number of pairs allows it, and rank.
+
+    `people`, and the same methods on `corrupted` images, stand beside them and are not ranked.
+    """
     opened, faults = _opened(members)
     compared, why_not = None, ""
     if len(members) > MAX_TESTED:
@@ -83,8 +91,22 @@ def open_section(
         *(name, _title(comparable, part_of(records)), note, synthetic, tuple(entries), compared, why_not),
         notes=[aside] if aside else [],
         people=people_of([run.record for run in people], key_score, [(e.label, e.record) for e in entries], []),
+        robustness=_robustness(entries, opened, corrupted, reporter),
         person_entries=tuple(Entry(folder, record, f"{record.method.name} (human)", None) for folder, record in people),
     )
+
+
+def _robustness(
+    entries: Sequence[Entry], opened: Mapping[str, StoredRun], corrupted: Sequence[FoundRun], reporter: Reporter
+) -> tuple[RobustnessLine, ...]:
+    """What the opened runs score on images that were made worse."""
+    clean = [(entry.label, opened[entry.record.run_id]) for entry in entries if entry.record.run_id in opened]
+    try:
+        runs = [open_run(folder) for folder, _ in corrupted]
+        return tuple(robustness(clean, runs, entries[0].record.main_score))
+    except UserError as error:
+        reporter.warn(f"robustness is left out: {error}")
+        return ()
 
 
 def _opened(members: Sequence[FoundRun]) -> tuple[dict[str, StoredRun], list[UserError]]:

@@ -153,7 +153,27 @@ def _seeds(found: Comparison) -> list[str]:
 
 def _details(section: Section) -> list[Html | None]:
     """Tables that open on demand."""
-    return [_differences(section), _samples(section), _winners(section), _confused(section)]
+    return [_differences(section), _robustness(section), _samples(section), _winners(section), _confused(section)]
+
+
+def _robustness(section: Section) -> Html | None:
+    """What each method loses on images that were made worse, a row for each corruption and level."""
+    cells: dict[tuple[str, int], dict[str, str]] = {}
+    for line in section.robustness:
+        for point in line.points:
+            lost = interval(point.relative_drop, point.drop_low, point.drop_high, "+.1%")
+            text = f"{number(point.value, '.4f')}, {lost}"
+            cells.setdefault((point.corruption, point.level), {})[line.label] = text
+    labels = [line.label for line in section.robustness]
+    rows = [
+        [f"{name}:{level}", *(row.get(label, UNDEFINED) for label in labels)] for (name, level), row in cells.items()
+    ]
+    mean = [number(line.mean_relative_drop, "+.1%") for line in section.robustness]
+    note = (
+        "Images were made worse, level 1 to 5, for prediction alone. The score, and which part of the score on images "
+        "as they are is lost, with its paired 95 % interval."
+    )
+    return _table("Robustness", note, ["images", *labels], [*rows, ["mean loss", *mean]] if rows else [])
 
 
 def _differences(section: Section) -> Html | None:

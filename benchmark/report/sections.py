@@ -12,6 +12,7 @@ import numpy as np
 from ..boards.comparison import Comparison
 from ..boards.labels import run_hash
 from ..boards.people import People
+from ..boards.robustness import RobustnessLine
 from ..evaluation.comparison import Paired
 from ..evaluation.scores import Score
 from ..evaluation.statistics import Statistics
@@ -65,6 +66,7 @@ class Section:
 
     compared : what `bench compare` says of them, None where they were not compared (`why_not` says why).
     people : the annotators of the same samples, with a row each in `person_entries`; they are never ranked.
+    robustness : what the runs score on images that were made worse; empty where they were run on none.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Section:
     why_not: str = ""
     people: People | None = None
     person_entries: tuple[Entry, ...] = ()
+    robustness: tuple[RobustnessLine, ...] = ()
     notes: list[str] = field(default_factory=list)
 
     @property

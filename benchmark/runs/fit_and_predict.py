@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,8 @@ def _opened(run: RunUnderWay, method: Method) -> Method:
 def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> Method:
     """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
     method.load(folder, run.plan.dataset.info, run.plan.device)
-    method.predict_as(run.plan.config)
+    if method.prediction_settings:
+        method.predict_as(run.plan.config)
     run.train_s = record.cost.train_s or 0.0
     run.parameters = method.parameters()
     run.chosen = {**record.method.chosen, "weights_of": record.run_id}
@@ -162,17 +164,19 @@ def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> 
 
 
 def _predict(run: RunUnderWay, method: Method, ids: Sequence[str]) -> Iterator[tuple[str, Prediction]]:
-    """Predictions in the order of the ids; Ctrl-C ends it between batches."""
-    with ImagesAhead(run.plan.dataset, ids, method.images_per_call or PREDICT_BATCH) as ahead:
+    """Predictions in the order of the ids, of images made worse where that is asked; Ctrl-C ends it between batches."""
+    plan = run.plan
+    change = None if plan.corruption is None else partial(plan.corruption, seed=plan.request.seed)
+    with ImagesAhead(plan.dataset, ids, method.images_per_call or PREDICT_BATCH, change) as ahead:
         while (taken := ahead.take()) is not None:
             if run.stop():
                 raise KeyboardInterrupt
             batch, images = taken
-            if run.plan.device != "cpu":
+            if plan.device != "cpu":
                 ahead.prefetch()  # the processor has nothing else to do
             with memory_errors_named():
                 if method.oracle:
-                    truths = [run.plan.dataset.load(i, ("labels",)).labels for i in batch]
+                    truths = [plan.dataset.load(i, ("labels",)).labels for i in batch]
                     predictions = method.predict_with_truth(images, [t for t in truths if t is not None])
                 else:
                     predictions = method.predict(images)

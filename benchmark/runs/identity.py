@@ -8,14 +8,19 @@ from typing import Any
 from .record import Record
 
 
-def run_identity(*, dataset: str, version: str, method: str, weights: str | None = None, **more: Any) -> dict[str, Any]:
+def run_identity(
+    *, dataset: str, version: str, method: str, weights: str | None = None, corruption: str | None = None, **more: Any
+) -> dict[str, Any]:
     """The identity of a run of a method; `weights` is the id of the run whose weights it took, if it did not train.
+
+    `corruption` is what was done to the images that it predicted, if anything was.
 
     `more` are split, options, origin, data_sha256, inputs_sha256, metrics, preset, config, seed, folds and
     train_fraction.
     """
     trained = {} if weights is None else {"weights": weights}
-    return {**trained, "dataset": dataset, "dataset_version": version, "method": method, **more}
+    changed = {} if corruption is None else {"corruption": corruption}
+    return {**trained, **changed, "dataset": dataset, "dataset_version": version, "method": method, **more}
 
 
 def evaluated_identity(
@@ -47,6 +52,7 @@ def recorded_identity(record: Record, content: Mapping[str, Any]) -> dict[str, A
         version=data.version,
         method=method.name,
         weights=method.chosen.get("weights_of"),
+        corruption=method.corruption,
         split=data.split,
         options=data.options,
         origin=data.origin,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..data.corruptions import Corruption
 from ..data.cut_films import cut_films
 from ..data.index import DataIndex
 from ..data.locations import Location
@@ -39,6 +40,7 @@ class RunPlan:
     `options` are the dataset's that differ from its defaults. `index` is what is known of its files. `predicts` is what
     its method predicts, which decides the families that score it. `weights` is the record of the run whose weights are
     taken instead of training.
+    `corruption` is what is done to the images to predict.
     """
 
     request: RunRequest
@@ -54,6 +56,7 @@ class RunPlan:
     oracle: bool = False
     predicts: PredictionKind = "maps"
     weights: Record | None = None
+    corruption: Corruption | None = None
 
     @property
     def method(self) -> MethodInfo:
@@ -112,6 +115,7 @@ class RunPlan:
             version=info.version,
             method=self.method.name,
             weights=None if self.weights is None else self.weights.run_id,
+            corruption=None if self.corruption is None else str(self.corruption),
             split=self.split,
             options=self.options,
             origin=self.location.origin,
@@ -149,7 +153,8 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
     if request.weights is None:
         return plan
     method = make_method(request.method, plan.config)
-    return replace(plan, weights=trained_alike(request.weights, plan.identity(), method))
+    any_method = plan.corruption is not None
+    return replace(plan, weights=trained_alike(request.weights, plan.identity(), method, any_method=any_method))
 
 
 def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
@@ -160,6 +165,7 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
     UserError
         For wrong names or settings, or where there is no data.
     """
+    corruption = None if request.corrupt is None else Corruption.parse(request.corrupt)
     info = dataset_class(request.dataset).info
     method_info = method_class(request.method).info
     if info.classes:
@@ -190,6 +196,7 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
         method.family,
         method.oracle,
         method.predicts,
+        corruption=corruption,
     )
     if not info.metrics_for(method.predicts):
         raise UserError(
@@ -308,6 +315,7 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
             train_fraction=request.train_fraction,
             n_train=sum(len(fold.train) for fold in plan.folds) / len(plan.folds) if plan.method.trains else None,
             oracle=plan.oracle,
+            corruption=None if plan.corruption is None else str(plan.corruption),
         ),
         metrics=identity["metrics"],
         main_score=plan.dataset.info.main_score,

@@ -76,7 +76,9 @@ class MethodBlock(Document):
     model that exists and of predictions from elsewhere.
 
     The family `human` stands for masks that a person drew, `external` for any other predictions that were made
-    elsewhere. `oracle` marks an upper bound, which uses ground truth: it is never ranked.
+    elsewhere. `corruption` (`NAME:LEVEL`) was done to the images that it predicted, never to those that it learned
+    from; it is left out where they were as they are. `oracle` marks an upper bound, which uses ground truth: it is
+    never ranked.
     """
 
     name: str
@@ -87,7 +89,12 @@ class MethodBlock(Document):
     train_fraction: float | None = None
     n_train: float | None = None
     oracle: bool = False
+    corruption: str | None = None
     chosen: dict[str, Any] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _corruption_where_it_is(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "corruption")
 
     @property
     def from_elsewhere(self) -> bool:

@@ -125,6 +125,14 @@ class RunRequest:
         Path | None,
         Option("A run of the same training: take its weights and only predict (other tta, window, …)."),
     ] = None
+    corrupt: Annotated[
+        str | None,
+        Option(
+            "Predict images made worse, level 1 to 5: noise, defocus, motion, brightness, contrast, jpeg, "
+            "downsampling, uneven-light. Training images stay as they are.",
+            metavar="NAME:LEVEL",
+        ),
+    ] = None
 
     def command(self) -> str:
         """The command line that makes the run again."""

@@ -11,7 +11,7 @@ from ..types import Method, UserError
 from .record import Record, read_record
 
 
-def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method) -> Record:
+def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method, *, any_method: bool = False) -> Record:
     """The record of a run whose weights may be used: of the same method, trained on and scored on the same samples.
 
     Parameters
@@ -19,6 +19,8 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method) -> Reco
     folder : of that run.
     mine : the identity of the run that is to use them, as `RunPlan.identity` says it.
     method : that is to use them.
+    any_method : whether what any method has learned may be used, and not only the weights of a network, as other
+        images are to be predicted.
 
     Raises
     ------
@@ -40,7 +42,8 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method) -> Reco
     for what, (theirs, ours) in wanted.items():
         if theirs != ours:
             raise UserError(f"--weights {folder}: {what} is {theirs} there, and {ours} here. It has to be the same.")
-    if not record.complete or record.method.family != "learned" or not method.prediction_settings:
+    network = record.method.family == "learned" and bool(method.prediction_settings)
+    if not record.complete or not (network or any_method):
         raise UserError(f"--weights {folder}: expected a complete run of a network")
     _refuse_other_training(folder, record, mine["config"], method.prediction_settings)
     return record

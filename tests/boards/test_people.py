@@ -144,7 +144,10 @@ def test_one_method_beside_people_needs_no_other_method(bench: Run, runs: Path) 
     assert [row["label"] for row in found["runs"]] == ["like-people"]
     assert found["differences"] == []
     assert len(found["people"]["differences"]) == 2
-    assert "like-people is the only method." in bench("compare", runs / "like-people", runs / "Ann").stdout
+    assert (
+        "like-people is the only method on these images as they are."
+        in bench("compare", runs / "like-people", runs / "Ann").stdout
+    )
 
 
 def test_people_alone_are_compared_with_each_other(bench: Run, runs: Path) -> None:

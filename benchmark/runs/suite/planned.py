@@ -120,6 +120,8 @@ def cell_job(
         train_fraction=cell.train_fraction,
         settings={**cell.settings, **cell.options},
         out=folder / CELLS / cell.name,
+        weights=folder / CELLS / cell.weights_of if cell.weights_of else None,
+        corrupt=cell.corrupt,
         overwrite=overwrite,
     )
     words = shlex.split(run.resume_command() if resume else run.command())[1:]

@@ -7,13 +7,14 @@ import importlib.resources
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ...data.corruptions import Corruption
 from ...errors import UserError
 from ...io.text_files import read_text
 from ...io.yaml import explain, kind, read_yaml
@@ -54,6 +55,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Folds = Annotated[int, Field(ge=2)] | None
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Corrupt = Annotated[str, AfterValidator(lambda text: str(Corruption.parse(text)))] | None
 
 
 class _Model(BaseModel):
@@ -110,7 +112,10 @@ class Exclusion(_Model):
 
 
 class Suite(_Model):
-    """A suite file. The grid is datasets x methods (with their grids) x seeds x folds x train_fractions."""
+    """A suite file. The grid is datasets x methods (with their grids) x seeds x folds x train_fractions x corruptions.
+
+    In `corruptions`, null stands for images as they are; where it is there, nothing is trained twice.
+    """
 
     summary: str = ""
     preset: Name = "quick"
@@ -121,17 +126,22 @@ class Suite(_Model):
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(default=[0])
     folds: Annotated[list[Folds], Field(min_length=1)] = Field(default=[None])
     train_fractions: Annotated[list[Fraction], Field(min_length=1)] = Field(default=[1.0])
+    corruptions: Annotated[list[Corrupt], Field(min_length=1)] = Field(default=[None])
     exclude: list[Exclusion] = Field(default_factory=list)
 
     def size(self) -> int:
         """Number of cells of the whole grid, before anything is left out."""
         variants = sum(math.prod(len(values) for values in entry.grid.values()) for entry in self.methods)
-        return len(self.datasets) * variants * len(self.seeds) * len(self.folds) * len(self.train_fractions)
+        axes: tuple[list[Any], ...] = (self.seeds, self.folds, self.train_fractions, self.corruptions)
+        return len(self.datasets) * variants * math.prod(map(len, axes))
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a suite, as `bench run` is told: `settings` are the method's, `options` the dataset's."""
+    """One run of a suite, as `bench run` is told: `settings` are the method's, `options` the dataset's.
+
+    `weights_of` names the cell on images as they are, whose method a cell on corrupted ones takes instead of training.
+    """
 
     name: str
     dataset: str
@@ -146,6 +156,8 @@ class Cell:
     root: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    corrupt: str | None = None
+    weights_of: str | None = None
 
     @property
     def data(self) -> str:
@@ -160,15 +172,19 @@ class Cell:
         parts = [self.data, self.label, f"seed {self.seed}"]
         parts += [f"{self.folds} folds"] if self.folds else []
         parts += [f"{self.train_fraction:.4g} of the labels"] if self.train_fraction != 1 else []
+        parts += [self.corrupt] if self.corrupt else []
         return ", ".join(parts)
 
     def with_name(self) -> Cell:
         """The same cell named after what it is; the hash tells cells apart whose short names are equal."""
         content = {key: value for key, value in asdict(self).items() if key not in ("name", "label", "root")}
+        if self.corrupt is None:  # its name stays what it was before images could be corrupted
+            del content["corrupt"], content["weights_of"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
         words = [self.dataset, self.label, f"s{self.seed}"]
         words += [f"k{self.folds}"] if self.folds else []
         words += [f"f{self.train_fraction:g}"] if self.train_fraction != 1 else []
+        words += [self.corrupt] if self.corrupt else []
         text = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "-" for c in "-".join(words))
         return Cell(**{**asdict(self), "name": f"{text.strip('-.')[:80]}-{digest}"})
 
@@ -276,6 +292,8 @@ def make_plan(suite: Suite, name: str, path: Path, changes: Changes | None = Non
             found += cells
     _refuse_unused(suite, path, {cell.method for cell in found})
     kept = [cell for cell in found if not any(rule.matches(cell) for rule in suite.exclude)]
+    there = {cell.name for cell in kept}
+    kept = [cell if cell.weights_of in (None, *there) else replace(cell, weights_of=None).with_name() for cell in kept]
     for number, rule in enumerate(suite.exclude):
         if not any(rule.matches(cell) for cell in found):
             raise UserError(f"{path}: 'exclude[{number}]' excludes nothing: no cell of the grid matches it")
@@ -341,7 +359,7 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
     except UserError as error:
         raise UserError(f"{variant.where}: {error}") from None
     root = changes.roots.get(entry.name) or (variant.folder / entry.root if entry.root else None)
-    return [
+    cells = [
         Cell(
             name="",
             dataset=data.name,
@@ -359,6 +377,17 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
         ).with_name()
         for seed, folds, fraction in product(suite.seeds, suite.folds, suite.train_fractions)
     ]
+    return [each for cell in cells for each in _with_corruptions(cell, suite.corruptions)]
+
+
+def _with_corruptions(cell: Cell, corruptions: Sequence[str | None]) -> Iterator[Cell]:
+    """The cell on images as they are, first, where they are asked for; and on corrupted ones, with what it learned."""
+    clean = cell.name if None in corruptions else None
+    if clean is not None:
+        yield cell
+    for corrupt in corruptions:
+        if corrupt is not None:
+            yield replace(cell, corrupt=corrupt, weights_of=clean).with_name()
 
 
 def _as_read(settings: Mapping[str, Any]) -> dict[str, Any]:

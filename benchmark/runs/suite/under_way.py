@@ -168,18 +168,26 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
     with stoppable(suite.reporter) as stop:
         control = Control(stop)
         try:
-            for outcome in run_cells(jobs, engine, control, started):
-                checked = _checked(outcome, suite)
-                with suite.lock:
-                    _note(checked, suite.state.cells[checked.name])
-                    suite.state.write(suite.folder)
-                watcher.ended(checked, _complete(suite.folder_of(checked.name)))
+            for wave in _waves(suite, jobs):
+                for outcome in run_cells(wave, engine, control, started):
+                    checked = _checked(outcome, suite)
+                    with suite.lock:
+                        _note(checked, suite.state.cells[checked.name])
+                        suite.state.write(suite.folder)
+                    watcher.ended(checked, _complete(suite.folder_of(checked.name)))
         finally:
             for own in suite.state.cells.values():
                 own.status = "interrupted" if own.status == "running" else own.status
             suite.state.write(suite.folder)
         if stop() and any(suite.state.cells[job.name].status != "done" for job in jobs):
             raise KeyboardInterrupt
+
+
+def _waves(suite: SuiteUnderWay, jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs in the order that they need: what takes the method of another cell comes after all that are fitted."""
+    later = {cell.name for cell in suite.plan.cells if cell.weights_of is not None}
+    waves = [[job for job in jobs if (job.name in later) == second] for second in (False, True)]
+    return [wave for wave in waves if wave]
 
 
 def _checked(outcome: Outcome, suite: SuiteUnderWay) -> Outcome:
