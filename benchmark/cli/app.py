@@ -76,7 +76,10 @@ _COMMANDS = {
         "request:SuiteRequest",
     ),
     "explain": Command(
-        "stored_commands:explain", "Example: bench explain runs/voc2012-mine-0a1b2c3d", "request:ExplainRequest"
+        "stored_commands:explain",
+        "Examples: bench explain runs/voc2012-mine-0a1b2c3d; "
+        "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit",
+        "request:ExplainRequest",
     ),
     "slice": Command(
         "stored_commands:slice_",

@@ -9,9 +9,10 @@ from . import output
 from .output import new_table, safe, stdout
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-    from ..commands.explain import Explanation
+    from ..commands.explain import ErrorAnatomy, Explanation
     from ..evaluation.explanation import ConventionRow
     from ..runs.stored_checks import Verification
 
@@ -50,8 +51,48 @@ def explanation(found: Explanation, as_json: bool, be_quiet: bool) -> None:
         console.print(rules_table)
     if found.spread_points is not None:
         console.print(f"The same predictions score {found.spread_points:.2f} points apart, from the convention alone.")
+    if found.anatomy:
+        _anatomy(console, found.anatomy, quiet)
     for note in found.notes:
         console.print(f"note: {safe(note)}", soft_wrap=True)
+
+
+def _anatomy(console: Console, found: list[ErrorAnatomy], quiet: bool) -> None:
+    """The points of every cause, of one run or of two side by side with what the second loses more."""
+    first = found[0]
+    for place, each in enumerate(found, 1):
+        mark = f"{place}: " if len(found) > 1 else ""
+        console.print(
+            f"{mark}{safe(each.run_id)}: {first.score} {number(each.value, '.4f')}, {number(each.loss_points, '.2f')} "
+            "points lost",
+            soft_wrap=True,
+        )
+    heads = ["points", "pixels"] if len(found) == 1 else ["points 1", "points 2", "2 less 1"]
+    table = new_table("cause", *heads)
+    for place, part in enumerate(first.parts):
+        points = [each.parts[place].points for each in found]
+        cells = [number(value, ".2f") for value in points]
+        cells.append(f"{part.pixels:,}" if len(found) == 1 else _points(_difference(points)))
+        table.add_row(part.cause, *cells)
+    lost = [each.loss_points for each in found]
+    cells = [f"[bold]{number(value, '.2f')}[/]" for value in lost]
+    cells.append(f"{sum(p.pixels for p in first.parts):,}" if len(found) == 1 else _points(_difference(lost)))
+    table.add_row("[bold]all[/]", *cells)
+    console.print(table)
+    if not quiet:
+        for part in first.parts:
+            console.print(f"{part.cause}: {safe(part.rule)}", soft_wrap=True)
+        console.print(
+            "A wrong pixel has the first cause whose rule holds; points are the mean gain, over all orders of causes, "
+            f"of setting its pixels right. In reach: {first.boundary_px} pixels, of two objects "
+            f"{2 * first.boundary_px + 1}.",
+            soft_wrap=True,
+        )
+
+
+def _difference(values: list[float | None]) -> float | None:
+    first, second = values
+    return None if first is None or second is None else second - first
 
 
 def _rows(rows: list[ConventionRow]) -> Table:

@@ -88,11 +88,14 @@ def report(request: ReportRequest, json: bool, quiet: bool) -> None:
 
 
 def explain(request: ExplainRequest, json: bool, quiet: bool) -> None:
-    """Show the score under every library's convention, and which rule moves how many points."""
-    from ..commands.explain import explain as do_explain
+    """Show the score under every library's convention, and what the errors come from, in points that add up.
+
+    The second half reads predictions that were kept (--save-predictions), of one run or of two side by side.
+    """
+    from ..commands.explain import explain_runs
     from .explain_output import explanation
 
-    explanation(do_explain(request.run), json, quiet)
+    explanation(explain_runs(request, output.reporter(quiet)), json, quiet)
 
 
 def slice_(request: SliceRequest, json: bool, quiet: bool) -> None:

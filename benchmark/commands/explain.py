@@ -1,4 +1,7 @@
-"""`bench explain`: the score of a run under the conventions of well-known libraries, from its statistics alone."""
+"""`bench explain`: the score of a run under the conventions of well-known libraries, and what its errors come from.
+
+The first half needs its statistics alone, the second its label maps and the truth.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
+from ..boards.compare_runs import refuse_incomparable
+from ..evaluation.anatomy import CAUSES, anatomy, anatomy_statistic
 from ..evaluation.explanation import (
     ConventionRow,
     RuleChange,
@@ -16,16 +23,42 @@ from ..evaluation.explanation import (
 )
 from ..evaluation.library_conventions import conventions, official
 from ..evaluation.scores import defined
-from ..io.documents import Document
+from ..io.documents import Document, Number
+from ..io.reporter import Reporter
 from ..metrics.overlap import BinaryOverlap
+from ..runs.request import ExplainRequest
 from ..runs.stored import StoredRun, open_run
+from ..runs.stored_label_maps import StoredLabelMaps
 from ..types import Metric, Statistic, UserError
 
 COLUMNS = frozenset(BinaryOverlap.columns)
 
 
+class ErrorPart(Document):
+    """Points (hundredths) of the score that a cause takes, its wrong pixels, and the rule by which they have it."""
+
+    cause: str
+    points: Number
+    pixels: int
+    rule: str
+
+
+class ErrorAnatomy(Document):
+    """What the wrong pixels of a run come from: parts that add up to the whole loss of the score."""
+
+    run_id: str
+    score: str
+    value: Number
+    loss_points: Number
+    boundary_px: int
+    parts: list[ErrorPart]
+
+
 class Explanation(Document):
-    """What a run scores under every convention, and how many points one rule moves."""
+    """What a run scores under every convention, how many points one rule moves, and what the errors come from.
+
+    anatomy : of the run, and of another one beside it; empty where predictions or labels were not there.
+    """
 
     run_id: str
     dataset: str
@@ -37,6 +70,7 @@ class Explanation(Document):
     rows: list[ConventionRow]
     rules: list[RuleChange]
     notes: list[str]
+    anatomy: list[ErrorAnatomy] = Field(default_factory=list)
 
 
 def explain(folder: Path) -> Explanation:
@@ -78,6 +112,51 @@ def explain(folder: Path) -> Explanation:
         rows=rows,
         rules=rule_changes(run.info, own[main], scores),
         notes=_notes(run, main, statistics),
+    )
+
+
+def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
+    """Do what `bench explain` says: `explain` of the first run, and what its errors, or those of two, come from.
+
+    Raises
+    ------
+    UserError
+        As `explain` does, for runs that are not comparable, and where the second half cannot be made although a second
+        run or `root` asks for it: then a note says so.
+    """
+    found = explain(request.run)
+    runs = [open_run(folder) for folder in (request.run, request.other) if folder is not None]
+    refuse_incomparable([run.record for run in runs])
+    asked = request.other is not None or request.root is not None
+    try:
+        opened = [StoredLabelMaps.of(run, _overlap_family(run), request.root, reporter) for run in runs]
+    except UserError as error:
+        if asked:
+            raise
+        found.notes.append(f"what the errors come from is left out: {error}")
+        return found
+    found.anatomy = [_anatomy(maps, found.explained, request.boundary_px, reporter) for maps in opened]
+    return found
+
+
+def _anatomy(maps: StoredLabelMaps, score: str, reach: int, reporter: Reporter) -> ErrorAnatomy:
+    info, total = maps.dataset.info, len(maps.found.files)
+    statistics = []
+    with reporter.progress("looking for causes of errors") as update:
+        for done, (sample_id, truth, predicted) in enumerate(maps.pairs(), 1):
+            statistics.append(anatomy_statistic(sample_id, truth, predicted, info, reach))
+            update(done, total)
+    found = anatomy(maps.metric, info, score, statistics)
+    return ErrorAnatomy(
+        run_id=maps.run.record.run_id,
+        score=score,
+        value=found.value,
+        loss_points=found.loss,
+        boundary_px=reach,
+        parts=[
+            ErrorPart(cause=name, points=found.points[name], pixels=found.pixels[name], rule=rule)
+            for name, rule in CAUSES.items()
+        ],
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..evaluation.anatomy import object_labels
 from ..types import Array, DatasetInfo, Part, Sample
 
 _ZONES = (("top left", "top", "top right"), ("left", "middle", "right"), ("bottom left", "bottom", "bottom right"))
@@ -66,16 +67,6 @@ def _grey(sample: Sample) -> Array | None:
     if sample.image is None:
         return None
     return sample.image if sample.image.ndim == 2 else np.asarray(cv2.cvtColor(sample.image, cv2.COLOR_RGB2GRAY))
-
-
-def object_labels(info: DatasetInfo) -> list[int]:
-    """Label values of the classes whose regions are objects."""
-    things = [c.id for c in info.classes if c.kind == "thing"]
-    if things:
-        return things
-    if info.task == "binary":
-        return [info.foreground]
-    return [c.id for c in info.classes if c.kind != "background" and c.name.strip().lower() not in ("background", "bg")]
 
 
 def _objects(sample: Sample, info: DatasetInfo) -> list[tuple[int, float, float]]:

@@ -186,6 +186,33 @@ def _figure(dataset: Dataset, album: Album, sample_id: str, runs: Sequence[Kept]
     else:
         panes += [(f"errors of {name}", errors(truth, one, info)) for name, one in zip(names, found, strict=True)]
         panes.append(("who is right", disagreement(truth, found[0], found[1], info)))
+    return _shown(album, sample_id, base, panes, size, exact, text)
+
+
+def doubtful(dataset: Dataset, album: Album, sample_id: str, predicted: Array, doubted: Array, text: str) -> Html:
+    """One sample whose truth looks wrong: what the label says, what others say, and where they differ (H, W) bool."""
+    sample = _load(dataset, sample_id)
+    truth, info = np.asarray(sample.labels), dataset.info
+    size = _size(truth.shape)
+    exact = max(size) <= SMALL_SIDE
+    base = album.add(_jpeg(_image(sample), size, exact), size)
+    layer = np.zeros((*truth.shape, 4), np.uint8)
+    layer[doubted] = (*CONFUSED, 255)
+    panes: list[tuple[str, Uint8 | None]] = [("image", None), ("truth", paint(truth, info, info.void))]
+    panes += [("what the runs say", paint(predicted, info)), ("where all see otherwise", layer)]
+    return _shown(album, sample_id, base, panes, size, exact, text)
+
+
+def _shown(
+    album: Album,
+    sample_id: str,
+    base: str,
+    panes: Sequence[tuple[str, Uint8 | None]],
+    size: tuple[int, int],
+    exact: bool,
+    text: str,
+) -> Html:
+    """Panes of one sample beside each other, with a slider."""
     drawn = []
     for name, layer in panes:
         over = None if layer is None else album.add(_png(layer, size), size)

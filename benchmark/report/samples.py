@@ -12,6 +12,7 @@ from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
 from ..types import Dataset, UserError
+from .anatomy import section_anatomy
 from .html import Html, tag
 from .overlays import Album, Kept, key, overlays
 from .sections import Entry, Section
@@ -30,8 +31,13 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
     if dataset is None:
         return [_said(f"The images of {section.name} were not found. Say where they are with --root DIR.")]
     written: list[Html] = []
+    causes: list[Html] = []
+    doubts: list[Html] = []
     try:
         kept = [_kept(entry, dataset) for entry in entries[:MAX_RUNS]]
+        if any(run.found.kind != "maps" for run in kept):
+            return [_said("Predicted objects and segments are not drawn here.")]
+        causes, doubts = section_anatomy(section, kept, dataset, album)
         for head, figures in overlays(section, kept, dataset, album):
             written += [tag("h4", head), tag("div", figures, class_="overlays")]
         for _, make in hooks(kept[0].entry.metrics, "report_strip"):
@@ -45,7 +51,9 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
         section.notes.append(f"Samples of the best {MAX_RUNS} of {len(entries)} runs that kept their predictions.")
     if dataset.info.task == "binary":
         section.notes.append("Of a prediction that holds probabilities, what is above 0.5 is shown.")
-    return [key(dataset.info, pair=len(entries) > 1), *written] if written else written
+    if not written:
+        return [*causes, *doubts]
+    return [*causes, key(dataset.info, pair=len(entries) > 1), *written, *doubts]
 
 
 def _said(text: str) -> Html:

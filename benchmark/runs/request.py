@@ -360,6 +360,13 @@ class ExplainRequest:
     """What the user asked `bench explain` for."""
 
     run: RunFolder
+    other: Annotated[
+        Path | None, Argument("Another run on the same samples, whose errors stand beside.", metavar="[RUN]")
+    ] = None
+    root: Annotated[
+        Path | None, Option("Where the labels lie, for the causes of errors. [default: where the run found them]")
+    ] = None
+    boundary_px: Annotated[int, Option("How far a border may lie elsewhere, in pixels.", low=0, high=100)] = 3
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,156 @@
+"""What the errors of a section's runs come from, and truth that looks wrong: from label maps that are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..evaluation.anatomy import (
+    BOUNDARY_PX,
+    CAUSES,
+    Anatomy,
+    agreed_against_truth,
+    anatomy,
+    anatomy_statistic,
+)
+from ..evaluation.library_conventions import official
+from ..figures.error_causes import error_causes
+from ..text import counted, number
+from ..types import Array, Dataset, Metric, Statistic
+from .figures.classes import TRIPLES
+from .figures.runs import drawn
+from .html import Html, tag
+from .overlays import Album, Kept, doubtful
+from .sections import Section
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAX_SAMPLES = 500
+"""Number of samples up to which a page reads all label maps; of more `bench explain` reads them."""
+MAX_DOUBTFUL = 6
+"""Number of samples whose truth looks wrong that are shown."""
+MIN_DOUBTFUL = 0.005
+"""Part of the counted pixels that all methods see otherwise from which on a sample is shown."""
+GOOD = 0.8
+"""Part of the best run's score from which on a method is a good one."""
+
+
+@dataclass
+class LabelMapsRead:
+    """What one pass over the label maps of runs gives: causes of errors of each, and where good ones agree.
+
+    doubts : of a sample, how many counted pixels all good methods see otherwise than its truth, and as a part.
+    """
+
+    statistics: list[list[Statistic]]
+    doubts: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+def section_anatomy(
+    section: Section, kept: Sequence[Kept], dataset: Dataset, album: Album
+) -> tuple[list[Html], list[Html]]:
+    """A stacked bar of the causes of each run's errors, and samples whose truth looks wrong; nothing for other scores.
+
+    Raises UserError where predictions, images and statistics do not belong together.
+    """
+    family = kept[0].entry.family(TRIPLES)
+    if family is None or section.main is None:
+        return [], []
+    score = explained_score(family, section.main_score, dataset)
+    ids = [s.sample_id for s in kept[0].entry.of(family)]
+    if score is None or len(ids) > MAX_SAMPLES:
+        return [] if score is None else [tag("p", _TOO_MANY.format(len(ids)), class_="note")], []
+    good = good_methods(section, kept)
+    read = _read(ids, kept, good, dataset)
+    found = [anatomy(family, dataset.info, score, statistics) for statistics in read.statistics]
+    written = _bars([run.entry.label for run in kept], score, found)
+    return written, _doubtful(read, good, dataset, album)
+
+
+_TOO_MANY = "What errors come from is not computed here for {} samples: 'bench explain RUN' reads all label maps."
+
+
+def explained_score(family: Metric, main: str, dataset: Dataset) -> str | None:
+    """The main score where it is one of pairs of labels, else the first of the family that is."""
+    known = official(dataset.info, [score.name for score in family.scores])
+    return main if main in known else next(iter(known), None)
+
+
+def good_methods(section: Section, kept: Sequence[Kept]) -> list[Kept]:
+    """Of each method the best run, of those that come near the best one; empty where these are fewer than two."""
+    values = [run.entry.value for run in kept]
+    best = max((value for value in values if value is not None), default=None)
+    found: dict[str, Kept] = {}
+    for run, value in zip(kept, values, strict=True):
+        if value is not None and best is not None and section.higher_is_better and value >= GOOD * best:
+            found.setdefault(run.entry.record.method.name, run)
+    return list(found.values()) if len(found) > 1 else []
+
+
+def _read(ids: Sequence[str], kept: Sequence[Kept], good: Sequence[Kept], dataset: Dataset) -> LabelMapsRead:
+    read = LabelMapsRead([[] for _ in kept])
+    for sample_id in ids:
+        sample = dataset.load(sample_id, ("labels",))
+        truth = np.asarray(sample.labels)
+        maps = [run.labels(dataset, sample) for run in kept]
+        for statistics, labels in zip(read.statistics, maps, strict=True):
+            statistics.append(anatomy_statistic(sample_id, truth, labels, dataset.info))
+        if good:
+            chosen = [labels for run, labels in zip(kept, maps, strict=True) if run in good]
+            pixels = int(agreed_against_truth(truth, chosen, dataset.info).sum())
+            counts = int((~np.isin(truth, list(dataset.info.void))).sum())
+            read.doubts[sample_id] = (pixels, pixels / max(counts, 1))
+    return read
+
+
+def _bars(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> list[Html]:
+    def draw() -> Figure:
+        return error_causes(labels, score, found)
+
+    told = "; ".join(
+        f"{label}: " + ", ".join(f"{name} {number(each.points[name], '.1f')}" for name in CAUSES if each.pixels[name])
+        for label, each in zip(labels, found, strict=True)
+    )
+    alt = f"Points of {score} that each cause of errors takes. {told}."
+    caption = (
+        f"What is lost of {score}, in points of a hundredth, by cause. Parts add up to the whole loss: each is the "
+        f"mean gain, over all orders, of setting its pixels right. A border may lie {BOUNDARY_PX} pixels elsewhere."
+    )
+    rules = [tag("li", tag("strong", name), f": {rule}") for name, rule in CAUSES.items()]
+    summary = tag(
+        "details", tag("summary", "What the causes mean, in the order in which they are asked for"), tag("ul", rules)
+    )
+    return [
+        tag("h4", "What the errors come from"),
+        tag("div", drawn(draw, alt, caption, "wide").html(), class_="plots"),
+        summary,
+    ]
+
+
+def _doubtful(read: LabelMapsRead, good: Sequence[Kept], dataset: Dataset, album: Album) -> list[Html]:
+    """Samples on which all good methods agree with each other and not with the truth, the most doubtful first."""
+    chosen = [(part, pixels, i) for i, (pixels, part) in read.doubts.items() if part >= MIN_DOUBTFUL]
+    chosen.sort(key=lambda item: (-item[0], item[2]))
+    if not chosen or album.full:
+        return []
+    names = [run.entry.label for run in good]
+    many = counted(len(chosen), "sample")
+    text = (
+        f"On {many} {', '.join(names[:-1])} and {names[-1]} agree with each other, and not with the label, on "
+        f"{100 * MIN_DOUBTFUL:.1f} % or more of the pixels, farther than {BOUNDARY_PX} pixels from any border that "
+        "would explain it. Either all are wrong in the same way, or the label is: look."
+    )
+    figures = []
+    for part, pixels, sample_id in chosen[:MAX_DOUBTFUL]:
+        if album.full:
+            break
+        sample = dataset.load(sample_id, ("labels",))
+        maps: list[Array] = [run.labels(dataset, sample) for run in good]
+        mask = agreed_against_truth(np.asarray(sample.labels), maps, dataset.info)
+        title = f"{sample_id}: {pixels:,} pixels ({100 * part:.1f} %) that all see otherwise"
+        figures.append(doubtful(dataset, album, sample_id, maps[0], mask, title))
+    return [tag("h4", "Truth that looks wrong"), tag("p", text), tag("div", figures, class_="overlays")]
