@@ -122,7 +122,7 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
     ------
     UserError
         As `explain` does, for runs that are not comparable, and where the second half cannot be made although a second
-        run or `root` asks for it: then a note says so.
+        run or `root` asks for it; unasked it is left out, and the user is told.
     """
     found = explain(request.run)
     runs = [open_run(folder) for folder in (request.run, request.other) if folder is not None]
@@ -133,7 +133,7 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
     except UserError as error:
         if asked:
             raise
-        found.notes.append(f"what the errors come from is left out: {error}")
+        reporter.say(f"what the errors come from is left out: {error}")
         return found
     found.anatomy = [_anatomy(maps, found.explained, request.boundary_px, reporter) for maps in opened]
     return found

@@ -17,6 +17,7 @@ from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.explain import Explanation, explain_runs
 from segbench.errors import UserError
 from segbench.evaluation.anatomy import CAUSES
+from segbench.io.reporter import Reporter
 from segbench.runs.request import ExplainRequest
 
 
@@ -79,12 +80,14 @@ def test_the_reach_is_the_users(runs: Path) -> None:
     assert near.loss_points == far.loss_points
 
 
-def test_a_run_without_predictions_is_explained_without_them(tmp_path: Path, runs: Path) -> None:
+def test_a_run_without_predictions_is_explained_without_them(
+    tmp_path: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(runs / "runs", tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs/one/predictions")
-    found = explain_runs(ExplainRequest(tmp_path / "runs/one"), QUIET)
-    assert found.anatomy == []
-    assert any("--save-predictions" in note for note in found.notes)
+    found = explain_runs(ExplainRequest(tmp_path / "runs/one"), Reporter())
+    assert (found.anatomy, found.notes) == ([], [])
+    assert "--save-predictions" in capsys.readouterr().err
     with pytest.raises(UserError, match="keeps no predictions"):
         explain_runs(ExplainRequest(tmp_path / "runs/one", tmp_path / "runs/two"), QUIET)
 
