@@ -85,6 +85,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         markdown = markdown.replace("<!-- reference -->", f" · {reference.links()}")
     if address.startswith("reference/"):
         return markdown
+    markdown = markdown.replace("<details>", '<details markdown="1">')  # or tables inside stay text
     here = _place(address)
 
     def rewritten(found: re.Match[str]) -> str:

@@ -165,10 +165,10 @@ def _record() -> Iterator[str]:
         yield block.get("description", "") + "\n"
         required = block.get("required", ())
         rows = [
-            (code(key), _type(each), "always" if key in required else "")
+            (code(key), _type(each), "yes" if key in required else "")
             for key, each in block.get("properties", {}).items()
         ]
-        yield from table(("key", "type", "there"), rows)
+        yield from table(("key", "type", "required"), rows)
 
 
 def _type(found: dict[str, Any]) -> str:

@@ -43,6 +43,11 @@ def test_every_page_of_the_folder_is_reached_from_the_navigation(site: Path) -> 
         assert address == "index.md" or f'href="{address[:-3]}.html"' in home, address
 
 
+def test_every_table_is_a_table(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        assert not re.search(r"^(<p>)?\| .* \|", text_of(page), re.MULTILINE), page
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > 20

@@ -52,12 +52,15 @@ def blocks(page: Path) -> list[Block]:
 
 
 def typed(page: Path) -> Iterator[Typed]:
-    """Every `bench` command of a page's blocks for a shell."""
+    """Every `bench` command of a page's blocks for a shell, fenced or indented."""
     name = page.relative_to(ROOT).as_posix()
     for block in blocks(page):
         if block.language in ("bash", "sh", "console"):
             for line in block.text.replace("\\\n", " ").splitlines():
                 yield from (Typed(words, f"{name}:{block.line}") for words in commands_of(line))
+    for number, line in enumerate(_without_blocks(page).splitlines(), 1):
+        if line.startswith("    bench "):
+            yield from (Typed(words, f"{name}:{number}") for words in commands_of(line))
 
 
 def commands_of(line: str) -> Iterator[tuple[str, ...]]:
@@ -82,9 +85,12 @@ def commands_of(line: str) -> Iterator[tuple[str, ...]]:
 
 def mentioned(page: Path) -> Iterator[Typed]:
     """Every `bench` command that is named within a sentence, often without all that it needs."""
-    text = page.read_text(encoding="utf-8")
-    name = page.relative_to(ROOT).as_posix()
-    prose = BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text)
+    name, prose = page.relative_to(ROOT).as_posix(), _without_blocks(page)
     for found in INLINE.finditer(prose):
         line = prose.count("\n", 0, found.start()) + 1
         yield Typed(tuple(found[1].split()[1:]), f"{name}:{line}")
+
+
+def _without_blocks(page: Path) -> str:
+    """The text of a page with empty lines in place of fenced blocks."""
+    return BLOCK.sub(lambda found: "\n" * found[0].count("\n"), page.read_text(encoding="utf-8"))
