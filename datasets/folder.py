@@ -11,18 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from segbench.data import FileDataset
-from segbench.data.frame_numbers import natural
 from segbench.data.listing import near_names
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
+from segbench.data.own_folder.finding import called_names, find, inside_region
+from segbench.data.own_folder.layout import Located
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
 from segbench.data.own_folder.names import (
     IMAGES,
     MASK_SUFFIX,
     MASKS,
-    called,
-    folders,
     guess,
     none_paired,
     normal,
@@ -30,14 +31,14 @@ from segbench.data.own_folder.names import (
     scan,
 )
 from segbench.data.own_folder.naming import written
-from segbench.data.own_folder.panoptic import ANNOTATIONS, SEGMENTS, PanopticTruth
+from segbench.data.own_folder.panoptic import ANNOTATIONS, PanopticTruth
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_files, unread_images
 from segbench.text import counted, some
-from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, SplitInfo, UserError
+from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
 
@@ -75,9 +76,7 @@ class Folder(FileDataset):
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances")
     self_defined = True
 
-    _images: Mapping[str, Path]
-    _masks: Mapping[str, Path]
-    _instances: Mapping[str, Path]
+    _found: Located
     _index: Mapping[str, tuple[str, int]]
     _splits: Mapping[str, tuple[str, ...]]
     _classes: Classes
@@ -91,31 +90,25 @@ class Folder(FileDataset):
             classes: Classes | None = panoptic.classes
         else:
             classes = read_classes(path, _own_name(self.root)) if os.path.lexists(path) else None
-        images, masks, instances = scan(self.root, classes.names if classes else {})
-        if panoptic is not None:
-            images, masks, instances = panoptic.images(images), dict(panoptic.files), dict(panoptic.files)
-        if not masks:
+        found = find(self.root, classes, panoptic)
+        if not found.masks:
             raise _no_masks(self.root, classes)
         if classes is None:
             command = shlex.join(["bench", "data", "describe", "folder", "--root", str(self.root), "--write"])
             raise UserError(f"'{path}' is missing, so the classes are not known. Run '{command}', then read it over.")
-        called_so = {
-            **called(images, self.root / "images"),
-            **called(masks, self.root / ("masks" if panoptic is None else SEGMENTS)),
-        }
-        called_so |= {} if panoptic is None else panoptic.image_ids
-        everything = sorted(images.keys() | masks.keys(), key=natural)
-        files = {sample_id: (masks if sample_id in masks else images)[sample_id] for sample_id in everything}
-        splits, texts = split_samples(self.root, files, masks.keys(), called_so, whole=panoptic is not None)
+        called_so = called_names(self.root, found, classes.layout, panoptic)
+        splits, texts = split_samples(
+            self.root, found.groups, found.masks.keys(), called_so, found.splits, whole=panoptic is not None
+        )
         info = replace(
             self.info_of(classes.definition()),
             splits={name: SplitInfo(None, text, labelled) for name, (text, labelled) in texts.items()},
             default_split=next(name for name in (*reversed(SPLITS), *texts) if name in texts),
         )
-        index = places(files, self.root, film=classes.frames_per_second is not None)
-        found = (images, masks, instances, index, splits, classes, called_so, panoptic, info)
-        names = ("_images", "_masks", "_instances", "_index", "_splits", "_classes", "_called", "_panoptic", "info")
-        for name, value in zip(names, found, strict=True):
+        index = places(found.groups, film=classes.frames_per_second is not None)
+        values = (found, index, splits, classes, called_so, panoptic, info)
+        names = ("_found", "_index", "_splits", "_classes", "_called", "_panoptic", "info")
+        for name, value in zip(names, values, strict=True):
             object.__setattr__(self, name, value)
 
     @staticmethod
@@ -172,7 +165,7 @@ class Folder(FileDataset):
     def ids(self, split: str) -> tuple[str, ...]:
         """Samples of a split, by group and name with numbers in their order; `all` is all that have a mask."""
         if split == "all":
-            return tuple(i for i in self._index if i in self._masks)
+            return tuple(i for i in self._index if i in self._found.masks)
         if split not in self.info.splits:
             raise UserError(
                 f"'{self.root}' has no split '{split}'. Available: {', '.join(self.info.splits)}, all. Name its "
@@ -193,6 +186,26 @@ class Folder(FileDataset):
     def place(self, sample_id: str) -> int:
         """The place in the group, or among those that stand alone."""
         return self._index[sample_id][1]
+
+    def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
+        """The parts asked for that exist. Outside of the region labels are void, and there are no instances.
+
+        Raises UserError for an unknown sample, and for a file that cannot be read.
+        """
+        sample = super().load(sample_id, parts)
+        region, void = self._found.regions.get(sample_id), self.info.ignore_label
+        truth = sample.labels if sample.labels is not None else sample.instances
+        if region is None or truth is None or void is None:
+            return sample
+        inside = inside_region(region, truth.shape)
+        labels, instances = sample.labels, sample.instances
+        if labels is not None:
+            labels = np.where(
+                inside, labels, np.asarray(void, np.promote_types(labels.dtype, np.min_scalar_type(void)))
+            )
+        if instances is not None and instances.shape == inside.shape:
+            instances = np.where(inside, instances, np.int32(0))
+        return replace(sample, labels=labels, instances=instances)
 
     def read_labels(self, path: Path) -> Array:
         """(H, W) uint8 or uint16 label values, by `classes.yaml`; of segments their categories."""
@@ -225,17 +238,21 @@ class Folder(FileDataset):
             raise UserError(f"there is no sample '{sample_id}' below '{self.root}'")
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
-        """The one file of a part, if it exists; what is made of segments has the JSON file beside theirs."""
+        """The one file of a part, if it exists, and beside that of the labels the region's.
+
+        What is made of segments has the JSON file beside theirs.
+        """
         self.refuse_unknown(sample_id)
         if self._panoptic is not None and part in ("labels", "instances", "panoptic"):
             return (self._panoptic.files[sample_id], self._panoptic.path)
         parts: Mapping[str, Mapping[str, Path]] = {
-            "image": self._images,
-            "labels": self._masks,
-            "instances": self._instances,
+            "image": self._found.images,
+            "labels": self._found.masks,
+            "instances": self._found.instances,
         }
         path = parts.get(part, {}).get(sample_id)
-        return (path,) if path is not None else ()
+        region = self._found.regions.get(sample_id) if part == "labels" else None
+        return () if path is None else (path,) if region is None else (path, region)
 
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """By the name of the sample or of its mask or image, with the subfolders of its group or where it is alone so.
@@ -256,10 +273,9 @@ class Folder(FileDataset):
     def _by_name(self) -> dict[str, set[str]]:
         """Samples by the names of their files, and by their own, without subfolders."""
         found: dict[str, set[str]] = {}
-        for part in (self._images, self._masks):
+        for part in (self._found.images, self._found.masks):
             for sample_id, path in part.items():
-                own = sample_id.removeprefix("".join(f"{normal(name)}__" for name in folders(path, self.root)))
-                for name in (own, normal(path.stem)):
+                for name in (self._found.own_names[sample_id], normal(path.stem)):
                     found.setdefault(name, set()).add(sample_id)
         return found
 
@@ -273,23 +289,25 @@ class Folder(FileDataset):
 
     def check_pairs(self) -> list[str]:
         """Masks without image, images of labelled splits without mask, and instance maps without either."""
-        images, masks = self._images.keys(), self._masks.keys()
+        images, masks = self._found.images.keys(), self._found.masks.keys()
         unlabelled = {i for name, s in self.info.splits.items() if not s.labelled for i in self._splits[name]}
         alone = [i for i in self._index if images and i not in images]
-        bare = [f"{self._masks[i]}: has no image.{hint}" for i, hint in near_names(alone, images).items()]
+        bare = [f"{self._found.masks[i]}: has no image.{hint}" for i, hint in near_names(alone, images).items()]
         alone = [i for i in self._index if i not in masks and i not in unlabelled]
-        bare += [f"{self._images[i]}: has no mask.{hint}" for i, hint in near_names(alone, masks).items()]
-        naming = guess(self.root, len(images & masks)) if bare and not self._classes.names else None
+        bare += [f"{self._found.images[i]}: has no mask.{hint}" for i, hint in near_names(alone, masks).items()]
+        placed = self._classes.names or self._classes.layout.images
+        naming = guess(self.root, len(images & masks)) if bare and not placed else None
         if naming is not None:
             pairs = f"{naming.pairs} of {naming.masks} masks have an image"
             bare = [f"{self.root / FILE}: write 'names: {written(naming.names)}' there, with which {pairs}", *bare]
         unread = unread_images(self.root / "images") if bare else ""
         bare += [f"'{self.root / 'images'}' holds {unread}: save them as PNG"] if unread else []
-        return bare + [f"{path}: belongs to no mask" for i, path in self._instances.items() if i not in masks]
+        return bare + [f"{path}: belongs to no mask" for i, path in self._found.instances.items() if i not in masks]
 
     def hints(self) -> list[str]:
         """Masks and images none of which belong together, and a name that the next renaming of the folder changes."""
-        found = none_paired(self._images, self._masks, self.root)
+        placed = self._classes.layout.images
+        found = [] if placed else none_paired(self._found.images, self._found.masks, self.root)
         if not self._classes.named:
             name = self._classes.name
             found.append(

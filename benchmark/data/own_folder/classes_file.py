@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +15,9 @@ from ...io.text_files import read_text
 from ...io.yaml import Limits, read_yaml
 from ...text import unknown
 from ...types import ClassInfo, Task, UserError
+from .grouping import parse_group
+from .layout import KEYS as PLACES
+from .layout import Layout, parse_layout
 from .naming import PARTS, PLACE, Names
 from .splits import RULE
 
@@ -33,7 +36,10 @@ _KEYS = (
     "name",
     "task",
     "masks",
+    "coding",
+    *(key for key in PLACES if key != "masks"),
     "names",
+    "group",
     "classes",
     "ignore",
     "panoptic",
@@ -53,7 +59,9 @@ class Classes:
     colors: label value of every colour that the file gives itself, the ignored one too; colours that were made up for
     display are in `classes` alone. texts: summary, licence, citation and homepage where they are given. names: how
     files of each part are called, such as `{name}_manual1`. named: whether the file gives the name itself.
-    panoptic: the classes are categories of segments, and label maps are made of these.
+    panoptic: the classes are categories of segments, and label maps are made of these. layout: where files lie, if
+    elsewhere than usual. group: the expression by which names say their group. void_in_masks: whether masks themselves
+    hold the label to ignore; where a region alone makes pixels void they do not.
     """
 
     name: str
@@ -68,11 +76,19 @@ class Classes:
     names: Names = field(default_factory=dict)
     named: bool = True
     panoptic: bool = False
+    layout: Layout = field(default_factory=Layout)
+    group: str | None = None
+    void_in_masks: bool = True
+
+    @property
+    def stored_void(self) -> int | None:
+        """The label to ignore that masks hold."""
+        return self.ignore_label if self.void_in_masks else None
 
     @property
     def known(self) -> frozenset[int]:
         """Label values that a mask may hold."""
-        own = () if self.ignore_label is None else (self.ignore_label,)
+        own = () if self.stored_void is None else (self.stored_void,)
         return frozenset((*own, *(c.id for c in self.classes)))
 
     @property
@@ -93,7 +109,7 @@ class Classes:
             row.update({"category": entry.category} if entry.category else {})
             classes.append(row)
         content: dict[str, Any] = {"name": self.name, "task": self.task, "masks": self.coding, "classes": classes}
-        if self.ignore_label is not None:
+        if self.stored_void is not None:
             content["ignore"] = {"id": self.ignore_label}
             if self.ignore_label in color_of:
                 content["ignore"]["color"] = color_of[self.ignore_label]
@@ -101,6 +117,9 @@ class Classes:
             content["panoptic"] = True
         if self.names:
             content["names"] = dict(self.names)
+        places = self.layout.written()
+        content |= {"coding": self.coding} if "masks" in places else {}
+        content |= {**places, **({"group": self.group} if self.group is not None else {})}
         if self.pixel_size_um is not None:
             content["pixel_size_um"] = list(self.pixel_size_um)
         if self.frames_per_second is not None:
@@ -145,13 +164,19 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     panoptic = values.get("panoptic", False) is True
     rows = _rows(values["classes"], where, least=1 if panoptic else 2)
     colors = _own_colors(rows, where)
+    layout = parse_layout(values, where)
     ignore_label, ignore_color = _ignore(values.get("ignore"), where, rows, colors)
+    void_in_masks = ignore_label is not None or not layout.region
+    ignore_label = ignore_label if void_in_masks else _free_label(rows)
     classes = _with_colors(rows, colors, ignore_color)
     if ignore_label is not None and ignore_color is not None:
         colors[ignore_color] = ignore_label
-    coding = _one_of(values.get("masks", "auto"), where, "masks", get_args(Coding))
+    key = "coding" if layout.masks else "masks"
+    if "coding" in values and key == "masks":
+        raise UserError(f"{where}: 'coding' stands beside the place of masks; here write 'masks: {values['coding']}'")
+    coding = _one_of(values.get(key, "auto"), where, key, get_args(Coding))
     if coding == "colors" and len({c.id for c in classes} & set(colors.values())) < len(classes):
-        raise UserError(f"{where}: key 'masks' says colors, so every class needs its 'color'")
+        raise UserError(f"{where}: key '{key}' says colors, so every class needs its 'color'")
     return Classes(
         name=_text(values.get("name", default_name), where, "name"),
         task=_task(values, where, classes),
@@ -165,6 +190,9 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         names=_names(values.get("names"), where),
         named="name" in values,
         panoptic=panoptic,
+        layout=layout,
+        group=None if values.get("group") is None else parse_group(values["group"], f"{where}: group"),
+        void_in_masks=void_in_masks,
     )
 
 
@@ -240,11 +268,17 @@ def _ignore(
     values = _mapping(values, where, "ignore", _IGNORE_KEYS)
     taken = {row["id"] for row in rows}
     color = _color(values["color"], where, "ignore.color") if "color" in values else None
-    free = next(label for label in (255, *range(MAX_LABEL, -1, -1)) if label not in taken)
-    label = _label(values["id"], where, "ignore.id") if "id" in values else free
+    label = _label(values["id"], where, "ignore.id") if "id" in values else _free_label(rows)
     if label in taken or (color is not None and color in colors):
         raise UserError(f"{where}: key 'ignore' ({content}) is a class; pixels to ignore have a label of their own")
     return label, color
+
+
+def _free_label(rows: list[dict[str, Any]]) -> int:
+    """A label that no class has."""
+    taken = {row["id"] for row in rows}
+    free: Iterator[int] = iter((255, *range(MAX_LABEL, -1, -1)))
+    return next(label for label in free if label not in taken)
 
 
 def _with_colors(

@@ -38,7 +38,7 @@ def decode_mask(values: Array, where: str, classes: Classes) -> Array:
     if classes.coding == "colors":
         raise UserError(f"{where}: is a grey or palette image, but {FILE} says 'masks: colors', which are RGB images")
     if classes.task == "binary":
-        return _binary(flat, where, classes.ignore_label)
+        return _binary(flat, where, classes.stored_void)
     return _known_values(flat, where, classes)
 
 

@@ -35,14 +35,19 @@ def scan(root: Path, names: Names = MappingProxyType({})) -> tuple[dict[str, Pat
     """
     images = _named(root / "images", IMAGES, names.get("image"), None, ())
     masks = _named(root / "masks", MASKS | JPEG, names.get("mask"), MASK_SUFFIX, images)
-    lossy = next((path for path in masks.values() if path.suffix.lower() in JPEG), None)
+    refuse_jpeg(masks.values())
+    known = images.keys() | masks.keys()
+    return images, masks, _named(root / "instances", MASKS, names.get("instances"), _INSTANCES_SUFFIX, known)
+
+
+def refuse_jpeg(masks: Iterable[Path]) -> None:
+    """Raise UserError for a mask in JPEG."""
+    lossy = next((path for path in masks if path.suffix.lower() in JPEG), None)
     if lossy is not None:
         raise UserError(
             f"{lossy}: is a JPEG. JPEG changes pixels, above all at borders, so it cannot hold label values or class "
             "colours. Export the masks again as PNG; to turn this JPEG into a PNG does not bring the labels back."
         )
-    known = images.keys() | masks.keys()
-    return images, masks, _named(root / "instances", MASKS, names.get("instances"), _INSTANCES_SUFFIX, known)
 
 
 def guess(root: Path, paired: int) -> Guess | None:
@@ -113,7 +118,11 @@ def _named(
 
 def _sample_id(path: Path, folder: Path) -> str:
     relative = path.relative_to(folder)
-    name = normal("__".join((*relative.parent.parts, path.stem)))
+    return checked_id(normal("__".join((*relative.parent.parts, path.stem))), path)
+
+
+def checked_id(name: str, path: Path) -> str:
+    """A sample id, if every system takes it as the name of a file; else raises UserError naming the `path`."""
     if not name.isprintable() or UNSAFE & set(name):
         raise UserError(f"'{path}': its name holds a character that not every system allows in file names; rename it")
     if len(name.encode()) > MAX_ID_BYTES:
@@ -124,15 +133,14 @@ def _sample_id(path: Path, folder: Path) -> str:
     return name
 
 
-def places(files: Mapping[str, Path], root: Path, *, film: bool) -> dict[str, tuple[str, int]]:
-    """Group of every sample, and its place in the group or among those that stand alone.
+def places(groups: Mapping[str, str], *, film: bool) -> dict[str, tuple[str, int]]:
+    """Group of every sample, and its place in the group or among those that stand alone, whose group is "".
 
     Of a `film` all that stand alone are frames of one group.
     """
     counts: Counter[str] = Counter()
     found = {}
-    for sample_id, path in files.items():
-        together = group_of(path, root)
+    for sample_id, together in groups.items():
         found[sample_id] = (together or ("folder" if film else sample_id), counts[together])
         counts[together] += 1
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import UserError
 from ...io.text_files import read_text
-from .names import IMAGES, MASK_SUFFIX, MASKS, folders, group_of, split_of_folder
+from .names import IMAGES, MASK_SUFFIX, MASKS
 
 SPLITS = ("train", "val", "test")
 _LIST_BYTES = 50_000_000
@@ -25,16 +25,23 @@ Splits = tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, bool]]]
 
 
 def split_samples(
-    root: Path, files: Mapping[str, Path], labelled: Collection[str], called: Mapping[str, str], *, whole: bool = False
+    root: Path,
+    groups: Mapping[str, str],
+    labelled: Collection[str],
+    called: Mapping[str, str],
+    places: Mapping[str, str],
+    *,
+    whole: bool = False,
 ) -> Splits:
-    """By splits/*.txt, else by subfolders called train, val and test, else by `cut`.
+    """By splits/*.txt, else by where every sample lies, else by `cut`.
 
     Parameters
     ----------
     root : of the folder.
-    files : of every sample, below images/ or masks/.
+    groups : of every sample what it shares with others of its group, "" of one that stands alone.
     labelled : samples that have a mask.
     called : samples by the names of their files.
+    places : the split of a sample by the folder that it lies in, "" where that says none.
     whole : without lists all samples are one split, test.
 
     Raises
@@ -45,16 +52,15 @@ def split_samples(
     folder = root / "splits"
     lists = {name: folder / f"{name}.txt" for name in SPLITS if (folder / f"{name}.txt").is_file()}
     if lists:
-        return _listed(lists, files, labelled, called)
+        return _listed(lists, groups, labelled, called)
     if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise UserError(f"'{folder}' holds none of {', '.join(f'{name}.txt' for name in SPLITS)}; rename what is there")
     if whole:
-        return _with_masks({"test": tuple(i for i in files if i in labelled)}, "all that is annotated", labelled)
-    tops = {i: split_of_folder((*folders(path, root), "")[0]) for i, path in files.items()}
-    if all(tops.values()):
-        members = {name: tuple(i for i in files if tops[i] == name) for name in SPLITS}
+        return _with_masks({"test": tuple(i for i in groups if i in labelled)}, "all that is annotated", labelled)
+    if all(places.values()):
+        members = {name: tuple(i for i in groups if places[i] == name) for name in SPLITS}
         return _with_masks({name: ids for name, ids in members.items() if ids}, "the subfolder of this name", labelled)
-    return _by_rule(root, {i: path for i, path in files.items() if i in labelled})
+    return _by_rule({i: group for i, group in groups.items() if i in labelled})
 
 
 def _with_masks(members: Mapping[str, tuple[str, ...]], what: str, labelled: Collection[str]) -> Splits:
@@ -68,7 +74,7 @@ def _with_masks(members: Mapping[str, tuple[str, ...]], what: str, labelled: Col
 
 
 def _listed(
-    lists: Mapping[str, Path], files: Mapping[str, Path], labelled: Collection[str], called: Mapping[str, str]
+    lists: Mapping[str, Path], files: Collection[str], labelled: Collection[str], called: Mapping[str, str]
 ) -> Splits:
     members: dict[str, tuple[str, ...]] = {}
     places: dict[str, str] = {}
@@ -110,12 +116,12 @@ def _listed_sample(line: str, where: str, files: Collection[str], called: Mappin
     raise UserError(f"{where}: there is no sample '{line[:100]}' in images/ and masks/")
 
 
-def _by_rule(root: Path, files: Mapping[str, Path]) -> Splits:
-    """70, 15 and 15 % of the samples as near as whole subfolders allow, for neighbouring frames look alike."""
-    unit_of = {i: group_of(path, root) or i for i, path in files.items()}
+def _by_rule(groups: Mapping[str, str]) -> Splits:
+    """70, 15 and 15 % of the samples as near as whole groups allow, for neighbouring frames look alike."""
+    unit_of = {i: group or i for i, group in groups.items()}
     split_of = cut(Counter(unit_of.values()))
-    splits = {name: tuple(i for i in files if split_of[unit_of[i]] == name) for name in SPLITS}
-    whole = " of the subfolder, which stays whole" if len(split_of) < len(files) else ""
+    splits = {name: tuple(i for i in groups if split_of[unit_of[i]] == name) for name in SPLITS}
+    whole = " of the subfolder, which stays whole" if len(split_of) < len(groups) else ""
     how = f"by the rank of a hash of the name{whole}"
     return splits, {
         name: (f"about {share} %, {how}", True) for name, share in (("train", 70), ("val", 15), ("test", 15))
