@@ -18,7 +18,7 @@ from segbench.data.listing import near_names
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.finding import called_names, find, inside_region
-from segbench.data.own_folder.layout import Located
+from segbench.data.own_folder.layout import Layout, Located, Places
 from segbench.data.own_folder.masks import decode_mask, decode_prediction
 from segbench.data.own_folder.names import (
     IMAGES,
@@ -32,6 +32,7 @@ from segbench.data.own_folder.names import (
 )
 from segbench.data.own_folder.naming import written
 from segbench.data.own_folder.panoptic import ANNOTATIONS, PanopticTruth
+from segbench.data.own_folder.proposal import propose_places
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.instances import instance_numbers
@@ -148,15 +149,16 @@ class Folder(FileDataset):
         from segbench.data.own_folder.inspection import inspect
 
         images, masks, _ = scan(root)
+        places = propose_places(root)
+        if places is not None and places.layout.images and _elsewhere(places, masks):
+            return _proposal(root, inspect(_own_name(root), places.masks, progress, None, places), ())
         if not masks:
             raise _no_masks(root, None)
         naming = guess(root, len(images.keys() & masks.keys()))
         if naming is not None:
             images, masks, _ = scan(root, naming.names)
-        text = inspect(_own_name(root), list(masks.values()), progress, naming)
-        path = root / FILE
-        classes = parse_text(text, str(path), _own_name(root))
-        return Proposal(path, text, classes.definition(), tuple(none_paired(images, masks, root)))
+        text = inspect(_own_name(root), list(masks.values()), progress, naming, _regions_alone(places))
+        return _proposal(root, text, none_paired(images, masks, root))
 
     def definition(self) -> Mapping[str, Any]:
         """The content of `classes.yaml`, for the record."""
@@ -320,6 +322,24 @@ class Folder(FileDataset):
     def readable(self) -> tuple[str, ...]:
         """Every sample that has a mask."""
         return self.ids("all")
+
+
+def _proposal(root: Path, text: str, hints: Sequence[str]) -> Proposal:
+    path = root / FILE
+    return Proposal(path, text, parse_text(text, str(path), _own_name(root)).definition(), tuple(hints))
+
+
+def _elsewhere(places: Places, masks: Mapping[str, Path]) -> bool:
+    """Whether the truth seems to lie elsewhere than in masks/: there is none there, or it says less."""
+    return not masks or not set(places.masks) & set(masks.values())
+
+
+def _regions_alone(places: Places | None) -> Places | None:
+    """What the usual layout needs of a guess: where regions lie, by names of images that masks have too."""
+    region = places.layout.region.get("", "") if places is not None else ""
+    if places is None or "{name}" in region or not region:
+        return None
+    return replace(places, layout=Layout(region={"": region}), others=(), group=None)
 
 
 def _no_masks(root: Path, classes: Classes | None) -> UserError:

@@ -74,11 +74,11 @@ def cwfid(root: Path) -> Path:
     return root
 
 
-def vnc(root: Path) -> Path:
-    """Two stacks, each with `raw/` (TIFF) and `mitochondria/` (PNG), numbered from 00."""
-    for stack in ("stack1", "stack2"):
+def vnc(root: Path, stacks: int = 3) -> Path:
+    """Stacks, each with `raw/` (TIFF) and `mitochondria/` (PNG), numbered from 00."""
+    for stack in range(1, stacks + 1):
         for n in range(5):
-            seed = n + 10 * (stack == "stack2")
-            save(root / stack / "raw" / f"{n:02d}.tif", photo(seed, grey=True))
-            save(root / stack / "mitochondria" / f"{n:02d}.png", blocks(seed, 2) * np.uint8(255))
+            seed = n + 10 * (stack - 1)
+            save(root / f"stack{stack}" / "raw" / f"{n:02d}.tif", photo(seed, grey=True))
+            save(root / f"stack{stack}" / "mitochondria" / f"{n:02d}.png", blocks(seed, 2) * np.uint8(255))
     return root

@@ -18,6 +18,7 @@ from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import palette_color, read_array
 from ...types import Array, UserError
 from .classes_file import MAX_LABEL, Color, free_color
+from .layout import Places
 from .masks import color_runs, equal_channels
 from .naming import Guess, written
 
@@ -63,6 +64,7 @@ def inspect(
     masks: Sequence[Path],
     progress: Callable[[int, int], None] | None = None,
     called: Guess | None = None,
+    places: Places | None = None,
 ) -> str:
     """The text of the `classes.yaml` that these masks seem to need.
 
@@ -76,6 +78,8 @@ def inspect(
         Called with (done, in all).
     called : Guess, optional
         How images and masks are called, where they differ.
+    places : Places, optional
+        Where they lie, where that is not images/ and masks/.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def inspect(
         total.update(one.pixels)
     _refuse_no_labels(seen, total)
     guess = _guess_colors(total, seen) if colored else _guess_values(total, seen)
-    return _text(name, guess, total, seen, len(masks), colored, called)
+    return _text(name, guess, total, seen, len(masks), colored, _place_lines(places) + _name_lines(called))
 
 
 def look(path: Path) -> Seen:
@@ -260,7 +264,7 @@ def _text(
     seen: Sequence[Seen],
     in_all: int,
     colored: bool,
-    called: Guess | None,
+    placed: Sequence[str],
 ) -> str:
     coding = "colors" if colored else "values"
     kinds = {one.kind for one in seen}
@@ -279,7 +283,7 @@ def _text(
         f"task: {guess.task}",
         "",
         f"# How masks hold classes: values or colors. Guessed: {held}.",
-        f"masks: {coding}",
+        f"{'coding' if any(line.startswith('masks:') for line in placed) else 'masks'}: {coding}",
         "",
         "# kind: background, stuff or thing (something that can be counted).",
         "classes:",
@@ -294,7 +298,27 @@ def _text(
         ]
     else:
         lines += ["# Label value of pixels that do not count:", "# ignore: 255"]
-    return "\n".join([*lines, "", *_name_lines(called), *_OPTIONAL, ""])
+    return "\n".join([*lines, "", *placed, *_OPTIONAL, ""])
+
+
+def _place_lines(places: Places | None) -> list[str]:
+    if places is None:
+        return []
+    lines = [
+        "# Where files lie: * stands for any name, {stem} for an image's without ending, {name} for a part of it.",
+        f"# Guessed: {places.pairs} of {places.images} images have a mask so.",
+        *places.layout.lines(),
+    ]
+    if places.others:
+        lines.append(f"# These would fit as masks too: {', '.join(places.others)}.")
+    if places.layout.region:
+        lines.append("# Pixels outside of the region count nowhere. Guessed: one large round piece in every file.")
+    if places.group is not None:
+        lines += [
+            "# What goes together, such as a film or a patient, by a regular expression of names: no split parts it.",
+            f"group: {_quoted(places.group)}",
+        ]
+    return [*lines, ""]
 
 
 def _name_lines(called: Guess | None) -> list[str]:

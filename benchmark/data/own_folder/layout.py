@@ -7,8 +7,9 @@ without ending, `{folder}` the folders below the fixed part of its pattern, and 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -48,6 +49,29 @@ class Layout:
         """The patterns as `classes.yaml` holds them."""
         found = {key: dict(getattr(self, key)) for key in KEYS if getattr(self, key)}
         return {key: value.get("", value) for key, value in found.items()}
+
+    def lines(self) -> list[str]:
+        """The patterns as lines of `classes.yaml`."""
+        lines = []
+        for key, value in self.written().items():
+            if isinstance(value, str):
+                lines.append(f"{key}: {json.dumps(value, ensure_ascii=False)}")
+            else:
+                rows = (f"  {split}: {json.dumps(text, ensure_ascii=False)}" for split, text in value.items())
+                lines += [f"{key}:", *rows]
+        return lines
+
+
+@dataclass(frozen=True)
+class Places:
+    """A layout, masks by it, what it rests on, and other folders that would fit as masks."""
+
+    layout: Layout
+    masks: Sequence[Path]
+    pairs: int
+    images: int
+    group: str | None = None
+    others: Sequence[str] = ()
 
 
 @dataclass
