@@ -17,6 +17,7 @@ from ..io.fingerprints import file_sha256, file_stamp
 from ..io.images.picture import orientation
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.synthetic_mark import synthetic_mark
+from ..io.threads import map_in_threads
 from ..metrics.label_checks import label_counts
 from ..types import Array, Dataset, Part, Sample, UserError
 from .locations import data_sha256
@@ -126,9 +127,8 @@ class DataIndex:
         Only the ends of each file are read, and each file once; one that cannot be read has no mark.
         """
         files = {i: [path for part in PARTS for path in self.dataset.files(i, part)] for i in ids}
-        paths = dict.fromkeys(path for each in files.values() for path in each if path not in self._marked)
-        with ThreadPoolExecutor(_MAX_READERS) as pool:
-            self._marked |= zip(paths, pool.map(_has_mark, paths, chunksize=64), strict=True)
+        paths = [*dict.fromkeys(path for each in files.values() for path in each if path not in self._marked)]
+        self._marked |= zip(paths, map_in_threads(_has_mark, paths, _MAX_READERS), strict=True)
         found = {i: next((path for path in each if self._marked[path]), None) for i, each in files.items()}
         return {i: path for i, path in found.items() if path is not None}
 
@@ -152,11 +152,10 @@ class DataIndex:
             known = self._cache.sha256(path, stamp)
             return stamp, known or file_sha256(path), known is not None
 
-        with ThreadPoolExecutor(_MAX_READERS) as pool:
-            for path, (stamp, sha256, known) in zip(paths, pool.map(hashed, paths), strict=True):
-                if not known:
-                    self._cache.add_file(path, stamp, sha256)
-                yield sha256
+        for path, (stamp, sha256, known) in zip(paths, map_in_threads(hashed, paths, _MAX_READERS), strict=True):
+            if not known:
+                self._cache.add_file(path, stamp, sha256)
+            yield sha256
 
 
 def _has_mark(path: Path) -> bool:

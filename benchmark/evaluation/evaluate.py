@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -25,7 +26,7 @@ from contextlib import closing
 from itertools import islice
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..io.address_space import load_linear_algebra
 from ..io.interrupts import interrupts_held_back
@@ -50,8 +51,14 @@ _MAX_THREADS = 16
 """More threads wait for one another: decoding and counting hold the interpreter's lock for a small part of the time."""
 
 
+_MAX_AT_ONCE = 16
+"""Samples that a thread measures before it hands over what it found."""
+
+
 Pair = tuple[str, Prediction | PredictionSource]
 _Results = Generator[list[Statistic], None, None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def measure(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Statistic]:
@@ -113,8 +120,7 @@ def evaluate(
     if workers <= 1 or not (threads or can_share_locks()):
         results: _Results = (measure(dataset, metrics, pair) for pair in pairs)
     elif threads:
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluate")
-        results = _map(pool, lambda pair: pool.submit(measure, dataset, metrics, pair), pairs, 2 * workers)
+        results = _map_in_threads(dataset, metrics, pairs, workers)
     else:
         results = _map_in_processes(dataset, metrics, pairs, workers)
     collected: list[Statistic] = []
@@ -137,17 +143,17 @@ def _chosen_workers(threads: bool, samples: int) -> int:
 
 def _map(
     pool: Executor,
-    submit: Callable[[Pair], Future[list[Statistic]]],
-    pairs: Iterable[Pair],
+    submit: Callable[[Item], Future[Result]],
+    items: Iterable[Item],
     most: int,
     stop: Callable[[], None] = lambda: None,
-) -> _Results:
+) -> Generator[Result, None, None]:
     """Results as they are done; no more than `most` are under way, so that memory does not grow with the split.
 
     `stop` is called at an error or Ctrl-C, for what is under way and cannot be cancelled.
     """
-    source = iter(pairs)
-    waiting: set[Future[list[Statistic]]] = set()
+    source = iter(items)
+    waiting: set[Future[Result]] = set()
     more = most
     try:
         while True:
@@ -163,6 +169,21 @@ def _map(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _map_in_threads(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> _Results:
+    """Several pairs at a time where all are there: threads that hand over each by itself wait for one another."""
+    source, stopped = iter(pairs), threading.Event()
+    at_once = max(1, min(_MAX_AT_ONCE, len(pairs) // (8 * workers))) if isinstance(pairs, Sized) else 1
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="evaluate")
+
+    def measured(part: list[Pair]) -> list[list[Statistic]]:
+        return [measure(dataset, metrics, pair) for pair in part if not stopped.is_set()]
+
+    parts = iter(lambda: [*islice(source, at_once)], [])
+    with closing(_map(pool, lambda part: pool.submit(measured, part), parts, 2 * workers, stopped.set)) as results:
+        for part in results:
+            yield from part
 
 
 def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> _Results:

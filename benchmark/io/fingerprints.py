@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from .threads import map_in_threads
+
+_READERS = 4
+"""Files hashed side by side; more would only make a disk seek."""
 
 _CLOCK_TICK_NS = 20_000_000
 """Two changes of a file within less than this may get the same time from the file system."""
@@ -26,8 +30,7 @@ def file_sha256(path: Path) -> str:
 def files_sha256(paths: Iterable[Path], digest: Callable[[Path], str] = file_sha256) -> str:
     """Fingerprint of the names and the content of some files."""
     ordered = sorted(paths)
-    with ThreadPoolExecutor(4) as pool:
-        contents = list(pool.map(digest, ordered))
+    contents = map_in_threads(digest, ordered, _READERS)
     lines = [f"{path.name} {content}" for path, content in zip(ordered, contents, strict=True)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
@@ -37,10 +40,8 @@ def folder_sha256(folder: Path) -> str:
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     names = {path: path.relative_to(folder).as_posix() for path in paths}
     ordered = sorted(paths, key=lambda path: names[path])
-    with ThreadPoolExecutor(4) as pool:
-        lines = [
-            f"{names[path]} {digest}" for path, digest in zip(ordered, pool.map(file_sha256, ordered), strict=True)
-        ]
+    contents = map_in_threads(file_sha256, ordered, _READERS)
+    lines = [f"{names[path]} {content}" for path, content in zip(ordered, contents, strict=True)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 

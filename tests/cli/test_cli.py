@@ -88,6 +88,14 @@ def test_a_command_imports_only_what_it_needs(command: str, bench: Run, stacks: 
     assert sorted(IMPORTS[command] & set(done.stderr.split())) == []
 
 
+@pytest.mark.slow
+def test_scoring_label_maps_is_there_without_opencv_and_arrow() -> None:
+    """They are 50 MB of memory: the one is needed by some families, the other to write and read statistics."""
+    code = "import sys, segbench.commands.evaluate; print(*{'cv2', 'pyarrow', 'pandas', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_version_names_commit_and_counting(bench: Run) -> None:
     assert f"counting: {engine()}" in bench("--version").stdout
 

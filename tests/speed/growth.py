@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import measured
 import numpy as np
 from compare import made_up
 from PIL import Image
@@ -113,14 +113,7 @@ def write_runs(folder: Path, number: int, images: int) -> None:
 
 def measure(command: Sequence[str | Path], folder: Path) -> tuple[float, float]:
     """Processor time in seconds and peak memory in MB of `bench` with these words, in a process of its own."""
-    words = [sys.executable, "-m", "segbench", *map(str, command)]
-    environment = os.environ | {"SEGBENCH_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    process = os.posix_spawn(sys.executable, words, environment, file_actions=quiet)
-    _, status, used = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"{' '.join(words)} ended with {status}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return measured.measure(["-m", "segbench", *command], folder / "cache")
 
 
 def over_images(folder: Path, numbers: Sequence[int]) -> list[Measured]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -35,6 +34,8 @@ def read_segment_ids(path: Path) -> Array:
             f"{path}: is of shape {values.shape} and {values.dtype}; expected a colour PNG of 8 bits a channel, whose "
             "colours are segment numbers (R + 256 G + 65536 B)"
         )
+    import cv2  # 20 MB that no other evaluation needs
+
     # With a fourth channel a pixel is one number of 32 bits: several times as quick as sums of channels.
     packed = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_RGB2RGBA).view("<u4")[:, :, 0]
     return np.asarray(packed & MAX_ID, np.int32)
