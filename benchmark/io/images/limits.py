@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import IO
-
-from PIL import Image
+from typing import IO, TYPE_CHECKING
 
 from ...errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MAX_PIXELS = 300_000_000
 """Values of a video's frame; larger ones are refused before they are decoded."""
@@ -90,6 +91,8 @@ def open_image(source: Path | IO[bytes], formats: tuple[str, ...] | None = None)
 
     Theirs is for pictures; an honest label map of 14 000 x 14 000 is larger.
     """
+    from PIL import Image  # `bench run --help` names the limits and opens nothing
+
     with _OPENING:
         theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
