@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,18 @@ def name_of(path: Path) -> str:
 def test_the_citation_has_the_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == segbench.__version__
+
+
+def test_every_requirement_has_a_version_that_was_seen_working() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[\[<>=; ]", each)[0].lower() for each in wanted} - {"segbench"}
+    pins = re.findall(r"^([a-z0-9-]+)==\S+$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert names <= set(pins)
+    assert pins == sorted(set(pins))
 
 
 def test_the_changelog_has_the_form_of_keep_a_changelog() -> None:
