@@ -15,8 +15,9 @@ from .places import Places, checked_number
 
 Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface"]
 
-_HEAD = 1 << 20
-"""Bytes at the beginning of a file that say what it is."""
+_CHUNK = 1 << 20
+_OF_OTHERS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json", "id2label.json", "label2id.json"})
+"""JSON files that belong to tables, whatever columns they name."""
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 _EXPECTED = (
     "COCO JSON (images, annotations, categories), labelme JSON (shapes), CVAT XML (annotations), a folder with "
@@ -37,9 +38,9 @@ def open_source(source: Path, wanted: Format | None = None) -> Source:
     if source.is_file() and source.suffix.lower() in _ARCHIVES:
         raise UserError(f"'{source}' is an archive: unpack it, and give the folder")
     found = {name: opened for name in get_args(Format) if (opened := _OPENERS[name](source)) is not None}
+    if wanted == "cvat" and wanted not in found:  # its other exports are those of these formats
+        wanted = next((name for name in ("coco", "voc") if name in found), wanted)
     if wanted is not None:
-        if wanted not in found and wanted == "cvat":  # its other exports are those of these formats
-            return next((found[name]() for name in ("coco", "voc") if name in found), _nothing(source, wanted, found))
         return found[wanted]() if wanted in found else _nothing(source, wanted, found)
     if len(found) > 1:
         texts = ", ".join(f"--from {name}" for name in found)
@@ -64,18 +65,23 @@ def _files(source: Path, suffixes: frozenset[str] | None) -> list[Path]:
 
 
 def _says(path: Path, *keys: bytes) -> bool:
-    """Whether the beginning of a file holds one of these words, in quotes as JSON has them."""
+    """Whether a file holds one of these words, in quotes as JSON has them."""
+    longest = max(map(len, keys))
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            before = b""
+            while chunk := file.read(_CHUNK):
+                if any(key in before + chunk for key in keys):
+                    return True
+                before = chunk[-longest:]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return any(key in head for key in keys)
+    return False
 
 
 def _json(source: Path) -> tuple[list[Path], list[Path]]:
     """JSON files of labelme, and those of COCO."""
-    files = [path.resolve() for path in _files(source, frozenset({".json"}))]
+    files = [path.resolve() for path in _files(source, frozenset({".json"})) if path.name not in _OF_OTHERS]
     of_labelme = [path for path in files if _says(path, b'"shapes"') and not _says(path, b'"categories"')]
     rest = [path for path in files if path not in set(of_labelme)]
     return of_labelme, [path for path in rest if _says(path, b'"annotations"', b'"categories"', b'"segments_info"')]

@@ -12,6 +12,7 @@ import pytest
 from pycocotools import mask as mask_api
 from pycocotools.coco import COCO
 
+from commands import Run, printed_json
 from places import ROOT
 from segbench.commands.data import verify
 from segbench.commands.import_data import ImportRequest, import_data
@@ -192,3 +193,67 @@ def test_the_pixel_rule_is_that_of_pycocotools(tmp_path: Path) -> None:
     outline = [[12, 12, 18, 12, 18, 20, 12, 20]]
     expected = mask_api.decode(mask_api.merge(mask_api.frPyObjects(outline, 40, 52)))
     np.testing.assert_array_equal(labels(tmp_path / "out", "train_2") == 2, expected.astype(bool))
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("datumaro_coco", "coco"), ("datumaro_voc", "voc"), ("datumaro_cvat", "cvat")]
+)
+def test_cvats_other_exports_are_taken_as_its_own(name: str, form: str, tmp_path: Path) -> None:
+    found = import_data(ImportRequest(FILES / name, tmp_path / "out", format="cvat"), QUIET)
+    assert found.format == form
+
+
+def test_segments_are_recognised_behind_long_lists_of_images(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(FILES / "datumaro_coco_panoptic", source)
+    path = source / "annotations" / "panoptic_val.json"
+    content = json.loads(path.read_text())
+    long = {"info": {"about": "x" * 3_000_000}, "images": content["images"], "annotations": content["annotations"]}
+    path.write_text(json.dumps({**long, "categories": content["categories"]}))
+    assert import_data(ImportRequest(source, tmp_path / "out"), QUIET).panoptic == 3
+
+
+def test_a_table_with_a_column_called_as_a_key_of_coco_is_a_table(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(FILES / "huggingface_saved" / "train", source)
+    info = json.loads((source / "dataset_info.json").read_text())
+    info["features"]["annotations"] = {"dtype": "string", "_type": "Value"}
+    (source / "dataset_info.json").write_text(json.dumps(info))
+    assert import_data(ImportRequest(source, tmp_path / "out"), QUIET).format == "huggingface"
+
+
+def test_a_panoptic_folder_is_read_as_it_is(tmp_path: Path) -> None:
+    imported("datumaro_coco_panoptic", tmp_path / "out")
+    report = verify("folder", tmp_path / "out", QUIET, cache=False)
+    assert report.faults == []
+    dataset = Folder(tmp_path / "out")
+    assert (len(dataset.ids("train")), len(dataset.ids("val"))) == (2, 1)
+    sample = dataset.load(dataset.ids("train")[0], ("image", "panoptic"))
+    assert sample.image is not None
+    assert sample.panoptic is not None
+
+
+def test_the_command_prints_a_table_or_one_document(bench: Run, tmp_path: Path) -> None:
+    source, out = str(FILES / "labelme"), str(tmp_path / "out")
+    said = bench("data", "import", source, "--out", out)
+    assert said.returncode == 0
+    for word in ("hard links", "polygons", "left out: has no area", "bench data verify folder --root"):
+        assert word in said.stdout
+    again = bench("data", "import", source, "--out", out)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr
+    assert "Traceback" not in again.stderr
+    found = printed_json(bench("data", "import", source, "--out", out, "--overwrite", "--copy", "--json"))
+    assert found == json.loads((tmp_path / "out" / "import.json").read_text())
+    assert found["images"]["copies"] == 2
+
+
+@pytest.mark.slow
+def test_an_imported_folder_trains_and_scores_a_network(bench: Run, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert bench("data", "import", str(FILES / "ultralytics_yolo"), "--out", out).returncode == 0
+    settings = ("--set", "epochs=1", "--set", "base_channels=4", "--set", "depth=2", "--set", "iterations_per_epoch=2")
+    run = ("run", "--dataset", "folder", "--root", out, "-m", "unet", "--no-plots", "--json", *settings)
+    record = printed_json(bench(*run, "--out", str(tmp_path / "run")))
+    assert record["dataset"]["origin"] == "real"
+    assert record["scores"]["miou"]["n"] == record["dataset"]["n"] == 2
