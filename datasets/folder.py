@@ -310,6 +310,10 @@ class Folder(FileDataset):
         """Masks and images none of which belong together, and a name that the next renaming of the folder changes."""
         placed = self._classes.layout.images
         found = [] if placed else none_paired(self._found.images, self._found.masks, self.root)
+        if self._panoptic is None and (self.root / ANNOTATIONS).is_file():
+            found.append(
+                f"'{self.root / ANNOTATIONS}' is not read, as there is a folder 'masks': move one of them away"
+            )
         if not self._classes.named:
             name = self._classes.name
             found.append(

@@ -95,14 +95,15 @@ def causes(truth: Array, predicted: Array, info: DatasetInfo, reach: int = BOUND
     on_object, as_object = np.isin(truth, objects), np.isin(predicted, objects)
     rules: dict[str, Array] = {name: np.zeros(truth.shape, bool) for name in _NAMES}
     for label in np.unique(np.concatenate([truth[wrong], predicted[wrong]])).tolist():
+        here = _window((truth == label) | (predicted == label), reach)
+        true, said = truth[here] == label, predicted[here] == label
         if label in objects:
-            pair = _Objects.of((truth == label) & counted, (predicted == label) & counted)
-            rules["missed"] |= _mostly_off(pair.true, as_object & counted) & ~as_object
-            rules["invented"] |= _mostly_off(pair.found, on_object & counted) & ~on_object
-            rules["merged"] |= pair.between(2 * reach + 1, of_whole=False)
-            rules["split"] |= pair.swapped().between(2 * reach + 1, of_whole=True)
-        near = _dilated(truth == label, reach)
-        rules["boundary"] |= near & (predicted == label)
+            pair = _Objects.of(true & counted[here], said & counted[here])
+            rules["missed"][here] |= _mostly_off(pair.true, (as_object & counted)[here]) & ~as_object[here]
+            rules["invented"][here] |= _mostly_off(pair.found, (on_object & counted)[here]) & ~on_object[here]
+            rules["merged"][here] |= pair.between(2 * reach + 1, of_whole=False)
+            rules["split"][here] |= pair.swapped().between(2 * reach + 1, of_whole=True)
+        rules["boundary"][here] |= _dilated(true, reach) & said
     rules["confused"] = on_object == as_object
     rules["extent"] = np.ones(truth.shape, bool)
     for place, name in enumerate(_NAMES, 1):
@@ -158,6 +159,12 @@ def _mostly_off(numbers: Array, mask: Array) -> Array:
     off = inside < MIN_FOUND * whole
     off[0] = False
     return np.asarray(off[numbers])
+
+
+def _window(mask: Array, margin: int) -> tuple[slice, slice]:
+    """The smallest rectangle that holds a mask (H, W) bool, wider by a margin: a class in a corner is quickly done."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 
 def _disc(radius: int) -> Uint8:

@@ -58,8 +58,8 @@ class Submission:
     folders: tuple[Path, ...]
 
     @classmethod
-    def at(cls, path: Path) -> Submission | None:
-        """The submission that a path stands for; None for anything else.
+    def at(cls, path: Path, truth: frozenset[Path] = frozenset()) -> Submission | None:
+        """The submission that a path stands for; None for anything else, and in a folder for files of the truth.
 
         The path is the JSON file, whose PNG files lie in a folder of its name beside it or with it; a folder that holds
         both; or a folder of PNG files that has the JSON file of its name beside it.
@@ -69,7 +69,8 @@ class Submission:
         if path.is_file():
             found = path.suffix.lower() == ".json" and is_panoptic_json(path)
             return cls(path, (path.with_suffix(""), path.parent)) if found else None
-        inside = [each for each in files_below(path, {".json"}) if is_panoptic_json(each)]
+        inside = [each for each in files_below(path, {".json"}) if each.resolve() not in truth]
+        inside = [each for each in inside if is_panoptic_json(each)]
         if len(inside) > 1:
             raise UserError(
                 f"'{path}' holds {len(inside)} files of segments ({some([each.name for each in inside], 5)}). Give one "
@@ -112,7 +113,8 @@ def find_panoptic(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: 
     UserError
         For a JSON file that is broken, several annotations of a sample, and missing PNG files.
     """
-    submission = Submission.at(path)
+    truth = frozenset(file.resolve() for file in dataset.files(ids[0], "panoptic")) if ids else frozenset[Path]()
+    submission = Submission.at(path, truth)
     if submission is None:
         return None
     ids = SampleIds(ids)

@@ -29,8 +29,8 @@ from .sections import Section
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MAX_SAMPLES = 500
-"""Number of samples up to which a page reads all label maps; of more `bench explain` reads them."""
+MAX_PIXELS = 200_000_000
+"""Pixels of all label maps up to which a page reads them, which takes a minute; of more `bench explain` does."""
 MAX_DOUBTFUL = 6
 """Number of samples whose truth looks wrong that are shown."""
 MIN_DOUBTFUL = 0.005
@@ -62,8 +62,11 @@ def section_anatomy(
         return [], []
     score = explained_score(family, section.main_score, dataset)
     ids = [s.sample_id for s in kept[0].entry.of(family)]
-    if score is None or len(ids) > MAX_SAMPLES:
-        return [] if score is None else [tag("p", _TOO_MANY.format(len(ids)), class_="note")], []
+    if score is None or not ids:
+        return [], []
+    pixels = np.asarray(dataset.load(ids[0], ("labels",)).labels).size * len(ids) * len(kept)
+    if pixels > MAX_PIXELS:
+        return [tag("p", _TOO_MANY.format(round(pixels / 1e6)), class_="note")], []
     good = good_methods(section, kept)
     read = _read(ids, kept, good, dataset)
     found = [anatomy(family, dataset.info, score, statistics) for statistics in read.statistics]
@@ -71,7 +74,7 @@ def section_anatomy(
     return written, _doubtful(read, good, dataset, album)
 
 
-_TOO_MANY = "What errors come from is not computed here for {} samples: 'bench explain RUN' reads all label maps."
+_TOO_MANY = "What errors come from is not computed here for label maps of {:,} megapixels: 'bench explain RUN' does."
 
 
 def explained_score(family: Metric, main: str, dataset: Dataset) -> str | None:

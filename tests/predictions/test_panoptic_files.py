@@ -82,7 +82,7 @@ def test_a_folder_of_segments_needs_nothing_else(root: Path) -> None:
     assert Folder.info_of(dataset.definition()).classes == dataset.info.classes
 
 
-@pytest.mark.parametrize("given", ["predictions.json", "predictions", "mine", "deep"])
+@pytest.mark.parametrize("given", ["predictions.json", "predictions", "mine", "deep", "."])
 def test_every_way_to_give_them_scores_the_same(given: str, root: Path) -> None:
     place = root / given
     if given == "mine":  # a folder with both
@@ -215,8 +215,19 @@ def test_what_is_wrong_is_named(change: Callable[[Any], object], root: Path, tmp
 
 def test_two_files_of_segments_in_one_folder_are_told_apart_by_the_user(root: Path) -> None:
     dataset = Folder(root)
+    shutil.copy(root / "predictions.json", root / "others.json")
     with pytest.raises(UserError, match=r"holds 2 files of segments"):
         find_predictions(dataset, dataset.ids("all"), root)
+
+
+def test_masks_beside_segments_are_the_truth_and_that_is_told(root: Path) -> None:
+    (root / "masks").mkdir()
+    Image.fromarray(np.eye(60, dtype=np.uint8)).save(root / "masks" / "a.png")
+    (root / "classes.yaml").write_text("classes: {0: ground, 1: line}\n")
+    dataset = Folder(root)
+    assert dataset.ids("all") == ("a",)
+    assert dataset.info.panoptic_metrics == ()
+    assert any("panoptic.json' is not read" in hint for hint in dataset.hints())
 
 
 def test_truth_without_categories_is_refused(root: Path) -> None:
