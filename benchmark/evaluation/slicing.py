@@ -194,17 +194,13 @@ class SlicedScores:
         members = np.stack([self.slices[row].member for row in tested])
         sums = [self.metric.sums(run, self.info, self.score.name) for run in self.runs]
         observed = self._gaps(members, np.arange(len(self.runs[0]))[None], sums)
-        found = [self._gaps(members, rows, sums) for rows in self._orders()]
-        apart = np.concatenate(found, axis=1)
-        with np.errstate(invalid="ignore"):
-            known = ~np.isnan(apart)
-            centre = np.where(known, apart, 0.0).sum(axis=1, keepdims=True) / np.maximum(
-                known.sum(axis=1, keepdims=True), 1
-            )
+        # What was observed is one of the permutations: it has its part in their mean and spread, so that p is exact.
+        apart = np.concatenate([observed, *(self._gaps(members, rows, sums) for rows in self._orders())], axis=1)
+        known = ~np.isnan(apart)
+        total = np.where(known, apart, 0.0).sum(axis=1, keepdims=True)
+        apart = apart - total / np.maximum(known.sum(axis=1, keepdims=True), 1)
         none = np.zeros((1, 1))
-        chance = chance_of(
-            Swapped(observed - centre, none), iter([Swapped(apart - centre, none)]), holds_observed=False
-        )
+        chance = chance_of(Swapped(apart[:, :1], none), iter([Swapped(apart, none)]), holds_observed=True)
         shape = (len(tested), len(self.runs))
         p[tested], adjusted[tested] = chance.p.reshape(shape), chance.adjusted.reshape(shape)
         return p, np.where(np.isnan(p), np.nan, adjusted)
