@@ -10,7 +10,7 @@ from pathlib import Path
 
 from places import ROOT
 
-BLOCK = re.compile(r"(?:<!-- ([\w -]+) -->\n)?^( *)```(\w*)\n(.*?)^\2```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?:^ *<!-- ([\w -]+) -->\n)?^( *)```(\w*)\n(.*?)^\2```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(bench [^`]+)`")
 ENDS = {"|", "||", "&&", ";", ">", ">>", "<"}
 
