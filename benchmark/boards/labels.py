@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ..runs.record import Record
+from ..text import counted
 from ..text import whole_characters
 
 RESERVED = frozenset({"class", "by", "winners", "sample"})
@@ -71,21 +72,23 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
 
 
 def comparison_labels(records: Sequence[Record]) -> list[str]:
-    """A label for each run: the method, and what differs between the runs of that method (seed, preset, labels)."""
-    by_method: dict[str, list[Record]] = {}
-    for record in records:
-        by_method.setdefault(record.method.name, []).append(record)
+    """A label for each run: the method, and what differs between the runs of that method: settings, labels, seed."""
+    words = [[*_words(record), *_labels_and_seed(record)] for record in records]
+    alike: dict[str, list[Sequence[str]]] = {}
+    for record, own in zip(records, words, strict=True):
+        alike.setdefault(record.method.name, []).append(own)
     labels = []
-    for record in records:
-        parts = [
-            text.format(getattr(record.method, key))
-            for key, text in (("seed", "seed {}"), ("preset", "{}"), ("train_fraction", "{:.0%} of labels"))
-            if getattr(record.method, key) is not None
-            and len({getattr(other.method, key) for other in by_method[record.method.name]}) > 1
-        ]
+    for record, own in zip(records, words, strict=True):
+        parts = _telling(own, alike[record.method.name])
         parts += [run_hash(record)] if record.method.name in RESERVED and not parts else []
-        labels.append(f"{record.method.name} ({', '.join(parts)})" if parts else record.method.name)
+        labels.append(", ".join([record.method.name, *parts]))
     return distinct_labels(labels, records)
+
+
+def _labels_and_seed(record: Record) -> list[str]:
+    method = record.method
+    labels = [] if method.n_train is None else [counted(round(method.n_train), "label")]
+    return labels + ([] if method.seed is None else [f"seed {method.seed}"])
 
 
 def plot_labels(records: Sequence[Record]) -> list[str]:
