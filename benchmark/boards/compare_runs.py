@@ -266,6 +266,7 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
     return [
         SeedSpread(
             method=records[places[0]].method.name,
+            n_train=records[places[0]].method.n_train,
             seeds=[records[k].method.seed for k in places],
             mean=float(np.mean(paired.values[places])),
             std=float(np.std(paired.values[places], ddof=1)),

@@ -79,9 +79,15 @@ class SeedSpread(Document):
     """One configuration that was trained with several seeds: mean and standard deviation (n - 1) of its scores."""
 
     method: str
+    n_train: Number = None
     seeds: list[int | None]
     mean: Number
     std: Number
+
+    @property
+    def name(self) -> str:
+        """The method, with the number of labelled samples where it is known."""
+        return self.method if self.n_train is None else f"{self.method} ({counted(round(self.n_train), 'label')})"
 
 
 class ClassWinners(Document):

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ..runs.record import Record
-from ..text import counted
-from ..text import whole_characters
+from ..text import counted, whole_characters
 
 RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
@@ -47,9 +46,13 @@ def board_labels(records: Sequence[Record]) -> list[str]:
     for record, own in zip(records, words, strict=True):
         alike.setdefault(record.method.name, []).append(own)
     return [
-        ", ".join([record.method.name, *_telling(own, alike[record.method.name])])
+        _named(record.method.name, _telling(own, alike[record.method.name]))
         for record, own in zip(records, words, strict=True)
     ]
+
+
+def _named(name: str, parts: Sequence[str]) -> str:
+    return f"{name} ({', '.join(parts)})" if parts else name
 
 
 def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
@@ -81,7 +84,7 @@ def comparison_labels(records: Sequence[Record]) -> list[str]:
     for record, own in zip(records, words, strict=True):
         parts = _telling(own, alike[record.method.name])
         parts += [run_hash(record)] if record.method.name in RESERVED and not parts else []
-        labels.append(", ".join([record.method.name, *parts]))
+        labels.append(_named(record.method.name, parts))
     return distinct_labels(labels, records)
 
 

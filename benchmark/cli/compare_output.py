@@ -76,7 +76,7 @@ def _show(console: Console, found: ComparedGroup) -> None:
         seeds = ", ".join(map(str, each.seeds))
         spread = f"{number(each.mean, '.4f')} ± {number(each.std, '.4f')}"
         console.print(
-            f"seeds {seeds} of {safe(each.method)}: {spread} (standard deviation of training, which no interval above "
+            f"seeds {seeds} of {safe(each.name)}: {spread} (standard deviation of training, which no interval above "
             "holds)",
             soft_wrap=True,
         )

@@ -144,10 +144,12 @@ def _families(found: Comparison) -> list[str]:
 
 
 def _seeds(found: Comparison) -> list[str]:
+    spreads = [f"{each.name}: {number(each.mean, '.4f')} ± {number(each.std, '.4f')}" for each in found.seeds]
+    if not spreads:
+        return []
     return [
-        f"Seeds {', '.join(map(str, each.seeds))} of {each.method}: {number(each.mean, '.4f')} ± "
-        f"{number(each.std, '.4f')} (standard deviation of training, which no interval of a single run holds)."
-        for each in found.seeds
+        "Over seeds, mean ± standard deviation of training, which no interval of a single run holds: "
+        f"{'; '.join(spreads)}."
     ]
 
 

@@ -167,9 +167,15 @@ def _score(section: Section, name: str) -> Column:
     def score(entry: Entry) -> Score | None:
         return entry.record.scores.get(name)
 
-    def cell(entry: Entry) -> str:
+    def cell(entry: Entry) -> str | Html:
         found = score(entry)
-        return UNDEFINED if found is None else number(found.value, ".4f")
+        if found is None:
+            return UNDEFINED
+        value = number(found.value, ".4f")
+        if name != section.main_score or found.low is None or found.high is None:
+            return value
+        # Where the column of intervals has no room.
+        return joined(value, tag("small", between(found.low, found.high), class_="narrow"))
 
     def key(entry: Entry) -> float | None:
         found = score(entry)

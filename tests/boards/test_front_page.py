@@ -153,7 +153,7 @@ def test_rows_of_one_method_are_told_apart_by_what_was_set(record: Record) -> No
             ]
         )
     ]
-    assert board_labels(rows) == ["unet, quick", "unet, quick, depth=3", "unet, standard", "unet, tta=d4"]
+    assert board_labels(rows) == ["unet (quick)", "unet (quick, depth=3)", "unet (standard)", "unet (tta=d4)"]
 
 
 def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:

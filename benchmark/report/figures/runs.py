@@ -75,7 +75,7 @@ def photograph(draw: Callable[[], Figure], alt: str, caption: str) -> Html:
     return tag("figure", card, tag("figcaption", caption), class_="wide")
 
 
-def names(entries: Sequence[Entry], most: int = 28) -> list[str]:
+def names(entries: Sequence[Entry], most: int = 46) -> list[str]:
     """Short labels for figures, each its own."""
     short = [shown(entry.label, most) for entry in entries]
     return [
