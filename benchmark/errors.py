@@ -18,6 +18,10 @@ class DamagedDataError(UserError):
     """A dataset is there but cannot be used as it is: a fault that `bench data verify` finds (exit status 1)."""
 
 
+class MemoryShortError(UserError):
+    """There is too little memory to read a file: no check of it has failed, for nothing is known of it."""
+
+
 class SegbenchWarning(UserWarning):
     """Something to know before a result is trusted; a run's record holds it too."""
 

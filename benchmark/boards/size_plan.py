@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..evaluation.comparison import ALPHA, Paired
-from ..evaluation.sample_size import MIN_UNITS, POWER, Planned, ladder, planned, units_needed
+from ..evaluation.sample_size import MIN_UNITS, POWER, Estimated, Planned, ladder, planned, units_needed
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..text import counted
@@ -146,12 +147,16 @@ def _needed(plans: Sequence[Planned], paired: Paired, targets: Targets, told: _T
     """Sizes for what was asked for; without it, for half the width, and for the difference that the runs have."""
     now = next(plan for plan in plans if plan.units == paired.units)
     width = targets.width or now.width.value / 2
-    found = [("width", width, _ends(plans, width, lambda p: p.width.value, now.width.high / now.width.value))]
+    found = [("width", width, _ends(plans, width, lambda p: p.width.value, _factor(now.width)))]
     if len(paired.runs) > 1:
         apart = targets.difference or abs(float(paired.values[0] - paired.values[1]))
-        error = now.visible.high / now.visible.value if now.visible.value else float("nan")
-        found.append(("difference", apart, _ends(plans, apart, lambda p: p.visible.value, error)))
+        found.append(("difference", apart, _ends(plans, apart, lambda p: p.visible.value, _factor(now.visible))))
     return [told.needed(*each) for each in found]
+
+
+def _factor(estimated: Estimated) -> float:
+    """How far off an estimate may be, as a factor; NaN where it is 0, as of runs that all samples score alike."""
+    return estimated.high / estimated.value if estimated.value else math.nan
 
 
 def _ends(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.locations import data_sha256
+from ..errors import MemoryShortError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
@@ -29,8 +30,8 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
     Raises
     ------
     UserError
-        If it is no run folder, cannot be read, was made with another version of its dataset or metrics, or there is no
-        data below `root`.
+        If it is no run folder, cannot be read, was made with another version of its dataset or metrics, there is no
+        data below `root`, or memory is too short to read a prediction.
     """
     run = open_unchecked(folder)
     return Verification.of(run, [*stored_checks(run), *binding_checks(run), *_measured(run, root, reporter)])
@@ -82,6 +83,8 @@ def _predictions(run: StoredRun, dataset: Dataset, reporter: Reporter) -> Check:
         ids = tuple(i for i in ids if i in scored)
     try:
         again = _measure(run, dataset, ids, reporter)
+    except MemoryShortError:
+        raise
     except UserError as error:
         return Check.of("predictions", False, str(error))
     differing = _unequal(run.statistics, again)

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from ..data.frame_numbers import natural
+from ..errors import MemoryShortError
 from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..predictions.cityscapes_instances import find_objects
@@ -178,6 +179,8 @@ def sample_files(
         source, name = file
         try:
             raw = read_raw(source, dataset)
+        except MemoryShortError:
+            raise
         except UserError as error:
             return str(error)
         found = Seen.of(name, raw, dataset.info, grid, _is_jpeg(source.path))

@@ -107,6 +107,7 @@ PRINTED = [
 def test_what_is_printed_follows_its_schema(bench: Run, place: Path, name: str, command: str) -> None:
     done = bench(*command.split(), "--json", cwd=place)
     assert done.returncode in (0, 1), done.stderr
+    assert done.stdout, (done.returncode, done.stderr)
     assert_follows(name, done.stdout)
 
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ...errors import UserError
+from ...errors import MemoryShortError, UserError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,7 +74,7 @@ def unreadable(path: Path, error: Exception) -> UserError:
     if size == 0:
         return UserError(f"{path}: is empty (0 bytes). Fetch or write it again.")
     if isinstance(error, MemoryError) or "insufficient memory" in str(error).lower():
-        return UserError(
+        return MemoryShortError(
             f"{path}: needs more memory than there is to be decoded (the file has {size} bytes). Allow more, use fewer "
             "--workers, or fetch it again where it should be small."
         )
