@@ -28,6 +28,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..errors import MemoryShortError
 from ..io.address_space import load_linear_algebra
 from ..io.interrupts import interrupts_held_back
 from ..io.native import release_memory
@@ -62,7 +63,22 @@ Result = TypeVar("Result")
 
 
 def measure(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Statistic]:
-    """What every metric keeps of one sample and its prediction."""
+    """What every metric keeps of one sample and its prediction.
+
+    Raises
+    ------
+    UserError
+        For a sample or a prediction that cannot be read or does not fit the dataset, and where memory is too short.
+    """
+    try:
+        return _measured(dataset, metrics, pair)
+    except MemoryError as error:
+        raise MemoryShortError(
+            f"{pair[0]}: needs more memory than there is to be measured ({error}). Allow more, or use fewer --workers."
+        ) from error
+
+
+def _measured(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[Statistic]:
     sample_id, source = pair
     sample = dataset.load(sample_id, parts_of(metrics))
     if isinstance(source, Prediction):
