@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ..data.importing.documents import ImportedData
 
 
+MAX_CLASSES = 20
+"""Of more classes only those that occur are printed."""
+
+
 def imported(found: ImportedData, as_json: bool, be_quiet: bool) -> None:
     """What became of pictures, classes and shapes, by which rules, and what was left out."""
     if as_json:
@@ -26,12 +30,16 @@ def imported(found: ImportedData, as_json: bool, be_quiet: bool) -> None:
         table.add_row(safe(what), safe(became), f"{number:,}")
     console.print(table)
     classes = new_table("label", "class", "kind", "shapes", "pixels")
-    for each in found.classes:
+    many = len(found.classes) > MAX_CLASSES
+    shown = [each for each in found.classes if not many or each.shapes or each.pixels]
+    for each in shown:
         numbers = ("" if n is None else f"{n:,}" for n in (each.shapes, each.pixels))
         classes.add_row(str(each.label), safe(each.name), each.kind, *numbers)
     if found.ignore_label is not None:
         classes.add_row(str(found.ignore_label), "", "ignored", "", "")
     console.print(classes)
+    if len(shown) < len(found.classes):
+        console.print(f"- {len(found.classes) - len(shown)} classes more of which nothing is drawn", soft_wrap=True)
     for text in (*found.rules, *found.remarks):
         console.print(f"- {safe(text)}", soft_wrap=True)
     for left in found.skipped:
@@ -45,10 +53,7 @@ def imported(found: ImportedData, as_json: bool, be_quiet: bool) -> None:
 
 def rows_of(found: ImportedData) -> list[tuple[str, str, int]]:
     """Rows of the table: what was there, what it is now, and how many."""
-    rows = [
-        ("pictures", f"images/, {how}" if how != "missing" else "not found; only their labels are there", n)
-        for how, n in found.images.items()
-    ]
+    rows = [("pictures", f"images/, {how}", n) for how, n in found.images.items() if how != "missing"]
     rows += [("annotated pictures", "masks/", found.masks)] if found.masks else []
     rows += [("pictures with objects", "instances/", found.instances)] if found.instances else []
     rows += [("pictures with segments", "panoptic/ and panoptic.json", found.panoptic)] if found.panoptic else []

@@ -28,10 +28,11 @@ KEYS = ("images", "annotations", "categories")
 
 @dataclass
 class Coco:
-    """One COCO file or several, whose categories are the same."""
+    """One COCO file or several, whose categories are the same; no picture lies in the folders `besides`."""
 
     files: Sequence[Path]
     places: Places
+    besides: Sequence[Path] = ()
     notes: Notes = field(default_factory=Notes)
     format: ClassVar[str] = "coco"
     order: ClassVar[Order] = "area"
@@ -71,7 +72,7 @@ class Coco:
         for image, (place, name, size) in images.items():
             where = f"{path}: images[{place}]"
             relative = self.places.relative(name, where)
-            picture = self.places.named(name, path.parent, where, split=own)
+            picture = self.places.named(name, path.parent, where, split=own, besides=self.besides)
             shapes = self._shapes(annotations[image], size, path)
             named = relative if ".." not in relative.parts else PurePosixPath(relative.name)
             yield Item(named, picture, size, shapes, where, split)
@@ -173,11 +174,20 @@ def instance_files(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     >>> [path.name for path in found], [path.name for path in left]
     (['instances_val.json'], ['captions_val.json'])
     """
-    named = [path for path in files if path.stem.lower().startswith("instances")]
+    named = [path for path in files if holds_instances(path)]
     chosen = named or list(files)
     return chosen, [path for path in files if path not in chosen]
 
 
+def holds_instances(path: Path) -> bool:
+    """Whether a file is called as COCO calls those of objects."""
+    return path.stem.lower().startswith("instances")
+
+
 def left_out(files: Sequence[Path]) -> list[str]:
     """The remark on files that are not read, none where all are."""
-    return [f"not read, because other files hold the objects: {some([f.name for f in files], 5)}"] if files else []
+    return (
+        [f"not read: {some([f.name for f in files], 5)}; give such a file itself as SOURCE to import it"]
+        if files
+        else []
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ...io.images.limits import check_bytes
+from ...io.images.picture import PICTURE_SUFFIXES
 from ...io.images.png import SIGNATURE, decode_png
 from ...io.images.rle import CheckedRLE, short
 from ...types import Array, UserError
@@ -62,11 +63,12 @@ class Labelme:
         if named is not None:
             picture = self.places.named(named, path.parent, f"{path}: 'imagePath'")
         data = content.get("imageData")
+        if picture is None and data is None:  # renamed since: labelme itself opens it by the name in the file alone
+            beside = (path.with_suffix(suffix) for suffix in sorted(PICTURE_SUFFIXES))
+            picture = next((each.resolve() for each in beside if each.is_file()), None)
         if picture is None and data is not None:
             picture = _embedded(data, f"{path}: 'imageData'")
         size = self._size(content, picture, path)
-        if picture is None:
-            self.notes.remarks.append(f"{path}: there is no picture {short(named)}, and none is in the file")
         suffix = (
             picture.suffix
             if isinstance(picture, Path)

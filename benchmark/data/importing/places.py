@@ -17,6 +17,8 @@ MAX_FILES = 1_000_000
 AS_JPEG = frozenset({".jfif", ".jpe"})
 """Endings of JPEG files that are called otherwise."""
 
+_ANNOTATIONS = frozenset({"annotations", "annotation", "labels"})
+
 SPLITS: Mapping[str, str] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
     "testing": "test",
@@ -27,7 +29,9 @@ class Places:
     """The pictures below a source, and which of them a name in it means."""
 
     def __init__(self, source: Path) -> None:
-        self.root = (source if source.is_dir() else source.parent).resolve()
+        folder = source if source.is_dir() else source.absolute().parent
+        # Of one file of annotations the pictures lie beside the folder that all annotations are in.
+        self.root = (folder.parent if source.is_file() and folder.name.lower() in _ANNOTATIONS else folder).resolve()
         self._by_name: dict[str, list[Path]] | None = None
 
     def named(
@@ -35,7 +39,7 @@ class Places:
     ) -> Path | None:
         """The picture that a name means: from `base`, from the root, else the one file below whose path ends so.
 
-        Of several files of a name those of the `split` are meant, by their folders, and none below `besides`. Raises
+        None in a folder of another split is meant, by the `split` and by the name, and none below `besides`. Raises
         UserError for a name that is no path inside the source, and for one that several files have.
         """
         relative = self.relative(name, where)
@@ -44,11 +48,14 @@ class Places:
             if path.is_file():
                 return path
         tail = tuple(part for part in relative.parts if part != "..")
+        wanted = split_in(tail[:-1]) or split
         known = [path for path in self._called(tail[-1]) if not any(path.is_relative_to(each) for each in besides)]
+        if wanted:
+            known = [path for path in known if split_in(path.relative_to(self.root).parts[:-1]) in ("", wanted)]
         for length in range(len(tail), 0, -1):
             found = [path for path in known if path.parts[-length:] == tail[-length:]]
-            if len(found) > 1 and split:
-                found = [path for path in found if split_in(path.relative_to(self.root).parts[:-1]) == split] or found
+            if len(found) > 1 and wanted:
+                found = [path for path in found if split_in(path.relative_to(self.root).parts[:-1]) == wanted] or found
             if len(found) > 1:
                 texts = some([f"'{path.relative_to(self.root)}'" for path in found], 2)
                 raise UserError(

@@ -93,15 +93,21 @@ Opened = Callable[[], Source]
 def _coco(source: Path) -> Opened | None:
     _, files = _json(source)
     of_panoptic = [path for path in files if _says(path, b'"segments_info"')]
-    if of_panoptic:
-        return lambda: panoptic.Panoptic(of_panoptic, Places(source))
-    chosen, others = coco.instance_files(files)
-    return (lambda: _with_remarks(coco.Coco(chosen, Places(source)), others)) if chosen else None
+    chosen, _ = coco.instance_files([path for path in files if path not in of_panoptic])
+    if of_panoptic and not any(coco.holds_instances(path) for path in chosen):
+        chosen = of_panoptic
+    others = [path for path in files if path not in chosen]
 
+    def opened() -> Source:
+        found: Source
+        if chosen == of_panoptic:
+            found = panoptic.Panoptic(chosen, Places(source))
+        else:
+            found = coco.Coco(chosen, Places(source), [path.with_suffix("") for path in of_panoptic])
+        found.notes.remarks.extend(coco.left_out(others))
+        return found
 
-def _with_remarks(source: coco.Coco, others: list[Path]) -> coco.Coco:
-    source.notes.remarks += coco.left_out(others)
-    return source
+    return opened if chosen else None
 
 
 def _labelme(source: Path) -> Opened | None:

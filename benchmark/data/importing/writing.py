@@ -119,6 +119,7 @@ class _Builder:
         picture = item.picture
         if picture is None:
             self.images["missing"] += 1
+            self.source.notes.skip("picture", "was not found; its labels are there", item.where)
             return ".png"
         suffix = picture.suffix.lower() if isinstance(picture, Path) else suffix_of(picture, item.where)
         path = below(self.root / "images", name, ".jpg" if suffix in _AS_JPEG else suffix)

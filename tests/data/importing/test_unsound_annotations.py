@@ -401,3 +401,40 @@ def test_pictures_of_one_name_in_two_folders_stay_apart(tmp_path: Path) -> None:
     assert set(dataset.ids("all")) == {"left__a", "right__a", "left__b_"}
     assert {dataset.group(i) for i in dataset.ids("all")} == {"left", "right"}
     assert found.renamed == 1
+
+
+def test_a_picture_of_another_split_is_not_taken_for_one_that_is_missing(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    picture(source / "images" / "train" / "a.png")
+    (source / "annotations").mkdir()
+    (source / "annotations" / "instances_val.json").write_text(json.dumps(COCO))
+    found = run(source, tmp_path / "out")
+    assert found.images == {"missing": 1}
+    assert [(each.what, each.n) for each in found.skipped] == [("picture", 1)]
+    assert Folder(tmp_path / "out").load("a").image is None
+
+
+def test_one_file_of_annotations_finds_the_pictures_beside_their_folder(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    picture(source / "val2017" / "a.png")
+    (source / "annotations").mkdir()
+    path = source / "annotations" / "instances_val2017.json"
+    path.write_text(json.dumps(COCO))
+    assert run(path, tmp_path / "out").images == {"hard links": 1}
+
+
+def test_files_of_other_tasks_are_named_as_not_read(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(FILES / "datumaro_coco", source)
+    shutil.copytree(FILES / "datumaro_coco_panoptic" / "annotations", source / "annotations", dirs_exist_ok=True)
+    found = run(source, tmp_path / "out")
+    assert (found.masks, found.panoptic) == (4, 0)
+    (remark,) = found.remarks
+    assert "panoptic_train.json, panoptic_val.json" in remark
+
+
+def test_a_renamed_picture_of_labelme_is_found_beside_its_file(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    picture(source / "new.png")
+    (source / "new.json").write_text(json.dumps({**LABELME, "imagePath": "old.png"}))
+    assert run(source, tmp_path / "out").images == {"hard links": 1}
