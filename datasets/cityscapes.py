@@ -11,6 +11,7 @@ import numpy as np
 from cityscapesscripts.helpers.labels import labels as official_labels
 
 from segbench.data import FileDataset
+from segbench.data.panoptic_annotations import true_segments
 from segbench.data.sample_checks import where
 from segbench.metrics.label_checks import label_counts
 from segbench.settings import Settings
@@ -179,8 +180,17 @@ class Cityscapes(FileDataset):
         return path.stem if path.stem in ids else None
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
-        """The one file of a part, if it exists; segments are those of the instance map."""
-        return super().files(sample_id, "instances" if part == "panoptic" else part)
+        """The one file of a part, if it exists; segments are those of the instance map, else the official converter's.
+
+        That writes `cityscapes_panoptic_<split>.json` and a folder of PNG files of this name into gtFine.
+        """
+        found = super().files(sample_id, "instances" if part == "panoptic" else part)
+        if part != "panoptic" or found:
+            return found
+        labels = super().files(sample_id, "labels")[0]
+        folder = labels.parents[2] / f"cityscapes_panoptic_{labels.parents[1].name}"
+        made = (folder / f"{sample_id}_gtFine_panoptic.png", folder.with_suffix(".json"))
+        return made if all(path.is_file() for path in made) else ()
 
     def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
         """Segments of an instance map as createPanopticImgs of cityscapesScripts makes them.
@@ -188,7 +198,8 @@ class Cityscapes(FileDataset):
         Each of its values is a segment: below 1000 all of a class, which of a thing is a crowd. What is not evaluated
         is void.
         """
-        del sample_id
+        if path.name.endswith("_panoptic.png"):
+            return true_segments(path, path.parent.with_suffix(".json"), sample_id)
         ids = self.read_instances(path)
         kinds = {each.id: each.kind for each in SCORED}
         segments = []

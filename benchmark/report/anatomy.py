@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -69,8 +70,12 @@ def section_anatomy(
         return [tag("p", _TOO_MANY.format(round(pixels / 1e6)), class_="note")], []
     good = good_methods(section, kept)
     read = _read(ids, kept, good, dataset)
-    found = [anatomy(family, dataset.info, score, statistics) for statistics in read.statistics]
-    written = _bars([run.entry.label for run in kept], score, found)
+    found = {
+        run.entry.label: anatomy(family, dataset.info, score, statistics)
+        for run, statistics in zip(kept, read.statistics, strict=True)
+    }
+    defined = {label: each for label, each in found.items() if not math.isnan(each.loss)}
+    written = _bars(list(defined), score, list(defined.values())) if defined else []
     return written, _doubtful(read, good, dataset, album)
 
 

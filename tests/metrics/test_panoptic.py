@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from random_panoptic import CLASSES, INFO, Pairs, random_pair, random_pairs, rea
 
 from places import GOLDEN, shared
 from segbench.data.panoptic_annotations import read_annotations
+from segbench.datasets.cityscapes import Cityscapes
 from segbench.errors import UserError
 from segbench.evaluation.comparison import Paired
 from segbench.io.images.segment_ids import write_segment_ids
 from segbench.metrics.panoptic import PanopticQuality, instance_rows
 from segbench.metrics.pooled import drawn
 from segbench.testing import check_metric
-from segbench.types import DatasetInfo, Panoptic, Prediction, Sample, Segment, Statistic
+from segbench.types import Dataset, DatasetInfo, Panoptic, Prediction, Sample, Segment, Statistic
 
 METRIC = PanopticQuality()
 OFFICIAL = json.loads((GOLDEN / "panoptic/panopticapi.json").read_text())
@@ -89,8 +91,6 @@ def test_cityscapes_equals_its_own_evaluator(tmp_path: Path) -> None:
     from cityscapesscripts.evaluation.evalPanopticSemanticLabeling import evaluatePanoptic
     from cityscapesscripts.preparation.createPanopticImgs import convert2panoptic
 
-    from segbench.datasets.cityscapes import Cityscapes
-
     root = GOLDEN / "cityscapes"
     with contextlib.redirect_stdout(io.StringIO()):
         convert2panoptic(str(root / "gtFine"), str(tmp_path), setNames=["val"])
@@ -113,11 +113,30 @@ def test_cityscapes_equals_its_own_evaluator(tmp_path: Path) -> None:
         result = evaluatePanoptic(
             str(truth_file), str(folder), str(tmp_path / "found.json"), str(tmp_path / "found"), str(tmp_path / "out")
         )
+    _expect_from_converted(tmp_path, dataset)
     groups = {"": "All", "_things": "Things", "_stuff": "Stuff"}
     told = {f"{key}{suffix}": result[group][key] for suffix, group in groups.items() for key in ("pq", "sq", "rq")}
     scores = METRIC.compute(_measured(pairs, dataset.info), dataset.info)
     assert 0.3 < scores["pq"] < 1
     _expect(scores, told)
+
+
+def _expect_from_converted(made: Path, dataset: Dataset) -> None:
+    """Without instance maps the segments are those that the official converter wrote."""
+    root = made / "converted"
+    shutil.copytree(dataset.root / "gtFine", root / "gtFine")
+    for path in root.rglob("*_instanceIds.png"):
+        path.unlink()
+    for name in ("cityscapes_panoptic_val.json", "cityscapes_panoptic_val"):
+        (made / name).rename(root / "gtFine" / name)
+    converted = Cityscapes(root)
+    for sample_id in dataset.ids("val"):
+        mine, theirs = (each.load(sample_id, ("panoptic",)).panoptic for each in (dataset, converted))
+        assert mine is not None
+        assert theirs is not None
+        assert set(mine.segments) == set(theirs.segments)
+        assert np.array_equal(mine.ids, theirs.ids)
+    assert len(converted.files(dataset.ids("val")[0], "panoptic")) == 2
 
 
 def _row(true: list[int], found: list[int], truth: tuple[Segment, ...], segments: tuple[Segment, ...]) -> Any:
