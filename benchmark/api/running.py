@@ -36,6 +36,7 @@ def run(
     plots: bool = True,
     weights: str | PathLike[str] | None = None,
     corrupt: str | None = None,
+    metrics: Sequence[str] = (),
     progress: ShowProgress = "auto",
 ) -> Run:
     """Fit a method, predict, evaluate and write a run folder: what `bench run` does.
@@ -79,6 +80,8 @@ def run(
         A run of the same training: its weights are taken, and only prediction is done anew.
     corrupt : str, optional
         `NAME:LEVEL`, what is done to the images that are predicted, such as `noise:3`; see docs/robustness.md.
+    metrics : sequence of str
+        Metric families to add; see `segbench.list_metrics`.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -109,6 +112,7 @@ def run(
     from ..runs.options import refuse_out_of_range
     from ..runs.request import RunRequest
 
+    _refuse_text(metrics)
     if process_rank():
         raise UserError(
             "segbench.run was started in several processes, of which the first alone could return a run. Train on "
@@ -134,6 +138,7 @@ def run(
         plots=plots,
         weights=_path(weights),
         corrupt=corrupt,
+        metrics=tuple(metrics),
     )
     refuse_out_of_range(request)
     return Run(*do_run(request, reporter_for(progress)))
@@ -144,7 +149,6 @@ def evaluate(
     predictions: str | PathLike[str],
     *,
     name: str | None = None,
-    family: Literal["external", "human"] = "external",
     split: str | None = None,
     root: str | PathLike[str] | None = None,
     partial: bool = False,
@@ -156,6 +160,7 @@ def evaluate(
     overwrite: bool = False,
     plots: bool = True,
     instances: bool = False,
+    family: Literal["external", "human"] = "external",
     progress: ShowProgress = "auto",
 ) -> Run:
     """Score anybody's predictions and write a run folder: what `bench evaluate` does. Needs ground truth only.
@@ -170,8 +175,6 @@ def evaluate(
         Folder of predictions with one file for each sample, or one stack.
     name : str, optional
         Name on the leaderboard; by default the file's stem.
-    family : str
-        `human` for the masks of one person, which stand as a range beside the methods and are never ranked.
     split : str, optional
         The split to score, or `all`; by default the dataset's own.
     root : path, optional
@@ -194,6 +197,8 @@ def evaluate(
         Draw what the metric families plot, into the run folder.
     instances : bool
         Of predicted segments, write a row for each into the run folder (`instances.csv`).
+    family : str
+        `human` for the masks of one person, which stand as a range beside the methods and are never ranked.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -221,8 +226,7 @@ def evaluate(
     from ..runs.options import refuse_out_of_range
     from ..runs.request import EvaluateRequest
 
-    if isinstance(metrics, str):
-        raise UserError(f"metrics='{metrics}' is one text; expected a sequence, such as ('{metrics}',)")
+    _refuse_text(metrics)
     request = EvaluateRequest(
         dataset=dataset,
         predictions=Path(predictions),
@@ -242,6 +246,11 @@ def evaluate(
     )
     refuse_out_of_range(request)
     return Run(*evaluate_files(request, reporter_for(progress)))
+
+
+def _refuse_text(metrics: Sequence[str]) -> None:
+    if isinstance(metrics, str):
+        raise UserError(f"metrics='{metrics}' is one text; expected a sequence, such as ('{metrics}',)")
 
 
 def _path(path: str | PathLike[str] | None) -> Path | None:

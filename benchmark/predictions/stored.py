@@ -37,10 +37,14 @@ Pairs = Iterable[tuple[str, Prediction]]
 
 @dataclass
 class PredictionWriter:
-    """Stores the predictions of a run as they pass: as files, or, for a stack, in memory until all are there."""
+    """Stores the predictions of a run as they pass: as files, or, for a stack, in memory until all are there.
+
+    `soft` stores probabilities of a binary dataset, not only whether they are above 0.5: some families ask for more.
+    """
 
     folder: Path
     info: DatasetInfo
+    soft: bool = False
     _pages: dict[str, Prediction] = field(default_factory=dict)
 
     def tee(self, pairs: Pairs) -> Iterator[tuple[str, Prediction]]:
@@ -48,6 +52,8 @@ class PredictionWriter:
         for sample_id, prediction in pairs:
             if self.info.stacked:
                 self._pages[sample_id] = prediction
+            elif self.soft and self.info.task == "binary" and prediction.probabilities is not None:
+                write_stack(self.folder / f"{sample_id}.tif", (prediction,))
             else:
                 write_prediction(self.folder, sample_id, prediction, self.info)
             yield sample_id, prediction

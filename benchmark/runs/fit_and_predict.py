@@ -72,7 +72,7 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
         Where `run.stop` says so.
     """
     plan, total = run.plan, Statistics()
-    stored = PredictionWriter(run.folder / PREDICTIONS, plan.dataset.info)
+    stored = PredictionWriter(run.folder / PREDICTIONS, plan.dataset.info, soft=bool(plan.request.metrics))
     for number, fold in enumerate(plan.folds):
         name = f" (fold {number + 1} of {len(plan.folds)})" if len(plan.folds) > 1 else ""
         folder = run.checkpoints(number)

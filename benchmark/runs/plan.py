@@ -98,7 +98,7 @@ class RunPlan:
     @property
     def families(self) -> tuple[Metric, ...]:
         """The families that score what its method predicts, whether or not the split has labels."""
-        return metrics_of(self.dataset.info, kind=self.predicts)
+        return metrics_of(self.dataset.info, kind=self.predicts, more=self.request.metrics)
 
     def writer(self) -> RunWriter:
         """What writes it into its folder."""
@@ -321,7 +321,8 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
         main_score=plan.dataset.info.main_score,
         cost=Cost(device=plan.device),
         environment=Environment(
-            **describe(plan.device), code_sha256=code_sha256(plan.dataset.info, plan.method.name, plan.location.origin)
+            **describe(plan.device),
+            code_sha256=code_sha256(plan.dataset.info, plan.method.name, plan.location.origin, plan.families),
         ),
         command=request.command(),
         warnings=[*warnings, UNFINISHED],

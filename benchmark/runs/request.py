@@ -85,6 +85,10 @@ Device: TypeAlias = Annotated[str, Option("auto, cpu, cuda or mps.")]
 Plots: TypeAlias = Annotated[
     bool, Option("Draw what the metric families plot, into the run folder.", flags=("--plots/--no-plots",))
 ]
+Metrics: TypeAlias = Annotated[
+    tuple[str, ...],
+    Option("Add a metric family, see 'bench list metrics'; repeatable.", flags=("--metric",), write=tuple),
+]
 NamedDataset: TypeAlias = Annotated[str, Argument("Name of a dataset; see 'bench list datasets'.", metavar="DATASET")]
 Channel: TypeAlias = Annotated[
     int | None, Option("Channel of a stack (from 1), or its number in the names of files after 'c' or 'ch'.", low=0)
@@ -100,7 +104,7 @@ RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What the user asked `bench run` for."""
+    """What the user asked `bench run` for. `metrics` are families beside the dataset's."""
 
     dataset: DatasetName
     method: Annotated[
@@ -133,6 +137,7 @@ class RunRequest:
             metavar="NAME:LEVEL",
         ),
     ] = None
+    metrics: Metrics = ()
 
     def command(self) -> str:
         """The command line that makes the run again."""
@@ -159,10 +164,7 @@ class EvaluateRequest:
         int | None, Option("Threads or processes that measure. [default: chosen by size]", low=0, kept=False)
     ] = None
     settings: Settings = field(default_factory=dict)
-    metrics: Annotated[
-        tuple[str, ...],
-        Option("Add a metric family, see 'bench list metrics'; repeatable.", flags=("--metric",), write=tuple),
-    ] = ()
+    metrics: Metrics = ()
     overwrite: Overwrite = False
     plots: Plots = True
     instances: Annotated[

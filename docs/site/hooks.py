@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "questions.md",
         "statistics.md",
         "people.md",
+        "calibration.md",
         "trust.md",
         "results.md",
         "compiled.md",

@@ -1,0 +1,174 @@
+"""Calibration: ECE and Brier score against small computations of their definitions, and the laws of statistics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from segbench.datasets.isbi2012 import ISBI2012
+from segbench.errors import UserError
+from segbench.evaluation.evaluator import Evaluator
+from segbench.evaluation.intervals import score_intervals
+from segbench.evaluation.statistics import Statistics
+from segbench.metrics.calibration import BINS, Calibration, reliability
+from segbench.testing import check_metric
+from segbench.types import Array, DatasetInfo, Prediction, Sample, Statistic
+
+METRIC = Calibration()
+BINARY = Evaluator(num_classes=1).info
+MANY = Evaluator(num_classes=4, ignore_index=255).info
+
+
+def binary(seed: int, shape: tuple[int, int] = (17, 23), sharp: float = 1.0) -> tuple[Array, Array]:
+    """True labels and a probability that comes true as often as it says, if `sharp` is 1."""
+    random = np.random.default_rng(seed)
+    honest = random.random(shape)
+    truth = (random.random(shape) < honest).astype(np.uint8)
+    odds = (honest / (1 - honest)) ** sharp
+    return truth, (odds / (1 + odds)).astype(np.float32)
+
+
+def classes(seed: int, shape: tuple[int, int] = (11, 13)) -> tuple[Array, Array]:
+    """True labels of 4 classes with void, and probabilities."""
+    random = np.random.default_rng(seed)
+    raw = random.dirichlet(np.full(4, 0.6), shape).transpose(2, 0, 1)
+    truth = np.array([random.choice(4, p=p / p.sum()) for p in raw.reshape(4, -1).T]).reshape(shape).astype(np.uint8)
+    truth[0, :3] = 255
+    return truth, raw.astype(np.float32)
+
+
+def measured(truth: Array, probabilities: Array, info: DatasetInfo, name: str = "s") -> Statistic:
+    return METRIC.measure(Sample(name, "g", 0, labels=truth), Prediction(probabilities=probabilities), info)
+
+
+def by_definition(truth: Array, values: Array) -> tuple[float, float]:
+    """ECE and Brier of pixels (n,) and probabilities (classes, n), pixel by pixel, as the papers write them."""
+    gaps = {number: [0, 0, 0.0] for number in range(1, BINS + 1)}
+    squares = 0.0
+    for label, row in zip(truth.tolist(), values.T.tolist(), strict=True):
+        confidence = max(row)
+        number = next(m for m in range(1, BINS + 1) if confidence <= m / BINS or m == BINS)
+        gaps[number][0] += 1
+        gaps[number][1] += row.index(confidence) == label
+        gaps[number][2] += confidence
+        squares += sum((p - (place == label)) ** 2 for place, p in enumerate(row))
+    n = truth.size
+    return sum(abs(right - total) for _, right, total in gaps.values()) / n, squares / n
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_classes_are_scored_as_defined(seed: int) -> None:
+    truth, values = classes(seed)
+    counted = truth != 255
+    ece, brier = by_definition(truth[counted], values[:, counted].astype(float))
+    found = METRIC.compute([measured(truth, values, MANY)], MANY)
+    assert found["ece"] == pytest.approx(ece, abs=1e-12)
+    assert found["brier"] == pytest.approx(brier, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_binary_task_is_that_of_its_two_classes_with_the_brier_score_of_one(seed: int) -> None:
+    truth, values = binary(seed)
+    both = np.stack([1 - values.astype(float), values.astype(float)]).reshape(2, -1)
+    ece, brier = by_definition(truth.ravel(), both)
+    found = METRIC.compute([measured(truth, values, BINARY)], BINARY)
+    assert found["ece"] == pytest.approx(ece, abs=1e-12)
+    assert found["brier"] == pytest.approx(brier / 2, abs=1e-12)
+    assert found["brier"] == pytest.approx(float(np.mean((values.astype(float) - truth) ** 2)), abs=1e-12)
+
+
+def test_it_is_what_torchmetrics_computes() -> None:
+    truth, values = classes(9, (60, 70))
+    found = METRIC.compute([measured(truth, values, MANY)], MANY)
+    preds = torch.from_numpy(values)[None]
+    theirs = multiclass_calibration_error(
+        preds, torch.from_numpy(truth.astype(np.int64))[None], 4, n_bins=BINS, norm="l1", ignore_index=255
+    )
+    assert found["ece"] == pytest.approx(float(theirs), abs=1e-5)
+
+
+def test_honest_probabilities_are_calibrated_and_sharpened_ones_are_not() -> None:
+    honest, sharp, blunt = (
+        METRIC.compute([measured(*binary(1, (400, 400), power), BINARY)], BINARY) for power in (1.0, 3.0, 0.3)
+    )
+    assert honest["ece"] < 0.01
+    assert sharp["ece"] > 0.08
+    assert blunt["ece"] > 0.08
+    assert honest["brier"] < min(sharp["brier"], blunt["brier"])
+    # A probability of p has the mean squared error p (1 - p), which is 1/6 over all p.
+    assert honest["brier"] == pytest.approx(1 / 6, abs=0.005)
+
+
+def test_a_bin_holds_its_upper_edge() -> None:
+    edge = np.float32(1) - np.float32(0.4)
+    truth = np.array([[0, 1, 1]], np.uint8)
+    statistic = measured(truth, np.array([[0.0, 1.0, edge]], np.float32), BINARY)
+    # Confidences 1, 1 and just above 9/15 or on it: the last bin, and the 9th or the 10th as the float lies.
+    expected = {math.ceil(float(edge) * BINS) - 1, BINS - 1}
+    assert set(statistic.columns["bin"].tolist()) == expected
+    half = measured(np.array([[0]], np.uint8), np.array([[0.5]], np.float32), BINARY)
+    # 0.5 is no foreground: the background is predicted with a confidence of 0.5, and is right.
+    assert (half.columns["bin"].tolist(), half.columns["right"].tolist()) == ([7], [1])
+
+
+def test_label_maps_have_no_calibration() -> None:
+    truth, _ = binary(0)
+    statistic = METRIC.measure(Sample("s", "g", 0, labels=truth), Prediction(labels=truth), BINARY)
+    assert all(column.size == 0 for column in statistic.columns.values())
+    assert all(math.isnan(value) for value in METRIC.compute([statistic], BINARY).values())
+    assert reliability([statistic]) == []
+    with_one = METRIC.compute([statistic, measured(*binary(1), BINARY, "t")], BINARY)
+    assert with_one == METRIC.compute([measured(*binary(1), BINARY, "t")], BINARY)
+
+
+def test_wrong_probabilities_are_refused() -> None:
+    truth, values = binary(0)
+    for wrong in (values + 1, values[:-1], np.full_like(values, np.nan)):
+        with pytest.raises(UserError, match="prediction of sample 's'"):
+            measured(truth, wrong, BINARY)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 2**16), min_size=2, max_size=5, unique=True))
+def test_pooled_histograms_are_those_of_all_pixels(seeds: list[int]) -> None:
+    pairs = [binary(seed, (5, 9)) for seed in seeds]
+    parts = [measured(*pair, BINARY, f"s{number}") for number, pair in enumerate(pairs)]
+    truths, values = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    whole = measured(truths, values, BINARY)
+    assert METRIC.compute(parts, BINARY) == pytest.approx(METRIC.compute([whole], BINARY), abs=1e-12)
+    bins = reliability(parts)
+    assert sum(int(each["pixels"]) for each in bins) == 45 * len(seeds)
+    gap = sum(each["pixels"] * abs(each["accuracy"] - each["confidence"]) for each in bins) / (45 * len(seeds))
+    assert gap == pytest.approx(METRIC.compute(parts, BINARY)["ece"], abs=1e-12)
+
+
+def test_it_has_intervals_and_keeps_the_laws_of_metrics() -> None:
+    parts = [measured(*binary(seed, sharp=2.0), BINARY, f"s{seed:02d}") for seed in range(20)]
+    values = METRIC.compute(parts, BINARY)
+    for name, (low, high) in score_intervals(METRIC, parts, BINARY).items():
+        assert low < values[name] < high
+    assert Statistics(parts[:7]).merge(Statistics(parts[7:])) == Statistics(parts)
+    pairs = [
+        (Sample(f"s{seed}", "g", seed, labels=truth), Prediction(probabilities=values))
+        for seed in range(4)
+        for truth, values in [binary(seed)]
+    ]
+    check_metric(METRIC, pairs, ISBI2012.info)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("bin", 15), ("pixels", 0), ("right", -1), ("confidence", 1e9), ("squared_error", -1.0)]
+)
+def test_what_no_image_gives_is_a_fault(name: str, value: float) -> None:
+    statistic = measured(*binary(3), BINARY)
+    assert METRIC.fault(statistic, BINARY) is None
+    column = statistic.columns[name].copy()
+    column[0] = value
+    assert METRIC.fault(replace(statistic, columns={**statistic.columns, name: column}), BINARY)
