@@ -41,8 +41,8 @@ class CommandLine(ExistingMethod):
 
     prefix = "command"
     info = existing(
-        'command:"<program> {images} {out}"',
-        "any program that turns a folder of images into a folder of label maps",
+        "command:<COMMAND>",
+        "any program, such as 'mine {images} {out}': a folder of images in, label maps out",
         "the program's own",
         family="external",
         settings=CommandSettings,
