@@ -40,6 +40,7 @@ class CommandLine(ExistingMethod):
     """A program; `named` gives the method of one command."""
 
     prefix = "command"
+    adjustable = ()
     info = existing(
         "command:<COMMAND>",
         "any program, such as 'mine {images} {out}': a folder of images in, label maps out",
@@ -95,19 +96,9 @@ class CommandLine(ExistingMethod):
         """Nobody can count a program's."""
 
     def outputs_of(self, images: Sequence[Uint8], card: ModelCard) -> list[Outputs]:
-        """Maps of classes that the program writes for images (H, W) or (H, W, 3), before they are mapped to labels."""
-        import torch
-
-        from segbench.methods.existing.outputs import Outputs
-
-        plain = card.model_copy(update={"classes": None})
-        card, dataset = self._ready()
-        self._opened = plain, dataset
-        try:
-            found = self.predict(images)
-        finally:
-            self._opened = card, dataset
-        return [Outputs(torch.from_numpy(np.asarray(each.labels, np.int64))) for each in found]
+        """Raises UserError: a program gives label maps of images (H, W) or (H, W, 3) and nothing before them."""
+        del images, card
+        raise UserError(f"{self.info.name} is a program: it gives label maps alone")
 
     def _load(self, device: str) -> None:
         del device

@@ -48,6 +48,7 @@ class HuggingFace(ExistingMethod):
     """A network of transformers; `named` gives the method of one folder or id."""
 
     prefix = "hf"
+    adjustable = ("channels", "classes")
     settings: HuggingFaceSettings
     info = existing(
         "hf:<ID_OR_FOLDER>",
@@ -77,6 +78,10 @@ class HuggingFace(ExistingMethod):
         """What the model calls its classes."""
         named = read_json(self._folder / "config.json").get("id2label") or {}
         return {int(index): str(name) for index, name in named.items()} if isinstance(named, dict) else {}
+
+    def known_outputs(self) -> int:
+        """The number of labels in its configuration."""
+        return int(self._network.config.num_labels)
 
     def parameters(self) -> int:
         """Values of all weights."""
@@ -152,7 +157,7 @@ class HuggingFace(ExistingMethod):
 
     def _load(self, device: str) -> None:
         transformers = _library(self.info.name)
-        folder, (card, dataset) = self._folder, self._ready()
+        folder, (card, _) = self._folder, self._ready()
         said = sorted(set(card.said()) & set(_BY_PROCESSOR))
         if said:
             raise UserError(
@@ -164,7 +169,6 @@ class HuggingFace(ExistingMethod):
         )
         if card.channels == "grey":
             raise UserError(f"the card of {self.info.name} says channels: grey; its image processor takes colour")
-        labels_of(card, dataset, config.num_labels, self.info.name, self.class_names())
         maker = _maker(transformers, config, self.info.name)
         reader = transformers.AutoProcessor if self._is_oneformer else transformers.AutoImageProcessor
         self._processor = loaded("an image processor", folder, lambda: reader.from_pretrained(**_safe(folder)))

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from segbench.errors import UserError
 from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.methods.training.config import Weights, named_file
 from segbench.text import unknown
 from segbench.types import MethodInfo
 
@@ -47,8 +48,10 @@ _REFUSALS = (AssertionError, AttributeError, LookupError, RuntimeError, TypeErro
 class SMPConfig(TrainingConfig):
     """Training settings plus the network's own."""
 
-    weights: Literal["imagenet"] | None = None
-    """Weights of the encoder that training starts from; null is random ones."""
+    weights: Weights = Field(default=None, json_schema_extra={"expected": "imagenet, or the path of a run or a file"})
+    """Weights that training starts from: imagenet for those of the encoder, or a run or a file as for init; null is
+    random ones.
+    """
     depth: Literal[3, 4, 5] | None = None
     """Number of times that the encoder halves the image; null is the architecture's own."""
     output_stride: Literal[8, 16, 32] | None = None
@@ -84,6 +87,10 @@ class SMPModel(LearnedMethod):
         check_encoder(encoder)
         return _method(known[architecture.lower()], encoder)
 
+    def init_file(self) -> str | None:
+        """Also a file that `weights` names."""
+        return named_file(self.settings, ("imagenet",))
+
     def stride(self, settings: SMPConfig) -> int:
         """How often the encoder halves; the few that need more fill up inside."""
         depth = settings.depth or (3 if self.architecture == "PSPNet" else 5)
@@ -98,7 +105,7 @@ class SMPModel(LearnedMethod):
                 arguments["upsampling"] = 2**settings.depth
         if settings.output_stride is not None:
             arguments["encoder_output_stride"] = settings.output_stride
-        weights = settings.weights if pretrained else None
+        weights = settings.weights if pretrained and settings.weights == "imagenet" else None
         return build_network(self.architecture, self.encoder, outputs, weights, arguments)
 
 

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
 
 from segbench.errors import UserError
 from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.methods.training.config import Weights, named_file
 from segbench.settings import NonNegative
 from segbench.text import unknown
 from segbench.types import MethodInfo
@@ -33,8 +36,12 @@ class TorchvisionConfig(TrainingConfig):
 
     auxiliary: NonNegative = 0.0
     """Weight of an auxiliary head's loss; 0 is no such head."""
-    weights: Literal["imagenet"] | None = None
-    """Weights of the backbone that training starts from; null is random ones."""
+    weights: Weights = Field(
+        default=None, json_schema_extra={"expected": "imagenet, coco, or the path of a run or a file"}
+    )
+    """Weights that training starts from: imagenet for those of the backbone, coco for those of the whole network on the
+    classes of VOC (its last layer where there are as many), or a run or file as for init; null is random ones.
+    """
 
 
 class TorchvisionModel(LearnedMethod):
@@ -57,6 +64,10 @@ class TorchvisionModel(LearnedMethod):
         if rest.lower() not in NAMES:
             raise UserError(unknown("torchvision network", rest, NAMES))
         return _method(rest.lower())
+
+    def init_file(self) -> str | None:
+        """Also a file that `weights` names."""
+        return named_file(self.settings, ("imagenet", "coco"))
 
     def stride(self, settings: TorchvisionConfig) -> int:  # noqa: ARG002 (these networks take any size)
         """Sides that are multiples of 8 give features that cover the image evenly."""
@@ -93,7 +104,14 @@ def build_network(name: str, config: TorchvisionConfig, outputs: int, *, pretrai
     if auxiliary and name.startswith("lraspp"):
         raise UserError(f"torchvision's {name} has no auxiliary head: set auxiliary=0")
     network: Any = get_model(name, weights=None, weights_backbone=None, num_classes=outputs, aux_loss=auxiliary)
-    if pretrained and config.weights:
+    if pretrained and config.weights == "coco":
+        from segbench.methods.training.transfer import match
+        from segbench.methods.training.weights import torchvision_weights
+
+        tensors = torchvision_weights(name, "COCO_WITH_VOC_LABELS_V1")
+        taken = match(tensors, network).taken
+        network.load_state_dict({own: tensors[theirs] for own, theirs in taken.items()}, strict=False)
+    if pretrained and config.weights == "imagenet":
         from segbench.methods.training.weights import torchvision_weights
 
         weights = torchvision_weights(name.split("_", 1)[1])

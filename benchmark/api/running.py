@@ -37,6 +37,8 @@ def run(
     weights: str | PathLike[str] | None = None,
     corrupt: str | None = None,
     metrics: Sequence[str] = (),
+    init: str | PathLike[str] | None = None,
+    freeze: Literal["encoder"] | None = None,
     progress: ShowProgress = "auto",
 ) -> Run:
     """Fit a method, predict, evaluate and write a run folder: what `bench run` does.
@@ -82,6 +84,11 @@ def run(
         `NAME:LEVEL`, what is done to the images that are predicted, such as `noise:3`; see docs/robustness.md.
     metrics : sequence of str
         Metric families to add; see `segbench.list_metrics`.
+    init : path, optional
+        A run, or a file of weights (safetensors or a state dict): training starts from those whose names and shapes
+        match.
+    freeze : str, optional
+        `encoder` takes that part of the network out of training.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -139,6 +146,8 @@ def run(
         weights=_path(weights),
         corrupt=corrupt,
         metrics=tuple(metrics),
+        init=_path(init),
+        freeze=freeze,
     )
     refuse_out_of_range(request)
     return Run(*do_run(request, reporter_for(progress)))

@@ -196,6 +196,8 @@ def _settings(record: Record) -> Check:
     try:
         words = shlex.split(record.command)
         given = parse_settings([words[i + 1] for i, word in enumerate(words[:-1]) if word == "--set"])
+        asked = _options(words[2:])
+        given |= {key: asked[f"--{key}"] for key in ("init", "freeze") if f"--{key}" in asked}
         filled: tuple[str, ...] = ()
         if method.from_elsewhere:
             config, options = method.config, given

@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
+from ..diagnosis.document import ModelDiagnosis
 from ..text import counted, number
 from . import output
 
@@ -18,9 +19,9 @@ def diagnosis(found: Diagnosis, as_json: bool) -> None:
     if as_json:
         print(found.to_json(), end="")
         return
+    seen = f"{found.method} on" if isinstance(found, ModelDiagnosis) else f"{counted(found.n_files, 'file')} for"
     lines = [
-        f"{found.dataset}, split {found.split}: {counted(found.n_files, 'file')} for "
-        f"{counted(found.n_samples, 'sample')}; "
+        f"{found.dataset}, split {found.split}: {seen} {counted(found.n_samples, 'sample')}; "
         f"{found.score_name} {_score(found.score)} on {counted(found.n_scored, 'sample')}"
         + (f" (cannot be scored: {found.reason})" if found.reason else "")
     ]
@@ -30,6 +31,10 @@ def diagnosis(found: Diagnosis, as_json: bool) -> None:
         lines += ["", f"{place}. {finding.kind}: {finding.summary}", *_body(finding, found.score_name)]
     if found.findings:
         lines += ["", "Nothing was changed. Scores after a remedy assume the remedies listed above it."]
+    if isinstance(found, ModelDiagnosis) and found.card is not None:
+        name = found.method.partition(":")[2]
+        lines += [f"A model card with all of them, to be written beside the model as {name}.yaml:", ""]
+        lines += found.card.splitlines()
     # Of a terminal, or as COLUMNS says; a pipe gets whole lines.
     width = shutil.get_terminal_size((0, 0)).columns
     output.text("\n".join(_folded(_printable(line), width) for line in lines))

@@ -8,15 +8,16 @@ from ..data.index import DataIndex
 from ..data.what_is_left import Pixels, left_to_learn
 from ..diagnosis.checked_predictions import examine
 from ..diagnosis.conclusions import conclude
-from ..diagnosis.document import Diagnosis, Finding
+from ..diagnosis.document import Diagnosis, Finding, ModelDiagnosis
 from ..diagnosis.lenient_reading import list_files
 from ..io.reporter import Reporter
-from ..registry import dataset_class
+from ..registry import dataset_class, method_class
+from ..runs.devices import resolve_device
 from ..runs.open_data import note_size, open_dataset
 from ..runs.request import DoctorRequest as DoctorRequest
 from ..types import Dataset, UserError
 
-__all__ = ["Diagnosis", "DoctorRequest", "Finding", "diagnose"]
+__all__ = ["Diagnosis", "DoctorRequest", "Finding", "ModelDiagnosis", "diagnose"]
 
 
 def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
@@ -33,6 +34,15 @@ def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
     split = request.split or info.default_split
     if split in info.splits and not info.splits[split].labelled:
         raise UserError(f"split '{split}' of {info.name} has no public labels, so nothing can be scored here")
+    if request.method is not None:
+        if request.predictions is not None:
+            raise UserError("--method looks at a model, --predictions at what one predicted: give one of them")
+        from ..methods.existing.diagnosis import diagnose_model  # with torch, which predictions need not
+
+        device = resolve_device(request.device, bool(method_class(request.method).info.accelerated))
+        return diagnose_model(request.method, dataset, split, device, reporter)
+    if request.predictions is None:
+        raise UserError("say what to look at: --predictions FOLDER, or --method torch:FILE for a model that exists")
     ids = dataset.ids(split)
     note_size(dataset, split, len(ids), {}, reporter)
     listing = list_files(dataset, ids, request.predictions)

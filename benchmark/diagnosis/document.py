@@ -36,3 +36,13 @@ class Diagnosis(Document):
     score: float | None
     reason: str | None
     findings: list[Finding]
+
+
+class ModelDiagnosis(Diagnosis):
+    """What was found about a model that exists: `card` is the text of a model card with all remedies, None without any.
+
+    Scores are of the `n_scored` of `n_samples` samples on which nothing was found or chosen.
+    """
+
+    method: str
+    card: str | None

@@ -13,6 +13,7 @@ from ..predictions.stored import RESULTS, SEGMENTS
 from ..predictions.stored_reading import StoredPredictions
 from ..types import UserError
 from .folder import CHECKPOINT, PREDICTIONS
+from .identity import without_places
 from .record import MadeBy, Record, recorded_info
 from .stored import EvidenceError, open_run
 
@@ -48,7 +49,7 @@ class Ingredients:
             seed=method.seed,
             folds=data.folds,
             train_fraction=method.train_fraction,
-            config=method.config,
+            config=without_places(method.config),
             split=data.split,
             code=record.environment.code_sha256,
             data=(data.data_sha256, data.inputs_sha256),

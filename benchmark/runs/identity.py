@@ -20,7 +20,14 @@ def run_identity(
     """
     trained = {} if weights is None else {"weights": weights}
     changed = {} if corruption is None else {"corruption": corruption}
+    if "config" in more:
+        more["config"] = without_places(more["config"])
     return {**trained, **changed, "dataset": dataset, "dataset_version": version, "method": method, **more}
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without the place of weights that training starts from, where their SHA-256 stands beside it."""
+    return {key: value for key, value in config.items() if key != "init" or config.get("init_sha256") is None}
 
 
 def evaluated_identity(

@@ -170,7 +170,8 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
     method_info = method_class(request.method).info
     if info.classes:
         _refuse_task(method_info, info)
-    config, options = resolve(request.preset, method_info, info, request.settings)
+    _refuse_transfer(method_info, request)
+    config, options = resolve(request.preset, method_info, info, request.chosen_settings)
     # A wrong setting is to be found before anything is read.
     method = make_method(request.method, config)
     if not method_info.trains:
@@ -198,12 +199,7 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
         method.predicts,
         corruption=corruption,
     )
-    if not info.metrics_for(method.predicts):
-        raise UserError(
-            f"{info.name} scores no {method.predicts}, which {method_info.name} predicts as it is configured"
-        )
-    if plan.oracle and not plan.labelled:
-        raise UserError(f"{method_info.name} is an oracle here: it needs the truth, which split '{split}' has not")
+    _refuse_unscored(plan)
     return plan
 
 
@@ -228,6 +224,13 @@ def _folds(
     return folds
 
 
+def _refuse_transfer(method: MethodInfo, request: RunRequest) -> None:
+    """`--init` and `--freeze` are for networks."""
+    for option in ("init", "freeze"):
+        if getattr(request, option) is not None and option not in method.defaults:
+            raise UserError(f"--{option}: {method.name} trains no network that could start from weights; leave it out")
+
+
 def _refuse_training(method: MethodInfo, request: RunRequest) -> None:
     """What only a training can be asked for."""
     asked = {
@@ -242,6 +245,14 @@ def _refuse_training(method: MethodInfo, request: RunRequest) -> None:
 def _note_cut_films(dataset: Dataset, fold: Fold, reporter: Reporter) -> None:
     if text := cut_films(dataset, fold.train, (*fold.val, *fold.evaluate)):
         reporter.warn(text)
+
+
+def _refuse_unscored(plan: RunPlan) -> None:
+    info, name = plan.dataset.info, plan.method.name
+    if not info.metrics_for(plan.predicts):
+        raise UserError(f"{name} predicts {plan.predicts}, which {info.name} does not score")
+    if plan.oracle and not plan.labelled:
+        raise UserError(f"{name} is an oracle here: it needs the truth, which split '{plan.split}' has not")
 
 
 def _refuse_task(method: MethodInfo, info: DatasetInfo) -> None:

@@ -138,6 +138,17 @@ class RunRequest:
         ),
     ] = None
     metrics: Metrics = ()
+    init: Annotated[
+        Path | None,
+        Option("A run, or a file of weights: training starts from those that match.", metavar="RUN|FILE"),
+    ] = None
+    freeze: Annotated[Literal["encoder"] | None, Option("Part of the network that is not trained.")] = None
+
+    @property
+    def chosen_settings(self) -> dict[str, Any]:
+        """The settings that were asked for, by options of their own too."""
+        own = {"init": None if self.init is None else str(self.init), "freeze": self.freeze}
+        return {**self.settings, **{key: value for key, value in own.items() if value is not None}}
 
     def command(self) -> str:
         """The command line that makes the run again."""
@@ -246,13 +257,20 @@ class SuiteRequest:
 
 @dataclass(frozen=True)
 class DoctorRequest:
-    """What the user asked `bench doctor` for."""
+    """What the user asked `bench doctor` for: to look at predictions, or at a model that exists."""
 
     dataset: DatasetName
-    predictions: Predictions
+    predictions: Annotated[
+        Path | None, Option("Folder of predictions, or one stack.", flags=("--predictions", "-p"))
+    ] = None
     split: Split = None
     root: Root = None
     partial: Annotated[bool, Option("Samples without a prediction are on purpose.")] = False
+    method: Annotated[
+        str | None,
+        Option("Look at a model that exists instead: torch:FILE, onnx:FILE or hf:FOLDER.", flags=("--method", "-m")),
+    ] = None
+    device: Device = "auto"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,16 @@ RECORDS = sorted(
     for path in (ROOT / "leaderboards" / "records").glob("*/record.json")
     if json.loads(path.read_text(encoding="utf-8"))["method"]["family"] != "external"
 )
-LATER = {"close_gaps", "ghost_batches", "norm", "reduction"}
+LATER = {
+    "close_gaps",
+    "encoder_learning_rate_factor",
+    "freeze",
+    "ghost_batches",
+    "init",
+    "init_sha256",
+    "norm",
+    "reduction",
+}
 """Settings that came after some of the records."""
 
 

@@ -79,7 +79,7 @@ class ModelCard(BaseModel):
 
     def to_yaml(self) -> str:
         """The card as the text of its file: only what is not the default."""
-        return yaml.safe_dump(self.said(), sort_keys=False, default_flow_style=None, allow_unicode=True)
+        return yaml.safe_dump(self.said(), sort_keys=False, default_flow_style=False, allow_unicode=True)
 
     def said(self) -> dict[str, Any]:
         """What differs from a card that says nothing, as plain values."""

@@ -20,7 +20,7 @@ from ...io.text_files import read_json
 from ...settings import Count, Settings
 from ...types import DatasetInfo, Family, FitContext, MethodInfo, Prediction, Samples, Uint8
 from ..base import BaseMethod
-from .card import ModelCard, card_of, card_path, read_card
+from .card import ModelCard, card_of, card_path, labels_of, read_card
 
 if TYPE_CHECKING:
     from .outputs import Outputs
@@ -51,6 +51,8 @@ class ExistingMethod(BaseMethod):
 
     settings: ExistingSettings
     filled_in: ClassVar[tuple[str, ...]] = ("card", "sha256")
+    adjustable: ClassVar[tuple[str, ...]] = ("channels", "scaling", "outputs", "classes")
+    """What a card may say of it otherwise, which `bench doctor` tries."""
     source: ClassVar[str] = ""
     """Where the model is: what stands behind the colon of its name."""
 
@@ -118,8 +120,21 @@ class ExistingMethod(BaseMethod):
     def open(self, dataset: DatasetInfo, device: str) -> None:
         """Load the model; its SHA-256 is what the configuration says."""
         self.resolved(dataset)
-        self._opened = self._completed(self._card()), dataset
+        card = self.look(dataset, device)
+        outputs = self.known_outputs()
+        if outputs is not None:
+            labels_of(card, dataset, outputs, self.info.name, self.class_names())
+
+    def look(self, dataset: DatasetInfo, device: str) -> ModelCard:
+        """Load the model, known or not what its outputs mean; returns its card with what the file says itself."""
+        self.digest()
+        self._opened = self._card(), dataset
         self._load(device)
+        return self._opened[0]
+
+    def known_outputs(self) -> int | None:
+        """The number of classes that the loaded model tells apart, where it is known before it is run."""
+        return None
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Raises UserError: a model that exists is not trained."""
@@ -178,10 +193,6 @@ class ExistingMethod(BaseMethod):
 
     def _card_beside(self) -> Path | None:
         return card_path(Path(self.source))
-
-    def _completed(self, card: ModelCard) -> ModelCard:
-        """The card with what the model says itself."""
-        return card
 
     def _ready(self) -> tuple[ModelCard, DatasetInfo]:
         if self._opened is None:

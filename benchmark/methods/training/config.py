@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ...errors import UserError
 from ...settings import Count, Fraction, NonNegative, Positive, Settings
 
 Side = Annotated[int, Field(ge=8)]
@@ -28,6 +29,36 @@ def _known_losses(value: str) -> str:
     return value
 
 
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+"""What names of files of weights end in."""
+
+
+def _named_weights(value: str) -> str:
+    if value not in ("imagenet", "coco") and not value.endswith(WEIGHT_FILES) and "/" not in value:
+        raise ValueError("expected published weights by name, or the path of a run or a file of weights")
+    return value
+
+
+Weights: TypeAlias = Annotated[str, AfterValidator(_named_weights)] | None
+"""Published weights by name, or the place of others."""
+
+
+def named_file(settings: Any, published: tuple[str, ...]) -> str | None:
+    """The run or file that settings with `weights` name, in `init` or there.
+
+    Raises UserError where both do, or for published weights that the method has not.
+    """
+    init: str | None = settings.init
+    weights: str | None = settings.weights
+    if weights is None or weights in published:
+        return init
+    if weights in ("imagenet", "coco"):
+        raise UserError(f"weights={weights}: expected {' or '.join(published)}, or the path of a run or a file")
+    if init is not None:
+        raise UserError(f"weights={weights} and init={init} both name weights; leave one out")
+    return weights
+
+
 class TrainingConfig(Settings):
     """What every learned method can be told."""
 
@@ -48,8 +79,8 @@ class TrainingConfig(Settings):
     """Parts of a batch with batch norm statistics of their own; a processor computes them side by side, which small
     networks gain from.
     """
-    epochs: Count = 20
-    """Number of epochs."""
+    epochs: Annotated[int, Field(ge=0)] = 20
+    """Number of epochs; 0 predicts with the weights as they are."""
     iterations_per_epoch: Count | None = None
     """Number of steps in an epoch; null is one pass over the training images."""
     learning_rate: Positive = 0.001
@@ -71,6 +102,17 @@ class TrainingConfig(Settings):
     """
     time_limit_minutes: Positive | None = None
     """Minutes that training may take; the schedule is shaped to end with them."""
+
+    init: str | None = None
+    """Run, or file of weights (safetensors or a state dict), whose weights training starts from where names and shapes
+    match; null starts as the method does.
+    """
+    init_sha256: str | None = None
+    """SHA-256 of those weights, filled in; given, they have to be those."""
+    freeze: Literal["encoder"] | None = None
+    """Part of the network that is not trained; null trains all of it."""
+    encoder_learning_rate_factor: Positive = 1.0
+    """Learning rate of the encoder as a share of that of the rest."""
 
     loss: Annotated[str, AfterValidator(_known_losses)] = Field(default="dice", json_schema_extra={"expected": _LOSS})
     """Names of losses, joined by +."""
@@ -137,6 +179,12 @@ class TrainingConfig(Settings):
     def _compiled_whole(self) -> Self:
         if self.compile and self.ghost_batches > 1:
             raise ValueError("compile=true trains batches as a whole, so it needs ghost_batches=1")
+        return self
+
+    @model_validator(mode="after")
+    def _slower_than_frozen(self) -> Self:
+        if self.freeze == "encoder" and self.encoder_learning_rate_factor != 1:
+            raise ValueError("freeze=encoder trains no encoder, so encoder_learning_rate_factor has no meaning")
         return self
 
     @property

@@ -31,6 +31,7 @@ from .networks import NetworkWithLoss, reflect_up
 from .precision import Compute, Stepper, deterministic
 from .schedule import Forecast, Pace, learning_rate_factor
 from .state import State, average, checkpoint_of, identity_of, initial_state, load, restore, weights_of
+from .transfer import hold_frozen
 
 Validate = Callable[[nn.Module], float]
 """Scores a model on the validation samples; higher is better."""
@@ -198,6 +199,7 @@ class _Loop:
     def _epoch(self, seed: int) -> float:
         """One epoch (less when the time is up); the mean loss."""
         self.state.model.train()
+        hold_frozen(self.state.model)
         total, steps = torch.zeros((), device=self.compute.device), 0
         plan = _draw(len(self.pairs), self.config.batch_size, self.per_epoch, seed)
         plan = [keys[self.stepper.rank :: self.stepper.count] for keys in plan]
@@ -222,7 +224,7 @@ class _Loop:
         state, config = self.state, self.config
         factor = learning_rate_factor(config.schedule, config.warmup, fraction)
         for group in state.optimizer.param_groups:
-            group["lr"] = config.learning_rate * factor
+            group["lr"] = config.learning_rate * factor * group.get("factor", 1.0)
         state.optimizer.zero_grad(set_to_none=True)
         loss = None
         try:

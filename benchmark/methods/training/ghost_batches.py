@@ -19,6 +19,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .transfer import hold_frozen
+
 Part = Callable[[nn.Module], tuple[torch.Tensor, int]]
 """The mean loss of one part of a batch under a model, and how many images it is of."""
 
@@ -43,6 +45,8 @@ class GhostBatches:
         self._shared = [weight for weight in model.parameters() if weight.requires_grad]
         memo = {id(weight): weight for weight in model.parameters()}
         self.models = [model, *(copy.deepcopy(model, dict(memo)).train() for _ in range(count - 1))]
+        for twin in self.models[1:]:
+            hold_frozen(twin)
         norms = [[layer for layer in twin.modules() if isinstance(layer, _BatchNorm)] for twin in self.models]
         self._norms = list(zip(*norms, strict=True))
         self._threads = torch.get_num_threads()

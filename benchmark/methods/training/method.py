@@ -32,6 +32,7 @@ class LearnedMethod(BaseMethod):
     info: ClassVar[MethodInfo]
     settings: TrainingConfig
     prediction_settings: ClassVar[tuple[str, ...]] = PREDICTION
+    filled_in: ClassVar[tuple[str, ...]] = ("init_sha256",)
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -78,6 +79,10 @@ class LearnedMethod(BaseMethod):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             network = self._build(info, pretrained=True)
+        self._begin_from(network, context)
+        if settings.epochs == 0:
+            self._network, self._compute, self._dataset = compute.place(network).eval(), compute, info
+            return
         outputs = outputs_of(info)
         check = validate if len(val) else None
         network = train_network(network, outputs, train, settings, context, compute, check, stride=stride)
@@ -102,6 +107,7 @@ class LearnedMethod(BaseMethod):
         """Become the method that was saved in `folder`, whatever this one was configured as."""
         from .checkpoint import load_tensors
         from .precision import Compute
+        from .transfer import freeze
 
         weights, document = load_tensors(folder / FILE)
         if document.get("method") != self.info.name:
@@ -119,6 +125,7 @@ class LearnedMethod(BaseMethod):
             reason = str(error).splitlines()[0]
             raise UserError(f"'{folder / FILE}' does not fit the network of '{self.info.name}': {reason}") from None
         self._compute, self._dataset = Compute.choose(device, self.settings.precision), dataset
+        freeze(network, self.settings)
         self._network = self._compute.place(network).eval()
 
     def predict_as(self, config: Mapping[str, Any]) -> None:
@@ -140,6 +147,35 @@ class LearnedMethod(BaseMethod):
 
         network, _, _ = self._fitted()
         return macs_of_prediction(network, shape, self.settings, self.stride(self.settings))
+
+    def init_file(self) -> str | None:
+        """The run or file whose weights training starts from, as the settings name it."""
+        return self.settings.init
+
+    def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
+        """The configuration with the SHA-256 of the weights that training starts from."""
+        del dataset
+        place, wanted = self.init_file(), self.settings.init_sha256
+        if place is None:
+            if wanted is not None:
+                raise UserError("init_sha256 is given, and no weights are named: --init RUN or FILE")
+            return self.config
+        from ...io.fingerprints import file_sha256
+        from .transfer import weights_at
+
+        found = file_sha256(weights_at(Path(place)))
+        if wanted not in (None, found):
+            raise UserError(f"--init {place}: the SHA-256 of its weights is {found}, asked for is {wanted}")
+        return {**self.config, "init_sha256": found}
+
+    def _begin_from(self, network: nn.Module, context: FitContext) -> None:
+        """Give a new network the weights that it starts from, and take frozen ones out of training."""
+        from .transfer import freeze, initialise
+
+        place = self.init_file()
+        if place is not None:
+            context.say(initialise(network, Path(place)))
+        freeze(network, self.settings)
 
     def _configure(self, config: Mapping[str, Any]) -> None:
         super()._configure(config)

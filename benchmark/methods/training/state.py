@@ -13,6 +13,7 @@ from ...types import FitContext, Samples
 from .augmentation import DRAWS
 from .checkpoint import Checkpoint, Tensors
 from .config import TrainingConfig
+from .transfer import parameter_groups
 
 _NUMBERS = ("step", "score", "best_epoch", "seconds", "cut")
 """What of the state a checkpoint keeps beside tensors and epoch."""
@@ -36,7 +37,7 @@ class State:
 
 
 def initial_state(model: nn.Module, config: TrainingConfig) -> State:
-    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    learned = parameter_groups(model, config)
     rate, decay = config.learning_rate, config.weight_decay
     optimizer: torch.optim.Optimizer
     if config.optimizer == "sgd":
@@ -44,7 +45,7 @@ def initial_state(model: nn.Module, config: TrainingConfig) -> State:
     else:
         # With weight decay 0, AdamW is Adam.
         # One pass over the weights instead of a dozen: on a processor half the time of a step.
-        on_cpu = all(parameter.device.type == "cpu" for parameter in learned)
+        on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
         optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay, fused=on_cpu or None)
     return State(model, optimizer, weights_of(model) if config.ema else {})
 
@@ -72,7 +73,7 @@ def identity_of(samples: Samples, config: TrainingConfig, context: FitContext) -
     ids = hashlib.sha256("\n".join(samples.ids).encode()).hexdigest()
     data = {"dataset": context.dataset.name, "dataset version": context.dataset.version, "training ids": ids}
     # How samples are loaded changes nothing, so that a run may resume in another way.
-    settings = config.model_dump(exclude={"loading", "cache_gb"})
+    settings = config.model_dump(exclude={"loading", "cache_gb", "init"})
     return settings | data | {"seed": context.seed, "draws of augmentation": DRAWS}
 
 
@@ -93,7 +94,7 @@ def restore(state: State, checkpoint: Checkpoint | None, context: FitContext) ->
     device = next(state.model.parameters()).device
     load(state.model, checkpoint.tensors["model"])
     moments: dict[int, Tensors] = {}
-    learned = state.optimizer.param_groups[0]["params"]
+    learned = [weight for group in state.optimizer.param_groups for weight in group["params"]]
     for key, tensor in checkpoint.tensors["optimizer"].items():
         index, name = key.split("/")
         # In the layout of its weights, as fused optimizers expect it.

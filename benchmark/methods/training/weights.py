@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,11 +30,17 @@ def weights_folder() -> Path:
     return cache_home() / "weights"
 
 
-def torchvision_weights(network: str) -> Tensors:
-    """ImageNet weights (the first version) of a torchvision classifier, as its state dict."""
+def torchvision_weights(network: str, version: str = "IMAGENET1K_V1") -> Tensors:
+    """Published weights of a torchvision network as its state dict, by default a classifier's first on ImageNet.
+
+    Raises UserError for a network that has none of this version.
+    """
     from torchvision.models import get_model_weights
 
-    url = get_model_weights(network)["IMAGENET1K_V1"].url
+    published: Any = get_model_weights(network)
+    if version not in published.__members__:
+        raise UserError(f"torchvision's {network} has no weights {version}: --set weights=null")
+    url = published[version].url
     return _read(weights_file(network, url, url.rsplit("/", 1)[1]), network)
 
 

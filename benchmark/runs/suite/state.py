@@ -16,6 +16,7 @@ from ...registry import dataset_class, make_method, method_class
 from ...types import DatasetInfo, UserError
 from ..current import Ingredients, changed
 from ..folder import RECORD
+from ..identity import without_places
 from ..presets import resolve
 from ..record import Record, read_record
 from ..stored import refuse_without_evidence
@@ -146,7 +147,7 @@ def _ingredients(cell: Cell, code: str | None) -> Ingredients:
         seed=cell.seed,
         folds=cell.folds if method.trains else None,
         train_fraction=cell.train_fraction,
-        config=dict(make_method(cell.method, made.resolved(data)).config),
+        config=without_places(make_method(cell.method, made.resolved(data)).config),
         split=split,
         code=code,
     )
