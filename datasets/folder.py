@@ -348,6 +348,14 @@ def _regions_alone(places: Places | None) -> Places | None:
 
 def _no_masks(root: Path, classes: Classes | None) -> UserError:
     """What to say where no file is a mask: what lies there instead."""
+    from segbench.data.importing.recognition import recognised
+
+    if formats := recognised(root):
+        command = shlex.join(["bench", "data", "import", str(root), "--out"])
+        return UserError(
+            f"no masks below '{root / 'masks'}'. It holds annotations of {' and '.join(formats)}: run '{command} DIR', "
+            "which makes such a folder of them."
+        )
     folder = root / "masks"
     there = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     unread = unread_files(there, MASKS)

@@ -48,6 +48,14 @@ def open_source(source: Path, wanted: Format | None = None) -> Source:
     return next(iter(found.values()))() if found else _nothing(source, "", found)
 
 
+def recognised(source: Path) -> list[str]:
+    """Formats of the annotations that lie below a folder; none where that cannot be told."""
+    try:
+        return [name for name in get_args(Format) if _OPENERS[name](source) is not None]
+    except UserError:
+        return []
+
+
 def _nothing(source: Path, wanted: str, found: Iterable[str]) -> Source:
     there = f" It holds {' and '.join(found)} annotations." if found else ""
     lies = sorted({path.suffix.lower() or "no ending" for path in _files(source, None)})

@@ -14,10 +14,11 @@ from pycocotools.coco import COCO
 
 from commands import Run, printed_json
 from places import ROOT
-from segbench.commands.data import verify
+from segbench.commands.data import describe, verify
 from segbench.commands.import_data import ImportRequest, import_data
 from segbench.data.importing.documents import ImportedData
 from segbench.datasets.folder import Folder
+from segbench.errors import UserError
 from segbench.io.reporter import Reporter
 from segbench.types import Array
 
@@ -257,3 +258,14 @@ def test_an_imported_folder_trains_and_scores_a_network(bench: Run, tmp_path: Pa
     record = printed_json(bench(*run, "--out", str(tmp_path / "run")))
     assert record["dataset"]["origin"] == "real"
     assert record["scores"]["miou"]["n"] == record["dataset"]["n"] == 2
+
+
+@pytest.mark.parametrize("name", ["labelme", "datumaro_coco", "datumaro_cvat", "datumaro_voc", "ultralytics_yolo"])
+def test_who_takes_annotations_for_a_folder_is_told_of_the_import(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(FILES / name, source)
+    with pytest.raises(UserError, match=r"bench data import .*--out DIR"):
+        Folder(source)
+    if name != "datumaro_voc":  # whose label maps lie in a folder that is found
+        with pytest.raises(UserError, match=r"bench data import .*--out DIR"):
+            describe("folder", source, write=True, reporter=QUIET)
