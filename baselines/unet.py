@@ -2,7 +2,7 @@
 
 The network halves the image `depth` times while doubling its channels, then goes the same way back up. Each step up
 joins the features of the same size from the way down, so that fine outlines survive. Ronneberger et al. wrote it for
-the ISBI 2012 stack; the lecture's form, used here, is symmetric (padded convolutions, output as large as the input),
+the ISBI 2012 stack; the form used here is symmetric (padded convolutions, output as large as the input),
 with batch norm in the blocks, dropout in the bottleneck, a sigmoid or softmax output and the soft Dice loss.
 
 How it goes down, how it goes up, and whether it has skip connections can be set, so that each part's worth can be
