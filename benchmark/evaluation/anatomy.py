@@ -185,7 +185,13 @@ def _dilated(mask: Array, radius: int) -> Array:
 def anatomy_statistic(
     sample_id: str, truth: Array, predicted: Array, info: DatasetInfo, reach: int = BOUNDARY_PX
 ) -> Statistic:
-    """Numbers of pixels by true label, predicted label and cause: columns `truth`, `prediction`, `cause`, `pixels`."""
+    """Numbers of pixels by true label, predicted label and cause: columns `truth`, `prediction`, `cause`, `pixels`.
+
+    Parameters
+    ----------
+    sample_id : whose pixels they are.
+    truth, predicted, info, reach : as `causes` takes them; the label maps are (H, W).
+    """
     found = causes(truth, predicted, info, reach)
     labels, codes, pixels = joint_counts(truth, predicted.astype(np.int64) * _MANY + found)
     columns = {"truth": labels, "prediction": codes // _MANY, "cause": codes % _MANY, "pixels": pixels}
