@@ -3,7 +3,7 @@
     python tests/simulation/slices.py [--sets 400] [--units 12 --units 60] [--permutations 500]
 
 For every population, number of units and kind of property: in how many test sets any slice is called different from the
-rest (the family-wise error, at most 5 % meant), for one run and for two. Figures of 1000 sets stand in docs/questions.md.
+rest (the family-wise error, at most 5 % meant), for one run and for two. Figures stand in docs/questions.md.
 """
 
 from __future__ import annotations
