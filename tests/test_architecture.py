@@ -20,7 +20,7 @@ CHAIN = (
     *("errors", "text", "settings", "types", "io", "cardiac", "metrics", "registry", "evaluation", "data"),
     *("predictions", "runs", "figures", "boards", "diagnosis", "methods", "report", "commands", "api", "cli"),
 )
-BESIDE = {"synthetic": "predictions", "testing": "report"}
+BESIDE = {"integrations": "data", "synthetic": "predictions", "testing": "report"}
 """Rooms that stand beside one of the chain: they import what it may import."""
 LEVELS = {room: level for level, room in enumerate(CHAIN)}
 LEVELS |= {room: LEVELS[beside] for room, beside in BESIDE.items()}

@@ -24,7 +24,16 @@ GUIDES = "How-to guides"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Learn": ("start.md", "tutorial.md", "notebook.md"),
     GUIDES: (
-        *("predictions.md", "doctor.md", "import.md", "own-model.md", "existing-models.md", "hearts.md", "python.md"),
+        *(
+            "predictions.md",
+            "doctor.md",
+            "import.md",
+            "own-model.md",
+            "existing-models.md",
+            "hearts.md",
+            "python.md",
+            "integrations.md",
+        ),
         *("suites.md", "cluster.md", "ci.md", "submit.md", "plan.md", "robustness.md"),
     ),
     "Explanation": (
