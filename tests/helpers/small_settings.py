@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "head_channels": 32,
         "dropout": 0.0,
     },
+    "espnetv2": {"width": 0.5},
     "maskrcnn": {
         "encoder": "mobilenet_v3_large",
         "channels": 16,

@@ -124,7 +124,9 @@ def test_a_network_without_an_encoder_cannot_be_frozen() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unet", "fcn", "smp:Unet/resnet18", "torchvision:lraspp_mobilenet_v3_large", "fpn"])
+@pytest.mark.parametrize(
+    "name", ["unet", "fcn", "smp:Unet/resnet18", "torchvision:lraspp_mobilenet_v3_large", "fpn", "espnetv2"]
+)
 def test_networks_have_an_encoder(name: str) -> None:
     from small_networks import make
 

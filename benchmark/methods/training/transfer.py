@@ -17,7 +17,7 @@ from .config import WEIGHT_FILES, TrainingConfig
 
 Tensors = dict[str, torch.Tensor]
 
-ENCODERS = ("encoder", "backbone", "down", "stages")
+ENCODERS = ("encoder", "backbone", "base_net", "down", "stages")
 """What the part of a network is called that sees the image first, in the order in which it is looked for."""
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "network", "weights", "params")
 """Keys under which files of weights hold the state dict beside other things."""
