@@ -202,7 +202,9 @@ def build_network(config: ESPNetv2Config, outputs: int) -> nn.Module:
             self.groups = groups
 
         def forward(self, features: torch.Tensor) -> torch.Tensor:
-            return features.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+            batch, channels, height, width = features.shape
+            parts = features.reshape(batch, self.groups, channels // self.groups, height, width)
+            return parts.transpose(1, 2).reshape(batch, channels, height, width)
 
     class Pyramid(nn.Module):
         """A map seen at five sizes, each through a depth-wise convolution, and merged."""

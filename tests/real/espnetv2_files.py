@@ -52,7 +52,7 @@ def write(weights: Path, out: Path) -> None:
         warnings.simplefilter("ignore")
         trace: Any = torch.jit.trace
         trace(network.eval(), example).save(f"{stem}.pt")
-        names = {"input_names": ["image"], "output_names": ["out"]}
+        names: dict[str, Any] = {"input_names": ["image"], "output_names": ["out"]}
         torch.onnx.export(network, (example,), f"{stem}.onnx", dynamo=False, opset_version=17, **names)
     card = ModelCard(
         classes=STREETS if trained == "city" else None,
