@@ -16,7 +16,9 @@ Reference: Mehta, Rastegari, Shapiro, Hajishirzi: ESPNetv2, 2019; decoder: Mehta
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Field
 
 from segbench.methods import LearnedMethod, TrainingConfig
 from segbench.settings import Count
@@ -37,10 +39,18 @@ PYRAMID = (2.0, 1.5, 1.0, 0.5, 0.1)
 MIN_PYRAMID_SIDE = 5
 
 
+def _known_width(value: float) -> float:
+    if value not in CHANNELS:
+        raise ValueError(f"expected one of {', '.join(map(str, CHANNELS))}")
+    return value
+
+
 class ESPNetv2Config(TrainingConfig):
     """Training settings plus the network's own."""
 
-    width: Literal[0.5, 1.0, 1.5, 2.0] = 1.0
+    width: Annotated[float, AfterValidator(_known_width)] = Field(
+        default=1.0, json_schema_extra={"expected": f"one of {', '.join(map(str, CHANNELS))}"}
+    )
     """Width of the encoder as a factor on its channels."""
     decoder_channels: Count = 16
     """Channels that the decoder's widths are multiples of."""
