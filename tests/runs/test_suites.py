@@ -92,7 +92,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
         (BASE.replace("isbi2012", "isbi2013"), "Did you mean 'isbi2012'"),
         (BASE.replace("threshold", "threshhold"), r"'methods\[0\]' \(threshhold\): .*Did you mean 'threshold'"),
         (BASE.replace("threshold", "{name: unet, settings: {epoch: 2}}"), "Did you mean 'epochs'"),
-        (BASE.replace("threshold", "{name: unet, settings: {epochs: 0}}"), "epochs"),
+        (BASE.replace("threshold", "{name: unet, settings: {epochs: -1}}"), "epochs"),
         (BASE.replace("threshold", "{name: unet, settings: {size: {a: 1}}}"), "is a mapping: expected a number"),
         (BASE.replace("threshold", "{name: unet, settings: {a b: 1}}"), "a b"),
         (BASE.replace("threshold", "{name: unet, per_dataset: {medaka: {}}}"), "dataset of the suite 'medaka'"),
