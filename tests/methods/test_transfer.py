@@ -172,15 +172,6 @@ def test_a_run_starts_from_another_run_and_its_identity_is_the_content(
 
 
 @pytest.mark.slow
-def test_without_epochs_a_network_predicts_with_the_weights_that_it_was_given(
-    bench: Run, camvid: Path, tmp_path: Path
-) -> None:
-    first, _ = trained(bench, camvid, tmp_path / "first")
-    second, _ = trained(bench, camvid, tmp_path / "second", "--init", tmp_path / "first", "--set", "epochs=0")
-    assert second["scores"]["miou"]["value"] == first["scores"]["miou"]["value"]
-
-
-@pytest.mark.slow
 def test_a_slowed_encoder_learns_otherwise(bench: Run, camvid: Path, tmp_path: Path) -> None:
     slow = ("--set", "encoder_learning_rate_factor=0.1", "--set", "ghost_batches=2", "--set", "batch_size=2")
     whole, _ = trained(bench, camvid, tmp_path / "whole", *slow)

@@ -79,8 +79,8 @@ class TrainingConfig(Settings):
     """Parts of a batch with batch norm statistics of their own; a processor computes them side by side, which small
     networks gain from.
     """
-    epochs: Annotated[int, Field(ge=0)] = 20
-    """Number of epochs; 0 predicts with the weights as they are."""
+    epochs: Count = 20
+    """Number of epochs."""
     iterations_per_epoch: Count | None = None
     """Number of steps in an epoch; null is one pass over the training images."""
     learning_rate: Positive = 0.001

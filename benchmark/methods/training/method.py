@@ -80,9 +80,6 @@ class LearnedMethod(BaseMethod):
             torch.manual_seed(context.seed)
             network = self._build(info, pretrained=True)
         self._begin_from(network, context)
-        if settings.epochs == 0:
-            self._network, self._compute, self._dataset = compute.place(network).eval(), compute, info
-            return
         outputs = outputs_of(info)
         check = validate if len(val) else None
         network = train_network(network, outputs, train, settings, context, compute, check, stride=stride)
