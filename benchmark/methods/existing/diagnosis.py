@@ -19,6 +19,10 @@ from .variants import ASPECTS, Looked, fields_of, input_variants
 
 MAX_IMAGES = 12
 """Number of images, evenly spread, that a model is looked at on: the even ones find a card, the odd ones judge it."""
+SCREENED = 3
+"""Number of images on which every way to give an image is tried."""
+SHORTLISTED = 3
+"""Number of ways, the best of those, that are tried on all images that a card is found on."""
 MIN_GAIN = 0.02
 """Gain in the main score, on images that it was not found on, below which nothing is advised."""
 MIN_AGREEMENT = 0.4
@@ -104,7 +108,7 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
 def _why_not(method: ExistingMethod, looked: Looked, card: ModelCard) -> str:
     """Why a model cannot be scored with its card."""
     try:
-        prediction(looked.outputs(card)[0], card, looked.dataset, method.info.name)
+        prediction(looked.outputs(card, 0), card, looked.dataset, method.info.name)
     except UserError as error:
         return str(error).partition(". Write a model card")[0]
     return f"{looked.dataset.main_score} is undefined"
@@ -121,7 +125,10 @@ def find_card(looked: Looked, card: ModelCard, aspects: Sequence[str] = ASPECTS)
     """
     every = range(len(looked.images))
     choosing, judging = every[::2], every[1::2] or every[::2]
-    best = max(_candidates(looked, card, aspects, choosing), key=lambda each: _known(looked.score_of(each, choosing)))
+    variants = _shortlist(looked, list(input_variants(card, aspects)), aspects, choosing[:SCREENED])
+    candidates = [form for variant in variants for form in _forms(looked, variant, aspects, choosing)]
+    best = max(candidates, key=lambda each: _known(looked.score_of(each, choosing)))
+    looked.keep_only([card, best])
     best = _without_needless(looked, card, best, judging)
     before = looked.score_of(card, judging)
     if best == card or not _is_advised(looked, card, best, judging):
@@ -129,17 +136,30 @@ def find_card(looked: Looked, card: ModelCard, aspects: Sequence[str] = ASPECTS)
     return ModelFindings(_told(looked, card, best, judging), best, before, len(judging))
 
 
-def _candidates(looked: Looked, card: ModelCard, aspects: Sequence[str], places: Sequence[int]) -> list[ModelCard]:
-    """Every variant of the input, with the outputs as they are taken, and as what they mostly are."""
-    found = []
-    for variant in input_variants(card, aspects):
-        forms = [variant]
-        if "outputs" in aspects and looked.are_probabilities(variant):
-            forms.append(variant.model_copy(update={"outputs": "probabilities"}))
-        for form in forms:
-            found.append(form)
-            if "classes" in aspects and (classes := looked.fitted_classes(form, places)) is not None:
-                found.append(form.model_copy(update={"classes": _named(looked, classes)}))
+def _shortlist(
+    looked: Looked, variants: Sequence[ModelCard], aspects: Sequence[str], places: Sequence[int]
+) -> list[ModelCard]:
+    """The best input variants on a few images, the card itself, which is the first, always among them."""
+
+    def best(variant: ModelCard) -> float:
+        return max(_known(looked.score_of(form, places)) for form in _forms(looked, variant, aspects, places))
+
+    kept: list[tuple[float, ModelCard]] = []
+    for variant in variants[1:]:
+        kept = sorted([*kept, (best(variant), variant)], key=lambda each: -each[0])[:SHORTLISTED]
+        looked.keep_only([variants[0], *(each for _, each in kept)])
+    return [variants[0], *(each for _, each in kept)]
+
+
+def _forms(looked: Looked, variant: ModelCard, aspects: Sequence[str], places: Sequence[int]) -> list[ModelCard]:
+    """An input variant with the outputs as they are taken, and as what they mostly are."""
+    forms, found = [variant], []
+    if "outputs" in aspects and looked.are_probabilities(variant, places):
+        forms.append(variant.model_copy(update={"outputs": "probabilities"}))
+    for form in forms:
+        found.append(form)
+        if "classes" in aspects and (classes := looked.fitted_classes(form, places)) is not None:
+            found.append(form.model_copy(update={"classes": _named(looked, classes)}))
     return found
 
 

@@ -62,7 +62,7 @@ def _scalings(grey: bool) -> Iterator[dict[str, Any]]:
 
 @dataclass
 class Looked:
-    """A model looked at on some images: outputs of each input variant, computed once.
+    """A model looked at on some images: outputs of each input variant for each image, computed once when asked for.
 
     truths are (H, W) integer label values of the images, of which void ones are not counted.
     """
@@ -73,27 +73,31 @@ class Looked:
     dataset: DatasetInfo
     name: str
     score: Score
-    _outputs: dict[str, list[Outputs]] = field(default_factory=dict)
+    _outputs: dict[str, dict[int, Outputs]] = field(default_factory=dict)
 
-    def outputs(self, card: ModelCard) -> list[Outputs]:
-        """What the model gives for every image with this card's input."""
-        key = repr([fields_of(card, aspect) for aspect in ("channels", "scaling")])
-        if key not in self._outputs:
-            self._outputs[key] = [self.given(image, card) for image in self.images]
-        return self._outputs[key]
+    def outputs(self, card: ModelCard, place: int) -> Outputs:
+        """What the model gives for an image with this card's input."""
+        known = self._outputs.setdefault(_input_of(card), {})
+        if place not in known:
+            known[place] = self.given(self.images[place], card)
+        return known[place]
+
+    def keep_only(self, cards: Sequence[ModelCard]) -> None:
+        """Give back the memory that the outputs of other inputs take."""
+        kept = {_input_of(card) for card in cards}
+        self._outputs = {key: known for key, known in self._outputs.items() if key in kept}
 
     def score_of(self, card: ModelCard, places: Sequence[int]) -> float:
         """The main score of some of the images with a card; NaN where the card does not fit the model."""
-        outputs = self.outputs(card)
         try:
-            found = [prediction(outputs[place], card, self.dataset, self.name) for place in places]
+            found = [prediction(self.outputs(card, place), card, self.dataset, self.name) for place in places]
         except UserError:
             return float("nan")
         return self.score(found, places)
 
-    def are_probabilities(self, card: ModelCard) -> bool:
-        """Whether all outputs lie in 0..1, which logits do not."""
-        maps = [each.maps for each in self.outputs(card)]
+    def are_probabilities(self, card: ModelCard, places: Sequence[int]) -> bool:
+        """Whether all outputs for some of the images lie in 0..1, which logits do not."""
+        maps = [self.outputs(card, place).maps for place in places]
         return all(each.dim() == 3 and float(each.min()) >= 0 and float(each.max()) <= 1 for each in maps)
 
     def fitted_classes(self, card: ModelCard, places: Sequence[int]) -> dict[int, int] | None:
@@ -109,11 +113,12 @@ class Looked:
 
     def agreement(self, card: ModelCard, places: Sequence[int]) -> float:
         """Cohen's kappa of predicted and true labels over the counted pixels; 0 where the card does not fit."""
-        outputs, size = self.outputs(card), len(self.dataset.classes)
+        size = len(self.dataset.classes)
         table = np.zeros((size, size))
         for place in places:
             try:
-                found = _labels(prediction(outputs[place], card, self.dataset, self.name), self.dataset)
+                outputs = self.outputs(card, place)
+                found = _labels(prediction(outputs, card, self.dataset, self.name), self.dataset)
             except UserError:
                 return 0.0
             table += self._counts(self._positions(found), place, size)
@@ -123,7 +128,7 @@ class Looked:
 
     def _joint(self, card: ModelCard, places: Sequence[int]) -> Array:
         """(outputs, classes): for each output of the model the number of its pixels in each class of the dataset."""
-        classes = [self.outputs(card)[place].classes() for place in places]
+        classes = [self.outputs(card, place).classes() for place in places]
         size = max(int(each.max()) for each in classes) + 1
         counts = [self._counts(each, place, size) for each, place in zip(classes, places, strict=True)]
         table: Array = np.sum(counts, axis=0)
@@ -144,6 +149,11 @@ class Looked:
         near = order[np.clip(np.searchsorted(ids[order], labels), 0, len(ids) - 1)]
         places: Array = np.where(ids[near] == labels, near, -1)
         return places
+
+
+def _input_of(card: ModelCard) -> str:
+    """What of a card decides what the model is given."""
+    return repr([fields_of(card, aspect) for aspect in ("channels", "scaling")])
 
 
 def _labels(found: Prediction, dataset: DatasetInfo) -> Array:
