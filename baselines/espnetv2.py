@@ -162,6 +162,13 @@ def build_network(config: ESPNetv2Config, outputs: int) -> nn.Module:
             super().__init__()
             self.conv = convolution(channels, channels, 3, groups=channels, stride=stride, dilation=dilation)
 
+    class Unapplied(nn.Module):
+        """An activation that the published files hold and their network does not apply: nothing to be trained."""
+
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            self.register_buffer("weight", torch.full((channels,), 0.25))
+
     class Unit(nn.Module):
         """Reduce, look through growing dilations, merge; with `halve` for a caller that joins more to it."""
 
@@ -172,7 +179,7 @@ def build_network(config: ESPNetv2Config, outputs: int) -> nn.Module:
             self.spp_dw = nn.ModuleList(Branch(narrow, 1 + halve, dilation) for dilation in dilations(field))
             self.br_after_cat = Norm(out)
             self.conv_1x1_exp = Conv(out, out, 1, active=False, groups=BRANCHES)
-            self.module_act = nn.PReLU(out)
+            self.module_act = Unapplied(out) if halve else nn.PReLU(out)
             self.halve = halve
 
         def forward(self, features: torch.Tensor) -> torch.Tensor:
