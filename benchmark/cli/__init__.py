@@ -24,7 +24,7 @@ def main() -> None:
     from ..io.interrupts import ended_like_ctrl_c
     from .system_errors import refuse_too_little_memory, sentence_of
 
-    atexit.register(gc.freeze)  # to look for cycles among all that was imported would only make the end later
+    atexit.register(_end_without_search)
     for stream in (sys.stdout, sys.stderr):
         # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
         if isinstance(stream, io.TextIOWrapper):
@@ -45,6 +45,15 @@ def main() -> None:
         if (sentence := sentence_of(error)) is None:
             raise
         _fail(sentence)
+
+
+def _end_without_search() -> None:
+    """Look for no cycles among all that was imported, which would only make the end later.
+
+    Where PyTorch was, they are looked for: what its compiler imports counts what is left, and tells it at length.
+    """
+    if "torch" not in sys.modules:
+        gc.freeze()
 
 
 @functools.cache

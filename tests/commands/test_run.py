@@ -315,3 +315,9 @@ def test_an_oracle_needs_labels(bench: Run, stacks: Path) -> None:
     done = bench(*command, "--set", "classes=oracle")
     assert done.returncode == 2
     assert "needs the truth" in done.stderr
+
+
+def test_a_training_ends_without_talk_of_what_libraries_leave(bench_process: Run, stacks: Path) -> None:
+    done = bench_process(*UNET, "--root", stacks, "--no-plots", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "leaked" not in done.stderr
