@@ -114,15 +114,10 @@ class HuggingFace(ExistingMethod):
 
     def macs(self, shape: tuple[int, int]) -> int | None:
         """Multiply-accumulate operations of convolutions, matrix products and attention for one image."""
-        from torch.utils.flop_counter import FlopCounterMode
+        from segbench.methods.training.macs import counted_macs
 
         card, _ = self._ready()
-        try:
-            with FlopCounterMode(display=False) as counter:
-                self._given([np.zeros((*shape, 3), np.uint8)], card)
-        except (RuntimeError, NotImplementedError, TypeError):
-            return None
-        return int(counter.get_total_flops()) // 2 or None
+        return counted_macs(lambda: self._given([np.zeros((*shape, 3), np.uint8)], card)) or None
 
     def _given(self, images: Sequence[Uint8], card: ModelCard) -> Any:
         """What the network returns for images of one size."""

@@ -50,15 +50,11 @@ class TorchFile(TensorModel):
     def macs(self, shape: tuple[int, int]) -> int | None:
         """Multiply-accumulate operations of convolutions, matrix products and attention for one image."""
         import numpy as np
-        from torch.utils.flop_counter import FlopCounterMode
+
+        from segbench.methods.training.macs import counted_macs
 
         card, _ = self._ready()
-        try:
-            with FlopCounterMode(display=False) as counter:
-                self.outputs_of([np.zeros(shape, np.uint8)], card)
-        except (RuntimeError, NotImplementedError, TypeError):
-            return None
-        return int(counter.get_total_flops()) // 2 or None
+        return counted_macs(lambda: self.outputs_of([np.zeros(shape, np.uint8)], card)) or None
 
     def _load(self, device: str) -> None:
         import torch

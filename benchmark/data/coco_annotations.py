@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import threading
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeGuard
 
@@ -20,12 +18,12 @@ import numpy as np
 from pycocotools import mask as mask_api
 
 from ..io.images.rle import CheckedRLE, check_rle, rle_size, short
+from ..io.read_once import ReadOnce
 from ..types import Array, DatasetInfo, Float64, Object, UserError
 
 _MAX_LENGTH = 2_000_000
 """Pixels that an outline may be long."""
 _KEPT = ("image_id", "category_id", "segmentation", "iscrowd", "area")
-_lock = threading.Lock()
 
 
 def true_objects(path: Path, sample_id: str, info: DatasetInfo) -> tuple[Object, ...]:
@@ -105,28 +103,6 @@ class _Image:
     annotations: list[tuple[int, Mapping[str, Any]]]
 
 
-def _index_of(path: Path) -> Mapping[int, _Image]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    with _lock:
-        found = _cached(path, status.st_mtime_ns, status.st_size)
-    if isinstance(found, UserError):
-        raise UserError(str(found))
-    return found
-
-
-@lru_cache(maxsize=2)  # train and val
-def _cached(path: Path, mtime_ns: int, size: int) -> Mapping[int, _Image] | UserError:
-    """The index of a file, or what is wrong with it: a broken one is not read again for every image either."""
-    del mtime_ns, size  # a changed file is read anew
-    try:
-        return _read_index(path)
-    except UserError as error:
-        return error
-
-
 def _read_index(path: Path) -> Mapping[int, _Image]:
     content = load_json(path, compact)
     if not isinstance(content, dict):
@@ -144,6 +120,9 @@ def _read_index(path: Path) -> Mapping[int, _Image]:
             _refuse(f"{path}: annotations[{number}]", "image_id", entry, "the id of one of 'images'")
         image.annotations.append((number, entry))
     return images
+
+
+_index_of = ReadOnce(_read_index, files=2)  # train and val
 
 
 def _list(path: Path, content: Mapping[str, Any], field: str) -> list[dict[str, Any]]:

@@ -7,10 +7,8 @@ suspicion and once per process. Reference: cocodataset.org, "Data format" and "R
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 from typing import Any, NoReturn
 
@@ -18,14 +16,13 @@ import numpy as np
 
 from ..io.images.rle import short
 from ..io.images.segment_ids import MAX_ID, read_segment_ids, write_segment_ids
+from ..io.read_once import ReadOnce
 from ..metrics.label_checks import label_counts
 from ..text import runs_of
 from ..types import ClassInfo, Panoptic, Segment, UserError
 from .coco_annotations import is_whole, load_json
 
 ImageId = int | str
-
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -91,25 +88,7 @@ def read_annotations(path: Path) -> Annotations:
     UserError
         Naming the file and the field that is broken.
     """
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    with _lock:
-        found = _cached(path, status.st_mtime_ns, status.st_size)
-    if isinstance(found, UserError):
-        raise UserError(str(found))
-    return found
-
-
-@lru_cache(maxsize=4)  # truth and results of two splits
-def _cached(path: Path, mtime_ns: int, size: int) -> Annotations | UserError:
-    """What a file says, or what is wrong with it: a broken one is not read again for every image either."""
-    del mtime_ns, size  # a changed file is read anew
-    try:
-        return _read(path)
-    except UserError as error:
-        return error
+    return _known(path)
 
 
 def _read(path: Path) -> Annotations:
@@ -131,6 +110,9 @@ def _read(path: Path) -> Annotations:
             raise UserError(f"{where}: image {image_id} was annotated before; expected one annotation of each image")
         images[image_id] = Annotated(image_id, _file_name(where, entry), tuple(_segments(where, entry, known)))
     return Annotations(path, images, pictures, categories)
+
+
+_known = ReadOnce(_read, files=4)  # truth and results of two splits
 
 
 def _list(path: Path, content: Mapping[str, Any], field: str, *, required: bool = True) -> list[dict[str, Any]]:

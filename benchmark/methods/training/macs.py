@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -30,9 +31,16 @@ def macs_of_prediction(network: nn.Module, shape: tuple[int, int], config: Train
     height, width = config.size or shape
     images = torch.empty(1, 1 if config.input == "grey" else 3, height, width, device="meta")
     compute = Compute(torch.device("meta"), torch.float32)
+    return counted_macs(
+        lambda: averaged_views(copy.deepcopy(network).to("meta").eval(), images, config, compute, stride)
+    )
+
+
+def counted_macs(run: Callable[[], object]) -> int | None:
+    """Multiply-accumulate operations of what is run; None where an operation cannot be counted, or run in this way."""
     try:
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            averaged_views(copy.deepcopy(network).to("meta").eval(), images, config, compute, stride)
+            run()
     except (RuntimeError, NotImplementedError, TypeError):
         return None
     return int(counter.get_total_flops()) // 2
