@@ -11,9 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image
 
-from ...io.images.limits import check_bytes
+from ...io.images.limits import check_bytes, open_image
 from ...io.images.picture import PICTURE_SUFFIXES
 from ...io.images.png import SIGNATURE, decode_png
 from ...io.images.rle import CheckedRLE, short
@@ -200,7 +199,7 @@ def _drawn(data: object, size: Size, where: str) -> Array:
         if content.startswith(SIGNATURE):
             values = decode_png(content, check)
         else:
-            with Image.open(io.BytesIO(content), formats=("BMP", "TIFF")) as image:
+            with open_image(io.BytesIO(content), ("BMP", "TIFF")) as image:
                 check(image.width * image.height)
                 values = np.asarray(image)
     except UserError:

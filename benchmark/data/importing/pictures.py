@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from ...io.images import tiff
-from ...io.images.limits import unreadable
+from ...io.images.limits import open_image, unreadable
 from ...io.images.picture import orientation
 from ...io.images.read import FORMATS, open_file, open_numpy
 from ...io.images.stacks import STACK_SUFFIXES
@@ -37,7 +37,7 @@ def stored_size(path: Path) -> tuple[Size, int]:
         if path.suffix.lower() in STACK_SUFFIXES:
             height, width = open_numpy(path).shape[:2]
             return (int(height), int(width)), 1
-        with Image.open(path, formats=FORMATS) as image:
+        with open_image(path, FORMATS) as image:
             width, height = image.size
     except UserError:
         raise
@@ -67,7 +67,7 @@ def upright_size(picture: Path | bytes, where: str) -> Size:
 def suffix_of(content: bytes, where: str) -> str:
     """The ending of a file that holds these bytes; raises UserError for what is no picture that is read."""
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with open_image(io.BytesIO(content), FORMATS) as image:
             return _SUFFIXES[str(image.format)]
     except Exception as error:  # every decoder raises its own kinds on bad bytes
         raise UserError(f"{where} is no picture of a kind that is read") from error

@@ -90,12 +90,16 @@ def open_image(source: Path | IO[bytes], formats: tuple[str, ...] | None = None)
     """What Pillow opens, which decodes nothing yet, without Pillow's own limit: `check_bytes` holds every file to one.
 
     Theirs is for pictures; an honest label map of 14 000 x 14 000 is larger.
+
+    Raises UnidentifiedImageError, without the address in memory that Pillow names, for what no decoder knows.
     """
-    from PIL import Image  # `bench run --help` names the limits and opens nothing
+    from PIL import Image, UnidentifiedImageError  # `bench run --help` names the limits and opens nothing
 
     with _OPENING:
         theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             return Image.open(source, formats=formats)
+        except UnidentifiedImageError:
+            raise UnidentifiedImageError("of no known kind, or its header is damaged") from None
         finally:
             Image.MAX_IMAGE_PIXELS = theirs
