@@ -92,6 +92,10 @@ class CommandLine(ExistingMethod):
                 for path, image in zip(files, images, strict=True)
             ]
 
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """What `predict` gives: a program writes label maps of several classes."""
+        return self.predict(images)
+
     def parameters(self) -> None:
         """Nobody can count a program's."""
 

@@ -94,6 +94,10 @@ class HuggingFace(ExistingMethod):
         card, dataset = self._ready()
         return [Prediction(objects=self._objects(image, card, dataset)) for image in images]
 
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """The same with the probabilities of all classes, of a network that gives logits of pixels."""
+        return super().predict_probabilities(images) if self.predicts == "maps" else self.predict(images)
+
     def outputs_of(self, images: Sequence[Uint8], card: ModelCard) -> list[Outputs]:
         """Logits of a semantic network for images (H, W) or (H, W, 3); maps of classes of one that finds masks."""
         import torch

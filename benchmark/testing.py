@@ -95,6 +95,7 @@ def check_method(make: Callable[[], Method], train: Samples, val: Samples, folde
         _expect(_same(first, second), "a loaded method predicts otherwise than the saved one")
     _expect(method.parameters() == loaded.parameters(), "a loaded method has another number of parameters")
     _expect((method.parameters() or 0) >= 0, "the number of parameters is below 0")
+    _check_probabilities(predictions, loaded.predict_probabilities(images), info)
     shape = images[0].shape
     odd = [np.full(shape, 128, np.uint8), images[0][:, :1], images[0][:1], images[0][:33, :47]]
     _check_predictions(odd, loaded.predict(odd), info)
@@ -210,6 +211,20 @@ def _check_predictions(images: Sequence[Array], predictions: Sequence[Prediction
             _expect(values.shape == wanted, f"probabilities {values.shape} for an image of {size}")
             _expect(values.dtype == np.float32, f"probabilities are {values.dtype}, not float32")
             _expect(bool(((values >= 0) & (values <= 1)).all()), "probabilities lie outside of 0..1 or are NaN")
+
+
+def _check_probabilities(plain: Sequence[Prediction], given: Sequence[Prediction], info: DatasetInfo) -> None:
+    """Who is asked for probabilities of all classes predicts the same, and gives none, or some that add up to 1."""
+    _expect(len(plain) == len(given), f"predict_probabilities gave {len(given)} predictions, predict {len(plain)}")
+    for one, other in zip(plain, given, strict=True):
+        _expect(_same(one, other), "predict_probabilities predicts otherwise than predict")
+        if one.labels is None or other.labels is None or other.probabilities is None:
+            continue
+        values, wanted = other.probabilities, (len(info.classes), *other.labels.shape)
+        _expect(values.shape == wanted, f"probabilities {values.shape}; expected classes x height x width {wanted}")
+        _expect(values.dtype == np.float32, f"probabilities are {values.dtype}, not float32")
+        _expect(bool(((values >= 0) & (values <= 1)).all()), "probabilities lie outside of 0..1 or are NaN")
+        _expect(np.allclose(values.sum(0), 1, atol=1e-3), "probabilities of a pixel do not add up to 1")
 
 
 def _check_statistic(metric: Metric, statistic: Statistic) -> None:

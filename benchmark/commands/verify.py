@@ -16,7 +16,8 @@ from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
-from ..types import Dataset, UserError, parts_of
+from ..text import some
+from ..types import Dataset, Metric, UserError, parts_of
 
 
 def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
@@ -81,25 +82,33 @@ def _predictions(run: StoredRun, dataset: Dataset, reporter: Reporter) -> Check:
     if len(run.ids) == run.record.dataset.n:
         scored = set(run.ids)
         ids = tuple(i for i in ids if i in scored)
+    # Of several classes label maps are kept, and no probabilities.
+    soft = [metric for metric in run.metrics if metric.takes_probabilities and dataset.info.task == "multiclass"]
+    metrics = [metric for metric in run.metrics if metric not in soft]
+    stored = Statistics([each for metric in metrics for each in run.statistics.of(metric.name)])
     try:
-        again = _measure(run, dataset, ids, reporter)
+        again = _measure(dataset, metrics, ids, run.folder / PREDICTIONS, reporter)
     except MemoryShortError:
         raise
     except UserError as error:
         return Check.of("predictions", False, str(error))
-    differing = _unequal(run.statistics, again)
+    differing = _unequal(stored, again)
     detail = f"{len(ids)} predictions give the stored statistics"
+    if soft:
+        detail += f", but for {some([metric.name for metric in soft])}: the label maps kept hold no probabilities"
     if differing:
         detail = f"{len(differing)} of {len(ids)} give other statistics than stored, first: {differing[0]}"
     return Check.of("predictions", not differing, detail)
 
 
-def _measure(run: StoredRun, dataset: Dataset, ids: Sequence[str], reporter: Reporter) -> Statistics:
-    found = find_predictions(dataset, ids, run.folder / PREDICTIONS)
+def _measure(
+    dataset: Dataset, metrics: Sequence[Metric], ids: Sequence[str], folder: Path, reporter: Reporter
+) -> Statistics:
+    found = find_predictions(dataset, ids, folder)
     with reporter.progress("measuring again") as update:
         return evaluate(
             dataset,
-            run.metrics,
+            metrics,
             found.files.items(),
             workers=None,
             progress=lambda done: update(done, len(ids), ""),

@@ -134,8 +134,9 @@ class Evaluator:
         ----------
         prediction : NumPy array or tensor on any device
             Integer labels (H, W) or (N, H, W); or scores of any real range, such as logits, (C, H, W) or (N, C, H, W),
-            of which the highest class is taken. For a binary task: probabilities of the foreground in 0..1, float
-            (H, W), (N, H, W) or (N, 1, H, W), compared as float32; or masks of 0 and 1, int or bool.
+            of which the highest class is taken; the family `calibration` takes probabilities alone. For a binary task:
+            probabilities of the foreground in 0..1, float (H, W), (N, H, W) or (N, 1, H, W), compared as float32; or
+            masks of 0 and 1, int or bool.
         target : array or tensor of integers
             True labels (H, W), (N, H, W) or (N, 1, H, W).
         ids : str, int, or N of them, optional
@@ -158,7 +159,8 @@ class Evaluator:
         batch = truth.ndim == 3
         truths = list(truth) if batch else [truth]
         names = self._names(ids, len(truths))
-        found = list(predictions_of(prediction, len(truths), batch, self._info))
+        wide = any(metric.takes_probabilities for metric in self._metrics)
+        found = list(predictions_of(prediction, len(truths), batch, self._info, probabilities=wide))
         parts = instances_of(instances, truth.shape, batch)
         places = _groups(groups, len(truths), self._info.name)
         fresh = []

@@ -34,6 +34,7 @@ class MetricFamily(ABC):
     releases_gil: ClassVar[bool] = False
     tasks: ClassVar[tuple[Task, ...]] = ("binary", "multiclass")
     takes_void: ClassVar[bool] = True
+    takes_probabilities: ClassVar[bool] = False
     hooks: ClassVar[Mapping[str, str]] = {}
     row_lists: ClassVar[tuple[str, ...]] = ()
 

@@ -1,15 +1,17 @@
-"""Calibration family: does a probability of 0.8 come true in 8 of 10 pixels? ECE, Brier score, reliability.
+"""Calibration family: does a probability of 0.8 come true in 8 of 10 pixels? ECE, Brier score, likelihood, reliability.
 
 References
 ----------
 Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: expected calibration error of the confidence of the
-predicted class, in 15 bins of equal width. Brier, "Verification of forecasts expressed in terms of probability",
+predicted class, in 15 bins of equal width. Kull et al., "Beyond temperature scaling", NeurIPS 2019: the same of every
+class's probability, the mean over classes. Brier, "Verification of forecasts expressed in terms of probability",
 Monthly Weather Review 78:1-3 (1950).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -26,6 +28,7 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    UserError,
 )
 from .base import MetricFamily
 from .label_checks import binary_labels, class_labels, true_labels
@@ -35,8 +38,17 @@ from .table_rules import MAX_PIXELS, all_different, broken_rule
 BINS = 15
 """Bins of equal width over confidences of 0 to 1; a confidence on an edge belongs to the lower bin, as in Guo et al."""
 
+PREDICTED = -1
+"""In place of a class: the rows of the class that is predicted at each pixel."""
+
+_MIN_PROBABILITY = 2.0**-23
+"""Below it a probability of the true class counts as this in `nll`: single precision gives 0 for what it cannot say."""
+
 _ROUNDING = 1e-6
 """By which a sum of 32-bit confidences may miss a bound, as a part of the number of pixels."""
+
+_MAX_SUM_ERROR = 0.01
+"""By which the probabilities of a pixel may miss a sum of 1: half precision and interpolation miss it by less."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +60,17 @@ class Calibration(MetricFamily):
     """
 
     name: ClassVar[str] = "calibration"
-    version: ClassVar[str] = "1"
-    summary: ClassVar[str] = "calibration of probabilities: ECE (15 bins, Guo et al. 2017), Brier score"
+    version: ClassVar[str] = "2"
+    summary: ClassVar[str] = "calibration of probabilities: ECE of the prediction and of classes, Brier score, NLL"
+    takes_probabilities: ClassVar[bool] = True
     scores: ClassVar[tuple[ScoreInfo, ...]] = (
         ScoreInfo("ece", "mean gap of confidence and accuracy in 15 bins, by pixels", higher_is_better=False),
+        ScoreInfo(
+            "ece_classwise",
+            "the same gap of every class's probability and how often it is true, the mean over classes; of a binary "
+            "task the foreground's",
+            higher_is_better=False,
+        ),
         ScoreInfo(
             "brier",
             "mean squared error of probabilities: of the foreground's (0..1), or summed over classes (0..2)",
@@ -59,13 +78,22 @@ class Calibration(MetricFamily):
             high=2.0,
             higher_is_better=False,
         ),
+        ScoreInfo(
+            "nll",
+            "mean negative logarithm of the true class's probability, which counts as 2^-23 where it is less",
+            unit="nats",
+            high=16.0,
+            higher_is_better=False,
+        ),
     )
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
+        "class": "int64",
         "bin": "int64",
         "pixels": "int64",
         "right": "int64",
         "confidence": "float64",
         "squared_error": "float64",
+        "log_loss": "float64",
     }
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
     hooks: ClassVar[Mapping[str, str]] = {
@@ -74,29 +102,24 @@ class Calibration(MetricFamily):
     }
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
-        """The histogram of confidences of one sample: a row for each bin that holds pixels; none without probabilities.
+        """Histograms of one sample, a row for each bin that holds pixels; none without probabilities.
+
+        Rows of `class` -1 are of the confidence in what is predicted, with the errors of whole pixels; those of a
+        place in the order of classes are of that class's probability, its own squared error, and no likelihood.
 
         Raises UserError naming the sample for a wrong shape or value.
         """
-        found = _Pixels.of(sample, prediction, info)
-        place = np.clip(np.ceil(found.confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-        pixels = np.bincount(place, minlength=BINS)
-        held = np.flatnonzero(pixels)
-
-        def summed(values: Array) -> Float64:
-            return np.bincount(place, weights=values.astype(np.float64), minlength=BINS)[held].astype(np.float64)
-
+        true_labels(sample)
+        found = _binary if info.task == "binary" else _many
+        tables = list(found(sample, prediction, info))
+        joined = {name: np.concatenate([table[name] for table in tables]) for name in self.columns} if tables else {}
         columns: dict[str, Int64 | Float64] = {
-            "bin": held,
-            "pixels": pixels[held],
-            "right": summed(found.right).astype(np.int64),
-            "confidence": summed(found.confidence),
-            "squared_error": summed(found.squared_error),
+            name: joined.get(name, np.zeros(0)).astype(kind) for name, kind in self.columns.items()
         }
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """Both scores of the pooled histograms; NaN where no pixel has a probability."""
+        """All scores of the pooled histograms; NaN where no pixel has a probability."""
         found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
         return {score.name: float(found[score.name][0]) for score in self.scores}
 
@@ -105,35 +128,67 @@ class Calibration(MetricFamily):
         return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
-        """ECE follows from what accuracy and confidence differ by in each bin, Brier from the squared errors."""
-        del info
-        table = _table(statistics)
-        pixels = table[:, 0].sum(axis=1, keepdims=True)
-        if score == "brier":
-            return Sums(np.concatenate([table[:, 3].sum(axis=1, keepdims=True), pixels], axis=1), _mean)
-        return Sums(np.concatenate([table[:, 1] - table[:, 2], pixels], axis=1), _mean_gap)
+        """An ECE follows from what frequency and confidence differ by in each bin, the others from sums of errors."""
+        pixels = _of_predicted(statistics, "pixels")
+        if score in ("brier", "nll"):
+            errors = _of_predicted(statistics, "squared_error" if score == "brier" else "log_loss")
+            return Sums(np.stack([errors, pixels], axis=1), _mean)
+        places = [PREDICTED] if score == "ece" else _scored(info)
+        gaps = _gaps(statistics, places)
+        return Sums(np.concatenate([gaps, pixels[:, None] * len(places)], axis=1), _mean_gap)
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """ECE and mean squared error (0..1) of the probability of every class, of a binary task of the foreground."""
+        places = _scored(info)
+        total = math.fsum(_of_predicted(statistics, "pixels"))
+        if not total:
+            return {}
+        gaps = np.abs(_gaps(statistics, places).sum(axis=0)).reshape(len(places), BINS).sum(axis=1)
+        errors = [
+            math.fsum(s.columns["squared_error"][s.columns["class"] == n].sum() for s in statistics) for n in places
+        ]
+        return {
+            info.classes[place].name: {"ece": float(gap / total), "brier": error / total}
+            for place, gap, error in zip(places, gaps, errors, strict=True)
+        }
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
-        """Bins are those of 0 to 1; sums lie between the edges of their bin, and errors between 0 and 2 a pixel."""
-        del info
-        place, pixels, right, confidence, error = (statistic.columns[name] for name in self.columns)
+        """Bins are those of 0 to 1; sums lie between the edges of their bin, and errors in their range.
+
+        The histogram of every class is of all pixels, whose classes are right once at most.
+        """
+        label, place, pixels, right, confidence, error, loss = (statistic.columns[name] for name in self.columns)
         slack = _ROUNDING * np.maximum(pixels, 1)
+        predicted = label == PREDICTED
+        most = np.where(predicted & (info.task != "binary"), 2, 1) * pixels
+        total = int(pixels[predicted].sum())
+        each = [int(pixels[label == known].sum()) for known in _scored(info)]
         return broken_rule(
             {
+                "a class is one of the dataset's": predicted | np.isin(label, _scored(info)),
                 "a bin is one of 15": (place >= 0) & (place < BINS),
-                "a bin stands once": all_different(place),
+                "a bin stands once": all_different(label, place),
                 "a bin holds pixels": (pixels > 0) & (pixels < MAX_PIXELS),
                 "right pixels are a part of them": (right >= 0) & (right <= pixels),
                 "the mean confidence lies in the bin": (confidence >= pixels * place / BINS - slack)
                 & (confidence <= pixels * (place + 1) / BINS + slack),
-                "a squared error is 0 to 2": (error >= 0) & (error <= 2 * pixels + slack),
+                "a squared error is 0 to 1, or 2": (error >= 0) & (error <= most + 3 * _MAX_SUM_ERROR * pixels),
+                "a log loss is 0 to 16": (loss >= 0) & (loss <= np.where(predicted, 16 * pixels, 0)),
+                "all classes have the same pixels": all(count == total for count in each),
+                "a pixel has one true class": int(right[~predicted].sum()) <= total,
+                "probabilities add up to 1": float(confidence[~predicted].sum()) <= total * (1 + 2 * _MAX_SUM_ERROR),
             }
         )
 
 
 def reliability(statistics: Sequence[Statistic]) -> list[dict[str, float | int]]:
     """The bins of a reliability diagram that hold pixels, pooled over samples, from the lowest confidence."""
-    pixels, right, confidence, _ = _table(statistics).sum(axis=0)
+    table = np.zeros((3, BINS))
+    for statistic in statistics:
+        mine = statistic.columns["class"] == PREDICTED
+        columns = [statistic.columns[name][mine] for name in ("pixels", "right", "confidence")]
+        table[:, statistic.columns["bin"][mine]] += columns
+    pixels, right, confidence = table
     return [
         {
             "low": place / BINS,
@@ -146,42 +201,107 @@ def reliability(statistics: Sequence[Statistic]) -> list[dict[str, float | int]]
     ]
 
 
-@dataclass(frozen=True)
-class _Pixels:
-    """Counted pixels (n,) of one sample: confidence float64 in 0..1, whether it is right, and its squared error."""
-
-    confidence: Float64
-    right: Array
-    squared_error: Float64
-
-    @classmethod
-    def of(cls, sample: Sample, prediction: Prediction, info: DatasetInfo) -> _Pixels:
-        truth = true_labels(sample)
-        binary = info.task == "binary"
-        predicted = binary_labels(sample, prediction) if binary else class_labels(sample, prediction, info)
-        if prediction.probabilities is None:
-            nothing = np.zeros(0)
-            return cls(nothing, nothing.astype(bool), nothing)
-        counted = ~np.isin(truth, list(info.void))
-        values = prediction.probabilities.astype(np.float64)[..., counted]
-        if binary:
-            foreground = truth[counted] == info.foreground
-            confidence = np.where(predicted[counted] > 0, values, 1 - values)
-            return cls(confidence, (predicted[counted] > 0) == foreground, np.square(values - foreground))
-        ids = np.array([c.id for c in info.classes])
-        at_truth = (values * (ids[:, None] == truth[counted])).sum(axis=0)
-        known = np.isin(truth[counted], ids)
-        error = np.square(values).sum(axis=0) - 2 * at_truth + known
-        return cls(values.max(axis=0), predicted[counted] == truth[counted], np.maximum(error, 0))
+def _binary(sample: Sample, prediction: Prediction, info: DatasetInfo) -> Iterator[dict[str, Array]]:
+    """The histograms of a binary sample: of the prediction, and of the foreground."""
+    predicted = binary_labels(sample, prediction)
+    if prediction.probabilities is None:
+        return
+    truth = true_labels(sample)
+    counted = ~np.isin(truth, list(info.void))
+    values = prediction.probabilities[counted].astype(np.float64)
+    chosen, true = predicted[counted] > 0, truth[counted] == info.foreground
+    error, loss = np.square(values - true), _log_loss(np.where(true, values, 1 - values))
+    yield _rows(PREDICTED, np.where(chosen, values, 1 - values), chosen == true, error, loss)
+    yield _rows(_scored(info)[0], values, true, error)
 
 
-def _table(statistics: Sequence[Statistic]) -> Float64:
-    """Pixels, right ones, confidence and squared error of every sample and bin, (n, 4, BINS) float64."""
-    table = np.zeros((len(statistics), 4, BINS))
+def _many(sample: Sample, prediction: Prediction, info: DatasetInfo) -> Iterator[dict[str, Array]]:
+    """The histograms of a sample of several classes, one class after the other: no second copy of all is made."""
+    labels, values = class_labels(sample, prediction, info), prediction.probabilities
+    if values is None:
+        return
+    truth = true_labels(sample)
+    counted = ~np.isin(truth, list(info.void))
+    true, predicted = truth[counted], labels[counted]
+    _check_probabilities(sample, values, counted, info)
+    confidence, at_truth, squares = (np.zeros(true.size) for _ in range(3))
+    for place, known in enumerate(info.classes):
+        own, here = values[place][counted].astype(np.float64), true == known.id
+        confidence += np.where(predicted == known.id, own, 0)
+        at_truth += np.where(here, own, 0)
+        squares += own * own
+        yield _rows(place, own, here, np.square(own - here))
+    error = squares - 2 * at_truth + np.isin(true, [known.id for known in info.classes])
+    yield _rows(PREDICTED, confidence, predicted == true, np.maximum(error, 0), _log_loss(at_truth))
+
+
+def _check_probabilities(sample: Sample, values: Array, counted: Array, info: DatasetInfo) -> None:
+    """Refuse values (C, H, W) that are no probabilities at the pixels that are counted."""
+    if values.shape != (len(info.classes), *counted.shape):
+        raise UserError(
+            f"prediction of sample '{sample.id}' is of shape {values.shape}; expected probabilities of "
+            f"{len(info.classes)} classes x height x width"
+        )
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    total = values.sum(axis=0, dtype=np.float64)[counted]
+    least = 0.0 if info.unscored else 1.0
+    if not (low >= 0 and high <= 1):
+        held = "NaN" if math.isnan(low) or math.isnan(high) else f"values from {low:g} to {high:g}"
+    elif total.size and not (total.min() >= least - _MAX_SUM_ERROR and total.max() <= 1 + _MAX_SUM_ERROR):
+        held = f"values that sum to {total.min():.3g} to {total.max():.3g} over the classes of a pixel"
+    else:
+        return
+    raise UserError(
+        f"prediction of sample '{sample.id}' holds {held}; calibration is measured of probabilities, which lie in 0..1 "
+        "and sum to 1. Of logits take softmax over the classes."
+    )
+
+
+def _log_loss(at_truth: Float64) -> Float64:
+    """-log of the true class's probability (n,), 0 to 15.95."""
+    return -np.log(np.clip(at_truth, _MIN_PROBABILITY, 1.0))
+
+
+def _rows(
+    place: int, confidence: Float64, right: Array, squared_error: Float64, log_loss: Float64 | None = None
+) -> dict[str, Array]:
+    """The histogram of pixels (n,): confidence in 0..1, whether it came true, and errors; bins without any left out."""
+    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    pixels = np.bincount(bins, minlength=BINS)
+    held = np.flatnonzero(pixels)
+
+    def summed(values: Array) -> Array:
+        return np.bincount(bins, weights=values.astype(np.float64), minlength=BINS)[held]
+
+    return {
+        "class": np.full(held.size, place),
+        "bin": held,
+        "pixels": pixels[held],
+        "right": summed(right),
+        "confidence": summed(confidence),
+        "squared_error": summed(squared_error),
+        "log_loss": np.zeros(held.size) if log_loss is None else summed(log_loss),
+    }
+
+
+def _scored(info: DatasetInfo) -> list[int]:
+    """Places of the classes whose probabilities have histograms: of a binary task the foreground alone."""
+    return [n for n, known in enumerate(info.classes) if info.task != "binary" or known.id == info.foreground]
+
+
+def _of_predicted(statistics: Sequence[Statistic], name: str) -> Float64:
+    """One sum of every sample over the bins of what is predicted, (n,) float64."""
+    return np.array([s.columns[name][s.columns["class"] == PREDICTED].sum() for s in statistics], np.float64)
+
+
+def _gaps(statistics: Sequence[Statistic], places: Sequence[int]) -> Float64:
+    """What came true less what was expected to, of every sample and bin of these classes, (n, places * BINS)."""
+    table = np.zeros((len(statistics), len(places) * BINS))
     for row, statistic in zip(table, statistics, strict=True):
-        place = statistic.columns["bin"]
-        for values, name in zip(row, ("pixels", "right", "confidence", "squared_error"), strict=True):
-            values[place] = statistic.columns[name]
+        columns = statistic.columns
+        mine = np.isin(columns["class"], places)
+        at = (columns["class"][mine] - places[0]) * BINS + columns["bin"][mine]
+        row[at] = columns["right"][mine] - columns["confidence"][mine]
     return table
 
 

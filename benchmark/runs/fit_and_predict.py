@@ -167,7 +167,10 @@ def _predict(run: RunUnderWay, method: Method, ids: Sequence[str]) -> Iterator[t
     """Predictions in the order of the ids, of images made worse where that is asked; Ctrl-C ends it between batches."""
     plan = run.plan
     change = None if plan.corruption is None else partial(plan.corruption, seed=plan.request.seed)
-    with ImagesAhead(plan.dataset, ids, method.images_per_call or PREDICT_BATCH, change) as ahead:
+    wide = plan.takes_probabilities
+    at_once = method.images_per_call or (1 if wide else PREDICT_BATCH)  # maps of many classes fill memory
+    predict = method.predict_probabilities if wide else method.predict
+    with ImagesAhead(plan.dataset, ids, at_once, change) as ahead:
         while (taken := ahead.take()) is not None:
             if run.stop():
                 raise KeyboardInterrupt
@@ -179,6 +182,6 @@ def _predict(run: RunUnderWay, method: Method, ids: Sequence[str]) -> Iterator[t
                     truths = [plan.dataset.load(i, ("labels",)).labels for i in batch]
                     predictions = method.predict_with_truth(images, [t for t in truths if t is not None])
                 else:
-                    predictions = method.predict(images)
+                    predictions = predict(images)
             ahead.prefetch()
             yield from zip(batch, map(as_stored, predictions), strict=True)

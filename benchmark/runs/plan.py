@@ -100,6 +100,11 @@ class RunPlan:
         """The families that score what its method predicts, whether or not the split has labels."""
         return metrics_of(self.dataset.info, kind=self.predicts, more=self.request.metrics)
 
+    @property
+    def takes_probabilities(self) -> bool:
+        """Whether a family measures the probabilities of all classes, of a task of several."""
+        return self.dataset.info.task == "multiclass" and any(metric.takes_probabilities for metric in self.metrics)
+
     def writer(self) -> RunWriter:
         """What writes it into its folder."""
         identity = self.identity()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,11 @@ class Method(Protocol):
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
 
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """Segment images as `predict` does, and give probabilities of all classes of a multi-class task beside the same
+        labels, where the method has some: many times as large as label maps, and so only given when they are measured.
+        """
+
     def save(self, folder: Path) -> None:
         """Write all that `load` needs into an existing folder."""
 
@@ -170,6 +176,14 @@ class MethodDefaults:
     prediction_settings: ClassVar[tuple[str, ...]] = ()
     filled_in: ClassVar[tuple[str, ...]] = ()
     config: Mapping[str, Any]
+
+    @abstractmethod
+    def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
+
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """What `predict` gives: label maps alone, of a method that has no probabilities of several classes."""
+        return self.predict(images)
 
     @classmethod
     def named(cls, rest: str) -> type[Any]:

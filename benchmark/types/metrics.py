@@ -104,6 +104,10 @@ class Metric(Protocol):
         """Whether it knows a void label."""
 
     @property
+    def takes_probabilities(self) -> bool:
+        """Whether it measures the probabilities of all classes, which methods then give beside their label maps."""
+
+    @property
     def hooks(self) -> Mapping[str, str]:
         """What other rooms show of this family alone, `{hook: "module:function"}`; see `segbench.registry.hook`."""
 

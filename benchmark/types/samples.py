@@ -71,8 +71,9 @@ class Prediction:
     """What a method says of one image: exactly one of labels, probabilities, objects and panoptic.
 
     labels: (H, W) integer label values. probabilities: (H, W) float32 in 0..1, the foreground's, for a binary task;
-    (C, H, W) float32 in class order for a multi-class one. objects: found objects with their scores, which may
-    overlap. panoptic: found segments, which may not. instances: (H, W) int32 where there are any.
+    (C, H, W) float32 in class order for a multi-class one, beside which labels may say what was chosen. objects: found
+    objects with their scores, which may overlap. panoptic: found segments, which may not. instances: (H, W) int32 where
+    there are any.
     """
 
     labels: Array | None = None
@@ -82,5 +83,7 @@ class Prediction:
     panoptic: Panoptic | None = None
 
     def __post_init__(self) -> None:
-        if sum(part is not None for part in (self.labels, self.probabilities, self.objects, self.panoptic)) != 1:
+        parts = (self.labels, self.probabilities, self.objects, self.panoptic)
+        beside = self.labels is not None and self.probabilities is not None and self.probabilities.ndim == 3
+        if sum(part is not None for part in parts) != 1 + beside:
             raise ValueError("a Prediction holds exactly one of labels, probabilities, objects and panoptic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from segbench.errors import UserError
 from segbench.evaluation.evaluator import Evaluator
 from segbench.evaluation.intervals import score_intervals
 from segbench.evaluation.statistics import Statistics
-from segbench.metrics.calibration import BINS, Calibration, reliability
+from segbench.metrics.calibration import BINS, PREDICTED, Calibration, reliability
 from segbench.testing import check_metric
 from segbench.types import Array, DatasetInfo, Prediction, Sample, Statistic
 
@@ -48,6 +49,19 @@ def measured(truth: Array, probabilities: Array, info: DatasetInfo, name: str = 
     return METRIC.measure(Sample(name, "g", 0, labels=truth), Prediction(probabilities=probabilities), info)
 
 
+def by_classes(truth: Array, values: Array) -> tuple[list[float], list[float], float]:
+    """ECE and squared error of every class, and the mean log loss, of pixels (n,) and probabilities (classes, n)."""
+    edges = np.linspace(0, 1, BINS + 1)
+    errors, squares = [], []
+    for place, own in enumerate(values):
+        here = truth == place
+        bins = [(own > low) & (own <= high) | ((own == 0) & (low == 0)) for low, high in itertools.pairwise(edges)]
+        errors.append(sum(b.mean() * abs(here[b].mean() - own[b].mean()) for b in bins if b.any()))
+        squares.append(float(((own - here) ** 2).mean()))
+    at_truth = values[truth, np.arange(truth.size)]
+    return errors, squares, float(-np.log(np.maximum(at_truth, 2.0**-23)).mean())
+
+
 def by_definition(truth: Array, values: Array) -> tuple[float, float]:
     """ECE and Brier of pixels (n,) and probabilities (classes, n), pixel by pixel, as the papers write them."""
     gaps = {number: [0, 0, 0.0] for number in range(1, BINS + 1)}
@@ -71,6 +85,65 @@ def test_many_classes_are_scored_as_defined(seed: int) -> None:
     found = METRIC.compute([measured(truth, values, MANY)], MANY)
     assert found["ece"] == pytest.approx(ece, abs=1e-12)
     assert found["brier"] == pytest.approx(brier, abs=1e-9)
+    errors, squares, loss = by_classes(truth[counted].astype(int), values[:, counted].astype(float))
+    assert found["ece_classwise"] == pytest.approx(np.mean(errors), abs=1e-12)
+    assert found["nll"] == pytest.approx(loss, abs=1e-12)
+    table = METRIC.per_class([measured(truth, values, MANY)], MANY)
+    assert [row["ece"] for row in table.values()] == pytest.approx(errors, abs=1e-12)
+    assert [row["brier"] for row in table.values()] == pytest.approx(squares, abs=1e-12)
+    assert list(table) == [known.name for known in MANY.classes]
+
+
+def test_log_loss_is_the_cross_entropy_of_training() -> None:
+    logits = torch.from_numpy(np.random.default_rng(3).normal(0, 2, (1, 4, 30, 40)))
+    truth = torch.from_numpy(classes(3, (30, 40))[0].astype(np.int64))[None]
+    values = logits.softmax(1)[0].numpy().astype(np.float32)
+    found = METRIC.compute([measured(truth[0].numpy(), values, MANY)], MANY)
+    theirs = torch.nn.functional.cross_entropy(logits, truth, ignore_index=255)
+    assert found["nll"] == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_the_class_that_was_chosen_is_the_one_whose_confidence_counts() -> None:
+    """Outputs of a model that stand for one class add up, and what it predicts may then be no longer the likeliest."""
+    truth, values = classes(1)
+    chosen = np.argsort(values, axis=0)[-2].astype(np.uint8)
+    second = np.take_along_axis(values, chosen[None], axis=0)[0]
+    statistic = METRIC.measure(Sample("s", "g", 0, labels=truth), Prediction(chosen, values), MANY)
+    counted = truth != 255
+    mine = statistic.columns["class"] == PREDICTED
+    assert statistic.columns["confidence"][mine].sum() == pytest.approx(second[counted].astype(float).sum())
+    assert statistic.columns["right"][mine].sum() == (chosen == truth)[counted].sum()
+
+
+@pytest.mark.parametrize("change", ["logits", "halved", "doubled"])
+def test_scores_that_are_no_probabilities_are_refused(change: str) -> None:
+    truth, values = classes(2)
+    wrong = {"logits": np.log(values), "halved": values / 2, "doubled": np.minimum(values * 2, 1)}[change]
+    with pytest.raises(UserError, match=r"prediction of sample 's' holds values .* softmax"):
+        measured(truth, wrong.astype(np.float32), MANY)
+
+
+def test_half_precision_is_near_enough() -> None:
+    truth, values = classes(2, (40, 40))
+    exact, half = (
+        METRIC.compute([measured(truth, each.astype(np.float32), MANY)], MANY)
+        for each in (values, values.astype(np.float16))
+    )
+    assert half == pytest.approx(exact, abs=2e-3)
+
+
+def test_a_loop_of_ones_own_gives_probabilities_of_several_classes() -> None:
+    evaluator = Evaluator(num_classes=4, ignore_index=255, metrics=["overlap", "calibration"])
+    pairs = [classes(seed) for seed in range(3)]
+    truths, values = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
+    evaluator.update(values[:2], truths[:2], ["a", "b"])
+    evaluator.update(values[2], truths[2], "c")
+    whole = METRIC.compute([measured(*pair, MANY, str(n)) for n, pair in enumerate(pairs)], MANY)
+    found = evaluator.compute()
+    assert {name: found[name] for name in whole} == pytest.approx(whole, abs=1e-12)
+    assert evaluator.per_class()["class-0"].keys() >= {"iou", "ece", "brier"}
+    with pytest.raises(UserError, match="softmax"):
+        evaluator.update(10 * values[0], truths[0], "d")
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -81,6 +154,11 @@ def test_a_binary_task_is_that_of_its_two_classes_with_the_brier_score_of_one(se
     found = METRIC.compute([measured(truth, values, BINARY)], BINARY)
     assert found["ece"] == pytest.approx(ece, abs=1e-12)
     assert found["brier"] == pytest.approx(brier / 2, abs=1e-12)
+    errors, squares, loss = by_classes(truth.ravel().astype(int), both)
+    assert found["ece_classwise"] == pytest.approx(errors[1], abs=1e-12)
+    assert found["nll"] == pytest.approx(loss, abs=1e-12)
+    table = METRIC.per_class([measured(truth, values, BINARY)], BINARY)
+    assert table == {"foreground": pytest.approx({"ece": errors[1], "brier": squares[1]}, abs=1e-12)}
     assert found["brier"] == pytest.approx(float(np.mean((values.astype(float) - truth) ** 2)), abs=1e-12)
 
 
@@ -112,10 +190,12 @@ def test_a_bin_holds_its_upper_edge() -> None:
     statistic = measured(truth, np.array([[0.0, 1.0, edge]], np.float32), BINARY)
     # Confidences 1, 1 and just above 9/15 or on it: the last bin, and the 9th or the 10th as the float lies.
     expected = {math.ceil(float(edge) * BINS) - 1, BINS - 1}
-    assert set(statistic.columns["bin"].tolist()) == expected
+    mine = statistic.columns["class"] == PREDICTED
+    assert set(statistic.columns["bin"][mine].tolist()) == expected
     half = measured(np.array([[0]], np.uint8), np.array([[0.5]], np.float32), BINARY)
     # 0.5 is no foreground: the background is predicted with a confidence of 0.5, and is right.
-    assert (half.columns["bin"].tolist(), half.columns["right"].tolist()) == ([7], [1])
+    assert half.columns["class"].tolist() == [PREDICTED, 1]
+    assert (half.columns["bin"].tolist(), half.columns["right"].tolist()) == ([7, 7], [1, 0])
 
 
 def test_label_maps_have_no_calibration() -> None:
@@ -161,14 +241,34 @@ def test_it_has_intervals_and_keeps_the_laws_of_metrics() -> None:
         for truth, values in [binary(seed)]
     ]
     check_metric(METRIC, pairs, ISBI2012.info)
+    many = [
+        (Sample(f"s{seed}", "g", seed, labels=truth), Prediction(probabilities=values))
+        for seed in range(4)
+        for truth, values in [classes(seed)]
+    ]
+    check_metric(METRIC, many, MANY)
+    for name, (low, high) in score_intervals(METRIC, [METRIC.measure(*pair, MANY) for pair in many], MANY).items():
+        assert low <= METRIC.compute([METRIC.measure(*pair, MANY) for pair in many], MANY)[name] <= high
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("bin", 15), ("pixels", 0), ("right", -1), ("confidence", 1e9), ("squared_error", -1.0)]
+    ("name", "value"),
+    [
+        ("class", 7),
+        ("bin", 15),
+        ("pixels", 0),
+        ("pixels", 10_000),
+        ("right", -1),
+        ("confidence", 1e9),
+        ("squared_error", -1.0),
+        ("log_loss", 1e9),
+    ],
 )
-def test_what_no_image_gives_is_a_fault(name: str, value: float) -> None:
-    statistic = measured(*binary(3), BINARY)
-    assert METRIC.fault(statistic, BINARY) is None
-    column = statistic.columns[name].copy()
-    column[0] = value
-    assert METRIC.fault(replace(statistic, columns={**statistic.columns, name: column}), BINARY)
+@pytest.mark.parametrize("info", [BINARY, MANY], ids=["binary", "many"])
+def test_what_no_image_gives_is_a_fault(name: str, value: float, info: DatasetInfo) -> None:
+    statistic = measured(*(binary(3) if info is BINARY else classes(3)), info)
+    assert METRIC.fault(statistic, info) is None
+    for row in (0, -1):
+        column = statistic.columns[name].copy()
+        column[row] = value
+        assert METRIC.fault(replace(statistic, columns={**statistic.columns, name: column}), info)

@@ -11,10 +11,13 @@ from ...types import Array, DatasetInfo, Prediction, UserError
 from .instances import instance_numbers
 
 
-def predictions_of(values: Any, count: int, batch: bool, info: DatasetInfo) -> Iterator[Prediction]:
+def predictions_of(
+    values: Any, count: int, batch: bool, info: DatasetInfo, *, probabilities: bool = False
+) -> Iterator[Prediction]:
     """One Prediction per sample from what a model gives, as `Evaluator.update` takes it.
 
-    values: see there. count: number of samples; batch: whether the target has an axis of samples.
+    values: see there. count: number of samples; batch: whether the target has an axis of samples. probabilities:
+    whether the scores of several classes are taken as they are beside the labels, as probabilities.
     """
     values = values if hasattr(values, "dtype") else np.asarray(values)
     rank = len(values.shape)
@@ -32,7 +35,10 @@ def predictions_of(values: Any, count: int, batch: bool, info: DatasetInfo) -> I
         yield from (Prediction(labels=one) for one in (labels if batch else [labels]))
     elif rank == expected + 1 and _is_float(values) and batch_fits:
         labels = _likeliest(values, 1 if batch else 0, info)
-        yield from (Prediction(labels=one) for one in (labels if batch else [labels]))
+        scores = _numpy(values).astype(np.float32) if probabilities else None
+        for place, one in enumerate(labels if batch else [labels]):
+            own = scores[place] if batch and scores is not None else scores
+            yield Prediction(labels=one, probabilities=own)
     else:
         raise _misfit(values, batch, count, "integer labels (H, W), (N, H, W), or float scores (C, H, W), (N, C, H, W)")
 

@@ -143,14 +143,11 @@ class ExistingMethod(BaseMethod):
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Each image in its own size: foreground probabilities of a binary task, else label values."""
-        from .outputs import prediction
+        return self._predict(images, probabilities=False)
 
-        card, dataset = self._ready()
-        return [
-            prediction(outputs, card, dataset, self.info.name)
-            for batch in self._batches(images)
-            for outputs in self.outputs_of(batch, card)
-        ]
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """The same with the probabilities of all classes, of a model that gives logits or probabilities."""
+        return self._predict(images, probabilities=True)
 
     def save(self, folder: Path) -> None:
         """Write `model.json`: where the model is and what it is, not the model itself."""
@@ -171,6 +168,16 @@ class ExistingMethod(BaseMethod):
         self.__dict__["source"] = place
         self._configure(config)
         self.open(dataset, device)
+
+    def _predict(self, images: Sequence[Uint8], *, probabilities: bool) -> list[Prediction]:
+        from .outputs import prediction
+
+        card, dataset = self._ready()
+        return [
+            prediction(outputs, card, dataset, self.info.name, probabilities=probabilities)
+            for batch in self._batches(images)
+            for outputs in self.outputs_of(batch, card)
+        ]
 
     def _configure(self, config: Mapping[str, Any]) -> None:
         super()._configure(config)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ...errors import UserError
-from ...types import Array, DatasetInfo, Prediction
+from ...types import Array, DatasetInfo, Float32, Prediction
 from .card import OUTPUT_NAMES, ModelCard, labels_of
 
 
@@ -95,12 +95,15 @@ def _fitted(
     return maps if maps.shape[-2:] == image else F.interpolate(maps, image, mode=mode, **even)
 
 
-def prediction(outputs: Outputs, card: ModelCard, dataset: DatasetInfo, model: str) -> Prediction:
+def prediction(
+    outputs: Outputs, card: ModelCard, dataset: DatasetInfo, model: str, *, probabilities: bool = False
+) -> Prediction:
     """The prediction that a model's outputs are on a dataset.
 
     Returns
     -------
-    Of a binary task the foreground's probabilities, (H, W) float32; else, and of a map of classes, label values.
+    Of a binary task the foreground's probabilities, (H, W) float32; else, and of a map of classes, label values; beside
+    them, where `probabilities` of several classes are asked for and the model gives some, these (C, H, W) float32.
 
     Raises
     ------
@@ -117,7 +120,27 @@ def prediction(outputs: Outputs, card: ModelCard, dataset: DatasetInfo, model: s
     indices = list(labels)
     best = outputs.maps[indices].argmax(0).cpu().numpy() if len(indices) < len(outputs.maps) else outputs.classes()
     values = np.array(list(labels.values()))
-    return Prediction(labels=values.astype(np.min_scalar_type(int(values.max())))[best])
+    chosen = values.astype(np.min_scalar_type(int(values.max())))[best]
+    shares = _of_classes(outputs.maps, labels, card, dataset) if probabilities else None
+    return Prediction(labels=chosen, probabilities=shares)
+
+
+def _of_classes(maps: torch.Tensor, labels: Mapping[int, int], card: ModelCard, dataset: DatasetInfo) -> Float32:
+    """(n, H, W) to the probabilities of the dataset's classes, (C, H, W) float32: outputs of one class are added up."""
+    each = _named(maps, labels, card)
+    total = each.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
+    found = np.zeros((len(dataset.classes), *maps.shape[1:]), np.float32)
+    place = {known.id: number for number, known in enumerate(dataset.classes)}
+    for share, label in zip(each, labels.values(), strict=True):
+        if label in place:  # one that the dataset does not score is the rest that is missing to 1
+            found[place[label]] += (share / total).cpu().numpy()
+    return np.clip(found, 0, 1, out=found)
+
+
+def _named(maps: torch.Tensor, labels: Mapping[int, int], card: ModelCard) -> torch.Tensor:
+    """(n, H, W) to the probabilities (len(labels), H, W) of the outputs that stand for something."""
+    named = maps if len(labels) == len(maps) else maps[list(labels)]
+    return named if card.outputs == "probabilities" else named.softmax(0)
 
 
 def _foreground(maps: torch.Tensor, labels: Mapping[int, int], card: ModelCard, dataset: DatasetInfo) -> Array:
@@ -127,8 +150,7 @@ def _foreground(maps: torch.Tensor, labels: Mapping[int, int], card: ModelCard, 
         single = maps[0] if probabilities else maps[0].sigmoid()
         share = single if labels[0] == dataset.foreground else 1 - single
     else:
-        named = maps[list(labels)]
-        each = named if probabilities else named.softmax(0)
+        each = _named(maps, labels, card)
         inside = torch.tensor([label == dataset.foreground for label in labels.values()], device=maps.device)
         share = each[inside].sum(0) / each.sum(0).clamp_min(torch.finfo(torch.float32).tiny)
     values: Array = share.clamp(0, 1).cpu().numpy().astype(np.float32)

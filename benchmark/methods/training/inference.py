@@ -12,7 +12,7 @@ from torch import nn
 from ...errors import UserError
 from ...evaluation.evaluate import evaluate
 from ...registry import metrics_of
-from ...types import Dataset, DatasetInfo, Prediction, Samples, Uint8
+from ...types import Dataset, DatasetInfo, Float32, Prediction, Samples, Uint8
 from ..targets import prepare_image, resize_probabilities
 from ..watershed_lines import without_gaps
 from .config import TrainingConfig
@@ -34,6 +34,8 @@ def predict(
     compute: Compute,
     stride: int,
     dataset: DatasetInfo,
+    *,
+    probabilities: bool = False,
 ) -> list[Prediction]:
     """Predictions of images, each in its own size.
 
@@ -44,10 +46,12 @@ def predict(
     config : preparation, windows and test-time augmentation.
     stride : what the network needs its input's sides to be a multiple of.
     dataset : its task says what the channels are.
+    probabilities : give those of all classes too, of a task of several.
 
     Returns
     -------
-    Of a binary task the probabilities of foreground, (H, W) float32; else the likeliest label values, (H, W) integer.
+    Of a binary task the probabilities of foreground, (H, W) float32; else the likeliest label values, (H, W) integer,
+    where asked with the probabilities that they are the likeliest of, (C, H, W) float32.
     """
     model.eval()
     results: list[Prediction] = []
@@ -67,8 +71,15 @@ def predict(
                 continue
             if maps.shape[1:] != (height, width):
                 maps = F.interpolate(maps[None], (height, width), mode="bilinear", align_corners=False)[0]
-            results.append(Prediction(labels=labels[maps.argmax(0).cpu().numpy()]))
+            best = labels[maps.argmax(0).cpu().numpy()]
+            results.append(Prediction(labels=best, probabilities=_plain(maps) if probabilities else None))
     return results
+
+
+def _plain(maps: torch.Tensor) -> Float32:
+    """Probabilities (C, H, W) float32, which views, windows and a change of size leave in 0..1 but for rounding."""
+    values: Float32 = maps.float().clamp(0, 1).cpu().numpy()
+    return values
 
 
 def validation_score(

@@ -87,10 +87,11 @@ class LearnedMethod(BaseMethod):
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Each image in its own size: foreground probabilities of a binary task, else the likeliest label values."""
-        from .inference import predict
+        return self._predict(images, probabilities=False)
 
-        network, compute, info = self._fitted()
-        return predict(network, images, self.settings, compute, self.stride(self.settings), info)
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """The same with the probabilities of all classes."""
+        return self._predict(images, probabilities=True)
 
     def save(self, folder: Path) -> None:
         """Write `model.safetensors`: the weights, with the configuration in its header."""
@@ -173,6 +174,13 @@ class LearnedMethod(BaseMethod):
         if place is not None:
             context.say(initialise(network, Path(place)))
         freeze(network, self.settings)
+
+    def _predict(self, images: Sequence[Uint8], *, probabilities: bool) -> list[Prediction]:
+        from .inference import predict
+
+        network, compute, info = self._fitted()
+        stride = self.stride(self.settings)
+        return predict(network, images, self.settings, compute, stride, info, probabilities=probabilities)
 
     def _configure(self, config: Mapping[str, Any]) -> None:
         super()._configure(config)
