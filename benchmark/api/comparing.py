@@ -12,6 +12,7 @@ from .reporting import ShowProgress, reporter_for
 if TYPE_CHECKING:
     from ..boards.check_result import CheckResult
     from ..boards.comparison import Comparison
+    from ..runs.request import Place
 
 
 def compare(
@@ -29,8 +30,8 @@ def compare(
     Parameters
     ----------
     *runs : paths
-        Two runs or more: what `segbench.run` returned, run folders, folders of them, or sequences of these. Runs that
-        were scored on the same samples are compared with each other.
+        Two runs or more: what `segbench.run` returned, run folders, folders of them, addresses (`https://…`) of an
+        index of results, or sequences of these. Runs that were scored on the same samples are compared with each other.
     dataset, split : str, optional
         Compare runs on this dataset, on this split alone.
     score : str, optional
@@ -66,7 +67,7 @@ def compare(
     from ..runs.request import CompareRequest
 
     request = CompareRequest(
-        runs=_paths(runs),
+        runs=_places(runs),
         dataset=dataset,
         split=split,
         score=score,
@@ -148,8 +149,14 @@ def check(
     return do_check(request, reporter_for(progress))
 
 
-def _paths(given: Iterable[str | PathLike[str] | Iterable[str | PathLike[str]]]) -> tuple[Path, ...]:
-    found: list[Path] = []
+def _places(given: Iterable[str | PathLike[str] | Iterable[str | PathLike[str]]]) -> tuple[Place, ...]:
+    found: list[Place] = []
     for each in given:
-        found += [Path(each)] if isinstance(each, str | PathLike) else map(Path, each)
+        found += map(_place, [each] if isinstance(each, str | PathLike) else each)
     return tuple(found)
+
+
+def _place(given: str | PathLike[str]) -> Place:
+    from ..runs.request import is_address
+
+    return given if isinstance(given, str) and is_address(given) else Path(given)

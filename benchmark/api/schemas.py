@@ -24,6 +24,7 @@ from ..commands.describe import Description
 from ..commands.explain import Explanation
 from ..commands.export import Exported
 from ..commands.new import NewPlugin
+from ..commands.publish import Publication
 from ..commands.slice import Sliced
 from ..data.documents import DataDescription, DataStatus, DataVerification, SynthesizedData
 from ..data.importing.documents import ImportedData
@@ -35,6 +36,7 @@ from ..runs.cardiac.document import CardiacDocument
 from ..runs.listed import ListedDataset, ListedMethod, ListedMetric, ListedPreset, ListedSuite
 from ..runs.predict_folder import PredictDocument
 from ..runs.record import Record
+from ..runs.results_index import ResultsIndex
 from ..runs.stored_checks import Verification, Verifications
 from ..runs.suite.planned import SuitePlan
 
@@ -75,8 +77,10 @@ DOCUMENTS: Mapping[str, Described] = {
     "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
     "plan": Described(SizePlan, "`bench plan --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
+    "publish": Described(Publication, "`bench publish --json`"),
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
     "report": Described(ReportSummary, "`bench report --json`"),
+    "results-index": Described(ResultsIndex, "`index.json` of `bench publish --index`"),
     "slice": Described(Sliced, "`bench slice --json`"),
     "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
     "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),

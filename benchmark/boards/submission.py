@@ -122,8 +122,8 @@ def origin_check(run: StoredRun, neighbours: Iterable[StoredRun]) -> Check:
     return Check.of("origin", True if data.origin == "synthetic" else None, f"{data.origin}, as stated")
 
 
-def neighbours_of(folder: Path, record: Record) -> Iterator[StoredRun]:
-    """Runs of the same data and split, of any origin, that lie beside a run.
+def neighbours_of(folder: Path, record: Record, among: Path | None = None) -> Iterator[StoredRun]:
+    """Runs of the same data and split, of any origin, that lie in the folder `among`, by default beside a run.
 
     Copies of itself and runs of other versions are left out.
 
@@ -133,7 +133,7 @@ def neighbours_of(folder: Path, record: Record) -> Iterator[StoredRun]:
         If one of them cannot be read.
     """
     mine = folder.resolve()
-    for path in sorted(mine.parent.glob(f"*/{RECORD}")):
+    for path in sorted((among or mine.parent).glob(f"*/{RECORD}")):
         if path.parent == mine or not (path.parent / STATISTICS).is_file():
             continue
         other = read_record(path.parent)

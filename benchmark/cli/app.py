@@ -61,9 +61,16 @@ _COMMANDS = {
     "leaderboard": Command(
         "stored_commands:leaderboard",
         "Examples: bench leaderboard runs --out leaderboards; "
+        "bench leaderboard https://example.org/results/index.json; "
         "bench leaderboard --validate leaderboards/records/isbi2012-mine-1a2b3c4d; "
         "bench leaderboard --sign runs/isbi2012-mine-1a2b3c4d --key ~/.ssh/id_ed25519",
         "request:LeaderboardRequest",
+    ),
+    "publish": Command(
+        "stored_commands:publish",
+        "Examples: bench publish runs/isbi2012-mine-1a2b3c4d; "
+        "bench publish runs/isbi2012-mine-1a2b3c4d --to results; bench publish --index results",
+        "request:PublishRequest",
     ),
     "report": Command(
         "stored_commands:report",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..commands.explain import ErrorAnatomy, Explanation
     from ..evaluation.explanation import ConventionRow
-    from ..runs.stored_checks import Verification
+    from ..runs.stored_checks import Check, Verification
 
 _WORDS = {
     "pooled": "pooled",
@@ -119,16 +119,20 @@ def verification(found: Verification, as_json: bool, be_quiet: bool) -> None:
         output.document(found)
         return
     console = stdout()
-    marks = {True: "[green]ok[/]     ", False: "[red]differs[/]", None: "[yellow]–[/]      "}
     quiet = be_quiet or output.quiet
     for check in found.checks:
         if check.ok is False or not quiet:
-            name = safe(f"{check.name}:")
-            console.print(f"{marks[check.ok]} {name} {safe(check.detail)}", soft_wrap=True)
+            console.print(check_line(check), soft_wrap=True)
     failed = sum(check.ok is False for check in found.checks)
     sound = "[green]fine[/]: the record follows from what is stored"
     verdict = f"[red]{counted(failed, 'check')} failed[/]" if failed else sound
     console.print(f"{safe(found.run_id)}: {verdict}", soft_wrap=True)
+
+
+def check_line(check: Check) -> str:
+    """A check with its mark, in rich's markup."""
+    marks = {True: "[green]ok[/]     ", False: "[red]differs[/]", None: "[yellow]–[/]      "}
+    return f"{marks[check.ok]} {safe(f'{check.name}:')} {safe(check.detail)}"
 
 
 def _words(choice: str) -> str:

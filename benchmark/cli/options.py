@@ -14,7 +14,7 @@ import typer
 
 from ..io.images.limits import TRUST_LARGE
 from ..runs import options
-from ..runs.options import Argument, Option, parameters
+from ..runs.options import Argument, parameters
 from .flags import Json, Quiet, TrustLarge
 from .output import interruptible
 
@@ -59,7 +59,7 @@ def _request(kind: type[Request], given: dict[str, Any]) -> Request:
     values = {}
     for each in parameters(kind):
         value = given[each.name]
-        if isinstance(each.declared, Option) and each.declared.read is not None:
+        if each.declared.read is not None:
             value = each.declared.read(value or [])
         elif get_origin(each.type) is tuple:
             value = tuple(value or ())
@@ -70,9 +70,8 @@ def _request(kind: type[Request], given: dict[str, Any]) -> Request:
 def _typer_parameter(each: options.Parameter) -> Parameter:
     """A field of a request as typer wants it."""
     declared, kind, default = each.declared, each.type, each.default
-    several = get_origin(kind) is tuple or (isinstance(declared, Option) and declared.read is not None)
-    if several:
-        item = get_args(kind)[0] if get_origin(kind) is tuple else str
+    if get_origin(kind) is tuple or declared.read is not None:
+        item = get_args(kind)[0] if declared.read is None else str
         kind, default = (list[item], None) if each.required else (list[item] | None, None)  # type: ignore[valid-type]
     elif (choices := _choices(kind)) is not None:
         kind = choices if type(None) not in get_args(kind) else choices | None

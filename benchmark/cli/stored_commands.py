@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ExportRequest,
         LeaderboardRequest,
         PlanRequest,
+        PublishRequest,
         ReportRequest,
         SliceRequest,
         VerifyRequest,
@@ -56,7 +57,8 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
 def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
     """Make markdown leaderboards from run folders, or check or sign one that is submitted for a board."""
     if request.validate is not None or request.sign is not None:
-        from ..commands.validate import sign_run, validate
+        from ..boards.validation import validate
+        from ..commands.sign import sign_run
         from .explain_output import verification
 
         if request.validate is not None:
@@ -73,6 +75,19 @@ def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
         output.document(made.groups)
     elif request.out is None:
         output.text("\n".join(text for name, text in made.pages.items() if name != "README.md"))
+
+
+def publish(request: PublishRequest, json: bool, quiet: bool) -> None:
+    """Open the folder of a pull request that adds a result: check the run, leave out what is private, say what to type.
+
+    With --index, list the runs of a folder for a web server, where `bench leaderboard ADDRESS` reads them.
+    """
+    from ..commands.publish import publish as do_publish
+    from .publish_output import publication
+
+    made = do_publish(request, output.reporter(quiet))
+    with output.failing_unless(made.ok):
+        publication(made, json, quiet)
 
 
 def report(request: ReportRequest, json: bool, quiet: bool) -> None:

@@ -9,6 +9,7 @@ from ..boards.compare_runs import compare_stored, refuse_incomparable
 from ..boards.comparison import Comparison, StandsAlone
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun, each_once
+from ..runs.remote import folders_of
 from ..runs.request import CompareRequest as CompareRequest
 from ..runs.stored import open_run
 from ..types import UserError
@@ -22,7 +23,7 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     UserError
         For fewer than two runs, runs of which no two are comparable (with the reason), or a score that none has.
     """
-    every, broken = records_below(request.runs)
+    every, broken = records_below(folders_of(request.runs, reporter))
     found = each_once(every, reporter.warn)
     made = grouping(found, Wanted(request.dataset, request.split, request.score))
     made.alone.extend(broken)

@@ -11,6 +11,7 @@ from ..boards.rank_spans import rank_spans
 from ..boards.ranking import RankedGroup, ranking
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
+from ..runs.remote import folders_of
 from ..runs.request import LeaderboardRequest as LeaderboardRequest
 from ..types import UserError
 
@@ -37,7 +38,7 @@ def leaderboard(request: LeaderboardRequest, reporter: Reporter, *, pages: bool 
     """
     if request.key is not None or request.signers is not None:
         raise UserError("--key goes with --sign RUN, and --signers with --validate RUN")
-    found = find_runs(request.runs or (Path("runs"),), reporter.warn)
+    found = find_runs(folders_of(request.runs or (Path("runs"),), reporter), reporter.warn)
     records = [record for _, record in found]
     wanted = pages or request.out is not None
     texts = boards(records, rank_spans(found)) if wanted else {}

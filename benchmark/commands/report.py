@@ -9,6 +9,7 @@ from ..io.reporter import Reporter
 from ..report.build import ReportSummary, build_page
 from ..report.page import GENERATOR
 from ..runs.find import find_runs
+from ..runs.remote import folders_of
 from ..runs.request import ReportRequest as ReportRequest
 from ..types import UserError
 
@@ -24,7 +25,7 @@ def report(request: ReportRequest, reporter: Reporter) -> ReportSummary:
         Where there is no run, or the folder holds anything but an earlier page.
     """
     refuse_foreign(request.out)
-    found = find_runs(request.runs, reporter.warn)
+    found = find_runs(folders_of(request.runs, reporter), reporter.warn)
     built = build_page(found, request.root, reporter)
     write_text(request.out / PAGE, built.text)
     return ReportSummary(

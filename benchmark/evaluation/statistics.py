@@ -17,10 +17,15 @@ from ..types import Array, Metric, Statistic, UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MAX_CELLS = 1 << 28
+"""Of a stored table: 2 GiB of numbers."""
+MAX_TEXT_BYTES = 1 << 31
+"""Of one column of names, each row with its own."""
 MAX_GROUP_ROWS = 1 << 15
 """Rows after which a table begins a new row group."""
 
-_KEYS = {"metric": "string", "sample": "string", "group": "string", "index": "int64"}
+_TEXTS = ("metric", "sample", "group")
+_KEYS = {**dict.fromkeys(_TEXTS, "string"), "index": "int64"}
 
 
 class Statistics:
@@ -111,8 +116,10 @@ class Statistics:
 
         pa = _arrow()
         try:
-            with pq.ParquetFile(path) as file:  # `read_table` would import pandas first
-                table = file.read(use_threads=False)
+            # Texts as dictionaries, which are no larger than the file; `read_table` would import pandas first.
+            with pq.ParquetFile(path, read_dictionary=list(_TEXTS)) as file:
+                _refuse_endless(path, file.metadata)
+                table = _with_plain_texts(path, file.read(use_threads=False))
             # Offsets, dictionaries and texts are taken at their word from here on.
             table.validate(full=True)
             names = table.column_names
@@ -124,6 +131,34 @@ class Statistics:
             if _column(path, table, name, kind).null_count:
                 raise UserError(f"{path}: column '{name}' has empty cells")
         return cls(_rows(path, table, metrics))
+
+
+def _refuse_endless(path: Path, metadata: Any) -> None:
+    """Raise UserError for a table that its few bytes blow up: equal rows take no room in a file."""
+    cells = metadata.num_rows * max(metadata.num_columns, 1)
+    if cells > MAX_CELLS:
+        raise UserError(f"{path}: has {cells:,} cells; a table of statistics has at most {MAX_CELLS:,}")
+
+
+def _with_plain_texts(path: Path, table: pa.Table) -> pa.Table:
+    """A table whose dictionaries are texts, each row its own.
+
+    Raises UserError where they would not fit: a long text that all rows share takes no room in a file.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table.validate(full=True)
+    for place, field in enumerate(table.schema):
+        if not pa.types.is_dictionary(field.type) or not pa.types.is_string(field.type.value_type):
+            continue
+        column = table.column(place)
+        longest = (pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0 for chunk in column.chunks)
+        size = sum(most * len(chunk) for most, chunk in zip(longest, column.chunks, strict=True))
+        if size > MAX_TEXT_BYTES:
+            raise UserError(f"{path}: column '{field.name}' has texts of up to {size:,} bytes; expected short names")
+        table = table.set_column(place, field.name, column.cast(pa.string()))
+    return table
 
 
 def _arrow() -> Any:

@@ -45,10 +45,14 @@ class Option:
 
 @dataclass(frozen=True)
 class Argument:
-    """A positional argument of the command line, as `Annotated[type, Argument(…)]` of a field."""
+    """A positional argument of the command line, as `Annotated[type, Argument(…)]` of a field.
+
+    `read` makes the field's value of its words, of one that may be given several times.
+    """
 
     help: str
     metavar: str | None = None
+    read: Callable[[Sequence[str]], Any] | None = None
 
 
 @dataclass(frozen=True)

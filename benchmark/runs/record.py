@@ -209,7 +209,11 @@ class Record(Document):
 
     def to_json(self) -> str:
         """The text of `record.json`."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, allow_nan=False) + "\n"
+        return self.laid_out(self.model_dump(mode="json"))
+
+    def laid_out(self, content: Mapping[str, Any]) -> str:
+        """The text of a `record.json` with this content, which has the blocks of this record."""
+        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
         return _on_one_line(text, self._row_lists())
 
     def _row_lists(self) -> list[str]:

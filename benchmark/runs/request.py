@@ -53,6 +53,23 @@ def _into(out: Path | None) -> list[str]:
     return [] if out is None else ["--out", str(out)]
 
 
+Place: TypeAlias = Path | str
+"""Where runs lie: a run folder, a folder of them, or the address (http or https) of an index of them."""
+
+
+def _read_places(words: Sequence[str]) -> tuple[Place, ...]:
+    return tuple(word if is_address(word) else Path(word) for word in words)
+
+
+def is_address(place: str) -> bool:
+    """Whether a place is the address of a web server rather than a path.
+
+    >>> is_address("https://example.org/results/index.json"), is_address("runs")
+    (True, False)
+    """
+    return place.lower().startswith(("http://", "https://"))
+
+
 Source: TypeAlias = Literal["auto", "real", "synthetic"]
 DatasetName: TypeAlias = Annotated[
     str,
@@ -277,7 +294,10 @@ class DoctorRequest:
 class CompareRequest:
     """What the user asked `bench compare` for. `target` asks how many labels each method needs for that score."""
 
-    runs: Annotated[tuple[Path, ...], Argument("Two run folders or more, or folders of them.")]
+    runs: Annotated[
+        tuple[Place, ...],
+        Argument("Two run folders or more, folders of them, or addresses of an index.", read=_read_places),
+    ]
     dataset: Annotated[
         str | None, Option("Compare runs on this dataset alone. [default: all]", flags=("--dataset", "-d"))
     ] = None
@@ -333,7 +353,10 @@ class CheckRequest:
 class ReportRequest:
     """What the user asked `bench report` for."""
 
-    runs: Annotated[tuple[Path, ...], Argument("Run folders, or folders of them.", metavar="RUN …")]
+    runs: Annotated[
+        tuple[Place, ...],
+        Argument("Run folders, folders of them, or addresses of an index.", metavar="RUN …", read=_read_places),
+    ]
     out: Annotated[Path, Option("Folder for index.html: a new one, or that of an earlier page.")]
     root: Annotated[Path | None, Option("Where the images lie, for overlays. [default: $SEGBENCH_DATA/<dataset>]")] = (
         None
@@ -360,7 +383,10 @@ class ExportRequest:
 class LeaderboardRequest:
     """What the user asked `bench leaderboard` for."""
 
-    runs: Annotated[tuple[Path, ...], Argument("Run folders, or folders of them. [default: runs]")] = ()
+    runs: Annotated[
+        tuple[Place, ...],
+        Argument("Run folders, folders of them, or addresses of an index. [default: runs]", read=_read_places),
+    ] = ()
     out: Annotated[Path | None, Option("Folder for the pages; without it they are printed.")] = None
     validate: Annotated[
         Path | None, Option("Check a submitted run folder instead: recompute it from its statistics.")
@@ -373,6 +399,22 @@ class LeaderboardRequest:
     ] = None
     sign: Annotated[Path | None, Option("Sign the record of a run folder instead, with --key.")] = None
     key: Annotated[Path | None, Option("With --sign: your SSH key, such as ~/.ssh/id_ed25519.")] = None
+
+
+RECORDS = Path("leaderboards/records")
+"""Where the results of a clone lie."""
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """What the user asked `bench publish` for."""
+
+    runs: Annotated[tuple[Path, ...], Argument("Run folders to publish.", metavar="RUN")] = ()
+    to: Annotated[Path, Option("Folder of a results repository that takes them; made where it is not there.")] = RECORDS
+    root: Annotated[Path | None, Option("Measure the truth of every statistic again from the data there.")] = None
+    index: Annotated[
+        Path | None, Option("Write index.json of all runs below this folder, for a web server.", metavar="FOLDER")
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import tifffile
 from forged_records import bind_anew, change
 
 from places import ROOT
+from segbench.boards.validation import validate
 from segbench.commands.run import RunRequest, run
-from segbench.commands.validate import validate
 from segbench.errors import UserError
 from segbench.evaluation.scoring import score
 from segbench.evaluation.statistics import Statistics

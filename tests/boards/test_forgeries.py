@@ -13,7 +13,7 @@ import pytest
 from forged_records import change
 
 from places import ROOT
-from segbench.commands.validate import validate
+from segbench.boards.validation import validate
 from segbench.evaluation.scoring import score
 from segbench.evaluation.statistics import Statistics
 from segbench.io.fingerprints import ids_sha256

@@ -13,7 +13,8 @@ from forged_records import change
 from commands import Run
 from places import ROOT
 from segbench.boards.signature import MAX_SIGNATURE_BYTES, signature_check
-from segbench.commands.validate import sign_run, validate
+from segbench.boards.validation import validate
+from segbench.commands.sign import sign_run
 from segbench.errors import UserError
 from segbench.io.reporter import Reporter
 from segbench.runs.binding import content_sha256

@@ -204,6 +204,15 @@ def test_a_length_that_promises_too_little(server: Server, tmp_path: Path) -> No
         _got(server, tmp_path, sha256=sha256(CONTENT))
 
 
+@pytest.mark.parametrize("framing", ["chunked", "close"])
+def test_a_body_that_goes_on_beyond_the_known_size_is_left(server: Server, tmp_path: Path, framing: str) -> None:
+    server.add("data.bin", b"x" * (1 << 22), framing=framing, pause_s=0.001)
+    with pytest.raises(UserError, match="sends more than the 10 bytes that are expected"):
+        _got(server, tmp_path, size=10)
+    assert not (tmp_path / "data.bin").exists()
+    assert part_of(tmp_path / "data.bin").stat().st_size < 1 << 22
+
+
 def test_errors_that_pass_are_tried_again(server: Server, tmp_path: Path) -> None:
     server.add("data.bin", CONTENT, statuses=[500, 503], headers={"Retry-After": "0"})
     assert _got(server, tmp_path) == CONTENT

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,6 +130,23 @@ def test_a_table_of_many_row_groups_is_read_as_it_was_written(tmp_path: Path, mo
             assert Statistics.from_parquet(path, families) == Statistics(some)
         written.append(ParquetFile(tmp_path / f"{limit}-{len(items)}.parquet").num_row_groups)
     assert written == [16, 8, 4, 1]
+
+
+def test_a_table_that_its_few_bytes_blow_up_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are alike take no room in a file, and neither does a long name that all rows share."""
+    known = {"overlap": metrics()["overlap"]}
+    rows = 200_000
+    names = {"metric": "overlap", "sample": "s" * 20_000, "group": "g"}
+    texts = {name: pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [text]) for name, text in names.items()}
+    numbers = {name: np.zeros(rows, np.int64) for name in ("index", *known["overlap"].columns)}
+    path = tmp_path / "statistics.parquet"
+    pq.write_table(pa.table({**texts, **numbers}), path)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(UserError, match="column 'sample' has texts of up to 4,000,000,000 bytes"):
+        Statistics.from_parquet(path, known)
+    monkeypatch.setattr("segbench.evaluation.statistics.MAX_CELLS", 1 << 20)
+    with pytest.raises(UserError, match="cells; a table of statistics has at most"):
+        Statistics.from_parquet(path, known)
 
 
 def test_reading_statistics_imports_no_pandas(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from forged_records import change
 
 import segbench
 from places import ROOT
+from segbench.boards.validation import validate
 from segbench.commands.run import RunRequest, run
-from segbench.commands.validate import validate
 from segbench.io.reporter import Reporter
 from segbench.runs.binding import BOUND_SINCE, content_sha256
 from segbench.runs.record import read_record

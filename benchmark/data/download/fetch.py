@@ -23,7 +23,7 @@ from typing import Any
 
 from ..._version import __version__
 from ...io.atomic import write_text
-from ...io.http import TransientError, network_error, opener
+from ...io.http import PASSING_STATUSES, TransientError, network_error, opener
 from ...io.text_files import read_json
 from ...text import whole_number
 from ...types import Download, UserError
@@ -31,7 +31,6 @@ from ..locations import DOWNLOADED
 
 CHUNK = 1 << 20
 FULL_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Progress = Callable[[int, int | None], None]
 
@@ -250,7 +249,7 @@ class _Job:
                 return
             self._forget()
             raise TransientError("the server cannot go on where the last attempt ended, so it starts anew")
-        if error.code in _TRANSIENT:
+        if error.code in PASSING_STATUSES:
             after = error.headers.get("Retry-After", "")
             raise TransientError(f"the server answers {error.code}", float(whole_number(after) or 0))
         raise UserError(
@@ -296,6 +295,7 @@ class _Job:
 
     def _receive(self, response: Any, start: int) -> None:
         done, total = start, self.version.total
+        most = total if total is not None else self.download.size
         # Unbuffered, so that whatever ends this leaves a part whose every byte is right.
         with self.part.open("ab", buffering=0) as file:
             while True:
@@ -308,10 +308,14 @@ class _Job:
                     break
                 _write(file, block, self.part)
                 done += len(block)
+                if most is not None and done > most:
+                    raise UserError(
+                        f"{self.download.filename} is not the official file: {self.download.url} sends more than the "
+                        f"{most} bytes that are expected. What came is not used."
+                    )
             os.fsync(file.fileno())
-        expected = total if total is not None else self.download.size
-        if expected is not None and done < expected:
-            raise TransientError(f"the connection ended after {byte_count(done)} of {byte_count(expected)}")
+        if most is not None and done < most:
+            raise TransientError(f"the connection ended after {byte_count(done)} of {byte_count(most)}")
         if total is None:
             self._save(_Version(**{**asdict(self.version), "total": done}))
 

@@ -1,12 +1,9 @@
-"""`bench leaderboard --validate`: may a submitted run folder stand on a board? Nothing but the folder is needed."""
+"""May a submitted run folder stand on a board? Nothing but the folder is needed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..boards.impossible import impossible_checks
-from ..boards.signature import sign, signature_check
-from ..boards.submission import form_checks, neighbour_checks, neighbours_of, same_truth
 from ..data.locations import data_sha256
 from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
@@ -14,18 +11,23 @@ from ..io.reporter import Reporter
 from ..registry import metrics_of
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
-from ..runs.request import LeaderboardRequest
 from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
-from ..types import Dataset, Prediction, UserError, parts_of
+from ..types import Dataset, Prediction, parts_of
+from .impossible import impossible_checks
+from .signature import signature_check
+from .submission import form_checks, neighbour_checks, neighbours_of, same_truth
 
 
-def validate(folder: Path, root: Path | None, reporter: Reporter, signers: Path | None = None) -> Verification:
+def validate(
+    folder: Path, root: Path | None, reporter: Reporter, signers: Path | None = None, *, among: Path | None = None
+) -> Verification:
     """Recompute what can be recomputed from a run's statistics, and hold its samples and truth against its neighbours.
 
-    Neighbours are the run folders beside it. With `root` the truth of every statistic is measured again from the data
-    there; with `signers`, a file of allowed SSH signers, one of them is to have signed the record. What only the
-    predictions could prove is not checked: say in the pull request where they can be had.
+    Neighbours are the run folders of the folder `among`, by default those beside it. With `root` the truth of every
+    statistic is measured again from the data there; with `signers`, a file of allowed SSH signers, one of them is to
+    have signed the record. What only the predictions could prove is not checked: say in the pull request where they
+    can be had.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def validate(folder: Path, root: Path | None, reporter: Reporter, signers: Path 
         data below `root`.
     """
     run = open_unchecked(folder)
-    neighbours = list(neighbours_of(folder, run.record))
+    neighbours = list(neighbours_of(folder, run.record, among))
     if not neighbours:
         reporter.say("no comparable run beside it: samples and truth were held against nothing")
     checks = [*form_checks(run), *impossible_checks(run), *stored_checks(run), *binding_checks(run)]
@@ -43,25 +45,6 @@ def validate(folder: Path, root: Path | None, reporter: Reporter, signers: Path 
     if root is not None:
         checks += _held_against_data(run, root, reporter)
     return Verification.of(run, checks)
-
-
-def sign_run(request: LeaderboardRequest) -> Verification:
-    """Sign the record of a run folder that is bound to its content, and check what was signed.
-
-    Raises
-    ------
-    UserError
-        If it is no run folder, its record is not bound or not what was written, or ssh-keygen cannot sign it.
-    """
-    if request.sign is None or request.key is None:
-        raise UserError("--sign needs --key FILE: your SSH key, such as ~/.ssh/id_ed25519")
-    run = open_unchecked(request.sign)
-    checks = [*stored_checks(run), *binding_checks(run)]
-    for check in checks:
-        if check.ok is False or (check.name == "content" and not check.ok):
-            raise UserError(f"'{run.folder}' is not to be signed: {check.name}: {check.detail}")
-    sign(run.folder, request.key)
-    return Verification.of(run, [*checks, signature_check(run.folder, None)])
 
 
 def _held_against_data(run: StoredRun, root: Path, reporter: Reporter) -> list[Check]:
