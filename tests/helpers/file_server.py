@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -128,7 +129,13 @@ def serving() -> Iterator[Server]:
                 pass  # the client has gone
             self.close_connection = not whole or served.framing == "close" or served.length is not None
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *where: Any) -> None:
+            """A client that goes away is no error of the server."""
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(*where)
+
+    httpd = Quiet(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
     server = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
     thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
