@@ -19,7 +19,7 @@ from segbench.errors import UserError
 from segbench.io.fingerprints import files_sha256
 from segbench.io.text_files import read_json
 from segbench.methods.existing.card import ModelCard, labels_of
-from segbench.methods.existing.files import check_model_size, loaded
+from segbench.methods.existing.files import check_model_size, loaded, ran
 from segbench.methods.existing.method import ExistingMethod, ExistingSettings, existing, missing_extra
 from segbench.types import DatasetInfo, Object, Prediction, PredictionKind, Uint8
 
@@ -135,7 +135,7 @@ class HuggingFace(ExistingMethod):
         inputs = {name: value.to(self._network.device) for name, value in inputs.items() if hasattr(value, "to")}
         inputs.pop("pixel_mask", None)  # images of one size have no borders that were filled up
         with torch.inference_mode():
-            return loaded("a network for these images", self._folder, lambda: self._network(**inputs))
+            return ran(self.info.name, images[0].shape[:2], lambda: self._network(**inputs))
 
     def _objects(self, image: Uint8, card: ModelCard, dataset: DatasetInfo) -> tuple[Object, ...]:
         """Objects of the dataset's classes with their scores."""

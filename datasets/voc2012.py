@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from segbench.data import FileDataset
 from segbench.data.listing import any_case, listing
 from segbench.data.sample_checks import where
 from segbench.io.images.read import palette_color
-from segbench.types import ClassInfo, DatasetInfo, Download, Part, Sample, SplitInfo, UserError
+from segbench.settings import Settings
+from segbench.types import ClassInfo, DatasetInfo, Download, Part, Sample, SplitInfo, SplitPart, UserError
 
 NAMES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -21,6 +22,17 @@ NAMES = (
 VOID = 255
 AUGMENTED = "SegmentationClassAug"
 """Label maps of SBD (Hariharan et al., ICCV 2011); the official ones are taken where there are both."""
+
+FIGURES = "figures-274"
+"""The release that is reduced to 274 x 274, and its folder: `images/`, `labels/` and a list per split."""
+FIGURES_IDS = "0bf881111aa38100a2f39781f7ea88fd9359663e8774abe37a3e339a9f64cd53"
+
+
+class VOC2012Settings(Settings):
+    """Which release is used."""
+
+    release: Literal["official", "figures-274"] = "official"
+    """The official images, or those of published figures: 440 of val, squeezed into 274 x 274 pixels."""
 
 
 class VOC2012(FileDataset):
@@ -42,7 +54,7 @@ class VOC2012(FileDataset):
         ignore_label=VOID,
         splits={
             "train": SplitInfo(1464, "ImageSets/Segmentation/train.txt"),
-            "val": SplitInfo(1449, "ImageSets/Segmentation/val.txt"),
+            "val": SplitInfo(1449, "ImageSets/Segmentation/val.txt", releases={FIGURES: SplitPart(440, FIGURES_IDS)}),
             "trainval": SplitInfo(2913, "train and val together", holds=("train", "val")),
             "train_aug": SplitInfo(
                 10582,
@@ -71,6 +83,7 @@ class VOC2012(FileDataset):
         licence="photographs: Flickr terms of use; annotations: cite the challenge",
         citation="Everingham et al., International Journal of Computer Vision 111(1):98-136 (2015)",
         homepage="http://host.robots.ox.ac.uk/pascal/VOC/voc2012/",
+        settings=VOC2012Settings,
         layout="VOCdevkit/VOC2012/ with ImageSets/Segmentation/*.txt, SegmentationClass/*.png and JPEGImages/*.jpg",
         downloads=(
             Download(
@@ -91,23 +104,29 @@ class VOC2012(FileDataset):
     }
     split_lists = "ImageSets/Segmentation/{split}.txt"
     images_labelled = False
-    sought = "VOC 2012"
+    sought = "VOC 2012, release {release},"
     label_bits = 8
     example = "2007_000033"
     rule_parts = ("instances",)
 
     def layout_root(self, root: Path) -> Path:
         """VOCdevkit/VOC2012, or the folder itself."""
-        return next((path for path in (root / "VOCdevkit" / "VOC2012", root / "VOC2012") if _is_voc(path)), root)
+        return next((path for path in (root / "VOCdevkit" / "VOC2012", root / "VOC2012") if self._is_voc(path)), root)
 
     def holds_data(self) -> bool:
         """Whether there is a folder of label maps or of lists."""
-        return _is_voc(self.root)
+        return self._is_voc(self.root)
+
+    def pattern(self, part: Part) -> str:
+        """The path of a part, in the folders of the release."""
+        if self.settings.release == "official":
+            return super().pattern(part)
+        return {"image": f"{FIGURES}/images/{{id}}.png", "labels": f"{FIGURES}/labels/{{id}}.png"}.get(part, "")
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists; label maps are the official ones, else those of SBD."""
         found = super().files(sample_id, part)
-        if found or part != "labels":
+        if found or part != "labels" or self.settings.release != "official":
             return found
         path = any_case(self.root / AUGMENTED / f"{sample_id}.png")
         return (path,) if path is not None else ()
@@ -143,6 +162,10 @@ class VOC2012(FileDataset):
             "Fetch both again."
         ]
 
+    def _list(self, split: str) -> Path:
+        official = super()._list(split)
+        return official if self.settings.release == "official" else self.root / FIGURES / official.name
 
-def _is_voc(folder: Path) -> bool:
-    return (folder / "SegmentationClass").is_dir() or (folder / "ImageSets" / "Segmentation").is_dir()
+    def _is_voc(self, folder: Path) -> bool:
+        kept = ("SegmentationClass", "ImageSets/Segmentation") if self.settings.release == "official" else (FIGURES,)
+        return any((folder / name).is_dir() for name in kept)

@@ -24,7 +24,9 @@ def form_checks(run: StoredRun) -> list[Check]:
     record = run.record
     extra = sorted(path.name for path in run.folder.iterdir() if path.name not in SUBMITTED)
     official = run.info.splits.get(record.dataset.split)
+    part = run.info.part_of(record.dataset.split, record.dataset.options)
     size = official.official_size if official is not None and record.dataset.origin == "real" else None
+    size = size if part is None else part.size
     commit = record.environment.commit
     return [
         Check.of("folder", run.folder.resolve().name == record.run_id, f"is to be called {record.run_id}"),
@@ -48,7 +50,8 @@ def _official_ids(run: StoredRun) -> Check:
     if data.origin != "real" or data.split not in lists:
         what = "synthetic samples have no official list" if data.origin != "real" else "no official list is known here"
         return Check.of("official ids", None, f"{what}: as stated")
-    if data.ids_sha256 == lists[data.split]:
+    part = run.info.part_of(data.split, data.options)
+    if data.ids_sha256 == (lists[data.split] if part is None else part.ids_sha256):
         return Check.of("official ids", True, f"of split '{data.split}'")
     other = next((split for split, ids in lists.items() if ids == data.ids_sha256), None)
     found = f"are those of split '{other}'" if other else "are not those of the official list"

@@ -110,8 +110,9 @@ def note_size(
 
     Options such as a view choose a part on purpose, and synthetic data is smaller on purpose too.
     """
-    official = dataset.info.official_size(split)
-    if official not in (None, found) and not options and origin_of(dataset.root) == "real":
+    part = dataset.info.part_of(split, options)
+    official = dataset.info.official_size(split) if part is None else part.size
+    if official not in (None, found) and (part is not None or not options) and origin_of(dataset.root) == "real":
         size = counted(found, "sample")
         reporter.warn(f"split '{split}' has {size} below '{dataset.root}'; the official one has {official}")
     if few := too_few(split, found):

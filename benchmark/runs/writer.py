@@ -204,7 +204,8 @@ def dataset_block(
     **more: Any,
 ) -> DatasetBlock:
     """What a record says of the samples that are scored, of `listed` of the split; `more` are its further fields."""
-    official = dataset.info.official_size(split) if location.origin == "real" and not options else None
+    chosen = options and dataset.info.part_of(split, options) is None
+    official = dataset.info.official_size(split) if location.origin == "real" and not chosen else None
     whole = official or listed
     made = made_by(dataset.root)
     return DatasetBlock(

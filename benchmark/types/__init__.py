@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import UserError
 from .arrays import Array, Family, Float32, Float64, Int64, Part, PredictionKind, Progress, Task, Uint8
 from .datasets import Dataset, DatasetDefaults, Samples
-from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo
+from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo, SplitPart
 from .methods import FitContext, Method, MethodDefaults, MethodInfo, OwnCost
 from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
 from .samples import RLE, Object, Panoptic, Prediction, Sample, Segment
@@ -43,6 +43,7 @@ __all__ = [
     "ScoreInfo",
     "Segment",
     "SplitInfo",
+    "SplitPart",
     "Statistic",
     "Sums",
     "Task",

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from ..settings import Settings, describe_settings, refuse_no_model, settings_of
 from .arrays import PredictionKind, Task
@@ -30,10 +30,19 @@ class ClassInfo:
 
 
 @dataclass(frozen=True)
+class SplitPart:
+    """The samples of a split that a release of its dataset holds: their number, and the SHA-256 of their ids."""
+
+    size: int
+    ids_sha256: str
+
+
+@dataclass(frozen=True)
 class SplitInfo:
     """One split: its official number of samples (None where there is no official number) and what it is.
 
-    An `optional` split is not part of every copy. `holds` names the splits that are contained in it.
+    An `optional` split is not part of every copy. `holds` names the splits that are contained in it. `releases` is by
+    value of the dataset's option `release` what those hold of it that do not hold all.
     """
 
     official_size: int | None
@@ -41,6 +50,7 @@ class SplitInfo:
     labelled: bool = True
     optional: bool = False
     holds: tuple[str, ...] = ()
+    releases: Mapping[str, SplitPart] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,10 @@ class DatasetInfo:
         sizes = [one.official_size for name, one in labelled.items() if name not in inside]
         known = [size for size in sizes if size is not None]
         return sum(known) if split == "all" and known and len(known) == len(sizes) else None
+
+    def part_of(self, split: str, options: Mapping[str, Any]) -> SplitPart | None:
+        """What the chosen release holds of a split where that is not all of it, else None."""
+        return self.splits[split].releases.get(options.get("release", "")) if split in self.splits else None
 
     def metrics_for(self, kind: PredictionKind) -> tuple[str, ...]:
         """The metric families that score predictions of a kind."""

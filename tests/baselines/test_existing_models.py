@@ -205,6 +205,23 @@ def test_files_that_are_no_model(content: bytes, words: str, bench: Run, camvid:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:FutureWarning")
+def test_a_model_for_images_of_one_size_says_so(bench: Run, camvid: Path, tmp_path: Path) -> None:
+    class OfOneSize(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return torch.matmul(image[:, :1], torch.ones(40, 40)).expand(-1, 11, -1, -1)
+
+    trace: Any = torch.jit.trace
+    trace(OfOneSize(), torch.zeros(1, 3, 40, 40)).save(tmp_path / "net.pt")
+    done = bench("run", "-d", "camvid", "-m", f"torch:{tmp_path / 'net.pt'}", "--root", camvid)
+    assert done.returncode == 2
+    assert "fails on images of 24 x 36 (" in done.stderr
+    assert "size: [height, width]" in done.stderr
+    assert "Traceback" not in done.stderr
+    (tmp_path / "net.yaml").write_text("size: [40, 40]")
+    assert bench("run", "-d", "camvid", "-m", f"torch:{tmp_path / 'net.pt'}", "--root", camvid).returncode == 0
+
+
 def test_a_model_that_is_too_large_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = save_torchscript(tmp_path / "net.pt")
     monkeypatch.setattr("segbench.methods.existing.files.MAX_MODEL_BYTES", 100)

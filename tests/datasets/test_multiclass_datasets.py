@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from commands import Run
 from places import GOLDEN, SHARED
 from scenes import label_map, write_camvid, write_cityscapes, write_cocostuff, write_pngs, write_voc
 from segbench.datasets.camvid import CamVid
@@ -88,6 +89,35 @@ def test_voc_finds_its_folder_from_above_and_below(tmp_path: Path) -> None:
     write_voc(tmp_path, {"a": np.zeros((2, 2), np.uint8)})
     roots = (tmp_path, tmp_path / "VOCdevkit", tmp_path / "VOCdevkit" / "VOC2012")
     assert {VOC2012(root).ids("val") for root in roots} == {("a",)}
+
+
+def test_the_reduced_release_of_voc_is_a_part_and_says_so(bench: Run, tmp_path: Path) -> None:
+    """A dataset of its own beside the official one below the same root: other files, another hash, 440 of 1 449."""
+    random = np.random.default_rng(5)
+    maps = {name: label_map(VOC2012.info, random) for name in ("2007_000001", "2008_000002", "2008_000003")}
+    root = write_voc(tmp_path, maps)
+    with pytest.raises(UserError, match="no VOC 2012, release figures-274, below"):
+        VOC2012(root, release="figures-274")
+    folder = root / "figures-274"
+    small = {name: np.ascontiguousarray(values[::2, ::2]) for name, values in list(maps.items())[:2]}
+    write_pngs(folder / "labels", small)
+    write_pngs(folder / "images", {name: np.zeros((*values.shape, 3), np.uint8) for name, values in small.items()})
+    (folder / "val.txt").write_text("2007_000001\n2008_000002\n")
+    reduced = VOC2012(root, release="figures-274")
+    check_dataset(reduced)
+    assert reduced.ids("val") == tuple(small)
+    assert np.array_equal(np.asarray(reduced.load("2007_000001", ("labels",)).labels), small["2007_000001"])
+    assert VOC2012(root).ids("val") == tuple(maps)
+    words = ("-d", "voc2012", "--root", root, "-p", folder / "labels", "--set", "release=figures-274")
+    done = bench("evaluate", *words, "--out", tmp_path / "run", "--no-plots")
+    assert done.returncode == 0
+    assert "split 'val' has 2 samples" in done.stderr
+    assert "the official one has 440" in done.stderr
+    block = json.loads((tmp_path / "run" / "record.json").read_text())["dataset"]
+    assert (block["n"], block["whole_n"], block["options"]) == (2, 1449, {"release": "figures-274"})
+    done = bench("leaderboard", "--validate", tmp_path / "run")
+    assert done.returncode == 1
+    assert "2 samples, official 440" in done.stdout
 
 
 def test_the_voc_palette() -> None:

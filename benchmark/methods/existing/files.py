@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ...errors import UserError
 from ...io.images.limits import TRUST_LARGE
+from ...runs.devices import out_of_memory
 
 MAX_MODEL_BYTES = 4_000_000_000
 """Bytes of a model's files, unpacked; larger ones are read with --trust-large."""
@@ -134,11 +135,31 @@ def _entries(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> l
 
 def loaded(what: str, path: Path, load: Callable[[], Any]) -> Any:
     """What `load` returns; whatever a library raises for a broken file becomes one message."""
+    return _without_traceback(load, f"{path}: cannot be loaded as {what}", "Write it again.")
+
+
+def ran(model: str, sides: tuple[int, int], run: Callable[[], Any]) -> Any:
+    """What a model returns for images of this height and width; whatever it raises becomes one message.
+
+    Memory that runs out is left to those who know what to lower.
+    """
+    advice = "Where it is for images of one size, write 'size: [height, width]' into its model card."
+    return _without_traceback(run, f"{model}: fails on images of {sides[0]} x {sides[1]}", advice)
+
+
+def _without_traceback(call: Callable[[], Any], what: str, advice: str) -> Any:
     try:
-        return load()
-    except UserError:
+        return call()
+    except (UserError, MemoryError):
         raise
     except Exception as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = lines[0][:200] if lines else type(error).__name__
-        raise UserError(f"{path}: cannot be loaded as {what} ({reason}). Write it again.") from error
+        if isinstance(error, RuntimeError) and out_of_memory(error):
+            raise
+        raise UserError(f"{what} ({_reason(error)}). {advice}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of an error that says what is wrong: TorchScript's ends with it, after the code that was run."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if line.startswith(("RuntimeError: ", "ValueError: "))]
+    return (named[-1].partition(": ")[2] if named else lines[0])[:200] if lines else type(error).__name__

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...types import Uint8
 from .card import ModelCard
+from .files import ran
 from .method import ExistingMethod
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class TensorModel(ExistingMethod):
         sides = (int(batch.shape[-2]), int(batch.shape[-1]))
         height, width = images[0].shape[:2]
         with torch.inference_mode():
-            given = torch.as_tensor(chosen_output(self.given_for(batch), name))
+            given = torch.as_tensor(chosen_output(ran(name, sides, lambda: self.given_for(batch)), name))
             parts = [given] if len(images) == 1 or not given.dim() else [part[None] for part in given]
             return [of_image(part, card, sides, (height, width), name) for part in parts]
 
