@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..text import counted, number
+from ..text import between, counted, interval, number
 from . import output
 from .output import new_table, safe, stdout
 
@@ -52,47 +52,53 @@ def explanation(found: Explanation, as_json: bool, be_quiet: bool) -> None:
     if found.spread_points is not None:
         console.print(f"The same predictions score {found.spread_points:.2f} points apart, from the convention alone.")
     if found.anatomy:
-        _anatomy(console, found.anatomy, quiet)
+        _anatomy(console, found, quiet)
     for note in found.notes:
         console.print(f"note: {safe(note)}", soft_wrap=True)
 
 
-def _anatomy(console: Console, found: list[ErrorAnatomy], quiet: bool) -> None:
+def _anatomy(console: Console, found: Explanation, quiet: bool) -> None:
     """The points of every cause, of one run or of two side by side with what the second loses more."""
-    first = found[0]
-    for place, each in enumerate(found, 1):
-        mark = f"{place}: " if len(found) > 1 else ""
+    first = found.anatomy[0]
+    for place, each in enumerate(found.anatomy, 1):
+        mark = f"{place}: " if len(found.anatomy) > 1 else ""
+        lost = interval(each.loss_points, each.loss_low, each.loss_high, ".2f")
         console.print(
-            f"{mark}{safe(each.run_id)}: {first.score} {number(each.value, '.4f')}, {number(each.loss_points, '.2f')} "
-            "points lost",
+            f"{mark}{safe(each.run_id)}: {first.score} {number(each.value, '.4f')}, {lost} points lost",
             soft_wrap=True,
         )
-    heads = ["points", "pixels"] if len(found) == 1 else ["points 1", "points 2", "2 less 1"]
-    table = new_table("cause", *heads)
-    for place, part in enumerate(first.parts):
-        points = [each.parts[place].points for each in found]
-        cells = [number(value, ".2f") for value in points]
-        cells.append(f"{part.pixels:,}" if len(found) == 1 else _points(_difference(points)))
-        table.add_row(part.cause, *cells)
-    lost = [each.loss_points for each in found]
-    cells = [f"[bold]{number(value, '.2f')}[/]" for value in lost]
-    cells.append(f"{sum(p.pixels for p in first.parts):,}" if len(found) == 1 else _points(_difference(lost)))
-    table.add_row("[bold]all[/]", *cells)
-    console.print(table)
+    console.print(_causes(first) if len(found.anatomy) == 1 else _causes_of_two(found))
     if not quiet:
         for part in first.parts:
             console.print(f"{part.cause}: {safe(part.rule)}", soft_wrap=True)
         console.print(
             "A wrong pixel has the first cause whose rule holds; points are the mean gain, over all orders of causes, "
-            f"of setting its pixels right. In reach: {first.boundary_px} pixels, of two objects "
-            f"{2 * first.boundary_px + 1}.",
+            f"of setting its pixels right, with 95 % intervals. In reach: {first.boundary_px} "
+            f"pixels, of two objects {2 * first.boundary_px + 1}.",
             soft_wrap=True,
         )
 
 
-def _difference(values: list[float | None]) -> float | None:
-    first, second = values
-    return None if first is None or second is None else second - first
+def _causes(found: ErrorAnatomy) -> Table:
+    table = new_table("cause", "points", "95 %", "pixels")
+    for part in found.parts:
+        ends = between(part.low, part.high, ".2f")
+        table.add_row(part.cause, number(part.points, ".2f"), ends, f"{part.pixels:,}")
+    lost, ends = number(found.loss_points, ".2f"), between(found.loss_low, found.loss_high, ".2f")
+    table.add_row("[bold]all[/]", f"[bold]{lost}[/]", ends, f"{sum(part.pixels for part in found.parts):,}")
+    return table
+
+
+def _causes_of_two(found: Explanation) -> Table:
+    """The points of both runs, and by how many more the second loses."""
+    table = new_table("cause", "points 1", "points 2", "2 less 1", "95 %")
+    one, two = found.anatomy
+    points = [*zip((p.points for p in one.parts), (p.points for p in two.parts), strict=True)]
+    for each, both in zip(found.anatomy_difference, [*points, (one.loss_points, two.loss_points)], strict=True):
+        style = "bold" if each.cause == "all" else ""
+        cells = [number(value, ".2f") for value in both]
+        table.add_row(each.cause, *cells, _points(each.points), between(each.low, each.high, "+.2f"), style=style)
+    return table
 
 
 def _rows(rows: list[ConventionRow]) -> Table:

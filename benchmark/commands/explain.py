@@ -12,7 +12,8 @@ from typing import Literal
 from pydantic import Field
 
 from ..boards.compare_runs import refuse_incomparable
-from ..evaluation.anatomy import CAUSES, anatomy, anatomy_statistic
+from ..evaluation.anatomy import CAUSES, anatomy_statistic
+from ..evaluation.error_points import Anatomy, anatomy, points_differences
 from ..evaluation.explanation import (
     ConventionRow,
     RuleChange,
@@ -35,10 +36,15 @@ COLUMNS = frozenset(BinaryOverlap.columns)
 
 
 class ErrorPart(Document):
-    """Points (hundredths) of the score that a cause takes, its wrong pixels, and the rule by which they have it."""
+    """Points (hundredths) of the score that a cause takes, its wrong pixels, and the rule by which they have it.
+
+    low, high : 95 % interval of the points; null of a cause that no pixel has.
+    """
 
     cause: str
     points: Number
+    low: Number = None
+    high: Number = None
     pixels: int
     rule: str
 
@@ -50,14 +56,26 @@ class ErrorAnatomy(Document):
     score: str
     value: Number
     loss_points: Number
+    loss_low: Number = None
+    loss_high: Number = None
     boundary_px: int
     parts: list[ErrorPart]
+
+
+class PartDifference(Document):
+    """By how many points the second run loses more than the first to a cause, or to all, with the paired interval."""
+
+    cause: str
+    points: Number
+    low: Number
+    high: Number
 
 
 class Explanation(Document):
     """What a run scores under every convention, how many points one rule moves, and what the errors come from.
 
     anatomy : of the run, and of another one beside it; empty where predictions or labels were not there.
+    anatomy_difference : of two runs, by cause and last for "all".
     """
 
     run_id: str
@@ -71,6 +89,7 @@ class Explanation(Document):
     rules: list[RuleChange]
     notes: list[str]
     anatomy: list[ErrorAnatomy] = Field(default_factory=list)
+    anatomy_difference: list[PartDifference] = Field(default_factory=list)
 
 
 def explain(folder: Path) -> Explanation:
@@ -135,27 +154,41 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
             raise
         reporter.say(f"what the errors come from is left out: {error}")
         return found
-    found.anatomy = [_anatomy(maps, found.explained, request.boundary_px, reporter) for maps in opened]
+    reach = request.boundary_px
+    parts = [_anatomy(maps, found.explained, reach, reporter) for maps in opened]
+    found.anatomy = [_written(maps, found.explained, reach, each) for maps, each in zip(opened, parts, strict=True)]
+    if len(parts) == 2:
+        found.anatomy_difference = [
+            PartDifference(cause=cause, points=each.points, low=each.interval[0], high=each.interval[1])
+            for cause, each in points_differences(*parts).items()
+        ]
     return found
 
 
-def _anatomy(maps: StoredLabelMaps, score: str, reach: int, reporter: Reporter) -> ErrorAnatomy:
+def _anatomy(maps: StoredLabelMaps, score: str, reach: int, reporter: Reporter) -> Anatomy:
     info, total = maps.dataset.info, len(maps.found.files)
     statistics = []
     with reporter.progress("looking for causes of errors") as update:
-        for done, (sample_id, truth, predicted) in enumerate(maps.pairs(), 1):
-            statistics.append(anatomy_statistic(sample_id, truth, predicted, info, reach))
+        for done, (stored, truth, predicted) in enumerate(maps.pairs(), 1):
+            about = anatomy_statistic(stored.sample_id, truth, predicted, info, reach, group=stored.group)
+            statistics.append(about)
             update(done, total)
-    found = anatomy(maps.metric, info, score, statistics)
+    return anatomy(maps.metric, info, score, statistics)
+
+
+def _written(maps: StoredLabelMaps, score: str, reach: int, found: Anatomy) -> ErrorAnatomy:
     return ErrorAnatomy(
         run_id=maps.run.record.run_id,
         score=score,
         value=found.value,
         loss_points=found.loss,
+        loss_low=found.loss_interval[0],
+        loss_high=found.loss_interval[1],
         boundary_px=reach,
         parts=[
-            ErrorPart(cause=name, points=found.points[name], pixels=found.pixels[name], rule=rule)
+            ErrorPart(cause=name, points=found.points[name], low=low, high=high, pixels=found.pixels[name], rule=rule)
             for name, rule in CAUSES.items()
+            for low, high in [found.intervals[name]]
         ],
     )
 

@@ -1,32 +1,25 @@
-"""Anatomy of an error: what every wrong pixel comes from, and how many points of a score each cause takes.
+"""Anatomy of an error: what every wrong pixel comes from.
 
 Every wrong pixel that counts has one cause: the first of `CAUSES` whose rule holds. Objects are connected regions (8
 neighbours) of one class: of things where the dataset has such, else of all but the background; other classes are the
-ground.
+ground. `segbench.evaluation.error_points` says how many points of a score each cause takes.
 
-The points of a cause are its Shapley value: the mean, over all orders in which the causes could be mended one after the
-other, of what the score gains when its pixels are set right. So no order is preferred, and the parts add up to the
-distance of the score from that of a perfect prediction.
-
-References
-----------
-Shapley, "A value for n-person games", Contributions to the Theory of Games II (1953): the only division that adds up,
-treats equal parts equally and gives nothing to what changes nothing. Bolya et al., "TIDE: A General Toolbox for
-Identifying Object Detection Errors", ECCV 2020: errors as what their remedy gains.
+Reference
+---------
+Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020: errors as what their remedy
+gains.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ..metrics.joint_counts import joint_counts
-from ..types import Array, DatasetInfo, Int64, Metric, Statistic, Uint8
+from ..types import Array, DatasetInfo, Statistic, Uint8
 
 CAUSES: Mapping[str, str] = {
     "missed": "ground is predicted on an object, of which less than a tenth is predicted as any object",
@@ -47,16 +40,6 @@ MIN_FOUND = 0.1
 
 _NAMES = tuple(CAUSES)
 _MANY = len(_NAMES) + 1
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """How many points (hundredths) of a score each cause takes, which add up to `loss`, and its wrong pixels."""
-
-    value: float
-    loss: float
-    points: Mapping[str, float]
-    pixels: Mapping[str, int]
 
 
 def object_labels(info: DatasetInfo) -> tuple[int, ...]:
@@ -183,7 +166,13 @@ def _dilated(mask: Array, radius: int) -> Array:
 
 
 def anatomy_statistic(
-    sample_id: str, truth: Array, predicted: Array, info: DatasetInfo, reach: int = BOUNDARY_PX
+    sample_id: str,
+    truth: Array,
+    predicted: Array,
+    info: DatasetInfo,
+    reach: int = BOUNDARY_PX,
+    *,
+    group: str | None = None,
 ) -> Statistic:
     """Numbers of pixels by true label, predicted label and cause: columns `truth`, `prediction`, `cause`, `pixels`.
 
@@ -191,61 +180,12 @@ def anatomy_statistic(
     ----------
     sample_id : whose pixels they are.
     truth, predicted, info, reach : as `causes` takes them; the label maps are (H, W).
+    group : the video, city or stack of the sample; none by default.
     """
     found = causes(truth, predicted, info, reach)
     labels, codes, pixels = joint_counts(truth, predicted.astype(np.int64) * _MANY + found)
     columns = {"truth": labels, "prediction": codes // _MANY, "cause": codes % _MANY, "pixels": pixels}
-    return Statistic("anatomy", sample_id, sample_id, 0, columns)
-
-
-def anatomy(metric: Metric, info: DatasetInfo, score: str, statistics: Sequence[Statistic]) -> Anatomy:
-    """The points that every cause takes of a score.
-
-    Parameters
-    ----------
-    metric : a family whose statistics are sparse confusion matrices, such as `segbench.metrics.overlap.Overlap`.
-    score : one of its scores; NaN everywhere where it is undefined.
-    statistics : of `anatomy_statistic`.
-    """
-    pixels = dict.fromkeys(_NAMES, 0)
-    for statistic in statistics:
-        number = np.zeros(_MANY, np.int64)
-        np.add.at(number, statistic.columns["cause"].astype(np.int64), statistic.columns["pixels"])
-        for place, name in enumerate(_NAMES, 1):
-            pixels[name] += int(number[place])
-    places = [place for place, name in enumerate(_NAMES, 1) if pixels[name]]
-    values = {
-        mended: metric.compute([_mended(s, mended, metric.name) for s in statistics], info)[score]
-        for size in range(len(places) + 1)
-        for mended in combinations(places, size)
-    }
-    nothing, everything = values[()], values[tuple(places)]
-    points = {name: 100 * _shapley(place, places, values) for place, name in enumerate(_NAMES, 1)}
-    return Anatomy(nothing, 100 * (everything - nothing), points, pixels)
-
-
-def _mended(statistic: Statistic, mended: tuple[int, ...], metric: str) -> Statistic:
-    """The sparse confusion matrix of a sample after the pixels of these causes are set right."""
-    columns = statistic.columns
-    right = np.isin(columns["cause"], mended)
-    predicted: Int64 = np.where(right, columns["truth"], columns["prediction"])
-    kept = {"truth": columns["truth"], "prediction": predicted, "pixels": columns["pixels"]}
-    return replace(statistic, metric=metric, columns=kept)
-
-
-def _shapley(place: int, places: Sequence[int], values: Mapping[tuple[int, ...], float]) -> float:
-    """The mean gain of a cause over all orders; 0 of one that no pixel has."""
-    if place not in places:
-        return 0.0
-    others = [each for each in places if each != place]
-    many = len(places)
-    terms = []
-    for size in range(len(others) + 1):
-        weight = 1 / (many * math.comb(many - 1, size))
-        for before in combinations(others, size):
-            after = tuple(sorted((*before, place)))
-            terms.append(weight * (values[after] - values[before]))
-    return math.fsum(terms)
+    return Statistic("anatomy", sample_id, sample_id if group is None else group, 0, columns)
 
 
 def agreed_against_truth(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..evaluation.anatomy import CAUSES, Anatomy
+from ..evaluation.anatomy import CAUSES
+from ..evaluation.error_points import Anatomy
 from ..text import shown
 from .style import COLORS
 
@@ -18,7 +19,10 @@ _MIN_WRITTEN = 0.06
 
 
 def error_causes(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> Figure:
-    """A bar for each run: the points of the score that each cause takes, end to end; gains stand left of 0."""
+    """A bar for each run: the points of the score that each cause takes, end to end; gains stand left of 0.
+
+    A line below a bar is the interval of the whole loss.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1.5 + 0.42 * len(labels)), layout="constrained")
@@ -36,6 +40,7 @@ def error_causes(labels: Sequence[str], score: str, found: Sequence[Anatomy]) ->
                 color = "white" if dark else "#1b1f24"
                 axes.text(middle, place, f"{points:.1f}", ha="center", va="center", fontsize=8, color=color)
             right, left = (right + points, left) if points >= 0 else (right, left + points)
+        axes.plot(each.loss_interval, (place + 0.4, place + 0.4), color="#1b1f24", linewidth=1.2, marker="|")
         told, where = f"{each.loss:.1f}", (right, place)
         axes.annotate(told, where, (4, 0), textcoords="offset points", va="center", fontsize=9, fontweight="bold")
     axes.set_yticks(range(len(labels)), [shown(label, 28) for label in labels])

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..evaluation.anatomy import (
-    BOUNDARY_PX,
-    CAUSES,
-    Anatomy,
-    agreed_against_truth,
-    anatomy,
-    anatomy_statistic,
-)
+from ..evaluation.anatomy import BOUNDARY_PX, CAUSES, agreed_against_truth, anatomy_statistic
+from ..evaluation.error_points import Anatomy, anatomy, points_differences
 from ..evaluation.library_conventions import official
+from ..evaluation.scores import defined
 from ..figures.error_causes import error_causes
-from ..text import counted, number
+from ..text import counted, interval, number
 from ..types import Array, Dataset, Metric, Statistic
 from .figures.classes import TRIPLES
 from .figures.runs import drawn
-from .html import Html, tag
+from .html import Html, folded_table, tag
 from .overlays import Album, Kept, doubtful
 from .sections import Section
 
@@ -62,14 +57,14 @@ def section_anatomy(
     if family is None or section.main is None:
         return [], []
     score = explained_score(family, section.main_score, dataset)
-    ids = [s.sample_id for s in kept[0].entry.of(family)]
-    if score is None or not ids:
+    groups = {s.sample_id: s.group for s in kept[0].entry.of(family)}
+    if score is None or not groups:
         return [], []
-    pixels = np.asarray(dataset.load(ids[0], ("labels",)).labels).size * len(ids) * len(kept)
+    pixels = np.asarray(dataset.load(next(iter(groups)), ("labels",)).labels).size * len(groups) * len(kept)
     if pixels > MAX_PIXELS:
         return [tag("p", _TOO_MANY.format(round(pixels / 1e6)), class_="note")], []
     good = good_methods(section, kept)
-    read = _read(ids, kept, good, dataset)
+    read = _read(groups, kept, good, dataset)
     found = {
         run.entry.label: anatomy(family, dataset.info, score, statistics)
         for run, statistics in zip(kept, read.statistics, strict=True)
@@ -99,14 +94,14 @@ def good_methods(section: Section, kept: Sequence[Kept]) -> list[Kept]:
     return list(found.values()) if len(found) > 1 else []
 
 
-def _read(ids: Sequence[str], kept: Sequence[Kept], good: Sequence[Kept], dataset: Dataset) -> LabelMapsRead:
+def _read(groups: Mapping[str, str], kept: Sequence[Kept], good: Sequence[Kept], dataset: Dataset) -> LabelMapsRead:
     read = LabelMapsRead([[] for _ in kept])
-    for sample_id in ids:
+    for sample_id, group in groups.items():
         sample = dataset.load(sample_id, ("labels",))
         truth = np.asarray(sample.labels)
         maps = [run.labels(dataset, sample) for run in kept]
         for statistics, labels in zip(read.statistics, maps, strict=True):
-            statistics.append(anatomy_statistic(sample_id, truth, labels, dataset.info))
+            statistics.append(anatomy_statistic(sample_id, truth, labels, dataset.info, group=group))
         if good:
             chosen = [labels for run, labels in zip(kept, maps, strict=True) if run in good]
             pixels = int(agreed_against_truth(truth, chosen, dataset.info).sum())
@@ -126,7 +121,8 @@ def _bars(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> list[H
     alt = f"Points of {score} that each cause of errors takes. {told}."
     caption = (
         f"What is lost of {score}, in points of a hundredth, by cause. Parts add up to the whole loss: each is the "
-        f"mean gain, over all orders, of setting its pixels right. A border may lie {BOUNDARY_PX} pixels elsewhere."
+        f"mean gain, over all orders, of setting its pixels right. A border may lie {BOUNDARY_PX} pixels elsewhere. "
+        "The line below a bar is the 95 % interval of the whole loss."
     )
     rules = [tag("li", tag("strong", name), f": {rule}") for name, rule in CAUSES.items()]
     summary = tag(
@@ -135,8 +131,38 @@ def _bars(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> list[H
     return [
         tag("h4", "What the errors come from"),
         tag("div", drawn(draw, alt, caption, "wide").html(), class_="plots"),
+        *(table for table in (_points(labels, score, found), _differences(labels, found)) if table is not None),
         summary,
     ]
+
+
+def _points(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> Html | None:
+    """The points of every cause with their intervals, a column for each run."""
+
+    def row(name: str) -> list[str]:
+        return [name, *(interval(each.points[name], *_ends(each.intervals[name]), ".2f") for each in found)]
+
+    rows = [row(name) for name in CAUSES if any(each.pixels[name] for each in found)]
+    lost = [interval(each.loss, *_ends(each.loss_interval), ".2f") for each in found]
+    note = f"Points of {score} lost to each cause, with 95 % intervals of drawn samples, or groups of them."
+    return folded_table("Points of every cause with intervals", note, ["cause", *labels], [*rows, ["all", *lost]])
+
+
+def _differences(labels: Sequence[str], found: Sequence[Anatomy]) -> Html | None:
+    """By how many points each run loses more than the first to every cause, both on the same drawn samples."""
+    apart = [points_differences(found[0], other) for other in found[1:]]
+    rows = [
+        [name, *(interval(each[name].points, *_ends(each[name].interval), "+.2f") for each in apart)]
+        for name in (*CAUSES, "all")
+        if name == "all" or any(each.pixels[name] for each in found)
+    ]
+    note = f"Points that a run loses more than {labels[0]}, with paired 95 % intervals: both on the same drawn samples."
+    title = f"How the causes differ from those of {labels[0]}"
+    return folded_table(title, note, ["cause", *labels[1:]], rows) if apart else None
+
+
+def _ends(found: tuple[float, float]) -> tuple[float | None, float | None]:
+    return defined(found[0]), defined(found[1])
 
 
 def _doubtful(read: LabelMapsRead, good: Sequence[Kept], dataset: Dataset, album: Album) -> list[Html]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -55,6 +55,21 @@ def tag(name: str, /, *children: Child, **attributes: Value) -> Html:
     if name not in VOID:
         written += [*_parts(children), f"</{name}>"]
     return Html("".join(written))
+
+
+def folded_table(title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html | None:
+    """A table under its title, which unfolds it; the first cell of a row names it. None without rows."""
+    if not rows:
+        return None
+    body = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]]) for row in rows]
+    table = tag(
+        "table",
+        tag("caption", note) if note else None,
+        tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
+        tag("tbody", body),
+    )
+    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
+    return tag("details", tag("summary", title), scroll)
 
 
 def _parts(children: Iterable[Child]) -> Iterable[str]:

@@ -12,7 +12,7 @@ from ..boards.people import People
 from ..text import UNDEFINED, counted, interval, number, p_value, some
 from .figures.classes import matrix_of
 from .figures.runs import Drawn
-from .html import Html, joined, tag
+from .html import Html, folded_table, joined, tag
 from .overlays import Album
 from .sections import Section
 from .table import board
@@ -175,7 +175,7 @@ def _robustness(section: Section) -> Html | None:
         "Images were made worse, level 1 to 5, for prediction alone. The score, and which part of the score on images "
         "as they are is lost, with its paired 95 % interval."
     )
-    return _table("Robustness", note, ["images", *labels], [*rows, ["mean loss", *mean]] if rows else [])
+    return folded_table("Robustness", note, ["images", *labels], [*rows, ["mean loss", *mean]] if rows else [])
 
 
 def _differences(section: Section) -> Html | None:
@@ -205,7 +205,7 @@ def _differences(section: Section) -> Html | None:
         f"Paired on the same samples; p is adjusted for {counted(n, 'pair')} together (step-down); effect: mean "
         "difference per sample over its standard deviation."
     )
-    return _table(f"How far {best} is ahead of each run", note, heads, rows)
+    return folded_table(f"How far {best} is ahead of each run", note, heads, rows)
 
 
 def _samples(section: Section) -> Html | None:
@@ -217,7 +217,7 @@ def _samples(section: Section) -> Html | None:
         if values:
             high, low = (pick(values, key=lambda item: item[0]) for pick in (max, min))
             rows.append([each.sample, f"{high[0]:.4f} {high[1]}", f"{low[0]:.4f} {low[1]}"])
-    return _table("Samples on which the runs are furthest apart", "", ["sample", "highest", "lowest"], rows)
+    return folded_table("Samples on which the runs are furthest apart", "", ["sample", "highest", "lowest"], rows)
 
 
 def _winners(section: Section) -> Html | None:
@@ -227,7 +227,7 @@ def _winners(section: Section) -> Html | None:
     for each in section.compared.per_class:
         best = each.values.get(each.winners[0])
         rows.append([each.name, f"{number(best, '.4f')} ({each.by})", ", ".join(each.winners[:4])])
-    return _table("Winner of every class", "", ["class", "best", "run"], rows)
+    return folded_table("Winner of every class", "", ["class", "best", "run"], rows)
 
 
 def _confused(section: Section) -> Html | None:
@@ -246,21 +246,7 @@ def _confused(section: Section) -> Html | None:
         for pixels, a, b in sorted(cells, key=lambda c: (-c[0], c[1], c[2]))[:MAX_CONFUSIONS]
     ]
     title = f"What {entry.label} confuses most"
-    return _table(title, "", ["true", "predicted", "pixels", "of the true class"], rows)
-
-
-def _table(title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html | None:
-    if not rows:
-        return None
-    body = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]]) for row in rows]
-    table = tag(
-        "table",
-        tag("caption", note) if note else None,
-        tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
-        tag("tbody", body),
-    )
-    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
-    return tag("details", tag("summary", title), scroll)
+    return folded_table(title, "", ["true", "predicted", "pixels", "of the true class"], rows)
 
 
 def not_ranked(rows: Sequence[tuple[str, str]]) -> Html | None:

@@ -50,8 +50,8 @@ class StoredLabelMaps:
             raise UserError(f"samples of '{run.folder}' are not below '{dataset.root}'; say with --root where they are")
         return cls(run, metric, dataset, find_predictions(dataset, ids, run.folder / PREDICTIONS))
 
-    def pairs(self) -> Iterator[tuple[str, Array, Array]]:
-        """Sample ids with true and predicted labels (H, W), by their ids.
+    def pairs(self) -> Iterator[tuple[Statistic, Array, Array]]:
+        """Stored statistics with the true and predicted labels (H, W) of their samples, by their ids.
 
         Raises UserError where they do not give the stored statistics.
         """
@@ -64,7 +64,7 @@ class StoredLabelMaps:
                     f"'{self.run.folder}': the kept prediction of '{sample.id}' does not give its stored statistics: "
                     "the data, or the predictions, are others than those that were scored"
                 )
-            yield sample.id, sample.labels, class_labels(sample, prediction, self.dataset.info)
+            yield statistic, sample.labels, class_labels(sample, prediction, self.dataset.info)
 
 
 def _same(stored: Statistic, again: Statistic) -> bool:

@@ -115,8 +115,18 @@ def test_the_command_prints_both_and_gives_json(bench: Run, runs: Path) -> None:
     words = ("explain", str(runs / "runs/one"), str(runs / "runs/two"), "--root", str(runs / "mine"))
     printed = bench(*words)
     assert printed.returncode == 0, printed.stderr
-    for word in (*CAUSES, "2 less 1", "points lost"):
+    for word in (*CAUSES, "2 less 1", "95 %", "points lost"):
         assert word in printed.stdout
     document = printed_json(bench(*words, "--json"))
     assert len(document["anatomy"]) == 2
     assert document["anatomy"][0]["parts"][0]["cause"] == "missed"
+    for each in document["anatomy"]:
+        assert each["loss_low"] < each["loss_points"] < each["loss_high"]
+        for part in each["parts"]:
+            assert (part["low"] is None) == (part["pixels"] == 0)
+    apart = {each["cause"]: each for each in document["anatomy_difference"]}
+    assert list(apart) == [*CAUSES, "all"]
+    one, two = ({part["cause"]: part["points"] for part in each["parts"]} for each in document["anatomy"])
+    assert apart["missed"]["points"] == pytest.approx(two["missed"] - one["missed"], abs=1e-9)
+    assert apart["missed"]["low"] <= apart["missed"]["points"] <= apart["missed"]["high"]
+    assert printed_json(bench("explain", words[1], "--json"))["anatomy_difference"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from segbench.datasets.voc2012 import VOC2012
 from segbench.evaluation.anatomy import (
     CAUSES,
     agreed_against_truth,
-    anatomy,
     anatomy_statistic,
     causes,
     object_labels,
 )
+from segbench.evaluation.error_points import anatomy, points_differences
 from segbench.evaluation.evaluator import Evaluator
 from segbench.metrics.overlap import BinaryOverlap, Overlap, VOC2012Overlap
 from segbench.types import Array, Metric, Statistic
@@ -170,6 +171,114 @@ def test_points_are_the_mean_gain_over_all_orders_by_hand() -> None:
     for name in names:
         assert found.points[name] == pytest.approx(100 * gains[name] / len(orders), abs=1e-9)
     assert found.value == known[()]
+
+
+def by_order(statistics: list[Statistic]) -> Array:
+    """Points of mIoU of every cause, and the whole loss: the mean gain over all orders of mending."""
+    columns = ("truth", "prediction", "cause", "pixels")
+    truth, predicted, cause, pixels = (np.concatenate([s.columns[c] for s in statistics]) for c in columns)
+    kept = truth != 255
+    there = [place for place in range(1, 8) if (cause == place).any()]
+
+    def miou(mended: int) -> float:
+        right = [place for bit, place in enumerate(there) if mended >> bit & 1]
+        now = np.where(np.isin(cause, right), truth, predicted)
+        matrix = np.zeros((4, 4))
+        np.add.at(matrix, (truth[kept], now[kept]), pixels[kept])
+        union = matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
+        return float((matrix.diagonal()[union > 0] / union[union > 0]).mean())
+
+    known = np.array([100 * miou(mended) for mended in range(1 << len(there))])
+    orders = np.array(list(itertools.permutations(range(len(there)))))
+    after = np.cumsum(1 << orders, axis=1)
+    gains = known[after] - known[after - (1 << orders)]
+    points = np.zeros(8)
+    for bit, place in enumerate(there):
+        points[place - 1] = gains[orders == bit].mean()
+    points[7] = known[-1] - known[0]
+    return points
+
+
+def _two_runs(count: int) -> list[list[Statistic]]:
+    """Statistics of two runs on the same pictures: the second moves every box by one more pixel."""
+    pictures = _pictures(11, 4, count)
+    worse = [(truth, np.roll(found, (3, 2), (0, 1))) for truth, found in pictures]
+    return [_statistics(each, MANY) for each in (pictures, worse)]
+
+
+def test_intervals_are_made_of_a_plain_bootstrap() -> None:
+    """Samples drawn one by one and divided anew give the spread of the draws that intervals are made of."""
+    runs = _two_runs(40)
+    found = [anatomy(Overlap(), MANY, "miou", each) for each in runs]
+    random = np.random.default_rng(5)
+    draws = []
+    for _ in range(400):
+        chosen = random.integers(0, 40, 40).tolist()
+        draws.append([by_order([run[n] for n in chosen]) for run in runs])
+    both: Array = np.array(draws)  # (draws, runs, causes and all)
+    apart = points_differences(*found)
+    assert list(apart) == [*CAUSES, "all"]
+    whole = [by_order(run) for run in runs]
+    for place, name in enumerate((*CAUSES, "all")):
+        sides = []
+        for run, each in enumerate(found):
+            points, ends = each.points.get(name, each.loss), each.intervals.get(name, each.loss_interval)
+            assert points == pytest.approx(whole[run][place], abs=1e-9)
+            assert each.resampled is not None
+            sides.append(each.resampled.draws[place])
+            _alike(sides[-1], both[:, run, place], points, ends)
+        _alike(sides[1] - sides[0], both[:, 1, place] - both[:, 0, place], apart[name].points, apart[name].interval)
+    # Paired: the same pictures are hard for both, so the difference is known better than of runs on different ones.
+    width = apart["all"].interval[1] - apart["all"].interval[0]
+    assert width < 0.8 * math.hypot(*(each.loss_interval[1] - each.loss_interval[0] for each in found))
+
+
+def _alike(ours: Array, plain: Array, points: float, ends: tuple[float, float]) -> None:
+    """Draws spread and lie as plain ones do; the interval holds its value and is wider by what 40 samples ask for."""
+    spread = float(plain.std())
+    assert float(ours.std()) == pytest.approx(spread, rel=0.2)
+    assert float(np.median(ours)) == pytest.approx(float(np.median(plain)), abs=0.3 * spread)
+    low, high = np.quantile(ours, [0.025, 0.975])
+    assert ends[0] <= points <= ends[1]
+    assert 0.9 * (high - low) <= ends[1] - ends[0] <= 1.7 * (high - low)
+
+
+@pytest.mark.parametrize(("metric", "info", "score", "classes"), CASES)
+def test_parts_of_every_draw_add_up(metric: Metric, info: object, score: str, classes: int) -> None:
+    found = anatomy(metric, info, score, _statistics(_pictures(4, classes, 8), info))  # type: ignore[arg-type]
+    assert found.resampled is not None
+    for each in (found.resampled.draws, found.resampled.without):
+        assert np.allclose(each[:-1].sum(0), each[-1], atol=1e-9)
+    assert 0 <= found.loss_interval[0] < found.loss < found.loss_interval[1] <= 100
+    for name, (low, high) in found.intervals.items():
+        if found.pixels[name]:
+            assert low <= found.points[name] <= high
+        else:
+            assert math.isnan(low)
+
+
+def test_groups_are_drawn_whole() -> None:
+    pictures = _pictures(6, 4, 12)
+    alone = anatomy(Overlap(), MANY, "miou", _statistics(pictures, MANY))
+    twice = [
+        anatomy_statistic(f"{n}-{copy}", *pair, MANY, group=f"film {n}")
+        for n, pair in enumerate(pictures)
+        for copy in range(4)
+    ]
+    grouped = anatomy(Overlap(), MANY, "miou", twice)
+    split = anatomy(Overlap(), MANY, "miou", [replace(each, group=each.sample_id) for each in twice])
+    for name in CAUSES:
+        assert grouped.points[name] == pytest.approx(alone.points[name], abs=1e-9)
+    widths = [np.diff(each.loss_interval)[0] for each in (alone, grouped, split)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)  # four copies of a picture say no more than one
+    assert widths[2] < 0.7 * widths[0]
+
+
+def test_one_sample_has_no_interval() -> None:
+    found = anatomy(Overlap(), MANY, "miou", _statistics(_pictures(1, 4, 1), MANY))
+    assert math.isnan(found.loss_interval[0])
+    assert all(math.isnan(low) for low, _ in found.intervals.values())
+    assert math.isnan(points_differences(found, found)["all"].interval[0])
 
 
 def test_causes_of_more_pixels_do_not_depend_on_the_class_numbers() -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 from own_folders import QUIET
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.report import report
-from segbench.evaluation.anatomy import CAUSES, Anatomy
+from segbench.evaluation.anatomy import CAUSES
+from segbench.evaluation.error_points import Anatomy
 from segbench.figures.error_causes import error_causes
 from segbench.runs.request import ReportRequest
 
@@ -58,6 +59,9 @@ def test_labels_that_all_contradict_are_shown_and_bars_drawn(tmp_path: Path) -> 
     assert "good" in shown
     assert "fine" in shown
     assert all(html.escape(rule) in page for rule in CAUSES.values())
+    assert "How the causes differ from those of" in page
+    table = page[page.index("Points of every cause with intervals") :]
+    assert re.search(r"<th scope=\"row\">all</th><td>[\d.]+ \[[\d.]+, [\d.]+\]</td><td>", table)
 
 
 @pytest.mark.slow
@@ -74,10 +78,12 @@ def test_sound_labels_are_not_doubted(tmp_path: Path) -> None:
 
 def test_bars_are_as_long_as_the_points() -> None:
     points = dict(zip(CAUSES, (4.0, 2.0, 0.0, 0.0, 6.0, -1.0, 0.5), strict=True))
-    found = Anatomy(0.885, 11.5, points, dict.fromkeys(CAUSES, 1))
+    found = Anatomy(0.885, 11.5, points, dict.fromkeys(CAUSES, 1), loss_interval=(9.0, 13.0))
     figure = error_causes(["one", "two"], "miou", [found, found])
     widths = [patch.get_width() for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     widths = [width for width in widths if width]
     assert sorted(widths) == sorted([p for p in points.values() if p] * 2)
     assert sum(widths) == pytest.approx(2 * 11.5)
     assert [text.get_text() for text in figure.axes[0].texts].count("11.5") == 2
+    lines = [np.asarray(line.get_xdata()).tolist() for line in figure.axes[0].lines]
+    assert lines == [[9.0, 13.0]] * 2
