@@ -39,6 +39,7 @@ def run(
     metrics: Sequence[str] = (),
     init: str | PathLike[str] | None = None,
     freeze: Literal["encoder"] | None = None,
+    log: Sequence[str] = (),
     progress: ShowProgress = "auto",
 ) -> Run:
     """Fit a method, predict, evaluate and write a run folder: what `bench run` does.
@@ -89,6 +90,8 @@ def run(
         match.
     freeze : str, optional
         `encoder` takes that part of the network out of training.
+    log : sequence of str
+        Where training and scores are logged as well: `tensorboard`, `wandb`, `mlflow`, `csv`; see docs/integrations.md.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -119,7 +122,8 @@ def run(
     from ..runs.options import refuse_out_of_range
     from ..runs.request import RunRequest
 
-    _refuse_text(metrics)
+    _refuse_text("metrics", metrics)
+    _refuse_text("log", log)
     if process_rank():
         raise UserError(
             "segbench.run was started in several processes, of which the first alone could return a run. Train on "
@@ -148,6 +152,7 @@ def run(
         metrics=tuple(metrics),
         init=_path(init),
         freeze=freeze,
+        log=tuple(dict.fromkeys(log)),
     )
     refuse_out_of_range(request)
     return Run(*do_run(request, reporter_for(progress)))
@@ -235,7 +240,7 @@ def evaluate(
     from ..runs.options import refuse_out_of_range
     from ..runs.request import EvaluateRequest
 
-    _refuse_text(metrics)
+    _refuse_text("metrics", metrics)
     request = EvaluateRequest(
         dataset=dataset,
         predictions=Path(predictions),
@@ -257,9 +262,9 @@ def evaluate(
     return Run(*evaluate_files(request, reporter_for(progress)))
 
 
-def _refuse_text(metrics: Sequence[str]) -> None:
-    if isinstance(metrics, str):
-        raise UserError(f"metrics='{metrics}' is one text; expected a sequence, such as ('{metrics}',)")
+def _refuse_text(name: str, words: Sequence[str]) -> None:
+    if isinstance(words, str):
+        raise UserError(f"{name}='{words}' is one text; expected a sequence, such as ('{words}',)")
 
 
 def _path(path: str | PathLike[str] | None) -> Path | None:

@@ -14,7 +14,8 @@ _COMMANDS = {
     "describe": Command("data_commands:describe", "Examples: bench describe unet; bench describe watershed --json"),
     "run": Command(
         "run_commands:run",
-        "Example: bench run --dataset isbi2012 --root data/isbi2012 --method unet --preset quick",
+        "Examples: bench run --dataset isbi2012 --root data/isbi2012 --method unet --preset quick; "
+        "bench run --dataset camvid --method fpn --log tensorboard,csv",
         "request:RunRequest",
     ),
     "evaluate": Command(

@@ -13,10 +13,12 @@ from ..io.reporter import Reporter
 from ..runs.current import what_its_method_can_make_again, why_not_current
 from ..runs.devices import from_first
 from ..runs.fit_and_predict import RunUnderWay, fit, fit_and_predict
-from ..runs.folder import LOG, PLOTS
+from ..runs.folder import LOG, PLOTS, TRACKING
 from ..runs.plan import UNFINISHED, RunPlan, first_record, plan_help, plan_run
 from ..runs.record import Record, write_record
 from ..runs.request import RunRequest
+from ..runs.tracking.log import run_log
+from ..runs.tracking.trackers import check_trackers
 from ..runs.writer import RunWriter
 
 __all__ = ["RunRequest", "help_to_train", "run"]
@@ -32,6 +34,7 @@ def run(request: RunRequest, reporter: Reporter) -> tuple[Path, Record]:
     KeyboardInterrupt
         After Ctrl-C; what was trained so far is kept for `--resume`.
     """
+    check_trackers(request.log)
     plan = plan_run(request, reporter)
     writer = plan.writer()
     with writer.locked() as earlier:
@@ -70,6 +73,8 @@ def _stands(writer: RunWriter, earlier: Record, first: Record, request: RunReque
         return False
     what = "complete: nothing to resume" if request.resume else "complete and current: this is its result"
     reporter.say(f"{writer.folder} is {what} (--overwrite makes it anew)")
+    if request.log and not (writer.folder / TRACKING).is_dir():
+        reporter.say("it was made without --log, which --overwrite would write as well")
     return True
 
 
@@ -79,16 +84,19 @@ def _made(plan: RunPlan, writer: RunWriter, first: Record, reporter: Reporter) -
     _folder_of_first(plan, writer.folder)
     under_way = RunUnderWay(plan, writer.folder, reporter)
     figures = RunFigures.of(plan.dataset, plan.eval_ids, plan.metrics if plan.request.plots else ())
-    with stoppable(reporter) as under_way.stop:
-        statistics = fit_and_predict(under_way, figures.tee)
-    writer.write_statistics(statistics, plan.families)
-    scored = _score(plan, statistics, reporter)
-    figures.write(writer.folder / PLOTS, statistics, reporter.warn)
-    method = first.method.model_copy(update={"chosen": plain(under_way.chosen)})
-    changes = {"complete": True, "cost": under_way.cost(), "method": method}
-    if plan.predicts != "maps" and scored.scores:
-        changes["main_score"] = next(iter(scored.scores))
-    return writer.finish(first, statistics, scored, reporter.warnings, **changes)
+    with run_log(plan.request.log, writer.folder, first, reporter) as under_way.log:
+        with stoppable(reporter) as under_way.stop:
+            statistics = fit_and_predict(under_way, figures.tee)
+        writer.write_statistics(statistics, plan.families)
+        scored = _score(plan, statistics, reporter)
+        figures.write(writer.folder / PLOTS, statistics, reporter.warn)
+        method = first.method.model_copy(update={"chosen": plain(under_way.chosen)})
+        changes = {"complete": True, "cost": under_way.cost(), "method": method}
+        if plan.predicts != "maps" and scored.scores:
+            changes["main_score"] = next(iter(scored.scores))
+        record = writer.finish(first, statistics, scored, reporter.warnings, **changes)
+        under_way.log.finish(record)
+    return record
 
 
 def help_to_train(request: RunRequest, reporter: Reporter) -> None:

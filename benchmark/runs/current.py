@@ -17,8 +17,8 @@ from .identity import without_places
 from .record import MadeBy, Record, recorded_info
 from .stored import EvidenceError, open_run
 
-_NOT_OF_THE_RESULT = ("--out", "--overwrite", "--resume", "--workers")
-"""Options that only say where a result goes, and how it is made."""
+_NOT_OF_THE_RESULT = ("--log", "--out", "--overwrite", "--resume", "--workers")
+"""Options that only say where a result goes, how it is made, and where that is watched."""
 
 
 @dataclass(frozen=True)
@@ -188,5 +188,5 @@ def _words(command: str) -> list[str]:
     for word in words:
         if not skip and word not in _NOT_OF_THE_RESULT:
             kept.append(word)
-        skip = word in ("--out", "--workers")
+        skip = word in ("--log", "--out", "--workers")
     return kept

@@ -16,13 +16,14 @@ from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..predictions.stored import Pairs, PredictionWriter, as_stored
 from ..registry import make_method
-from ..types import FitContext, Method, Prediction, Samples
+from ..types import FitContext, Method, Prediction, Samples, Track
 from .devices import memory_errors_named
 from .environment import peak_memory_mb
 from .folder import CHECKPOINT, PREDICTIONS
 from .latency import Latency, measure_latency
 from .plan import RunPlan
 from .record import Cost, Record
+from .tracking.log import RunLog
 
 PREDICT_BATCH = 8
 
@@ -38,6 +39,7 @@ class RunUnderWay:
     folder: Path
     reporter: Reporter
     stop: Callable[[], bool] = lambda: False
+    log: RunLog | None = None
     train_s: float = 0.0
     latency: Latency | None = None
     parameters: int | None = 0
@@ -47,6 +49,12 @@ class RunUnderWay:
     def checkpoints(self, fold: int) -> Path:
         """Where the fitted method of a fold is kept."""
         return self.folder / CHECKPOINT / (f"fold-{fold}" if len(self.plan.folds) > 1 else "")
+
+    def track(self, fold: Fold) -> Track | None:
+        """What logs the training of a fold."""
+        folds = self.plan.folds
+        name = f"fold-{folds.index(fold) + 1}" if len(folds) > 1 else ""
+        return None if self.log is None else self.log.training(name)
 
     def cost(self) -> Cost:
         """What it has cost."""
@@ -132,6 +140,7 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
             say=reporter.say,
             log=reporter.write_log,
             warn=reporter.warn,
+            track=run.track(fold),
             stop=run.stop,
         )
         start = time.perf_counter()

@@ -9,11 +9,15 @@ from ..types import UserError
 
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
 PREDICTIONS, CHECKPOINT, PLOTS = "predictions", "checkpoint", "plots"
+TRACKING = "tracking"
+"""What the run was logged to, where that was asked for."""
 INSTANCES = "instances.csv"
 """A row for each instance, where they were asked for."""
 SIGNATURE = f"{RECORD}.sig"
 """A signature of the record, which somebody who vouches for it may have put beside it."""
-RUN_FILES = frozenset({RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, INSTANCES, SIGNATURE, LOCK})
+RUN_FILES = frozenset(
+    {RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, TRACKING, INSTANCES, SIGNATURE, LOCK}
+)
 """All that a run folder may hold."""
 
 

@@ -44,6 +44,11 @@ def _read_roots(pairs: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+def _read_names(words: Sequence[str]) -> tuple[str, ...]:
+    """Names, of which a word may hold several with commas between, each once."""
+    return tuple(dict.fromkeys(name.strip() for word in words for name in word.split(",")))
+
+
 def _written_roots(roots: Mapping[str, Path]) -> Iterator[str]:
     return (f"{name}={root}" for name, root in roots.items())
 
@@ -160,6 +165,15 @@ class RunRequest:
         Option("A run, or a file of weights: training starts from those that match.", metavar="RUN|FILE"),
     ] = None
     freeze: Annotated[Literal["encoder"] | None, Option("Part of the network that is not trained.")] = None
+    log: Annotated[
+        tuple[str, ...],
+        Option(
+            "Log the training and the scores, offline: tensorboard, wandb, mlflow or csv; repeatable.",
+            metavar="TRACKER",
+            read=_read_names,
+            write=tuple,
+        ),
+    ] = ()
 
     @property
     def chosen_settings(self) -> dict[str, Any]:

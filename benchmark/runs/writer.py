@@ -35,6 +35,7 @@ from .folder import (
     RECORD,
     SIGNATURE,
     STATISTICS,
+    TRACKING,
     beside,
     refuse_foreign,
 )
@@ -145,7 +146,7 @@ class RunWriter:
         """Remove all that an earlier run left."""
         for name in (RECORD, SIGNATURE, STATISTICS, LOG, CONFIG, INSTANCES):
             (self.folder / name).unlink(missing_ok=True)
-        for name in (PREDICTIONS, CHECKPOINT, PLOTS):
+        for name in (PREDICTIONS, CHECKPOINT, PLOTS, TRACKING):
             if (self.folder / name).is_dir():
                 shutil.rmtree(self.folder / name)
 

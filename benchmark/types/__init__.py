@@ -6,7 +6,7 @@ from ..errors import UserError
 from .arrays import Array, Family, Float32, Float64, Int64, Part, PredictionKind, Progress, Task, Uint8
 from .datasets import Dataset, DatasetDefaults, Samples
 from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo, SplitPart
-from .methods import FitContext, Method, MethodDefaults, MethodInfo, OwnCost
+from .methods import FitContext, Measurements, Method, MethodDefaults, MethodInfo, OwnCost, Track
 from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
 from .samples import RLE, Object, Panoptic, Prediction, Sample, Segment
 
@@ -26,6 +26,7 @@ __all__ = [
     "Float64",
     "Int64",
     "LabelCoding",
+    "Measurements",
     "Method",
     "MethodDefaults",
     "MethodInfo",
@@ -47,6 +48,7 @@ __all__ = [
     "Statistic",
     "Sums",
     "Task",
+    "Track",
     "Uint8",
     "UserError",
     "parts_of",

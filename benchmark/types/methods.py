@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from ..errors import UserError
 from ..settings import Settings, refuse_no_model, settings_of
@@ -60,15 +60,21 @@ class OwnCost:
     peak_memory_mb: float | None = None
 
 
+Measurements: TypeAlias = Sequence[tuple[int, Mapping[str, float]]]
+"""Numbers of steps of a training, each with what was measured after so many, such as `loss`."""
+Track: TypeAlias = Callable[[Measurements], None]
+
+
 @dataclass
 class FitContext:
     """What a method may use while it is fitted.
 
     `folder` is where it keeps checkpoints (exists, belongs to it alone); with `resume` it goes on from the last one
     found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `say(text)` tells
-    the user too, `warn(text)` also puts it in the record; `stop()` is asked between steps: when it says True the method
-    checkpoints and raises KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its
-    checkpoint had taken.
+    the user too, `warn(text)` also puts it in the record. `track(measurements)` writes to the trackers that the run is
+    logged to; None where there are none. `stop()` is asked between steps: when it says True the method checkpoints and
+    raises KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its checkpoint had
+    taken.
     """
 
     dataset: DatasetInfo
@@ -82,6 +88,7 @@ class FitContext:
     say: Callable[[str], None] = lambda *_: None
     log: Callable[[str], None] = lambda *_: None
     warn: Callable[[str], None] = lambda *_: None
+    track: Track | None = None
     stop: Callable[[], bool] = lambda: False
 
 

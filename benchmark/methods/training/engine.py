@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -157,6 +157,7 @@ class _Loop:
         self.per_epoch = iterations_per_epoch(config, len(pairs))
         self.pace = Pace(config.epochs * self.per_epoch, config.time_limit_minutes, state.seconds, state.cut)
         self.forecast, self.reported = Forecast(self.pace), 0.0
+        self.measured: list[tuple[int, torch.Tensor, float]] = []
         if config.batch_size % stepper.count:
             raise UserError(
                 f"batch_size={config.batch_size} cannot be shared by {stepper.count} processes: "
@@ -174,12 +175,18 @@ class _Loop:
             seed = epoch_seed(self.context.seed, state.epoch)
             with torch.random.fork_rng(devices=_cuda_devices(self.compute.device)):
                 torch.manual_seed(seed + self.stepper.rank)
-                loss = self._epoch(seed)
+                try:
+                    loss = self._epoch(seed)
+                except UserError:
+                    self._track({})  # what led to it, such as a loss that grew without bound
+                    raise
             state.epoch += 1
-            note = f"epoch {state.epoch}/{config.epochs}: loss {loss:.4f}"
+            note, scores = f"epoch {state.epoch}/{config.epochs}: loss {loss:.4f}", {"epoch": float(state.epoch)}
             if validate is not None:
-                note += f", validation score {self._select(validate):.4f}"
+                scores["validation_score"] = self._select(validate)
+                note += f", validation score {scores['validation_score']:.4f}"
             self.context.log(note)
+            self._track(scores)
             state.seconds, state.cut = self.pace.elapsed(), self.pace.cut
             if self.stepper.rank == 0:
                 save_checkpoint(self.context.folder, checkpoint_of(state, self.identity))
@@ -215,8 +222,24 @@ class _Loop:
             _check_sizes(targets, self.config)
             loss = self._step(images, targets, keys, fraction)
             total, steps = total + loss, steps + 1
+            if self.context.track is not None:
+                rate = max(group["lr"] for group in self.state.optimizer.param_groups)
+                self.measured.append((self.state.step, loss, rate))
             self._report(loss)
         return _finite(total, self.state.step) / max(steps, 1)
+
+    def _track(self, scores: Mapping[str, float]) -> None:
+        """Log every step since the last time, and the scores of the last of them."""
+        if self.context.track is None or not self.measured:
+            return
+        losses = torch.stack([loss for _, loss, _ in self.measured]).tolist()
+        rows = [
+            (step, {"loss": loss, "learning_rate": rate})
+            for (step, _, rate), loss in zip(self.measured, losses, strict=True)
+        ]
+        rows[-1][1].update(scores)
+        self.measured = []
+        self.context.track(rows)
 
     def _step(
         self, images: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], keys: Sequence[ViewKey], fraction: float
