@@ -102,7 +102,8 @@ _COMMANDS = {
     ),
     "export": Command(
         "stored_commands:export",
-        "Example: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz",
+        "Examples: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz; "
+        "bench export runs/voc2012-unet-1a2b3c4d --format mlflow",
         "request:ExportRequest",
     ),
     "new": Command(

@@ -142,11 +142,13 @@ def verify(request: VerifyRequest, json: bool, quiet: bool) -> None:
 
 
 def export(request: ExportRequest, json: bool, quiet: bool) -> None:
-    """Write a run's predictions in the form that the official server or tool takes."""
+    """Write a run's predictions in the form that the official server or tool takes, or the run for MLflow."""
     from ..commands.export import export as do_export
 
     made = do_export(request, output.reporter(quiet))
     if json:
         print(made.to_json(), end="")
+    elif made.mlflow_run_id is not None:
+        output.text(f"{made.out}: run {made.mlflow_run_id}{'' if made.new else ', which was there already'}")
     else:
         output.text(f"{made.out}: {made.n} predictions of {made.format}, split {made.split}")

@@ -381,12 +381,21 @@ class ReportRequest:
 class ExportRequest:
     """What the user asked `bench export` for."""
 
-    run: Annotated[Path, Argument("Folder of a run made with --save-predictions.", metavar="RUN")]
+    run: Annotated[Path, Argument("Folder of a run made with --save-predictions; of mlflow, of any.", metavar="RUN")]
     format: Annotated[
         str,
-        Option("cityscapes, cocostuff, isbi2012 or voc2012; that of the run's data.", flags=("--format", "-f")),
+        Option(
+            "cityscapes, cocostuff, isbi2012 or voc2012; that of the run's data. Or mlflow: settings, scores, files.",
+            flags=("--format", "-f"),
+        ),
     ]
-    out: Annotated[Path, Option("A .zip or a new folder (cityscapes), .json, .tif, .tar or .tar.gz.")]
+    out: Annotated[
+        Path | None,
+        Option(
+            "A .zip or a new folder (cityscapes), .json, .tif, .tar or .tar.gz. Of mlflow: the folder of its database "
+            "[default: $MLFLOW_TRACKING_URI, or here]."
+        ),
+    ] = None
     root: Annotated[Path | None, Option("The dataset's folder, to check samples and image sizes against.")] = None
     comp: Annotated[
         int, Option("VOC 2012: 5 trained on the challenge's data alone, 6 on other data too.", low=5, high=6)

@@ -65,20 +65,15 @@ def check_trackers(names: Sequence[str]) -> None:
     for name in names:
         if name not in _MAKERS:
             raise UserError(unknown("--log", name, list(_MAKERS)))
-        require(name)
+        require(name, server=mlflow_uri() is not None)
 
 
-def require(name: str) -> None:
-    """Raise UserError, with what to install, where a package of a tracker is missing."""
-    for module in _modules(name):
+def require(name: str, *, server: bool) -> None:
+    """Raise UserError, with what to install, where a package is missing; MLflow needs less where it has a `server`."""
+    modules = {"csv": (), "mlflow": _STORE[:1] if server else _STORE}.get(name, (name,))
+    for module in modules:
         if importlib.util.find_spec(module) is None:
             raise UserError(f"{name}: needs the package {module}. Install it with: pip install 'segbench[{name}]'")
-
-
-def _modules(name: str) -> tuple[str, ...]:
-    if name == "mlflow":
-        return _STORE if mlflow_uri() is None else _STORE[:1]
-    return () if name == "csv" else (name,)
 
 
 def start(name: str, folder: Path, record: Record, begun: str | None) -> Running:
@@ -101,7 +96,7 @@ def where(name: str, folder: Path) -> str:
         return f"tensorboard --logdir {folder / name}"
     if name == "wandb":
         offline = os.environ.get("WANDB_MODE", "offline") == "offline"
-        return f"wandb sync --append {folder / 'wandb' / 'offline-run-*'}" if offline else "wandb"
+        return f"wandb sync {folder / 'wandb' / 'offline-run-*'}" if offline else "wandb"
     return f"mlflow ui --backend-store-uri {mlflow_uri() or database(folder)}"
 
 
