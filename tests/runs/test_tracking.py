@@ -197,7 +197,7 @@ def test_every_tracker_goes_on_where_it_was(tmp_path: Path) -> None:
     folder, reporter = tmp_path / "run", Reporter(quiet=True)
     steps = [(step, {"loss": 1 / step}) for step in range(1, 7)]
 
-    def logged(*epochs: list[tuple[int, dict[str, float]]], interrupted: bool) -> None:
+    def trained(*epochs: list[tuple[int, dict[str, float]]], interrupted: bool) -> None:
         with run_log(names, folder, record, reporter) as log:
             track = log.training()
             assert track is not None
@@ -208,8 +208,8 @@ def test_every_tracker_goes_on_where_it_was(tmp_path: Path) -> None:
             log.finish(record)
 
     with pytest.raises(KeyboardInterrupt):
-        logged(steps[:2], steps[2:4], interrupted=True)
-    logged(steps[2:4], steps[4:], interrupted=False)  # the epoch that was under way is trained again
+        trained(steps[:2], steps[2:4], interrupted=True)
+    trained(steps[2:4], steps[4:], interrupted=False)  # the epoch that was under way is trained again
     expected = [(step, values["loss"]) for step, values in steps]
     assert table(folder)["train/loss"] == expected
     tracking = folder / "tracking"
