@@ -23,6 +23,7 @@ import numpy as np
 
 from ..metrics.pooled import drawn
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums, UserError
+from .chance import Chunk, Swapped, chance_of
 from .intervals import (
     LEVEL,
     RESAMPLES,
@@ -37,14 +38,13 @@ from .intervals import (
 from .rank_intervals import rank_intervals
 from .swaps import (
     MAX_ENUMERATED,
+    MIN_ROWS_OF_SUMS,
     SWAPS_PER_RESAMPLE,
     Pair,
-    Swapped,
-    chance_of,
+    PairedSums,
     distinct_patterns,
     rows_at_once,
     swap_patterns,
-    swapped_differences,
 )
 
 ALPHA = 1 - LEVEL
@@ -250,9 +250,11 @@ class Paired:
         self, pairs: Sequence[Pair], progress: Callable[[int, int], None] = lambda *_: None
     ) -> tuple[Float64, Float64]:
         """P values of pairs, single and adjusted for all of them, each (pairs,); NaN where a score is undefined."""
-        observed, *_ = self._swapped(pairs, [np.ones((1, self.units))])
+        nothing, *_ = self._swapped(pairs, [np.ones((1, self.units))])
         found = chance_of(
-            observed, self._swapped(pairs, self._patterns(pairs, progress)), holds_observed=self.units <= MAX_ENUMERATED
+            nothing.of(np.arange(len(pairs))),
+            self._swapped(pairs, self._patterns(pairs, progress)),
+            holds_observed=self.units <= MAX_ENUMERATED,
         )
         by_t = np.array([self._t_test(*pair) if alone else 1.0 for pair, alone in zip(pairs, found.alone, strict=True)])
         p = np.minimum(found.p, by_t)
@@ -288,15 +290,15 @@ class Paired:
         runs = len({run for pair in pairs for run in pair})
         width = 2 * len(self.groups) if self._sums is None else runs * self._sums[0].terms.shape[1]
         done = 0
-        for pattern in swap_patterns(
-            self.units, self.swaps, rows_at_once(len(pairs), max(width, self.units)), self.seed
-        ):
+        least = {} if self._sums is None else {"least": MIN_ROWS_OF_SUMS}
+        rows = rows_at_once(len(pairs), max(width, self.units), **least)
+        for pattern in swap_patterns(self.units, self.swaps, rows, self.seed):
             yield pattern
             done += len(pattern)
             progress(min(done, self.swaps), self.swaps)
 
-    def _swapped(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:
-        """The difference of every pair under every pattern, in chunks of (pairs, rows)."""
+    def _swapped(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Chunk]:
+        """The difference of every pair under every pattern, in chunks of patterns."""
         member, units = units_of(self.groups)
         if self._sums is None:
             return self._resampled(pairs, (pattern[:, member] for pattern in patterns))
@@ -305,7 +307,7 @@ class Paired:
         for place, run in enumerate(used):
             np.add.at(terms[place], member, self._sums[run].terms)
         places = [(used.index(a), used.index(b)) for a, b in pairs]
-        return swapped_differences(terms, self._sums[0].value, places, patterns, self.swaps)
+        return map(PairedSums.of(terms, self._sums[0].value, places, self.swaps).under, patterns)
 
     def _resampled(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:
         """The same of a score that is no function of sums: both runs' samples side by side, drawn or not."""

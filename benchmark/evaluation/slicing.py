@@ -21,9 +21,9 @@ import numpy as np
 
 from ..metrics.pooled import drawn
 from ..types import Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums
+from .chance import Swapped, chance_of
 from .comparison import ALPHA
 from .intervals import resampling_unit, score_intervals, units_of
-from .swaps import Swapped, chance_of
 
 Permuted = Literal["samples", "groups", "samples within groups"]
 

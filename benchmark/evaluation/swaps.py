@@ -12,22 +12,22 @@ methods: a constant beside U-Nets is not exchangeable with them, but two equal U
 
 References
 ----------
-Westfall & Young, "Resampling-Based Multiple Testing" (1993), algorithm 2.8 (step-down max T). Romano & Wolf, "Exact and
-approximate stepdown methods for multiple hypothesis testing", JASA 100:94-108 (2005). Phipson & Smyth, "Permutation
-P-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9(1) (2010). Tusher, Tibshirani & Chu, PNAS 98:5116-5121
-(2001): a constant beside the standard error.
+Romano & Wolf, "Exact and approximate stepdown methods for multiple hypothesis testing", JASA 100:94-108 (2005).
+Tusher, Tibshirani & Chu, PNAS 98:5116-5121 (2001): a constant beside the standard error.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ..metrics.pooled import ratio
-from ..types import Array, Float64
+from ..io.native import QuotientPairs
+from ..metrics.pooled import mean_of_quotients
+from ..types import Array, Float64, Int64
+from .chance import MAX_IN_CACHE, Extremes, Swapped
 
 Pair = tuple[int, int]
 
@@ -37,13 +37,17 @@ MAX_ENUMERATED = 12
 SWAPS_PER_RESAMPLE = 10
 """How many patterns are drawn for every bootstrap sample: p values of many pairs need a finer scale."""
 
-_MAX_ROWS = 1024
+_MIN_ROWS, _MAX_ROWS = 16, 1024
+"""Patterns that are looked at together."""
+
+MIN_ROWS_OF_SUMS = 256
+"""The same where differences are not kept: the first of these patterns say what swaps do to each pair."""
+
 _MAX_FOR_ERRORS = 1 << 20
 """Sums that are taken for the errors of a pair: beyond, swaps of many units are measured well enough without."""
 
 _MAX_DOUBLES = 1 << 24
-_MAX_IN_CACHE = 1 << 15
-"""Sums of one run that are looked at together: those of a pair stay in the processor's cache."""
+_MAX_NEARBY = 4
 
 
 def distinct_patterns(units: int) -> int:
@@ -51,10 +55,10 @@ def distinct_patterns(units: int) -> int:
     return 1 << max(units - 1, 0)
 
 
-def rows_at_once(pairs: int, doubles: int) -> int:
+def rows_at_once(pairs: int, doubles: int, least: int = _MIN_ROWS) -> int:
     """Patterns that are looked at together, for a number of pairs and of doubles per pattern: bounds the memory."""
     rows: int = _MAX_DOUBLES // max(4 * pairs, doubles, 1)
-    return min(max(rows, 16), _MAX_ROWS)
+    return min(max(rows, least), _MAX_ROWS)
 
 
 def swap_patterns(units: int, swaps: int, rows: int, seed: int) -> Iterator[Float64]:
@@ -79,131 +83,126 @@ def swap_patterns(units: int, swaps: int, rows: int, seed: int) -> Iterator[Floa
 
 
 @dataclass(frozen=True)
-class Swapped:
-    """What patterns make of the differences of pairs, each (pairs, rows) float64.
-
-    apart : the differences, NaN where undefined. error : their standard errors under the pattern, by the jackknife; 0
-    where they are not computed.
-    """
-
-    apart: Float64
-    error: Float64
-
-
-def swapped_differences(
-    terms: Float64, value: Callable[[Float64], Float64], pairs: Sequence[Pair], patterns: Iterable[Float64], swaps: int
-) -> Iterator[Swapped]:
-    """Differences of pairs of runs under every pattern, in chunks.
-
-    Sums stand together, not the rows of one pattern: that is how a mean over a few of them is taken quickly.
-
-    Every pattern is multiplied once with what the units of every run add to the sums; of a pair's, only differences are
-    left to take.
+class PairedSums:
+    """Sums of runs whose units are swapped between the two runs of a pair.
 
     Parameters
     ----------
     terms : (runs, units, F) float64
         What every unit adds to the F sums that `value` makes a score of.
-    swaps : int
-        Number of patterns; errors are computed where these, units and sums are few.
+    pairs : (P, 2) int64
+        Places of runs.
+    with_errors : bool
+        Whether differences have errors, which takes a jackknife of each.
     """
-    # Sums that all runs share, such as those of true pixels, no swap changes.
-    own = np.asarray((terms != terms[:1]).any(axis=(0, 1)))
-    half = terms[:, :, own] / 2
-    whole = terms.sum(axis=1)
-    small = swaps * (terms.shape[1] + 1) * terms.shape[2] <= _MAX_FOR_ERRORS
-    middles = whole[:, :, None] / 2
-    rows = max(1, _MAX_IN_CACHE // max(terms.shape[2], 1))
-    for pattern in patterns:
-        moved = np.zeros((len(terms), terms.shape[2], len(pattern)))
-        for run, mine in enumerate(half):
-            moved[run][own] = mine.T @ pattern.T
-        apart, error = np.zeros((2, len(pairs), len(pattern)))
-        for start in range(0, len(pattern), rows):
-            here = slice(start, start + rows)
-            one, other = np.empty((2, *moved[0, :, here].shape))
-            for row, (a, b) in enumerate(pairs):
-                middle, beside = middles[a] + middles[b], np.subtract(moved[a, :, here], moved[b, :, here], out=other)
-                np.add(middle, beside, out=one)
-                np.subtract(middle, beside, out=other)
-                np.subtract(value(one.T), value(other.T), out=apart[row, here])
-                if small:
-                    shared = (terms[a] + terms[b]) / 2
-                    swapped = pattern[here, :, None] * (terms[a] - terms[b]) / 2
-                    without = value(one.T[:, None] - shared - swapped) - value(other.T[:, None] - shared + swapped)
-                    error[row, here] = _jackknife_errors(without)
-        yield Swapped(apart, error)
 
+    terms: Float64
+    value: Callable[[Float64], Float64]
+    pairs: Int64
+    with_errors: bool
 
-def _jackknife_errors(without: Float64) -> Float64:
-    """Standard errors from the values with each unit left out (rows, units); 0 where one is undefined."""
-    spread: Float64 = np.nan_to_num(without.std(axis=1)) * np.sqrt(max(without.shape[1] - 1, 0))
-    return spread
+    @classmethod
+    def of(cls, terms: Float64, value: Callable[[Float64], Float64], pairs: Sequence[Pair], swaps: int) -> PairedSums:
+        """With errors where few units and sums are swapped in few patterns: those of many are measured well without."""
+        few = swaps * (terms.shape[1] + 1) * terms.shape[2] <= _MAX_FOR_ERRORS
+        return cls(terms, value, np.array(pairs, np.int64).reshape(-1, 2), few)
+
+    @cached_property
+    def own(self) -> Array:
+        """Which of the sums (F,) differ between runs: no swap changes those that all share, such as true pixels."""
+        return np.asarray((self.terms != self.terms[:1]).any(axis=(0, 1)))
+
+    @cached_property
+    def halves(self) -> Float64:
+        """Half of the sums of every run (runs, F)."""
+        halves: Float64 = self.terms.sum(axis=1) / 2
+        return halves
+
+    @cached_property
+    def nearby(self) -> Int64:
+        """The places of all pairs (P,), those of a few runs together, so that the sums of these stay in the cache."""
+        first, second = self.pairs.T
+        return np.lexsort((first, second, first // _MAX_NEARBY)).astype(np.int64, copy=False)
+
+    def under(self, patterns: Float64) -> SwappedSums:
+        """These sums under some patterns (rows, units), which are multiplied once with the terms of every run."""
+        moved = np.zeros((*self.halves.shape, len(patterns)))
+        for run, mine in enumerate(self.terms):
+            moved[run][self.own] = (mine[:, self.own] / 2).T @ patterns.T
+        return SwappedSums(self, patterns, moved)
 
 
 @dataclass(frozen=True)
-class Chance:
-    """What chance makes of observed differences, each (pairs,); NaN where a difference is undefined.
+class SwappedSums:
+    """Differences of scores of sums under some patterns (rows, units), computed where they are asked for.
 
-    p : part of the patterns that give a pair a difference as large as was observed.
-    adjusted : the same of the largest difference of all pairs that are no further apart than this one (step-down).
-    alone : whether no other pattern is as extreme, so that p is only known to be small.
+    moved : (runs, F, rows) float64, half of what is not swapped less half of what is. The rows of one sum stand
+    together, not the sums of one row: that is how a mean over a few of them is taken quickly.
     """
 
-    p: Float64
-    adjusted: Float64
-    alone: Array
+    sums: PairedSums
+    patterns: Float64
+    moved: Float64
 
+    @property
+    def rows(self) -> int:
+        """Number of patterns."""
+        return len(self.patterns)
 
-def chance_of(observed: Swapped, chunks: Iterator[Swapped], *, holds_observed: bool) -> Chance:
-    """Single and step-down p values of differences from those under patterns.
+    def of(self, pairs: Int64) -> Swapped:
+        """What the patterns make of the differences of some of the pairs; only differences of sums are left to take."""
+        found = Swapped(*np.zeros((2, len(pairs), self.rows)))
+        if self.rows == 1 and not self.sums.with_errors:
+            self._of_one_pattern(pairs, found.apart[:, 0])
+            return found
+        quotients = self._quotients(pairs)
+        apart = None if quotients is None else quotients.differences()
+        if apart is not None:
+            return Swapped(apart, found.error[:1])
+        rows = max(1, MAX_IN_CACHE // max(self.moved.shape[1], 1))
+        for start in range(0, self.rows, rows):
+            here = slice(start, start + rows)
+            sides = np.empty((2, *self.moved[0, :, here].shape))
+            for row, (a, b) in enumerate(self.sums.pairs[pairs].tolist()):
+                middle, beside = (self.sums.halves[a] + self.sums.halves[b])[:, None], sides[1]
+                np.subtract(self.moved[a, :, here], self.moved[b, :, here], out=beside)
+                np.add(middle, beside, out=sides[0])
+                np.subtract(middle, beside, out=sides[1])
+                one, other = sides[0].T, sides[1].T
+                np.subtract(self.sums.value(one), self.sums.value(other), out=found.apart[row, here])
+                if self.sums.with_errors:
+                    found.error[row, here] = self._errors(a, b, here, one, other)
+        return found
 
-    Parameters
-    ----------
-    observed : Swapped
-        The differences as they are: (pairs, 1).
-    chunks : iterator of Swapped
-        The differences under all patterns: (pairs, rows); the first ones say what swaps do to a pair.
-    holds_observed : bool
-        Whether the patterns are all that there are, the one that swaps nothing among them.
-    """
-    undefined = np.isnan(observed.apart)
-    first = next(chunks)
-    size = _root_mean_square(first.apart)
-    measured = np.where(undefined, 0.0, _measured(observed, size))
-    # From the pair that is the least apart upwards: the largest of it and of all before it.
-    order = np.argsort(measured[:, 0], kind="stable")
-    least = _least(np.where(undefined, np.inf, np.abs(observed.apart)))
-    reached, known, largest = np.zeros((3, len(undefined)), np.int64)
-    total = 0 if holds_observed else 1
-    for chunk in itertools.chain([first], chunks):
-        reached += (np.abs(chunk.apart) >= least).sum(axis=1)
-        known += (~np.isnan(chunk.apart)).sum(axis=1)
-        running = np.where(undefined | np.isnan(chunk.apart), 0.0, _measured(chunk, size))[order]
-        np.maximum.accumulate(running, axis=0, out=running)
-        largest[order] += (running >= _least(measured[order])).sum(axis=1)
-        total += chunk.apart.shape[1]
-    once = 0 if holds_observed else 1
-    p = ratio(reached + once, np.where(undefined[:, 0], 0, known + once))
-    adjusted = (largest + once) / total
-    adjusted[order[::-1]] = np.maximum.accumulate(adjusted[order[::-1]])
-    return Chance(p, np.maximum(p, adjusted), reached + once <= 1)
+    def _of_one_pattern(self, pairs: Int64, apart: Float64) -> None:
+        """The differences (pairs,), many pairs at a time."""
+        at_once = max(1, MAX_IN_CACHE // max(self.moved.shape[1], 1))
+        for start in range(0, len(pairs), at_once):
+            here = slice(start, start + at_once)
+            a, b = self.sums.pairs[pairs[here]].T
+            middle, beside = self.sums.halves[a] + self.sums.halves[b], self.moved[a, :, 0] - self.moved[b, :, 0]
+            np.subtract(self.sums.value(middle + beside), self.sums.value(middle - beside), out=apart[here])
 
+    def _errors(self, a: int, b: int, here: slice, one: Float64, other: Float64) -> Float64:
+        """Standard errors of the difference of sums (rows, F) by the jackknife; 0 where one is undefined."""
+        first, second = self.sums.terms[a], self.sums.terms[b]
+        shared, swapped = (first + second) / 2, self.patterns[here, :, None] * (first - second) / 2
+        without = self.sums.value(one[:, None] - shared - swapped) - self.sums.value(other[:, None] - shared + swapped)
+        spread: Float64 = np.nan_to_num(without.std(axis=1)) * np.sqrt(max(without.shape[1] - 1, 0))
+        return spread
 
-def _measured(swapped: Swapped, size: Float64) -> Float64:
-    """Differences by their own size (pairs, 1), so that those of all pairs can be compared."""
-    measured: Float64 = np.abs(swapped.apart) / np.sqrt(size**2 + swapped.error**2 / 2)
-    return measured
+    def tally(self, extremes: Extremes) -> None:
+        """Count in how many of the patterns pairs are as far apart as was observed."""
+        quotients = self._quotients(None)
+        thresholds = extremes.size, extremes.least, extremes.least_measured
+        counts = extremes.reached, extremes.largest, extremes.known
+        if quotients is None or not quotients.tally(extremes.pairs, thresholds, counts):
+            extremes.tally(self)
 
-
-def _root_mean_square(apart: Float64) -> Float64:
-    """Of every row, without what is undefined, (pairs, 1); 1 where swaps do nothing."""
-    known = ~np.isnan(apart)
-    squares = np.where(known, apart, 0.0) ** 2
-    found = np.sqrt(squares.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1))
-    return np.where(found > 0, found, 1.0)
-
-
-def _least(size: Float64) -> Float64:
-    """From where on a pattern is as extreme: one that swaps nothing is not to miss the difference by rounding."""
-    return size * (1 - 1e-9) - 1e-15
+    def _quotients(self, pairs: Int64 | None) -> QuotientPairs | None:
+        """The same for the compiled part, of some pairs or all of them; None of another score, and with errors."""
+        if self.sums.value is not mean_of_quotients or self.sums.with_errors:
+            return None
+        nearby = self.sums.nearby if pairs is None else np.arange(len(pairs))
+        first, second = self.sums.pairs.T if pairs is None else self.sums.pairs[pairs].T
+        return QuotientPairs(self.moved, self.sums.halves, first, second, nearby)

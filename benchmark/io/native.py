@@ -1,4 +1,4 @@
-"""The compiled part (`benchmark/native`), where it was built: label maps are decoded and counted in C.
+"""The compiled part (`benchmark/native`), where it was built: label maps are decoded and counted, and pairs tested.
 
 It is optional and changes no result: each function here returns None where NumPy is to do the work, since the compiled
 part is not there, is turned off, or leaves this case to it.
@@ -9,18 +9,20 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..types import Array, Int64
+from ..types import Array, Float64, Int64
 
 SWITCH = "SEGBENCH_NATIVE"
 """The environment variable that turns the compiled part off where it is 0, and keeps it to portable code where it is
 `portable`."""
 
-_INTERFACE = 2
+_INTERFACE = 3
 """What the compiled module has to be: a build of other sources than these, left behind in a checkout, is not used."""
 
 
@@ -60,6 +62,43 @@ def joint_counts(first: Array, second: Array) -> tuple[Int64, Int64, Int64] | No
         return None
     rows, columns, pixels = (np.frombuffer(column, np.int64) for column in found)
     return rows, columns, pixels
+
+
+@dataclass(frozen=True)
+class QuotientPairs:
+    """Sums of runs that are compared by means of quotients, and the pairs.
+
+    moved : (runs, 2 C, rows) float64, halves : (runs, 2 C) float64, as in `evaluation.swaps`: C numerators, and then
+    their denominators. first, second : (P,) int64, the runs of each pair. nearby : (P,) int64, the order in which pairs
+    are gone through: those of the same runs together, so that sums stay in the cache.
+    """
+
+    moved: Float64
+    halves: Float64
+    first: Int64
+    second: Int64
+    nearby: Int64
+
+    @property
+    def _buffers(self) -> tuple[Any, ...]:
+        runs, sums, rows = self.moved.shape
+        arrays = self.moved, self.halves, self.first, self.second, self.nearby
+        return runs, sums // 2, rows, *map(np.ascontiguousarray, arrays)
+
+    def differences(self) -> Float64 | None:
+        """What each of the patterns makes of the pairs, (P, rows) float64, NaN where undefined."""
+        if _native is None:
+            return None
+        apart = np.empty((len(self.first), self.moved.shape[2]))
+        _native.quotient_differences(*self._buffers, apart)
+        return apart
+
+    def tally(self, order: Int64, thresholds: Sequence[Float64], counts: Sequence[Int64]) -> bool:
+        """Raise the counts of `evaluation.chance.Extremes`, each (P,); false where NumPy is to do it."""
+        if _native is None:
+            return False
+        _native.tally_quotients(*self._buffers, order, *thresholds, *counts)
+        return True
 
 
 MAX_SIDE = 1_000_000

@@ -35,8 +35,6 @@ from .overlap_scores import (
     COUNT_ABSENT,
     POOLED,
     PooledScore,
-    binary_dice,
-    binary_iou,
     mean_iou,
     mean_iou_of_all,
     mean_iou_of_true,
@@ -44,7 +42,7 @@ from .overlap_scores import (
     sums_of,
 )
 from .pair_counts import category_ranks, class_counts, class_table, ranks
-from .pooled import absent_of, drawn, mean_of, mean_where, ratio, summed
+from .pooled import absent_of, drawn, mean_of, mean_of_quotients, mean_where, ratio, summed
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
@@ -172,7 +170,8 @@ class BinaryOverlap(PairsOfLabels):
         both, either = counts.T
         if score == "dice_per_image":
             return mean_of(ratio(2 * both, either + both))
-        return Sums(counts, binary_dice if score == "dice" else binary_iou)
+        quotient = (2 * both, either + both) if score == "dice" else (both, either)
+        return Sums(np.stack(quotient, axis=1), mean_of_quotients)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """The foreground, where no image has any."""

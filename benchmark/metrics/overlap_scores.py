@@ -9,21 +9,10 @@ from typing import TypeAlias
 import numpy as np
 
 from ..types import Float64, Int64, Sums
-from .pooled import mean_ratio, mean_where, ratio
+from .pooled import mean_of_quotients, mean_ratio, mean_where, ratio
 
 PooledScore: TypeAlias = Callable[[Float64, Float64, Float64], Float64]
 """A score of right, true and predicted pixels, each (…, C)."""
-
-
-def binary_dice(sums: Float64) -> Float64:
-    """Dice of the foreground from sums (…, 2): its intersection and union."""
-    both, either = sums[..., 0], sums[..., 1]
-    return ratio(2 * both, either + both)
-
-
-def binary_iou(sums: Float64) -> Float64:
-    """IoU of the foreground (…) from the same sums (…, 2)."""
-    return ratio(sums[..., 0], sums[..., 1])
 
 
 def of_pooled(score: PooledScore, sums: Float64) -> Float64:
@@ -50,14 +39,8 @@ def _of_all_pixels(right: Int64, truth: Int64, predicted: Int64) -> tuple[Int64,
     return right.sum(axis=-1, keepdims=True), truth.sum(axis=-1, keepdims=True)
 
 
-def _mean_of_quotients(sums: Float64) -> Float64:
-    """Mean quotient (…) of sums (…, 2 C), numerators and then denominators, of those that are defined."""
-    classes = sums.shape[-1] // 2
-    return mean_ratio(sums[..., :classes], sums[..., classes:])
-
-
 def _mean_of_all_quotients(sums: Float64) -> Float64:
-    """The same of all of them; NaN where one is undefined."""
+    """Mean of all quotients (…) of sums (…, 2 C), numerators and then denominators; NaN where one is undefined."""
     classes = sums.shape[-1] // 2
     return np.asarray(ratio(sums[..., :classes], sums[..., classes:]).mean(axis=-1))
 
@@ -113,11 +96,11 @@ POOLED: Mapping[str, PooledScore] = {
 }
 
 _QUOTIENTS: Mapping[PooledScore, tuple[Callable[..., tuple[Int64, Int64]], Callable[[Float64], Float64]]] = {
-    mean_iou: (_of_iou, _mean_of_quotients),
+    mean_iou: (_of_iou, mean_of_quotients),
     mean_iou_of_all: (_of_iou, _mean_of_all_quotients),
-    _mean_dice: (_of_dice, _mean_of_quotients),
-    _mean_accuracy: (_of_accuracy, _mean_of_quotients),
-    _pixel_accuracy: (_of_all_pixels, _mean_of_quotients),
+    _mean_dice: (_of_dice, mean_of_quotients),
+    _mean_accuracy: (_of_accuracy, mean_of_quotients),
+    _pixel_accuracy: (_of_all_pixels, mean_of_quotients),
 }
 """Scores that are means of quotients: numerators and denominators of one sample, and the mean."""
 

@@ -26,11 +26,7 @@ def summed(terms: Int64 | Float64, weights: Int64) -> Float64:
 def mean_of(values: Float64) -> Sums:
     """The mean over the samples whose value (n,) is defined."""
     known = ~np.isnan(values)
-    return Sums(np.stack([np.where(known, values, 0.0), known], axis=1), _mean)
-
-
-def _mean(sums: Float64) -> Float64:
-    return ratio(sums[..., 0], sums[..., 1])
+    return Sums(np.stack([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)
 
 
 def absent_of(names: Sequence[str], true: Array, predicted: Array) -> AbsentClasses | None:
@@ -61,3 +57,9 @@ def mean_ratio(numerator: Float64, denominator: Float64) -> Float64:
         return mean
     quotients = np.divide(numerator, denominator, out=np.zeros(where.shape), where=where)
     return ratio(quotients.sum(axis=-1), where.sum(axis=-1))
+
+
+def mean_of_quotients(sums: Float64) -> Float64:
+    """Mean quotient (…) of sums (…, 2 C), C numerators and then their denominators, of those that are defined."""
+    quotients = sums.shape[-1] // 2
+    return mean_ratio(sums[..., :quotients], sums[..., quotients:])

@@ -45,6 +45,16 @@ int use_avx2(void);
 /* Keep to the portable path, or take what the processor has. */
 void keep_portable(int portable);
 
+/* Ask for the 128 bytes from a place on, which are read soon. */
+INLINE void fetch(const void *place) {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(place);
+    __builtin_prefetch((const char *)place + 64);
+#else
+    (void)place;
+#endif
+}
+
 INLINE uint64_t load64(const void *place) {
     uint64_t bits;
     memcpy(&bits, place, 8);

@@ -11,6 +11,7 @@
 #include "count.h"
 #include "cpu.h"
 #include "memory.h"
+#include "quotients.h"
 #include "unfilter.h"
 
 /* Tables that nobody uses, one for each thread that has counted at the same time as others. They are taken and given
@@ -180,6 +181,94 @@ static PyObject *unpack(PyObject *module, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* Whether a buffer is `count` aligned values of 8 bytes. */
+static int holds_values(const Py_buffer *buffer, size_t count) {
+    return (size_t)buffer->len / 8 == count && buffer->len % 8 == 0 && (uintptr_t)buffer->buf % 8 == 0;
+}
+
+/* Whether a buffer holds `count` places, each below `limit`. */
+static int holds_places(const Py_buffer *buffer, size_t count, size_t limit) {
+    if (!holds_values(buffer, count)) return 0;
+    const int64_t *places = buffer->buf;
+    for (size_t k = 0; k < count; k++)
+        if (places[k] < 0 || (uint64_t)places[k] >= limit) return 0;
+    return 1;
+}
+
+/* Sums and pairs from buffers: moved, halves, first, second, nearby; 0 where they do not fit together. */
+static int pairs_of(const Py_buffer *buffers, Py_ssize_t runs, Py_ssize_t quotients, Py_ssize_t rows, QuotientSums *sums,
+                    RunPairs *pairs) {
+    if (runs <= 0 || quotients <= 0 || rows <= 0 || runs > INT32_MAX || quotients > INT16_MAX || rows > INT16_MAX) return 0;
+    const size_t each = 2 * (size_t)runs * (size_t)quotients, count = (size_t)buffers[2].len / 8;
+    const QuotientSums found = {buffers[0].buf, buffers[1].buf, (size_t)runs, (size_t)quotients, (size_t)rows};
+    const RunPairs pairs_found = {buffers[2].buf, buffers[3].buf, buffers[4].buf, count};
+    *sums = found;
+    *pairs = pairs_found;
+    return holds_values(&buffers[0], each * (size_t)rows) && holds_values(&buffers[1], each) &&
+           holds_places(&buffers[2], count, found.runs) && holds_places(&buffers[3], count, found.runs) &&
+           holds_places(&buffers[4], count, count);
+}
+
+static PyObject *not_together(void) {
+    PyErr_SetString(PyExc_ValueError, "the buffers of sums, pairs and results do not fit together");
+    return NULL;
+}
+
+PyDoc_STRVAR(quotient_differences_doc,
+             "quotient_differences(runs, quotients, rows, moved, halves, first, second, nearby, apart, /)\n--\n\n"
+             "The differences of means of quotients of pairs of runs under patterns: see `quotients.h`. Buffers of float64\n"
+             "and int64; `apart` is written.");
+
+static PyObject *quotient_differences_of(PyObject *module, PyObject *args) {
+    (void)module;
+    enum { BUFFERS = 6 };
+    Py_buffer b[BUFFERS];
+    Py_ssize_t runs, quotients, rows;
+    if (!PyArg_ParseTuple(args, "nnny*y*y*y*y*w*:quotient_differences", &runs, &quotients, &rows, &b[0], &b[1], &b[2],
+                          &b[3], &b[4], &b[5]))
+        return NULL;
+    QuotientSums sums;
+    RunPairs pairs;
+    int fits = pairs_of(b, runs, quotients, rows, &sums, &pairs);
+    fits = fits && (size_t)b[5].len / 8 / sums.rows == pairs.pairs && holds_values(&b[5], pairs.pairs * sums.rows);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        quotient_differences(&sums, &pairs, b[5].buf);
+        Py_END_ALLOW_THREADS
+    }
+    for (int k = 0; k < BUFFERS; k++) PyBuffer_Release(&b[k]);
+    return fits ? Py_NewRef(Py_None) : not_together();
+}
+
+PyDoc_STRVAR(tally_quotients_doc,
+             "tally_quotients(runs, quotients, rows, moved, halves, first, second, nearby, order, size, least,\n"
+             "least_measured, reached, largest, known, /)\n--\n\n"
+             "Count in how many patterns pairs are as far apart: see `quotients.h`. The last three buffers are raised.");
+
+static PyObject *tally_quotients_of(PyObject *module, PyObject *args) {
+    (void)module;
+    enum { BUFFERS = 12 };
+    Py_buffer b[BUFFERS];
+    Py_ssize_t runs, quotients, rows;
+    if (!PyArg_ParseTuple(args, "nnny*y*y*y*y*y*y*y*y*w*w*w*:tally_quotients", &runs, &quotients, &rows, &b[0], &b[1],
+                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11]))
+        return NULL;
+    QuotientSums sums;
+    RunPairs pairs;
+    int fits = pairs_of(b, runs, quotients, rows, &sums, &pairs) && holds_places(&b[5], pairs.pairs, pairs.pairs);
+    for (int k = 6; fits && k < BUFFERS; k++) fits = holds_values(&b[k], pairs.pairs);
+    int failed = 0;
+    if (fits) {
+        const Extremes extremes = {b[5].buf, b[6].buf, b[7].buf, b[8].buf, b[9].buf, b[10].buf, b[11].buf};
+        Py_BEGIN_ALLOW_THREADS
+        failed = tally_quotients(&sums, &pairs, &extremes);
+        Py_END_ALLOW_THREADS
+    }
+    for (int k = 0; k < BUFFERS; k++) PyBuffer_Release(&b[k]);
+    if (!fits) return not_together();
+    return failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
+}
+
 PyDoc_STRVAR(memory_doc,
              "memory(size, /)\n--\n\nAn object with a writable buffer of this many bytes, of any content, which is used again.");
 
@@ -209,6 +298,8 @@ static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
     {"memory", memory, METH_O, memory_doc},
     {"release_memory", release_memory, METH_NOARGS, release_memory_doc},
+    {"quotient_differences", quotient_differences_of, METH_VARARGS, quotient_differences_doc},
+    {"tally_quotients", tally_quotients_of, METH_VARARGS, tally_quotients_doc},
     {"unfilter", unfilter_rows, METH_VARARGS, unfilter_doc},
     {"unpack", unpack, METH_VARARGS, unpack_doc},
     {"instructions", instructions, METH_NOARGS, instructions_doc},
@@ -217,12 +308,12 @@ static PyMethodDef functions[] = {
 };
 
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "segbench._native", "Counting and decoding of label maps in compiled code.", -1, functions,
+    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, and pairs of runs tested, in compiled code.", -1, functions,
     NULL, NULL, NULL, NULL,
 };
 
 /* Raised whenever a function here takes or gives something else: `segbench.io.native` uses no other build than its own. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 PyMODINIT_FUNC PyInit__native(void) {
     if (make_memory_type() < 0) return NULL;

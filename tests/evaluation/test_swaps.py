@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from populations import films, populations
 
+from engines import COMPILED, ENGINES, using
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
+from segbench.evaluation import chance
+from segbench.evaluation.chance import chance_of
 from segbench.evaluation.comparison import Paired, holm
 from segbench.evaluation.rank_intervals import rank_intervals
-from segbench.evaluation.swaps import MAX_ENUMERATED, rows_at_once, swap_patterns
+from segbench.evaluation.swaps import MAX_ENUMERATED, MIN_ROWS_OF_SUMS, PairedSums, rows_at_once, swap_patterns
 from segbench.metrics.overlap import Overlap
+from segbench.metrics.pooled import mean_of_quotients
 from segbench.types import DatasetInfo, Float64, Int64, Statistic
 
 
@@ -54,7 +59,8 @@ def test_one_product_is_swapping_by_hand() -> None:
     comparison = paired([0.1, 0.2, 0.3], n=5)
     pairs = [(0, 1), (0, 2), (1, 2)]
     patterns = np.concatenate(list(swap_patterns(5, 0, 100, seed=0)))
-    (found,) = comparison._swapped(pairs, [patterns])
+    (chunk,) = comparison._swapped(pairs, [patterns])
+    found = chunk.of(np.arange(3))
     for row, (a, b) in enumerate(pairs):
         expected = [by_hand(comparison, a, b, pattern) for pattern in patterns.tolist()]
         assert found.apart[row].tolist() == pytest.approx(expected, abs=1e-12)
@@ -131,6 +137,8 @@ def test_memory_is_bounded() -> None:
     assert rows_at_once(1, 10) == rows_at_once(190, 20 * 63) == 1024
     assert 16 <= rows_at_once(4950, 100 * 513) < 400
     assert rows_at_once(10**9, 1) == 16
+    assert rows_at_once(4950, 100 * 42, MIN_ROWS_OF_SUMS) == rows_at_once(4950, 100 * 42) == 847
+    assert rows_at_once(499_500, 1000 * 42, MIN_ROWS_OF_SUMS) == 256
 
 
 def ranks(pairs: Sequence[tuple[int, int]], badness: Sequence[float]) -> list[tuple[int, int]]:
@@ -189,3 +197,97 @@ def test_equal_methods_are_rarely_told_apart_among_many() -> None:
     false, power = errors_of(np.array([0.0, 0.0, -0.3, -0.32, -0.34, -0.36]), 8, 30, "mean Dice")
     assert false <= 5
     assert power > 0.3
+
+
+def made_up_sums(seed: int, units: int = 40, quotients: int = 5) -> tuple[Float64, list[tuple[int, int]]]:
+    """Terms of runs of which some classes have no pixels in most units, two runs alike, and one without any."""
+    random = np.random.default_rng(seed)
+    below = random.integers(1, 50, (1, units, quotients)) * (random.random((6, units, quotients)) < 0.7)
+    below[:, :, 1] *= random.random((6, units)) < 0.02
+    below[:, :, 2] = 0
+    terms = np.concatenate([random.binomial(below, 0.6), below], axis=2).astype(np.float64)
+    terms[3], terms[5] = terms[2], 0
+    return terms, list(itertools.combinations(range(6), 2))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("quotients", [1, 4, 5])
+def test_differences_are_those_of_the_score_of_either_side(engine: str, quotients: int) -> None:
+    terms, pairs = made_up_sums(quotients, quotients=quotients) if quotients > 2 else made_up_sums(1)
+    if quotients == 1:
+        terms = terms[:, :, [0, 5]]
+    for rows in (1, 16, 37):
+        patterns = np.concatenate(list(swap_patterns(40, rows, rows, seed=rows)))
+        with using(engine):
+            found = PairedSums.of(terms, mean_of_quotients, pairs, 20_000).under(patterns).of(np.arange(len(pairs)))
+        kept = (patterns > 0).astype(np.float64)
+        for row, (a, b) in enumerate(pairs):
+            one, other = kept @ terms[a] + (1 - kept) @ terms[b], kept @ terms[b] + (1 - kept) @ terms[a]
+            expected = mean_of_quotients(one) - mean_of_quotients(other)
+            assert np.allclose(found.apart[row], expected, rtol=1e-12, atol=1e-13, equal_nan=True)
+        assert found.apart[pairs.index((2, 3))].tolist() == [0.0] * len(patterns)
+
+
+@pytest.mark.parametrize("units", [6, 20, 60])
+@pytest.mark.parametrize("seed", range(4))
+def test_p_values_are_the_same_with_the_compiled_part_and_without(units: int, seed: int) -> None:
+    """To the last bit: what is as extreme leaves room for rounding, also where nearly every pattern is a tie."""
+    terms, pairs = made_up_sums(seed, units)
+    if seed == 3:
+        terms[:, units // 4 :] = terms[:1, units // 4 :]
+    swaps = 2000 if units > MAX_ENUMERATED else 2 ** (units - 1)
+    found = []
+    for engine in ENGINES:
+        with using(engine):
+            sums = PairedSums.of(terms, mean_of_quotients, pairs, 20_000)
+            observed = sums.under(np.ones((1, units))).of(np.arange(len(pairs)))
+            chunks = map(sums.under, swap_patterns(units, swaps, 150, seed=1))
+            all_pairs = chance_of(observed, chunks, holds_observed=units <= MAX_ENUMERATED)
+            found.append([each.tolist() for each in (all_pairs.p, all_pairs.adjusted, all_pairs.alone)])
+    assert all(repr(each) == repr(found[0]) for each in found)
+    assert np.isnan(found[0][0]).tolist() == [not terms[list(pair)].any(axis=(1, 2)).all() for pair in pairs]
+
+
+def test_kept_differences_are_counted_as_computed_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison = paired([0.1, 0.15, 0.2, 0.2], n=30)
+    kept = comparison.tested()
+    monkeypatch.setattr(chance, "_MAX_KEPT", 0)
+    monkeypatch.setattr(chance, "MAX_IN_CACHE", 3000)
+    assert repr(comparison.tested()) == repr(kept)
+
+
+@pytest.mark.skipif(not COMPILED, reason="segbench._native is not built here")
+def test_the_compiled_part_takes_no_sums_that_do_not_fit_together() -> None:
+    from segbench import _native  # type: ignore[attr-defined]
+
+    def call(**changed: Any) -> Any:
+        given: dict[str, Any] = {
+            **{"runs": 2, "quotients": 3, "rows": 5, "moved": np.zeros((2, 6, 5)), "halves": np.ones((2, 6))},
+            **{"first": np.array([0]), "second": np.array([1]), "nearby": np.array([0])},
+        }
+        results = {"apart": np.zeros((1, 5))}
+        counting = {"order": np.array([0]), "size": np.ones(1), "least": np.ones(1), "least_measured": np.ones(1)}
+        counts = {name: np.zeros(1, np.int64) for name in ("reached", "largest", "known")}
+        function = _native.quotient_differences if set(changed) & set(results) else _native.tally_quotients
+        takes = given | (results if set(changed) & set(results) else counting | counts)
+        return function(*(takes | changed).values())
+
+    assert call() is call(apart=np.zeros((1, 5))) is None
+    wrong: list[dict[str, Any]] = [
+        *({"runs": count} for count in (0, -1, 1, 3, 2**40)),
+        *({"quotients": count} for count in (0, -3, 2, 2**61)),
+        *({"rows": count} for count in (0, 4, 2**62)),
+        *({name: np.array([place])} for name in ("first", "second") for place in (-1, 2, 2**62)),
+        *({name: np.array([place])} for name in ("nearby", "order") for place in (-1, 1)),
+        *({name: np.zeros(2)} for name in ("size", "least", "least_measured", "reached", "largest", "known")),
+        {"moved": np.frombuffer(bytes(2 * 6 * 5 * 8 + 1), np.uint8)[1:]},
+        {"halves": np.zeros((2, 5))},
+        {"apart": np.zeros((1, 4))},
+        {"apart": np.zeros((2, 5))},
+    ]
+    for each in wrong:
+        with pytest.raises(ValueError, match="do not fit together"):
+            call(**each)
+    for readonly in ({"apart": bytes(40)}, {"known": bytes(8)}, {"moved": np.zeros((2, 6, 10))[..., ::2]}):
+        with pytest.raises((TypeError, BufferError, ValueError)):
+            call(**readonly)

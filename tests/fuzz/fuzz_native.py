@@ -1,6 +1,6 @@
-"""Damaged PNG files and label maps through the compiled part under AddressSanitizer and UndefinedBehaviorSanitizer.
+"""Damaged PNG files, label maps and sums of runs through the compiled part under GCC's sanitizers.
 
-    nice python tests/fuzz/native.py [--files 1000000] [--maps 100000] [--seed 0] [--portable]
+    nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000] [--seed 0] [--portable]
 
 The module is compiled for it with `gcc -fsanitize=address,undefined`. Whatever is read or written outside of a buffer
 ends the process; and whatever the compiled part decodes or counts must be what is found without it.
@@ -18,7 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,12 @@ import numpy as np
 from native_inputs import label_pairs, png_inputs
 
 from places import ROOT
+from segbench.evaluation.chance import chance_of
+from segbench.evaluation.swaps import PairedSums, swap_patterns
 from segbench.io import native
 from segbench.io.images.png import compiled_values, decode_png, stream_of_pixels
 from segbench.metrics.joint_counts import joint_counts
+from segbench.metrics.pooled import mean_of_quotients
 
 CHECKED = "address,undefined"
 
@@ -103,11 +106,31 @@ def fuzz_maps(compiled: Any, count: int, seed: int) -> None:
     print(f"{count} pairs of label maps: all counted as by NumPy")
 
 
+def fuzz_sums(compiled: Any, count: int, seed: int) -> None:
+    """Test pairs of runs by sums of every shape, many of them 0, and again with NumPy."""
+    draw = np.random.default_rng(seed)
+    for number in range(count):
+        runs, units, quotients, rows = draw.integers([2, 2, 1, 1], [7, 30, 9, 40]).tolist()
+        below = draw.integers(0, 60, (runs, units, quotients)) * (draw.random((runs, units, quotients)) < draw.random())
+        terms = np.concatenate([draw.binomial(below, 0.5), below], axis=2).astype(np.float64)
+        chances = []
+        for native._native in (compiled, None):
+            sums = PairedSums.of(terms, mean_of_quotients, list(combinations(range(runs), 2)), 1 << 20)
+            observed = sums.under(np.ones((1, units))).of(np.arange(len(sums.pairs)))
+            chances.append(
+                chance_of(observed, map(sums.under, swap_patterns(units, 2 * rows, rows, number)), holds_observed=False)
+            )
+        one, other = ([each.p.tolist(), each.adjusted.tolist(), each.alone.tolist()] for each in chances)
+        assert repr(one) == repr(other), f"seed {seed}, sums {number}: {terms.shape}, {rows} rows"
+    print(f"{count} sets of sums: pairs tested as by NumPy")
+
+
 def main() -> None:
     """Build, start the checked process, and in it do the work."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--files", type=int, default=1_000_000)
     asked.add_argument("--maps", type=int, default=100_000)
+    asked.add_argument("--sums", type=int, default=20_000)
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--portable", action="store_true")
     asked.add_argument("--module", type=Path, help=argparse.SUPPRESS)
@@ -120,6 +143,7 @@ def main() -> None:
     compiled.portable(given.portable)
     fuzz_files(compiled, given.files, given.seed)
     fuzz_maps(compiled, given.maps, given.seed)
+    fuzz_sums(compiled, given.sums, given.seed)
     print(f"{compiled.instructions()}, no fault, {time.process_time() - begun:.0f} s of processor time")
 
 
