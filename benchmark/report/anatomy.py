@@ -70,7 +70,7 @@ def section_anatomy(
         for run, statistics in zip(kept, read.statistics, strict=True)
     }
     defined = {label: each for label, each in found.items() if not math.isnan(each.loss)}
-    written = _bars(list(defined), score, list(defined.values())) if defined else []
+    written = _bars(section.title, list(defined), score, list(defined.values())) if defined else []
     return written, _doubtful(read, good, dataset, album)
 
 
@@ -110,7 +110,7 @@ def _read(groups: Mapping[str, str], kept: Sequence[Kept], good: Sequence[Kept],
     return read
 
 
-def _bars(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> list[Html]:
+def _bars(where: str, labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> list[Html]:
     def draw() -> Figure:
         return error_causes(labels, score, found)
 
@@ -131,12 +131,16 @@ def _bars(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> list[H
     return [
         tag("h4", "What the errors come from"),
         tag("div", drawn(draw, alt, caption, "wide").html(), class_="plots"),
-        *(table for table in (_points(labels, score, found), _differences(labels, found)) if table is not None),
+        *(
+            table
+            for table in (_points(where, labels, score, found), _differences(where, labels, found))
+            if table is not None
+        ),
         summary,
     ]
 
 
-def _points(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> Html | None:
+def _points(where: str, labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> Html | None:
     """The points of every cause with their intervals, a column for each run."""
 
     def row(name: str) -> list[str]:
@@ -145,10 +149,12 @@ def _points(labels: Sequence[str], score: str, found: Sequence[Anatomy]) -> Html
     rows = [row(name) for name in CAUSES if any(each.pixels[name] for each in found)]
     lost = [interval(each.loss, *_ends(each.loss_interval), ".2f") for each in found]
     note = f"Points of {score} lost to each cause, with 95 % intervals of drawn samples, or groups of them."
-    return folded_table("Points of every cause with intervals", note, ["cause", *labels], [*rows, ["all", *lost]])
+    return folded_table(
+        where, "Points of every cause with intervals", note, ["cause", *labels], [*rows, ["all", *lost]]
+    )
 
 
-def _differences(labels: Sequence[str], found: Sequence[Anatomy]) -> Html | None:
+def _differences(where: str, labels: Sequence[str], found: Sequence[Anatomy]) -> Html | None:
     """By how many points each run loses more than the first to every cause, both on the same drawn samples."""
     apart = [points_differences(found[0], other) for other in found[1:]]
     rows = [
@@ -158,7 +164,7 @@ def _differences(labels: Sequence[str], found: Sequence[Anatomy]) -> Html | None
     ]
     note = f"Points that a run loses more than {labels[0]}, with paired 95 % intervals: both on the same drawn samples."
     title = f"How the causes differ from those of {labels[0]}"
-    return folded_table(title, note, ["cause", *labels[1:]], rows) if apart else None
+    return folded_table(where, title, note, ["cause", *labels[1:]], rows) if apart else None
 
 
 def _ends(found: tuple[float, float]) -> tuple[float | None, float | None]:

@@ -57,8 +57,11 @@ def tag(name: str, /, *children: Child, **attributes: Value) -> Html:
     return Html("".join(written))
 
 
-def folded_table(title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html | None:
-    """A table under its title, which unfolds it; the first cell of a row names it. None without rows."""
+def folded_table(where: str, title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html | None:
+    """A table under its title, which unfolds it; the first cell of a row names it. None without rows.
+
+    `where` is the section that it stands in: each region of a page has its own name.
+    """
     if not rows:
         return None
     body = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]]) for row in rows]
@@ -68,7 +71,7 @@ def folded_table(title: str, note: str, heads: Sequence[str], rows: Sequence[Seq
         tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
         tag("tbody", body),
     )
-    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=title)
+    scroll = tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"{title}, {where}")
     return tag("details", tag("summary", title), scroll)
 
 

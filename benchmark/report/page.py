@@ -119,7 +119,7 @@ def answers(section: Section) -> list[str]:
         lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown} (tied on rank 1)."]
     else:
         lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
-    return lines + _families(found) + _seeds(found)
+    return lines + _families(found)
 
 
 def _against_people(people: People) -> str:
@@ -141,16 +141,6 @@ def _families(found: Comparison) -> list[str]:
     gap = interval(pair.value, pair.low, pair.high, "+.4f")
     chance = "beyond chance" if pair.significant else "which could be chance"
     return [f"Best learned run against best classical one, {pair.a} less {pair.b}: {gap}, {chance}."]
-
-
-def _seeds(found: Comparison) -> list[str]:
-    spreads = [f"{each.name}: {number(each.mean, '.4f')} ± {number(each.std, '.4f')}" for each in found.seeds]
-    if not spreads:
-        return []
-    return [
-        "Over seeds, mean ± standard deviation of training, which no interval of a single run holds: "
-        f"{'; '.join(spreads)}."
-    ]
 
 
 def _details(section: Section) -> list[Html | None]:
@@ -175,7 +165,9 @@ def _robustness(section: Section) -> Html | None:
         "Images were made worse, level 1 to 5, for prediction alone. The score, and which part of the score on images "
         "as they are is lost, with its paired 95 % interval."
     )
-    return folded_table("Robustness", note, ["images", *labels], [*rows, ["mean loss", *mean]] if rows else [])
+    return folded_table(
+        section.title, "Robustness", note, ["images", *labels], [*rows, ["mean loss", *mean]] if rows else []
+    )
 
 
 def _differences(section: Section) -> Html | None:
@@ -205,7 +197,7 @@ def _differences(section: Section) -> Html | None:
         f"Paired on the same samples; p is adjusted for {counted(n, 'pair')} together (step-down); effect: mean "
         "difference per sample over its standard deviation."
     )
-    return folded_table(f"How far {best} is ahead of each run", note, heads, rows)
+    return folded_table(section.title, f"How far {best} is ahead of each run", note, heads, rows)
 
 
 def _samples(section: Section) -> Html | None:
@@ -217,7 +209,9 @@ def _samples(section: Section) -> Html | None:
         if values:
             high, low = (pick(values, key=lambda item: item[0]) for pick in (max, min))
             rows.append([each.sample, f"{high[0]:.4f} {high[1]}", f"{low[0]:.4f} {low[1]}"])
-    return folded_table("Samples on which the runs are furthest apart", "", ["sample", "highest", "lowest"], rows)
+    return folded_table(
+        section.title, "Samples on which the runs are furthest apart", "", ["sample", "highest", "lowest"], rows
+    )
 
 
 def _winners(section: Section) -> Html | None:
@@ -227,7 +221,7 @@ def _winners(section: Section) -> Html | None:
     for each in section.compared.per_class:
         best = each.values.get(each.winners[0])
         rows.append([each.name, f"{number(best, '.4f')} ({each.by})", ", ".join(each.winners[:4])])
-    return folded_table("Winner of every class", "", ["class", "best", "run"], rows)
+    return folded_table(section.title, "Winner of every class", "", ["class", "best", "run"], rows)
 
 
 def _confused(section: Section) -> Html | None:
@@ -246,7 +240,7 @@ def _confused(section: Section) -> Html | None:
         for pixels, a, b in sorted(cells, key=lambda c: (-c[0], c[1], c[2]))[:MAX_CONFUSIONS]
     ]
     title = f"What {entry.label} confuses most"
-    return folded_table(title, "", ["true", "predicted", "pixels", "of the true class"], rows)
+    return folded_table(section.title, title, "", ["true", "predicted", "pixels", "of the true class"], rows)
 
 
 def not_ranked(rows: Sequence[tuple[str, str]]) -> Html | None:

@@ -8,12 +8,18 @@ function board(box) {
   const step = Number(box.dataset.shown);
   const heads = [...table.tHead.rows[0].cells];
   const [find, family, count, more] = [".find", ".family", ".count", ".more"].map((s) => box.querySelector(s));
-  let rows = [...body.rows, ...waiting].map((row, place) => ({ row, place, text: null }));
-  const total = rows.length;
+  let rows = [];
+  for (const row of [...body.rows, ...waiting]) {
+    if (row.classList.contains("seed")) rows.at(-1).seeds.push(row);
+    else rows.push({ row, seeds: [], place: rows.length, text: null });
+  }
+  const runs = (items) => items.reduce((sum, item) => sum + Math.max(1, item.seeds.length), 0);
+  const total = runs(rows);
   let found = rows;
   let shown = step;
 
-  const textOf = (item) => (item.text ??= item.row.textContent.toLowerCase());
+  const textOf = (item) =>
+    (item.text ??= [item.row, ...item.seeds].map((row) => row.textContent.toLowerCase()).join(" "));
   const keyOf = (item, column, numeric) => {
     const cell = item.row.children[column];
     if (numeric) return cell.dataset.v === "" ? NaN : Number(cell.dataset.v);
@@ -21,10 +27,10 @@ function board(box) {
   };
 
   function render() {
-    body.replaceChildren(...found.slice(0, shown).map((item) => item.row));
+    body.replaceChildren(...found.slice(0, shown).flatMap((item) => [item.row, ...item.seeds]));
     more.hidden = found.length <= shown;
     const all = `${total} ${total === 1 ? "run" : "runs"}`;
-    const some = found.length === total ? all : `${found.length} of ${all}`;
+    const some = found.length === rows.length ? all : `${runs(found)} of ${all}`;
     count.textContent = found.length > shown ? `${some}, the first ${shown} shown` : some;
   }
 
@@ -60,6 +66,17 @@ function board(box) {
     filter();
   }
 
+  // Runs of several seeds are one row, which unfolds to them.
+  for (const { row, seeds } of rows.filter((item) => item.seeds.length)) {
+    const button = row.querySelector(".seeds");
+    const fold = (folded) => {
+      button.setAttribute("aria-expanded", String(!folded));
+      for (const seed of seeds) seed.hidden = folded;
+    };
+    button.hidden = false;
+    button.addEventListener("click", () => fold(!seeds[0].hidden));
+    fold(true);
+  }
   for (const head of heads) head.querySelector("button").addEventListener("click", () => sort(head));
   let timer = 0;
   find.addEventListener("input", () => {

@@ -13,6 +13,7 @@ from ..boards.comparison import Comparison
 from ..boards.labels import run_hash
 from ..boards.people import People
 from ..boards.robustness import RobustnessLine
+from ..boards.seed_groups import deviation
 from ..evaluation.comparison import Paired
 from ..evaluation.scores import Score
 from ..evaluation.statistics import Statistics
@@ -25,7 +26,11 @@ DETAILED = 6
 
 @dataclass(frozen=True)
 class Entry:
-    """One run. Statistics are None where they were not read or are not there; `label` is unique in its section."""
+    """One run. Statistics are None where they were not read or are not there; `label` is unique in its section.
+
+    A row of a board may stand for several runs that differ in their seed alone, its `members`: its record has the means
+    of their scores and costs, all else of the middle one.
+    """
 
     folder: Path
     record: Record
@@ -35,6 +40,7 @@ class Entry:
     info: DatasetInfo | None = None
     metrics: tuple[Metric, ...] = ()
     statistics: Statistics | None = None
+    members: tuple[Entry, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -50,6 +56,11 @@ class Entry:
     def value(self) -> float | None:
         """The main score's value."""
         return self.record.main_value
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation (n - 1) of the main score over the members; None for a single run."""
+        return deviation([entry.value for entry in self.members])
 
     def family(self, columns: Sequence[str]) -> Metric | None:
         """The first metric family whose statistics have these columns."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..evaluation.scores import Score
 from ..text import UNDEFINED, between, counted, number
 from .html import Html, joined, tag
+from .rows import pooled
 from .sections import Entry, Section
 
 SHOWN = 200
@@ -31,12 +32,13 @@ class Column:
 def board(section: Section, number: int) -> Html:
     """The table with its controls; `number` tells the boards of a page apart."""
     columns = _columns(section)
-    rows = [_row(entry, columns) for entry in (*section.entries, *section.person_entries)]
+    together = pooled(section.entries)
+    rows = [_rows(entry, columns) for entry in (*together, *section.person_entries)]
     head = tag("tr", [_head(place, column) for place, column in enumerate(columns)])
     name = f"board-{number}"
     table = tag(
         "table",
-        tag("caption", f"{section.title}: {section.note}"),
+        tag("caption", f"{section.title}: {section.note}{_of_seeds(together)}"),
         tag("thead", head),
         tag("tbody", Html("".join(rows[:SHOWN]))),
         id=name,
@@ -95,7 +97,22 @@ def _head(place: int, column: Column) -> Html:
     )
 
 
-def _row(entry: Entry, columns: Sequence[Column]) -> Html:
+def _of_seeds(rows: Sequence[Entry]) -> str:
+    """What a row of several seeds shows; empty where there is none."""
+    if not any(entry.members for entry in rows):
+        return ""
+    return (
+        ". A row of several seeds has the means of their scores, intervals and costs, and the rank of the middle one; "
+        "± is the standard deviation over seeds, which no interval of a single run holds"
+    )
+
+
+def _rows(entry: Entry, columns: Sequence[Column]) -> Html:
+    """A row, and below it those of its members, which the script folds."""
+    return joined(_row(entry, columns), *(_row(member, columns, "seed") for member in entry.members))
+
+
+def _row(entry: Entry, columns: Sequence[Column], class_: str | None = None) -> Html:
     # Thousands of rows: cells are put together by hand.
     cells = []
     for place, column in enumerate(columns):
@@ -106,7 +123,7 @@ def _row(entry: Entry, columns: Sequence[Column]) -> Html:
             known = value is not None and math.isfinite(value)
             scope += f' class="number" data-v="{value!r}"' if known else ' class="number" data-v=""'
         cells.append(f"<{name}{scope}>{content}</{name}>")
-    return tag("tr", Html("".join(cells)), data_family=entry.record.method.family)
+    return tag("tr", Html("".join(cells)), class_=class_, data_family=entry.record.method.family)
 
 
 def _columns(section: Section) -> list[Column]:
@@ -125,11 +142,11 @@ def _columns(section: Section) -> list[Column]:
         Column("labels", lambda e: number(e.record.method.n_train, ",.0f"), lambda e: e.record.method.n_train),
         *_costs(section),
         *(_score(section, name) for name in others),
-        Column("seed", lambda e: _word(e.record.method.seed), lambda e: e.record.method.seed),
+        Column("seed", _seeds, lambda e: e.record.method.seed),
         Column("preset", lambda e: _word(e.record.method.preset)),
         Column("device", lambda e: _word(e.record.cost.device)),
         Column("commit", _commit),
-        Column("run", lambda e: e.record.run_id),
+        Column("run", lambda e: counted(len(e.members), "run") if e.members else e.record.run_id),
     ]
 
 
@@ -137,8 +154,9 @@ def _against_people(section: Section) -> list[Column]:
     """Where the main score lies against the human range; no column without people."""
     if section.people is None:
         return []
-    verdicts = section.people.verdicts
-    return [Column("against people", lambda e: verdicts.get(e.label, UNDEFINED), title=section.people.sentence)]
+    told = section.people.verdicts
+    verdicts = {e.record.run_id: told[e.label] for e in section.entries if e.label in told}
+    return [Column("against people", lambda e: verdicts.get(e.record.run_id, UNDEFINED), title=section.people.sentence)]
 
 
 def _costs(section: Section) -> list[Column]:
@@ -171,7 +189,9 @@ def _score(section: Section, name: str) -> Column:
         found = score(entry)
         if found is None:
             return UNDEFINED
-        value = number(found.value, ".4f")
+        value: str | Html = number(found.value, ".4f")
+        if name == section.main_score and entry.spread is not None:
+            value = joined(value, tag("span", f" ± {entry.spread:.4f}", class_="spread"))
         if name != section.main_score or found.low is None or found.high is None:
             return value
         # Where the column of intervals has no room.
@@ -193,7 +213,17 @@ def _rank(entry: Entry) -> str:
 
 def _method(entry: Entry) -> Html:
     synthetic = entry.record.dataset.origin == "synthetic"
-    return joined(entry.label, tag("small", " SYNTHETIC", class_="synthetic") if synthetic else None)
+    seeds = counted(len(entry.members), "seed")
+    unfold = tag("button", seeds, type="button", class_="seeds", aria_expanded="false", hidden=True)
+    return joined(
+        entry.label,
+        [" ", unfold] if entry.members else None,
+        tag("small", " SYNTHETIC", class_="synthetic") if synthetic else None,
+    )
+
+
+def _seeds(entry: Entry) -> str:
+    return ", ".join(_word(each.record.method.seed) for each in entry.members or (entry,))
 
 
 def _word(value: object) -> str:
