@@ -21,7 +21,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..metrics.pooled import drawn
+from ..metrics.pooled import drawn, ratio
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums, UserError
 from .chance import Chunk, Swapped, chance_of
 from .intervals import (
@@ -32,6 +32,7 @@ from .intervals import (
     corrected_interval,
     jackknife_error,
     jackknife_weights,
+    paired_intervals,
     resampling_unit,
     units_of,
 )
@@ -48,6 +49,9 @@ from .swaps import (
 )
 
 ALPHA = 1 - LEVEL
+
+_MAX_PAIRS = 64
+"""Pairs whose intervals are made together: their draws stay in the processor's cache."""
 
 _MIN_SWAPS = 100
 """Patterns from which on the largest of many differences has a distribution: 8 units have 128 distinct ones."""
@@ -197,7 +201,7 @@ class Paired:
     def difference(self, a: int, b: int) -> Difference:
         """Compare two runs; `p_adjusted` is that of this single pair."""
         p = self.p_value(a, b)
-        return self._difference(a, b, p, p)
+        return self._differences([(a, b)], [p], [p])[0]
 
     def differences(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
         """Every pair of runs, with p values adjusted for all pairs."""
@@ -205,9 +209,11 @@ class Paired:
         if not pairs:
             return []
         p, adjusted = self._chances(pairs, progress)
-        return [
-            self._difference(*pair, *found) for pair, *found in zip(pairs, p.tolist(), adjusted.tolist(), strict=True)
-        ]
+        found = []
+        for start in range(0, len(pairs), _MAX_PAIRS):
+            here = slice(start, start + _MAX_PAIRS)
+            found += self._differences(pairs[here], p[here].tolist(), adjusted[here].tolist())
+        return found
 
     def tested(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
         """Every pair of runs with its p values alone: all that ranks need, without intervals and single samples."""
@@ -232,19 +238,18 @@ class Paired:
     def _pairs(self) -> list[Pair]:
         return list(itertools.combinations(range(len(self.runs)), 2))
 
-    def _difference(self, a: int, b: int, p: float, p_adjusted: float) -> Difference:
-        value = float(self.values[a] - self.values[b])
-        low, high = corrected_interval(value, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
+    def _differences(self, pairs: Sequence[Pair], p: Sequence[float], adjusted: Sequence[float]) -> list[Difference]:
+        """Differences of some pairs from their p values."""
+        a, b = np.array(pairs).T
+        values = self.values[a] - self.values[b]
+        intervals = paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
-        apart = apart[~np.isnan(apart)]
-        spread = float(apart.std(ddof=1)) if apart.size > 1 else 0.0
-        return Difference(
-            *(a, b, value, low, high, p, p_adjusted),
-            effect=float(apart.mean()) / spread if spread > 0 else float("nan"),
-            wins=int((apart > 0).sum()),
-            ties=int((apart == 0).sum()),
-            losses=int((apart < 0).sum()),
-        )
+        effects = _effects(apart).tolist()
+        wins, ties, losses = (kind.sum(axis=1).tolist() for kind in (apart > 0, apart == 0, apart < 0))
+        return [
+            Difference(*pair, float(values[k]), low, high, p[k], adjusted[k], effects[k], wins[k], ties[k], losses[k])
+            for k, (pair, (low, high)) in enumerate(zip(pairs, intervals.tolist(), strict=True))
+        ]
 
     def _chances(
         self, pairs: Sequence[Pair], progress: Callable[[int, int], None] = lambda *_: None
@@ -349,6 +354,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(known) - place) * p))
         adjusted[k] = highest
     return adjusted
+
+
+def _effects(apart: Float64) -> Float64:
+    """The mean of every row (P, n) over its standard deviation (n - 1), without what is undefined; NaN without one."""
+    known = ~np.isnan(apart)
+    if known.all() and apart.shape[1] > 1:
+        means, spreads = apart.mean(axis=1), apart.std(axis=1, ddof=1)
+    else:
+        rows = [row[where] for row, where in zip(apart, known, strict=True)]
+        means = np.array([row.mean() if row.size else np.nan for row in rows])
+        spreads = np.array([row.std(ddof=1) if row.size > 1 else 0.0 for row in rows])
+    return ratio(np.where(spreads > 0, means, np.nan), spreads)
 
 
 def _renamed(statistic: Statistic) -> Statistic:

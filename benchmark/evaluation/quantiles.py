@@ -24,6 +24,17 @@ def normal_quantile(part: float) -> float:
     return _NORMAL.inv_cdf(part)
 
 
+def sorted_quantiles(ordered: Float64, parts: Float64) -> Float64:
+    """As `numpy.quantile`, bit for bit, of every row of ascending values (P, n) at parts of its own (P, q): (P, q)."""
+    place = (ordered.shape[1] - 1) * parts
+    before = np.floor(place).astype(np.int64)
+    low = np.take_along_axis(ordered, before, axis=1)
+    high = np.take_along_axis(ordered, np.minimum(before + 1, ordered.shape[1] - 1), axis=1)
+    beyond, gap = place - before, high - low
+    found: Float64 = np.where(beyond >= 0.5, high - gap * (1 - beyond), low + gap * beyond)
+    return found
+
+
 @lru_cache(maxsize=1024)
 def t_quantile(freedom: int, part: float) -> float:
     """The value below which this part of Student's t distribution lies.

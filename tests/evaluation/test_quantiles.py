@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from segbench.evaluation.quantiles import normal_below, normal_quantile, t_quantile
+from segbench.evaluation.quantiles import normal_below, normal_quantile, sorted_quantiles, t_quantile
 
 PARTS = (0.5, 0.6, 0.75, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999)
 
@@ -28,3 +28,12 @@ def test_the_normal_distribution_is_that_of_scipy() -> None:
     parts, values = random.random(2000), random.normal(0, 3, 2000)
     assert [normal_quantile(part) for part in parts.tolist()] == pytest.approx(special.ndtri(parts).tolist(), abs=1e-12)
     assert normal_below(values) == pytest.approx(special.ndtr(values), abs=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 2000])
+def test_quantiles_of_rows_are_those_of_numpy_bit_for_bit(n: int) -> None:
+    random = np.random.default_rng(n)
+    rows, parts = np.sort(random.normal(0.4, 0.01, (300, n)), axis=1), random.random((300, 3))
+    parts[:3] = [[0, 0.5, 1], [0.025, 0.975, 0.25], [1, 1 / 3, 1e-9]]
+    expected = [np.quantile(row, part).tolist() for row, part in zip(rows, parts, strict=True)]
+    assert sorted_quantiles(rows, parts).tolist() == expected

@@ -18,7 +18,13 @@ from pyarrow.parquet import ParquetFile
 
 from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
-from segbench.evaluation.intervals import bootstrap_weights, corrected_interval, resampling_unit, score_intervals
+from segbench.evaluation.intervals import (
+    bootstrap_weights,
+    corrected_interval,
+    paired_intervals,
+    resampling_unit,
+    score_intervals,
+)
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics, metrics_of
 from segbench.testing import check_metric
@@ -247,3 +253,17 @@ def test_one_sample_has_no_interval(stacks: Path) -> None:
         metric, [metric.measure(*_noisy(dataset, ("slice-00",))[0], dataset.info)], dataset.info
     )["dice"]
     assert np.isnan(interval).all()
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5, 200])
+def test_intervals_of_many_scores_are_those_of_each_bit_for_bit(blocks: int) -> None:
+    random = np.random.default_rng(blocks)
+    scores = random.normal(0, 0.01, (40, 1))
+    draws = scores + random.normal(0, 0.004, (40, 2000)) + random.exponential(0.002, (40, 1))
+    without = scores + random.gamma(2, 1e-4, (40, blocks))
+    draws[0], without[0] = 0.0, 0.0
+    draws[1] += 0.1
+    draws[2, :7], without[3, 0], scores[4], without[5] = np.nan, np.nan, np.nan, scores[5]
+    draws[6] = np.round(draws[6], 3)
+    expected = [corrected_interval(*each) for each in zip(scores[:, 0].tolist(), draws, without, strict=True)]
+    assert repr(paired_intervals(scores[:, 0], draws, without).tolist()) == repr([list(each) for each in expected])
