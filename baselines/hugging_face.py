@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,7 @@ from segbench.io.text_files import read_json
 from segbench.methods.existing.card import ModelCard, labels_of
 from segbench.methods.existing.files import check_model_size, loaded, ran
 from segbench.methods.existing.method import ExistingMethod, ExistingSettings, existing, missing_extra
-from segbench.types import DatasetInfo, Object, Prediction, PredictionKind, Uint8
+from segbench.types import Array, DatasetInfo, Object, Panoptic, Prediction, PredictionKind, Segment, Uint8
 
 if TYPE_CHECKING:
     from segbench.methods.existing.outputs import Outputs
@@ -38,10 +39,12 @@ class HuggingFaceSettings(ExistingSettings):
 
     revision: str | None = None
     """Revision of the hub's repository: a branch, a tag or a commit; null is its main branch."""
-    task: Literal["semantic", "instance"] = "semantic"
-    """What is predicted: a class for every pixel, or objects with scores, of models that find them."""
+    task: Literal["semantic", "instance", "panoptic"] = "semantic"
+    """What is predicted: a class for every pixel; or, of models that find masks, objects with scores, or segments."""
     score_threshold: float = 0.0
     """Least confidence of an object, for task=instance."""
+    segment_threshold: float = 0.5
+    """Least confidence of a segment, for task=panoptic."""
 
 
 class HuggingFace(ExistingMethod):
@@ -67,8 +70,9 @@ class HuggingFace(ExistingMethod):
 
     @property
     def predicts(self) -> PredictionKind:
-        """Objects with scores for task=instance."""
-        return "objects" if self.settings.task == "instance" else "maps"
+        """Objects with scores for task=instance, segments for task=panoptic."""
+        kinds: Mapping[str, PredictionKind] = {"instance": "objects", "panoptic": "panoptic"}
+        return kinds.get(self.settings.task, "maps")
 
     def digest(self) -> str:
         """SHA-256 of its descriptions and weights."""
@@ -88,10 +92,12 @@ class HuggingFace(ExistingMethod):
         return 0 if self._network is None else sum(each.numel() for each in self._network.parameters())
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
-        """Label values or probabilities, each image in its own size; objects for task=instance."""
+        """Label values or probabilities, each image in its own size; objects or segments where they are asked for."""
         if self.predicts == "maps":
             return super().predict(images)
         card, dataset = self._ready()
+        if self.predicts == "panoptic":
+            return [Prediction(panoptic=self._segments(image, card, dataset)) for image in images]
         return [Prediction(objects=self._objects(image, card, dataset)) for image in images]
 
     def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
@@ -106,7 +112,7 @@ class HuggingFace(ExistingMethod):
 
         given, sides = self._given(images, card), [(image.shape[0], image.shape[1]) for image in images]
         if not hasattr(given, "logits") or _finds_masks(self._network.config):
-            maps = self._processor.post_process_semantic_segmentation(given, target_sizes=sides)
+            maps = self._image_processor.post_process_semantic_segmentation(given, target_sizes=sides)
             return [Outputs(torch.as_tensor(each).long()) for each in maps]
         whole = card.model_copy(
             update={"size": [8, 8]}
@@ -138,21 +144,46 @@ class HuggingFace(ExistingMethod):
             return ran(self.info.name, images[0].shape[:2], lambda: self._network(**inputs))
 
     def _objects(self, image: Uint8, card: ModelCard, dataset: DatasetInfo) -> tuple[Object, ...]:
-        """Objects of the dataset's classes with their scores."""
+        """Objects of the dataset's things with their scores, which may overlap."""
+        labels = self._labels(card, dataset, thing=True)
+        found = masks_of_queries(self._given([image], card), (image.shape[0], image.shape[1]))
+        return tuple(
+            Object(labels[output], mask, score)
+            for output, mask, score in found
+            if output in labels and score > self.settings.score_threshold
+        )
+
+    def _segments(self, image: Uint8, card: ModelCard, dataset: DatasetInfo) -> Panoptic:
+        """Segments of the dataset's classes, of which those of stuff are one for each class."""
+        labels, things = self._labels(card, dataset), self._labels(card, dataset, thing=True)
         shape = (image.shape[0], image.shape[1])
-        found = self._processor.post_process_instance_segmentation(
+        found = self._image_processor.post_process_panoptic_segmentation(
             self._given([image], card),
             target_sizes=[shape],
-            threshold=self.settings.score_threshold,
-            return_binary_maps=True,
+            threshold=self.settings.segment_threshold,
+            label_ids_to_fuse=set(range(self.known_outputs())) - set(things),
         )[0]
-        labels = labels_of(card, dataset, self._network.config.num_labels, self.info.name, self.class_names())
-        masks = np.asarray(found["segmentation"].cpu()).reshape(-1, *shape).astype(bool)
-        return tuple(
-            Object(labels[segment["label_id"]], mask, float(segment["score"]))
-            for segment, mask in zip(found["segments_info"], masks, strict=False)
-            if segment["label_id"] in labels and mask.any()
-        )
+        numbers = np.asarray(found["segmentation"].cpu()).astype(np.int64)
+        ids, segments = np.zeros(shape, np.uint32), list[Segment]()
+        for segment in found["segments_info"]:
+            mask = numbers == segment["id"]
+            if segment["label_id"] in labels and mask.any():
+                segments.append(Segment(len(segments) + 1, labels[segment["label_id"]]))
+                ids[mask] = len(segments)
+        return Panoptic(ids, tuple(segments))
+
+    def _labels(self, card: ModelCard, dataset: DatasetInfo, *, thing: bool = False) -> dict[int, int]:
+        """The label of each output of the model, of a segment that of the panoptic task; of things alone, or of all."""
+        if self.predicts == "panoptic":
+            dataset = replace(dataset, classes=dataset.segment_classes)
+        labels = labels_of(card, dataset, self.known_outputs(), self.info.name, self.class_names())
+        things = {each.id for each in dataset.classes if each.kind == "thing"}
+        return {output: label for output, label in labels.items() if not thing or label in things}
+
+    @property
+    def _image_processor(self) -> Any:
+        """What prepares images and reads masks: of OneFormer a part of its processor, beside one of its texts."""
+        return getattr(self._processor, "image_processor", self._processor)
 
     def _load(self, device: str) -> None:
         transformers = _library(self.info.name)
@@ -169,12 +200,21 @@ class HuggingFace(ExistingMethod):
         if card.channels == "grey":
             raise UserError(f"the card of {self.info.name} says channels: grey; its image processor takes colour")
         maker = _maker(transformers, config, self.info.name)
-        reader = transformers.AutoProcessor if self._is_oneformer else transformers.AutoImageProcessor
-        self._processor = loaded("an image processor", folder, lambda: reader.from_pretrained(**_safe(folder)))
-        if self.predicts == "objects" and not hasattr(self._processor, "post_process_instance_segmentation"):
-            raise UserError(f"{self.info.name}: {config.model_type} finds no objects. Leave out --set task=instance.")
+        self._processor = loaded("an image processor", folder, lambda: self._read_processor(transformers))
+        if self.predicts != "maps" and not hasattr(self._image_processor, "post_process_panoptic_segmentation"):
+            raise UserError(
+                f"{self.info.name}: {config.model_type} finds no masks. Leave out --set task={self.settings.task}."
+            )
         network = loaded("weights", folder, lambda: maker.from_pretrained(use_safetensors=True, **_safe(folder)))
-        self._network = network.to(device).eval()
+        self._network = network.to(device).eval().requires_grad_(False)  # else operations on weights are not counted
+
+    def _read_processor(self, transformers: Any) -> Any:
+        if not self._is_oneformer:
+            return transformers.AutoImageProcessor.from_pretrained(**_safe(self._folder))
+        # It would fetch a table of classes from the hub, which only a training needs: the configuration names them.
+        found = transformers.AutoProcessor.from_pretrained(class_info_file=None, **_safe(self._folder))
+        found.image_processor.class_info_file = ""
+        return found
 
     @cached_property
     def _folder(self) -> Path:
@@ -218,6 +258,34 @@ class HuggingFace(ExistingMethod):
                 f"hf:{self.source}: there is no such folder, and the hub does not give it ({reason}). Fetch it "
                 "elsewhere and name the folder."
             ) from error
+
+
+def masks_of_queries(given: Any, shape: tuple[int, int]) -> list[tuple[int, Array, float]]:
+    """Class, mask (H, W) and score of what the queries of a network for masks have found in one image.
+
+    The best pairs of query and class, as many as there are queries, as Mask2Former and OneFormer evaluate instances: a
+    score is the class's probability times the mean probability of the mask's pixels. Empty masks are left out.
+
+    Parameters
+    ----------
+    given : with `class_queries_logits` (1, Q, C + 1), the last for no object, and `masks_queries_logits` (1, Q, h, w).
+    shape : height and width of the image.
+    """
+    import torch
+
+    probabilities = given.class_queries_logits[0].float().softmax(-1)[:, :-1]
+    best = probabilities.flatten().topk(len(probabilities))
+    logits = torch.nn.functional.interpolate(
+        given.masks_queries_logits.float(), shape, mode="bilinear", align_corners=False
+    )[0]
+    found = []
+    for probability, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        query, output = divmod(place, probabilities.shape[1])
+        mask = logits[query] > 0
+        if mask.any():
+            score = probability * float(logits[query][mask].sigmoid().mean())
+            found.append((output, np.asarray(mask.cpu()), score))
+    return found
 
 
 def _files(folder: Path) -> list[Path]:

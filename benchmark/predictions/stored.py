@@ -37,7 +37,8 @@ Pairs = Iterable[tuple[str, Prediction]]
 
 @dataclass
 class PredictionWriter:
-    """Stores the predictions of a run as they pass: as files, or, for a stack, in memory until all are there.
+    """Stores the predictions of a run as they pass: as files, or in memory until all are there for a stack, for objects
+    and for segments, which lie in one file.
 
     `soft` stores probabilities of a binary dataset, not only whether they are above 0.5: some families ask for more.
     """
@@ -46,11 +47,14 @@ class PredictionWriter:
     info: DatasetInfo
     soft: bool = False
     _pages: dict[str, Prediction] = field(default_factory=dict)
+    _found: dict[str, Prediction] = field(default_factory=dict)
 
     def tee(self, pairs: Pairs) -> Iterator[tuple[str, Prediction]]:
         """Pass predictions on, each after it was stored."""
         for sample_id, prediction in pairs:
-            if self.info.stacked:
+            if prediction.objects is not None or prediction.panoptic is not None:
+                self._found[sample_id] = prediction
+            elif self.info.stacked:
                 self._pages[sample_id] = prediction
             elif self.soft and self.info.task == "binary" and prediction.probabilities is not None:
                 write_stack(self.folder / f"{sample_id}.tif", (prediction,))
@@ -59,7 +63,14 @@ class PredictionWriter:
             yield sample_id, prediction
 
     def close(self, split: str, ids: Sequence[str]) -> None:
-        """Write the stack, if there is one, in the order of these ids."""
+        """Write what was kept in memory, in the order of these ids."""
+        if self._found:
+            found = [(i, self._found[i]) for i in ids]
+            with _replaced(self.folder) as place:
+                if found[0][1].panoptic is not None:
+                    store_panoptic(place, ((i, each.panoptic) for i, each in found if each.panoptic is not None))
+                else:
+                    write_objects(place, ((i, each.objects or ()) for i, each in found), self.info)
         if self._pages:
             write_stack(self.folder / f"{split}.tif", [self._pages[i] for i in ids])
 

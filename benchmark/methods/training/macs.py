@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ...errors import UserError
 from .config import TrainingConfig
 from .inference import averaged_views
 from .precision import Compute
@@ -41,6 +42,6 @@ def counted_macs(run: Callable[[], object]) -> int | None:
     try:
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             run()
-    except (RuntimeError, NotImplementedError, TypeError):
+    except (RuntimeError, NotImplementedError, TypeError, AttributeError, UserError):
         return None
     return int(counter.get_total_flops()) // 2
