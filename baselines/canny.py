@@ -53,14 +53,14 @@ class Canny(ClassicalMethod):
     def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
         """1 on the chosen side of the contours; regions are the parts that the contours keep apart."""
         key = tuple(params[name] for name in ("detector", "sigma", "strongest", "closing"))
-        closed = image.cached(("contours", key), lambda: _contours(image, params))
+        closed = image.cached(("closed edges", *key), lambda: _contours(image, params))
         if params["inside"] == "filled":
             from scipy.ndimage import binary_fill_holes
 
-            inside = image.cached(("filled", key), lambda: binary_fill_holes(closed))
+            inside = image.cached(("filled contours", *key), lambda: binary_fill_holes(closed))
         else:
             inside = closed
-        regions = image.cached(("apart", key), lambda: _apart(closed))
+        regions = image.cached(("parts between edges", *key), lambda: _apart(closed))
         return Segmentation(np.asarray(inside, np.float32), regions)
 
 

@@ -56,10 +56,10 @@ class KMeans(ClassicalMethod):
     def segment(self, image: WorkingImage, params: Mapping[str, Any]) -> Segmentation:
         """Rank of each pixel's cluster from dark to light, the cut at 0.5; regions are connected parts of clusters."""
         k, space, sigma = params["k"], params["space"], params["sigma"]
-        ranks = image.cached(("kmeans", k, space, sigma), lambda: _ranks(image, k, space, sigma))
+        ranks = image.cached(("clusters", k, space, sigma), lambda: _ranks(image, k, space, sigma))
         cut = _cut(k, params["cut"])
         values = np.where(ranks < cut, 0.5 * (ranks + 0.5) / cut, 1 - 0.5 * (k - 0.5 - ranks) / (k - cut))
-        regions = image.cached(("kmeans regions", k, space, sigma), lambda: components(ranks))
+        regions = image.cached(("connected clusters", k, space, sigma), lambda: components(ranks))
         return Segmentation(values.astype(np.float32), regions)
 
 

@@ -65,7 +65,9 @@ class Watershed(ClassicalMethod):
         """Catchment basins; values are the height of their borders where lines are borders, else their grey value."""
         key = tuple(params[name] for name in ("relief", "markers", "sigma", "depth"))
         relief = image.cached(("relief", key[0], key[2]), lambda: _relief(image, params["relief"], params["sigma"]))
-        basins = image.cached(("basins", key), lambda: _catchment_basins(relief, params))
+        markers = image.cached(("markers", *key), lambda: _markers(relief, params))
+        compactness = 0.001 if params["markers"] == "compact" else 0.0
+        basins = image.cached(("basins", *key), lambda: flood(relief, markers, compactness))
         grey = image.smooth("grey", params["sigma"])
         regions = _grown(basins, grey, params["tolerance"])
         if params["relief"] == "gradient":
@@ -85,13 +87,13 @@ def _relief(image: WorkingImage, kind: str, sigma: float) -> Float32:
     return np.asarray(np.clip((values - low) / max(float(high - low), 1e-6), 0, 1), np.float32)
 
 
-def _catchment_basins(relief: Float32, params: Mapping[str, Any]) -> Array:
-    """Catchment basins (h, w) int32, numbered from 0."""
+def _markers(relief: Float32, params: Mapping[str, Any]) -> Array:
+    """Where floods start (h, w) int32, numbered from 1; 0 elsewhere."""
     if params["markers"] == "compact":
-        return flood(relief, _grid(relief.shape), compactness=0.001)
+        return _grid(relief.shape)
     if params["markers"] == "distance":
-        return flood(relief, _furthest(relief))
-    return flood(relief, valleys(relief, params["depth"]))
+        return _furthest(relief)
+    return valleys(relief, params["depth"])
 
 
 def _grid(shape: tuple[int, ...]) -> Array:

@@ -95,6 +95,12 @@ _COMMANDS = {
         "bench slice runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b --by slides.csv:stain --by brightness",
         "request:SliceRequest",
     ),
+    "show": Command(
+        "stored_commands:show",
+        "Examples: bench show kmeans photograph.jpg --set k=4; "
+        "bench show watershed slice.tif --set relief=dark markers=valleys --out seen",
+        "request:ShowRequest",
+    ),
     "verify": Command(
         "stored_commands:verify",
         "Examples: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012; bench verify leaderboards/records/*",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PlanRequest,
         PublishRequest,
         ReportRequest,
+        ShowRequest,
         SliceRequest,
         VerifyRequest,
     )
@@ -123,6 +124,18 @@ def slice_(request: SliceRequest, json: bool, quiet: bool) -> None:
     from .slice_output import sliced
 
     sliced(slice_runs(request, output.reporter(quiet)), json, quiet)
+
+
+def show(request: ShowRequest, json: bool, quiet: bool) -> None:
+    """Write what a classical method sees in an image, step by step, as pictures: gradients, relief, basins, regions."""
+    from ..commands.show import show as do_show
+
+    made = do_show(request, output.reporter(quiet))
+    if json:
+        output.document(made)
+    else:
+        output.text("\n".join(f"{step.picture}: {step.what}" for step in made.steps))
+        output.text(f"all together: {made.overview}")
 
 
 def verify(request: VerifyRequest, json: bool, quiet: bool) -> None:

@@ -481,6 +481,21 @@ class SliceRequest:
 
 
 @dataclass(frozen=True)
+class ShowRequest:
+    """What the user asked `bench show` for."""
+
+    method: Annotated[
+        str,
+        Argument("A classical method; or a run folder of one, to see what it chose at work.", metavar="METHOD|RUN"),
+    ]
+    image: Annotated[Path, Argument("A picture of any kind that is read.")]
+    out: Annotated[
+        Path | None, Option("Folder of the pictures: a new one, or an earlier one. [default: <image>-<method>]")
+    ] = None
+    settings: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class VerifyRequest:
     """What the user asked `bench verify` for."""
 

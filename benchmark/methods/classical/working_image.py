@@ -102,6 +102,15 @@ class WorkingImage:
         return cast(Result, self._cache[key])
 
     @property
+    def steps(self) -> dict[str, Array]:
+        """What was made of the image so far, by its name and parameters, in the order in which it was made.
+
+        Maps (h, w), or colours (h, w, C); whole numbers are labels.
+        """
+        kept = {key: value for key, value in self._cache.items() if isinstance(key, tuple)}
+        return {f"{key[0]} ({', '.join(map(str, key[1:]))})": np.asarray(value) for key, value in kept.items()}
+
+    @property
     def constant(self) -> bool:
         """Whether all pixels are alike, so that there is nothing to separate."""
         return self.cached("constant", lambda: bool((self.pixels == self.pixels[:1, :1]).all()))
