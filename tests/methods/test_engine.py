@@ -6,7 +6,7 @@ import os
 import socket
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -105,11 +105,16 @@ def test_half_precision_is_refused_on_a_processor() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").is_file(), reason="the processor's flags are read from /proc/cpuinfo")
-def test_automatic_precision_is_float32_where_bf16_would_be_emulated() -> None:
+def test_automatic_precision_is_float32_where_bf16_is_slower() -> None:
     """Also on a processor that has the instructions, where the environment forbids them: CI runs it both ways."""
-    has = {"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split())
+    has = {"amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split())
     allowed = os.environ.get("ATEN_CPU_CAPABILITY", "avx512") == "avx512" and "ONEDNN_MAX_CPU_ISA" not in os.environ
     assert Compute.choose("cpu", "auto").dtype == (torch.bfloat16 if has and allowed else torch.float32)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_a_precision_is_called_what_it_was_asked_by(precision: Literal["fp32", "tf32", "bf16"]) -> None:
+    assert Compute.choose("cpu", precision).arithmetic_name == precision
 
 
 def test_deterministic_mode_is_undone(dataset: ISBI2012, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_a_csv_file_holds_every_step_every_epoch_and_the_scores(bench: Run, stac
     assert [step for step, _ in found["train/loss"]] == [step for step, _ in found["train/learning_rate"]] == steps
     assert found["train/epoch"] == [(2, 1), (4, 2), (6, 3)]
     epochs = (tmp_path / "logged" / "log.txt").read_text().splitlines()
+    assert [line.split(" is ")[0] for line in epochs if "precision" in line] == ["precision=auto"]
     losses = [value for _, value in found["train/loss"]]
     for epoch in range(3):
         mean, score = sum(losses[2 * epoch : 2 * epoch + 2]) / 2, found["train/validation_score"][epoch][1]

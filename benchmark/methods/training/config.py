@@ -167,7 +167,7 @@ class TrainingConfig(Settings):
     """
 
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
-    """Arithmetic of the forward pass; auto is bf16 where the device computes with it natively, else fp32. tf32 is
+    """Arithmetic of the forward pass; auto is bf16 on GPUs that have it and on processors with AMX, else fp32. tf32 is
     fp32 whose products a GPU may round to 10 bits.
     """
     compile: bool = False

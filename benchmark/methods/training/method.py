@@ -71,6 +71,8 @@ class LearnedMethod(BaseMethod):
 
         settings, info = self.settings, context.dataset
         compute = Compute.choose(context.device, settings.precision)
+        if settings.precision == "auto":
+            context.log(f"precision=auto is {compute.arithmetic_name} on {context.device}")
         stride = self.stride(settings)
 
         def validate(network: nn.Module) -> float:
