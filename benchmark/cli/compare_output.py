@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MAX_PAIRS = 15
 _MIN_UNITS = 10
 _MAX_CLASSES = 30
+_MAX_WINNERS = 15
 
 
 def comparison(found: Comparison, as_json: bool) -> None:
@@ -178,10 +179,13 @@ def _classes(found: ComparedGroup) -> Table:
 
 
 def _samples(console: Console, found: ComparedGroup) -> None:
-    wins = ", ".join(f"{safe(label)} {count}" for label, count in found.per_sample.wins.items() if count)
-    if not wins:
+    won = [(label, count) for label, count in found.per_sample.wins.items() if count]
+    if not won:
         return
-    console.print(f"samples on which each is best, of {found.n}: {wins}", soft_wrap=True)
+    shown = won if len(won) <= _MAX_WINNERS else sorted(won, key=lambda each: -each[1])[:_MAX_WINNERS]
+    wins = ", ".join(f"{safe(label)} {count}" for label, count in shown)
+    more = f", and {len(won) - len(shown)} others" if len(shown) < len(won) else ""
+    console.print(f"samples on which each is best, of {found.n}: {wins}{more}", soft_wrap=True)
     furthest = found.per_sample.furthest_apart[:3]
     if furthest:
         names = ", ".join(safe(each.sample) for each in furthest)

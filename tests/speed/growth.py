@@ -1,4 +1,4 @@
-"""How time and memory of commands grow: python tests/speed/growth.py [--images 100 1000 10000] [--runs 10 30 100].
+"""How time and memory of commands grow: python tests/speed/growth.py [--images 100 … 100000] [--runs 10 30 100].
 
 `evaluate` is measured over numbers of images, `compare`, `leaderboard`, `report` and `verify` over numbers of runs (of
 `--of` images each), every command in a process of its own: its processor time, and the most memory that it held. What
@@ -177,7 +177,7 @@ def plot(path: Path, found: Sequence[Measured], start: float) -> None:
 def main() -> None:
     """Measure, print a table, and draw it where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, nargs="*", default=[100, 1000, 10_000])
+    parser.add_argument("--images", type=int, nargs="*", default=[100, 1000, 10_000, 100_000])
     parser.add_argument("--runs", type=int, nargs="*", default=[10, 30, 100])
     parser.add_argument("--of", type=int, default=300, metavar="IMAGES")
     parser.add_argument("--plot", type=Path)
