@@ -24,7 +24,9 @@ if TYPE_CHECKING:
         list_metrics,
         list_presets,
         load_run,
+        plan,
         run,
+        slice_runs,
     )
     from .errors import SegbenchWarning, UserError
     from .evaluation.evaluator import Evaluator
@@ -45,7 +47,9 @@ __all__ = [
     "list_presets",
     "load_run",
     "load_runs",
+    "plan",
     "run",
+    "slice_runs",
 ]
 _HOMES = {
     "Evaluator": "evaluation.evaluator",

@@ -1,5 +1,6 @@
 """segbench from Python: what the command line does, for scripts and notebooks. Everything here is `segbench.…` too."""
 
+from .asking import plan, slice_runs
 from .comparing import check, compare
 from .names import list_datasets, list_methods, list_metrics, list_presets
 from .running import evaluate, run
@@ -15,5 +16,7 @@ __all__ = [
     "list_metrics",
     "list_presets",
     "load_run",
+    "plan",
     "run",
+    "slice_runs",
 ]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
+from ..text import UNDEFINED, between, number
 from .comparison import PairedDifference
+from .notebook import html_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,6 +108,30 @@ class SizePlan(Document):
 
         return size_plan(self.model_dump(mode="json"))
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what is needed, then width and visible difference by size."""
+        title = f"{self.score} on {self.dataset}, split {self.split}, {self.n} samples"
+        needed = [[each.what, number(each.target, ".4f"), _or_dash(each.units), _range(each)] for each in self.needed]
+        sizes = [
+            [str(each.units), *_shown(each.width), *([] if each.visible is None else _shown(each.visible))]
+            for each in self.sizes
+        ]
+        pair = ["visible", "between"] if self.difference is not None else []
+        first = html_table(title, ["asked", "target", self.drawn, "between"], needed, self.notes)
+        return first + html_table("", [self.drawn, "width", "between", *pair], sizes)
+
     @model_serializer(mode="wrap")
     def _only_what_is_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return without_none(handler(self), "seconds_per_label")
+
+
+def _or_dash(units: int | None) -> str:
+    return UNDEFINED if units is None else str(units)
+
+
+def _range(needed: Needed) -> str:
+    return f"{_or_dash(needed.units_low)} to {_or_dash(needed.units_high)}"
+
+
+def _shown(planned: PlannedNumber) -> list[str]:
+    return [number(planned.value, ".4f"), between(planned.low, planned.high)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..data.importing.archives import unpacked
 from ..data.importing.documents import ImportedData
 from ..data.importing.output_folder import refuse_target
 from ..data.importing.recognition import open_source
@@ -13,16 +14,19 @@ from ..runs.request import ImportRequest as ImportRequest
 def import_data(request: ImportRequest, reporter: Reporter) -> ImportedData:
     """Read a source, write the folder, and say what became of what.
 
-    Raises UserError for a source that holds no annotations or unsound ones, and for a folder that may not be written.
+    An archive is unpacked for as long as that takes. Raises UserError for a source that holds no annotations or unsound
+    ones, and for a folder that may not be written.
     """
     refuse_target(request.source, request.out, overwrite=request.overwrite)
-    source = open_source(request.source, request.format)
-    with reporter.progress(f"importing {source.format}") as update:
-        return import_source(
-            source,
-            request.source,
-            request.out,
-            copy=request.copy,
-            overwrite=request.overwrite,
-            progress=lambda done: update(done, 0, ""),
-        )
+    with unpacked(request.source, request.out) as place:
+        source = open_source(place, request.format)
+        with reporter.progress(f"importing {source.format}") as update:
+            return import_source(
+                source,
+                request.source,
+                request.out,
+                # A link to what is unpacked for the moment alone would lead nowhere.
+                copy=request.copy or place != request.source,
+                overwrite=request.overwrite,
+                progress=lambda done: update(done, 0, ""),
+            )

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..boards.compare_runs import refuse_incomparable, score_of_all
 from ..boards.labels import comparison_labels
+from ..boards.notebook import html_table
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import MIN_SAMPLES, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
@@ -19,7 +20,7 @@ from ..io.reporter import Reporter
 from ..runs.open_data import open_dataset
 from ..runs.request import SliceRequest
 from ..runs.stored import StoredRun, open_run
-from ..text import counted, some, unknown
+from ..text import between, counted, number, p_value, some, unknown
 from ..types import Metric, ScoreInfo, UserError
 
 _MAX_BYTES = 100_000_000
@@ -82,6 +83,22 @@ class Sliced(Document):
     slices: list[SliceRow]
     answer: str
     notes: list[str]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and a row for each slice and run."""
+        labels = {run.run_id: run.label for run in self.runs}
+        rows = [
+            [
+                *(row.by, row.slice, str(row.n), labels[one.run_id], number(one.value, ".4f")),
+                *(between(one.low, one.high), number(one.gap, "+.4f"), p_value(one.p_adjusted)),
+            ]
+            for row in self.slices
+            for one in row.scores
+        ]
+        heads = ["by", "slice", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"]
+        return html_table(
+            f"{self.score} on {self.dataset}, split {self.split}", heads, rows, [self.answer, *self.notes]
+        )
 
 
 def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:

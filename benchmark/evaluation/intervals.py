@@ -75,10 +75,15 @@ def bootstrap_weights(
 def jackknife_weights(groups: Sequence[str]) -> Int64:
     """Which samples are left when each unit, or block of units (at most 200), is left out in turn: (b, n) 0 or 1."""
     member, units = units_of(groups)
-    blocks = min(units, _BLOCKS)
-    block = (np.arange(units) * blocks // max(units, 1))[member]
-    left: Int64 = (block[None, :] != np.arange(blocks)[:, None]).astype(np.int64)
+    block = jackknife_blocks(units)[member]
+    left: Int64 = (block[None, :] != np.arange(min(units, _BLOCKS))[:, None]).astype(np.int64)
     return left
+
+
+def jackknife_blocks(units: int) -> Int64:
+    """The block that each unit is left out with, (units,) int64 from 0: its own, of at most 200 units."""
+    blocks: Int64 = np.arange(units) * min(units, _BLOCKS) // max(units, 1)
+    return blocks
 
 
 def jackknife_error(without: Float64) -> tuple[float, int]:

@@ -3,12 +3,18 @@
 Test sets of n units are drawn, with replacement, from the units of a run. What the score does from one to the next is
 what it would do from one real test set of that size to the next, so far as the run's units stand for all; the interval
 of such a set is as wide as the middle 95 % of these scores, stretched as `intervals` stretches it. A difference counts
-as visible where a two-sided test at 5 % finds it in 4 of 5 test sets.
+as visible where a two-sided test at 5 % finds it in 4 of 5 test sets, over all runs that it could have been planned
+from: how much units differ is only estimated, and what is planned from too low an estimate is seen too rarely.
+Estimates of pooled scores are too low on average, for few units hold a rare class. Both are measured: runs are drawn
+from the units of the run, and planned from in turn.
 
 References
 ----------
 Bickel, Goetze & van Zwet, "Resampling fewer than n observations", Statistica Sinica 7:1-31 (1997): sets of another
-size than the sample. Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988): power.
+size than the sample. Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 10: what an estimate is off
+by, as what it is off by on drawn sets. Julious & Owen, "Sample size calculations for clinical studies allowing for
+uncertainty about the variance", Pharmaceutical Statistics 5:29-37 (2006): power over all pilots. Cohen, "Statistical
+Power Analysis for the Behavioral Sciences" (1988): power.
 """
 
 from __future__ import annotations
@@ -22,7 +28,16 @@ import numpy as np
 
 from ..types import Float64
 from .comparison import ALPHA, Paired
-from .intervals import LEVEL, RESAMPLES, Jackknife, bootstrap_weights, interval_of
+from .intervals import (
+    LEVEL,
+    RESAMPLES,
+    Jackknife,
+    bootstrap_weights,
+    interval_of,
+    jackknife_blocks,
+    jackknife_error,
+    units_of,
+)
 from .quantiles import t_quantile
 
 POWER = 0.8
@@ -32,6 +47,10 @@ MIN_UNITS = 5
 """Smallest test set that is planned: nothing is known of intervals on fewer units."""
 
 _MAX_UNITS = 10**9
+_REDRAWN = 200
+"""Runs that are drawn from the units of a run, and planned from in turn."""
+_MAX_ERRORS = 1000.0
+_HALVINGS = 50
 _NORMAL_KURTOSIS = 3.0
 
 
@@ -65,11 +84,12 @@ def planned(paired: Paired, sizes: Sequence[int], draws: int = RESAMPLES) -> lis
     pair = len(paired.runs) > 1
     between = _uncertainty(paired.without[0] - paired.without[1]) if pair else math.nan
     jackknife, limits = Jackknife.of(paired.without[0]), (paired.score.low, paired.score.high)
+    pilot = _Pilot.of(paired, draws) if pair else None
     found = []
     for size in sizes:
         scores = _drawn(paired, size, draws)
         low, high = interval_of(float(paired.values[0]), scores[0], jackknife.for_size(size, paired.units), limits)
-        seen = _visible(scores[0] - scores[1], size, paired.units) if pair else math.nan
+        seen = math.nan if pilot is None else pilot.visible(scores[0] - scores[1], size)
         found.append(Planned(size, _within(high - low, alone, limits[1] - limits[0]), _within(seen, between)))
     return found
 
@@ -130,14 +150,72 @@ def _drawn(paired: Paired, size: int, draws: int) -> list[Float64]:
     return [np.concatenate(each) for each in found]
 
 
-def _visible(differences: Float64, size: int, units: int) -> float:
-    differences = differences[~np.isnan(differences)]
-    if not differences.size or units < 2:
-        return math.nan
-    freedom = size - 1
-    # Units drawn with replacement spread less than those that they were drawn from.
-    error = float(differences.std()) * math.sqrt(units / (units - 1))
-    return (t_quantile(freedom, 1 - ALPHA / 2) + t_quantile(freedom, POWER)) * error
+@dataclass(frozen=True)
+class _Pilot:
+    """How well a run tells the error of the difference to another: what the visible difference is made of.
+
+    ratios : (redrawn,) the error that runs drawn from its units would tell, over that which the units themselves have.
+    stretch : the error that the run tells, over that of sets drawn from its units, which spread a little less; times
+    what the run tells more than redrawn runs do, as whatever it was drawn from would tell more than the run.
+    """
+
+    ratios: Float64
+    stretch: float
+
+    @classmethod
+    def of(cls, paired: Paired, draws: int) -> _Pilot:
+        """Of the first two runs."""
+        first, second = _drawn(paired, paired.units, draws)
+        own = float(np.nanstd(first - second))
+        error, freedom = paired.noise(0, 1)
+        if not own > 0 or not freedom:
+            return cls(np.ones(1), 1.0)
+        redrawn = _redrawn_errors(paired)
+        usual = math.sqrt(float(np.square(redrawn).mean()))
+        return cls(redrawn / own, error / own * error / usual) if usual > 0 else cls(np.ones(1), 1.0)
+
+    def visible(self, differences: Float64, size: int) -> float:
+        """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""
+        differences = differences[~np.isnan(differences)]
+        if not differences.size:
+            return math.nan
+        return self._errors_asked(size - 1) * self.stretch * float(differences.std())
+
+    def _errors_asked(self, freedom: int) -> float:
+        """How many errors apart two scores have to be, so that 4 of 5 test sets show it, over all redrawn runs.
+
+        Of an error that is known it is t at 97.5 % plus t at 80 %. NaN where no number is enough.
+        """
+        from scipy.special import stdtr  # quicker to import than scipy.stats
+
+        found = t_quantile(freedom, 1 - ALPHA / 2)
+        low, high = 0.0, _MAX_ERRORS
+
+        def power(errors: float) -> float:
+            return float(stdtr(freedom, errors * self.ratios - found).mean())
+
+        if power(high) < POWER:
+            return math.nan
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if power(middle) < POWER else (low, middle)
+        return high
+
+
+def _redrawn_errors(paired: Paired) -> Float64:
+    """The jackknife's errors of the difference on runs that are drawn from the units of these, (redrawn,)."""
+    member, units = units_of(paired.groups)
+    block = jackknife_blocks(units)
+    random = np.random.default_rng(paired.seed)
+    errors = []
+    for _ in range(_REDRAWN):
+        chosen = random.integers(0, units, units)
+        left = np.tile(np.bincount(chosen, minlength=units), (int(block.max()) + 1, 1))
+        np.subtract.at(left, (block, chosen), 1)
+        error, freedom = jackknife_error(paired.scored(0, left[:, member]) - paired.scored(1, left[:, member]))
+        if freedom:
+            errors.append(error)
+    return np.array(errors) if errors else np.ones(1)
 
 
 def _uncertainty(without: Float64) -> float:

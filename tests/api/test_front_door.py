@@ -21,7 +21,7 @@ from segbench.boards.check_result import CheckResult
 from segbench.boards.comparison import Comparison
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Record
-from segbench.runs.request import CheckRequest, EvaluateRequest, RunRequest
+from segbench.runs.request import CheckRequest, EvaluateRequest, PlanRequest, RunRequest, SliceRequest
 from synthetic_roots import write_hearts
 
 
@@ -66,7 +66,13 @@ def test_import_is_quick_and_loads_no_library() -> None:
 
 @pytest.mark.parametrize(
     ("function", "request_class"),
-    [(segbench.run, RunRequest), (segbench.evaluate, EvaluateRequest), (segbench.check, CheckRequest)],
+    [
+        (segbench.run, RunRequest),
+        (segbench.evaluate, EvaluateRequest),
+        (segbench.check, CheckRequest),
+        (segbench.slice_runs, SliceRequest),
+        (segbench.plan, PlanRequest),
+    ],
 )
 def test_functions_take_what_requests_take(function: Callable[..., Any], request_class: Any) -> None:
     """With the same defaults, in the same order; a mapping or a sequence that is empty by default is so here."""
@@ -75,6 +81,9 @@ def test_functions_take_what_requests_take(function: Callable[..., Any], request
     assert list(taken) == [*wanted, "progress"]
     for name, each in wanted.items():
         default = taken[name].default
+        if name == "by":  # the command asks for it in words of its own
+            assert default is inspect.Parameter.empty
+            continue
         if each.default_factory is not MISSING:
             assert not default
         elif isinstance(each.default, Path):
@@ -95,6 +104,56 @@ def test_a_run_is_that_of_the_command_line(bench: Run, made: segbench.Run, heart
     assert (stored["scores"], stored["command"]) == (typed["scores"], f"{typed['command']} --out {made.folder}")
     assert made.warnings == typed["warnings"]
     assert segbench.load_run(made.folder) == segbench.load_run(made.folder / "record.json") == made
+
+
+@pytest.mark.slow
+def test_slices_are_those_of_the_command_line(bench: Run, made: segbench.Run, heart_root: Path, tmp_path: Path) -> None:
+    table = tmp_path / "hospitals.csv"
+    ids = made.per_sample().index.tolist()
+    rows = "".join(f"{sample},{'ab'[number % 2]}\n" for number, sample in enumerate(ids))
+    table.write_text(f"sample,hospital\n{rows}", encoding="utf-8")
+    by = [f"{table}:hospital", "brightness"]
+    found = segbench.slice_runs(made, by=by, root=heart_root, permutations=200)
+    words = ["slice", made.folder, "--by", by[0], "--by", by[1], "--root", heart_root, "--permutations", "200"]
+    assert json.loads(found.to_json()) == printed_json(bench(*words, "--json"))
+    assert found.answer in found._repr_html_()
+    assert {row.by for row in found.slices} == {"hospital", "brightness"}
+    assert segbench.slice_runs([made.folder], by=by[0], permutations=200).slices[0].by == "hospital"
+    for wrong in ({"by": "brightnes"}, {"by": ()}, {"by": "class", "score": "dcie"}):
+        with pytest.raises(segbench.UserError) as caught:
+            segbench.slice_runs(made, **wrong)
+        typed = [text for key, value in wrong.items() for text in _option(key, value)]
+        done = bench("slice", made.folder, *typed)
+        assert done.returncode == 2
+        assert " ".join(str(caught.value).split()) in " ".join(done.stderr.split())
+    with pytest.raises(segbench.UserError, match="bins=1; expected a number from 2 to 50"):
+        segbench.slice_runs(made, by=by[0], bins=1)
+    with pytest.raises(segbench.UserError, match="no run is given"):
+        segbench.slice_runs(by="class")
+
+
+def _option(key: str, value: object) -> list[str]:
+    """An argument of a function as it is typed."""
+    name = {"score": "--metric"}.get(key, f"--{key}")
+    return [] if value == () else [name, str(value)]
+
+
+@pytest.mark.slow
+def test_plans_are_those_of_the_command_line(bench: Run, made: segbench.Run, tmp_path: Path) -> None:
+    found = segbench.plan(made, width=0.05, seconds_per_label=25, out=tmp_path / "drawn")
+    words = ["plan", made.folder, "--width", "0.05", "--seconds-per-label", "25", "--json"]
+    assert json.loads(found.to_json()) == printed_json(bench(*words))
+    assert (tmp_path / "drawn" / "plan.svg").is_file()
+    assert found.needed[0].target == 0.05
+    assert f">{found.needed[0].units}<" in found._repr_html_().replace(" ", "")
+    for wrong in ({"width": -1.0}, {"difference": 0.1}, {"score": "dcie"}):
+        with pytest.raises(segbench.UserError) as caught:
+            segbench.plan(made, **wrong)
+        done = bench("plan", made.folder, *(text for key, value in wrong.items() for text in _option(key, value)))
+        assert done.returncode == 2
+        assert " ".join(str(caught.value).split()) in " ".join(done.stderr.split())
+    with pytest.raises(segbench.UserError, match="no run is given"):
+        segbench.plan()
 
 
 @pytest.mark.slow

@@ -79,8 +79,31 @@ def test_the_visible_difference_of_a_mean_is_that_of_a_t_test() -> None:
     (plan,) = planned(both, [40], 20_000)
     apart = both.per_sample[0] - both.per_sample[1]
     error = float(apart.std(ddof=1)) / math.sqrt(40)
-    expected = (stats.t.ppf(0.975, 39) + stats.t.ppf(0.8, 39)) * error
-    assert plan.visible.value == pytest.approx(expected, rel=0.02)
+    known = (stats.t.ppf(0.975, 39) + stats.t.ppf(0.8, 39)) * error
+    # The error is itself known from 80 images: power over all such pilots asks for a noncentral t of as many degrees
+    # of freedom as their variance has, by its kurtosis.
+    freedom = 2 * 80 / (float(stats.kurtosis(apart, fisher=False)) - 77 / 79)
+    more = stats.nct.ppf(0.8, freedom, stats.t.ppf(0.975, 39)) / (stats.t.ppf(0.975, 39) + stats.norm.ppf(0.8))
+    assert 1 < more < 1.05
+    assert plan.visible.value == pytest.approx(known * more, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pooled mIoU", "mean Dice"])
+def test_few_images_plan_for_four_of_five_as_well(name: str) -> None:
+    """A short form of the simulation: the error that pilots of 30 images ask for, against that of real test sets."""
+    population, size, power = populations()[name], 60, []
+    real = [
+        paired(population, *population.pair(np.random.default_rng(9000 + seed), size, 0.04)).values
+        for seed in range(80)
+    ]
+    error = float(np.std([second - first for first, second in real], ddof=1))
+    for seed in range(30):
+        pilot = population.pair(np.random.default_rng(4000 + seed), 30, 0.04)
+        (plan,) = planned(paired(population, *pilot), [size], 400)
+        # A difference that is as large as this pilot calls visible would be found by a test on 60 images so often.
+        power.append(stats.t.sf(stats.t.ppf(0.975, size - 1) - plan.visible.value / error, size - 1))
+    assert 0.72 <= float(np.mean(power)) <= 0.88
 
 
 def test_the_range_is_that_of_a_variance_of_so_many_units() -> None:

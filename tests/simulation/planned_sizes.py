@@ -1,6 +1,6 @@
 """Does `bench plan` hold what it promises? Test sets of a planned size, drawn from populations that are known.
 
-    python tests/simulation/planned_sizes.py [--pilots 40] [--images 100] [--sets 100] [--part width|power]
+    python tests/simulation/planned_sizes.py [--pilots 40] [--images 30 100] [--sets 100] [--part width|power]
 
 A pilot is a test set of few images. From it the width of the interval on n images is planned, and the smallest
 difference that would be visible; then test sets of n images are drawn from the same population, and what their interval
@@ -10,14 +10,16 @@ and test really do is measured, through the functions that score a real one. The
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from segbench.evaluation.comparison import Paired
+from segbench.evaluation.comparison import ALPHA, Paired
 from segbench.evaluation.intervals import score_intervals
 from segbench.evaluation.sample_size import planned, units_needed
 
@@ -51,9 +53,9 @@ def planned_widths(
     return found
 
 
-def width(population: Population, pilot: int, pilots: int, sets: int) -> str:
+def width(name: str, pilot: int, pilots: int, sets: int) -> str:
     """Planned against measured width, and how often the planned range holds the measured one."""
-    lines = []
+    population, lines = populations()[name], []
     for size, plans in zip(SIZES, planned_widths(population, pilot, pilots, SIZES), strict=True):
         real = measured_width(population, size, max(sets * 50 // size, 10))
         values = np.array(plans)
@@ -65,38 +67,36 @@ def width(population: Population, pilot: int, pilots: int, sets: int) -> str:
     return "; ".join(lines)
 
 
-def power_at(population: Population, images: int, skill: float, sets: int, seed: int = 80_000) -> float:
-    """Part of the test sets in which two methods are told apart."""
-    found = 0
-    for number in range(sets):
-        pair = population.pair(np.random.default_rng(seed + number), images, skill)
-        found += _paired(population, *pair).p_value(0, 1) < 0.05
-    return found / sets
-
-
-def true_difference(population: Population, skill: float, images: int = 20_000) -> float:
+@lru_cache
+def true_difference(name: str, draws: int = 10, images: int = 10_000) -> float:
     """The difference of the two methods on the whole population, as far as so many images tell it."""
-    values = [
-        population.metric.compute(run, population.info)[population.score.name]
-        for run in population.pair(np.random.default_rng(3), images, skill)
-    ]
-    return values[1] - values[0]
+    population, found = populations()[name], []
+    for number in range(draws):
+        first, second = (
+            population.metric.compute(run, population.info)[population.score.name]
+            for run in population.pair(np.random.default_rng(3_000_000 + number), images, SKILL)
+        )
+        found.append(second - first)
+    return float(np.mean(found))
 
 
-def power(population: Population, pilot: int, pilots: int, sets: int) -> str:
-    """The power on as many images as the pilots, in the middle, ask for to see the true difference."""
-    difference = true_difference(population, SKILL)
+def power(name: str, pilot: int, pilots: int, sets: int) -> str:
+    """How often test sets show the true difference that are as large as a pilot asks for, over all pilots."""
+    population, difference = populations()[name], true_difference(name)
     sizes = [5, 10, 20, 50, 100, 200, 500, 1000]
-    needed = []
+    needed, seen = [], []
     for number in range(pilots):
         pair = population.pair(np.random.default_rng(40_000 + number), pilot, SKILL)
         asked = units_needed(planned(_paired(population, *pair), sizes, 1000), difference, lambda p: p.visible.value)
         needed.append(asked or 0)
-    images = int(np.median(needed))
-    told = power_at(population, images, SKILL, sets)
+        for test in range(max(sets // 10, 1)):
+            tested = population.pair(np.random.default_rng([number, 80_000 + test]), needed[-1], SKILL)
+            seen.append(_paired(population, *tested).p_value(0, 1) < ALPHA)
+    told = float(np.mean(seen))
     return (
-        f"a difference of {difference:.4f} asks for {images} images (single pilots {min(needed)} to {max(needed)}); "
-        f"there it is found in {100 * told:.0f} % of the test sets, 80 meant"
+        f"a difference of {difference:.4f} asks for {int(np.median(needed))} images (single pilots {min(needed)} to "
+        f"{max(needed)}); it is found in {100 * told:.0f} % of the test sets that pilots ask for, known to "
+        f"{100 * math.sqrt(told * (1 - told) / len(seen)):.0f} points, 80 meant"
     )
 
 
@@ -104,24 +104,29 @@ def _paired(population: Population, *runs: Run) -> Paired:
     return Paired(population.metric, population.info, population.score, runs, resamples=1000)
 
 
-PARTS: dict[str, Callable[[Population, int, int, int], str]] = {"width": width, "power": power}
+PARTS: dict[str, Callable[[str, int, int, int], str]] = {"width": width, "power": power}
 
 
 def main() -> None:
     """Run the parts that were asked for and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pilots", type=int, default=40)
-    parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--images", type=int, nargs="+", default=[100])
     parser.add_argument("--sets", type=int, default=100)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--population", choices=populations(), action="append")
     arguments = parser.parse_args()
-    for part in arguments.part or PARTS:
-        for name in arguments.population or populations():
-            start = time.perf_counter()
-            said = PARTS[part](populations()[name], arguments.images, arguments.pilots, arguments.sets)
-            print(f"{part}, {name}, {arguments.pilots} pilots of {arguments.images} images: {said}", flush=True)
-            print(f"  ({time.perf_counter() - start:.0f} s)", flush=True)
+    asked = [
+        (part, name, images)
+        for part in arguments.part or PARTS
+        for name in arguments.population or populations()
+        for images in arguments.images
+    ]
+    for part, name, images in asked:
+        start = time.perf_counter()
+        said = PARTS[part](name, images, arguments.pilots, arguments.sets)
+        print(f"{part}, {name}, {arguments.pilots} pilots of {images} images: {said}", flush=True)
+        print(f"  ({time.perf_counter() - start:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface"]
 _CHUNK = 1 << 20
 _OF_OTHERS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json", "id2label.json", "label2id.json"})
 """JSON files that belong to tables, whatever columns they name."""
-_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 _EXPECTED = (
     "COCO JSON (images, annotations, categories), labelme JSON (shapes), CVAT XML (annotations), a folder with "
     "SegmentationClass (VOC), a data.yaml with names (YOLO), or a folder of Hugging Face datasets or Parquet files"
@@ -35,8 +34,6 @@ def open_source(source: Path, wanted: Format | None = None) -> Source:
     """
     if not source.exists():
         raise UserError(f"'{source}' does not exist; expected {_EXPECTED}")
-    if source.is_file() and source.suffix.lower() in _ARCHIVES:
-        raise UserError(f"'{source}' is an archive: unpack it, and give the folder")
     found = {name: opened for name in get_args(Format) if (opened := _OPENERS[name](source)) is not None}
     if wanted == "cvat" and wanted not in found:  # its other exports are those of these formats
         wanted = next((name for name in ("coco", "voc") if name in found), wanted)

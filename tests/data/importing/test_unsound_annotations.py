@@ -320,9 +320,13 @@ def test_what_cannot_be_recognised_is_told_what_is_expected(tmp_path: Path) -> N
     picture(source / "a.png")
     assert "COCO JSON" in refused(source, tmp_path)
     assert "does not exist" in refused(tmp_path / "nowhere", tmp_path)
-    archive = source / "x.zip"
-    archive.write_bytes(b"PK")
+    archive = source / "x.7z"
+    archive.write_bytes(b"7z")
     assert "unpack it" in refused(archive, tmp_path)
+    archive = archive.rename(source / "x.zip")
+    archive.write_bytes(b"PK")
+    assert "x.zip: is neither a zip nor a tar" in refused(archive, tmp_path)
+    archive.unlink()
     written(source, COCO, "coco.json")
     written(source, LABELME, "a.json")
     assert "--from coco, --from labelme" in refused(source, tmp_path)
