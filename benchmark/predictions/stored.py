@@ -34,26 +34,47 @@ SEGMENTS = f"{STORED}.json"
 
 Pairs = Iterable[tuple[str, Prediction]]
 
+MAX_SHOWN = 12
+"""Samples whose predictions every run keeps, so that a report can show some."""
+
+
+def shown_ids(ids: Iterable[str]) -> tuple[str, ...]:
+    """At most `MAX_SHOWN` of these samples, evenly apart in the order of their names: the same of every run on them.
+
+    >>> shown_ids(f"{number:02d}" for number in range(100))[:3]
+    ('00', '09', '18')
+    """
+    every = sorted(ids)
+    count = min(len(every), MAX_SHOWN)
+    return tuple(every[place * (len(every) - 1) // max(count - 1, 1)] for place in range(count))
+
 
 @dataclass
 class PredictionWriter:
     """Stores the predictions of a run as they pass: as files, or in memory until all are there for a stack, for objects
     and for segments, which lie in one file.
 
+    `only` are the samples to store, each as a file of its own; None stores all.
     `soft` stores probabilities of a binary dataset, not only whether they are above 0.5: some families ask for more.
     """
 
     folder: Path
     info: DatasetInfo
     soft: bool = False
+    only: frozenset[str] | None = None
     _pages: dict[str, Prediction] = field(default_factory=dict)
     _found: dict[str, Prediction] = field(default_factory=dict)
 
     def tee(self, pairs: Pairs) -> Iterator[tuple[str, Prediction]]:
         """Pass predictions on, each after it was stored."""
         for sample_id, prediction in pairs:
-            if prediction.objects is not None or prediction.panoptic is not None:
+            structured = prediction.objects is not None or prediction.panoptic is not None
+            if self.only is not None and (structured or sample_id not in self.only):
+                pass  # a report draws label maps alone
+            elif structured:
                 self._found[sample_id] = prediction
+            elif self.info.stacked and self.only is not None:
+                write_stack(self.folder / f"{sample_id}.tif", (prediction,))
             elif self.info.stacked:
                 self._pages[sample_id] = prediction
             elif self.soft and self.info.task == "binary" and prediction.probabilities is not None:

@@ -14,7 +14,7 @@ from PIL import Image
 from ..metrics.label_checks import class_labels
 from ..predictions.find import Found
 from ..text import number
-from ..types import Array, Dataset, DatasetInfo, Sample, Statistic, Uint8, UserError
+from ..types import Array, Dataset, DatasetInfo, Float64, Sample, Statistic, Uint8, UserError
 from .figures.classes import TRIPLES
 from .html import Html, joined, tag
 from .sections import Entry, Section
@@ -47,6 +47,11 @@ class Kept:
 
     entry: Entry
     found: Found
+
+    @property
+    def whole(self) -> bool:
+        """Whether the prediction of every scored sample is there."""
+        return len(self.found.files) >= self.entry.record.dataset.n
 
     def labels(self, dataset: Dataset, sample: Sample) -> Array:
         """Predicted labels (H, W). Raises StaleError where they do not give the stored statistics."""
@@ -99,18 +104,19 @@ def overlays(
     ids, values = section.per_sample
     place = {entry.label: k for k, entry in enumerate(section.opened)}
     for run in kept:
-        mine = values[place[run.entry.label]]
+        mine = _where_kept(values[place[run.entry.label]], ids, run)
+        of = "sample" if run.whole else f"of {len(run.found.files)} samples"
         figures = []
         for word, at in _chosen(mine, section.higher_is_better):
             if album.full:
                 return
-            text = f"{word} sample: {ids[at]}, {section.main_score} {number(mine[at], '.4f')}"
+            text = f"{word} {of}: {ids[at]}, {section.main_score} {number(mine[at], '.4f')}"
             figures.append(_figure(dataset, album, ids[at], [run], text))
         if figures:
             yield f"{run.entry.label}: best, median and worst sample", figures
     if len(kept) > 1 and not album.full:
         pair = kept[:2]
-        one, other = (values[place[run.entry.label]] for run in pair)
+        one, other = (_where_kept(values[place[run.entry.label]], ids, run) for run in pair)
         apart = np.abs(one - other)
         order = [int(k) for k in np.argsort(-np.nan_to_num(apart, nan=-1.0), kind="stable")[:PAIRS] if apart[k] > 0]
         labels = [run.entry.label for run in pair]
@@ -124,6 +130,11 @@ def overlays(
         ]
         if figures:
             yield f"Largest disagreements of {labels[0]} and {labels[1]}", figures
+
+
+def _where_kept(values: Float64, ids: Sequence[str], run: Kept) -> Float64:
+    """Values of the samples whose predictions a run kept; NaN for all others."""
+    return np.where([sample_id in run.found.files for sample_id in ids], values, np.nan)
 
 
 def key(info: DatasetInfo, *, pair: bool) -> Html:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
+from ..predictions.stored import MAX_SHOWN, shown_ids
 from ..registry import hooks
-from ..runs.folder import PREDICTIONS
+from ..runs.folder import PREDICTIONS, SHOWN
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
 from ..types import Dataset, UserError
@@ -24,7 +25,7 @@ HOW_TO_STORE = "bench run … --save-predictions"
 
 def section_samples(section: Section, root: Path | None, album: Album, reporter: Reporter) -> list[Html]:
     """Overlays of the runs that kept their predictions, or a sentence that says how to get them."""
-    entries = [entry for entry in section.opened if (entry.folder / PREDICTIONS).is_dir()]
+    entries = [entry for entry in section.opened if _place(entry) is not None]
     if not entries:
         return [_said(f"No run kept its predictions. Run again with {HOW_TO_STORE} to see samples here.")]
     dataset = _dataset(entries, root, reporter)
@@ -33,18 +34,26 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
     written: list[Html] = []
     causes: list[Html] = []
     doubts: list[Html] = []
+    kept: list[Kept] = []
+    whole: list[Kept] = []
     try:
         kept = [_kept(entry, dataset) for entry in entries[:MAX_RUNS]]
         if any(run.found.kind != "maps" for run in kept):
             return [_said("Predicted objects and segments are not drawn here.")]
-        causes, doubts = section_anatomy(section, kept, dataset, album)
+        whole = [run for run in kept if run.whole]
+        causes, doubts = section_anatomy(section, whole, dataset, album) if whole else ([], [])
         for head, figures in overlays(section, kept, dataset, album):
             written += [tag("h4", head), tag("div", figures, class_="overlays")]
         for _, make in hooks(kept[0].entry.metrics, "report_strip"):
-            written += make(kept[0], dataset, album)
+            written += make(whole[0], dataset, album) if whole else []
     except UserError as error:
         reporter.warn(f"overlays of {section.title} end early: {error}")
         section.notes.append("Some samples are left out: predictions, images and statistics do not belong together.")
+    if len(whole) < len(kept):
+        section.notes.append(
+            f"Runs keep the predictions of at most {MAX_SHOWN} samples, the same of every run; best, median and worst "
+            f"are of these. With all of them ({HOW_TO_STORE}) the page also says what the errors come from."
+        )
     if album.full:
         section.notes.append("Further samples are left out, to keep the page small.")
     if len(entries) > MAX_RUNS:
@@ -101,11 +110,19 @@ def _scored(entry: Entry) -> set[str]:
     return {s.sample_id for s in entry.statistics}
 
 
+def _place(entry: Entry) -> Path | None:
+    """Where a run keeps predictions: all of them, or those of a few samples; None where it has none."""
+    return next((entry.folder / name for name in (PREDICTIONS, SHOWN) if (entry.folder / name).is_dir()), None)
+
+
 def _kept(entry: Entry, dataset: Dataset) -> Kept:
-    scored = _scored(entry)
+    scored, place = _scored(entry), _place(entry)
+    assert place is not None
+    if place.name == SHOWN:
+        return Kept(entry, find_predictions(dataset, shown_ids(scored), place))
     ids = dataset.ids(entry.record.dataset.split)
     if len(scored) == entry.record.dataset.n:
         ids = tuple(i for i in ids if i in scored)
     if not scored <= set(ids):
         raise UserError(f"samples of {entry.record.run_id} are not below '{dataset.root}'")
-    return Kept(entry, find_predictions(dataset, ids, entry.folder / PREDICTIONS))
+    return Kept(entry, find_predictions(dataset, ids, place))

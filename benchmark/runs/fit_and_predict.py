@@ -14,12 +14,12 @@ from ..data.splits import Fold
 from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
-from ..predictions.stored import Pairs, PredictionWriter, as_stored
+from ..predictions.stored import Pairs, PredictionWriter, as_stored, shown_ids
 from ..registry import make_method
 from ..types import FitContext, Method, Prediction, Samples, Track
 from .devices import memory_errors_named
 from .environment import peak_memory_mb
-from .folder import CHECKPOINT, PREDICTIONS
+from .folder import CHECKPOINT, PREDICTIONS, SHOWN
 from .latency import Latency, measure_latency
 from .plan import RunPlan
 from .record import Cost, Record
@@ -80,7 +80,7 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
         Where `run.stop` says so.
     """
     plan, total = run.plan, Statistics()
-    stored = PredictionWriter(run.folder / PREDICTIONS, plan.dataset.info, soft=bool(plan.request.metrics))
+    stored = _writer(run)
     for number, fold in enumerate(plan.folds):
         name = f" (fold {number + 1} of {len(plan.folds)})" if len(plan.folds) > 1 else ""
         folder = run.checkpoints(number)
@@ -88,9 +88,7 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
         method = fit(run, fold, folder, name)
         method.save(folder)
         predictions: Pairs = _predict(run, method, fold.evaluate)
-        if plan.request.save_predictions or not plan.labelled:
-            predictions = stored.tee(predictions)
-        total = total.merge(_measure(run, fold, tee(predictions), name))
+        total = total.merge(_measure(run, fold, tee(stored.tee(predictions)), name))
     if plan.oracle:
         run.reporter.warn("an upper bound: it uses the ground truth of the samples that it is scored on")
     elif (own := method.own_cost()) is not None:
@@ -100,6 +98,16 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
         run.latency = measure_latency(method, plan.dataset, plan.folds[-1].evaluate, run.stop)
     stored.close(plan.split, plan.dataset.ids(plan.split))
     return total
+
+
+def _writer(run: RunUnderWay) -> PredictionWriter:
+    """Stores all predictions where that is asked for, or nothing else comes of them; else a few for a report."""
+    plan = run.plan
+    info, soft = plan.dataset.info, bool(plan.request.metrics)
+    if plan.request.save_predictions or not plan.labelled:
+        return PredictionWriter(run.folder / PREDICTIONS, info, soft)
+    few = shown_ids(sample_id for fold in plan.folds for sample_id in fold.evaluate)
+    return PredictionWriter(run.folder / SHOWN, info, soft, frozenset(few))
 
 
 def _measure(run: RunUnderWay, fold: Fold, predictions: Pairs, name: str) -> Statistics:

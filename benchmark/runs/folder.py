@@ -9,6 +9,8 @@ from ..types import UserError
 
 RECORD, STATISTICS, LOG, CONFIG = "record.json", "statistics.parquet", "log.txt", "config.yaml"
 PREDICTIONS, CHECKPOINT, PLOTS = "predictions", "checkpoint", "plots"
+SHOWN = "shown"
+"""Predictions of a few samples, for a report, where not all were kept."""
 TRACKING = "tracking"
 """What the run was logged to, where that was asked for."""
 INSTANCES = "instances.csv"
@@ -16,7 +18,7 @@ INSTANCES = "instances.csv"
 SIGNATURE = f"{RECORD}.sig"
 """A signature of the record, which somebody who vouches for it may have put beside it."""
 RUN_FILES = frozenset(
-    {RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, CHECKPOINT, PLOTS, TRACKING, INSTANCES, SIGNATURE, LOCK}
+    {RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, SHOWN, CHECKPOINT, PLOTS, TRACKING, INSTANCES, SIGNATURE, LOCK}
 )
 """All that a run folder may hold."""
 

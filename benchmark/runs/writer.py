@@ -33,6 +33,7 @@ from .folder import (
     PLOTS,
     PREDICTIONS,
     RECORD,
+    SHOWN,
     SIGNATURE,
     STATISTICS,
     TRACKING,
@@ -146,7 +147,7 @@ class RunWriter:
         """Remove all that an earlier run left."""
         for name in (RECORD, SIGNATURE, STATISTICS, LOG, CONFIG, INSTANCES):
             (self.folder / name).unlink(missing_ok=True)
-        for name in (PREDICTIONS, CHECKPOINT, PLOTS, TRACKING):
+        for name in (PREDICTIONS, SHOWN, CHECKPOINT, PLOTS, TRACKING):
             if (self.folder / name).is_dir():
                 shutil.rmtree(self.folder / name)
 
