@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import PurePosixPath
 
 from ..runs.record import Record
 from ..text import counted, whole_characters
@@ -113,4 +114,15 @@ def _words(record: Record) -> list[str]:
         return preset
     pairs = list(pairwise(words))
     weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
-    return preset + [setting for key, setting in pairs if key == "--set"] + weights
+    started = [f"init={start}" for key, start in pairs if key == "--init"]
+    return preset + [_short(each) for each in [*(value for key, value in pairs if key == "--set"), *started]] + weights
+
+
+def _short(setting: str) -> str:
+    """A setting as `--set` takes it; of the weights that a training starts from only the name.
+
+    >>> _short("init=.real/models/espnetv2_city.pth"), _short("crop=64")
+    ('init=espnetv2_city', 'crop=64')
+    """
+    key, _, value = setting.partition("=")
+    return f"{key}={PurePosixPath(value).stem}" if key == "init" else setting
