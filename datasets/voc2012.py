@@ -117,6 +117,10 @@ class VOC2012(FileDataset):
         """Whether there is a folder of label maps or of lists."""
         return self._is_voc(self.root)
 
+    def labelled_splits(self) -> tuple[str, ...]:
+        """Those of the release."""
+        return super().labelled_splits() if self.settings.release == "official" else ("val",)
+
     def pattern(self, part: Part) -> str:
         """The path of a part, in the folders of the release."""
         if self.settings.release == "official":

@@ -85,7 +85,8 @@ def data_verify(request: VerifyDataRequest, json: bool, quiet: bool) -> None:
     """Check every file: numbers, pairs, decoding, sizes, label values, leaks. Exit status 1 if anything is wrong."""
     from ..commands.data import verify
 
-    found = verify(request.dataset, request.root, output.reporter(quiet), cache=not request.no_cache)
+    reporter = output.reporter(quiet)
+    found = verify(request.dataset, request.root, reporter, cache=not request.no_cache, options=request.settings)
     with output.failing_unless(not found.faults):
         output.faults(found, json)
 

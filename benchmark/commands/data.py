@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -142,15 +143,22 @@ def _about(info: DatasetInfo, **here: Any) -> DataDescription:
     )
 
 
-def verify(name: str, root: Path | None, reporter: Reporter, *, cache: bool = True) -> DataVerification:
+def verify(
+    name: str,
+    root: Path | None,
+    reporter: Reporter,
+    *,
+    cache: bool = True,
+    options: Mapping[str, Any] | None = None,
+) -> DataVerification:
     """Check a dataset on disk; `faults` is empty when all is well. With `cache` unchanged files are not read again.
 
-    Raises UserError for an unknown name, or where there is no data.
+    Raises UserError for an unknown name or option, or where there is no data.
     """
     info: DatasetInfo = dataset_class(name).info
     location: Location = locate(info, root, "auto", None)
     try:
-        dataset = make_dataset(info.name, location.root)
+        dataset = make_dataset(info.name, location.root, options)
         with (
             DataIndex.of(dataset) if cache else DataIndex(dataset) as index,
             reporter.progress(f"verifying {info.name}") as update,

@@ -135,7 +135,8 @@ class FileLayout(DatasetDefaults):
         """Splits have their official sizes; reads no pixels."""
         faults = []
         for split in self.labelled_splits():
-            official, path = self.info.splits[split].official_size, self.root / self.split_lists.format(split=split)
+            part, path = self.info.part_of(split, dict(self.settings)), self._list(split)
+            official = self.info.splits[split].official_size if part is None else part.size
             if self.split_lists and self.info.splits[split].holds and not path.exists():
                 continue  # a union of others, which needs no list
             try:

@@ -10,6 +10,7 @@ from ..registry import metrics_of
 from ..text import counted
 from ..types import Dataset, Part, UserError, parts_of
 from .cut_films import cut_films
+from .file_layout import FileLayout
 from .index import DataIndex, Progress
 from .locations import Origin
 from .sample_checks import where, without_images
@@ -85,10 +86,16 @@ def _ids(dataset: Dataset, split: str, report: Report) -> tuple[str, ...] | None
         text = str(error)
         # A refusal repeats the first of the faults that are there already.
         known = any(text.startswith(fault) for fault in report.faults)
-        needed = split == "all" or (dataset.info.splits[split].labelled and not dataset.info.splits[split].optional)
-        if needed and not known:
+        if split in ("all", *_needed(dataset)) and not known:
             report.faults.append(text)
         return None
+
+
+def _needed(dataset: Dataset) -> tuple[str, ...]:
+    """Splits that every copy has, or every one of the chosen release."""
+    if isinstance(dataset, FileLayout):
+        return dataset.labelled_splits()
+    return tuple(name for name, split in dataset.info.splits.items() if split.labelled and not split.optional)
 
 
 def _check(
@@ -254,6 +261,6 @@ def _fingerprints(
     report.ids_sha256, report.data_sha256 = of(everything, labelled=True)
     for name, ids in splits.items():
         split = info.splits[name]
-        report.splits[name] = SplitFound(
-            None if ids is None else len(ids), split.official_size, *of(ids, split.labelled)
-        )
+        part = info.part_of(name, dict(getattr(index.dataset, "settings", ())))
+        official = split.official_size if part is None else part.size
+        report.splits[name] = SplitFound(None if ids is None else len(ids), official, *of(ids, split.labelled))

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .._version import __version__
 from ..io.disposable_database import DisposableDatabase, Row
@@ -77,7 +77,10 @@ class VerificationCache:
         except (OSError, TypeError):  # a class without a file: nobody can tell when it changes
             return cls()
         root = dataset.root.resolve()
-        name = f"{dataset.info.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.sqlite"
+        chosen: Any = getattr(dataset, "settings", None)  # options may change what the same files mean
+        usual = chosen is None or chosen == type(chosen)()
+        what = os.fsencode(root) + (b"" if usual else repr(chosen).encode())
+        name = f"{dataset.info.name}-{hashlib.sha256(what).hexdigest()[:16]}.sqlite"
         return cls(cache_home() / "verified" / name, dataset.root, code)
 
     def recall_files(self, paths: Iterable[Path]) -> None:

@@ -527,6 +527,16 @@ class VerifyDataRequest:
     dataset: NamedDataset
     root: Root = None
     no_cache: Annotated[bool, Option("Read every file again, also unchanged ones.")] = False
+    settings: Annotated[
+        Mapping[str, Any],
+        Option(
+            "Change an option of the dataset; repeatable.",
+            flags=("--set",),
+            metavar="KEY=VALUE",
+            read=_read_settings,
+            write=_written_settings,
+        ),
+    ] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,12 @@ def test_the_reduced_release_of_voc_is_a_part_and_says_so(bench: Run, tmp_path: 
     done = bench("leaderboard", "--validate", tmp_path / "run")
     assert done.returncode == 1
     assert "2 samples, official 440" in done.stdout
+    found = bench("data", "verify", "voc2012", "--root", root, "--set", "release=figures-274", "--json")
+    (fault,) = json.loads(found.stdout)["faults"]
+    assert fault.endswith("split 'val' has 2 names; official 440")
+    assert json.loads(found.stdout)["splits"]["val"]["official"] == 440
+    assert found.returncode == 1
+    assert bench("data", "verify", "voc2012", "--root", root, "--set", "release=2012").returncode == 2
 
 
 def test_the_voc_palette() -> None:
