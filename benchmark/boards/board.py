@@ -225,7 +225,8 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
                 lines += [escape(aside), ""]
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
             people = people_on_board(key, [SeedGroup((record,)) for record in ranked[:1]], records)
-            told = [*findings(ranked), *map(learned_from, curves), *against_people(ranked[0], people)]
+            labels = board_labels([curve[-1] for curve in curves])
+            told = [*findings(ranked), *map(learned_from, curves, labels), *against_people(ranked[0], people)]
             lines += [f"- {sentence}" for sentence in told] + [""]
             score = escape(ranked[0].main_score)
             if len(_drawn(rows)) > 1:

@@ -30,10 +30,10 @@ def findings(rows: Sequence[Record]) -> list[str]:
     return lines
 
 
-def learned_from(curve: Sequence[Record]) -> str:
-    """A sentence about a method's learning curve, from the fewest labels to the most."""
+def learned_from(curve: Sequence[Record], label: str) -> str:
+    """A sentence about a learning curve, from the fewest labels to the most; `label` tells it from others."""
     few, most = curve[0], curve[-1]
-    text = f"{_name(most)} with {_labels(few)} reaches {_value(few)}"
+    text = f"**{escape(label)}** with {_labels(few)} reaches {_value(few)}"
     if _main(most) > 0 and most.scores[most.main_score].higher_is_better:
         text += f", {100 * _main(few) / _main(most):.0f} % of what it reaches with {most.method.n_train:g}"
     return f"{text}."
