@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from commands import Run
@@ -220,6 +221,17 @@ def test_a_model_for_images_of_one_size_says_so(bench: Run, camvid: Path, tmp_pa
     assert "Traceback" not in done.stderr
     (tmp_path / "net.yaml").write_text("size: [40, 40]")
     assert bench("run", "-d", "camvid", "-m", f"torch:{tmp_path / 'net.pt'}", "--root", camvid).returncode == 0
+
+
+def test_a_class_map_means_the_same_in_a_record(tmp_path: Path) -> None:
+    """Where 10 stands before 2, as in text, a run would not know itself again."""
+    model = save_torchscript(tmp_path / "net.pt")
+    names = [each.name for each in CamVid.info.classes]
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump({"classes": dict(enumerate([*names, names[0], names[1]]))}))
+    config = make_method(f"torch:{model}").resolved(CamVid.info)
+    assert len(config["card"]["classes"]) == 13
+    stored = json.loads(json.dumps(config))
+    assert json.dumps(config, sort_keys=True) == json.dumps(stored, sort_keys=True)
 
 
 def test_a_model_that_is_too_large_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,8 @@ class ExistingMethod(BaseMethod):
         found, wanted = self.digest(), self.settings.sha256
         if wanted is not None and wanted != found:
             raise UserError(f"{self._place}: its SHA-256 is {found}, asked for is {wanted}: it is another model")
-        return {**self.config, "card": self._card().said(), "sha256": found}
+        card = json.loads(json.dumps(self._card().said()))  # as records have it, where every key is text
+        return {**self.config, "card": card, "sha256": found}
 
     def open(self, dataset: DatasetInfo, device: str) -> None:
         """Load the model; its SHA-256 is what the configuration says."""
