@@ -109,6 +109,11 @@ class VOC2012(FileDataset):
     example = "2007_000033"
     rule_parts = ("instances",)
 
+    @property
+    def release(self) -> str:
+        """The chosen release; the official one of a class with settings of its own."""
+        return getattr(self.settings, "release", "official")
+
     def layout_root(self, root: Path) -> Path:
         """VOCdevkit/VOC2012, or the folder itself."""
         return next((path for path in (root / "VOCdevkit" / "VOC2012", root / "VOC2012") if self._is_voc(path)), root)
@@ -119,18 +124,18 @@ class VOC2012(FileDataset):
 
     def labelled_splits(self) -> tuple[str, ...]:
         """Those of the release."""
-        return super().labelled_splits() if self.settings.release == "official" else ("val",)
+        return super().labelled_splits() if self.release == "official" else ("val",)
 
     def pattern(self, part: Part) -> str:
         """The path of a part, in the folders of the release."""
-        if self.settings.release == "official":
+        if self.release == "official":
             return super().pattern(part)
         return {"image": f"{FIGURES}/images/{{id}}.png", "labels": f"{FIGURES}/labels/{{id}}.png"}.get(part, "")
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The one file of a part, if it exists; label maps are the official ones, else those of SBD."""
         found = super().files(sample_id, part)
-        if found or part != "labels" or self.settings.release != "official":
+        if found or part != "labels" or self.release != "official":
             return found
         path = any_case(self.root / AUGMENTED / f"{sample_id}.png")
         return (path,) if path is not None else ()
@@ -168,8 +173,8 @@ class VOC2012(FileDataset):
 
     def _list(self, split: str) -> Path:
         official = super()._list(split)
-        return official if self.settings.release == "official" else self.root / FIGURES / official.name
+        return official if self.release == "official" else self.root / FIGURES / official.name
 
     def _is_voc(self, folder: Path) -> bool:
-        kept = ("SegmentationClass", "ImageSets/Segmentation") if self.settings.release == "official" else (FIGURES,)
+        kept = ("SegmentationClass", "ImageSets/Segmentation") if self.release == "official" else (FIGURES,)
         return any((folder / name).is_dir() for name in kept)

@@ -41,6 +41,7 @@ from dataclasses import dataclass, replace
 class Mine(VOC2012):
     info = replace(VOC2012.info, name="mine", aliases=("my-own",))
 """
+WITHOUT_SETTINGS = "from segbench.settings import Settings\n"
 HOLLOW_DATASET = """
 from dataclasses import replace
 from segbench.datasets.voc2012 import VOC2012
@@ -216,7 +217,8 @@ def test_a_dataset_written_before_there_was_a_base_still_works(plugins: Path) ->
 @pytest.mark.filterwarnings("ignore:plugin left out:segbench.errors.PluginWarning")
 def test_options_of_a_dataset_written_before_they_were_a_model(plugins: Path, tmp_path: Path) -> None:
     text = SOUND_DATASET.replace("mine", "optional").replace("my-own", "choosy").rstrip()
-    text = text.replace('aliases=("choosy",)', 'aliases=(), options={"view": "which"}')
+    text = text.replace('aliases=("choosy",)', 'aliases=(), settings=Settings, options={"view": "which"}')
+    text = WITHOUT_SETTINGS + text
     path = plugins / "datasets" / "optional.py"
     path.write_text(f"{text}\n    view: str = 'both'\n", encoding="utf-8")
     with pytest.warns(DeprecationWarning, match=r"dataset optional: give DatasetInfo\(settings="):

@@ -64,7 +64,9 @@ class FileLayout(DatasetDefaults):
         object.__setattr__(self, "settings", checked)
         self.__post_init__()
 
-    def __post_init__(self) -> None:  # also of a class that is a dataclass of its own
+    def __post_init__(self) -> None:  # also of a class that is a dataclass of its own, which is built without settings
+        if not isinstance(self.settings, self.info.settings):
+            object.__setattr__(self, "settings", self.info.settings())
         object.__setattr__(self, "root", self.layout_root(Path(self.root)))
         if not self.holds_data():
             sought = self.sought.format(name=self.info.name, **dict(self.settings))

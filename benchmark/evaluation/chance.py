@@ -61,7 +61,7 @@ class Chunk(Protocol):
         """Number of patterns."""
 
     def of(self, pairs: Int64) -> Swapped:
-        """What they make of the differences of some of the pairs."""
+        """What they make of the differences of some of the pairs, (n,) places."""
 
     def tally(self, extremes: Extremes) -> None:
         """Count in how many of them pairs are as far apart as was observed."""

@@ -60,6 +60,6 @@ def mean_ratio(numerator: Float64, denominator: Float64) -> Float64:
 
 
 def mean_of_quotients(sums: Float64) -> Float64:
-    """Mean quotient (…) of sums (…, 2 C), C numerators and then their denominators, of those that are defined."""
+    """Mean quotient of sums (..., 2C), C numerators and then their denominators, of those that are defined: (...)."""
     quotients = sums.shape[-1] // 2
     return mean_ratio(sums[..., :quotients], sums[..., quotients:])

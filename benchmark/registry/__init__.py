@@ -21,7 +21,7 @@ from .._former_names import former_names
 from ..errors import PluginWarning
 from ..text import unknown
 from ..types import Dataset, DatasetDefaults, DatasetInfo, Method, MethodDefaults, Metric, PredictionKind, UserError
-from .declarations import Kind, bases, faults, meant_as
+from .declarations import Kind, bases, faults, meant_as, settings_not_taken
 from .hooks import hook as hook
 from .hooks import hooks as hooks
 from .hooks import load_named as load_named
@@ -84,8 +84,16 @@ def metric_family(name: str) -> Metric:
 
 
 def make_dataset(name: str, root: Path, options: Mapping[str, Any] | None = None) -> Dataset:
-    """The dataset of this name below a root folder."""
-    dataset: Dataset = dataset_class(name)(root, **(options or {}))
+    """The dataset of this name below a root folder.
+
+    Raises UserError for options that its class, a dataclass of somebody's own, is not built with.
+    """
+    cls = dataset_class(name)
+    if refused := sorted(set(settings_not_taken(cls)) & set(options or {})):
+        raise UserError(
+            f"dataset {name} is not built with {refused[0]}: leave out the decorator @dataclass of its class"
+        )
+    dataset: Dataset = cls(root, **(options or {}))
     return dataset
 
 
