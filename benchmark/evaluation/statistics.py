@@ -123,7 +123,7 @@ class Statistics:
             # Offsets, dictionaries and texts are taken at their word from here on.
             table.validate(full=True)
             names = table.column_names
-        except (OSError, ValueError, pa.ArrowException) as error:
+        except (OSError, ValueError, LookupError, pa.ArrowException) as error:
             raise UserError(f"{path}: cannot be read as a table of statistics ({error})") from error
         if len(set(names)) < len(names):
             raise UserError(f"{path}: is no table of statistics: two of its columns have one name")

@@ -177,7 +177,8 @@ def test_what_is_no_index_is_told(hosted: Server, content: bytes) -> None:
         remote.folders_of([hosted.url("results/index.json")], Reporter(quiet=True))
 
 
-def test_more_than_the_total_is_not_begun(hosted: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_the_total_is_not_begun(hosted: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGBENCH_CACHE", str(tmp_path / "nothing was fetched before"))
     monkeypatch.setattr(remote, "MAX_TOTAL_BYTES", 1000)
     with pytest.raises(UserError, match="at most"):
         remote.folders_of([hosted.url("results/index.json")], Reporter(quiet=True))

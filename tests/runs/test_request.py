@@ -45,7 +45,8 @@ def _another(each: Parameter) -> Any:
     if get_origin(kind) is Literal:
         return next((word for word in get_args(kind) if word != each.default), each.default)
     if get_origin(kind) is tuple:
-        return (get_args(kind)[0]("a b"), get_args(kind)[0]("c"))
+        each_is = next(iter(get_args(get_args(kind)[0])), get_args(kind)[0])  # the first of several types
+        return (each_is("a b"), each_is("c"))
     if each.name == "settings":
         return {"learning_rate": 0.01, "size": [256, 256], "view": "two words", "flip": True, "window": None}
     if each.name == "roots":
