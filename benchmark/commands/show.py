@@ -51,12 +51,12 @@ def show(request: ShowRequest, reporter: Reporter) -> Shown:
         For a method that is not classical or needs training, settings that it has not, an image that cannot be read,
         and a folder that holds anything else than such pictures.
     """
-    method, chosen = _method(request)
+    method = _method(request)
     image = read_picture(request.image, upright=True)
     candidates = method.candidates(image.ndim == 3)
     if not candidates:
         raise UserError(f"method {method.info.name} has no candidate with these settings")
-    params = chosen or candidates[0]
+    params = candidates[0]
     out = request.out or Path(f"{request.image.stem}-{_plain(method.info.name)}")
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / DESCRIPTION).is_file())):
         raise UserError(f"'{out}' holds something else than pictures of bench show; choose another --out")
@@ -65,17 +65,17 @@ def show(request: ShowRequest, reporter: Reporter) -> Shown:
     return _written(out, method.info.name, params, request.image, pictures)
 
 
-def _method(request: ShowRequest) -> tuple[ClassicalMethod, Mapping[str, Any] | None]:
-    """The method with its settings, and what a run chose where one is given."""
+def _method(request: ShowRequest) -> ClassicalMethod:
+    """The method with its settings, or of a run with what that chose, but for settings that are given."""
     folder = Path(request.method)
     if not folder.is_dir():
-        return _classical(request.method, request.settings), None
+        return _classical(request.method, request.settings)
     record = open_run(folder).record
-    method = _classical(record.method.name, {**record.method.config, **request.settings})
+    method = _classical(record.method.name, record.method.config)
     chosen = {name: value for name, value in record.method.chosen.items() if name in method.space}
     if set(chosen) != set(method.space):
         raise UserError(f"{folder}: does not say what {record.method.name} chose. Name the method instead.")
-    return method, {**chosen, **request.settings}
+    return _classical(record.method.name, {**record.method.config, **chosen, **request.settings})
 
 
 def _classical(name: str, settings: Mapping[str, Any]) -> ClassicalMethod:

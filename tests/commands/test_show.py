@@ -70,6 +70,8 @@ def test_a_run_shows_what_it_chose(bench: Run, drawn: Path, tmp_path: Path) -> N
     settings = json.loads(done.stdout)["settings"]
     assert settings == {name: chosen[name] for name in settings}
     assert "closing" in settings
+    other = bench("show", run, drawn, "--set", "closing=[5,9]", "--out", tmp_path / "seen", "--json")
+    assert json.loads(other.stdout)["settings"] == {**settings, "closing": 5}
 
 
 @pytest.mark.parametrize(

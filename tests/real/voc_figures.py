@@ -27,7 +27,7 @@ from segbench.datasets.voc2012 import FIGURES, NAMES, VOID
 from segbench.io.images.read import palette_color
 from segbench.types import Array, Uint8
 
-FIGURES_COMMIT = "91f0bbb"
+FIGURES_COMMIT = "91f0bbbcd1c9aa8c8050dd02b8dd72a495f7862d"
 TRUTH_COMMIT = "925924621b3a12e441e9f00e06d5c2a40ec25505"
 SIDE = 274
 TOP = 166
