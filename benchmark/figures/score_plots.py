@@ -86,7 +86,7 @@ def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(sorted(ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(sorted(ticks), [f"{n:.4g}\n{100 * ticks[n]:.3g} %" for n in sorted(ticks)])
+    axes.set_xticks(sorted(ticks), _labels_and_parts(ticks))
     axes.set_xlabel("labelled images trained on (log scale), and their part of all")
     axes.set_ylabel(_score_label(section))
     axes.set_title(_title(section), loc="left", fontsize=10)
@@ -99,6 +99,23 @@ def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
     label_ends(figure, axes, ends)
     return figure
 
+
+def _labels_and_parts(ticks: Mapping[float, float]) -> list[str]:
+    """Numbers of labels with their part of all below, which is left out where it would run into the one before.
+
+    >>> _labels_and_parts({1: 0.05, 5: 0.25, 6: 0.3, 20: 1.0})
+    ['1\\n5 %', '5\\n25 %', '6', '20\\n100 %']
+    """
+    numbers, texts, last = sorted(ticks), [], 0.0
+    for number in numbers:
+        room = not last or (number / last) ** _TICKS_IN_A_ROW > numbers[-1] / numbers[0]
+        texts.append(f"{number:.4g}" + (f"\n{100 * ticks[number]:.3g} %" if room else ""))
+        last = number if room else last
+    return texts
+
+
+_TICKS_IN_A_ROW = 8
+"""Parts that can stand side by side below a plot."""
 
 COSTS: tuple[tuple[str, str], ...] = (
     ("train_s", "time to fit (s"),
