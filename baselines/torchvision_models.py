@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -18,6 +19,7 @@ from segbench.text import unknown
 from segbench.types import MethodInfo
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 NAMES = (
@@ -40,7 +42,8 @@ class TorchvisionConfig(TrainingConfig):
         default=None, json_schema_extra={"expected": "imagenet, coco, or the path of a run or a file"}
     )
     """Weights that training starts from: imagenet for those of the backbone, coco for those of the whole network on the
-    classes of VOC (its last layer where there are as many), or a run or file as for init; null is random ones.
+    classes of VOC (its last layer where there are as many, or through init_classes), or a run or file as for init;
+    null is random ones.
     """
 
 
@@ -48,6 +51,7 @@ class TorchvisionModel(LearnedMethod):
     """A network of `torchvision.models.segmentation`; `named` gives the method of one of them."""
 
     prefix: ClassVar[str] = "torchvision"
+    settings: TorchvisionConfig
     model: ClassVar[str] = ""
     info = MethodInfo(
         name="torchvision:<name>",
@@ -68,6 +72,14 @@ class TorchvisionModel(LearnedMethod):
     def init_file(self) -> str | None:
         """Also a file that `weights` names."""
         return named_file(self.settings, ("imagenet", "coco"))
+
+    def published(self) -> tuple[str, Callable[[], dict[str, torch.Tensor]]] | None:
+        """Those of the whole network on VOC's classes, with weights=coco."""
+        if self.settings.weights != "coco":
+            return None
+        from segbench.methods.training.weights import torchvision_weights
+
+        return "weights=coco", partial(torchvision_weights, self.model, "COCO_WITH_VOC_LABELS_V1")
 
     def stride(self, settings: TorchvisionConfig) -> int:  # noqa: ARG002 (these networks take any size)
         """Sides that are multiples of 8 give features that cover the image evenly."""
@@ -104,13 +116,6 @@ def build_network(name: str, config: TorchvisionConfig, outputs: int, *, pretrai
     if auxiliary and name.startswith("lraspp"):
         raise UserError(f"torchvision's {name} has no auxiliary head: set auxiliary=0")
     network: Any = get_model(name, weights=None, weights_backbone=None, num_classes=outputs, aux_loss=auxiliary)
-    if pretrained and config.weights == "coco":
-        from segbench.methods.training.transfer import match
-        from segbench.methods.training.weights import torchvision_weights
-
-        tensors = torchvision_weights(name, "COCO_WITH_VOC_LABELS_V1")
-        taken = match(tensors, network).taken
-        network.load_state_dict({own: tensors[theirs] for own, theirs in taken.items()}, strict=False)
     if pretrained and config.weights == "imagenet":
         from segbench.methods.training.weights import torchvision_weights
 

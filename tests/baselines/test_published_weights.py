@@ -69,3 +69,26 @@ def test_a_hub_out_of_reach_is_told_and_leaves_nothing_half_written(
     assert "Traceback" not in done.stderr
     left = [path.name for path in (tmp_path / "cache" / "weights").iterdir() if path.suffix != ".lock"]
     assert left == []
+
+
+def test_published_weights_on_voc_begin_with_the_classes_that_a_map_names(bench: Run, tmp_path: Path) -> None:
+    """Weights as a user puts them into the cache: those of 21 classes start a network of CamVid's eleven."""
+    name = "torchvision:lraspp_mobilenet_v3_large"
+    root = write_colored_camvid(tmp_path / "camvid")
+    method: Any = make_method(name, {})
+    torch.manual_seed(7)
+    theirs = method.build(method.settings, 3, 21, pretrained=False).network.state_dict()
+    folder = tmp_path / "cache" / "weights"
+    folder.mkdir(parents=True)
+    torch.save(theirs, folder / "lraspp_mobilenet_v3_large-d234d4ea.pth")
+    mapped = ("weights=coco", "input=rgb", "init_classes={7: car, 15: pedestrian}")
+    done = bench(*run(name, root, *mapped), "--out", "run", "--json")
+    assert printed_json(done)["method"]["config"]["init_classes"] == {"7": "car", "15": "pedestrian"}
+    assert "weights=coco: took" in done.stderr
+    assert "2 of 11 classes from an output of the file" in done.stderr
+    tensors, _ = load_tensors(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    names = [each.name for each in dataset_class("camvid").info.classes]
+    mine, old = tensors["network.classifier.high_classifier.weight"], theirs["classifier.high_classifier.weight"]
+    for output, label in ((7, "car"), (15, "pedestrian")):
+        assert torch.allclose(mine[names.index(label)], old[output], atol=1e-6)
+    assert torch.allclose(mine[names.index("sky")], old.mean(0), atol=1e-6)

@@ -26,6 +26,7 @@ LATER = {
     "freeze",
     "ghost_batches",
     "init",
+    "init_classes",
     "init_sha256",
     "norm",
     "reduction",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ...errors import UserError
 from ...settings import Count, Fraction, NonNegative, Positive, Settings
@@ -59,6 +59,11 @@ def named_file(settings: Any, published: tuple[str, ...]) -> str | None:
     return weights
 
 
+def _keys_as_text(value: Any) -> Any:
+    """Outputs by number as JSON has them, so that a class map is the same in a record."""
+    return {str(key): each for key, each in value.items()} if isinstance(value, dict) else value
+
+
 class TrainingConfig(Settings):
     """What every learned method can be told."""
 
@@ -109,6 +114,13 @@ class TrainingConfig(Settings):
     """
     init_sha256: str | None = None
     """SHA-256 of those weights, filled in; given, they have to be those."""
+    init_classes: Annotated[str | dict[str, int | str], BeforeValidator(_keys_as_text)] | None = Field(
+        default=None,
+        json_schema_extra={"expected": "the path of a model card with 'classes', or {output: class, …}"},
+    )
+    """Class map of those weights: class of the dataset by output of their network, as a mapping or in a model card, by
+    which the last layer is carried over to the dataset's classes; null takes it where it has the same shape.
+    """
     freeze: Literal["encoder"] | None = None
     """Part of the network that is not trained; null trains all of it."""
     encoder_learning_rate_factor: Positive = 1.0

@@ -6,18 +6,21 @@ No torch is imported here, so that methods can be listed without it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import UserError
 from ...types import DatasetInfo, FitContext, MethodInfo, Prediction, Samples, Uint8
 from ..base import BaseMethod, with_settings
+from ..existing.card import card_of, labels_of, read_card
 from .config import PREDICTION, TrainingConfig
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
+    from .class_rows import ClassRows
     from .precision import Compute
 
 FILE = "model.safetensors"
@@ -32,7 +35,7 @@ class LearnedMethod(BaseMethod):
     info: ClassVar[MethodInfo]
     settings: TrainingConfig
     prediction_settings: ClassVar[tuple[str, ...]] = PREDICTION
-    filled_in: ClassVar[tuple[str, ...]] = ("init_sha256",)
+    filled_in: ClassVar[tuple[str, ...]] = ("init_sha256", "init_classes")
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -152,30 +155,73 @@ class LearnedMethod(BaseMethod):
         """The run or file whose weights training starts from, as the settings name it."""
         return self.settings.init
 
+    def published(self) -> tuple[str, Callable[[], dict[str, torch.Tensor]]] | None:
+        """Published weights of the whole network that training starts from: what asks for them, and what fetches them.
+
+        None where the settings ask for none.
+        """
+        return None
+
     def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
-        """The configuration with the SHA-256 of the weights that training starts from."""
-        del dataset
+        """The configuration with the SHA-256 of the weights that training starts from, and the content of their class
+        map.
+        """
+        config = dict(self.config)
         place, wanted = self.init_file(), self.settings.init_sha256
+        if self.settings.init_classes is not None:
+            if place is None and self.published() is None:
+                raise UserError("init_classes is given, and no weights of a network are named: --init RUN or FILE")
+            config["init_classes"] = self._class_map(dataset)
         if place is None:
             if wanted is not None:
                 raise UserError("init_sha256 is given, and no weights are named: --init RUN or FILE")
-            return self.config
+            return config
         from ...io.fingerprints import file_sha256
         from .transfer import weights_at
 
         found = file_sha256(weights_at(Path(place)))
         if wanted not in (None, found):
             raise UserError(f"--init {place}: the SHA-256 of its weights is {found}, asked for is {wanted}")
-        return {**self.config, "init_sha256": found}
+        return {**config, "init_sha256": found}
+
+    def _class_map(self, dataset: DatasetInfo) -> dict[str, int | str]:
+        """The class map that the settings name, its keys as text. Raises UserError for one that cannot be used."""
+        given = self.settings.init_classes
+        if isinstance(given, str):
+            card = read_card(Path(given))
+            if card.classes is None:
+                raise UserError(f"init_classes={given}: this model card has no 'classes'; expected a class per output")
+        else:
+            card = card_of({"classes": given}, "init_classes")
+        classes = card.classes or {}
+        labels_of(card, dataset, max(classes, default=0) + 1, "init_classes")
+        return {str(output): name for output, name in classes.items()}
 
     def _begin_from(self, network: nn.Module, context: FitContext) -> None:
         """Give a new network the weights that it starts from, and take frozen ones out of training."""
-        from .transfer import freeze, initialise
+        from .transfer import begin_from, freeze, read_weights, weights_at
 
-        place = self.init_file()
+        published, place = self.published(), self.init_file()
+        starts = [] if published is None else [(published[0], published[1]())]
         if place is not None:
-            context.say(initialise(network, Path(place)))
+            starts.append((f"--init {place}", read_weights(weights_at(Path(place)))))
+        rows = None if self.settings.init_classes is None else self._class_rows(context.dataset)
+        for number, (where, tensors) in enumerate(starts, 1):
+            context.say(begin_from(network, tensors, where, rows if number == len(starts) else None))
         freeze(network, self.settings)
+
+    def _class_rows(self, dataset: DatasetInfo) -> ClassRows:
+        import torch
+
+        from .class_rows import ClassRows, class_axes
+
+        channels = 1 if self.settings.input == "grey" else 3
+        with torch.random.fork_rng(devices=[]):
+            axes = class_axes(
+                lambda outputs: self.build(self.settings, channels, outputs, pretrained=False), outputs_of(dataset)
+            )
+        classes = {int(output): name for output, name in self._class_map(dataset).items()}
+        return ClassRows(axes, classes, dataset)
 
     def _predict(self, images: Sequence[Uint8], *, probabilities: bool) -> list[Prediction]:
         from .inference import predict

@@ -13,6 +13,7 @@ from torch import nn
 from ...errors import UserError
 from ...text import counted, some
 from ..existing.files import check_model_size
+from .class_rows import ClassRows
 from .config import WEIGHT_FILES, TrainingConfig
 
 Tensors = dict[str, torch.Tensor]
@@ -31,12 +32,12 @@ _MODEL = "model.safetensors"
 class Matched:
     """What of a file of weights a network takes: names in the network by names in the file.
 
-    `other_shape` are those of both that differ in shape, `missing` those of the network that the file lacks, `unused`
-    those of the file that the network lacks.
+    `other_shape` are those of both that differ in shape, in the same way, `missing` those of the network that the file
+    lacks, `unused` those of the file that the network lacks.
     """
 
     taken: Mapping[str, str]
-    other_shape: Sequence[str]
+    other_shape: Mapping[str, str]
     missing: Sequence[str]
     unused: Sequence[str]
 
@@ -101,36 +102,48 @@ def match(tensors: Tensors, network: nn.Module) -> Matched:
     taken = {name: source for name, source in both.items() if tensors[source].shape == mine[name].shape}
     return Matched(
         taken,
-        [
-            f"{name} {_shape(mine[name])} here, {_shape(tensors[source])} there"
-            for name, source in both.items()
-            if name not in taken
-        ],
+        {name: source for name, source in both.items() if name not in taken},
         [name for name in mine if name not in both],
         [name for name in tensors if name not in both.values()],
     )
 
 
-def initialise(network: nn.Module, place: Path) -> str:
-    """Give a network the weights of a run or a file, where name and shape match, and say what did and what did not.
+def initialise(network: nn.Module, place: Path, rows: ClassRows | None = None) -> str:
+    """`begin_from` the weights of a run or a file."""
+    return begin_from(network, read_weights(weights_at(place)), f"--init {place}", rows)
 
-    Raises UserError where no weight of the network matches.
+
+def begin_from(network: nn.Module, tensors: Tensors, where: str, rows: ClassRows | None = None) -> str:
+    """Give a network the weights of another where name and shape match, and say what did and what did not.
+
+    Parameters
+    ----------
+    network : is changed in place.
+    tensors : the state dict of the other.
+    where : what was asked for, in messages.
+    rows : how the last layer is filled from that of the other; None takes it where its shape is the same.
+
+    Raises UserError where no weight of the network matches, or no last layer can be filled.
     """
-    path = weights_at(place)
-    tensors = read_weights(path)
     found, mine = match(tensors, network), network.state_dict()
+    carried = {} if rows is None else rows.carried({**found.taken, **found.other_shape}, tensors, mine)
     learned = {name for name, _ in network.named_parameters()}
-    if not learned & set(found.taken):
+    if not learned & {*found.taken, *carried}:
+        other = _compared(found.other_shape, tensors, mine)
         raise UserError(
-            f"--init {place}: none of its {counted(len(tensors), 'tensor')} has the name and shape of a weight of this "
+            f"{where}: none of its {counted(len(tensors), 'tensor')} has the name and shape of a weight of this "
             f"network. It has {_examples(tensors)}; the network has {_examples(mine)}. "
-            + (f"Of another shape: {some(found.other_shape, 3)}. " if found.other_shape else "")
+            + (f"Of another shape: {some(other, 3)}. " if other else "")
             + "Is it of this architecture, with the same settings?"
         )
+    mapped = {} if rows is None else rows.axes
+    taken = {**{name: tensors[source] for name, source in found.taken.items() if name not in mapped}, **carried}
     with torch.no_grad():
-        for name, source in found.taken.items():
-            mine[name].copy_(tensors[source])
-    return _told(place, found, mine)
+        for name, tensor in taken.items():
+            mine[name].copy_(tensor)
+    left = {name: source for name, source in found.other_shape.items() if name not in carried}
+    told = _told(where, taken, _compared(left, tensors, mine), found, mine)
+    return told + (f"; last layer through the class map ({some(list(carried), 4)}): {rows.told()}" if rows else "")
 
 
 def encoder_of(network: nn.Module) -> nn.Module:
@@ -191,14 +204,18 @@ def _worth(tensors: Tensors, mine: Tensors, theirs: str, ours: str) -> tuple[int
     return values, -len(theirs) - len(ours)
 
 
-def _told(place: Path, found: Matched, mine: Tensors) -> str:
-    values, whole = (sum(mine[name].numel() for name in names) for names in (found.taken, mine))
+def _compared(names: Mapping[str, str], tensors: Tensors, mine: Tensors) -> list[str]:
+    return [f"{name} {_shape(mine[name])} here, {_shape(tensors[source])} there" for name, source in names.items()]
+
+
+def _told(where: str, taken: Tensors, other_shape: Sequence[str], found: Matched, mine: Tensors) -> str:
+    values, whole = (sum(mine[name].numel() for name in names) for names in (taken, mine))
     text = (
-        f"--init {place}: took {len(found.taken)} of the network's {counted(len(mine), 'tensor')} "
+        f"{where}: took {len(taken)} of the network's {counted(len(mine), 'tensor')} "
         f"({100 * values / whole:.1f} % of its values)"
     )
     for what, names in (
-        ("of another shape, left as they are", found.other_shape),
+        ("of another shape, left as they are", other_shape),
         ("not in the file, left as they are", found.missing),
         ("in the file, and not in the network", found.unused),
     ):
