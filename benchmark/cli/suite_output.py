@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..io.reporter import Reporter
     from ..runs.record import Record
     from ..runs.suite.cells import Outcome
-    from ..runs.suite.planned import SuitePlan
+    from ..runs.suite.planned import PlannedCell, SuitePlan
     from ..runs.suite.spec import Cell
 
 LAST = 8
@@ -59,14 +59,15 @@ class Watcher:
             self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=2)
             self._live.start()
 
-    def started(self, name: str) -> None:
-        """A cell begins."""
+    def started(self, name: str, place: str) -> None:
+        """A cell begins; `place` says where, "" on this machine."""
         with self._lock:
             self._running[name] = time.monotonic()
             self._begun += 1
-            place = self._done + self._begun
+            number = self._done + self._begun
+        where = f" on {place}" if place else ""
         if self._live is None:
-            self._reporter.say(f"[{place}/{len(self._cells)}] {self._cells[name].short}: started")
+            self._reporter.say(f"[{number}/{len(self._cells)}] {self._cells[name].short}: started{where}")
 
     def ended(self, outcome: Outcome, record: Record | None) -> None:
         """A cell has ended."""
@@ -133,7 +134,7 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     console = stdout()
     console.print(f"[bold]{safe(found.suite)}[/]: {safe(found.summary)}", soft_wrap=True)
     if not (be_quiet or output.quiet):
-        table = new_table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most")
+        table = new_table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most", "expected")
         for cell in found.cells:
             limit = cell.limit_minutes
             table.add_row(
@@ -144,6 +145,7 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
                 str(cell.folds or UNDEFINED),
                 f"{100 * cell.train_fraction:.4g} %",
                 UNDEFINED if limit is None else _time(60 * limit),
+                _time(cell.expected_s) if cell.expected_s is not None and _is_measured(cell) else UNDEFINED,
             )
         console.print(table)
     for name, where in found.data.items():
@@ -156,6 +158,15 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     excluded = f" ({found.excluded} excluded)" if found.excluded else ""
     bound = f"; time limits add up to {_time(60 * sum(known))} of fitting at most{open_ended}" if known else ""
     console.print(f"{found.n} cells{excluded} into {safe(found.folder)}{bound}", soft_wrap=True)
+    measured = [cell.expected_s for cell in found.cells if cell.expected_s is not None and _is_measured(cell)]
+    if measured:
+        others = f", and {found.n - len(measured)} cells like which none has run" if len(measured) < found.n else ""
+        text = f"expected from cells like these: {_time(sum(measured))}, one after another{others}"
+        console.print(text, soft_wrap=True)
+
+
+def _is_measured(cell: PlannedCell) -> bool:
+    return cell.expected_from not in (None, "its time limit")
 
 
 def results(found: SuiteResults, as_json: bool, be_quiet: bool) -> None:

@@ -8,9 +8,10 @@ from ..boards.suite_results import SuiteResults, results_of, write_results
 from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
 from ..runs.request import SuiteRequest
-from ..runs.suite.planned import dry_run, local_engine, plan_of, suite_folder
+from ..runs.suite.engines.choose import engine_of
+from ..runs.suite.planned import dry_run, plan_of, suite_folder
 from ..runs.suite.state import read_state
-from ..runs.suite.under_way import Watcher, begin_suite, complete_records, jobs_of, run_jobs
+from ..runs.suite.under_way import Watcher, begin_suite, complete_records, jobs_of, longest_jobs_first, run_jobs
 from ..types import UserError
 
 __all__ = ["SuiteRequest", "Watcher", "dry_run", "run_suite"]
@@ -28,7 +29,7 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
     """
     plan = plan_of(request)
     folder = suite_folder(request, plan)
-    engine = local_engine(request, plan)
+    engine = engine_of(request, plan)
     earlier = read_state(folder)
     if earlier is not None and not request.resume and any(c.status != "waiting" for c in earlier.cells.values()):
         raise UserError(
@@ -41,7 +42,7 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
         jobs = jobs_of(suite)
         waiting = {job.name for job in jobs}
         watcher.begin(plan.cells, [cell.name for cell in plan.cells if cell.name not in waiting], suite.log_of)
-        run_jobs(suite, jobs, engine, watcher)
+        run_jobs(suite, jobs if engine.sequential else longest_jobs_first(suite, jobs), engine, watcher)
         found = results_of(plan, suite.state, folder, complete_records(suite))
         write_results(folder, found)
     return folder, found

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from segbench.errors import UserError
 from segbench.figures.point_labels import spread
 from segbench.figures.score_plots import learning_curve, score_against_cost, write_score_against_cost
 from segbench.registry import make_dataset
-from segbench.runs.suite.cells import Control, Job, LocalEngine, Outcome, Work, run_cell, run_cells
+from segbench.runs.suite.cells import Control, Job, run_cell
+from segbench.runs.suite.engines.local import LocalEngine
 from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names
 
 FILE = Path("mine.yaml")
@@ -359,41 +360,36 @@ def _jobs(folder: Path, count: int) -> list[Job]:
     return [Job(str(number), (), folder / f"{number}.log") for number in range(count)]
 
 
+@pytest.mark.slow
 def test_the_local_engine_gives_each_slot_a_gpu_and_runs_no_more_at_once(tmp_path: Path) -> None:
-    lock, running, most, seen = threading.Lock(), 0, 0, set()
-
-    def work(job: Job, environment: Mapping[str, str]) -> Outcome:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-            seen.add(environment["CUDA_VISIBLE_DEVICES"])
-        time.sleep(0.02)
-        with lock:
-            running -= 1
-        return Outcome(job.name, "done")
-
-    outcomes = list(LocalEngine(3, ("0", "GPU-b"))(work, _jobs(tmp_path, 9), lambda: None))
-    assert sorted(outcome.name for outcome in outcomes) == [str(n) for n in range(9)]
-    assert most <= 3
-    assert seen == {"0", "GPU-b"}
+    plugins = tmp_path / "baselines"
+    plugins.mkdir()
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    (plugins / "mine.py").write_text(
+        "import os, pathlib, time\n"
+        f"seen = pathlib.Path({str(seen)!r}) / str(os.getpid())\n"
+        "begun = time.time(); time.sleep(0.1)\n"
+        "seen.write_text(f\"{os.environ['CUDA_VISIBLE_DEVICES']} {begun} {time.time()}\")\n"
+    )
+    jobs = [Job(str(number), ("list", "methods", "--quiet"), tmp_path / f"{number}.log") for number in range(5)]
+    environment = {**os.environ, "SEGBENCH_PLUGINS": str(tmp_path)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", environment)
+        outcomes = list(LocalEngine(2, ("0", "GPU-b")).run(jobs, Control(), lambda *_: None))
+    assert sorted((outcome.name, outcome.status) for outcome in outcomes) == [(str(n), "done") for n in range(5)]
+    spans = [line.read_text().split() for line in seen.iterdir()]
+    assert {gpu for gpu, *_ in spans} == {"0", "GPU-b"}
+    for _, begun, _ in spans:
+        assert sum(float(a) <= float(begun) < float(b) for _, a, b in spans) <= 2
 
 
 @pytest.mark.slow
-def test_run_cells_takes_any_map_and_starts_nothing_once_asked_to_stop(tmp_path: Path) -> None:
-    def plain_map(work: Work, jobs: Any, abort: Any) -> Iterator[Outcome]:
-        del abort
-        return (work(job, {}) for job in jobs)
-
+def test_the_local_engine_starts_nothing_once_asked_to_stop(tmp_path: Path) -> None:
     begun: list[str] = []
-    stopped = threading.Event()
     jobs = [Job(str(n), ("list", "metrics", "--quiet"), tmp_path / f"{n}.log") for n in range(3)]
-
-    def started(job: Job) -> None:
-        begun.append(job.name)
-        stopped.set()
-
-    outcomes = list(run_cells(jobs, plain_map, Control(lambda: stopped.is_set() and len(begun) > 1), started))
+    control = Control(lambda: len(begun) > 1)
+    outcomes = list(LocalEngine().run(jobs, control, lambda job, place: begun.append(job.name + place)))
     assert begun == ["0", "1"]
     assert [outcome.status for outcome in outcomes] in (
         ["done", "interrupted", "unstarted"],

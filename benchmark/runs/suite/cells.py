@@ -1,26 +1,27 @@
-"""Running the cells of a suite: each in a process of its own, through an engine that is a map over cells."""
+"""A cell of a suite as a process of its own: started, watched, ended, and how it ended."""
 
 from __future__ import annotations
 
 import os
-import queue
 import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal
 
 from ...text import printable
+from .resources import Resources
 
 POLL_S = 0.1
 
-_CELL = "from segbench.io.processes import end_with_stdin; end_with_stdin(); from segbench.cli import main; main()"
+_CELL = "segbench.cli.cell"
+
+_LAUNCH = ("accelerate.commands.launch", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Job:
     arguments: tuple[str, ...]
     log: Path
     append: bool = False
+    resources: Resources = field(default_factory=Resources)
+
+    def resumed(self) -> Job:
+        """The same job, going on with what it has done."""
+        more = () if "--resume" in self.arguments else ("--resume",)
+        return replace(self, arguments=tuple(a for a in self.arguments if a != "--overwrite") + more, append=True)
 
 
 @dataclass(frozen=True)
@@ -51,82 +58,10 @@ class Control:
     stop: Callable[[], bool] = lambda: False
     killed: threading.Event = field(default_factory=threading.Event)
 
-
-Work: TypeAlias = Callable[[Job, Mapping[str, str]], Outcome]
-
-
-class Engine(Protocol):
-    """A map over cells. `work(job, environment)` runs one to its end; an engine says where, and how many at a time."""
-
-    def __call__(self, work: Work, jobs: Sequence[Job], abort: Callable[[], None]) -> Iterator[Outcome]:
-        """Outcomes as they come; `abort` is called when the caller does not wait for the rest."""
-
-
-@dataclass(frozen=True)
-class LocalEngine:
-    """Cells on this machine, `slots` at a time, each slot with one of the GPUs (the identifiers that CUDA knows)."""
-
-    slots: int = 1
-    gpus: tuple[str, ...] = ()
-
-    def __call__(self, work: Work, jobs: Sequence[Job], abort: Callable[[], None]) -> Iterator[Outcome]:
-        """Run the cells in their order."""
-        free: queue.SimpleQueue[Mapping[str, str]] = queue.SimpleQueue()
-        for slot in range(self.slots):
-            free.put(self._environment(slot))
-
-        def one(job: Job) -> Outcome:
-            environment = free.get()
-            try:
-                return work(job, environment)
-            finally:
-                free.put(environment)
-
-        with ThreadPoolExecutor(self.slots) as pool:
-            try:
-                for future in as_completed([pool.submit(one, job) for job in jobs]):
-                    yield future.result()
-            except BaseException:
-                abort()
-                raise
-
-    def _environment(self, slot: int) -> dict[str, str]:
-        own = {}
-        if self.gpus:
-            own["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
-        if self.slots > 1 and "OMP_NUM_THREADS" not in os.environ:
-            # Side by side on one machine, each with as many threads as cores, cells would slow each other down.
-            own["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // self.slots))
-        return own
-
-
-def visible_gpus() -> tuple[str, ...]:
-    """The GPUs that CUDA may use here, as `CUDA_VISIBLE_DEVICES` names them."""
-    import torch
-
-    count = torch.cuda.device_count()
-    named = [part.strip() for part in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if part.strip()]
-    return tuple(named[:count]) if named else tuple(map(str, range(count)))
-
-
-def run_cells(
-    jobs: Sequence[Job],
-    engine: Engine,
-    control: Control,
-    started: Callable[[Job], None] = lambda _: None,
-) -> Iterator[Outcome]:
-    """Run every job through the engine; a failed one does not stop the rest.
-
-    `started` is called when a cell begins. The first Ctrl-C ends the cells under way in order and starts no others.
-    """
-
-    def work(job: Job, environment: Mapping[str, str]) -> Outcome:
-        if control.stop() or control.killed.is_set():
-            return Outcome(job.name, "unstarted")
-        started(job)
-        return run_cell(job, environment, control)
-
-    yield from engine(work, jobs, control.killed.set)
+    @property
+    def ending(self) -> bool:
+        """Whether no other cell may begin."""
+        return self.killed.is_set() or self.stop()
 
 
 def run_cell(job: Job, environment: Mapping[str, str], control: Control) -> Outcome:
@@ -138,13 +73,13 @@ def run_cell(job: Job, environment: Mapping[str, str], control: Control) -> Outc
         log.flush()
         start = log.tell()
         process = subprocess.Popen(
-            # -P: a user's own files in the current folder, such as random.py, are not to be imported.
-            [sys.executable, "-P", "-c", _CELL, *job.arguments],
+            _program(job),
             # Nothing is written: its end tells the cell that the suite is gone.
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **environment},
+            # PYTHONSAFEPATH: a user's own files in the current folder, such as random.py, are not to be imported.
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "COLUMNS": "120", **environment},
             # Ctrl-C at the terminal is for the suite, which passes it on once: a second one would end a run at once.
             start_new_session=True,
         )
@@ -157,6 +92,15 @@ def run_cell(job: Job, environment: Mapping[str, str], control: Control) -> Outc
     if asked:
         return Outcome(job.name, "interrupted", code, seconds, "interrupted")
     return Outcome(job.name, "failed", code, seconds, _last_line(job.log, start) if code > 0 else _signal_name(-code))
+
+
+def _program(job: Job) -> list[str]:
+    """The command line of a cell: one process, or as many as it asks for."""
+    if job.resources.processes == 1:
+        return [sys.executable, "-m", _CELL, *job.arguments]
+    shape = [f"--num_processes={job.resources.processes}", "--main_process_port=0"]
+    shape += ["--multi_gpu"] if job.resources.gpus else ["--cpu"]
+    return [sys.executable, "-m", *_LAUNCH, *shape, "-m", _CELL, *job.arguments]
 
 
 def last_line(log: Path) -> str:

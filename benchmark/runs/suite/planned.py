@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from ...data.locations import Source, locate
@@ -11,10 +13,13 @@ from ...registry import dataset_class, method_class
 from ...types import UserError
 from ..presets import resolve
 from ..request import RunRequest, SuiteRequest
-from .cells import Job, LocalEngine, visible_gpus
+from .cells import Job
+from .estimates import Estimate, estimates
 from .spec import Cell, Changes, Plan, find_suite, make_plan, parse_suite
+from .state import STATE, SuiteState, read_state
 
 CELLS, LOGS = "cells", "logs"
+RUNS = Path("runs")
 
 
 def plan_of(request: SuiteRequest) -> Plan:
@@ -33,8 +38,22 @@ def plan_of(request: SuiteRequest) -> Plan:
     return plan
 
 
+class PlannedResources(Document):
+    """What a cell asks of an engine; `gpus` null: one, where the engine has any."""
+
+    cpus: int
+    gpus: int | None
+    memory_gb: float
+    minutes: float | None
+    processes: int
+
+
 class PlannedCell(Document):
-    """One cell as it would be run; `limit_minutes` bounds its training, where its configuration does."""
+    """One cell as it would be run.
+
+    `limit_minutes` bounds its training, where its configuration does. `expected_s` is what it will take, as
+    `expected_from` says: cells of this suite, earlier runs below `runs/`, or that limit.
+    """
 
     name: str
     dataset: str
@@ -45,6 +64,9 @@ class PlannedCell(Document):
     folds: int | None
     train_fraction: float
     limit_minutes: float | None
+    expected_s: float | None
+    expected_from: str | None
+    resources: PlannedResources
     command: str
 
 
@@ -52,6 +74,7 @@ class SuitePlan(Document):
     """The plan of a suite, as `bench suite --dry-run --json` prints it; `data` says where that of each dataset lies."""
 
     suite: str
+    engine: str
     file: str
     summary: str
     folder: str
@@ -69,8 +92,10 @@ def dry_run(request: SuiteRequest) -> SuitePlan:
     """
     plan = plan_of(request)
     folder = suite_folder(request, plan)
+    expected = expected_times(plan.cells, read_state(folder) if (folder / STATE).exists() else None)
     return SuitePlan(
         suite=plan.name,
+        engine=request.engine,
         file=str(plan.path),
         summary=plan.summary,
         folder=str(folder),
@@ -78,11 +103,16 @@ def dry_run(request: SuiteRequest) -> SuitePlan:
         excluded=plan.excluded,
         unable=list(plan.unable),
         data={cell.data: _where(cell) for cell in plan.cells},
-        cells=[_planned(cell, request, folder) for cell in plan.cells],
+        cells=[_planned(cell, request, folder, expected.get(cell.name)) for cell in plan.cells],
     )
 
 
-def _planned(cell: Cell, request: SuiteRequest, folder: Path) -> PlannedCell:
+def expected_times(cells: Sequence[Cell], state: SuiteState | None) -> dict[str, Estimate]:
+    """What each cell is expected to take, by name, where anything is known."""
+    return estimates(cells, state, RUNS, {cell.name: _limit_minutes(cell) for cell in cells})
+
+
+def _planned(cell: Cell, request: SuiteRequest, folder: Path, expected: Estimate | None) -> PlannedCell:
     job = cell_job(cell, request, folder, origin=cell.source)
     return PlannedCell(
         name=cell.name,
@@ -94,13 +124,16 @@ def _planned(cell: Cell, request: SuiteRequest, folder: Path) -> PlannedCell:
         folds=cell.folds,
         train_fraction=cell.train_fraction,
         limit_minutes=_limit_minutes(cell),
+        expected_s=None if expected is None else round(expected.seconds, 1),
+        expected_from=None if expected is None else expected.basis,
+        resources=PlannedResources(**asdict(cell.resources)),
         command=shlex.join(["bench", *job.arguments]),
     )
 
 
 def suite_folder(request: SuiteRequest, plan: Plan) -> Path:
     """The folder of a suite: what was asked for, or one named after it."""
-    return request.out or Path("runs") / f"suite-{plan.name}"
+    return request.out or RUNS / f"suite-{plan.name}"
 
 
 def cell_job(
@@ -125,14 +158,7 @@ def cell_job(
         overwrite=overwrite,
     )
     words = shlex.split(run.resume_command() if resume else run.command())[1:]
-    return Job(cell.name, tuple(words), folder / LOGS / f"{cell.name}.log", resume)
-
-
-def local_engine(request: SuiteRequest, plan: Plan) -> LocalEngine:
-    """One cell at a time on the CPU, or one on every GPU that is visible, unless `--jobs` says otherwise."""
-    accelerated = any(method_class(cell.method).info.accelerated for cell in plan.cells)
-    gpus = visible_gpus() if accelerated and request.device in ("auto", "cuda") else ()
-    return LocalEngine(request.jobs or len(gpus) or 1, gpus)
+    return Job(cell.name, tuple(words), folder / LOGS / f"{cell.name}.log", resume, cell.resources)
 
 
 def _where(cell: Cell) -> str:

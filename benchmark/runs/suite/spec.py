@@ -22,6 +22,7 @@ from ...registry import dataset_class, make_method, method_class
 from ...settings import check_settings
 from ...text import unknown
 from ..presets import parse_settings, resolve, setting
+from .resources import Resources, ResourcesEntry, resources_of
 
 MAX_CELLS = 10_000
 MAX_BYTES = 1_000_000
@@ -84,6 +85,7 @@ class MethodEntry(_Model):
     settings: Settings = Field(default_factory=dict)
     grid: dict[str, Annotated[list[Setting], Field(min_length=1)]] = Field(default_factory=dict)
     per_dataset: dict[str, Settings] = Field(default_factory=dict)
+    resources: ResourcesEntry = ResourcesEntry()
 
 
 class Exclusion(_Model):
@@ -128,6 +130,7 @@ class Suite(_Model):
     train_fractions: Annotated[list[Fraction], Field(min_length=1)] = Field(default=[1.0])
     corruptions: Annotated[list[Corrupt], Field(min_length=1)] = Field(default=[None])
     exclude: list[Exclusion] = Field(default_factory=list)
+    resources: ResourcesEntry = ResourcesEntry()
 
     def size(self) -> int:
         """Number of cells of the whole grid, before anything is left out."""
@@ -158,6 +161,7 @@ class Cell:
     options: dict[str, Any] = field(default_factory=dict)
     corrupt: str | None = None
     weights_of: str | None = None
+    resources: Resources = field(default_factory=Resources)
 
     @property
     def data(self) -> str:
@@ -177,7 +181,8 @@ class Cell:
 
     def with_name(self) -> Cell:
         """The same cell named after what it is; the hash tells cells apart whose short names are equal."""
-        content = {key: value for key, value in asdict(self).items() if key not in ("name", "label", "root")}
+        without = ("name", "label", "root", "resources")
+        content = {key: value for key, value in asdict(self).items() if key not in without}
         if self.corrupt is None:  # its name stays what it was before images could be corrupted
             del content["corrupt"], content["weights_of"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
@@ -186,7 +191,7 @@ class Cell:
         words += [f"f{self.train_fraction:g}"] if self.train_fraction != 1 else []
         words += [self.corrupt] if self.corrupt else []
         text = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "-" for c in "-".join(words))
-        return Cell(**{**asdict(self), "name": f"{text.strip('-.')[:80]}-{digest}"})
+        return replace(self, name=f"{text.strip('-.')[:80]}-{digest}")
 
 
 @dataclass(frozen=True)
@@ -262,6 +267,8 @@ def parse_suite(text: str, path: Path) -> Suite:
 
 def _keys_below(parent: Sequence[Any]) -> Sequence[str]:
     """The keys that a mapping of a suite file takes."""
+    if "resources" in parent:
+        return tuple(ResourcesEntry.model_fields)
     model: dict[Any, type[_Model]] = {"datasets": DatasetEntry, "methods": MethodEntry, "exclude": Exclusion}
     return tuple((model.get(parent[0], Suite) if parent else Suite).model_fields)
 
@@ -374,6 +381,7 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
             root=None if root is None else str(root),
             settings=settings,
             options=options,
+            resources=resources_of(preset, bool(method.accelerated), suite.resources, variant.method.resources),
         ).with_name()
         for seed, folds, fraction in product(suite.seeds, suite.folds, suite.train_fractions)
     ]

@@ -30,7 +30,10 @@ Standing = Literal["done", "missing", "unfinished", "stale"]
 
 
 class CellState(BaseModel):
-    """One cell in `suite.json`; `code_sha256` is the code that it was begun with."""
+    """One cell in `suite.json`; `code_sha256` is the code that it was begun with.
+
+    `place` says for people where it runs or ran, `job` is what a scheduler calls it; both are empty on this machine.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -40,6 +43,8 @@ class CellState(BaseModel):
     log: str = ""
     command: str = ""
     code_sha256: str | None = None
+    place: str = ""
+    job: str = ""
     started: str | None = None
     seconds: float | None = None
     exit_status: int | None = None

@@ -25,8 +25,10 @@ from ..open_data import open_dataset
 from ..record import Record
 from ..request import SuiteRequest
 from ..stored import read_whole_record
-from .cells import Control, Engine, Job, Outcome, run_cells
-from .planned import CELLS, LOGS, cell_job
+from .cells import Control, Job, Outcome
+from .engines.engine import Engine
+from .estimates import longest_first
+from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
 from .state import CellState, Standing, SuiteState, now, standing
 
@@ -37,8 +39,8 @@ class Watcher(Protocol):
     def begin(self, cells: Sequence[Cell], done: Sequence[str], log_of: Callable[[str], Path]) -> None:
         """All cells of the plan, and the names of those that need not be run."""
 
-    def started(self, name: str) -> None:
-        """A cell begins."""
+    def started(self, name: str, place: str) -> None:
+        """A cell begins; `place` says where, "" on this machine."""
 
     def ended(self, outcome: Outcome, record: Record | None) -> None:
         """A cell has ended; its record where it has a complete one."""
@@ -119,6 +121,13 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     return jobs
 
 
+def longest_jobs_first(suite: SuiteUnderWay, jobs: Sequence[Job]) -> list[Job]:
+    """Jobs as they are best begun where several run at once."""
+    expected = expected_times(suite.plan.cells, suite.state)
+    by_name = {job.name: job for job in jobs}
+    return [by_name[name] for name in longest_first(list(by_name), expected)]
+
+
 def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
     """Wait until no cell runs any more that an earlier suite, killed since, had started: they end by themselves."""
     for cell in suite.plan.cells:
@@ -158,18 +167,19 @@ def _samples(suite: SuiteUnderWay, cell: Cell) -> tuple[tuple[str, ...], tuple[s
 def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher: Watcher) -> None:
     """Run the cells, keeping `suite.json` up to date."""
 
-    def started(job: Job) -> None:
+    def started(job: Job, place: str) -> None:
         with suite.lock:
             own = suite.state.cells[job.name]
             own.status, own.started, own.error, own.exit_status = "running", now(), "", None
+            own.place = place
             suite.state.write(suite.folder)
-        watcher.started(job.name)
+        watcher.started(job.name, place)
 
     with stoppable(suite.reporter) as stop:
         control = Control(stop)
         try:
             for wave in _waves(suite, jobs):
-                for outcome in run_cells(wave, engine, control, started):
+                for outcome in engine.run(wave, control, started):
                     checked = _checked(outcome, suite)
                     with suite.lock:
                         _note(checked, suite.state.cells[checked.name])
