@@ -150,13 +150,9 @@ def check(
 
 
 def _places(given: Iterable[str | PathLike[str] | Iterable[str | PathLike[str]]]) -> tuple[Place, ...]:
+    from ..runs.request import place_of
+
     found: list[Place] = []
     for each in given:
-        found += map(_place, [each] if isinstance(each, str | PathLike) else each)
+        found += map(place_of, [each] if isinstance(each, str | PathLike) else each)
     return tuple(found)
-
-
-def _place(given: str | PathLike[str]) -> Place:
-    from ..runs.request import is_address
-
-    return given if isinstance(given, str) and is_address(given) else Path(given)

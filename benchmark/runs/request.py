@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -63,7 +64,16 @@ Place: TypeAlias = Path | str
 
 
 def _read_places(words: Sequence[str]) -> tuple[Place, ...]:
-    return tuple(word if is_address(word) else Path(word) for word in words)
+    return tuple(place_of(word) for word in words)
+
+
+def place_of(given: str | PathLike[str]) -> Place:
+    """A path, or an address as it is.
+
+    >>> place_of("https://example.org/results/index.json")
+    'https://example.org/results/index.json'
+    """
+    return given if isinstance(given, str) and is_address(given) else Path(given)
 
 
 def is_address(place: str) -> bool:

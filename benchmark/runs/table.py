@@ -8,8 +8,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..io.reporter import Reporter
 from .find import find_runs
 from .record import Record
+from .remote import folders_of
+from .request import place_of
 from .versions import other_versions, with_versions
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     Parameters
     ----------
     paths : path or paths
-        Run folders, or folders of them. A run that is there several times is taken once, as it was made last.
+        Run folders, folders of them, or addresses (`https://…`) of an index of results. A run that is there several
+        times is taken once, as it was made last.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     Raises
     ------
     UserError
-        For a path that does not exist or holds no run.
+        For a path that does not exist or holds no run, and an address that cannot be read or lists none.
 
     Examples
     --------
@@ -52,7 +56,8 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     import pandas as pd
 
     chosen = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    found = find_runs([Path(path) for path in chosen], lambda text: warnings.warn(text, stacklevel=2))
+    folders = folders_of([place_of(path) for path in chosen], Reporter(quiet=True))
+    found = find_runs(folders, lambda text: warnings.warn(text, stacklevel=2))
     return pd.DataFrame([row for folder, record in found for row in _rows(record, folder)])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 
 import segbench
@@ -77,6 +78,17 @@ def test_the_address_of_the_folder_will_do_and_folders_stand_beside(bench: Run, 
 def test_python_compares_what_lies_on_a_server(hosted: Server) -> None:
     found = segbench.compare(hosted.url("results/index.json"), resamples=100, progress=False)
     assert {run.run_id for run in found.runs} == {folder.name for folder in CHOSEN}
+
+
+def test_a_table_holds_the_runs_of_a_server_beside_those_of_a_folder(hosted: Server) -> None:
+    here = segbench.load_runs(CHOSEN)
+    of_server = segbench.load_runs(hosted.url("results/"))
+    pandas.testing.assert_frame_equal(of_server.drop(columns="folder"), here.drop(columns="folder"))
+    other = sorted(path for path in RECORDS.iterdir() if path.name.startswith("isbi2012-"))[3]
+    both = segbench.load_runs([hosted.url("results/index.json"), other])
+    assert set(both.run_id) == {folder.name for folder in (*CHOSEN, other)}
+    with pytest.raises(UserError, match=r"gone/index\.json"):
+        segbench.load_runs(hosted.url("gone"))
 
 
 def test_a_kept_file_that_was_changed_is_fetched_again(hosted: Server) -> None:
