@@ -169,6 +169,8 @@ def evaluate(
     out: str | PathLike[str] | None = None,
     save_predictions: bool = False,
     workers: int | None = None,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
     settings: Mapping[str, Any] | None = None,
     metrics: Sequence[str] = (),
     overwrite: bool = False,
@@ -201,6 +203,10 @@ def evaluate(
         Keep the scored predictions in the run folder.
     workers : int, optional
         Threads or processes that measure; by default chosen by size.
+    engine : str
+        `ray` measures on a Ray cluster; the result is the same bit for bit.
+    address : str, optional
+        Of that cluster: `HOST:PORT`, `auto`, or `local` for one that is started for this and ends with it.
     settings : mapping, optional
         Options of the dataset.
     metrics : sequence of str
@@ -252,6 +258,8 @@ def evaluate(
         out=_path(out),
         save_predictions=save_predictions,
         workers=workers,
+        engine=engine,
+        address=address,
         settings=dict(settings or {}),
         metrics=tuple(metrics),
         overwrite=overwrite,

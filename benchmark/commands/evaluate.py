@@ -13,6 +13,8 @@ from ..registry import metrics_of
 from ..runs.current import why_not_current
 from ..runs.folder import INSTANCES, PLOTS, refuse_foreign
 from ..runs.identity import evaluated_identity
+from ..runs.on_ray.cluster import refuse_without_ray
+from ..runs.on_ray.measuring import map_on_ray
 from ..runs.predictions_to_score import PredictionsToScore
 from ..runs.record import Record
 from ..runs.request import EvaluateRequest
@@ -30,6 +32,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         For missing, duplicate, unreadable or mis-shaped predictions; nothing is written then. For label values that
         cannot be stored; no record is written then.
     """
+    if request.engine == "ray":
+        refuse_without_ray()
     task = PredictionsToScore.find(request, reporter)
     if request.instances:
         task.refuse_without_instances()
@@ -45,7 +49,7 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     earlier, first = writer.earlier(), task.record(block, writer)
     if earlier is not None and _stands(writer, earlier, first, request, reporter):
         return writer.folder, earlier
-    statistics = task.measure(reporter)
+    statistics = task.measure(reporter, map_on_ray(request.address, reporter) if request.engine == "ray" else None)
     scored = score(statistics, metrics, dataset.info)
     for warning in score_warnings(scored, metrics_of(dataset.info, kind=task.found.kind), dataset.info):
         reporter.warn(warning)

@@ -1,8 +1,9 @@
 """The evaluation engine: a map of `measure` over (sample, prediction) pairs, then a merge of their statistics.
 
-The map runs in this process, in threads, or in processes. Threads start at once and share the predictions, but run side
-by side only where decoding and counting leave the interpreter's lock: a metric family says so with the class attribute
-`releases_gil = True`. If one of the families does not, processes are used.
+The map runs in this process, in threads, in processes, or where a map of the caller's own does, such as a cluster.
+Threads start at once and share the predictions, but run side by side only where decoding and counting leave the
+interpreter's lock: a metric family says so with the class attribute `releases_gil = True`. If one of the families does
+not, processes are used.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from ..errors import MemoryShortError
 from ..io.address_space import load_linear_algebra
@@ -57,7 +60,9 @@ _MAX_AT_ONCE = 16
 
 
 Pair = tuple[str, Prediction | PredictionSource]
-_Results = Generator[list[Statistic], None, None]
+Results = Generator[list[Statistic], None, None]
+MeasureMap: TypeAlias = Callable[[Dataset, Sequence[Metric], Iterable[Pair]], Results]
+"""A map of `measure` over pairs: what it gives of each, in any order."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -110,6 +115,7 @@ def evaluate(
     *,
     workers: int | None = 0,
     progress: Callable[[int], None] | None = None,
+    mapped: MeasureMap | None = None,
 ) -> Statistics:
     """Measure predictions against their samples.
 
@@ -124,21 +130,15 @@ def evaluate(
         chooses by the number of cores, families and samples. The result is the same bit for bit.
     progress : callable, optional
         Called with the number of samples measured so far.
+    mapped : MeasureMap, optional
+        Takes the place of threads and processes here, such as a map over a cluster; `workers` says nothing then.
 
     Raises
     ------
     UserError
         For a prediction of the wrong shape or with impossible values, or a sample measured twice.
     """
-    threads = all(metric.releases_gil for metric in metrics)
-    if workers is None:
-        workers = _chosen_workers(threads, len(pairs) if isinstance(pairs, Sized) else 0)
-    if workers <= 1 or not (threads or can_share_locks()):
-        results: _Results = (measure(dataset, metrics, pair) for pair in pairs)
-    elif threads:
-        results = _map_in_threads(dataset, metrics, pairs, workers)
-    else:
-        results = _map_in_processes(dataset, metrics, pairs, workers)
+    results = (mapped or _map_here(metrics, pairs, workers))(dataset, metrics, pairs)
     collected: list[Statistic] = []
     with closing(results):
         for done, statistics in enumerate(results, 1):
@@ -147,6 +147,21 @@ def evaluate(
                 progress(done)
     release_memory()
     return Statistics(collected)
+
+
+def _map_here(metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int | None) -> MeasureMap:
+    """The map over this number of workers of this machine."""
+    threads = all(metric.releases_gil for metric in metrics)
+    if workers is None:
+        workers = _chosen_workers(threads, len(pairs) if isinstance(pairs, Sized) else 0)
+    if workers <= 1 or not (threads or can_share_locks()):
+        return map_in_turn
+    return partial(_map_in_threads if threads else _map_in_processes, workers=workers)
+
+
+def map_in_turn(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair]) -> Results:
+    """Measure one after the other, in this process."""
+    return (measure(dataset, metrics, pair) for pair in pairs)
 
 
 def _chosen_workers(threads: bool, samples: int) -> int:
@@ -187,7 +202,7 @@ def _map(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _map_in_threads(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> _Results:
+def _map_in_threads(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> Results:
     """Several pairs at a time where all are there: threads that hand over each by itself wait for one another."""
     source, stopped = iter(pairs), threading.Event()
     at_once = max(1, min(_MAX_AT_ONCE, len(pairs) // (8 * workers))) if isinstance(pairs, Sized) else 1
@@ -202,13 +217,11 @@ def _map_in_threads(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable
             yield from part
 
 
-def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> _Results:
+def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int) -> Results:
     # Spawned, not forked: torch's and OpenCV's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    modules = {type(one).__module__ for one in (dataset, *metrics)}
-    files = {name: str(sys.modules[name].__file__) for name in sorted(modules) if name.startswith(USER_MODULE)}
     stopped = context.Event()
-    setup = (stopped, files, pickle.dumps((dataset, tuple(metrics))))
+    setup = (stopped, Packed.of(dataset, metrics))
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare, initargs=setup)
 
     def submit(pair: Pair) -> Future[list[Statistic]]:
@@ -221,16 +234,39 @@ def _map_in_processes(dataset: Dataset, metrics: Sequence[Metric], pairs: Iterab
         raise UserError("a worker process died, perhaps for lack of memory; try fewer with --workers") from error
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A dataset and metrics on their way to another process: `content` is pickled, `files` are modules of the user's.
+
+    What is of a user's own file can be unpickled only once that file is imported.
+    """
+
+    files: Mapping[str, str]
+    content: bytes
+
+    @classmethod
+    def of(cls, dataset: Dataset, metrics: Sequence[Metric]) -> Packed:
+        """Pack them."""
+        modules = {type(one).__module__ for one in (dataset, *metrics)}
+        files = {name: str(sys.modules[name].__file__) for name in sorted(modules) if name.startswith(USER_MODULE)}
+        return cls(files, pickle.dumps((dataset, tuple(metrics))))
+
+    def unpacked(self) -> tuple[Dataset, tuple[Metric, ...]]:
+        """The dataset and the metrics; called in the process that they were made for."""
+        load_linear_algebra()
+        for module, file in self.files.items():
+            load_user_module(module, Path(file))
+        found: tuple[Dataset, tuple[Metric, ...]] = pickle.loads(self.content)  # made by the caller, a moment ago
+        return found
+
+
 _state: dict[str, Any] = {}
 
 
-def _prepare(stopped: Event, files: Mapping[str, str], payload: bytes) -> None:
-    """Set up a worker; what is of a user's own file can be unpickled only once that file is imported."""
+def _prepare(stopped: Event, packed: Packed) -> None:
+    """Set up a worker."""
     end_with_parent()
-    load_linear_algebra()
-    for module, file in files.items():
-        load_user_module(module, Path(file))
-    dataset, metrics = pickle.loads(payload)  # made by the parent process a moment ago, not from outside
+    dataset, metrics = packed.unpacked()
     _state.update(dataset=dataset, metrics=metrics, stopped=stopped)
 
 

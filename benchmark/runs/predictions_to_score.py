@@ -12,7 +12,7 @@ from typing import Any
 from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.what_is_left import left_to_score
-from ..evaluation.evaluate import evaluate
+from ..evaluation.evaluate import MeasureMap, evaluate
 from ..evaluation.statistics import Statistics
 from ..evaluation.true_labels import LabelsHeld
 from ..io.atomic import atomic_path
@@ -111,8 +111,8 @@ class PredictionsToScore:
             command=self.request.command(),
         )
 
-    def measure(self, reporter: Reporter) -> Statistics:
-        """Measure every prediction against its sample.
+    def measure(self, reporter: Reporter, mapped: MeasureMap | None = None) -> Statistics:
+        """Measure every prediction against its sample, here or by a map of the caller's.
 
         Raises UserError, naming the file, for a wrong one, and where the truth leaves nothing to score.
         """
@@ -125,6 +125,7 @@ class PredictionsToScore:
                 found.items(),
                 workers=self.request.workers,
                 progress=lambda done: update(done, len(found)),
+                mapped=mapped,
             )
         held, statistics = labels.take(measured)
         what = f"split '{self.split}'" if self.whole else f"the scored part of split '{self.split}'"

@@ -128,6 +128,14 @@ Channel: TypeAlias = Annotated[
 ZSlice: TypeAlias = Annotated[
     int | None, Option("Slice of a stack (from 1), or its number in the names of files after 'z'.", low=0)
 ]
+Address: TypeAlias = Annotated[
+    str | None,
+    Option(
+        "With --engine ray: HOST:PORT of the cluster, auto, or local for one that ends with the command. "
+        "[default: auto where there is a cluster, else local]",
+        kept=False,
+    ),
+]
 Trust: TypeAlias = Annotated[
     bool, Option("Let run what is named here: programs (command:…) and model files with code in them (torch:…).")
 ]
@@ -215,6 +223,10 @@ class EvaluateRequest:
     workers: Annotated[
         int | None, Option("Threads or processes that measure. [default: chosen by size]", low=0, kept=False)
     ] = None
+    engine: Annotated[Literal["local", "ray"], Option("Where it is measured; the result is the same.", kept=False)] = (
+        "local"
+    )
+    address: Address = None
     settings: Settings = field(default_factory=dict)
     metrics: Metrics = ()
     overwrite: Overwrite = False

@@ -1,0 +1,156 @@
+"""Connecting to a Ray cluster, and which of its nodes can do the work."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...io.reporter import Reporter
+from ...text import shown
+from ...types import UserError
+from . import node
+from .node import PLUGINS, Caller, Unfit, code_here
+
+LOCAL = "local"
+
+
+def refuse_without_ray() -> None:
+    """Raise UserError where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise UserError("--engine ray: needs the package ray. Install it with: pip install 'segbench[ray]'")
+
+
+@dataclass
+class Cluster:
+    """A cluster that this process is connected to."""
+
+    ray: Any
+    reporter: Reporter
+    caller: Caller
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why a node does none of the work, by its identifier."""
+
+    def nodes(self) -> list[Mapping[str, Any]]:
+        """The nodes that live and may do work."""
+        return [one for one in self.ray.nodes() if one["Alive"] and one["NodeID"] not in self.left_out]
+
+    @property
+    def deaths(self) -> tuple[type[Exception], ...]:
+        """The errors of a task whose worker or node died; it may be tried on another one."""
+        found = self.ray.exceptions
+        return found.WorkerCrashedError, found.NodeDiedError, found.ObjectLostError, found.OutOfMemoryError
+
+    def slots(self) -> int:
+        """How many things that need one CPU can be done at a time."""
+        return int(sum(one["Resources"].get("CPU", 0) for one in self.nodes()))
+
+    def name_of(self, identifier: str) -> str:
+        """A node for people: its host's name, or its own where a host has several."""
+        nodes = self.ray.nodes()
+        own = next((one for one in nodes if one["NodeID"] == identifier), None)
+        if own is None:
+            return identifier[:8]
+        host = str(own["NodeManagerHostname"])
+        named = str(own.get("NodeName") or host)
+        if named not in (host, str(own["NodeManagerAddress"])):
+            return shown(named)
+        return shown(
+            host if sum(one["NodeManagerHostname"] == host for one in nodes) == 1 else f"{host}/{identifier[:6]}"
+        )
+
+    def leave_out(self, unfit: Unfit) -> None:
+        """Give a node no work from now on.
+
+        Raises UserError where no other is left.
+        """
+        if unfit.node in self.left_out:
+            return
+        self.left_out[unfit.node] = f"node {self.name_of(unfit.node)} {unfit.why}"
+        if not self.slots():
+            raise UserError("no node of the Ray cluster can do the work: " + "; ".join(self.left_out.values()))
+        # Said, not warned of: a warning is kept in records, and what is measured is the same without this node.
+        self.reporter.say(f"{self.left_out[unfit.node]}. It does none of the work.")
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        """Options of a task that goes to any node but those that are left out."""
+        if self.left_out:
+            more["label_selector"] = {"ray.io/node-id": f"!in({','.join(self.left_out)})"}
+        return {"max_retries": 0, **more}
+
+    def task(self, function: Any) -> Any:
+        """A function of `node` as a task."""
+        self.ray.cloudpickle.register_pickle_by_value(node)
+        return self.ray.remote(function)
+
+
+def caller_here() -> Caller:
+    """What this process hands on to workers."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("SEGBENCH_")}
+    return Caller(code_here(environment.get(PLUGINS)), str(Path.cwd()), environment)
+
+
+@contextmanager
+def connected(address: str | None, reporter: Reporter) -> Iterator[Cluster]:
+    """A connection to the cluster at an address.
+
+    Parameters
+    ----------
+    address : `HOST:PORT`, `auto` (`$RAY_ADDRESS`, or the cluster of this machine), or `local`: one is started on this
+        machine and ends with the block. None is `auto`, and `local` where no cluster is found.
+    reporter : says which cluster it is.
+
+    Raises
+    ------
+    UserError
+        Where Ray is not installed, or the cluster cannot be joined.
+    """
+    refuse_without_ray()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():  # by whoever calls from Python
+        yield Cluster(ray, reporter, caller_here())
+        return
+    _connect(ray, address, reporter)
+    try:
+        cluster = Cluster(ray, reporter, caller_here())
+        reporter.say(f"Ray cluster of {len(cluster.nodes())} nodes with {cluster.slots()} CPUs")
+        yield cluster
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None, reporter: Reporter) -> None:
+    if address is not None and "://" in address:
+        raise UserError(
+            f"--address {shown(address)}: Ray's client is not used. Run bench on a node of the cluster, with --address "
+            "HOST:PORT or auto (a driver without CPUs of its own is a node too: ray start --num-cpus 0 --address …)."
+        )
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    if address != LOCAL:
+        try:
+            ray.init(address=address or "auto", **quiet)
+        except ConnectionError as error:
+            if address is not None:
+                raise UserError(_refusal(address, error)) from error
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UserError(_refusal(address or "auto", error)) from error
+        else:
+            return
+    reporter.say("starting a Ray cluster on this machine")
+    ray.init(address=LOCAL, include_dashboard=False, **quiet)
+
+
+def _refusal(address: str, error: Exception) -> str:
+    why = " ".join(str(error).split())[:300]
+    return (
+        f"--address {shown(address)}: cannot join a Ray cluster from {socket.gethostname()} ({why}). This machine must "
+        "be one of its nodes: ray start --address HOST:PORT (with --num-cpus 0, it does none of the work)."
+    )
