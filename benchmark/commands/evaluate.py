@@ -19,6 +19,7 @@ from ..runs.predictions_to_score import PredictionsToScore
 from ..runs.record import Record
 from ..runs.request import EvaluateRequest
 from ..runs.writer import RunWriter
+from ..types import UserError
 
 __all__ = ["EvaluateRequest", "evaluate_files"]
 
@@ -34,6 +35,8 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
     """
     if request.engine == "ray":
         refuse_without_ray()
+    elif request.address is not None:
+        raise UserError("--address names a Ray cluster: add --engine ray, or leave it out")
     task = PredictionsToScore.find(request, reporter)
     if request.instances:
         task.refuse_without_instances()

@@ -29,7 +29,7 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
     """
     plan = plan_of(request)
     folder = suite_folder(request, plan)
-    engine = engine_of(request, plan)
+    engine = engine_of(request, plan, reporter)
     earlier = read_state(folder)
     if earlier is not None and not request.resume and any(c.status != "waiting" for c in earlier.cells.values()):
         raise UserError(

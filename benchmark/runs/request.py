@@ -128,14 +128,10 @@ Channel: TypeAlias = Annotated[
 ZSlice: TypeAlias = Annotated[
     int | None, Option("Slice of a stack (from 1), or its number in the names of files after 'z'.", low=0)
 ]
-Address: TypeAlias = Annotated[
-    str | None,
-    Option(
-        "With --engine ray: HOST:PORT of the cluster, auto, or local for one that ends with the command. "
-        "[default: auto where there is a cluster, else local]",
-        kept=False,
-    ),
-]
+_ADDRESS = (
+    "With --engine ray: HOST:PORT of the cluster, auto, or local for one that ends with the command. "
+    "[default: auto where there is a cluster, else local]"
+)
 Trust: TypeAlias = Annotated[
     bool, Option("Let run what is named here: programs (command:…) and model files with code in them (torch:…).")
 ]
@@ -226,7 +222,7 @@ class EvaluateRequest:
     engine: Annotated[Literal["local", "ray"], Option("Where it is measured; the result is the same.", kept=False)] = (
         "local"
     )
-    address: Address = None
+    address: Annotated[str | None, Option(_ADDRESS, kept=False)] = None
     settings: Settings = field(default_factory=dict)
     metrics: Metrics = ()
     overwrite: Overwrite = False
@@ -287,7 +283,8 @@ class SuiteRequest:
     any_code: Annotated[bool, Option("With --resume: cells made by other code count as done.")] = False
     dry_run: Annotated[bool, Option("Print the plan and run nothing.", kept=False)] = False
     jobs: Annotated[int | None, Option("Cells at a time. [default: 1 per GPU, or 1 on the CPU]", low=1)] = None
-    engine: Annotated[Literal["local"], Option("What runs the cells.")] = "local"
+    engine: Annotated[Literal["local", "ray"], Option("What runs the cells.")] = "local"
+    address: Annotated[str | None, Option(_ADDRESS)] = None
     device: Annotated[str, Option("auto, cpu, cuda or mps, for every cell.")] = "auto"
     roots: Annotated[
         Mapping[str, Path],

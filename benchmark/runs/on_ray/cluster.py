@@ -15,7 +15,7 @@ from ...io.reporter import Reporter
 from ...text import shown
 from ...types import UserError
 from . import node
-from .node import PLUGINS, Caller, Unfit, code_here
+from .node import Caller, Unfit, code_here
 
 LOCAL = "local"
 
@@ -83,16 +83,33 @@ class Cluster:
             more["label_selector"] = {"ray.io/node-id": f"!in({','.join(self.left_out)})"}
         return {"max_retries": 0, **more}
 
-    def task(self, function: Any) -> Any:
-        """A function of `node` as a task."""
+    def remote(self, of_node: Any) -> Any:
+        """A function or class of `node` as a task or an actor."""
         self.ray.cloudpickle.register_pickle_by_value(node)
-        return self.ray.remote(function)
+        return self.ray.remote(of_node)
+
+    def beside_me(self, actor: type) -> Any:
+        """An actor of a class of `node`, on this machine, which needs none of its CPUs."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self.ray.get_runtime_context().get_node_id(), soft=False)
+        return self.remote(actor).options(num_cpus=0, scheduling_strategy=here, max_concurrency=10_000).remote()
+
+    def most(self, resource: str) -> float:
+        """The most that one node has of a resource, in Ray's words (`CPU`, `GPU`, `memory`)."""
+        return max((float(one["Resources"].get(resource, 0)) for one in self.nodes()), default=0.0)
 
 
 def caller_here() -> Caller:
     """What this process hands on to workers."""
-    environment = {name: value for name, value in os.environ.items() if name.startswith("SEGBENCH_")}
-    return Caller(code_here(environment.get(PLUGINS)), str(Path.cwd()), environment)
+    environment = {
+        name: os.pathsep.join(
+            str(Path(one).absolute()) if Path(one).exists() else one for one in value.split(os.pathsep)
+        )
+        for name, value in os.environ.items()
+        if name.startswith("SEGBENCH_")
+    }
+    return Caller(code_here(), str(Path.cwd()), environment)
 
 
 @contextmanager

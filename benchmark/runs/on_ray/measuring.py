@@ -58,7 +58,7 @@ class _Measuring:
 
     def results(self) -> Results:
         """What is measured, as it comes."""
-        task = self.cluster.task(node.on_node)
+        task = self.cluster.remote(node.on_node)
         while self._submit(task):
             for done in self.cluster.ray.wait([*self.under_way], timeout=None)[0]:
                 yield from self._result(done)

@@ -5,6 +5,7 @@ Ray sends these functions by value. Work begins only where the code is the same 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import hashlib
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 _PARTS = ("datasets", "baselines", "configs")
-PLUGINS = "SEGBENCH_PLUGINS"
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Unfit:
     why: str
 
 
-def code_here(plugins: str | None) -> str:
-    """The segbench that is installed here, with the folder of plugins where there is one, in words that tell two apart.
+def code_here() -> str:
+    """The segbench that is installed here, with the plugins of the user, in words that tell two apart.
 
     Every source file and preset counts, byte by byte: two installations say the same only where they do the same.
     """
@@ -47,10 +47,10 @@ def code_here(plugins: str | None) -> str:
         version = importlib.import_module("segbench._version").__version__
         places = {"segbench": [*package.__path__]}
         places |= {f"segbench/{part}": [*importlib.import_module(f"segbench.{part}").__path__] for part in _PARTS}
-    except ImportError as error:
-        return f"no segbench ({error})"
-    if plugins is not None:
-        places["plugins"] = [plugins]
+        plugins = importlib.import_module("segbench.io.user_folders").plugin_folders()
+    except (ImportError, AttributeError) as error:
+        return f"no segbench, or an old one ({error})"
+    places["plugins"] = [str(folder) for folder in plugins]
     found = {
         f"{name}/{path.relative_to(place).as_posix()}": path
         for name, folders in places.items()
@@ -62,7 +62,7 @@ def code_here(plugins: str | None) -> str:
         digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode(errors="surrogateescape"))
     own = sum(name.startswith("plugins/") for name in found)
     said = f"segbench {version} (code {digest.hexdigest()[:12]}"
-    return f"{said}, Python {platform.python_version()})" + (f" with {own} plugin files" if plugins is not None else "")
+    return f"{said}, Python {platform.python_version()})" + (f" with {own} plugin files" if own else "")
 
 
 def _sources(place: Path) -> Iterator[Path]:
@@ -72,8 +72,8 @@ def _sources(place: Path) -> Iterator[Path]:
 
 
 @functools.cache
-def _known_code(plugins: str | None) -> str:
-    return code_here(plugins)
+def _known_code() -> str:
+    return code_here()
 
 
 def prepared(caller: Caller) -> Unfit | None:
@@ -86,10 +86,29 @@ def prepared(caller: Caller) -> Unfit | None:
     os.environ.update(caller.environment)
     with contextlib.suppress(OSError):  # then paths that are not absolute are looked for in vain, and said to be
         os.chdir(caller.folder)
-    found = _known_code(os.environ.get(PLUGINS))
+    found = _known_code()
     if found == caller.code:
         return None
     return Unfit(node, f"has {found}, and here is {caller.code}. Install the same on every node")
+
+
+class Stopping:
+    """An actor that tells cells, wherever they are, that the suite was asked to stop."""
+
+    PATIENCE_S = 30.0
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    async def stop(self) -> None:
+        """Tell all."""
+        self._event.set()
+
+    async def asked(self) -> bool:
+        """Wait for it, not for ever; whether it was so."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), self.PATIENCE_S)
+        return self._event.is_set()
 
 
 def on_node(caller: Caller, module: str, function: str, *arguments: Any) -> Any:
