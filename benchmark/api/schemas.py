@@ -19,13 +19,13 @@ from ..boards.check_result import CheckResult
 from ..boards.comparison import Comparison
 from ..boards.plan_document import SizePlan
 from ..boards.ranking import RankedGroup
+from ..boards.slices import Sliced
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
 from ..commands.explain import Explanation
 from ..commands.export import Exported
 from ..commands.new import NewPlugin
 from ..commands.publish import Publication
-from ..commands.slice import Sliced
 from ..data.documents import DataDescription, DataStatus, DataVerification, SynthesizedData
 from ..data.importing.documents import ImportedData
 from ..diagnosis.document import Diagnosis

@@ -9,7 +9,7 @@ from . import output
 from .output import new_table, safe
 
 if TYPE_CHECKING:
-    from ..commands.slice import Sliced
+    from ..boards.slices import Sliced
 
 
 def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:

@@ -16,6 +16,7 @@ from ..evaluation.scores import defined
 from ..figures.error_causes import error_causes
 from ..text import counted, interval, number
 from ..types import Array, Dataset, Metric, Statistic
+from .figures.arrangement import plots
 from .figures.classes import TRIPLES
 from .figures.runs import drawn
 from .html import Html, folded_table, tag
@@ -130,7 +131,7 @@ def _bars(where: str, labels: Sequence[str], score: str, found: Sequence[Anatomy
     )
     return [
         tag("h4", "What the errors come from"),
-        tag("div", drawn(draw, alt, caption, "wide").html(), class_="plots"),
+        plots([drawn(draw, alt, caption, "wide")]),
         *(
             table
             for table in (_points(where, labels, score, found), _differences(where, labels, found))

@@ -25,6 +25,7 @@ from .overlays import Album
 from .page import not_ranked, page, section_html
 from .samples import section_samples
 from .sections import Section
+from .slices import section_slices
 
 
 class SectionSummary(Document):
@@ -114,6 +115,7 @@ def _filled(
     for _, make in hooks(metrics().values(), "report_table"):
         if (found := make(section)) is not None:
             extra += [tag("h3", found[0]), found[1]]
+    extra += section_slices(section, root, reporter)
     before = album.bytes
     shown = section_samples(section, root, album, reporter)
     data = section.entries[0].record.dataset

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ..boards.comparison import Comparison
 from ..boards.people import People
 from ..text import UNDEFINED, counted, interval, number, p_value, some
+from .figures.arrangement import plots
 from .figures.classes import matrix_of
 from .figures.runs import Drawn
 from .html import Html, folded_table, joined, tag
@@ -87,7 +88,7 @@ def section_html(
         _details(section),
         [
             tag("h3", "Plots") if figures else None,
-            tag("div", [f.html() for f in figures], class_="plots") if figures else None,
+            plots(figures) if figures else None,
         ],
         extra,
         tag("h3", "Samples"),

@@ -69,27 +69,47 @@ def _said(text: str) -> Html:
     return tag("p", text, class_="note")
 
 
-def _dataset(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | None:
-    """The data that the runs were scored on: below `root`, where their commands found it, or in the default places.
+def data_of(entries: Sequence[Entry], root: Path | None) -> Dataset | None:
+    """The data that runs were scored on: below `root`, or as `section_samples` finds it for runs with predictions.
 
-    None where it is in none of them.
+    None where it is not found, or nobody asks for it.
     """
+    quiet = Reporter(quiet=True)
+    if any(_place(entry) is not None for entry in entries):
+        found = _looked_for(entries, root, quiet)
+        return None if isinstance(found, UserError) else found
+    try:
+        return None if root is None else _opened(entries[0], root, quiet)
+    except UserError:
+        return None
+
+
+def _dataset(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | None:
+    """The same, and where it is not found, why."""
+    found = _looked_for(entries, root, reporter)
+    if not isinstance(found, UserError):
+        return found
+    name = entries[0].record.dataset.name
+    stated = [place for entry in entries if (place := entry.record.root) is not None]
+    if root is None and stated and not any(place.is_dir() for place in stated):
+        reporter.say(
+            f"no overlays of {name}: its data was below '{stated[0]}', which is no folder here; say where with --root"
+        )
+    else:
+        reporter.say(f"no overlays of {name}: {found}")
+    return None
+
+
+def _looked_for(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | UserError:
+    """The data below `root`, where commands of the runs found it, or in the default places; else what hindered it."""
     recorded = [place for entry in entries if (place := entry.record.root) is not None and place.is_dir()]
-    first: UserError | None = None
+    faults: list[UserError] = []
     for place in dict.fromkeys([*([] if root is None else [root]), *recorded, None]):
         try:
             return _opened(entries[0], place, reporter)
         except UserError as error:
-            first = first or error
-    name = entries[0].record.dataset.name
-    stated = next((place for entry in entries if (place := entry.record.root) is not None), None)
-    if root is None and stated is not None and not recorded:
-        reporter.say(
-            f"no overlays of {name}: its data was below '{stated}', which is no folder here; say where with --root"
-        )
-    else:
-        reporter.say(f"no overlays of {name}: {first}")
-    return None
+            faults.append(error)
+    return faults[0]
 
 
 def _opened(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from commands import Run, printed_json
 from own_folders import QUIET
+from segbench.boards.slices import Sliced
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
-from segbench.commands.slice import Sliced, slice_runs
+from segbench.commands.slice import slice_runs
 from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError

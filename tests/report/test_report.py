@@ -165,7 +165,7 @@ def test_synthetic_data_is_called_so(page: Page, text: str) -> None:
 
 def test_pictures_have_alternative_texts_and_ids_are_unique(page: Page) -> None:
     images = page.all("img")
-    assert len(images) == 6 + 3 + 2 * 5 + 1 + 1  # the last: causes of errors of runs that kept predictions
+    assert len(images) == 6 + 3 + 2 * 5 + 1 + 1 + 1  # the last: slices and causes of errors of runs with predictions
     assert all(len(a["alt"] or "") > 20 for a in images)
     assert any("Medians: unet 0.98" in (a["alt"] or "") for a in images)
     shown = [a for a in page.all("svg") if a.get("aria-hidden") != "true"]

@@ -56,7 +56,7 @@ def confusions(section: Section) -> Drawn | None:
     def draw() -> Figure:
         from matplotlib.figure import Figure
 
-        columns = min(3, len(found))
+        columns = 2 if len(found) == 4 else min(3, len(found))
         lines = math.ceil(len(found) / columns)
         side = float(np.clip(1.2 + 0.55 * size, 2.4, 5.0))
         figure = Figure(figsize=(columns * (side + 0.5), lines * (side + 0.3)), layout="constrained")
@@ -137,7 +137,7 @@ def classes(section: Section) -> Drawn | None:
     caption = "Classes: pooled IoU with 95 % bootstrap interval."
     if len(chosen) < len(every):
         caption += f" The {MAX_CLASSES} of {len(every)} classes with the most true pixels."
-    return drawn(draw, alt, caption, "" if len(chosen) < 30 else "narrow")
+    return drawn(draw, alt, caption)
 
 
 def _class_row(axes: Axes, row: Sequence[tuple[float | None, float, float]], place: int, runs: int, label: str) -> None:

@@ -36,17 +36,23 @@ _PHOTOGRAPH_DPI = 80
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as SVG text, what it shows in words, and its caption; `size` is "", "wide" or "narrow"."""
+    """A figure as SVG text, what it shows in words, and its caption; `size` is "" where it may stand in a column."""
 
     svg: str
     alt: str
     caption: str
     size: str = ""
 
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height on the page, where there is room."""
+        width, height = (round(float(n) * 4 / 3) for n in re.findall(r'(?:width|height)="([0-9.]+)pt"', self.svg)[:2])
+        return width, height
+
     def html(self) -> Html:
         """The figure on a light ground, since its lines and texts are dark, with room to scroll on a small screen."""
         data = base64.b64encode(self.svg.encode()).decode()
-        width, height = (round(float(n) * 4 / 3) for n in re.findall(r'(?:width|height)="([0-9.]+)pt"', self.svg)[:2])
+        width, height = self.pixels
         source = f"data:image/svg+xml;base64,{data}"
         image = tag("img", src=source, alt=self.alt, width=width, height=height, decoding="async")
         card = tag("div", image, class_="card", tabindex=0, role="group", aria_label=self.caption)

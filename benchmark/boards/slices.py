@@ -1,0 +1,245 @@
+"""Scores of parts of the samples as a document: the worst first, and whether it is worse by more than chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from ..data.sample_attributes import ATTRIBUTES
+from ..evaluation.slicing import MIN_SAMPLES, Slice, SlicedScores, SliceScore, slices_of
+from ..io.documents import Document, Number
+from ..runs.stored import StoredRun
+from ..text import between, counted, number, p_value
+from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
+from .labels import comparison_labels
+from .notebook import html_table
+
+
+class SlicedRun(Document):
+    """A run and its score on all samples."""
+
+    run_id: str
+    label: str
+    value: Number
+    low: Number
+    high: Number
+
+
+class ScoreOfSlice(Document):
+    """The score of a run on a slice, that on all other samples, and p of the gap: alone, and of all slices together."""
+
+    run_id: str
+    value: Number
+    low: Number
+    high: Number
+    rest: Number
+    gap: Number
+    p: Number
+    p_adjusted: Number
+    significant: bool
+
+
+class SliceRow(Document):
+    """Samples that share a property, and how each run scores on them; `few` marks those that say little.
+
+    least, greatest : of a part of a property's numbers, those that it holds.
+    """
+
+    by: str
+    slice: str
+    n: int
+    few: bool
+    least: Number
+    greatest: Number
+    scores: list[ScoreOfSlice]
+
+
+class Sliced(Document):
+    """Slices, the worst first (by the mean score of the runs), and an answer in a sentence."""
+
+    dataset: str
+    origin: Literal["real", "synthetic"]
+    split: str
+    score: str
+    unit: str
+    higher_is_better: bool
+    n: int
+    by: list[str]
+    permuted: Literal["samples", "groups", "samples within groups"]
+    permutations: int
+    runs: list[SlicedRun]
+    slices: list[SliceRow]
+    answer: str
+    notes: list[str]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and a row for each slice and run."""
+        labels = {run.run_id: run.label for run in self.runs}
+        rows = [
+            [
+                *(row.by, row.slice, str(row.n), labels[one.run_id], number(one.value, ".4f")),
+                *(between(one.low, one.high), number(one.gap, "+.4f"), p_value(one.p_adjusted)),
+            ]
+            for row in self.slices
+            for one in row.scores
+        ]
+        heads = ["by", "slice", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"]
+        return html_table(
+            f"{self.score} on {self.dataset}, split {self.split}", heads, rows, [self.answer, *self.notes]
+        )
+
+
+def sliced_runs(
+    runs: Sequence[StoredRun],
+    metric: Metric,
+    score: ScoreInfo,
+    slices: Sequence[Slice],
+    notes: list[str],
+    permutations: int = 2000,
+    seed: int = 0,
+) -> Sliced:
+    """The scores of comparable runs on slices of their samples.
+
+    `metric` is the family of the score; the slices are of its samples in the order of their ids.
+    """
+    statistics = tuple(tuple(run.statistics.of(metric.name)) for run in runs)
+    sliced = SlicedScores(metric, runs[0].info, score, statistics, tuple(slices), permutations, seed)
+    return _document(runs, sliced, list(zip(slices, sliced.scores(), strict=True)), notes)
+
+
+def slices_by(by: str, values: Sequence[str | float | None], bins: int, notes: list[str]) -> list[Slice]:
+    """Slices by a property, with a note where numbers were cut into bins."""
+    found = slices_of(by, values, bins)
+    if any(each.between is not None for each in found):
+        notes.append(f"{by}: numbers are cut at quantiles into {bins} parts of about equally many samples")
+    return found
+
+
+def class_slices(run: StoredRun, ids: Sequence[str]) -> list[Slice]:
+    """The samples that hold each class, as the statistics know: those of one sample may be in several.
+
+    Raises UserError where all hold the same classes, or no statistics tell.
+    """
+    names = {c.id: c.name for c in (*run.info.classes, *run.info.segment_classes)}
+    for metric in run.metrics:
+        sides = {s.sample_id: metric.truth_side(s) for s in run.statistics.of(metric.name)}
+        key = next((k for k in ("truth", "category", "label") if all(k in side for side in sides.values())), None)
+        if key is None or not sides:
+            continue
+        held = {sample_id: set(side[key].tolist()) for sample_id, side in sides.items()}
+        found = [Slice("class", name, np.array([label in held[i] for i in ids])) for label, name in names.items()]
+        parts = [each for each in found if each.member.any() and not each.member.all()]
+        if not parts:
+            raise UserError(f"--by class: every sample of '{run.folder}' holds the same classes")
+        return parts
+    raise UserError(f"'{run.folder}' has no statistics that say which classes a sample holds; use another --by")
+
+
+def attribute_slices(
+    by: str, ids: Sequence[str], dataset: Dataset, bins: int, notes: list[str], progress: Progress = lambda *_: None
+) -> list[Slice]:
+    """Slices by a property of the image or the labels of every sample (`ATTRIBUTES`).
+
+    Raises UserError where no sample has it.
+    """
+    attribute = ATTRIBUTES[by]
+    found: list[str | float | None] = []
+    for done, sample_id in enumerate(ids, 1):
+        sample = dataset.load(sample_id, (attribute.part,))
+        found.append(attribute.of(sample, dataset.info))
+        progress(done, len(ids), "")
+    if all(value is None for value in found):
+        what = "an image" if attribute.part == "image" else "an object"
+        raise UserError(f"--by {by}: no sample below '{dataset.root}' has {what}")
+    notes.append(f"{by}: {attribute.meaning}")
+    return slices_by(by, found, bins, notes)
+
+
+def _document(
+    runs: Sequence[StoredRun],
+    sliced: SlicedScores,
+    rows: Sequence[tuple[Slice, list[SliceScore]]],
+    notes: list[str],
+) -> Sliced:
+    records = [run.record for run in runs]
+    score, data = sliced.score, records[0].dataset
+    ordered = sorted(rows, key=lambda row: _goodness(row[1], score))
+    names = comparison_labels(records)
+    return Sliced(
+        dataset=data.name,
+        origin=data.origin,
+        split=data.split,
+        score=score.name,
+        unit=score.unit,
+        higher_is_better=score.higher_is_better,
+        n=data.n,
+        by=list(dict.fromkeys(each.by for each, _ in rows)),
+        permuted=sliced.permuted,
+        permutations=sliced.permutations,
+        runs=[
+            _run(record.run_id, name, record.scores[score.name]) for record, name in zip(records, names, strict=True)
+        ],
+        slices=[_row(each, found, [record.run_id for record in records]) for each, found in ordered],
+        answer=_answer(ordered, score, names),
+        notes=notes,
+    )
+
+
+def _goodness(scores: Sequence[SliceScore], score: ScoreInfo) -> float:
+    """The mean score of the runs, lower for what is worse; what is undefined comes last."""
+    values = [each.value for each in scores if not math.isnan(each.value)]
+    return (1 if score.higher_is_better else -1) * math.fsum(values) / len(values) if values else math.inf
+
+
+def _run(run_id: str, name: str, found: object) -> SlicedRun:
+    values = {key: getattr(found, key) for key in ("value", "low", "high")}
+    return SlicedRun(run_id=run_id, label=name, **values)
+
+
+def _row(each: Slice, found: Sequence[SliceScore], run_ids: Sequence[str]) -> SliceRow:
+    n = int(each.member.sum())
+    return SliceRow(
+        by=each.by,
+        slice=each.name,
+        n=n,
+        few=n < MIN_SAMPLES,
+        least=None if each.between is None else each.between[0],
+        greatest=None if each.between is None else each.between[1],
+        scores=[
+            ScoreOfSlice(
+                run_id=run_id,
+                value=one.value,
+                low=one.low,
+                high=one.high,
+                rest=one.rest,
+                gap=one.gap,
+                p=one.p,
+                p_adjusted=one.p_adjusted,
+                significant=one.significant,
+            )
+            for run_id, one in zip(run_ids, found, strict=True)
+        ],
+    )
+
+
+def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, names: Sequence[str]) -> str:
+    """Which slice is worse than the rest by more than chance, for which run."""
+    sign = 1 if score.higher_is_better else -1
+    tested = sum(each.tested and not each.member.all() for each, _ in rows)
+    if not tested:
+        return "All samples are in one slice: there is nothing to hold it against."
+    together = f"of {counted(tested, 'slice')} together"
+    for each, found in rows:
+        worse = [(one, place) for place, one in enumerate(found) if one.significant and sign * one.gap < 0]
+        if worse:
+            one, place = worse[0]
+            whose = f" of {names[place]}" if len(found) > 1 else ""
+            return (
+                f"The worst slice that is worse by more than chance: {each.by} {each.name}, {score.name}{whose} is "
+                f"{abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples (p = "
+                f"{one.p_adjusted:.2g} {together})."
+            )
+    return f"No slice is worse than the other samples by more than chance ({together})."

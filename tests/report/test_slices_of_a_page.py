@@ -1,0 +1,76 @@
+"""The parts of the samples on a page: what `bench slice` says of the same runs, and figures without a hole."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from evaluated_runs import evaluated, truth
+
+from own_folders import QUIET
+from places import ROOT
+from segbench.commands.report import ReportRequest, report
+from segbench.commands.slice import slice_runs
+from segbench.data.sample_attributes import ATTRIBUTES
+from segbench.report.figures.arrangement import arranged
+from segbench.report.figures.runs import Drawn
+from segbench.runs.request import SliceRequest
+from segbench.text import interval
+
+pytestmark = pytest.mark.slow
+
+COUNT = 16
+TITLE = "Parts of the samples, the worst first"
+
+
+def cells(page: str) -> list[list[str]]:
+    """The table of slices, row by row."""
+    table = re.search(r"<summary>All \d+ slices.*?</table>", page, re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"<tr>(.*?)</tr>", table[0].partition("<tbody>")[2], re.DOTALL)
+    return [[html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+
+
+def test_the_page_says_what_bench_slice_says(tmp_path: Path) -> None:
+    root = truth(tmp_path / "mine", COUNT)
+    folders = (tmp_path / "runs/good", tmp_path / "runs/bad")
+    evaluated(root, folders[0], [0.02] * COUNT, "good")
+    evaluated(root, folders[1], [0.05 + 0.4 * (n % 4 == 1) for n in range(COUNT)], "bad", seed=1)
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page", root), QUIET).page).read_text("utf-8")
+    found = slice_runs(SliceRequest(folders, tuple(ATTRIBUTES), root=root), QUIET)
+    assert TITLE in page
+    assert html.escape(found.answer) in page
+    rows = cells(page)
+    assert len(rows) == len(found.slices)
+    for row, said in zip(rows, found.slices, strict=True):
+        assert row[0] == f"{said.by}: {said.slice}"
+        assert int(row[1].split()[0]) == said.n
+        assert [row[2], row[4]] == [interval(one.value, one.low, one.high) for one in said.scores]
+
+
+def test_without_images_slices_are_by_class_alone(tmp_path: Path) -> None:
+    for name in ("camvid-slic", "camvid-canny"):
+        folder = next((ROOT / "leaderboards" / "records").glob(f"{name}-*"))
+        shutil.copytree(folder, tmp_path / "runs" / folder.name)
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page"), QUIET).page).read_text("utf-8")
+    folders = tuple(sorted((tmp_path / "runs").iterdir(), reverse=True))
+    found = slice_runs(SliceRequest(folders, ("class",)), QUIET)
+    assert found.by == ["class"]
+    assert [row[0] for row in cells(page)] == [f"class: {row.slice}" for row in found.slices]
+    assert html.escape(found.answer) in page
+
+
+def figure(width: float, height: float, size: str = "") -> Drawn:
+    return Drawn(f'<svg width="{width * 0.75}pt" height="{height * 0.75}pt">', "", "", size)
+
+
+def test_figures_stand_in_pairs_of_one_height_and_the_others_alone() -> None:
+    tall, low, level, wide = figure(720, 900), figure(720, 300), figure(700, 320), figure(1400, 500, "wide")
+    placed = [(each.pixels, each.size) for each in arranged([tall, wide, low, level])]
+    assert placed == [((720, 900), "wide beside"), ((1400, 500), "wide"), ((720, 300), ""), ((700, 320), "")]
+    assert [each.size for each in arranged([low, tall, level])] == ["", "", "wide beside"]
+    assert [each.pixels[1] for each in arranged([low, tall, level])] == [300, 320, 900]
+    assert arranged([]) == []
