@@ -22,23 +22,26 @@ from itertools import pairwise
 import numpy as np
 
 from ..types import Float64, Int64, UserError
-from .geometry import Shape, Silhouette, shape_of
+from .geometry import Shape, shape_of
+from .rhythm import main_rhythm, pulsation
+from .track import Track, jumping_part
 
 MEASURES = ("fs_minor", "fs_major", "fac", "ef")
 """The parts by which a heart shortens from diastole to systole: axes, area, volume."""
 
 _LONG_INTERVAL = 1.6
+_RANGE_OF_EVEN_BEAT = 2 * math.sqrt(2)
+"""From top to bottom of a sine of deviation 1."""
 _DISAGREEMENT = 0.10
-_RATES = (30.0, 240.0)
-_NEAR = 0.06
-_STILL = 1e-18
-"""A signal of less power than this, relative to its size, does not change: what is left is rounding."""
+_MAX_EJECTION = 0.85
+_MAX_JUMPING = 0.05
 
 SEQUENCE_FLAGS = {
     "no_beat": "no diastole followed by a systole was found",
     "no_rate": "fewer than two like extrema were found, so there is no heart rate",
     "few_frames_per_beat": "fewer than 7 frames per beat: sizes are off by the sampling",
     "rates_disagree": "the rate of the beats is over 10 % off the main rhythm of the masks: trust the rhythm",
+    "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %: distrust their volumes",
     "irregular": "an interval is over 1.6 times the median: a beat was skipped, by the heart or by the detection",
 }
 BEAT_FLAGS = {
@@ -55,7 +58,10 @@ class Detection:
     frames between two like extrema. smoothing: times that the areas are averaged with their neighbours (weights 1, 2,
     1) before extrema are looked for; each is then moved to the true extremum of the areas beside it. refractory: least
     time between two like extrema, as a part of a period of the masks' main rhythm (see `main_rhythm`); a heart does not
-    beat again at once. enough_frames: frames per beat below which a result is flagged.
+    beat again at once. pulsation: extrema are looked for in what area, axes and place have in common near the main
+    rhythm (see `pulsation`), of which the prominence is a part of the range of an even beat of its power, and are then
+    moved likewise; where there is no rhythm, in the areas. enough_frames: frames per beat below which a result is
+    flagged.
 
     The defaults are the published definition. `for_predicted_masks` is for masks of a network, which flicker from frame
     to frame: it does not take that for beats, at the price that an extra beat right after another is not seen.
@@ -65,12 +71,13 @@ class Detection:
     distance: int = 4
     smoothing: int = 0
     refractory: float = 0.0
+    pulsation: bool = False
     enough_frames: float = 7.0
 
     @classmethod
     def for_predicted_masks(cls) -> Detection:
-        """Steadier against flicker; smaller extrema count, since the other two rules keep the false ones away."""
-        return cls(prominence=0.10, smoothing=2, refractory=0.6)
+        """Steadier against flicker."""
+        return cls(smoothing=2, refractory=0.5, pulsation=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.prominence < 1:
@@ -81,36 +88,6 @@ class Detection:
             raise UserError(f"smoothing is a number of times from 0 to 20; found {self.smoothing}")
         if not 0 <= self.refractory < 1:
             raise UserError(f"refractory is a part of a period, from 0 to below 1; found {self.refractory}")
-
-
-@dataclass(frozen=True)
-class Track:
-    """The masks of one sequence, reduced; `frames` count from the file number `first_frame` (so the first is 0).
-
-    `frames` ascend, one for each silhouette; a number that is left out is a missing frame. `pixel_size_um` is the
-    height and width of a pixel.
-    """
-
-    name: str
-    first_frame: int
-    frames: tuple[int, ...]
-    silhouettes: tuple[Silhouette, ...]
-    fps: float
-    pixel_size_um: tuple[float, float]
-
-    def __post_init__(self) -> None:
-        if not self.frames or len(self.frames) != len(self.silhouettes):
-            raise UserError(f"sequence '{self.name}': {len(self.frames)} frame numbers, {len(self.silhouettes)} masks")
-        if any(after <= before for before, after in pairwise(self.frames)):
-            raise UserError(f"sequence '{self.name}': its frame numbers do not ascend")
-        if not 0 < self.fps < math.inf:
-            raise UserError(f"frames per second is a positive number, found {self.fps}; give it with --fps")
-
-    @property
-    def missing(self) -> tuple[int, ...]:
-        """File numbers between the first and the last frame that are not there."""
-        there = set(self.frames)
-        return tuple(self.first_frame + n for n in range(self.frames[-1]) if n not in there)
 
 
 @dataclass(frozen=True)
@@ -258,6 +235,7 @@ class Heartbeat:
             "no_rate": not intervals,
             "few_frames_per_beat": self._few_frames,
             "rates_disagree": self._rates_disagree,
+            "implausible": self._implausible,
             "irregular": bool(intervals) and max(intervals) > _LONG_INTERVAL * float(np.median(intervals)),
         }
         return tuple(name for name, is_so in odd.items() if is_so)
@@ -286,7 +264,13 @@ class Heartbeat:
     @property
     def _rates_disagree(self) -> bool:
         counted, seen = self.heart_rate_bpm, self.heart_rate_bpm_spectral
-        return counted is not None and seen is not None and abs(counted / seen - 1) > _DISAGREEMENT
+        return counted is not None and seen is not None and rates_disagree(counted, seen)
+
+    @property
+    def _implausible(self) -> bool:
+        ejected = self.distribution("ef").median
+        too_much = ejected is not None and ejected > _MAX_EJECTION
+        return too_much or (not self._few_frames and jumping_part(self.track) > _MAX_JUMPING)
 
     def _area(self, frame: int) -> float | None:
         shape = self.shape_at(frame)
@@ -353,46 +337,38 @@ def beats_of(track: Track, detection: Detection | None = None) -> Heartbeat:
     filled = [(f, mask.area) for f, mask in zip(track.frames, track.silhouettes, strict=True) if mask.area]
     frames = np.array([f for f, _ in filled], np.int64)
     areas = np.array([area for _, area in filled], np.float64)
-    rhythm = main_rhythm(track) if detection.refractory else None
-    period = 60 * track.fps / rhythm if rhythm else 0.0
+    rate = main_rhythm(track) if detection.refractory or detection.pulsation else None
+    period = 60 * track.fps / rate if rate else 0.0
     apart = max(detection.distance, math.floor(detection.refractory * period))
-    extrema = (_peaks(frames, side * areas, detection, apart) for side in (1, -1))
+    if detection.pulsation and rate:
+        places, beating = pulsation(track, rate)
+        extrema = (_peaks_of_pulsation(frames, s * areas, places, s * beating, detection, apart) for s in (1, -1))
+    else:
+        extrema = (_peaks(frames, side * areas, detection, apart) for side in (1, -1))
     return Heartbeat(track, detection, *extrema)
 
 
-def main_rhythm(track: Track) -> float | None:
-    """The rate at which the masks change, between 30 and 240 per minute, in beats per minute; no beats are looked for.
+def rates_disagree(rate: float, other: float) -> bool:
+    """Whether two rates of one heart are over 10 % apart."""
+    return abs(rate / other - 1) > _DISAGREEMENT
 
-    The highest point of the summed spectra of area, both axes and both coordinates of the centroid, each of power 1 in
-    that range (linear trend removed, Hann window, zero-padded; missing frames interpolated). A heart moves all of them
-    at one rate, while one alone may show double the rate, as the area of a mask that gains at one end what it loses at
-    the other. Where half that rate has at least half the power, it is taken instead. None in fewer than 2 seconds, or
-    where nothing changes.
-    """
-    shapes = [(f, shape_of(mask)) for f, mask in zip(track.frames, track.silhouettes, strict=True)]
-    seen = [(f, shape) for f, shape in shapes if shape is not None]
-    if not seen or seen[-1][0] - seen[0][0] < 2 * track.fps:
-        return None
-    frames = np.array([f for f, _ in seen], np.float64)
-    signals = np.array([(s.area, s.axis_minor, s.axis_major, *s.centroid) for _, s in seen], np.float64).T
-    every = np.arange(frames[0], frames[-1] + 1)
-    size = max(4096, 8 * every.size)
-    rates = 60 * np.fft.rfftfreq(size, 1 / track.fps)
-    heard = (rates >= _RATES[0]) & (rates <= _RATES[1])
-    spectrum = np.zeros(int(heard.sum()))
-    for signal in signals:
-        curve = np.interp(every, frames, signal)
-        curve -= np.polynomial.Polynomial.fit(every, curve, 1)(every)
-        power = np.abs(np.fft.rfft(curve * np.hanning(curve.size), size))[heard] ** 2
-        if power.sum() > _STILL * curve.size * max(1.0, float(signal.max())) ** 2:
-            spectrum += power / power.sum()
-    if not spectrum.any():
-        return None
-    rates = rates[heard]
-    best = float(rates[np.argmax(spectrum)])
-    # A beat has overtones: with half as much power at half the rate, that is the beat, and this its first overtone.
-    beside = np.where(np.abs(rates / (best / 2) - 1) < _NEAR, spectrum, 0.0)
-    return float(rates[np.argmax(beside)]) if beside.max() >= spectrum.max() / 2 else best
+
+def _peaks_of_pulsation(
+    frames: Int64, areas: Float64, places: Float64, beating: Float64, detection: Detection, apart: int
+) -> tuple[int, ...]:
+    """Frames of the peaks of a pulsation, each moved to the highest area beside it; where no mask is, there is none."""
+    from scipy.signal import find_peaks
+
+    prominence = detection.prominence * _RANGE_OF_EVEN_BEAT
+    found, _ = find_peaks(beating, prominence=prominence, distance=apart)
+    if areas.size < 3:
+        return ()
+    kept = set()
+    for peak in _told_apart(beating, found.tolist(), prominence):
+        nearest = int(np.argmin(np.abs(frames - places[peak])))
+        if abs(float(frames[nearest] - places[peak])) <= 1:
+            kept.add(int(frames[_highest_beside(areas, nearest)]))
+    return tuple(sorted(kept))
 
 
 def _peaks(frames: Int64, values: Float64, detection: Detection, apart: int) -> tuple[int, ...]:
@@ -449,26 +425,3 @@ def distribution(values: Iterable[float]) -> Distribution:
     q25, median, q75 = (float(q) for q in np.quantile(kept, (0.25, 0.5, 0.75)))
     std = float(kept.std(ddof=1)) if kept.size > 1 else None
     return Distribution(kept.size, float(kept.mean()), std, median, q25, q75)
-
-
-def tracks(
-    rows: Sequence[tuple[str, int, Silhouette]], fps: float, pixel_size_um: tuple[float, float] | None = None
-) -> list[Track]:
-    """Sequences from (group, frame number, silhouette) in any order; frame numbers count from the group's first.
-
-    Raises UserError for two silhouettes of one frame, or sizes that differ within a group.
-    """
-    from .geometry import spacing_um
-
-    groups: dict[str, dict[int, Silhouette]] = {}
-    for group, number, mask in rows:
-        if number in groups.setdefault(group, {}):
-            raise UserError(f"sequence '{group}' has frame {number} twice")
-        groups[group][number] = mask
-    found = []
-    for group, masks in groups.items():
-        numbers = sorted(masks)
-        ordered = tuple(masks[n] for n in numbers)
-        spacing = spacing_um(ordered, pixel_size_um)
-        found.append(Track(group, numbers[0], tuple(n - numbers[0] for n in numbers), ordered, fps, spacing))
-    return found

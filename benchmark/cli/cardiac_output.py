@@ -41,6 +41,9 @@ def document(found: CardiacDocument, as_json: bool) -> None:
     console = stdout()
     sequences(console, found.sequences, found.summary)
     summary(console, found.summary)
+    if found.film_heart_rate_bpm is not None:
+        text = f"rhythm of the film's own colours, without any mask: {found.film_heart_rate_bpm:.1f} beats/min"
+        console.print(text, soft_wrap=True)
     if found.fps_from == "default" and found.sequences:
         fps = found.sequences[0].fps
         console.print(

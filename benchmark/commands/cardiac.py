@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..cardiac.agreement import Agreement
-from ..cardiac.beats import Heartbeat, beats_of, tracks
+from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
+from ..cardiac.film_rhythm import film_rhythm
 from ..cardiac.to_json import beat_rows, cardiac_block, frame_rows
+from ..cardiac.track import tracks
+from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
@@ -48,6 +51,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         beats_of(track, request.detection)
         for track in tracks(rows, sides.calibration.fps, sides.calibration.pixel_size_um)
     ]
+    film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
+    _name_disagreement(hearts, film, reporter)
     block = cardiac_block(hearts)
     document = CardiacDocument(
         command=request.command(),
@@ -59,6 +64,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         sequences=block.sequences,
         summary=block.summary,
     )
+    if sides.frames is not None:
+        document.film_heart_rate_bpm = film
     _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
@@ -93,6 +100,24 @@ def _name_empty(
         reporter.warn(
             f"'{track.name}': no ventricle found in any of {counted(len(track.frames), 'frame')}{by}. {advice}"
         )
+
+
+def _rate_of_film(frames: Frames, fps: float, reporter: Reporter) -> float | None:
+    with reporter.progress("looking for the rhythm of the film's own colours"):
+        return film_rhythm(frames, frames.numbers, fps)
+
+
+def _name_disagreement(hearts: Sequence[Heartbeat], film: float | None, reporter: Reporter) -> None:
+    """Say where the rate of the beats or the rhythm of the masks is not that of the film's colours."""
+    for heart in hearts:
+        rates = {"its beats": heart.heart_rate_bpm, "the rhythm of its masks": heart.heart_rate_bpm_spectral}
+        odd = {what: rate for what, rate in rates.items() if rate and film and rates_disagree(rate, film)}
+        if odd:
+            said = " and ".join(f"{what} {rate:.1f}" for what, rate in odd.items())
+            reporter.warn(
+                f"'{heart.track.name}': the film's own colours beat {film:.1f} times a minute, {said}. Look at the "
+                "overlays: the masks may not follow the heart"
+            )
 
 
 def _propagated(request: CardiacRequest, sides: Sides, reporter: Reporter) -> PropagationBlock:

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..cardiac.agreement import Agreement, Table
-from ..cardiac.beats import Detection, Heartbeat, beats_of, tracks
+from ..cardiac.beats import Detection, Heartbeat, beats_of
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
 from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence_block
+from ..cardiac.track import tracks
 from ..text import whole_number
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
 from .base import MetricFamily

@@ -18,9 +18,10 @@ from commands import Run, printed_json
 from places import shared
 from segbench.boards.cardiac import published
 from segbench.cardiac.agreement import Agreement, Limits, limits_of_agreement, match_beats, verdict, verdict_in_words
-from segbench.cardiac.beats import Beat, Heartbeat, beats_of, distribution, tracks
+from segbench.cardiac.beats import Beat, Heartbeat, beats_of, distribution
 from segbench.cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette, spacing_um
 from segbench.cardiac.to_json import agreement_block, sequence_block
+from segbench.cardiac.track import tracks
 from segbench.datasets.medaka import Medaka
 from segbench.evaluation.intervals import score_intervals
 from segbench.evaluation.statistics import Statistics

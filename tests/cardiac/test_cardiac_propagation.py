@@ -201,7 +201,8 @@ def test_the_command_tells_which_dice_is_needed(masks: Path, bench: Run, tmp_pat
 
 def expected_of_erosion(radius: int) -> float:
     """Mean error of FS minor in points when both minor axes lose twice the radius, from the true shapes."""
-    from segbench.cardiac.beats import beats_of, tracks
+    from segbench.cardiac.beats import beats_of
+    from segbench.cardiac.track import tracks
 
     errors = []
     for name, frames in beating_hearts():

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from segbench.cardiac.agreement import limits_of_agreement
-from segbench.cardiac.beats import Heartbeat, beats_of, tracks
+from segbench.cardiac.beats import Heartbeat, beats_of
 from segbench.cardiac.geometry import silhouette
 from segbench.cardiac.propagation import needed_dice
+from segbench.cardiac.track import tracks
 from segbench.figures.cardiac import pages
 from segbench.figures.cardiac.agreement import bland_altman, propagation
 from segbench.figures.cardiac.curves import area_curve

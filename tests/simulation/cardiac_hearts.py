@@ -25,8 +25,9 @@ import numpy as np
 from tabulate import tabulate
 
 from beating import BeatingHeart, Plan, plans, shortening, true_rate_bpm
-from segbench.cardiac.beats import Heartbeat, beats_of, tracks
+from segbench.cardiac.beats import Heartbeat, beats_of
 from segbench.cardiac.geometry import silhouette
+from segbench.cardiac.track import tracks
 
 MEASURES = ("fs_minor", "fs_major", "ef")
 RATE, SIZE = 0.005, 0.01

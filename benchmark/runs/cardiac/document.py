@@ -27,5 +27,7 @@ class CardiacDocument(Block):
     scores: dict[str, Score] | None = None
     propagation: PropagationBlock | None = None
     files: list[str] | None = None
+    film_heart_rate_bpm: float | None = None
+    """The rhythm of the film's own colours, found without any mask; no key without a film."""
     no_ventricle: list[str] | None = None
     """Sequences in whose frames no ventricle was found at all; no key where there are none."""

@@ -32,7 +32,7 @@ class CardiacRequest:
     z: ZSlice = None
     prominence: Annotated[
         float | None,
-        Option("How far an extremum stands out, part of the range of areas. [default: 0.2; 0.1 with --run]"),
+        Option("How far an extremum stands out, part of the range of areas. [default: 0.2]"),
     ] = None
     distance: Annotated[int | None, Option("Least frames between two like extrema. [default: 4]")] = None
     smoothing: Annotated[
@@ -41,7 +41,14 @@ class CardiacRequest:
     ] = None
     refractory: Annotated[
         float | None,
-        Option("Least time between two like extrema, part of the main rhythm's period. [default: 0; 0.6 with --run]"),
+        Option("Least time between two like extrema, part of the main rhythm's period. [default: 0; 0.5 with --run]"),
+    ] = None
+    pulsation: Annotated[
+        bool | None,
+        Option(
+            "Look for beats in what area, axes and place have in common at the main rhythm. [default: with --run]",
+            flags=("--pulsation/--no-pulsation",),
+        ),
     ] = None
     clean: Annotated[
         bool | None,
@@ -64,7 +71,7 @@ class CardiacRequest:
         from ...cardiac.beats import Detection
 
         usual = Detection() if self.run is None else Detection.for_predicted_masks()
-        names = ("prominence", "distance", "smoothing", "refractory")
+        names = ("prominence", "distance", "smoothing", "refractory", "pulsation")
         return replace(usual, **{name: value for name in names if (value := getattr(self, name)) is not None})
 
     @property

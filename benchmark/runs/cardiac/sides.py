@@ -70,7 +70,7 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
     if request.run is not None and request.detection == Detection.for_predicted_masks():
         reporter.say(
             "extrema are looked for as suits predicted masks, which flicker; the published definition is "
-            "--prominence 0.2 --smoothing 0 --refractory 0"
+            "--smoothing 0 --refractory 0 --no-pulsation"
         )
     truths: Mapping[str, MaskSequence] = {}
     if request.truth is not None:
