@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, number
+from ..text import UNDEFINED, counted, number
 from . import output
 from .output import new_table, safe, stdout
 
@@ -62,8 +62,9 @@ class Watcher:
     def started(self, name: str, place: str) -> None:
         """A cell begins; `place` says where, "" on this machine."""
         with self._lock:
+            # A cell that a scheduler begins again on another node is no other cell.
+            self._begun += name not in self._running
             self._running[name] = time.monotonic()
-            self._begun += 1
             number = self._done + self._begun
         where = f" on {place}" if place else ""
         if self._live is None:
@@ -150,6 +151,9 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
         console.print(table)
     for name, where in found.data.items():
         console.print(f"data of {safe(name)}: {safe(where)}", soft_wrap=True)
+    for array in found.arrays:
+        options = " ".join(f"--{name}={value}" if value else f"--{name}" for name, value in array.options.items())
+        console.print(f"sbatch, {counted(array.n, 'cell')}: {safe(options)}", soft_wrap=True)
     for line in found.unable:
         console.print(f"not in the grid: {safe(line)}", soft_wrap=True)
     limits = [cell.limit_minutes for cell in found.cells]

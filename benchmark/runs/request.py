@@ -45,6 +45,16 @@ def _read_roots(pairs: Sequence[str]) -> dict[str, Path]:
     return found
 
 
+def _read_slurm(pairs: Sequence[str]) -> dict[str, str]:
+    from .suite.engines.slurm_options import read_options
+
+    return read_options(pairs)
+
+
+def _written_slurm(options: Mapping[str, str]) -> Iterator[str]:
+    return (f"{name}={value}" for name, value in options.items())
+
+
 def _read_names(words: Sequence[str]) -> tuple[str, ...]:
     """Names, of which a word may hold several with commas between, each once."""
     return tuple(dict.fromkeys(name.strip() for word in words for name in word.split(",")))
@@ -283,8 +293,18 @@ class SuiteRequest:
     any_code: Annotated[bool, Option("With --resume: cells made by other code count as done.")] = False
     dry_run: Annotated[bool, Option("Print the plan and run nothing.", kept=False)] = False
     jobs: Annotated[int | None, Option("Cells at a time. [default: 1 per GPU, or 1 on the CPU]", low=1)] = None
-    engine: Annotated[Literal["local", "ray"], Option("What runs the cells.")] = "local"
+    engine: Annotated[Literal["local", "ray", "slurm"], Option("What runs the cells.")] = "local"
     address: Annotated[str | None, Option(_ADDRESS)] = None
+    slurm: Annotated[
+        Mapping[str, str],
+        Option(
+            "With --engine slurm: an option of sbatch, such as partition=gpu; repeatable. [default: as the suite says]",
+            flags=("--slurm",),
+            metavar="KEY=VALUE",
+            read=_read_slurm,
+            write=_written_slurm,
+        ),
+    ] = field(default_factory=dict)
     device: Annotated[str, Option("auto, cpu, cuda or mps, for every cell.")] = "auto"
     roots: Annotated[
         Mapping[str, Path],

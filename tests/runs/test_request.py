@@ -51,6 +51,8 @@ def _another(each: Parameter) -> Any:
         return {"learning_rate": 0.01, "size": [256, 256], "view": "two words", "flip": True, "window": None}
     if each.name == "roots":
         return {"medaka": Path("data/my medaka"), "isbi2012": Path("b")}
+    if each.name == "slurm":
+        return {"partition": "gpu", "constraint": "a100|h100"}
     low = each.declared.low or 0 if isinstance(each.declared, Option) else 0
     chosen = {bool: not each.default, int: low + 1, float: 0.25, str: "it's", Path: Path("a b/c")}[kind]
     return chosen if chosen != each.default else low

@@ -26,13 +26,17 @@ _LAUNCH = ("accelerate.commands.launch", "--num_machines=1", "--mixed_precision=
 
 @dataclass(frozen=True)
 class Job:
-    """One cell as a process: the words after `bench`, and the file that takes all that it prints."""
+    """One cell as a process: the words after `bench`, and the file that takes all that it prints.
+
+    `queued_as` is what a scheduler calls it, where an earlier call has put it into a queue that outlives the suite.
+    """
 
     name: str
     arguments: tuple[str, ...]
     log: Path
     append: bool = False
     resources: Resources = field(default_factory=Resources)
+    queued_as: str = ""
 
     def resumed(self) -> Job:
         """The same job, going on with what it has done."""
@@ -53,10 +57,14 @@ class Outcome:
 
 @dataclass
 class Control:
-    """How the cells under way are told to end: `stop` asks them to, in order; `killed` ends them at once."""
+    """How the cells under way are told to end: `stop` asks them to, in order; `killed` ends them at once.
+
+    `queued` is told what a scheduler calls cells, by their names, as soon as they are in its queue.
+    """
 
     stop: Callable[[], bool] = lambda: False
     killed: threading.Event = field(default_factory=threading.Event)
+    queued: Callable[[Mapping[str, str]], None] = lambda _: None
 
     @property
     def ending(self) -> bool:

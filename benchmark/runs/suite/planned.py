@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,8 @@ from ...types import UserError
 from ..presets import resolve
 from ..request import RunRequest, SuiteRequest
 from .cells import Job
+from .engines import slurm_queue
+from .engines.slurm_options import sbatch_options
 from .estimates import Estimate, estimates
 from .spec import Cell, Changes, Plan, find_suite, make_plan, parse_suite
 from .state import STATE, SuiteState, read_state
@@ -70,8 +73,18 @@ class PlannedCell(Document):
     command: str
 
 
+class PlannedArray(Document):
+    """Cells that SLURM gets as one array: how many, and the options of `sbatch` by name."""
+
+    n: int
+    options: dict[str, str]
+
+
 class SuitePlan(Document):
-    """The plan of a suite, as `bench suite --dry-run --json` prints it; `data` says where that of each dataset lies."""
+    """The plan of a suite, as `bench suite --dry-run --json` prints it.
+
+    `data` says where that of each dataset lies; `arrays` are empty unless SLURM is to run the cells.
+    """
 
     suite: str
     engine: str
@@ -82,6 +95,7 @@ class SuitePlan(Document):
     excluded: int
     unable: list[str]
     data: dict[str, str]
+    arrays: list[PlannedArray]
     cells: list[PlannedCell]
 
 
@@ -103,8 +117,18 @@ def dry_run(request: SuiteRequest) -> SuitePlan:
         excluded=plan.excluded,
         unable=list(plan.unable),
         data={cell.data: _where(cell) for cell in plan.cells},
+        arrays=_arrays(request, plan) if request.engine == "slurm" else [],
         cells=[_planned(cell, request, folder, expected.get(cell.name)) for cell in plan.cells],
     )
+
+
+def _arrays(request: SuiteRequest, plan: Plan) -> list[PlannedArray]:
+    """The arrays that SLURM would get, also where SLURM is not; the nodes are then taken to have GPUs."""
+    options = {**plan.slurm, **request.slurm}
+    on_gpus = request.device in ("auto", "cuda")
+    there = on_gpus and (not slurm_queue.installed() or slurm_queue.has_gpus(options.get("partition")))
+    alike = Counter(cell.resources for cell in plan.cells)
+    return [PlannedArray(n=n, options=sbatch_options(what, there, options)) for what, n in alike.items()]
 
 
 def expected_times(cells: Sequence[Cell], state: SuiteState | None) -> dict[str, Estimate]:

@@ -22,6 +22,7 @@ from ...registry import dataset_class, make_method, method_class
 from ...settings import check_settings
 from ...text import unknown
 from ..presets import parse_settings, resolve, setting
+from .engines.slurm_options import checked_options
 from .resources import Resources, ResourcesEntry, resources_of
 
 MAX_CELLS = 10_000
@@ -131,6 +132,7 @@ class Suite(_Model):
     corruptions: Annotated[list[Corrupt], Field(min_length=1)] = Field(default=[None])
     exclude: list[Exclusion] = Field(default_factory=list)
     resources: ResourcesEntry = ResourcesEntry()
+    slurm: dict[str, Setting] = Field(default_factory=dict)
 
     def size(self) -> int:
         """Number of cells of the whole grid, before anything is left out."""
@@ -196,7 +198,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a suite in their order, and the combinations left out because a method cannot do them."""
+    """The cells of a suite in their order, and the combinations left out because a method cannot do them.
+
+    `slurm` are options of `sbatch`, for the engine of that name.
+    """
 
     name: str
     path: Path
@@ -204,6 +209,7 @@ class Plan:
     cells: tuple[Cell, ...]
     unable: tuple[str, ...] = ()
     excluded: int = 0
+    slurm: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -307,7 +313,8 @@ def make_plan(suite: Suite, name: str, path: Path, changes: Changes | None = Non
     _refuse_doubles(kept, path)
     if not kept:
         raise UserError(f"{path}: no cell is left. {' '.join(unable)}".rstrip())
-    return Plan(name, path, suite.summary, tuple(kept), tuple(unable), len(found) - len(kept))
+    options = checked_options(suite.slurm, f"{path}: 'slurm'")
+    return Plan(name, path, suite.summary, tuple(kept), tuple(unable), len(found) - len(kept), options)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from ...io.interrupts import stoppable
 from ...io.locks import LOCK, exclusive
 from ...io.reporter import Reporter
 from ...registry import make_method, method_class, metrics_of
+from ...text import counted
 from ...types import Dataset, UserError, parts_of
 from ..code_hash import code_sha256
 from ..current import Ingredients
@@ -26,7 +27,9 @@ from ..record import Record
 from ..request import SuiteRequest
 from ..stored import read_whole_record
 from .cells import Control, Job, Outcome
+from .engines import slurm_queue
 from .engines.engine import Engine
+from .engines.slurm import cancel_jobs
 from .estimates import longest_first
 from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
@@ -93,6 +96,7 @@ def begin_suite(
 
 def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     """What is to be run: cells that are missing, unfinished (resumed) or stale (made anew, beside what is there)."""
+    _leave_other_queues(suite)
     _wait_for_earlier_cells(suite)
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
@@ -113,7 +117,8 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
         own.status = "waiting"
         how = {"resume": place in ("unfinished", "stale"), "overwrite": place == "stale"}
         source = location.origin if location.origin == origin else cell.source
-        jobs.append(cell_job(cell, suite.request, suite.folder, **how, origin=source))
+        job = cell_job(cell, suite.request, suite.folder, **how, origin=source)
+        jobs.append(replace(job, queued_as=own.job))
         own.command = shlex.join(["bench", *jobs[-1].arguments])
     if suite.request.resume:
         suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
@@ -128,9 +133,28 @@ def longest_jobs_first(suite: SuiteUnderWay, jobs: Sequence[Job]) -> list[Job]:
     return [by_name[name] for name in longest_first(list(by_name), expected)]
 
 
+def _leave_other_queues(suite: SuiteUnderWay) -> None:
+    """Cells that wait in SLURM's queue, or run there, end before another engine runs them."""
+    if suite.request.engine == "slurm":
+        return
+    queued = [own for own in suite.state.cells.values() if own.job]
+    left = [own.job for own in queued if own.status in ("waiting", "running", "interrupted")]
+    if left and not slurm_queue.installed():
+        suite.reporter.warn(f"{counted(len(left), 'cell')} may wait in SLURM's queue, which cannot be asked from here")
+    elif left and (ended := cancel_jobs(left)):
+        suite.reporter.say(f"{counted(len(ended), 'cell')} taken out of SLURM's queue")
+    for own in queued:
+        own.job = ""
+
+
 def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
-    """Wait until no cell runs any more that an earlier suite, killed since, had started: they end by themselves."""
+    """Wait until no cell runs any more that an earlier suite, killed since, had started: they end by themselves.
+
+    Those in SLURM's queue go on; the engine waits for them with all others.
+    """
     for cell in suite.plan.cells:
+        if suite.state.cells[cell.name].job:
+            continue
         lock = suite.folder_of(cell.name) / LOCK
         if lock.is_file():
             with exclusive(lock, f"{cell.short} still runs from before; waiting for it to end", suite.reporter.say):
@@ -175,8 +199,14 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
             suite.state.write(suite.folder)
         watcher.started(job.name, place)
 
+    def queued(names: Mapping[str, str]) -> None:
+        with suite.lock:
+            for name, job in names.items():
+                suite.state.cells[name].job = job
+            suite.state.write(suite.folder)
+
     with stoppable(suite.reporter) as stop:
-        control = Control(stop)
+        control = Control(stop, queued=queued)
         try:
             for wave in _waves(suite, jobs):
                 for outcome in engine.run(wave, control, started):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from ....errors import UserError
 from ....io.reporter import Reporter
 from ....registry import method_class
@@ -9,9 +11,11 @@ from ...on_ray.cluster import refuse_without_ray
 from ...request import SuiteRequest
 from ..planned import suite_folder
 from ..spec import Plan
+from . import slurm_queue
 from .engine import Engine
 from .local import LocalEngine, visible_gpus
 from .ray import RayEngine
+from .slurm import SlurmEngine
 
 
 def engine_of(request: SuiteRequest, plan: Plan, reporter: Reporter) -> Engine:
@@ -25,8 +29,25 @@ def engine_of(request: SuiteRequest, plan: Plan, reporter: Reporter) -> Engine:
         refuse_without_ray()
         on_gpus = request.device in ("auto", "cuda")
         return RayEngine(suite_folder(request, plan), reporter, request.address, request.jobs, on_gpus)
+    if request.engine == "slurm":
+        return _slurm_engine(request, plan)
     if request.address is not None:
         raise UserError("--address names a Ray cluster: add --engine ray, or leave it out")
+    if request.slurm:
+        raise UserError("--slurm says where SLURM runs the cells: add --engine slurm, or leave it out")
     accelerated = any(method_class(cell.method).info.accelerated for cell in plan.cells)
     gpus = visible_gpus() if accelerated and request.device in ("auto", "cuda") else ()
     return LocalEngine(request.jobs or len(gpus) or 1, gpus)
+
+
+def _slurm_engine(request: SuiteRequest, plan: Plan) -> SlurmEngine:
+    slurm_queue.refuse_without_slurm()
+    if importlib.util.find_spec("submitit") is None:
+        raise UserError('--engine slurm works through submitit, which is not installed: pip install "segbench[slurm]"')
+    return SlurmEngine(
+        suite_folder(request, plan),
+        plan.name,
+        {**plan.slurm, **request.slurm},
+        at_a_time=request.jobs,
+        on_gpus=request.device in ("auto", "cuda"),
+    )

@@ -1,0 +1,196 @@
+"""Cells as jobs of SLURM: one array for all that ask for the same, through submitit."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ....errors import UserError
+from ....text import counted, printable
+from ..cells import Control, Job, Outcome
+from ..planned import CELLS
+from ..resources import Resources
+from . import slurm_queue as queue
+from .engine import Started
+from .slurm_job import SlurmCell
+from .slurm_options import job_name, minutes, sbatch_options
+from .slurm_watch import Task, Watch
+
+FOLDER, REPORTS = "slurm", "ended"
+
+MAX_TIMEOUTS = 10
+"""How often a cell whose time was over is put into the queue again."""
+
+
+def cancel_jobs(jobs: Sequence[str]) -> list[str]:
+    """Take cells out of SLURM's queue by the ids of their jobs (`123`, `123_4`), and end those that run in order.
+
+    `--resume` goes on with them. Arrays are cancelled as a whole: all tasks of one are cells of one suite. Returns the
+    ids of those that had not ended. Raises UserError where SLURM is not here or does not answer.
+    """
+    there = _under_way(jobs)
+    queue.cancel_waiting(queue.arrays(there))
+    queue.ask_to_end(queue.arrays(there))
+    return there
+
+
+def _under_way(jobs: Sequence[str]) -> list[str]:
+    """Those of the jobs that are cells in the queue and have not ended."""
+    queue.refuse_without_slurm()
+    entries = queue.look()
+    if entries is None:
+        raise UserError("SLURM does not answer (squeue failed). Try again once its controller runs.")
+    return [job for job in jobs if job in entries and entries[job].state in queue.UNDER_WAY]
+
+
+@dataclass(frozen=True)
+class SlurmEngine:
+    """Cells of the suite in `folder` as jobs of SLURM; the state of the queue is asked for once for all of them.
+
+    Parameters
+    ----------
+    folder : of the suite; all nodes see it under this path.
+    suite : its name.
+    options : of `sbatch`, by name.
+    at_a_time : so many cells of an array at most; None leaves that to SLURM.
+    on_gpus : whether cells may compute on GPUs; what asks for none in particular gets one where there are any.
+    poll_s : seconds between two looks at the queue.
+    """
+
+    folder: Path
+    suite: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    at_a_time: int | None = None
+    on_gpus: bool = True
+    poll_s: float = 5.0
+
+    @property
+    def sequential(self) -> bool:
+        """Never: SLURM runs what there is room for."""
+        return False
+
+    def run(self, jobs: Sequence[Job], control: Control, started: Started) -> Iterator[Outcome]:
+        """Submit the cells, but for those that are in the queue from an earlier call, and wait for all of them."""
+        tasks = self._adopted(jobs)
+        self._forget_reports(tasks)
+        new = [Task(job) for job in jobs if job.name not in tasks]
+        if control.ending:
+            yield from (Outcome(task.job.name, "unstarted") for task in new)
+            new = []
+        try:
+            for submitted in self._submit(new, control):
+                tasks.update(submitted)
+            yield from self._watch(tasks, control, started)
+        except BaseException:
+            queue.cancel(queue.arrays(task.id for task in tasks.values()))
+            raise
+
+    def _adopted(self, jobs: Sequence[Job]) -> dict[str, Task]:
+        """Cells that an earlier call has submitted and that wait or run; what is stale is taken out of the queue."""
+        there = set(_under_way([job.queued_as for job in jobs if job.queued_as]))
+        mine = [job for job in jobs if job.queued_as in there]
+        stale = [job.queued_as for job in mine if "--overwrite" in job.arguments]
+        queue.cancel(stale)
+        return {job.name: Task(job, job.queued_as) for job in mine if job.queued_as not in stale}
+
+    def _submit(self, tasks: Sequence[Task], control: Control) -> Iterator[dict[str, Task]]:
+        """Submit cells in arrays of those that ask for the same, in their order; each array once it is in the queue."""
+        alike: dict[Resources, list[Task]] = {}
+        for task in tasks:
+            alike.setdefault(task.job.resources, []).append(task)
+        most = queue.most_tasks() if tasks else 1
+        # A method that computes on none asks for none; only the others are worth a question.
+        asked = self.on_gpus and any(task.job.resources.gpus is None for task in tasks)
+        gpus = asked and queue.has_gpus(self.options.get("partition"))
+        for resources, group in alike.items():
+            for start in range(0, len(group), most):
+                array = group[start : start + most]
+                for task, name in zip(array, self._sbatch(array, resources, gpus), strict=True):
+                    task.id, task.place, task.silent_since = name, "", None
+                control.queued({task.job.name: task.id for task in array})
+                yield {task.job.name: task for task in array}
+
+    def _sbatch(self, array: Sequence[Task], resources: Resources, gpus: bool) -> list[str]:
+        """Put cells into the queue as one array; the names that SLURM has for them."""
+        from submitit import SlurmExecutor
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        jobs = [task.job for task in array]
+        executor = SlurmExecutor(
+            folder=self.folder / FOLDER,
+            max_num_timeout=MAX_TIMEOUTS,
+            # The cell's process takes the place of the shell, so that signals reach it and not a shell above it. -P: as
+            # for a cell, nothing is imported from the current folder.
+            python=f"exec {shlex.quote(sys.executable)} -P",
+        )
+        executor.update_parameters(
+            job_name=job_name(self.suite),
+            comment=" ".join(f"{counted(len(jobs), 'cell')} of suite {self.suite} in {self.folder.absolute()}".split()),
+            time=minutes(resources),
+            array_parallelism=self.at_a_time or len(jobs),
+            use_srun=False,
+            stderr_to_stdout=True,
+            wckey=None,
+            additional_parameters={
+                name: value or True for name, value in sbatch_options(resources, gpus, self.options).items()
+            },
+        )
+        cells = [SlurmCell(job, (self.folder / CELLS / job.name).absolute(), self._reports) for job in jobs]
+        try:
+            with _outside_of_a_job():
+                return [str(job.job_id) for job in executor.submit_array(cells)]
+        except (FailedJobError, FailedSubmissionError, OSError) as error:
+            said = printable(str(error)).strip().splitlines() or ["it said nothing"]
+            raise UserError(f"SLURM did not take the jobs: {said[-1]}") from None
+
+    @property
+    def _reports(self) -> Path:
+        return (self.folder / FOLDER / REPORTS).absolute()
+
+    def _forget_reports(self, kept: Mapping[str, Task]) -> None:
+        """Take away what ended jobs of earlier calls have written: numbers begin anew when a cluster is set up anew."""
+        known = {task.id for task in kept.values()}
+        for path in self._reports.glob("*.json"):
+            if path.stem not in known:
+                path.unlink(missing_ok=True)
+
+    def _watch(self, tasks: dict[str, Task], control: Control, started: Started) -> Iterator[Outcome]:
+        """Outcomes as they come, until there is none left to wait for; `tasks` holds what is waited for."""
+        watch = Watch(self._reports, self.folder / FOLDER, self.poll_s, control)
+        while tasks:
+            watch.look(tasks.values())
+            lost = []
+            for task in list(tasks.values()):
+                place = watch.place(task)
+                if place != task.place:
+                    task.place = place
+                    started(task.job, place)
+                verdict = watch.verdict(task)
+                if verdict == "lost":
+                    lost.append(task)
+                elif isinstance(verdict, Outcome):
+                    del tasks[task.job.name]
+                    yield verdict
+            for task in lost:
+                task.job, task.retries = task.job.resumed(), task.retries + 1
+            for _ in self._submit(lost, control):
+                pass
+            if tasks:
+                watch.wait()
+
+
+@contextmanager
+def _outside_of_a_job() -> Iterator[None]:
+    """Hide the job that this process is itself in, if it is: `sbatch` would take over what that one has asked for."""
+    inside = "SLURM_JOB_ID" in os.environ
+    hidden = [name for name in os.environ if name.startswith(("SLURM_", "SUBMITIT_")) and name != "SLURM_CONF"]
+    before = {name: os.environ.pop(name) for name in hidden if inside}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
