@@ -113,6 +113,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return LINK.sub(rewritten, markdown)
 
 
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """The theme's dialog of the search has no name that a screen reader could say."""
+    del page, config
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
+
+
 def _place(address: str) -> str:
     """Where in the repository a page of the site is written."""
     origin = {page: name for name, page in FROM_THE_ROOT.items()}
