@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
@@ -66,6 +67,7 @@ class Parameter:
     default: Any
 
 
+@functools.cache
 def parameters(request: type) -> tuple[Parameter, ...]:
     """What the command line of a request takes, in order; a field without an option is for callers from Python."""
     hints = get_type_hints(request, include_extras=True)
@@ -80,7 +82,12 @@ def parameters(request: type) -> tuple[Parameter, ...]:
 
 
 def command_line(command: str, request: Any, *more: str) -> str:
-    """The command line that asks for the same again: what was asked for and is not the default.
+    """The command line that asks for the same again, as it is typed: `bench` and its `command_words`."""
+    return shlex.join(["bench", *command_words(command, request, *more)])
+
+
+def command_words(command: str, request: Any, *more: str) -> list[str]:
+    """The words after `bench` that ask for the same again: what was asked for and is not the default.
 
     Arguments and options with a value come first, in the order of the fields, then options that are given several
     times, then switches, then `more`.
@@ -102,7 +109,7 @@ def command_line(command: str, request: Any, *more: str) -> str:
                 repeated += (word for text in each.declared.write(value) for word in (flag, text))
             else:
                 valued += [flag, str(value)]
-    return shlex.join(["bench", *command.split(), *valued, *repeated, *switches, *more])
+    return [*command.split(), *valued, *repeated, *switches, *more]
 
 
 def refuse_out_of_range(request: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import importlib.resources
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +34,7 @@ def preset_origins() -> dict[str, str]:
 
     A file that is no preset, or has the name of another, is named in a PluginWarning and left out.
     """
-    order = {"quick": 0, "standard": 1, "paper": 2}
-    folder = importlib.resources.files("segbench.configs.presets")
-    names = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
-    found = dict.fromkeys(sorted(names, key=lambda name: (order.get(name, len(order)), name)), OWN)
+    found = dict.fromkeys(_names_of_segbench(), OWN)
     for path in user_files("presets", "yaml"):
         try:
             _read_own(path)
@@ -47,8 +47,21 @@ def preset_origins() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def _names_of_segbench() -> tuple[str, ...]:
+    order = {"quick": 0, "standard": 1, "paper": 2}
+    folder = importlib.resources.files("segbench.configs.presets")
+    names = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
+    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+
 def load_preset(name: str) -> dict[str, Any]:
     """The content of a preset: `summary` and `methods`. Raises UserError for an unknown name or a bad file."""
+    return copy.deepcopy(_loaded(name))
+
+
+def _loaded(name: str) -> dict[str, Any]:
+    """The content of a preset, which others have too: it is not to be changed."""
     found = preset_origins()
     if name not in found:
         for path in user_files("presets", "yaml"):
@@ -57,6 +70,12 @@ def load_preset(name: str) -> dict[str, Any]:
         raise UserError(unknown("preset", name, found))
     if found[name] != OWN:
         return _read_own(Path(found[name]))
+    return _read_of_segbench(name)
+
+
+@functools.cache
+def _read_of_segbench(name: str) -> dict[str, Any]:
+    """The content of a preset that comes with segbench, read once: a large suite asks for every cell."""
     text = importlib.resources.files("segbench.configs.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     content: dict[str, Any] = read_yaml(text, f"preset {name}")
     return content
@@ -86,9 +105,9 @@ def changes_of(preset: str, method: MethodInfo) -> dict[str, dict[str, Any]]:
     A method of a family (`smp:Unet/resnet18`) without an entry of its own has the family's. Raises UserError for an
     unknown preset.
     """
-    methods = load_preset(preset).get("methods", {})
+    methods = _loaded(preset).get("methods", {})
     layers = methods.get(method.name, methods.get(method.name.partition(":")[0], {}))
-    return {dataset: layer or {} for dataset, layer in layers.items()}
+    return {dataset: copy.deepcopy(layer) or {} for dataset, layer in layers.items()}
 
 
 def resolve(
@@ -144,7 +163,21 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
 
 def setting(key: str, value: Any) -> str:
     """A setting as `--set` takes it."""
-    return f"{key}={yaml.safe_dump(value, default_flow_style=True, width=1e9).partition(chr(10))[0]}"
+    return f"{key}={_written(_Value(repr(value), value))}"
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A value of a setting, which is what its `repr` says: 1, 1.0 and True are three."""
+
+    shown: str
+    value: Any = field(compare=False)
+
+
+@functools.lru_cache(4096)
+def _written(value: _Value) -> str:
+    text: str = yaml.safe_dump(value.value, default_flow_style=True, width=1e9)
+    return text.partition("\n")[0]
 
 
 def _split(pair: str) -> list[str]:

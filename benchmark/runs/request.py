@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from ..errors import UserError
-from .options import Argument, Option, command_line
+from .options import Argument, Option, command_line, command_words
 
 if TYPE_CHECKING:
     from ..io.images.stacks import Chosen
@@ -211,7 +212,12 @@ class RunRequest:
 
     def resume_command(self) -> str:
         """The command line that resumes it where it is."""
-        return command_line("run", self, *_into(self.out), *(["--overwrite"] if self.overwrite else []), "--resume")
+        return shlex.join(["bench", *self.words(resume=True)])
+
+    def words(self, *, resume: bool = False) -> list[str]:
+        """The words after `bench` of the command line that makes the run again, or resumes it."""
+        resumed = [*(["--overwrite"] if self.overwrite else []), "--resume"] if resume else []
+        return command_words("run", self, *_into(self.out), *resumed)
 
 
 @dataclass(frozen=True)

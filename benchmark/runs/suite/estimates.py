@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,37 @@ class _Earlier:
     folds: int
     seconds: float
 
-    def likeness(self, cell: Cell) -> int:
-        """How much of a cell it shares beside dataset and method: settings count most."""
-        same = all(self.config.get(key) == value for key, value in cell.settings.items())
-        return 2 * (same and self.preset == cell.preset) + (self.preset == cell.preset)
+
+class _Runs:
+    """Earlier runs of one method on one dataset, found by what they share with a cell."""
+
+    def __init__(self) -> None:
+        self._of_preset: dict[str | None, list[_Earlier]] = {}
+        self._of_settings: dict[tuple[str, ...], dict[str, list[_Earlier]]] = {}
+
+    def add(self, run: _Earlier) -> None:
+        self._of_preset.setdefault(run.preset, []).append(run)
+
+    def most_like(self, cell: Cell) -> list[_Earlier]:
+        """Those of the cell's preset that have its settings, else all of its preset, else all."""
+        keys = tuple(sorted(cell.settings))
+        if keys not in self._of_settings:
+            by_values = self._of_settings[keys] = {}
+            for run in (run for runs in self._of_preset.values() for run in runs):
+                by_values.setdefault(_values(run.preset, run.config, keys), []).append(run)
+        same = self._of_settings[keys].get(_values(cell.preset, cell.settings, keys))
+        return same or self._of_preset.get(cell.preset) or [run for runs in self._of_preset.values() for run in runs]
+
+
+def _values(preset: str | None, settings: Mapping[str, Any], keys: Sequence[str]) -> str:
+    return json.dumps([preset, *(_plain(settings.get(key)) for key in keys)])
+
+
+def _plain(value: Any) -> Any:
+    """A value such that 1 and 1.0 are one."""
+    if isinstance(value, list):
+        return [*map(_plain, value)]
+    return float(value) if isinstance(value, int | float) else value
 
 
 def estimates(
@@ -66,7 +94,7 @@ def estimates(
         if alike := own.get(_but_for_the_seed(cell)):
             found[cell.name] = Estimate(statistics.median(alike), "this suite")
         elif runs := earlier.get((cell.dataset, cell.method)):
-            found[cell.name] = Estimate(_from_records(cell, runs), "earlier runs")
+            found[cell.name] = Estimate(_from_records(cell, runs.most_like(cell)), "earlier runs")
         elif (limit := limits.get(cell.name)) is not None:
             found[cell.name] = Estimate(60 * limit, "its time limit")
     return found
@@ -86,15 +114,13 @@ def _but_for_the_seed(cell: Cell) -> tuple[Any, ...]:
 
 
 def _from_records(cell: Cell, runs: Sequence[_Earlier]) -> float:
-    most = max(run.likeness(cell) for run in runs)
-    each_fold = [run.seconds / run.folds for run in runs if run.likeness(cell) == most]
-    return statistics.median(each_fold) * (cell.folds or 1)
+    return statistics.median(run.seconds / run.folds for run in runs) * (cell.folds or 1)
 
 
-def _by_what(runs: Iterable[_Earlier]) -> dict[tuple[str, str], list[_Earlier]]:
-    found: dict[tuple[str, str], list[_Earlier]] = {}
+def _by_what(runs: Iterable[_Earlier]) -> dict[tuple[str, str], _Runs]:
+    found: dict[tuple[str, str], _Runs] = {}
     for run in runs:
-        found.setdefault((run.dataset, run.method), []).append(run)
+        found.setdefault((run.dataset, run.method), _Runs()).add(run)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ def plan_of(request: SuiteRequest) -> Plan:
     """
     name, path, text = find_suite(request.file)
     plan = make_plan(parse_suite(text, path), name, path, Changes(request.roots, request.source, request.preset))
-    running = sorted({cell.method for cell in plan.cells if method_class(cell.method).info.runs_code})
+    running = sorted(name for name in {cell.method for cell in plan.cells} if method_class(name).info.runs_code)
     if running and not request.trust:
         raise UserError(
             f"{path}: would run what it names: {', '.join(running[:3])}{' …' * (len(running) > 3)}. Programs and model "
@@ -106,7 +107,8 @@ def dry_run(request: SuiteRequest) -> SuitePlan:
     """
     plan = plan_of(request)
     folder = suite_folder(request, plan)
-    expected = expected_times(plan.cells, read_state(folder) if (folder / STATE).exists() else None)
+    limits = _limits(plan.cells)
+    expected = estimates(plan.cells, read_state(folder) if (folder / STATE).exists() else None, RUNS, limits)
     return SuitePlan(
         suite=plan.name,
         engine=request.engine,
@@ -116,9 +118,9 @@ def dry_run(request: SuiteRequest) -> SuitePlan:
         n=len(plan.cells),
         excluded=plan.excluded,
         unable=list(plan.unable),
-        data={cell.data: _where(cell) for cell in plan.cells},
+        data={name: _where(cell) for name, cell in {cell.data: cell for cell in plan.cells}.items()},
         arrays=_arrays(request, plan) if request.engine == "slurm" else [],
-        cells=[_planned(cell, request, folder, expected.get(cell.name)) for cell in plan.cells],
+        cells=[_planned(cell, request, folder, limits[cell.name], expected.get(cell.name)) for cell in plan.cells],
     )
 
 
@@ -133,10 +135,12 @@ def _arrays(request: SuiteRequest, plan: Plan) -> list[PlannedArray]:
 
 def expected_times(cells: Sequence[Cell], state: SuiteState | None) -> dict[str, Estimate]:
     """What each cell is expected to take, by name, where anything is known."""
-    return estimates(cells, state, RUNS, {cell.name: _limit_minutes(cell) for cell in cells})
+    return estimates(cells, state, RUNS, _limits(cells))
 
 
-def _planned(cell: Cell, request: SuiteRequest, folder: Path, expected: Estimate | None) -> PlannedCell:
+def _planned(
+    cell: Cell, request: SuiteRequest, folder: Path, limit: float | None, expected: Estimate | None
+) -> PlannedCell:
     job = cell_job(cell, request, folder, origin=cell.source)
     return PlannedCell(
         name=cell.name,
@@ -147,7 +151,7 @@ def _planned(cell: Cell, request: SuiteRequest, folder: Path, expected: Estimate
         seed=cell.seed,
         folds=cell.folds,
         train_fraction=cell.train_fraction,
-        limit_minutes=_limit_minutes(cell),
+        limit_minutes=limit,
         expected_s=None if expected is None else round(expected.seconds, 1),
         expected_from=None if expected is None else expected.basis,
         resources=PlannedResources(**asdict(cell.resources)),
@@ -181,8 +185,8 @@ def cell_job(
         corrupt=cell.corrupt,
         overwrite=overwrite,
     )
-    words = shlex.split(run.resume_command() if resume else run.command())[1:]
-    return Job(cell.name, tuple(words), folder / LOGS / f"{cell.name}.log", resume, cell.resources)
+    words = tuple(run.words(resume=resume))
+    return Job(cell.name, words, folder / LOGS / f"{cell.name}.log", resume, cell.resources)
 
 
 def _where(cell: Cell) -> str:
@@ -195,6 +199,18 @@ def _where(cell: Cell) -> str:
             return "a small SYNTHETIC sample, to be made"
         return f"not there: {error}"
     return f"{'SYNTHETIC' if found.origin == 'synthetic' else 'real'}, {found.root}"
+
+
+def _limits(cells: Sequence[Cell]) -> dict[str, float | None]:
+    """The longest that each cell trains, by its name."""
+    known: dict[str, float | None] = {}
+    found = {}
+    for cell in cells:
+        what = json.dumps([cell.dataset, cell.method, cell.preset, cell.settings, cell.folds])
+        if what not in known:
+            known[what] = _limit_minutes(cell)
+        found[cell.name] = known[what]
+    return found
 
 
 def _limit_minutes(cell: Cell) -> float | None:

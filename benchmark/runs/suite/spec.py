@@ -7,7 +7,7 @@ import importlib.resources
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -184,7 +184,7 @@ class Cell:
     def with_name(self) -> Cell:
         """The same cell named after what it is; the hash tells cells apart whose short names are equal."""
         without = ("name", "label", "root", "resources")
-        content = {key: value for key, value in asdict(self).items() if key not in without}
+        content = {key: value for key, value in vars(self).items() if key not in without}
         if self.corrupt is None:  # its name stays what it was before images could be corrupted
             del content["corrupt"], content["weights_of"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
@@ -305,8 +305,8 @@ def make_plan(suite: Suite, name: str, path: Path, changes: Changes | None = Non
             found += cells
     _refuse_unused(suite, path, {cell.method for cell in found})
     kept = [cell for cell in found if not any(rule.matches(cell) for rule in suite.exclude)]
-    there = {cell.name for cell in kept}
-    kept = [cell if cell.weights_of in (None, *there) else replace(cell, weights_of=None).with_name() for cell in kept]
+    there = {None, *(cell.name for cell in kept)}
+    kept = [cell if cell.weights_of in there else replace(cell, weights_of=None).with_name() for cell in kept]
     for number, rule in enumerate(suite.exclude):
         if not any(rule.matches(cell) for cell in found):
             raise UserError(f"{path}: 'exclude[{number}]' excludes nothing: no cell of the grid matches it")
