@@ -67,9 +67,13 @@ class Parameter:
     default: Any
 
 
-@functools.cache
 def parameters(request: type) -> tuple[Parameter, ...]:
     """What the command line of a request takes, in order; a field without an option is for callers from Python."""
+    return _parameters(request)
+
+
+@functools.cache
+def _parameters(request: type) -> tuple[Parameter, ...]:
     hints = get_type_hints(request, include_extras=True)
     found = []
     for each in fields(request):

@@ -9,21 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from ...io.atomic import write_text
-from ...registry import dataset_class, make_method, method_class
-from ...types import DatasetInfo, UserError
+from ...io.atomic import naming, write_text
+from ...types import UserError
 from ..current import Ingredients, changed
 from ..folder import RECORD
-from ..identity import without_places
-from ..presets import resolve
 from ..record import Record, read_record
 from ..stored import refuse_without_evidence
-from .spec import Cell
 
 STATE = "suite.json"
+JOURNAL = "suite.journal"
 SCHEMA_VERSION = 1
+CELLS_PER_NOTE = 100
+"""A suite of up to so many cells has no journal; of n times as many, the whole is written at every n-th change."""
 
 Status = Literal["waiting", "running", "done", "failed", "interrupted"]
 Standing = Literal["done", "missing", "unfinished", "stale"]
@@ -51,8 +50,20 @@ class CellState(BaseModel):
     error: str = ""
 
 
+class Driver(BaseModel):
+    """Which process ran the suite last, and since when; the folder's lock says whether it still does."""
+
+    host: str
+    process: int
+    begun: str
+
+
 class SuiteState(BaseModel):
-    """`suite.json`: the suite, the code and every cell that was ever planned in its folder."""
+    """`suite.json`: the suite, the code and every cell that was ever planned in its folder.
+
+    That file is written whole. Of a large suite it would be megabytes at every cell that begins or ends, so between two
+    such writings these are lines of a journal beside it, which belongs to the `revision` that it was begun with.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -61,13 +72,41 @@ class SuiteState(BaseModel):
     file: str
     created: str
     updated: str
+    revision: int = 0
+    driver: Driver | None = None
     environment: dict[str, Any] = {}
     cells: dict[str, CellState] = {}
+    _noted: int = PrivateAttr(0)
 
     def write(self, folder: Path) -> None:
-        """Write it atomically."""
+        """Write it atomically, with all that the journal says."""
         self.updated = now()
+        self.revision += 1
+        self._noted = 0
         write_text(folder / STATE, json.dumps(self.model_dump(mode="json"), indent=2) + "\n")
+        (folder / JOURNAL).unlink(missing_ok=True)
+
+    def note(self, folder: Path, cell: CellState) -> None:
+        """Write down that one of its cells has changed, which takes as long for a large suite as for a small one."""
+        self._noted += 1
+        if self._noted >= len(self.cells) / CELLS_PER_NOTE:
+            self.write(folder)
+            return
+        lines: list[dict[str, Any]] = [] if self._noted > 1 else [{"revision": self.revision}]
+        lines.append({"at": now(), "cell": cell.model_dump(mode="json")})
+        with naming(folder / JOURNAL), (folder / JOURNAL).open("ab") as journal:
+            journal.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+    def _follow(self, journal: bytes) -> None:
+        """Take over what a journal says; a line that a killed process has not finished says nothing."""
+        try:
+            first, *lines = [json.loads(line) for line in journal.split(b"\n")[:-1]]
+            if first["revision"] == self.revision:
+                for line in lines:
+                    cell = CellState.model_validate(line["cell"])
+                    self.cells[cell.name], self.updated = cell, str(line["at"])
+        except (ValueError, KeyError, TypeError):
+            return
 
 
 def now() -> str:
@@ -90,8 +129,9 @@ def read_state(folder: Path) -> SuiteState | None:
                 f"'{folder}' is not empty and no folder of a suite (it has no {STATE}); choose another --out"
             )
         return None
+    text, journal = _read_both(path, folder / JOURNAL)
     try:
-        state = SuiteState.model_validate_json(path.read_bytes())
+        state = SuiteState.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
@@ -100,22 +140,33 @@ def read_state(folder: Path) -> SuiteState | None:
         ) from None
     if state.schema_version != SCHEMA_VERSION:
         raise UserError(f"{path}: has schema version {state.schema_version}; this segbench reads {SCHEMA_VERSION}")
+    state._follow(journal)
     return state
 
 
-def standing(
-    cell: Cell,
-    folder: Path,
-    state: CellState | None,
-    code: str | None,
-    data: Callable[[Ingredients], Ingredients],
-) -> tuple[Standing, str]:
-    """Where a cell stands, and why it is stale.
+def _read_both(path: Path, journal: Path) -> tuple[bytes, bytes]:
+    """The state and its journal as they were at one moment, while another process may write them."""
+    while True:
+        before = path.stat()
+        text = path.read_bytes()
+        try:
+            noted = journal.read_bytes()
+        except FileNotFoundError:
+            noted = b""
+        after = path.stat()
+        if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
+            return text, noted
 
-    `missing` has no record. `stale` was begun with other code (unless `code` is None: any code will do), another
-    resolved configuration, other data or other metric versions than it would be now. `unfinished` is neither, but not
-    complete, or it lost its statistics: `bench run --resume` resumes it. The rest is `done`. `data` adds the data, and
-    is asked last, as it reads files.
+
+def standing(
+    folder: Path, state: CellState, now: Ingredients, with_data: Callable[[Ingredients], Ingredients]
+) -> tuple[Standing, str]:
+    """Where the cell of a run folder stands, and why it is stale.
+
+    `missing` has no record. `stale` was begun with other code (unless that is not asked), another resolved
+    configuration, other data or other metric versions than it would be `now`. `unfinished` is neither, but not
+    complete, or it lost its statistics: `bench run --resume` resumes it. The rest is `done`. `with_data` adds the data,
+    and is asked last, as it reads files.
     """
     if not (folder / RECORD).is_file():
         return "missing", ""
@@ -123,9 +174,8 @@ def standing(
         record = read_record(folder)
     except UserError as error:
         return "stale", f"its record cannot be read ({error})"
-    now = _ingredients(cell, code)
-    was = replace(Ingredients.of(record), code=None if state is None else state.code_sha256)
-    if difference := changed(was, now) or changed(was, data(now)):
+    was = replace(Ingredients.of(record), code=state.code_sha256)
+    if difference := changed(was, now) or changed(was, with_data(now)):
         return "stale", difference
     return ("done", "") if record.complete and _is_whole(folder, record) else ("unfinished", "")
 
@@ -136,23 +186,3 @@ def _is_whole(folder: Path, record: Record) -> bool:
     except UserError:
         return False
     return True
-
-
-def _ingredients(cell: Cell, code: str | None) -> Ingredients:
-    """What a cell's result would be made from now, but for its data."""
-    cls, method = dataset_class(cell.dataset), method_class(cell.method).info
-    made = make_method(cell.method, resolve(cell.preset, method, cls.info, cell.settings)[0])
-    data: DatasetInfo = cls.info
-    # The splits of a self-defined dataset are known only with its data.
-    split = None if cls.self_defined else "all" if cell.folds else cell.split or data.default_split
-    return Ingredients(
-        dataset=(data.name, data.version),
-        method=method.name,
-        preset=cell.preset,
-        seed=cell.seed,
-        folds=cell.folds if method.trains else None,
-        train_fraction=cell.train_fraction,
-        config=without_places(make_method(cell.method, made.resolved(data)).config),
-        split=split,
-        code=code,
-    )

@@ -6,21 +6,16 @@ import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...data.index import DataIndex
 from ...data.locations import Location
-from ...data.origin_in_use import origin_in_use
-from ...data.splits import Fold, plan_folds, plan_scored, plan_split
 from ...io.interrupts import stoppable
 from ...io.locks import LOCK, exclusive
 from ...io.reporter import Reporter
-from ...registry import make_method, method_class, metrics_of
 from ...text import counted
-from ...types import Dataset, UserError, parts_of
-from ..code_hash import code_sha256
-from ..current import Ingredients
+from ...types import Dataset, UserError
 from ..environment import describe
 from ..open_data import open_dataset
 from ..record import Record
@@ -31,9 +26,10 @@ from .engines import slurm_queue
 from .engines.engine import Engine
 from .engines.slurm import cancel_jobs
 from .estimates import longest_first
+from .ingredients import SharedIngredients
 from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
-from .state import CellState, Standing, SuiteState, now, standing
+from .state import CellState, SuiteState, now, standing
 
 
 class Watcher(Protocol):
@@ -57,22 +53,15 @@ class SuiteUnderWay:
     plan: Plan
     folder: Path
     state: SuiteState
-    data: dict[str, tuple[Dataset, Location]]
+    data: SharedIngredients
     reporter: Reporter
     lock: Any = field(default_factory=threading.Lock)
-    indexes: dict[str, DataIndex] = field(default_factory=dict)
 
     def folder_of(self, name: str) -> Path:
         return self.folder / CELLS / name
 
     def log_of(self, name: str) -> Path:
         return self.folder / LOGS / f"{name}.log"
-
-    def index_of(self, data: str) -> DataIndex:
-        """The index of a dataset of the plan, one for all of its cells."""
-        if data not in self.indexes:
-            self.indexes[data] = DataIndex.of(self.data[data][0])
-        return self.indexes[data]
 
 
 def begin_suite(
@@ -86,7 +75,7 @@ def begin_suite(
             data[cell.data] = open_dataset(cell.dataset, root, cell.source, cell.options, reporter, may_synthesize=True)
     state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
     state.environment = describe()
-    suite = SuiteUnderWay(request, plan, folder, state, data, reporter)
+    suite = SuiteUnderWay(request, plan, folder, state, SharedIngredients(data), reporter)
     for cell in plan.cells:
         own = state.cells.setdefault(cell.name, CellState(name=cell.name))
         own.folder, own.log = f"{CELLS}/{cell.name}", f"{LOGS}/{cell.name}.log"
@@ -101,10 +90,9 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
         own = suite.state.cells[cell.name]
-        dataset, location = suite.data[cell.data]
-        origin = origin_in_use(suite.index_of(cell.data), location.origin, _samples(suite, cell)[1]).origin
-        code = code_sha256(dataset.info, cell.method, origin)
-        place, why = _standing(suite, cell, None if suite.request.any_code else code)
+        location, origin, code = suite.data.location_of(cell), suite.data.origin_of(cell), suite.data.code_of(cell)
+        current = suite.data.configured(cell, None if suite.request.any_code else code)
+        place, why = standing(suite.folder_of(cell.name), own, current, partial(suite.data.with_data, cell))
         counts[place] += 1
         if place == "done":
             # It may have ended well after the suite that had started it was gone.
@@ -161,33 +149,6 @@ def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
                 pass
 
 
-def _standing(suite: SuiteUnderWay, cell: Cell, code: str | None) -> tuple[Standing, str]:
-    def data(now: Ingredients) -> Ingredients:
-        scored, used = _samples(suite, cell)
-        method = make_method(cell.method, now.config)
-        families = metrics_of(suite.data[cell.data][0].info, kind=method.predicts)
-        with suite.index_of(cell.data) as index:
-            hashes = index.data_sha256(scored, parts_of(families)), index.data_sha256(used, ("image", "labels"))
-        return replace(now, data=hashes, metrics={family.name: family.version for family in families})
-
-    return standing(cell, suite.folder_of(cell.name), suite.state.cells[cell.name], code, data)
-
-
-def _samples(suite: SuiteUnderWay, cell: Cell) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The samples that a cell scores, and all that it uses."""
-    dataset = suite.data[cell.data][0]
-    split = "all" if cell.folds else cell.split or dataset.info.default_split
-    plan: tuple[Fold, ...]
-    if not method_class(cell.method).info.trains:
-        plan = (plan_scored(dataset, split, cell.folds),)
-    elif cell.folds:
-        plan = plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
-    else:
-        plan = plan_split(dataset, split, cell.train_fraction, cell.seed)
-    scored = tuple(i for fold in plan for i in fold.evaluate)
-    return scored, tuple(dict.fromkeys(i for fold in plan for i in (*fold.train, *fold.val, *fold.evaluate)))
-
-
 def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher: Watcher) -> None:
     """Run the cells, keeping `suite.json` up to date."""
 
@@ -196,7 +157,7 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
             own = suite.state.cells[job.name]
             own.status, own.started, own.error, own.exit_status = "running", now(), "", None
             own.place = place
-            suite.state.write(suite.folder)
+            suite.state.note(suite.folder, own)
         watcher.started(job.name, place)
 
     def queued(names: Mapping[str, str]) -> None:
@@ -212,8 +173,9 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
                 for outcome in engine.run(wave, control, started):
                     checked = _checked(outcome, suite)
                     with suite.lock:
-                        _note(checked, suite.state.cells[checked.name])
-                        suite.state.write(suite.folder)
+                        own = suite.state.cells[checked.name]
+                        _note(checked, own)
+                        suite.state.note(suite.folder, own)
                     watcher.ended(checked, _complete(suite.folder_of(checked.name)))
         finally:
             for own in suite.state.cells.values():
