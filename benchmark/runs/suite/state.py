@@ -94,7 +94,7 @@ class SuiteState(BaseModel):
             return
         lines: list[dict[str, Any]] = [] if self._noted > 1 else [{"revision": self.revision}]
         lines.append({"at": now(), "cell": cell.model_dump(mode="json")})
-        with naming(folder / JOURNAL), (folder / JOURNAL).open("ab") as journal:
+        with naming(folder / JOURNAL), (folder / JOURNAL).open("ab" if self._noted > 1 else "wb") as journal:
             journal.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
     def _follow(self, journal: bytes) -> None:
