@@ -68,5 +68,5 @@ def suite(request: SuiteRequest, json: bool, quiet: bool) -> None:
     talk = output.reporter(quiet)
     with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
         _, found = run_suite(request, talk, watcher)
-    with output.failing_unless(not found.failed):
+    with output.failing_unless(found.done == found.n):
         suite_output.results(found, json, quiet)

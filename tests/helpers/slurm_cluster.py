@@ -140,14 +140,19 @@ class SlurmCluster:
             )
 
     def _processes(self, node: str | None) -> list[psutil.Process]:
-        """What runs on a node, or on all: its daemon and, of each job, the process that watches it with all below."""
-        found = []
+        """What runs on a node, or on all: its daemon, what watches over its jobs, then what jobs have started."""
+        daemons, watchers, jobs = [], [], []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                its = {_NODE: "", **process.environ()}
-                if its.get("SLURM_CONF") == self.environment["SLURM_CONF"] and node in (None, its[_NODE]):
-                    found += [process, *process.children(recursive=True)]
-        return found
+                its = process.environ()
+                if its.get("SLURM_CONF") != self.environment["SLURM_CONF"]:
+                    continue
+                if _NODE in its and node in (None, its[_NODE]):
+                    daemons.append(process)
+                elif "SLURMD_NODENAME" in its and node in (None, its["SLURMD_NODENAME"]):
+                    jobs.append(process)
+                    watchers += [above for above in process.parents() if above.name().startswith("slurmstepd")]
+        return [*daemons, *watchers, *jobs]
 
 
 def _free_ports(number: int) -> list[int]:
