@@ -261,6 +261,18 @@ def test_an_archive_cut_anywhere_is_named_and_nothing_is_left(make: Make, tmp_pa
         assert not (tmp_path / "target").exists()
 
 
+def test_a_zip_cut_behind_one_that_is_stored_in_it_is_not_taken_for_that_one(tmp_path: Path) -> None:
+    inner = _zip(tmp_path / "inner", {"set/a.png": b"1"}).read_bytes()
+    with zipfile.ZipFile(tmp_path / "archive", "w", zipfile.ZIP_STORED) as outer:
+        outer.writestr("set/inner.zip", inner)
+        outer.writestr("set/b.png", NOISE)
+    whole = (tmp_path / "archive").read_bytes()
+    (tmp_path / "archive").write_bytes(whole[: whole.index(inner) + len(inner)])
+    with pytest.raises(UserError, match="broken or cut short"):
+        _unpack(tmp_path / "archive")
+    assert not (tmp_path / "target").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", NOISE, b"<!DOCTYPE html>", bytes(10_240)])
 def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "archive").write_bytes(content)

@@ -194,6 +194,10 @@ def _listed(archive: Path, source: zipfile.ZipFile | tarfile.TarFile, limits: Li
 
 def _zipped(archive: Path, source: zipfile.ZipFile) -> Iterator[_Member]:
     packed, size = 0, archive.stat().st_size
+    # A zip that is cut behind another one, stored inside it, ends as that one does.
+    begin = min((entry.header_offset for entry in source.infolist()), default=0)
+    if begin > 0:
+        raise zipfile.BadZipFile(f"its first member begins at byte {begin:,}, not at the start")
     for entry in source.infolist():
         # `orig_filename` is the name before the module cuts it at a null byte.
         parts = _safe_parts(archive, entry.orig_filename)
