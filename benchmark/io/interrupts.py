@@ -77,3 +77,17 @@ def interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         mask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def interrupts_let_through() -> Iterator[None]:
+    """Start a process that is to hear Ctrl-C from a program that may block it: a process inherits what is blocked."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None:
+        yield
+        return
+    before = mask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        mask(signal.SIG_SETMASK, before)

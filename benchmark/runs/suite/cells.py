@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ...io.interrupts import interrupts_let_through
 from ...text import printable
 from .resources import Resources
 
@@ -80,17 +81,18 @@ def run_cell(job: Job, environment: Mapping[str, str], control: Control) -> Outc
         log.write(f"$ bench {shlex.join(job.arguments)}\n".encode(errors="surrogateescape"))
         log.flush()
         start = log.tell()
-        process = subprocess.Popen(
-            _program(job),
-            # Nothing is written: its end tells the cell that the suite is gone.
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            # PYTHONSAFEPATH: a user's own files in the current folder, such as random.py, are not to be imported.
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "COLUMNS": "120", **environment},
-            # Ctrl-C at the terminal is for the suite, which passes it on once: a second one would end a run at once.
-            start_new_session=True,
-        )
+        with interrupts_let_through():
+            process = subprocess.Popen(
+                _program(job),
+                # Nothing is written: its end tells the cell that the suite is gone.
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                # PYTHONSAFEPATH: a user's own files in the current folder, such as random.py, are not to be imported.
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "COLUMNS": "120", **environment},
+                # Ctrl-C at the terminal is for the suite, which passes it on once: a second one would end it at once.
+                start_new_session=True,
+            )
         with process:
             asked = _wait(process, control)
     seconds = time.monotonic() - begun

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ....data.download.unpack import unpack
 from ....io.atomic import replace_folder, temporary_folder
-from ....io.locks import LOCK
 
 PART_BYTES = 16 * 1024**2
 """Of an archive that is sent: what both sides hold in memory."""
@@ -31,7 +30,7 @@ def packed(folder: Path) -> Iterator[bytes]:
 
 
 def _sent(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return member if (member.isreg() or member.isdir()) and Path(member.name).name != LOCK else None
+    return member if member.isreg() or member.isdir() else None
 
 
 def unpacked(parts: Iterable[bytes], folder: Path) -> None:

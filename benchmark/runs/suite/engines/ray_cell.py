@@ -94,7 +94,8 @@ def cell_on_node(sent: Sent, environment: Mapping[str, str], stopping: Any) -> G
         yield Began(ray.get_runtime_context().get_node_id())
         outcome = yield from _watched(job, environment, stopping, hidden=job is not sent.job)
         if job is not sent.job:
-            yield from map(Part, packed(Path(value_of(job, "--out"))))
+            for part in packed(Path(value_of(job, "--out"))):
+                yield Part(part)
     yield Ended(replace(outcome, name=sent.job.name))
 
 
