@@ -11,7 +11,7 @@ from ..runs.request import SuiteRequest
 from ..runs.suite.engines.choose import engine_of
 from ..runs.suite.planned import dry_run, plan_of, suite_folder
 from ..runs.suite.state import read_state
-from ..runs.suite.under_way import Watcher, begin_suite, complete_records, jobs_of, longest_jobs_first, run_jobs
+from ..runs.suite.under_way import Watcher, begin_suite, complete_records, jobs_of, longest_jobs_first, run_jobs, store
 from ..types import UserError
 
 __all__ = ["SuiteRequest", "Watcher", "dry_run", "run_suite"]
@@ -45,4 +45,7 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
         run_jobs(suite, jobs if engine.sequential else longest_jobs_first(suite, jobs), engine, watcher)
         found = results_of(plan, suite.state, folder, complete_records(suite))
         write_results(folder, found)
+        if suite.storage is not None:
+            store(suite, [cell.name for cell in plan.cells])
+            suite.storage.copy_results(folder)
     return folder, found

@@ -301,6 +301,10 @@ class SuiteRequest:
     jobs: Annotated[int | None, Option("Cells at a time. [default: 1 per GPU, or 1 on the CPU]", low=1)] = None
     engine: Annotated[Literal["local", "ray", "slurm"], Option("What runs the cells.")] = "local"
     address: Annotated[str | None, Option(_ADDRESS)] = None
+    storage: Annotated[
+        str | None,
+        Option("Copy finished run folders to a bucket or folder too: s3://…, gs://…, file://…", metavar="URL"),
+    ] = None
     slurm: Annotated[
         Mapping[str, str],
         Option(

@@ -190,7 +190,8 @@ def test_an_evaluation_on_a_cluster_is_the_same_byte_for_byte(cluster: Any, benc
     assert made[0] == made[1]
     wrong = stacks.parent / "wrong.tif"
     wrong.write_bytes((stacks / "train-labels.tif").read_bytes()[:-5000])
-    done = bench(*words[:5], wrong, *words[6:], "--engine", "ray", "--address", cluster.address)
+    words[words.index("-p") + 1] = wrong
+    done = bench(*words, "--engine", "ray", "--address", cluster.address)
     assert done.returncode == 2
     assert "wrong.tif" in done.stderr
 

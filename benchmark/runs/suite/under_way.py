@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from .ingredients import SharedIngredients
 from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
 from .state import CellState, SuiteState, now, standing
+from .storage import Storage
 
 
 class Watcher(Protocol):
@@ -56,6 +57,7 @@ class SuiteUnderWay:
     data: SharedIngredients
     reporter: Reporter
     lock: Any = field(default_factory=threading.Lock)
+    storage: Storage | None = None
 
     def folder_of(self, name: str) -> Path:
         return self.folder / CELLS / name
@@ -75,7 +77,8 @@ def begin_suite(
             data[cell.data] = open_dataset(cell.dataset, root, cell.source, cell.options, reporter, may_synthesize=True)
     state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
     state.environment = describe()
-    suite = SuiteUnderWay(request, plan, folder, state, SharedIngredients(data), reporter)
+    storage = None if request.storage is None else Storage.of(request.storage, folder)
+    suite = SuiteUnderWay(request, plan, folder, state, SharedIngredients(data), reporter, storage=storage)
     for cell in plan.cells:
         own = state.cells.setdefault(cell.name, CellState(name=cell.name))
         own.folder, own.log = f"{CELLS}/{cell.name}", f"{LOGS}/{cell.name}.log"
@@ -177,12 +180,23 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
                         _note(checked, own)
                         suite.state.note(suite.folder, own)
                     watcher.ended(checked, _complete(suite.folder_of(checked.name)))
+                    store(suite, [checked.name])
         finally:
             for own in suite.state.cells.values():
                 own.status = "interrupted" if own.status == "running" else own.status
             suite.state.write(suite.folder)
         if stop() and any(suite.state.cells[job.name].status != "done" for job in jobs):
             raise KeyboardInterrupt
+
+
+def store(suite: SuiteUnderWay, names: Iterable[str]) -> None:
+    """Copy what is done of these cells to the suite's storage, where it has one; what fails is tried again later."""
+    for name in names:
+        if suite.storage is not None and suite.state.cells[name].status == "done":
+            try:
+                suite.storage.copy_run(suite.folder_of(name), f"{CELLS}/{name}")
+            except UserError as error:
+                suite.reporter.warn(f"{name} is not copied: {error}")
 
 
 def _waves(suite: SuiteUnderWay, jobs: Sequence[Job]) -> list[list[Job]]:
