@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from ...io.reporter import Reporter
-from ...text import shown
+from ...text import counted, shown
 from ...types import UserError
 from . import node
 from .node import Caller, Unfit, code_here
@@ -135,13 +139,55 @@ def connected(address: str | None, reporter: Reporter) -> Iterator[Cluster]:
     if ray.is_initialized():  # by whoever calls from Python
         yield Cluster(ray, reporter, caller_here())
         return
-    _connect(ray, address, reporter)
+    with _quiet():
+        try:
+            with _sigterm_kept():
+                _connect(ray, address, reporter)
+            cluster = Cluster(ray, reporter, caller_here())
+            nodes, cpus = counted(len(cluster.nodes()), "node"), counted(cluster.slots(), "CPU")
+            reporter.say(f"Ray cluster of {nodes} with {cpus}")
+            yield cluster
+        finally:
+            ray.shutdown()
+
+
+class _WithoutRay:
+    """Standard output without what Ray's own thread says there of nodes that die: results are read from it."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        if threading.current_thread().name == "ray_listen_error_messages":
+            return len(text)
+        return int(self.stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    before, logger = sys.stdout, logging.getLogger("ray")
+    level, sys.stdout = logger.level, cast(TextIO, _WithoutRay(before))
+    logger.setLevel(logging.ERROR)
     try:
-        cluster = Cluster(ray, reporter, caller_here())
-        reporter.say(f"Ray cluster of {len(cluster.nodes())} nodes with {cluster.slots()} CPUs")
-        yield cluster
+        yield
     finally:
-        ray.shutdown()
+        logger.setLevel(level)
+        if isinstance(sys.stdout, _WithoutRay):
+            sys.stdout = before
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Ray answers SIGTERM by leaving at once; whoever ends this process is answered as Ctrl-C is."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _connect(ray: Any, address: str | None, reporter: Reporter) -> None:
