@@ -19,6 +19,7 @@ from .comparable import Comparable, part_of, ranks, samples_together, whole_n, w
 from .findings import against_people, findings, learned_from, title
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
+from .over_datasets import OverDatasets, over_datasets_section
 from .people import HumanRange, People, people_beside
 from .published import published_section
 from .rank_spans import RankSpan, Spans
@@ -27,11 +28,11 @@ from .row_tables import detail_table, legend, row_table
 from .seed_groups import SeedGroup, curves_of, plotted
 
 
-def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, str]:
+def boards(records: Iterable[Record], spans: Spans | None = None, over: Sequence[OverDatasets] = ()) -> dict[str, str]:
     """Markdown by file name: one board per dataset, and `README.md` as the front page.
 
-    `spans` are the first and last rank of runs that were tested against each other, by run id. Raises UserError for a
-    run of a dataset that is not known here.
+    `spans` are the first and last rank of runs that were tested against each other, by run id; `over` the tables over
+    several datasets. Raises UserError for a run of a dataset that is not known here.
     """
     by_dataset: dict[str, list[Record]] = {}
     for record in records:
@@ -41,7 +42,7 @@ def boards(records: Iterable[Record], spans: Spans | None = None) -> dict[str, s
             raise UserError(f"run {record.run_id}: {error}") from error
         by_dataset.setdefault(name, []).append(record)
     pages = {f"{name}.md": _board(name, mine, spans or {}) for name, mine in sorted(by_dataset.items())}
-    pages["README.md"] = _front_page(by_dataset)
+    pages["README.md"] = _front_page(by_dataset, over)
     return pages
 
 
@@ -198,7 +199,7 @@ def _resampled(rows: Sequence[SeedGroup]) -> str:
     return " or ".join(sorted(units)) if units else "samples"
 
 
-def _front_page(by_dataset: dict[str, list[Record]]) -> str:
+def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets]) -> str:
     lines = ["# Leaderboards", ""]
     body = []
     for name, records in sorted(by_dataset.items()):
@@ -217,6 +218,7 @@ def _front_page(by_dataset: dict[str, list[Record]]) -> str:
             )
     headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
+    lines += over_datasets_section(over)
     for name, records in sorted(by_dataset.items()):
         for place, (key, rows) in enumerate(board_groups(records)):
             ranked = [row.record for _, row in ranked_rows(_rivals(rows))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..boards.board import boards, write_boards, write_plots
+from ..boards.over_datasets import over_datasets
 from ..boards.rank_spans import rank_spans
 from ..boards.ranking import RankedGroup, ranking
 from ..io.reporter import Reporter
@@ -41,7 +42,7 @@ def leaderboard(request: LeaderboardRequest, reporter: Reporter, *, pages: bool 
     found = find_runs(folders_of(request.runs or (Path("runs"),), reporter), reporter.warn)
     records = [record for _, record in found]
     wanted = pages or request.out is not None
-    texts = boards(records, rank_spans(found)) if wanted else {}
+    texts = boards(records, rank_spans(found), over_datasets(found)) if wanted else {}
     files: tuple[Path, ...] = ()
     if request.out is not None:
         write_boards(texts, request.out)
