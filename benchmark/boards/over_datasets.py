@@ -193,8 +193,8 @@ def _said(table: OverDatasets) -> str:
     text = (
         f"Mean rank (1 is best) of the {len(table.ranked)} methods that were fitted on all labels of {datasets}, "
         "ranked on each by the main score there. In brackets: 95 % bootstrap interval over datasets and, in each, "
-        "samples or groups of them ([statistics](../docs/statistics.md#over-datasets)). Of several rows of a method that with "
-        "the fewest settings of its own counts, whatever it scores: see its command."
+        "samples or groups of them (docs/statistics.md). Of several rows of a method the one with fewest settings of "
+        "its own counts, whatever it scores."
     )
     if len(table.columns) < 5:
         text += f" {datasets[0].upper()}{datasets[1:]} are few: the intervals say little of others."
