@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .reporter import Reporter
 
+ONE_WISH_S = 2.0
+"""A scheduler ends all processes of a job, and the one that has started this one passes that on within this time."""
+
 
 @contextmanager
 def stoppable(reporter: Reporter) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C asks the run to stop at the next step; a second one stops it at once."""
+    """The first Ctrl-C asks the run to stop at the next step; a second one stops it at once.
+
+    A Ctrl-C and a SIGTERM that come together are one wish.
+    """
     asked = threading.Event()
     said = False
+    first, first_at = 0, 0.0
 
     def stop() -> bool:
         nonlocal said
@@ -30,9 +38,12 @@ def stoppable(reporter: Reporter) -> Iterator[Callable[[], bool]]:
         return
 
     def on_interrupt(number: int, frame: Any) -> None:
-        if asked.is_set():
+        nonlocal first, first_at
+        if not asked.is_set():
+            first, first_at = number, time.monotonic()
+            asked.set()
+        elif number == first or time.monotonic() - first_at > ONE_WISH_S:
             previous(number, frame) if callable(previous) else signal.default_int_handler(number, frame)
-        asked.set()
 
     previous = signal.signal(signal.SIGINT, on_interrupt)
     try:
@@ -51,10 +62,10 @@ def ended_like_ctrl_c() -> Iterator[None]:
     # What is ignored, as by nohup, stays so.
     before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
 
-    def on_end(_: int, frame: Any) -> None:
+    def on_end(number: int, frame: Any) -> None:
         # Of a process in the background Ctrl-C itself may be ignored.
         current = signal.getsignal(signal.SIGINT)
-        current(signal.SIGINT, frame) if callable(current) else signal.default_int_handler(signal.SIGINT, frame)
+        current(number, frame) if callable(current) else signal.default_int_handler(number, frame)
 
     for number in before:
         signal.signal(number, on_end)

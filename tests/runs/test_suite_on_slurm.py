@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from slurm_cluster import SlurmCluster, slurm_cluster
 
+from segbench.runs.suite.state import STATE, read_state
+
 pytestmark = pytest.mark.slow
 
 PATIENT = """
@@ -69,8 +71,8 @@ class Drive:
     @property
     def cells(self) -> list[dict[str, Any]]:
         """The cells of `suite.json`."""
-        path = self.folder / "out" / "suite.json"
-        return list(json.loads(path.read_text())["cells"].values()) if path.exists() else []
+        state = read_state(self.folder / "out") if (self.folder / "out" / STATE).exists() else None
+        return [] if state is None else [cell.model_dump() for cell in state.cells.values()]
 
     def begin(self, *more: str) -> subprocess.Popen[str]:
         """Start the suite."""
@@ -111,6 +113,15 @@ class Drive:
         """State of every task in the queue."""
         shown = self.cluster.call("squeue", "--noheader", "--array", "--states=all", "--format=%i %T")
         return dict(line.split() for line in shown.splitlines())
+
+    def log(self, number: int) -> str:
+        """What a cell printed."""
+        path = self.folder / "out" / self.cells[number]["log"]
+        return path.read_text() if path.exists() else ""
+
+    def logs(self) -> list[str]:
+        """What each cell printed."""
+        return [self.log(number) for number in range(len(self.cells))]
 
     def _logs(self) -> str:
         paths = [*self.folder.glob("out/logs/*.log"), *self.folder.glob("out/slurm/*.out")]
@@ -201,12 +212,13 @@ def test_scancel_of_one_cell_leaves_the_others_and_resume_runs_it(drive: Callabl
     suite = drive()
     suite.begin()
     suite.wait_for("two that run", lambda: [cell["status"] for cell in suite.cells] == ["running"] * 2)
-    suite.wait_for("a cell that fits", suite.begun)
+    suite.wait_for("two cells that fit", lambda: all("fitting" in text for text in suite.logs()))
     suite.cluster.call("scancel", suite.cells[1]["job"])
     suite.wait_for("the cancelled one", lambda: suite.cells[1]["status"] == "interrupted")
     suite.open_gate()
     said = suite.end(expected=1)
-    assert "cancelled" in said
+    assert "cancelled in SLURM's queue" in said
+    assert "bench: interrupted; go on with" in suite.log(1)
     assert [cell["status"] for cell in suite.cells] == ["done", "interrupted"]
     earlier = suite.cells[0]["job"]
     suite.begin("--resume")
@@ -225,8 +237,7 @@ def test_ctrl_c_cancels_what_waits_and_ends_what_runs_in_order(drive: Callable[.
     assert "go on with: bench suite tiny.yaml" in said
     assert "--engine slurm" in said
     assert sorted(cell["status"] for cell in suite.cells) == ["interrupted", "waiting"]
-    (log,) = [path.read_text() for path in suite.folder.glob("out/logs/*.log")]
-    assert "bench: interrupted; go on with" in log
+    assert sorted("bench: interrupted; go on with" in log for log in suite.logs()) == [False, True]
     suite.wait_for("an empty queue", lambda: not {"PENDING", "RUNNING", "COMPLETING"} & set(suite.queue().values()))
     suite.open_gate()
     suite.begin("--resume")
@@ -256,8 +267,7 @@ def test_a_cell_of_a_node_that_dies_goes_on_on_another(drive: Callable[..., Driv
         suite.cluster.call("scontrol", "update", f"NodeName={node}", "State=RESUME")
     (cell,) = suite.cells
     assert (cell["status"], cell["job"], cell["place"]) == ("done", job, f"slurm {job} on {other}")
-    (log,) = [path.read_text() for path in suite.folder.glob("out/logs/*.log")]
-    begun = [line for line in log.splitlines() if line.startswith("$ bench run")]
+    begun = [line for line in suite.log(0).splitlines() if line.startswith("$ bench run")]
     assert [line.endswith("--resume") for line in begun] == [False, True]
 
 
@@ -273,8 +283,7 @@ def test_a_cell_whose_time_is_over_ends_in_order_and_goes_on(drive: Callable[...
     suite.end()
     (cell,) = suite.cells
     assert (cell["status"], cell["job"]) == ("done", job)
-    (log,) = [path.read_text() for path in suite.folder.glob("out/logs/*.log")]
-    lines = log.splitlines()
+    lines = suite.log(0).splitlines()
     begun = [number for number, line in enumerate(lines) if line.startswith("$ bench run")]
     assert [lines[number].endswith("--resume") for number in begun] == [False, True]
     assert any("stopping" in line for line in lines[: begun[1]])

@@ -30,7 +30,7 @@ def engine_of(request: SuiteRequest, plan: Plan, reporter: Reporter) -> Engine:
         on_gpus = request.device in ("auto", "cuda")
         return RayEngine(suite_folder(request, plan), reporter, request.address, request.jobs, on_gpus)
     if request.engine == "slurm":
-        return _slurm_engine(request, plan)
+        return _slurm_engine(request, plan, reporter)
     if request.address is not None:
         raise UserError("--address names a Ray cluster: add --engine ray, or leave it out")
     if request.slurm:
@@ -40,13 +40,14 @@ def engine_of(request: SuiteRequest, plan: Plan, reporter: Reporter) -> Engine:
     return LocalEngine(request.jobs or len(gpus) or 1, gpus)
 
 
-def _slurm_engine(request: SuiteRequest, plan: Plan) -> SlurmEngine:
+def _slurm_engine(request: SuiteRequest, plan: Plan, reporter: Reporter) -> SlurmEngine:
     slurm_queue.refuse_without_slurm()
     if importlib.util.find_spec("submitit") is None:
         raise UserError('--engine slurm works through submitit, which is not installed: pip install "segbench[slurm]"')
     return SlurmEngine(
         suite_folder(request, plan),
         plan.name,
+        reporter,
         {**plan.slurm, **request.slurm},
         at_a_time=request.jobs,
         on_gpus=request.device in ("auto", "cuda"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....errors import UserError
+from ....io.reporter import Reporter
 from ....text import counted, printable
 from ..cells import Control, Job, Outcome
 from ..planned import CELLS
@@ -56,6 +57,7 @@ class SlurmEngine:
     ----------
     folder : of the suite; all nodes see it under this path.
     suite : its name.
+    reporter : told of what keeps cells waiting.
     options : of `sbatch`, by name.
     at_a_time : so many cells of an array at most; None leaves that to SLURM.
     on_gpus : whether cells may compute on GPUs; what asks for none in particular gets one where there are any.
@@ -64,6 +66,7 @@ class SlurmEngine:
 
     folder: Path
     suite: str
+    reporter: Reporter
     options: Mapping[str, str] = field(default_factory=dict)
     at_a_time: int | None = None
     on_gpus: bool = True
@@ -76,6 +79,7 @@ class SlurmEngine:
 
     def run(self, jobs: Sequence[Job], control: Control, started: Started) -> Iterator[Outcome]:
         """Submit the cells, but for those that are in the queue from an earlier call, and wait for all of them."""
+        self._refuse_folder()
         tasks = self._adopted(jobs)
         self._forget_reports(tasks)
         new = [Task(job) for job in jobs if job.name not in tasks]
@@ -89,6 +93,11 @@ class SlurmEngine:
         except BaseException:
             queue.cancel(queue.arrays(task.id for task in tasks.values()))
             raise
+
+    def _refuse_folder(self) -> None:
+        path = str(self.folder.absolute())
+        if not path.isprintable() or "%" in path or "\\" in path:
+            raise UserError(f"{path!r}: SLURM reads '%' and '\\' in a path as patterns; choose another --out")
 
     def _adopted(self, jobs: Sequence[Job]) -> dict[str, Task]:
         """Cells that an earlier call has submitted and that wait or run; what is stale is taken out of the queue."""
@@ -161,7 +170,7 @@ class SlurmEngine:
 
     def _watch(self, tasks: dict[str, Task], control: Control, started: Started) -> Iterator[Outcome]:
         """Outcomes as they come, until there is none left to wait for; `tasks` holds what is waited for."""
-        watch = Watch(self._reports, self.folder / FOLDER, self.poll_s, control)
+        watch = Watch(self._reports, self.folder / FOLDER, self.poll_s, control, self.reporter.warn)
         while tasks:
             watch.look(tasks.values())
             lost = []

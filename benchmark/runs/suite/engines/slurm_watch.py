@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from ....text import printable
 from ..cells import Control, Job, Outcome, last_line
 from . import slurm_queue as queue
 from .slurm_job import Report, read_report
@@ -20,11 +21,19 @@ GRACE_S = 60.0
 
 TICK_S = 0.5
 
+_USUAL = frozenset({
+    "", "None", "BeginTime", "Cleaning", "Dependency", "JobArrayTaskLimit", "NodeDown", "Prolog", "Priority",
+    "ReqNodeNotAvail", "Reservation", "Resources",
+})  # fmt: skip
+"""Reasons to wait that pass by themselves."""
+
 _LOST = frozenset({"BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"})
 """States of jobs that ended through no fault of theirs."""
 
 Verdict: TypeAlias = Outcome | Literal["lost"] | None
 """How a cell ended; "lost": it is to be submitted anew; None: it has not ended, or nothing is known yet."""
+
+Judgement: TypeAlias = Verdict | Literal["silent"]
 
 
 @dataclass
@@ -39,10 +48,14 @@ class Task:
 
 
 class Watch:
-    """Looks at the folder of reports often and at the queue seldom; `logs` holds what jobs print beside their cells."""
+    """Looks at the folder of reports often and at the queue seldom.
 
-    def __init__(self, reports: Path, logs: Path, poll_s: float, control: Control) -> None:
+    `logs` holds what jobs print beside their cells; `warn` is told once of what may keep cells waiting for ever.
+    """
+
+    def __init__(self, reports: Path, logs: Path, poll_s: float, control: Control, warn: Callable[[str], None]) -> None:
         self._folder, self._logs, self._poll_s, self._control = reports, logs, poll_s, control
+        self._warn, self._warned = warn, {""}
         self._entries: dict[str, queue.Entry] = {}
         self._reports: dict[str, Report] = {}
         self._next_look = 0.0
@@ -63,6 +76,9 @@ class Watch:
                 gone = [task.id for task in there if task.id not in found and _is_over(task.silent_since)]
                 self._entries |= queue.look_back(gone)
             self._next_look = time.monotonic() + self._poll_s
+            self._tell("SLURM does not answer (squeue failed); jobs run on meanwhile" if found is None else "")
+            for reason in {self._entries[name].reason for name in ids if name in self._entries} - _USUAL:
+                self._tell(f"cells wait in SLURM's queue for the reason that it calls {printable(reason)}")
         written = {path.stem for path in self._folder.glob("*.json")}
         read = {name: read_report(self._folder / f"{name}.json") for name in ids if name in written}
         self._reports = {name: report for name, report in read.items() if report is not None}
@@ -74,6 +90,11 @@ class Watch:
             return
         self._control.killed.wait(TICK_S)
 
+    def _tell(self, what: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            self._warn(what)
+
     def place(self, task: Task) -> str:
         """Where a cell runs or ran, for people; "" before it has begun."""
         report, entry = self._reports.get(task.id), self._entries.get(task.id)
@@ -83,39 +104,52 @@ class Watch:
         return f"slurm {task.id} on {node}" if node else task.place
 
     def verdict(self, task: Task) -> Verdict:
-        """How a cell stands."""
-        name, report, entry = task.job.name, self._reports.get(task.id), self._entries.get(task.id)
-        if report is not None and report.status != "stranded":
-            return report.outcome(name)
-        if entry is not None and entry.state in queue.UNDER_WAY and not self._control.killed.is_set():
-            task.silent_since = None
-            return None
-        if self._control.ending:
-            return Outcome(name, "interrupted" if task.place else "unstarted", error="interrupted")
-        if entry is not None and entry.state == "CANCELLED":
-            return Outcome(name, "interrupted", error="cancelled in SLURM's queue (scancel)")
-        if report is not None or (entry is not None and entry.state in _LOST):
-            return self._lost(task, entry)
-        if task.silent_since is None:
-            task.silent_since = time.monotonic()
-        if not _is_over(task.silent_since):
-            return None
-        return self._lost(task, entry) if entry is None else self._failed(task, entry)
+        """How a cell stands; a job that has ended without a word is `silent` until it has had time to be heard of."""
+        report, entry = self._reports.get(task.id), self._entries.get(task.id)
+        found = judge(task, report, entry, self._control.ending, self._logs)
+        if found != "silent":
+            return found
+        task.silent_since = task.silent_since or time.monotonic()
+        return None
 
-    def _lost(self, task: Task, entry: queue.Entry | None) -> Verdict:
-        if task.retries < MAX_RETRIES:
-            return "lost"
-        why = "it is no longer in the queue" if entry is None else entry.state
-        return Outcome(task.job.name, "failed", error=f"SLURM lost its job {task.retries + 1} times (last: {why})")
 
-    def _failed(self, task: Task, entry: queue.Entry) -> Outcome:
-        """A job that ended without a word: what it printed, and SLURM's word."""
-        if entry.state == "OUT_OF_MEMORY":
-            asked = task.job.resources.memory_gb
-            error = f"out of memory: it needs more than {asked:g} GB (resources: {{memory_gb: …}})"
-        else:
-            error = f"its job ended without a result ({entry.state}): {last_line(self._logs / f'{task.id}_0_log.out')}"
-        return Outcome(task.job.name, "failed", error=error)
+def judge(task: Task, report: Report | None, entry: queue.Entry | None, ending: bool, logs: Path) -> Judgement:
+    """How a cell stands, from what its job has reported and its place in the queue (None: it is in it no more).
+
+    `ending`: the caller has asked all cells to end.
+    """
+    name = task.job.name
+    if report is not None and report.status != "stranded":
+        return report.outcome(name)
+    if entry is not None and entry.state in queue.UNDER_WAY:
+        task.silent_since = None
+        return None
+    if ending:
+        return Outcome(name, "interrupted" if task.place else "unstarted", error="interrupted")
+    if entry is not None and entry.state == "CANCELLED":
+        return Outcome(name, "interrupted", error="cancelled in SLURM's queue (scancel)")
+    if report is not None or (entry is not None and entry.state in _LOST):
+        return _lost(task, entry)
+    if not _is_over(task.silent_since):
+        return "silent"
+    return _lost(task, entry) if entry is None else _failed(task, entry, logs)
+
+
+def _lost(task: Task, entry: queue.Entry | None) -> Judgement:
+    if task.retries < MAX_RETRIES:
+        return "lost"
+    why = "it is no longer in the queue" if entry is None else entry.state
+    return Outcome(task.job.name, "failed", error=f"SLURM lost its job {task.retries + 1} times (last: {why})")
+
+
+def _failed(task: Task, entry: queue.Entry, logs: Path) -> Outcome:
+    """A job that ended without a word: what it printed, and SLURM's word."""
+    if entry.state == "OUT_OF_MEMORY":
+        asked = task.job.resources.memory_gb
+        error = f"out of memory: it needs more than {asked:g} GB (resources: {{memory_gb: …}})"
+    else:
+        error = f"its job ended without a result ({entry.state}): {last_line(logs / f'{task.id}_0_log.out')}"
+    return Outcome(task.job.name, "failed", error=error)
 
 
 def _is_over(since: float | None) -> bool:
