@@ -123,18 +123,19 @@ class SlurmCell:
         if restarts > MAX_RESTARTS:
             return Outcome(job.name, "failed", None, 0.0, f"SLURM has begun it again {restarts} times")
         if restarts:
-            self._wait_for_the_node_before()
             job = job.resumed()
+        if job.append:
+            self._wait_for_the_one_before()
         if self._asked_by is not None:
             return Outcome(job.name, "interrupted", None, 0.0, "interrupted")
         threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(job.resources.cpus)}
         return run_cell(job, threads, Control(lambda: self._asked_by is not None))
 
-    def _wait_for_the_node_before(self) -> None:
-        """A node that SLURM took for dead may only have lost its connection: what runs there has the run's lock."""
+    def _wait_for_the_one_before(self) -> None:
+        """Wait for what has begun the run: a node that SLURM took for dead may only have lost its connection."""
         while self._asked_by is None and self.folder.is_dir():
             try:
-                with exclusive(self.folder / LOCK, "it still runs on another node"):
+                with exclusive(self.folder / LOCK, "it still runs elsewhere"):
                     return
             except UserError as error:
                 print(error, flush=True)
