@@ -29,4 +29,5 @@ def test_the_best_network_from_scratch_is_ahead_of_every_classical_method() -> N
     assert (found.runs[0].rank_low, found.runs[0].rank_high) == (1, 1)
     ahead = [pair for pair in found.differences if pair.a == found.runs[0].label]
     assert len(ahead) == len(classical)
-    assert all((pair.value or 0) > 0 and (pair.p_adjusted or 1) < 0.001 for pair in ahead), ahead
+    assert all(pair.value is not None and pair.value > 0 for pair in ahead), ahead
+    assert all(pair.p_adjusted is not None and pair.p_adjusted < 0.001 for pair in ahead), ahead

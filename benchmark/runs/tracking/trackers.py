@@ -166,8 +166,10 @@ def _tensorboard(place: Place) -> Running:
 def _wandb(place: Place) -> Running:
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
+    from accelerate import PartialState
     from accelerate.tracking import WandBTracker
 
+    PartialState()  # this tracker, unlike the others, does not see to what accelerate's own logging rests on
     identity = place.begun or uuid.uuid4().hex
     tracker = WandBTracker(
         os.environ.get("WANDB_PROJECT", project_of(place.record)),
