@@ -40,6 +40,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "metrics.md",
         "questions.md",
         "statistics.md",
+        "imbalance.md",
         "people.md",
         "calibration.md",
         "trust.md",
