@@ -38,7 +38,9 @@ from ..runs.predict_folder import PredictDocument
 from ..runs.record import Record
 from ..runs.results_index import ResultsIndex
 from ..runs.stored_checks import Verification, Verifications
+from ..runs.suite.export import SuiteTable
 from ..runs.suite.planned import SuitePlan
+from ..runs.suite.status import EndedSuite, SuiteStatus
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ DOCUMENTS: Mapping[str, Described] = {
     "slice": Described(Sliced, "`bench slice --json`"),
     "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
     "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),
+    "suite-status": Described(SuiteStatus, "`bench suite --status --json`, and `--watch --json` at the end"),
+    "suite-table": Described(SuiteTable, "`bench suite --export FILE --json`"),
+    "suite-ended": Described(EndedSuite, "`bench suite --cancel --json`"),
     "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),
     "verifications": Described(Verifications, "`bench verify RUN RUN … --json`"),
 }

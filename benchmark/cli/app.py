@@ -80,7 +80,8 @@ _COMMANDS = {
     ),
     "suite": Command(
         "run_commands:suite",
-        "Example: bench suite classical-vs-learned --root isbi2012=data/isbi2012 --resume",
+        "Examples: bench suite classical-vs-learned --root isbi2012=data/isbi2012 --resume; "
+        "bench suite classical-vs-learned --status; bench suite classical-vs-learned --export results.csv",
         "request:SuiteRequest",
     ),
     "explain": Command(

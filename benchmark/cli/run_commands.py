@@ -8,6 +8,7 @@ from . import output
 
 if TYPE_CHECKING:
     from ..runs.request import DoctorRequest, EvaluateRequest, PredictRequest, RunRequest, SuiteRequest
+    from ..runs.suite.status import SuiteStatus
 
 
 def run(request: RunRequest, json: bool, quiet: bool) -> None:
@@ -59,14 +60,56 @@ def predict(request: PredictRequest, json: bool, quiet: bool) -> None:
 
 def suite(request: SuiteRequest, json: bool, quiet: bool) -> None:
     """Run a grid of datasets, methods, settings, seeds, folds and label fractions. Exit status 1 if a cell fails."""
-    from ..commands.suite import dry_run, run_suite
     from . import suite_output
+
+    if _looked_at(request, json, quiet):
+        return
+    from ..commands.suite import dry_run, run_suite, running_already
 
     if request.dry_run:
         suite_output.plan(dry_run(request), json, quiet)
+        return
+    if (running := running_already(request)) is not None:
+        _watched(request, running, json, quiet)
         return
     talk = output.reporter(quiet)
     with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
         _, found = run_suite(request, talk, watcher)
     with output.failing_unless(found.done == found.n):
         suite_output.results(found, json, quiet)
+
+
+def _looked_at(request: SuiteRequest, json: bool, quiet: bool) -> bool:
+    """Do what is asked of a suite that has begun; False where it is to be run."""
+    asked = [name for name in ("status", "watch", "cancel", "export") if getattr(request, name)]
+    if not asked:
+        return False
+    from ..commands import suite as commands
+    from ..errors import UserError
+    from . import suite_status_output
+
+    if len(asked) > 1:
+        raise UserError(f"--{asked[0]} and --{asked[1]} are two commands; give one of them")
+    if request.status:
+        suite_status_output.status(commands.status(request), json, quiet)
+    elif request.watch:
+        _watched(request, None, json, quiet)
+    elif request.cancel:
+        with output.interruptible("; the suite still ends in order"):
+            suite_status_output.cancelled(commands.cancel(request, output.reporter(quiet)), json)
+    elif request.export is not None:
+        suite_status_output.exported(commands.export(request, request.export), json)
+    return True
+
+
+def _watched(request: SuiteRequest, running: SuiteStatus | None, json: bool, quiet: bool) -> None:
+    """Watch a suite that another process runs; exit status 1 where it ends without having done all."""
+    from ..commands.suite import watch
+    from . import suite_status_output
+
+    if running is not None:
+        suite_status_output.watching(running)
+    with output.interruptible("; the suite goes on"):
+        last = suite_status_output.watch(watch(request), quiet)
+    with output.failing_unless(last.finished):
+        suite_status_output.watched(last, json)

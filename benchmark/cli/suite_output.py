@@ -80,7 +80,7 @@ class Watcher:
             self._ended.append((outcome, text))
         if self._live is None or outcome.status == "failed":
             word = {"done": "done", "failed": "FAILED", "interrupted": "interrupted"}[outcome.status]
-            line = f"{self._cells[outcome.name].short}: {word} after {_time(outcome.seconds)}: {text}"
+            line = f"{self._cells[outcome.name].short}: {word} after {time_text(outcome.seconds)}: {text}"
             if outcome.status == "failed":
                 self._reporter.console.print(line, style="red", markup=False, soft_wrap=True)
             else:
@@ -113,10 +113,10 @@ class Watcher:
             column.width = width
         for outcome, text in ended[-LAST:]:
             style = {"done": "green", "failed": "red"}.get(outcome.status, "yellow")
-            cells = (safe(self._cells[outcome.name].short), f"[{style}]{outcome.status}[/]", _time(outcome.seconds))
+            cells = (safe(self._cells[outcome.name].short), f"[{style}]{outcome.status}[/]", time_text(outcome.seconds))
             table.add_row(*cells, safe(text))
         for name, begun in running.items():
-            since = _time(time.monotonic() - begun)
+            since = time_text(time.monotonic() - begun)
             table.add_row(
                 safe(self._cells[name].short), "running", since, f"[dim]{safe(last_line(self._log_of(name)))}"
             )
@@ -145,8 +145,8 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
                 str(cell.seed),
                 str(cell.folds or UNDEFINED),
                 f"{100 * cell.train_fraction:.4g} %",
-                UNDEFINED if limit is None else _time(60 * limit),
-                _time(cell.expected_s) if cell.expected_s is not None and _is_measured(cell) else UNDEFINED,
+                UNDEFINED if limit is None else time_text(60 * limit),
+                time_text(cell.expected_s) if cell.expected_s is not None and _is_measured(cell) else UNDEFINED,
             )
         console.print(table)
     for name, where in found.data.items():
@@ -160,12 +160,12 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     known = [limit for limit in limits if limit is not None]
     open_ended = f", and {len(limits) - len(known)} cells have no limit" if len(known) < len(limits) else ""
     excluded = f" ({found.excluded} excluded)" if found.excluded else ""
-    bound = f"; time limits add up to {_time(60 * sum(known))} of fitting at most{open_ended}" if known else ""
+    bound = f"; time limits add up to {time_text(60 * sum(known))} of fitting at most{open_ended}" if known else ""
     console.print(f"{found.n} cells{excluded} into {safe(found.folder)}{bound}", soft_wrap=True)
     measured = [cell.expected_s for cell in found.cells if cell.expected_s is not None and _is_measured(cell)]
     if measured:
         others = f", and {found.n - len(measured)} cells like which none has run" if len(measured) < found.n else ""
-        text = f"expected from cells like these: {_time(sum(measured))}, one after another{others}"
+        text = f"expected from cells like these: {time_text(sum(measured))}, one after another{others}"
         console.print(text, soft_wrap=True)
 
 
@@ -221,10 +221,10 @@ def _range(low: float, high: float) -> str:
     return f"{low:.4f} – {high:.4f}"
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     """Seconds for a person.
 
-    >>> _time(12.34), _time(754), _time(7500)
+    >>> time_text(12.34), time_text(754), time_text(7500)
     ('12.3 s', '12:34 min', '2:05 h')
     """
     if seconds < 100:

@@ -2,19 +2,109 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..boards.suite_results import SuiteResults, results_of, write_results
-from ..io.locks import LOCK, exclusive
+from ..io.locks import LOCK, exclusive, is_held
 from ..io.reporter import Reporter
 from ..runs.request import SuiteRequest
+from ..runs.suite.end_request import ask_to_end, forget_request
 from ..runs.suite.engines.choose import engine_of
-from ..runs.suite.planned import dry_run, plan_of, suite_folder
+from ..runs.suite.export import SuiteTable, refuse_other_suffix, rows_of, write_rows
+from ..runs.suite.planned import dry_run, named_folder, plan_of, suite_folder, untrusted_plan_of
+from ..runs.suite.spec import find_suite
 from ..runs.suite.state import read_state
+from ..runs.suite.status import EndedSuite, SuiteStatus, folder_of, status_of, watched
 from ..runs.suite.under_way import Watcher, begin_suite, complete_records, jobs_of, longest_jobs_first, run_jobs, store
+from ..text import counted
 from ..types import UserError
 
 __all__ = ["SuiteRequest", "Watcher", "dry_run", "run_suite"]
+
+
+def status(request: SuiteRequest) -> SuiteStatus:
+    """How far a suite is. Raises UserError where there is none."""
+    return status_of(folder_of(request))
+
+
+def watch(request: SuiteRequest) -> Iterator[SuiteStatus]:
+    """How far a suite is, again and again until no process runs it. Raises UserError where there is none."""
+    return watched(folder_of(request))
+
+
+def running_already(request: SuiteRequest) -> SuiteStatus | None:
+    """How far a suite is that another process runs; None where none does."""
+    folder = request.out or named_folder(find_suite(request.file)[0])
+    if not is_held(folder / LOCK):
+        return None
+    try:
+        found = status_of(folder)
+    except UserError:
+        return None  # it has only just begun
+    return found if found.state == "running" else None
+
+
+def cancel(request: SuiteRequest, reporter: Reporter) -> EndedSuite:
+    """End a suite in order, wherever it runs, and wait until it has.
+
+    The process that runs it is asked through a file in the folder; jobs that it left in SLURM's queue are taken out.
+    Raises UserError where there is no suite.
+    """
+    folder = folder_of(request)
+    before = last = status_of(folder)
+    if before.state == "running":
+        ask_to_end(folder)
+        reporter.say(f"asked the suite to end; {counted(len(before.under_way), 'cell')} under way end in order first")
+        last = deque(watched(folder), maxlen=1)[0]
+        forget_request(folder)
+    jobs = _leave_queue(folder, reporter)
+    left = {cell.name for cell in last.failed}
+    return EndedSuite(
+        suite=last.suite,
+        folder=str(folder),
+        was=before.state,
+        ended=[cell.cell for cell in before.under_way if cell.name not in left] if before.state == "running" else [],
+        jobs=jobs,
+        n=last.n,
+        done=last.counts["done"],
+        next=last.next,
+    )
+
+
+def _leave_queue(folder: Path, reporter: Reporter) -> list[str]:
+    """Take out of SLURM's queue what is left there of a suite that no process runs."""
+    state = read_state(folder)
+    cells = () if state is None else state.cells.values()
+    jobs = [cell.job for cell in cells if cell.job and cell.status in ("waiting", "running", "interrupted")]
+    if not jobs:
+        return []
+    from ..runs.suite.engines.slurm import cancel_jobs
+
+    try:
+        return cancel_jobs(jobs)
+    except UserError as error:
+        reporter.warn(f"{counted(len(jobs), 'cell')} may wait or run in SLURM's queue: {error}")
+        return []
+
+
+def export(request: SuiteRequest, path: Path) -> SuiteTable:
+    """Write a row for each cell of a suite's folder, also while it runs.
+
+    Raises UserError where there is no suite, and for a file of another kind than CSV, JSON or Parquet.
+    """
+    refuse_other_suffix(path)
+    folder = folder_of(request)
+    state = read_state(folder)
+    assert state is not None
+    by_folder = folder == Path(request.file)
+    file = replace(request, file=state.file) if by_folder and Path(state.file).is_file() else request
+    planned = {} if by_folder and file is request else {cell.name: cell for cell in untrusted_plan_of(file).cells}
+    rows = rows_of(state, folder, planned)
+    write_rows(path, rows)
+    return SuiteTable(file=str(path), cells=len(rows), done=sum(row["status"] == "done" for row in rows))
 
 
 def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tuple[Path, SuiteResults]:

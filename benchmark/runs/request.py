@@ -298,6 +298,13 @@ class SuiteRequest:
     )
     any_code: Annotated[bool, Option("With --resume: cells made by other code count as done.")] = False
     dry_run: Annotated[bool, Option("Print the plan and run nothing.", kept=False)] = False
+    status: Annotated[bool, Option("Say how far it is, from any machine that sees its folder.", kept=False)] = False
+    watch: Annotated[bool, Option("Show how far it is until it ends; Ctrl-C leaves it alone.", kept=False)] = False
+    cancel: Annotated[bool, Option("End it in order, from any machine that sees its folder.", kept=False)] = False
+    export: Annotated[
+        Path | None,
+        Option("Write a row for each cell, also while it runs: .csv, .json or .parquet.", metavar="FILE", kept=False),
+    ] = None
     jobs: Annotated[int | None, Option("Cells at a time. [default: 1 per GPU, or 1 on the CPU]", low=1)] = None
     engine: Annotated[Literal["local", "ray", "slurm"], Option("What runs the cells.")] = "local"
     address: Annotated[str | None, Option(_ADDRESS)] = None

@@ -99,6 +99,10 @@ PRINTED = [
     *((f"list-{what}", f"list {what}") for what in ("datasets", "methods", "metrics", "presets", "suites")),
     ("suite", "suite little.yaml"),
     ("suite-plan", "suite little.yaml --dry-run"),
+    ("suite-status", "suite little.yaml --status"),
+    ("suite-status", "suite little.yaml --watch"),
+    ("suite-table", "suite little.yaml --export little.csv"),
+    ("suite-ended", "suite little.yaml --cancel"),
 ]
 
 

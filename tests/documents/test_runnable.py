@@ -1,4 +1,7 @@
-"""Blocks of the documentation that are marked as runnable do run, in order, on small SYNTHETIC data."""
+"""Blocks of the documentation that are marked as runnable do run, in order, on small SYNTHETIC data.
+
+A block of YAML that a comment gives a name is the file of that name.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,9 @@ def test_runnable_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SEGBENCH_CACHE", str(tmp_path / "cache"))
+    for block in blocks(page):
+        if block.language == "yaml" and block.name:
+            (tmp_path / f"{block.name}.yaml").write_text(block.text, encoding="utf-8")
     commands = [
         words
         for block in blocks(page)

@@ -31,15 +31,20 @@ def plan_of(request: SuiteRequest) -> Plan:
 
     Raises UserError for anything wrong in it, and for one that names programs or files with code and is not trusted.
     """
-    name, path, text = find_suite(request.file)
-    plan = make_plan(parse_suite(text, path), name, path, Changes(request.roots, request.source, request.preset))
+    plan = untrusted_plan_of(request)
     running = sorted(name for name in {cell.method for cell in plan.cells} if method_class(name).info.runs_code)
     if running and not request.trust:
         raise UserError(
-            f"{path}: would run what it names: {', '.join(running[:3])}{' …' * (len(running) > 3)}. Programs and model "
-            "files with code have all your rights: look at them, then add --trust."
+            f"{plan.path}: would run what it names: {', '.join(running[:3])}{' …' * (len(running) > 3)}. Programs and "
+            "model files with code have all your rights: look at them, then add --trust."
         )
     return plan
+
+
+def untrusted_plan_of(request: SuiteRequest) -> Plan:
+    """As `plan_of`, also of a suite that is not trusted, for those who run nothing of it."""
+    name, path, text = find_suite(request.file)
+    return make_plan(parse_suite(text, path), name, path, Changes(request.roots, request.source, request.preset))
 
 
 class PlannedResources(Document):
@@ -161,7 +166,12 @@ def _planned(
 
 def suite_folder(request: SuiteRequest, plan: Plan) -> Path:
     """The folder of a suite: what was asked for, or one named after it."""
-    return request.out or RUNS / f"suite-{plan.name}"
+    return request.out or named_folder(plan.name)
+
+
+def named_folder(suite: str) -> Path:
+    """The folder of a suite of this name where nobody names another."""
+    return RUNS / f"suite-{suite}"
 
 
 def cell_job(

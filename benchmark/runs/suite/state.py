@@ -31,12 +31,14 @@ Standing = Literal["done", "missing", "unfinished", "stale"]
 class CellState(BaseModel):
     """One cell in `suite.json`; `code_sha256` is the code that it was begun with.
 
-    `place` says for people where it runs or ran, `job` is what a scheduler calls it; both are empty on this machine.
+    `short` is what people call it. `place` says for them where it runs or ran, `job` is what a scheduler calls it; both
+    are empty on this machine. `expected_s` is what it was expected to take.
     """
 
     model_config = ConfigDict(extra="allow")
 
     name: str
+    short: str = ""
     status: Status = "waiting"
     folder: str = ""
     log: str = ""
@@ -44,6 +46,7 @@ class CellState(BaseModel):
     code_sha256: str | None = None
     place: str = ""
     job: str = ""
+    expected_s: float | None = None
     started: str | None = None
     seconds: float | None = None
     exit_status: int | None = None
@@ -51,18 +54,23 @@ class CellState(BaseModel):
 
 
 class Driver(BaseModel):
-    """Which process ran the suite last, and since when; the folder's lock says whether it still does."""
+    """Which process ran the suite last, since when and until when; the folder's lock says whether it still does.
+
+    `ended` is "" of one that runs, and of one that was killed.
+    """
 
     host: str
     process: int
     begun: str
+    ended: str = ""
 
 
 class SuiteState(BaseModel):
     """`suite.json`: the suite, the code and every cell that was ever planned in its folder.
 
-    That file is written whole. Of a large suite it would be megabytes at every cell that begins or ends, so between two
-    such writings these are lines of a journal beside it, which belongs to the `revision` that it was begun with.
+    `resume` is the command that goes on with it. That file is written whole. Of a large suite it would be megabytes at
+    every cell that begins or ends, so between two such writings these are lines of a journal beside it, which belongs
+    to the `revision` that it was begun with.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -73,6 +81,7 @@ class SuiteState(BaseModel):
     created: str
     updated: str
     revision: int = 0
+    resume: str = ""
     driver: Driver | None = None
     environment: dict[str, Any] = {}
     cells: dict[str, CellState] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from ..record import Record
 from ..request import SuiteRequest
 from ..stored import read_whole_record
 from .cells import Control, Job, Outcome
+from .end_request import EndRequested, forget_request
 from .engines import slurm_queue
 from .engines.engine import Engine
 from .engines.slurm import cancel_jobs
@@ -29,7 +32,7 @@ from .estimates import longest_first
 from .ingredients import SharedIngredients
 from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
-from .state import CellState, SuiteState, now, standing
+from .state import CellState, Driver, SuiteState, now, standing
 from .storage import Storage
 
 
@@ -76,12 +79,14 @@ def begin_suite(
             root = Path(cell.root) if cell.root else None
             data[cell.data] = open_dataset(cell.dataset, root, cell.source, cell.options, reporter, may_synthesize=True)
     state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
-    state.environment = describe()
+    state.environment, state.resume = describe(), request.resume_command()
+    state.driver = Driver(host=socket.gethostname(), process=os.getpid(), begun=now())
+    forget_request(folder)
     storage = None if request.storage is None else Storage.of(request.storage, folder)
     suite = SuiteUnderWay(request, plan, folder, state, SharedIngredients(data), reporter, storage=storage)
     for cell in plan.cells:
         own = state.cells.setdefault(cell.name, CellState(name=cell.name))
-        own.folder, own.log = f"{CELLS}/{cell.name}", f"{LOGS}/{cell.name}.log"
+        own.short, own.folder, own.log = cell.short, f"{CELLS}/{cell.name}", f"{LOGS}/{cell.name}.log"
     state.write(folder)
     return suite
 
@@ -111,10 +116,20 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
         job = cell_job(cell, suite.request, suite.folder, **how, origin=source)
         jobs.append(replace(job, queued_as=own.job))
         own.command = shlex.join(["bench", *jobs[-1].arguments])
+    for job, seconds in _measured_times(suite, jobs):
+        suite.state.cells[job.name].expected_s = seconds
     if suite.request.resume:
         suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
     suite.state.write(suite.folder)
     return jobs
+
+
+def _measured_times(suite: SuiteUnderWay, jobs: Sequence[Job]) -> Iterator[tuple[Job, float | None]]:
+    """What jobs are expected to take, as far as cells like them have run."""
+    expected = expected_times(suite.plan.cells, suite.state) if jobs else {}
+    for job in jobs:
+        found = expected.get(job.name)
+        yield job, None if found is None or found.basis == "its time limit" else round(found.seconds, 1)
 
 
 def longest_jobs_first(suite: SuiteUnderWay, jobs: Sequence[Job]) -> list[Job]:
@@ -169,7 +184,12 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
                 suite.state.cells[name].job = job
             suite.state.write(suite.folder)
 
-    with stoppable(suite.reporter) as stop:
+    with stoppable(suite.reporter) as interrupted:
+        requested = EndRequested(suite.folder, suite.reporter.say)
+
+        def stop() -> bool:
+            return interrupted() or requested()
+
         control = Control(stop, queued=queued)
         try:
             for wave in _waves(suite, jobs):
@@ -184,7 +204,10 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
         finally:
             for own in suite.state.cells.values():
                 own.status = "interrupted" if own.status == "running" else own.status
+            if suite.state.driver is not None:
+                suite.state.driver.ended = now()
             suite.state.write(suite.folder)
+            forget_request(suite.folder)
         if stop() and any(suite.state.cells[job.name].status != "done" for job in jobs):
             raise KeyboardInterrupt
 

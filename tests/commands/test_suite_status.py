@@ -1,0 +1,239 @@
+"""`bench suite --status, --watch, --cancel, --export`, and a second process on one folder: real suites, real kills."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from commands import Run, printed_json
+from segbench.errors import UserError
+from segbench.io.locks import LOCK, exclusive, is_held
+from segbench.runs.suite.end_request import REQUEST, EndRequested, ask_to_end, forget_request
+from segbench.runs.suite.state import STATE, CellState, Driver, SuiteState, now
+from segbench.runs.suite.status import status_of
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+QUICK = "{kind: [otsu], channel: [grey], sigma: [0.0], max_images: 1}"
+LONG = (
+    "{epochs: 2000, iterations_per_epoch: 4, batch_size: 2, crop: 32, base_channels: 4, depth: 2, tta: none, "
+    "elastic: 0.0, ema: 0.0}"
+)
+Begin = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Begin]:
+    """Begins `bench` with these words as a process of its own; what still runs at the end is killed."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def begin_one(*words: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, words)]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        begun.append(subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes))
+        return begun[-1]
+
+    yield begin_one
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def suite(stacks: Path, tmp_path: Path) -> tuple[object, ...]:
+    """A suite of a cell that takes seconds, and one that takes minutes."""
+    methods = f"[{{name: threshold, settings: {QUICK}}}, {{name: unet, settings: {LONG}}}]"
+    (tmp_path / "mine.yaml").write_text(f"datasets: [isbi2012]\nmethods: {methods}\n")
+    return "suite", "mine.yaml", "--out", "out", "--root", f"isbi2012={stacks}", "--device", "cpu"
+
+
+def _until_it_trains(folder: Path, driver: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 240
+    while not any(folder.glob("cells/*unet*/checkpoint/checkpoint*")):
+        assert driver.poll() is None, driver.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _stamps(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (folder, folder / STATE, folder / LOCK)}
+
+
+@pytest.mark.slow
+def test_a_suite_is_watched_and_cancelled_from_elsewhere(
+    bench: Run, begin: Begin, suite: tuple[object, ...], tmp_path: Path
+) -> None:
+    driver, out = begin(*suite), tmp_path / "out"
+    _until_it_trains(out, driver)
+    before = _stamps(out)
+    found = printed_json(bench("suite", "out", "--status", "--json"))
+    assert _stamps(out) == before
+    assert found["state"] == "running"
+    assert found["process"] == driver.pid
+    assert found["counts"] == {"done": 1, "failed": 0, "running": 1, "interrupted": 0, "waiting": 0}
+    (cell,) = found["under_way"]
+    assert cell["cell"] == "isbi2012 (" + str(suite[5]).partition("=")[2] + "), unet, seed 0"
+    assert cell["seconds"] > 0
+    assert cell["last_line"]
+    assert "unet, seed 0" in bench(*suite, "--status").stdout
+    table = printed_json(bench(*suite, "--export", "half.csv", "--json"))
+    assert (table["cells"], table["done"]) == (2, 1)
+
+    # A second process on the folder watches, and Ctrl-C there ends nothing else.
+    second = begin(*suite)
+    assert second.stderr is not None
+    assert "running already" in second.stderr.readline()
+    assert "1 of 2 done, 0 failed, 1 running, 0 waiting" in second.stderr.readline()
+    second.send_signal(signal.SIGINT)
+    assert "the suite goes on" in second.communicate(timeout=60)[1]
+    assert second.returncode == 130
+    assert driver.poll() is None
+
+    third = begin(*suite, "--resume")
+    assert third.stderr is not None
+    assert "running already" in third.stderr.readline()
+    ended = bench(*suite, "--cancel")
+    assert ended.returncode == 0, ended.stderr
+    assert "ended in order: 1 cell under way" in ended.stdout
+    assert "1 of 2 cells are done. Go on with: bench suite mine.yaml" in ended.stdout
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "asked for it with --cancel" in said
+    watched, _ = third.communicate(timeout=60)
+    assert third.returncode == 1
+    assert "ended before all cells were run. Go on with: bench suite mine.yaml" in watched
+    assert not (out / REQUEST).exists()
+    state = json.loads((out / STATE).read_text())
+    assert [cell["status"] for cell in state["cells"].values()] == ["done", "interrupted"]
+    assert "nothing to end" in bench(*suite, "--cancel").stdout
+
+
+@pytest.mark.slow
+def test_a_killed_suite_is_told_from_a_live_one(
+    bench: Run, begin: Begin, suite: tuple[object, ...], tmp_path: Path
+) -> None:
+    driver, out = begin(*suite), tmp_path / "out"
+    _until_it_trains(out, driver)
+    watcher = begin(*suite, "--watch")
+    assert watcher.stderr is not None
+    assert "1 running" in watcher.stderr.readline()
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    said, _ = watcher.communicate(timeout=60)
+    assert watcher.returncode == 1
+    assert "is gone and did not end in order" in said
+    assert "Go on with: bench suite mine.yaml" in said
+    found = printed_json(bench(*suite, "--status", "--json"))
+    assert (found["state"], found["counts"]["running"], found["left_s"]) == ("dead", 1, None)
+    assert "--resume" in found["next"]
+    # The same folder is gone on with, by whoever asks, and what it was asked before does not end it.
+    ask_to_end(out)
+    again = begin(*suite, "--resume")
+    end = time.monotonic() + 120
+    while status_of(out).state != "running" or not status_of(out).under_way:
+        assert again.poll() is None, again.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert not (out / REQUEST).exists()
+
+
+@pytest.mark.slow
+def test_a_table_has_a_row_for_each_cell_with_scores_and_costs(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        f"datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {QUICK}}}]\nseeds: [3, 4]\n"
+    )
+    done = bench("suite", "mine.yaml", "--root", f"isbi2012={stacks}")
+    assert done.returncode == 0, done.stderr
+    for name in ("all.csv", "all.json", "all.parquet"):
+        assert "2 are done" in bench("suite", "mine.yaml", "--export", name, "--root", f"isbi2012={stacks}").stdout
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert json.loads((tmp_path / "all.json").read_text()) == pq.read_table(tmp_path / "all.parquet").to_pylist()
+    assert [row["seed"] for row in rows] == ["3", "4"]
+    for row in rows:
+        record = json.loads((tmp_path / row["folder"] / "record.json").read_text())
+        score = record["scores"]["v_rand"]
+        assert [row[f"v_rand{end}"] for end in ("", "_low", "_high")] == [
+            str(score[key]) for key in ("value", "low", "high")
+        ]
+        assert (row["run_id"], row["device"], row["status"]) == (record["run_id"], "cpu", "done")
+        assert float(row["train_s"]) == record["cost"]["train_s"]
+    wrong = bench("suite", "mine.yaml", "--export", "all.xlsx")
+    assert wrong.returncode == 2
+    assert ".csv, .json, .parquet" in wrong.stderr
+    assert bench("suite", "mine.yaml", "--status", "--watch").returncode == 2
+    nothing = bench("suite", "smoke", "--status")
+    assert nothing.returncode == 2
+    assert "holds no suite" in nothing.stderr
+
+
+def test_whether_a_lock_is_held_is_seen_without_writing(tmp_path: Path) -> None:
+    lock = tmp_path / LOCK
+    assert not is_held(lock)
+    assert not lock.exists()
+    with exclusive(lock, "busy"):
+        assert is_held(lock)
+        with pytest.raises(UserError, match="busy"), exclusive(lock, "busy"):
+            pass
+    assert not is_held(lock)
+
+
+def test_a_wish_to_end_is_said_once_and_can_be_forgotten(tmp_path: Path) -> None:
+    said: list[str] = []
+    assert not EndRequested(tmp_path, said.append)()
+    ask_to_end(tmp_path)
+    requested = EndRequested(tmp_path, said.append)
+    assert requested()
+    assert requested()
+    assert len(said) == 1
+    assert "asked for it with --cancel" in said[0]
+    (tmp_path / REQUEST).write_text("{")
+    assert EndRequested(tmp_path, said.append)()
+    assert said[-1].startswith("stopping: somebody")
+    forget_request(tmp_path)
+    assert not EndRequested(tmp_path, said.append)()
+
+
+def _state(**cells: CellState) -> SuiteState:
+    return SuiteState(suite="mine", file="mine.yaml", created=now(), updated=now(), cells=cells)
+
+
+def _cell(name: str, seed: int, status: str, **more: Any) -> CellState:
+    return CellState.model_validate(
+        {"name": f"{name}-{seed}", "short": f"isbi2012, {name}, seed {seed}", "status": status, **more}
+    )
+
+
+def test_time_left_follows_like_cells_then_what_was_expected(tmp_path: Path) -> None:
+    state = _state(
+        a=_cell("unet", 0, "done", seconds=100.0),
+        b=_cell("unet", 1, "running", started=now()),
+        c=_cell("unet", 2, "waiting", expected_s=7.0),
+        d=_cell("fcn", 0, "waiting", expected_s=40.0),
+        e=_cell("threshold", 0, "waiting"),
+        f=_cell("fcn", 1, "failed", error="no luck"),
+    )
+    state.cells = {cell.name: cell for cell in state.cells.values()}
+    state.write(tmp_path)
+    with exclusive(tmp_path / LOCK, "busy"):
+        found = status_of(tmp_path)
+    # 100 s as the finished seed for b and c, 40 s for d, and for e what is typical of the suite: 100 s.
+    assert found.left_s == pytest.approx(340, abs=3)
+    assert [failed.error for failed in found.failed] == ["no luck"]
+    assert (found.state, found.under_way[0].cell) == ("running", "isbi2012, unet, seed 1")
+    # Nobody holds the lock: an older state tells by its cells, a newer one by what its driver wrote at its end.
+    assert status_of(tmp_path).state == "dead"
+    state.driver = Driver(host="here", process=1, begun=now(), ended=now())
+    state.write(tmp_path)
+    assert status_of(tmp_path).state == "ended"

@@ -1,0 +1,107 @@
+"""How time falls with workers: a suite of cells that take as long as recorded runs, given out to 1 to 512 of them.
+
+    python tests/simulation/workers.py [--seeds 20] [--driver-ms 5] [--plot docs/images/workers.svg]
+
+Every committed run in `leaderboards/records` whose cost is known gives a cell for each seed. A free worker takes the
+next cell, in the order of the file or the longest first; each begin and each end of a cell first waits for the driver,
+which is one process and takes half of `--driver-ms` for it (`tests/speed/suite.py` measures it). A third order begins
+with what is expected to take longest where the expectation is wrong by a factor, drawn from a log-normal distribution.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from places import ROOT
+from segbench.runs.find import find_runs
+
+WORKERS = (1, 2, 8, 16, 32, 64, 128, 256, 512)
+WRONG_BY = 2.0
+"""Standard deviation of the factor by which an expectation is wrong."""
+
+
+def recorded_times(records: Path) -> list[float]:
+    """Seconds that each run below a folder took to fit and to predict, in the order of their ids."""
+    costs = [(run.record.cost, run.record.dataset.n) for run in find_runs([records])]
+    known = [(cost.train_s, cost.predict_ms_per_image, n) for cost, n in costs]
+    return [fit + predict / 1000 * n for fit, predict, n in known if fit is not None and predict is not None]
+
+
+def makespan(times: Sequence[float], workers: int, driver_s: float) -> float:
+    """Seconds until the last of these cells has ended, each begun in turn as soon as a worker is free."""
+    free = [(0.0, worker) for worker in range(workers)]
+    driver = end = 0.0
+    for number, seconds in enumerate(times):
+        ready, worker = heapq.heappop(free)
+        # The driver notes that the worker's last cell has ended and that this one begins.
+        share = driver_s if number >= workers else driver_s / 2
+        driver = max(driver, ready) + share
+        finished = driver + seconds
+        end = max(end, finished + driver_s / 2)
+        heapq.heappush(free, (finished, worker))
+    return end
+
+
+def orders(times: Sequence[float], seed: int = 0) -> dict[str, list[float]]:
+    """The same cells in the orders that are compared."""
+    factors = np.exp(np.random.default_rng(seed).normal(0.0, np.log(WRONG_BY), len(times)))
+    guessed = np.argsort(-np.asarray(times) * factors, kind="stable")
+    return {
+        "order of the file": list(times),
+        "longest first": sorted(times, reverse=True),
+        f"longest first, expected times wrong by a factor of about {WRONG_BY:g}": [times[place] for place in guessed],
+    }
+
+
+def plot(path: Path, found: dict[str, list[float]], bound: list[float]) -> None:
+    """Draw hours over workers."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
+    for style, (name, seconds) in zip(("s--", "o-", "^:"), found.items(), strict=True):
+        axes.loglog(WORKERS, np.array(seconds) / 3600, style, label=name, markersize=5)
+    axes.loglog(WORKERS, np.array(bound) / 3600, color="0.6", linewidth=1, label="no schedule is quicker")
+    axes.set_xticks(WORKERS, [str(each) for each in WORKERS])
+    axes.minorticks_off()
+    axes.set(xlabel="workers", ylabel="hours until all cells are done")
+    axes.grid(color="0.9")
+    axes.legend(frameon=False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Simulate, print a table, and draw it where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=Path, default=ROOT / "leaderboards" / "records")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--driver-ms", type=float, default=5.0)
+    parser.add_argument("--plot", type=Path)
+    arguments = parser.parse_args()
+    once = recorded_times(arguments.records)
+    times = [seconds for seconds in once for _ in range(arguments.seeds)]
+    driver = arguments.driver_ms / 1000
+    bound = [max(sum(times) / workers, max(times)) for workers in WORKERS]
+    found = {name: [makespan(cells, workers, driver) for workers in WORKERS] for name, cells in orders(times).items()}
+    print(f"{len(times)} cells, {sum(times) / 3600:.1f} h one after another, the longest {max(times) / 60:.0f} min")
+    rows = [
+        [workers, *(f"{seconds[place] / 3600:.2f}" for seconds in found.values()), f"{bound[place] / 3600:.2f}"]
+        for place, workers in enumerate(WORKERS)
+    ]
+    print(tabulate(rows, ["workers", *(f"h, {name}" for name in found), "h, at least"], tablefmt="github"))
+    if arguments.plot is not None:
+        plot(arguments.plot, found, bound)
+
+
+if __name__ == "__main__":
+    main()
