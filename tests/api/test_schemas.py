@@ -99,6 +99,8 @@ PRINTED = [
     *((f"list-{what}", f"list {what}") for what in ("datasets", "methods", "metrics", "presets", "suites")),
     ("suite", "suite little.yaml"),
     ("suite-plan", "suite little.yaml --dry-run"),
+]
+OF_A_SUITE = [
     ("suite-status", "suite little.yaml --status"),
     ("suite-status", "suite little.yaml --watch"),
     ("suite-table", "suite little.yaml --export little.csv"),
@@ -113,6 +115,15 @@ def test_what_is_printed_follows_its_schema(bench: Run, place: Path, name: str, 
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout, (done.returncode, done.stderr)
     assert_follows(name, done.stdout)
+
+
+@pytest.mark.slow
+def test_what_is_asked_of_a_suite_follows_its_schema(bench: Run, place: Path) -> None:
+    assert bench("suite", "little.yaml", cwd=place).returncode == 0
+    for name, command in OF_A_SUITE:
+        done = bench(*command.split(), "--json", cwd=place)
+        assert done.returncode == 0, done.stderr
+        assert_follows(name, done.stdout)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "leaderboards" / "records").glob("*/record.json"))[::7], ids=str)

@@ -141,11 +141,13 @@ def test_a_killed_suite_is_told_from_a_live_one(
     ask_to_end(out)
     again = begin(*suite, "--resume")
     end = time.monotonic() + 120
-    while status_of(out).state != "running" or not status_of(out).under_way:
+    while (out / REQUEST).exists() or not status_of(out).under_way:
         assert again.poll() is None, again.communicate()
         assert time.monotonic() < end
         time.sleep(0.2)
-    assert not (out / REQUEST).exists()
+    time.sleep(2)
+    assert status_of(out).state == "running"
+    assert again.poll() is None
 
 
 @pytest.mark.slow

@@ -73,15 +73,15 @@ def begin_suite(
     request: SuiteRequest, plan: Plan, folder: Path, earlier: SuiteState | None, reporter: Reporter
 ) -> SuiteUnderWay:
     """Find or make all data once, before several cells want to, and write down what is planned."""
+    state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
+    _forget_killed(state, folder)
     data: dict[str, tuple[Dataset, Location]] = {}
     for cell in plan.cells:
         if cell.data not in data:
             root = Path(cell.root) if cell.root else None
             data[cell.data] = open_dataset(cell.dataset, root, cell.source, cell.options, reporter, may_synthesize=True)
-    state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
     state.environment, state.resume = describe(), request.resume_command()
     state.driver = Driver(host=socket.gethostname(), process=os.getpid(), begun=now())
-    forget_request(folder)
     storage = None if request.storage is None else Storage.of(request.storage, folder)
     suite = SuiteUnderWay(request, plan, folder, state, SharedIngredients(data), reporter, storage=storage)
     for cell in plan.cells:
@@ -89,6 +89,16 @@ def begin_suite(
         own.short, own.folder, own.log = cell.short, f"{CELLS}/{cell.name}", f"{LOGS}/{cell.name}.log"
     state.write(folder)
     return suite
+
+
+def _forget_killed(state: SuiteState, folder: Path) -> None:
+    """What a process that was killed has left: cells that seem to run, and a wish that it ends."""
+    forget_request(folder)
+    lost = [own for own in state.cells.values() if own.status == "running" and not own.job]
+    for own in lost:
+        own.status = "interrupted"
+    if lost:
+        state.write(folder)
 
 
 def jobs_of(suite: SuiteUnderWay) -> list[Job]:
