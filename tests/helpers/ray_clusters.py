@@ -75,12 +75,14 @@ class RayCluster:
         if self.nodes:
             words = (f"--address={self.address}", *words)
         output = self.folder / f"{len(self.nodes)}.txt"
-        command = [*around, str(RAY), "start", "--block", f"--num-cpus={cpus}", "--num-gpus=0"]
+        command = [*around, str(RAY), "start", "--block", f"--num-cpus={cpus}"]
+        command += [] if any(word.startswith("--num-gpus") for word in words) else ["--num-gpus=0"]
         command += ["--object-store-memory=80000000", "--include-log-monitor=false", *words]
         with output.open("wb") as file:
             process = subprocess.Popen(
                 command,
-                env={**os.environ, **ENVIRONMENT, **environment},
+                # What Ray writes down of the newest cluster of a machine is for that of its user.
+                env={**os.environ, **ENVIRONMENT, "RAY_TMPDIR": str(self.folder), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
@@ -100,7 +102,7 @@ def ray_cluster(cpus: int = 1) -> Iterator[RayCluster]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     cluster = RayCluster(f"127.0.0.1:{port}", folder)
     try:
-        head = cluster.add("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}/t", cpus=cpus)
+        head = cluster.add("--head", f"--port={port}", "--include-dashboard=false", cpus=cpus)
         head.wait()
         yield cluster
     finally:

@@ -18,7 +18,11 @@ import pytest
 
 from commands import Run, printed_json
 from places import ROOT
+from segbench.io.reporter import Reporter
+from segbench.runs.suite.cells import Control, Job
 from segbench.runs.suite.engines.parcels import packed, unpacked
+from segbench.runs.suite.engines.ray import RayEngine
+from segbench.runs.suite.resources import Resources
 from segbench.types import UserError
 
 QUICK = "{kind: [otsu], channel: [grey], sigma: [0.0], max_images: 1}"
@@ -95,7 +99,7 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
     words = ["suite", "twenty.yaml", "--root", f"isbi2012={stacks}"]
     doomed = cluster.add("--node-name=doomed")
     doomed.wait()
-    suite = _bench(tmp_path, *words, "--out", "far", "--engine", "ray", "--address", cluster.address)
+    suite = _bench(tmp_path, *words, "--out", "far", "--engine", "ray", "--address", cluster.address, "--json")
 
     def on_doomed() -> bool:
         cells = list(_state(tmp_path / "far").values())
@@ -107,7 +111,8 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
     stdout, stderr = suite.communicate(timeout=PATIENCE_S)
     assert suite.returncode == 0, stderr
     assert "its node or worker on doomed died" in stderr
-    assert "20 of 20 cells done, 0 failed" in stdout
+    found = json.loads(stdout)
+    assert (found["done"], found["failed"]) == (20, [])
     assert {cell["status"] for cell in _state(tmp_path / "far").values()} == {"done"}
 
     # Another engine finds nothing to do in that folder, and makes the same of another one.
@@ -170,6 +175,38 @@ def test_cells_end_with_a_driver_that_is_killed(cluster: Any, stacks: Path, tmp_
     _wait(lambda: not cells())
 
 
+@pytest.mark.slow
+def test_a_cell_reserves_what_it_asks_for(cluster: Any, tmp_path: Path) -> None:
+    """GPUs that Ray counts, whether they are there or not; a cell that asks for none sees none."""
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "mine.py").write_text(
+        "import os, time\nprint('sees', os.environ['CUDA_VISIBLE_DEVICES'] or 'none', os.environ['OMP_NUM_THREADS'])\n"
+        "time.sleep(2)\n"
+    )
+    cluster.add("--node-name=with-gpus", "--num-gpus=2", cpus=3).wait()
+    asked = {"one": Resources(1, 1), "other": Resources(1), "two": Resources(3, 2), "none": Resources(2, 0)}
+    words = ("list", "methods", "--quiet")
+    jobs = [Job(name, words, tmp_path / f"{name}.log", resources=each) for name, each in asked.items()]
+    places: dict[str, str] = {}
+    engine = RayEngine(tmp_path, Reporter(quiet=True), cluster.address)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGBENCH_PLUGINS", str(tmp_path))
+        patch.delenv("OMP_NUM_THREADS")
+        patch.chdir(tmp_path)
+        outcomes = [*engine.run(jobs, Control(), lambda job, place: places.update({job.name: place}))]
+        assert sorted((each.name, each.status) for each in outcomes) == sorted((name, "done") for name in asked)
+        many = [Job("many", words, tmp_path / "many.log", resources=Resources(1, 3))]
+        with pytest.raises(UserError, match="asks for 3 GPUs, and no node of the Ray cluster has more than 2"):
+            next(engine.run(many, Control(), lambda *_: None))
+    assert set(places.values()) == {"with-gpus"}
+    seen = {name: (tmp_path / f"{name}.log").read_text().splitlines()[1].split()[1:] for name in asked}
+    assert {seen["one"][0], seen["other"][0]} <= {"0", "1"}
+    assert {name: (len(gpus.split(",")), cpus) for name, (gpus, cpus) in seen.items()} == {
+        **{"one": (1, "1"), "other": (1, "1"), "two": (2, "3"), "none": (1, "2")}
+    }
+    assert seen["none"][0] == "none"
+
+
 def _words(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
@@ -219,6 +256,11 @@ def test_a_node_with_other_code_does_nothing_and_is_named(bench: Run, stacks: Pa
             assert done.returncode == 2, done.stderr
             assert "stranger has segbench 0.0.7 (code " in done.stderr
             assert "Install the same on every node" in done.stderr
+        cluster.add("--node-name=same").wait()
+        done = bench(*words, "--out", "out", *ray)
+        assert done.returncode == 0, done.stderr
+        assert "stranger has segbench 0.0.7" in done.stderr
+        assert (tmp_path / "out" / "statistics.parquet").is_file()
 
 
 def test_without_ray_a_dry_run_works_and_the_rest_says_what_to_type(

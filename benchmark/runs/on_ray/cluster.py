@@ -133,7 +133,6 @@ def connected(address: str | None, reporter: Reporter) -> Iterator[Cluster]:
     """
     refuse_without_ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
     if ray.is_initialized():  # by whoever calls from Python
@@ -215,5 +214,6 @@ def _refusal(address: str, error: Exception) -> str:
     why = " ".join(str(error).split())[:300]
     return (
         f"--address {shown(address)}: cannot join a Ray cluster from {socket.gethostname()} ({why}). This machine must "
-        "be one of its nodes: ray start --address HOST:PORT (with --num-cpus 0, it does none of the work)."
+        "be one of its nodes: ray start --address HOST:PORT (with --num-cpus 0, it does none of the work). --address local "
+        "starts a cluster here."
     )
