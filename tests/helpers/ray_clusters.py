@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import pytest
 
 RAY = Path(sys.executable).with_name("ray")
 STARTED = "Ray runtime started"
@@ -101,6 +102,8 @@ def ray_cluster(cpus: int = 1) -> Iterator[RayCluster]:
     # Below /tmp, as the names of Ray's sockets are longer than pytest's folders allow.
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
     cluster = RayCluster(f"127.0.0.1:{port}", folder)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_AUTH_MODE", "disabled")  # whatever tokens the user's own clusters ask for
     try:
         head = cluster.add("--head", f"--port={port}", "--include-dashboard=false", cpus=cpus)
         head.wait()
@@ -109,6 +112,7 @@ def ray_cluster(cpus: int = 1) -> Iterator[RayCluster]:
         for node in cluster.nodes:
             node.kill()
         _kill([one for one in psutil.process_iter() if _names(one, str(folder))])
+        patch.undo()
         shutil.rmtree(folder, ignore_errors=True)
 
 

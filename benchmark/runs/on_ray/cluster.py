@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -207,13 +208,27 @@ def _connect(ray: Any, address: str | None, reporter: Reporter) -> None:
         else:
             return
     reporter.say("starting a Ray cluster on this machine")
-    ray.init(address=LOCAL, include_dashboard=False, **quiet)
+    with _token_of_its_own():
+        ray.init(address=LOCAL, include_dashboard=False, **quiet)
+
+
+@contextmanager
+def _token_of_its_own() -> Iterator[None]:
+    """A new cluster lets in whoever knows its token. Ray would keep that in the home folder, for later clusters too."""
+    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    if not any(before.values()):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    try:
+        yield
+    finally:
+        for name in [name for name, value in before.items() if value is None]:
+            os.environ.pop(name, None)
 
 
 def _refusal(address: str, error: Exception) -> str:
     why = " ".join(str(error).split())[:300]
     return (
         f"--address {shown(address)}: cannot join a Ray cluster from {socket.gethostname()} ({why}). This machine must "
-        "be one of its nodes: ray start --address HOST:PORT (with --num-cpus 0, it does none of the work). --address local "
-        "starts a cluster here."
+        "be one of its nodes: ray start --address HOST:PORT (with --num-cpus 0, it does none of the work). "
+        "--address local starts a cluster here."
     )
