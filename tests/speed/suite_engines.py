@@ -1,6 +1,6 @@
 """What an engine costs beside the cells that it runs, and how time falls with workers:
 
-    PYTHONPATH=tests/helpers python tests/speed/engines.py [--cells 50] [--workers 1 2]
+    PYTHONPATH=tests/helpers python tests/speed/suite_engines.py [--cells 50] [--workers 1 2]
 
 Cells do next to nothing (`constant` on small SYNTHETIC stacks), so that what is around them shows. A suite runs on this
 machine, `--jobs` at a time, and on a Ray cluster of as many nodes with one CPU each. What a suite of one cell takes is
