@@ -2,10 +2,10 @@
 
     python tests/real/small_samples.py --spade SPADE.git --pix2pixhd PIX2PIXHD.git --out .real
 
-SPADE.git is a clone of NVlabs/SPADE (13 train and 8 val images of COCO-Stuff with their label maps), PIX2PIXHD.git one of
-NVIDIA/pix2pixHD (label and instance maps of 15 val images of Cityscapes, and 8 train images with theirs); what is read
-of them is fixed by their commits. Of the 15 there is also written what is left of the truth at a quarter of the side,
-enlarged again: the label maps of a network that is perfect at that size.
+SPADE.git is a clone of NVlabs/SPADE (13 train and 8 val images of COCO-Stuff with their label maps), PIX2PIXHD.git
+one of NVIDIA/pix2pixHD (label and instance maps of 15 val images of Cityscapes, and 8 train images with theirs); what
+is read of them is fixed by their commits. Of the 15 there is also written what is left of the truth at a quarter of the
+side, enlarged again: the label maps of a network that is perfect at that size.
 """
 
 from __future__ import annotations
