@@ -48,6 +48,7 @@ ReturnToService=2
 SlurmdTimeout=6
 KillWait=3
 MinJobAge={min_job_age}
+MaxJobCount={max_jobs}
 SchedulerParameters=batch_sched_delay=1,bf_interval=2,sched_interval=2,max_sched_time=1
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=4000
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=4000
@@ -62,7 +63,7 @@ class SlurmCluster:
     `environment` holds what a process needs to talk to it.
     """
 
-    def __init__(self, folder: Path, min_job_age_s: int = 300) -> None:
+    def __init__(self, folder: Path, min_job_age_s: int = 300, max_jobs: int = 10_000) -> None:
         self.folder = folder
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
@@ -77,6 +78,7 @@ class SlurmCluster:
                 folder=folder,
                 ports=_free_ports(3),
                 min_job_age=min_job_age_s,
+                max_jobs=max_jobs,
             )
         )
 
@@ -172,14 +174,14 @@ def _wait_for(condition: object, what: str, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def slurm_cluster() -> Iterator[SlurmCluster]:
+def slurm_cluster(min_job_age_s: int = 300, max_jobs: int = 10_000) -> Iterator[SlurmCluster]:
     """A cluster that runs while the block does; a test without SLURM on its machine is skipped and says so."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         pytest.skip(f"SLURM is not installed here (no {', '.join(missing)}); on Debian: apt install slurm-wlm munge")
     # The name of a socket has at most 107 bytes: pytest's own folders may be too deep for it.
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    cluster = SlurmCluster(folder)
+    cluster = SlurmCluster(folder, min_job_age_s, max_jobs)
     try:
         cluster.start()
         yield cluster

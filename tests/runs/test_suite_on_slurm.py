@@ -16,6 +16,11 @@ from typing import Any
 import pytest
 from slurm_cluster import SlurmCluster, slurm_cluster
 
+from segbench.io.reporter import Reporter
+from segbench.runs.suite.cells import Control, Job
+from segbench.runs.suite.engines import slurm
+from segbench.runs.suite.engines.slurm import SlurmEngine
+from segbench.runs.suite.resources import Resources
 from segbench.runs.suite.state import STATE, read_state
 
 pytestmark = pytest.mark.slow
@@ -61,7 +66,7 @@ class Drive:
     folder: Path
     cluster: SlurmCluster
     words: list[str]
-    drivers: list[subprocess.Popen[str]] = field(default_factory=list)
+    drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,17 +79,17 @@ class Drive:
         state = read_state(self.folder / "out") if (self.folder / "out" / STATE).exists() else None
         return [] if state is None else [cell.model_dump() for cell in state.cells.values()]
 
-    def begin(self, *more: str) -> subprocess.Popen[str]:
+    def begin(self, *more: str) -> subprocess.Popen[bytes]:
         """Start the suite."""
         command = [sys.executable, "-c", "from segbench.cli import main; main()", *self.words, *more]
-        places: Any = {
-            "cwd": self.folder,
-            "env": self.environment,
-            "stderr": subprocess.PIPE,
-            "stdout": subprocess.PIPE,
-        }
-        self.drivers.append(subprocess.Popen(command, text=True, **places))
-        return self.drivers[-1]
+        with (self.folder / f"driver-{len(self.drivers)}.txt").open("w") as said:
+            driver = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=said, stderr=said)
+        self.drivers.append(driver)
+        return driver
+
+    def said(self) -> str:
+        """What the suite that was started last has printed."""
+        return (self.folder / f"driver-{len(self.drivers) - 1}.txt").read_text()
 
     def open_gate(self) -> None:
         """Let cells end."""
@@ -92,16 +97,16 @@ class Drive:
 
     def end(self, expected: int = 0) -> str:
         """Wait for the suite to end; what it said."""
-        stdout, stderr = self.drivers[-1].communicate(timeout=240)
-        assert self.drivers[-1].returncode == expected, stdout + stderr + self._logs()
-        return stderr
+        self.drivers[-1].wait(timeout=240)
+        assert self.drivers[-1].returncode == expected, self.said() + self._logs()
+        return self.said()
 
     def wait_for(self, what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
         """Wait for something that the cluster does."""
         end = time.monotonic() + seconds
         while not condition():
             if self.drivers[-1].returncode is None and self.drivers[-1].poll() is not None:
-                pytest.fail(f"the suite ended before there was {what}: {self.drivers[-1].communicate()}{self._logs()}")
+                pytest.fail(f"the suite ended before there was {what}: {self.said()}{self._logs()}")
             assert time.monotonic() < end, (what, self.cluster.call("squeue", "--states=all"), self._logs())
             time.sleep(0.1)
 
@@ -146,7 +151,7 @@ def drive(cluster: SlurmCluster, stacks: Path, tmp_path: Path) -> Iterator[Calla
     for made in drives:
         for driver in made.drivers:
             driver.kill()
-            driver.communicate()
+            driver.wait()
         cluster.call("scancel", "--state=PENDING", "--name=segbench-tiny")
         cluster.call("scancel", "--name=segbench-tiny")
 
@@ -198,8 +203,7 @@ def test_a_killed_driver_loses_nothing_and_submits_nothing_twice(drive: Callable
     jobs = [cell["job"] for cell in suite.cells]
     assert sorted(suite.queue()[job] for job in jobs) == ["PENDING", "RUNNING"]
     suite.begin("--resume")
-    suite.wait_for("the second driver", lambda: first.pid != suite.drivers[-1].pid and suite.begun())
-    time.sleep(2)
+    suite.wait_for("the second driver", lambda: "started on slurm" in suite.said())
     suite.open_gate()
     said = suite.end()
     assert [cell["status"] for cell in suite.cells] == ["done", "done"]
@@ -277,13 +281,39 @@ def test_a_cell_whose_time_is_over_ends_in_order_and_goes_on(drive: Callable[...
     suite.wait_for("a cell that runs", suite.begun)
     # SLURM counts in minutes and warns up to one of them early.
     job = suite.cells[0]["job"]
-    suite.wait_for("the end of its time", lambda: suite.queue()[job] == "PENDING")
+    suite.wait_for("the end of its time", lambda: suite.queue()[job] in ("PENDING", "FAILED"))
     suite.open_gate()
-    suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+    # It would wait for two minutes. Should SLURM count it as failed, it is another job that goes on.
+    suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
     suite.end()
-    (cell,) = suite.cells
-    assert (cell["status"], cell["job"]) == ("done", job)
+    assert suite.cells[0]["status"] == "done"
     lines = suite.log(0).splitlines()
     begun = [number for number, line in enumerate(lines) if line.startswith("$ bench run")]
     assert [lines[number].endswith("--resume") for number in begun] == [False, True]
     assert any("stopping" in line for line in lines[: begun[1]])
+
+
+def test_more_cells_than_the_queue_takes_follow_as_others_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "RETRY_S", 1.0)
+    arrays: list[list[str]] = []
+    with slurm_cluster(min_job_age_s=2, max_jobs=4) as small, monkeypatch.context() as patch:
+        patch.setenv("SLURM_CONF", small.environment["SLURM_CONF"])
+        engine = SlurmEngine(tmp_path / "suite", "many", Reporter(quiet=True), poll_s=1.0)
+        jobs = [
+            Job(f"cell-{n}", ("list", "metrics", "--quiet"), tmp_path / f"{n}.log", resources=Resources(1, 0, 0.5, 10))
+            for n in range(5)
+        ]
+        control = Control(queued=lambda names: arrays.append(list(names)))
+        ended = list(engine.run(jobs, control, lambda *_: None))
+    assert sorted((outcome.name, outcome.status) for outcome in ended) == [(job.name, "done") for job in jobs]
+    assert arrays[0] == ["cell-0", "cell-1", "cell-2"]
+    assert [name for array in arrays for name in array] == [job.name for job in jobs]
+
+
+def test_what_sbatch_says_is_told(drive: Callable[..., Drive]) -> None:
+    suite = drive("0")
+    suite.begin("--slurm", "partition=mian")
+    said = suite.end(expected=2)
+    assert "SLURM did not take the jobs: " in said
+    assert "invalid partition specified: mian" in said or "Invalid partition name specified" in said
+    assert "Traceback" not in said

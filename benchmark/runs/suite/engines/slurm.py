@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ....errors import UserError
@@ -26,6 +29,13 @@ FOLDER, REPORTS = "slurm", "ended"
 
 MAX_TIMEOUTS = 10
 """How often a cell whose time was over is put into the queue again."""
+
+
+RETRY_S = 30.0
+"""How long until cells are submitted again that SLURM would not take."""
+
+_LIMIT = re.compile(r"temporarily|policy|MaxSubmit|limit", re.IGNORECASE)
+"""In what `sbatch` says of a user who has too many jobs already, or of a cluster that has."""
 
 
 def cancel_jobs(jobs: Sequence[str]) -> list[str]:
@@ -82,14 +92,9 @@ class SlurmEngine:
         self._refuse_folder()
         tasks = self._adopted(jobs)
         self._forget_reports(tasks)
-        new = [Task(job) for job in jobs if job.name not in tasks]
-        if control.ending:
-            yield from (Outcome(task.job.name, "unstarted") for task in new)
-            new = []
+        left = [Task(job) for job in jobs if job.name not in tasks]
         try:
-            for submitted in self._submit(new, control):
-                tasks.update(submitted)
-            yield from self._watch(tasks, control, started)
+            yield from self._watch(tasks, left, control, started)
         except BaseException:
             queue.cancel(queue.arrays(task.id for task in tasks.values()))
             raise
@@ -107,22 +112,38 @@ class SlurmEngine:
         queue.cancel(stale)
         return {job.name: Task(job, job.queued_as) for job in mine if job.queued_as not in stale}
 
-    def _submit(self, tasks: Sequence[Task], control: Control) -> Iterator[dict[str, Task]]:
-        """Submit cells in arrays of those that ask for the same, in their order; each array once it is in the queue."""
+    def _submit(self, new: Sequence[Task], tasks: dict[str, Task], control: Control) -> list[Task]:
+        """Submit cells in arrays of those that ask for the same, in their order; those that SLURM does not take yet.
+
+        `tasks` gets each array once it is in the queue. One that is too large for what a user may have there is halved.
+        """
         alike: dict[Resources, list[Task]] = {}
-        for task in tasks:
+        for task in new:
             alike.setdefault(task.job.resources, []).append(task)
-        most = queue.most_tasks() if tasks else 1
         # A method that computes on none asks for none; only the others are worth a question.
-        asked = self.on_gpus and any(task.job.resources.gpus is None for task in tasks)
+        asked = self.on_gpus and any(task.job.resources.gpus is None for task in new)
         gpus = asked and queue.has_gpus(self.options.get("partition"))
+        (largest, places), left = queue.room(), []
         for resources, group in alike.items():
-            for start in range(0, len(group), most):
-                array = group[start : start + most]
-                for task, name in zip(array, self._sbatch(array, resources, gpus), strict=True):
+            while group and min(largest, places) > 0 and not control.ending:
+                array = group[: min(largest, places)]
+                try:
+                    names = self._sbatch(array, resources, gpus)
+                except UserError as error:
+                    if control.ending:  # Ctrl-C at the terminal has reached sbatch, too
+                        break
+                    if not isinstance(error, _FullError) or (len(array) == 1 and not tasks):
+                        raise
+                    largest = len(array) // 2
+                    continue
+                places -= len(array)
+                for task, name in zip(array, names, strict=True):
                     task.id, task.place, task.silent_since = name, "", None
+                tasks.update({task.job.name: task for task in array})
                 control.queued({task.job.name: task.id for task in array})
-                yield {task.job.name: task for task in array}
+                group = group[len(array) :]
+            left += group
+        return left
 
     def _sbatch(self, array: Sequence[Task], resources: Resources, gpus: bool) -> list[str]:
         """Put cells into the queue as one array; the names that SLURM has for them."""
@@ -151,11 +172,13 @@ class SlurmEngine:
         )
         cells = [SlurmCell(job, (self.folder / CELLS / job.name).absolute(), self._reports) for job in jobs]
         try:
-            with _outside_of_a_job():
+            # submitit prints what it raises, too.
+            with _outside_of_a_job(), redirect_stderr(io.StringIO()):
                 return [str(job.job_id) for job in executor.submit_array(cells)]
         except (FailedJobError, FailedSubmissionError, OSError) as error:
-            said = printable(str(error)).strip().splitlines() or ["it said nothing"]
-            raise UserError(f"SLURM did not take the jobs: {said[-1]}") from None
+            said = (printable(str(error)).strip().splitlines() or ["it said nothing"])[-1]
+            kind = _FullError if _LIMIT.search(said) else UserError
+            raise kind(f"SLURM did not take the jobs: {said}") from None
 
     @property
     def _reports(self) -> Path:
@@ -168,29 +191,39 @@ class SlurmEngine:
             if path.stem not in known:
                 path.unlink(missing_ok=True)
 
-    def _watch(self, tasks: dict[str, Task], control: Control, started: Started) -> Iterator[Outcome]:
-        """Outcomes as they come, until there is none left to wait for; `tasks` holds what is waited for."""
+    def _watch(self, tasks: dict[str, Task], left: list[Task], control: Control, started: Started) -> Iterator[Outcome]:
+        """Submit what is `left` and give outcomes as they come; `tasks` holds what is in the queue."""
         watch = Watch(self._reports, self.folder / FOLDER, self.poll_s, control, self.reporter.warn)
-        while tasks:
+        next_try = 0.0
+        while tasks or left:
+            if left and control.ending:
+                yield from (Outcome(task.job.name, "unstarted") for task in left)
+                left = []
+            elif left and time.monotonic() >= next_try:
+                left = self._submit(left, tasks, control)
+                next_try = time.monotonic() + RETRY_S
+                if left and not control.ending:
+                    watch.tell("SLURM takes no more jobs of yours for now: the other cells follow as these end")
             watch.look(tasks.values())
-            lost = []
             for task in list(tasks.values()):
                 place = watch.place(task)
                 if place != task.place:
                     task.place = place
                     started(task.job, place)
                 verdict = watch.verdict(task)
-                if verdict == "lost":
-                    lost.append(task)
-                elif isinstance(verdict, Outcome):
+                if verdict is not None:
                     del tasks[task.job.name]
+                if verdict == "lost":
+                    left.append(replace(task, job=task.job.resumed(), retries=task.retries + 1))
+                    next_try = 0.0
+                elif verdict is not None:
                     yield verdict
-            for task in lost:
-                task.job, task.retries = task.job.resumed(), task.retries + 1
-            for _ in self._submit(lost, control):
-                pass
-            if tasks:
+            if tasks or left:
                 watch.wait()
+
+
+class _FullError(UserError):
+    """SLURM takes no more jobs for now."""
 
 
 @contextmanager

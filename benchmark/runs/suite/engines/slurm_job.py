@@ -93,8 +93,9 @@ class SlurmCell:
 
         self._asked_by = self._asked_by or signal.SIGUSR2
         self._worker.join()
+        # SLURM may still count the job as failed: that its process ends and that it is queued again cross each other.
+        self._report()
         if self._ended.status in ("done", "failed"):
-            self._report()
             raise SystemExit(0)
         return DelayedSubmission(SlurmCell(self.job, self.folder, self.reports))
 

@@ -123,10 +123,15 @@ def has_gpus(partition: str | None) -> bool:
     return "gpu" in (_printed("sinfo", "--noheader", "--format=%G", *where) or "")
 
 
-def most_tasks() -> int:
-    """How many tasks an array of this cluster has at most."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _printed("scontrol", "show", "config") or "", re.MULTILINE)
-    return max(1, int(found[1])) if found else 1000
+def room() -> tuple[int, int]:
+    """How many tasks an array of this cluster has at most, and for how many more jobs it has a place.
+
+    `sbatch` tries for minutes where there is none, so it had better not be asked.
+    """
+    shown = _printed("scontrol", "show", "config") or ""
+    found = dict(re.findall(r"^(MaxArraySize|MaxJobCount)\s*=\s*(\d+)", shown, re.MULTILINE))
+    largest, jobs = int(found.get("MaxArraySize", 1001)), int(found.get("MaxJobCount", 10_000))
+    return max(1, largest), max(0, jobs - 1 - len(look() or ()))
 
 
 def _for_each(*command: str, jobs: Iterable[str]) -> None:

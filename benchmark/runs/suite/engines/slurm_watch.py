@@ -76,9 +76,10 @@ class Watch:
                 gone = [task.id for task in there if task.id not in found and _is_over(task.silent_since)]
                 self._entries |= queue.look_back(gone)
             self._next_look = time.monotonic() + self._poll_s
-            self._tell("SLURM does not answer (squeue failed); jobs run on meanwhile" if found is None else "")
-            for reason in {self._entries[name].reason for name in ids if name in self._entries} - _USUAL:
-                self._tell(f"cells wait in SLURM's queue for the reason that it calls {printable(reason)}")
+            self.tell("SLURM does not answer (squeue failed); jobs run on meanwhile" if found is None else "")
+            waiting = [self._entries[name] for name in ids if name in self._entries]
+            for reason in {entry.reason for entry in waiting if entry.state == "PENDING"} - _USUAL:
+                self.tell(f"cells wait in SLURM's queue for the reason that it calls {printable(reason)}")
         written = {path.stem for path in self._folder.glob("*.json")}
         read = {name: read_report(self._folder / f"{name}.json") for name in ids if name in written}
         self._reports = {name: report for name, report in read.items() if report is not None}
@@ -90,7 +91,8 @@ class Watch:
             return
         self._control.killed.wait(TICK_S)
 
-    def _tell(self, what: str) -> None:
+    def tell(self, what: str) -> None:
+        """Say it, once."""
         if what not in self._warned:
             self._warned.add(what)
             self._warn(what)
