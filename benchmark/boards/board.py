@@ -204,14 +204,15 @@ def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets
     body = []
     for name, records in sorted(by_dataset.items()):
         for key, rows in board_groups(records):
-            best = ranked_rows(_rivals(rows))[0][1].record
+            ranked = [row.record for _, row in ranked_rows(_rivals(rows))]
+            best = ranked[0]
             body.append(
                 [
                     f"[{name}]({name}.md)",
                     key.origin,
                     _scope(key, [row.record for row in rows]),
                     sum(len(row.records) for row in rows),
-                    escape(best.method.name),
+                    escape(board_labels(ranked)[0]),
                     escape(best.main_score),
                     with_interval(best.main),
                 ]
@@ -228,7 +229,7 @@ def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
             people = people_on_board(key, [SeedGroup((record,)) for record in ranked[:1]], records)
             labels = board_labels([curve[-1] for curve in curves])
-            told = [*findings(ranked), *map(learned_from, curves, labels), *against_people(ranked[0], people)]
+            told = [*findings(ranked), *map(learned_from, curves, labels), *against_people(ranked, people)]
             lines += [f"- {sentence}" for sentence in told] + [""]
             score = escape(ranked[0].main_score)
             if len(_drawn(rows)) > 1:

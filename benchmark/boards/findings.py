@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..evaluation.scores import Score
 from ..registry import dataset_class
 from ..runs.record import Record
 from .comparable import Comparable
+from .labels import board_labels
 from .markdown import escape, with_interval
 from .people import People
 
@@ -17,16 +18,16 @@ def findings(rows: Sequence[Record]) -> list[str]:
     scored = [record for record in rows if record.main_value is not None]
     if not scored:
         return []
-    best = scored[0]
+    best, names = scored[0], _names(rows)
     level = [record for record in scored if record.main_value == best.main_value]
     verb = "leads with" if len(scored) > 1 else "is the only method so far:"
-    lines = [f"{_name(best)} {verb} {_value(best)}{_cost(best)}."]
+    lines = [f"{names[best.run_id]} {verb} {_value(best)}{_cost(best)}."]
     if len(level) > 1:
-        lines = [f"{', '.join(map(_name, level))} have the same {_value(best)}: none leads."]
+        lines = [f"{', '.join(names[record.run_id] for record in level)} have the same {_value(best)}: none leads."]
     learned = [record for record in scored if record.method.family == "learned"]
     classical = [record for record in scored if record.method.family == "classical"]
     if learned and classical:
-        lines.append(_families(learned, classical))
+        lines.append(_families(learned, classical, names))
     return lines
 
 
@@ -39,11 +40,12 @@ def learned_from(curve: Sequence[Record], label: str) -> str:
     return f"{text}."
 
 
-def against_people(best: Record, people: People | None) -> list[str]:
-    """A sentence about the best method and the human range; none without people."""
+def against_people(rows: Sequence[Record], people: People | None) -> list[str]:
+    """A sentence about the best method, the first of the rows, and the human range; none without people."""
+    best = rows[0]
     if people is None or best.run_id not in people.verdicts:
         return []
-    return [f"{people.sentence} {_name(best)}: {people.verdicts[best.run_id]}."]
+    return [f"{people.sentence} {_names(rows)[best.run_id]}: {people.verdicts[best.run_id]}."]
 
 
 def _labels(record: Record) -> str:
@@ -55,25 +57,26 @@ def _labels(record: Record) -> str:
     return f"{number:g} labelled sample{'' if number == 1 else 's'}"
 
 
-def _families(learned: Sequence[Record], classical: Sequence[Record]) -> str:
+def _families(learned: Sequence[Record], classical: Sequence[Record], names: Mapping[str, str]) -> str:
     one, other = (learned[0], classical[0])
     if _main(one) == _main(other):
-        return f"The best learned method, {_name(one)}, and the best classical one, {_name(other)}, are level."
+        mine, theirs = names[one.run_id], names[other.run_id]
+        return f"The best learned method, {mine}, and the best classical one, {theirs}, are level."
     gap = 100 * abs(_main(one) - _main(other))
     better = _better(one, other)
     first, second = (one, other) if better else (other, one)
     apart = "their intervals do not overlap" if _apart(one, other) else "their intervals overlap"
     text = (
-        f"The best {first.method.family} method, {_name(first)}, is {gap:.1f} points ahead of the best "
-        f"{second.method.family} one, {_name(second)} ({_value(second)}{_cost(second)}); {apart}."
+        f"The best {first.method.family} method, {names[first.run_id]}, is {gap:.1f} points ahead of the best "
+        f"{second.method.family} one, {names[second.run_id]} ({_value(second)}{_cost(second)}); {apart}."
     )
-    exceptions = [_name(record) for record in learned if _better(classical[0], record)]
+    exceptions = [names[record.run_id] for record in learned if _better(classical[0], record)]
     if not exceptions and all(_better(record, other) for record in learned):
         every = "every learned method" if len(learned) > 1 else "the learned method"
         return f"{text} So {every} stands above every classical one."
     if not exceptions:
         return text
-    return f"{text} Below {_name(classical[0])} are the learned methods {', '.join(exceptions)}."
+    return f"{text} Below {names[classical[0].run_id]} are the learned methods {', '.join(exceptions)}."
 
 
 def _better(one: Record, other: Record) -> bool:
@@ -118,8 +121,10 @@ def short_time(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _name(record: Record) -> str:
-    return f"**{escape(record.method.name)}**"
+def _names(records: Sequence[Record]) -> dict[str, str]:
+    """What each row is called, by the id of its run: as in the board's table."""
+    labels = board_labels(records)
+    return {record.run_id: f"**{escape(label)}**" for record, label in zip(records, labels, strict=True)}
 
 
 def title(key: Comparable, samples: str) -> str:

@@ -16,6 +16,9 @@ RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
 
 
+_STARTED = "init="
+
+
 def run_hash(record: Record) -> str:
     """The end of a run's id, which tells it from other runs of its method."""
     return record.run_id.rpartition("-")[2]
@@ -59,11 +62,15 @@ def _named(name: str, parts: Sequence[str]) -> str:
 def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
     """Few of a row's words that together no other row has; where others have all of its words, those it needs besides.
 
+    Weights that a training starts from are always named.
+
     >>> rows = [["quick"], ["quick", "depth=3"], ["standard", "depth=3", "crop=64"]]
     >>> [_telling(row, rows) for row in rows]
     [['quick'], ['quick', 'depth=3'], ['standard']]
     >>> _telling(["quick"], [["quick"], ["quick"]])
     []
+    >>> _telling(["quick", "init=city"], [["quick", "init=city"]])
+    ['init=city']
     """
     others = [set(words) for words in every if set(words) != set(own)]
     rivals = [words for words in others if not words > set(own)]
@@ -72,7 +79,8 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
         best = max((word for word in own if word not in told), key=lambda word: sum(word not in r for r in rivals))
         told.add(best)
         rivals = [words for words in rivals if told <= words]
-    return [word for word in own if word in told] or [word for word in own[:1] if others]
+    named = [word for word in own if word in told or word.startswith(_STARTED)]
+    return named or [word for word in own[:1] if others]
 
 
 def comparison_labels(records: Sequence[Record]) -> list[str]:
@@ -114,7 +122,7 @@ def _words(record: Record) -> list[str]:
         return preset
     pairs = list(pairwise(words))
     weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
-    started = [f"init={start}" for key, start in pairs if key == "--init"]
+    started = [f"{_STARTED}{start}" for key, start in pairs if key == "--init"]
     return preset + [_short(each) for each in [*(value for key, value in pairs if key == "--set"), *started]] + weights
 
 

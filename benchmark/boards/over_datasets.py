@@ -110,10 +110,13 @@ def _sharing(columns: Sequence[Column]) -> list[Column]:
 
 
 def _by_method(rows: Sequence[SeedGroup]) -> dict[str, SeedGroup]:
-    """Of every method that was fitted here on all labels the row with the fewest settings of its own."""
+    """Of every method that was fitted here on all labels the row with the fewest settings of its own.
+
+    What starts from weights that were trained elsewhere saw more than these labels.
+    """
     found: dict[str, SeedGroup] = {}
     for row in sorted(rows, key=_own_settings):
-        if row.record.fitted and not row.partial:
+        if row.record.fitted and not row.partial and not row.record.method.config.get("init"):
             found.setdefault(row.record.method.name, row)
     return found
 
@@ -192,6 +195,7 @@ def _said(table: OverDatasets) -> str:
     datasets = counted(len(table.columns), "dataset")
     text = (
         f"Mean rank (1 is best) of the {len(table.ranked)} methods that were fitted on all labels of {datasets}, "
+        "from no weights of other data, "
         "ranked on each by the main score there. In brackets: 95 % bootstrap interval over datasets and, in each, "
         "samples or groups of them (docs/statistics.md). Of several rows of a method the one with fewest settings of "
         "its own counts, whatever it scores."
