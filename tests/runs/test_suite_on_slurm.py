@@ -212,6 +212,25 @@ def test_a_killed_driver_loses_nothing_and_submits_nothing_twice(drive: Callable
     assert said.count("done after") == 2
 
 
+def test_another_engine_takes_over_and_leaves_no_job_behind(drive: Callable[..., Drive]) -> None:
+    suite = drive()
+    first = suite.begin("--jobs", "1")
+    suite.wait_for("a cell that runs", suite.begun)
+    suite.wait_for("its place", lambda: "running" in [cell["status"] for cell in suite.cells])
+    first.kill()
+    first.wait()
+    running = next(number for number, cell in enumerate(suite.cells) if cell["status"] == "running")
+    suite.words[-1] = "local"
+    suite.begin("--resume")
+    suite.wait_for("an empty queue", lambda: not {"PENDING", "RUNNING", "COMPLETING"} & set(suite.queue().values()))
+    suite.open_gate()
+    said = suite.end()
+    assert "2 cells taken out of SLURM's queue" in said
+    assert [(cell["status"], cell["job"], cell["place"]) for cell in suite.cells] == [("done", "", "")] * 2
+    begun = [line for line in suite.log(running).splitlines() if line.startswith("$ bench run")]
+    assert [line.endswith("--resume") for line in begun] == [False, True]
+
+
 def test_scancel_of_one_cell_leaves_the_others_and_resume_runs_it(drive: Callable[..., Drive]) -> None:
     suite = drive()
     suite.begin()
