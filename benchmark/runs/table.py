@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable
 from os import PathLike
@@ -58,10 +59,20 @@ def load_runs(paths: str | PathLike[str] | Iterable[str | PathLike[str]] = "runs
     chosen = [paths] if isinstance(paths, str | PathLike) else list(paths)
     folders = folders_of([place_of(path) for path in chosen], Reporter(quiet=True))
     found = find_runs(folders, lambda text: warnings.warn(text, stacklevel=2))
-    return pd.DataFrame([row for folder, record in found for row in _rows(record, folder)])
+    current: dict[str, bool] = {}
+    return pd.DataFrame([row for folder, record in found for row in _rows(record, folder, current)])
 
 
-def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
+def _is_current(record: Record, known: dict[str, bool]) -> bool:
+    """Whether today's versions made the scores; asked of the registry once for all runs that are alike in them."""
+    data = record.dataset
+    made_by = json.dumps([data.name, data.version, (data.model_extra or {}).get("definition"), record.metrics])
+    if made_by not in known:
+        known[made_by] = not other_versions(record)
+    return known[made_by]
+
+
+def _rows(record: Record, folder: Path, current: dict[str, bool]) -> list[dict[str, Any]]:
     data, method = record.dataset, record.method
     about = {
         **{"run_id": record.run_id, "dataset": data.name, "origin": data.origin, "split": data.split},
@@ -77,7 +88,7 @@ def _rows(record: Record, folder: Path) -> list[dict[str, Any]]:
         **{"oracle": method.oracle, "complete": record.complete},
         **{name: getattr(record.cost, name) for name in _COSTS},
         **{"commit": record.environment.commit, "metrics": with_versions(record.metrics)},
-        "is_current": not other_versions(record),
+        "is_current": _is_current(record, current),
         "content_bound": record.content_bound,
     }
     nan = float("nan")
