@@ -123,7 +123,10 @@ def status_of(folder: Path) -> SuiteStatus:
 
 
 def watched(folder: Path, poll_s: float = POLL_S) -> Iterator[SuiteStatus]:
-    """How far a suite is, again and again until no process runs it; the last one says how it ended."""
+    """How far a suite is, again and again until no process runs it; the last one says how it ended.
+
+    Raises UserError for a folder that holds no suite, or no longer.
+    """
     known: tuple[object, SuiteState] | None = None
     while True:
         held = is_held(folder / LOCK)
