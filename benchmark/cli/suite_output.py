@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LAST = 8
 """How many finished cells the live table shows."""
+MAX_CELLS = 200
+"""How many cells of a plan are shown: a table of thousands takes longer to lay out than to plan."""
 
 
 class Watcher:
@@ -136,7 +138,7 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     console.print(f"[bold]{safe(found.suite)}[/]: {safe(found.summary)}", soft_wrap=True)
     if not (be_quiet or output.quiet):
         table = new_table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most", "expected")
-        for cell in found.cells:
+        for cell in found.cells[:MAX_CELLS]:
             limit = cell.limit_minutes
             table.add_row(
                 safe(cell.dataset),
@@ -149,6 +151,8 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
                 time_text(cell.expected_s) if cell.expected_s is not None and _is_measured(cell) else UNDEFINED,
             )
         console.print(table)
+        if len(found.cells) > MAX_CELLS:
+            console.print(f"… and {counted(len(found.cells) - MAX_CELLS, 'cell')} more: --json names all")
     for name, where in found.data.items():
         console.print(f"data of {safe(name)}: {safe(where)}", soft_wrap=True)
     for array in found.arrays:

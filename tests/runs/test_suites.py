@@ -207,6 +207,9 @@ def test_dry_run_prints_commands_and_makes_nothing(bench: Run, stacks: Path, tmp
     assert {"--seed", "7", "--folds", "3", str(stacks)} <= set(words)
     assert "4 cells" in bench("suite", file, "--dry-run").stdout
     assert "SYNTHETIC sample, to be made" in bench("suite", "smoke", "--dry-run").stdout
+    many = _write(tmp_path, BASE + f"seeds: {list(range(201))}\n")
+    assert "… and 1 cell more" in bench("suite", many, "--dry-run").stdout
+    assert printed_json(bench("suite", many, "--dry-run", "--json"))["cells"][200]["seed"] == 200
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "data").exists()
     for wrong in (
