@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
+from .devices import processes
 
 PACKAGES = (
     "numpy",
@@ -60,7 +61,7 @@ def describe(device: str = "cpu") -> dict[str, Any]:
 
 
 def hardware(device: str = "cpu") -> dict[str, Any]:
-    """Processor, cores, memory and, for a run on one, the accelerator."""
+    """Processor, cores, memory, for a run on one the accelerator, and the processes that trained, where several did."""
     import psutil
 
     found: dict[str, Any] = {
@@ -75,6 +76,8 @@ def hardware(device: str = "cpu") -> dict[str, Any]:
         found["accelerator"] = torch.cuda.get_device_name(device)
     elif device != "cpu":
         found["accelerator"] = device
+    if processes() > 1:
+        found["processes"] = processes()
     return found
 
 

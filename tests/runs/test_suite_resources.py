@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file
 
 from commands import Run
 from segbench.errors import UserError
@@ -125,12 +126,32 @@ def test_a_dry_run_shows_what_is_expected_and_asked_for(bench: Run, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_cell_of_two_processes_gives_the_score_of_one(stacks: Path, tmp_path: Path) -> None:
-    """Batches of three, of which one process computes two samples and the other one: each sample counts once."""
-    small = ("base_channels=2", "depth=1", "epochs=2", "iterations_per_epoch=3", "batch_size=3", "crop=16")
+def test_what_is_wrong_with_a_cell_of_two_processes_is_said(stacks: Path, tmp_path: Path) -> None:
+    words = ("run", "-d", "isbi2012", "-m", "unet", "--root", str(stacks), "--out", str(tmp_path / "out"))
+    small = ("--device", "cpu", "--set", "batch_size=3", "--set", "crop=16", "--set", "base_channels=2")
+    job = Job("cell", (*words, *small), tmp_path / "log", resources=Resources(2, 0, processes=2))
+    outcome = run_cell(job, {"OMP_NUM_THREADS": "1"}, Control())
+    assert outcome.status == "failed"
+    assert outcome.error == "batch_size=3 cannot be shared by 2 processes: set a multiple of their number."
+
+
+@pytest.mark.slow
+def test_a_cell_of_two_processes_learns_what_one_learns(stacks: Path, tmp_path: Path) -> None:
+    """Twenty images in batches of six: each counts as often, in a loss that is a plain mean over pixels."""
+    still = (
+        "rotation=0",
+        "zoom=0",
+        "shift=0",
+        "shear=0",
+        "elastic=0",
+        "dropout=0",
+        "norm=instance",
+        "background_weight=1",
+    )
+    small = ("base_channels=2", "depth=1", "epochs=2", "iterations_per_epoch=4", "batch_size=6", "crop=16")
     words = ["run", "-d", "isbi2012", "-m", "unet", "--root", str(stacks), "--device", "cpu", "--no-plots"]
-    words += [word for setting in (*small, "norm=instance") for word in ("--set", setting)]
-    scores = []
+    words += [word for setting in (*small, *still, "loss=bce", "precision=fp32") for word in ("--set", setting)]
+    weights = []
     for processes in (1, 2):
         out = tmp_path / f"out{processes}"
         resources = Resources(2, 0, processes=processes)
@@ -139,8 +160,10 @@ def test_a_cell_of_two_processes_gives_the_score_of_one(stacks: Path, tmp_path: 
         assert outcome.status == "done", job.log.read_text()
         record = json.loads((out / "record.json").read_text())
         assert record["complete"]
-        scores.append({name: score["value"] for name, score in record["scores"].items()})
-    assert scores[0] == pytest.approx(scores[1], abs=2e-3)
+        assert record["environment"]["hardware"].get("processes", 1) == processes
+        weights.append(load_file(out / "checkpoint" / "model.safetensors"))
+    for name, one in weights[0].items():
+        assert weights[1][name] == pytest.approx(one, abs=2e-5), name
 
 
 def test_a_resumed_job_says_so_once() -> None:

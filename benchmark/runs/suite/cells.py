@@ -22,7 +22,9 @@ POLL_S = 0.1
 
 _CELL = "segbench.cli.cell"
 
-_LAUNCH = ("accelerate.commands.launch", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no")
+_ERROR = "bench: "
+_LAUNCH = ("torch.distributed.run", "--standalone", "--signals-to-handle=SIGINT,SIGTERM")
+"""What `accelerate launch` uses itself for several GPUs; for several processes on the CPU it would start one."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,8 @@ def _program(job: Job) -> list[str]:
     """The command line of a cell: one process, or as many as it asks for."""
     if job.resources.processes == 1:
         return [sys.executable, "-m", _CELL, *job.arguments]
-    shape = [f"--num_processes={job.resources.processes}", "--main_process_port=0"]
-    shape += ["--multi_gpu"] if job.resources.gpus else ["--cpu"]
-    return [sys.executable, "-m", *_LAUNCH, *shape, "-m", _CELL, *job.arguments]
+    shape = f"--nproc-per-node={job.resources.processes}"
+    return [sys.executable, "-m", *_LAUNCH, shape, "--module", _CELL, *job.arguments]
 
 
 def last_line(log: Path) -> str:
@@ -150,7 +151,10 @@ def _end(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
 
 
 def _last_line(log: Path, start: int) -> str:
-    """The last line of a log that says something, without what would move a terminal's cursor."""
+    """The last line of a log that says something, without what would move a terminal's cursor.
+
+    Where `bench` says what is wrong, that is taken: what has launched several processes goes on talking.
+    """
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -159,7 +163,8 @@ def _last_line(log: Path, start: int) -> str:
     except OSError:
         return ""
     said = [line.strip() for line in lines if line.strip()]
-    return printable(said[-1].removeprefix("bench: ")) if said else "it said nothing"
+    told = [line for line in said if line.startswith(_ERROR)] or said
+    return printable(told[-1].removeprefix(_ERROR)) if told else "it said nothing"
 
 
 def _signal_name(number: int) -> str:

@@ -18,8 +18,8 @@ _TIME = re.compile(r"(?:(\d+)-)?(\d+):(\d{1,2})(?::(\d{1,2}))?")
 class Resources:
     """What one cell asks for. `gpus` None: one, where its method computes on one and the engine has any.
 
-    `minutes` None: as long as the engine lets it. With `processes` above 1 it trains in so many, through
-    `accelerate launch`.
+    `minutes` None: as long as the engine lets it. With `processes` above 1 it trains in so many, as
+    `accelerate launch` would start them.
     """
 
     cpus: int = 1
