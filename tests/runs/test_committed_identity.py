@@ -38,6 +38,7 @@ def resolved(record: dict[str, Any]) -> dict[str, Any]:
     """The configuration that the record's command has today."""
     words = shlex.split(record["command"])
     settings = parse_settings([words[place + 1] for place, word in enumerate(words) if word == "--set"])
+    settings |= {"init": words[words.index("--init") + 1]} if "--init" in words else {}
     info = dataset_class(record["dataset"]["name"]).info
     return resolve(record["method"]["preset"], method_class(record["method"]["name"]).info, info, settings)[0]
 

@@ -283,6 +283,7 @@ def test_a_cell_of_a_node_that_dies_goes_on_on_another(drive: Callable[..., Driv
         suite.wait_for("a job that waits again", lambda: suite.queue()[job] == "PENDING")
         suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")
         suite.wait_for("the other node", lambda: suite.begun(f"begun on {other}, 1 restarts"))
+        suite.wait_for("its new place", lambda: suite.cells[0]["place"].endswith(other))
         suite.open_gate()
         suite.end()
     finally:
