@@ -166,6 +166,21 @@ def test_a_cell_of_two_processes_learns_what_one_learns(stacks: Path, tmp_path: 
         assert weights[1][name] == pytest.approx(one, abs=2e-5), name
 
 
+@pytest.mark.slow
+def test_a_cell_that_somebody_else_interrupts_is_interrupted_and_not_failed(stacks: Path, tmp_path: Path) -> None:
+    plugins = tmp_path / "plugins" / "baselines"
+    plugins.mkdir(parents=True)
+    (plugins / "mine.py").write_text(
+        "import os, signal\nfrom dataclasses import replace\nfrom segbench.baselines.threshold import Threshold\n\n"
+        "class Stopped(Threshold):\n    info = replace(Threshold.info, name='stopped')\n\n"
+        "    def fit(self, train, val, context):\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        while not context.stop():\n            pass\n        raise KeyboardInterrupt\n"
+    )
+    words = ("run", "-d", "isbi2012", "-m", "stopped", "--root", str(stacks), "--out", str(tmp_path / "out"))
+    outcome = run_cell(Job("cell", words, tmp_path / "log"), {"SEGBENCH_PLUGINS": str(tmp_path / "plugins")}, Control())
+    assert (outcome.status, outcome.exit_status) == ("interrupted", 130), (tmp_path / "log").read_text()
+
+
 def test_a_resumed_job_says_so_once() -> None:
     job = Job("a", ("run", "--overwrite", "-d", "x"), Path("a.log"))
     assert job.resumed().arguments == ("run", "-d", "x", "--resume")

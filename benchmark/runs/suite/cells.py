@@ -23,6 +23,8 @@ POLL_S = 0.1
 _CELL = "segbench.cli.cell"
 
 _ERROR = "bench: "
+_INTERRUPTED = 130
+"""The exit status of `bench` after Ctrl-C."""
 _LAUNCH = ("torch.distributed.run", "--standalone", "--signals-to-handle=SIGINT,SIGTERM")
 """What `accelerate launch` uses itself for several GPUs; for several processes on the CPU it would start one."""
 
@@ -101,7 +103,8 @@ def run_cell(job: Job, environment: Mapping[str, str], control: Control) -> Outc
     code = process.returncode
     if code == 0:
         return Outcome(job.name, "done", 0, seconds)
-    if asked:
+    # Not only the suite ends cells: schedulers and people send signals to the cell itself.
+    if asked or code == _INTERRUPTED:
         return Outcome(job.name, "interrupted", code, seconds, "interrupted")
     return Outcome(job.name, "failed", code, seconds, _last_line(job.log, start) if code > 0 else _signal_name(-code))
 
