@@ -28,6 +28,8 @@ LEVEL = 0.95
 MIN_GROUPS = 5
 _CHUNK = 1 << 18
 """Weights that are drawn at once: they stay in the processor's cache, and memory does not grow with the split."""
+_MIN_ROWS = 32
+"""Sets that are drawn at once of however many samples: a family goes through all samples once for each part."""
 _BLOCKS = 200
 
 Unit = Literal["groups", "samples"]
@@ -65,19 +67,31 @@ def bootstrap_weights(
     """
     random = np.random.default_rng(seed)
     member, units = units_of(groups)
-    rows = max(1, _CHUNK // max(len(groups), 1))
+    rows = _rows_at_once(groups)
+    parts = np.full(units, 1 / units)
     for start in range(0, resamples, rows):
-        parts = np.full(units, 1 / units)
         drawn = random.multinomial(units if size is None else size, parts, size=min(rows, resamples - start))
-        yield drawn[:, member].astype(np.int64, copy=False)
+        drawn = drawn[:, member].astype(np.int64, copy=False)
+        yield drawn
+
+
+def _rows_at_once(groups: Sequence[str]) -> int:
+    """Sets of weights of so many samples that are made at once."""
+    return max(_MIN_ROWS, _CHUNK // max(len(groups), 1))
 
 
 def jackknife_weights(groups: Sequence[str]) -> Int64:
     """Which samples are left when each unit, or block of units (at most 200), is left out in turn: (b, n) 0 or 1."""
+    return np.concatenate(list(jackknife_parts(groups)))
+
+
+def jackknife_parts(groups: Sequence[str]) -> Iterator[Int64]:
+    """The same in parts of (b, n) int64, whose rows add up to those of `jackknife_weights`."""
     member, units = units_of(groups)
     block = jackknife_blocks(units)[member]
-    left: Int64 = (block[None, :] != np.arange(min(units, _BLOCKS))[:, None]).astype(np.int64)
-    return left
+    left_out, rows = np.arange(min(units, _BLOCKS)), _rows_at_once(groups)
+    for start in range(0, max(len(left_out), 1), rows):
+        yield (block[None, :] != left_out[start : start + rows, None]).astype(np.int64)
 
 
 def jackknife_blocks(units: int) -> Int64:
@@ -241,9 +255,7 @@ def score_intervals(
         return {score.name: (float("nan"), float("nan")) for score in metric.scores}
     values = metric.compute(statistics, info)
     draws = [metric.resample(statistics, info, weights) for weights in bootstrap_weights(groups)]
-    left = jackknife_weights(groups)
-    rows = max(1, _CHUNK // len(groups))
-    parts = [metric.resample(statistics, info, left[start : start + rows]) for start in range(0, len(left), rows)]
+    parts = [metric.resample(statistics, info, left) for left in jackknife_parts(groups)]
     without = {score.name: np.concatenate([part[score.name] for part in parts]) for score in metric.scores}
     return {
         score.name: allowing_for_absent(

@@ -41,9 +41,10 @@ from .overlap_scores import (
     of_pooled,
     sums_of,
 )
-from .pair_counts import category_ranks, class_counts, class_table, ranks
-from .pooled import absent_of, drawn, mean_of, mean_of_quotients, mean_where, ratio, summed
+from .pair_counts import category_ranks, class_counts, class_table, ranks, sparse_counts
+from .pooled import absent_of, drawn, mean_of, mean_of_quotients, mean_where, ratio
 from .same_statistics import SameStatistics
+from .sparse_counts import SparseCounts
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
@@ -177,12 +178,12 @@ class BinaryOverlap(PairsOfLabels):
         """The foreground, where no image has any."""
         del score
         place = ranks(info.classes)[info.foreground]
-        _, true, predicted = class_counts(statistics, ranks(info.classes))[:, place : place + 1].sum(axis=0).T
+        _, true, predicted = sparse_counts(statistics, ranks(info.classes)).pooled()[place : place + 1].T
         return absent_of([info.classes[place].name], true, predicted)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of background and foreground from pooled counts."""
-        return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
+        return class_table(sparse_counts(statistics, ranks(info.classes)).pooled(), info.classes)
 
     @staticmethod
     def _counts(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
@@ -229,29 +230,30 @@ class _MultiClassOverlap(PairsOfLabels):
                 found[score.name] = drawn(self.sums(statistics, info, score.name), weights)
                 continue
             if (key := tuple(rank.values())) not in pooled:
-                counts = np.moveaxis(class_counts(statistics, rank), 2, 1)
-                pooled[key] = summed(counts.reshape(len(counts), 3 * counts.shape[2]), weights)
+                pooled[key] = sparse_counts(statistics, rank).summed(weights)
             found[score.name] = of_pooled({**POOLED, **self.means}[score.name], pooled[key])
         return found
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Every score follows from the right, true and predicted pixels of the classes, in all or in each image."""
-        right, truth, predicted = np.moveaxis(class_counts(statistics, self._ranks(info, score)), 2, 0)
+        rank = self._ranks(info, score)
         if score == "dice_per_image":
-            key = tuple(self._ranks(info, score).items())
-            return _of_images.get(statistics, key, lambda: _mean_over_images(2 * right, truth + predicted))
+            return _of_images.get(
+                statistics, tuple(rank.items()), lambda: _mean_over_images(sparse_counts(statistics, rank))
+            )
+        right, truth, predicted = np.moveaxis(class_counts(statistics, rank), 2, 0)
         return sums_of({**POOLED, **self.means}[score], right, truth, predicted)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Of means over the classes that occur; a mean over images holds many images that are without a class."""
         if {**POOLED, **self.means}.get(score) not in COUNT_ABSENT:
             return None
-        _, true, predicted = class_counts(statistics, self._ranks(info, score)).sum(axis=0).T
+        _, true, predicted = sparse_counts(statistics, self._ranks(info, score)).pooled().T
         return absent_of(self._names(info, score), true, predicted)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU, Dice, accuracy and pixels of every scored class from pooled counts."""
-        return class_table(class_counts(statistics, ranks(info.classes)).sum(axis=0), info.classes)
+        return class_table(sparse_counts(statistics, ranks(info.classes)).pooled(), info.classes)
 
     @staticmethod
     def _ranks(info: DatasetInfo, score: str) -> dict[int, int]:
@@ -332,7 +334,7 @@ class CityscapesOverlap(_MultiClassOverlap):
 
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """IoU of every category from pooled counts; only scored classes belong to one."""
-        right, truth, predicted = class_counts(statistics, self._categories(info)).sum(axis=0).T
+        right, truth, predicted = sparse_counts(statistics, self._categories(info)).pooled().T
         iou = ratio(right, truth + predicted - right)
         return {name: {"iou": float(iou[position])} for name, position in category_ranks(info).items()}
 
@@ -350,10 +352,13 @@ class CityscapesOverlap(_MultiClassOverlap):
         return {c.id: place[c.category] for c in info.classes}
 
 
-def _mean_over_images(numerators: Int64, denominators: Int64) -> Sums:
-    """The mean over images of the mean quotient of the classes that each of them holds."""
-    own = ratio(numerators, denominators)
-    return mean_of(mean_where(own, ~np.isnan(own)))
+def _mean_over_images(counts: SparseCounts) -> Sums:
+    """The mean over images of the mean Dice of the classes that each of them holds."""
+    found = [np.zeros(0)]
+    for right, truth, predicted in (np.moveaxis(part, 2, 0) for part in counts.parts()):
+        own = ratio(2 * right, truth + predicted)
+        found.append(mean_where(own, ~np.isnan(own)))
+    return mean_of(np.concatenate(found))
 
 
 def _quotient(numerator: float, denominator: float) -> float:

@@ -7,19 +7,21 @@ labels that occurs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from ..types import Array, ClassInfo, DatasetInfo, Int64, Statistic
 from .pooled import ratio
 from .same_statistics import SameStatistics
+from .sparse_counts import SparseCounts
 
 PAIR_COLUMNS = ("truth", "prediction", "pixels")
 
 _MAX_TABLE = 1 << 17
 """Labels that lie so close together are looked up in a table of this length, others are sorted."""
 
-_counted: SameStatistics[Int64] = SameStatistics()
+_counted: SameStatistics[SparseCounts] = SameStatistics()
 """The counts that all scores, intervals and tables of one family are made of."""
 
 
@@ -43,13 +45,19 @@ def confusion(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64
 def class_counts(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
     """Per sample and class: pixels that are right, true and predicted, (n, C, 3) int64; as in `confusion`.
 
-    Made once for the same statistics, and not to be written to.
+    Takes 24 bytes for each sample and class: what can do with less takes `sparse_counts`.
     """
-    return _counted.get(statistics, tuple(rank.items()), lambda: _class_counts(statistics, rank))
+    return sparse_counts(statistics, rank).dense()
 
 
-def _class_counts(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> Int64:
+def sparse_counts(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> SparseCounts:
+    """The same as `class_counts` in little memory; made once for the same statistics."""
     size = max(rank.values()) + 1
+    make = partial(SparseCounts.of, statistics, size, lambda part: _class_counts(part, rank, size))
+    return _counted.get(statistics, tuple(rank.items()), make)
+
+
+def _class_counts(statistics: Sequence[Statistic], rank: Mapping[int, int], size: int) -> Int64:
     sample, truth, predicted, pixels = _triples(statistics, rank, size)
     counts = np.zeros(len(statistics) * 3 * (size + 1), np.int64)
     right = truth == predicted
@@ -57,10 +65,7 @@ def _class_counts(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> I
     np.add.at(counts, row[right] + truth[right], pixels[right])
     np.add.at(counts, row + (size + 1) + truth, pixels)
     np.add.at(counts, row + 2 * (size + 1) + predicted, pixels)
-    # Kind by kind, as scores of pooled counts take them: nothing is copied for those.
-    found = np.ascontiguousarray(counts.reshape(len(statistics), 3, size + 1)[:, :, :size])
-    found.flags.writeable = False
-    return np.moveaxis(found, 1, 2)
+    return counts.reshape(len(statistics), 3, size + 1)[:, :, :size]
 
 
 def _triples(statistics: Sequence[Statistic], rank: Mapping[int, int], size: int) -> tuple[Int64, ...]:
