@@ -130,6 +130,10 @@ class TrainingConfig(Settings):
     """Names of losses, joined by +."""
     background_weight: Positive = 1.0
     """Weight of the background's pixels in ce and bce."""
+    class_weights: Literal["none", "median", "log"] = "none"
+    """Weights of pixels in ce, bce and focal by how rare their class is in the training labels: median frequency
+    balancing (SegNet's), or 1 / ln(1.02 + p) of a class with a part p of all pixels (ENet's).
+    """
     balance: Annotated[float, Field(gt=0, lt=1)] = 0.875
     """The foreground's share of the weights in balanced-bce."""
     tversky_beta: Annotated[float, Field(gt=0, lt=1)] = 0.125
@@ -191,6 +195,14 @@ class TrainingConfig(Settings):
     def _compiled_whole(self) -> Self:
         if self.compile and self.ghost_batches > 1:
             raise ValueError("compile=true trains batches as a whole, so it needs ghost_batches=1")
+        return self
+
+    @model_validator(mode="after")
+    def _weighted_by_pixels(self) -> Self:
+        if self.class_weights != "none" and not {"ce", "bce", "focal"} & set(self.loss.split("+")):
+            raise ValueError(
+                f"class_weights={self.class_weights} weighs pixels in ce, bce and focal, not in {self.loss}"
+            )
         return self
 
     @model_validator(mode="after")

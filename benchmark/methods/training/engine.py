@@ -23,6 +23,7 @@ from ...runs.devices import out_of_memory
 from ...types import FitContext, Samples
 from .augmentation import ViewKey, augment
 from .checkpoint import discard_checkpoint, load_checkpoint, save_checkpoint
+from .class_weights import class_pixels, class_weights
 from .config import TrainingConfig
 from .ghost_batches import GhostBatches
 from .loading import PairLoader, loader
@@ -82,7 +83,7 @@ def train(
         raise UserError(f"the training split of '{context.dataset.name}' is empty, so there is nothing to learn from")
     if config.selects and validate is None:
         context.warn("select=best needs validation samples and there are none: the last weights are kept")
-    loss = make_loss(config, outputs)
+    make_loss(config, outputs)  # before anything is read: the message for a loss that does not fit
     state = initial_state(compute.place(model), config)
     identity = identity_of(samples, config, context)
     stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm)
@@ -96,12 +97,25 @@ def train(
         compute.arithmetic(),
         loader(samples, config, context.dataset, context.workers, context.warn) as pairs,
     ):
+        loss = make_loss(config, outputs, _class_weights(pairs, config, outputs, context))
         loop = _Loop(state, pairs, config, context, stepper, loss, identity, stride)
         loop.run(validate if config.selects else None)
     if state.cut:
         context.warn(_cut_message(state, config, len(samples)))
     load(state.model, state.best or state.ema)
     return state.model.eval()
+
+
+def _class_weights(
+    pairs: PairLoader, config: TrainingConfig, outputs: int, context: FitContext
+) -> Sequence[float] | None:
+    """Of the training labels as they are prepared, which one pass reads (and keeps as far as there is room)."""
+    if config.class_weights == "none":
+        return None
+    read = pairs.batches([[index] for index in range(len(pairs))])
+    weights = class_weights(class_pixels((pair.target for [pair] in read), max(2, outputs)), config.class_weights)
+    context.log(f"class weights ({config.class_weights}): {', '.join(f'{weight:.3g}' for weight in weights)}")
+    return [float(weight) for weight in weights]
 
 
 class TrainingStep(nn.Module):

@@ -5,7 +5,7 @@ One channel of logits is one sigmoid (binary tasks); several are a softmax over 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
@@ -72,24 +72,28 @@ def tversky_loss(logits: torch.Tensor, target: torch.Tensor, beta: float) -> tor
     return (losses * occurs).sum() / occurs.sum().clamp_min(1)
 
 
-def cross_entropy(logits: torch.Tensor, target: torch.Tensor, background_weight: float = 1.0) -> torch.Tensor:
+def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weights: Sequence[float] | None = None) -> torch.Tensor:
     """Cross-entropy, the mean over counted pixels; with the arguments of `dice_loss`.
 
-    `background_weight` is the weight of class 0 relative to the others, by the sum of which the loss is divided.
+    `weights` has one for each class (of a binary task background and foreground); the loss is divided by the sum of
+    its pixels' weights. None is 1 for all.
     """
     if _channels(logits) == 1:
-        return weighted_bce(logits, target, background_weight=background_weight)
+        background, foreground = weights or (1.0, 1.0)
+        return weighted_bce(logits, target, foreground, background)
     x, _, counted = _prepare(logits, target, one_hot=False)
     places = torch.where(target == IGNORE, 0, target).long()
-    weight = counted[:, 0] * torch.where(places == 0, background_weight, 1.0)
     losses = F.cross_entropy(x, places, reduction="none")
-    return (losses * weight).sum() / weight.sum().clamp_min(torch.finfo(x.dtype).tiny)
+    return _weighted_mean(losses, counted[:, 0] * _weight_of(places, weights, x))
 
 
-def focal_loss(logits: torch.Tensor, target: torch.Tensor, gamma: float) -> torch.Tensor:
+def focal_loss(
+    logits: torch.Tensor, target: torch.Tensor, gamma: float, weights: Sequence[float] | None = None
+) -> torch.Tensor:
     """-(1 - p)^gamma log p of the true class's probability p, the mean over counted pixels; arguments of `dice_loss`.
 
-    With gamma = 0 it is the cross-entropy; well classified pixels count the less, the larger gamma is.
+    With gamma = 0 it is the cross-entropy, with its `weights`; well classified pixels count the less, the larger gamma
+    is.
 
     Reference
     ---------
@@ -99,7 +103,10 @@ def focal_loss(logits: torch.Tensor, target: torch.Tensor, gamma: float) -> torc
     log_p = torch.where(y > 0, F.logsigmoid(x), F.logsigmoid(-x)) if x.shape[1] == 1 else F.log_softmax(x, 1)
     part = y if x.shape[1] > 1 else torch.ones_like(y)
     losses = -((1 - log_p.exp()).clamp_min(0) ** gamma) * log_p * part
-    return (losses.sum(1, keepdim=True) * counted).sum() / counted.sum().clamp_min(1)
+    if weights is None:
+        return (losses.sum(1, keepdim=True) * counted).sum() / counted.sum().clamp_min(1)
+    places = torch.where(target == IGNORE, 0, target).long()
+    return _weighted_mean(losses.sum(1), counted[:, 0] * _weight_of(places, weights, x))
 
 
 def weighted_bce(
@@ -130,22 +137,25 @@ def balanced_bce(logits: torch.Tensor, target: torch.Tensor, beta: float) -> tor
     return loss / counted.sum().clamp_min(1)
 
 
-def make_loss(config: TrainingConfig, outputs: int = 1) -> Loss:
+def make_loss(config: TrainingConfig, outputs: int = 1, weights: Sequence[float] | None = None) -> Loss:
     """The loss that a configuration names, for a number of channels of logits; names joined by `+` are summed.
+
+    `weights` has one for each class, two of a binary task; see `class_weights`.
 
     Raises
     ------
     UserError
         For a loss of one sigmoid where there are several classes.
     """
-    weight = config.background_weight
+    background, *others = weights or [1.0] * max(2, outputs)
+    pixels = [background * config.background_weight, *others]
     parts: dict[str, Loss] = {
-        "ce": lambda logits, target: cross_entropy(logits, target, weight),
-        "bce": lambda logits, target: weighted_bce(logits, target, background_weight=weight),
+        "ce": lambda logits, target: cross_entropy(logits, target, pixels),
+        "bce": lambda logits, target: weighted_bce(logits, target, pixels[1], pixels[0]),
         "balanced-bce": lambda logits, target: balanced_bce(logits, target, config.balance),
         "dice": dice_loss,
         "tversky": lambda logits, target: tversky_loss(logits, target, config.tversky_beta),
-        "focal": lambda logits, target: focal_loss(logits, target, config.focal_gamma),
+        "focal": lambda logits, target: focal_loss(logits, target, config.focal_gamma, weights),
     }
     names = config.loss.split("+")
     wrong = [name for name in names if outputs > 1 and name in BINARY_ONLY]
@@ -156,6 +166,17 @@ def make_loss(config: TrainingConfig, outputs: int = 1) -> Loss:
         )
     chosen = [parts[name] for name in names]
     return lambda logits, target: torch.stack([part(logits, target) for part in chosen]).sum()
+
+
+def _weight_of(places: torch.Tensor, weights: Sequence[float] | None, like: torch.Tensor) -> torch.Tensor:
+    """The weight of each pixel's class: (B, H, W), of the dtype and device of `like`."""
+    if weights is None:
+        return torch.ones_like(places, dtype=like.dtype)
+    return torch.tensor(weights, dtype=like.dtype, device=like.device)[places]
+
+
+def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return (losses * weight).sum() / weight.sum().clamp_min(torch.finfo(losses.dtype).tiny)
 
 
 class _Prepared(NamedTuple):
