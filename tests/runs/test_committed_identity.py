@@ -21,6 +21,7 @@ RECORDS = sorted(
     if json.loads(path.read_text(encoding="utf-8"))["method"]["family"] != "external"
 )
 LATER = {
+    "class_weights",
     "close_gaps",
     "encoder_learning_rate_factor",
     "freeze",

@@ -104,7 +104,7 @@ def _draw(key: ViewKey, window: tuple[int, int], config: TrainingConfig) -> _Vie
             float(angle[0]),
             turns if config.rotate90 else 0,
             float(shear[0]),
-            np.where(mirrored & config.flip, -zoom, zoom),
+            np.where(mirrored & [bool(config.flip), config.flip is True], -zoom, zoom),
         ),
         place=place,
         shift=shift,

@@ -141,8 +141,10 @@ class TrainingConfig(Settings):
     focal_gamma: NonNegative = 2.0
     """How little pixels that are classified well count in focal."""
 
-    flip: bool = True
-    """Augmentation: mirror at random."""
+    flip: bool | Literal["horizontal"] = True
+    """Augmentation: mirror at random, left to right and top to bottom; horizontal is left to right only, for
+    photographs that have an above and a below.
+    """
     rotate90: bool = False
     """Augmentation: rotate by a random multiple of 90 degrees."""
     rotation: NonNegative = 0.2
@@ -173,8 +175,10 @@ class TrainingConfig(Settings):
     cache_gb: NonNegative = 0.0
     """Gigabytes on disk for decoded samples; 0 stores none. Changes no result."""
 
-    tta: Literal["none", "flips", "d4"] = "none"
-    """Views whose predictions are averaged: the image, its mirror images, or all eight symmetries of a square."""
+    tta: Literal["none", "horizontal", "flips", "d4"] = "none"
+    """Views whose predictions are averaged: the image alone, with its mirror image from left to right (horizontal), with
+    those of both directions (flips), or all eight symmetries of a square.
+    """
     window: Side | None = None
     """Side in pixels of the overlapping windows that a larger image is predicted in; null predicts it whole."""
     close_gaps: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -106,6 +106,7 @@ def averaged_views(
     """(B, C, H, W) to (B, outputs, H, W): mean probabilities over the views that `config.tta` names, one at a time."""
     views = {
         "none": [(0, False)],
+        "horizontal": [(0, False), (0, True)],
         "flips": [(0, False), (0, True), (2, False), (2, True)],
         "d4": [(turns, mirrored) for turns in range(4) for mirrored in (False, True)],
     }[config.tta]
