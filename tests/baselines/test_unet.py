@@ -97,6 +97,19 @@ def test_predictions_do_not_depend_on_their_company(dataset: ISBI2012, fitted: U
     assert fitted.predict([]) == []
 
 
+@pytest.mark.parametrize(("tta", "axes"), [("horizontal", [1]), ("flips", [0, 1])])
+def test_averaged_predictions_are_mirrored_with_the_image(
+    dataset: ISBI2012, fitted: UNet, tta: str, axes: list[int]
+) -> None:
+    method = UNet({**fitted.config, "tta": tta, "precision": "fp32"})
+    method._network, method._compute, method._dataset = fitted._fitted()
+    image = images_of(samples(dataset, "val"))[0]
+    first = np.asarray(method.predict([image])[0].probabilities)
+    for axis in (0, 1):
+        mirrored = np.asarray(method.predict([np.ascontiguousarray(np.flip(image, axis))])[0].probabilities)
+        assert np.allclose(np.flip(mirrored, axis), first, atol=1e-5) == (axis in axes)
+
+
 def test_d4_predictions_turn_with_the_image(dataset: ISBI2012, fitted: UNet) -> None:
     method = UNet({**fitted.config, "tta": "d4", "precision": "fp32"})
     method._network, method._compute, method._dataset = fitted._fitted()

@@ -116,6 +116,16 @@ def test_flips_and_quarter_turns_only_move_pixels(pairs: Pairs) -> None:
         assert any(torch.equal(target.float(), view) for view in views)
 
 
+def test_horizontal_flips_keep_above_above() -> None:
+    """Columns number the pixels, rows the tens: half of the views run from right to left, none from bottom to top."""
+    target = (torch.arange(8)[:, None] * 10 + torch.arange(6)).to(torch.uint8)
+    keys = [ViewKey(epoch_seed(0, 0), sample) for sample in range(200)]
+    views = augment([target[None]] * 200, [target] * 200, settings(flip="horizontal"), keys)[1]
+    mirrored = [torch.equal(view, target.flip(1)) for view in views]
+    assert all(is_so or torch.equal(view, target) for view, is_so in zip(views, mirrored, strict=True))
+    assert 70 < sum(mirrored) < 130
+
+
 @pytest.mark.parametrize("light", LIGHTS)
 def test_lights_leave_the_target_alone(pairs: Pairs, light: dict[str, float]) -> None:
     images, targets = augment(pairs[0], pairs[1], settings(**light), view_keys())

@@ -176,8 +176,8 @@ class TrainingConfig(Settings):
     """Gigabytes on disk for decoded samples; 0 stores none. Changes no result."""
 
     tta: Literal["none", "horizontal", "flips", "d4"] = "none"
-    """Views whose predictions are averaged: the image alone, with its mirror image from left to right (horizontal), with
-    those of both directions (flips), or all eight symmetries of a square.
+    """Views whose predictions are averaged: the image alone, with its mirror image from left to right (horizontal),
+    with all its mirror images (flips), or all eight symmetries of a square (d4).
     """
     window: Side | None = None
     """Side in pixels of the overlapping windows that a larger image is predicted in; null predicts it whole."""
