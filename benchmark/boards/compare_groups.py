@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..io.collector import collector_paused
 from ..registry import dataset_class
 from ..runs.find import FoundRun, each_once, run_folders
 from ..runs.record import Record, read_record
@@ -47,6 +48,7 @@ class Wanted:
         return name in (None, record.dataset.name) and self.split in (None, record.dataset.split)
 
 
+@collector_paused()
 def records_below(paths: Sequence[Path]) -> tuple[list[FoundRun], list[StandsAlone]]:
     """The runs below some paths, each once, and the run folders whose records cannot be read.
 
@@ -71,6 +73,7 @@ def records_below(paths: Sequence[Path]) -> tuple[list[FoundRun], list[StandsAlo
     return found, broken
 
 
+@collector_paused()
 def grouping(found: Iterable[FoundRun], wanted: Wanted) -> Grouping:
     """Group runs by what they may be compared with.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from ..io.collector import collector_paused
 from ..io.documents import Document, Number, without_none
 from ..runs.record import DIGESTS, Record
 from .comparable import Comparable, best_first, group_order, grouped, main_badness, tied_ranks
@@ -62,6 +63,7 @@ class RankedGroup(Document):
         return without_none(handler(self), "people", "corruption")
 
 
+@collector_paused()
 def ranking(records: Iterable[Record]) -> list[RankedGroup]:
     """The boards for machines: one document per group of comparable records, with ranked rows."""
     every = list(records)

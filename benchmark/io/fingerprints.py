@@ -12,6 +12,9 @@ from .threads import map_in_threads
 _READERS = 4
 """Files hashed side by side; more would only make a disk seek."""
 
+_BLOCK_BYTES = 1 << 20
+"""Read at once; of a small file no more than it has is touched, where `hashlib.file_digest` clears a buffer first."""
+
 _CLOCK_TICK_NS = 20_000_000
 """Two changes of a file within less than this may get the same time from the file system."""
 
@@ -23,8 +26,11 @@ def ids_sha256(ids: Sequence[str]) -> str:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of the content of a file, 64 hexadecimal digits. Raises OSError where it cannot be read."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def files_sha256(paths: Iterable[Path], digest: Callable[[Path], str] = file_sha256) -> str:

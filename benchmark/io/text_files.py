@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -33,4 +35,8 @@ def decode_text(content: bytes) -> str:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises as `read_text` does, and ValueError for what is no JSON."""
-    return json.loads(read_text(path))
+    content = path.read_bytes()
+    try:
+        return from_json(content)
+    except ValueError:  # the quick parser takes less than Python's own, which also says what is wrong
+        return json.loads(decode_text(content))

@@ -205,7 +205,12 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
 
 def _find(kind: Kind, name: str) -> type[Any]:
     """The class of this name or alias; segbench's own file of this name is looked at before all others are."""
-    wanted = name.lower()
+    return _own_class(kind, name.lower()) or _pick(kind, name, _all(kind))
+
+
+@cache
+def _own_class(kind: Kind, wanted: str) -> type[Any] | None:
+    """The class in segbench's own file of this name; kept, since each of thousands of records asks for it."""
     stem = wanted.replace("-", "_")
     for source in own_sources(kind):
         if source.name == stem:
@@ -213,7 +218,7 @@ def _find(kind: Kind, name: str) -> type[Any]:
             for cls in own:
                 if wanted in _names(cls):
                     return cls
-    return _pick(kind, name, _all(kind))
+    return None
 
 
 def _pick(kind: Kind, name: str, found: _Found) -> type[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..io.collector import collector_paused
 from ..types import UserError
 from .folder import RECORD
 from .record import Record
@@ -24,6 +25,7 @@ class FoundRun(NamedTuple):
     record: Record
 
 
+@collector_paused()
 def find_runs(
     paths: Sequence[Path], warn: Callable[[str], None] = lambda _: None, *, may_be_none: bool = False
 ) -> list[FoundRun]:
@@ -86,14 +88,29 @@ def run_folders(path: Path) -> list[Path]:
         return [path.parent if path.name == RECORD else path]
     if not path.is_dir():
         raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
-    found = []
-    for place, folders, names in os.walk(path, onerror=_refuse_unreadable):
-        if RECORD in names:
-            found.append(Path(place))
-            folders.clear()
-        folders[:] = [name for name in folders if not name.startswith(".")]
-    return sorted(found)
+    found: list[str] = []
+    pending = [str(path)]
+    while pending:
+        place = pending.pop()
+        below = _folders_to_search(place)
+        if below is None:
+            found.append(place)
+        else:
+            pending += below
+    return sorted(map(Path, found), key=lambda folder: folder.parts)
 
 
-def _refuse_unreadable(error: OSError) -> None:
-    raise UserError(f"'{error.filename}' may not be read ({error.strerror}), so that runs could be missed")
+def _folders_to_search(place: str) -> list[str] | None:
+    """The folders of a folder in which runs may lie; None where it is a run folder itself."""
+    below = []
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.name == RECORD and not entry.is_dir():
+                    return None
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                    below.append(entry.path)
+    except OSError as error:
+        what = error.filename or place
+        raise UserError(f"'{what}' may not be read ({error.strerror}), so that runs could be missed") from error
+    return below

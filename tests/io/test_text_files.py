@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from own_folders import BINARY, write_folder
 from places import ROOT
@@ -61,3 +65,52 @@ def test_classes_and_splits_are_read_with_their_marks(encoding: str, tmp_path: P
         (tmp_path / "splits" / f"{split}.txt").write_bytes(f"{name}\r\n".encode(encoding))
     dataset = Folder(tmp_path)
     assert [dataset.ids(split) for split in ("train", "val", "test")] == [("a",), ("b",), ("c",)]
+
+
+NUMBERS = st.integers() | st.floats() | st.sampled_from([-0.0, 1e308 * 10, 2**64, -(2**63), 10**400, 5e-324])
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 2]))
+def test_json_is_read_as_python_reads_it(
+    tmp_path_factory: pytest.TempPathFactory, value: Any, plain: bool, indent: Any
+) -> None:
+    """To the last bit of a number, and in the order of its keys; half of a surrogate pair too."""
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    text = json.dumps(value, ensure_ascii=plain, indent=indent)
+    path.write_bytes(text.encode())
+    assert repr(read_json(path)) == repr(json.loads(text))
+
+
+ODD = {
+    **{"keys twice": '{"a": 1, "a": 2}', "not a number": "[NaN, Infinity, -Infinity]", "too large": "[1e400, -1E400]"},
+    **{
+        "zeros": "[-0, -0.0, 0e5]",
+        "half a pair": r'"\ud800"',
+        "a pair": r'"\ud83d\ude00"',
+        "line ends": "[1,\r\n2,\r3]",
+    },
+    **{
+        "digits": "[0.1000000000000000055511151231257827, 123456789012345678901234567890]",
+        "deep": "[" * 300 + "]" * 300,
+    },
+    **{"comma": "[1,]", "two": "[1] [2]", "nothing": "", "control": '"\x01"', "cut": '{"a": 1', "zero first": "01"},
+    **{"too deep": "[" * 100_000, "too long": "1" * 5000, "other space": "[1]\u00a0", "minus": "-NaN", "hex": "0x10"},
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_json_is_read_or_refused_as_python_does(what: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(ODD[what].encode())
+    expected, found = (_outcome(lambda: json.loads(ODD[what])), _outcome(lambda: read_json(tmp_path / "a.json")))
+    assert found == expected
+
+
+def _outcome(read: Callable[[], Any]) -> str:
+    try:
+        return repr(read())
+    except (ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from places import ROOT
 from segbench.commands.check import CheckRequest, check
 from segbench.errors import UserError
 from segbench.io.reporter import Reporter
-from segbench.runs.find import find_runs
+from segbench.runs.find import find_runs, run_folders
 
 RECORDS = ROOT / "leaderboards" / "records"
 FIRST, OTHER = "isbi2012-unet-0b805e1a", "isbi2012-unet-c3c9d2fc"
@@ -65,6 +67,50 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run folders below"):
         find_runs([tmp_path])
     assert find_runs([tmp_path], may_be_none=True) == []
+
+
+def _run(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    shutil.copy(RECORDS / FIRST / "record.json", folder)
+    return folder
+
+
+def test_folders_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    """Part by part, so that `a/b` comes before `a-b`, though the slash comes after the dash."""
+    made = [_run(tmp_path / name) for name in ("a-b", "a/z", "a/b/c", "B", "a b", "ä", "a.b")]
+    assert run_folders(tmp_path) == sorted(made, key=lambda folder: folder.parts)
+    assert run_folders(tmp_path)[:3] == [tmp_path / "B", tmp_path / "a" / "b" / "c", tmp_path / "a" / "z"]
+
+
+def test_hidden_and_linked_folders_are_no_runs(tmp_path: Path) -> None:
+    seen = _run(tmp_path / "runs" / "seen")
+    _run(tmp_path / "runs" / ".hidden")
+    _run(tmp_path / "runs" / "deep" / ".hidden" / "run")
+    (tmp_path / "runs" / "again").symlink_to(seen, target_is_directory=True)
+    (tmp_path / "runs" / "back").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "runs" / "named" / "record.json").mkdir(parents=True)
+    inner = _run(tmp_path / "runs" / "named" / "record.json" / "inner")
+    linked = tmp_path / "runs" / "linked"
+    linked.mkdir()
+    (linked / "record.json").symlink_to(seen / "record.json")
+    assert run_folders(tmp_path / "runs") == [linked, inner, seen]
+    assert run_folders(tmp_path / "runs" / "again") == [tmp_path / "runs" / "again"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _run(tmp_path / "seen")
+    (tmp_path / "closed").mkdir(mode=0o000)
+    if os.access(tmp_path / "closed", os.R_OK):  # root reads everything
+        real = os.scandir
+
+        def scandir(place: str) -> Any:
+            if place.endswith("closed"):
+                raise PermissionError(13, "Permission denied", place)
+            return real(place)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UserError, match=r"closed' may not be read \(Permission denied\), so that runs could be missed"):
+        run_folders(tmp_path)
 
 
 def test_leaderboard_ranks_it_once(bench: Run, runs: Path) -> None:
