@@ -13,7 +13,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -46,6 +46,7 @@ from ..types import (
     UserError,
     parts_of,
 )
+from .packed import packed
 from .statistics import Statistics
 
 POOL_FROM = 100
@@ -139,14 +140,18 @@ def evaluate(
         For a prediction of the wrong shape or with impossible values, or a sample measured twice.
     """
     results = (mapped or _map_here(metrics, pairs, workers))(dataset, metrics, pairs)
-    collected: list[Statistic] = []
     with closing(results):
-        for done, statistics in enumerate(results, 1):
-            collected.extend(statistics)
-            if progress is not None:
-                progress(done)
+        collected = Statistics(packed(_one_by_one(results, progress)))
     release_memory()
-    return Statistics(collected)
+    return collected
+
+
+def _one_by_one(results: Results, progress: Callable[[int], None] | None) -> Iterator[Statistic]:
+    """Statistics of one sample after the other; `progress` hears of each sample."""
+    for done, statistics in enumerate(results, 1):
+        yield from statistics
+        if progress is not None:
+            progress(done)
 
 
 def _map_here(metrics: Sequence[Metric], pairs: Iterable[Pair], workers: int | None) -> MeasureMap:

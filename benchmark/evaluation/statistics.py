@@ -13,6 +13,7 @@ import numpy as np
 
 from ..io.atomic import atomic_path
 from ..types import Array, Metric, Statistic, UserError
+from .packed import packed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,26 +37,27 @@ class Statistics:
     """
 
     def __init__(self, items: Iterable[Statistic] = ()) -> None:
-        self._items: dict[tuple[str, str], Statistic] = {}
+        self._by_metric: dict[str, dict[str, Statistic]] = {}
         for item in items:
-            key = (item.metric, item.sample_id)
-            if key in self._items:
+            mine = self._by_metric.setdefault(item.metric, {})
+            if item.sample_id in mine:
                 raise UserError(f"sample '{item.sample_id}' was measured twice by {item.metric}")
-            self._items[key] = item
+            mine[item.sample_id] = item
 
     def merge(self, other: Statistics) -> Statistics:
         """The union of two disjoint sets."""
-        return Statistics([*self._items.values(), *other._items.values()])
+        return Statistics([*self, *other])
 
     def of(self, metric: str) -> list[Statistic]:
         """The statistics of one metric in the order of the sample ids."""
-        return [self._items[key] for key in sorted(self._items) if key[0] == metric]
+        mine = self._by_metric.get(metric, {})
+        return [mine[sample_id] for sample_id in sorted(mine)]
 
     def __iter__(self) -> Iterator[Statistic]:
-        return (self._items[key] for key in sorted(self._items))
+        return (item for metric in sorted(self._by_metric) for item in self.of(metric))
 
     def __len__(self) -> int:
-        return len(self._items)
+        return sum(map(len, self._by_metric.values()))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Statistics) and self._comparable() == other._comparable()
@@ -130,7 +132,7 @@ class Statistics:
         for name, kind in _KEYS.items():
             if _column(path, table, name, kind).null_count:
                 raise UserError(f"{path}: column '{name}' has empty cells")
-        return cls(_rows(path, table, metrics))
+        return cls(packed(_rows(path, table, metrics)))
 
 
 def _refuse_endless(path: Path, metadata: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -65,13 +65,13 @@ class LabelsHeld:
         beside = TrueLabels()
         return cls((*metrics, beside), beside)
 
-    def take(self, statistics: Statistics) -> tuple[list[dict[int, int]], Statistics]:
+    def take(self, statistics: Statistics) -> tuple[Iterable[dict[int, int]], Statistics]:
         """The label values of every sample with their pixels, and the statistics of the families that score."""
         if self.by is None:
             return [], statistics
         if not isinstance(self.by, TrueLabels):
-            return [_pixels(self.by.truth_side(each)) for each in statistics.of(self.by.name)], statistics
-        held = [_pixels(each.columns) for each in statistics.of(self.by.name)]
+            return (_pixels(self.by.truth_side(each)) for each in statistics.of(self.by.name)), statistics
+        held = (_pixels(each.columns) for each in statistics.of(self.by.name))
         return held, Statistics(each for each in statistics if each.metric != self.by.name)
 
 

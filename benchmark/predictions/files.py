@@ -9,7 +9,7 @@ from ..io.images.masks import read_labels
 from ..types import Array, Dataset, DatasetInfo, Prediction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PredictionFile:
     """A prediction in one image file, or in one page of a stack."""
 

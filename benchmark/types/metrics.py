@@ -25,7 +25,7 @@ class ScoreInfo:
     higher_is_better: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statistic:
     """What one metric keeps of one sample: a small table of int64 or float64 columns of equal length."""
 

@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import measured
 import numpy as np
 from compare import made_up
 from PIL import Image
 from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+import measured
 
 from segbench.evaluation.scoring import score
 from segbench.evaluation.statistics import Statistics

@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from measured import measure
 from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from made_up_suites import finish_by_hand, write_suite
+from measured import measure
 
 from segbench.io.reporter import Reporter
 from segbench.runs.request import SuiteRequest

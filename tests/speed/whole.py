@@ -10,15 +10,18 @@ the first ones drawn, the others links to them.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from evaluate import label_maps, write_cityscapes
-from measured import measure
 from PIL import Image
 from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from measured import measure
 
 from segbench.registry import dataset_class
 
