@@ -31,7 +31,7 @@ from .intervals import (
     bootstrap_weights,
     corrected_interval,
     jackknife_error,
-    jackknife_weights,
+    jackknife_parts,
     paired_intervals,
     resampling_unit,
     units_of,
@@ -188,8 +188,9 @@ class Paired:
     @cached_property
     def without(self) -> Float64:
         """The score of every run with each unit (or block of them) left out in turn, (runs, blocks) float64."""
-        weights = jackknife_weights(self.groups)
-        return np.array([self.scored(run, weights) for run in range(len(self.runs))])
+        runs = range(len(self.runs))
+        parts = [[self.scored(run, left) for run in runs] for left in jackknife_parts(self.groups)]
+        return np.concatenate([np.array(part) for part in parts], axis=1)
 
     def interval(self, run: int) -> tuple[float, float]:
         """95 % interval of a run's score."""

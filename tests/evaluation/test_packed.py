@@ -17,7 +17,7 @@ from segbench.evaluation.statistics import Statistics
 from segbench.types import Statistic
 
 MAX_GROWTH_KB = 5
-"""For each map more, of which half a KB are its rows of the statistics; 2.1 are measured, and 13 to 16 were once."""
+"""For each map more, of which half a KB are its rows of the statistics; 2 are measured, and 13 to 16 were once."""
 
 
 def measured_statistics(samples: int) -> Iterator[Statistic]:

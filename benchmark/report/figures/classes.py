@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation.intervals import bootstrap_weights, corrected_interval, jackknife_weights
+from ...evaluation.intervals import bootstrap_weights, corrected_interval, jackknife_parts
 from ...figures.style import COLORS, MARKERS
-from ...metrics.pair_counts import class_counts, confusion, ranks
+from ...metrics.pair_counts import confusion, ranks, sparse_counts
 from ...metrics.pooled import ratio
 from ...text import counted, shown
 from ...types import Array, Float64, Int64, Statistic
@@ -168,23 +168,21 @@ def class_ious(entry: Entry) -> dict[str, tuple[float | None, float, float]]:
 
 def _bootstrapped(statistics: Sequence[Statistic], entry: Entry) -> tuple[list[float], list[float], list[float]]:
     assert entry.info is not None
-    counts = class_counts(statistics, ranks(entry.info.classes)).astype(np.float64)
+    counts = sparse_counts(statistics, ranks(entry.info.classes))
 
-    def iou(pooled: Float64) -> Float64:
-        right, true, predicted = pooled[..., 0], pooled[..., 1], pooled[..., 2]
+    def iou(right: Array, true: Array, predicted: Array) -> Float64:
         return ratio(right, true + predicted - right)
 
-    values = iou(counts.sum(axis=0))
+    values = iou(*counts.pooled().T)
     low = high = np.full(len(values), math.nan)
-    if len(counts) > 1:
-        flat = counts.reshape(len(counts), -1)
+    if len(statistics) > 1:
         groups = [s.group for s in statistics]
 
         def resampled(weights: Int64) -> Float64:
-            return iou((weights.astype(np.float64) @ flat).reshape(len(weights), -1, 3))
+            return iou(*np.split(counts.summed(weights), 3, axis=1))
 
         draws = np.concatenate([resampled(weights) for weights in bootstrap_weights(groups)])
-        without = resampled(jackknife_weights(groups))
+        without = np.concatenate([resampled(left) for left in jackknife_parts(groups)])
         columns = zip(values.tolist(), draws.T, without.T, strict=True)
         low, high = np.array([corrected_interval(*column, (0.0, 1.0)) for column in columns]).T
     return values.tolist(), low.tolist(), high.tolist()
