@@ -65,16 +65,24 @@ def suite(request: SuiteRequest, json: bool, quiet: bool) -> None:
     if _looked_at(request, json, quiet):
         return
     from ..commands.suite import dry_run, run_suite, running_already
+    from ..io.locks import BusyError
 
     if request.dry_run:
         suite_output.plan(dry_run(request), json, quiet)
         return
-    if (running := running_already(request)) is not None:
+    talk = output.reporter(quiet)
+    running = running_already(request, talk)
+    try:
+        if running is None:
+            go_on = output.interruptible(f"; go on with: {request.resume_command()}")
+            with go_on, suite_output.Watcher(talk) as watcher:
+                _, found = run_suite(request, talk, watcher)
+    except BusyError:  # two have begun in the same moment
+        if (running := running_already(request, talk)) is None:
+            raise
+    if running is not None:
         _watched(request, running, json, quiet)
         return
-    talk = output.reporter(quiet)
-    with output.interruptible(f"; go on with: {request.resume_command()}"), suite_output.Watcher(talk) as watcher:
-        _, found = run_suite(request, talk, watcher)
     with output.failing_unless(found.done == found.n):
         suite_output.results(found, json, quiet)
 

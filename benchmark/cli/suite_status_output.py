@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..text import UNDEFINED, counted
@@ -28,6 +28,7 @@ def status(found: SuiteStatus, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         print(found.to_json(), end="")
         return
+    _warn_without_locks(found)
     console = stdout()
     if be_quiet or output.quiet:
         console.print(safe(summary(found)), soft_wrap=True)
@@ -44,6 +45,7 @@ def watch(seen: Iterable[SuiteStatus], be_quiet: bool) -> SuiteStatus:
     """
     talk = output.reporter(be_quiet)
     last: SuiteStatus | None = None
+    seen = _warned(seen)
     if talk.console.is_terminal and not talk.quiet:
         from rich.live import Live
 
@@ -75,6 +77,21 @@ def watching(found: SuiteStatus) -> None:
         "not the suite; --cancel ends the suite.",
         file=sys.stderr,
     )
+
+
+def _warned(seen: Iterable[SuiteStatus]) -> Iterator[SuiteStatus]:
+    for number, found in enumerate(seen):
+        if not number:
+            _warn_without_locks(found)
+        yield found
+
+
+def _warn_without_locks(found: SuiteStatus) -> None:
+    if not found.locks:
+        output.reporter(False).warn(
+            f"the file system of '{found.folder}' has no locks: whether the suite runs is what its process wrote "
+            "itself, and one that was killed on another machine seems to run"
+        )
 
 
 def summary(found: SuiteStatus) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +11,30 @@ from ..boards.suite_results import SuiteResults, results_of, write_results
 from ..io.locks import LOCK, exclusive, is_held
 from ..io.reporter import Reporter
 from ..runs.request import SuiteRequest
-from ..runs.suite.end_request import ask_to_end, forget_request
+from ..runs.suite.end_request import REQUEST, ask_to_end, forget_request
 from ..runs.suite.engines.choose import engine_of
 from ..runs.suite.export import SuiteTable, refuse_other_suffix, rows_of, write_rows
 from ..runs.suite.planned import dry_run, named_folder, plan_of, suite_folder, untrusted_plan_of
 from ..runs.suite.spec import find_suite
-from ..runs.suite.state import read_state
+from ..runs.suite.state import STATE, SuiteState, read_state
 from ..runs.suite.status import EndedSuite, SuiteStatus, folder_of, status_of, watched
-from ..runs.suite.under_way import Watcher, begin_suite, complete_records, jobs_of, longest_jobs_first, run_jobs, store
+from ..runs.suite.under_way import (
+    Watcher,
+    begin_suite,
+    complete_records,
+    driving,
+    jobs_of,
+    longest_jobs_first,
+    run_jobs,
+    store,
+)
 from ..text import counted
 from ..types import UserError
 
 __all__ = ["SuiteRequest", "Watcher", "dry_run", "run_suite"]
+
+FIRST_SIGN_S = 0.2
+"""Between two looks for the state of a suite that has only just begun."""
 
 
 def status(request: SuiteRequest) -> SuiteStatus:
@@ -35,15 +47,21 @@ def watch(request: SuiteRequest) -> Iterator[SuiteStatus]:
     return watched(folder_of(request))
 
 
-def running_already(request: SuiteRequest) -> SuiteStatus | None:
-    """How far a suite is that another process runs; None where none does."""
+def running_already(request: SuiteRequest, reporter: Reporter) -> SuiteStatus | None:
+    """How far a suite is that another process runs; None where none does.
+
+    One that has only just begun is waited for: it looks for its data, or makes them, before there is a state.
+    """
     folder = request.out or named_folder(find_suite(request.file)[0])
-    if not is_held(folder / LOCK):
+    said = False
+    while is_held(folder / LOCK) and not (folder / STATE).is_file():
+        if not said:
+            said = True
+            reporter.say(f"another process has just begun a suite in '{folder}': waiting for its first sign")
+        time.sleep(FIRST_SIGN_S)
+    if is_held(folder / LOCK) is False or not (folder / STATE).is_file():
         return None
-    try:
-        found = status_of(folder)
-    except UserError:
-        return None  # it has only just begun
+    found = status_of(folder)
     return found if found.state == "running" else None
 
 
@@ -58,7 +76,9 @@ def cancel(request: SuiteRequest, reporter: Reporter) -> EndedSuite:
     if before.state == "running":
         ask_to_end(folder)
         reporter.say(f"asked the suite to end; {counted(len(before.under_way), 'cell')} under way end in order first")
-        last = deque(watched(folder), maxlen=1)[0]
+        for last in watched(folder):
+            if last.state == "running" and not (folder / REQUEST).exists():
+                ask_to_end(folder)  # one that has only just begun forgets what was asked of an earlier one
         forget_request(folder)
     jobs = _leave_queue(folder, reporter)
     left = {cell.name for cell in last.failed}
@@ -76,17 +96,17 @@ def cancel(request: SuiteRequest, reporter: Reporter) -> EndedSuite:
 
 def _leave_queue(folder: Path, reporter: Reporter) -> list[str]:
     """Take out of SLURM's queue what is left there of a suite that no process runs."""
+    from ..runs.suite.engines.slurm import cancel_jobs, forgotten_jobs
+
     state = read_state(folder)
     cells = () if state is None else state.cells.values()
     jobs = [cell.job for cell in cells if cell.job and cell.status in ("waiting", "running", "interrupted")]
-    if not jobs:
-        return []
-    from ..runs.suite.engines.slurm import cancel_jobs
-
     try:
-        return cancel_jobs(jobs)
+        jobs += forgotten_jobs(folder, set(jobs))
+        return cancel_jobs(jobs) if jobs else []
     except UserError as error:
-        reporter.warn(f"{counted(len(jobs), 'cell')} may wait or run in SLURM's queue: {error}")
+        if jobs:
+            reporter.warn(f"{counted(len(jobs), 'cell')} may wait or run in SLURM's queue: {error}")
         return []
 
 
@@ -113,22 +133,17 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
     Raises
     ------
     UserError
-        For anything wrong in the suite, before a cell runs.
+        For anything wrong in the suite, before a cell runs; BusyError where another process runs it.
     KeyboardInterrupt
         After Ctrl-C; the cells under way have ended in order, and `--resume` runs the rest.
     """
     plan = plan_of(request)
     folder = suite_folder(request, plan)
     engine = engine_of(request, plan, reporter)
-    earlier = read_state(folder)
-    if earlier is not None and not request.resume and any(c.status != "waiting" for c in earlier.cells.values()):
-        raise UserError(
-            f"'{folder}' holds cells of suite {earlier.suite} already. Add --resume to run only what is missing or "
-            "stale, or choose another folder with --out."
-        )
+    _earlier(request, folder)  # no lock is put into a folder that holds something else
     busy = f"another suite is running in '{folder}'. Wait for it to end, or choose another --out."
-    with exclusive(folder / LOCK, busy):
-        suite = begin_suite(request, plan, folder, earlier, reporter)
+    with exclusive(folder / LOCK, busy), driving(plan, folder, _earlier(request, folder)) as state:
+        suite = begin_suite(request, plan, folder, state, reporter)
         jobs = jobs_of(suite)
         waiting = {job.name for job in jobs}
         watcher.begin(plan.cells, [cell.name for cell in plan.cells if cell.name not in waiting], suite.log_of)
@@ -139,3 +154,14 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
             store(suite, [cell.name for cell in plan.cells])
             suite.storage.copy_results(folder)
     return folder, found
+
+
+def _earlier(request: SuiteRequest, folder: Path) -> SuiteState | None:
+    """What is known of the suite in a folder, None for a new one. Raises UserError for one to be left alone."""
+    earlier = read_state(folder)
+    if earlier is not None and not request.resume and any(c.status != "waiting" for c in earlier.cells.values()):
+        raise UserError(
+            f"'{folder}' holds cells of suite {earlier.suite} already. Add --resume to run only what is missing or "
+            "stale, or choose another folder with --out."
+        )
+    return earlier

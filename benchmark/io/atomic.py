@@ -46,11 +46,16 @@ def sweep(folder: Path) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             found = _TEMPORARY.fullmatch(entry.name) if entry.name.endswith(".tmp") else None
-            if found and found[1] == _machine() and not _alive(int(found[2])):
+            if found and found[1] == _machine() and not is_alive(int(found[2])):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     Path(entry).unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file or folder is one that a process is about to put, or would have put, in the place of another."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def of_this_machine(path: Path) -> bool:
@@ -59,7 +64,8 @@ def of_this_machine(path: Path) -> bool:
     return found is not None and found[1] == _machine()
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine with this number has not ended."""
     if sys.platform == "win32":
         return True  # there a process cannot be asked for without more rights
     try:

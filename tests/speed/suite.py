@@ -28,7 +28,7 @@ from segbench.runs.suite.cells import Control, Job, Outcome
 from segbench.runs.suite.engines.engine import Started
 from segbench.runs.suite.planned import cell_job, plan_of
 from segbench.runs.suite.state import read_state
-from segbench.runs.suite.under_way import begin_suite, run_jobs
+from segbench.runs.suite.under_way import begin_suite, driving, run_jobs
 
 
 class NoWork:
@@ -57,10 +57,11 @@ def driver_ms(request: SuiteRequest) -> float:
     """Milliseconds of processor time for each cell of a suite all of whose records are there."""
     plan = plan_of(request)
     assert request.out is not None
-    suite = begin_suite(request, plan, request.out, read_state(request.out), Reporter(quiet=True))
-    jobs = [cell_job(cell, request, request.out, origin=cell.source) for cell in plan.cells]
-    begun = time.process_time()
-    run_jobs(suite, jobs, NoWork(), Nobody())
+    with driving(plan, request.out, read_state(request.out)) as state:
+        suite = begin_suite(request, plan, request.out, state, Reporter(quiet=True))
+        jobs = [cell_job(cell, request, request.out, origin=cell.source) for cell in plan.cells]
+        begun = time.process_time()
+        run_jobs(suite, jobs, NoWork(), Nobody())
     return 1000 * (time.process_time() - begun) / len(jobs)
 
 

@@ -19,7 +19,7 @@ class Resources:
     """What one cell asks for. `gpus` None: one, where its method computes on one and the engine has any.
 
     `minutes` None: as long as the engine lets it. With `processes` above 1 it trains in so many, as
-    `accelerate launch` would start them.
+    `accelerate launch` would start them; they share what the cell asks for.
     """
 
     cpus: int = 1
@@ -27,6 +27,10 @@ class Resources:
     memory_gb: float = 4.0
     minutes: float | None = None
     processes: int = 1
+
+    def threads(self, cpus: int) -> int:
+        """With how many threads each of its processes computes, where the cell has so many cores."""
+        return max(1, cpus // self.processes)
 
     def gpus_where(self, there: bool) -> int:
         """How many GPUs to reserve; `there` says whether the engine has any."""
@@ -67,7 +71,7 @@ def resources_of(preset: str, accelerated: bool, *entries: ResourcesEntry) -> Re
     """What a cell asks for: its preset's, changed by each entry in turn.
 
     A method that no accelerator helps asks for no GPU. Several GPUs are used by as many processes, unless those are
-    said.
+    said, and each process has a core at least.
     """
     cpus, memory_gb, minutes = _PRESETS.get(preset, _PRESETS["standard"])
     found = Resources(cpus, None if accelerated else 0, memory_gb, minutes)
@@ -82,4 +86,4 @@ def resources_of(preset: str, accelerated: bool, *entries: ResourcesEntry) -> Re
         found = replace(found, gpus=0, processes=1)
     elif "processes" not in said:
         found = replace(found, processes=max(1, found.gpus or 1))
-    return found
+    return replace(found, cpus=max(found.cpus, found.processes))

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from ...io.atomic import naming, write_text
+from ...io.atomic import is_temporary, naming, write_text
+from ...io.locks import LOCK
 from ...types import UserError
 from ..current import Ingredients, changed
 from ..folder import RECORD
@@ -133,7 +134,7 @@ def read_state(folder: Path) -> SuiteState | None:
     """
     path = folder / STATE
     if not path.exists():
-        if folder.exists() and (not folder.is_dir() or any(p.name != ".lock" for p in folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(map(_is_foreign, folder.iterdir()))):
             raise UserError(
                 f"'{folder}' is not empty and no folder of a suite (it has no {STATE}); choose another --out"
             )
@@ -151,6 +152,11 @@ def read_state(folder: Path) -> SuiteState | None:
         raise UserError(f"{path}: has schema version {state.schema_version}; this segbench reads {SCHEMA_VERSION}")
     state._follow(journal)
     return state
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a suite that has only just begun, or was killed then, does not leave this."""
+    return path.name != LOCK and not is_temporary(path)
 
 
 def _read_both(path: Path, journal: Path) -> tuple[bytes, bytes]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+import socket
 import statistics
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
+from ...io.atomic import is_alive
 from ...io.documents import Document
 from ...io.locks import LOCK, is_held
 from ...types import UserError
@@ -57,7 +59,8 @@ class SuiteStatus(Document):
 
     `state` is `running`, `ended`, or `dead`: the process that ran it is gone and did not end in order, so what it left
     in `under_way` runs no more, but for jobs of a scheduler. `left_s` is an estimate for all that is left, null where
-    nothing is known. `next` is the command that goes on.
+    nothing is known. `next` is the command that goes on. Where `locks` is false, the folder's file system has none, and
+    `state` is what the process wrote itself: one that was killed on another machine seems to run.
     """
 
     suite: str
@@ -73,6 +76,7 @@ class SuiteStatus(Document):
     failed: list[Failed]
     left_s: float | None
     next: str
+    locks: bool = True
 
     @property
     def finished(self) -> bool:
@@ -136,8 +140,9 @@ def watched(folder: Path, poll_s: float = POLL_S) -> Iterator[SuiteStatus]:
             if state is None:
                 raise UserError(f"'{folder}' holds no suite any more (it has no {STATE})")
             known = stamp, state
-        yield _status(folder, known[1], held)
-        if not held:
+        found = _status(folder, known[1], held)
+        yield found
+        if found.state != "running":
             return
         time.sleep(poll_s)
 
@@ -153,7 +158,9 @@ def _stamp(folder: Path) -> object:
     return found
 
 
-def _status(folder: Path, state: SuiteState, held: bool) -> SuiteStatus:
+def _status(folder: Path, state: SuiteState, locked: bool | None) -> SuiteStatus:
+    """How far a suite is; `locked` None where its file system has no locks."""
+    held = _seems_to_run(state) if locked is None else locked
     cells = list(state.cells.values())
     counts = dict.fromkeys(("done", "failed", "running", "interrupted", "waiting"), 0)
     for cell in cells:
@@ -177,7 +184,16 @@ def _status(folder: Path, state: SuiteState, held: bool) -> SuiteStatus:
         failed=[_failed(folder, cell) for cell in cells if cell.status == "failed"],
         left_s=_left(cells, under_way, expected) if held else None,
         next=state.resume or f"bench suite {state.file} --out {folder} --resume",
+        locks=locked is not None,
     )
+
+
+def _seems_to_run(state: SuiteState) -> bool:
+    """Whether the process that ran a suite has not written that it ended, and is not known to be gone."""
+    driver = state.driver
+    if driver is None or driver.ended:
+        return False
+    return driver.host != socket.gethostname() or is_alive(driver.process)
 
 
 def _under_way(folder: Path, cell: CellState, expected: float | None) -> UnderWay:

@@ -7,6 +7,7 @@ import shlex
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 from ...data.locations import Location
 from ...io.interrupts import stoppable
-from ...io.locks import LOCK, exclusive
+from ...io.locks import LOCK, BusyError, exclusive
 from ...io.reporter import Reporter
 from ...text import counted
 from ...types import Dataset, UserError
@@ -27,12 +28,12 @@ from .cells import Control, Job, Outcome
 from .end_request import EndRequested, forget_request
 from .engines import slurm_queue
 from .engines.engine import Engine
-from .engines.slurm import cancel_jobs
+from .engines.slurm import cancel_jobs, end_forgotten_jobs
 from .estimates import longest_first
 from .ingredients import SharedIngredients
 from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
-from .state import CellState, Driver, SuiteState, now, standing
+from .state import STATE, CellState, Driver, SuiteState, now, standing
 from .storage import Storage
 
 
@@ -69,19 +70,39 @@ class SuiteUnderWay:
         return self.folder / LOGS / f"{name}.log"
 
 
+@contextmanager
+def driving(plan: Plan, folder: Path, earlier: SuiteState | None) -> Iterator[SuiteState]:
+    """The state of a suite that this process runs while the block does, and whoever looks into the folder sees that.
+
+    A new suite is written down once its data are found, see `begin_suite`.
+    """
+    state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
+    driver = state.driver = Driver(host=socket.gethostname(), process=os.getpid(), begun=now())
+    _forget_killed(state)
+    forget_request(folder)
+    if earlier is not None:
+        state.write(folder)
+    try:
+        yield state
+    finally:
+        for own in state.cells.values():
+            own.status = "interrupted" if own.status == "running" else own.status
+        driver.ended = now()
+        if (folder / STATE).is_file():
+            state.write(folder)
+        forget_request(folder)
+
+
 def begin_suite(
-    request: SuiteRequest, plan: Plan, folder: Path, earlier: SuiteState | None, reporter: Reporter
+    request: SuiteRequest, plan: Plan, folder: Path, state: SuiteState, reporter: Reporter
 ) -> SuiteUnderWay:
     """Find or make all data once, before several cells want to, and write down what is planned."""
-    state = earlier or SuiteState(suite=plan.name, file=str(plan.path), created=now(), updated=now())
-    _forget_killed(state, folder)
     data: dict[str, tuple[Dataset, Location]] = {}
     for cell in plan.cells:
         if cell.data not in data:
             root = Path(cell.root) if cell.root else None
             data[cell.data] = open_dataset(cell.dataset, root, cell.source, cell.options, reporter, may_synthesize=True)
     state.environment, state.resume = describe(), request.resume_command()
-    state.driver = Driver(host=socket.gethostname(), process=os.getpid(), begun=now())
     storage = None if request.storage is None else Storage.of(request.storage, folder)
     suite = SuiteUnderWay(request, plan, folder, state, SharedIngredients(data), reporter, storage=storage)
     for cell in plan.cells:
@@ -91,19 +112,17 @@ def begin_suite(
     return suite
 
 
-def _forget_killed(state: SuiteState, folder: Path) -> None:
-    """What a process that was killed has left: cells that seem to run, and a wish that it ends."""
-    forget_request(folder)
-    lost = [own for own in state.cells.values() if own.status == "running" and not own.job]
-    for own in lost:
-        own.status = "interrupted"
-    if lost:
-        state.write(folder)
+def _forget_killed(state: SuiteState) -> None:
+    """Cells that seem to run because the process was killed that ran them."""
+    for own in state.cells.values():
+        if own.status == "running" and not own.job:
+            own.status = "interrupted"
 
 
 def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     """What is to be run: cells that are missing, unfinished (resumed) or stale (made anew, beside what is there)."""
     _leave_other_queues(suite)
+    _end_forgotten_jobs(suite)
     _wait_for_earlier_cells(suite)
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
@@ -163,18 +182,45 @@ def _leave_other_queues(suite: SuiteUnderWay) -> None:
         own.job = ""
 
 
+def _end_forgotten_jobs(suite: SuiteUnderWay) -> None:
+    """Jobs end that a process has put into SLURM's queue and was killed before it wrote down what they are called."""
+    known = {own.job for own in suite.state.cells.values()}
+    if slurm_queue.installed():
+        try:
+            end_forgotten_jobs(suite.folder, known, suite.reporter.say)
+        except UserError as error:
+            if suite.request.engine == "slurm":
+                raise
+            suite.reporter.warn(f"jobs of this suite may wait or run in SLURM's queue: {error}")
+
+
 def _wait_for_earlier_cells(suite: SuiteUnderWay) -> None:
     """Wait until no cell runs any more that an earlier suite, killed since, had started: they end by themselves.
 
-    Those in SLURM's queue go on; the engine waits for them with all others.
+    Those in SLURM's queue go on; the engine waits for them with all others. Raises KeyboardInterrupt where `--cancel`
+    asks for the end meanwhile.
     """
+    requested = EndRequested(suite.folder, suite.reporter.say)
     for cell in suite.plan.cells:
-        if suite.state.cells[cell.name].job:
-            continue
         lock = suite.folder_of(cell.name) / LOCK
-        if lock.is_file():
-            with exclusive(lock, f"{cell.short} still runs from before; waiting for it to end", suite.reporter.say):
-                pass
+        if suite.state.cells[cell.name].job or not lock.is_file():
+            continue
+        told: set[str] = set()
+        while not _is_free(lock, f"{cell.short} still runs from before; waiting for it to end", told, suite.reporter):
+            if requested():
+                raise KeyboardInterrupt
+
+
+def _is_free(lock: Path, busy: str, told: set[str], reporter: Reporter) -> bool:
+    """Whether a lock is free by now; `busy` is said once."""
+    try:
+        with exclusive(lock, busy):
+            return True
+    except BusyError as error:
+        if not told:
+            reporter.say(str(error))
+        told.add(busy)
+        return False
 
 
 def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher: Watcher) -> None:
@@ -201,23 +247,15 @@ def run_jobs(suite: SuiteUnderWay, jobs: Sequence[Job], engine: Engine, watcher:
             return interrupted() or requested()
 
         control = Control(stop, queued=queued)
-        try:
-            for wave in _waves(suite, jobs):
-                for outcome in engine.run(wave, control, started):
-                    checked = _checked(outcome, suite)
-                    with suite.lock:
-                        own = suite.state.cells[checked.name]
-                        _note(checked, own)
-                        suite.state.note(suite.folder, own)
-                    watcher.ended(checked, _complete(suite.folder_of(checked.name)))
-                    store(suite, [checked.name])
-        finally:
-            for own in suite.state.cells.values():
-                own.status = "interrupted" if own.status == "running" else own.status
-            if suite.state.driver is not None:
-                suite.state.driver.ended = now()
-            suite.state.write(suite.folder)
-            forget_request(suite.folder)
+        for wave in _waves(suite, jobs):
+            for outcome in engine.run(wave, control, started):
+                checked = _checked(outcome, suite)
+                with suite.lock:
+                    own = suite.state.cells[checked.name]
+                    _note(checked, own)
+                    suite.state.note(suite.folder, own)
+                watcher.ended(checked, _complete(suite.folder_of(checked.name)))
+                store(suite, [checked.name])
         if stop() and any(suite.state.cells[job.name].status != "done" for job in jobs):
             raise KeyboardInterrupt
 

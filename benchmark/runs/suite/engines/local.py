@@ -58,7 +58,7 @@ class LocalEngine:
             own["CUDA_VISIBLE_DEVICES"] = ",".join(self.gpus) if several else self.gpus[slot % len(self.gpus)]
         if self.slots > 1 and "OMP_NUM_THREADS" not in os.environ:
             # Side by side on one machine, each with as many threads as cores, cells would slow each other down.
-            own["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // self.slots))
+            own["OMP_NUM_THREADS"] = str(job.resources.threads((os.cpu_count() or 1) // self.slots))
         return own
 
 

@@ -157,7 +157,7 @@ class _Cells:
         memory = int(min(asked.memory_gb * GIB, self.cluster.most("memory")))
         gpus = asked.gpus_where(self.cluster.most("GPU") >= 1) if self.engine.on_gpus else 0
         options = self.cluster.options(num_cpus=cpus, num_gpus=gpus, memory=memory, num_returns="streaming")
-        environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cpus))}
+        environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(asked.threads(cpus)))}
         return options, environment | ({} if gpus else {"CUDA_VISIBLE_DEVICES": ""})
 
     def _parcels(self, job: Job) -> Mapping[str, Sequence[Any]]:

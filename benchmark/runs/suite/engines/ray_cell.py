@@ -129,7 +129,7 @@ def _wait_for_earlier(job: Job) -> None:
         try:
             with FileLock(lock).acquire(timeout=MAX_WAIT_S):
                 pass
-        except Timeout:
+        except (Timeout, OSError):
             pass  # the cell says so itself
 
 

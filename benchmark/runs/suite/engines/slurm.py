@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,9 +31,11 @@ FOLDER, REPORTS = "slurm", "ended"
 MAX_TIMEOUTS = 10
 """How often a cell whose time was over is put into the queue again."""
 
-
 RETRY_S = 30.0
 """How long until cells are submitted again that SLURM would not take."""
+
+END_S = 1.0
+"""Between two looks whether jobs have ended that were asked to."""
 
 _LIMIT = re.compile(r"temporarily|policy|MaxSubmit|limit", re.IGNORECASE)
 """In what `sbatch` says of a user who has too many jobs already, or of a cluster that has."""
@@ -50,13 +53,43 @@ def cancel_jobs(jobs: Sequence[str]) -> list[str]:
     return there
 
 
+def forgotten_jobs(folder: Path, known: Container[str]) -> list[str]:
+    """Jobs in SLURM's queue that were submitted for the suite in `folder`, have not ended and are not `known`.
+
+    A process leaves them that is killed between `sbatch` and its note of what SLURM calls the cells. Raises UserError
+    where SLURM is not here or does not answer.
+    """
+    if not (folder / FOLDER).is_dir():
+        return []
+    own = (folder / FOLDER).resolve()
+    of_this_suite = functools.cache(lambda script: Path(script).parent.resolve() == own)
+    return [job for job, entry in _jobs_under_way().items() if job not in known and of_this_suite(entry.script)]
+
+
+def end_forgotten_jobs(folder: Path, known: Container[str], say: Callable[[str], None]) -> None:
+    """Take forgotten jobs out of the queue, and wait until those that run have ended in order. Raises as the above."""
+    said = False
+    while jobs := forgotten_jobs(folder, known):
+        if not said:
+            said = True
+            say(f"{counted(len(jobs), 'job')} in SLURM's queue that a killed process has left: waiting for the end")
+        queue.cancel_waiting(jobs)
+        queue.ask_to_end(jobs)
+        time.sleep(END_S)
+
+
 def _under_way(jobs: Sequence[str]) -> list[str]:
     """Those of the jobs that are cells in the queue and have not ended."""
+    there = _jobs_under_way()
+    return [job for job in jobs if job in there]
+
+
+def _jobs_under_way() -> Mapping[str, queue.Entry]:
     queue.refuse_without_slurm()
     entries = queue.look()
     if entries is None:
         raise UserError("SLURM does not answer (squeue failed). Try again once its controller runs.")
-    return [job for job in jobs if job in entries and entries[job].state in queue.UNDER_WAY]
+    return {job: entry for job, entry in entries.items() if entry.state in queue.UNDER_WAY}
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,9 @@ class SlurmCell:
             self._wait_for_the_one_before()
         if self._asked_by is not None:
             return Outcome(job.name, "interrupted", None, 0.0, "interrupted")
-        threads = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(job.resources.cpus)}
-        return run_cell(job, threads, Control(lambda: self._asked_by is not None))
+        threads = str(job.resources.threads(job.resources.cpus))
+        environment = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": threads}
+        return run_cell(job, environment, Control(lambda: self._asked_by is not None))
 
     def _wait_for_the_one_before(self) -> None:
         """Wait for what has begun the run: a node that SLURM took for dead may only have lost its connection."""

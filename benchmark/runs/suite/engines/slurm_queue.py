@@ -31,11 +31,12 @@ _TASKS = re.compile(r"(\d+)_\[([\d,:-]+)(?:%\d+)?\]")
 
 
 class Entry(NamedTuple):
-    """A job in the queue: its state in SLURM's word, the node that it runs or ran on, and why it waits."""
+    """A job in the queue: its state in SLURM's word, the node that it runs or ran on, why it waits, and its script."""
 
     state: str
     node: str
     reason: str
+    script: str = ""
 
 
 def installed() -> bool:
@@ -49,15 +50,15 @@ def look() -> dict[str, Entry] | None:
     A job of another name is no cell: a folder may come from another cluster, where its numbers were others' jobs.
     None where SLURM does not answer: its controller may be restarted at any time, and jobs run on meanwhile.
     """
-    columns = "--format=%i|%T|%N|%r|%j"
+    columns = "--format=%i|%T|%N|%r|%j|%o"
     shown = _printed("squeue", "--noheader", "--states=all", f"--user={os.getuid()}", columns)
     if shown is None:
         return None
     found = {}
     for line in shown.splitlines():
-        job, *parts = line.strip().split("|", 4)
-        if len(parts) == 4 and parts[3].startswith(NAMES):
-            found.update(dict.fromkeys(expand(job), Entry(*parts[:3])))
+        job, *parts = line.strip().split("|", 5)
+        if len(parts) == 5 and parts[3].startswith(NAMES):
+            found.update(dict.fromkeys(expand(job), Entry(parts[0], parts[1], parts[2], parts[4])))
     return found
 
 
