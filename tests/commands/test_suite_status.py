@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands import Run, printed_json
+from preloaded import compiled
 from segbench.errors import UserError
 from segbench.io.locks import LOCK, exclusive, is_held
 from segbench.runs.suite.end_request import REQUEST, EndRequested, ask_to_end, forget_request
@@ -148,6 +151,107 @@ def test_a_killed_suite_is_told_from_a_live_one(
     time.sleep(2)
     assert status_of(out).state == "running"
     assert again.poll() is None
+
+
+AT_ONCE = """
+import time
+from pathlib import Path
+import segbench.commands.suite
+from segbench.cli import main
+
+Path(f"ready-{__import__('os').getpid()}").touch()
+while not Path("go").exists():
+    time.sleep(0.0001)
+main()
+"""
+
+
+@pytest.mark.slow
+def test_of_two_that_begin_in_the_same_moment_one_runs_the_suite_and_the_other_watches(
+    stacks: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
+    words = ["suite", "mine.yaml", "--root", f"isbi2012={stacks}", "--out"]
+    for number in range(3):
+        command = [sys.executable, "-c", AT_ONCE, *words, f"out{number}"]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        both = [subprocess.Popen(command, cwd=tmp_path, **pipes) for _ in range(2)]
+        while len([*tmp_path.glob("ready-*")]) < 2:
+            assert all(each.poll() is None for each in both)
+            time.sleep(0.01)
+        (tmp_path / "go").touch()
+        said = [each.communicate(timeout=120) for each in both]
+        assert [each.returncode for each in both] == [0, 0], said
+        assert sorted("started" in stderr for _, stderr in said) == [False, True], said
+        assert sorted("running already" in stderr for _, stderr in said) == [False, True], said
+        assert json.loads((tmp_path / f"out{number}" / STATE).read_text())["driver"]["ended"]
+        for path in (tmp_path / "go", *tmp_path.glob("ready-*")):
+            path.unlink()
+
+
+@pytest.mark.slow
+def test_a_driver_that_waits_for_a_cell_from_before_can_be_cancelled(
+    bench: Run, begin: Begin, stacks: Path, tmp_path: Path
+) -> None:
+    """Also where it forgets what it was asked, as one does that has only just begun."""
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
+    words = ("suite", "mine.yaml", "--out", "out", "--root", f"isbi2012={stacks}")
+    assert bench(*words).returncode == 0
+    (cell,) = json.loads((tmp_path / "out" / STATE).read_text())["cells"]
+    with exclusive(tmp_path / "out" / "cells" / cell / LOCK, "busy"):
+        driver = begin(*words, "--resume")
+        assert driver.stderr is not None
+        assert "still runs from before; waiting for it to end" in driver.stderr.readline()
+        assert status_of(tmp_path / "out").process == driver.pid
+        cancel = begin(*words, "--cancel")
+        while not (tmp_path / "out" / REQUEST).exists():
+            assert cancel.poll() is None, cancel.communicate()
+        forget_request(tmp_path / "out")
+        assert "ended in order" in cancel.communicate(timeout=60)[0]
+        assert "asked for it with --cancel" in driver.communicate(timeout=60)[1]
+        assert driver.returncode == 130
+    assert status_of(tmp_path / "out").state == "ended"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_a_suite_is_seen_as_its_process_wrote(
+    bench_process: Run, stacks: Path, tmp_path: Path, error: int
+) -> None:
+    """As on file systems that are mounted without: `flock` itself refuses, below Python."""
+    without = {"LD_PRELOAD": str(compiled("no_locks", tmp_path)), "FLOCK_ERRNO": str(error)}
+    state = _state(a=_cell("unet", 0, "done", seconds=9.0), b=_cell("unet", 1, "running", started=now()))
+    state.cells = {cell.name: cell for cell in state.cells.values()}
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    found = {}
+    try:
+        for where, host, ended in (
+            ("here", socket.gethostname(), ""),
+            ("there", "elsewhere", ""),
+            ("over", "x", now()),
+        ):
+            state.driver = Driver(host=host, process=sleeper.pid, begun=now(), ended=ended)
+            (tmp_path / where).mkdir()
+            (tmp_path / where / LOCK).touch()
+            state.write(tmp_path / where)
+            found[where] = printed_json(bench_process("suite", where, "--status", "--json", **without))
+        seen = {where: (each["state"], each["locks"]) for where, each in found.items()}
+        assert seen == {"here": ("running", False), "there": ("running", False), "over": ("ended", False)}
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    watched = bench_process("suite", "here", "--watch", **without)
+    assert watched.returncode == 1
+    assert "is gone and did not end in order" in watched.stdout
+    assert "has no locks: whether the suite runs is what its process wrote itself" in watched.stderr
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
+    begun = bench_process("suite", "mine.yaml", "--root", f"isbi2012={stacks}", "--out", "new", **without)
+    if error == errno.ENOSYS:  # filelock has a file stand in for it
+        assert begun.returncode == 0, begun.stderr
+    else:
+        assert begun.returncode == 2
+        assert f"'new' is on a file system without locks ({os.strerror(error)})" in begun.stderr
+    assert "Traceback" not in begun.stderr
 
 
 @pytest.mark.slow

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from preloaded import compiled
 
 DAYS = 5 * 86400
 """Seconds; what looks at ages of files knows no longer ones."""
@@ -26,12 +23,7 @@ class JumpingClock:
     @classmethod
     def compiled(cls, folder: Path) -> JumpingClock:
         """Compile it into a folder; the test is skipped where that cannot be."""
-        compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-        if not sys.platform.startswith("linux") or compiler is None:
-            pytest.skip("a clock is put before the system's with a C compiler, on Linux")
-        library, source = folder / "jumping_clock.so", Path(__file__).with_suffix(".c")
-        subprocess.run([compiler, "-O1", "-shared", "-fPIC", str(source), "-o", str(library), "-ldl"], check=True)
-        return cls(library, folder)
+        return cls(compiled("jumping_clock", folder), folder)
 
     def environment(self, seconds: int, after: int = _NEVER) -> dict[str, str]:
         """Of a process whose clock jumps by so many seconds at its `after`-th look, or once it is told by `jump`."""

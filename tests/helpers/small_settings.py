@@ -41,3 +41,11 @@ ONE_STEP: dict[str, Any] = {
     "precision": "fp32",
 }
 """Training that does no more than run."""
+
+
+STEADY = (
+    "{base_channels: 2, depth: 1, epochs: 2, iterations_per_epoch: 4, batch_size: 6, crop: 16, tta: none, rotation: 0, "
+    "zoom: 0, shift: 0, shear: 0, elastic: 0.0, dropout: 0.0, norm: instance, background_weight: 1.0, loss: bce, "
+    "precision: fp32, ema: 0.0}"
+)
+"""Of a U-Net in a suite: what it learns does not depend on how many processes share a batch, the last one uneven."""

@@ -26,10 +26,10 @@ from segbench.runs.suite.resources import Resources
 from segbench.types import UserError
 
 QUICK = "{kind: [otsu], channel: [grey], sigma: [0.0], max_images: 1}"
-TWENTY = f"""
+EIGHT = f"""
 datasets: [isbi2012]
 methods: [{{name: threshold, settings: {QUICK}}}, {{name: constant}}]
-seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+seeds: [0, 1, 2, 3]
 """
 NETWORK = """
 datasets: [isbi2012]
@@ -39,6 +39,16 @@ methods:
       elastic: 0.0, ema: 0.0}
 """
 PATIENCE_S = 240
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Any]:
+    """A cluster without CPUs; tests add nodes, and take them away again."""
+    pytest.importorskip("ray", reason="needs the extra ray")
+    from ray_clusters import ray_cluster
+
+    with ray_cluster(cpus=0) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +105,8 @@ def _table(out: Path) -> list[Any]:
 
 @pytest.mark.slow
 def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Path, tmp_path: Path) -> None:
-    (tmp_path / "twenty.yaml").write_text(TWENTY)
-    words = ["suite", "twenty.yaml", "--root", f"isbi2012={stacks}"]
+    (tmp_path / "eight.yaml").write_text(EIGHT)
+    words = ["suite", "eight.yaml", "--root", f"isbi2012={stacks}"]
     doomed = cluster.add("--node-name=doomed")
     doomed.wait()
     suite = _bench(tmp_path, *words, "--out", "far", "--engine", "ray", "--address", cluster.address, "--json")
@@ -104,7 +114,7 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
     def on_doomed() -> bool:
         cells = list(_state(tmp_path / "far").values())
         ended = sum(cell["status"] == "done" for cell in cells)
-        return ended >= 3 and any(cell["status"] == "running" and cell["place"] == "doomed" for cell in cells)
+        return ended >= 2 and any(cell["status"] == "running" and cell["place"] == "doomed" for cell in cells)
 
     _wait(on_doomed, suite)
     doomed.kill()
@@ -112,7 +122,7 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
     assert suite.returncode == 0, stderr
     assert "its node or worker on doomed died" in stderr
     found = json.loads(stdout)
-    assert (found["done"], found["failed"]) == (20, [])
+    assert (found["done"], found["failed"]) == (8, [])
     assert {cell["status"] for cell in _state(tmp_path / "far").values()} == {"done"}
 
     # Another engine finds nothing to do in that folder, and makes the same of another one.
@@ -124,32 +134,32 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None or os.getuid() != 0, reason="hiding a folder takes root on Linux")
-def test_a_node_that_does_not_see_the_folder_sends_the_run_back(bench: Run, stacks: Path, tmp_path: Path) -> None:
+def test_a_node_that_does_not_see_the_folder_sends_the_run_back(
+    bare: Any, bench: Run, stacks: Path, tmp_path: Path
+) -> None:
     """Ctrl-C ends its cell in order, the checkpoint comes back with the log, and goes there again with --resume."""
-    pytest.importorskip("ray", reason="needs the extra ray")
-    from ray_clusters import ray_cluster
-
     (tmp_path / "net.yaml").write_text(NETWORK)
     (tmp_path / "far").mkdir()
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     hide = ("unshare", "-m", "sh", "-c", f'mount -t tmpfs none "{tmp_path}/far" && exec "$0" "$@"')
     words = ["suite", "net.yaml", "--root", f"isbi2012={stacks}", "--device", "cpu", "--out"]
-    with ray_cluster(cpus=0) as cluster:
-        cluster.add("--node-name=hidden", around=hide, TMPDIR=str(temporary)).wait()
-        far = ["far", "--engine", "ray", "--address", cluster.address]
-        suite = _bench(tmp_path, *words, *far)
-        _wait(lambda: [*temporary.glob("*/far/cells/*/checkpoint/checkpoint*")], suite)
-        suite.send_signal(signal.SIGINT)
-        _, stderr = suite.communicate(timeout=PATIENCE_S)
-        assert suite.returncode == 130, stderr
-        (cell,) = _state(tmp_path / "far").values()
-        assert (cell["status"], cell["place"]) == ("interrupted", "hidden")
-        assert [*(tmp_path / "far").glob("cells/*/checkpoint/checkpoint*")]
-        suite = _bench(tmp_path, *words, *far, "--resume")
-        stdout, stderr = suite.communicate(timeout=PATIENCE_S)
-        assert suite.returncode == 0, stderr
-        assert "1 of 1 cells done" in stdout
+    node = bare.add("--node-name=hidden", around=hide, TMPDIR=str(temporary))
+    node.wait()
+    far = ["far", "--engine", "ray", "--address", bare.address]
+    suite = _bench(tmp_path, *words, *far)
+    _wait(lambda: [*temporary.glob("*/far/cells/*/checkpoint/checkpoint*")], suite)
+    suite.send_signal(signal.SIGINT)
+    _, stderr = suite.communicate(timeout=PATIENCE_S)
+    assert suite.returncode == 130, stderr
+    (cell,) = _state(tmp_path / "far").values()
+    assert (cell["status"], cell["place"]) == ("interrupted", "hidden")
+    assert [*(tmp_path / "far").glob("cells/*/checkpoint/checkpoint*")]
+    suite = _bench(tmp_path, *words, *far, "--resume")
+    stdout, stderr = suite.communicate(timeout=PATIENCE_S)
+    assert suite.returncode == 0, stderr
+    assert "1 of 1 cells done" in stdout
+    node.kill()
     assert "resumed after epoch" in (tmp_path / "far" / "cells" / cell["name"] / "log.txt").read_text()
     assert not [*(tmp_path / "far").glob(".seen-by-nodes*"), *temporary.glob(".segbench*")]
     near = bench(*words, "near", OMP_NUM_THREADS="1")
@@ -185,6 +195,7 @@ def test_a_cell_reserves_what_it_asks_for(cluster: Any, tmp_path: Path) -> None:
     )
     cluster.add("--node-name=with-gpus", "--num-gpus=2", cpus=3).wait()
     asked = {"one": Resources(1, 1), "other": Resources(1), "two": Resources(3, 2), "none": Resources(2, 0)}
+    asked["both"] = Resources(2, 0, processes=2)
     words = ("list", "methods", "--quiet")
     jobs = [Job(name, words, tmp_path / f"{name}.log", resources=each) for name, each in asked.items()]
     places: dict[str, str] = {}
@@ -199,7 +210,9 @@ def test_a_cell_reserves_what_it_asks_for(cluster: Any, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="asks for 3 GPUs, and no node of the Ray cluster has more than 2"):
             next(engine.run(many, Control(), lambda *_: None))
     assert set(places.values()) == {"with-gpus"}
-    seen = {name: (tmp_path / f"{name}.log").read_text().splitlines()[1].split()[1:] for name in asked}
+    printed = {name: (tmp_path / f"{name}.log").read_text().splitlines() for name in asked}
+    assert [line for line in printed.pop("both") if line.startswith("sees")] == ["sees none 1"] * 2
+    seen = {name: lines[1].split()[1:] for name, lines in printed.items()}
     assert {seen["one"][0], seen["other"][0]} <= {"0", "1"}
     assert {name: (len(gpus.split(",")), cpus) for name, (gpus, cpus) in seen.items()} == {
         **{"one": (1, "1"), "other": (1, "1"), "two": (2, "3"), "none": (1, "2")}
@@ -234,33 +247,33 @@ def test_an_evaluation_on_a_cluster_is_the_same_byte_for_byte(cluster: Any, benc
 
 
 @pytest.mark.slow
-def test_a_node_with_other_code_does_nothing_and_is_named(bench: Run, stacks: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="needs the extra ray")
-    from ray_clusters import ray_cluster
-
+def test_a_node_with_other_code_does_nothing_and_is_named(bare: Any, bench: Run, stacks: Path, tmp_path: Path) -> None:
     other = tmp_path / "other" / "segbench"
     shutil.copytree(ROOT / "benchmark", other, ignore=shutil.ignore_patterns("__pycache__", "native"))
     for part in ("datasets", "baselines", "configs"):
         shutil.copytree(ROOT / part, other / part, ignore=shutil.ignore_patterns("__pycache__"))
     (other / "_version.py").write_text('__version__ = "0.0.7"\n')
     (tmp_path / "one.yaml").write_text(f"datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {QUICK}}}]\n")
-    with ray_cluster(cpus=0) as cluster:
-        cluster.add("--node-name=stranger", PYTHONPATH=str(other.parent)).wait()
-        ray = ["--engine", "ray", "--address", cluster.address]
-        labels = stacks / "train-labels.tif"
-        for words in (
-            ["suite", "one.yaml", "--root", f"isbi2012={stacks}"],
-            ["evaluate", "-d", "isbi2012", "--root", stacks, "-p", labels, "--split", "all"],
-        ):
-            done = bench(*words, *ray)
-            assert done.returncode == 2, done.stderr
-            assert "stranger has segbench 0.0.7 (code " in done.stderr
-            assert "Install the same on every node" in done.stderr
-        cluster.add("--node-name=same").wait()
-        done = bench(*words, "--out", "out", *ray)
-        assert done.returncode == 0, done.stderr
-        assert "stranger has segbench 0.0.7" in done.stderr
-        assert (tmp_path / "out" / "statistics.parquet").is_file()
+    nodes = [bare.add("--node-name=stranger", PYTHONPATH=str(other.parent))]
+    nodes[0].wait()
+    ray = ["--engine", "ray", "--address", bare.address]
+    labels = stacks / "train-labels.tif"
+    for words in (
+        ["suite", "one.yaml", "--root", f"isbi2012={stacks}"],
+        ["evaluate", "-d", "isbi2012", "--root", stacks, "-p", labels, "--split", "all"],
+    ):
+        done = bench(*words, *ray)
+        assert done.returncode == 2, done.stderr
+        assert "stranger has segbench 0.0.7 (code " in done.stderr
+        assert "Install the same on every node" in done.stderr
+    nodes.append(bare.add("--node-name=same"))
+    nodes[1].wait()
+    done = bench(*words, "--out", "out", *ray)
+    assert done.returncode == 0, done.stderr
+    assert "stranger has segbench 0.0.7" in done.stderr
+    assert (tmp_path / "out" / "statistics.parquet").is_file()
+    for node in nodes:
+        node.kill()
 
 
 def test_without_ray_a_dry_run_works_and_the_rest_says_what_to_type(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from segbench.runs.suite.engines import slurm
 from segbench.runs.suite.engines.slurm import SlurmEngine
 from segbench.runs.suite.resources import Resources
 from segbench.runs.suite.state import STATE, read_state
+from small_settings import STEADY
+from synthetic_roots import write_stacks
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +41,7 @@ class Patient(Threshold):
         gate = Path(os.environ["GATE"])
         node, restarts = (os.environ.get(name, "0") for name in ("SLURMD_NODENAME", "SLURM_RESTART_COUNT"))
         (gate / f"begun on {node}, {restarts} restarts").touch()
-        while not (gate / "open").exists():
+        while not any((gate / name).exists() for name in ("open", f"open-{context.seed}")):
             if context.stop():
                 raise KeyboardInterrupt
             time.sleep(0.05)
@@ -50,6 +53,16 @@ methods: [{name: patient, settings: {kind: [otsu], channel: [grey], sigma: [0.0]
 resources: {cpus: 1, memory_gb: 1, time: %s}
 slurm: {partition: main}
 seeds: [%s]
+"""
+OF_TWO_PROCESSES = f"""
+datasets: [isbi2012]
+methods:
+  - {{name: patient, settings: {{kind: [otsu], channel: [grey], sigma: [0.0], max_images: 1}}}}
+  - {{name: unet, resources: {{gpus: 0, processes: 2}}, settings: {STEADY}}}
+resources: {{cpus: 1, memory_gb: 1, time: 10}}
+slurm: {{partition: main}}
+seeds: [0, 1]
+exclude: [{{method: unet, seed: 1}}]
 """
 
 
@@ -68,6 +81,21 @@ class Drive:
     words: list[str]
     drivers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    @classmethod
+    def made(cls, folder: Path, cluster: SlurmCluster, root: Path, name: str, text: str) -> Drive:
+        """A suite with this text, whose jobs SLURM calls `segbench-NAME`."""
+        (folder / "plugins" / "baselines").mkdir(parents=True)
+        (folder / "plugins" / "baselines" / "patient.py").write_text(PATIENT)
+        (folder / "gate").mkdir()
+        (folder / f"{name}.yaml").write_text(text)
+        words = ["suite", f"{name}.yaml", "--out", "out", "--root", f"isbi2012={root}", "--engine", "slurm"]
+        return cls(folder, cluster, words)
+
+    @property
+    def name(self) -> str:
+        """What SLURM calls its jobs."""
+        return f"segbench-{Path(self.words[1]).stem}"
+
     @property
     def environment(self) -> dict[str, str]:
         own = {"SEGBENCH_PLUGINS": str(self.folder / "plugins"), "GATE": str(self.folder / "gate"), "COLUMNS": "200"}
@@ -79,11 +107,13 @@ class Drive:
         state = read_state(self.folder / "out") if (self.folder / "out" / STATE).exists() else None
         return [] if state is None else [cell.model_dump() for cell in state.cells.values()]
 
-    def begin(self, *more: str) -> subprocess.Popen[bytes]:
+    def begin(self, *more: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start the suite."""
         command = [sys.executable, "-c", "from segbench.cli import main; main()", *self.words, *more]
         with (self.folder / f"driver-{len(self.drivers)}.txt").open("w") as said:
-            driver = subprocess.Popen(command, cwd=self.folder, env=self.environment, stdout=said, stderr=said)
+            driver = subprocess.Popen(
+                command, cwd=self.folder, env={**self.environment, **environment}, stdout=said, stderr=said
+            )
         self.drivers.append(driver)
         return driver
 
@@ -91,9 +121,26 @@ class Drive:
         """What the suite that was started last has printed."""
         return (self.folder / f"driver-{len(self.drivers) - 1}.txt").read_text()
 
-    def open_gate(self) -> None:
-        """Let cells end."""
-        (self.folder / "gate" / "open").touch()
+    def bench(self, *words: str) -> str:
+        """Another `bench` in the folder, to its end; what it said."""
+        command = [sys.executable, "-c", "from segbench.cli import main; main()", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def open_gate(self, name: str = "open") -> None:
+        """Let cells end; `open-0` lets those of seed 0."""
+        (self.folder / "gate" / name).touch()
+
+    def close(self) -> None:
+        """End what is left of it."""
+        for driver in self.drivers:
+            driver.kill()
+            driver.wait()
+        self.cluster.call("scancel", "--state=PENDING", f"--name={self.name}")
+        self.cluster.call("scancel", f"--name={self.name}")
 
     def end(self, expected: int = 0) -> str:
         """Wait for the suite to end; what it said."""
@@ -115,9 +162,13 @@ class Drive:
         return any((self.folder / "gate").glob(what))
 
     def queue(self) -> dict[str, str]:
-        """State of every task in the queue."""
-        shown = self.cluster.call("squeue", "--noheader", "--array", "--states=all", "--format=%i %T")
-        return dict(line.split() for line in shown.splitlines())
+        """State of every task of it in the queue."""
+        words = ("--noheader", "--array", "--states=all", "--format=%i %T", f"--name={self.name}")
+        return dict(line.split() for line in self.cluster.call("squeue", *words).splitlines())
+
+    def left_queue(self) -> bool:
+        """Whether no task of it waits or runs."""
+        return not {"PENDING", "RUNNING", "COMPLETING"} & set(self.queue().values())
 
     def log(self, number: int) -> str:
         """What a cell printed."""
@@ -133,50 +184,57 @@ class Drive:
         return "".join(f"\n== {path.name}\n{path.read_text()}" for path in paths)
 
 
+@pytest.fixture(scope="module")
+def timed(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drive]:
+    """A suite whose cell has a minute, the least that SLURM gives: it goes by while other tests run."""
+    folder = tmp_path_factory.mktemp("timed")
+    suite = Drive.made(folder, cluster, write_stacks(folder / "isbi"), "timed", SUITE % (1, "0"))
+    suite.begin()
+    yield suite
+    suite.close()
+
+
 @pytest.fixture
 def drive(cluster: SlurmCluster, stacks: Path, tmp_path: Path) -> Iterator[Callable[..., Drive]]:
     """Makes a suite of cells that wait."""
     drives = []
 
-    def make(seeds: str = "0, 1", minutes: int = 10) -> Drive:
-        (tmp_path / "plugins" / "baselines").mkdir(parents=True)
-        (tmp_path / "plugins" / "baselines" / "patient.py").write_text(PATIENT)
-        (tmp_path / "gate").mkdir()
-        (tmp_path / "tiny.yaml").write_text(SUITE % (minutes, seeds))
-        words = ["suite", "tiny.yaml", "--out", "out", "--root", f"isbi2012={stacks}", "--engine", "slurm"]
-        drives.append(Drive(tmp_path, cluster, words))
+    def make(seeds: str = "0, 1", text: str = "") -> Drive:
+        drives.append(Drive.made(tmp_path, cluster, stacks, "tiny", text or SUITE % (10, seeds)))
         return drives[-1]
 
     yield make
     for made in drives:
-        for driver in made.drivers:
-            driver.kill()
-            driver.wait()
-        cluster.call("scancel", "--state=PENDING", "--name=segbench-tiny")
-        cluster.call("scancel", "--name=segbench-tiny")
+        made.close()
 
 
+@pytest.mark.usefixtures("timed")  # begins here, and is looked at later
 def test_cells_are_one_array_and_their_records_those_of_this_machine(drive: Callable[..., Drive]) -> None:
-    suite = drive("0, 1, 2")
+    suite = drive(text=OF_TWO_PROCESSES)
     suite.open_gate()
     suite.begin()
     said = suite.end()
     assert said.count("started on slurm ") == 3
-    jobs = [cell["job"] for cell in suite.cells]
+    *patient, unet = suite.cells
+    jobs = [cell["job"] for cell in patient]
     assert len({job.split("_")[0] for job in jobs}) == 1
-    assert sorted(job.split("_")[1] for job in jobs) == ["0", "1", "2"]
+    assert sorted(job.split("_")[1] for job in jobs) == ["0", "1"]
     assert all(cell["place"].startswith(f"slurm {cell['job']} on n") for cell in suite.cells)
     told = suite.cluster.call("scontrol", "show", "job", jobs[0])
     for expected in ("JobName=segbench-tiny", "Partition=main", "NumCPUs=1", "TimeLimit=00:10:00", "MinMemoryNode=1G"):
         assert expected in told, told
-    assert f"Comment=3 cells of suite tiny in {suite.folder / 'out'}" in told
+    assert f"Comment=2 cells of suite tiny in {suite.folder / 'out'}" in told
+    # A core for each process of a cell.
+    assert "NumCPUs=2" in suite.cluster.call("scontrol", "show", "job", unet["job"])
 
-    done = subprocess.run(
-        [sys.executable, "-c", "from segbench.cli import main; main()", *suite.words[:-1], "local", "--out", "here"],
-        cwd=suite.folder, env=suite.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    for cell in suite.cells:
+    record = json.loads((suite.folder / "out" / unet["folder"] / "record.json").read_text())
+    # That these learn what one learns: test_a_cell_of_two_processes_learns_what_one_learns.
+    assert (record["environment"]["hardware"]["processes"], record["dataset"]["n"]) == (2, 5)
+    assert record["complete"]
+
+    (suite.folder / "tiny.yaml").write_text(SUITE % (10, "0, 1"))
+    suite.bench(*suite.words[:-1], "local", "--out", "here")
+    for cell in patient:
         there, here = (suite.folder / place / cell["folder"] for place in ("out", "here"))
         assert (there / "statistics.parquet").read_bytes() == (here / "statistics.parquet").read_bytes()
         assert _results(there) == _results(here)
@@ -222,7 +280,7 @@ def test_another_engine_takes_over_and_leaves_no_job_behind(drive: Callable[...,
     running = next(number for number, cell in enumerate(suite.cells) if cell["status"] == "running")
     suite.words[-1] = "local"
     suite.begin("--resume")
-    suite.wait_for("an empty queue", lambda: not {"PENDING", "RUNNING", "COMPLETING"} & set(suite.queue().values()))
+    suite.wait_for("an empty queue", suite.left_queue)
     suite.open_gate()
     said = suite.end()
     assert "2 cells taken out of SLURM's queue" in said
@@ -261,11 +319,78 @@ def test_ctrl_c_cancels_what_waits_and_ends_what_runs_in_order(drive: Callable[.
     assert "--engine slurm" in said
     assert sorted(cell["status"] for cell in suite.cells) == ["interrupted", "waiting"]
     assert sorted("bench: interrupted; go on with" in log for log in suite.logs()) == [False, True]
-    suite.wait_for("an empty queue", lambda: not {"PENDING", "RUNNING", "COMPLETING"} & set(suite.queue().values()))
+    suite.wait_for("an empty queue", suite.left_queue)
+
+
+def test_cancel_from_elsewhere_ends_what_waits_and_runs_and_another_engine_goes_on(drive: Callable[..., Drive]) -> None:
+    suite = drive("0, 1, 2")
+    driver = suite.begin("--jobs", "1")
+    suite.open_gate("open-0")
+    suite.wait_for(
+        "one that is done, one that runs, one that waits", lambda: _statuses(suite) == "done running waiting"
+    )
+    suite.wait_for("a cell that fits", lambda: "fitting" in suite.log(1))
+    record = suite.folder / "out" / suite.cells[0]["folder"] / "record.json"
+    before = record.read_bytes(), record.stat().st_mtime_ns
+    said = suite.bench("suite", "out", "--cancel")
+    assert "ended in order: 1 cell under way" in said
+    assert "1 of 3 cells are done. Go on with: bench suite tiny.yaml" in said
+    driver.wait(timeout=60)
+    assert suite.left_queue()
+    assert "asked for it with --cancel" in suite.end(expected=130)
+    assert _statuses(suite) == "done interrupted waiting"
+    assert "bench: interrupted; go on with" in suite.log(1)
+    suite.open_gate()
+    suite.words[-1] = "local"
+    suite.begin("--resume")
+    assert "in SLURM's queue" not in suite.end()
+    assert _statuses(suite) == "done done done"
+    assert (record.read_bytes(), record.stat().st_mtime_ns) == before
+
+
+def _statuses(suite: Drive) -> str:
+    return " ".join(cell["status"] for cell in suite.cells)
+
+
+def test_jobs_of_a_driver_that_was_killed_before_it_knew_them_are_ended(drive: Callable[..., Drive]) -> None:
+    suite = drive("0")
+    (suite.folder / "bin").mkdir()
+    killing = suite.folder / "bin" / "sbatch"
+    killing.write_text(f'#!/bin/sh\n{shutil.which("sbatch")} "$@"\nkill -9 $PPID\n')
+    killing.chmod(0o755)
+    others = set(suite.queue())
+    first = suite.begin(PATH=f"{killing.parent}{os.pathsep}{os.environ['PATH']}")
+    first.wait(timeout=120)
+    assert first.returncode == -signal.SIGKILL, suite.said()
+    (forgotten,) = set(suite.queue()) - others
+    assert [cell["job"] for cell in suite.cells] == [""]
+    assert not suite.left_queue()
     suite.open_gate()
     suite.begin("--resume")
+    assert "1 job in SLURM's queue that a killed process has left" in suite.end()
+    (cell,) = suite.cells
+    assert cell["status"] == "done"
+    assert cell["job"] != forgotten
+    assert set(suite.queue()) - others == {forgotten, cell["job"]}
+    assert suite.left_queue()
+
+
+def test_a_cell_whose_time_is_over_ends_in_order_and_goes_on(timed: Drive) -> None:
+    suite = timed
+    suite.wait_for("a cell that runs", suite.begun)
+    # SLURM counts in minutes and warns up to one of them early.
+    job = suite.cells[0]["job"]
+    suite.wait_for("the end of its time", lambda: suite.queue()[job] in ("PENDING", "FAILED"))
+    suite.open_gate()
+    # It would wait for two minutes. Should SLURM count it as failed, it is another job that goes on.
+    suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
     suite.end()
-    assert [cell["status"] for cell in suite.cells] == ["done", "done"]
+    assert suite.cells[0]["status"] == "done"
+    lines = suite.log(0).splitlines()
+    begun = [number for number, line in enumerate(lines) if line.startswith("$ bench run")]
+    # On a busy machine its time is over once more before it is looked at.
+    assert [lines[number].endswith("--resume") for number in begun] == [False] + [True] * max(1, len(begun) - 1)
+    assert any("stopping" in line for line in lines[: begun[1]])
 
 
 def test_a_cell_of_a_node_that_dies_goes_on_on_another(drive: Callable[..., Drive]) -> None:
@@ -295,24 +420,6 @@ def test_a_cell_of_a_node_that_dies_goes_on_on_another(drive: Callable[..., Driv
     assert [line.endswith("--resume") for line in begun] == [False, True]
 
 
-def test_a_cell_whose_time_is_over_ends_in_order_and_goes_on(drive: Callable[..., Drive]) -> None:
-    suite = drive("0", minutes=1)
-    suite.begin()
-    suite.wait_for("a cell that runs", suite.begun)
-    # SLURM counts in minutes and warns up to one of them early.
-    job = suite.cells[0]["job"]
-    suite.wait_for("the end of its time", lambda: suite.queue()[job] in ("PENDING", "FAILED"))
-    suite.open_gate()
-    # It would wait for two minutes. Should SLURM count it as failed, it is another job that goes on.
-    suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
-    suite.end()
-    assert suite.cells[0]["status"] == "done"
-    lines = suite.log(0).splitlines()
-    begun = [number for number, line in enumerate(lines) if line.startswith("$ bench run")]
-    assert [lines[number].endswith("--resume") for number in begun] == [False, True]
-    assert any("stopping" in line for line in lines[: begun[1]])
-
-
 def test_more_cells_than_the_queue_takes_follow_as_others_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm, "RETRY_S", 1.0)
     arrays: list[list[str]] = []
@@ -321,7 +428,7 @@ def test_more_cells_than_the_queue_takes_follow_as_others_end(tmp_path: Path, mo
         engine = SlurmEngine(tmp_path / "suite", "many", Reporter(quiet=True), poll_s=1.0)
         jobs = [
             Job(f"cell-{n}", ("list", "metrics", "--quiet"), tmp_path / f"{n}.log", resources=Resources(1, 0, 0.5, 10))
-            for n in range(5)
+            for n in range(4)
         ]
         control = Control(queued=lambda names: arrays.append(list(names)))
         ended = list(engine.run(jobs, control, lambda *_: None))

@@ -44,6 +44,17 @@ def test_resources_come_from_the_preset_the_suite_and_the_method_in_turn() -> No
     ]
 
 
+def test_each_process_of_a_cell_has_a_core_and_they_share_what_there_are() -> None:
+    (two,) = _resources("datasets: [isbi2012]\nmethods: [unet]\nresources: {cpus: 1, processes: 2}\n")
+    assert (two.cpus, two.threads(two.cpus)) == (2, 1)
+    (four,) = _resources("datasets: [isbi2012]\nmethods: [unet]\nresources: {gpus: 4}\n")
+    assert (four.cpus, four.processes) == (4, 4)
+    (wide,) = _resources("datasets: [isbi2012]\nmethods: [unet]\nresources: {cpus: 7, processes: 2}\n")
+    assert (wide.cpus, wide.threads(7), wide.threads(1)) == (7, 3, 1)
+    (classical,) = _resources("datasets: [isbi2012]\nmethods: [threshold]\nresources: {cpus: 1, processes: 2}\n")
+    assert (classical.cpus, classical.threads(1)) == (1, 1)
+
+
 def test_resources_change_no_name_of_a_cell() -> None:
     asked = _plan(BASE + "resources: {cpus: 7}\n").cells
     assert [cell.name for cell in asked] == [cell.name for cell in _plan(BASE).cells]

@@ -21,6 +21,9 @@ GRACE_S = 60.0
 
 TICK_S = 0.5
 
+FIRST_POLL_S = 1.0
+"""Between two looks at the queue at first, when cells begin; later they become as rare as the engine says."""
+
 _USUAL = frozenset({
     "", "None", "BeginTime", "Cleaning", "Dependency", "JobArrayTaskLimit", "NodeDown", "Prolog", "Priority",
     "ReqNodeNotAvail", "Reservation", "Resources",
@@ -48,7 +51,7 @@ class Task:
 
 
 class Watch:
-    """Looks at the folder of reports often and at the queue seldom.
+    """Looks at the folder of reports often and at the queue seldom, but for the first seconds.
 
     `logs` holds what jobs print beside their cells; `warn` is told once of what may keep cells waiting for ever.
     """
@@ -58,7 +61,7 @@ class Watch:
         self._warn, self._warned = warn, {""}
         self._entries: dict[str, queue.Entry] = {}
         self._reports: dict[str, Report] = {}
-        self._next_look = 0.0
+        self._begun, self._next_look = time.monotonic(), 0.0
 
     def look(self, tasks: Iterable[Task]) -> None:
         """See what is new. Once the caller wants to end, those that wait are cancelled and the others asked to end."""
@@ -75,7 +78,8 @@ class Watch:
                 self._entries = found
                 gone = [task.id for task in there if task.id not in found and _is_over(task.silent_since)]
                 self._entries |= queue.look_back(gone)
-            self._next_look = time.monotonic() + self._poll_s
+            age = time.monotonic() - self._begun
+            self._next_look = time.monotonic() + min(self._poll_s, max(FIRST_POLL_S, age / 4))
             self.tell("SLURM does not answer (squeue failed); jobs run on meanwhile" if found is None else "")
             waiting = [self._entries[name] for name in ids if name in self._entries]
             for reason in {entry.reason for entry in waiting if entry.state == "PENDING"} - _USUAL:
