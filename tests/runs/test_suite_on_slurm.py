@@ -289,6 +289,24 @@ def test_another_engine_takes_over_and_leaves_no_job_behind(drive: Callable[...,
     assert [line.endswith("--resume") for line in begun] == [False, True]
 
 
+def test_a_cell_whose_time_is_over_ends_in_order_and_goes_on(timed: Drive) -> None:
+    suite = timed
+    suite.wait_for("a cell that runs", suite.begun)
+    # SLURM counts in minutes and warns up to one of them early.
+    job = suite.cells[0]["job"]
+    suite.wait_for("the end of its time", lambda: suite.queue()[job] in ("PENDING", "FAILED"))
+    suite.open_gate()
+    # It would wait for two minutes. Should SLURM count it as failed, it is another job that goes on.
+    suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
+    suite.end()
+    assert suite.cells[0]["status"] == "done"
+    lines = suite.log(0).splitlines()
+    begun = [number for number, line in enumerate(lines) if line.startswith("$ bench run")]
+    # On a busy machine its time is over once more before it is looked at.
+    assert [lines[number].endswith("--resume") for number in begun] == [False] + [True] * max(1, len(begun) - 1)
+    assert any("stopping" in line for line in lines[: begun[1]])
+
+
 def test_scancel_of_one_cell_leaves_the_others_and_resume_runs_it(drive: Callable[..., Drive]) -> None:
     suite = drive()
     suite.begin()
@@ -373,24 +391,6 @@ def test_jobs_of_a_driver_that_was_killed_before_it_knew_them_are_ended(drive: C
     assert cell["job"] != forgotten
     assert set(suite.queue()) - others == {forgotten, cell["job"]}
     assert suite.left_queue()
-
-
-def test_a_cell_whose_time_is_over_ends_in_order_and_goes_on(timed: Drive) -> None:
-    suite = timed
-    suite.wait_for("a cell that runs", suite.begun)
-    # SLURM counts in minutes and warns up to one of them early.
-    job = suite.cells[0]["job"]
-    suite.wait_for("the end of its time", lambda: suite.queue()[job] in ("PENDING", "FAILED"))
-    suite.open_gate()
-    # It would wait for two minutes. Should SLURM count it as failed, it is another job that goes on.
-    suite.cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
-    suite.end()
-    assert suite.cells[0]["status"] == "done"
-    lines = suite.log(0).splitlines()
-    begun = [number for number, line in enumerate(lines) if line.startswith("$ bench run")]
-    # On a busy machine its time is over once more before it is looked at.
-    assert [lines[number].endswith("--resume") for number in begun] == [False] + [True] * max(1, len(begun) - 1)
-    assert any("stopping" in line for line in lines[: begun[1]])
 
 
 def test_a_cell_of_a_node_that_dies_goes_on_on_another(drive: Callable[..., Drive]) -> None:
