@@ -11,6 +11,7 @@ from ..evaluation.scoring import Scored, score
 from ..io.documents import Document
 from ..io.fingerprints import ids_sha256
 from .binding import BOUND_SINCE, EVIDENCE, content_sha256, evidence_sha256, has_to_be_bound
+from .differences import first_difference
 from .folder import RECORD, STATISTICS
 from .identity import recorded_identity
 from .record import Record, read_content, run_id_of
@@ -80,7 +81,7 @@ def stored_checks(run: StoredRun) -> list[Check]:
         *_scores(record, scored),
         _table("per_class", record.per_class, scored.per_class),
         _table("per_category", record.per_category, scored.per_category),
-        *(Check.of(name, record.details.get(name) == block, "the block") for name, block in scored.details.items()),
+        *_blocks(record.details, scored.details),
     ]
 
 
@@ -121,6 +122,19 @@ def _evidence(run: StoredRun) -> Check:
         where = "is not that of this record" if name in told else "was not there when the record was made"
         return Check.of("evidence", False, f"{name} {where}")
     return Check.of("evidence", True, "the files are those that the record was made with")
+
+
+def _blocks(stored: Mapping[str, Any], recomputed: Mapping[str, Any]) -> list[Check]:
+    """Compare the blocks of metric families; where one differs, the first place and both values."""
+    checks = []
+    for name in dict.fromkeys((*stored, *recomputed)):
+        if name not in stored or name not in recomputed:
+            where = "is not in the record" if name in recomputed else "does not follow from the statistics"
+            checks.append(Check.of(name, False, where))
+        else:
+            difference = first_difference(stored[name], recomputed[name])
+            checks.append(Check.of(name, not difference, difference or "the block"))
+    return checks
 
 
 def _scores(record: Record, scored: Scored) -> list[Check]:

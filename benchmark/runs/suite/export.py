@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import UserError
 from ...io.atomic import atomic_path
+from ...io.collector import collector_paused
 from ...io.documents import Document
 from ..record import Record
 from ..stored import read_whole_record
@@ -35,6 +36,7 @@ def refuse_other_suffix(path: Path) -> None:
         raise UserError(f"--export {path}: the name says what is written; expected it to end in {', '.join(SUFFIXES)}")
 
 
+@collector_paused()
 def rows_of(state: SuiteState, folder: Path, planned: Mapping[str, Cell]) -> list[Row]:
     """A row for each cell of a suite's folder, all with the same columns.
 

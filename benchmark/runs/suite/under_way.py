@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...data.locations import Location
+from ...io.collector import collector_paused
 from ...io.interrupts import stoppable
 from ...io.locks import LOCK, BusyError, exclusive
 from ...io.reporter import Reporter
@@ -124,6 +125,11 @@ def jobs_of(suite: SuiteUnderWay) -> list[Job]:
     _leave_other_queues(suite)
     _end_forgotten_jobs(suite)
     _wait_for_earlier_cells(suite)
+    return _jobs_to_run(suite)
+
+
+@collector_paused()
+def _jobs_to_run(suite: SuiteUnderWay) -> list[Job]:
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
         own = suite.state.cells[cell.name]
@@ -299,6 +305,7 @@ def _complete(folder: Path) -> Record | None:
     return record if record.complete else None
 
 
+@collector_paused()
 def complete_records(suite: SuiteUnderWay) -> dict[str, Record]:
     """Complete records of the cells that are done, by name."""
     done = [cell.name for cell in suite.plan.cells if suite.state.cells[cell.name].status == "done"]
