@@ -19,7 +19,11 @@ from segbench.runs.stored_checks import stored_checks
 
 RECORDS = ROOT / "leaderboards" / "records"
 
-BLOCK = {"unit": "beats", "truth": [{"rate": 2.0, "flags": []}, {"rate": 2.5, "flags": ["implausible"]}], "none": None}
+BLOCK: dict[str, Any] = {
+    "unit": "beats",
+    "truth": [{"rate": 2.0, "flags": []}, {"rate": 2.5, "flags": ["implausible"]}],
+    "none": None,
+}
 
 
 def _changed(**at: Any) -> dict[str, Any]:
