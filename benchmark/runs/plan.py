@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..data.corruptions import Corruption
@@ -176,6 +177,7 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
     if info.classes:
         _refuse_task(method_info, info)
     _refuse_transfer(method_info, request)
+    request = _with_network_of_init(request, method_info, info, reporter)
     config, options = resolve(request.preset, method_info, info, request.chosen_settings)
     # A wrong setting is to be found before anything is read.
     method = make_method(request.method, config)
@@ -227,6 +229,25 @@ def _folds(
     note_size(dataset, split, len(folds[0].evaluate), options, reporter, hint="--folds 5 scores all labels")
     _note_cut_films(dataset, folds[0], reporter)
     return folds
+
+
+def _with_network_of_init(
+    request: RunRequest, method: MethodInfo, dataset: DatasetInfo, reporter: Reporter
+) -> RunRequest:
+    """The request with the settings that the network of `--init` was built by, where it asks for no others.
+
+    They become settings as if they had been typed, so that the command of the record says them.
+    """
+    place = request.chosen_settings.get("init")
+    if not isinstance(place, str):
+        return request
+    config, _ = resolve(request.preset, method, dataset, request.chosen_settings)
+    built = method_class(request.method).network_settings(Path(place))
+    taken = {name: value for name, value in built.items() if name not in request.settings and config[name] != value}
+    if not taken:
+        return request
+    reporter.say(f"as the network of --init: {', '.join(f'{name}={value}' for name, value in taken.items())}")
+    return replace(request, settings={**request.settings, **taken})
 
 
 def _refuse_transfer(method: MethodInfo, request: RunRequest) -> None:

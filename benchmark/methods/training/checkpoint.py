@@ -60,6 +60,16 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
         raise UserError(f"'{path}' is no file of this program's ({reason}). Delete it to start again.") from None
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """The document alone; empty for a file that has none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            document = json.loads((file.metadata() or {}).get("segbench", "{}"))
+    except (SafetensorError, OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Replace the folder's checkpoint."""
     flat = {f"{group}/{name}": t for group, tensors in checkpoint.tensors.items() for name, t in tensors.items()}

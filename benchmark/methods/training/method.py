@@ -155,6 +155,23 @@ class LearnedMethod(BaseMethod):
         """The run or file whose weights training starts from, as the settings name it."""
         return self.settings.init
 
+    @classmethod
+    def network_settings(cls, place: Path) -> dict[str, Any]:
+        """What the network whose weights lie at `place`, a run or its file, was built by; empty where that is not said.
+
+        These are the settings of the method's own, and `input`. Raises UserError where there is no file of weights.
+        """
+        from .checkpoint import read_document
+        from .transfer import weights_at
+
+        path = weights_at(place)
+        document = read_document(path) if path.suffix.lower() == ".safetensors" else {}
+        config = document.get("config")
+        if document.get("method") != cls.info.name or not isinstance(config, dict):
+            return {}
+        of_training = TrainingConfig.model_fields.keys() - {"input"} | {"weights"}
+        return {name: config[name] for name in cls.info.defaults if name in config and name not in of_training}
+
     def published(self) -> tuple[str, Callable[[], dict[str, torch.Tensor]]] | None:
         """Published weights of the whole network that training starts from: what asks for them, and what fetches them.
 
