@@ -2,8 +2,8 @@
 
 Run: python tests/simulation/own_film.py runs/medaka-unet-… [--out own-film] [--labelled 14] [--seed 77]
 
-The film is of an animal that no training has seen, and looks as no training image does: negative (a bright heart on
-dark ground), dim, mirrored and grainy. A trained run segments it as it is; then 14 frames of it, evenly spread, are
+The film is of an animal that no training has seen, and looks as no training image does: negative,
+dim, mirrored and grainy. A trained run segments it as it is; then 14 frames of it, evenly spread, are
 learned from, once starting from that run and once from random weights, with the same steps. Scored are the other
 frames, and what `bench cardiac` says of the whole film. Each film takes about two minutes.
 """
@@ -120,7 +120,11 @@ def judged(record: Any, run: Path, root: Path) -> list[Any]:
     ]
     block = bench(*cardiac, "--out", root.parent / f"cardiac-{root.name}-{run.name}")
     scores = {name: score["value"] for name, score in block["scores"].items()}
-    return [record["scores"]["dice"]["value"], *(scores[name] for name in COLUMNS), *block["sequences"][0]["flags"]]
+    return [
+        record["scores"]["dice"]["value"],
+        *(scores[name] for name in COLUMNS),
+        ", ".join(block["sequences"][0]["flags"]),
+    ]
 
 
 def main() -> None:
