@@ -157,14 +157,17 @@ class LearnedMethod(BaseMethod):
 
     @classmethod
     def network_settings(cls, place: Path) -> dict[str, Any]:
-        """What the network whose weights lie at `place`, a run or its file, was built by; empty where that is not said.
+        """What the network whose weights lie at `place`, a run or its file, was built by: settings of its own, `input`.
 
-        These are the settings of the method's own, and `input`. Raises UserError where there is no file of weights.
+        Empty where that is not said, or there are no weights, of which `resolved` tells.
         """
         from .checkpoint import read_document
         from .transfer import weights_at
 
-        path = weights_at(place)
+        try:
+            path = weights_at(place)
+        except UserError:
+            return {}
         document = read_document(path) if path.suffix.lower() == ".safetensors" else {}
         config = document.get("config")
         if document.get("method") != cls.info.name or not isinstance(config, dict):
