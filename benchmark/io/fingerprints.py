@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from .threads import map_in_threads
 
@@ -26,10 +27,15 @@ def ids_sha256(ids: Sequence[str]) -> str:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of the content of a file, 64 hexadecimal digits. Raises OSError where it cannot be read."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
+        return sha256_of(file)
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """SHA-256 of what is left to read of an open file, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    while block := file.read(_BLOCK_BYTES):
+        digest.update(block)
     return digest.hexdigest()
 
 

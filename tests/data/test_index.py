@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from segbench.data.index import DataIndex
 from segbench.data.locations import data_sha256
 from segbench.data.verification_cache import PARTS
 from segbench.datasets.isbi2012 import ISBI2012
+from segbench.io import fingerprints
 from segbench.io.fingerprints import file_stamp
 from segbench.io.reporter import Reporter
 from segbench.registry import load_user_module, make_dataset
@@ -44,14 +44,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each file of the data was read for its hash; what a run wrote is hashed too, as its evidence."""
     counts: Counter[str] = Counter()
-    read = hashlib.file_digest
+    read = fingerprints.sha256_of
 
-    def count(file: Any, name: Any) -> Any:
+    def count(file: BinaryIO) -> str:
         if Path(file.name).name not in EVIDENCE:
             counts[Path(file.name).name] += 1
-        return read(file, name)
+        return read(file)
 
-    monkeypatch.setattr(hashlib, "file_digest", count)
+    monkeypatch.setattr(fingerprints, "sha256_of", count)
     return counts
 
 
