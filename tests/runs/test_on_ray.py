@@ -220,6 +220,33 @@ def test_a_cell_reserves_what_it_asks_for(cluster: Any, tmp_path: Path) -> None:
     assert seen["none"][0] == "none"
 
 
+SAID_TWICE = """
+import sys, threading
+from ray._private.worker import print_to_stdstream
+from segbench.io.reporter import Reporter
+from segbench.runs.on_ray.cluster import connected
+
+def told():
+    for place in ("10.0.0.1", "10.0.0.2", "10.0.0.3"):
+        print_to_stdstream({"lines": ["a raylet is gone"], "pid": "raylet", "ip": place, "is_err": False}, False)
+
+with connected(sys.argv[1], Reporter(quiet=True)):
+    teller = threading.Thread(target=told, name="ray_listen_error_messages")
+    teller.start()
+    teller.join()
+print("{}")
+"""
+"""Ray prints what a first node says at once, and what others say alike when the connection ends."""
+
+
+@pytest.mark.slow
+def test_results_are_all_that_standard_output_holds(cluster: Any) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SAID_TWICE, cluster.address], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "{}\n"), done.stderr
+
+
 def _words(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import secrets
@@ -10,7 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -148,7 +149,9 @@ def connected(address: str | None, reporter: Reporter) -> Iterator[Cluster]:
             reporter.say(f"Ray cluster of {nodes} with {cpus}")
             yield cluster
         finally:
-            ray.shutdown()
+            # What nodes that died said twice is held back by Ray, which prints it here, in this thread.
+            with redirect_stdout(io.StringIO()):
+                ray.shutdown()
 
 
 class _WithoutRay:
