@@ -32,6 +32,7 @@ MEASURES = ("fs_minor", "fs_major", "fac", "ef")
 _LONG_INTERVAL = 1.6
 _RANGE_OF_EVEN_BEAT = 2 * math.sqrt(2)
 """From top to bottom of a sine of deviation 1."""
+_SECOND_LOOK = 0.5
 _DISAGREEMENT = 0.10
 _MAX_EJECTION = 0.85
 _MAX_JUMPING = 0.05
@@ -58,10 +59,11 @@ class Detection:
     frames between two like extrema. smoothing: times that the areas are averaged with their neighbours (weights 1, 2,
     1) before extrema are looked for; each is then moved to the true extremum of the areas beside it. refractory: least
     time between two like extrema, as a part of a period of the masks' main rhythm (see `main_rhythm`); a heart does not
-    beat again at once. pulsation: extrema are looked for in what area, axes and place have in common near the main
-    rhythm (see `pulsation`), of which the prominence is a part of the range of an even beat of its power, and are then
-    moved likewise; where there is no rhythm, in the areas. enough_frames: frames per beat below which a result is
-    flagged.
+    beat again at once. pulsation: extrema are looked for in what the masks have in common near the main rhythm (see
+    `pulsation`), of which the prominence is a part of the range of an even beat of its power, and are then moved
+    likewise; where there is no rhythm, in the areas. Between two that are over 1.6 times the median apart, half the
+    prominence is enough (the search back of Pan and Tompkins, IEEE Trans. Biomed. Eng. 32(3):230-236, 1985).
+    enough_frames: frames per beat below which a result is flagged.
 
     The defaults are the published definition. `for_predicted_masks` is for masks of a network, which flicker from frame
     to frame: it does not take that for beats, at the price that an extra beat right after another is not seen.
@@ -364,7 +366,7 @@ def _peaks_of_pulsation(
     if areas.size < 3:
         return ()
     kept = set()
-    for peak in _told_apart(beating, found.tolist(), prominence):
+    for peak in _searched_back(beating, _told_apart(beating, found.tolist(), prominence), prominence):
         nearest = int(np.argmin(np.abs(frames - places[peak])))
         if abs(float(frames[nearest] - places[peak])) <= 1:
             kept.add(int(frames[_highest_beside(areas, nearest)]))
@@ -395,6 +397,22 @@ def _told_apart(values: Float64, peaks: Sequence[int], prominence: float) -> lis
             continue
         kept.append(peak)
     return kept
+
+
+def _searched_back(values: Float64, peaks: Sequence[int], prominence: float) -> list[int]:
+    """Peaks, and lower ones in the gaps between them, at least half a usual interval from either side."""
+    from scipy.signal import find_peaks
+
+    if len(peaks) < 3:
+        return list(peaks)
+    usual = float(np.median(np.diff(peaks)))
+    found = list(peaks)
+    for start, end in pairwise(peaks):
+        if end - start > _LONG_INTERVAL * usual:
+            apart = max(1, math.ceil(usual / 2))
+            low, _ = find_peaks(values[start : end + 1], prominence=_SECOND_LOOK * prominence, distance=apart)
+            found += [start + int(place) for place in low if apart <= place <= end - start - apart]
+    return sorted(found)
 
 
 def _highest_beside(values: Float64, place: int) -> int:

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..types import Array, UserError
+from ..types import Array, Uint8, UserError
 
 PIXEL_SIZE_UM = 1.115
 """Micrometres per pixel of a HeartSeg frame at its full size, `FRAME_SHAPE` (Schutera et al. 2019)."""
 FRAME_SHAPE = (480, 640)
+_CELLS = 80
 
 FLAGS = {
     "empty": "no ventricle in the mask: the frame counts as missing",
@@ -119,6 +120,21 @@ def silhouette(mask: Array) -> Silhouette:
         holes=_holes(box),
         border=sum(int(np.count_nonzero(edge)) for edge in (inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1])),
     )
+
+
+def cells_of(mask: Array) -> Uint8:
+    """A mask on a coarse grid: of each cell the part that lies in the mask, 0 to 255.
+
+    The longer side of the picture has at most 80 cells, 8 pixels of a HeartSeg frame each; a smaller picture is itself.
+
+    Parameters
+    ----------
+    mask : (H, W) bool, or any integer type with 0 outside of the ventricle
+    """
+    inside = (mask != 0).view(np.uint8) * np.uint8(255)
+    factor = min(1.0, _CELLS / max(inside.shape))
+    height, width = (max(1, round(side * factor)) for side in inside.shape)
+    return np.asarray(cv2.resize(inside, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _holes(box: Array) -> int:

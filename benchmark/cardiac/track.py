@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ..types import UserError
+import numpy as np
+
+from ..types import Uint8, UserError
 from .geometry import Shape, Silhouette, shape_of, spacing_um
 
 _AREA_JUMP, _SHAPE_JUMP, _PLACE_JUMP = 1.9, 1.7, 0.35
@@ -18,7 +20,8 @@ class Track:
     """The masks of one sequence, reduced; `frames` count from the file number `first_frame` (so the first is 0).
 
     `frames` ascend, one for each silhouette; a number that is left out is a missing frame. `pixel_size_um` is the
-    height and width of a pixel.
+    height and width of a pixel. `cells` are the masks on a coarse grid, (frames, cells) 0 to 255, where they are at
+    hand (see `cells_of`).
     """
 
     name: str
@@ -27,6 +30,7 @@ class Track:
     silhouettes: tuple[Silhouette, ...]
     fps: float
     pixel_size_um: tuple[float, float]
+    cells: Uint8 | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.frames or len(self.frames) != len(self.silhouettes):
@@ -69,9 +73,14 @@ def _jumps(before: Shape, after: Shape) -> bool:
 
 
 def tracks(
-    rows: Sequence[tuple[str, int, Silhouette]], fps: float, pixel_size_um: tuple[float, float] | None = None
+    rows: Sequence[tuple[str, int, Silhouette]],
+    fps: float,
+    pixel_size_um: tuple[float, float] | None = None,
+    cells: Mapping[str, Mapping[int, Uint8]] | None = None,
 ) -> list[Track]:
     """Sequences from (group, frame number, silhouette) in any order; frame numbers count from the group's first.
+
+    `cells` has the masks of a group on a coarse grid by frame number (see `cells_of`); a frame without is empty.
 
     Raises UserError for two silhouettes of one frame, or sizes that differ within a group.
     """
@@ -85,5 +94,11 @@ def tracks(
         numbers = sorted(masks)
         ordered = tuple(masks[n] for n in numbers)
         spacing = spacing_um(ordered, pixel_size_um)
-        found.append(Track(group, numbers[0], tuple(n - numbers[0] for n in numbers), ordered, fps, spacing))
+        coarse = _laid_out(numbers, cells[group]) if cells and cells.get(group) else None
+        found.append(Track(group, numbers[0], tuple(n - numbers[0] for n in numbers), ordered, fps, spacing, coarse))
     return found
+
+
+def _laid_out(numbers: Sequence[int], cells: Mapping[int, Uint8]) -> Uint8:
+    nothing = np.zeros_like(next(iter(cells.values())))
+    return np.array([cells.get(number, nothing).ravel() for number in numbers])

@@ -46,10 +46,10 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     sides = read_sides(request, reporter)
     with reporter.progress("measuring masks") as update:
         measured = sides.measured(update)
-    rows = [(name, number, mask) for name, found in measured.items() for number, mask in found.items()]
+    rows = [(name, number, mask) for name, found in measured.silhouettes.items() for number, mask in found.items()]
     hearts = [
         beats_of(track, request.detection)
-        for track in tracks(rows, sides.calibration.fps, sides.calibration.pixel_size_um)
+        for track in tracks(rows, sides.calibration.fps, sides.calibration.pixel_size_um, measured.cells)
     ]
     film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
     _name_disagreement(hearts, film, reporter)
@@ -69,8 +69,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
-        metric, info = Cardiac(request.detection), info_of(sides.calibration)
-        judged = held_against_truth(measured, sides.truths, metric, info, reporter.warn)
+        metric, info = Cardiac(request.detection, measured.cells), info_of(sides.calibration)
+        judged = held_against_truth(measured.silhouettes, sides.truths, metric, info, reporter.warn)
         agreement = judged.agreement
         document.truth, document.agreement, document.scores = judged.truth, judged.block, judged.scores
     if request.propagation:

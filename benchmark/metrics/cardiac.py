@@ -22,7 +22,7 @@ from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
 from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence_block
 from ..cardiac.track import tracks
 from ..text import whole_number
-from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, UserError
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Uint8, UserError
 from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
@@ -42,9 +42,12 @@ class Cardiac(MetricFamily):
     Every error is the mean of absolute errors: of rates over the sequences in which both sides have one, of all else
     over the true beats that were found. `*_pp` are percentage points, `*_relative` parts of the true value. An interval
     draws whole sequences where there are at least 5, else beats (by their diastolic frame).
+
+    `cells` are predicted masks on a coarse grid by sequence and frame number, where they are at hand (see `pulsation`).
     """
 
     detection: Detection = field(default_factory=Detection)
+    cells: Mapping[str, Mapping[int, Uint8]] = field(default_factory=dict, compare=False, repr=False)
 
     name: ClassVar[str] = "cardiac"
     version: ClassVar[str] = "1"
@@ -169,7 +172,8 @@ class Cardiac(MetricFamily):
             raise UserError(f"metric cardiac needs videos; {info.name} has no number of frames per second")
         numbers = _numbers(statistics)
         rows = [(s.group, number, _mask(s, side)) for s, number in zip(statistics, numbers, strict=True)]
-        found = tracks(rows, info.frames_per_second, _pixel_size(info))
+        cells = self.cells if side == 1 else None
+        found = tracks(rows, info.frames_per_second, _pixel_size(info), cells)
         return [beats_of(track, self.detection) for track in sorted(found, key=lambda track: track.name)]
 
 

@@ -46,7 +46,7 @@ class CardiacRequest:
     pulsation: Annotated[
         bool | None,
         Option(
-            "Look for beats in what area, axes and place have in common at the main rhythm. [default: with --run]",
+            "Look for beats in what the masks have in common at the main rhythm. [default: with --run]",
             flags=("--pulsation/--no-pulsation",),
         ),
     ] = None

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...cardiac.beats import Detection
-from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cleaned, silhouette
+from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cells_of, cleaned, silhouette
 from ...data.frame_numbers import number_frames
 from ...data.image_sources import Frames, open_frames
 from ...io.images.stacks import NOTHING_CHOSEN
 from ...io.reporter import Reporter
-from ...types import Array, ClassInfo, DatasetInfo, UserError
+from ...types import Array, ClassInfo, DatasetInfo, Uint8, UserError
 from ..predict import predict
 from ..record import read_record, recorded_info
 from ..request import PredictRequest
@@ -22,6 +22,14 @@ from .mask_sequences import MaskSequence, find_sequences, paired_with_truth
 from .request import CardiacRequest
 
 RESULT, MASKS = "cardiac.json", "masks"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is kept of masks, by sequence and file number."""
+
+    silhouettes: dict[str, dict[int, Silhouette]]
+    cells: dict[str, dict[int, Uint8]]
 
 
 @dataclass(frozen=True)
@@ -38,15 +46,15 @@ class Sides:
         """The masks (H, W) of a sequence, one by one."""
         return (cleaned(mask) if self.clean else mask for mask in self.masks[name])
 
-    def measured(self, update: Callable[[int, int, str], None]) -> dict[str, dict[int, Silhouette]]:
-        """Silhouettes by sequence and file number."""
+    def measured(self, update: Callable[[int, int, str], None]) -> Measured:
+        """Silhouettes and coarse masks by sequence and file number."""
         total = sum(map(len, self.masks.values()))
-        found: dict[str, dict[int, Silhouette]] = {}
+        found = Measured({name: {} for name in self.masks}, {name: {} for name in self.masks})
         done = 0
         for name, sequence in self.masks.items():
-            found[name] = {}
             for number, mask in zip(sequence.numbers, self.mask(name), strict=True):
-                found[name][number] = silhouette(mask)
+                found.silhouettes[name][number] = silhouette(mask)
+                found.cells[name][number] = cells_of(mask)
                 done += 1
                 update(done, total, "")
         return found
