@@ -21,6 +21,7 @@ from ..text import UNDEFINED, interval, number, samples_of
 from .comparable import Comparable, badness, whole_n
 from .markdown import escape
 from .robustness import RobustnessLine, robustness
+from .seed_differences import SeedRuns, SuiteDifferences, difference_figure, difference_lines, seed_differences
 from .seed_groups import deviation, mean, mean_score, together
 
 RESULTS = "results"
@@ -105,6 +106,7 @@ class SuiteResults(Document):
     unable: list[str]
     failed: list[FailedCell]
     sections: list[SuiteSection]
+    differences: list[SuiteDifferences] = Field(default_factory=list)
     robustness: list[SuiteRobustness] = Field(default_factory=list)
     plots: list[str]
 
@@ -131,7 +133,8 @@ def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, 
             for cell in plan.cells
             if state.cells[cell.name].status == "failed"
         ],
-        sections=[_section(key, rows, found) for key, rows in groups.items()],
+        sections=(sections := [_section(key, rows, found) for key, rows in groups.items()]),
+        differences=[] if plan.reference is None else _differences(plan.reference, sections, folder),
         robustness=_robustness(plan, folder, found),
         plots=[],
     )
@@ -157,6 +160,33 @@ def _robustness(plan: Plan, folder: Path, found: Mapping[str, Record]) -> list[S
     return made
 
 
+def _differences(reference: str, sections: Sequence[SuiteSection], folder: Path) -> list[SuiteDifferences]:
+    """The differences in every table that has the reference, among rows of one part of the labels."""
+    made = []
+    for section in sections:
+        for usual in (row for row in section.rows if row.label == reference):
+            others = [row for row in section.rows if row is not usual and row.train_fraction == usual.train_fraction]
+            score = usual.scores.get(section.main_score)
+            if others and score is not None:
+                part = "" if usual.train_fraction == 1 else f", {100 * usual.train_fraction:.4g} % of the labels"
+                found = SuiteDifferences(
+                    title=title_of(section) + part,
+                    score=section.main_score,
+                    higher_is_better=score.higher_is_better,
+                    reference=reference,
+                    reference_seeds=len(usual.seeds),
+                    rows=seed_differences(
+                        _seed_runs(usual, folder), [_seed_runs(row, folder) for row in others], section.main_score
+                    ),
+                )
+                made.append(found)
+    return made
+
+
+def _seed_runs(row: SuiteRow, folder: Path) -> SeedRuns:
+    return SeedRuns(row.label, row.family, tuple(open_run(folder / CELLS / name) for name in row.cells))
+
+
 def write_results(folder: Path, results: SuiteResults) -> None:
     """Write `results.json`, `results.md` and the plots, and note the plots in `results`."""
     from ..figures.robustness import robustness_curves
@@ -169,6 +199,10 @@ def write_results(folder: Path, results: SuiteResults) -> None:
         stem = folder / f"robustness{f'-{place + 1}' if place else ''}"
         content = plain_json(list(curves.lines))
         written = write_figure(stem, lambda c=curves, lines=content: robustness_curves(lines, c.score, c.title))  # type: ignore[misc]
+        results.plots += [path.name for path in written]
+    for place, differences in enumerate(results.differences):
+        stem = folder / f"differences{f'-{place + 1}' if place else ''}"
+        written = write_figure(stem, lambda d=differences: difference_figure(d))  # type: ignore[misc]
         results.plots += [path.name for path in written]
     write_text(folder / f"{RESULTS}.json", results.to_json())
     write_text(folder / f"{RESULTS}.md", markdown(results))
@@ -249,6 +283,8 @@ def markdown(results: SuiteResults) -> str:
     for section in results.sections:
         lines += _section_lines(section)
     lines += [line for name in results.plots if name.endswith(".svg") for line in (f"![{name[:-4]}]({name})", "")]
+    for differences in results.differences:
+        lines += difference_lines(differences)
     for curves in results.robustness:
         lines += _robustness_lines(curves)
     if results.failed:

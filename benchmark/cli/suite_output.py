@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.live import Live
 
+    from ..boards.seed_differences import SuiteDifferences
     from ..boards.suite_results import SuiteResults, SuiteSection
     from ..io.reporter import Reporter
     from ..runs.record import Record
@@ -190,6 +191,8 @@ def results(found: SuiteResults, as_json: bool, be_quiet: bool) -> None:
         _rows(section, console)
         if not (be_quiet or output.quiet):
             console.print(safe(note_of(section)) + "\n", soft_wrap=True)
+    for differences in found.differences:
+        _differences(differences, console)
     if found.failed:
         table = new_table("failed cell", "exit", "error", "log")
         for cell in found.failed:
@@ -218,6 +221,18 @@ def _rows(section: SuiteSection, console: Console) -> None:
             number(row.cost.train_s, ".1f"),
             number(row.cost.predict_ms_per_image, ".1f"),
         )
+    console.print(table)
+
+
+def _differences(differences: SuiteDifferences, console: Console) -> None:
+    from ..boards.seed_differences import verdict_of
+
+    console.print(f"[bold]against {safe(differences.reference)}[/]: {safe(differences.title)}", soft_wrap=True)
+    table = new_table("method", f"{differences.score}, difference", "95 % interval", "")
+    for row in differences.rows:
+        known = row.low is not None and row.high is not None
+        ends = f"{row.low:+.4f} – {row.high:+.4f}" if known else UNDEFINED
+        table.add_row(safe(row.label), f"[bold]{number(row.value, '+.4f')}[/]", ends, verdict_of(row))
     console.print(table)
 
 

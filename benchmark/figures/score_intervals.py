@@ -26,7 +26,12 @@ class Interval:
 
 
 def score_intervals(
-    rows: Sequence[Interval], title: str, axis: str = "", *, band: tuple[float, float] | None = None
+    rows: Sequence[Interval],
+    title: str,
+    axis: str = "",
+    *,
+    band: tuple[float, float] | None = None,
+    line: float | None = None,
 ) -> Figure:
     """Draw a dot and a bar for each row, the first on top; an undefined value is named and has no dot.
 
@@ -37,6 +42,8 @@ def score_intervals(
         Above the plot, and below its axis of values.
     band : pair of float, optional
         Values to lay a grey band over.
+    line : float, optional
+        A value to draw a line at.
     """
     import matplotlib as mpl
 
@@ -47,6 +54,8 @@ def score_intervals(
         axes = figure.add_subplot()
         if band is not None:
             axes.axvspan(*band, color="#eeeeee", zorder=0)
+        if line is not None:
+            axes.axvline(line, color="#888888", linewidth=1, zorder=0)
         for place, row in enumerate(rows):
             _draw(axes, place, row)
         names = [row.label if _known(row.value) else f"{row.label} (undefined)" for row in rows]

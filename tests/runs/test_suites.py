@@ -87,6 +87,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
         (BASE + "methods: [unet]", "line 3 gives the key 'methods' a second time"),
         (BASE + "exclude: [{dataset: voc2012}]", r"'exclude\[0\]' excludes nothing"),
         (BASE + "exclude: [{dataset: isbi2012}]", "no cell is left"),
+        (BASE + "reference: treshold", "'reference': Unknown label of a method .* Did you mean 'threshold'"),
         (BASE + "settings: {epoch: 2}", "Unknown setting of the methods of the suite 'epoch'"),
         (BASE + "preset: quik", "Did you mean 'quick'"),
         (BASE + "seeds: [1, 1]", "stands in the grid twice"),
@@ -243,6 +244,7 @@ def test_a_suite_from_failure_to_tables(bench: Run, stacks: Path, tmp_path: Path
 datasets: [{{name: isbi2012, root: {stacks.name}}}]
 methods: [{{name: mine, settings: {QUICK}}}, {{name: threshold, settings: {QUICK}}}]
 seeds: [0, 1]
+reference: threshold
 train_fractions: [0.1, 1.0]
 exclude: [{{method: mine, seed: 1}}, {{method: mine, train_fraction: 0.1}}]
 """,
@@ -297,7 +299,16 @@ def _check_tables(out: Path, found: Mapping[str, Any]) -> None:
     assert few["scores"]["v_rand"]["std_over_seeds"] == pytest.approx(statistics.stdev(s["value"] for s in scores))
     assert few["scores"]["v_rand"]["low"] == pytest.approx(statistics.mean(s["low"] for s in scores))
     assert few["cost"]["train_s"] == pytest.approx(statistics.mean(r["cost"]["train_s"] for r in records))
+    (against,) = found["differences"]
+    assert (against["reference"], against["reference_seeds"], against["score"]) == ("threshold", 2, "v_rand")
+    (row,) = against["rows"]
+    mean_of = {row["label"]: row["scores"]["v_rand"]["value"] for row in section["rows"] if row["train_fraction"] == 1}
+    assert (row["label"], row["seeds"]) == ("mine", 1)
+    assert row["value"] == pytest.approx(mean_of["mine"] - mean_of["threshold"], abs=1e-12)
+    assert row["low"] <= row["value"] <= row["high"]
+    assert (out / "differences.svg").is_file()
     page = (out / "results.md").read_text()
+    assert "## Against threshold" in page
     assert page == markdown(SuiteResults.model_validate(found))
     assert "| mine " in page
     for stem in ("learning-curve-isbi2012", "score-cost-isbi2012"):

@@ -117,10 +117,12 @@ class Exclusion(_Model):
 class Suite(_Model):
     """A suite file. The grid is datasets x methods (with their grids) x seeds x folds x train_fractions x corruptions.
 
-    In `corruptions`, null stands for images as they are; where it is there, nothing is trained twice.
+    In `corruptions`, null stands for images as they are; where it is there, nothing is trained twice. `reference` is
+    the label of a method that the others are held against.
     """
 
     summary: str = ""
+    reference: Name | None = None
     preset: Name = "quick"
     source: Source = "auto"
     settings: Settings = Field(default_factory=dict)
@@ -200,7 +202,8 @@ class Cell:
 class Plan:
     """The cells of a suite in their order, and the combinations left out because a method cannot do them.
 
-    `slurm` are options of `sbatch`, for the engine of that name.
+    `slurm` are options of `sbatch`, for the engine of that name; `reference` is the label of a cell that others are
+    held against.
     """
 
     name: str
@@ -210,6 +213,7 @@ class Plan:
     unable: tuple[str, ...] = ()
     excluded: int = 0
     slurm: Mapping[str, str] = field(default_factory=dict)
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -285,8 +289,8 @@ def make_plan(suite: Suite, name: str, path: Path, changes: Changes | None = Non
     Raises
     ------
     UserError
-        For a grid that is too large, an unknown dataset, method, preset or setting, two cells that are the same, or an
-        exclusion that excludes nothing.
+        For a grid that is too large, an unknown dataset, method, preset, setting or reference, two cells that are the
+        same, or an exclusion that excludes nothing.
     """
     changes = changes or Changes()
     if suite.size() > MAX_CELLS:
@@ -313,8 +317,12 @@ def make_plan(suite: Suite, name: str, path: Path, changes: Changes | None = Non
     _refuse_doubles(kept, path)
     if not kept:
         raise UserError(f"{path}: no cell is left. {' '.join(unable)}".rstrip())
+    labels = list(dict.fromkeys(cell.label for cell in kept))
+    if suite.reference is not None and suite.reference not in labels:
+        raise UserError(f"{path}: 'reference': {unknown('label of a method of the suite', suite.reference, labels)}")
     options = checked_options(suite.slurm, f"{path}: 'slurm'")
-    return Plan(name, path, suite.summary, tuple(kept), tuple(unable), len(found) - len(kept), options)
+    left_out = len(found) - len(kept)
+    return Plan(name, path, suite.summary, tuple(kept), tuple(unable), left_out, options, suite.reference)
 
 
 @dataclass(frozen=True)
