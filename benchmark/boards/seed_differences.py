@@ -121,15 +121,15 @@ def with_seeds(value: float, over_samples: tuple[float, float], mine: Float64, u
     References
     ----------
     Zou & Donner, "Construction of confidence limits about effect measures: a general approach", Statistics in Medicine
-    27(10):1693-1702 (2008), equation 3. Welch, "The generalization of Student's problem", Biometrika 34 (1947).
+    27(10):1693-1702 (2008). Welch, "The generalization of Student's problem", Biometrika 34 (1947).
     """
     sides = [(len(scores), float(np.var(scores, ddof=1))) for scores in (mine, usual) if len(scores) > 1]
     spread = sum(variance / n for n, variance in sides)
     if len(sides) < 2 or not spread > 0:
         return over_samples
     freedom = spread**2 / sum((variance / n) ** 2 / (n - 1) for n, variance in sides)
-    # A whole number below it: the interval is rather too wide.
-    half = t_quantile(max(1, math.floor(freedom)), (1 + LEVEL) / 2) * math.sqrt(spread)
+    # The whole number below it makes the interval rather too wide; rounding errors make no other number of it.
+    half = t_quantile(max(1, math.floor(freedom + 1e-9)), (1 + LEVEL) / 2) * math.sqrt(spread)
     low, high = over_samples
     return value - math.hypot(value - low, half), value + math.hypot(high - value, half)
 
