@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,11 +138,12 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
     console = stdout()
     console.print(f"[bold]{safe(found.suite)}[/]: {safe(found.summary)}", soft_wrap=True)
     if not (be_quiet or output.quiet):
+        names = _without_roots(found.data)
         table = new_table("dataset", "method", "preset", "seed", "folds", "labels", "trains at most", "expected")
         for cell in found.cells[:MAX_CELLS]:
             limit = cell.limit_minutes
             table.add_row(
-                safe(cell.dataset),
+                safe(names[cell.dataset]),
                 safe(cell.label),
                 cell.preset,
                 str(cell.seed),
@@ -172,6 +173,12 @@ def plan(found: SuitePlan, as_json: bool, be_quiet: bool) -> None:
         others = f", and {found.n - len(measured)} cells like which none has run" if len(measured) < found.n else ""
         text = f"expected from cells like these: {time_text(sum(measured))}, one after another{others}"
         console.print(text, soft_wrap=True)
+
+
+def _without_roots(data: Iterable[str]) -> dict[str, str]:
+    """What a table calls each dataset: without the folder, which is named below, where that tells them apart."""
+    bare = {name: name.rpartition(" (")[0] if name.endswith(")") else name for name in data}
+    return bare if len(set(bare.values())) == len(bare) else {name: name for name in bare}
 
 
 def _is_measured(cell: PlannedCell) -> bool:
