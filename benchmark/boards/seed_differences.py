@@ -88,6 +88,8 @@ def _difference(row: SeedRuns, paired: Paired, mine: Int64, usual: Int64) -> See
     value = float(apart(paired.values))
     over_samples = corrected_interval(value, apart(paired.draws), apart(paired.without))
     low, high = with_seeds(value, over_samples, paired.values[mine], paired.values[usual])
+    most = paired.score.high - paired.score.low
+    low, high = max(low, -most), min(high, most)
     known = math.isfinite(low) and math.isfinite(high)
     gained, lost = known and low > 0, known and high < 0
     better, worse = (gained, lost) if paired.sign > 0 else (lost, gained)
