@@ -7,12 +7,16 @@ the rest. Touching objects of a class thus count as one, and amorphous classes (
 that does not fit the data, the scores will say so.
 
 The loss is Mask R-CNN's own (proposals, boxes, classes, masks): the setting `loss` is not used.
+
+With `task=instance` the objects themselves are the prediction, with `task=panoptic` the segments that they make. What
+was trained once predicts all three (`--weights RUN --set task=instance`). Objects come from one view of the whole
+image: `tta` and `window` are for label maps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,14 +24,29 @@ from pydantic import Field
 
 from segbench.errors import UserError
 from segbench.methods import LearnedMethod, TrainingConfig
+from segbench.methods.training.config import PREDICTION
+from segbench.methods.training.method import outputs_of
 from segbench.settings import Count
 from segbench.text import unknown
-from segbench.types import Array, MethodInfo, Uint8
+from segbench.types import (
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    MethodInfo,
+    Object,
+    Panoptic,
+    Prediction,
+    PredictionKind,
+    Segment,
+    Uint8,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+Found: TypeAlias = tuple[ClassInfo, float, Array]
+"""An object: its class, its score, its mask (H, W) bool."""
 ENCODERS = (
     "mobilenet_v3_large",
     "resnet18",
@@ -65,6 +84,12 @@ class MaskRCNNConfig(TrainingConfig):
     """Number of proposals of an image that boxes and masks are learned from."""
     score_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Least confidence of a found object."""
+    task: Literal["semantic", "instance", "panoptic"] = "semantic"
+    """What is predicted: a class for every pixel; objects of the dataset's things with their scores, which may overlap;
+    or segments, which may not, of stuff one for each class.
+    """
+    segment_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Least confidence of a segment, for task=panoptic."""
 
 
 class MaskRCNN(LearnedMethod):
@@ -73,11 +98,65 @@ class MaskRCNN(LearnedMethod):
     info = MethodInfo(
         name="maskrcnn",
         family="learned",
-        summary="torchvision's Mask R-CNN on connected components; objects back to classes of pixels",
+        summary="torchvision's Mask R-CNN on connected components; classes of pixels, objects or segments",
         reference="He, Gkioxari, Dollar, Girshick: Mask R-CNN, 2017",
         settings=MaskRCNNConfig,
         tasks=("binary", "multiclass"),
     )
+    prediction_settings = (*PREDICTION, "task", "segment_threshold")
+    settings: MaskRCNNConfig
+
+    @property
+    def predicts(self) -> PredictionKind:
+        """Objects with scores for task=instance, segments for task=panoptic."""
+        kinds: Mapping[str, PredictionKind] = {"instance": "objects", "panoptic": "panoptic"}
+        return kinds.get(self.settings.task, "maps")
+
+    def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """Label values or probabilities, each image in its own size; objects or segments where they are asked for."""
+        if self.predicts == "maps":
+            return super().predict(images)
+        _, _, dataset = self._fitted()
+        found = [self._found(image, dataset) for image in images]
+        if self.predicts == "panoptic":
+            least = self.settings.segment_threshold
+            return [
+                Prediction(panoptic=segments(each, image.shape[:2], dataset, least))
+                for each, image in zip(found, images, strict=True)
+            ]
+        return [
+            Prediction(objects=tuple(Object(c.id, mask, score) for c, score, mask in each if c.kind == "thing"))
+            for each in found
+        ]
+
+    def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
+        """The same with the probabilities of all classes, of label maps."""
+        return super().predict_probabilities(images) if self.predicts == "maps" else self.predict(images)
+
+    def _found(self, image: Uint8, dataset: DatasetInfo) -> list[Found]:
+        """The objects of an image (H, W) or (H, W, 3), the surest first."""
+        import torch
+
+        from segbench.methods.targets import prepare_image
+        from segbench.methods.training.networks import reflect_up
+
+        network: Any = self._fitted()[0].eval()
+        compute = self._fitted()[1]
+        prepared = prepare_image(image, self.settings)
+        tensor = compute.move(prepared[None]).permute(0, 3, 1, 2).float() / 255
+        first = _first_of_objects(self.settings, outputs_of(dataset))
+        with torch.inference_mode(), compute.arithmetic(), compute.autocast():
+            (objects,) = network.objects(compute.images(reflect_up(tensor, self.stride(self.settings))))
+        down, right = image.shape[0] / prepared.shape[0], image.shape[1] / prepared.shape[1]
+        found = []
+        for label, score, mask, (x1, y1, x2, y2) in zip(*listed(objects), strict=True):
+            whole = np.zeros(image.shape[:2], np.bool_)
+            box = (x1 * right, y1 * down, x2 * right, y2 * down)
+            rows, columns, placed = place(mask, box, (image.shape[0], image.shape[1]))
+            whole[rows, columns] = (placed >= 0.5).cpu().numpy()
+            if whole.any():
+                found.append((_class_at(dataset, label - 1 + first), score, whole))
+        return sorted(found, key=lambda each: -each[1])
 
     def stride(self, settings: MaskRCNNConfig) -> int:  # noqa: ARG002 (all encoders halve five times)
         """The backbone halves its input five times."""
@@ -86,6 +165,56 @@ class MaskRCNN(LearnedMethod):
     def build(self, settings: MaskRCNNConfig, channels: int, outputs: int, *, pretrained: bool) -> nn.Module:  # noqa: ARG002
         """The network; `channels` may be 1 or 3."""
         return build_network(settings, outputs, pretrained=pretrained)
+
+
+def segments(found: Sequence[Found], shape: tuple[int, ...], dataset: DatasetInfo, least: float) -> Panoptic:
+    """Segments of objects that may overlap: the surer one keeps the pixels, and one that keeps less than half has none.
+
+    Those of stuff are merged by class.
+
+    Parameters
+    ----------
+    found : classes of the dataset, scores in 0..1 and (H, W) bool masks, the surest first.
+    shape : height and width of the image.
+    dataset : its classes of segments are known by their names; objects of other classes are left out.
+    least : the least score.
+
+    References
+    ----------
+    Kirillov et al., "Panoptic Segmentation", CVPR 2019: how overlaps of instances are resolved.
+    """
+    categories = {each.name: each.id for each in dataset.segment_classes}
+    ids, made, stuff = np.zeros(shape[:2], np.uint32), list[Segment](), dict[int, int]()
+    for each, score, mask in found:
+        free = mask & (ids == 0)
+        if score < least or each.name not in categories or 2 * np.count_nonzero(free) < np.count_nonzero(mask):
+            continue
+        category = categories[each.name]
+        number = stuff.get(category, len(made) + 1)
+        if number > len(made):
+            made.append(Segment(number, category))
+        if each.kind != "thing":
+            stuff[category] = number
+        ids[free] = number
+    return Panoptic(ids, tuple(made))
+
+
+def _class_at(dataset: DatasetInfo, value: int) -> ClassInfo:
+    """The class of a value of the targets."""
+    if dataset.task == "binary":
+        return next(each for each in dataset.classes if each.id == dataset.foreground)
+    return dataset.classes[value]
+
+
+def _first_of_objects(config: MaskRCNNConfig, outputs: int) -> int:
+    """The first value of the targets that objects are made of; torchvision's label 1. Its label 0 is the background."""
+    return 1 if outputs == 1 or config.background == "first" else 0
+
+
+def listed(objects: dict[str, torch.Tensor]) -> tuple[list[int], list[float], torch.Tensor, list[Any]]:
+    """Labels, scores, masks (N, M, M) and boxes of what the detector says of an image."""
+    masks = objects["masks"][:, 0].float()
+    return objects["labels"].tolist(), objects["scores"].tolist(), masks, objects["boxes"].tolist()
 
 
 def components(target: Uint8, first: int, smallest: int, most: int) -> tuple[Array, Array, Array]:
@@ -150,8 +279,7 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
 
     from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD, NetworkWithLoss
 
-    # Label 0 is torchvision's background; target value `first` becomes label 1.
-    first = 1 if outputs == 1 or config.background == "first" else 0
+    first = _first_of_objects(config, outputs)
 
     class Transform(GeneralizedRCNNTransform):  # type: ignore[misc] # torchvision ships no type hints
         """Normalises only: images come in the size that the user chose, and masks are placed one by one."""
@@ -175,8 +303,12 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
             total: torch.Tensor = torch.stack([part.float() for part in losses.values()]).sum()
             return total
 
+        def objects(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+            found: list[dict[str, torch.Tensor]] = self.detector(list(images.expand(-1, 3, -1, -1)))
+            return found
+
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            found = self.detector(list(images.expand(-1, 3, -1, -1)))
+            found = self.objects(images)
             size = (int(images.shape[-2]), int(images.shape[-1]))
             return torch.stack([self._logits(objects, size) for objects in found])
 
@@ -185,14 +317,10 @@ def build_network(config: MaskRCNNConfig, outputs: int, *, pretrained: bool = Fa
             arrays = {"labels": values - first + 1, "boxes": boxes, "masks": masks}
             return {name: torch.from_numpy(array).to(target.device) for name, array in arrays.items()}
 
-        def _listed(self, objects: dict[str, torch.Tensor]) -> tuple[list[int], list[float], torch.Tensor, list[Any]]:
-            masks = objects["masks"][:, 0].float()
-            return objects["labels"].tolist(), objects["scores"].tolist(), masks, objects["boxes"].tolist()
-
         def _logits(self, objects: dict[str, torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
             device = objects["scores"].device
             things = torch.zeros(outputs if first == 0 else max(outputs - 1, 1), *size, device=device)
-            for label, score, mask, box in zip(*self._listed(objects), strict=True):
+            for label, score, mask, box in zip(*listed(objects), strict=True):
                 rows, columns, placed = place(mask, box, size)
                 window = things[label - 1, rows, columns]
                 window.copy_(torch.maximum(window, score * placed))

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from segbench.baselines.maskrcnn import components, place
+from segbench.baselines.maskrcnn import MaskRCNN, components, place, segments
+from segbench.datasets.cityscapes import Cityscapes
+from segbench.datasets.cocostuff import COCOStuff
 from segbench.methods.training.losses import IGNORE
-from small_networks import bands, make
+from segbench.methods.training.precision import Compute
+from segbench.types import ClassInfo, DatasetInfo
+from small_networks import bands, configured, make
 
 pytestmark = pytest.mark.slow
 
@@ -102,3 +106,73 @@ def test_a_batch_without_any_object_trains_the_proposals() -> None:
 def test_nothing_found_is_background() -> None:
     network: Any = make("maskrcnn", outputs=3)[0]
     assert (network._logits(found(), (4, 8)).argmax(0) == 0).all()
+
+
+def _class(info: DatasetInfo, name: str) -> ClassInfo:
+    return next(each for each in info.classes if each.name == name)
+
+
+def _method(info: DatasetInfo, task: str, objects: dict[str, torch.Tensor]) -> MaskRCNN:
+    """A method whose network finds these objects in any image of 64 x 64."""
+    method: Any = configured("maskrcnn", size=[64, 64], background="none", task=task)[0]
+    network: Any = make("maskrcnn", outputs=len(info.classes), background="none")[0]
+    network.objects = lambda images: [objects for _ in images]
+    method._network, method._compute, method._dataset = network, Compute.choose("cpu", "fp32"), info
+    found: MaskRCNN = method
+    return found
+
+
+def test_objects_are_the_things_in_the_size_of_the_image_the_surest_first() -> None:
+    info = Cityscapes.info
+    labels = [info.classes.index(_class(info, name)) + 1 for name in ("car", "person", "road")]
+    boxes = ([0.0, 0.0, 16.0, 32.0], [32.0, 0.0, 64.0, 64.0], [0.0, 32.0, 64.0, 64.0])
+    given = found(*zip(labels, (0.4, 0.8, 0.9), boxes, strict=True))
+    (prediction,) = _method(info, "instance", given).predict([np.zeros((128, 256), np.uint8)])
+    assert prediction.objects is not None
+    assert [one.label for one in prediction.objects] == [_class(info, name).id for name in ("person", "car")]
+    assert [one.score for one in prediction.objects] == pytest.approx([0.8, 0.4])
+    masks = [np.asarray(one.mask) for one in prediction.objects]
+    assert all(mask.shape == (128, 256) and mask.dtype == np.bool_ for mask in masks)
+    # Twice as high and four times as wide as what the network saw; corners of a mask fade.
+    for mask, rows, columns in ((masks[0], 128, slice(128, 256)), (masks[1], 64, slice(0, 64))):
+        inside = mask[:rows, columns]
+        assert inside[2:-2].all()
+        assert inside[:, 2:-2].all()
+        assert mask.sum() == inside.sum()
+
+
+def test_segments_do_not_overlap_and_stuff_is_one_for_each_class() -> None:
+    info = Cityscapes.info
+    car, road = _class(info, "car"), _class(info, "road")
+
+    def at(columns: slice) -> Any:
+        mask = np.zeros((4, 12), np.bool_)
+        mask[:, columns] = True
+        return mask
+
+    given = [
+        *((car, 0.9, at(slice(0, 4))), (car, 0.8, at(slice(3, 6))), (car, 0.75, at(slice(1, 5)))),
+        *((road, 0.7, at(slice(5, 8))), (road, 0.6, at(slice(9, 12))), (car, 0.4, at(slice(8, 9)))),
+    ]
+    made = segments(given, (4, 12), info, 0.5)
+    # The third car keeps nothing, the last one is not sure enough.
+    assert made.ids[0].tolist() == [1, 1, 1, 1, 2, 2, 3, 3, 0, 3, 3, 3]
+    assert [(one.id, one.category) for one in made.segments] == [(1, car.id), (2, car.id), (3, road.id)]
+
+
+def test_segments_are_of_the_classes_that_segments_have() -> None:
+    info = COCOStuff.info
+    person = _class(info, "person")
+    category = next(each.id for each in info.segment_classes if each.name == "person")
+    nameless = next(each for each in info.classes if each.name not in {one.name for one in info.segment_classes})
+    mask = np.ones((2, 2), np.bool_)
+    assert segments([(nameless, 0.9, mask)], (2, 2), info, 0.5).segments == ()
+    (only,) = segments([(person, 0.9, mask)], (2, 2), info, 0.5).segments
+    assert only.category == category
+
+
+def test_what_was_trained_once_predicts_objects_too() -> None:
+    method: Any = configured("maskrcnn", size=[64, 64])[0]
+    assert method.predicts == "maps"
+    method.predict_as({**method.config, "task": "panoptic"})
+    assert method.predicts == "panoptic"

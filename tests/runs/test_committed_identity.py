@@ -31,6 +31,8 @@ LATER = {
     "init_sha256",
     "norm",
     "reduction",
+    "segment_threshold",
+    "task",
 }
 """Settings that came after some of the records."""
 

@@ -132,8 +132,8 @@ class LearnedMethod(BaseMethod):
         self._network = self._compute.place(network).eval()
 
     def predict_as(self, config: Mapping[str, Any]) -> None:
-        """Predict with the settings of prediction (`PREDICTION`) of another configuration than it was trained with."""
-        self._configure({**self.config, **{key: config[key] for key in PREDICTION}})
+        """Predict with the settings of prediction of another configuration than it was trained with."""
+        self._configure({**self.config, **{key: config[key] for key in self.prediction_settings}})
 
     def parameters(self) -> int:
         """Number of trained parameters; 0 before fitting, since they depend on the dataset's classes."""
