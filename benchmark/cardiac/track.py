@@ -80,7 +80,8 @@ def tracks(
 ) -> list[Track]:
     """Sequences from (group, frame number, silhouette) in any order; frame numbers count from the group's first.
 
-    `cells` has the masks of a group on a coarse grid by frame number (see `cells_of`); a frame without is empty.
+    `cells` has the masks of a group on a coarse grid, each (h, w) uint8, by frame number (see `cells_of`); a frame
+    without is empty.
 
     Raises UserError for two silhouettes of one frame, or sizes that differ within a group.
     """
