@@ -103,9 +103,9 @@ def _parts_of_cells(track: Track, cells: Uint8, frames: Float64, rate_bpm: float
     """The cells that are in the mask at times, near the rhythm, (n, frames)."""
     seen = np.array([mask.area > 0 for mask in track.silhouettes])
     numbers = np.array(track.frames, np.float64)[seen]
-    moving = cells[seen][:, cells[seen].std(axis=0) > _CELL_MOVES].T
     time = frames - frames.mean()
-    curves = (np.interp(frames, numbers, cell) for cell in moving)
+    # One by one: all cells of a long film as doubles would be a gigabyte.
+    curves = (np.interp(frames, numbers, cell) for cell in cells[seen].T if cell.std() > _CELL_MOVES)
     level = (curve - curve.mean() for curve in curves)
     still = (curve - time * float(curve @ time) / float(time @ time) for curve in level)
     return np.array([_within(curve, track.fps, rate_bpm) for curve in still])
