@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from committed_records import on_whole_split
 
 from commands import Run
 from places import ROOT
@@ -96,7 +97,7 @@ def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path)
 
 @pytest.mark.slow
 def test_the_command_links_the_plot_that_it_writes(bench: Run, tmp_path: Path) -> None:
-    chosen = sorted(RECORDS.glob("isbi2012-*"))[:3]
+    chosen = on_whole_split("isbi2012-*")[:3]
     assert bench("leaderboard", *chosen, "--out", "boards").returncode == 0
     assert len(find_runs(chosen)) == 3
     assert "(isbi2012.svg)" in (tmp_path / "boards" / "README.md").read_text()

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from committed_records import on_whole_split
 from evaluated_runs import evaluated, truth
 from forged_records import bind_anew, change
 
@@ -24,7 +25,7 @@ JANE = Maker(frozenset({"jane", "dgx7"}))
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A folder that is laid out as a clone, with two results, and a third one beside it that is not published yet."""
-    chosen = sorted(path for path in RECORDS.iterdir() if path.name.startswith("isbi2012-"))[:3]
+    chosen = on_whole_split("isbi2012-*")[:3]
     for folder in chosen[:2]:
         shutil.copytree(folder, tmp_path / "clone" / "leaderboards" / "records" / folder.name)
     shutil.copytree(chosen[2], tmp_path / "runs" / "mine")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from committed_records import on_whole_split
 from forged_records import change
 
 from commands import Run, printed_json
@@ -27,7 +28,7 @@ RECORDS = ROOT / "leaderboards" / "records"
 @pytest.fixture
 def submitted(tmp_path: Path) -> Path:
     """Three committed runs, of which the last is the one submitted."""
-    chosen = sorted(path for path in RECORDS.iterdir() if path.name.startswith("isbi2012-"))[:3]
+    chosen = on_whole_split("isbi2012-*")[:3]
     for folder in chosen:
         shutil.copytree(folder, tmp_path / "records" / folder.name)
     return tmp_path / "records" / chosen[-1].name

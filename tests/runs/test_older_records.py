@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from committed_records import on_whole_split
 
 import segbench
 from commands import Run, printed_json
@@ -24,7 +25,7 @@ FIRST = GOLDEN / "records" / "isbi2012-threshold-a6b39aa7"
 
 def copied(name: str, target: Path, **metrics: str) -> Path:
     """A committed run in a folder of its own, with other versions of its metrics in its record."""
-    (source,) = RECORDS.glob(name)
+    (source,) = on_whole_split(name)
     folder = target / source.name
     shutil.copytree(source, folder)
     content = json.loads((folder / "record.json").read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas
 import pytest
+from committed_records import on_whole_split
 
 import segbench
 from commands import Run, printed_json
@@ -22,7 +23,7 @@ from segbench.runs import remote
 from segbench.types import UserError
 
 RECORDS = ROOT / "leaderboards" / "records"
-CHOSEN = sorted(path for path in RECORDS.iterdir() if path.name.startswith("isbi2012-"))[:3]
+CHOSEN = on_whole_split("isbi2012-*")[:3]
 QUICK = SmallFile(1000, timeout_s=2, total_s=5, attempts=3, wait_s=0.0)
 
 
@@ -69,7 +70,7 @@ def test_each_file_is_fetched_once_whichever_command_asks(bench: Run, hosted: Se
 
 
 def test_the_address_of_the_folder_will_do_and_folders_stand_beside(bench: Run, hosted: Server, tmp_path: Path) -> None:
-    other = sorted(path for path in RECORDS.iterdir() if path.name.startswith("isbi2012-"))[3]
+    other = on_whole_split("isbi2012-*")[3]
     shutil.copytree(other, tmp_path / "runs" / other.name)
     found = printed_json(bench("compare", hosted.url("results/"), "runs", "--json", "--resamples", "100"))
     assert {run["run_id"] for run in found["runs"]} == {folder.name for folder in (*CHOSEN, other)}
@@ -84,7 +85,7 @@ def test_a_table_holds_the_runs_of_a_server_beside_those_of_a_folder(hosted: Ser
     here = segbench.load_runs(CHOSEN)
     of_server = segbench.load_runs(hosted.url("results/"))
     pandas.testing.assert_frame_equal(of_server.drop(columns="folder"), here.drop(columns="folder"))
-    other = sorted(path for path in RECORDS.iterdir() if path.name.startswith("isbi2012-"))[3]
+    other = on_whole_split("isbi2012-*")[3]
     both = segbench.load_runs([hosted.url("results/index.json"), other])
     assert set(both.run_id) == {folder.name for folder in (*CHOSEN, other)}
     with pytest.raises(UserError, match=r"gone/index\.json"):
