@@ -119,6 +119,7 @@ def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, 
         if cell.name in found and found[cell.name].scores and cell.weights_of is None:
             rows = groups.setdefault(Comparable.of(found[cell.name]), {})
             rows.setdefault((cell.label, cell.train_fraction), []).append(cell)
+    sections = [_section(key, rows, found) for key, rows in groups.items()]
     return SuiteResults(
         suite=plan.name,
         summary=plan.summary,
@@ -133,7 +134,7 @@ def results_of(plan: Plan, state: SuiteState, folder: Path, found: Mapping[str, 
             for cell in plan.cells
             if state.cells[cell.name].status == "failed"
         ],
-        sections=(sections := [_section(key, rows, found) for key, rows in groups.items()]),
+        sections=sections,
         differences=[] if plan.reference is None else _differences(plan.reference, sections, folder),
         robustness=_robustness(plan, folder, found),
         plots=[],
