@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..boards.suite_results import SuiteResults, results_of, write_results
-from ..io.locks import LOCK, exclusive, is_held
+from ..io.locks import LOCK, BusyError, exclusive, is_held
 from ..io.reporter import Reporter
 from ..runs.request import SuiteRequest
 from ..runs.suite.end_request import REQUEST, ask_to_end, forget_request
@@ -140,8 +140,13 @@ def run_suite(request: SuiteRequest, reporter: Reporter, watcher: Watcher) -> tu
     plan = plan_of(request)
     folder = suite_folder(request, plan)
     engine = engine_of(request, plan, reporter)
-    _earlier(request, folder)  # no lock is put into a folder that holds something else
     busy = f"another suite is running in '{folder}'. Wait for it to end, or choose another --out."
+    try:
+        _earlier(request, folder)  # no lock is put into a folder that holds something else
+    except UserError:
+        if is_held(folder / LOCK):  # what it holds was begun a moment ago
+            raise BusyError(busy) from None
+        raise
     with exclusive(folder / LOCK, busy), driving(plan, folder, _earlier(request, folder)) as state:
         suite = begin_suite(request, plan, folder, state, reporter)
         jobs = jobs_of(suite)

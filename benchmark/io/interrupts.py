@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .reporter import Reporter
+
+AGAIN_S = 0.01
+"""An interrupt that Python ignored, because it came in a destructor, comes again after this time."""
 
 ONE_WISH_S = 2.0
 """A scheduler ends all processes of a job, and the one that has started this one passes that on within this time."""
@@ -54,7 +59,10 @@ def stoppable(reporter: Reporter) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def ended_like_ctrl_c() -> Iterator[None]:
-    """A scheduler or a shell that ends this process, or a terminal that is closed, is answered as Ctrl-C is."""
+    """A scheduler or a shell that ends this process, or a terminal that is closed, is answered as Ctrl-C is.
+
+    No interrupt is lost in a destructor or at the end of an import, where Python prints it and goes on.
+    """
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         names = []
@@ -67,11 +75,22 @@ def ended_like_ctrl_c() -> Iterator[None]:
         current = signal.getsignal(signal.SIGINT)
         current(number, frame) if callable(current) else signal.default_int_handler(number, frame)
 
+    def on_ignored(ignored: Any) -> None:
+        if not issubclass(ignored.exc_type, KeyboardInterrupt):
+            usual(ignored)
+            return
+        number = signal.SIGINT if callable(signal.getsignal(signal.SIGINT)) else signal.SIGTERM
+        again = threading.Timer(AGAIN_S, _thread.interrupt_main, (number,))
+        again.daemon = True
+        again.start()
+
     for number in before:
         signal.signal(number, on_end)
+    usual, sys.unraisablehook = sys.unraisablehook, on_ignored
     try:
         yield
     finally:
+        sys.unraisablehook = usual
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -20,8 +20,12 @@ import pytest
 
 from commands import Run, printed_json
 from preloaded import compiled
+from segbench.cli.suite_output import Watcher
+from segbench.commands.suite import run_suite
 from segbench.errors import UserError
-from segbench.io.locks import LOCK, exclusive, is_held
+from segbench.io.locks import LOCK, BusyError, exclusive, is_held
+from segbench.io.reporter import Reporter
+from segbench.runs.request import SuiteRequest
 from segbench.runs.suite.end_request import REQUEST, EndRequested, ask_to_end, forget_request
 from segbench.runs.suite.state import STATE, CellState, Driver, SuiteState, now
 from segbench.runs.suite.status import status_of
@@ -170,7 +174,7 @@ main()
 def test_of_two_that_begin_in_the_same_moment_one_runs_the_suite_and_the_other_watches(
     stacks: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\nseeds: [0, 1, 2]\n")
     words = ["suite", "mine.yaml", "--root", f"isbi2012={stacks}", "--out"]
     for number in range(3):
         command = [sys.executable, "-c", AT_ONCE, *words, f"out{number}"]
@@ -187,6 +191,21 @@ def test_of_two_that_begin_in_the_same_moment_one_runs_the_suite_and_the_other_w
         assert json.loads((tmp_path / f"out{number}" / STATE).read_text())["driver"]["ended"]
         for path in (tmp_path / "go", *tmp_path.glob("ready-*")):
             path.unlink()
+
+
+def test_cells_of_a_suite_that_began_a_moment_ago_are_no_cells_of_before(
+    bench: Run, stacks: Path, tmp_path: Path
+) -> None:
+    """As of one that begins after this one has looked whether any runs."""
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
+    assert bench("suite", "mine.yaml", "--out", "out", "--root", f"isbi2012={stacks}").returncode == 0
+    request = SuiteRequest(file=str(tmp_path / "mine.yaml"), out=tmp_path / "out", roots={"isbi2012": stacks})
+    with Watcher(Reporter(quiet=True)) as watcher:
+        with exclusive(tmp_path / "out" / LOCK, "busy"), pytest.raises(BusyError, match="another suite is running"):
+            run_suite(request, Reporter(quiet=True), watcher)
+        with pytest.raises(UserError, match="Add --resume") as error:
+            run_suite(request, Reporter(quiet=True), watcher)
+    assert not isinstance(error.value, BusyError)
 
 
 @pytest.mark.slow

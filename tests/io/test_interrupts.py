@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
+from typing import Any
 
 import pytest
 
@@ -40,3 +43,33 @@ def test_sigterm_some_time_after_ctrl_c_is_a_second_wish(monkeypatch: pytest.Mon
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_python_ignores_in_a_destructor_comes_again(
+    number: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            time.sleep(0)
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    ended = time.monotonic() + 20
+    with ended_like_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        Interrupted()
+        while time.monotonic() < ended:
+            time.sleep(0.001)
+    assert capsys.readouterr().err == ""
+
+
+def test_other_errors_of_destructors_are_printed_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong:
+        def __del__(self) -> None:
+            raise ValueError("seen")
+
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with ended_like_ctrl_c():
+        Wrong()
+    assert [str(one.exc_value) for one in told] == ["seen"]
