@@ -54,12 +54,15 @@ def test_one_that_python_ignores_in_a_destructor_comes_again(
             os.kill(os.getpid(), number)
             time.sleep(0)
 
-    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
-    ended = time.monotonic() + 20
-    with ended_like_ctrl_c(), pytest.raises(KeyboardInterrupt):
+    def interrupted() -> None:
         Interrupted()
+        ended = time.monotonic() + 20
         while time.monotonic() < ended:
             time.sleep(0.001)
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    with ended_like_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert capsys.readouterr().err == ""
 
 
