@@ -6,6 +6,7 @@ DataLoader) are for adapters that decode in Python. Either way a batch holds the
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -37,6 +39,9 @@ MEMORY_BYTES = 4 * 1024**3
 
 _AHEAD = 2
 """Batches that are decoded, or about to be, while one is worked on."""
+
+_LAST = -1000
+"""When a worker process has done all else that multiprocessing wants done at its end."""
 
 
 class PairDataset(Dataset[Pair]):
@@ -302,6 +307,15 @@ def _prepare_worker(number: int) -> None:  # noqa: ARG001 (what DataLoader calls
     load_linear_algebra()
     cv2.setNumThreads(1)
     sys.excepthook = _say_what_matters
+    Finalize(None, _end_at_once, exitpriority=_LAST)
+
+
+def _end_at_once() -> None:
+    """Do not wait for Python to take itself down: a thread that still hands tensors over would abort the process."""
+    if sys.exc_info()[0] is None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _say_what_matters(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
