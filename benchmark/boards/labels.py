@@ -15,8 +15,10 @@ from ..text import counted, whole_characters
 RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
 
-
 _STARTED = "init="
+
+_LOOKED_FOR = ("epochs", "size", "base_channels", "loss")
+"""Settings by which a reader tells networks apart, before others that tell them apart as well."""
 
 
 def run_hash(record: Record) -> str:
@@ -62,7 +64,8 @@ def _named(name: str, parts: Sequence[str]) -> str:
 def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
     """Few of a row's words that together no other row has; where others have all of its words, those it needs besides.
 
-    Weights that a training starts from are always named.
+    Weights that a training starts from are always named. Of words that tell as much, the preset comes first, then how
+    long a network was trained, the size of its images, its width and its loss.
 
     >>> rows = [["quick"], ["quick", "depth=3"], ["standard", "depth=3", "crop=64"]]
     >>> [_telling(row, rows) for row in rows]
@@ -71,12 +74,20 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
     []
     >>> _telling(["quick", "init=city"], [["quick", "init=city"]])
     ['init=city']
+    >>> _telling(["reduction=1", "epochs=15"], [["reduction=1", "epochs=15"], ["reduction=2", "epochs=5"]])
+    ['epochs=15']
     """
+
+    def worth(word: str) -> tuple[int, int]:
+        key, setting, _ = word.partition("=")
+        place = 0 if not setting else _LOOKED_FOR.index(key) + 1 if key in _LOOKED_FOR else len(_LOOKED_FOR) + 1
+        return sum(word not in r for r in rivals), -place
+
     others = [set(words) for words in every if set(words) != set(own)]
     rivals = [words for words in others if not words > set(own)]
     told: set[str] = set()
     while rivals:
-        best = max((word for word in own if word not in told), key=lambda word: sum(word not in r for r in rivals))
+        best = max((word for word in own if word not in told), key=worth)
         told.add(best)
         rivals = [words for words in rivals if told <= words]
     named = [word for word in own if word in told or word.startswith(_STARTED)]

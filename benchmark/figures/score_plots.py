@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io.atomic import atomic_path
 from ..text import samples_of
 from .point_labels import Point, label_ends, label_points
-from .style import COLORS, DASHES, FAMILIES, PLAIN, house_style, human_band, plain_ticks, write_figure
+from .style import COLORS, DASHES, FAMILIES, human_band, plain_ticks, write_figure, write_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,14 +47,12 @@ def suite_plots(sections: Sequence[Section], folder: Path) -> list[Path]:
 
 def write_score_against_cost(path: Path, section: Section) -> None:
     """Draw `score_against_cost` of all rows of a section as an SVG file."""
-    with house_style(), atomic_path(path) as temporary:
-        score_against_cost(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
+    write_svg(path, lambda: score_against_cost(section, section["rows"]))
 
 
 def write_learning_curve(path: Path, section: Section) -> None:
     """Draw `learning_curve` of all rows of a section as an SVG file."""
-    with house_style(), atomic_path(path) as temporary:
-        learning_curve(section, section["rows"]).savefig(temporary, format="svg", metadata=PLAIN)
+    write_svg(path, lambda: learning_curve(section, section["rows"]))
 
 
 def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:

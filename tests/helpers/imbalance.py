@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from segbench.figures.style import COLORS, PLAIN, house_style
+from segbench.figures.style import COLORS, write_svg
 from segbench.methods.training.config import TrainingConfig
 from segbench.methods.training.losses import make_loss
 
@@ -135,5 +135,4 @@ def drawn(curves: Mapping[float, Mapping[str, Sequence[float]]]) -> Figure:
 
 def write_plot(path: Path) -> None:
     """Write the plot as SVG."""
-    with house_style():
-        drawn({part: of_constants(part) for part in PARTS}).savefig(path, format="svg", metadata=PLAIN)
+    write_svg(path, lambda: drawn({part: of_constants(part) for part in PARTS}))

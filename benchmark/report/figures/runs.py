@@ -17,7 +17,7 @@ from ...boards.comparable import whole_n
 from ...boards.seed_groups import curves_of, plotted, seed_groups
 from ...figures.point_labels import label_points
 from ...figures.score_plots import learning_curve
-from ...figures.style import FAMILIES, PLAIN, house_style, human_band, plain_ticks
+from ...figures.style import FAMILIES, house_style, human_band, plain_ticks, svg_of
 from ...text import counted, number, shown
 from ...types import Float64
 from ..html import Html, tag
@@ -62,9 +62,7 @@ class Drawn:
 def drawn(draw: Callable[[], Figure], alt: str, caption: str, size: str = "") -> Drawn:
     """Draw a figure in the house style as SVG; equal figures give equal texts."""
     with house_style():
-        stream = io.BytesIO()
-        draw().savefig(stream, format="svg", metadata=PLAIN)
-    text = stream.getvalue().decode()
+        text = svg_of(draw())
     return Drawn(text[text.index("<svg") :], alt, caption, size)
 
 
