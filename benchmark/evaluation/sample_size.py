@@ -6,7 +6,8 @@ of such a set is as wide as the middle 95 % of these scores, stretched as `inter
 as visible where a two-sided test at 5 % finds it in 4 of 5 test sets, over all runs that it could have been planned
 from: how much units differ is only estimated, and what is planned from too low an estimate is seen too rarely.
 Estimates of pooled scores are too low on average, for few units hold a rare class. Both are measured: runs are drawn
-from the units of the run, and planned from in turn.
+from the units of the run, and planned from in turn. Below 20 units errors are taken to differ as those of a normal
+distribution do.
 
 References
 ----------
@@ -49,6 +50,8 @@ MIN_UNITS = 5
 _MAX_UNITS = 10**9
 _REDRAWN = 200
 """Runs that are drawn from the units of a run, and planned from in turn."""
+_FEW_UNITS = 20
+"""Below so many units, runs drawn from them say little of how errors differ: one unit decides, drawn or not."""
 _MAX_ERRORS = 1000.0
 _HALVINGS = 50
 _NORMAL_KURTOSIS = 3.0
@@ -154,7 +157,8 @@ def _drawn(paired: Paired, size: int, draws: int) -> list[Float64]:
 class _Pilot:
     """How well a run tells the error of the difference to another: what the visible difference is made of.
 
-    ratios : (redrawn,) the error that runs drawn from its units would tell, over that which the units themselves have.
+    ratios : (redrawn,) the error that runs drawn from its units would tell, over that which the units themselves have;
+    of few units, that of a normal distribution.
     stretch : the error that the run tells, over that of sets drawn from its units, which spread a little less; times
     what the run tells more than redrawn runs do, as whatever it was drawn from would tell more than the run.
     """
@@ -172,7 +176,13 @@ class _Pilot:
             return cls(np.ones(1), 1.0)
         redrawn = _redrawn_errors(paired)
         usual = math.sqrt(float(np.square(redrawn).mean()))
-        return cls(redrawn / own, error / own * error / usual) if usual > 0 else cls(np.ones(1), 1.0)
+        if not usual > 0:
+            return cls(np.ones(1), 1.0)
+        if paired.units < _FEW_UNITS:
+            ratios, usual = _normal_ratios(freedom), usual / math.sqrt(1 - 1 / paired.units)
+        else:
+            ratios = redrawn / own
+        return cls(ratios, error / own * error / usual)
 
     def visible(self, differences: Float64, size: int) -> float:
         """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""
@@ -200,6 +210,14 @@ class _Pilot:
             middle = (low + high) / 2
             low, high = (middle, high) if power(middle) < POWER else (low, middle)
         return high
+
+
+def _normal_ratios(freedom: int) -> Float64:
+    """Errors that runs of units from a normal distribution would tell, over the true one: (redrawn,) quantiles."""
+    from scipy.special import chdtri  # quicker to import than scipy.stats
+
+    tails = (np.arange(_REDRAWN) + 0.5) / _REDRAWN
+    return np.asarray(np.sqrt(chdtri(freedom, tails) / freedom), np.float64)
 
 
 def _redrawn_errors(paired: Paired) -> Float64:

@@ -88,6 +88,17 @@ def test_the_visible_difference_of_a_mean_is_that_of_a_t_test() -> None:
     assert plan.visible.value == pytest.approx(known * more, rel=0.02)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_very_few_units_are_planned_from_as_a_normal_distribution_is(seed: int) -> None:
+    """Runs drawn from five units say nothing of how errors differ: a fifth of the units decides, drawn or not."""
+    both = paired(DICE, *DICE.pair(np.random.default_rng(seed), 5, 0.05))
+    (plan,) = planned(both, [2000], 4000)
+    apart = both.per_sample[0] - both.per_sample[1]
+    error = float(apart.std(ddof=1)) / math.sqrt(2000)
+    known = stats.nct.ppf(0.8, 4, stats.t.ppf(0.975, 1999))
+    assert plan.visible.value == pytest.approx(known * error, rel=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["pooled mIoU", "mean Dice"])
 def test_few_images_plan_for_four_of_five_as_well(name: str) -> None:
