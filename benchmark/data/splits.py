@@ -67,6 +67,11 @@ def cuts_groups(dataset: Dataset, folds: int) -> bool:
     return len({dataset.group(i) for i in dataset.ids("all")}) < folds
 
 
+def knows_groups(dataset: Dataset) -> bool:
+    """Whether a dataset says which samples belong together; one that does not has a single group, of its own name."""
+    return any(dataset.group(i) != dataset.info.name for i in dataset.ids("all"))
+
+
 def plan_folds(dataset: Dataset, folds: int, split: str, train_fraction: float, seed: int) -> tuple[Fold, ...]:
     """K-fold cross-validation over every labelled sample.
 

@@ -13,7 +13,7 @@ from ..data.cut_films import cut_films
 from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.sample_checks import without_images
-from ..data.splits import Fold, cuts_groups, plan_folds, plan_scored, plan_split
+from ..data.splits import Fold, cuts_groups, knows_groups, plan_folds, plan_scored, plan_split
 from ..data.what_is_left import Left, left_to_learn, left_to_score
 from ..io.reporter import Reporter
 from ..registry import dataset_class, make_method, method_class, methods, metrics_of
@@ -220,7 +220,7 @@ def _folds(
         return (scored,)
     if request.folds:
         folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
-        if cuts_groups(dataset, request.folds):
+        if cuts_groups(dataset, request.folds) and knows_groups(dataset):
             reporter.warn("folds cut through a video or stack: neighbours of the scored samples were trained on")
         else:
             _note_cut_films(dataset, folds[0], reporter)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import segbench
 from commands import Run
 from places import GOLDEN, SHARED
 from scenes import label_map, write_camvid, write_cityscapes, write_cocostuff, write_pngs, write_voc
@@ -52,6 +53,30 @@ def test_conformance(dataset: Dataset) -> None:
     assert dataset.ids("val") == dataset.ids("all") == tuple(NAMES[type(dataset)])
     assert dataset.check() == []
     assert any("official" in fault or "cannot be read" in fault for fault in dataset.check_counts())
+
+
+@pytest.mark.parametrize(
+    ("cls", "photographs", "told"),
+    [
+        (VOC2012, "VOCdevkit/VOC2012/JPEGImages", False),
+        (COCOStuff, "images/val2017", False),
+        (CamVid, "", True),
+    ],
+)
+def test_folds_of_single_photographs_cut_through_no_video(
+    cls: type[Any], photographs: str, told: bool, tmp_path: Path
+) -> None:
+    """Of VOC and COCO-Stuff nobody says which belong together; CamVid's names say it, and here all are of one film."""
+    random = np.random.default_rng(2)
+    names = [f"0016E5_{number:05d}" for number in range(4)]
+    maps = {name: label_map(cls.info, random) for name in names}
+    root = WRITERS[cls](tmp_path / "data", maps)
+    if photographs:
+        (root / photographs).mkdir(parents=True, exist_ok=True)
+        for name, labels in maps.items():
+            Image.new("RGB", labels.shape[::-1]).save(root / photographs / f"{name}.jpg")
+    made = segbench.run(cls.info.name, "constant", root=root, folds=2, out=tmp_path / "run", progress=False)
+    assert any("cut through a video" in each for each in made.record.warnings) is told
 
 
 def test_an_empty_root_is_named(dataset: Dataset, tmp_path: Path) -> None:
