@@ -79,9 +79,9 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
     """
 
     def worth(word: str) -> tuple[int, int]:
-        key, setting, _ = word.partition("=")
-        place = 0 if not setting else _LOOKED_FOR.index(key) + 1 if key in _LOOKED_FOR else len(_LOOKED_FOR) + 1
-        return sum(word not in r for r in rivals), -place
+        key = word.partition("=")[0]
+        place = _LOOKED_FOR.index(key) if key in _LOOKED_FOR else len(_LOOKED_FOR)
+        return sum(word not in r for r in rivals), 1 if word == own[0] and "=" not in word else -place
 
     others = [set(words) for words in every if set(words) != set(own)]
     rivals = [words for words in others if not words > set(own)]
