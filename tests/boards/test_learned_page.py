@@ -18,6 +18,7 @@ PAIRS = (
     ("camvid-felzenszwalb-5a556794", "camvid-slic-ff931fd1"),
     ("camvid-kmeans-68482788", "camvid-watershed-ef059138"),
     ("voc2012-dinov3-pspnet-abbb70f2", "voc2012-onnx-espnetv2_s_2.0_pascal_384x384.onnx-8265cdae"),
+    ("voc2012-kmeans-34e65535", "voc2012-felzenszwalb-c947a83b"),
     ("isbi2012-unet-9a4e8a9c", "isbi2012-ilastik-like-19bcc2fd"),
     ("isbi2012-unet-9a4e8a9c", "isbi2012-chan-vese-8211786d"),
     ("isbi2012-unet-0b805e1a", "isbi2012-threshold-146d703e"),
