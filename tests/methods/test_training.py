@@ -305,6 +305,24 @@ def test_the_layout_on_a_processor_changes_logits_by_rounding_alone() -> None:
     assert (plain - placed).abs().max() <= 1e-5
 
 
+@pytest.mark.parametrize(("processor", "channels_last"), [("AVX2", False), ("AVX512", True), ("DEFAULT", True)])
+def test_the_layout_of_training_is_that_of_the_processors_backward_pass(
+    processor: str, channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    compute = Compute.choose("cpu", "fp32")
+    network = torch.nn.Conv2d(3, 4, 3)
+    images = torch.rand(2, 3, 8, 8)
+
+    def last(kernels: torch.Tensor) -> bool:
+        return kernels.is_contiguous(memory_format=torch.channels_last)
+
+    assert last(next(compute.place(network, training=True).parameters())) is channels_last
+    assert last(compute.images(images, training=True)) is channels_last
+    assert last(next(compute.place(network).parameters()))
+    assert last(compute.images(images))
+
+
 def test_cosine_schedule() -> None:
     assert learning_rate_factor("cosine", 0.1, 0.05) == pytest.approx(0.5)
     assert learning_rate_factor("cosine", 0.1, 0.1) == 1

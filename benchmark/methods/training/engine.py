@@ -84,7 +84,7 @@ def train(
     if config.selects and validate is None:
         context.warn("select=best needs validation samples and there are none: the last weights are kept")
     make_loss(config, outputs)  # before anything is read: the message for a loss that does not fit
-    state = initial_state(compute.place(model), config)
+    state = initial_state(compute.place(model, training=True), config)
     identity = identity_of(samples, config, context)
     stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm)
     if context.resume:
@@ -302,7 +302,7 @@ class _Loop:
     ) -> tuple[torch.Tensor, int]:
         """The mean loss of some samples' views, and how many they are."""
         views, labels = augment(images, targets, self.config, keys)
-        return forward(self.compute.images(views), labels), len(keys)
+        return forward(self.compute.images(views, training=True), labels), len(keys)
 
     def _smaller_batch(
         self, images: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], keys: Sequence[ViewKey]

@@ -88,7 +88,7 @@ class LearnedMethod(BaseMethod):
         outputs = outputs_of(info)
         check = validate if len(val) else None
         network = train_network(network, outputs, train, settings, context, compute, check, stride=stride)
-        self._network, self._compute, self._dataset = network, compute, info
+        self._network, self._compute, self._dataset = compute.place(network), compute, info
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Each image in its own size: foreground probabilities of a binary task, else the likeliest label values."""
