@@ -53,8 +53,12 @@ class Comparable:
 
     @property
     def protocol(self) -> str:
-        """How the samples were split: `split test`, or `5-fold cross-validation`."""
-        return f"{self.folds}-fold cross-validation" if self.folds else f"split {self.split}"
+        """How samples were split, `split test` or `5-fold cross-validation`, and what is scored but for label maps."""
+        split = f"{self.folds}-fold cross-validation" if self.folds else f"split {self.split}"
+        info = dataset_class(self.dataset).info
+        families = {family.rpartition(" ")[0] for family in self.metrics.split(", ")}
+        kinds = {"objects": info.object_metrics, "panoptic segments": info.panoptic_metrics}
+        return ", ".join([split, *(kind for kind, scored in kinds.items() if families & set(scored))])
 
     @property
     def own_version(self) -> str:
