@@ -130,22 +130,25 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
 
     best = leaders([(_main(section, row)["value"], _main(section, row)["higher_is_better"]) for row in rows])
     named = {id(row) for row in rows[:NAMED]}
-    bands = [[row for row, leads in zip(rows, best, strict=True) if leads], list(rows)] if any(best) else [list(rows)]
+    values = [_main(section, row)["value"] for row in rows]
+    limits = _enlarged([value for value, leads in zip(values, best, strict=True) if leads]) if any(best) else None
+    bands = [list(rows)]
+    if limits is not None:
+        bands.insert(0, [row for row, value in zip(rows, values, strict=True) if limits[0] <= value <= limits[1]])
     height = 4.8 + 0.12 * max(0, min(len(rows), NAMED) - 12) if len(bands) == 1 else 8.4
     figure = Figure(figsize=(11, height), layout="constrained")
     later: list[tuple[Axes, list[Row], list[Row], str]] = []
     for column, (key, what) in enumerate(COSTS):
-        limits: tuple[float, float] | None = None
         for place, band in enumerate(bands):
             axes = figure.add_subplot(len(bands), len(COSTS), place * len(COSTS) + column + 1)
             drawn = [row for row in band if row["cost"].get(key) is not None]
             _cost_panel(axes, section, drawn, key)
             _human_band(axes, section)
             whole = band is bands[-1]
-            if not whole:
-                limits = _enlarge(axes, section, drawn)
-            elif limits is not None:
+            if limits is not None and whole:
                 axes.axhspan(*limits, color="#f2f2f2", zorder=0)
+            elif limits is not None:
+                axes.set_ylim(*limits)
             axes.set_ylabel("" if column else _score_label(section) if whole else f"{section['main_score']}, enlarged")
             if whole:
                 devices = ", ".join(sorted({str(row["cost"].get("device")) for row in rows}))
@@ -206,15 +209,10 @@ def _cost_panel(axes: Axes, section: Section, rows: Sequence[Row], key: str) -> 
     axes.margins(x=0.12, y=0.08)
 
 
-def _enlarge(axes: Axes, section: Section, rows: Sequence[Row]) -> tuple[float, float] | None:
-    """Cut the scale to the rows' values; longer intervals leave the panel."""
-    values = [_main(section, row)["value"] for row in rows]
-    if not values:
-        return None
+def _enlarged(values: Sequence[float]) -> tuple[float, float]:
+    """The part of the scale that shows these values, with a margin; longer intervals leave it."""
     margin = 0.15 * (max(values) - min(values)) or 0.01
-    limits = min(values) - margin, max(values) + margin
-    axes.set_ylim(*limits)
-    return limits
+    return min(values) - margin, max(values) + margin
 
 
 def _name(figure: Figure, axes: Axes, section: Section, key: str, rows: Sequence[Row], unnamed: Sequence[Row]) -> None:

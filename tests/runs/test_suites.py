@@ -501,6 +501,21 @@ def test_leaders_that_crowd_are_enlarged_and_named_there() -> None:
     assert whole.get_ylim()[0] < 0
 
 
+@pytest.mark.slow
+def test_whatever_lies_in_the_enlarged_part_of_the_scale_is_shown_there() -> None:
+    """Also the first of the others, where it is so close behind the leaders that their margin reaches it."""
+    section = _section(10)
+    for place, row in enumerate(section["rows"]):
+        value = 0.95 + 0.004 * place if place > 3 else 0.1 * place
+        row["scores"]["v_rand"] |= {"value": value, "low": value - 0.01, "high": value + 0.01}
+    section["rows"][4]["scores"]["v_rand"]["value"] = 0.9695
+    figure = score_against_cost(section, section["rows"])
+    enlarged, whole = figure.axes[:2]
+    assert enlarged.get_ylim()[0] < 0.9695
+    named = [{text.get_text() for text in axes.texts} - {""} for axes in (enlarged, whole)]
+    assert named == [{f"method number {n}" for n in part} for part in (range(4, 10), range(4))]
+
+
 def test_a_name_is_no_formula_and_no_reason_to_warn(tmp_path: Path) -> None:
     section = _section(2)
     section["rows"][0]["label"] = "$\\frac{ 心臓"
