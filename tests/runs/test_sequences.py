@@ -58,15 +58,20 @@ def test_the_real_masks_are_24_sequences_of_21(real_masks: Path) -> None:
 
 
 @pytest.mark.slow
-def test_all_real_masks_are_decoded_in_a_second(real_masks: Path) -> None:
-    """About 0.8 s of one core; twice that is allowed, since cores are shared where tests run."""
+def test_all_real_masks_are_found_and_decoded_in_a_few_times_what_pillow_alone_takes(real_masks: Path) -> None:
+    """Four times were measured, and twice that is allowed; in seconds it would be a test of the machine."""
     folder = real_masks / "train_images" / "lateral_mask"
-    taken = []
+    ours, pillows = [], []
     for _ in range(2):
         start = time.process_time()
         assert sum(bool(mask.any()) for sequence in find_sequences(folder) for mask in sequence) == 503
-        taken.append(time.process_time() - start)
-    assert min(taken) < 2
+        ours.append(time.process_time() - start)
+        start = time.process_time()
+        for path in folder.iterdir():
+            with Image.open(path) as image:
+                image.load()
+        pillows.append(time.process_time() - start)
+    assert min(ours) < 8 * min(pillows)
 
 
 @pytest.mark.parametrize("value", [1, 255])
