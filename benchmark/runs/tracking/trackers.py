@@ -201,7 +201,7 @@ def _mlflow(place: Place) -> Running:
     try:
         tracker.start()
         mlflow.set_tags(tags_of(place.record))
-    except Exception:
+    except BaseException:  # Ctrl-C too
         mlflow.set_tracking_uri(before)
         raise
     return Running(tracker, str(tracker.tracker.info.run_id), end)
