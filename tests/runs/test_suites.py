@@ -486,34 +486,24 @@ def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
 
 
 @pytest.mark.slow
-def test_leaders_that_crowd_are_enlarged_and_named_there() -> None:
+@pytest.mark.parametrize("close_behind", [None, 0.9695])
+def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_named_there(close_behind: float | None) -> None:
+    """The leaders, where they crowd, and whoever is so close behind that their margin reaches it."""
     section = _section(10)
     for place, row in enumerate(section["rows"]):
         value = 0.95 + 0.004 * place if place > 4 else 0.1 * place
+        if place == 4 and close_behind is not None:
+            value = close_behind
         row["scores"]["v_rand"] |= {"value": value, "low": value - 0.01, "high": value + 0.01}
     figure = score_against_cost(section, section["rows"])
     enlarged, whole = figure.axes[:2]
     named = [{text.get_text() for text in axes.texts} - {""} for axes in (enlarged, whole)]
-    assert named == [{f"method number {n}" for n in half} for half in (range(5, 10), range(5))]
+    first = 5 if close_behind is None else 4
+    assert named == [{f"method number {n}" for n in part} for part in (range(first, 10), range(first))]
     low, high = enlarged.get_ylim()
     assert 0.9 < low < 0.97
     assert high < 1.0
     assert whole.get_ylim()[0] < 0
-
-
-@pytest.mark.slow
-def test_whatever_lies_in_the_enlarged_part_of_the_scale_is_shown_there() -> None:
-    """Also the first of the others, where it is so close behind the leaders that their margin reaches it."""
-    section = _section(10)
-    for place, row in enumerate(section["rows"]):
-        value = 0.95 + 0.004 * place if place > 3 else 0.1 * place
-        row["scores"]["v_rand"] |= {"value": value, "low": value - 0.01, "high": value + 0.01}
-    section["rows"][4]["scores"]["v_rand"]["value"] = 0.9695
-    figure = score_against_cost(section, section["rows"])
-    enlarged, whole = figure.axes[:2]
-    assert enlarged.get_ylim()[0] < 0.9695
-    named = [{text.get_text() for text in axes.texts} - {""} for axes in (enlarged, whole)]
-    assert named == [{f"method number {n}" for n in part} for part in (range(4, 10), range(4))]
 
 
 def test_a_name_is_no_formula_and_no_reason_to_warn(tmp_path: Path) -> None:
