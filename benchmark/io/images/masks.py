@@ -16,7 +16,7 @@ from PIL import Image
 from ...types import Array, UserError
 from . import tiff
 from .limits import unreadable
-from .picture import orientation, turn
+from .picture import UPRIGHT, orientation, turn
 from .png import SIGNATURE, png_palette, png_transparent
 from .read import open_file, read_array
 from .stacks import STACK_SUFFIXES
@@ -48,12 +48,17 @@ def read_labels(path: Path, page: int | None = None, *, binary: bool, upright: b
     UserError
         As `read_array` does, and for a mask that shows something else than it stores, and not two tones.
     """
-    stored = read_array(path, page)
-    values = shown(path, stored, page) if binary or _is_1_bit_tiff(path, stored) else stored
-    if not binary and stored.ndim > 2:
-        refuse_inks(path)
-    turned = orientation(path) if upright else 1
-    return turn(values, turned) if turned > 1 and values.ndim in (2, 3) else values
+    if path.suffix.lower() in tiff.SUFFIXES:
+        with tiff.opened(path) as tif:
+            values = _labels_of_tiff(path, tif, page, binary)
+            turned = tiff.orientation_of(tif.pages[0].aspage()) if upright else UPRIGHT
+    else:
+        stored = read_array(path, page)
+        values = shown(path, stored, page) if binary else stored
+        if not binary and stored.ndim > 2:
+            refuse_inks(path)
+        turned = orientation(path) if upright else UPRIGHT
+    return turn(values, turned) if values.ndim in (2, 3) else values
 
 
 def read_masks(path: Path, wanted: frozenset[int]) -> Iterator[tuple[int, Array]]:
@@ -76,11 +81,7 @@ def shown(path: Path, stored: Array, page: int | None = None) -> Array:
     try:
         if path.suffix.lower() in tiff.SUFFIXES:
             with tiff.opened(path) as tif:
-                pages = tiff.pages_of(tif)
-                directory = pages[page or 0] if len(pages) > (page or 0) else pages[0]
-                alone = page is not None or len(pages) == 1
-                where = str(path) if page is None else f"{path}, page {page}"
-                return _tiff_shown(stored, directory, where) if alone else stored
+                return _shown_by_tiff(path, tif, stored, page)
         if path.suffix.lower() in STACK_SUFFIXES:
             return stored
         return _file_shown(path, stored)
@@ -102,11 +103,6 @@ def _hidden(where: str, what: str) -> UserError:
     return UserError(
         f"{where}: {what}, which is not read. Save the mask without transparency: black background, white foreground."
     )
-
-
-def _is_1_bit_tiff(path: Path, stored: Array) -> bool:
-    """Whether a file has two tones by its nature, which a tag may call the other way round."""
-    return stored.dtype == np.bool_ and path.suffix.lower() in tiff.SUFFIXES
 
 
 def refuse_inks(path: Path) -> None:
@@ -134,6 +130,21 @@ def _no_labels(where: str, kind: str) -> UserError:
         f"{where}: holds {kind}, which cannot be read as labels: these are grey values, indices of a palette or RGB "
         "colours. Save it as PNG."
     )
+
+
+def _labels_of_tiff(path: Path, tif: tifffile.TiffFile, page: int | None, binary: bool) -> Array:
+    stored = tiff.stored_values(path, tif, page)
+    if not binary and stored.ndim > 2:
+        _check_kind(tiff.pages_of(tif)[0], str(path))
+    # One bit has two tones by its nature, which a tag may call the other way round.
+    return _shown_by_tiff(path, tif, stored, page) if binary or stored.dtype == np.bool_ else stored
+
+
+def _shown_by_tiff(path: Path, tif: tifffile.TiffFile, stored: Array, page: int | None) -> Array:
+    pages = tiff.pages_of(tif)
+    if page is None:
+        return _tiff_shown(stored, pages[0], str(path)) if len(pages) == 1 else stored
+    return _tiff_shown(stored, pages[page] if len(pages) > page else pages[0], f"{path}, page {page}")
 
 
 def _tiff_shown(values: Array, page: tifffile.TiffPage, where: str) -> Array:

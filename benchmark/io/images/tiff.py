@@ -44,29 +44,34 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 
 def read_tiff(path: Path, page: int | None) -> Array:
+    """Stored values of a file; see `stored_values`."""
+    with opened(path) as tif:
+        return stored_values(path, tif, page)
+
+
+def stored_values(path: Path, tif: tifffile.TiffFile, page: int | None) -> Array:
     """Stored values: (H, W), (H, W, C), or of a whole stack (N, H, W) or (N, H, W, C); see `read.read_array`.
 
     Raises UserError for a file that cannot be read, is too large, or has pages of different sizes.
     """
-    with opened(path) as tif:
-        if len(tif.series) == 1:
-            series = tif.series[0]
-            shape = series.shape
-            whole = page is None or len(series.pages) == 1
-            check_bytes(path, series.nbytes if whole else _first(tif).nbytes)
-            if len(tif.pages) == 1 and len(shape) <= 3:
-                strips = _lzw_strips(tif)
-                values = _all_of(tif, series) if strips is None else strips
-                values = channels_last(values, _first(tif))
-                return values if page is None or series.axes in ("YX", "YXS", "SYX") else np.asarray(values[page])
-            if page is None:
-                return _all_of(tif, series)
-            if len(series.pages) == 1:
-                return np.asarray(_all_of(tif, series)[page])
-            return channels_last(_one_of(tif, _directory(series.pages[page])), _first(tif))
-        pages = [tif.pages[page].aspage()] if page is not None else pages_of(tif)
-        check_bytes(path, sum(one.nbytes for one in pages))
-        arrays = [channels_last(_one_of(tif, p), p) for p in pages]
+    if len(tif.series) == 1:
+        series = tif.series[0]
+        shape = series.shape
+        whole = page is None or len(series.pages) == 1
+        check_bytes(path, series.nbytes if whole else _first(tif).nbytes)
+        if len(tif.pages) == 1 and len(shape) <= 3:
+            strips = _lzw_strips(tif)
+            values = _all_of(tif, series) if strips is None else strips
+            values = channels_last(values, _first(tif))
+            return values if page is None or series.axes in ("YX", "YXS", "SYX") else np.asarray(values[page])
+        if page is None:
+            return _all_of(tif, series)
+        if len(series.pages) == 1:
+            return np.asarray(_all_of(tif, series)[page])
+        return channels_last(_one_of(tif, _directory(series.pages[page])), _first(tif))
+    pages = [tif.pages[page].aspage()] if page is not None else pages_of(tif)
+    check_bytes(path, sum(one.nbytes for one in pages))
+    arrays = [channels_last(_one_of(tif, p), p) for p in pages]
     if len({a.shape for a in arrays}) > 1:
         raise UserError(f"{path}: its pages are of different sizes: {sorted({a.shape for a in arrays})}")
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
