@@ -64,7 +64,7 @@ def slice_runs(
     """
     from ..commands.slice import slice_runs as do_slice
     from ..runs.options import refuse_out_of_range
-    from ..runs.request import SliceRequest
+    from ..runs.stored_requests import SliceRequest
 
     request = SliceRequest(
         runs=_folders(runs),
@@ -125,7 +125,7 @@ def plan(
     >>> found.needed[1].units, found.needed[1].units_high                               # doctest: +SKIP
     """
     from ..commands.plan import plan as do_plan
-    from ..runs.request import PlanRequest
+    from ..runs.stored_requests import PlanRequest
 
     request = PlanRequest(
         runs=_folders(runs),

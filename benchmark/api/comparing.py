@@ -64,7 +64,7 @@ def compare(
     """
     from ..commands.compare import compare as do_compare
     from ..runs.options import refuse_out_of_range
-    from ..runs.request import CompareRequest
+    from ..runs.stored_requests import CompareRequest
 
     request = CompareRequest(
         runs=_places(runs),
@@ -132,7 +132,7 @@ def check(
     """
     from ..commands.check import check as do_check
     from ..runs.options import refuse_out_of_range
-    from ..runs.request import CheckRequest
+    from ..runs.stored_requests import CheckRequest
 
     request = CheckRequest(
         baseline=Path(baseline),

@@ -45,19 +45,19 @@ _COMMANDS = {
         "stored_commands:compare",
         "Examples: bench compare runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b; "
         "bench compare runs --metric v_info --json",
-        "request:CompareRequest",
+        "stored_requests:CompareRequest",
     ),
     "plan": Command(
         "stored_commands:plan",
         "Examples: bench plan runs/isbi2012-unet-1a2b3c4d --width 0.01; "
         "bench plan runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b --out plan --seconds-per-label 25",
-        "request:PlanRequest",
+        "stored_requests:PlanRequest",
     ),
     "check": Command(
         "stored_commands:check",
         "Examples: bench check --baseline leaderboards/baseline --runs runs; "
         "bench check --baseline leaderboards/baseline --update",
-        "request:CheckRequest",
+        "stored_requests:CheckRequest",
     ),
     "leaderboard": Command(
         "stored_commands:leaderboard",
@@ -65,18 +65,18 @@ _COMMANDS = {
         "bench leaderboard https://example.org/results/index.json; "
         "bench leaderboard --validate leaderboards/records/isbi2012-mine-1a2b3c4d; "
         "bench leaderboard --sign runs/isbi2012-mine-1a2b3c4d --key ~/.ssh/id_ed25519",
-        "request:LeaderboardRequest",
+        "stored_requests:LeaderboardRequest",
     ),
     "publish": Command(
         "stored_commands:publish",
         "Examples: bench publish runs/isbi2012-mine-1a2b3c4d; "
         "bench publish runs/isbi2012-mine-1a2b3c4d --to results; bench publish --index results",
-        "request:PublishRequest",
+        "stored_requests:PublishRequest",
     ),
     "report": Command(
         "stored_commands:report",
         "Examples: bench report runs --out report; bench report runs --out report --root data/isbi2012",
-        "request:ReportRequest",
+        "stored_requests:ReportRequest",
     ),
     "suite": Command(
         "run_commands:suite",
@@ -88,61 +88,61 @@ _COMMANDS = {
         "stored_commands:explain",
         "Examples: bench explain runs/voc2012-mine-0a1b2c3d; "
         "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit",
-        "request:ExplainRequest",
+        "stored_requests:ExplainRequest",
     ),
     "slice": Command(
         "stored_commands:slice_",
         "Examples: bench slice runs/voc2012-mine-0a1b2c3d --by class; "
         "bench slice runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b --by slides.csv:stain --by brightness",
-        "request:SliceRequest",
+        "stored_requests:SliceRequest",
     ),
     "show": Command(
         "stored_commands:show",
         "Examples: bench show kmeans photograph.jpg --set k=4; "
         "bench show watershed slice.tif --set relief=dark markers=valleys --out seen",
-        "request:ShowRequest",
+        "stored_requests:ShowRequest",
     ),
     "verify": Command(
         "stored_commands:verify",
         "Examples: bench verify runs/isbi2012-mine-0a1b2c3d --root data/isbi2012; bench verify leaderboards/records/*",
-        "request:VerifyRequest",
+        "stored_requests:VerifyRequest",
     ),
     "export": Command(
         "stored_commands:export",
         "Examples: bench export runs/voc2012-unet-1a2b3c4d --format voc2012 --out results.tar.gz; "
         "bench export runs/voc2012-unet-1a2b3c4d --format mlflow",
-        "request:ExportRequest",
+        "stored_requests:ExportRequest",
     ),
     "new": Command(
         "plugin_commands:new", "Examples: bench new dataset my-cells; bench new method my-method --base learned"
     ),
 }
 _DATA_COMMANDS = {
-    "status": Command("data_commands:data_status", "Example: bench data status medaka", "request:StatusRequest"),
+    "status": Command("data_commands:data_status", "Example: bench data status medaka", "data_requests:StatusRequest"),
     "describe": Command(
         "data_commands:data_describe",
         "Example: bench data describe folder --root mine --write",
-        "request:DescribeDataRequest",
+        "data_requests:DescribeDataRequest",
     ),
     "import": Command(
         "data_commands:data_import",
         "Examples: bench data import annotated/ --out mine; bench data import val.json --out mine --from coco",
-        "request:ImportRequest",
+        "data_requests:ImportRequest",
     ),
     "verify": Command(
         "data_commands:data_verify",
         "Example: bench data verify isbi2012 --root data/isbi2012",
-        "request:VerifyDataRequest",
+        "data_requests:VerifyDataRequest",
     ),
     "download": Command(
         "data_commands:data_download",
         "Example: bench data download cocostuff --root data/cocostuff --only val2017.zip",
-        "request:DownloadRequest",
+        "data_requests:DownloadRequest",
     ),
     "synthesize": Command(
         "data_commands:data_synthesize",
         "Example: bench data synthesize medaka --root data/medaka-synthetic",
-        "request:SynthesizeRequest",
+        "data_requests:SynthesizeRequest",
     ),
 }
 

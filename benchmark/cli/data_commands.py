@@ -11,7 +11,7 @@ from . import output
 from .flags import Json, Quiet
 
 if TYPE_CHECKING:
-    from ..runs.request import (
+    from ..runs.data_requests import (
         DescribeDataRequest,
         DownloadRequest,
         ImportRequest,

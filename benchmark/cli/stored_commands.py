@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import output
 
 if TYPE_CHECKING:
-    from ..runs.request import (
+    from ..runs.stored_requests import (
         CheckRequest,
         CompareRequest,
         ExplainRequest,

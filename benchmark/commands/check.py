@@ -11,8 +11,8 @@ from ..boards.regression import held_against, result_of
 from ..boards.regression_output import junit, junit_of_error, summary, summary_of_error
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
-from ..runs.request import CheckRequest as CheckRequest
 from ..runs.stored import open_run
+from ..runs.stored_requests import CheckRequest as CheckRequest
 from ..types import UserError
 
 

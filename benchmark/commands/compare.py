@@ -10,8 +10,8 @@ from ..boards.comparison import Comparison, StandsAlone
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun, each_once
 from ..runs.remote import folders_of
-from ..runs.request import CompareRequest as CompareRequest
 from ..runs.stored import open_run
+from ..runs.stored_requests import CompareRequest as CompareRequest
 from ..types import UserError
 
 

@@ -10,7 +10,7 @@ from ..data.download.official_files import alone, announce, choose, get, with_lo
 from ..data.locations import ARCHIVES, DOWNLOADED, default_root
 from ..io.reporter import Reporter
 from ..registry import dataset_class
-from ..runs.request import DownloadRequest as DownloadRequest
+from ..runs.data_requests import DownloadRequest as DownloadRequest
 from ..types import DatasetInfo
 
 PATIENCE = Patience()

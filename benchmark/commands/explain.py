@@ -27,9 +27,9 @@ from ..evaluation.scores import defined
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
 from ..metrics.overlap import BinaryOverlap
-from ..runs.request import ExplainRequest
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_label_maps import StoredLabelMaps
+from ..runs.stored_requests import ExplainRequest
 from ..types import Metric, Statistic, UserError
 
 COLUMNS = frozenset(BinaryOverlap.columns)

@@ -18,8 +18,8 @@ from ..registry import dataset_class
 from ..runs.folder import PREDICTIONS
 from ..runs.open_data import open_dataset
 from ..runs.record import Record
-from ..runs.request import ExportRequest as ExportRequest
 from ..runs.stored import read_whole_record
+from ..runs.stored_requests import ExportRequest as ExportRequest
 from ..runs.tracking.mlflow_export import export_to_mlflow
 from ..text import unknown
 from ..types import Dataset, DatasetInfo, UserError

@@ -8,7 +8,7 @@ from ..data.importing.output_folder import refuse_target
 from ..data.importing.recognition import open_source
 from ..data.importing.writing import import_source
 from ..io.reporter import Reporter
-from ..runs.request import ImportRequest as ImportRequest
+from ..runs.data_requests import ImportRequest as ImportRequest
 
 
 def import_data(request: ImportRequest, reporter: Reporter) -> ImportedData:

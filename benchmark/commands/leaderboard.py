@@ -13,7 +13,7 @@ from ..boards.ranking import RankedGroup, ranking
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
 from ..runs.remote import folders_of
-from ..runs.request import LeaderboardRequest as LeaderboardRequest
+from ..runs.stored_requests import LeaderboardRequest as LeaderboardRequest
 from ..types import UserError
 
 

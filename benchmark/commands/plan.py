@@ -7,8 +7,8 @@ from ..boards.size_plan import Targets, plan_sizes
 from ..figures.style import write_figure
 from ..io.reporter import Reporter
 from ..runs.find import find_runs
-from ..runs.request import PlanRequest as PlanRequest
 from ..runs.stored import open_run
+from ..runs.stored_requests import PlanRequest as PlanRequest
 from ..types import UserError
 
 

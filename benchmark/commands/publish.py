@@ -17,11 +17,11 @@ from ..runs.find import run_folders
 from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import read_content
 from ..runs.redaction import Maker, told_of_maker, without_maker
-from ..runs.request import RECORDS
-from ..runs.request import PublishRequest as PublishRequest
 from ..runs.results_index import INDEX, write_index
 from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check
+from ..runs.stored_requests import RECORDS
+from ..runs.stored_requests import PublishRequest as PublishRequest
 from ..types import UserError
 
 FORM = Path(".github/PULL_REQUEST_TEMPLATE/add-a-result.md")

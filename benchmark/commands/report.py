@@ -10,7 +10,7 @@ from ..report.build import ReportSummary, build_page
 from ..report.page import GENERATOR
 from ..runs.find import find_runs
 from ..runs.remote import folders_of
-from ..runs.request import ReportRequest as ReportRequest
+from ..runs.stored_requests import ReportRequest as ReportRequest
 from ..types import UserError
 
 PAGE = "index.html"

@@ -16,8 +16,8 @@ from ..io.reporter import Reporter
 from ..methods import ClassicalMethod
 from ..methods.classical.step_pictures import StepPicture, step_pictures
 from ..registry import make_method, methods
-from ..runs.request import ShowRequest
 from ..runs.stored import open_run
+from ..runs.stored_requests import ShowRequest
 from ..text import some
 from ..types import UserError
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..boards.signature import sign, signature_check
-from ..runs.request import LeaderboardRequest
 from ..runs.stored import open_unchecked
 from ..runs.stored_checks import Verification, binding_checks, stored_checks
+from ..runs.stored_requests import LeaderboardRequest
 from ..types import UserError
 
 

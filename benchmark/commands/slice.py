@@ -12,8 +12,8 @@ from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import Slice
 from ..io.reporter import Reporter
 from ..runs.open_data import open_dataset
-from ..runs.request import SliceRequest
 from ..runs.stored import StoredRun, open_run
+from ..runs.stored_requests import SliceRequest
 from ..text import counted, some, unknown
 from ..types import Metric, UserError
 

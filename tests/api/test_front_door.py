@@ -21,7 +21,8 @@ from segbench.boards.check_result import CheckResult
 from segbench.boards.comparison import Comparison
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Record
-from segbench.runs.request import CheckRequest, EvaluateRequest, PlanRequest, RunRequest, SliceRequest
+from segbench.runs.request import EvaluateRequest, RunRequest
+from segbench.runs.stored_requests import CheckRequest, PlanRequest, SliceRequest
 from synthetic_roots import write_hearts
 
 

@@ -19,7 +19,7 @@ from segbench.errors import UserError
 from segbench.io.reporter import Reporter
 from segbench.runs.binding import content_sha256
 from segbench.runs.record import read_content, read_record
-from segbench.runs.request import LeaderboardRequest
+from segbench.runs.stored_requests import LeaderboardRequest
 
 KEYGEN = shutil.which("ssh-keygen")
 pytestmark = pytest.mark.skipif(KEYGEN is None, reason="ssh-keygen of OpenSSH is not installed")

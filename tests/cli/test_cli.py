@@ -54,12 +54,13 @@ NEVER = frozenset({"torch", "tensorflow", "pandas", "matplotlib", "skimage", "sk
 """What no command imports that only lists, scores or ranks."""
 SCORING = frozenset({"scipy", "segbench.cardiac", "segbench.boards", "segbench.methods", "segbench.report"})
 """What scoring label maps does without, too: half a second of imports, or what belongs to other data."""
+REQUESTS = frozenset({"segbench.runs.request", "segbench.runs.stored_requests", "segbench.runs.data_requests"})
 OPTIONS = frozenset({"numpy", "PIL", "cv2", "rich", "segbench.types", "segbench.registry"})
 """What no command needs that only says how it is called."""
 EVALUATE = "evaluate -d isbi2012 --root isbi -p isbi/train-labels.tif --split all --out run --no-plots"
 IMPORTS: dict[str, frozenset[str]] = {
-    "--help": NEVER | SCORING | OPTIONS | {"pydantic", "segbench.runs.request"},
-    "data --help": NEVER | SCORING | OPTIONS | {"segbench.runs.request"},
+    "--help": NEVER | SCORING | OPTIONS | REQUESTS | {"pydantic"},
+    "data --help": NEVER | SCORING | OPTIONS | REQUESTS,
     "run --help": NEVER | SCORING | OPTIONS,
     "--version": NEVER | {"scipy"},
     "list methods": NEVER | {"scipy", "pyarrow"},

@@ -18,7 +18,7 @@ from segbench.commands.explain import Explanation, explain_runs
 from segbench.errors import UserError
 from segbench.evaluation.anatomy import CAUSES
 from segbench.io.reporter import Reporter
-from segbench.runs.request import ExplainRequest
+from segbench.runs.stored_requests import ExplainRequest
 
 
 @pytest.fixture(scope="module")

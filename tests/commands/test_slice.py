@@ -18,7 +18,7 @@ from segbench.commands.slice import slice_runs
 from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
-from segbench.runs.request import SliceRequest
+from segbench.runs.stored_requests import SliceRequest
 from segbench.types import Sample
 
 COUNT = 24

@@ -17,7 +17,7 @@ from segbench.commands.report import report
 from segbench.evaluation.anatomy import CAUSES
 from segbench.evaluation.error_points import Anatomy
 from segbench.figures.error_causes import error_causes
-from segbench.runs.request import ReportRequest
+from segbench.runs.stored_requests import ReportRequest
 
 
 def _runs(base: Path, names: tuple[str, ...], lacking: tuple[int, ...]) -> Path:

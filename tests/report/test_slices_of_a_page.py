@@ -17,7 +17,7 @@ from segbench.commands.slice import slice_runs
 from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.report.figures.arrangement import arranged
 from segbench.report.figures.runs import Drawn
-from segbench.runs.request import SliceRequest
+from segbench.runs.stored_requests import SliceRequest
 from segbench.text import interval
 
 pytestmark = pytest.mark.slow

@@ -14,11 +14,19 @@ from typer.testing import CliRunner
 
 from places import ROOT
 from segbench.cli.options import request_command
-from segbench.runs import request as requests
+from segbench.runs import data_requests, request, stored_requests
 from segbench.runs.cardiac.request import CardiacRequest
 from segbench.runs.options import Option, Parameter, command_line, parameters
 
-REQUESTS = [each for name, each in vars(requests).items() if name.endswith("Request")] + [CardiacRequest]
+REQUESTS = [
+    *(
+        each
+        for module in (request, stored_requests, data_requests)
+        for name, each in vars(module).items()
+        if name.endswith("Request")
+    ),
+    CardiacRequest,
+]
 RECORDED = sorted((ROOT / "leaderboards").rglob("record.json"))
 
 
@@ -85,5 +93,5 @@ def test_the_commands_of_stored_records_are_written_as_they_were(path: Path) -> 
     command = json.loads(path.read_text(encoding="utf-8"))["command"]
     program, verb, *words = shlex.split(command)
     assert program == "bench"
-    kind = {"run": requests.RunRequest, "evaluate": requests.EvaluateRequest}[verb]
+    kind = {"run": request.RunRequest, "evaluate": request.EvaluateRequest}[verb]
     assert _read(kind, words).command() == command
