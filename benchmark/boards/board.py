@@ -16,7 +16,7 @@ from ..runs.versions import not_of_today
 from ..text import counted, printable, some
 from ..types import UserError
 from .comparable import Comparable, part_of, ranks, samples_together, whole_n, why_not_ranked
-from .findings import against_people, findings, learned_from, title
+from .findings import against_people, findings, learned_from, title, told_from
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
 from .over_datasets import OverDatasets, over_datasets_section
@@ -42,7 +42,7 @@ def boards(records: Iterable[Record], spans: Spans | None = None, over: Sequence
             raise UserError(f"run {record.run_id}: {error}") from error
         by_dataset.setdefault(name, []).append(record)
     pages = {f"{name}.md": _board(name, mine, spans or {}) for name, mine in sorted(by_dataset.items())}
-    pages["README.md"] = _front_page(by_dataset, over)
+    pages["README.md"] = _front_page(by_dataset, over, spans or {})
     return pages
 
 
@@ -199,7 +199,7 @@ def _resampled(rows: Sequence[SeedGroup]) -> str:
     return " or ".join(sorted(units)) if units else "samples"
 
 
-def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets]) -> str:
+def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets], spans: Spans) -> str:
     lines = ["# Leaderboards", ""]
     body = []
     for name, records in sorted(by_dataset.items()):
@@ -213,11 +213,11 @@ def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets
                     _scope(key, [row.record for row in rows]),
                     sum(len(row.records) for row in rows),
                     escape(board_labels(ranked)[0]),
-                    escape(best.main_score),
-                    with_interval(best.main),
+                    f"{escape(best.main_score)} {with_interval(best.main)}",
+                    told_from(spans.get(best.run_id)),
                 ]
             )
-    headers = ["dataset", "data", "split", "runs", "best method", "score", "value"]
+    headers = ["dataset", "data", "split", "runs", "best by score", "score", "ahead by more than chance of"]
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
     lines += over_datasets_section(over)
     for name, records in sorted(by_dataset.items()):
@@ -229,7 +229,7 @@ def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets
             curves = [[row.record for row in curve] for curve in curves_of(rows)]
             people = people_on_board(key, [SeedGroup((record,)) for record in ranked[:1]], records)
             labels = board_labels([curve[-1] for curve in curves])
-            told = [*findings(ranked), *map(learned_from, curves, labels), *against_people(ranked, people)]
+            told = [*findings(ranked, spans), *map(learned_from, curves, labels), *against_people(ranked, people)]
             lines += [f"- {sentence}" for sentence in told] + [""]
             score = escape(ranked[0].main_score)
             if len(_drawn(rows)) > 1:

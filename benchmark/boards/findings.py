@@ -4,31 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..evaluation.comparison import ALPHA
 from ..evaluation.scores import Score
 from ..registry import dataset_class
 from ..runs.record import Record
+from ..text import UNDEFINED, counted, p_value
 from .comparable import Comparable
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .people import People
+from .rank_spans import RankSpan, Spans
 
 
-def findings(rows: Sequence[Record]) -> list[str]:
-    """Sentences about comparable records, from the best to the worst: who leads, and learned against classical."""
+def findings(rows: Sequence[Record], spans: Spans) -> list[str]:
+    """Sentences about comparable records, from the best to the worst: who leads, and learned against classical.
+
+    `spans` hold the tests of them against each other; of records without there, only scores are told.
+    """
     scored = [record for record in rows if record.main_value is not None]
     if not scored:
         return []
     best, names = scored[0], _names(rows)
     level = [record for record in scored if record.main_value == best.main_value]
     verb = "leads with" if len(scored) > 1 else "is the only method so far:"
-    lines = [f"{names[best.run_id]} {verb} {_value(best)}{_cost(best)}."]
+    lines = [f"{names[best.run_id]} {verb} {_value(best)}{_cost(best)}. {_tests(spans.get(best.run_id))}".rstrip()]
     if len(level) > 1:
         lines = [f"{', '.join(names[record.run_id] for record in level)} have the same {_value(best)}: none leads."]
     learned = [record for record in scored if record.method.family == "learned"]
     classical = [record for record in scored if record.method.family == "classical"]
     if learned and classical:
-        lines.append(_families(learned, classical, names))
+        lines.append(_families(learned, classical, names, spans))
     return lines
+
+
+def told_from(span: RankSpan | None) -> str:
+    """From how many others the best run is told, for the cell of a table."""
+    return UNDEFINED if span is None else f"{span.tested.runs - span.last} of {counted(span.tested.runs - 1, 'other')}"
+
+
+def _tests(span: RankSpan | None) -> str:
+    """From how many others the best run is told."""
+    if span is None or span.first > 1:
+        return ""
+    others, behind = span.tested.runs - 1, span.tested.runs - span.last
+    every = {1: "the other", 2: "both others"}.get(others, f"all {others} others")
+    if behind == others:
+        return f"It is ahead of {every} by more than chance."
+    if not behind:
+        return f"Tests do not tell it from {'the other' if others == 1 else f'any of the {others} others'}."
+    return f"It is ahead of {behind} of the {others} others by more than chance; from the rest tests do not tell it."
 
 
 def learned_from(curve: Sequence[Record], label: str) -> str:
@@ -57,38 +81,60 @@ def _labels(record: Record) -> str:
     return f"{number:g} labelled sample{'' if number == 1 else 's'}"
 
 
-def _families(learned: Sequence[Record], classical: Sequence[Record], names: Mapping[str, str]) -> str:
+def _families(learned: Sequence[Record], classical: Sequence[Record], names: Mapping[str, str], spans: Spans) -> str:
     one, other = (learned[0], classical[0])
     if _main(one) == _main(other):
         mine, theirs = names[one.run_id], names[other.run_id]
         return f"The best learned method, {mine}, and the best classical one, {theirs}, are level."
     gap = 100 * abs(_main(one) - _main(other))
-    better = _better(one, other)
-    first, second = (one, other) if better else (other, one)
-    apart = "their intervals do not overlap" if _apart(one, other) else "their intervals overlap"
+    first, second = (one, other) if _better(one, other) else (other, one)
     text = (
         f"The best {first.method.family} method, {names[first.run_id]}, is {gap:.1f} points ahead of the best "
-        f"{second.method.family} one, {names[second.run_id]} ({_value(second)}{_cost(second)}); {apart}."
+        f"{second.method.family} one, {names[second.run_id]} ({_value(second)}{_cost(second)})"
+        f"{_chance(first, second, spans)}."
     )
-    exceptions = [names[record.run_id] for record in learned if _better(classical[0], record)]
-    if not exceptions and all(_better(record, other) for record in learned):
-        every = "every learned method" if len(learned) > 1 else "the learned method"
-        return f"{text} So {every} stands above every classical one."
-    if not exceptions:
+    behind = [record for record in learned if _better(other, record)]
+    if behind:
+        return f"{text} {_behind(other, behind, names, spans)}"
+    pairs = [(record, rival) for record in learned for rival in classical]
+    if len(pairs) == 1 or not all(_better(*pair) for pair in pairs):
         return text
-    return f"{text} Below {names[classical[0].run_id]} are the learned methods {', '.join(exceptions)}."
+    certain = "is ahead of" if all(_told(*pair, spans) for pair in pairs) else "scores above"
+    how = " by more than chance" if certain == "is ahead of" else ""
+    every = "every learned method" if len(learned) > 1 else "the learned method"
+    return f"{text} {every.capitalize()} {certain} {'every' if len(classical) > 1 else 'the'} classical one{how}."
+
+
+def _chance(first: Record, second: Record, spans: Spans) -> str:
+    """Whether the first of two runs is ahead by more than chance, as the end of a clause; nothing without a test."""
+    span = spans.get(first.run_id)
+    if span is None or second.run_id not in span.chances:
+        return ""
+    p = span.chances[second.run_id]
+    said = f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+    if span.tested.pairs > 1:
+        said += f" for all {span.tested.pairs} pairs together"
+    return f", by more than chance ({said})" if p < ALPHA else f", which may be chance ({said})"
+
+
+def _behind(best: Record, behind: Sequence[Record], names: Mapping[str, str], spans: Spans) -> str:
+    """The learned methods below the best classical one, those that a test tells from it first."""
+    told = [names[record.run_id] for record in behind if _told(best, record, spans)]
+    rest = [names[record.run_id] for record in behind if not _told(best, record, spans)]
+    parts = [
+        f"by {how}: {', '.join(them)}" for how, them in (("more than chance", told), ("score alone", rest)) if them
+    ]
+    return f"Learned methods below {names[best.run_id]} {'; '.join(parts)}."
+
+
+def _told(one: Record, other: Record, spans: Spans) -> bool:
+    """Whether a test tells two runs apart."""
+    return one.run_id in spans and spans[one.run_id].differs(other.run_id)
 
 
 def _better(one: Record, other: Record) -> bool:
     higher = one.scores[one.main_score].higher_is_better
     return _main(one) > _main(other) if higher else _main(one) < _main(other)
-
-
-def _apart(one: Record, other: Record) -> bool:
-    a, b = (record.scores[record.main_score] for record in (one, other))
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    return a.low > b.high or b.low > a.high
 
 
 def _main(record: Record) -> float:

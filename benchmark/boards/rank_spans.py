@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.comparison import Paired
+from ..evaluation.comparison import ALPHA, Paired
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
 from ..text import counted
@@ -50,11 +50,20 @@ class Tested:
 
 @dataclass(frozen=True)
 class RankSpan:
-    """First and last rank of a run among all that it was tested against."""
+    """First and last rank of a run among all that it was tested against.
+
+    chances : by the id of each other run, the p value of the difference to it, adjusted for all pairs; NaN where a
+    score is undefined.
+    """
 
     first: int
     last: int
     tested: Tested
+    chances: Mapping[str, float]
+
+    def differs(self, other: str) -> bool:
+        """Whether a test tells it from another run, by that one's id."""
+        return self.chances.get(other, 1.0) < ALPHA
 
     def told(self, rank: int) -> str:
         """The cell of a table, of a run with this rank by the score; in brackets where it is told from no other."""
@@ -104,4 +113,9 @@ def _tested(folders: Sequence[Path], badness: Mapping[str, float]) -> dict[str, 
         leans_on_t=paired.leans_on_t,
     )
     spans = paired.rank_intervals(differences, np.array([badness[run.record.run_id] for run in runs]))
-    return {run.record.run_id: RankSpan(*span, tested) for run, span in zip(runs, spans, strict=True)}
+    names = [run.record.run_id for run in runs]
+    chances: dict[str, dict[str, float]] = {name: {} for name in names}
+    for each in differences:
+        for one, other in ((each.a, each.b), (each.b, each.a)):
+            chances[names[one]][names[other]] = each.p_adjusted
+    return {name: RankSpan(*span, tested, chances[name]) for name, span in zip(names, spans, strict=True)}

@@ -210,7 +210,7 @@ def test_equal_scores_do_not_lead(bench: Run, tmp_path: Path) -> None:
 
 def test_level_families_are_not_ahead(record: Record) -> None:
     rows = [other(record, name="a", family="learned"), other(record, name="c", family="classical")]
-    assert findings(rows) == [
+    assert findings(rows, {}) == [
         f"**a**, **c** have the same v_rand {front_value(record)}: none leads.",
         "The best learned method, **a**, and the best classical one, **c**, are level.",
     ]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from committed_records import on_whole_split
 
 from commands import Run
 from places import ROOT
+from segbench.boards import rank_spans
 from segbench.boards.board import boards, write_plots
 from segbench.boards.findings import findings
 from segbench.boards.labels import board_labels
 from segbench.boards.ranking import ranking
+from segbench.evaluation.rank_intervals import rank_intervals
 from segbench.runs.find import find_runs
 from segbench.runs.record import Record, read_record
 
@@ -35,13 +39,47 @@ def made(record: Record, name: str, family: str, value: float, width: float = 0.
     )
 
 
+def spans_of(rows: list[Record], p_values: dict[tuple[str, str], float]) -> dict[str, rank_spans.RankSpan]:
+    """Spans of rows from the best to the worst with these p values by the names of two; 0.5 where none is given."""
+    names = [row.method.name for row in rows]
+    pairs = {pair: p_values.get(pair, 0.5) for pair in combinations(names, 2)}
+    better = np.array([[pairs.get((one, other), 1.0) < 0.05 for other in names] for one in names])
+    spans = rank_intervals(better, np.arange(len(rows), dtype=float))
+    block = rank_spans.Tested(len(rows), len(pairs), int(better.sum()), 5, "samples", 1 / 32, False)
+    chances = {
+        one: {f"isbi2012-{other}": pairs.get((one, other), pairs.get((other, one), 1.0)) for other in names}
+        for one in names
+    }
+    return {
+        f"isbi2012-{name}": rank_spans.RankSpan(*span, block, chances[name])
+        for name, span in zip(names, spans, strict=True)
+    }
+
+
 def test_learned_above_classical(record: Record) -> None:
     rows = [made(record, "a", "learned", 0.98), made(record, "b", "learned", 0.95), made(record, "c", "classical", 0.9)]
-    lead, families = findings(rows)
+    lead, families = findings(rows, {})
     assert lead.startswith("**a** leads with v_rand 0.9800 [0.9700, 0.9900], fitted in ")
     assert "is 8.0 points ahead of the best classical one, **c**" in families
-    assert "do not overlap" in families
-    assert families.endswith("every learned method stands above every classical one.")
+    assert "chance" not in lead + families, "nothing was tested"
+    assert families.endswith(" Every learned method scores above the classical one.")
+    lead, families = findings(rows, spans_of(rows, {("a", "c"): 0.0002, ("b", "c"): 0.03}))
+    assert lead.endswith("It is ahead of 1 of the 2 others by more than chance; from the rest tests do not tell it.")
+    assert "), by more than chance (p < 0.001 for all 3 pairs together). Every" in families
+    assert families.endswith(" Every learned method is ahead of the classical one by more than chance.")
+    lead, families = findings(rows, spans_of(rows, {("a", "c"): 0.0002}))
+    assert families.endswith(" Every learned method scores above the classical one.")
+
+
+def test_a_lead_that_tests_cannot_tell(record: Record) -> None:
+    """Intervals that overlap say little of a paired difference, so that the tests decide."""
+    rows = [made(record, "a", "learned", 0.98), made(record, "c", "classical", 0.6)]
+    lead, families = findings(rows, spans_of(rows, {}))
+    assert lead.endswith("Tests do not tell it from the other.")
+    assert families.endswith("), which may be chance (p = 0.500).")
+    lead, families = findings(rows, spans_of(rows, {("a", "c"): 0.049}))
+    assert lead.endswith("It is ahead of the other by more than chance.")
+    assert families.endswith("), by more than chance (p = 0.049).")
 
 
 def test_a_classical_method_between_learned_ones(record: Record) -> None:
@@ -50,22 +88,24 @@ def test_a_classical_method_between_learned_ones(record: Record) -> None:
         made(record, "c", "classical", 0.905),
         made(record, "b", "learned", 0.8),
     ]
-    _, families = findings(rows)
+    _, families = findings(rows, spans_of(rows, {("c", "b"): 0.01}))
     assert "0.5 points ahead" in families
-    assert "their intervals overlap" in families
-    assert families.endswith("Below **c** are the learned methods **b**.")
+    assert families.endswith("Learned methods below **c** by more than chance: **b**.")
+    rows.append(made(record, "d", "learned", 0.7))
+    _, families = findings(rows, spans_of(rows, {("c", "b"): 0.01}))
+    assert families.endswith("Learned methods below **c** by more than chance: **b**; by score alone: **d**.")
 
 
 def test_a_classical_method_that_leads(record: Record) -> None:
     rows = [made(record, "c", "classical", 0.95), made(record, "a", "learned", 0.9)]
-    _, families = findings(rows)
+    _, families = findings(rows, {})
     assert families.startswith("The best classical method, **c**, is 5.0 points ahead of the best learned one, **a**")
-    assert families.endswith("Below **c** are the learned methods **a**.")
+    assert families.endswith("Learned methods below **c** by score alone: **a**.")
 
 
 def test_one_family_alone_is_not_compared(record: Record) -> None:
-    assert len(findings([made(record, "a", "learned", 0.98)])) == 1
-    assert findings([]) == []
+    assert len(findings([made(record, "a", "learned", 0.98)], {})) == 1
+    assert findings([], {}) == []
 
 
 def test_names_from_outside_bring_no_markup(record: Record) -> None:
