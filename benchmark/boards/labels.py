@@ -47,7 +47,7 @@ def board_labels(records: Sequence[Record]) -> list[str]:
 
     Rows whose commands set the same, as those of a learning curve, have the same name.
     """
-    words = [_words(record) for record in records]
+    words = [_words(record, records) for record in records]
     alike: dict[str, list[Sequence[str]]] = {}
     for record, own in zip(records, words, strict=True):
         alike.setdefault(record.method.name, []).append(own)
@@ -96,7 +96,7 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
 
 def comparison_labels(records: Sequence[Record]) -> list[str]:
     """A label for each run: the method, and what differs between the runs of that method: settings, labels, seed."""
-    words = [[*_words(record), *_labels_and_seed(record)] for record in records]
+    words = [[*_words(record, records), *_labels_and_seed(record)] for record in records]
     alike: dict[str, list[Sequence[str]]] = {}
     for record, own in zip(records, words, strict=True):
         alike.setdefault(record.method.name, []).append(own)
@@ -124,8 +124,11 @@ def plot_labels(records: Sequence[Record]) -> list[str]:
     return [names[curve] for curve in curves]
 
 
-def _words(record: Record) -> list[str]:
-    """What makes a row: its preset, and what the command line sets itself, the weights of another run last."""
+def _words(record: Record, records: Sequence[Record]) -> list[str]:
+    """What makes a row: its preset, what the command line sets itself, and whose weights it has.
+
+    Of weights of one of these runs, the settings that are not that run's are named first.
+    """
     preset = [record.method.preset] if record.method.preset else []
     try:
         words = shlex.split(record.command)
@@ -134,7 +137,17 @@ def _words(record: Record) -> list[str]:
     pairs = list(pairwise(words))
     weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
     started = [f"{_STARTED}{start}" for key, start in pairs if key == "--init"]
-    return preset + [_short(each) for each in [*(value for key, value in pairs if key == "--set"), *started]] + weights
+    chosen = [_short(each) for each in [*(value for key, value in pairs if key == "--set"), *started]]
+    return preset + list(dict.fromkeys(chosen + (_changed(record, records) if weights else []))) + weights
+
+
+def _changed(record: Record, records: Sequence[Record]) -> list[str]:
+    """Settings of a run that are other than those of the run whose weights it has, where that is one of these."""
+    before = next((r for r in records if r.run_id == record.method.chosen.get("weights_of")), None)
+    if before is None:
+        return []
+    mine, old = record.method.config, before.method.config
+    return [f"{key}={json.dumps(value)}" for key, value in mine.items() if key not in old or old[key] != value]
 
 
 def _short(setting: str) -> str:

@@ -197,6 +197,21 @@ def test_rows_of_one_method_are_told_apart_by_what_was_set(record: Record) -> No
     assert board_labels(rows) == ["unet (quick)", "unet (quick, depth=3)", "unet (standard)", "unet (tta=d4)"]
 
 
+def test_a_run_with_the_weights_of_another_is_named_by_what_it_does_otherwise(record: Record) -> None:
+    first = made(record, "unet", "learned", 0.9, config={"tta": "none"}).model_copy(
+        update={"command": "bench run --method unet"}
+    )
+    block = first.method.model_copy(
+        update={"config": {"tta": "none", "close_gaps": 0.3}, "chosen": {"weights_of": first.run_id}}
+    )
+    words = f"bench run --method unet --weights runs/{first.run_id}"
+    again = first.model_copy(update={"run_id": "isbi2012-unet-b", "method": block, "command": words})
+    assert board_labels([again, first]) == ["unet (close_gaps=0.3)", "unet (quick)"]
+    assert board_labels([again, again.model_copy(update={"command": "bench run --method unet"})])[0] == (
+        "unet (weights of unet)"
+    )
+
+
 def test_one_seed_run_twice_is_not_averaged(record: Record) -> None:
     rows = [made(record, "a", "learned", value) for value in (0.97, 0.93)]
     rows[1] = rows[1].model_copy(update={"run_id": "isbi2012-again"})
