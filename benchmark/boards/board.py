@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from ..figures.score_plots import timed, write_learning_curve, write_score_against_cost
 from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record
@@ -87,8 +88,8 @@ def _rivals(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
 
 
 def _drawn(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
-    """The rivals that a plot can hold: those with a main score."""
-    return [row for row in _rivals(rows) if row.record.main_value is not None]
+    """The rivals that a plot of score against cost can hold: predictions from elsewhere have no cost."""
+    return [row for row in _rivals(rows) if row.record.main_value is not None and timed(row.record.cost.model_dump())]
 
 
 def _section(
@@ -260,8 +261,6 @@ def curve_name(name: str, number: int) -> str:
 
 def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
     """Draw score against cost for every group of two rows or more, and its learning curves; the files' paths."""
-    from ..figures.score_plots import write_learning_curve, write_score_against_cost
-
     written = []
     numbers: dict[str, int] = {}
     every = list(records)

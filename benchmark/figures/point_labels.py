@@ -23,6 +23,12 @@ Line: TypeAlias = tuple[float, float, float, float]
 """x and y in pixels of one end, then of the other."""
 
 
+def laid_out(figure: Figure) -> None:
+    """Give every panel its place for good, so that labels can be placed by pixels in one after the other."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def label_ends(figure: Figure, axes: Axes, ends: Sequence[Point]) -> None:
     """Write each label right of the end of its line, moved up or down until none covers another."""
     ordered = sorted(ends, key=lambda end: end[1])
@@ -85,9 +91,9 @@ def label_points(
 ) -> None:
     """Write each label near its point, where it covers no other label, point or bar; a line leads to one further off.
 
-    `others` are (x, y) of points without a label, `bars` (x, low, high) of vertical lines, in the plot's units.
+    The figure is laid out already and stays so (`laid_out`). `others` are (x, y) of points without a label, `bars`
+    (x, low, high) of vertical lines, in the plot's units.
     """
-    figure.draw_without_rendering()
     scale = figure.dpi / 72
 
     def pixels(x: float, y: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..text import samples_of
-from .point_labels import Point, label_ends, label_points
+from .point_labels import Point, label_ends, label_points, laid_out
 from .style import COLORS, DASHES, FAMILIES, human_band, plain_ticks, write_figure, write_svg
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def suite_plots(sections: Sequence[Section], folder: Path) -> list[Path]:
         stem = section["dataset"] + (f"-{len(same) + 1}" if same else "")
         if len({row["train_fraction"] for row in rows}) > 1:
             written += write_figure(folder / f"learning-curve-{stem}", lambda s=section, r=rows: learning_curve(s, r))  # type: ignore[misc]
-        whole = _most_labels(rows)
+        whole = _most_labels([row for row in rows if timed(row["cost"])])
         if len(whole) > 1:
             written += write_figure(folder / f"score-cost-{stem}", lambda s=section, r=whole: score_against_cost(s, r))  # type: ignore[misc]
     return written
@@ -120,8 +120,15 @@ COSTS: tuple[tuple[str, str], ...] = (
 )
 
 
+def timed(cost: Mapping[str, Any]) -> bool:
+    """Whether a plot of score against cost can hold a row of this cost."""
+    return any(cost.get(key) is not None for key, _ in COSTS)
+
+
 def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     """Main score against the time to fit and to predict, one panel each; families have shapes of their own.
+
+    A time that no row has is left out; each row has one at least.
 
     Where the better half of the rows crowds on a small part of the scale, panels above show that part enlarged, and
     each row is named once a column. The first 40 rows are named.
@@ -136,11 +143,12 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     if limits is not None:
         bands.insert(0, [row for row, value in zip(rows, values, strict=True) if limits[0] <= value <= limits[1]])
     height = 4.8 + 0.12 * max(0, min(len(rows), NAMED) - 12) if len(bands) == 1 else 8.4
-    figure = Figure(figsize=(11, height), layout="constrained")
+    costs = [(key, what) for key, what in COSTS if any(row["cost"].get(key) is not None for row in rows)]
+    figure = Figure(figsize=(11 if len(costs) > 1 else 6.5, height), layout="constrained")
     later: list[tuple[Axes, list[Row], list[Row], str]] = []
-    for column, (key, what) in enumerate(COSTS):
+    for column, (key, what) in enumerate(costs):
         for place, band in enumerate(bands):
-            axes = figure.add_subplot(len(bands), len(COSTS), place * len(COSTS) + column + 1)
+            axes = figure.add_subplot(len(bands), len(costs), place * len(costs) + column + 1)
             drawn = [row for row in band if row["cost"].get(key) is not None]
             _cost_panel(axes, section, drawn, key)
             _human_band(axes, section)
@@ -151,7 +159,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
                 axes.set_ylim(*limits)
             axes.set_ylabel("" if column else _score_label(section) if whole else f"{section['main_score']}, enlarged")
             if whole:
-                devices = ", ".join(sorted({str(row["cost"].get("device")) for row in rows}))
+                devices = ", ".join(sorted({str(row["cost"].get("device")) for row in drawn}))
                 axes.set_xlabel(f"{what}, log scale; on {devices})")
             elsewhere = {id(row) for row in bands[0]} if whole and len(bands) > 1 else set()
             mine = [row for row in drawn if id(row) in named - elsewhere]
@@ -160,6 +168,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     _family_legend(figure, rows)
     shaded = "; the grey band is enlarged above" if len(bands) > 1 else ""
     _note(figure, section, f"bars: 95 % interval over test samples{shaded}")
+    laid_out(figure)
     for axes, mine, rest, key in later:
         _name(figure, axes, section, key, mine, rest)
     return figure

@@ -20,7 +20,7 @@ from segbench.boards.labels import board_labels
 from segbench.boards.ranking import ranking
 from segbench.evaluation.rank_intervals import rank_intervals
 from segbench.runs.find import find_runs
-from segbench.runs.record import Record, read_record
+from segbench.runs.record import Cost, Record, read_record
 
 RECORDS = ROOT / "leaderboards" / "records"
 
@@ -133,6 +133,13 @@ def test_plots_of_equal_records_have_equal_bytes(record: Record, tmp_path: Path)
     text = first.read_text()
     assert all(word in text for word in (">a<", ">c<", "v_rand", "time to fit", "learned", "classical"))
     assert write_plots(rows[:1], tmp_path / "three") == []
+
+
+def test_predictions_from_elsewhere_have_no_plot_of_costs(record: Record, tmp_path: Path) -> None:
+    rows = [made(record, name, "external", value) for name, value in (("a", 0.9), ("b", 0.8))]
+    rows = [row.model_copy(update={"cost": Cost(device=None)}) for row in rows]
+    assert write_plots(rows, tmp_path) == []
+    assert ".svg" not in boards(rows)["README.md"]
 
 
 @pytest.mark.slow

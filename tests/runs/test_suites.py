@@ -27,7 +27,7 @@ from segbench.boards.suite_results import SuiteResults, markdown
 from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
 from segbench.figures.point_labels import spread
-from segbench.figures.score_plots import learning_curve, score_against_cost, write_score_against_cost
+from segbench.figures.score_plots import learning_curve, score_against_cost, timed, write_score_against_cost
 from segbench.registry import make_dataset
 from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.engines.local import LocalEngine
@@ -504,6 +504,19 @@ def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_named_there(cl
     assert 0.9 < low < 0.97
     assert high < 1.0
     assert whole.get_ylim()[0] < 0
+
+
+def test_a_time_that_nobody_knows_has_no_panel() -> None:
+    """Models that exist were fitted elsewhere; of predictions that exist not even the time to predict is known."""
+    section = _section(3)
+    for row in section["rows"]:
+        row["cost"]["train_s"] = None
+    section["rows"][2]["cost"] = {"train_s": None, "predict_ms_per_image": None, "device": None}
+    assert [timed(row["cost"]) for row in section["rows"]] == [True, True, False]
+    (axes,) = score_against_cost(section, section["rows"]).axes
+    assert axes.get_xlabel() == "time to predict (ms per image, log scale; on cpu)"
+    assert "fraction" in axes.get_ylabel()
+    assert {text.get_text() for text in axes.texts} - {""} == {"method number 0", "method number 1"}
 
 
 def test_a_name_is_no_formula_and_no_reason_to_warn(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ...boards.comparable import whole_n
 from ...boards.seed_groups import curves_of, plotted, seed_groups
-from ...figures.point_labels import label_points
+from ...figures.point_labels import label_points, laid_out
 from ...figures.score_plots import learning_curve
 from ...figures.style import FAMILIES, house_style, human_band, plain_ticks, svg_of
 from ...text import counted, number, shown
@@ -195,6 +195,7 @@ def costs(section: Section) -> Drawn | None:
         assert first is not None
         first.set_ylabel(f"{section.main_score} ({'higher' if sign < 0 else 'lower'} is better)")
         _families(figure, section.entries)
+        laid_out(figure)
         for axes, points in later:
             label_points(figure, axes, points)
         return figure
