@@ -51,8 +51,8 @@ def _tests(span: RankSpan | None) -> str:
     if behind == others:
         return f"It is ahead of {every} by more than chance."
     if not behind:
-        return f"Tests do not tell it from {'the other' if others == 1 else f'any of the {others} others'}."
-    return f"It is ahead of {behind} of the {others} others by more than chance; from the rest tests do not tell it."
+        return f"Tests cannot tell it from {'the other' if others == 1 else f'any of the {others} others'}."
+    return f"It is ahead of {behind} of the {others} others by more than chance; tests cannot tell it from the rest."
 
 
 def learned_from(curve: Sequence[Record], label: str) -> str:

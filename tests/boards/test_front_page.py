@@ -64,7 +64,7 @@ def test_learned_above_classical(record: Record) -> None:
     assert "chance" not in lead + families, "nothing was tested"
     assert families.endswith(" Every learned method scores above the classical one.")
     lead, families = findings(rows, spans_of(rows, {("a", "c"): 0.0002, ("b", "c"): 0.03}))
-    assert lead.endswith("It is ahead of 1 of the 2 others by more than chance; from the rest tests do not tell it.")
+    assert lead.endswith("It is ahead of 1 of the 2 others by more than chance; tests cannot tell it from the rest.")
     assert "), by more than chance (p < 0.001 for all 3 pairs together). Every" in families
     assert families.endswith(" Every learned method is ahead of the classical one by more than chance.")
     lead, families = findings(rows, spans_of(rows, {("a", "c"): 0.0002}))
@@ -75,7 +75,7 @@ def test_a_lead_that_tests_cannot_tell(record: Record) -> None:
     """Intervals that overlap say little of a paired difference, so that the tests decide."""
     rows = [made(record, "a", "learned", 0.98), made(record, "c", "classical", 0.6)]
     lead, families = findings(rows, spans_of(rows, {}))
-    assert lead.endswith("Tests do not tell it from the other.")
+    assert lead.endswith("Tests cannot tell it from the other.")
     assert families.endswith("), which may be chance (p = 0.500).")
     lead, families = findings(rows, spans_of(rows, {("a", "c"): 0.049}))
     assert lead.endswith("It is ahead of the other by more than chance.")
