@@ -194,10 +194,10 @@ def _said(table: OverDatasets) -> str:
     """What a reader of the ranks should know."""
     datasets = counted(len(table.columns), "dataset")
     text = (
-        f"Mean rank (1 is best) of the {len(table.ranked)} methods that were fitted on all labels of {datasets} without "
-        "weights from other data, ranked on each by its main score. In brackets: 95 % bootstrap interval over datasets "
-        "and, in each, samples or groups of them (docs/statistics.md). Of several rows of a method the one with fewest "
-        "settings of its own counts, whatever it scores."
+        f"Mean rank (1 is best) of the {len(table.ranked)} methods that were fitted on all labels of {datasets} "
+        "without weights from other data, ranked on each by its main score. In brackets: 95 % bootstrap interval over "
+        "datasets and, in each, samples or groups of them (docs/statistics.md). Of several rows of a method the "
+        "one with fewest settings of its own counts, whatever it scores."
     )
     if len(table.columns) < 5:
         text += f" {datasets[0].upper()}{datasets[1:]} are few: the intervals say little of others."
