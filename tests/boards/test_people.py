@@ -9,10 +9,12 @@ import pytest
 from evaluated_runs import evaluated, predictions, truth
 
 from commands import Run, printed_json
+from segbench.boards.board import write_plots
 from segbench.boards.people import HumanRange, is_person
 from segbench.cardiac.agreement import verdict_in_words
 from segbench.evaluation.scores import Score
-from segbench.runs.record import read_record
+from segbench.runs.find import find_runs
+from segbench.runs.record import Cost, read_record
 
 N = 12
 SKILLS = {"best": 0.01, "like-people": 0.055, "poor": 0.3}
@@ -112,9 +114,19 @@ def test_a_board_ranks_methods_and_shows_people_beside_them(bench: Run, runs: Pa
     assert verdicts["like-people"].startswith(("within the human range", "undecided"))
     assert "3 human annotators, never ranked: the human range is 0.9" in text
     assert "## Not ranked" not in text
-    assert "human range" in (tmp_path / "boards" / "folder.svg").read_text(encoding="utf-8")
+    assert not list((tmp_path / "boards").glob("*.svg")), "what these predictions cost is not known"
     front = (tmp_path / "boards" / "README.md").read_text(encoding="utf-8")
     assert "**best**: better than human." in front
+
+
+def test_a_plot_of_cost_has_the_range_of_people(runs: Path, tmp_path: Path) -> None:
+    """As of methods that were run here: predictions from elsewhere have no cost."""
+    records = [
+        record.model_copy(update={"cost": Cost(train_s=1.0 + place, predict_ms_per_image=5.0, device="cpu")})
+        for place, (_, record) in enumerate(find_runs([runs]))
+    ]
+    (plot,) = write_plots(records, tmp_path)
+    assert "human range" in plot.read_text(encoding="utf-8")
 
 
 def test_boards_for_machines(bench: Run, runs: Path) -> None:
