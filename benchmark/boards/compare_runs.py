@@ -214,20 +214,24 @@ def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifferen
 
 
 def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
-    """Which runs no other beats in score, seconds to fit and milliseconds per image at once."""
+    """Which runs no other matches in score, seconds to fit and milliseconds per image at once, and beats in one.
 
-    def cost(record: Record) -> tuple[float, float]:
-        values = (record.cost.train_s, record.cost.predict_ms_per_image)
-        fit, predict = (math.inf if value is None else value for value in values)
-        return fit, predict
-
-    points = [(-paired.sign * value, *cost(record)) for value, record in zip(paired.values, records, strict=True)]
+    A cost that no run knows is left out; a run that lacks one that others know is not judged, and beats nobody.
+    """
+    costs = [(record.cost.train_s, record.cost.predict_ms_per_image) for record in records]
+    known = [k for k in range(2) if any(cost[k] is not None for cost in costs)]
+    points: dict[int, list[float]] = {}
+    for place, (value, cost) in enumerate(zip(paired.values, costs, strict=True)):
+        mine = [seconds for k in known if (seconds := cost[k]) is not None]
+        if known and len(mine) == len(known) and not math.isnan(value):
+            points[place] = [-paired.sign * value, *mine]
     return [
-        not math.isnan(mine[0])
+        place in points
         and not any(
-            other != mine and all(theirs <= own for theirs, own in zip(other, mine, strict=True)) for other in points
+            other != points[place] and all(theirs <= own for theirs, own in zip(other, points[place], strict=True))
+            for other in points.values()
         )
-        for mine in points
+        for place in range(len(records))
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..text import UNDEFINED, between, counted, number, p_value, samples_of
@@ -52,7 +53,8 @@ def _show(console: Console, found: ComparedGroup) -> None:
         console.print(
             f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
             f"adjusted for {counted(len(found.differences), 'pair')} together (step-down); d: mean difference "
-            "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse",
+            "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse"
+            f"{', of those on which both scores are defined' if _undefined_for_some(found) else ''}",
             soft_wrap=True,
         )
     if found.units < _MIN_UNITS:
@@ -87,6 +89,11 @@ def _show(console: Console, found: ComparedGroup) -> None:
     _labels(console, found)
 
 
+def _undefined_for_some(found: ComparedGroup) -> bool:
+    """Whether a pair has samples on which a score is undefined, as Dice is where neither has a foreground."""
+    return any(each.wins + each.ties + each.losses < found.n for each in found.differences)
+
+
 def _answer_style(found: ComparedGroup) -> str:
     if found.runs[0].value is None:
         return "yellow"
@@ -107,7 +114,7 @@ def _ranks(found: ComparedGroup) -> Table:
             number(row.cost.predict_ms_per_image, ".0f"),
             "●" if row.on_front else "",
         )
-    table.caption = "front: no other run is better, quicker to fit and quicker to predict at once"
+    table.caption = "front: no other run is as good, as quick to fit and as quick to predict at once (of known costs)"
     return table
 
 
@@ -166,12 +173,15 @@ def _classes(found: ComparedGroup) -> Table:
     for row in rows[:_MAX_CLASSES]:
         known = {label: value for label in labels if (value := row.values[label]) is not None}
         ranked = sorted(known, key=lambda label: -known[label])
+        behind = [label for label in ranked if label not in row.winners]
         winners = ", ".join(map(safe, row.winners))
+        values = [f"{known[label]:.3f}" for label in ranked[:3]]
+        signs = [" = " if one == other else " > " for one, other in pairwise(values)]
         table.add_row(
             safe(row.name),
             winners,
-            *([safe(ranked[1]) if len(ranked) > 1 else UNDEFINED] if len(labels) > 2 else []),
-            " > ".join(f"{known[label]:.3f}" for label in ranked[:3]),
+            *([safe(behind[0]) if behind else UNDEFINED] if len(labels) > 2 else []),
+            "".join(value + sign for value, sign in zip(values, [*signs, ""], strict=True)),
         )
     if len(rows) > _MAX_CLASSES:
         table.caption = f"{_MAX_CLASSES} of {len(rows)} classes; all with --json"

@@ -48,6 +48,9 @@ def _sentence(found: SizePlan, needed: Needed) -> str:
         what = f"an interval of full width {needed.target:.4f}"
     else:
         what = f"to see a difference of {needed.target:.4f} in 4 of 5 test sets"
+    if needed.target == 0:
+        equal = "these samples show no spread" if needed.what == "width" else "the two runs have equal scores"
+        return f"{equal}: nothing can be planned from them"
     if needed.units is None:
         return f"{what}: no number of {found.drawn} is known to be enough"
     units = counted(needed.units, found.drawn[:-1])

@@ -59,6 +59,7 @@ def inverted_in_part(view: View) -> Iterator[Suspicion]:
         return
     wrong = [seen.name for seen, value in zip(view.seen, own, strict=True) if value <= -MIN_AGREEMENT]
     right = [seen.name for seen, value in zip(view.seen, own, strict=True) if value >= MIN_AGREEMENT]
+    rest = [seen.name for seen in view.seen if seen.name not in {*wrong, *right}]
     yield Suspicion(
         "inverted_in_part",
         f"{len(wrong)} of {len(view.seen)} masks are inverted, and {len(right)} are not",
@@ -66,8 +67,10 @@ def inverted_in_part(view: View) -> Iterator[Suspicion]:
             f"inverted: {some(wrong, MAX_NAMED)}",
             f"not inverted: {some(right, MAX_NAMED)}",
             f"correlation with the truth: up to {-MIN_AGREEMENT} of the former, from {MIN_AGREEMENT} of the latter",
+            *([f"neither, so that they may be either: {some(rest, MAX_NAMED)}"] if rest else []),
         ),
-        "Invert those alone (values = 255 - values, or 1 - values for 0..1), never all; then look for what wrote them "
+        "Invert those alone (values = 255 - values, or 1 - values for 0..1), never all, and look at those that may be "
+        "either; then look for what wrote them "
         "in two ways.",
     )
 

@@ -31,8 +31,8 @@ def constant(view: View) -> Iterator[Suspicion]:
         shown = ", ".join(f"{name} ({value:g})" for name, value in found[:10])
         yield Suspicion(
             "constant",
-            f"{len(found)} of {len(view.seen)} predictions hold one value everywhere",
-            (f"{shown}{', …' if len(found) > 10 else ''}", "the truth of these samples holds several labels"),
+            f"{len(found)} of {len(view.seen)} predictions hold one value where the truth holds several labels",
+            (f"{shown}{', …' if len(found) > 10 else ''}",),
             "Look at how these were made; the model may have failed there, or an empty array was saved.",
         )
 

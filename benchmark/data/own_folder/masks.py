@@ -122,7 +122,10 @@ def _one_channel(values: Array, where: str, classes: Classes) -> Array | None:
     if equal_channels(values):
         return np.asarray(values[:, :, 0])
     if classes.coding == "values":
-        raise UserError(f"{where}: is a colour image, but {FILE} says 'masks: values'; write 'masks: colors' there")
+        raise UserError(
+            f"{where}: is a colour image, but {FILE} says 'masks: values'. Save label values (a grey or palette PNG), "
+            "or, where all masks are in colour, write 'masks: colors' there"
+        )
     return None
 
 
