@@ -59,6 +59,17 @@ def test_the_terminal_says_it_in_words(bench: Run, runs: Path) -> None:
     assert max(map(len, done.stdout.split("bold:")[0].splitlines()[-12:])) <= 80
 
 
+def test_what_never_differs_plans_nothing(bench: Run, tmp_path: Path) -> None:
+    root = truth(tmp_path / "mine", 12)
+    for name in ("one", "other"):
+        evaluated(root, tmp_path / "runs" / name, [0.0] * 12, name)
+    done = bench("plan", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    assert "these samples show no spread: nothing can be planned from them" in done.stdout
+    assert "the two runs have equal scores: nothing can be planned from them" in done.stdout
+    assert "known to be enough" not in done.stdout
+
+
 def test_it_is_drawn(bench: Run, runs: Path, tmp_path: Path) -> None:
     for place in ("one", "other"):
         assert bench("plan", runs, "--out", tmp_path / place, "--seconds-per-label", "25").returncode == 0
