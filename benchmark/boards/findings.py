@@ -99,10 +99,11 @@ def _families(learned: Sequence[Record], classical: Sequence[Record], names: Map
     pairs = [(record, rival) for record in learned for rival in classical]
     if len(pairs) == 1 or not all(_better(*pair) for pair in pairs):
         return text
-    certain = "is ahead of" if all(_told(*pair, spans) for pair in pairs) else "scores above"
-    how = " by more than chance" if certain == "is ahead of" else ""
-    every = "every learned method" if len(learned) > 1 else "the learned method"
-    return f"{text} {every.capitalize()} {certain} {'every' if len(classical) > 1 else 'the'} classical one{how}."
+    every = "Every learned method" if len(learned) > 1 else "The learned method"
+    rivals = f"{'every' if len(classical) > 1 else 'the'} classical one"
+    if all(_told(*pair, spans) for pair in pairs):
+        return f"{text} {every} is ahead of {rivals} by more than chance."
+    return f"{text} {every} scores above {rivals}."
 
 
 def _chance(first: Record, second: Record, spans: Spans) -> str:

@@ -70,8 +70,7 @@ def inverted_in_part(view: View) -> Iterator[Suspicion]:
             *([f"neither, so that they may be either: {some(rest, MAX_NAMED)}"] if rest else []),
         ),
         "Invert those alone (values = 255 - values, or 1 - values for 0..1), never all, and look at those that may be "
-        "either; then look for what wrote them "
-        "in two ways.",
+        "either; then look for what wrote them in two ways.",
     )
 
 
