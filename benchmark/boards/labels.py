@@ -17,6 +17,9 @@ RESERVED = frozenset({"class", "by", "winners", "sample"})
 
 _STARTED = "init="
 
+_AROUND = " []'\"/"
+"""What may stand around a path in a list."""
+
 _LOOKED_FOR = ("epochs", "size", "base_channels", "loss")
 """Settings by which a reader tells networks apart, before others that tell them apart as well."""
 
@@ -151,10 +154,14 @@ def _changed(record: Record, records: Sequence[Record]) -> list[str]:
 
 
 def _short(setting: str) -> str:
-    """A setting as `--set` takes it; of the weights that a training starts from only the name.
+    """A setting as `--set` takes it; of what was learned before only the name, or how many runs are joined.
 
     >>> _short("init=.real/models/espnetv2_city.pth"), _short("crop=64")
     ('init=espnetv2_city', 'crop=64')
+    >>> _short("members=[runs/medaka-unet-12ab, runs/medaka-fcn-34cd]")
+    'members=12ab+34cd'
     """
     key, _, value = setting.partition("=")
+    if key == "members":
+        return f"{key}={'+'.join(run.strip(_AROUND).rpartition('-')[2] for run in value.split(','))}"
     return f"{key}={PurePosixPath(value).stem}" if key == "init" else setting

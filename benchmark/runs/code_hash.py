@@ -35,7 +35,13 @@ _SILENT = frozenset({f"{_PACKAGE}.io.reporter"})
 """In such a room, but it only prints."""
 
 
-def code_sha256(info: DatasetInfo, method: str | None, origin: Origin, metrics: Sequence[Metric] = ()) -> str:
+def code_sha256(
+    info: DatasetInfo,
+    method: str | None,
+    origin: Origin,
+    metrics: Sequence[Metric] = (),
+    members: Sequence[str] = (),
+) -> str:
     """Hash of the code that a run of this method on this dataset depends on, 64 hexadecimal digits.
 
     Comments, docstrings and layout do not count. Presets do not either: they show in a run's resolved configuration.
@@ -48,9 +54,10 @@ def code_sha256(info: DatasetInfo, method: str | None, origin: Origin, metrics: 
     origin : {'real', 'synthetic'}
         The generator counts for synthetic data alone.
     metrics : families that score it beside those of the dataset.
+    members : names of the methods that this one joins.
     """
     known = ParsedCode(cache_home() / "code.json")
-    modules = code_of(info, method, origin, metrics, known)
+    modules = code_of(info, method, origin, metrics, members, known)
     lines = [f"{name} {known.of(path, name).sha256}" for name, path in sorted(modules.items())]
     known.save()
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
@@ -61,6 +68,7 @@ def code_of(
     method: str | None,
     origin: Origin,
     metrics: Sequence[Metric] = (),
+    members: Sequence[str] = (),
     known: ParsedCode | None = None,
 ) -> dict[str, Path]:
     """Names and files of the modules that `code_sha256` is made of; `known` parses them."""
@@ -68,7 +76,7 @@ def code_of(
     rooms = _COUNTED if method is not None else _COUNTED - {"methods", "baselines"} | {"predictions"}
     loop = _LOOP if method is not None else _READING
     own = [dataset_class(info.name).__module__]
-    own += [] if method is None else [method_class(method).__module__]
+    own += [method_class(name).__module__ for name in (*([] if method is None else [method]), *members)]
     own += [type(family).__module__ for family in (*metrics_of(info), *metrics)]
     maker = generator(info.name) if origin == "synthetic" else None
     waiting = [*loop, *own, *([] if maker is None else [maker.__name__])]

@@ -59,7 +59,7 @@ class RunUnderWay:
     def cost(self) -> Cost:
         """What it has cost."""
         return Cost(
-            train_s=round(self.train_s, 3) if self.plan.method.trains else None,
+            train_s=round(self.train_s, 3) if self.plan.method.trains or self.train_s else None,
             **vars(self.latency or Latency()),
             peak_memory_mb=round(self.peak_memory_mb or peak_memory_mb(self.plan.device), 1),
             parameters=self.parameters,
@@ -161,10 +161,11 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
 
 
 def _opened(run: RunUnderWay, method: Method) -> Method:
-    """A method that is not trained, ready to predict."""
+    """A method that is not trained, ready to predict; what those that it joins cost to train is kept."""
     run.reporter.say(f"loading {method.info.name}")
     with memory_errors_named():
         method.open(run.plan.dataset.info, run.plan.device)
+    run.train_s = sum(member.record.cost.train_s or 0.0 for member in run.plan.members)
     run.parameters = method.parameters()
     return method
 

@@ -26,8 +26,9 @@ def run_identity(
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without the place of weights that training starts from, where their SHA-256 stands beside it."""
-    return {key: value for key, value in config.items() if key != "init" or config.get("init_sha256") is None}
+    """A configuration without the places of what was learned before, where its SHA-256 stands beside them."""
+    found = {key for key in ("init", "members") if config.get(f"{key}_sha256") is not None}
+    return {key: value for key, value in config.items() if key not in found}
 
 
 def evaluated_identity(

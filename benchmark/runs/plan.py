@@ -23,6 +23,7 @@ from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
 from .identity import run_identity
+from .members import Member, checked_members
 from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .presets import resolve
 from .record import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -41,7 +42,7 @@ class RunPlan:
     `options` are the dataset's that differ from its defaults. `index` is what is known of its files. `predicts` is what
     its method predicts, which decides the families that score it. `weights` is the record of the run whose weights are
     taken instead of training.
-    `corruption` is what is done to the images to predict.
+    `corruption` is what is done to the images to predict. `members` are the runs whose fitted methods it joins.
     """
 
     request: RunRequest
@@ -58,6 +59,7 @@ class RunPlan:
     predicts: PredictionKind = "maps"
     weights: Record | None = None
     corruption: Corruption | None = None
+    members: tuple[Member, ...] = ()
 
     @property
     def method(self) -> MethodInfo:
@@ -84,6 +86,13 @@ class RunPlan:
     def all_ids(self) -> tuple[str, ...]:
         """The samples that are used, each once."""
         return tuple(dict.fromkeys(i for fold in self.folds for i in (*fold.train, *fold.val, *fold.evaluate)))
+
+    @property
+    def n_train(self) -> float | None:
+        """The number of samples that are learned from, a mean over folds; None where nothing is."""
+        if self.members:
+            return float(len(frozenset().union(*(member.learned for member in self.members)))) or None
+        return sum(len(fold.train) for fold in self.folds) / len(self.folds) if self.method.trains else None
 
     @property
     def labelled(self) -> bool:
@@ -156,9 +165,12 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
         plan, location=located_in_use(plan.index, plan.location, plan.all_ids, reporter, source=request.source)
     )
     _check_data(plan, reporter)
+    method = make_method(request.method, plan.config)
+    if method.member_runs:
+        about = (plan.dataset, plan.index, plan.options, plan.eval_ids)
+        return replace(plan, members=checked_members(method.member_runs, *about, reporter))
     if request.weights is None:
         return plan
-    method = make_method(request.method, plan.config)
     any_method = plan.corruption is not None
     return replace(plan, weights=trained_alike(request.weights, plan.identity(), method, any_method=any_method))
 
@@ -350,7 +362,7 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
             preset=request.preset,
             seed=request.seed,
             train_fraction=request.train_fraction,
-            n_train=sum(len(fold.train) for fold in plan.folds) / len(plan.folds) if plan.method.trains else None,
+            n_train=plan.n_train,
             oracle=plan.oracle,
             corruption=None if plan.corruption is None else str(plan.corruption),
         ),
@@ -359,7 +371,13 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
         cost=Cost(device=plan.device),
         environment=Environment(
             **describe(plan.device),
-            code_sha256=code_sha256(plan.dataset.info, plan.method.name, plan.location.origin, plan.families),
+            code_sha256=code_sha256(
+                plan.dataset.info,
+                plan.method.name,
+                plan.location.origin,
+                plan.families,
+                [member.record.method.name for member in plan.members],
+            ),
         ),
         command=request.command(),
         warnings=[*warnings, UNFINISHED],

@@ -156,6 +156,14 @@ class Method(Protocol):
     def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
         """The configuration with what it says of files outside filled in: all that the result follows from."""
 
+    @property
+    def member_runs(self) -> Sequence[Path]:
+        """Folders of the runs whose fitted methods it joins: what they have learned from may not be scored."""
+
+    @property
+    def member_methods(self) -> Sequence[str]:
+        """Names of the methods of these runs, as the configuration says them: a result follows from their code too."""
+
     def open(self, dataset: DatasetInfo, device: str) -> None:
         """Become ready to predict, of a method that does not train."""
 
@@ -212,6 +220,16 @@ class MethodDefaults:
         """The configuration with the settings of `filled_in`. Raises UserError for a file that cannot be used."""
         del dataset
         return self.config
+
+    @property
+    def member_runs(self) -> Sequence[Path]:
+        """Folders of the runs whose fitted methods it joins: what they have learned from may not be scored."""
+        return ()
+
+    @property
+    def member_methods(self) -> Sequence[str]:
+        """Names of the methods of these runs, as the configuration says them: a result follows from their code too."""
+        return ()
 
     def open(self, dataset: DatasetInfo, device: str) -> None:
         """Become ready to predict without a fit. Raises UserError: only a method that does not train can."""

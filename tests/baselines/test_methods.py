@@ -33,8 +33,10 @@ FAMILIES = {"smp": "smp:Unet/resnet18", "torchvision": "torchvision:lraspp_mobil
 """A method of each family."""
 
 
-NAMES = {name for name, cls in methods().items() if "<" not in name and cls.info.family != "classical"}
-"""Those that learn; the classical ones, on every dataset, are in test_classical.py."""
+NAMES = {
+    name for name, cls in methods().items() if cls.info.trains and cls.info.family != "classical" and "<" not in name
+}
+"""Those that are fitted; the classical ones, on every dataset, are in test_classical.py."""
 PAIRS = [(name, "isbi2012") for name in sorted(NAMES | {*FAMILIES.values()})] + [("unet", "medaka"), ("fcn", "medaka")]
 
 

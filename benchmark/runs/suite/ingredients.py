@@ -35,9 +35,9 @@ class SharedIngredients:
     _indexes: dict[str, DataIndex] = field(default_factory=dict)
     _samples: dict[str, tuple[Samples, Samples]] = field(default_factory=dict)
     _origins: dict[str, Origin] = field(default_factory=dict)
-    _codes: dict[tuple[str, str, Origin], str] = field(default_factory=dict)
+    _codes: dict[tuple[str, str, Origin, tuple[str, ...]], str] = field(default_factory=dict)
     _hashes: dict[str, str] = field(default_factory=dict)
-    _configured: dict[str, tuple[Ingredients, tuple[Metric, ...]]] = field(default_factory=dict)
+    _configured: dict[str, tuple[Ingredients, tuple[Metric, ...], tuple[str, ...]]] = field(default_factory=dict)
 
     def index_of(self, data: str) -> DataIndex:
         """The index of a dataset of the plan, one for all of its cells."""
@@ -60,14 +60,15 @@ class SharedIngredients:
 
     def code_of(self, cell: Cell) -> str:
         """The hash of the code that a cell's result depends on."""
-        key = (cell.data, cell.method, self.origin_of(cell))
+        members = self._configuration(cell)[2]
+        key = (cell.data, cell.method, self.origin_of(cell), members)
         if key not in self._codes:
-            self._codes[key] = code_sha256(self.data[cell.data][0].info, *key[1:])
+            self._codes[key] = code_sha256(self.data[cell.data][0].info, *key[1:3], members=members)
         return self._codes[key]
 
     def configured(self, cell: Cell, code: str | None) -> Ingredients:
         """What a cell's result would be made from now, but for its data and its metrics."""
-        found, _ = self._configuration(cell)
+        found, _, _ = self._configuration(cell)
         return replace(found, seed=cell.seed, train_fraction=cell.train_fraction, code=code)
 
     def with_data(self, cell: Cell, found: Ingredients) -> Ingredients:
@@ -80,13 +81,14 @@ class SharedIngredients:
         hashes = self._hash(cell, "scored", scored, parts_of(families)), self._hash(cell, "used", used, _ALL)
         return replace(found, data=hashes, metrics={family.name: family.version for family in families})
 
-    def _configuration(self, cell: Cell) -> tuple[Ingredients, tuple[Metric, ...]]:
+    def _configuration(self, cell: Cell) -> tuple[Ingredients, tuple[Metric, ...], tuple[str, ...]]:
+        """What a cell is made from, the families that score it, and the methods that its own joins."""
         key = json.dumps([cell.data, cell.split, cell.method, cell.preset, cell.folds, cell.settings])
         if key not in self._configured:
             found = _ingredients(cell)
             method = make_method(cell.method, found.config)
             families = metrics_of(self.data[cell.data][0].info, kind=method.predicts)
-            self._configured[key] = found, tuple(families)
+            self._configured[key] = found, tuple(families), tuple(method.member_methods)
         return self._configured[key]
 
     def _hash(self, cell: Cell, which: str, ids: Samples, parts: Sequence[Part]) -> str:
