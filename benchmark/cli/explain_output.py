@@ -45,10 +45,12 @@ def explanation(found: Explanation, as_json: bool, be_quiet: bool) -> None:
     console.print(f"[bold]{name}[/] on [bold]{found.dataset}[/]{origin}: {found.explained} under every convention")
     console.print(_rows(found.rows))
     if not quiet:
-        rules_table = new_table("rule", "from", "to", "points")
+        rules_table = new_table("rule", "from", "to", "points", "points per image")
         for rule in found.rules:
-            rules_table.add_row(rule.rule, _words(rule.from_), _words(rule.to), _points(rule.points))
+            per_image = "" if rule.rule == "average" else _points(rule.points_per_image)
+            rules_table.add_row(rule.rule, _words(rule.from_), _words(rule.to), _points(rule.points), per_image)
         console.print(rules_table)
+        console.print("points per image: what the rule moves where classes are averaged in each image first")
     if found.spread_points is not None:
         console.print(f"The same predictions score {found.spread_points:.2f} points apart, from the convention alone.")
     if found.anatomy:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
@@ -32,12 +32,17 @@ class ConventionRow(Document):
 
 
 class RuleChange(Document):
-    """How many points one rule moves alone."""
+    """How many points one rule moves alone, and how many in each image, where most images lack a class.
+
+    points_per_image : the same change where classes are averaged in each image before and after it; null where the
+        rule is the average itself.
+    """
 
     rule: str
     from_: str = Field(alias="from")
     to: str
     points: float | None
+    points_per_image: float | None
 
 
 class Scores:
@@ -78,19 +83,36 @@ def _absent(convention: Convention) -> str:
 
 def rule_changes(info: DatasetInfo, start: Convention, scores: Scores) -> list[RuleChange]:
     """What every change of one rule moves, the largest first, undefined ones last."""
-    reference = scores(start)
     found = [
         RuleChange.model_validate(
             {
                 "rule": rule,
                 "from": getattr(start, rule),
                 "to": getattr(changed, rule),
-                "points": defined(100 * (scores(changed) - reference)),
+                "points": _points(scores, start, changed),
+                "points_per_image": None
+                if rule == "average"
+                else _points(scores, *map(_in_each_image, (start, changed))),
             }
         )
         for rule, changed in changes(info, start)
     ]
-    return sorted(found, key=lambda entry: -abs(entry.points) if entry.points is not None else math.inf)
+    return sorted(found, key=_moved, reverse=True)
+
+
+def _points(scores: Scores, before: Convention, after: Convention) -> float | None:
+    return defined(100 * (scores(after) - scores(before)))
+
+
+def _in_each_image(convention: Convention) -> Convention:
+    """The convention with classes averaged in each image, where it leaves absent ones out rather than give no score."""
+    absent = "out" if convention.absent == "undefined" else convention.absent
+    return replace(convention, average="image", absent=absent)
+
+
+def _moved(change: RuleChange) -> tuple[bool, float, float]:
+    """What a change is ranked by: undefined ones last."""
+    return change.points is not None, abs(change.points or 0.0), abs(change.points_per_image or 0.0)
 
 
 def classless_pixels(statistic: Statistic, info: DatasetInfo) -> int:

@@ -274,6 +274,14 @@ def test_one_set_of_predictions_scores_more_than_20_points_apart(voc_run: Path) 
     zero = next(rule for rule in found.rules if (rule.rule, rule.to) == ("absent", "0"))
     assert zero.from_ == "out"
     assert zero.points == pytest.approx(rows["pooled, absent classes count 0"].difference_points, abs=1e-12)
+    # Images lack classes where the pool of all has them: in each image the rule for absent ones moves more.
+    one = next(rule for rule in found.rules if (rule.rule, rule.to) == ("absent", "1"))
+    left, counted = (rows[f"per image, absent classes {what}"].value for what in ("left out", "count 1"))
+    assert left is not None
+    assert counted is not None
+    assert one.points_per_image == pytest.approx(100 * (counted - left), abs=1e-12)
+    assert one.points_per_image > 10
+    assert {rule.rule for rule in found.rules if rule.points_per_image is None} == {"average"}
 
 
 def test_for_people(bench: Run, voc_run: Path) -> None:
@@ -350,7 +358,7 @@ def test_for_machines(bench: Run, voc_run: Path) -> None:
     assert found == json.loads(explain(voc_run).to_json())
     keys = {"name", "used_by", "average", "absent", "void", "background", "value", "difference_points"}
     assert all(keys <= row.keys() for row in found["rows"])
-    assert all(rule.keys() == {"rule", "from", "to", "points"} for rule in found["rules"])
+    assert all(rule.keys() == {"rule", "from", "to", "points", "points_per_image"} for rule in found["rules"])
 
 
 def test_isbi_explains_its_dice(stacks: Path) -> None:
