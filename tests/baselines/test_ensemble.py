@@ -128,12 +128,12 @@ def test_runs_that_cannot_be_joined_say_why(bench: Run, stacks: Path, two: list[
     )
     network = save_torchscript(tmp_path / "net.pt")
     code = tmp_path / "code"
-    about = ("-m", f"torch:{network}", "--out", code)
-    assert bench("run", "-d", "camvid", "--root", camvid, "--no-plots", *about).returncode == 0
+    ran = bench("run", "-d", "camvid", "--root", camvid, "--no-plots", "-m", f"torch:{network}", "--out", code)
+    assert ran.returncode == 0
     done = bench("run", "-d", "camvid", "--root", camvid, "-m", "ensemble", *joined(code, tmp_path / "constant-0"))
     assert "which runs code: it cannot be a member" in " ".join(done.stderr.split())
     with pytest.raises(UserError, match="it is not trained itself"):
-        make_method("ensemble").fit(*3 * [None])  # type: ignore[list-item]
+        make_method("ensemble").fit(*3 * [None])  # type: ignore[arg-type]
     with pytest.raises(UserError, match="is not loaded yet"):
         make_method("ensemble").predict([np.zeros((8, 8), np.uint8)])
 
