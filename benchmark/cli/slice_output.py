@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:
-    """A row for each slice with the scores of every run, the worst first."""
+    """A row for each slice, the worst first; of several runs one for each of them."""
     if as_json:
         output.document(found)
         return
@@ -28,17 +28,17 @@ def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:
     for place, run in enumerate(found.runs):
         value = f"{number(run.value, '.4f')} ({between(run.low, run.high)})"
         console.print(f"{f'{place + 1}: ' if several else ''}{safe(run.label)}, all samples: {value}", soft_wrap=True)
-    heads = ("score", "95 % interval", "gap", "p")
-    columns = [f"{head} {place + 1}" if several else head for place in range(len(found.runs)) for head in heads]
-    table = new_table("by", "slice", "n", *columns)
+    by = len(found.by) > 1
+    table = new_table(
+        *(["by"] if by else []), "slice", "n", *(["run"] if several else []), "score", "95 % interval", "gap", "p"
+    )
     for row in found.slices:
-        cells: list[str] = []
-        for one in row.scores:
+        first = [*([safe(row.by)] if by else []), safe(row.slice), f"{row.n}{' (few)' if row.few else ''}"]
+        for place, one in enumerate(row.scores, 1):
             p = p_value(one.p_adjusted)
-            style = "[bold]" if one.significant else ""
-            cells += [number(one.value, ".4f"), between(one.low, one.high), number(one.gap, "+.4f")]
-            cells.append(f"{style}{p}{'[/]' if style else ''}")
-        table.add_row(safe(row.by), safe(row.slice), f"{row.n}{' (few)' if row.few else ''}", *cells)
+            cells = [number(one.value, ".4f"), between(one.low, one.high), number(one.gap, "+.4f")]
+            cells.append(f"[bold]{p}[/]" if one.significant else p)
+            table.add_row(*(first if place == 1 else [""] * len(first)), *([str(place)] if several else []), *cells)
     console.print(table)
     if be_quiet or output.quiet:
         return

@@ -76,11 +76,16 @@ class SliceScore:
         return self.p_adjusted < ALPHA
 
 
+_NO_NUMBER = frozenset({"na", "n/a", "#n/a", "nan", "null", "none", "missing", "-", "?"})
+"""What tables write where a number is not known; among texts these are values as any other."""
+
+
 def slices_of(by: str, values: Sequence[str | float | None], bins: int) -> list[Slice]:
     """Slices by one property of every sample: one for each text, or for each of the quantile bins of numbers.
 
     Texts that are all numbers are numbers. Of at most `MAX_CATEGORIES` different numbers each is a slice. Samples
-    without a value (None, an empty text, NaN) are a last slice, which is not tested.
+    without a value (None, an empty text, NaN; among numbers also a word for none, such as NA) are a last slice, which
+    is not tested.
 
     Parameters
     ----------
@@ -88,9 +93,11 @@ def slices_of(by: str, values: Sequence[str | float | None], bins: int) -> list[
     bins : how many parts of equally many samples numbers are cut into; equal numbers stay together.
     """
     known = [value if _is_known(value) else None for value in values]
-    numbers = [_number(value) for value in known]
-    numeric = all(number is not None for number, value in zip(numbers, known, strict=True) if value is not None)
-    column = np.array([np.nan if number is None else number for number in numbers], np.float64)
+    said = [None if str(value).strip().lower() in _NO_NUMBER else value for value in known]
+    numbers = [_number(value) for value in said if value is not None]
+    numeric = bool(numbers) and None not in numbers
+    known = said if numeric else known
+    column = np.array([np.nan if value is None or not numeric else _number(value) for value in known], np.float64)
     different = np.unique(column[~np.isnan(column)])
     if numeric and different.size > MAX_CATEGORIES:
         found = list(_bins(by, column, bins))

@@ -156,8 +156,12 @@ def test_the_command_prints_and_gives_json(bench: Run, runs: Path) -> None:
     words = ("slice", str(runs / "one/run"), str(runs / "two/run"), "--by", f"{runs / 'table.csv'}:stain")
     printed = bench(*words)
     assert printed.returncode == 0, printed.stderr
-    assert "PAS" in printed.stdout
     assert "adjusted" in printed.stdout
+    # A row for each run, whole in a terminal of 80 columns.
+    rows = [line.split() for line in printed.stdout.splitlines()]
+    place = next(n for n, row in enumerate(rows) if row[:2] == ["PAS", "6"])
+    assert [rows[place][2], rows[place + 1][0]] == ["1", "2"]
+    assert [rows[place][5], rows[place + 1][3]] == ["to", "to"]
     document = printed_json(bench(*words, "--json"))
     assert document["slices"][0]["slice"] == "PAS"
     assert document["permuted"] == "samples"

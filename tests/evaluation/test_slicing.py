@@ -27,6 +27,11 @@ def test_texts_are_slices_and_a_missing_value_is_one_that_is_not_tested() -> Non
 
 def test_few_numbers_are_slices_of_their_own_and_many_are_cut_at_quantiles() -> None:
     assert _sizes(slices_of("z", ["3", "1", "1", "2.0", "2"], 4)) == {"1": 2, "2": 2, "3": 1}
+    written = ["NA", "1", "nan", "-", "2", "n/a", " null "]
+    assert _sizes(slices_of("age", written, 4)) == {"1": 1, "2": 1, "no value": 5}
+    # Where values are texts these are too: a stain may be called NA.
+    assert _sizes(slices_of("stain", ["NA", "HE", "None"], 4)) == {"HE": 1, "NA": 1, "None": 1}
+    assert _sizes(slices_of("stain", ["NA", ""], 4)) == {"NA": 1, "no value": 1}
     found = slices_of("age", [float(n) for n in range(20)], 4)
     assert _sizes(found) == {"0 to 4": 5, "5 to 9": 5, "10 to 14": 5, "15 to 19": 5}
     assert [each.between for each in found] == [(0, 4), (5, 9), (10, 14), (15, 19)]
