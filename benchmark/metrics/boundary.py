@@ -48,6 +48,7 @@ from .joint_counts import joint_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .pair_counts import ranks
 from .pooled import absent_of, drawn, mean_where, ratio
+from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
@@ -56,6 +57,9 @@ _POOLED = ("boundary_iou", "boundary_f1")
 _PERCENTILE = 95
 
 Spacing = tuple[float, float]
+
+_laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
+"""The last dense tables: every score, resample and table of a run needs the same."""
 
 
 @dataclass(frozen=True)
@@ -297,14 +301,23 @@ def _hausdorff(one: Float64, other: Float64) -> float:
 
 
 def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:
-    """Counts (n, C, 6) int64 and distances (n, C, 2) float64; 0 and NaN for a class that an image does not have."""
+    """Counts (n, C, 6) int64 and distances (n, C, 2) float64; 0 and NaN for a class that an image does not have.
+
+    Neither can be written to.
+    """
     rank = ranks(classes)
-    counts = np.zeros((len(statistics), len(classes), len(_COUNTS)), np.int64)
-    distances = np.full((len(statistics), len(classes), len(_DISTANCES)), np.nan)
+    return _laid_out.get(statistics, tuple(rank.items()), lambda: _laid_out_by(statistics, rank))
+
+
+def _laid_out_by(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> tuple[Int64, Float64]:
+    counts = np.zeros((len(statistics), len(rank), len(_COUNTS)), np.int64)
+    distances = np.full((len(statistics), len(rank), len(_DISTANCES)), np.nan)
     for n, statistic in enumerate(statistics):
         places = [rank[label] for label in statistic.columns["label"].tolist()]
         counts[n, places] = np.stack([statistic.columns[name] for name in _COUNTS], axis=1)
         distances[n, places] = np.stack([statistic.columns[name] for name in _DISTANCES], axis=1)
+    for table in (counts, distances):
+        table.flags.writeable = False
     return counts, distances
 
 

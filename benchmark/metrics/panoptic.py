@@ -33,12 +33,16 @@ from .base import MetricFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .pooled import absent_of, mean_where, ratio, summed
+from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 Outcome = Literal["matched", "missed", "invented", "ignored", "crowd"]
 
 _MATCHED = 0.5
 """A pair matches where its IoU is above: then no segment has two partners (the theorem of section 4.1)."""
+
+_laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
+"""The last dense tables: every score, resample and table of a run needs the same."""
 
 _WORDS = {"pq": "panoptic quality", "sq": "segmentation quality", "rq": "recognition quality"}
 _MEANS = {"pq": "PQ = sum of IoU / (TP + FP/2 + FN/2)", "sq": "mean IoU of what matches", "rq": "F1 of segments"}
@@ -297,14 +301,23 @@ def _areas(ids: Int64, pixels: Int64) -> dict[int, int]:
 
 
 def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:
-    """Numbers of segments (n, C, 3), tp, fp and fn, and sums of IoU (n, C); 0 for a class that a sample has not."""
+    """Numbers of segments (n, C, 3), tp, fp and fn, and sums of IoU (n, C); 0 for a class that a sample has not.
+
+    Neither can be written to.
+    """
     places = {each.id: place for place, each in enumerate(classes)}
-    counts, iou = np.zeros((len(statistics), len(classes), 3), np.int64), np.zeros((len(statistics), len(classes)))
+    return _laid_out.get(statistics, tuple(places), lambda: _laid_out_by(statistics, places))
+
+
+def _laid_out_by(statistics: Sequence[Statistic], places: Mapping[int, int]) -> tuple[Int64, Float64]:
+    counts, iou = np.zeros((len(statistics), len(places), 3), np.int64), np.zeros((len(statistics), len(places)))
     for n, statistic in enumerate(statistics):
         columns = statistic.columns
         mine = [places[category] for category in columns["category"].tolist()]
         counts[n, mine] = np.stack([columns["tp"], columns["fp"], columns["fn"]], axis=1)
         iou[n, mine] = columns["iou"]
+    for table in (counts, iou):
+        table.flags.writeable = False
     return counts, iou
 
 

@@ -20,7 +20,9 @@ class SameStatistics(Generic[T]):
     Statistics are frozen; a list of them may change, so each of them is compared.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MAX_KEPT) -> None:
+        """`most` results are kept at once."""
+        self._most = most
         self._kept: list[tuple[tuple[Statistic, ...], Hashable, T]] = []
 
     def get(self, statistics: Sequence[Statistic], key: Hashable, make: Callable[[], T]) -> T:
@@ -29,5 +31,5 @@ class SameStatistics(Generic[T]):
             if its_key == key and len(known) == len(statistics) and all(map(is_, known, statistics)):
                 return result
         made = make()
-        self._kept = [(tuple(statistics), key, made), *self._kept[: _MAX_KEPT - 1]]
+        self._kept = [(tuple(statistics), key, made), *self._kept[: self._most - 1]]
         return made
