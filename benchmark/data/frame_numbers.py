@@ -56,7 +56,7 @@ def numbered(paths: Iterable[Path]) -> dict[int, Path]:
         Naming two files of the same number.
     """
     found: dict[int, Path] = {}
-    for path in sorted(paths):
+    for path in sorted(paths, key=str):
         number = last_number(path.stem)
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or number is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -241,11 +242,13 @@ def _column(path: Path, table: pa.Table, name: str, kind: str) -> pa.ChunkedArra
 
 def _values(column: pa.ChunkedArray) -> Array:
     """Numbers of a column without empty cells, read from its buffers: `to_numpy` would import pandas first."""
-    found = [np.zeros(0, column.type.to_pandas_dtype())]
-    for chunk in column.chunks:
-        whole = np.frombuffer(chunk.buffers()[1], found[0].dtype) if len(chunk) else found[0]
-        found.append(whole[chunk.offset : chunk.offset + len(chunk)])
-    return np.concatenate(found)
+    nothing = np.zeros(0, column.type.to_pandas_dtype())
+    found = [
+        np.frombuffer(chunk.buffers()[1], nothing.dtype)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return found[0] if len(found) == 1 else np.concatenate([nothing, *found])
 
 
 def _texts(column: pa.ChunkedArray) -> Array:
@@ -266,6 +269,29 @@ def _indices(chunk: pa.DictionaryArray) -> Array:
     return whole[chunk.indices.offset : chunk.indices.offset + len(chunk)]
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """A column of a whole table: its values (n,), 0 in empty cells, and how many of the first k cells are empty.
+
+    `empty` is (n + 1,), None where no cell is.
+    """
+
+    values: Array
+    empty: Array | None = None
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> _Cells:
+        if not column.null_count:
+            return cls(_values(column))
+        empty = np.zeros(len(column) + 1, np.int64)
+        np.cumsum(_values(column.is_null().cast("uint8")), out=empty[1:])
+        return cls(_values(column.fill_null(0)), empty)
+
+    def lacking(self, start: int, stop: int) -> bool:
+        """Whether any cell of these rows is empty."""
+        return self.empty is not None and bool(self.empty[stop] > self.empty[start])
+
+
 def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterator[Statistic]:
     if not len(table):
         return
@@ -273,18 +299,17 @@ def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterato
     keys.append(_values(table.column("index")))
     changed = (keys[0][1:] != keys[0][:-1]) | (keys[1][1:] != keys[1][:-1])
     starts = [0, *(np.flatnonzero(changed) + 1).tolist(), len(table)]
-    columns: dict[str, dict[str, Any]] = {}
+    columns: dict[str, dict[str, _Cells]] = {}
     for start, stop in pairwise(starts):
         name = str(keys[0][start])
         if name not in metrics:
             raise UserError(f"{path}: holds statistics of the metric '{name}', which this version does not know")
         if name not in columns:
-            columns[name] = {c: _column(path, table, c, kind) for c, kind in metrics[name].columns.items()}
-        parts = {c: column.slice(start, stop - start) for c, column in columns[name].items()}
-        if stop - start == 1 and all(part.null_count for part in parts.values()):
-            parts = {c: part.slice(0, 0) for c, part in parts.items()}
-        empty = [c for c, part in parts.items() if part.null_count]
+            columns[name] = {c: _Cells.of(_column(path, table, c, kind)) for c, kind in metrics[name].columns.items()}
+        empty = [c for c, cells in columns[name].items() if cells.lacking(start, stop)]
+        if stop - start == 1 and len(empty) == len(columns[name]):
+            stop, empty = start, []
         if empty:
             raise UserError(f"{path}: column '{empty[0]}' is empty where {name} of '{keys[1][start]}' needs it")
-        values = {c: _values(part) for c, part in parts.items()}
+        values = {c: cells.values[start:stop] for c, cells in columns[name].items()}
         yield Statistic(name, str(keys[1][start]), str(keys[2][start]), int(keys[3][start]), values)
