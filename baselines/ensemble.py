@@ -7,35 +7,47 @@ certain of it, so methods without probabilities vote. Gaps of outlines are close
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from segbench.errors import UserError
 from segbench.io.atomic import write_text
-from segbench.io.fingerprints import folder_sha256
 from segbench.io.text_files import read_json
 from segbench.methods import BaseMethod
 from segbench.methods.watershed_lines import without_gaps
 from segbench.registry import make_method, method_class
-from segbench.runs.fitted_method import find_checkpoint
+from segbench.runs.members import found_members
+from segbench.runs.record import Record
 from segbench.settings import Settings
 from segbench.types import DatasetInfo, Family, FitContext, Float32, Method, MethodInfo, Prediction, Samples, Uint8
 
 FILE = "ensemble.json"
 
 
+def _paths(value: Any) -> Any:
+    """One folder as a list of it, and paths of Python as text."""
+    several = [value] if isinstance(value, str | PathLike) else value
+    return [fspath(each) if isinstance(each, PathLike) else each for each in several] if _listed(several) else several
+
+
+def _listed(value: object) -> bool:
+    return isinstance(value, list | tuple)
+
+
 class EnsembleSettings(Settings):
     """Which runs are joined, and what becomes of their mean."""
 
-    members: list[str] = Field(default=[], json_schema_extra={"expected": "the folders of two or more runs"})
+    members: Annotated[list[str], BeforeValidator(_paths)] = Field(
+        default=[], json_schema_extra={"expected": "a list of the folders of two or more runs"}
+    )
     """Folders of the runs whose fitted methods are joined: two or more, of this dataset."""
-    members_sha256: list[str] | None = None
-    """SHA-256 of what each of them has learned, filled in; given, they have to be those."""
+    runs: list[str] | None = None
+    """Their ids, filled in; given, they have to be those."""
     methods: list[str] | None = None
     """Their methods, filled in."""
     close_gaps: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -48,7 +60,7 @@ class Ensemble(BaseMethod):
     """Fitted methods of any kind, as one `segbench` method; nothing is fitted."""
 
     settings: EnsembleSettings
-    filled_in = ("members_sha256", "methods", "close_gaps")
+    filled_in = ("runs", "methods", "close_gaps")
     info = MethodInfo(
         name="ensemble",
         family="learned",
@@ -61,7 +73,7 @@ class Ensemble(BaseMethod):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        self._members: list[tuple[Method, Path]] = []
+        self._members: list[Method] = []
         self._dataset: DatasetInfo | None = None
 
     @property
@@ -81,45 +93,29 @@ class Ensemble(BaseMethod):
         return self.settings.methods or ()
 
     def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
-        """The configuration with the members' methods and hashes, and the gaps that they close.
+        """The configuration with the members' ids and methods, and the gaps that they close.
 
-        Raises UserError for fewer than two members, one that is there twice, or a run that has nothing fitted.
+        Raises UserError for runs that cannot be joined.
         """
         del dataset
-        if len(self.settings.members) < 2:
-            raise UserError("method ensemble: name two or more runs: --set 'members=[runs/ONE, runs/OTHER]'")
-        found = [find_checkpoint(place, None) for place in self.member_runs]
-        for place, (record, _) in zip(self.member_runs, found, strict=True):
-            told = method_class(record.method.name).info
-            if record.dataset.folds:
-                raise UserError(
-                    f"member '{place}' was fitted in {record.dataset.folds} folds: name runs without --folds"
-                )
-            if told.name == self.info.name:
-                raise UserError(f"member '{place}' is an ensemble itself: name its members in its place")
-            if told.runs_code:
-                raise UserError(f"member '{place}' is a run of {told.name}, which runs code: it cannot be a member")
-        hashes = [folder_sha256(folder) for _, folder in found]
-        wanted = self.settings.members_sha256
-        if wanted is not None and wanted != hashes:
-            raise UserError(f"members: the SHA-256 of what they have learned are {hashes}, asked for are {wanted}")
-        for later, place in enumerate(self.member_runs):
-            if (first := hashes.index(hashes[later])) != later:
-                raise UserError(
-                    f"members: '{place}' has learned the same as '{self.member_runs[first]}': leave one out"
-                )
+        return self._resolved([record for record, _ in found_members(self.member_runs)])
+
+    def _resolved(self, records: Sequence[Record]) -> dict[str, Any]:
+        runs, wanted = [record.run_id for record in records], self.settings.runs
+        if wanted is not None and wanted != runs:
+            raise UserError(f"members: the runs are {', '.join(runs)}; asked for are {', '.join(wanted)}")
         gaps = self.settings.close_gaps
-        methods = [record.method.name for record, _ in found]
-        configs = [record.method.config for record, _ in found]
-        more = {"close_gaps": _gaps_of(configs) if gaps is None else gaps, "methods": methods}
-        return {**self.config, **more, "members_sha256": hashes}
+        if gaps is None:
+            gaps = _gaps_of([record.method.config for record in records])
+        methods = [record.method.name for record in records]
+        return {**self.config, "runs": runs, "methods": methods, "close_gaps": gaps}
 
     def open(self, dataset: DatasetInfo, device: str) -> None:
         """Load what the members have learned, which is what the configuration says."""
-        self._configure(self.resolved(dataset))
-        for place in self.member_runs:
-            record, folder = find_checkpoint(place, None)
-            self._join(record.method.name, record.method.config, folder, dataset, device)
+        found = found_members(self.member_runs)
+        self._configure(self._resolved([record for record, _ in found]))
+        members = [(record.method.name, record.method.config, folder) for record, folder in found]
+        self._join(members, dataset, device)
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Raises UserError: its members are fitted, one by one."""
@@ -128,65 +124,76 @@ class Ensemble(BaseMethod):
 
     def predict(self, images: Sequence[Uint8]) -> list[Prediction]:
         """Each image in its own size: mean probabilities of foreground of a binary task, else the likeliest labels."""
-        return [self._prediction(mean, probabilities=False) for mean in self._means(images)]
+        return [self._prediction(self._mean(image), probabilities=False) for image in images]
 
     def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
         """The same with the mean probabilities of all classes."""
-        return [self._prediction(mean, probabilities=True) for mean in self._means(images)]
+        return [self._prediction(self._mean(image), probabilities=True) for image in images]
 
     def save(self, folder: Path) -> None:
         """Write what each member has learned, so that the folder is enough to predict, and `ensemble.json`."""
         members = []
-        for number, (member, place) in enumerate(self._opened(), 1):
-            shutil.copytree(place, folder / str(number), dirs_exist_ok=True)
+        for number, member in enumerate(self._opened(), 1):
+            (folder / str(number)).mkdir(exist_ok=True)
+            member.save(folder / str(number))
             members.append({"method": member.info.name, "config": dict(member.config)})
-        content = {"config": dict(self.config), "members": members}
+        content = {"close_gaps": self.settings.close_gaps, "members": members}
         write_text(folder / FILE, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
     def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
         """Become the ensemble that was saved there."""
         try:
             content = read_json(folder / FILE)
-            config, members = (
-                dict(content["config"]),
-                [(str(m["method"]), dict(m["config"])) for m in content["members"]],
-            )
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            gaps, members = content["close_gaps"], [(str(m["method"]), dict(m["config"])) for m in content["members"]]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise UserError(f"'{folder / FILE}' does not say what was joined ({error}). Run it again.") from None
-        self._configure(config)
-        for number, (name, settings) in enumerate(members, 1):
-            if method_class(name).info.runs_code:
-                raise UserError(f"'{folder / FILE}' names {name}, which runs code: it cannot be a member")
-            self._join(name, settings, folder / str(number), dataset, device)
+        if len(members) < 2 or [name for name, _ in members] != list(self.member_methods or [n for n, _ in members]):
+            raise UserError(f"'{folder / FILE}' names other members than the run has: it was edited. Run it again.")
+        if odd := [name for name, _ in members if not method_class(name).info.trains]:
+            raise UserError(f"'{folder / FILE}' names {odd[0]}, which cannot be a member: it was edited. Run it again.")
+        self._configure({**self.config, "close_gaps": gaps})
+        places = [(name, config, folder / str(number)) for number, (name, config) in enumerate(members, 1)]
+        self._join(places, dataset, device)
 
     def parameters(self) -> int | None:
         """Those of all members; None where one does not know."""
-        return _sum(member.parameters() for member, _ in self._members)
+        return _sum(member.parameters() for member in self._members)
 
     def macs(self, shape: tuple[int, int]) -> int | None:
         """Those of all members; None where one does not know."""
-        return _sum(member.macs(shape) for member, _ in self._members)
+        return _sum(member.macs(shape) for member in self._members)
 
-    def _join(self, name: str, config: Mapping[str, Any], folder: Path, dataset: DatasetInfo, device: str) -> None:
-        member = make_method(name, config)
-        member.load(folder, dataset, device)
-        if member.predicts != "maps":
-            raise UserError(f"method ensemble: {name} predicts {member.predicts} as it was set, which have no mean")
-        if "close_gaps" in member.prediction_settings:
-            member.predict_as({**member.config, "close_gaps": 0.0})
-        self._members.append((member, folder))
-        self._dataset = dataset
+    def _configure(self, config: Mapping[str, Any]) -> None:
+        super()._configure(config)
+        self.config = self.settings.model_dump()
 
-    def _means(self, images: Sequence[Uint8]) -> list[Float32]:
-        """Mean probabilities of each image: (H, W) of the foreground, or (C, H, W) of the classes."""
+    def _join(self, places: Sequence[tuple[str, Mapping[str, Any], Path]], dataset: DatasetInfo, device: str) -> None:
+        """Load the methods of these names and configurations from these folders."""
+        members = []
+        for name, config, folder in places:
+            member = make_method(name, config)
+            member.load(folder, dataset, device)
+            if member.predicts != "maps":
+                raise UserError(f"method ensemble: {name} predicts {member.predicts} as it was set, which have no mean")
+            if "close_gaps" in member.prediction_settings:
+                member.predict_as({**member.config, "close_gaps": 0.0})
+            members.append(member)
+        self._members, self._dataset = members, dataset
+
+    def _mean(self, image: Uint8) -> Float32:
+        """Mean probabilities of an image: (H, W) of the foreground, or (C, H, W) of the classes.
+
+        Images go one by one, since maps of many classes fill memory.
+        """
         members, dataset = self._opened(), self._ready()
         many = dataset.task == "multiclass"
-        totals: list[Float32] = []
-        for member, _ in members:
-            predictions = member.predict_probabilities(images) if many else member.predict(images)
-            maps = [_probabilities(prediction, dataset) for prediction in predictions]
-            totals = [total + each for total, each in zip(totals, maps, strict=True)] if totals else maps
-        return [np.minimum(total / np.float32(len(members)), np.float32(1)) for total in totals]
+        total: Float32 | None = None
+        for member in members:
+            (prediction,) = member.predict_probabilities([image]) if many else member.predict([image])
+            values = _probabilities(prediction, dataset)
+            total = values if total is None else total + values
+        assert total is not None
+        return np.asarray(np.minimum(total / np.float32(len(members)), np.float32(1)), np.float32)
 
     def _prediction(self, mean: Float32, *, probabilities: bool) -> Prediction:
         if mean.ndim == 2:
@@ -196,7 +203,7 @@ class Ensemble(BaseMethod):
         labels = ids.astype(np.min_scalar_type(int(ids.max())) if ids.min() >= 0 else np.int32)[mean.argmax(0)]
         return Prediction(labels=labels, probabilities=mean if probabilities else None)
 
-    def _opened(self) -> list[tuple[Method, Path]]:
+    def _opened(self) -> list[Method]:
         if not self._members:
             raise UserError(f"this {self.info.name} is not loaded yet: open it first")
         return self._members

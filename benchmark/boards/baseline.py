@@ -16,7 +16,7 @@ from ..runs.find import FoundRun, copies, each_once, run_folders
 from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run, read_whole_record
-from ..text import counted
+from ..text import counted, some
 from ..types import UserError
 from .comparable import why_not_ranked
 
@@ -84,7 +84,8 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
                 names = ", ".join(run.folder.name for run in found[:3])
                 raise UserError(f"{len(found)} runs of {name} below '{where}' ({names}); name the one to be checked")
         if key not in now:
-            raise UserError(f"no complete run of {name} below '{runs}', but the baseline has one. Run it first.")
+            there = _what_there_is(old[0], now, unfinished)
+            raise UserError(f"no complete run of {name} below '{runs}', but the baseline has one. {there}")
         pairs.append(_pair(name, old[0], now[key][0], warn))
     lacking = [run for key, found in now.items() if key not in before for run in found]
     refused = _why_no_baseline(now)
@@ -194,6 +195,17 @@ def _instead(unusable: FoundRun, now: Mapping[Key, Sequence[FoundRun]]) -> str:
     return f"'bench check --update' puts '{now[key][0].folder}' in its place."
 
 
+def _what_there_is(old: FoundRun, now: Mapping[Key, Sequence[FoundRun]], unfinished: Sequence[FoundRun]) -> str:
+    """What was found in place of a run, and why it is not taken for it."""
+    found = [f"'{run.folder.name}' of {' '.join(key)}" for key, runs in now.items() for run in runs]
+    found += [f"'{run.folder.name}', which is {why_not_ranked(run.record)}" for run in unfinished]
+    if not found:
+        return "Run it first."
+    told = f"There is {some(found, 3)}. Runs are paired by dataset, origin, split and method"
+    by_name = old.record.method.from_elsewhere
+    return told + (", which 'bench evaluate --name' names: it has to be the same each time." if by_name else ".")
+
+
 def _how_to_begin(now: Mapping[Key, Sequence[FoundRun]], runs: Path) -> str:
     """How to come to a baseline where there is none."""
     if not now:
@@ -212,7 +224,8 @@ def _warn_of_undefined(run: StoredRun, warn: Warn) -> None:
 def _by_method(path: Path, what: str, warn: Warn) -> tuple[dict[Key, list[FoundRun]], list[FoundRun]]:
     """The complete runs below a folder by what makes one the successor of another, and those that are not complete."""
     if not path.is_dir():
-        raise UserError(f"'{path}' is no folder; expected the {what}: run folders, or a folder of them")
+        begin = ". 'bench check --update' makes one of the runs there are" if what == "baseline" else ""
+        raise UserError(f"'{path}' is no folder; expected the {what}: run folders, or a folder of them{begin}")
     _refuse_broken(path)
     every = [FoundRun(folder, read_whole_record(folder)) for folder in run_folders(path)]
     _refuse_differing(every)

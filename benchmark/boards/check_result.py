@@ -69,6 +69,18 @@ class CheckedRun(Document):
     message: str
 
     @property
+    def notable_classes(self) -> list[LostClass]:
+        """Classes that lost: of a run that failed all that are named, else those that lost more than the mean could
+        have without being noticed.
+
+        Whether a class lost by more than chance is not tested; a single one has more noise than the mean.
+        """
+        if self.failed:
+            return self.classes
+        least = max(self.noise or 0.0, self.detectable or 0.0)
+        return [row for row in self.classes if row.loss is not None and row.loss > least]
+
+    @property
     def change(self) -> float | None:
         """How much better the run is than its baseline, in the score's unit; below 0 where it is worse."""
         return None if self.loss is None else -self.loss
@@ -82,6 +94,9 @@ class UncheckedRun(Document):
     folder: str
     failed: bool
     message: str
+
+
+CLASSES_LOST = "classes that lost (each by itself, not tested):"
 
 
 class CheckResult(Document):

@@ -17,8 +17,8 @@ RESERVED = frozenset({"class", "by", "winners", "sample"})
 
 _STARTED = "init="
 
-_AROUND = " []'\"/"
-"""What may stand around a path in a list."""
+_MAX_MEMBERS = 3
+"""Number of joined runs that are named."""
 
 _LOOKED_FOR = ("epochs", "size", "base_channels", "loss")
 """Settings by which a reader tells networks apart, before others that tell them apart as well."""
@@ -140,7 +140,8 @@ def _words(record: Record, records: Sequence[Record]) -> list[str]:
     pairs = list(pairwise(words))
     weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
     started = [f"{_STARTED}{start}" for key, start in pairs if key == "--init"]
-    chosen = [_short(each) for each in [*(value for key, value in pairs if key == "--set"), *started]]
+    settings = [value for key, value in pairs if key == "--set" and not value.startswith("members=")]
+    chosen = [*_members(record), *(_short(each) for each in [*settings, *started])]
     return preset + list(dict.fromkeys(chosen + (_changed(record, records) if weights else []))) + weights
 
 
@@ -153,15 +154,20 @@ def _changed(record: Record, records: Sequence[Record]) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in mine.items() if key not in old or old[key] != value]
 
 
+def _members(record: Record) -> list[str]:
+    """The runs that are joined: few by the ends of their ids, more by their number."""
+    runs = record.method.config.get("runs") or []
+    if not runs:
+        return []
+    ends = "+".join(str(run).rpartition("-")[2] for run in runs)
+    return [f"members={ends}" if len(runs) <= _MAX_MEMBERS else counted(len(runs), "member")]
+
+
 def _short(setting: str) -> str:
-    """A setting as `--set` takes it; of what was learned before only the name, or how many runs are joined.
+    """A setting as `--set` takes it; of the weights that a training starts from only the name.
 
     >>> _short("init=.real/models/espnetv2_city.pth"), _short("crop=64")
     ('init=espnetv2_city', 'crop=64')
-    >>> _short("members=[runs/medaka-unet-12ab, runs/medaka-fcn-34cd]")
-    'members=12ab+34cd'
     """
     key, _, value = setting.partition("=")
-    if key == "members":
-        return f"{key}={'+'.join(run.strip(_AROUND).rpartition('-')[2] for run in value.split(','))}"
     return f"{key}={PurePosixPath(value).stem}" if key == "init" else setting

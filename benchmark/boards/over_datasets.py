@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
@@ -112,13 +113,18 @@ def _sharing(columns: Sequence[Column]) -> list[Column]:
 def _by_method(rows: Sequence[SeedGroup]) -> dict[str, SeedGroup]:
     """Of every method that was fitted here on all labels the row with the fewest settings of its own.
 
-    What starts from weights that were trained elsewhere saw more than these labels.
+    What starts from weights that were trained elsewhere saw more than these labels, and what joins runs is made of
+    others' rows.
     """
     found: dict[str, SeedGroup] = {}
     for row in sorted(rows, key=_own_settings):
-        if row.record.fitted and not row.partial and not row.record.method.config.get("init"):
+        if row.record.fitted and not row.partial and not _more(row.record.method.config):
             found.setdefault(row.record.method.name, row)
     return found
+
+
+def _more(config: Mapping[str, Any]) -> bool:
+    return bool(config.get("init") or config.get("members"))
 
 
 def _own_settings(row: SeedGroup) -> tuple[int, int, str]:

@@ -111,6 +111,7 @@ class HeldAgainst:
     costs: dict[str, CostChange]
     slower: list[str]
     untimed: list[str]
+    note: str = ""
 
 
 def held_against(
@@ -156,6 +157,7 @@ def held_against(
         costs=costs,
         slower=_slower(costs, slowdown),
         untimed=[] if slowdown is None else _untimed(baseline.record, run.record),
+        note="" if slowdown is None or costs else ". --slowdown: neither of them knows any time",
     )
 
 
@@ -209,7 +211,7 @@ def _checked(held: HeldAgainst, tolerance: float, p_adjusted: float, level: floa
         costs=held.costs,
         slower=held.slower,
         failed=verdict in FAILED,
-        message=message,
+        message=message + held.note,
     )
 
 
@@ -238,6 +240,9 @@ def _verdict(held: HeldAgainst, tolerance: float, p_adjusted: float, level: floa
         return "better", f"{size}: better; consider --update ({limits})"
     if unseen := loss.unseen(tolerance, level):
         return "inconclusive", f"{size}: {unseen}"
+    if loss.loss == 0 and loss.error == 0:
+        alike = "every sample scores as it did, which tells nothing of how small a drop would have been seen"
+        return "ok", f"{size}: no loss beyond tolerance and noise ({alike})"
     if loss.loss > tolerance and loss.loss > loss.noise(level):
         return "ok", f"{size}: a loss of {loss.loss:.4f} that chance may give, p {p_adjusted:.3f} ({limits})"
     return "ok", f"{size}: no loss beyond tolerance and noise ({limits})"

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from tabulate import tabulate
 
 from ..text import counted, number, printable
-from .check_result import CheckedRun, CheckResult, LostClass, LostSample, Verdict
+from .check_result import CLASSES_LOST, CheckedRun, CheckResult, LostClass, LostSample, Verdict
 from .markdown import escape
 
 MARKS: Mapping[Verdict, str] = {"ok": "✅", "better": "⬆️", "worse": "❌", "slower": "🐢", "inconclusive": "❓"}
@@ -25,7 +25,7 @@ def junit(found: CheckResult) -> str:
             failure = ElementTree.SubElement(case, "failure", message=_xml(each.message), type=each.verdict)
             failure.text = _xml("\n".join(_plain_rows(each)))
         else:
-            ElementTree.SubElement(case, "system-out").text = _xml(each.message)
+            ElementTree.SubElement(case, "system-out").text = _xml("\n".join([each.message, *_plain_classes(each)]))
     for stray in found.unchecked:
         how = {"message": _xml(stray.message), "type": "unchecked"}
         ElementTree.SubElement(_case(suite, stray.name), "failure" if stray.failed else "skipped", how)
@@ -62,12 +62,12 @@ def _xml(text: str) -> str:
 
 def _plain_rows(each: CheckedRun) -> list[str]:
     rows = [f"{row.sample}: {number(row.baseline, '.4f')} → {number(row.value, '.4f')}" for row in each.samples]
-    return [
-        "samples that lost most:",
-        *rows,
-        "classes that lost:",
-        *(f"{row.name}: -{number(row.loss, '.4f')}" for row in each.classes),
-    ]
+    return ["samples that lost most:", *rows, *_plain_classes(each)]
+
+
+def _plain_classes(each: CheckedRun) -> list[str]:
+    rows = [f"{row.name}: {number(row.baseline, '.4f')} → {number(row.value, '.4f')}" for row in each.notable_classes]
+    return [CLASSES_LOST, *rows] if rows else []
 
 
 def summary(found: CheckResult) -> str:
@@ -78,15 +78,15 @@ def summary(found: CheckResult) -> str:
     lines = [f"## {title}", "", *_overview(found.checks), ""]
     tolerance = 0.0 if found.tolerance is None else found.tolerance
     lines += [
-        f"Tolerance {tolerance:g}. A run fails when its loss is larger than the tolerance and than the noise, and when "
-        "its samples could not have shown a loss.",
+        f"Tolerance {tolerance:g}. A run fails when its loss is larger than the tolerance and than the noise (at a "
+        "level of 1 % over all runs), or when its samples could not have shown a loss.",
         "",
     ]
     for each in found.checks:
-        if each.failed:
+        if each.failed or each.notable_classes:
             lines += [f"### {escape(each.name)}", "", escape(each.message), ""]
-            lines += _table("sample", [(row.sample, row) for row in each.samples])
-            lines += _table("class", [(row.name, row) for row in each.classes])
+            lines += _table("sample", [(row.sample, row) for row in each.samples if each.failed])
+            lines += _table("class", [(row.name, row) for row in each.notable_classes])
     if found.unchecked:
         lines += ["### Not checked", ""]
         marks = ((MARKS["worse"] if stray.failed else "⚠️", stray) for stray in found.unchecked)

@@ -107,6 +107,12 @@ def sliced_runs(
     """
     statistics = tuple(tuple(run.statistics.of(metric.name)) for run in runs)
     sliced = SlicedScores(metric, runs[0].info, score, statistics, tuple(slices), permutations, seed)
+    for place, absent in sliced.invented.items():
+        named = ", ".join(f"'{name}' ({counted(pixels, 'pixel')})" for name, pixels in absent.pixels.items())
+        notes.append(
+            f"{slices[place].by} {slices[place].name}: the gap is not tested, since in it or outside of it no true "
+            f"mask holds what is predicted there: {named}, which counts 0"
+        )
     return _document(runs, sliced, list(zip(slices, sliced.scores(), strict=True)), notes)
 
 
@@ -228,10 +234,12 @@ def _row(each: Slice, found: Sequence[SliceScore], run_ids: Sequence[str]) -> Sl
 def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, names: Sequence[str]) -> str:
     """Which slice is worse than the rest by more than chance, for which run."""
     sign = 1 if score.higher_is_better else -1
-    tested = sum(each.tested and not each.member.all() for each, _ in rows)
-    if not tested:
+    tested = sum(any(not math.isnan(one.p) for one in found) for _, found in rows)
+    if all(each.member.all() or not each.tested for each, _ in rows):
         return "All samples are in one slice: there is nothing to hold it against."
-    together = f"of {counted(tested, 'slice')} together"
+    if not tested:
+        return "No slice could be tested: the notes say why."
+    together = f"of {tested} slices together" if tested > 1 else "of one slice"
     for each, found in rows:
         worse = [(one, place) for place, one in enumerate(found) if one.significant and sign * one.gap < 0]
         if worse:

@@ -203,6 +203,8 @@ def checked(found: CheckResult, as_json: bool) -> None:
     if as_json:
         document(found)
         return
+    from ..boards.check_result import CLASSES_LOST
+
     console = stdout()
     styles = {"ok": "green", "better": "bold green"}
     for each in found.checks:
@@ -212,6 +214,9 @@ def checked(found: CheckResult, as_json: bool) -> None:
             for row in each.samples:
                 change = f"{_value(row.baseline)} → {_value(row.value)}"
                 console.print(f"        {safe(row.sample)}: {change}", soft_wrap=True)
+        classes = [f"{row.name} {_value(row.baseline)} → {_value(row.value)}" for row in each.notable_classes]
+        if classes:
+            console.print(f"        {CLASSES_LOST} {safe(', '.join(classes))}", soft_wrap=True)
     for stray in found.unchecked:
         style = "bold red" if stray.failed else "yellow"
         console.print(f"[{style}]not checked[/] {safe(stray.name)}: {safe(stray.message)}", soft_wrap=True)

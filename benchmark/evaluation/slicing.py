@@ -13,14 +13,15 @@ Reference: Westfall & Young, "Resampling-Based Multiple Testing" (1993), algorit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from ..metrics.pooled import drawn
-from ..types import Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums
+from ..types import AbsentClasses, Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums
 from .chance import Swapped, chance_of
 from .comparison import ALPHA
 from .intervals import resampling_unit, score_intervals, units_of
@@ -154,6 +155,14 @@ def permuted_unit(slices: Sequence[Slice], groups: Sequence[str]) -> Permuted:
     return "groups"
 
 
+def _sides(run: Sequence[Statistic], each: Slice) -> tuple[list[Statistic], list[Statistic]]:
+    """The statistics of a slice, and all others."""
+    sides: tuple[list[Statistic], list[Statistic]] = ([], [])
+    for statistic, inside in zip(run, each.member.tolist(), strict=True):
+        sides[not inside].append(statistic)
+    return sides
+
+
 @dataclass(frozen=True)
 class SlicedScores:
     """The score of runs on slices of the same samples, in the same order."""
@@ -176,6 +185,23 @@ class SlicedScores:
         """What is permuted."""
         return permuted_unit([each for each in self.slices if each.tested], self.groups)
 
+    @cached_property
+    def invented(self) -> Mapping[int, AbsentClasses]:
+        """Slices, by their place, where on one side a class is in no true mask and counts 0 for what a run predicts.
+
+        The gap would be made of that 0, which a few pixels decide, so these are not tested.
+        """
+        found = {}
+        for place, each in enumerate(self.slices):
+            sides = (side for run in self.runs for side in _sides(run, each) if side)
+            absent = (self.metric.absent_classes(side, self.info, self.score.name) for side in sides)
+            if (first := next((one for one in absent if one is not None and one.share > 0), None)) is not None:
+                found[place] = first
+        # What the whole is without is no property of a slice.
+        whole = (self.metric.absent_classes(run, self.info, self.score.name) for run in self.runs)
+        known = {name for one in whole if one is not None for name in one.pixels}
+        return {place: one for place, one in found.items() if not one.pixels.keys() <= known}
+
     def scores(self) -> list[list[SliceScore]]:
         """Of every slice, the score of every run."""
         p, adjusted = self.chances()
@@ -185,8 +211,7 @@ class SlicedScores:
         ]
 
     def _one(self, run: int, each: Slice, p: float, adjusted: float) -> SliceScore:
-        mine = [s for s, inside in zip(self.runs[run], each.member.tolist(), strict=True) if inside]
-        others = [s for s, inside in zip(self.runs[run], each.member.tolist(), strict=True) if not inside]
+        mine, others = _sides(self.runs[run], each)
         name = self.score.name
         low, high = score_intervals(self.metric, mine, self.info)[name]
         value, rest = (self.metric.compute(part, self.info)[name] if part else math.nan for part in (mine, others))
@@ -194,7 +219,8 @@ class SlicedScores:
 
     def chances(self) -> tuple[Float64, Float64]:
         """P values, single and adjusted, each (slices, runs); NaN where a gap is undefined or not tested."""
-        tested = [row for row, each in enumerate(self.slices) if each.tested and not each.member.all()]
+        held = [row for row, each in enumerate(self.slices) if each.tested and not each.member.all()]
+        tested = [row for row in held if row not in self.invented]
         p, adjusted = np.full((2, len(self.slices), len(self.runs)), np.nan)
         if not tested:
             return p, adjusted

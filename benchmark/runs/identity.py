@@ -26,8 +26,9 @@ def run_identity(
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without the places of what was learned before, where its SHA-256 stands beside them."""
-    found = {key for key in ("init", "members") if config.get(f"{key}_sha256") is not None}
+    """A configuration without the places of what was learned before, where what it is stands beside them."""
+    told = {"init": "init_sha256", "members": "runs"}
+    found = {key for key, by in told.items() if config.get(by) is not None}
     return {key: value for key, value in config.items() if key not in found}
 
 

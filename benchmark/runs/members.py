@@ -1,20 +1,24 @@
-"""Runs whose fitted methods another run joins: what of the dataset each of them has learned from."""
+"""Runs whose fitted methods another run joins: which can be joined, and what of the dataset they have learned from."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.index import DataIndex
 from ..data.splits import Fold, plan_split
+from ..io.fingerprints import ids_sha256
 from ..io.reporter import Reporter
 from ..registry import method_class
 from ..text import counted
-from ..types import Dataset, UserError
-from .record import Record, read_record, recorded_info
+from ..types import Dataset, DatasetInfo, UserError
+from .binding import content_sha256, evidence_sha256
+from .fitted_method import find_checkpoint
+from .folder import CHECKPOINT, RECORD
+from .record import Record, read_content, read_record, recorded_info
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,45 @@ class Member:
     """A run that is joined, with the samples that it has learned from."""
 
     record: Record
-    learned: frozenset[str] = frozenset()
+    learned: frozenset[str]
+
+
+def found_members(folders: Sequence[Path]) -> list[tuple[Record, Path]]:
+    """The records of runs that can be joined, and where what they have fitted lies.
+
+    Raises
+    ------
+    UserError
+        For fewer than two, a run that has nothing fitted on one training set, one whose record or weights are not what
+        it wrote, and two of the same training.
+    """
+    if len(folders) < 2:
+        raise UserError("an ensemble joins others: name two or more runs, as in --set 'members=[runs/ONE, runs/OTHER]'")
+    found = [_found(folder) for folder in folders]
+    trainings = [record.method.chosen.get("weights_of") or record.run_id for record, _ in found]
+    for place, training in enumerate(trainings):
+        if (first := trainings.index(training)) != place:
+            raise UserError(
+                f"members '{folders[first]}' and '{folders[place]}' are of the same training: leave one out"
+            )
+    return found
+
+
+def _found(folder: Path) -> tuple[Record, Path]:
+    record, checkpoint = find_checkpoint(folder, None)
+    told = method_class(record.method.name).info
+    if record.dataset.folds:
+        raise UserError(f"member '{folder}' was fitted in {record.dataset.folds} folds: name runs without --folds")
+    if not told.trains:
+        raise UserError(f"member '{folder}' is a run of {told.name}, for which nothing was fitted: it cannot be joined")
+    again = f"Make it again: {record.command_in(folder)}"
+    if not record.content_bound:
+        raise UserError(f"member '{folder}': its record is of a version that bound it to nothing. {again}")
+    if content_sha256(read_content(folder / RECORD)) != record.content_sha256:
+        raise UserError(f"member '{folder}': its record was edited or damaged. {again}")
+    if evidence_sha256(folder, CHECKPOINT) != (record.evidence or {}).get(CHECKPOINT):
+        raise UserError(f"member '{folder}': '{checkpoint}' does not hold what this run has fitted. {again}")
+    return record, checkpoint
 
 
 def checked_members(
@@ -33,74 +75,91 @@ def checked_members(
     evaluate: Collection[str],
     reporter: Reporter,
 ) -> tuple[Member, ...]:
-    """The runs in these folders, of which none has learned from a sample that is to be scored.
+    """The runs of `found_members`, of which none has learned from a sample that is to be scored.
 
     Parameters
     ----------
-    folders : of runs.
+    folders : of the runs.
     dataset, index, options : what is scored, what is known of its files, and its settings that are not the default's.
     evaluate : the ids that are to be scored.
-    reporter : is warned of scored samples by which a member may have chosen what it keeps.
+    reporter : is warned of scored samples by which a member may have chosen what it keeps, and of members that started
+        from weights of which nobody knows what they have seen.
 
     Raises
     ------
     UserError
-        For a run of another dataset, or of data that has changed since; and for a sample that was learned from.
+        For a run of another dataset, or of data or splits that have changed since; and for a sample that was learned
+        from.
     """
-    return tuple(_checked(folder, dataset, index, options, evaluate, reporter) for folder in folders)
+    members = []
+    for folder in folders:
+        record = read_record(folder)
+        for what, theirs, ours in _compared(record, dataset.info, options):
+            if theirs != ours:
+                raise UserError(f"member '{folder}': its {what} is {theirs}, here it is {ours}. It has to be the same.")
+        fold = _fold(folder, record, dataset, index)
+        _refuse_seen(folder, record, fold, dataset, evaluate)
+        if near := set(fold.val) & set(evaluate):
+            reporter.warn(
+                f"{counted(len(near), 'scored sample')} validated '{record.run_id}': what was chosen by them looks "
+                "better on them than on others"
+            )
+        if record.method.config.get("init"):
+            reporter.warn(f"'{record.run_id}' started from other weights: what these have seen is not known here")
+        members.append(Member(record, frozenset(fold.train)))
+    return tuple(members)
 
 
-def _checked(
-    folder: Path,
-    dataset: Dataset,
-    index: DataIndex,
-    options: Mapping[str, Any],
-    evaluate: Collection[str],
-    reporter: Reporter,
-) -> Member:
-    record, info = read_record(folder), dataset.info
-    wanted = {
-        "dataset": (record.dataset.name, info.name),
-        "version of the dataset": (record.dataset.version, info.version),
-        "setting of the dataset": (_shown(record.dataset.options), _shown(options)),
-        "list of classes": (_classes(recorded_info(record.dataset)), _classes(info)),
-    }
-    for what, (theirs, ours) in wanted.items():
-        if theirs != ours:
-            raise UserError(f"member '{folder}': its {what} is {theirs}, here it is {ours}. It has to be the same.")
-    if not method_class(record.method.name).info.trains:
-        return Member(record)
-    fold = _fold(record, dataset)
-    used = tuple(dict.fromkeys((*fold.train, *fold.val, *fold.evaluate)))
-    with index:
-        now = index.data_sha256(used, ("image", "labels"))
-    if record.dataset.inputs_sha256 != now:
-        raise UserError(
-            f"member '{folder}': the images or labels under '{dataset.root}' are not those that it learned from, so "
-            f"whether it has seen what is scored is not known. Make it again: {record.command_in(folder)}"
-        )
-    if seen := [sample_id for sample_id in evaluate if sample_id in set(fold.train)]:
-        raise UserError(
-            f"member '{folder}' has learned from {counted(len(seen), 'sample')} that would be scored (first: {seen[0]})"
-            f", so the score would say nothing. Score another split: --split {shlex.quote(record.dataset.split)}"
-        )
-    if near := [sample_id for sample_id in evaluate if sample_id in set(fold.val)]:
-        reporter.warn(
-            f"{counted(len(near), 'scored sample')} validated '{record.run_id}': what was chosen by them looks better "
-            "on them than on others"
-        )
-    return Member(record, frozenset(fold.train))
+def refuse_inside(out: Path | None, folders: Sequence[Path]) -> None:
+    """Raise UserError for a run folder that is that of a member, or lies in it."""
+    for folder in folders:
+        if out is not None and folder.resolve() in (out.resolve(), *out.resolve().parents):
+            raise UserError(f"--out {out}: is, or lies in, the folder of the member '{folder}'; choose another")
 
 
-def _fold(record: Record, dataset: Dataset) -> Fold:
-    """The samples of a run without folds, as it drew them."""
-    (fold,) = plan_split(dataset, record.dataset.split, record.method.train_fraction or 1.0, record.method.seed or 0)
-    return fold
+def _compared(record: Record, info: DatasetInfo, options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    yield "dataset", record.dataset.name, info.name
+    yield "version of the dataset", record.dataset.version, info.version
+    yield "setting of the dataset", shown_options(record.dataset.options), shown_options(options)
+    yield "list of classes", _classes(recorded_info(record.dataset)), _classes(info)
 
 
-def _classes(info: Any) -> str:
+def _classes(info: DatasetInfo) -> str:
     return ", ".join(f"{one.id} {one.name}" for one in info.classes)
 
 
-def _shown(options: Mapping[str, Any]) -> str:
+def shown_options(options: Mapping[str, Any]) -> str:
+    """Settings of a dataset in a sentence."""
     return ", ".join(f"{key}={value}" for key, value in sorted(options.items())) or "the default"
+
+
+def _fold(folder: Path, record: Record, dataset: Dataset, index: DataIndex) -> Fold:
+    """The samples of a run as it drew them. Raises UserError where its data or its splits are others by now."""
+    method, data = record.method, record.dataset
+    (fold,) = plan_split(dataset, data.split, method.train_fraction or 1.0, method.seed or 0)
+    used = tuple(dict.fromkeys((*fold.train, *fold.val, *fold.evaluate)))
+    same = ids_sha256(fold.evaluate) == data.ids_sha256 and len(fold.train) == method.n_train
+    if same:
+        with index:
+            same = index.data_sha256(used, ("image", "labels")) == data.inputs_sha256
+    if not same:
+        raise UserError(
+            f"member '{folder}': the images, labels or splits under '{dataset.root}' are not those that it learned "
+            f"from, so whether it has seen what is scored is not known. Make it again: {record.command_in(folder)}"
+        )
+    return fold
+
+
+def _refuse_seen(folder: Path, record: Record, fold: Fold, dataset: Dataset, evaluate: Collection[str]) -> None:
+    seen = sorted(set(evaluate) & set(fold.train))
+    advice = f"Score another split: --split {shlex.quote(record.dataset.split)}"
+    if seen:
+        raise UserError(
+            f"member '{folder}' has learned from {counted(len(seen), 'sample')} that would be scored (first: {seen[0]})"
+            f", so the score would say nothing. {advice}"
+        )
+    if dataset.self_defined and not set(evaluate) <= set(fold.evaluate):
+        raise UserError(
+            f"member '{folder}' was not scored on all of these samples. Which of the others it has learned from, only "
+            f"the lists of splits say, and these can be changed. {advice}"
+        )

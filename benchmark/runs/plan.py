@@ -23,7 +23,7 @@ from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
 from .identity import run_identity
-from .members import Member, checked_members
+from .members import Member, checked_members, refuse_inside
 from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .presets import resolve
 from .record import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -91,8 +91,14 @@ class RunPlan:
     def n_train(self) -> float | None:
         """The number of samples that are learned from, a mean over folds; None where nothing is."""
         if self.members:
-            return float(len(frozenset().union(*(member.learned for member in self.members)))) or None
+            return float(len(frozenset().union(*(member.learned for member in self.members))))
         return sum(len(fold.train) for fold in self.folds) / len(self.folds) if self.method.trains else None
+
+    @property
+    def train_fraction(self) -> float:
+        """The part of the labels that is learned from: of several runs that are joined the smallest."""
+        fractions = [member.record.method.train_fraction or 1.0 for member in self.members]
+        return min(fractions, default=self.request.train_fraction)
 
     @property
     def labelled(self) -> bool:
@@ -140,7 +146,7 @@ class RunPlan:
             config=self.config,
             seed=self.request.seed,
             folds=self.folds_asked,
-            train_fraction=self.request.train_fraction,
+            train_fraction=self.train_fraction,
         )
 
     def _data_hashes(self) -> dict[str, str]:
@@ -167,6 +173,7 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
     _check_data(plan, reporter)
     method = make_method(request.method, plan.config)
     if method.member_runs:
+        refuse_inside(request.out, method.member_runs)
         about = (plan.dataset, plan.index, plan.options, plan.eval_ids)
         return replace(plan, members=checked_members(method.member_runs, *about, reporter))
     if request.weights is None:
@@ -195,6 +202,8 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
     method = make_method(request.method, config)
     if not method_info.trains:
         _refuse_training(method_info, request)
+        if corruption is None:
+            request = replace(request, seed=0)  # nothing is drawn, so any seed gives the same run
     device = resolve_device(request.device, bool(method_info.accelerated))
     options = without_defaults(info.name, options)
     dataset, location = open_dataset(info.name, request.root, request.source, options, reporter, may_synthesize=True)
@@ -361,7 +370,7 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
             config=plan.config,
             preset=request.preset,
             seed=request.seed,
-            train_fraction=request.train_fraction,
+            train_fraction=plan.train_fraction,
             n_train=plan.n_train,
             oracle=plan.oracle,
             corruption=None if plan.corruption is None else str(plan.corruption),

@@ -74,6 +74,8 @@ def without_maker(content: Mapping[str, Any], maker: Maker) -> dict[str, Any]:
         config = method.get("config")
         if isinstance(config, dict) and config.get("init_sha256") is not None and isinstance(config.get("init"), str):
             config["init"] = _clean_word(config["init"], maker)
+        if isinstance(config, dict) and config.get("runs") is not None and isinstance(config.get("members"), list):
+            config["members"] = [_clean_word(str(member), maker) for member in config["members"]]
     if said != content and said.get("content_sha256") is not None:
         said["content_sha256"] = content_sha256(said)
     return said

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..registry import method_class
 from ..types import Method, UserError
+from .members import shown_options
 from .record import Record, read_record
 
 
@@ -34,7 +35,7 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method, *, any_
         "version of the dataset": (record.dataset.version, mine["dataset_version"]),
         "split": (record.dataset.split, mine["split"]),
         "folds": (record.dataset.folds, mine["folds"]),
-        "setting of the dataset": (_shown(record.dataset.options), _shown(mine["options"])),
+        "setting of the dataset": (shown_options(record.dataset.options), shown_options(mine["options"])),
         "seed": (record.method.seed, mine["seed"]),
         "train fraction": (record.method.train_fraction, mine["train_fraction"]),
         "images and labels (sha256)": (record.dataset.inputs_sha256, mine["inputs_sha256"]),
@@ -47,10 +48,6 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method, *, any_
         raise UserError(f"--weights {folder}: expected a complete run of a network")
     _refuse_other_training(folder, record, mine["config"], method.prediction_settings)
     return record
-
-
-def _shown(options: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(options.items())) or "the default"
 
 
 def _refuse_other_training(folder: Path, record: Record, config: Mapping[str, Any], changeable: Sequence[str]) -> None:

@@ -105,19 +105,65 @@ def test_what_members_learned_from_is_not_scored(bench: Run, stacks: Path, two: 
     assert "are not those that it learned from" in refused(bench, stacks, *joined(*two))
 
 
+def test_lists_of_splits_that_were_changed_hide_nothing(bench: Run, tmp_path: Path) -> None:
+    """Of an own folder the lists alone say what was learned from."""
+    root = own_folder(tmp_path / "own")
+    run = ("run", "-d", "folder", "--root", root, "--no-plots", "--json")
+    folders = [tmp_path / name for name in ("threshold", "mean-shape")]
+    for folder in folders:
+        printed_json(bench(*run, "-m", folder.name, "--out", folder))
+    assert printed_json(bench(*run, "-m", "ensemble", *joined(*folders)))["dataset"]["n"] == 4
+    lists = root / "splits"
+    swapped = {"train": "test", "test": "train"}, {"train": "val", "val": "train"}
+    for change, split in zip(swapped, ("test", "val"), strict=True):
+        texts = {name: (lists / f"{name}.txt").read_text() for name in ("train", "val", "test")}
+        for name, other in change.items():
+            (lists / f"{name}.txt").write_text(texts[other])
+        done = bench(*run, "-m", "ensemble", *joined(*folders), "--split", split)
+        assert done.returncode == 2, (change, done.stdout)
+        for name, text in texts.items():
+            (lists / f"{name}.txt").write_text(text)
+    assert "which of the others it has learned from" in " ".join(done.stderr.split()).lower()
+
+
+def own_folder(root: Path) -> Path:
+    """Twelve SYNTHETIC pictures with a bright square each, in three equal splits."""
+    random = np.random.default_rng(0)
+    for name in ("images", "masks", "splits"):
+        (root / name).mkdir(parents=True)
+    names = [f"p{number:02d}" for number in range(12)]
+    for name in names:
+        mask = np.zeros((24, 24), np.uint8)
+        top, left = random.integers(2, 12, 2)
+        mask[top : top + 9, left : left + 9] = 1
+        image = (60 + 120 * mask + random.integers(0, 30, mask.shape)).astype(np.uint8)
+        Image.fromarray(image).save(root / "images" / f"{name}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{name}.png")
+    for place, split in enumerate(("train", "val", "test")):
+        (root / "splits" / f"{split}.txt").write_text("\n".join(names[4 * place : 4 * place + 4]) + "\n")
+    (root / "classes.yaml").write_text("name: own\nclasses: {0: background, 1: square}\n")
+    return root
+
+
 def test_runs_that_cannot_be_joined_say_why(bench: Run, stacks: Path, two: list[Path], tmp_path: Path) -> None:
     assert "name two or more runs" in refused(bench, stacks)
     assert "name two or more runs" in refused(bench, stacks, *joined(two[0]))
-    assert "has learned the same as" in refused(bench, stacks, *joined(two[0], two[1], two[0]))
+    assert "are of the same training" in refused(bench, stacks, *joined(two[0], two[1], two[0]))
+    tiny_unet(bench, stacks, tmp_path / "again", "--seed", "1")
+    assert "are of the same training" in refused(bench, stacks, *joined(*two, tmp_path / "again"))
+    tiny_unet(bench, stacks, tmp_path / "noisy", "--seed", "1", "--weights", two[1], "--corrupt", "noise:3")
+    assert "are of the same training" in refused(bench, stacks, *joined(*two, tmp_path / "noisy"))
+    inside = two[0] / "checkpoint" / "in"
+    assert "lies in, the folder of the member" in refused(bench, stacks, *joined(*two), "--out", inside)
+    assert not inside.exists()
     assert "'nothing'" in refused(bench, stacks, *joined(two[0], Path("nothing")))
-    pinned = refused(bench, stacks, *joined(*two), "--set", "members_sha256=[abc, def]")
-    assert "asked for are ['abc', 'def']" in pinned
+    assert "asked for are abc, def" in refused(bench, stacks, *joined(*two), "--set", "runs=[abc, def]")
     folds = tmp_path / "folds"
     assert bench(*ISBI, "-m", "threshold", "--root", stacks, "--folds", "2", "--out", folds).returncode == 0
     assert "was fitted in 2 folds" in refused(bench, stacks, *joined(two[0], folds))
     ensemble = tmp_path / "ensemble"
     assert bench(*ISBI, "-m", "ensemble", "--root", stacks, "--out", ensemble, *joined(*two)).returncode == 0
-    assert "is an ensemble itself" in refused(bench, stacks, *joined(two[0], ensemble))
+    assert "for which nothing was fitted" in refused(bench, stacks, *joined(two[0], ensemble))
     camvid = write_colored_camvid(tmp_path / "camvid")
     for number, fraction in enumerate((1.0, 0.5)):
         folder = tmp_path / f"constant-{number}"
@@ -131,7 +177,7 @@ def test_runs_that_cannot_be_joined_say_why(bench: Run, stacks: Path, two: list[
     ran = bench("run", "-d", "camvid", "--root", camvid, "--no-plots", "-m", f"torch:{network}", "--out", code)
     assert ran.returncode == 0
     done = bench("run", "-d", "camvid", "--root", camvid, "-m", "ensemble", *joined(code, tmp_path / "constant-0"))
-    assert "which runs code: it cannot be a member" in " ".join(done.stderr.split())
+    assert "for which nothing was fitted: it cannot be joined" in " ".join(done.stderr.split())
     with pytest.raises(UserError, match="it is not trained itself"):
         make_method("ensemble").fit(*3 * [None])  # type: ignore[arg-type]
     with pytest.raises(UserError, match="is not loaded yet"):
@@ -160,7 +206,47 @@ def test_it_is_the_same_run_wherever_its_members_lie_and_needs_them_no_more(
     content["members"][0]["method"] = "command:touch owned"
     saved.write_text(json.dumps(content))
     done = bench("predict", tmp_path / "runs" / first["run_id"], slices, "--out", tmp_path / "more")
-    assert (done.returncode, "which runs code" in done.stderr) == (2, True)
+    assert (done.returncode, "names other members than the run has" in done.stderr) == (2, True)
+    for text in (100_000 * "[", '{"close_gaps": 0, "members": []}', "{}"):
+        saved.write_text(text)
+        done = bench("predict", tmp_path / "runs" / first["run_id"], slices, "--out", tmp_path / "more")
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_member_is_what_its_run_has_written(bench: Run, stacks: Path, two: list[Path]) -> None:
+    record = two[0] / "record.json"
+    kept = record.read_text()
+    record.write_text(kept.replace('"train_s": ', '"train_s": 1'))
+    assert "its record was edited or damaged" in refused(bench, stacks, *joined(*two))
+    record.write_text(kept)
+    shutil.copy(*(folder / "checkpoint" / "model.safetensors" for folder in reversed(two)))
+    assert "does not hold what this run has fitted" in refused(bench, stacks, *joined(*two))
+
+
+def test_it_tells_of_no_home_and_of_no_seed(bench: Run, stacks: Path, two: list[Path], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    folders = [Path(shutil.move(folder, home / folder.name)) for folder in two]
+    run = (*ISBI, "-m", "ensemble", "--root", stacks, *joined(*folders))
+    first = printed_json(bench(*run, "--seed", "7"))
+    assert printed_json(bench(*run))["run_id"] == first["run_id"]
+    (tmp_path / "results").mkdir()
+    done = bench("publish", tmp_path / "runs" / first["run_id"], "--to", tmp_path / "results", "--root", stacks)
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = (tmp_path / "results" / first["run_id"] / "record.json").read_text()
+    assert str(home) not in written
+    assert json.loads(written)["method"]["config"]["members"] == ["path/to/one", "path/to/other"]
+    from_python = make_method("ensemble", {"members": tuple(folders)})
+    assert from_python.config["members"] == [str(folder) for folder in folders]
+
+
+def test_few_labels_of_a_member_are_those_of_the_ensemble(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    for name, fraction in (("few", "0.2"), ("half", "0.5")):
+        tiny_unet(bench, stacks, tmp_path / name, "--train-fraction", fraction)
+    record = printed_json(
+        bench(*ISBI, "-m", "ensemble", "--root", stacks, *joined(tmp_path / "few", tmp_path / "half"))
+    )
+    assert (record["method"]["train_fraction"], record["method"]["n_train"]) == (0.2, 10)
 
 
 def test_classes_are_the_likeliest_of_the_mean_and_labels_are_votes(bench: Run, tmp_path: Path) -> None:

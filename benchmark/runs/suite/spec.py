@@ -405,9 +405,9 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
 
 def _with_corruptions(cell: Cell, corruptions: Sequence[str | None]) -> Iterator[Cell]:
     """The cell on images as they are, first, where they are asked for; and on corrupted ones, with what it learned."""
-    clean = cell.name if None in corruptions else None
-    if clean is not None:
+    if None in corruptions:
         yield cell
+    clean = cell.name if None in corruptions and method_class(cell.method).info.trains else None
     for corrupt in corruptions:
         if corrupt is not None:
             yield replace(cell, corrupt=corrupt, weights_of=clean).with_name()
