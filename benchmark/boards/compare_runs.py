@@ -121,7 +121,7 @@ def refuse_incomparable(records: Sequence[Record]) -> None:
             advice = (
                 f"Was the folder renamed? Write 'name: {first}' into its classes.yaml, and make the other run again."
                 if what == RENAMED
-                else "Score them on the same samples with the same labels."
+                else "Score them on the same samples with the same labels; after a change, the older predictions anew."
             )
             raise UserError(
                 f"{one.run_id} and {other.run_id} are not comparable: {what} differs ('{first}' and '{second}'). "

@@ -148,4 +148,4 @@ def _words(choice: str) -> str:
 
 
 def _points(points: float | None) -> str:
-    return number(points, "+.2f")
+    return number(points, "+z.2f")

@@ -11,6 +11,9 @@ from ..types import Array
 from .remedy_functions import Read, Snap, frequent
 from .sampled_pixels import Suspicion, View
 
+_CODED = 0.05
+"""Part of the pixels from which on frequent values that are no labels are a coding of their own."""
+
 _REACH = 8
 """JPEG rings within its blocks of 8 x 8 pixels."""
 
@@ -48,17 +51,35 @@ def lossy(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Itera
         f"{share:.2%} of the pixels hold rare values; {local:.0%} of these lie within {_REACH} pixels of an edge "
         f"between frequent values ({base:.0%} of all pixels do), {outside:.0%} beyond the values around",
     )
-    yield _suspicion(view, jpeg, evidence, certain=bool(jpegs))
+    yield _suspicion(view, jpeg, evidence, _snap(maps, view.info.predictable, certain=bool(jpegs)), certain=bool(jpegs))
 
 
-def _suspicion(view: View, jpeg: bool, evidence: tuple[str, ...], certain: bool) -> Suspicion:
+def _snap(maps: list[tuple[Array, Array]], labels: frozenset[int], *, certain: bool) -> Snap:
+    """How values become clear again: as labels, or where these are coded otherwise as that code, which is told next."""
+    anything = Snap(frozenset(range(256)))
+    foreign = [~np.isin(anything(values, truth.shape), list(labels)) for values, truth in maps]
+    if certain and np.mean([each.mean() for each in foreign]) > _CODED:
+        return anything
+    snaps = [Snap(labels, every) for every in (False, True)]
+    return max(snaps, key=lambda each: sum(_agreement(each, *pair) for pair in maps))
+
+
+def _agreement(snap: Snap, values: Array, truth: Array) -> float:
+    """Part of the counted pixels that a remedy makes right; 0 where the sizes differ."""
+    repaired, counted = snap(values, truth.shape), truth >= 0
+    return float((repaired == truth)[counted].mean()) if repaired.shape == truth.shape and counted.any() else 0.0
+
+
+def _suspicion(view: View, jpeg: bool, evidence: tuple[str, ...], snap: Snap, certain: bool) -> Suspicion:
     what = "damaged by JPEG compression" if jpeg else "interpolated, so that values between labels appear"
     return Suspicion(
         "jpeg" if jpeg else "interpolated",
         f"label maps were {what}",
         evidence,
-        "Save as PNG, which keeps every value." if jpeg else "Resize label maps with nearest neighbour only.",
-        (Read("half"),) if view.info.task == "binary" else (Snap(view.info.predictable),),
+        "Predict again and save as PNG, which keeps every value."
+        if jpeg
+        else "Resize label maps with nearest neighbour only.",
+        (Read("half"),) if view.info.task == "binary" else (snap,),
         estimate=True,
         certain=certain,
     )

@@ -167,16 +167,21 @@ class Fit:
 
 @dataclass(frozen=True)
 class Snap:
-    """Every value to the nearest frequent one of the same map; frequent ones that are no label do not count."""
+    """Every value to the nearest frequent one of the same map; frequent ones that are no label do not count.
+
+    every : to the nearest label instead, however often it is there, as labels next to each other blur into one.
+    """
 
     labels: frozenset[int]
+    every: bool = False
 
     def __call__(self, values: Array, shape: tuple[int, int]) -> Array:
         """(H, W) uint8; other layouts stay."""
         del shape
         if values.ndim != 2 or values.dtype != np.uint8:
             return values
-        keep = [v for v in frequent(np.bincount(values.ravel(), minlength=256)) if v in self.labels]
+        known = range(256) if self.every else frequent(np.bincount(values.ravel(), minlength=256))
+        keep = [v for v in known if v in self.labels]
         if not keep:
             return values
         distance = np.abs(np.arange(256)[:, None] - np.array(keep)[None])

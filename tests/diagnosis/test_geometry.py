@@ -18,7 +18,10 @@ from diagnosed_cases import (
     write,
     write_each,
 )
+from segbench.diagnosis.lossy_files import _snap
+from segbench.diagnosis.remedy_functions import Snap
 from segbench.registry import dataset_class
+from segbench.types import Array
 
 
 @pytest.mark.slow
@@ -93,6 +96,24 @@ def test_jpeg_label_maps(name: str, as_png: bool, cases: dict[str, Case], tmp_pa
 
 
 @pytest.mark.slow
+def test_labels_next_to_each_other_that_jpeg_blurs_are_the_nearest_ones() -> None:
+    """A value between two of them is no more frequent than these: no peak tells labels from what lies between."""
+    random = np.random.default_rng(0)
+    truth = np.kron(random.integers(0, 4, (8, 10)), np.ones((12, 12), int)).astype(np.uint8)
+    values = _through_jpeg(truth)
+    snap = _snap([(values, truth)], frozenset(range(4)), certain=True)
+    assert (snap(values, truth.shape) == truth).mean() > 0.8
+    assert (Snap(frozenset(range(4)))(values, truth.shape) == truth).mean() < 0.6
+    # In a coding of its own the code becomes clear again: what it stands for is another remedy.
+    coded = _through_jpeg(80 * truth)
+    back = _snap([(coded, truth)], frozenset(range(4)), certain=True)(coded, truth.shape)
+    assert (np.round(back / 80) == truth).mean() > 0.95
+
+
+def _through_jpeg(values: Array) -> Array:
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", values)[1], cv2.IMREAD_UNCHANGED), np.uint8)
+
+
 def test_jpeg_masks(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["medaka"]
     finding = first(case, write(tmp_path / "p", case.predictions, ".jpg"), "jpeg", exact=False)
