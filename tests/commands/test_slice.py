@@ -165,3 +165,34 @@ def test_the_command_prints_and_gives_json(bench: Run, runs: Path) -> None:
     document = printed_json(bench(*words, "--json"))
     assert document["slices"][0]["slice"] == "PAS"
     assert document["permuted"] == "samples"
+
+
+def test_a_gap_that_an_absent_class_makes_is_not_tested(tmp_path: Path) -> None:
+    """Where no mask holds a car, a few pixels that are called one count 0 for the whole class."""
+    root, found = tmp_path / "mine", tmp_path / "found"
+    (root / "masks").mkdir(parents=True)
+    (root / "classes.yaml").write_text("classes: {0: ground, 1: tree, 2: car}\n")
+    found.mkdir()
+    random = np.random.default_rng(0)
+    rows = ["id,car,half"]
+    for n in range(16):
+        labels = np.zeros((20, 20), np.uint8)
+        labels[:6] = 1
+        labels[10:14, :8] = 2 * (n % 2)
+        Image.fromarray(labels).save(root / "masks" / f"s{n:02d}.png")
+        seen = np.where(random.random(labels.shape) < 0.2, 0, labels).astype(np.uint8)
+        seen[19, 19] = 2
+        Image.fromarray(seen).save(found / f"s{n:02d}.png")
+        rows.append(f"s{n:02d},{'with' if n % 2 else 'without'},{'first' if n < 8 else 'second'}")
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    request = EvaluateRequest("folder", found, root=root, out=tmp_path / "run", split="all", plots=False)
+    evaluate_files(request, QUIET)
+    by = tuple(f"{tmp_path / 't.csv'}:{column}" for column in ("car", "half"))
+    sliced = slice_runs(SliceRequest((tmp_path / "run",), by), QUIET)
+    p = {row.slice: row.scores[0].p for row in sliced.slices}
+    assert p["with"] is None
+    assert p["without"] is None
+    assert p["first"] is not None
+    assert p["second"] is not None
+    assert sum("not tested" in note and "'car' (8 pixels)" in note for note in sliced.notes) == 2
+    assert "of 2 slices together" in sliced.answer
