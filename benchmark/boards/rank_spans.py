@@ -32,12 +32,13 @@ class Tested:
     @property
     def said(self) -> str:
         """What a reader of the ranks should know, in sentences."""
-        pairs = f"5 % for all {counted(self.pairs, 'pair')} together"
+        pairs = f"5 % for all {self.pairs} pairs together" if self.pairs > 1 else "5 % for the one pair"
         if not self.different:
             said = f"Paired tests tell no two of these methods apart ({pairs}): ranks are by the score alone."
         else:
+            differ = f"{self.different} {'differs' if self.different == 1 else 'differ'}"
             said = (
-                f"Ranks that paired tests cannot tell apart ({pairs}; {self.different} differ) are given as a span: "
+                f"Ranks that paired tests cannot tell apart ({pairs}; {differ}) are given as a span: "
                 "the first and the last rank that a method may have."
             )
         if self.leans_on_t:

@@ -52,7 +52,7 @@ def _show(console: Console, found: ComparedGroup) -> None:
         console.print(_pairs(found))
         console.print(
             f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
-            f"adjusted for {counted(len(found.differences), 'pair')} together (step-down); d: mean difference "
+            f"{_adjusted(len(found.differences))}; d: mean difference "
             "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse"
             f"{', of those on which both scores are defined' if _undefined_for_some(found) else ''}",
             soft_wrap=True,
@@ -87,6 +87,10 @@ def _show(console: Console, found: ComparedGroup) -> None:
         console.print(_classes(found))
     _samples(console, found)
     _labels(console, found)
+
+
+def _adjusted(pairs: int) -> str:
+    return f"adjusted for {pairs} pairs together (step-down)" if pairs > 1 else "not adjusted, as it is one pair"
 
 
 def _undefined_for_some(found: ComparedGroup) -> bool:

@@ -52,10 +52,14 @@ def _sizes(dataset: Dataset, sample: Sample) -> list[str]:
         f"sample '{sample.id}': its {_NOUNS[part]} is "
         f"{values.shape[0]} x {values.shape[1]} ({where(dataset, sample.id, part)}), its labels are {high} x {wide} "
         f"({where(dataset, sample.id, 'labels')}); expected equal heights and widths. "
-        f"{_turned(dataset, sample.id) if values.shape[:2] == (wide, high) else 'Fetch both again.'}"
+        f"{_turned(dataset, sample.id) if values.shape[:2] == (wide, high) else _again(dataset)}"
         for part, values in found.items()
         if values is not None and values.shape[:2] != (high, wide)
     ]
+
+
+def _again(dataset: Dataset) -> str:
+    return "One of them is to be made again." if dataset.self_defined else "Fetch both again."
 
 
 def _turned(dataset: Dataset, sample_id: str) -> str:
@@ -84,5 +88,6 @@ def _values(dataset: Dataset, sample_id: str, labels: Array) -> list[str]:
     listed = ", ".join(f"{v} ({n} pixels)" for v, n in list(foreign.items())[:6]) + (", …" if len(foreign) > 6 else "")
     return [
         f"{where(dataset, sample_id, 'labels')}: sample '{sample_id}' holds label values that {info.name} does not "
-        f"know: {listed}. Expected only {runs_of(sorted(info.predictable | info.void), 400)}. Fetch it again."
+        f"know: {listed}. Expected only {runs_of(sorted(info.predictable | info.void), 400)}. "
+        + ("Write these pixels as one of them, or add a class." if dataset.self_defined else "Fetch it again.")
     ]
