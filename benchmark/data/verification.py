@@ -126,6 +126,7 @@ def _leaks(
     images: dict[str, tuple[str, str]] = {}
     labels: dict[str, tuple[str, str]] = {}
     owner: dict[str, str] = {}
+    again: dict[str, list[tuple[str, str]]] = {}
     for split, ids in splits.items():
         held = {i for name in dataset.info.splits[split].holds for i in splits[name] or ()}
         for sample_id in (i for i in ids or () if i not in held):
@@ -141,9 +142,26 @@ def _leaks(
                 text = _same(dataset, "image", found, (split, sample_id))
                 # A complete set of the official size was published so; that is worth knowing, but no damage.
                 (report.warnings if as_published else report.faults).append(text)
+            elif content.image is not None and (first := images[content.image][1]) != sample_id:
+                again.setdefault(split, []).append((first, sample_id))
             found = None if found else _twin(labels, content.labels, split, sample_id)
             if found:
                 report.warnings.append(_same(dataset, "labels", found, (split, sample_id)))
+    if dataset.self_defined:  # of others it is known how they were published
+        report.warnings += [_repeated(split, pairs, contents) for split, pairs in again.items()]
+
+
+def _repeated(split: str, pairs: Sequence[tuple[str, str]], contents: Mapping[str, Content]) -> str:
+    """Images that are in one split several times: (the first sample, a later one)."""
+    first, later = pairs[0]
+    text = (
+        f"split '{split}': {counted(len(pairs), 'sample')} with the image of another one (first: '{later}' has that of "
+        f"'{first}'), which counts several times"
+    )
+    odd = [pair for pair in pairs if contents[pair[0]].labels != contents[pair[1]].labels]
+    if odd:
+        text += f"; '{odd[0][0]}' and '{odd[0][1]}' have different labels, of which at most one can be right"
+    return text + ". Keep one of them."
 
 
 def _twin(seen: dict[str, tuple[str, str]], digest: str | None, split: str, sample_id: str) -> tuple[str, str] | None:

@@ -154,6 +154,28 @@ def test_equal_label_maps_are_a_warning_unless_they_are_constant(tmp_path: Path)
     assert _verify(tiny)["warnings"] == []
 
 
+def test_an_image_that_is_twice_in_a_split_of_an_own_folder_is_told(tmp_path: Path) -> None:
+    """It counts twice, and with other labels it contradicts itself."""
+    root = tmp_path / "own"
+    random = np.random.default_rng(0)
+    (root / "splits").mkdir(parents=True)
+    names = [f"p{number}" for number in range(9)]
+    for place, split in enumerate(("train", "val", "test")):
+        (root / "splits" / f"{split}.txt").write_text("\n".join(names[3 * place : 3 * place + 3]))
+    for name in names:
+        save(root / "images" / f"{name}.png", random.integers(0, 255, (20, 20, 3)).astype(np.uint8))
+        save(root / "masks" / f"{name}.png", random.integers(0, 2, (20, 20)).astype(np.uint8))
+    (root / "classes.yaml").write_text("classes: {0: ground, 1: tree}\n")
+    assert not any("counts several times" in each for each in verify("folder", root, QUIET).warnings)
+    shutil.copy(root / "images" / "p6.png", root / "images" / "p8.png")
+    (found,) = [each for each in verify("folder", root, QUIET).warnings if "counts several times" in each]
+    assert "split 'test': 1 sample with the image of another one (first: 'p8' has that of 'p6')" in found
+    assert "'p6' and 'p8' have different labels" in found
+    shutil.copy(root / "masks" / "p6.png", root / "masks" / "p8.png")
+    (found,) = [each for each in verify("folder", root, QUIET).warnings if "counts several times" in each]
+    assert "different labels" not in found
+
+
 def test_a_name_in_two_lists_is_a_leak(tmp_path: Path) -> None:
     tiny = _made("voc2012", tmp_path / "root")
     lists = tiny.root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation"
