@@ -133,7 +133,7 @@ class Ensemble(BaseMethod):
     def save(self, folder: Path) -> None:
         """Write what each member has learned, so that the folder is enough to predict, and `ensemble.json`."""
         members = []
-        for number, member in enumerate(self._opened(), 1):
+        for number, member in enumerate(self._ready()[0], 1):
             (folder / str(number)).mkdir(exist_ok=True)
             member.save(folder / str(number))
             members.append({"method": member.info.name, "config": dict(member.config)})
@@ -185,7 +185,7 @@ class Ensemble(BaseMethod):
 
         Images go one by one, since maps of many classes fill memory.
         """
-        members, dataset = self._opened(), self._ready()
+        members, dataset = self._ready()
         many = dataset.task == "multiclass"
         total: Float32 | None = None
         for member in members:
@@ -199,19 +199,14 @@ class Ensemble(BaseMethod):
         if mean.ndim == 2:
             depth = self.settings.close_gaps
             return Prediction(probabilities=without_gaps(mean, depth) if depth else mean)
-        ids = np.array([one.id for one in self._ready().classes])
+        ids = np.array([one.id for one in self._ready()[1].classes])
         labels = ids.astype(np.min_scalar_type(int(ids.max())) if ids.min() >= 0 else np.int32)[mean.argmax(0)]
         return Prediction(labels=labels, probabilities=mean if probabilities else None)
 
-    def _opened(self) -> list[Method]:
-        if not self._members:
+    def _ready(self) -> tuple[list[Method], DatasetInfo]:
+        if self._dataset is None:
             raise UserError(f"this {self.info.name} is not loaded yet: open it first")
-        return self._members
-
-    def _ready(self) -> DatasetInfo:
-        self._opened()
-        assert self._dataset is not None
-        return self._dataset
+        return self._members, self._dataset
 
 
 def _probabilities(prediction: Prediction, dataset: DatasetInfo) -> Float32:
