@@ -60,17 +60,23 @@ class Reporter:
                 file.write(text + "\n")
 
     def _now_and_then(self, what: str) -> Progress:
-        """Progress where no bar can be drawn: a line every `EVERY_S` seconds, with the time left."""
+        """Progress where no bar can be drawn: a line every `EVERY_S` seconds, with the time left.
+
+        Work that is resumed begins at more than one unit: those took no time here.
+        """
         start = last = time.monotonic()
+        before: int | None = None
 
         def update(done: int, total: int, text: str = "", /) -> None:
-            nonlocal last
+            nonlocal start, last, before
             now = time.monotonic()
+            if before is None:
+                before, start = (done, now) if done > 1 else (0, start)
             if now - last < EVERY_S or not 0 < done < total:
                 return
             last = now
-            left = duration((now - start) * (total - done) / done)
-            self.say(f"{what}: {done:,} of {total:,}, about {left} left{f', {text}' if text else ''}")
+            left = f", about {duration((now - start) * (total - done) / (done - before))} left" if done > before else ""
+            self.say(f"{what}: {done:,} of {total:,}{left}{f', {text}' if text else ''}")
 
         return update
 

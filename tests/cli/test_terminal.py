@@ -7,6 +7,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from commands import Run
 from places import ROOT
 from segbench.io import reporter
 from segbench.io.reporter import Reporter
+from segbench.text import duration
 
 RECORD = ROOT / "leaderboards" / "records" / "isbi2012-threshold-146d703e"
 
@@ -49,6 +51,7 @@ def test_progress_is_told_where_no_bar_can_be_drawn(
 ) -> None:
     monkeypatch.setattr(reporter, "EVERY_S", 0.0)
     with Reporter().progress("training") as advance:
+        advance(1, 1)
         advance(1_000, 4_500, "loss 0.5")
         advance(4_500, 4_500)
     lines = capsys.readouterr().err.splitlines()
@@ -59,6 +62,20 @@ def test_progress_is_told_where_no_bar_can_be_drawn(
     with Reporter(quiet=True).progress("training") as advance:
         advance(1, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_what_was_done_before_a_resume_took_no_time_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Reporter().progress("training") as advance:
+        for step in range(7_001, 7_101):
+            now += 1.0
+            advance(step, 10_000)
+    told = [line for line in capsys.readouterr().err.splitlines() if "left" in line]
+    left = [f"about {duration(10_000 - step)} left" for step in (7_030, 7_060, 7_090)]
+    assert [line.split(", ", 1)[1] for line in told] == left
 
 
 def test_no_line_of_progress_comes_before_its_time(capsys: pytest.CaptureFixture[str]) -> None:
