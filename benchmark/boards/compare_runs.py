@@ -170,7 +170,7 @@ def _comparison(
         smallest_p=paired.smallest_p,
         runs=_runs(paired, records, labels, differences),
         differences=[paired_difference(each, labels) for each in differences],
-        families=_families(paired, records, labels),
+        families=_families(paired, records, labels, differences),
         seeds=_seeds(records, paired),
         per_class=_per_class(records, labels),
         per_sample=_per_sample(paired, labels),
@@ -213,6 +213,15 @@ def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifferen
     return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)
 
 
+def _of_pair(differences: Sequence[Difference], a: int, b: int) -> Difference:
+    """The difference of a from b, whichever of the two comes first among the pairs."""
+    each = next(each for each in differences if {each.a, each.b} == {a, b})
+    if each.a == a:
+        return each
+    turned = {"value": -each.value, "low": -each.high, "high": -each.low, "effect": -each.effect}
+    return replace(each, a=a, b=b, wins=each.losses, losses=each.wins, **turned)
+
+
 def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
     """Which runs no other matches in score, seconds to fit and milliseconds per image at once, and beats in one.
 
@@ -235,8 +244,13 @@ def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
     ]
 
 
-def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) -> Families | None:
-    """The best learned run against the best classical one, and the families' means; None without both."""
+def _families(
+    paired: Paired, records: Sequence[Record], labels: Sequence[str], differences: Sequence[Difference]
+) -> Families | None:
+    """The best learned run against the best classical one, and the families' means; None without both.
+
+    The best were chosen for their scores: their test is the one that is adjusted for all pairs.
+    """
     members = {
         family: [k for k, record in enumerate(records) if record.method.family == family and not record.method.oracle]
         for family in ("classical", "learned")
@@ -247,7 +261,7 @@ def _families(paired: Paired, records: Sequence[Record], labels: Sequence[str]) 
         family: min(places, key=lambda k: (badness(float(paired.values[k]), paired.score.higher_is_better), k))
         for family, places in members.items()
     }
-    each = paired.difference(best["learned"], best["classical"])
+    each = _of_pair(differences, best["learned"], best["classical"])
     means = {family: float(np.mean(paired.values[places])) for family, places in members.items()}
     apart = paired.draws[members["learned"]].mean(axis=0) - paired.draws[members["classical"]].mean(axis=0)
     without = paired.without[members["learned"]].mean(axis=0) - paired.without[members["classical"]].mean(axis=0)

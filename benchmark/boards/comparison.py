@@ -179,15 +179,26 @@ class ComparedGroup(Document):
             return f"{self.score} is undefined for every run; choose another score with --metric."
         if not others:
             return f"{best.label} is the only method on these images as they are."
-        ties = [run.label for run in others if run.rank == 1]
+        ties = self.not_told_from_best
         level = [run.label for run in self.runs if run.value == best.value]
         if not ties:
             return f"{best.label} is better than every other, beyond chance (p < 0.05)."
         if len(level) > 1:
             rest = [label for label in ties if label not in level]
-            more = f"; {some(rest, 5)} cannot be told from them (tied on rank 1)" if rest else ""
+            more = f"; {some(rest, 5)} cannot be told from them" if rest else ""
             return f"{some(level, 5)} have the same {self.score}: none leads{more}."
-        return f"{best.label} leads, but {some(ties, 5)} cannot be told from it (tied on rank 1)."
+        return f"{best.label} leads, but {some(ties, 5)} cannot be told from it."
+
+    @property
+    def not_told_from_best(self) -> list[str]:
+        """Runs whose difference to the best may be chance, by the tests of pairs, from best to worst.
+
+        A rank of 1 says less: spans of ranks are widened until they follow the scores, so that a noisy run of a low
+        score lends its span to those between.
+        """
+        best = self.runs[0].label
+        told = {(each.a, each.b) for each in self.differences if each.significant}
+        return [run.label for run in self.runs[1:] if not told & {(best, run.label), (run.label, best)}]
 
     @property
     def title(self) -> str:

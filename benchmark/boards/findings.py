@@ -39,14 +39,14 @@ def findings(rows: Sequence[Record], spans: Spans) -> list[str]:
 
 def told_from(span: RankSpan | None) -> str:
     """From how many others the best run is told, for the cell of a table."""
-    return UNDEFINED if span is None else f"{span.tested.runs - span.last} of {counted(span.tested.runs - 1, 'other')}"
+    return UNDEFINED if span is None else f"{span.told_from} of {counted(span.tested.runs - 1, 'other')}"
 
 
 def _tests(span: RankSpan | None) -> str:
     """From how many others the best run is told."""
     if span is None or span.first > 1:
         return ""
-    others, behind = span.tested.runs - 1, span.tested.runs - span.last
+    others, behind = span.tested.runs - 1, span.told_from
     every = {1: "the other", 2: "both others"}.get(others, f"all {others} others")
     if behind == others:
         return f"It is ahead of {every} by more than chance."

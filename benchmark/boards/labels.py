@@ -36,13 +36,16 @@ def configuration(record: Record, *without: str) -> str:
 
 
 def distinct_labels(labels: Sequence[str], records: Sequence[Record]) -> list[str]:
-    """Labels that stand for one run each: one that is there several times gets the end of the run's id."""
+    """Labels that stand for one run each: one that is there several times gets the end of the run's id, and of a run
+    that was made several times the moment."""
     labels = [whole_characters(label) for label in labels]
-    counts = Counter(labels)
-    return [
-        label if counts[label] == 1 else f"{label} {run_hash(record)}"
-        for label, record in zip(labels, records, strict=True)
-    ]
+    for telling in (run_hash, lambda record: f"made {record.created[:19]}"):
+        counts = Counter(labels)
+        labels = [
+            label if counts[label] == 1 else f"{label} {telling(record)}"
+            for label, record in zip(labels, records, strict=True)
+        ]
+    return labels
 
 
 def board_labels(records: Sequence[Record]) -> list[str]:

@@ -66,6 +66,11 @@ class RankSpan:
         """Whether a test tells it from another run, by that one's id."""
         return self.chances.get(other, 1.0) < ALPHA
 
+    @property
+    def told_from(self) -> int:
+        """From how many others a test tells it; the span, which follows the scores, may hold some of them."""
+        return sum(p < ALPHA for p in self.chances.values())
+
     def told(self, rank: int) -> str:
         """The cell of a table, of a run with this rank by the score; in brackets where it is told from no other."""
         if not self.tested.different:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.statistics import Statistics
+from ..metrics import MetricFamily
 from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run
@@ -39,7 +40,7 @@ def form_checks(run: StoredRun) -> list[Check]:
             "size", size is None or record.dataset.n == size, f"{record.dataset.n} samples, official {size or 'any'}"
         ),
         _official_ids(run),
-        Check.of("finite", _sound(run.statistics), "statistics are numbers, and counts are not negative"),
+        Check.of("finite", _sound(run), "statistics are numbers, and counts are not negative"),
         Check.of("commit", None if record.environment.dirty or not commit else True, _commit(record)),
     ]
 
@@ -66,11 +67,12 @@ def _commit(record: Record) -> str:
     )
 
 
-def _sound(statistics: Statistics) -> bool:
-    """Whether no number is infinite and no count negative."""
-    for item in statistics:
+def _sound(run: StoredRun) -> bool:
+    """Whether no number is infinite and no count negative; families with rules of their own say what may be below 0."""
+    judged = {metric.name for metric in run.metrics if type(metric).fault is not MetricFamily.fault}
+    for item in run.statistics:
         for values in item.columns.values():
-            if values.dtype.kind in "iu" and values.size and int(values.min()) < 0:
+            if item.metric not in judged and values.dtype.kind in "iu" and values.size and int(values.min()) < 0:
                 return False
             if values.dtype.kind == "f" and np.isinf(values).any():
                 return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..boards.compare_groups import ComparableRuns, Grouping, Wanted, grouping, records_below
 from ..boards.compare_runs import compare_stored, refuse_incomparable
@@ -24,6 +25,8 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
         For fewer than two runs, runs of which no two are comparable (with the reason), or a score that none has.
     """
     every, broken = records_below(folders_of(request.runs, reporter))
+    if again := _made_again(every):
+        return _compared(ComparableRuns([open_run(folder) for folder in again], []), request, reporter)
     found = each_once(every, reporter.warn)
     made = grouping(found, Wanted(request.dataset, request.split, request.score))
     made.alone.extend(broken)
@@ -31,6 +34,17 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
         _refuse(found, made.alone)
     compared = [_compared(group, request, reporter) for group in made.groups]
     return _together(compared, made)
+
+
+def _made_again(every: Sequence[FoundRun]) -> list[Path]:
+    """Folders of one run that was made several times, where no other run is there: did it come out the same?
+
+    Copies of what was made once are one.
+    """
+    if len({run.record.run_id for run in every}) != 1:
+        return []
+    made = {run.record.created: run.folder for run in every}
+    return [made[moment] for moment in sorted(made)] if len(made) > 1 else []
 
 
 def _compared(group: ComparableRuns, request: CompareRequest, reporter: Reporter) -> Comparison:

@@ -63,7 +63,8 @@ class Difference:
 
     value : a's score less b's, in the score's unit; better : whether that is to a's advantage (None where equal).
     low, high : 95 % paired bootstrap interval. p : by swaps; p_adjusted : step-down, over all pairs of the comparison.
-    effect : the mean difference per sample over its standard deviation (Cohen's d_z); NaN where undefined.
+    effect : the mean over samples of a's score less b's, each sample scored alone, over its standard deviation (Cohen's
+    d_z); NaN where undefined. It has the sign of `value` but where a pooled score and the mean over samples disagree.
     wins, ties, losses : samples on which a's score is better than, equal to or worse than b's.
     """
 
@@ -245,7 +246,7 @@ class Paired:
         values = self.values[a] - self.values[b]
         intervals = paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
-        effects = _effects(apart).tolist()
+        effects = _effects(self.sign * apart).tolist()
         wins, ties, losses = (kind.sum(axis=1).tolist() for kind in (apart > 0, apart == 0, apart < 0))
         return [
             Difference(*pair, float(values[k]), low, high, p[k], adjusted[k], effects[k], wins[k], ties[k], losses[k])

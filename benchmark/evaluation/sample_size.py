@@ -160,7 +160,8 @@ class _Pilot:
     ratios : (redrawn,) the error that runs drawn from its units would tell, over that which the units themselves have;
     of few units, that of a normal distribution.
     stretch : the error that the run tells, over that of sets drawn from its units, which spread a little less; times
-    what the run tells more than redrawn runs do, as whatever it was drawn from would tell more than the run.
+    what the run tells more than redrawn runs do, as whatever it was drawn from would tell more than the run. Neither is
+    less than 1: where a few units decide, either may fall short by chance, and planning from it would ask for too few.
     """
 
     ratios: Float64
@@ -182,7 +183,7 @@ class _Pilot:
             ratios, usual = _normal_ratios(freedom), usual / math.sqrt(1 - 1 / paired.units)
         else:
             ratios = redrawn / own
-        return cls(ratios, error / own * error / usual)
+        return cls(ratios, max(1.0, error / own) * max(1.0, error / usual))
 
     def visible(self, differences: Float64, size: int) -> float:
         """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""

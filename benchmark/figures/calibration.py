@@ -11,7 +11,7 @@ import numpy as np
 from ..evaluation.statistics import Statistics
 from ..metrics.calibration import BINS, reliability
 from ..types import Dataset, Metric, Prediction
-from .style import COLORS, MARKERS, house_style, write_figure
+from .style import COLORS, MARKERS, house_style, plain_ticks, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +65,9 @@ def reliability_diagram(runs: Sequence[tuple[str, Bins]], title: str) -> Figure:
         above.set_ylabel("part of the pixels that are right")
         above.set_ylim(0, 1.02)
         above.set_title(title, loc="left", fontsize=10)
-        above.legend(loc="upper left", frameon=False, fontsize=9)
+        above.legend(loc="best", frameon=False, fontsize=9)
         below.set_yscale("log")
+        plain_ticks(below.yaxis)
         below.set_ylabel("part of all pixels")
         below.set_xlabel("confidence: probability of the predicted class")
         below.set_xlim(0, 1)

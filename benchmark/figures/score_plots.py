@@ -214,7 +214,7 @@ def _cost_panel(axes: Axes, section: Section, rows: Sequence[Row], key: str) -> 
             axes.plot([x, x], [score["low"], score["high"]], color=color, alpha=0.35, linewidth=1.5, zorder=2)
         axes.plot(x, score["value"], marker=marker, color=color, markersize=7, markeredgecolor="white", zorder=3)
     axes.set_xscale("log")
-    plain_ticks(axes)
+    plain_ticks(axes.xaxis)
     axes.margins(x=0.12, y=0.08)
 
 

@@ -14,6 +14,7 @@ from ..io.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the yellow is too pale for lines on white.
@@ -89,15 +90,18 @@ def human_band(axes: Axes, human: tuple[float, float]) -> None:
     )
 
 
-def plain_ticks(axes: Axes) -> None:
-    """Write the numbers of a logarithmic axis out; over less than three powers of ten, 2 and 5 too."""
+def plain_ticks(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis out; over less than three powers of ten, 2 and 5 too.
+
+    Matplotlib's own are formulas, which stay raw where no text is one.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    low, high = axes.get_xlim()
+    low, high = axis.get_view_interval()
     few = high / low < 1000
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def write_svg(path: Path, draw: Callable[[], Figure]) -> None:

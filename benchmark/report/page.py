@@ -112,12 +112,12 @@ def answers(section: Section) -> list[str]:
         only = f"{best.label} {verb} {score} {value}." if len(level) == 1 else _level(level, score, value)
         return [only, *([section.why_not] if section.why_not else [])]
     found = section.compared
-    ties = [row.label for row in found.runs[1:] if row.rank == 1]
+    ties = found.not_told_from_best
     if len(level) > 1:
         lines = [_level(level, score, value)]
     elif ties:
         shown = some(ties, 4)
-        lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown} (tied on rank 1)."]
+        lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown}."]
     else:
         lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
     return lines + _families(found)

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,9 @@ def paired(errors: Sequence[float], n: int = 30, groups: int | None = None, seed
     return Paired(METRIC, INFO, MIOU, tuple(runs), resamples=400)
 
 
+MIOU_AS_ERROR = replace(MIOU, higher_is_better=False)
+
+
 def test_holm_by_hand() -> None:
     # 3 x 0.01, 2 x 0.02 (not below the one before), 1 x 0.03 (likewise).
     assert holm([0.02, 0.01, 0.03]) == pytest.approx([0.04, 0.03, 0.04])
@@ -53,6 +57,16 @@ def test_a_difference_is_that_of_the_pooled_score() -> None:
     assert found.wins + found.ties + found.losses == 30
     assert found.wins > 25
     assert found.effect > 1
+
+
+def test_the_effect_has_the_sign_of_the_difference_whatever_is_better() -> None:
+    for higher in (True, False):
+        score = MIOU if higher else MIOU_AS_ERROR
+        both = replace(paired([0.05, 0.3]), score=score)
+        found = both.difference(0, 1)
+        assert found.value > 0
+        assert found.effect > 1
+        assert (found.wins > found.losses) == higher
 
 
 def test_few_samples_are_permuted_exactly() -> None:

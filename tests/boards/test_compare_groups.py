@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from evaluated_runs import evaluated, predictions, truth
+from forged_records import change
 
 import segbench
 from commands import Run, printed_json
@@ -189,6 +190,44 @@ def test_one_sample_has_no_interval(bench: Run, tmp_path: Path) -> None:
     (group,) = printed_json(bench("leaderboard", tmp_path / "runs", "--json"))
     assert all(score["low"] is score["high"] is None for row in group["rows"] for score in row["scores"].values())
     assert " to " not in bench("compare", tmp_path / "runs").stdout.split("front:")[0]
+
+
+@pytest.mark.slow
+def test_who_cannot_be_told_from_the_best_is_what_the_pairs_say(bench: Run, tmp_path: Path) -> None:
+    """A low, noisy run cannot be told from the best, and lends its span of ranks to a middle one that is told."""
+    root = truth(tmp_path / "root", 8)
+    errors = {"best": [0.02] * 8, "middle": [0.15] * 8, "noisy": [0.02] * 5 + [0.9] * 3}
+    for name, wrong in errors.items():
+        evaluated(root, tmp_path / "runs" / name, wrong, name=name)
+    found = printed_json(bench("compare", tmp_path / "runs", "--json"))
+    assert [(run["label"], run["rank"]) for run in found["runs"]] == [("best", 1), ("middle", 1), ("noisy", 1)]
+    told = {(each["a"], each["b"]): each["significant"] for each in found["differences"]}
+    assert (told["best", "middle"], told["best", "noisy"]) == (True, False)
+    assert "best leads, but noisy cannot be told from it." in bench("compare", tmp_path / "runs").stdout
+    assert bench("report", tmp_path / "runs", "--out", "page", "--root", root).returncode == 0
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "but cannot be told from noisy." in page
+    assert bench("leaderboard", tmp_path / "runs", "--out", "boards").returncode == 0
+    front = (tmp_path / "boards" / "README.md").read_text(encoding="utf-8")
+    assert "It is ahead of 1 of the 2 others by more than chance" in front
+
+
+@pytest.mark.slow
+def test_a_run_that_was_made_again_is_compared_with_itself(bench: Run, tmp_path: Path) -> None:
+    root = truth(tmp_path / "root", 4)
+    moments = ["2026-11-27T10:00:00+00:00", "2026-11-28T10:00:00+00:00"]
+    for place, moment in zip(("mine", "theirs"), moments, strict=True):
+        evaluated(root, tmp_path / place / "run", [0.1] * 4, name="one")
+        change(tmp_path / place / "run", created=moment)
+    found = printed_json(bench("compare", tmp_path / "mine" / "run", tmp_path / "theirs" / "run", "--json"))
+    assert found["differences"][0]["value"] == 0
+    assert len({run["run_id"] for run in found["runs"]}) == 1
+    for moment, row in zip(moments, found["runs"], strict=True):
+        assert moment[:19] in row["label"]
+    shutil.copytree(tmp_path / "mine", tmp_path / "copy")
+    done = bench("compare", tmp_path / "mine" / "run", tmp_path / "copy" / "run")
+    assert done.returncode == 2
+    assert "a comparison takes two runs or more, found only" in done.stderr
 
 
 @pytest.mark.slow

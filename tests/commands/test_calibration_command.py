@@ -45,6 +45,11 @@ def test_files_of_probabilities_are_scored(bench: Run, stacks: Path, tmp_path: P
     assert bench("verify", tmp_path / "run").returncode == 0
     compared = bench("leaderboard", tmp_path / "run")
     assert "ece" not in compared.stdout  # a family that was added is no column of the board
+    # Matplotlib's own numbers of a logarithmic axis are formulas, which stay raw where no text is one.
+    assert "mathdefault" not in (tmp_path / "run" / "plots" / "reliability.svg").read_text()
+    # Its statistics name what is predicted by -1, which is no negative count.
+    published = printed_json(bench("publish", tmp_path / "run", "--to", tmp_path / "results", "--json"))
+    assert published["ok"]
 
 
 def test_label_maps_are_told_to_have_no_probabilities(bench: Run, stacks: Path, tmp_path: Path) -> None:

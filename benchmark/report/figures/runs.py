@@ -244,7 +244,7 @@ def _cost_panel(
     axes.set_xscale("log")
     axes.margins(x=0.15, y=0.08)
     axes.set_xlabel(what)
-    plain_ticks(axes)
+    plain_ticks(axes.xaxis)
     if len(positive) < len(there):
         low, high = axes.get_xlim()
         ticks = [tick for tick in axes.get_xticks() if least * 0.99 <= tick <= high]
