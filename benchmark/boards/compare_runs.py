@@ -172,7 +172,7 @@ def _comparison(
         differences=[paired_difference(each, labels) for each in differences],
         families=_families(paired, records, labels, differences),
         seeds=_seeds(records, paired),
-        per_class=_per_class(records, labels),
+        per_class=_per_class(records, labels, score),
         per_sample=_per_sample(paired, labels),
         labels_needed=needed,
     )
@@ -202,6 +202,7 @@ def _runs(
                 labels=record.method.n_train,
                 cost=Costs(**{name: getattr(record.cost, name) for name in Costs.model_fields}),
                 on_front=front[k],
+                left_out=_left_out(record, paired.score),
             )
         )
     return rows
@@ -213,13 +214,24 @@ def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifferen
     return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)
 
 
+def _left_out(record: Record, score: ScoreInfo) -> int:
+    """How many outlines only one of truth and prediction has, where the score is a distance of both."""
+    if not score.name.startswith("hausdorff95"):
+        return 0
+    return int(sum(row.get("one_sided_images") or 0 for row in record.per_class.values()))
+
+
 def _of_pair(differences: Sequence[Difference], a: int, b: int) -> Difference:
     """The difference of a from b, whichever of the two comes first among the pairs."""
     each = next(each for each in differences if {each.a, each.b} == {a, b})
     if each.a == a:
         return each
-    turned = {"value": -each.value, "low": -each.high, "high": -each.low, "effect": -each.effect}
-    return replace(each, a=a, b=b, wins=each.losses, losses=each.wins, **turned)
+    return Difference(
+        *(a, b, -each.value, -each.high, -each.low, each.p, each.p_adjusted, -each.effect),
+        wins=each.losses,
+        ties=each.ties,
+        losses=each.wins,
+    )
 
 
 def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
@@ -294,15 +306,19 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
     ]
 
 
-def _per_class(records: Sequence[Record], labels: Sequence[str]) -> list[ClassWinners]:
-    """The winner of every class, by IoU where the table has it."""
+def _per_class(records: Sequence[Record], labels: Sequence[str], score: ScoreInfo) -> list[ClassWinners]:
+    """The winner of every class, by what the score is of one class where the table has that, else by IoU."""
+    table = records[0].per_class
+    asked = (score.name, score.name.removesuffix("_per_image"), score.name.removeprefix("mean_"), "iou")
+    first = next(iter(next(iter(table.values()), {})), "")
+    key = next((key for key in asked if any(key in row for row in table.values())), first)
+    best_of = min if key == score.name and not score.higher_is_better else max
     rows = []
-    for name, first in records[0].per_class.items():
-        key = "iou" if "iou" in first else next(iter(first), "")
+    for name in table:
         values = {label: record.per_class.get(name, {}).get(key) for label, record in zip(labels, records, strict=True)}
         known = {label: value for label, value in values.items() if value is not None}
         if known:
-            best = max(known.values())
+            best = best_of(known.values())
             winners = [label for label, value in known.items() if value == best]
             rows.append(ClassWinners.model_validate({"class": name, "by": key, "winners": winners, **values}))
     return rows

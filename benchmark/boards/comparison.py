@@ -33,7 +33,8 @@ class Costs(Document):
 class ComparedRun(Document):
     """One run of a comparison with its 95 % interval and its first and last rank; `labels` is what it was fitted on.
 
-    `on_front` : no other run is better, quicker to fit and quicker to predict at once.
+    `on_front` : no other run is better, quicker to fit and quicker to predict at once. `left_out` : number of
+    outlines that only one of truth and prediction has, which a distance leaves out.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class ComparedRun(Document):
     labels: float | None
     cost: Costs
     on_front: bool
+    left_out: int = 0
 
 
 class Estimate(Document):
@@ -199,6 +201,17 @@ class ComparedGroup(Document):
         best = self.runs[0].label
         told = {(each.a, each.b) for each in self.differences if each.significant}
         return [run.label for run in self.runs[1:] if not told & {(best, run.label), (run.label, best)}]
+
+    @property
+    def not_counted(self) -> str:
+        """Which runs missed or invented outlines that a distance leaves out, in a sentence; empty where none did."""
+        each = [f"{run.left_out} of {run.label}" for run in self.runs if run.left_out]
+        if not each:
+            return ""
+        return (
+            f"{self.score} leaves out outlines that were missed or invented whole ({some(each, 5)}), so that they cost "
+            "nothing here: look at a score that counts them too"
+        )
 
     @property
     def title(self) -> str:

@@ -69,7 +69,8 @@ def _commit(record: Record) -> str:
 
 def _sound(run: StoredRun) -> bool:
     """Whether no number is infinite and no count negative; families with rules of their own say what may be below 0."""
-    judged = {metric.name for metric in run.metrics if type(metric).fault is not MetricFamily.fault}
+    none: object = MetricFamily.fault
+    judged = {metric.name for metric in run.metrics if type(metric).fault is not none}
     for item in run.statistics:
         for values in item.columns.values():
             if item.metric not in judged and values.dtype.kind in "iu" and values.size and int(values.min()) < 0:

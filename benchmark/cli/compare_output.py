@@ -53,10 +53,12 @@ def _show(console: Console, found: ComparedGroup) -> None:
         console.print(
             f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
             f"{_adjusted(len(found.differences))}; d: mean difference "
-            "per sample over its standard deviation; w/t/l: samples on which a is better, equal, worse"
+            "of single samples over its standard deviation; w/t/l: samples on which a is better, equal, worse"
             f"{', of those on which both scores are defined' if _undefined_for_some(found) else ''}",
             soft_wrap=True,
         )
+    if found.not_counted:
+        console.print(safe(found.not_counted), style="yellow", soft_wrap=True)
     if found.units < _MIN_UNITS:
         console.print(
             f"[yellow]only {counted(found.units, found.drawn[:-1])}: permutations cannot give a p value below "
@@ -101,8 +103,7 @@ def _undefined_for_some(found: ComparedGroup) -> bool:
 def _answer_style(found: ComparedGroup) -> str:
     if found.runs[0].value is None:
         return "yellow"
-    tied = any(row.rank == 1 for row in found.runs[1:])
-    return "bold" if tied else "bold green"
+    return "bold" if found.not_told_from_best else "bold green"
 
 
 def _ranks(found: ComparedGroup) -> Table:
@@ -176,11 +177,13 @@ def _classes(found: ComparedGroup) -> Table:
     labels = [row.label for row in found.runs]
     for row in rows[:_MAX_CLASSES]:
         known = {label: value for label in labels if (value := row.values[label]) is not None}
-        ranked = sorted(known, key=lambda label: -known[label])
+        sign = -1 if row.values[row.winners[0]] == max(known.values()) else 1
+        ranked = sorted(known, key=lambda label: sign * known[label])
         behind = [label for label in ranked if label not in row.winners]
         winners = ", ".join(map(safe, row.winners))
         values = [f"{known[label]:.3f}" for label in ranked[:3]]
-        signs = [" = " if one == other else " > " for one, other in pairwise(values)]
+        better = " > " if sign < 0 else " < "
+        signs = [" = " if one == other else better for one, other in pairwise(values)]
         table.add_row(
             safe(row.name),
             winners,

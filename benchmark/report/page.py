@@ -120,7 +120,7 @@ def answers(section: Section) -> list[str]:
         lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown}."]
     else:
         lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
-    return lines + _families(found)
+    return lines + ([f"{found.not_counted}."] if found.not_counted else []) + _families(found)
 
 
 def _against_people(people: People) -> str:

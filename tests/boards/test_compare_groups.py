@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from evaluated_runs import evaluated, predictions, truth
 from forged_records import change
+from PIL import Image
 
 import segbench
 from commands import Run, printed_json
@@ -210,6 +212,31 @@ def test_who_cannot_be_told_from_the_best_is_what_the_pairs_say(bench: Run, tmp_
     assert bench("leaderboard", tmp_path / "runs", "--out", "boards").returncode == 0
     front = (tmp_path / "boards" / "README.md").read_text(encoding="utf-8")
     assert "It is ahead of 1 of the 2 others by more than chance" in front
+
+
+@pytest.mark.slow
+def test_outlines_that_a_distance_leaves_out_are_told(bench: Run, tmp_path: Path) -> None:
+    root = truth(tmp_path / "root", 4)
+    for name, wrong in (("whole", 0.1), ("lazy", 0.0)):
+        made = predictions(root, tmp_path / name, [wrong] * 4)
+        if name == "lazy":
+            first = min(made.iterdir())
+            Image.fromarray(np.zeros_like(np.asarray(Image.open(first)))).save(first)
+        words = ("--root", root, "-p", made, "--split", "all", "--metric", "boundary", "--no-plots", "--name", name)
+        assert bench("evaluate", "-d", "folder", *words, "--out", tmp_path / "runs" / name).returncode == 0
+    by = {
+        score: printed_json(bench("compare", tmp_path / "runs", "--metric", score, "--json"))
+        for score in ("hausdorff95", "nsd")
+    }
+    assert {run["label"]: run["left_out"] for run in by["hausdorff95"]["runs"]} == {"lazy": 1, "whole": 0}
+    assert all(run["left_out"] == 0 for run in by["nsd"]["runs"])
+    said = bench("compare", tmp_path / "runs", "--metric", "hausdorff95").stdout
+    assert "hausdorff95 leaves out outlines that were missed or invented whole (1 of lazy)" in said
+    assert "leaves out" not in bench("compare", tmp_path / "runs", "--metric", "nsd").stdout
+    # The table of classes is of what was asked for, and the smaller distance wins.
+    (row,) = by["hausdorff95"]["per_class"]
+    assert (row["by"], row["winners"]) == ("hausdorff95", ["lazy"])
+    assert row["lazy"] < row["whole"]
 
 
 @pytest.mark.slow

@@ -107,6 +107,18 @@ def binary_mask(values: Array, where: str) -> Uint8:
     return np.asarray(inside.view(np.uint8))
 
 
+def _refuse_no_probabilities(values: Array, where: str, made_by: str) -> None:
+    """Raise UserError where values (…) float do not lie in 0..1; `made_by` is what makes probabilities of logits."""
+    if np.isnan(values).any():
+        raise UserError(f"{where}: holds {values.dtype} NaN; probabilities lie in 0..1")
+    low, high = values.min(initial=0), values.max(initial=0)
+    if low < 0 or high > 1:
+        raise UserError(
+            f"{where}: holds {values.dtype} values from {low:g} to {high:g}; probabilities lie in 0..1. Logits become "
+            f"probabilities by a {made_by}; a map of 0 to 255 by dividing by 255"
+        )
+
+
 def binary_probabilities(values: Array, where: str) -> Prediction:
     """Read a probability map (H, W): float in 0..1, or uint8 as float32(v)/255; bool counts as 0 and 1.
 
@@ -117,9 +129,7 @@ def binary_probabilities(values: Array, where: str) -> Prediction:
     if values.dtype == np.uint8:
         return Prediction(probabilities=values.astype(np.float32) / np.float32(255))
     if values.dtype == np.bool_ or values.dtype.kind == "f":
-        if np.isnan(values).any() or values.min(initial=0) < 0 or values.max(initial=0) > 1:
-            found = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
-            raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
+        _refuse_no_probabilities(values, where, "softmax over the classes" if values.ndim == 3 else "sigmoid")
         return Prediction(probabilities=values.astype(np.float32))
     raise UserError(f"{where}: holds {values.dtype} values; expected probabilities as float 0..1 or uint8 0..255")
 
@@ -151,9 +161,7 @@ def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Predic
         For another shape or type, or values that no label map can hold.
     """
     if values.ndim == 3 and values.dtype.kind == "f" and len(values) == len(classes):
-        if np.isnan(values).any() or values.min(initial=0) < 0 or values.max(initial=0) > 1:
-            found = "NaN" if np.isnan(values).any() else f"values from {values.min():g} to {values.max():g}"
-            raise UserError(f"{where}: holds {values.dtype} {found}; probabilities lie in 0..1")
+        _refuse_no_probabilities(values, where, "softmax over the classes" if values.ndim == 3 else "sigmoid")
         return Prediction(probabilities=values.astype(np.float32))
     if values.ndim != 2:
         expected = f"expected one label value per pixel, or probabilities of shape ({len(classes)}, height, width)"
