@@ -121,7 +121,8 @@ def _section(
     if any(len(row.records) > 1 for row in rows):
         text += (
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
-            f"{escape(first.main_score)} over the seeds, which the interval does not hold."
+            f"{escape(first.main_score)} over the seeds, which the interval does not hold. "
+            "Tests are of the run in the middle, and know nothing of that spread either."
         )
     if people:
         text += _human_range(people, human)

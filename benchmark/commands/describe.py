@@ -12,7 +12,7 @@ from ..registry import dataset_class, datasets, method_class, methods, metric_fa
 from ..runs.presets import changes_of, load_preset, preset_names
 from ..runs.suite.spec import find_suite, parse_suite, suite_names
 from ..settings import SettingDescription, describe_settings
-from ..text import unknown
+from ..text import some, unknown
 from ..types import DatasetInfo, MethodInfo, Metric, UserError
 
 Kind = Literal["method", "dataset", "metric", "preset", "suite"]
@@ -66,6 +66,9 @@ def describe(name: str) -> Description:
     for kind in ("dataset", "method", "metric"):
         if (reason := why_left_out(kind, name)) is not None:
             raise UserError(reason)
+    if families := [family for family in known_metrics if lower in {s.name for s in metric_family(family).scores}]:
+        several = "the metrics " if len(families) > 1 else "the metric "
+        raise UserError(f"'{lower}' is a score of {several}{some(families)}: see 'bench describe {families[0]}'.")
     every = [*known_methods, *known_datasets, *known_metrics, *preset_names(), *suite_names()]
     raise UserError(unknown("name", name, every, aliases))
 

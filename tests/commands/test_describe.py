@@ -100,3 +100,10 @@ def test_scores_and_sizes_of_splits_are_told_in_words(bench: Run) -> None:
     assert "(fraction, 0 to 1, higher is better)" in told
     assert "(px, from 0, lower is better)" in told
     assert "null" not in bench("describe", "folder").stdout
+
+
+def test_a_score_is_told_from_a_name_that_nothing_has(bench: Run) -> None:
+    one, several = bench("describe", "v_info"), bench("describe", "Dice")
+    assert one.returncode == several.returncode == 2
+    assert "'v_info' is a score of the metric partition: see 'bench describe partition'." in one.stderr
+    assert "'dice' is a score of the metrics binary-overlap, " in several.stderr
