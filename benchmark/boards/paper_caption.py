@@ -46,7 +46,7 @@ def _brackets(table: PaperTable) -> list[str]:
     measured = [column for column in table.columns if not column.of_class]
     if not table.intervals or not measured:
         return []
-    where = " (single classes have none)" if table.by_class else ""
+    where = "; single classes have none" if table.by_class else ""
     return [f"In brackets: 95 % bootstrap interval over {table.resampled}{where}."]
 
 
@@ -84,13 +84,15 @@ def _correction(tested: Sequence[TableColumn]) -> str:
     pairs = sorted({column.pairs for column in tested})
     if pairs == [1]:
         return "5 %"
-    numbers = str(pairs[0]) if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
+    of = " of a column" if len(tested) > 1 else ""
+    what = f"all {pairs[0]} pairs of methods{of}"
+    if len(pairs) > 1:
+        what = f"all {pairs[0]} to {pairs[-1]} pairs of methods{of}"
     how = "Holm's correction" if any(column.leans_on_t for column in tested) else "step-down correction by swaps"
-    alone = ", each column by itself" if len(tested) > 1 else ""
     few = ""
     if any(column.leans_on_t for column in tested):
         few = f"; {counted(tested[0].units, tested[0].drawn.removesuffix('s'))} are few, so p leans on a t test"
-    return f"5 %, {how} for all {numbers} pairs of methods{alone}{few}"
+    return f"5 %, {how} for {what}{few}"
 
 
 def _seeds(table: PaperTable) -> list[str]:
@@ -107,5 +109,5 @@ def _seeds(table: PaperTable) -> list[str]:
 
 def _versions(table: PaperTable) -> str:
     made = [version for version in table.scored_with if version != table.segbench]
-    others = f", runs of {some(made, 3)}" if made else ""
+    others = f" (runs made with {some(made, 3)})" if made else ""
     return f"Metrics: {table.metrics}; segbench {table.segbench}{others}."

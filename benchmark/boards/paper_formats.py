@@ -93,34 +93,44 @@ _TEX = {
     "\\": r"\textbackslash{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
     **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"},
-    **{"|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "'": "{'}", "-": "-{}"},
-    # After the end of a row, these would be its options; before others of their kind, another character.
-    **{"[": "{[}", "]": "{]}", "*": "{*}", "?": "{?}", "!": "{!}", ",": "{,}"},
+    # A quotation mark of the keyboard has no name in the encoding that LaTeX begins with.
+    **{"|": r"\textbar{}", '"': "''", "`": "{`}"},
+    # After the end of a row, these would be its options.
+    **{"[": "{[}", "]": "{]}", "*": "{*}"},
     **{"–": "--", "—": "---", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "†": r"$^{\dagger}$"},
     **{"µ": r"$\mu$", "μ": r"$\mu$", "°": r"$^{\circ}$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "…": r"\dots{}"},
+    **{"“": "``", "”": "''", "‘": "`", "’": "'", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}"},
+    **{"Ø": r"\O{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}"},
 }
-_TEX["\u201c"], _TEX["\u201d"], _TEX["\u2018"], _TEX["\u2019"] = "``", "''", "`", "'"
-# A quotation mark of the keyboard has no name in the encoding that LaTeX begins with.
-_TEX['"'] = "''"
+_ACCENTS = {
+    **{"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": "."},
+    **{"\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c"},
+}
+_JOINED = re.compile(r"(?<=([-',]))(?=\1)")
+"""Between two of what LaTeX would make another character of."""
 
 
 def tex(text: str) -> str:
-    r"""A text from outside as LaTeX that shows it and does nothing, in any engine, without a package.
+    r"""A text from outside as LaTeX that shows it and does nothing: in ASCII, for any engine, without a package.
 
-    Letters beyond Latin ones, which not every engine has, are written as their number.
+    What LaTeX has no name for, such as letters of other scripts, is written as its number.
 
-    >>> tex("50 % of a_b"), tex("\\input{x}")
-    ('50 \\% of a\\_b', '\\textbackslash{}input\\{x\\}')
+    >>> tex("50 % of a_b"), tex("\\input{x}"), tex("Müller")
+    ('50 \\% of a\\_b', '\\textbackslash{}input\\{x\\}', 'M\\"{u}ller')
     """
     plain = printable(" ".join(whole_characters(text).split()))
-    return "".join(map(_tex_character, unicodedata.normalize("NFC", plain)))
+    parts = _JOINED.sub("\0", unicodedata.normalize("NFC", plain))
+    return "".join("{}" if character == "\0" else _tex_character(character) for character in parts)
 
 
 def _tex_character(character: str) -> str:
     if character in _TEX:
         return _TEX[character]
-    if character.isascii() or ("À" <= character <= "ž" and character not in "×÷"):
+    if character.isascii():
         return character
+    letter, *marks = unicodedata.normalize("NFD", character)
+    if len(marks) == 1 and marks[0] in _ACCENTS and letter.isascii() and letter.isalpha():
+        return f"\\{_ACCENTS[marks[0]]}{{{letter}}}"
     return f"{{[}}U+{ord(character):04X}{{]}}"
 
 

@@ -45,9 +45,10 @@ class TableRuns:
     left_out: list[StandsAlone]
 
 
-def runs_of_table(found: Sequence[FoundRun], wanted: WantedRuns) -> TableRuns:
+def runs_of_table(found: Sequence[FoundRun], broken: Sequence[StandsAlone], wanted: WantedRuns) -> TableRuns:
     """The one group of comparable runs that were asked for; runs that may be compared with no other are left out.
 
+    `broken` are those whose records cannot be read.
     Left out too are those that are not ranked (people, upper bounds, parts, worse images), and methods fitted on a part
     of the labels where others were fitted on all.
 
@@ -60,7 +61,8 @@ def runs_of_table(found: Sequence[FoundRun], wanted: WantedRuns) -> TableRuns:
     if found and not chosen:
         there = sorted({f"{run.record.dataset.name} {run.record.dataset.split}" for run in found})
         raise UserError(f"no run of {wanted}. There are: {some(there)}.")
-    sound, left_out = [], []
+    sound: list[FoundRun] = []
+    left_out = list(broken)
     for run in chosen:
         why = _why_not(run)
         if why is None:
@@ -69,8 +71,9 @@ def runs_of_table(found: Sequence[FoundRun], wanted: WantedRuns) -> TableRuns:
             left_out.append(_left(run, why))
     groups = grouped(sound, lambda run: run.record)
     if not groups:
-        reasons = "; ".join(f"{each.run_id}: {each.why}" for each in left_out[:5])
-        raise UserError(f"no run can stand in a table. {reasons or 'Found none. Make one with: bench run --help'}")
+        reasons = "; ".join(f"{each.run_id or each.folder}: {each.why}" for each in left_out[:5])
+        none = "No run was found. Make one with 'bench run' or 'bench evaluate'."
+        raise UserError(f"there is nothing to show in a table. {reasons or none}")
     large = {key: members for key, members in groups.items() if len(members) > 1} or groups
     if len(large) > 1:
         raise UserError(_several(large))

@@ -45,8 +45,8 @@ _COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
 class TableColumn(Document):
     """A score of all samples, or (`of_class`) of one class alone; the name of that class is `name`.
 
-    `percent` : a fraction that is shown times 100; `decimals` are those that are shown. `pairs` : the number of pairs of
-    rows that were tested against each other, 0 where there was no test; `why_untested` says why.
+    `percent` : a fraction that is shown times 100; `decimals` are those that are shown. `pairs` : how many pairs of
+    rows were tested against each other, 0 where none was; `why_untested` says why.
     """
 
     name: str
@@ -151,6 +151,7 @@ class WantedColumns:
     by_class: bool = False
     intervals: bool = True
     percent: bool = True
+    tests: bool = True
 
 
 def paper_table(
@@ -306,7 +307,10 @@ def _of_score(
     ]
     info = ScoreInfo(name, name, scores[0].unit, higher_is_better=scores[0].higher_is_better)
     column = _column(name, info, False, cells, wanted.percent)
-    return _tested(column, distinguished(column, cells), rows, opened, reporter)
+    cells = distinguished(column, cells)
+    if not wanted.tests:
+        return column.model_copy(update={"why_untested": "--no-tests"}), cells
+    return _tested(column, cells, rows, opened, reporter)
 
 
 def _column(name: str, info: ScoreInfo, of_class: bool, cells: Sequence[TableCell], percent: bool) -> TableColumn:

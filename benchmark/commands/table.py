@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,11 @@ def table(request: TableRequest, reporter: Reporter) -> WrittenTable:
             f"--out {request.out} is a folder; expected the name of a file, such as {request.out}/table.tex"
         )
     every, broken = records_below(folders_of(request.runs or (Path("runs"),), reporter))
-    chosen = runs_of_table(each_once(every, reporter.warn), WantedRuns(request.dataset, request.split, request.source))
-    left_out = [*chosen.left_out, *broken]
-    wanted = WantedColumns(request.scores, request.by_class, request.intervals, request.percent)
-    made = paper_table(chosen.key, chosen.runs, wanted, left_out, reporter)
-    _tell(left_out, reporter)
+    found = each_once(every, reporter.warn)
+    chosen = runs_of_table(found, broken, WantedRuns(request.dataset, request.split, request.source))
+    wanted = WantedColumns(request.scores, request.by_class, request.intervals, request.percent, request.tests)
+    made = paper_table(chosen.key, chosen.runs, wanted, chosen.left_out, reporter)
+    _tell(chosen.left_out, reporter)
     text = written(made, form)
     if request.out is not None:
         write_text(request.out, text)
@@ -57,7 +58,7 @@ def table(request: TableRequest, reporter: Reporter) -> WrittenTable:
     return WrittenTable(made, text, request.out)
 
 
-def _tell(left_out: list[StandsAlone], reporter: Reporter) -> None:
+def _tell(left_out: Sequence[StandsAlone], reporter: Reporter) -> None:
     """Name what is not in the table: few runs each, many of one reason by their number."""
     by_reason: dict[str, list[str]] = {}
     for each in left_out:

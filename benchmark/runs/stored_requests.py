@@ -160,6 +160,9 @@ class TableRequest:
     intervals: Annotated[bool, Option("95 % intervals beside the values.", flags=("--intervals/--no-intervals",))] = (
         True
     )
+    tests: Annotated[
+        bool, Option("Mark what paired tests cannot tell from the best.", flags=("--tests/--no-tests",))
+    ] = True
     percent: Annotated[
         bool, Option("Show fractions in percent; CSV and --json never do.", flags=("--percent/--no-percent",))
     ] = True
