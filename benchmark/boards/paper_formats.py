@@ -128,9 +128,10 @@ def _tex_character(character: str) -> str:
         return _TEX[character]
     if character.isascii():
         return character
-    letter, *marks = unicodedata.normalize("NFD", character)
-    if len(marks) == 1 and marks[0] in _ACCENTS and letter.isascii() and letter.isalpha():
-        return f"\\{_ACCENTS[marks[0]]}{{{letter}}}"
+    parts = unicodedata.normalize("NFD", character)
+    letter, marks = parts[0], parts[1:]
+    if marks in _ACCENTS and letter.isascii() and letter.isalpha():
+        return f"\\{_ACCENTS[marks]}{{{letter}}}"
     return f"{{[}}U+{ord(character):04X}{{]}}"
 
 
