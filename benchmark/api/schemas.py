@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ..boards.check_result import CheckResult
 from ..boards.comparison import Comparison
+from ..boards.paper_table import PaperTable
 from ..boards.plan_document import SizePlan
 from ..boards.ranking import RankedGroup
 from ..boards.slices import Sliced
@@ -89,6 +90,7 @@ DOCUMENTS: Mapping[str, Described] = {
     "suite-status": Described(SuiteStatus, "`bench suite --status --json`, and `--watch --json` at the end"),
     "suite-table": Described(SuiteTable, "`bench suite --export FILE --json`"),
     "suite-ended": Described(EndedSuite, "`bench suite --cancel --json`"),
+    "table": Described(PaperTable, "`bench table --json`"),
     "verification": Described(Verification, "`bench verify RUN --json`, `bench leaderboard --validate RUN --json`"),
     "verifications": Described(Verifications, "`bench verify RUN RUN … --json`"),
 }

@@ -26,7 +26,7 @@ from .published import published_section
 from .rank_spans import RankSpan, Spans
 from .ranking import board_groups, people_on_board, ranked_rows
 from .row_tables import detail_table, legend, row_table
-from .seed_groups import SeedGroup, curves_of, plotted
+from .seed_groups import SeedGroup, curves_of, plotted, resampled
 
 
 def boards(records: Iterable[Record], spans: Spans | None = None, over: Sequence[OverDatasets] = ()) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _section(
     text = (
         f"{samples_together(every)} (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
         f"metrics: {escape(key.metrics)}). Ranked by {escape(first.main_score)}. In brackets: "
-        f"95 % bootstrap interval over {_resampled(rows)}. {legend([row.record for row in rows] + list(people))}."
+        f"95 % bootstrap interval over {resampled(rows)}. {legend([row.record for row in rows] + list(people))}."
     )
     if part:
         text += " Not to be read beside scores of the whole split."
@@ -192,13 +192,6 @@ def _unfolded(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
             text = f"{run_hash(record)} {record.method.name}: {record.command}"
             lines.append(html.escape(printable(" ".join(text.split())), quote=False))
     return [*lines, "</pre>", "</details>", ""]
-
-
-def _resampled(rows: Sequence[SeedGroup]) -> str:
-    units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
-    if units == {"samples"}:
-        return "samples (fewer than 5 groups)"
-    return " or ".join(sorted(units)) if units else "samples"
 
 
 def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets], spans: Spans) -> str:

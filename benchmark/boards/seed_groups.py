@@ -23,7 +23,16 @@ class SeedGroup:
     @cached_property
     def middle(self) -> Record:
         """The run with the middle main score, the lower of two: it stands for the row where one run is needed."""
-        return sorted(self.records, key=_undefined_last)[(len(self.records) - 1) // 2]
+        return self.middle_by(self.records[0].main_score)
+
+    def middle_by(self, score: str) -> Record:
+        """The run with the middle value of a score, the lower of two; undefined values are the highest."""
+
+        def value(record: Record) -> float:
+            found = record.scores.get(score)
+            return math.inf if found is None or found.value is None else found.value
+
+        return sorted(self.records, key=value)[(len(self.records) - 1) // 2]
 
     @cached_property
     def record(self) -> Record:
@@ -97,6 +106,14 @@ def plotted(rows: Sequence[SeedGroup]) -> list[dict[str, Any]]:
     ]
 
 
+def resampled(rows: Iterable[SeedGroup]) -> str:
+    """What the intervals of rows were made by drawing."""
+    units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
+    if units == {"samples"}:
+        return "samples (fewer than 5 groups)"
+    return " or ".join(sorted(units)) if units else "samples"
+
+
 def mean_score(scores: Sequence[Score | None]) -> Score:
     """A score over seeds: their mean, and the means of their intervals' ends; undefined where one is.
 
@@ -133,8 +150,3 @@ def together(values: Sequence[Any]) -> Any:
     if all(isinstance(value, int | float) for value in values):
         return mean(values)
     return ", ".join(dict.fromkeys(map(str, values)))
-
-
-def _undefined_last(record: Record) -> float:
-    """Sort key by the main score."""
-    return math.inf if record.main_value is None else record.main_value

@@ -67,6 +67,12 @@ _COMMANDS = {
         "bench leaderboard --sign runs/isbi2012-mine-1a2b3c4d --key ~/.ssh/id_ed25519",
         "stored_requests:LeaderboardRequest",
     ),
+    "table": Command(
+        "stored_commands:table",
+        "Examples: bench table runs --dataset camvid; bench table runs --metric miou --metric dice --out results.tex; "
+        "bench table runs --by-class --format csv",
+        "stored_requests:TableRequest",
+    ),
     "publish": Command(
         "stored_commands:publish",
         "Examples: bench publish runs/isbi2012-mine-1a2b3c4d; "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ReportRequest,
         ShowRequest,
         SliceRequest,
+        TableRequest,
         VerifyRequest,
     )
 
@@ -76,6 +77,21 @@ def leaderboard(request: LeaderboardRequest, json: bool, quiet: bool) -> None:
         output.document(made.groups)
     elif request.out is None:
         output.text("\n".join(text for name, text in made.pages.items() if name != "README.md"))
+
+
+def table(request: TableRequest, json: bool, quiet: bool) -> None:
+    """Write the results table of a paper: methods and scores (or classes), as Markdown, LaTeX or CSV.
+
+    Runs that differ in their seed alone are one row. The best value of each column is bold, the second underlined, and
+    a dagger marks those that paired tests cannot tell from the best.
+    """
+    from ..commands.table import table as do_table
+
+    made = do_table(request, output.reporter(quiet))
+    if json:
+        output.document(made.table)
+    elif made.file is None:
+        output.text(made.text.removesuffix("\n"))
 
 
 def publish(request: PublishRequest, json: bool, quiet: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from .options import Argument, Option
 from .request import Place, Root, RunFolder, Settings, read_places
@@ -128,6 +128,44 @@ class LeaderboardRequest:
     ] = None
     sign: Annotated[Path | None, Option("Sign the record of a run folder instead, with --key.")] = None
     key: Annotated[Path | None, Option("With --sign: your SSH key, such as ~/.ssh/id_ed25519.")] = None
+
+
+@dataclass(frozen=True)
+class TableRequest:
+    """What the user asked `bench table` for."""
+
+    runs: Annotated[
+        tuple[Place, ...],
+        Argument("Run folders, folders of them, or addresses of an index. [default: runs]", read=read_places),
+    ] = ()
+    scores: Annotated[
+        tuple[str, ...],
+        Option(
+            "A score to show; repeatable. With --by-class: the one of the classes. [default: the main score and up to "
+            "four others; iou]",
+            flags=("--metric",),
+            metavar="SCORE",
+            write=tuple,
+        ),
+    ] = ()
+    by_class: Annotated[bool, Option("A column for each class instead, and the main score behind them.")] = False
+    format: Annotated[
+        Literal["markdown", "latex", "csv"] | None,
+        Option("[default: by the ending of --out, .md, .tex or .csv; else markdown]", flags=("--format", "-f")),
+    ] = None
+    out: Annotated[Path | None, Option("File of the table; without it, it is printed.")] = None
+    dataset: Annotated[str | None, Option("Runs on this dataset alone.", flags=("--dataset", "-d"))] = None
+    split: Annotated[str | None, Option("Runs on this split alone.")] = None
+    source: Annotated[Literal["real", "synthetic"] | None, Option("Runs on such data alone.")] = None
+    intervals: Annotated[bool, Option("95 % intervals beside the values.", flags=("--intervals/--no-intervals",))] = (
+        True
+    )
+    tests: Annotated[
+        bool, Option("Mark what paired tests cannot tell from the best.", flags=("--tests/--no-tests",))
+    ] = True
+    percent: Annotated[
+        bool, Option("Show fractions in percent; CSV and --json never do.", flags=("--percent/--no-percent",))
+    ] = True
 
 
 RECORDS = Path("leaderboards/records")

@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
             "python.md",
             "integrations.md",
         ),
-        *("suites.md", "cluster.md", "ci.md", "submit.md", "plan.md", "robustness.md"),
+        *("suites.md", "cluster.md", "ci.md", "submit.md", "paper.md", "plan.md", "robustness.md"),
     ),
     "Explanation": (
         "metrics.md",

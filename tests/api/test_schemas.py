@@ -89,6 +89,8 @@ PRINTED = [
     ("explain", "explain runs/medaka-mean-shape"),
     ("export", "export runs/isbi2012-mean-shape --format isbi2012 --out isbi.tif"),
     ("leaderboard", "leaderboard runs"),
+    ("table", "table runs --dataset isbi2012"),
+    ("table", "table runs --dataset medaka --by-class"),
     ("report", "report runs --out report"),
     ("predict", "predict runs/medaka-mean-shape hearts/test_images/lateral_sample_gray --out masks"),
     ("data-status", "data status isbi2012 --root isbi"),

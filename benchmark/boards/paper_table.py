@@ -1,0 +1,387 @@
+"""The results table of a paper as a typed document: methods and scores, or methods and classes.
+
+Runs that differ in their seed alone are one row, named as on a board. What the values of a column say of each other is
+by the paired tests of a board: the best, and those that cannot be told from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .._version import __version__
+from ..evaluation.comparison import Difference, Paired
+from ..io.documents import Document, Number
+from ..io.reporter import Reporter
+from ..registry import dataset_class, metrics
+from ..runs.find import FoundRun
+from ..runs.record import Record, recorded_info
+from ..runs.stored import StoredRun, open_run
+from ..text import UNDEFINED, number, some, unknown
+from ..types import ScoreInfo, UserError
+from .comparable import MAX_TESTED, Comparable, badness, whole_n
+from .comparison import StandsAlone
+from .labels import board_labels
+from .paper_words import decimals_of, title_of
+from .ranking import ranked_rows
+from .seed_groups import SeedGroup, deviation, mean, resampled, seed_groups
+
+MAX_DEFAULT_SCORES = 5
+
+FAMILIES = ("classical", "learned", "external")
+"""Families in the order of their rows."""
+
+_SHOWN = (
+    *("iou_category", "iiou_category", "v_info", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50", "mean_accuracy"),
+    *("pixel_accuracy", "fwiou", "iou_foreground", "hausdorff95", "boundary_f1", "dice"),
+)
+"""Scores that papers show beside the main one and the dataset's second one, the likeliest first."""
+
+_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
+"""What a row of a class has that is no score."""
+
+
+class TableColumn(Document):
+    """A score of all samples, or (`of_class`) of one class alone; the name of that class is `name`.
+
+    `percent` : a fraction that is shown times 100; `decimals` are those that are shown. `pairs` : how many pairs of
+    rows were tested against each other, 0 where none was; `why_untested` says why.
+    """
+
+    name: str
+    title: str
+    score: str
+    of_class: bool
+    unit: str
+    higher_is_better: bool
+    percent: bool
+    decimals: int
+    pairs: int = 0
+    units: int = 0
+    drawn: str = ""
+    leans_on_t: bool = False
+    why_untested: str = ""
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit of what is shown; empty for a fraction."""
+        return "%" if self.percent else "" if self.unit == "fraction" else self.unit
+
+    def shown(self, value: float | None) -> str:
+        """A value as it is shown, a dash where it is undefined."""
+        return number(value if value is None or not self.percent else 100 * value, f".{self.decimals}f")
+
+
+class TableCell(Document):
+    """A score of a row in its own unit (a fraction stays one), the mean over seeds, with its 95 % interval.
+
+    `sd` : standard deviation (n - 1) over the seeds, null for one. `best` and `second` go by the value as it is shown,
+    so that several rows may be either. `not_told_from_best` : whether paired tests cannot say that the best of the
+    column is better; null for the best itself, for what is undefined, and where nothing was tested.
+    """
+
+    value: Number
+    low: Number = None
+    high: Number = None
+    sd: Number = None
+    best: bool = False
+    second: bool = False
+    not_told_from_best: bool | None = None
+
+
+class TableRow(Document):
+    """A method, with the runs and seeds that its values are the means of, and a cell for each column."""
+
+    label: str
+    method: str
+    family: str
+    run_ids: list[str]
+    seeds: list[int]
+    cells: list[TableCell]
+
+
+class PaperTable(Document):
+    """The results of comparable runs as a paper shows them: families apart, the best by the first column first.
+
+    `by_class` is the score of the classes, of a table of classes. `whole_n` is the size of the whole split where a part
+    of it was scored. `segbench` made the table, `scored_with` are the versions that made the runs. `left_out` are runs
+    that were found and stand in no row.
+    """
+
+    dataset: str
+    summary: str
+    origin: Literal["real", "synthetic"]
+    protocol: str
+    split: str
+    options: str
+    folds: int | None
+    n: int
+    whole_n: int | None
+    ids_sha256: str
+    by_class: str | None
+    intervals: bool
+    resampled: str
+    metrics: str
+    segbench: str
+    scored_with: list[str]
+    columns: list[TableColumn]
+    rows: list[TableRow]
+    left_out: list[StandsAlone]
+
+    @property
+    def families(self) -> list[tuple[str, list[TableRow]]]:
+        """The rows of each family, in order."""
+        found: dict[str, list[TableRow]] = {}
+        for row in self.rows:
+            found.setdefault(row.family, []).append(row)
+        return list(found.items())
+
+    @property
+    def several_seeds(self) -> bool:
+        """Whether any row is the mean of several seeds."""
+        return any(len(row.seeds) > 1 for row in self.rows)
+
+
+@dataclass(frozen=True)
+class WantedColumns:
+    """What is to be shown: scores (by default the usual ones), or one score by class; and how."""
+
+    scores: tuple[str, ...] = ()
+    by_class: bool = False
+    intervals: bool = True
+    percent: bool = True
+    tests: bool = True
+
+
+def paper_table(
+    key: Comparable,
+    runs: Sequence[FoundRun],
+    wanted: WantedColumns,
+    left_out: Sequence[StandsAlone],
+    reporter: Reporter,
+) -> PaperTable:
+    """The table of comparable runs (those that `key` is of).
+
+    Raises
+    ------
+    UserError
+        For a score that is not there, or that some of the runs lack.
+    """
+    rows = [row for _, row in ranked_rows(seed_groups(run.record for run in runs))]
+    records = [record for row in rows for record in row.records]
+    by_class = class_score(records, wanted.scores) if wanted.by_class else None
+    opened = _Opened({run.record.run_id: run for run in runs})
+    made = [] if by_class is None else [_of_class(name, by_class, rows, wanted) for name in records[0].per_class]
+    first = len(made)
+    for name in wanted_scores(records, () if wanted.by_class else wanted.scores)[: 1 if wanted.by_class else None]:
+        made.append(_of_score(name, rows, wanted, opened, reporter))
+    columns = [column for column, _ in made]
+    data = records[0].dataset
+    return PaperTable(
+        dataset=data.name,
+        summary=recorded_info(data).summary,
+        origin=data.origin,
+        protocol=key.protocol,
+        split=key.split,
+        options=key.options,
+        folds=key.folds,
+        n=data.n,
+        whole_n=whole_n(records),
+        ids_sha256=key.ids_sha256,
+        by_class=by_class,
+        intervals=wanted.intervals,
+        resampled=resampled(rows),
+        metrics=key.metrics,
+        segbench=__version__,
+        scored_with=sorted({record.environment.segbench for record in records}),
+        columns=columns,
+        rows=sorted(_rows(rows, [cells for _, cells in made]), key=lambda row: _place(row, first, columns[first])),
+        left_out=list(left_out),
+    )
+
+
+def wanted_scores(records: Sequence[Record], names: Sequence[str]) -> list[str]:
+    """The scores of a table: those that were asked for, else the usual ones that every run has.
+
+    Raises
+    ------
+    UserError
+        For a score that is not there, or that some of the runs lack.
+    """
+    common = [name for name in records[0].scores if all(name in record.scores for record in records)]
+    every = dict.fromkeys(name for record in records for name in record.scores)
+    for name in names:
+        if name not in every:
+            raise UserError(unknown("score", name, every))
+        if name not in common:
+            lacking = [record.run_id for record in records if name not in record.scores]
+            raise UserError(
+                f"'{name}' is not a score of every run: {len(lacking)} of {len(records)} have none "
+                f"({some(lacking, 3)}). Score them with its metric, leave them out, or choose of {', '.join(common)}."
+            )
+    if names:
+        return list(dict.fromkeys(names))
+    second: str = dataset_class(records[0].dataset.name).info.second_score
+    usual = dict.fromkeys(name for name in (records[0].main_score, second, *_SHOWN) if name in common)
+    return list(usual or common)[:MAX_DEFAULT_SCORES]
+
+
+def class_score(records: Sequence[Record], names: Sequence[str]) -> str:
+    """The score of a table of classes: the one that was asked for, else `iou`, else the first one.
+
+    Raises
+    ------
+    UserError
+        For several scores, for one that the classes lack, and for runs without scores of classes.
+    """
+    rows = [row for record in records for row in record.per_class.values()]
+    there = dict.fromkeys(name for row in rows for name in row if name not in _COUNTS)
+    if not there:
+        raise UserError(f"no run has scores of single classes ({records[0].dataset.name}); leave out --by-class")
+    if len(names) > 1:
+        raise UserError(f"--by-class shows one score, found {', '.join(names)}. Give --metric once.")
+    if names and names[0] not in there:
+        raise UserError(unknown("score of a class", names[0], there))
+    return names[0] if names else "iou" if "iou" in there else next(iter(there))
+
+
+def _rows(rows: Sequence[SeedGroup], columns: Sequence[Sequence[TableCell]]) -> list[TableRow]:
+    labels = board_labels([row.record for row in rows])
+    return [
+        TableRow(
+            label=label,
+            method=row.record.method.name,
+            family=row.record.method.family,
+            run_ids=[record.run_id for record in row.records],
+            seeds=row.seeds,
+            cells=[cells[place] for cells in columns],
+        )
+        for place, (row, label) in enumerate(zip(rows, labels, strict=True))
+    ]
+
+
+def _place(row: TableRow, first: int, column: TableColumn) -> tuple[int, str, float, str]:
+    family = FAMILIES.index(row.family) if row.family in FAMILIES else len(FAMILIES)
+    return family, row.family, badness(row.cells[first].value, column.higher_is_better), row.run_ids[0]
+
+
+def _of_class(
+    name: str, score: str, rows: Sequence[SeedGroup], wanted: WantedColumns
+) -> tuple[TableColumn, list[TableCell]]:
+    """A column of a class; its values have no interval, and were not tested."""
+    values = [[record.per_class.get(name, {}).get(score) for record in row.records] for row in rows]
+    cells = [TableCell(value=mean(each), sd=deviation(each)) for each in values]
+    column = _column(name, _class_score_info(score), True, cells, wanted.percent)
+    return column, distinguished(column, cells)
+
+
+def _class_score_info(name: str) -> ScoreInfo:
+    """Unit and direction of a score of a class: those of the score of this name; the others are fractions."""
+    known = (score for metric in metrics().values() for score in metric.scores if score.name == name)
+    return next(known, ScoreInfo(name, name))
+
+
+class _Opened:
+    """Runs by their id, each opened once."""
+
+    def __init__(self, folders: dict[str, FoundRun]) -> None:
+        self._folders = folders
+        self._runs: dict[str, StoredRun] = {}
+
+    def __getitem__(self, run_id: str) -> StoredRun:
+        if run_id not in self._runs:
+            self._runs[run_id] = open_run(self._folders[run_id].folder)
+        return self._runs[run_id]
+
+
+def _of_score(
+    name: str, rows: Sequence[SeedGroup], wanted: WantedColumns, opened: _Opened, reporter: Reporter
+) -> tuple[TableColumn, list[TableCell]]:
+    """A column of a score of all samples."""
+    scores = [row.record.scores[name] for row in rows]
+    values = [[record.scores[name].value for record in row.records] for row in rows]
+    cells = [
+        TableCell(value=score.value, low=score.low, high=score.high, sd=deviation(each))
+        for score, each in zip(scores, values, strict=True)
+    ]
+    info = ScoreInfo(name, name, scores[0].unit, higher_is_better=scores[0].higher_is_better)
+    column = _column(name, info, False, cells, wanted.percent)
+    cells = distinguished(column, cells)
+    if not wanted.tests:
+        return column.model_copy(update={"why_untested": "--no-tests"}), cells
+    return _tested(column, cells, rows, opened, reporter)
+
+
+def _column(name: str, info: ScoreInfo, of_class: bool, cells: Sequence[TableCell], percent: bool) -> TableColumn:
+    percent = percent and info.unit == "fraction"
+    return TableColumn(
+        name=name,
+        title=name if of_class else title_of(name, info.unit),
+        score=info.name,
+        of_class=of_class,
+        unit=info.unit,
+        higher_is_better=info.higher_is_better,
+        percent=percent,
+        decimals=decimals_of([cell.value for cell in cells], info.unit, percent=percent),
+    )
+
+
+def distinguished(column: TableColumn, cells: Sequence[TableCell]) -> list[TableCell]:
+    """Cells with the best and the second one, by what is shown; one value alone is neither."""
+    known = [cell.value for cell in cells if cell.value is not None]
+    ordered = sorted(known, key=lambda value: badness(value, column.higher_is_better))
+    shown = list(dict.fromkeys(map(column.shown, ordered)))
+    if len(known) < 2:
+        return list(cells)
+    first, second = shown[0], shown[1] if len(shown) > 1 else UNDEFINED
+    return [
+        cell.model_copy(
+            update={
+                "best": cell.value is not None and column.shown(cell.value) == first,
+                "second": cell.value is not None and column.shown(cell.value) == second,
+            }
+        )
+        for cell in cells
+    ]
+
+
+def _tested(
+    column: TableColumn, cells: Sequence[TableCell], rows: Sequence[SeedGroup], opened: _Opened, reporter: Reporter
+) -> tuple[TableColumn, list[TableCell]]:
+    """The column with its tests: every defined row against every other, by its run of the middle seed."""
+    places = [place for place, cell in enumerate(cells) if cell.value is not None]
+    if len(places) < 2:
+        return column.model_copy(update={"why_untested": "fewer than two values"}), list(cells)
+    if len(places) > MAX_TESTED:
+        return column.model_copy(update={"why_untested": f"more than {MAX_TESTED} methods"}), list(cells)
+    try:
+        runs = [opened[rows[place].middle_by(column.score).run_id] for place in places]
+    except UserError as error:
+        return column.model_copy(update={"why_untested": str(error)}), list(cells)
+    metric, info = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == column.score)
+    with reporter.progress(f"testing {column.score}") as update:
+        paired = Paired(metric, runs[0].info, info, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
+        differences = paired.tested(lambda done, total: update(done, total, ""))
+    best = min(range(len(places)), key=lambda k: badness(cells[places[k]].value, column.higher_is_better))
+    told = _beaten(best, differences, paired.sign)
+    marked = list(cells)
+    for k, place in enumerate(places):
+        if k != best:
+            marked[place] = cells[place].model_copy(update={"not_told_from_best": k not in told})
+    tests = {"pairs": len(differences), "units": paired.units, "drawn": paired.unit, "leans_on_t": paired.leans_on_t}
+    return column.model_copy(update=tests), marked
+
+
+def _beaten(best: int, differences: Sequence[Difference], sign: int) -> set[int]:
+    """The runs that tests tell from the best one as worse; `sign` is -1 where a lower score is better.
+
+    Of several seeds the middle ones are tested, and those may lie the other way round than the means.
+    """
+    beaten = set()
+    for each in differences:
+        if best in (each.a, each.b) and each.significant:
+            other, lead = (each.b, each.value) if each.a == best else (each.a, -each.value)
+            if sign * lead > 0:
+                beaten.add(other)
+    return beaten
