@@ -50,6 +50,12 @@ def document(found: CardiacDocument, as_json: bool) -> None:
             f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate; give it with --fps",
             soft_wrap=True,
         )
+    if found.pixel_size_from == "default" and found.sequences:
+        console.print(
+            f"[bold red]pixels of {_side(found.sequences[0].pixel_size_um)} µm were assumed:[/] the input does not say "
+            "their size, so lengths and volumes are only right if that is yours; give it with --pixel-size-um",
+            soft_wrap=True,
+        )
     if found.agreement is not None and found.scores is not None:
         console.print()
         agreement(console, found.agreement, len(found.sequences), found.scores)
@@ -177,6 +183,11 @@ def _table(*columns: str) -> Table:
         words = name == columns[0] or name.startswith("human")
         table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     return table
+
+
+def _side(size: float | Sequence[float]) -> str:
+    """The side of a pixel, or height x width where it is not square."""
+    return " x ".join(f"{side:.3g}" for side in ([size] if isinstance(size, float) else size))
 
 
 def _spread(found: DistributionBlock, factor: float, form: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ...errors import UserError
 from ..options import Argument, Option, command_line
 from ..request import Channel, ZSlice
 
@@ -26,7 +28,10 @@ class CardiacRequest:
     ] = None
     pixel_size_um: Annotated[
         float | None,
-        Option("Side of a pixel in µm. [default: the file's own, else 1.115, scaled where frames are not 480 x 640]"),
+        Option(
+            "Side of a pixel in µm. [default: the file's own, else 1.115, scaled where frames are not 480 x 640, which "
+            "is warned of]"
+        ),
     ] = None
     channel: Channel = None
     z: ZSlice = None
@@ -63,7 +68,12 @@ class CardiacRequest:
     propagation: Annotated[bool, Option("Change the true masks on purpose: which Dice is needed?")] = False
 
     def __post_init__(self) -> None:
-        _ = self.detection  # a setting that is out of range is refused at once
+        # What is out of range is refused at once, and not after a film was segmented.
+        _ = self.detection
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise UserError(f"--fps is a positive number of frames per second, found {self.fps:g}")
+        if self.pixel_size_um is not None and not 0 < self.pixel_size_um < math.inf:
+            raise UserError(f"--pixel-size-um is a positive number of micrometres, found {self.pixel_size_um:g}")
 
     @property
     def detection(self) -> Detection:
