@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
-from ..cardiac.beats import SEQUENCE_FLAGS
-from ..cardiac.geometry import FLAGS
+from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.to_json import AgreementBlock
+from ..runs.cardiac.doubts import FLAGS
 from ..text import UNDEFINED, between, counted, number, printable
 from .output import safe, stdout
 
@@ -69,14 +69,18 @@ def document(found: CardiacDocument, as_json: bool) -> None:
 
 
 def sequences(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
-    """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats."""
-    table = _table("sequence", "frames", "beats", "beats/min", "rhythm", "EF %", "FS minor", "FS major")
+    """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats.
+
+    `CV` is that of the intervals between beats: how unevenly it beats.
+    """
+    table = _table("sequence", "frames", "beats", "beats/min", "CV %", "rhythm", "EF %", "FS minor", "FS major")
     for each in found:
         table.add_row(
             printable(each.name),
             f"{each.n_frames}" + (f" (-{len(each.missing)})" if each.missing else ""),
             str(len(each.beats)),
             number(each.heart_rate_bpm, ".1f"),
+            number(None if each.rhythm.interval_cv is None else 100 * each.rhythm.interval_cv, ".1f"),
             number(each.heart_rate_bpm_spectral, ".1f"),
             *(_spread(values, 100, ".0f") for values in (each.ef, each.fs_minor, each.fs_major)),
         )
@@ -163,14 +167,12 @@ def propagation(console: Console, block: PropagationBlock) -> None:
 
 def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
     for flag, count in over_all.flagged_frames.items():
-        console.print(f"{counted(count, 'frame')} flagged '{flag}': {FLAGS[flag]}", soft_wrap=True)
+        console.print(f"{counted(count, 'frame')} flagged '{flag}': {MASK_FLAGS[flag]}", soft_wrap=True)
     for flag, count in over_all.flagged_sequences.items():
         name = flag.replace("_", " ")
         named = [printable(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
-        console.print(
-            f"{counted(count, 'sequence')} flagged '{name}' ({where}): {SEQUENCE_FLAGS[flag]}", soft_wrap=True
-        )
+        console.print(f"{counted(count, 'sequence')} flagged '{name}' ({where}): {FLAGS[flag]}", soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:

@@ -76,8 +76,8 @@ def calibration(request: CardiacRequest, frames: Frames | None, reporter: Report
     if size_from == "default":
         reporter.warn(
             f"'{request.input}' does not say the size of its pixels: {PIXEL_SIZE_UM} µm for frames of "
-            f"{FRAME_SHAPE[0]} x {FRAME_SHAPE[1]}, that of HeartSeg, is taken (scaled for others, each side by itself), "
-            "and every length and volume rests on it; give your own with --pixel-size-um"
+            f"{FRAME_SHAPE[0]} x {FRAME_SHAPE[1]}, that of HeartSeg, is taken (scaled for others, each side by itself)"
+            ", and every length and volume rests on it; give your own with --pixel-size-um"
         )
     return Calibration(fps, fps_from, size, size_from)  # type: ignore[arg-type]
 
