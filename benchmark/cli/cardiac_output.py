@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..evaluation.scores import Score
     from ..runs.cardiac.document import CardiacDocument
     from ..runs.cardiac.propagation import PropagationBlock
+    from ..runs.cardiac.truth import DiceBlock
 
 MAX_NAMED = 5
 """Number of sequences that are named for one flag."""
@@ -56,6 +57,9 @@ def document(found: CardiacDocument, as_json: bool) -> None:
             "their size, so lengths and volumes are only right if that is yours; give it with --pixel-size-um",
             soft_wrap=True,
         )
+    if found.dice is not None:
+        console.print()
+        dice(console, found.dice)
     if found.agreement is not None and found.scores is not None:
         console.print()
         agreement(console, found.agreement, len(found.sequences), found.scores)
@@ -66,6 +70,15 @@ def document(found: CardiacDocument, as_json: bool) -> None:
         console.print(
             f"{counted(len(found.files), 'file')} in {safe(str(Path(found.files[-1]).parent))}", soft_wrap=True
         )
+
+
+def dice(console: Console, found: DiceBlock) -> None:
+    """How much masks and truth overlap, over the frames that both have."""
+    console.print(
+        f"[bold]Dice[/] of the masks: {number(found.pooled, '.4f')} over all pixels, "
+        f"{number(found.mean_per_frame, '.4f')} in the mean of {counted(found.n_frames, 'frame')}",
+        soft_wrap=True,
+    )
 
 
 def sequences(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:

@@ -75,6 +75,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
+        document.dice = sides.dice()
+    if sides.truths and sides.beating:
         metric, info = Cardiac(request.detection, measured.cells), info_of(sides.calibration)
         judged = held_against_truth(measured.silhouettes, sides.truths, metric, info, reporter.warn)
         agreement = judged.agreement

@@ -157,10 +157,15 @@ def test_truth_gives_errors_and_verdicts(masks: Path, bench: Run, tmp_path: Path
     assert block["summary"] == alone["summary"]
     assert agreement["verdicts"]["fs_minor"]["verdict"] == "better than human"
     assert len(block["truth"]) == 1
+    # Without frame 123, which the truth has.
+    assert block["dice"]["n_frames"] == 43
+    assert 0.97 < block["dice"]["pooled"] < 1
+    assert "dice" not in alone
     done = bench("cardiac", "predicted", "--truth", masks, "--out", "judged")
     assert done.returncode == 0
     assert "1 true frame without a mask" in done.stderr
     assert "better than human" in done.stdout
+    assert f"Dice of the masks: {block['dice']['pooled']:.4f} over all pixels" in done.stdout
     assert (tmp_path / "judged" / "plots" / "bland-altman-fs-minor.png").is_file()
     same = printed_json(bench("cardiac", masks, "--truth", masks, "--json"))
     assert {same["scores"][name]["value"] for name in scores if "error" in name} == {0}

@@ -18,8 +18,9 @@ from ..predict import predict
 from ..record import read_record, recorded_info
 from ..request import PredictRequest
 from .calibration import Calibration, calibration
-from .mask_sequences import MaskSequence, find_sequences, paired_with_truth
+from .mask_sequences import MaskSequence, find_sequences
 from .request import CardiacRequest
+from .truth import DiceBlock, dice_of, joined_frames, paired_with_truth, refuse_other_size
 
 RESULT, MASKS = "cardiac.json", "masks"
 
@@ -41,6 +42,14 @@ class Sides:
     frames: Frames | None
     calibration: Calibration
     clean: bool
+    beating: bool = True
+    """Whether the truth holds consecutive frames, and so beats."""
+    alike: bool = True
+    """Whether masks and truth are of one size, and so have a Dice."""
+
+    def dice(self) -> DiceBlock | None:
+        """Dice of the masks, as they are measured, over the frames that the truth has too; None without a truth."""
+        return dice_of(self.masks, self.truths, self.mask) if self.truths and self.alike else None
 
     def mask(self, name: str) -> Iterator[Array]:
         """The masks (H, W) of a sequence, one by one."""
@@ -81,14 +90,20 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
             "--smoothing 0 --refractory 0 --no-pulsation"
         )
     truths: Mapping[str, MaskSequence] = {}
+    beating = alike = True
     if request.truth is not None:
-        truths = paired_with_truth(masks, _true_sequences(request, request.truth), reporter.warn)
+        true, beating = joined_frames(_true_sequences(request, request.truth), reporter.warn)
+        truths = paired_with_truth(masks, true, reporter.say, reporter.warn)
+        # Pixels of HeartSeg follow from the size of the frames, those of any other film are one size.
+        warn = reporter.warn if found.pixel_size_um is None else None
+        of_one_size = [refuse_other_size(name, masks[name], each, warn) for name, each in truths.items()]
+        alike = all(of_one_size)
         if not truths:
             raise UserError(
                 f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired "
                 "by the last number in their names, pages of a stack by their place."
             )
-    return Sides(masks, truths, frames, found, clean)
+    return Sides(masks, truths, frames, found, clean, beating, alike)
 
 
 def _true_sequences(request: CardiacRequest, truth: Path) -> list[MaskSequence]:
