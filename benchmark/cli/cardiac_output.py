@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..runs.cardiac.propagation import PropagationBlock
     from ..runs.cardiac.truth import DiceBlock
 
+MANY_BEATS = 18
+"""Beats of the published comparison with human annotators: a verdict on fewer rests on little."""
 MAX_NAMED = 5
 """Number of sequences that are named for one flag."""
 _STYLES = {
@@ -146,6 +148,7 @@ def agreement(console: Console, found: AgreementBlock, n_sequences: int, scores:
         UNDEFINED,
     )
     console.print(table)
+    console.print(_basis(found, n_sequences), soft_wrap=True)
     frames = [
         f"{name} off by {error.mean:.2f} frames (at most {error.max})"
         for name, error in found.frame_error.items()
@@ -156,6 +159,17 @@ def agreement(console: Console, found: AgreementBlock, n_sequences: int, scores:
     if beats_found is not None and beats_found < ENOUGH_BEATS:
         few = f"fewer than {ENOUGH_BEATS:.0%} of the true beats were found"
         console.print(f"undecided, because {few}: errors are known of these alone", soft_wrap=True)
+
+
+def _basis(found: AgreementBlock, n_sequences: int) -> str:
+    """Which error the verdicts are about, and how much they rest on."""
+    text = (
+        "verdicts are about the mean error per beat in percentage points (pp), not about the relative error, and rest "
+        f"on {counted(found.n_matched_beats, 'beat')} of {counted(n_sequences, 'film')}"
+    )
+    few = [f"fewer than the {MANY_BEATS} of the human range"] if found.n_matched_beats < MANY_BEATS else []
+    few += ["another film may be otherwise"] if n_sequences == 1 else []
+    return f"{text}: {'; '.join(few)}" if few else text
 
 
 def propagation(console: Console, block: PropagationBlock) -> None:

@@ -272,7 +272,13 @@ def test_a_video_and_a_run_give_the_numbers_and_the_overlay(trained: Path, bench
     whole = bench("cardiac", folder, "--json")
     assert whole.returncode == 2
     assert f"'{Path('cardiac') / 'fish' / 'masks'}'" in whole.stderr.replace(f"{tmp_path}/", "")
-    # The masks that were kept give the same numbers without the run.
+    # The masks that were kept give the same numbers without the run, and with all that was taken for them.
+    same = bench("cardiac", folder / "masks", "--json")
+    assert "were written by a run" in " ".join(same.stderr.split())
+    same_block = json.loads(same.stdout)
+    assert same_block["cleaned"] is True
+    assert same_block["sequences"][0]["fps"] == 20
+    assert same_block["sequences"][0]["beats"] == sequence["beats"]
     kept = printed_json(bench("cardiac", folder / "masks", "--fps", "20", "--clean", "--smoothing", "1", "--json"))
     assert kept["sequences"][0]["beats"] == sequence["beats"]
     again = printed_json(bench("cardiac", "fish.mp4", "--run", trained / "threshold", "--no-plots", "--json"))
@@ -326,4 +332,7 @@ def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.Cap
     for name, said in (("canny-ff0c08e8", True), ("unet-ce343251", False)):
         record = read_record(ROOT / "leaderboards" / "records" / f"medaka-{name}")
         of_record(Console(width=80), record.details["cardiac"], record.scores)
-        assert ("fewer than 80% of the true beats were found" in capsys.readouterr().out) == said
+        printed = " ".join(capsys.readouterr().out.split())
+        assert ("fewer than 80% of the true beats were found" in printed) == said
+        assert "percentage points (pp), not about the relative error, and rest on" in printed
+        assert f"rest on {record.details['cardiac']['agreement']['n_matched_beats']} beats of 12 films" in printed

@@ -81,10 +81,12 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
     for note in dict.fromkeys(note for sequence in masks.values() for note in sequence.notes):
         reporter.say(note)
     found = calibration(request, frames, reporter)
-    clean = request.run is not None if request.clean is None else request.clean
+    clean = request.predicted if request.clean is None else request.clean
+    if request.written_by_run:
+        reporter.say(f"the masks of '{request.input}' were written by a run: they are measured as with --run")
     if clean:
         reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
-    if request.run is not None and request.detection == Detection.for_predicted_masks():
+    if request.predicted and request.detection == Detection.for_predicted_masks():
         reporter.say(
             "extrema are looked for as suits predicted masks, which flicker; the published definition is "
             "--smoothing 0 --refractory 0 --no-pulsation"
@@ -128,7 +130,7 @@ def _masks(request: CardiacRequest, reporter: Reporter) -> tuple[dict[str, MaskS
         if (request.input / RESULT).is_file() and (request.input / MASKS).is_dir():
             raise UserError(
                 f"'{request.input}' is what 'bench cardiac' wrote. To measure its masks again give "
-                f"'{request.input / MASKS}' (with --fps and --clean, as they were)."
+                f"'{request.input / MASKS}' (with the --fps and --pixel-size-um of then, if any)."
             )
         found = find_sequences(request.input, request.chosen)
     masks = {sequence.name: sequence for sequence in found}
