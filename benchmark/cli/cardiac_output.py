@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,13 +106,17 @@ def sequences(console: Console, found: Sequence[SequenceBlock], over_all: Summar
 
 def summary(console: Console, found: SummaryBlock) -> None:
     """Over all sequences and beats: mean and standard deviation."""
-    console.print(
-        f"{counted(found.n_beats, 'beat')} in {counted(found.n_sequences, 'sequence')}: "
-        f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min, EF {_spread(found.ef, 100, '.1f')} %, "
-        f"FS minor {_spread(found.fs_minor, 100, '.1f')} %, FS major {_spread(found.fs_major, 100, '.1f')} %, "
-        f"stroke volume {_spread(found.stroke_volume_nl, 1, '.3g')} nL",
-        soft_wrap=True,
-    )
+    volume = found.stroke_volume_nl
+    parts = [
+        (found.heart_rate_bpm, f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min"),
+        (found.ef, f"EF {_spread(found.ef, 100, '.1f')} %"),
+        (found.fs_minor, f"FS minor {_spread(found.fs_minor, 100, '.1f')} %"),
+        (found.fs_major, f"FS major {_spread(found.fs_major, 100, '.1f')} %"),
+        (volume, f"stroke volume {_spread(volume, 1, _three_digits(volume.mean))} nL"),
+    ]
+    known = ", ".join(text for values, text in parts if values.mean is not None)
+    count = f"{counted(found.n_beats, 'beat')} in {counted(found.n_sequences, 'sequence')}"
+    console.print(f"{count}: {known}" if known else count, soft_wrap=True)
 
 
 def of_record(console: Console, block: Mapping[str, Any], scores: Mapping[str, Score]) -> None:
@@ -212,6 +217,14 @@ def _table(*columns: str) -> Table:
         words = name == columns[0] or name.startswith("human")
         table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     return table
+
+
+def _three_digits(value: float | None) -> str:
+    """The form in which a value has three digits, and its deviation as many places."""
+    if not value or not math.isfinite(value):
+        return ".3g"
+    places = 2 - math.floor(math.log10(abs(value)))
+    return f".{places}f" if 0 <= places <= 8 else ".3g"
 
 
 def _side(size: float | Sequence[float]) -> str:

@@ -10,7 +10,7 @@ from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
 from ..cardiac.film_rhythm import film_rhythm
 from ..cardiac.rhythm import RATES
-from ..cardiac.to_json import beat_rows, cardiac_block, frame_rows
+from ..cardiac.to_json import cardiac_block, frame_rows
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
@@ -23,7 +23,7 @@ from ..runs.cardiac.doubts import cannot_judge, with_doubts
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
 from ..runs.cardiac.sides import MASKS, RESULT, Sides, info_of, read_sides
-from ..runs.cardiac.tables import write_table
+from ..runs.cardiac.tables import timed_beat_rows, write_table
 from ..runs.record import read_record
 from ..text import counted
 from ..types import Array, UserError
@@ -162,7 +162,7 @@ def _write(
 ) -> list[Path]:
     """Tables of frames and beats, plots, and last the result, which marks the folder as complete."""
     written: list[Path] = []
-    for name, rows in (("frames", frame_rows(hearts)), ("beats", beat_rows(hearts))):
+    for name, rows in (("frames", frame_rows(hearts)), ("beats", timed_beat_rows(hearts))):
         written += write_table(folder / name, rows)
     if request.plots:
         written += write_plots(folder, sides, hearts, agreement)

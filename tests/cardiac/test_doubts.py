@@ -123,6 +123,12 @@ def test_heart_and_background_exchanged_is_flagged_and_ejects_nothing() -> None:
     assert "inverted" not in doubtful(heart([mask[30:130, 40:180] for mask in masks(even(120, 15))]))
 
 
+def test_why_there_is_no_beat_is_said() -> None:
+    drawn = masks(even(2, 15))
+    assert doubtful(heart(drawn[:1])) == ("no_beat", "no_rate", "one_frame")
+    assert doubtful(heart(drawn[:1] * 20)) == ("no_beat", "no_rate", "motionless")
+
+
 def test_rates_and_sizes_of_no_heart_are_flagged() -> None:
     drawn = masks(even(90, 15))
     assert doubtful(heart(drawn, fps=3000)) == ("implausible_rate",)

@@ -130,6 +130,11 @@ def test_files_are_written_and_hold_what_is_printed(masks: Path, bench: Run, tmp
         assert len(table) == len(rows) == len(block["sequences"][0][name])
         wanted = {"frames": "area_px", "beats": "ef"}[name]
         assert table[wanted].tolist() == [row[wanted] for row in block["sequences"][0][name]]
+    first, second = pd.read_parquet(folder / "beats.parquet").to_dict("records")[:2]
+    assert first["diastole_s"] == first["diastolic_frame"] / 15
+    assert first["interval_s"] == pytest.approx(second["diastole_s"] - first["diastole_s"])
+    emptied = first["end_diastolic_volume_nl"] - first["end_systolic_volume_nl"]
+    assert emptied == pytest.approx(first["stroke_volume_nl"])
     frames = pd.read_parquet(folder / "frames.parquet")
     assert frames["number"].tolist()[15:19] == [115, 116, 118, 119]
     assert frames["time_s"].tolist()[17] == 18 / 15
@@ -322,6 +327,25 @@ def test_a_run_on_medaka_holds_the_block(trained: Path) -> None:
     assert set(block) >= {"sequences", "summary", "truth", "agreement"}
     assert block["agreement"]["verdicts"].keys() == {"fs_minor", "fs_major"}
     assert record.scores["fs_minor_error_pp"].unit == "pp"
+
+
+def test_a_deviation_has_the_digits_of_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not "0.414 ± 6e-17 nL", and no "EF – %" where there is no beat."""
+    from rich.console import Console
+
+    from segbench.cardiac.to_json import SummaryBlock
+    from segbench.cli.cardiac_output import summary
+
+    record = read_record(ROOT / "leaderboards" / "records" / "medaka-unet-ce343251")
+    block = SummaryBlock.model_validate(record.details["cardiac"]["summary"])
+    volume = block.stroke_volume_nl.model_copy(update={"mean": 0.4142, "std": 6e-17})
+    summary(Console(width=200), block.model_copy(update={"stroke_volume_nl": volume}))
+    assert "stroke volume 0.414 ± 0.000 nL" in capsys.readouterr().out
+    none = record.details["cardiac"]["summary"] | {"n_beats": 0}
+    nothing = dict.fromkeys(("mean", "std", "median", "q25", "q75")) | {"n": 0}
+    measures = ("heart_rate_bpm", "ef", "fs_minor", "fs_major", "stroke_volume_nl")
+    summary(Console(width=200), SummaryBlock.model_validate(none | dict.fromkeys(measures, nothing)))
+    assert capsys.readouterr().out.strip() == "0 beats in 12 sequences"
 
 
 def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,8 @@ NEAR_EDGE = 0.05
 FLAGS = SEQUENCE_FLAGS | {
     "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %, nothing, or less than "
     "nothing: distrust their volumes",
+    "one_frame": "one frame holds no beat: give the masks of a film",
+    "motionless": "nothing moves: all masks are the same",
     "rhythm_at_edge": f"its rate is at or beyond the edge of where a rhythm is looked for ({RATES[0]:g} to "
     f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve",
     "pause": f"the heart stands still before its first or after its last beat for over {PAUSE} median intervals: rates "
@@ -69,6 +71,8 @@ def doubtful(heart: Heartbeat) -> tuple[str, ...]:
     """The flags of a sequence, and those of this module; see `FLAGS`."""
     at_edge = _rhythm_at_edge(heart)
     odd = {
+        "one_frame": len(heart.track.frames) == 1,
+        "motionless": _motionless(heart.track),
         "rhythm_at_edge": at_edge,
         "pause": _pauses(heart),
         "uneven_intervals": _uneven(heart),
@@ -105,6 +109,11 @@ def _rhythm_at_edge(heart: Heartbeat) -> bool:
         return False
     by_rhythm = heart.detection.pulsation or heart.detection.refractory > 0
     return by_rhythm or "rates_disagree" in heart.flags
+
+
+def _motionless(track: Track) -> bool:
+    seen = [mask for mask in track.silhouettes if mask.area]
+    return len(seen) > 1 and len(set(seen)) == 1
 
 
 def _pauses(heart: Heartbeat) -> bool:
