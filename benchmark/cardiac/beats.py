@@ -41,7 +41,8 @@ SEQUENCE_FLAGS = {
     "no_beat": "no diastole followed by a systole was found",
     "no_rate": "fewer than two like extrema were found, so there is no heart rate",
     "few_frames_per_beat": "fewer than 7 frames per beat: sizes are off by the sampling",
-    "rates_disagree": "the rate of the beats is over 10 % off the main rhythm of the masks: trust the rhythm",
+    "rates_disagree": "the rate of the beats is over 10 % off the main rhythm of the masks: where masks flicker "
+    "the rhythm is right, where the heart drops beats the beats are; look at the area curve",
     "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %: distrust their volumes",
     "irregular": "an interval is over 1.6 times the median: a beat was skipped, by the heart or by the detection",
 }

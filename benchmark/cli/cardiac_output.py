@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
-from ..cardiac.beats import SEQUENCE_FLAGS
-from ..cardiac.geometry import FLAGS
+from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.to_json import AgreementBlock
+from ..runs.cardiac.doubts import FLAGS
 from ..text import UNDEFINED, between, counted, number, printable
 from .output import safe, stdout
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from ..evaluation.scores import Score
     from ..runs.cardiac.document import CardiacDocument
     from ..runs.cardiac.propagation import PropagationBlock
+    from ..runs.cardiac.truth import DiceBlock
 
+MANY_BEATS = 18
+"""Beats of the published comparison with human annotators: a verdict on fewer rests on little."""
 MAX_NAMED = 5
 """Number of sequences that are named for one flag."""
 _STYLES = {
@@ -50,6 +54,15 @@ def document(found: CardiacDocument, as_json: bool) -> None:
             f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate; give it with --fps",
             soft_wrap=True,
         )
+    if found.pixel_size_from == "default" and found.sequences:
+        console.print(
+            f"[bold red]pixels of {_side(found.sequences[0].pixel_size_um)} µm were assumed:[/] the input does not say "
+            "their size, so lengths and volumes are only right if that is yours; give it with --pixel-size-um",
+            soft_wrap=True,
+        )
+    if found.dice is not None:
+        console.print()
+        dice(console, found.dice)
     if found.agreement is not None and found.scores is not None:
         console.print()
         agreement(console, found.agreement, len(found.sequences), found.scores)
@@ -62,15 +75,28 @@ def document(found: CardiacDocument, as_json: bool) -> None:
         )
 
 
+def dice(console: Console, found: DiceBlock) -> None:
+    """How much masks and truth overlap, over the frames that both have."""
+    console.print(
+        f"[bold]Dice[/] of the masks: {number(found.pooled, '.4f')} over all pixels, "
+        f"{number(found.mean_per_frame, '.4f')} in the mean of {counted(found.n_frames, 'frame')}",
+        soft_wrap=True,
+    )
+
+
 def sequences(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
-    """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats."""
-    table = _table("sequence", "frames", "beats", "beats/min", "rhythm", "EF %", "FS minor", "FS major")
+    """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats.
+
+    `CV` is that of the intervals between beats: how unevenly it beats.
+    """
+    table = _table("sequence", "frames", "beats", "beats/min", "CV %", "rhythm", "EF %", "FS minor", "FS major")
     for each in found:
         table.add_row(
             printable(each.name),
             f"{each.n_frames}" + (f" (-{len(each.missing)})" if each.missing else ""),
             str(len(each.beats)),
             number(each.heart_rate_bpm, ".1f"),
+            number(None if each.rhythm.interval_cv is None else 100 * each.rhythm.interval_cv, ".1f"),
             number(each.heart_rate_bpm_spectral, ".1f"),
             *(_spread(values, 100, ".0f") for values in (each.ef, each.fs_minor, each.fs_major)),
         )
@@ -80,13 +106,17 @@ def sequences(console: Console, found: Sequence[SequenceBlock], over_all: Summar
 
 def summary(console: Console, found: SummaryBlock) -> None:
     """Over all sequences and beats: mean and standard deviation."""
-    console.print(
-        f"{counted(found.n_beats, 'beat')} in {counted(found.n_sequences, 'sequence')}: "
-        f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min, EF {_spread(found.ef, 100, '.1f')} %, "
-        f"FS minor {_spread(found.fs_minor, 100, '.1f')} %, FS major {_spread(found.fs_major, 100, '.1f')} %, "
-        f"stroke volume {_spread(found.stroke_volume_nl, 1, '.3g')} nL",
-        soft_wrap=True,
-    )
+    volume = found.stroke_volume_nl
+    parts = [
+        (found.heart_rate_bpm, f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min"),
+        (found.ef, f"EF {_spread(found.ef, 100, '.1f')} %"),
+        (found.fs_minor, f"FS minor {_spread(found.fs_minor, 100, '.1f')} %"),
+        (found.fs_major, f"FS major {_spread(found.fs_major, 100, '.1f')} %"),
+        (volume, f"stroke volume {_spread(volume, 1, _three_digits(volume.mean))} nL"),
+    ]
+    known = ", ".join(text for values, text in parts if values.mean is not None)
+    count = f"{counted(found.n_beats, 'beat')} in {counted(found.n_sequences, 'sequence')}"
+    console.print(f"{count}: {known}" if known else count, soft_wrap=True)
 
 
 def of_record(console: Console, block: Mapping[str, Any], scores: Mapping[str, Score]) -> None:
@@ -123,6 +153,7 @@ def agreement(console: Console, found: AgreementBlock, n_sequences: int, scores:
         UNDEFINED,
     )
     console.print(table)
+    console.print(_basis(found, n_sequences), soft_wrap=True)
     frames = [
         f"{name} off by {error.mean:.2f} frames (at most {error.max})"
         for name, error in found.frame_error.items()
@@ -133,6 +164,17 @@ def agreement(console: Console, found: AgreementBlock, n_sequences: int, scores:
     if beats_found is not None and beats_found < ENOUGH_BEATS:
         few = f"fewer than {ENOUGH_BEATS:.0%} of the true beats were found"
         console.print(f"undecided, because {few}: errors are known of these alone", soft_wrap=True)
+
+
+def _basis(found: AgreementBlock, n_sequences: int) -> str:
+    """Which error the verdicts are about, and how much they rest on."""
+    text = (
+        "verdicts are about the mean error per beat in percentage points (pp), not about the relative error, and rest "
+        f"on {counted(found.n_matched_beats, 'beat')} of {counted(n_sequences, 'film')}"
+    )
+    few = [f"fewer than the {MANY_BEATS} of the human range"] if found.n_matched_beats < MANY_BEATS else []
+    few += ["another film may be otherwise"] if n_sequences == 1 else []
+    return f"{text}: {'; '.join(few)}" if few else text
 
 
 def propagation(console: Console, block: PropagationBlock) -> None:
@@ -157,14 +199,12 @@ def propagation(console: Console, block: PropagationBlock) -> None:
 
 def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
     for flag, count in over_all.flagged_frames.items():
-        console.print(f"{counted(count, 'frame')} flagged '{flag}': {FLAGS[flag]}", soft_wrap=True)
+        console.print(f"{counted(count, 'frame')} flagged '{flag}': {MASK_FLAGS[flag]}", soft_wrap=True)
     for flag, count in over_all.flagged_sequences.items():
         name = flag.replace("_", " ")
         named = [printable(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
-        console.print(
-            f"{counted(count, 'sequence')} flagged '{name}' ({where}): {SEQUENCE_FLAGS[flag]}", soft_wrap=True
-        )
+        console.print(f"{counted(count, 'sequence')} flagged '{name}' ({where}): {FLAGS[flag]}", soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -177,6 +217,19 @@ def _table(*columns: str) -> Table:
         words = name == columns[0] or name.startswith("human")
         table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     return table
+
+
+def _three_digits(value: float | None) -> str:
+    """The form in which a value has three digits, and its deviation as many places."""
+    if not value or not math.isfinite(value):
+        return ".3g"
+    places = 2 - math.floor(math.log10(abs(value)))
+    return f".{places}f" if 0 <= places <= 8 else ".3g"
+
+
+def _side(size: float | Sequence[float]) -> str:
+    """The side of a pixel, or height x width where it is not square."""
+    return " x ".join(f"{side:.3g}" for side in ([size] if isinstance(size, float) else size))
 
 
 def _spread(found: DistributionBlock, factor: float, form: str) -> str:

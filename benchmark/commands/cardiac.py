@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
 from ..cardiac.film_rhythm import film_rhythm
-from ..cardiac.to_json import beat_rows, cardiac_block, frame_rows
+from ..cardiac.rhythm import RATES
+from ..cardiac.to_json import cardiac_block, frame_rows
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
@@ -17,10 +19,11 @@ from ..io.reporter import Reporter
 from ..metrics.cardiac import Cardiac
 from ..runs.cardiac.agreement import held_against_truth
 from ..runs.cardiac.document import CardiacDocument
+from ..runs.cardiac.doubts import cannot_judge, with_doubts
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
 from ..runs.cardiac.sides import MASKS, RESULT, Sides, info_of, read_sides
-from ..runs.cardiac.tables import write_table
+from ..runs.cardiac.tables import timed_beat_rows, write_table
 from ..runs.record import read_record
 from ..text import counted
 from ..types import Array, UserError
@@ -54,6 +57,9 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
     _name_disagreement(hearts, film, reporter)
     block = cardiac_block(hearts)
+    with_doubts(block.sequences, hearts)
+    flags = Counter(flag for sequence in block.sequences for flag in sequence.flags)
+    block.summary.flagged_sequences = dict(sorted(flags.items()))
     document = CardiacDocument(
         command=request.command(),
         input=str(request.input),
@@ -69,9 +75,12 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
+        document.dice = sides.dice()
+    if sides.truths and sides.beating:
         metric, info = Cardiac(request.detection, measured.cells), info_of(sides.calibration)
         judged = held_against_truth(measured.silhouettes, sides.truths, metric, info, reporter.warn)
         agreement = judged.agreement
+        with_doubts(judged.truth, agreement.truths)
         document.truth, document.agreement, document.scores = judged.truth, judged.block, judged.scores
     if request.propagation:
         document.propagation = _propagated(request, sides, reporter)
@@ -112,8 +121,14 @@ def _name_disagreement(hearts: Sequence[Heartbeat], film: float | None, reporter
     for heart in hearts:
         rates = {"its beats": heart.heart_rate_bpm, "the rhythm of its masks": heart.heart_rate_bpm_spectral}
         odd = {what: rate for what, rate in rates.items() if rate and film and rates_disagree(rate, film)}
-        if odd:
-            said = " and ".join(f"{what} {rate:.1f}" for what, rate in odd.items())
+        said = " and ".join(f"{what} {rate:.1f}" for what, rate in odd.items())
+        if odd and film and cannot_judge(film, heart.heart_rate_bpm):
+            low, high = RATES
+            reporter.warn(
+                f"'{heart.track.name}': the film's own colours beat {film:.1f} times a minute, {said}. A rhythm is "
+                f"looked for between {low:g} and {high:g} per minute, so at this edge the colours cannot judge"
+            )
+        elif odd:
             reporter.warn(
                 f"'{heart.track.name}': the film's own colours beat {film:.1f} times a minute, {said}. Look at the "
                 "overlays: the masks may not follow the heart"
@@ -147,7 +162,7 @@ def _write(
 ) -> list[Path]:
     """Tables of frames and beats, plots, and last the result, which marks the folder as complete."""
     written: list[Path] = []
-    for name, rows in (("frames", frame_rows(hearts)), ("beats", beat_rows(hearts))):
+    for name, rows in (("frames", frame_rows(hearts)), ("beats", timed_beat_rows(hearts))):
         written += write_table(folder / name, rows)
     if request.plots:
         written += write_plots(folder, sides, hearts, agreement)

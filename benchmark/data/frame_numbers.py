@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import DamagedDataError, UserError
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, Chosen
-from ..text import counted, runs_of
+from ..text import counted, runs_of, some
 
 NEW_SEQUENCE = 3
 """Number of absent numbers in a row that starts a new sequence; fewer are missing frames."""
@@ -85,16 +85,23 @@ def number_frames(paths: Sequence[Path], chosen: Chosen = NOTHING_CHOSEN) -> Fra
     Parameters
     ----------
     paths : sequence of Path
-        Files of one film; each has a number in its name.
+        Files of one film.
     chosen : Chosen
         Of a channel or z-slice, as the names number them: only its files count.
 
     Raises
     ------
     UserError
-        Where more than one number differs and none tells all files apart, naming the numbers and how to choose; and
-        for a choice that no file fits.
+        For a name without a number; where more than one number differs and none tells all files apart, naming the
+        numbers and how to choose; and for a choice that no file fits.
     """
+    nameless = [path.name for path in paths if last_number(path.stem) is None]
+    if nameless:
+        raise UserError(
+            f"'{paths[0].parent}' holds {counted(len(nameless), 'image')} without a number in the name "
+            f"({some(nameless, 3)}); the last number says which frame of a film an image is. Rename the images, or "
+            "give a film or a stack by itself, as a file."
+        )
     fields = [_NUMBER.findall(path.stem) for path in paths]
     alike = len({_NUMBER.sub("0", path.stem) for path in paths}) == 1
     if not alike:

@@ -130,6 +130,11 @@ def test_files_are_written_and_hold_what_is_printed(masks: Path, bench: Run, tmp
         assert len(table) == len(rows) == len(block["sequences"][0][name])
         wanted = {"frames": "area_px", "beats": "ef"}[name]
         assert table[wanted].tolist() == [row[wanted] for row in block["sequences"][0][name]]
+    first, second = pd.read_parquet(folder / "beats.parquet").to_dict("records")[:2]
+    assert first["diastole_s"] == first["diastolic_frame"] / 15
+    assert first["interval_s"] == pytest.approx(second["diastole_s"] - first["diastole_s"])
+    emptied = first["end_diastolic_volume_nl"] - first["end_systolic_volume_nl"]
+    assert emptied == pytest.approx(first["stroke_volume_nl"])
     frames = pd.read_parquet(folder / "frames.parquet")
     assert frames["number"].tolist()[15:19] == [115, 116, 118, 119]
     assert frames["time_s"].tolist()[17] == 18 / 15
@@ -157,10 +162,15 @@ def test_truth_gives_errors_and_verdicts(masks: Path, bench: Run, tmp_path: Path
     assert block["summary"] == alone["summary"]
     assert agreement["verdicts"]["fs_minor"]["verdict"] == "better than human"
     assert len(block["truth"]) == 1
+    # Without frame 123, which the truth has.
+    assert block["dice"]["n_frames"] == 43
+    assert 0.97 < block["dice"]["pooled"] < 1
+    assert "dice" not in alone
     done = bench("cardiac", "predicted", "--truth", masks, "--out", "judged")
     assert done.returncode == 0
     assert "1 true frame without a mask" in done.stderr
     assert "better than human" in done.stdout
+    assert f"Dice of the masks: {block['dice']['pooled']:.4f} over all pixels" in done.stdout
     assert (tmp_path / "judged" / "plots" / "bland-altman-fs-minor.png").is_file()
     same = printed_json(bench("cardiac", masks, "--truth", masks, "--json"))
     assert {same["scores"][name]["value"] for name in scores if "error" in name} == {0}
@@ -267,7 +277,13 @@ def test_a_video_and_a_run_give_the_numbers_and_the_overlay(trained: Path, bench
     whole = bench("cardiac", folder, "--json")
     assert whole.returncode == 2
     assert f"'{Path('cardiac') / 'fish' / 'masks'}'" in whole.stderr.replace(f"{tmp_path}/", "")
-    # The masks that were kept give the same numbers without the run.
+    # The masks that were kept give the same numbers without the run, and with all that was taken for them.
+    same = bench("cardiac", folder / "masks", "--json")
+    assert "were written by a run" in " ".join(same.stderr.split())
+    same_block = json.loads(same.stdout)
+    assert same_block["cleaned"] is True
+    assert same_block["sequences"][0]["fps"] == 20
+    assert same_block["sequences"][0]["beats"] == sequence["beats"]
     kept = printed_json(bench("cardiac", folder / "masks", "--fps", "20", "--clean", "--smoothing", "1", "--json"))
     assert kept["sequences"][0]["beats"] == sequence["beats"]
     again = printed_json(bench("cardiac", "fish.mp4", "--run", trained / "threshold", "--no-plots", "--json"))
@@ -313,6 +329,25 @@ def test_a_run_on_medaka_holds_the_block(trained: Path) -> None:
     assert record.scores["fs_minor_error_pp"].unit == "pp"
 
 
+def test_a_deviation_has_the_digits_of_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not "0.414 ± 6e-17 nL", and no "EF – %" where there is no beat."""
+    from rich.console import Console
+
+    from segbench.cardiac.to_json import SummaryBlock
+    from segbench.cli.cardiac_output import summary
+
+    record = read_record(ROOT / "leaderboards" / "records" / "medaka-unet-ce343251")
+    block = SummaryBlock.model_validate(record.details["cardiac"]["summary"])
+    volume = block.stroke_volume_nl.model_copy(update={"mean": 0.4142, "std": 6e-17})
+    summary(Console(width=200), block.model_copy(update={"stroke_volume_nl": volume}))
+    assert "stroke volume 0.414 ± 0.000 nL" in capsys.readouterr().out
+    none = record.details["cardiac"]["summary"] | {"n_beats": 0}
+    nothing = dict.fromkeys(("mean", "std", "median", "q25", "q75")) | {"n": 0}
+    measures = ("heart_rate_bpm", "ef", "fs_minor", "fs_major", "stroke_volume_nl")
+    summary(Console(width=200), SummaryBlock.model_validate(none | dict.fromkeys(measures, nothing)))
+    assert capsys.readouterr().out.strip() == "0 beats in 12 sequences"
+
+
 def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
@@ -321,4 +356,7 @@ def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.Cap
     for name, said in (("canny-ff0c08e8", True), ("unet-ce343251", False)):
         record = read_record(ROOT / "leaderboards" / "records" / f"medaka-{name}")
         of_record(Console(width=80), record.details["cardiac"], record.scores)
-        assert ("fewer than 80% of the true beats were found" in capsys.readouterr().out) == said
+        printed = " ".join(capsys.readouterr().out.split())
+        assert ("fewer than 80% of the true beats were found" in printed) == said
+        assert "percentage points (pp), not about the relative error, and rest on" in printed
+        assert f"rest on {record.details['cardiac']['agreement']['n_matched_beats']} beats of 12 films" in printed

@@ -81,13 +81,27 @@ def test_a_rate_that_nobody_states_is_warned_of(bench: Run, tmp_path: Path) -> N
     done = bench("cardiac", "heart.tif", "--json", "--quiet")
     block = json.loads(done.stdout)
     assert (block["fps_from"], block["pixel_size_from"]) == ("default", "default")
-    (warning,) = block["warnings"]
+    warning, of_size = block["warnings"]
     assert "does not say its frames per second: 15" in warning
+    assert "does not say the size of its pixels: 1.115" in of_size
+    assert "every length and volume rests on it; give your own with --pixel-size-um" in of_size
     assert warning in done.stderr.replace("\n", " ")
+    assert of_size in done.stderr.replace("\n", " ")
     assert "15 frames per second were assumed" in bench("cardiac", "heart.tif").stdout
-    done = bench("cardiac", "heart.tif", "--fps", "30", "--json")
+    assert "pixels of 2.97 µm were assumed" in bench("cardiac", "heart.tif", "--fps", "30").stdout
+    done = bench("cardiac", "heart.tif", "--fps", "30", "--pixel-size-um", "1", "--json")
     assert json.loads(done.stdout)["warnings"] == []
-    assert "assumed" not in bench("cardiac", "heart.tif", "--fps", "30").stdout
+    assert "assumed" not in bench("cardiac", "heart.tif", "--fps", "30", "--pixel-size-um", "1").stdout
+
+
+@pytest.mark.parametrize(("option", "value"), [("--fps", "0"), ("--pixel-size-um", "-1")])
+def test_a_number_that_is_none_is_refused_before_anything_is_read(
+    bench: Run, tmp_path: Path, option: str, value: str
+) -> None:
+    done = bench("cardiac", "not-there.mp4", "--run", "no-run", option, value)
+    assert done.returncode == 2
+    assert f"{option} is a positive number" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_slices_alone_are_frames_and_that_is_said(bench: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ...cardiac.geometry import FRAME_SHAPE, PIXEL_SIZE_UM
 from ...data.image_sources import Frames
 from ...io.images.stacks import STACK_SUFFIXES, open_stack
 from ...io.reporter import Reporter
@@ -38,6 +39,8 @@ class _Said:
     fps: float | None = None
     pixel_size_um: tuple[float, float] | None = None
     by: Source = "file"
+    as_heartseg: bool = False
+    """Whether the frames are HeartSeg's, so that the size of a pixel follows from theirs."""
 
 
 def calibration(request: CardiacRequest, frames: Frames | None, reporter: Reporter) -> Calibration:
@@ -63,11 +66,18 @@ def calibration(request: CardiacRequest, frames: Frames | None, reporter: Report
         raise UserError(f"--fps is a positive number of frames per second, found {fps:g}")
     size, size_from = request.pixel_size, "option"
     if size is None:
-        size, size_from = said.pixel_size_um, said.by if said.pixel_size_um is not None else "default"
+        known = said.pixel_size_um is not None or said.as_heartseg
+        size, size_from = said.pixel_size_um, said.by if known else "default"
     elif said.pixel_size_um is not None and size != said.pixel_size_um:
         own = " x ".join(f"{side:g}" for side in dict.fromkeys(said.pixel_size_um))
         reporter.say(
             f"size of a pixel: {size[0]:g} µm, as --pixel-size-um says; '{request.input}' itself says {own} µm"
+        )
+    if size_from == "default":
+        reporter.warn(
+            f"'{request.input}' does not say the size of its pixels: {PIXEL_SIZE_UM} µm for frames of "
+            f"{FRAME_SHAPE[0]} x {FRAME_SHAPE[1]}, that of HeartSeg, is taken (scaled for others, each side by itself)"
+            ", and every length and volume rests on it; give your own with --pixel-size-um"
         )
     return Calibration(fps, fps_from, size, size_from)  # type: ignore[arg-type]
 
@@ -82,8 +92,11 @@ def _said_by(path: Path) -> _Said:
         return _Said(about.fps, (size[0], size[1]) if size is not None and len(size) == 2 else None)
     for run in (path, path.resolve().parent if path.resolve().name == PREDICTIONS else path):
         if (run / RECORD).is_file():
-            # The size of a pixel follows from that of the frames.
-            return _Said(recorded_info(read_record(run).dataset).frames_per_second, None, "dataset")
+            info = recorded_info(read_record(run).dataset)
+            as_heartseg = info.pixel_size_um == (PIXEL_SIZE_UM, PIXEL_SIZE_UM)
+            return _Said(
+                info.frames_per_second, None if as_heartseg else info.pixel_size_um, "dataset", as_heartseg=as_heartseg
+            )
     files = [file for file in path.iterdir() if file.suffix.lower() in STACK_SUFFIXES and not file.name.startswith(".")]
     return _of_file(files[0]) if len(files) == 1 else _Said()
 

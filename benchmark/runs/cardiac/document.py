@@ -6,6 +6,7 @@ from ...cardiac.to_json import AgreementBlock, Block, SequenceBlock, SummaryBloc
 from ...evaluation.scores import Score
 from .calibration import Source
 from .propagation import PropagationBlock
+from .truth import DiceBlock
 
 
 class CardiacDocument(Block):
@@ -25,6 +26,8 @@ class CardiacDocument(Block):
     truth: list[SequenceBlock] | None = None
     agreement: AgreementBlock | None = None
     scores: dict[str, Score] | None = None
+    dice: DiceBlock | None = None
+    """Of the masks against the truth; null where their sizes differ, no key without a truth."""
     propagation: PropagationBlock | None = None
     files: list[str] | None = None
     film_heart_rate_bpm: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -211,32 +211,3 @@ def _instead(folder: Path) -> str:
         return f"It holds {some(archives, 3)}: unpack it and give that folder."
     unread = unread_files((file for file in folder.iterdir() if file.is_file()), IMAGE_SUFFIXES)
     return f"It holds {unread}." if unread else "Give the folder that the masks lie in."
-
-
-def paired_with_truth(
-    masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence], warn: Callable[[str], None]
-) -> dict[str, MaskSequence]:
-    """True sequences by the names of the predicted ones: by name, else by the file numbers that both have.
-
-    A true sequence without a frame in common with any predicted one is left out with a warning, and so are masks
-    without a truth; where no true sequence belongs to any, nothing is found.
-    """
-    found: dict[str, MaskSequence] = {}
-    strangers: list[str] = []
-    for truth in truths:
-        common = {name: len(set(sequence.numbers) & set(truth.numbers)) for name, sequence in masks.items()}
-        free = {name: count for name, count in common.items() if count and name not in found}
-        name = truth.name if free.get(truth.name) else max(free, key=lambda n: free[n], default=None)
-        if name is None:
-            strangers.append(truth.name)
-            continue
-        found[name] = truth
-    if not found:
-        return {}
-    if strangers:
-        left_out = counted(len(strangers), "true sequence")
-        warn(f"{left_out} without a frame in common with the masks left out, first: {strangers[0]}")
-    unjudged = [name for name in masks if name not in found]
-    if unjudged:
-        warn(f"no truth for {counted(len(unjudged), 'sequence')}, first: {unjudged[0]}")
-    return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ...errors import UserError
 from ..options import Argument, Option, command_line
 from ..request import Channel, ZSlice
 
@@ -26,7 +28,10 @@ class CardiacRequest:
     ] = None
     pixel_size_um: Annotated[
         float | None,
-        Option("Side of a pixel in µm. [default: the file's own, else 1.115, scaled where frames are not 480 x 640]"),
+        Option(
+            "Side of a pixel in µm. [default: the file's own, else 1.115, scaled where frames are not 480 x 640, which "
+            "is warned of]"
+        ),
     ] = None
     channel: Channel = None
     z: ZSlice = None
@@ -37,22 +42,27 @@ class CardiacRequest:
     distance: Annotated[int | None, Option("Least frames between two like extrema. [default: 4]")] = None
     smoothing: Annotated[
         int | None,
-        Option("Times the areas are smoothed before extrema are looked for. [default: 0; 2 with --run]"),
+        Option(
+            "Times the areas are smoothed before extrema are looked for. [default: 0; 2 with --run or masks of one]"
+        ),
     ] = None
     refractory: Annotated[
         float | None,
-        Option("Least time between two like extrema, part of the main rhythm's period. [default: 0; 0.5 with --run]"),
+        Option(
+            "Least time between two like extrema, part of the main rhythm's period. [default: 0; 0.5 with --run or "
+            "masks of one]"
+        ),
     ] = None
     pulsation: Annotated[
         bool | None,
         Option(
-            "Look for beats in what the masks have in common at the main rhythm. [default: with --run]",
+            "Look for beats in what the masks have in common at the main rhythm. [default: with --run or masks of one]",
             flags=("--pulsation/--no-pulsation",),
         ),
     ] = None
     clean: Annotated[
         bool | None,
-        Option("Largest piece, holes filled. [default: with --run alone]", flags=("--clean/--no-clean",)),
+        Option("Largest piece, holes filled. [default: with --run or masks of one]", flags=("--clean/--no-clean",)),
     ] = None
     out: Annotated[Path | None, Option("Folder for tables and plots. [default: none; cardiac/<video> with --run]")] = (
         None
@@ -63,16 +73,34 @@ class CardiacRequest:
     propagation: Annotated[bool, Option("Change the true masks on purpose: which Dice is needed?")] = False
 
     def __post_init__(self) -> None:
-        _ = self.detection  # a setting that is out of range is refused at once
+        # What is out of range is refused at once, and not after a film was segmented.
+        _ = self.detection
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise UserError(f"--fps is a positive number of frames per second, found {self.fps:g}")
+        if self.pixel_size_um is not None and not 0 < self.pixel_size_um < math.inf:
+            raise UserError(f"--pixel-size-um is a positive number of micrometres, found {self.pixel_size_um:g}")
 
     @property
     def detection(self) -> Detection:
         """How extrema are found: what was asked for, else what suits the masks. Raises UserError."""
         from ...cardiac.beats import Detection
 
-        usual = Detection() if self.run is None else Detection.for_predicted_masks()
+        usual = Detection.for_predicted_masks() if self.predicted else Detection()
         names = ("prominence", "distance", "smoothing", "refractory", "pulsation")
         return replace(usual, **{name: value for name in names if (value := getattr(self, name)) is not None})
+
+    @property
+    def predicted(self) -> bool:
+        """Whether a run makes the masks, or made them, which its `predict.json` beside them says.
+
+        They flicker and have stray pieces, whoever asks: the same masks are to give the same numbers.
+        """
+        return self.run is not None or self.written_by_run
+
+    @property
+    def written_by_run(self) -> bool:
+        """Whether the masks at hand are those that a run wrote earlier."""
+        return self.run is None and (self.input / "predict.json").is_file()
 
     @property
     def chosen(self) -> Chosen:

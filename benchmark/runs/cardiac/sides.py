@@ -18,8 +18,9 @@ from ..predict import predict
 from ..record import read_record, recorded_info
 from ..request import PredictRequest
 from .calibration import Calibration, calibration
-from .mask_sequences import MaskSequence, find_sequences, paired_with_truth
+from .mask_sequences import MaskSequence, find_sequences
 from .request import CardiacRequest
+from .truth import DiceBlock, dice_of, joined_frames, paired_with_truth, refuse_other_size
 
 RESULT, MASKS = "cardiac.json", "masks"
 
@@ -41,6 +42,14 @@ class Sides:
     frames: Frames | None
     calibration: Calibration
     clean: bool
+    beating: bool = True
+    """Whether the truth holds consecutive frames, and so beats."""
+    alike: bool = True
+    """Whether masks and truth are of one size, and so have a Dice."""
+
+    def dice(self) -> DiceBlock | None:
+        """Dice of the masks, as they are measured, over the frames that the truth has too; None without a truth."""
+        return dice_of(self.masks, self.truths, self.mask) if self.truths and self.alike else None
 
     def mask(self, name: str) -> Iterator[Array]:
         """The masks (H, W) of a sequence, one by one."""
@@ -72,23 +81,31 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
     for note in dict.fromkeys(note for sequence in masks.values() for note in sequence.notes):
         reporter.say(note)
     found = calibration(request, frames, reporter)
-    clean = request.run is not None if request.clean is None else request.clean
+    clean = request.predicted if request.clean is None else request.clean
+    if request.written_by_run:
+        reporter.say(f"the masks of '{request.input}' were written by a run: they are measured as with --run")
     if clean:
         reporter.say("of each mask the largest piece was kept and its holes were filled (--no-clean leaves them)")
-    if request.run is not None and request.detection == Detection.for_predicted_masks():
+    if request.predicted and request.detection == Detection.for_predicted_masks():
         reporter.say(
             "extrema are looked for as suits predicted masks, which flicker; the published definition is "
             "--smoothing 0 --refractory 0 --no-pulsation"
         )
     truths: Mapping[str, MaskSequence] = {}
+    beating = alike = True
     if request.truth is not None:
-        truths = paired_with_truth(masks, _true_sequences(request, request.truth), reporter.warn)
+        true, beating = joined_frames(_true_sequences(request, request.truth), reporter.warn)
+        truths = paired_with_truth(masks, true, reporter.say, reporter.warn)
+        # Pixels of HeartSeg follow from the size of the frames, those of any other film are one size.
+        warn = reporter.warn if found.pixel_size_um is None else None
+        of_one_size = [refuse_other_size(name, masks[name], each, warn) for name, each in truths.items()]
+        alike = all(of_one_size)
         if not truths:
             raise UserError(
                 f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired "
                 "by the last number in their names, pages of a stack by their place."
             )
-    return Sides(masks, truths, frames, found, clean)
+    return Sides(masks, truths, frames, found, clean, beating, alike)
 
 
 def _true_sequences(request: CardiacRequest, truth: Path) -> list[MaskSequence]:
@@ -113,7 +130,7 @@ def _masks(request: CardiacRequest, reporter: Reporter) -> tuple[dict[str, MaskS
         if (request.input / RESULT).is_file() and (request.input / MASKS).is_dir():
             raise UserError(
                 f"'{request.input}' is what 'bench cardiac' wrote. To measure its masks again give "
-                f"'{request.input / MASKS}' (with --fps and --clean, as they were)."
+                f"'{request.input / MASKS}' (with the --fps and --pixel-size-um of then, if any)."
             )
         found = find_sequences(request.input, request.chosen)
     masks = {sequence.name: sequence for sequence in found}

@@ -6,10 +6,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...cardiac.beats import Heartbeat
+from ...cardiac.to_json import beat_rows
 from ...io.atomic import atomic_path, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def timed_beat_rows(hearts: Sequence[Heartbeat]) -> list[dict[str, Any]]:
+    """One row for each beat: its frames in seconds, the interval to the next diastole and both volumes too."""
+    beats = [(heart, beat) for heart in hearts for beat in heart.beats]
+    found = []
+    for row, (heart, beat) in zip(beat_rows(hearts), beats, strict=True):
+        following = [frame for frame in heart.diastoles if frame > beat.diastolic_frame]
+        full, empty = heart.shape_at(beat.diastolic_frame), heart.shape_at(beat.systolic_frame)
+        found.append(
+            row
+            | {
+                "diastole_s": beat.diastolic_frame / heart.track.fps,
+                "systole_s": beat.systolic_frame / heart.track.fps,
+                "interval_s": (following[0] - beat.diastolic_frame) / heart.track.fps if following else None,
+                "end_diastolic_volume_nl": full and full.volume / 1e6,
+                "end_systolic_volume_nl": empty and empty.volume / 1e6,
+            }
+        )
+    return found
 
 
 def no_formula(cell: object) -> object:

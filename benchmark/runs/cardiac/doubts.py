@@ -1,0 +1,195 @@
+"""What to doubt of a film at hand beyond the flags of a record: a heart that stops, beats unevenly, or cannot be one.
+
+Records hold the flags of `segbench.cardiac.beats` alone, so that what is stored follows from the statistics for good.
+
+A regular heart that is sampled in whole frames is not flagged: an interval is known to part of a frame, and the size of
+a beat to what the heart moves within half a frame, so every limit grows with the frame's part of a beat. Diastole is
+flat where a heart rests in it, so its frames tremble: intervals are uneven where those of both kinds of extrema are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...cardiac.beats import SEQUENCE_FLAGS, Heartbeat
+from ...cardiac.rhythm import RATES
+from ...cardiac.to_json import SequenceBlock
+from ...cardiac.track import Track
+from ...types import Float64
+
+PAUSE = 1.6
+"""Median intervals without an extremum, before the first or after the last one, that are a pause."""
+UNEVEN_CV = 0.09
+"""Coefficient of variation above which intervals are uneven, with 3/4 of a frame's part of a beat beside it.
+
+Of the steadier kind of extrema: independent lengths of beats with a variation of 13 % have it between systoles."""
+ODD_INTERVAL = 0.25
+"""Part of the median by which one interval may differ, beside one and a half frames; the other extrema half as far."""
+ALTERNATING = 0.15
+"""Part of the mean by which every other beat may eject more."""
+WEAK = 0.6
+"""Part of the median below which a beat ejects little."""
+MIN_ALTERNATING = 5
+"""Beats that are looked at for alternation: the order of fewer says nothing."""
+RATES_OF_HEARTS = (10.0, 400.0)
+"""Beats per minute, from a cold or failing heart to more than any embryo's."""
+VOLUMES_OF_HEARTS_NL = (1e-3, 1e4)
+"""End-diastolic volume, nanolitres: a sphere of 12 µm, and ten times the ventricle of an adult zebrafish."""
+COVERED = 0.5
+"""Part of the picture above which a mask that goes round its edge is taken for an inverted one."""
+NEAR_EDGE = 0.05
+"""Part of a rate by which a rhythm is at the edge of where it is looked for."""
+
+FLAGS = SEQUENCE_FLAGS | {
+    "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %, nothing, or less than "
+    "nothing: distrust their volumes",
+    "one_frame": "one frame holds no beat: give the masks of a film",
+    "motionless": "nothing moves: all masks are the same",
+    "rhythm_at_edge": f"its rate is at or beyond the edge of where a rhythm is looked for ({RATES[0]:g} to "
+    f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve",
+    "pause": f"the heart stands still before its first or after its last beat for over {PAUSE} median intervals: rates "
+    "and EF are of the part that beats",
+    "uneven_intervals": f"intervals vary by over {UNEVEN_CV:.0%}, or one is over {ODD_INTERVAL:.0%} off the median "
+    "(beside what one frame is worth): the mean rate hides it",
+    "alternating": f"every other beat ejects over {ALTERNATING:.0%} more: the mean EF is that of no beat",
+    "weak_beats": f"a beat ejects under {WEAK:.0%} of the median: the mean EF hides it",
+    "inverted": "masks cover most of the picture and go round its edge, so heart and background seem exchanged: save "
+    "them with a white heart on black (Fiji: Edit > Invert; with an inverting LUT first Image > Lookup Tables > Invert "
+    "LUT)",
+    "implausible_rate": f"no heart is known to beat outside of {RATES_OF_HEARTS[0]:g} to {RATES_OF_HEARTS[1]:g} times "
+    "a minute: is --fps right?",
+    "implausible_size": f"the volume of no such heart is outside of {VOLUMES_OF_HEARTS_NL[0]:g} to "
+    f"{VOLUMES_OF_HEARTS_NL[1]:g} nL: is --pixel-size-um right (micrometres, not nanometres)?",
+}
+"""Every flag of a sequence at hand, in words."""
+
+
+def doubtful(heart: Heartbeat) -> tuple[str, ...]:
+    """The flags of a sequence, and those of this module; see `FLAGS`."""
+    at_edge = _rhythm_at_edge(heart)
+    odd = {
+        "one_frame": len(heart.track.frames) == 1,
+        "motionless": _motionless(heart.track),
+        "rhythm_at_edge": at_edge,
+        "pause": _pauses(heart),
+        "uneven_intervals": _uneven(heart),
+        "alternating": _alternating(heart),
+        "weak_beats": _weak(heart),
+        "inverted": _inverted(heart.track),
+        "implausible_rate": _outside(heart.heart_rate_bpm, RATES_OF_HEARTS),
+        "implausible_size": _outside(_volume_nl(heart), VOLUMES_OF_HEARTS_NL),
+    }
+    # A rhythm that cannot judge does not disagree.
+    own = [flag for flag in heart.flags if not (at_edge and flag == "rates_disagree")]
+    ejected = heart.distribution("ef").median
+    if ejected is not None and ejected <= 0 and "implausible" not in own:
+        own.append("implausible")
+    return (*own, *(name for name, is_so in odd.items() if is_so))
+
+
+def with_doubts(sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat]) -> None:
+    """Put the flags of sequences at hand into their blocks."""
+    for sequence, heart in zip(sequences, hearts, strict=True):
+        sequence.flags = list(doubtful(heart))
+
+
+def cannot_judge(rhythm: float, rate: float | None = None) -> bool:
+    """Whether a rhythm, or the rate that it is held against, is at or beyond the edge of where rhythms are found."""
+    low, high = RATES[0] * (1 + NEAR_EDGE), RATES[1] * (1 - NEAR_EDGE)
+    return not low < rhythm < high or (rate is not None and not RATES[0] <= rate <= RATES[1])
+
+
+def _rhythm_at_edge(heart: Heartbeat) -> bool:
+    """Where beats were looked for by a rhythm at its edge, or are far from one."""
+    rhythm, rate = heart.heart_rate_bpm_spectral, heart.heart_rate_bpm
+    if rhythm is None or not cannot_judge(rhythm, rate):
+        return False
+    by_rhythm = heart.detection.pulsation or heart.detection.refractory > 0
+    return by_rhythm or "rates_disagree" in heart.flags
+
+
+def _motionless(track: Track) -> bool:
+    seen = [mask for mask in track.silhouettes if mask.area]
+    return len(seen) > 1 and len(set(seen)) == 1
+
+
+def _pauses(heart: Heartbeat) -> bool:
+    there = [frame for frame, mask in zip(heart.track.frames, heart.track.silhouettes, strict=True) if mask.area]
+    extrema = (*heart.diastoles, *heart.systoles)
+    if not heart.intervals or not there:
+        return False
+    still = max(there[-1] - max(extrema), min(extrema) - there[0])
+    return still > PAUSE * float(np.median(heart.intervals)) + 1
+
+
+def _uneven(heart: Heartbeat) -> bool:
+    """The steadier kind of extrema decides; one of a single interval says nothing."""
+    kinds = [[heart.time_of(frame) for frame in extrema] for extrema in (heart.diastoles, heart.systoles)]
+    gaps = [np.asarray(np.diff(times), np.float64) for times in kinds if len(times) > 2]
+    if not gaps:
+        return False
+    far = [_farthest(each) for each in gaps]
+    return all(_varies(each) for each in gaps) or (max(far) > 1 and min(far) > 0.5)
+
+
+def _varies(gaps: Float64) -> bool:
+    mean = float(gaps.mean())
+    return float(gaps.std(ddof=1)) / mean > math.hypot(UNEVEN_CV, 0.75 / mean)
+
+
+def _farthest(gaps: Float64) -> float:
+    """How far the oddest interval is off the median, in what it may be."""
+    usual = float(np.median(gaps))
+    return float(np.abs(gaps - usual).max()) / (ODD_INTERVAL * usual + 1.5)
+
+
+def _strengths(heart: Heartbeat) -> Float64:
+    """Ejection fraction of every beat, between the frames where it is known."""
+    return np.array([beat.ef if beat.refined is None else beat.refined.ef for beat in heart.beats], np.float64)
+
+
+def _lost(heart: Heartbeat) -> float:
+    """The part of an even beat that may lie between the frames."""
+    return 1 - math.cos(math.pi / max(heart.frames_per_beat or math.inf, 2.0))
+
+
+def _alternating(heart: Heartbeat) -> bool:
+    """Beats are larger and smaller by turns, all of one kind larger than all of the other."""
+    ejected = _strengths(heart)
+    mean = float(ejected.mean()) if ejected.size else 0.0
+    if ejected.size < MIN_ALTERNATING or not mean > 0:
+        return False
+    sides = sorted((ejected[::2], ejected[1::2]), key=lambda side: float(side.mean()))
+    limit = ALTERNATING + 1.5 * _lost(heart)
+    return bool(sides[0].max() < sides[1].min() and (sides[1].mean() - sides[0].mean()) / mean > limit)
+
+
+def _weak(heart: Heartbeat) -> bool:
+    ejected = _strengths(heart)
+    if ejected.size < 3:
+        return False
+    usual = float(np.median(ejected))
+    return usual > 0 and float(ejected.min()) < (WEAK - 1.5 * _lost(heart)) * usual
+
+
+def _inverted(track: Track) -> bool:
+    seen = [mask for mask in track.silhouettes if mask.area]
+    round_edge = [
+        mask.area > COVERED * mask.height * mask.width and mask.border > 0.75 * (2 * (mask.height + mask.width) - 4)
+        for mask in seen
+    ]
+    return sum(round_edge) > len(seen) / 2
+
+
+def _volume_nl(heart: Heartbeat) -> float | None:
+    """Median end-diastolic volume; of a film without a beat that of its masks."""
+    full = [heart.shape_at(frame) for frame in heart.diastoles] or heart.shapes_um
+    volumes = [shape.volume / 1e6 for shape in full if shape is not None]
+    return float(np.median(volumes)) if volumes else None
+
+
+def _outside(value: float | None, limits: Sequence[float]) -> bool:
+    return value is not None and not limits[0] <= value <= limits[1]

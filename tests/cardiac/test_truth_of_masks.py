@@ -1,0 +1,97 @@
+"""True masks beside measured ones: which belong together, their Dice, and what cannot be held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segbench.data.frame_numbers import number_frames
+from segbench.errors import UserError
+from segbench.runs.cardiac.mask_sequences import MaskSequence, find_sequences
+from segbench.runs.cardiac.truth import dice_of, joined_frames, paired_with_truth, refuse_other_size
+
+
+def write(folder: Path, numbers: Iterable[int], side: int = 4, shape: tuple[int, int] = (10, 12)) -> Path:
+    """Squares of these sides by file number."""
+    folder.mkdir(parents=True)
+    for number in numbers:
+        mask = np.zeros(shape, np.uint8)
+        mask[2 : 2 + side, 2:6] = 255
+        Image.fromarray(mask).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def by_name(found: Sequence[MaskSequence]) -> dict[str, MaskSequence]:
+    return {each.name: each for each in found}
+
+
+def test_sequences_are_paired_by_name_and_never_by_order(tmp_path: Path) -> None:
+    for name in ("fish1", "fish2", "fish3"):
+        write(tmp_path / "masks" / name, range(3))
+    for name in ("fish2", "fish3", "other"):
+        write(tmp_path / "truth" / name, range(3))
+    said: list[str] = []
+    warned: list[str] = []
+    masks, truths = by_name(find_sequences(tmp_path / "masks")), find_sequences(tmp_path / "truth")
+    pairs = paired_with_truth(masks, truths, said.append, warned.append)
+    assert {name: truth.name for name, truth in pairs.items()} == {"fish2": "fish2", "fish3": "fish3"}
+    assert said == [
+        "masks and truth paired by name: 'fish2' with 'fish2' (3 frames in common), 'fish3' with 'fish3' (3 frames in "
+        "common)"
+    ]
+    assert warned == ["1 true sequence without masks left out: other", "no truth for 1 sequence: fish1"]
+    with pytest.raises(UserError, match="'fish1', 'fish2', 'fish3', the truth is 'other'"):
+        paired_with_truth(masks, [truth for truth in truths if truth.name == "other"], said.append, warned.append)
+
+
+def test_frame_numbers_pair_what_has_no_name_in_common(tmp_path: Path) -> None:
+    write(tmp_path / "masks", [*range(3), *range(10, 13)])
+    write(tmp_path / "truth", [1, 2, 11, 12])
+    said: list[str] = []
+    masks, truths = by_name(find_sequences(tmp_path / "masks")), find_sequences(tmp_path / "truth")
+    pairs = paired_with_truth(masks, truths, said.append, said.append)
+    assert {name: truth.name for name, truth in pairs.items()} == {
+        "masks-0000": "truth-0001",
+        "masks-0010": "truth-0011",
+    }
+    assert "by the numbers of their frames" in said[0]
+
+
+def test_dice_is_of_the_frames_that_both_have(tmp_path: Path) -> None:
+    """16 and 8 pixels, of which 8 are common, in frames 1 and 2; the other frames have no partner."""
+    masks = by_name(find_sequences(write(tmp_path / "masks", range(3))))
+    (truth,) = find_sequences(write(tmp_path / "truth", range(1, 4), side=2))
+    found = dice_of(masks, {"masks": truth}, lambda name: masks[name])
+    assert found.n_frames == 2
+    assert found.pooled == found.mean_per_frame == pytest.approx(2 * 8 / 24)
+
+
+def test_truth_of_single_frames_holds_no_beat(tmp_path: Path) -> None:
+    warned: list[str] = []
+    apart = find_sequences(write(tmp_path / "every5", range(0, 25, 5)))
+    (joined,), beating = joined_frames(apart, warned.append)
+    assert not beating
+    assert joined.numbers == (0, 5, 10, 15, 20)
+    assert "no two consecutive frames (0, 5, 10, 15 and 1 more)" in warned[0]
+    film = find_sequences(write(tmp_path / "film", [0, 1, 10]))
+    assert joined_frames(film, warned.append) == (film, True)
+
+
+def test_truth_of_another_size_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    (masks,) = find_sequences(write(tmp_path / "masks", range(2)))
+    (truth,) = find_sequences(write(tmp_path / "truth", range(2), shape=(20, 24)))
+    with pytest.raises(UserError, match="10 x 12 pixels, the true ones of 20 x 24"):
+        refuse_other_size("masks", masks, truth, None)
+    warned: list[str] = []
+    assert not refuse_other_size("masks", masks, truth, warned.append)
+    assert "10 x 12" in warned[0]
+    assert refuse_other_size("masks", masks, masks, None)
+
+
+def test_an_image_without_a_number_is_no_frame(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"1 image without a number in the name \(regular_stack.tif\)"):
+        number_frames([tmp_path / "regular_stack.tif"])
