@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..runs.cardiac.truth import DiceBlock
 
 MANY_BEATS = 18
-"""Beats of the published comparison with human annotators: a verdict on fewer rests on little."""
+"""Beats of the published table (Schutera et al. 2019): a verdict on fewer rests on little."""
 MAX_NAMED = 5
 """Number of sequences that are named for one flag."""
 _STYLES = {
@@ -172,7 +172,7 @@ def _basis(found: AgreementBlock, n_sequences: int) -> str:
         "verdicts are about the mean error per beat in percentage points (pp), not about the relative error, and rest "
         f"on {counted(found.n_matched_beats, 'beat')} of {counted(n_sequences, 'film')}"
     )
-    few = [f"fewer than the {MANY_BEATS} of the human range"] if found.n_matched_beats < MANY_BEATS else []
+    few = [f"fewer than the {MANY_BEATS} of the published table"] if found.n_matched_beats < MANY_BEATS else []
     few += ["another film may be otherwise"] if n_sequences == 1 else []
     return f"{text}: {'; '.join(few)}" if few else text
 

@@ -25,7 +25,8 @@ PAUSE = 1.6
 UNEVEN_CV = 0.09
 """Coefficient of variation above which intervals are uneven, with 3/4 of a frame's part of a beat beside it.
 
-Of the steadier kind of extrema: independent lengths of beats with a variation of 13 % have it between systoles."""
+Of the steadier kind of extrema: independent lengths of beats with a variation of 13 % have it between systoles.
+"""
 ODD_INTERVAL = 0.25
 """Part of the median by which one interval may differ, beside one and a half frames; the other extrema half as far."""
 ALTERNATING = 0.15
