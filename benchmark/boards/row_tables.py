@@ -89,7 +89,7 @@ def detail_table(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
     headers = ["method", "family", *map(escape, names), "preset", "seeds", "fit s", "ms/image", "GMAC/image"]
     headers += ["parameters", "memory MB", "device", "commit", "run"]
     table = tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
-    return ["<details><summary>All scores, costs and commits of these rows</summary>", "", table, "", "</details>", ""]
+    return ["<details><summary>More scores, costs and commits of these rows</summary>", "", table, "", "</details>", ""]
 
 
 def _told_elsewhere(record: Record) -> set[str]:
