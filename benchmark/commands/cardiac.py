@@ -23,7 +23,7 @@ from ..runs.cardiac.doubts import cannot_judge, with_doubts
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
 from ..runs.cardiac.sides import MASKS, RESULT, Sides, info_of, read_sides
-from ..runs.cardiac.tables import timed_beat_rows, write_table
+from ..runs.cardiac.tables import sequence_rows, timed_beat_rows, write_table
 from ..runs.record import read_record
 from ..text import counted
 from ..types import Array, UserError
@@ -160,10 +160,11 @@ def _write(
     agreement: Agreement | None,
     document: CardiacDocument,
 ) -> list[Path]:
-    """Tables of frames and beats, plots, and last the result, which marks the folder as complete."""
+    """Tables of frames, beats and sequences, plots, and last the result, which marks the folder as complete."""
     written: list[Path] = []
-    for name, rows in (("frames", frame_rows(hearts)), ("beats", timed_beat_rows(hearts))):
-        written += write_table(folder / name, rows)
+    written += write_table(folder / "frames", frame_rows(hearts))
+    written += write_table(folder / "beats", timed_beat_rows(hearts))
+    written += write_table(folder / "sequences", sequence_rows(document.sequences))
     if request.plots:
         written += write_plots(folder, sides, hearts, agreement)
     if document.propagation is not None:

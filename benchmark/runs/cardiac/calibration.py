@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ...cardiac.geometry import FRAME_SHAPE, PIXEL_SIZE_UM
 from ...data.image_sources import Frames
+from ...io.images.read import IMAGE_SUFFIXES
 from ...io.images.stacks import STACK_SUFFIXES, open_stack
+from ...io.listing import files_below
 from ...io.reporter import Reporter
 from ...types import UserError
 from ..folder import PREDICTIONS, RECORD
 from ..predict_folder import DOCUMENT, read_predicted
 from ..record import read_record, recorded_info
+from .mask_sequences import stacks_of
 from .request import CardiacRequest
 
 Source = Literal["option", "file", "dataset", "default"]
@@ -50,7 +54,7 @@ def calibration(request: CardiacRequest, frames: Frames | None, reporter: Report
 
     Raises UserError for a rate that is no positive number.
     """
-    said = _Said(frames.fps, frames.pixel_size_um) if frames is not None else _said_by(request.input)
+    said = _Said(frames.fps, frames.pixel_size_um) if frames is not None else _said_by(request)
     fps, fps_from = request.fps, "option"
     if fps is None:
         fps, fps_from = said.fps, said.by
@@ -82,8 +86,9 @@ def calibration(request: CardiacRequest, frames: Frames | None, reporter: Report
     return Calibration(fps, fps_from, size, size_from)  # type: ignore[arg-type]
 
 
-def _said_by(path: Path) -> _Said:
-    """What masks at hand say: the stack, what predicted them, or the dataset of the run that stored them."""
+def _said_by(request: CardiacRequest) -> _Said:
+    """What masks at hand say: the stacks, what predicted them, or the dataset of the run that stored them."""
+    path = request.input
     if path.is_file():
         return _of_file(path)
     if (path / DOCUMENT).is_file():
@@ -97,8 +102,32 @@ def _said_by(path: Path) -> _Said:
             return _Said(
                 info.frames_per_second, None if as_heartseg else info.pixel_size_um, "dataset", as_heartseg=as_heartseg
             )
-    files = [file for file in path.iterdir() if file.suffix.lower() in STACK_SUFFIXES and not file.name.startswith(".")]
-    return _of_file(files[0]) if len(files) == 1 else _Said()
+    return _of_stacks(stacks_of(files_below(path, IMAGE_SUFFIXES)), request)
+
+
+def _of_stacks(files: Sequence[Path], request: CardiacRequest) -> _Said:
+    """What all stacks of a folder say. Raises UserError where they differ in what the user does not say."""
+    every = {file: _of_file(file) for file in files}
+    rates = {file: None if said.fps is None else round(said.fps, 4) for file, said in every.items()}
+    sizes = {file: said.pixel_size_um for file, said in every.items()}
+    for what, values, option, given in (
+        ("frames per second", rates, "--fps", request.fps),
+        ("size of a pixel in µm", sizes, "--pixel-size-um", request.pixel_size),
+    ):
+        if len(set(values.values())) > 1 and given is None:
+            first = next(iter(values))
+            other = next(file for file in values if values[file] != values[first])
+            raise UserError(
+                f"the films differ in their {what}: '{first}' says {_told(values[first])}, '{other}' "
+                f"{_told(values[other])}. Measure films of one kind together, or give {option} for all."
+            )
+    return next(iter(every.values()), _Said())
+
+
+def _told(value: float | tuple[float, float] | None) -> str:
+    if value is None:
+        return "nothing"
+    return " x ".join(f"{side:g}" for side in ([value] if isinstance(value, float) else dict.fromkeys(value)))
 
 
 def _of_file(path: Path) -> _Said:

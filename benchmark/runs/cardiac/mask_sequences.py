@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -111,8 +111,8 @@ def find_sequences(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> list[MaskSequ
     ----------
     path : Path
         A folder of masks (each folder below it is a sequence of its own, or several), a multi-page TIFF or array
-        (N, H, W), one mask, or a run folder made with --save-predictions, whose samples are sequences by what stands
-        before their number.
+        (N, H, W), a folder of such, one mask, or a run folder made with --save-predictions, whose samples are sequences
+        by what stands before their number.
     chosen : Chosen
         Of which channel and z-slice, where a stack or the names of files have several.
 
@@ -130,8 +130,9 @@ def find_sequences(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> list[MaskSequ
     files = files_below(folder, IMAGE_SUFFIXES)
     if not files:
         raise UserError(f"'{folder}' holds no mask ({', '.join(sorted(IMAGE_SUFFIXES))}). {_instead(folder)}")
-    if len(files) == 1 and files[0].suffix.lower() in STACK_SUFFIXES and open_stack(files[0]).axes:
-        return [_one_file(files[0], chosen)]
+    if stacks := stacks_of(files):
+        one = len(stacks) == 1
+        return [_one_file(file, chosen, file.stem if one else named_below(folder, file)) for file in stacks]
     groups: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         groups.setdefault((file.parent, before_number(file.stem) if stored is not None else ""), []).append(file)
@@ -140,6 +141,34 @@ def find_sequences(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> list[MaskSequ
         name = "" if stored is not None else "__".join(place.relative_to(folder).parts) or folder.resolve().name
         found += _sequences(name, members, chosen)
     return found
+
+
+def stacks_of(files: Sequence[Path]) -> list[Path]:
+    """The files, where each is a stack, one for each film; none where the first one is a single mask.
+
+    Raises
+    ------
+    UserError
+        Naming a file that is no stack among stacks.
+    """
+    if not files or not _is_stack(files[0]):
+        return []
+    for file in files:
+        if not _is_stack(file):
+            raise UserError(
+                f"'{file}' is a single image, and '{files[0]}' beside it a stack of them. Give a folder of stacks, one "
+                "for each film, or of the masks of films, one file for each frame."
+            )
+    return list(files)
+
+
+def _is_stack(file: Path) -> bool:
+    return file.suffix.lower() in STACK_SUFFIXES and bool(open_stack(file).axes)
+
+
+def named_below(folder: Path, file: Path) -> str:
+    """The name of a film by its file: those of the folders that it lies in, and its own, without the ending."""
+    return "__".join(file.relative_to(folder).with_suffix("").parts)
 
 
 def _stored_predictions(path: Path) -> Path | None:
@@ -183,7 +212,7 @@ def _numbered_name(folder: str, first: Path, number: int) -> str:
     return f"{folder}-{number:04d}" if folder else first.stem
 
 
-def _one_file(path: Path, chosen: Chosen) -> MaskSequence:
+def _one_file(path: Path, chosen: Chosen, name: str = "") -> MaskSequence:
     suffix = path.suffix.lower()
     if suffix in _ARCHIVES:
         raise UserError(f"'{path}' is an archive. Unpack it and give the folder.")
@@ -197,7 +226,7 @@ def _one_file(path: Path, chosen: Chosen) -> MaskSequence:
     places = stack.frames(chosen)
     notes = (f"{path}: holds {stack}; its z-slices are taken as the frames of a film",)
     return MaskSequence(
-        path.stem,
+        name or path.stem,
         tuple(range(len(places))),
         (path,),
         places if stack.axes else (),

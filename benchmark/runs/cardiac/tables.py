@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cardiac.beats import Heartbeat
-from ...cardiac.to_json import beat_rows
+from ...cardiac.to_json import DistributionBlock, SequenceBlock, beat_rows
 from ...io.atomic import atomic_path, write_text
 
 if TYPE_CHECKING:
@@ -31,6 +31,25 @@ def timed_beat_rows(hearts: Sequence[Heartbeat]) -> list[dict[str, Any]]:
                 "end_systolic_volume_nl": empty and empty.volume / 1e6,
             }
         )
+    return found
+
+
+def sequence_rows(sequences: Sequence[SequenceBlock]) -> list[dict[str, Any]]:
+    """One row for each film: its rate, how evenly it beats, and mean and standard deviation over its beats.
+
+    `group` is the folder that a film lies in, where folders are part of its name. Fractions are of 1; the interval's
+    variation (CV) too. Volumes are in nanolitres.
+    """
+    found = []
+    for each in sequences:
+        group, _, film = each.name.rpartition("__")
+        row: dict[str, Any] = {"sequence": each.name, "group": group, "film": film, "frames": each.n_frames}
+        row |= {"fps": each.fps, "beats": len(each.beats), "heart_rate_bpm": each.heart_rate_bpm}
+        row |= {"rhythm_bpm": each.heart_rate_bpm_spectral, "interval_cv": each.rhythm.interval_cv}
+        for name in ("ef", "fs_minor", "fs_major", "fac", "stroke_volume_nl"):
+            spread: DistributionBlock = getattr(each, name)
+            row |= {f"{name}_mean": spread.mean, f"{name}_std": spread.std}
+        found.append(row | {"flags": " ".join(each.flags)})
     return found
 
 
