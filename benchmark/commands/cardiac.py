@@ -16,6 +16,7 @@ from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
 from ..io.atomic import write_text
 from ..io.reporter import Reporter
+from ..io.text_files import read_json
 from ..metrics.cardiac import Cardiac
 from ..runs.cardiac.agreement import held_against_truth
 from ..runs.cardiac.document import CardiacDocument
@@ -43,7 +44,7 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     """
     folder = request.folder
     if folder is not None:
-        _refuse_foreign(folder)
+        _refuse_foreign(folder, request.input)
     if request.propagation and request.run is not None and request.truth is None:
         raise UserError("--propagation changes true masks: give masks without --run, or the true ones with --truth")
     sides = read_sides(request, reporter)
@@ -143,13 +144,20 @@ def _propagated(request: CardiacRequest, sides: Sides, reporter: Reporter) -> Pr
         return propagation(masks, sequences, Cardiac(request.detection), info_of(sides.calibration), update)
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """A folder is ours when it is empty or holds our result, or masks that were begun."""
+def _refuse_foreign(folder: Path, film: Path) -> None:
+    """A folder is ours when it is empty or holds our result of this film, or masks that were begun."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out names a folder")
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if names and not names & {RESULT, MASKS}:
         raise UserError(f"'{folder}' holds '{min(names)}' and no result of 'bench cardiac'; choose another with --out")
+    content = read_json(folder / RESULT) if RESULT in names else {}
+    before = content.get("input") if isinstance(content, dict) else None
+    if isinstance(before, str) and before != str(film) and Path(before).resolve() != film.resolve():
+        raise UserError(
+            f"'{folder}' holds the result of '{before}', which that of '{film}' would replace; choose another folder "
+            "with --out, or remove this one"
+        )
 
 
 def _write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -143,6 +144,12 @@ def test_files_are_written_and_hold_what_is_printed(masks: Path, bench: Run, tmp
     # It may be written again, and without plots.
     again = printed_json(bench("cardiac", masks, "--out", "found", "--no-plots", "--json"))
     assert not any(path.endswith(".png") for path in again["files"])
+    # Another film does not replace it.
+    shutil.copytree(masks, tmp_path / "other")
+    refused = bench("cardiac", "other", "--out", "found")
+    assert refused.returncode == 2
+    assert "'found' holds the result of" in refused.stderr
+    assert json.loads((folder / "cardiac.json").read_text())["input"] == str(masks)
 
 
 def test_truth_gives_errors_and_verdicts(masks: Path, bench: Run, tmp_path: Path) -> None:
