@@ -111,11 +111,10 @@ def _refuse_no_probabilities(values: Array, where: str, made_by: str) -> None:
     """Raise UserError where values (…) float do not lie in 0..1; `made_by` is what makes probabilities of logits."""
     if np.isnan(values).any():
         raise UserError(f"{where}: holds {values.dtype} NaN; probabilities lie in 0..1")
-    low, high = values.min(initial=0), values.max(initial=0)
-    if low < 0 or high > 1:
+    if values.min(initial=0) < 0 or values.max(initial=0) > 1:
         raise UserError(
-            f"{where}: holds {values.dtype} values from {low:g} to {high:g}; probabilities lie in 0..1. Logits become "
-            f"probabilities by a {made_by}; a map of 0 to 255 by dividing by 255"
+            f"{where}: holds {values.dtype} values from {values.min():g} to {values.max():g}; probabilities lie in 0..1. "
+            f"Logits become probabilities by a {made_by}; a map of 0 to 255 by dividing by 255"
         )
 
 
