@@ -113,8 +113,8 @@ def _refuse_no_probabilities(values: Array, where: str, made_by: str) -> None:
         raise UserError(f"{where}: holds {values.dtype} NaN; probabilities lie in 0..1")
     if values.min(initial=0) < 0 or values.max(initial=0) > 1:
         raise UserError(
-            f"{where}: holds {values.dtype} values from {values.min():g} to {values.max():g}; probabilities lie in 0..1. "
-            f"Logits become probabilities by a {made_by}; a map of 0 to 255 by dividing by 255"
+            f"{where}: holds {values.dtype} values from {values.min():g} to {values.max():g}; probabilities lie in "
+            f"0..1. Logits become probabilities by a {made_by}; a map of 0 to 255 by dividing by 255"
         )
 
 
