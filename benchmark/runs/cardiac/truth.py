@@ -119,7 +119,7 @@ def dice_of(
 ) -> DiceBlock:
     """Dice over all frames that masks and truth both have.
 
-    as_measured : gives the masks of a sequence by its name, in the order of its numbers, as they are measured.
+    as_measured : gives the masks (H, W) of a sequence by its name, in the order of its numbers, as they are measured.
     """
     counts = []
     for name, truth in truths.items():
