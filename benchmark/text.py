@@ -8,6 +8,9 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+CLASS_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
+"""What a table of classes has beside scores: whole numbers."""
+
 
 def some(names: Sequence[str], most: int = 10) -> str:
     """The first names, and how many more there are."""
@@ -162,3 +165,12 @@ def p_value(value: float | None) -> str:
     ('0.042', '< 0.001')
     """
     return "< 0.001" if value is not None and value < 0.001 else number(value, ".3f")
+
+
+def no_formula(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula: text that begins as one gets an apostrophe before it.
+
+    >>> no_formula("=1+1"), no_formula(-1.5)
+    ("'=1+1", -1.5)
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -13,8 +13,7 @@ from typing import Literal
 
 from tabulate import tabulate
 
-from ..runs.cardiac.tables import no_formula
-from ..text import UNDEFINED, printable, whole_characters
+from ..text import UNDEFINED, no_formula, printable, whole_characters
 from ..types import UserError
 from .markdown import escape
 from .paper_caption import MARK, caption

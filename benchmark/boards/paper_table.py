@@ -18,7 +18,7 @@ from ..registry import dataset_class, metrics
 from ..runs.find import FoundRun
 from ..runs.record import Record, recorded_info
 from ..runs.stored import StoredRun, open_run
-from ..text import UNDEFINED, number, some, unknown
+from ..text import CLASS_COUNTS, UNDEFINED, number, some, unknown
 from ..types import ScoreInfo, UserError
 from .comparable import MAX_TESTED, Comparable, badness, whole_n
 from .comparison import StandsAlone
@@ -37,9 +37,6 @@ _SHOWN = (
     *("pixel_accuracy", "fwiou", "iou_foreground", "hausdorff95", "boundary_f1", "dice"),
 )
 """Scores that papers show beside the main one and the dataset's second one, the likeliest first."""
-
-_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
-"""What a row of a class has that is no score."""
 
 
 class TableColumn(Document):
@@ -236,7 +233,7 @@ def class_score(records: Sequence[Record], names: Sequence[str]) -> str:
         For several scores, for one that the classes lack, and for runs without scores of classes.
     """
     rows = [row for record in records for row in record.per_class.values()]
-    there = dict.fromkeys(name for row in rows for name in row if name not in _COUNTS)
+    there = dict.fromkeys(name for row in rows for name in row if name not in CLASS_COUNTS)
     if not there:
         raise UserError(f"no run has scores of single classes ({records[0].dataset.name}); leave out --by-class")
     if len(names) > 1:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..text import UNDEFINED, between, counted, interval, number, printable
+from ..text import CLASS_COUNTS, UNDEFINED, between, counted, interval, number, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,6 @@ _MAX_ROWS = 40
 _NAMES_WIDTH = 24
 _WHOLE = frozenset({"name", "main_score", "family", "scores"})
 """Columns of names to type or to look for, which are not broken within a line; summaries are."""
-_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
 
 
 def reporter(be_quiet: bool) -> Reporter:
@@ -381,7 +380,9 @@ def _class_tables(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> 
         shown = quantities[start : start + width]
         table = new_table(what, *shown)
         for name, row in rows.items():
-            cells = [f"{row[q]:,.0f}" if q in _COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown]
+            cells = [
+                f"{row[q]:,.0f}" if q in CLASS_COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown
+            ]
             table.add_row(safe(name), *cells)
         yield table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segbench.boards.markdown import escape
-from segbench.runs.cardiac.tables import no_formula
+from segbench.text import no_formula
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...cardiac.beats import Heartbeat
 from ...cardiac.to_json import DistributionBlock, SequenceBlock, beat_rows
 from ...io.atomic import atomic_path, write_text
+from ...text import no_formula
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,15 +52,6 @@ def sequence_rows(sequences: Sequence[SequenceBlock]) -> list[dict[str, Any]]:
             row |= {f"{name}_mean": spread.mean, f"{name}_std": spread.std}
         found.append(row | {"flags": " ".join(each.flags)})
     return found
-
-
-def no_formula(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula: text that begins as one gets an apostrophe before it.
-
-    >>> no_formula("=1+1"), no_formula(-1.5)
-    ("'=1+1", -1.5)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
