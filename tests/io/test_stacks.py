@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 import tifffile
 
 from segbench.errors import UserError
-from segbench.io.images.picture import read_pictures
+from segbench.io.images import tiff
+from segbench.io.images.masks import read_labels
+from segbench.io.images.picture import read_picture, read_pictures
 from segbench.io.images.stacks import Chosen, open_stack
 
 SIZES = {"T": 4, "Z": 3, "C": 2}
@@ -170,3 +174,48 @@ def test_interval_and_size_of_ome(tmp_path: Path) -> None:
     path = write(tmp_path / "b.ome.tif", "T", "ome", Plane=plane)
     assert open_stack(path).interval_s == pytest.approx(0.1)
     assert open_stack(path).pixel_size_um is None
+
+
+@pytest.mark.parametrize("kind", ["pages", "ome"])
+def test_a_stack_read_page_by_page_is_looked_at_once(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not once for every page, which takes a thousand pages a thousand times as long."""
+    path = write(tmp_path / "film.tif", "T", kind)
+    looked: list[Path] = []
+    check = tiff._check_complete
+
+    def counted(path: Path, tif: tifffile.TiffFile) -> None:
+        looked.append(path)
+        check(path, tif)
+
+    monkeypatch.setattr(tiff, "_check_complete", counted)
+    for _ in range(2):
+        assert [int(read_picture(path, page)[0, 0]) for page in range(4)] == [0, 50, 100, 150]
+        assert [int(read_labels(path, page, binary=False)[0, 0]) for page in range(4)] == [0, 50, 100, 150]
+        with pytest.raises(UserError, match="no page 4"):
+            read_picture(path, 4)
+    assert looked == [path]
+
+
+def test_a_stack_that_changed_is_looked_at_anew(tmp_path: Path) -> None:
+    path, other = tmp_path / "film.tif", tmp_path / "other.tif"
+    pages = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((8, 9), np.uint8)
+    tifffile.imwrite(path, pages, photometric="minisblack", compression="zlib")
+    assert read_picture(path, 2).max() == 2
+    tifffile.imwrite(other, pages[::-1], photometric="minisblack", compression="zlib")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert read_picture(path, 2).max() == 3
+    path.unlink()
+    with pytest.raises(UserError, match="no such file"):
+        read_picture(path, 2)
+
+
+def test_threads_read_the_pages_of_one_stack_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "film.tif"
+    pages = np.arange(40, dtype=np.uint8)[:, None, None] * np.ones((64, 64), np.uint8)
+    tifffile.imwrite(path, pages, photometric="minisblack", compression="zlib")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda page: read_picture(path, page), [*range(40)] * 10))
+    assert (np.stack(found) == np.concatenate([pages] * 10)).all()

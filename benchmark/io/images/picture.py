@@ -250,12 +250,17 @@ def _grey_if_grey(colours: Uint8) -> Uint8:
 def _of_tiff(path: Path, page: int | None) -> tuple[Uint8, int]:
     where = str(path) if page is None else f"{path}, page {page}"
     with tiff.opened(path) as tif:
-        stack = stack_of(path, tif)
-        if page is None and int(np.prod(stack.sizes)) > 1:
-            raise UserError(f"{path}: holds {stack}; expected one image. Give a stack by itself, not in a folder.")
+        if page is None:
+            _check_one_image(path, tif)
         for _, values, directory in tiff.iterate(path, tif, lambda place: place == (page or 0)):
             return _seen(values, directory, where, _display_range(tif)), tiff.orientation_of(directory)
     raise IndexError(f"there is no page {page}")
+
+
+def _check_one_image(path: Path, tif: tifffile.TiffFile) -> None:
+    stack = stack_of(path, tif)
+    if int(np.prod(stack.sizes)) > 1:
+        raise UserError(f"{path}: holds {stack}; expected one image. Give a stack by itself, not in a folder.")
 
 
 def _seen(values: Array, page: tifffile.TiffPage, where: str, display: tuple[float, float] | None) -> Uint8:

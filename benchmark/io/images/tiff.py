@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import struct
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,21 +28,63 @@ _PLAIN, _LZW, _LOWEST_BIT_FIRST = 1, 5, 2
 _REDUCED, _TRANSPARENCY_MASK = 1, 4
 """Bits of a page's NewSubfileType: a smaller copy of another page, a mask that says what of it is seen."""
 
+_KEPT_STACKS, _KEPT_PAGES = 4, 10_000
+"""How many stacks a thread remembers the directories of, and the pages of the longest: each takes some 6 KB."""
+_IMAGES = "segbench_images"
+
 # Faults are raised here with the file's name; the library's own lines would only repeat them.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+
+class _Stacks(threading.local):
+    """The stacks that a thread read last, closed: read page by page, each is looked at once and not for every page."""
+
+    def __init__(self) -> None:
+        self._by_path: OrderedDict[Path, tuple[_State, tifffile.TiffFile]] = OrderedDict()
+
+    def take(self, path: Path) -> tifffile.TiffFile | None:
+        """A stack, opened again and no longer kept; None where none is, or the file has changed since."""
+        state, tif = self._by_path.pop(path, (None, None))
+        if tif is None or state != _state(path):
+            return None
+        tif.filehandle.open()
+        return tif
+
+    def keep(self, path: Path, state: _State, tif: tifffile.TiffFile) -> None:
+        """Remember a stack, and forget the one that was not read for longest."""
+        self._by_path[path] = state, tif
+        if len(self._by_path) > _KEPT_STACKS:
+            self._by_path.popitem(last=False)
+
+
+_State = tuple[int, int, int, int]
+_STACKS = _Stacks()
+
+
+def _state(path: Path) -> _State:
+    """What differs as soon as a file was changed or another took its place."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """A TIFF file that is as long as its directories say; what decoding raises becomes a UserError with its name."""
     try:
-        with tifffile.TiffFile(path) as tif:
-            _check_complete(path, tif)
+        known = _STACKS.take(path)
+        state = _state(path)
+        tif = known or tifffile.TiffFile(path)
+        with tif:
+            if known is None:
+                _check_complete(path, tif)
             yield tif
+            stacked = len(tif.pages) > 1 and tif.pages.cache
     except UserError:
         raise
     except Exception as error:  # decoders raise their own kinds (struct.error, zlib.error, …) on bad bytes
         raise unreadable(path, error) from error
+    if stacked:
+        _STACKS.keep(path, state, tif)
 
 
 def read_tiff(path: Path, page: int | None) -> Array:
@@ -88,12 +132,16 @@ def page_count(path: Path) -> int:
         return int(leading[0]) if len(leading) == 1 else 1
 
 
-def pages_of(tif: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+def pages_of(tif: tifffile.TiffFile) -> tuple[tifffile.TiffPage, ...]:
     """Pages that hold an image of their own, in the order of the axes: no smaller copies, no masks of what is seen."""
-    if len(tif.series) == 1:
-        return [_directory(page) for page in tif.series[0].pages]
-    pages = [_directory(page) for page in tif.pages]
-    return [page for page in pages if not int(page.subfiletype) & (_REDUCED | _TRANSPARENCY_MASK)] or pages
+    known = vars(tif)  # where the file is kept they are kept with it, and end with it
+    if _IMAGES not in known:
+        pages = tuple(_directory(page) for page in (tif.series[0] if len(tif.series) == 1 else tif).pages)
+        if len(tif.series) > 1:
+            pages = tuple(p for p in pages if not int(p.subfiletype) & (_REDUCED | _TRANSPARENCY_MASK)) or pages
+        known[_IMAGES] = pages
+    found: tuple[tifffile.TiffPage, ...] = known[_IMAGES]
+    return found
 
 
 def is_one_directory(tif: tifffile.TiffFile) -> bool:
@@ -222,6 +270,7 @@ def _check_complete(path: Path, tif: tifffile.TiffFile) -> None:
     if _last_directory(tif) > size or not len(tif.pages):
         raise UserError(f"{path}: is truncated: its directory of pages goes beyond its {size} bytes. Fetch it again.")
     check_structures(path, len(tif.pages), "pages")
+    tif.pages.cache = len(tif.pages) <= _KEPT_PAGES
     used = 0
     for number, page in enumerate(tif.pages):
         if not isinstance(page, tifffile.TiffPage):
