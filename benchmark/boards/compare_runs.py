@@ -17,11 +17,11 @@ from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
 from .comparable import RENAMED, badness, differing, whole_n
+from .compared_methods import Costs, compared_methods
 from .comparison import (
     ClassWinners,
     ComparedRun,
     Comparison,
-    Costs,
     Estimate,
     Families,
     FamilyMeans,
@@ -32,6 +32,7 @@ from .comparison import (
     SeedSpread,
 )
 from .labels import comparison_labels
+from .pareto import pareto_front
 from .people import People, is_person, people_of
 from .robustness import robustness
 
@@ -155,6 +156,10 @@ def _comparison(
     needed: LabelsNeeded | None,
 ) -> Comparison:
     data, score = records[0].dataset, paired.score
+    found = compared_methods(paired, records, labels, differences)
+    families = _families(paired, records, labels, differences)
+    if families is not None and found is not None:
+        families = families.model_copy(update={"best_methods": found.families})
     return Comparison(
         dataset=data.name,
         origin=data.origin,
@@ -170,11 +175,13 @@ def _comparison(
         smallest_p=paired.smallest_p,
         runs=_runs(paired, records, labels, differences),
         differences=[paired_difference(each, labels) for each in differences],
-        families=_families(paired, records, labels, differences),
+        families=families,
         seeds=_seeds(records, paired),
         per_class=_per_class(records, labels, score),
         per_sample=_per_sample(paired, labels),
         labels_needed=needed,
+        methods=None if found is None else found.methods,
+        method_differences=None if found is None else found.differences,
     )
 
 
@@ -182,7 +189,7 @@ def _runs(
     paired: Paired, records: Sequence[Record], labels: Sequence[str], differences: Sequence[Difference]
 ) -> list[ComparedRun]:
     ranks = paired.rank_intervals(differences)
-    front = pareto_front(records, paired)
+    front = pareto_front([record.cost for record in records], paired.values, paired.sign)
     rows = []
     for k, (record, label) in enumerate(zip(records, labels, strict=True)):
         low, high = paired.interval(k)
@@ -200,7 +207,7 @@ def _runs(
                 rank_low=ranks[k][0],
                 rank_high=ranks[k][1],
                 labels=record.method.n_train,
-                cost=Costs(**{name: getattr(record.cost, name) for name in Costs.model_fields}),
+                cost=Costs.of(record.cost),
                 on_front=front[k],
                 left_out=_left_out(record, paired.score),
             )
@@ -232,28 +239,6 @@ def _of_pair(differences: Sequence[Difference], a: int, b: int) -> Difference:
         ties=each.ties,
         losses=each.wins,
     )
-
-
-def pareto_front(records: Sequence[Record], paired: Paired) -> list[bool]:
-    """Which runs no other matches in score, seconds to fit and milliseconds per image at once, and beats in one.
-
-    A cost that no run knows is left out; a run that lacks one that others know is not judged, and beats nobody.
-    """
-    costs = [(record.cost.train_s, record.cost.predict_ms_per_image) for record in records]
-    known = [k for k in range(2) if any(cost[k] is not None for cost in costs)]
-    points: dict[int, list[float]] = {}
-    for place, (value, cost) in enumerate(zip(paired.values, costs, strict=True)):
-        mine = [seconds for k in known if (seconds := cost[k]) is not None]
-        if known and len(mine) == len(known) and not math.isnan(value):
-            points[place] = [-paired.sign * value, *mine]
-    return [
-        place in points
-        and not any(
-            other != points[place] and all(theirs <= own for theirs, own in zip(other, points[place], strict=True))
-            for other in points.values()
-        )
-        for place in range(len(records))
-    ]
 
 
 def _families(

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
 from ..text import between, counted, number, p_value, samples_of, some
+from .compared_methods import ComparedMethod, Costs, MethodDifference
 from .notebook import html_table, text_table
 from .paired_difference import PairedDifference as PairedDifference
 from .people import People
 from .robustness import RobustnessLine
+from .seed_groups import mean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _RANKS = ("rank", "run", "value", "95 % interval", "fit s", "ms/image")
 _PAIRS = ("a", "b", "a less b", "95 % interval", "p")
-
-
-class Costs(Document):
-    """What a compared run cost; null where it was not measured."""
-
-    train_s: float | None
-    predict_ms_per_image: float | None
-    parameters: int | None
-    macs_per_image: int | None
-    peak_memory_mb: float | None
 
 
 class ComparedRun(Document):
@@ -70,11 +63,24 @@ class FamilyMeans(Document):
 
 
 class Families(Document):
-    """Learned against classical: the best run of each, and the families' means."""
+    """Learned against classical: the best run of each, and the families' means.
+
+    `best_methods` : the best method of each by its mean over seeds, where a method has several.
+    """
 
     best: PairedDifference
     means: FamilyMeans
     difference_of_means: Estimate
+    best_methods: MethodDifference | None = None
+
+    @property
+    def told(self) -> PairedDifference | MethodDifference:
+        """What to tell of the best of each: of methods, where these have several seeds."""
+        return self.best_methods or self.best
+
+    @model_serializer(mode="wrap")
+    def _only_over_seeds(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "best_methods")
 
 
 class SeedSpread(Document):
@@ -149,6 +155,8 @@ class ComparedGroup(Document):
 
     `whole_n` is the size of the whole split where only a part of it was scored. `people` are annotators of the same
     samples, who are no runs among the others and have no ranks. `robustness` are the same methods on images made worse.
+    `methods` and `method_differences` are there where a method has runs with several seeds: then which method is better
+    is said by them, for other trainings too, and `runs` and `differences` say which of these trainings is.
     """
 
     dataset: str
@@ -172,35 +180,74 @@ class ComparedGroup(Document):
     labels_needed: LabelsNeeded | None = None
     people: People | None = None
     robustness: list[RobustnessLine] | None = None
+    methods: list[ComparedMethod] | None = None
+    method_differences: list[MethodDifference] | None = None
+
+    @property
+    def rows(self) -> Sequence[ComparedRun | ComparedMethod]:
+        """What is ranked, from best to worst: methods, where one has several seeds, else runs."""
+        return self.methods or self.runs
+
+    @property
+    def pairs(self) -> Sequence[PairedDifference | MethodDifference]:
+        """Every pair of `rows`."""
+        return self.differences if self.method_differences is None else self.method_differences
 
     @property
     def answer(self) -> str:
-        """Which run is better, in one sentence."""
-        best, *others = self.runs
+        """Which method is better, in a sentence or two."""
+        best, *others = self.rows
         if best.value is None:
             return f"{self.score} is undefined for every run; choose another score with --metric."
         if not others:
             return f"{best.label} is the only method on these images as they are."
         ties = self.not_told_from_best
-        level = [run.label for run in self.runs if run.value == best.value]
+        level = [row.label for row in self.rows if row.value == best.value]
         if not ties:
             return f"{best.label} is better than every other, beyond chance (p < 0.05)."
         if len(level) > 1:
             rest = [label for label in ties if label not in level]
             more = f"; {some(rest, 5)} cannot be told from them" if rest else ""
             return f"{some(level, 5)} have the same {self.score}: none leads{more}."
-        return f"{best.label} leads, but {some(ties, 5)} cannot be told from it."
+        return f"{best.label} leads, but {some(ties, 5)} cannot be told from it.{self._more_seeds}"
+
+    @property
+    def _more_seeds(self) -> str:
+        """Whether more trainings would tell the leader from others."""
+        best = self.rows[0].label
+        needed = {
+            each.b if each.a == best else each.a: each.seeds_needed
+            for each in self.method_differences or ()
+            if best in (each.a, each.b) and not each.significant and each.seeds_needed is not None
+        }
+        if not needed:
+            return ""
+        most = max(needed.values())
+        return (
+            f" {most} seeds of each would tell it from {some(list(needed), 5)}, if means and spreads stay as they are."
+        )
 
     @property
     def not_told_from_best(self) -> list[str]:
-        """Runs whose difference to the best may be chance, by the tests of pairs, from best to worst.
+        """Rows whose difference to the best may be chance, by the tests of pairs, from best to worst.
 
         A rank of 1 says less: spans of ranks are widened until they follow the scores, so that a noisy run of a low
         score lends its span to those between.
         """
-        best = self.runs[0].label
-        told = {(each.a, each.b) for each in self.differences if each.significant}
-        return [run.label for run in self.runs[1:] if not told & {(best, run.label), (run.label, best)}]
+        best = self.rows[0].label
+        told = {(each.a, each.b) for each in self.pairs if each.significant}
+        return [row.label for row in self.rows[1:] if not told & {(best, row.label), (row.label, best)}]
+
+    @property
+    def wins(self) -> dict[str, int]:
+        """On how many samples each row is best, ties counting for all, by its label."""
+        return self.per_sample.wins if self.methods is None else {each.label: each.wins for each in self.methods}
+
+    def class_values(self, row: ClassWinners) -> dict[str, float | None]:
+        """The score of each row on a class, by its label: of a method the mean over seeds, None where one has none."""
+        if self.methods is None:
+            return {run.label: row.values[run.label] for run in self.runs}
+        return {each.label: mean(row.values[label] for label in each.runs) for each in self.methods}
 
     @property
     def not_counted(self) -> str:
@@ -222,10 +269,10 @@ class ComparedGroup(Document):
         return f"{self.score} ({direction} is better) on {self.dataset}{origin}, split {self.split}, {samples}"
 
     def plot(self) -> Figure:
-        """Draw every run's score with its 95 % interval, the best on top."""
+        """Draw the score of every run, or every method's mean, with its 95 % interval, the best on top."""
         from ..figures.score_intervals import Interval, score_intervals
 
-        rows = [Interval(run.label, run.value, run.low, run.high, run.family) for run in self.runs]
+        rows = [Interval(row.label, row.value, row.low, row.high, row.family) for row in self.rows]
         people = self.people
         band = None if people is None or people.low is None or people.high is None else (people.low, people.high)
         axis = f"{self.score} ({self.unit}), with 95 % interval" + ("; grey: human range" if band else "")
@@ -248,7 +295,7 @@ class ComparedGroup(Document):
         """What a notebook shows: ranks, then pairs."""
         pairs = [
             [each.a, each.b, number(each.value, "+.4f"), between(each.low, each.high, "+.4f"), p_value(each.p_adjusted)]
-            for each in self.differences
+            for each in self.pairs
         ]
         ranks = html_table(self.title, _RANKS, self._rank_rows(), [self.answer, *self.beside_people])
         return ranks + html_table("", _PAIRS, pairs, [f"p adjusted for {counted(len(pairs), 'pair')}"])
@@ -256,16 +303,18 @@ class ComparedGroup(Document):
     def _rank_rows(self) -> list[list[str]]:
         return [
             [
-                str(run.rank_low) if run.rank_low == run.rank_high else f"{run.rank_low}–{run.rank_high}",
-                *(run.label, number(run.value, ".4f"), between(run.low, run.high)),
-                *(number(run.cost.train_s, ".0f"), number(run.cost.predict_ms_per_image, ".0f")),
+                str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}",
+                *(row.label, number(row.value, ".4f"), between(row.low, row.high)),
+                *(number(row.cost.train_s, ".0f"), number(row.cost.predict_ms_per_image, ".0f")),
             ]
-            for run in self.runs
+            for row in self.rows
         ]
 
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "labels_needed", "groups", "whole_n", "people", "robustness")
+        return without_none(
+            handler(self), "labels_needed", "groups", "whole_n", "people", "robustness", "methods", "method_differences"
+        )
 
 
 class Comparison(ComparedGroup):

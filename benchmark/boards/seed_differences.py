@@ -11,14 +11,13 @@ import numpy as np
 from tabulate import tabulate
 
 from ..evaluation.comparison import Paired
-from ..evaluation.intervals import LEVEL, corrected_interval
-from ..evaluation.quantiles import t_quantile
+from ..evaluation.over_seeds import Trainings, freedom_of, over_seeds, training_noise, training_spreads
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
 from ..text import counted, interval
-from ..types import Float64, Int64
 from .comparable import badness
 from .markdown import escape
+from .seed_groups import trainings_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 
 DIFFERENCE_NOTE = (
     "In brackets: 95 % interval of the difference of the means over seeds, on the same samples, for other samples and "
-    "(of rows with two seeds or more) other seeds. One interval in twenty misses."
+    "other seeds; a network with one seed is taken to vary as the other row does. Where no row has two seeds, it holds "
+    "for other samples alone. One interval in twenty misses."
 )
 """What the differences of a suite's rows are."""
 
@@ -34,7 +34,7 @@ DIFFERENCE_NOTE = (
 class SeedDifference(Document):
     """The mean score over the seeds of a row less that of the reference, in the score's unit, with a 95 % interval.
 
-    `low` and `high` hold for other samples and other seeds; with a single seed on a side for other samples alone.
+    `low` and `high` hold for other samples and other seeds; with a single seed on both sides for other samples alone.
     `better` and `worse`: the interval leaves out 0, to the row's advantage or not.
     """
 
@@ -76,64 +76,31 @@ def seed_differences(reference: SeedRuns, others: Sequence[SeedRuns], score: str
     paired = Paired(metric, first.info, info, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
     ends = np.cumsum([len(row.runs) for row in (reference, *others)])
     places = np.split(np.arange(len(runs)), ends[:-1])
-    found = [_difference(row, paired, mine, places[0]) for row, mine in zip(others, places[1:], strict=True)]
+    rows = (reference, *others)
+    trained = [trainings_of(row.family, mine) for row, mine in zip(rows, places, strict=True)]
+    found = [_difference(row, paired, mine, trained[0]) for row, mine in zip(others, trained[1:], strict=True)]
     return sorted(found, key=lambda row: badness(row.value, info.higher_is_better))
 
 
-def _difference(row: SeedRuns, paired: Paired, mine: Int64, usual: Int64) -> SeedDifference:
-    def apart(scores: Float64) -> Float64:
-        less: Float64 = scores[mine].mean(axis=0) - scores[usual].mean(axis=0)
-        return less
-
-    value = float(apart(paired.values))
-    over_samples = corrected_interval(value, apart(paired.draws), apart(paired.without))
-    low, high = with_seeds(value, over_samples, paired.values[mine], paired.values[usual])
-    most = paired.score.high - paired.score.low
-    low, high = max(low, -most), min(high, most)
+def _difference(row: SeedRuns, paired: Paired, mine: Trainings, usual: Trainings) -> SeedDifference:
+    both = (mine, usual)
+    one, other = training_spreads(paired.values, both, moderated=False)
+    noise = training_noise(mine, usual, (one, other), freedom_of(both))
+    found = over_seeds(paired, mine, usual, noise, by_swaps=math.nan)
+    low, high = found.low, found.high
     known = math.isfinite(low) and math.isfinite(high)
     gained, lost = known and low > 0, known and high < 0
     better, worse = (gained, lost) if paired.sign > 0 else (lost, gained)
     return SeedDifference(
         label=row.label,
         family=row.family,
-        seeds=len(mine),
-        value=value,
+        seeds=len(mine.places),
+        value=found.value,
         low=low,
         high=high,
         better=better,
         worse=worse,
     )
-
-
-def with_seeds(value: float, over_samples: tuple[float, float], mine: Float64, usual: Float64) -> tuple[float, float]:
-    """The interval of a difference of two means over seeds, for other samples and other seeds.
-
-    Sampling and training err independently of each other, so the squares of their half widths add up, on each side of
-    its own. Training's is Welch's interval of the two means.
-
-    Parameters
-    ----------
-    value : float
-        The difference of the means.
-    over_samples : pair of float
-        Its interval with these seeds.
-    mine, usual : (n,) float64
-        Scores by seed. One seed on either side says nothing of others: the interval is that over samples.
-
-    References
-    ----------
-    Zou & Donner, "Construction of confidence limits about effect measures: a general approach", Statistics in Medicine
-    27(10):1693-1702 (2008). Welch, "The generalization of Student's problem", Biometrika 34 (1947).
-    """
-    sides = [(len(scores), float(np.var(scores, ddof=1))) for scores in (mine, usual) if len(scores) > 1]
-    spread = sum(variance / n for n, variance in sides)
-    if len(sides) < 2 or not spread > 0:
-        return over_samples
-    freedom = spread**2 / sum((variance / n) ** 2 / (n - 1) for n, variance in sides)
-    # The whole number below it makes the interval rather too wide; rounding errors make no other number of it.
-    half = t_quantile(max(1, math.floor(freedom + 1e-9)), (1 + LEVEL) / 2) * math.sqrt(spread)
-    low, high = over_samples
-    return value - math.hypot(value - low, half), value + math.hypot(high - value, half)
 
 
 def difference_lines(differences: SuiteDifferences) -> list[str]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..evaluation.over_seeds import Trainings
 from ..evaluation.scores import Score
 from ..runs.record import Cost, Record
+from ..types import Int64
 from .labels import configuration, plot_labels
 
 
@@ -73,6 +75,11 @@ def seed_groups(records: Iterable[Record]) -> list[SeedGroup]:
         else:
             rows += [SeedGroup((record,)) for record in members]
     return rows
+
+
+def trainings_of(family: str, places: Int64, *, whole: bool = True) -> Trainings:
+    """The places (n,) of a row's runs among compared ones; of a classical method one run stands for every seed."""
+    return Trainings(places, fixed=family == "classical" and len(places) == 1, whole=whole)
 
 
 def curves_of(rows: Iterable[SeedGroup]) -> list[list[SeedGroup]]:

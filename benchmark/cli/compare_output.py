@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, between, counted, number, p_value, samples_of
+from ..text import UNDEFINED, between, counted, number, p_value, samples_of, some
 from . import output
 from .output import safe
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..boards.compared_methods import ComparedMethod
     from ..boards.comparison import ComparedGroup, Comparison, Families
     from ..boards.robustness import RobustnessLine
 
@@ -48,11 +49,12 @@ def _show(console: Console, found: ComparedGroup) -> None:
     )
     console.print(safe(found.answer), style=_answer_style(found), soft_wrap=True)
     console.print(_ranks(found))
-    if found.differences:
+    for each in (method for method in found.methods or () if method.std is not None):
+        console.print(_seeds_of(each), soft_wrap=True, markup=False)
+    if found.pairs:
         console.print(_pairs(found))
         console.print(
-            f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {found.drawn}, "
-            f"{_adjusted(len(found.differences))}; d: mean difference "
+            f"difference: a less b, with its 95 % {_interval_and_test(found)}; d: mean difference "
             "of single samples over its standard deviation; w/t/l: samples on which a is better, equal, worse"
             f"{', of those on which both scores are defined' if _undefined_for_some(found) else ''}",
             soft_wrap=True,
@@ -77,38 +79,57 @@ def _show(console: Console, found: ComparedGroup) -> None:
             "its paired 95 % interval",
             soft_wrap=True,
         )
-    for each in found.seeds:
-        seeds = ", ".join(map(str, each.seeds))
-        spread = f"{number(each.mean, '.4f')} ± {number(each.std, '.4f')}"
-        console.print(
-            f"seeds {seeds} of {safe(each.name)}: {spread} (standard deviation of training, which no interval above "
-            "holds)",
-            soft_wrap=True,
-        )
     if len(found.per_class) > 1:
         console.print(_classes(found))
     _samples(console, found)
     _labels(console, found)
 
 
-def _adjusted(pairs: int) -> str:
-    return f"adjusted for {pairs} pairs together (step-down)" if pairs > 1 else "not adjusted, as it is one pair"
+def _seeds_of(each: ComparedMethod) -> str:
+    """The scores of a method's trainings."""
+    scores = [
+        number(value, ".4f") if seed is None else f"seed {seed} {number(value, '.4f')}"
+        for seed, value in zip(each.seeds, each.values, strict=True)
+    ]
+    return f"{safe(each.label)}: {', '.join(scores)}; standard deviation {number(each.std, '.4f')}"
+
+
+def _interval_and_test(found: ComparedGroup) -> str:
+    """What the interval of a difference is for, and what its p value is of."""
+    pairs = len(found.pairs)
+    together = f"adjusted for {pairs} pairs together" if pairs > 1 else "not adjusted, as it is one pair"
+    if found.method_differences is None:
+        step_down = " (step-down)" if pairs > 1 else ""
+        return f"paired bootstrap interval; p by swapping whole {found.drawn}, {together}{step_down}"
+    alone = [each for each in found.method_differences if not each.holds_training]
+    exception = (
+        f"; of {some([f'{each.a} and {each.b}' for each in alone], 3)}, with one training each, for other "
+        f"{found.drawn} alone"
+        if alone
+        else ""
+    )
+    return (
+        f"interval for other {found.drawn} and other trainings{exception}; p of a t test for both, {together} (Holm); "
+        "pairs of single runs with --json"
+    )
 
 
 def _undefined_for_some(found: ComparedGroup) -> bool:
     """Whether a pair has samples on which a score is undefined, as Dice is where neither has a foreground."""
-    return any(each.wins + each.ties + each.losses < found.n for each in found.differences)
+    return any(each.wins + each.ties + each.losses < found.n for each in found.pairs)
 
 
 def _answer_style(found: ComparedGroup) -> str:
-    if found.runs[0].value is None:
+    if found.rows[0].value is None:
         return "yellow"
     return "bold" if found.not_told_from_best else "bold green"
 
 
 def _ranks(found: ComparedGroup) -> Table:
-    table = _table("rank", "run", "value", "95 % interval", "fit s", "ms/image", "front")
-    for row in found.runs:
+    over_seeds = found.methods is not None
+    columns = ("method", "mean") if over_seeds else ("run", "value")
+    table = _table("rank", *columns, "95 % interval", "fit s", "ms/image", "front")
+    for row in found.rows:
         span = str(row.rank) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
         table.add_row(
             span,
@@ -119,20 +140,21 @@ def _ranks(found: ComparedGroup) -> Table:
             number(row.cost.predict_ms_per_image, ".0f"),
             "●" if row.on_front else "",
         )
-    table.caption = "front: no other run is as good, as quick to fit and as quick to predict at once (of known costs)"
+    kind = "method" if over_seeds else "run"
+    table.caption = f"front: no other {kind} is as good, as quick to fit and as quick to predict at once (known costs)"
     return table
 
 
 def _pairs(found: ComparedGroup) -> Table:
-    pairs = found.differences
-    best = found.runs[0].label
+    pairs = found.pairs
+    best = found.rows[0].label
     shown = pairs if len(pairs) <= _MAX_PAIRS else [each for each in pairs if best in (each.a, each.b)]
-    table = _table("a", "b", "difference", "95 % interval", "p", "d", "w/t/l")
+    every = len(shown) == len(pairs)
+    table = _table("a less b" if every else "the leader less", "difference", "95 % interval", "p", "d", "w/t/l")
     for each in shown:
         mark = "[bold]" if each.significant else ""
         table.add_row(
-            safe(each.a),
-            safe(each.b),
+            f"{safe(each.a)} less {safe(each.b)}" if every else safe(each.b),
             f"{mark}{number(each.value, '+.4f')}",
             between(each.low, each.high, "+.4f"),
             f"{mark}{p_value(each.p_adjusted)}",
@@ -140,12 +162,12 @@ def _pairs(found: ComparedGroup) -> Table:
             f"{each.wins}/{each.ties}/{each.losses}",
         )
     if len(shown) < len(pairs):
-        table.caption = f"the pairs of {best}; all {len(pairs)} with --json"
+        table.caption = f"the pairs of {safe(best)}; all {len(pairs)} with --json"
     return table
 
 
 def _families(console: Console, families: Families) -> None:
-    best, apart = families.best, families.difference_of_means
+    best, apart = families.told, families.difference_of_means
     console.print(
         f"learned against classical: best {safe(best.a)} against {safe(best.b)} "
         f"{number(best.value, '+.4f')} [{between(best.low, best.high, '+.4f')}]; family means "
@@ -173,21 +195,21 @@ def _robustness(lines: Sequence[RobustnessLine]) -> Table:
 
 def _classes(found: ComparedGroup) -> Table:
     rows = found.per_class
-    table = _table("class", "winner", *(["runner-up"] if len(found.runs) > 2 else []), rows[0].by)
-    labels = [row.label for row in found.runs]
+    table = _table("class", "winner", *(["runner-up"] if len(found.rows) > 2 else []), rows[0].by)
     for row in rows[:_MAX_CLASSES]:
-        known = {label: value for label in labels if (value := row.values[label]) is not None}
-        sign = -1 if row.values[row.winners[0]] == max(known.values()) else 1
+        known = {label: value for label, value in found.class_values(row).items() if value is not None}
+        sign = -1 if row.values[row.winners[0]] == max(v for v in row.values.values() if v is not None) else 1
         ranked = sorted(known, key=lambda label: sign * known[label])
-        behind = [label for label in ranked if label not in row.winners]
-        winners = ", ".join(map(safe, row.winners))
+        first = [label for label in ranked if known[label] == known[ranked[0]]]
+        behind = ranked[len(first) :]
+        winners = ", ".join(map(safe, first))
         values = [f"{known[label]:.3f}" for label in ranked[:3]]
         better = " > " if sign < 0 else " < "
         signs = [" = " if one == other else better for one, other in pairwise(values)]
         table.add_row(
             safe(row.name),
             winners,
-            *([safe(behind[0]) if behind else UNDEFINED] if len(labels) > 2 else []),
+            *([safe(behind[0]) if behind else UNDEFINED] if len(found.rows) > 2 else []),
             "".join(value + sign for value, sign in zip(values, [*signs, ""], strict=True)),
         )
     if len(rows) > _MAX_CLASSES:
@@ -196,7 +218,7 @@ def _classes(found: ComparedGroup) -> Table:
 
 
 def _samples(console: Console, found: ComparedGroup) -> None:
-    won = [(label, count) for label, count in found.per_sample.wins.items() if count]
+    won = [(label, count) for label, count in found.wins.items() if count]
     if not won:
         return
     shown = won if len(won) <= _MAX_WINNERS else sorted(won, key=lambda each: -each[1])[:_MAX_WINNERS]
@@ -224,6 +246,6 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
     for name in columns:
-        is_name = name in ("run", "a", "b", "class", "winner", "runner-up", "images")
-        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name)
+        is_name = name in ("run", "method", "a less b", "the leader less", "class", "winner", "runner-up", "images")
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     return table

@@ -246,7 +246,7 @@ class Paired:
         values = self.values[a] - self.values[b]
         intervals = paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
-        effects = _effects(self.sign * apart).tolist()
+        effects = effects_of(self.sign * apart).tolist()
         wins, ties, losses = (kind.sum(axis=1).tolist() for kind in (apart > 0, apart == 0, apart < 0))
         return [
             Difference(*pair, float(values[k]), low, high, p[k], adjusted[k], effects[k], wins[k], ties[k], losses[k])
@@ -358,8 +358,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _effects(apart: Float64) -> Float64:
-    """The mean of every row (P, n) over its standard deviation (n - 1), without what is undefined; NaN without one."""
+def effects_of(apart: Float64) -> Float64:
+    """The mean of every row (P, n) over its standard deviation (n - 1), (P,) float64.
+
+    What is undefined is left out; NaN where there is no spread.
+    """
     known = ~np.isnan(apart)
     if known.all() and apart.shape[1] > 1:
         means, spreads = apart.mean(axis=1), apart.std(axis=1, ddof=1)

@@ -16,12 +16,12 @@ from scipy import stats
 
 from commands import Run, printed_json
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
-from places import ROOT
-from segbench.boards.compare_runs import labels_needed, pareto_front
+from segbench.boards.compare_runs import labels_needed
+from segbench.boards.pareto import pareto_front
 from segbench.commands.run import RunRequest, run
 from segbench.evaluation.comparison import Paired, holm
 from segbench.io.reporter import Reporter
-from segbench.runs.record import Cost, Record, read_record
+from segbench.runs.record import Cost, read_record
 from segbench.types import ScoreInfo
 from small_stack import write_stack
 
@@ -188,15 +188,14 @@ def test_json_holds_everything(bench: Run, runs: tuple[Path, Path]) -> None:
 
 def test_an_unknown_cost_beats_nobody_and_is_not_judged() -> None:
     """The first has the best score at a cost that is not known; the third is worse than the second and costs more."""
-    three = paired([0.1, 0.2, 0.3])
-    record = read_record(ROOT / "leaderboards" / "records" / "isbi2012-unet-0b805e1a")
+    values = paired([0.1, 0.2, 0.3]).values
 
-    def costing(*seconds: float | None) -> Record:
-        return record.model_copy(update={"cost": Cost(train_s=seconds[0], predict_ms_per_image=seconds[1])})
+    def costing(*seconds: float | None) -> Cost:
+        return Cost(train_s=seconds[0], predict_ms_per_image=seconds[1])
 
-    assert pareto_front([costing(None, None), costing(5, 5), costing(6, 6)], three) == [False, True, False]
-    assert pareto_front([costing(None, 9), costing(None, 5), costing(None, 6)], three) == [True, True, False]
-    assert pareto_front([costing(None, None)] * 3, three) == [False] * 3
+    assert pareto_front([costing(None, None), costing(5, 5), costing(6, 6)], values, 1) == [False, True, False]
+    assert pareto_front([costing(None, 9), costing(None, 5), costing(None, 6)], values, 1) == [True, True, False]
+    assert pareto_front([costing(None, None)] * 3, values, 1) == [False] * 3
 
 
 @pytest.mark.slow

@@ -1,0 +1,249 @@
+"""Compared methods, each with all of its seeds: their means, and how far they are apart for other trainings too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluation.comparison import ALPHA, Difference, Paired, holm
+from ..evaluation.intervals import corrected_interval
+from ..evaluation.over_seeds import by_sample, freedom_of, over_seeds, training_noise, training_spreads
+from ..evaluation.rank_intervals import rank_intervals
+from ..io.documents import Document, Number
+from ..runs.record import Cost, Record
+from ..types import Array, Float64, Int64
+from .comparable import badness
+from .labels import comparison_labels
+from .pareto import pareto_front
+from .seed_groups import SeedGroup, seed_groups, trainings_of
+
+
+class Costs(Document):
+    """What a compared run cost, or the runs of a method in the mean; null where it was not measured."""
+
+    train_s: float | None
+    predict_ms_per_image: float | None
+    parameters: int | None
+    macs_per_image: int | None
+    peak_memory_mb: float | None
+
+    @classmethod
+    def of(cls, cost: Cost) -> Costs:
+        """Those of a record."""
+        return cls(**{name: getattr(cost, name) for name in cls.model_fields})
+
+
+class ComparedMethod(Document):
+    """A method with all of its runs, which differ in their seed alone.
+
+    `value` is the mean over `seeds`, `low` and `high` its 95 % interval for other samples and these trainings, `std`
+    the standard deviation (n - 1) over the seeds, null for a single one. `runs` are the labels of the runs, `values`
+    their scores. `wins` : samples on which its mean is best. Ranks and `on_front` are among methods.
+    """
+
+    label: str
+    method: str
+    family: str
+    seeds: list[int | None]
+    runs: list[str]
+    values: list[Number]
+    value: Number
+    low: Number
+    high: Number
+    std: Number
+    rank: int
+    rank_low: int
+    rank_high: int
+    wins: int
+    cost: Costs
+    on_front: bool
+
+
+class MethodDifference(Document):
+    """Method `a` less method `b` (their labels): means over seeds on the same samples; see `evaluation.over_seeds`.
+
+    `p_adjusted` is Holm's, for all pairs of methods. `seeds_needed` of each would tell them apart, if means and spreads
+    stay as they are; null where they are told apart, or where nothing is known of it.
+    """
+
+    a: str
+    b: str
+    value: Number
+    low: Number
+    high: Number
+    p: Number
+    p_adjusted: Number
+    effect: Number
+    wins: int
+    ties: int
+    losses: int
+    significant: bool
+    holds_training: bool
+    seeds_needed: int | None
+
+
+@dataclass(frozen=True)
+class ComparedMethods:
+    """Methods from best to worst, every pair of them, and the best learned one less the best classical one."""
+
+    methods: list[ComparedMethod]
+    differences: list[MethodDifference]
+    families: MethodDifference | None
+
+
+def compared_methods(
+    paired: Paired, records: Sequence[Record], labels: Sequence[str], differences: Sequence[Difference]
+) -> ComparedMethods | None:
+    """What the runs say of their methods; None where each method has one run, which says all itself.
+
+    Parameters
+    ----------
+    paired, records, labels : the compared runs, in one order
+    differences : every pair of runs
+    """
+    groups = seed_groups(records)
+    if len(groups) == len(records):
+        return None
+    place_of = {id(record): place for place, record in enumerate(records)}
+    places = [np.array([place_of[id(record)] for record in group.records]) for group in groups]
+    values = np.array([paired.values[mine].mean() for mine in places])
+    order = sorted(range(len(groups)), key=lambda k: badness(float(values[k]), paired.score.higher_is_better))
+    groups, places = [groups[k] for k in order], [places[k] for k in order]
+    names = _labels(groups)
+    apart = _differences(paired, groups, places, names, differences)
+    best = [_best_of(family, groups, names) for family in ("learned", "classical")]
+    families = next((_turned(each, best[0]) for each in apart if {each.a, each.b} == set(best)), None)
+    return ComparedMethods(_methods(paired, groups, places, names, labels, apart), apart, families)
+
+
+def _best_of(family: str, groups: Sequence[SeedGroup], names: Sequence[str]) -> str | None:
+    """The best method of a family, of methods from best to worst; what knows the truth is none."""
+    of_family = (
+        name
+        for name, group in zip(names, groups, strict=True)
+        if group.records[0].method.family == family and not group.records[0].method.oracle
+    )
+    return next(of_family, None)
+
+
+def _turned(each: MethodDifference, first: str | None) -> MethodDifference:
+    """A difference with this method as its `a`."""
+    if each.a == first:
+        return each
+    value, low, high, effect = (None if v is None else -v for v in (each.value, each.low, each.high, each.effect))
+    ends = {"value": value, "low": high, "high": low, "effect": effect, "wins": each.losses, "losses": each.wins}
+    return each.model_copy(update={"a": each.b, "b": each.a, **ends})
+
+
+def _labels(groups: Sequence[SeedGroup]) -> list[str]:
+    """Names of methods, as those of their runs without a seed."""
+    first = [group.records[0] for group in groups]
+    unseeded = [
+        record.model_copy(update={"method": record.method.model_copy(update={"seed": None})})
+        if len(group.records) > 1
+        else record
+        for record, group in zip(first, groups, strict=True)
+    ]
+    return comparison_labels(unseeded)
+
+
+def _differences(
+    paired: Paired,
+    groups: Sequence[SeedGroup],
+    places: Sequence[Int64],
+    names: Sequence[str],
+    differences: Sequence[Difference],
+) -> list[MethodDifference]:
+    by_swaps = {frozenset((each.a, each.b)): each.p for each in differences}
+    trained = [
+        trainings_of(group.records[0].method.family, mine, whole=not group.partial)
+        for group, mine in zip(groups, places, strict=True)
+    ]
+    pairs = [(k, other) for k in range(len(groups)) for other in range(k + 1, len(groups))]
+    spreads, total = training_spreads(paired.values, trained, moderated=True), freedom_of(trained)
+    found = []
+    for k, other in pairs:
+        a, b = trained[k], trained[other]
+        noise = training_noise(a, b, (spreads[k], spreads[other]), total)
+        swapped = by_swaps[frozenset((int(a.places[0]), int(b.places[0])))]
+        found.append((k, other, over_seeds(paired, a, b, noise, swapped, len(pairs)), by_sample(paired, a, b)))
+    adjusted = holm([each.p for _, _, each, _ in found])
+    return [
+        MethodDifference(
+            a=names[k],
+            b=names[other],
+            p_adjusted=p,
+            significant=p < ALPHA,
+            **vars(each),
+            **vars(on_samples),
+        )
+        for (k, other, each, on_samples), p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _methods(
+    paired: Paired,
+    groups: Sequence[SeedGroup],
+    places: Sequence[Int64],
+    names: Sequence[str],
+    labels: Sequence[str],
+    apart: Sequence[MethodDifference],
+) -> list[ComparedMethod]:
+    means = np.array([paired.values[mine].mean() for mine in places])
+    ranks = _ranks(paired, means, names, apart)
+    front = pareto_front([group.record.cost for group in groups], means, paired.sign)
+    wins = _wins(paired, places)
+    rows = []
+    for k, (group, mine) in enumerate(zip(groups, places, strict=True)):
+        low, high = paired.interval(int(mine[0])) if len(mine) == 1 else _interval(paired, mine)
+        first, last = ranks[k]
+        rows.append(
+            ComparedMethod(
+                label=names[k],
+                method=group.records[0].method.name,
+                family=group.records[0].method.family,
+                seeds=[record.method.seed for record in group.records],
+                runs=[labels[place] for place in mine],
+                values=[float(paired.values[place]) for place in mine],
+                value=float(means[k]),
+                low=low,
+                high=high,
+                std=float(np.std(paired.values[mine], ddof=1)) if len(mine) > 1 else None,
+                rank=first,
+                rank_low=first,
+                rank_high=last,
+                wins=wins[k],
+                cost=Costs.of(group.record.cost),
+                on_front=front[k],
+            )
+        )
+    return rows
+
+
+def _interval(paired: Paired, mine: Int64) -> tuple[float, float]:
+    """95 % interval of a mean over seeds, for other samples and these trainings."""
+    value = float(paired.values[mine].mean())
+    limits = (paired.score.low, paired.score.high)
+    return corrected_interval(value, paired.draws[mine].mean(axis=0), paired.without[mine].mean(axis=0), limits)
+
+
+def _ranks(
+    paired: Paired, means: Float64, names: Sequence[str], apart: Sequence[MethodDifference]
+) -> list[tuple[int, int]]:
+    place_of = {name: place for place, name in enumerate(names)}
+    better = np.zeros((len(names), len(names)), bool)
+    for each in apart:
+        if each.significant and each.value is not None:
+            winner, loser = (each.a, each.b) if paired.sign * each.value > 0 else (each.b, each.a)
+            better[place_of[winner], place_of[loser]] = True
+    return rank_intervals(better, np.where(np.isnan(means), np.inf, -paired.sign * means))
+
+
+def _wins(paired: Paired, places: Sequence[Int64]) -> list[int]:
+    """On how many samples each method's mean is best; ties count for all."""
+    values: Array = np.array([paired.sign * paired.per_sample[mine].mean(axis=0) for mine in places])
+    known = ~np.isnan(values).any(axis=0)
+    found: list[int] = (known & (values == values.max(axis=0))).sum(axis=1).tolist()
+    return found
