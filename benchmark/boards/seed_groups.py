@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..evaluation.over_seeds import Trainings
 from ..evaluation.scores import Score
 from ..runs.record import Cost, Record
 from ..types import Int64
-from .labels import configuration, plot_labels
+from .labels import comparison_labels, configuration, plot_labels
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,27 @@ def seed_groups(records: Iterable[Record]) -> list[SeedGroup]:
         else:
             rows += [SeedGroup((record,)) for record in members]
     return rows
+
+
+def trainings(groups: Sequence[SeedGroup]) -> list[Trainings]:
+    """The places of rows' runs, which stand one after the other, row by row."""
+    ends = np.cumsum([len(group.records) for group in groups])
+    places = np.split(np.arange(ends[-1]), ends[:-1])
+    return [
+        trainings_of(group.records[0].method.family, mine, whole=not group.partial)
+        for group, mine in zip(groups, places, strict=True)
+    ]
+
+
+def method_labels(groups: Sequence[SeedGroup]) -> list[str]:
+    """Names of rows as those of their runs, without the seed where a row has several."""
+    return comparison_labels([_without_seed(group) for group in groups])
+
+
+def _without_seed(group: SeedGroup) -> Record:
+    if len(group.records) == 1:
+        return group.record
+    return group.record.model_copy(update={"method": group.record.method.model_copy(update={"seed": None})})
 
 
 def trainings_of(family: str, places: Int64, *, whole: bool = True) -> Trainings:

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from ..types import Float64, Int64
-from .comparison import ALPHA, Paired, effects_of
+from .comparison import ALPHA, Paired, effects_of, holm
 from .intervals import corrected_interval, jackknife_error
+from .rank_intervals import rank_intervals
 
 _MAX_SEEDS = 20
 """More seeds of each method than this are not proposed."""
@@ -33,8 +35,8 @@ _MIN_MODERATED = 3
 """Methods with several seeds from which on their variances say what is usual."""
 _NEWTON_STEPS = 20
 _MOST_FREEDOM = 1e9
-_LEAST_P, _HALVINGS = 1e-16, 50
-"""The smallest p value that is looked for, and how often the search for one halves its range."""
+_LEAST_P, _MOST_P, _PRECISION = 1e-16, 1 - 1e-6, 1e-12
+"""The smallest p value that is told, the largest that is not taken for 1, and how exactly they are found."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,76 @@ class OverSeeds:
     p: float
     holds_training: bool
     seeds_needed: int | None
+
+
+@dataclass(frozen=True)
+class MethodTest:
+    """Method `a` against method `b`, places in a list: the difference of their means, and its p value by Holm."""
+
+    a: int
+    b: int
+    value: float
+    p_adjusted: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the methods differ at the 5 % level, all pairs considered."""
+        return self.p_adjusted < ALPHA
+
+
+def method_tests(
+    paired: Paired, trained: Sequence[Trainings], progress: Callable[[int, int], None] = lambda *_: None
+) -> list[MethodTest]:
+    """Every pair of methods with its p value: all that ranks need.
+
+    For other samples and other trainings, with Holm's adjustment; where no method has several seeds, as single runs are
+    tested (`Paired.tested`).
+    """
+    if all(len(each.places) == 1 for each in trained):
+        order = [int(each.places[0]) for each in trained]
+        found = {frozenset((each.a, each.b)): each for each in paired.tested(progress)}
+        tests = []
+        for k, other in combinations(range(len(order)), 2):
+            each = found[frozenset((order[k], order[other]))]
+            value = each.value if each.a == order[k] else -each.value
+            tests.append(MethodTest(k, other, value, each.p_adjusted))
+        return tests
+    spreads, total = training_spreads(paired.values, trained, moderated=True), freedom_of(trained)
+    pairs = list(combinations(range(len(trained)), 2))
+    values, p = [], []
+    for done, (k, other) in enumerate(pairs, 1):
+        a, b = trained[k], trained[other]
+        noise = training_noise(a, b, (spreads[k], spreads[other]), total)
+        value = float(paired.values[a.places].mean() - paired.values[b.places].mean())
+        if noise is None or not noise.variance > 0:
+            p.append(paired.p_value(int(a.places[0]), int(b.places[0])))
+        else:
+            error, freedom = jackknife_error(
+                paired.without[a.places].mean(axis=0) - paired.without[b.places].mean(axis=0)
+            )
+            p.append(p_value(value, (error**2, freedom), noise))
+        values.append(value)
+        progress(done, len(pairs))
+    return [MethodTest(*pair, value, adjusted) for pair, value, adjusted in zip(pairs, values, holm(p), strict=True)]
+
+
+def spans_of(tests: Sequence[MethodTest], badness: Float64, sign: int) -> list[tuple[int, int]]:
+    """First and last rank that each of K methods may have; equal first ranks are ties.
+
+    Parameters
+    ----------
+    tests : every pair
+    badness : (K,) float64
+        Lower for what is better; infinite where there is no score.
+    sign : int
+        1 where a higher score is better, else -1.
+    """
+    better = np.zeros((len(badness), len(badness)), bool)
+    for each in tests:
+        if each.significant:
+            winner, loser = (each.a, each.b) if sign * each.value > 0 else (each.b, each.a)
+            better[winner, loser] = True
+    return rank_intervals(better, badness)
 
 
 def over_seeds(
@@ -318,16 +390,30 @@ def p_value(value: float, sampling: tuple[float, float], noise: TrainingNoise) -
         return math.nan
     if freedom < 1 or not variance + noise.variance > 0 or value == 0:
         return 1.0
-    trained = usable_freedom(noise.freedom)
-    low, high = math.log(_LEAST_P), 0.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        over_samples, over_trainings = (t_distance(n, math.exp(middle)) for n in (freedom, trained))
-        if over_samples**2 * variance + over_trainings**2 * noise.variance > value**2:
-            low = middle
+    trained, target = usable_freedom(noise.freedom), 2 * math.log(abs(value))
+
+    def beyond(level: float) -> float:
+        """By how much the interval at a level, given as its logarithm, is too wide to leave out 0; it falls."""
+        over_samples, over_trainings = (t_distance(n, math.exp(level)) for n in (freedom, trained))
+        return math.log(over_samples**2 * variance + over_trainings**2 * noise.variance) - target
+
+    # Regula falsi, in the variant called Illinois: an end that stays counts half.
+    low, high = math.log(_LEAST_P), math.log(_MOST_P)
+    at_low, at_high = beyond(low), beyond(high)
+    if at_low <= 0 or at_high >= 0:
+        return math.exp(low) if at_low <= 0 else 1.0
+    middle, side = high, 0
+    while high - low > _PRECISION:
+        before, middle = middle, (low * at_high - high * at_low) / (at_high - at_low)
+        here = beyond(middle)
+        if abs(middle - before) < _PRECISION or here == 0:
+            break
+        if here > 0:
+            low, at_low, at_high = middle, here, at_high / 2 if side > 0 else at_high
         else:
-            high = middle
-    return math.exp(high)
+            high, at_high, at_low = middle, here, at_low / 2 if side < 0 else at_low
+        side = 1 if here > 0 else -1
+    return math.exp(middle)
 
 
 def seeds_needed(value: float, sampling: tuple[float, float], noise: TrainingNoise, level: float) -> int | None:

@@ -18,7 +18,7 @@ from ..boards.comparable import (
     tied_ranks,
 )
 from ..boards.compare_runs import compare_stored
-from ..boards.comparison import ComparedRun
+from ..boards.comparison import ComparedRun, Comparison
 from ..boards.labels import distinct_labels
 from ..boards.people import people_of
 from ..boards.robustness import RobustnessLine, robustness
@@ -69,9 +69,12 @@ def open_section(
             reporter.warn(f"not compared: {error}")
             why_not = "Ranks are by the score alone: the runs could not be tested against each other."
     rows = {row.run_id: row for row in compared.runs} if compared is not None else {}
+    spans = {} if compared is None else _spans(compared)
     by_score = tied_ranks([main_badness(record) for _, record in members])
     entries = [
-        _entry(folder, record, opened.get(record.run_id), rows.get(record.run_id), rank)
+        _entry(
+            folder, record, opened.get(record.run_id), rows.get(record.run_id), spans.get(record.run_id, (rank, None))
+        )
         for (folder, record), rank in zip(members, by_score, strict=True)
     ]
     if rows:
@@ -121,11 +124,18 @@ def _opened(members: Sequence[FoundRun]) -> tuple[dict[str, StoredRun], list[Use
     return opened, faults
 
 
-def _entry(folder: Path, record: Record, run: StoredRun | None, row: ComparedRun | None, rank: int | None) -> Entry:
+def _spans(compared: Comparison) -> dict[str, tuple[int, int]]:
+    """First and last rank by run id: that of its method, where methods have several seeds."""
+    of_method = {label: each for each in compared.methods or () for label in each.runs}
+    ranked = {run.run_id: of_method.get(run.label, run) for run in compared.runs}
+    return {run_id: (row.rank_low, row.rank_high) for run_id, row in ranked.items()}
+
+
+def _entry(
+    folder: Path, record: Record, run: StoredRun | None, row: ComparedRun | None, span: tuple[int | None, int | None]
+) -> Entry:
     label = record.method.name if row is None else row.label
-    high = None
-    if row is not None:
-        rank, high = row.rank_low, row.rank_high
+    rank, high = span
     if run is None:
         return Entry(folder, record, label, rank, high)
     return Entry(folder, record, label, rank, high, run.info, run.metrics, run.statistics)

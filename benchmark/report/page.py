@@ -112,14 +112,17 @@ def answers(section: Section) -> list[str]:
         only = f"{best.label} {verb} {score} {value}." if len(level) == 1 else _level(level, score, value)
         return [only, *([section.why_not] if section.why_not else [])]
     found = section.compared
-    ties = found.not_told_from_best
+    first, ties = found.rows[0], found.not_told_from_best
+    level = [row.label for row in found.rows if row.value == first.value]
+    value = interval(first.value, first.low, first.high)
+    if found.methods is not None:
+        value = f"{value} (mean over seeds)"
     if len(level) > 1:
         lines = [_level(level, score, value)]
     elif ties:
-        shown = some(ties, 4)
-        lines = [f"{best.label} leads with {score} {value}, but cannot be told from {shown}."]
+        lines = [f"{first.label} leads with {score} {value}, but cannot be told from {some(ties, 4)}."]
     else:
-        lines = [f"{best.label} is better than every other, beyond chance: {score} {value}."]
+        lines = [f"{first.label} is better than every other, beyond chance: {score} {value}."]
     return lines + ([f"{found.not_counted}."] if found.not_counted else []) + _families(found)
 
 
@@ -138,15 +141,23 @@ def _level(labels: Sequence[str], score: str, value: str) -> str:
 def _families(found: Comparison) -> list[str]:
     if found.families is None:
         return []
-    pair = found.families.best
+    pair = found.families.told
     gap = interval(pair.value, pair.low, pair.high, "+.4f")
     chance = "beyond chance" if pair.significant else "which could be chance"
-    return [f"Best learned run against best classical one, {pair.a} less {pair.b}: {gap}, {chance}."]
+    kind = "run" if found.methods is None else "method"
+    return [f"Best learned {kind} against best classical one, {pair.a} less {pair.b}: {gap}, {chance}."]
 
 
 def _details(section: Section) -> list[Html | None]:
     """Tables that open on demand."""
-    return [_differences(section), _robustness(section), _samples(section), _winners(section), _confused(section)]
+    return [
+        _over_seeds(section),
+        _differences(section),
+        _robustness(section),
+        _samples(section),
+        _winners(section),
+        _confused(section),
+    ]
 
 
 def _robustness(section: Section) -> Html | None:
@@ -171,12 +182,35 @@ def _robustness(section: Section) -> Html | None:
     )
 
 
+def _over_seeds(section: Section) -> Html | None:
+    """The mean of every method that was trained with several seeds, and how much its trainings differ."""
+    if section.compared is None or section.compared.methods is None:
+        return None
+    rows = [
+        [
+            each.label,
+            interval(each.value, each.low, each.high, ".4f"),
+            number(each.std, ".4f"),
+            ", ".join(number(value, ".4f") for value in each.values),
+            str(each.rank_low) if each.rank_low == each.rank_high else f"{each.rank_low}–{each.rank_high}",
+        ]
+        for each in section.compared.methods
+    ]
+    note = (
+        "The mean over seeds with its 95 % interval for other samples and these trainings; the standard deviation over "
+        "seeds; the ranks that a method may have, for other samples and other trainings."
+    )
+    return folded_table(
+        section.title, "Methods over their seeds", note, ["method", "mean", "sd", "by seed", "rank"], rows
+    )
+
+
 def _differences(section: Section) -> Html | None:
     if section.compared is None:
         return None
-    best = section.compared.runs[0].label
+    best = section.compared.rows[0].label
     rows = []
-    for each in section.compared.differences:
+    for each in section.compared.pairs:
         if best not in (each.a, each.b):
             continue
         sign = 1 if each.a == best else -1
@@ -192,13 +226,14 @@ def _differences(section: Section) -> Html | None:
                 f"{better} / {each.ties} / {worse}",
             ]
         )
-    heads = ["run", f"{best} less run", "p, adjusted", "effect", "samples better / equal / worse"]
-    n = len(section.compared.differences)
-    note = (
-        f"Paired on the same samples; p is adjusted for {counted(n, 'pair')} together (step-down); effect: mean "
-        "difference per sample over its standard deviation."
-    )
-    return folded_table(section.title, f"How far {best} is ahead of each run", note, heads, rows)
+    n = len(section.compared.pairs)
+    if section.compared.methods is None:
+        kind, test = "run", "Paired on the same samples; p is adjusted for {} together (step-down)"
+    else:
+        kind, test = "method", "For other samples and other trainings; p is adjusted for {} together (Holm)"
+    heads = [kind, f"{best} less {kind}", "p, adjusted", "effect", "samples better / equal / worse"]
+    note = f"{test.format(counted(n, 'pair'))}; effect: mean difference per sample over its standard deviation."
+    return folded_table(section.title, f"How far {best} is ahead of each {kind}", note, heads, rows)
 
 
 def _samples(section: Section) -> Html | None:

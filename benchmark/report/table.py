@@ -38,7 +38,7 @@ def board(section: Section, number: int) -> Html:
     name = f"board-{number}"
     table = tag(
         "table",
-        tag("caption", f"{section.title}: {section.note}{_of_seeds(together)}"),
+        tag("caption", f"{section.title}: {section.note}{_of_seeds(together, section.compared is not None)}"),
         tag("thead", head),
         tag("tbody", Html("".join(rows[:SHOWN]))),
         id=name,
@@ -97,12 +97,15 @@ def _head(place: int, column: Column) -> Html:
     )
 
 
-def _of_seeds(rows: Sequence[Entry]) -> str:
+def _of_seeds(rows: Sequence[Entry], tested: bool) -> str:
     """What a row of several seeds shows; empty where there is none."""
     if not any(entry.members for entry in rows):
         return ""
+    rank = (
+        "the ranks that it may have for other samples and other trainings" if tested else "the rank of the middle one"
+    )
     return (
-        ". A row of several seeds has the means of their scores, intervals and costs, and the rank of the middle one; "
+        f". A row of several seeds has the means of their scores, intervals and costs, and {rank}; "
         "± is the standard deviation over seeds, which no interval of a single run holds"
     )
 

@@ -19,7 +19,7 @@ from segbench.boards.paper_formats import as_csv, as_latex, as_markdown, label_o
 from segbench.boards.paper_table import PaperTable, TableCell, TableColumn, _beaten, distinguished
 from segbench.boards.rank_spans import rank_spans
 from segbench.commands.table import table
-from segbench.evaluation.comparison import Difference
+from segbench.evaluation.over_seeds import MethodTest
 from segbench.runs.find import find_runs
 from segbench.runs.record import read_record
 from segbench.runs.stored_requests import TableRequest
@@ -120,16 +120,11 @@ def test_best_and_second_go_by_what_is_shown(
     assert [place for place, cell in enumerate(cells) if cell.second] == second
 
 
-def _difference(a: int, b: int, value: float, p: float) -> Difference:
-    nan = float("nan")
-    return Difference(a, b, value, nan, nan, p, p, nan, 0, 0, 0)
-
-
-def test_a_middle_seed_that_is_better_than_the_best_mean_is_not_beaten() -> None:
-    differences = [_difference(0, 1, -0.2, 0.01), _difference(1, 2, 0.3, 0.01), _difference(0, 2, 0.1, 0.2)]
-    assert _beaten(1, differences, 1) == {0, 2}
-    assert _beaten(0, differences, 1) == set()
-    assert _beaten(0, differences, -1) == {1}
+def test_what_is_better_than_the_best_is_not_beaten() -> None:
+    tests = [MethodTest(0, 1, -0.2, 0.01), MethodTest(1, 2, 0.3, 0.01), MethodTest(0, 2, 0.1, 0.2)]
+    assert _beaten(1, tests, 1) == {0, 2}
+    assert _beaten(0, tests, 1) == set()
+    assert _beaten(0, tests, -1) == {1}
 
 
 def test_classes_are_columns_and_the_mean_stands_behind_them() -> None:

@@ -14,8 +14,10 @@ from segbench.evaluation.over_seeds import (
     TrainingNoise,
     Trainings,
     by_sample,
+    method_tests,
     over_seeds,
     p_value,
+    spans_of,
     training_noise,
     training_spreads,
     usual_spread,
@@ -190,3 +192,33 @@ def test_so_many_seeds_would_tell_them_apart() -> None:
 
     assert p_with(found.seeds_needed) < 0.05
     assert found.seeds_needed == 2 or p_with(found.seeds_needed - 1) >= 0.05
+
+
+def test_single_runs_are_tested_as_single_runs_are() -> None:
+    paired = of_seeds([0.10, 0.14, 0.30])
+    order = [2, 0, 1]
+    found = method_tests(paired, [Trainings(np.array([k])) for k in order])
+    plain = {(each.a, each.b): each for each in paired.tested()}
+    assert [(each.a, each.b) for each in found] == [(0, 1), (0, 2), (1, 2)]
+    for each in found:
+        a, b = order[each.a], order[each.b]
+        assert each.p_adjusted == plain[min(a, b), max(a, b)].p_adjusted
+        assert each.value == pytest.approx(paired.values[a] - paired.values[b])
+
+
+def test_methods_are_tested_over_seeds_and_ranked() -> None:
+    """Two networks of two seeds that differ by training alone, a third far below, and a classical method."""
+    paired = of_seeds([0.10, 0.16, 0.13, 0.17, 0.60, 0.62, 0.40])
+    trained = [Trainings(np.array([k, k + 1])) for k in (0, 2, 4)]
+    trained.append(Trainings(np.array([6]), fixed=True))
+    tests = {(each.a, each.b): each for each in method_tests(paired, trained)}
+    assert set(tests) == {(a, b) for a in range(4) for b in range(a + 1, 4)}
+    assert not tests[0, 1].significant
+    assert tests[0, 2].significant
+    assert tests[0, 2].value == pytest.approx(paired.values[:2].mean() - paired.values[4:6].mean())
+    # The first runs alone differ beyond chance: of these two trainings one is better, of the methods none is.
+    assert paired.difference(0, 2).significant
+    means = np.array([paired.values[each.places].mean() for each in trained])
+    spans = spans_of(list(tests.values()), -means, 1)
+    assert spans[0][0] == spans[1][0] == 1
+    assert spans[2] == (4, 4)
