@@ -156,7 +156,7 @@ def _comparison(
     needed: LabelsNeeded | None,
 ) -> Comparison:
     data, score = records[0].dataset, paired.score
-    found = compared_methods(paired, records, labels, differences)
+    found = compared_methods(paired, records, labels)
     families = _families(paired, records, labels, differences)
     if families is not None and found is not None:
         families = families.model_copy(update={"best_methods": found.families})

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation.comparison import ALPHA, Difference, Paired, holm
+from ..evaluation.comparison import Paired
 from ..evaluation.intervals import corrected_interval
 from ..evaluation.over_seeds import (
     MethodTest,
+    Trainings,
     by_sample,
     freedom_of,
+    method_tests,
     over_seeds,
     spans_of,
     training_noise,
@@ -70,8 +72,8 @@ class ComparedMethod(Document):
 class MethodDifference(Document):
     """Method `a` less method `b` (their labels): means over seeds on the same samples; see `evaluation.over_seeds`.
 
-    `p_adjusted` is Holm's, for all pairs of methods. `seeds_needed` of each would tell them apart, if means and spreads
-    stay as they are; null where they are told apart, or where nothing is known of it.
+    `p_adjusted` is step-down, for all pairs of methods. `seeds_needed` of each would tell them apart, if means and
+    spreads stay as they are; null where they are told apart, or where nothing is known of it.
     """
 
     a: str
@@ -100,14 +102,17 @@ class ComparedMethods:
 
 
 def compared_methods(
-    paired: Paired, records: Sequence[Record], labels: Sequence[str], differences: Sequence[Difference]
+    paired: Paired,
+    records: Sequence[Record],
+    labels: Sequence[str],
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> ComparedMethods | None:
     """What the runs say of their methods; None where each method has one run, which says all itself.
 
     Parameters
     ----------
     paired, records, labels : the compared runs, in one order
-    differences : every pair of runs
+    progress : called with the number of tests that are done, and of all
     """
     groups = seed_groups(records)
     if len(groups) == len(records):
@@ -118,10 +123,15 @@ def compared_methods(
     order = sorted(range(len(groups)), key=lambda k: badness(float(values[k]), paired.score.higher_is_better))
     groups, places = [groups[k] for k in order], [places[k] for k in order]
     names = method_labels(groups)
-    apart = _differences(paired, groups, places, names, differences)
+    trained = [
+        trainings_of(group.records[0].method.family, mine, whole=not group.partial)
+        for group, mine in zip(groups, places, strict=True)
+    ]
+    tests = method_tests(paired, trained, progress)
+    apart = _differences(paired, trained, names, tests)
     best = [_best_of(family, groups, names) for family in ("learned", "classical")]
     families = next((_turned(each, best[0]) for each in apart if {each.a, each.b} == set(best)), None)
-    return ComparedMethods(_methods(paired, groups, places, names, labels, apart), apart, families)
+    return ComparedMethods(_methods(paired, groups, places, names, labels, tests), apart, families)
 
 
 def _best_of(family: str, groups: Sequence[SeedGroup], names: Sequence[str]) -> str | None:
@@ -144,37 +154,29 @@ def _turned(each: MethodDifference, first: str | None) -> MethodDifference:
 
 
 def _differences(
-    paired: Paired,
-    groups: Sequence[SeedGroup],
-    places: Sequence[Int64],
-    names: Sequence[str],
-    differences: Sequence[Difference],
+    paired: Paired, trained: Sequence[Trainings], names: Sequence[str], tests: Sequence[MethodTest]
 ) -> list[MethodDifference]:
-    by_swaps = {frozenset((each.a, each.b)): each.p for each in differences}
-    trained = [
-        trainings_of(group.records[0].method.family, mine, whole=not group.partial)
-        for group, mine in zip(groups, places, strict=True)
-    ]
-    pairs = [(k, other) for k in range(len(groups)) for other in range(k + 1, len(groups))]
     spreads, total = training_spreads(paired.values, trained, moderated=True), freedom_of(trained)
     found = []
-    for k, other in pairs:
-        a, b = trained[k], trained[other]
-        noise = training_noise(a, b, (spreads[k], spreads[other]), total)
-        swapped = by_swaps[frozenset((int(a.places[0]), int(b.places[0])))]
-        found.append((k, other, over_seeds(paired, a, b, noise, swapped, len(pairs)), by_sample(paired, a, b)))
-    adjusted = holm([each.p for _, _, each, _ in found])
-    return [
-        MethodDifference(
-            a=names[k],
-            b=names[other],
-            p_adjusted=p,
-            significant=p < ALPHA,
-            **vars(each),
-            **vars(on_samples),
+    for test in tests:
+        a, b = trained[test.a], trained[test.b]
+        each = over_seeds(paired, a, b, training_noise(a, b, (spreads[test.a], spreads[test.b]), total), len(tests))
+        found.append(
+            MethodDifference(
+                a=names[test.a],
+                b=names[test.b],
+                value=test.value,
+                low=each.low,
+                high=each.high,
+                p=test.p,
+                p_adjusted=test.p_adjusted,
+                significant=test.significant,
+                holds_training=each.holds_training,
+                seeds_needed=None if test.significant else each.seeds_needed,
+                **vars(by_sample(paired, a, b)),
+            )
         )
-        for (k, other, each, on_samples), p in zip(found, adjusted, strict=True)
-    ]
+    return found
 
 
 def _methods(
@@ -183,15 +185,9 @@ def _methods(
     places: Sequence[Int64],
     names: Sequence[str],
     labels: Sequence[str],
-    apart: Sequence[MethodDifference],
+    tests: Sequence[MethodTest],
 ) -> list[ComparedMethod]:
     means = np.array([paired.values[mine].mean() for mine in places])
-    place_of = {name: place for place, name in enumerate(names)}
-    tests = [
-        MethodTest(place_of[each.a], place_of[each.b], each.value, each.p_adjusted)
-        for each in apart
-        if each.value is not None and each.p_adjusted is not None
-    ]
     ranks = spans_of(tests, np.where(np.isnan(means), np.inf, -paired.sign * means), paired.sign)
     front = pareto_front([group.record.cost for group in groups], means, paired.sign)
     wins = _wins(paired, places)

@@ -86,7 +86,7 @@ def _difference(row: SeedRuns, paired: Paired, mine: Trainings, usual: Trainings
     both = (mine, usual)
     one, other = training_spreads(paired.values, both, moderated=False)
     noise = training_noise(mine, usual, (one, other), freedom_of(both))
-    found = over_seeds(paired, mine, usual, noise, by_swaps=math.nan)
+    found = over_seeds(paired, mine, usual, noise)
     low, high = found.low, found.high
     known = math.isfinite(low) and math.isfinite(high)
     gained, lost = known and low > 0, known and high < 0

@@ -109,7 +109,7 @@ def _interval_and_test(found: ComparedGroup) -> str:
         else ""
     )
     return (
-        f"interval for other {found.drawn} and other trainings{exception}; p of a t test for both, {together} (Holm); "
+        f"interval for other {found.drawn} and other trainings{exception}; p for both, {together} (step-down); "
         "pairs of single runs with --json"
     )
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from ..metrics.pooled import ratio
 from ..types import Array, Float64, Int64
+from .quantiles import normal_quantile
 
 MAX_IN_CACHE = 1 << 15
 """Doubles that are looked at together, so that they stay in the processor's cache."""
@@ -121,7 +122,9 @@ class Chance:
     alone: Array
 
 
-def chance_of(observed: Swapped, chunks: Iterator[Chunk], *, holds_observed: bool) -> Chance:
+def chance_of(
+    observed: Swapped, chunks: Iterator[Chunk], *, holds_observed: bool, at_least: Float64 | None = None
+) -> Chance:
     """Single and step-down p values of differences from those under patterns.
 
     Parameters
@@ -132,12 +135,18 @@ def chance_of(observed: Swapped, chunks: Iterator[Chunk], *, holds_observed: boo
         All patterns; the first ones say what swaps do to a pair.
     holds_observed : bool
         Whether the patterns are all that there are, the one that swaps nothing among them.
+    at_least : (pairs,) float64, optional
+        P values that no swaps may go below, since something else than the samples is uncertain too: what they have to
+        reach is no further from 0 than a normal distribution of their differences reaches with this probability.
     """
     first = next(chunks)
     if observed.apart.size * first.rows <= _MAX_KEPT:
         first = first.of(np.arange(len(observed.apart)))
     undefined = np.isnan(observed.apart[:, 0])
     size = np.where(undefined, np.inf, _sizes(first, len(undefined)))
+    if at_least is not None:
+        nearer = np.array([-normal_quantile(p / 2) if p > 0 else np.inf for p in np.nan_to_num(at_least).tolist()])
+        observed = replace(observed, apart=np.minimum(np.abs(observed.apart), (size * nearer)[:, None]))
     measured = np.where(undefined, 0.0, _measured(observed, size[:, None])[:, 0])
     order = np.argsort(measured, kind="stable")
     least = _least(np.where(undefined, np.inf, np.abs(observed.apart[:, 0])))

@@ -87,6 +87,18 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Claims:
+    """What is said of every pair of runs, in the order of `itertools.combinations`, and more uncertain than they are.
+
+    apart : (pairs,) float64, how far they are apart, 0 or more. p : (pairs,) float64, how probable that is by chance,
+    all sources of it considered: tests may only find it more probable. 0 where samples are the only source.
+    """
+
+    apart: Float64
+    p: Float64
+
+
+@dataclass(frozen=True)
 class Paired:
     """Statistics of several runs of one metric family on the same samples, in the same order."""
 
@@ -217,11 +229,16 @@ class Paired:
             found += self._differences(pairs[here], p[here].tolist(), adjusted[here].tolist())
         return found
 
-    def tested(self, progress: Callable[[int, int], None] = lambda *_: None) -> list[Difference]:
-        """Every pair of runs with its p values alone: all that ranks need, without intervals and single samples."""
+    def tested(
+        self, progress: Callable[[int, int], None] = lambda *_: None, claims: Claims | None = None
+    ) -> list[Difference]:
+        """Every pair of runs with its p values alone: all that ranks need, without intervals and single samples.
+
+        `claims` are tested in place of the differences of the runs' own scores.
+        """
         nan = float("nan")
         pairs = self._pairs
-        found = zip(pairs, *(p.tolist() for p in self._chances(pairs, progress)), strict=True)
+        found = zip(pairs, *(p.tolist() for p in self._chances(pairs, progress, claims)), strict=True)
         return [
             Difference(a, b, float(self.values[a] - self.values[b]), nan, nan, p, adjusted, nan, 0, 0, 0)
             for (a, b), p, adjusted in found
@@ -254,16 +271,26 @@ class Paired:
         ]
 
     def _chances(
-        self, pairs: Sequence[Pair], progress: Callable[[int, int], None] = lambda *_: None
+        self,
+        pairs: Sequence[Pair],
+        progress: Callable[[int, int], None] = lambda *_: None,
+        claims: Claims | None = None,
     ) -> tuple[Float64, Float64]:
         """P values of pairs, single and adjusted for all of them, each (pairs,); NaN where a score is undefined."""
         nothing, *_ = self._swapped(pairs, [np.ones((1, self.units))])
+        observed = nothing.of(np.arange(len(pairs)))
+        if claims is not None:
+            # No further than the runs themselves, which the pattern that swaps nothing reaches.
+            observed = replace(observed, apart=np.minimum(np.abs(observed.apart), claims.apart[:, None]))
         found = chance_of(
-            nothing.of(np.arange(len(pairs))),
+            observed,
             self._swapped(pairs, self._patterns(pairs, progress)),
             holds_observed=self.units <= MAX_ENUMERATED,
+            at_least=None if claims is None else claims.p,
         )
         by_t = np.array([self._t_test(*pair) if alone else 1.0 for pair, alone in zip(pairs, found.alone, strict=True)])
+        if claims is not None:
+            by_t = np.maximum(by_t, claims.p)
         p = np.minimum(found.p, by_t)
         if len(pairs) == 1:
             return p, p

@@ -19,13 +19,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from ..types import Float64, Int64
-from .comparison import ALPHA, Paired, effects_of, holm
+from .comparison import ALPHA, Claims, Paired, effects_of
 from .intervals import corrected_interval, jackknife_error
 from .rank_intervals import rank_intervals
 
@@ -81,7 +81,7 @@ class TrainingNoise:
 class OverSeeds:
     """The mean over seeds of one method less that of another, on the same samples, in the score's unit.
 
-    low, high : its 95 % interval, for other samples and, where `holds_training`, other trainings. p : of no difference.
+    low, high : its 95 % interval, for other samples and, where `holds_training`, other trainings.
     seeds_needed : with so many seeds of each they would be told apart, if means and spreads stay; None where they are
     told apart already, where 20 would not do, or where nothing is known of training.
     """
@@ -89,18 +89,21 @@ class OverSeeds:
     value: float
     low: float
     high: float
-    p: float
     holds_training: bool
     seeds_needed: int | None
 
 
 @dataclass(frozen=True)
 class MethodTest:
-    """Method `a` against method `b`, places in a list: the difference of their means, and its p value by Holm."""
+    """Method `a` against method `b`, places in a list: the difference of their means over seeds, and its p values.
+
+    p_adjusted : step-down, over all pairs.
+    """
 
     a: int
     b: int
     value: float
+    p: float
     p_adjusted: float
 
     @property
@@ -112,37 +115,39 @@ class MethodTest:
 def method_tests(
     paired: Paired, trained: Sequence[Trainings], progress: Callable[[int, int], None] = lambda *_: None
 ) -> list[MethodTest]:
-    """Every pair of methods with its p value: all that ranks need.
+    """Every pair of methods with its p values: all that ranks need.
 
-    For other samples and other trainings, with Holm's adjustment; where no method has several seeds, as single runs are
-    tested (`Paired.tested`).
+    The middle run of each method is tested as runs are, by swaps and step-down. But swaps know nothing of training: so
+    they may not make a difference of means less probable than `p_value` does, which knows both sources of chance.
     """
-    if all(len(each.places) == 1 for each in trained):
-        order = [int(each.places[0]) for each in trained]
-        found = {frozenset((each.a, each.b)): each for each in paired.tested(progress)}
-        tests = []
-        for k, other in combinations(range(len(order)), 2):
-            each = found[frozenset((order[k], order[other]))]
-            value = each.value if each.a == order[k] else -each.value
-            tests.append(MethodTest(k, other, value, each.p_adjusted))
-        return tests
-    spreads, total = training_spreads(paired.values, trained, moderated=True), freedom_of(trained)
+    middle = [each.places[np.argsort(paired.values[each.places])[(len(each.places) - 1) // 2]] for each in trained]
+    runs = replace(paired, runs=tuple(paired.runs[place] for place in middle))
     pairs = list(combinations(range(len(trained)), 2))
-    values, p = [], []
-    for done, (k, other) in enumerate(pairs, 1):
-        a, b = trained[k], trained[other]
-        noise = training_noise(a, b, (spreads[k], spreads[other]), total)
-        value = float(paired.values[a.places].mean() - paired.values[b.places].mean())
-        if noise is None or not noise.variance > 0:
-            p.append(paired.p_value(int(a.places[0]), int(b.places[0])))
-        else:
-            error, freedom = jackknife_error(
-                paired.without[a.places].mean(axis=0) - paired.without[b.places].mean(axis=0)
-            )
-            p.append(p_value(value, (error**2, freedom), noise))
-        values.append(value)
-        progress(done, len(pairs))
-    return [MethodTest(*pair, value, adjusted) for pair, value, adjusted in zip(pairs, values, holm(p), strict=True)]
+    values = [
+        float(paired.values[trained[a].places].mean() - paired.values[trained[b].places].mean()) for a, b in pairs
+    ]
+    claims = None
+    if any(len(each.places) > 1 for each in trained):
+        spreads, total = training_spreads(paired.values, trained, moderated=True), freedom_of(trained)
+        noises = [training_noise(trained[a], trained[b], (spreads[a], spreads[b]), total) for a, b in pairs]
+        p = [
+            _p_of_means(paired, trained[a], trained[b], noise, value)
+            for (a, b), noise, value in zip(pairs, noises, values, strict=True)
+        ]
+        claims = Claims(np.abs(values), np.array(p))
+    found = runs.tested(progress, claims)
+    return [
+        MethodTest(*pair, value, each.p, each.p_adjusted)
+        for pair, value, each in zip(pairs, values, found, strict=True)
+    ]
+
+
+def _p_of_means(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise | None, value: float) -> float:
+    """How probable a difference of means is by chance; 0 where trainings make none, so that samples alone decide."""
+    if noise is None or not noise.variance > 0:
+        return 0.0
+    error, freedom = jackknife_error(paired.without[a.places].mean(axis=0) - paired.without[b.places].mean(axis=0))
+    return p_value(value, (error**2, freedom), noise)
 
 
 def spans_of(tests: Sequence[MethodTest], badness: Float64, sign: int) -> list[tuple[int, int]]:
@@ -164,9 +169,7 @@ def spans_of(tests: Sequence[MethodTest], badness: Float64, sign: int) -> list[t
     return rank_intervals(better, badness)
 
 
-def over_seeds(
-    paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise | None, by_swaps: float, pairs: int = 1
-) -> OverSeeds:
+def over_seeds(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise | None, pairs: int = 1) -> OverSeeds:
     """Compare two methods over their seeds.
 
     Parameters
@@ -176,8 +179,6 @@ def over_seeds(
         Their runs.
     noise : TrainingNoise or None
         What other trainings would change, from `training_noise`; None where nothing is known of it.
-    by_swaps : float
-        The p value of the first run of each on other samples; it holds where there is no noise of training.
     pairs : int
         How many pairs are tested together, for `seeds_needed`.
     """
@@ -190,12 +191,10 @@ def over_seeds(
     low, high = with_training(value, corrected_interval(value, apart(paired.draws), without), noise)
     most = paired.score.high - paired.score.low
     error, freedom = jackknife_error(without)
-    p = by_swaps if noise is None or not noise.variance > 0 else p_value(value, (error**2, freedom), noise)
     return OverSeeds(
         value=value,
         low=max(low, -most),
         high=min(high, most),
-        p=p,
         holds_training=noise is not None,
         seeds_needed=None if noise is None else seeds_needed(value, (error**2, freedom), noise, ALPHA / pairs),
     )
@@ -268,7 +267,7 @@ def _moderated(variances: Float64, freedoms: Int64, moderated: bool) -> tuple[Sp
     weight = 1.0 if math.isinf(usual.freedom) else usual.freedom / together
     drawn = (weight * usual.variance + (1 - weight) * variances) * np.ones(len(variances))
     own = [Spread(v, n) for v, n in zip(drawn.tolist(), np.minimum(together, total).tolist(), strict=True)]
-    return Spread(usual.variance, min(usual.freedom, total)), own
+    return Spread(usual.variance, total), own
 
 
 def usual_spread(variances: Float64, freedoms: Int64) -> Spread:

@@ -121,7 +121,7 @@ def test_best_and_second_go_by_what_is_shown(
 
 
 def test_what_is_better_than_the_best_is_not_beaten() -> None:
-    tests = [MethodTest(0, 1, -0.2, 0.01), MethodTest(1, 2, 0.3, 0.01), MethodTest(0, 2, 0.1, 0.2)]
+    tests = [MethodTest(0, 1, -0.2, 0.01, 0.01), MethodTest(1, 2, 0.3, 0.01, 0.01), MethodTest(0, 2, 0.1, 0.2, 0.2)]
     assert _beaten(1, tests, 1) == {0, 2}
     assert _beaten(0, tests, 1) == set()
     assert _beaten(0, tests, -1) == {1}
