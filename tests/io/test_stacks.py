@@ -15,6 +15,7 @@ from segbench.errors import UserError
 from segbench.io.images import tiff
 from segbench.io.images.masks import read_labels
 from segbench.io.images.picture import read_picture, read_pictures
+from segbench.io.images.read import count_pages, read_array
 from segbench.io.images.stacks import Chosen, open_stack
 
 SIZES = {"T": 4, "Z": 3, "C": 2}
@@ -219,3 +220,89 @@ def test_threads_read_the_pages_of_one_stack_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda page: read_picture(path, page), [*range(40)] * 10))
     assert (np.stack(found) == np.concatenate([pages] * 10)).all()
+
+
+def test_the_pages_of_an_archive_are_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for its number of pages not at all: an array file with compression can be unpacked only whole."""
+    path, pages = tmp_path / "film.npz", np.arange(5 * 3 * 6, dtype=np.uint8).reshape(5, 3, 6)
+    np.savez_compressed(path, pages)
+    unpacked: list[int] = []
+    read = np.lib.npyio.NpzFile.__getitem__
+
+    def counted(self: Any, key: str) -> Any:
+        unpacked.append(1)
+        return read(self, key)
+
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", counted)
+    assert (count_pages(path), open_stack(path).sizes) == (5, (5,))
+    assert not unpacked
+    for _ in range(2):
+        assert all((read_array(path, page) == pages[page]).all() for page in range(5))
+    assert len(unpacked) == 1
+    first = read_array(path, 0)
+    first[:] = 9
+    assert (read_array(path, 0) == pages[0]).all()
+    np.savez_compressed(path, pages[:, :2])
+    assert (read_array(path, 4) == pages[4, :2]).all()
+
+
+@pytest.mark.parametrize("kind", ["imagej", "truncated", "big-endian", "colour", "volume", "packed volume"])
+def test_a_page_of_a_stack_with_one_directory_is_read_alone(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not all images for each of them, or where these can be unpacked only together, once."""
+    path = tmp_path / "film.tif"
+    shape = (16, 32, 16, 3) if kind == "colour" else (16, 32, 16)
+    pages = np.random.default_rng(0).integers(0, 60_000, shape, np.uint16)
+    options: dict[str, dict[str, Any]] = {
+        "imagej": {"imagej": True, "truncate": True},
+        "truncated": {"truncate": True},
+        "big-endian": {"truncate": True, "byteorder": ">"},
+        "colour": {"truncate": True, "photometric": "rgb"},
+        "volume": {"volumetric": True, "tile": (16, 32, 16)},
+        "packed volume": {"volumetric": True, "tile": (16, 16, 16), "compression": "zlib"},
+    }
+    tifffile.imwrite(path, pages, **options[kind])
+    read: list[int] = []
+    whole = tiff._all_of
+
+    def counted(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Any:
+        read.append(1)
+        return whole(tif, series)
+
+    monkeypatch.setattr(tiff, "_all_of", counted)
+    for page in range(16):
+        found = read_array(path, page)
+        assert found.dtype == np.uint16
+        assert found.dtype.isnative
+        assert (found == pages[page]).all()
+    assert len(read) == (kind == "packed volume")
+    with pytest.raises(UserError, match="out of bounds"):
+        read_array(path, 16)
+
+
+def test_a_very_long_stack_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the places of its directories are kept, and no directory but that of the page is read again."""
+    path = write(tmp_path / "film.tif", "T", "pages")
+    monkeypatch.setattr(tiff, "_KEPT_PAGES", 2)
+    looked: list[Path] = []
+    check = tiff._check_complete
+
+    def counted(path: Path, tif: tifffile.TiffFile) -> None:
+        looked.append(path)
+        check(path, tif)
+
+    monkeypatch.setattr(tiff, "_check_complete", counted)
+    assert [int(read_picture(path, page)[0, 0]) for page in range(4)] == [0, 50, 100, 150]
+    assert [int(read_labels(path, page, binary=False)[0, 0]) for page in range(4)] == [0, 50, 100, 150]
+    directories: list[int] = []
+    start = tifffile.TiffPage.__init__
+
+    def started(self: Any, *arguments: Any, **named: Any) -> None:
+        directories.append(1)
+        start(self, *arguments, **named)
+
+    monkeypatch.setattr(tifffile.TiffPage, "__init__", started)
+    assert int(read_picture(path, 3)[0, 0]) == 150
+    assert looked == [path]
+    assert len(directories) < 4

@@ -10,7 +10,7 @@ from PIL import ExifTags
 from ...io.images import tiff
 from ...io.images.limits import open_image, unreadable
 from ...io.images.picture import orientation
-from ...io.images.read import FORMATS, open_file, open_numpy
+from ...io.images.read import FORMATS, numpy_shape, open_file
 from ...io.images.stacks import STACK_SUFFIXES
 from ...types import UserError
 from .items import Item, Size
@@ -35,7 +35,7 @@ def stored_size(path: Path) -> tuple[Size, int]:
                 page = tiff.pages_of(tif)[0]
                 return (int(page.imagelength), int(page.imagewidth)), tiff.orientation_of(page)
         if path.suffix.lower() in STACK_SUFFIXES:
-            height, width = open_numpy(path).shape[:2]
+            height, width = numpy_shape(path)[:2]
             return (int(height), int(width)), 1
         with open_image(path, FORMATS) as image:
             width, height = image.size

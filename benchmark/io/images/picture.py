@@ -252,8 +252,11 @@ def _of_tiff(path: Path, page: int | None) -> tuple[Uint8, int]:
     with tiff.opened(path) as tif:
         if page is None:
             _check_one_image(path, tif)
-        for _, values, directory in tiff.iterate(path, tif, lambda place: place == (page or 0)):
-            return _seen(values, directory, where, _display_range(tif)), tiff.orientation_of(directory)
+        found = tiff.one_image(path, tif, page or 0)
+        if found is not None:
+            values, directory = found
+            display = tiff.known_of(tif, "display_range", lambda: _display_range(tif))
+            return _seen(values, directory, where, display), tiff.orientation_of(directory)
     raise IndexError(f"there is no page {page}")
 
 

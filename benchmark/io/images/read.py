@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from ..._former_names import former_names
 from ...text import counted, some
 from ...types import Array, ClassInfo, Prediction, Uint8, UserError
+from ..read_once import ReadOnce
 from . import tiff
 from .limits import MAX_PIXELS as MAX_PIXELS
 from .limits import check_bytes, check_scans, check_structures, open_image, unreadable
@@ -199,7 +201,7 @@ def _pages(path: Path, mtime_ns: int, size: int) -> int:
         return tiff.page_count(path)
     if path.suffix.lower() not in _ARRAYS:
         return 1
-    shape = open_numpy(path).shape
+    shape = numpy_shape(path)
     return int(shape[0]) if len(shape) == 3 else 1
 
 
@@ -259,9 +261,10 @@ def _is_lossless(data: bytes) -> bool:
 
 
 def _read_numpy(path: Path, page: int | None) -> Array:
-    values = open_numpy(path)
-    if page is not None:
-        values = values[page]
+    if page is None:
+        values = open_numpy(path)
+    else:
+        values = (_UNPACKED if path.suffix.lower() == ".npz" else open_numpy)(path)[page]
     check_bytes(path, values.nbytes)
     return np.array(values)
 
@@ -273,10 +276,17 @@ _HEADERS: Mapping[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, 
 """What reads the header of an array file of each version."""
 
 
-def _numbers(path: Path, dtype: np.dtype[Any], values: Array) -> Array:
+def _refuse_no_numbers(path: Path, dtype: np.dtype[Any]) -> None:
+    if dtype.hasobject:
+        raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.")
     if dtype.kind not in "biuf":
         raise UserError(f"{path}: holds values of the type {dtype}; expected an array of numbers")
-    return values
+
+
+def numpy_shape(path: Path) -> tuple[int, ...]:
+    """The shape of the one array of a file, of which nothing else is read. Raises UserError as `open_numpy` does."""
+    with _opened_numpy(path) as (shape, _):
+        return shape
 
 
 def open_numpy(path: Path) -> Array:
@@ -287,6 +297,17 @@ def open_numpy(path: Path) -> Array:
     UserError
         For a pickle, values that are no numbers, another number of arrays than one, and one that is too large.
     """
+    with _opened_numpy(path) as (_, values):
+        return values()
+
+
+_UNPACKED = ReadOnce(open_numpy, files=1)
+"""The array of the last `.npz` that was read page by page: it can be unpacked only whole."""
+
+
+@contextmanager
+def _opened_numpy(path: Path) -> Iterator[tuple[tuple[int, ...], Callable[[], Array]]]:
+    """The shape of the array of a file, and what reads it."""
     with path.open("rb") as file:
         start = file.read(6)
     if start[:1] == b"\x80":
@@ -294,7 +315,9 @@ def open_numpy(path: Path) -> Array:
     try:
         loaded = np.load(path, allow_pickle=False, mmap_mode="r")
         if isinstance(loaded, np.ndarray):
-            return _numbers(path, loaded.dtype, loaded)
+            _refuse_no_numbers(path, loaded.dtype)
+            yield loaded.shape, lambda: loaded
+            return
         with loaded:
             members = loaded.zip.infolist()
             check_structures(path, len(members), "members")
@@ -306,7 +329,8 @@ def open_numpy(path: Path) -> Array:
             check_bytes(path, needed)
             if needed > members[0].file_size:
                 raise ValueError(f"its array of shape {shape} needs {needed} bytes, it has {members[0].file_size}")
-            return _numbers(path, dtype, np.asarray(loaded[loaded.files[0]]))
+            _refuse_no_numbers(path, dtype)
+            yield shape, lambda: np.asarray(loaded[loaded.files[0]])
     except ValueError as error:
         if "object" in str(error).lower():
             raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.") from error

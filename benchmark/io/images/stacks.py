@@ -21,7 +21,7 @@ from ...text import counted, whole_number
 from ...types import UserError
 from . import tiff
 from .limits import unreadable
-from .read import open_numpy
+from .read import numpy_shape
 
 STACK_SUFFIXES = tiff.SUFFIXES | {".npy", ".npz"}
 """Files that may hold more than one image."""
@@ -133,7 +133,7 @@ def open_stack(path: Path) -> Stack:
     if path.suffix.lower() not in STACK_SUFFIXES:
         return Stack(path, "", ())
     try:
-        shape = open_numpy(path).shape
+        shape = numpy_shape(path)
     except UserError:
         raise
     except Exception as error:

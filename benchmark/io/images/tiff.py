@@ -7,15 +7,17 @@ import math
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import imagecodecs
 import numpy as np
 import tifffile
 
 from ...types import Array, UserError
+from ..read_once import ReadOnce
 from .limits import MAX_SHARED, check_bytes, check_structures, unreadable
 from .lzw import check_lzw
 
@@ -28,12 +30,17 @@ _PLAIN, _LZW, _LOWEST_BIT_FIRST = 1, 5, 2
 _REDUCED, _TRANSPARENCY_MASK = 1, 4
 """Bits of a page's NewSubfileType: a smaller copy of another page, a mask that says what of it is seen."""
 
+_ONE_IMAGE = frozenset({"YX", "YXS", "SYX"})
+"""Axes of a single image."""
+
 _KEPT_STACKS, _KEPT_PAGES = 4, 10_000
-"""How many stacks a thread remembers the directories of, and the pages of the longest: each takes some 6 KB."""
-_IMAGES = "segbench_images"
+"""How many stacks a thread remembers, and up to how many pages with all directories: each takes some 6 KB."""
 
 # Faults are raised here with the file's name; the library's own lines would only repeat them.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+
+
+Found = TypeVar("Found")
 
 
 class _Stacks(threading.local):
@@ -78,13 +85,23 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
             if known is None:
                 _check_complete(path, tif)
             yield tif
-            stacked = len(tif.pages) > 1 and tif.pages.cache
+            stacked = len(tif.pages) > 1
     except UserError:
         raise
     except Exception as error:  # decoders raise their own kinds (struct.error, zlib.error, …) on bad bytes
         raise unreadable(path, error) from error
     if stacked:
         _STACKS.keep(path, state, tif)
+
+
+def known_of(tif: tifffile.TiffFile, what: str, find: Callable[[], Found]) -> Found:
+    """What is found of an opened file, at the first time that it is asked for; kept with the file, it ends with it."""
+    known = vars(tif)
+    name = f"segbench_{what}"
+    if name not in known:
+        known[name] = find()
+    found: Found = known[name]
+    return found
 
 
 def read_tiff(path: Path, page: int | None) -> Array:
@@ -101,17 +118,15 @@ def stored_values(path: Path, tif: tifffile.TiffFile, page: int | None) -> Array
     if len(tif.series) == 1:
         series = tif.series[0]
         shape = series.shape
-        whole = page is None or len(series.pages) == 1
-        check_bytes(path, series.nbytes if whole else _first(tif).nbytes)
+        if page is not None and len(series.pages) == 1 and series.axes not in _ONE_IMAGE:
+            return _entry(path, tif, page)
+        check_bytes(path, series.nbytes if page is None else _first(tif).nbytes)
         if len(tif.pages) == 1 and len(shape) <= 3:
             strips = _lzw_strips(tif)
             values = _all_of(tif, series) if strips is None else strips
-            values = channels_last(values, _first(tif))
-            return values if page is None or series.axes in ("YX", "YXS", "SYX") else np.asarray(values[page])
+            return channels_last(values, _first(tif))
         if page is None:
             return _all_of(tif, series)
-        if len(series.pages) == 1:
-            return np.asarray(_all_of(tif, series)[page])
         return channels_last(_one_of(tif, _directory(series.pages[page])), _first(tif))
     pages = [tif.pages[page].aspage()] if page is not None else pages_of(tif)
     check_bytes(path, sum(one.nbytes for one in pages))
@@ -132,16 +147,35 @@ def page_count(path: Path) -> int:
         return int(leading[0]) if len(leading) == 1 else 1
 
 
-def pages_of(tif: tifffile.TiffFile) -> tuple[tifffile.TiffPage, ...]:
+class _Directories(Sequence[tifffile.TiffPage]):
+    """Directories of pages, read when they are asked for: all those of a very long stack take too much memory."""
+
+    def __init__(self, pages: Sequence[tifffile.TiffPage | tifffile.TiffFrame | None], places: Sequence[int]) -> None:
+        self._pages, self._places = pages, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        return _directory(self._pages[self._places[place]])
+
+
+def pages_of(tif: tifffile.TiffFile) -> Sequence[tifffile.TiffPage]:
     """Pages that hold an image of their own, in the order of the axes: no smaller copies, no masks of what is seen."""
-    known = vars(tif)  # where the file is kept they are kept with it, and end with it
-    if _IMAGES not in known:
-        pages = tuple(_directory(page) for page in (tif.series[0] if len(tif.series) == 1 else tif).pages)
-        if len(tif.series) > 1:
-            pages = tuple(p for p in pages if not int(p.subfiletype) & (_REDUCED | _TRANSPARENCY_MASK)) or pages
-        known[_IMAGES] = pages
-    found: tuple[tifffile.TiffPage, ...] = known[_IMAGES]
-    return found
+    return known_of(tif, "images", lambda: _images_of(tif))
+
+
+def _images_of(tif: tifffile.TiffFile) -> Sequence[tifffile.TiffPage]:
+    source = (tif.series[0] if len(tif.series) == 1 else tif).pages
+    pages: Sequence[tifffile.TiffPage] = _Directories(source, range(len(source)))
+    if len(pages) <= _KEPT_PAGES:
+        pages = tuple(pages)
+    if len(tif.series) == 1:
+        return pages
+    own = [n for n, p in enumerate(pages) if not int(p.subfiletype) & (_REDUCED | _TRANSPARENCY_MASK)]
+    if not own:
+        return pages
+    return _Directories(source, own) if len(pages) > _KEPT_PAGES else tuple(pages[n] for n in own)
 
 
 def is_one_directory(tif: tifffile.TiffFile) -> bool:
@@ -162,15 +196,53 @@ def iterate(
 
     Raises UserError for an image that is too large.
     """
+    number, image = _images(path, tif)
+    yield from ((place, *image(place)) for place in range(number) if wanted(place))
+
+
+def one_image(path: Path, tif: tifffile.TiffFile, place: int) -> tuple[Array, tifffile.TiffPage] | None:
+    """Stored values (H, W) or (H, W, C) and directory of the image at a place of an opened file; None for none there.
+
+    Raises UserError for an image that is too large.
+    """
+    number, image = _images(path, tif)
+    return image(place) if 0 <= place < number else None
+
+
+def _images(path: Path, tif: tifffile.TiffFile) -> tuple[int, Callable[[int], tuple[Array, tifffile.TiffPage]]]:
+    """How many images an opened file has, and what reads the one at a place."""
     if is_one_directory(tif):
-        page = _first(tif)
-        images = _mapped(path, tif).reshape(-1, *page.shape)
-        yield from ((n, channels_last(values, page), page) for n, values in enumerate(images) if wanted(n))
-        return
-    for place, page in enumerate(pages_of(tif)):
-        if wanted(place):
-            check_bytes(path, page.nbytes)
-            yield place, channels_last(_one_of(tif, page), page), page
+        first = _first(tif)
+        mapped = _mapped(path, tif).reshape(-1, *first.shape)
+        return len(mapped), lambda place: (channels_last(mapped[place], first), first)
+    pages = pages_of(tif)
+
+    def image(place: int) -> tuple[Array, tifffile.TiffPage]:
+        page = pages[place]
+        check_bytes(path, page.nbytes)
+        return channels_last(_one_of(tif, page), page), page
+
+    return len(pages), image
+
+
+def _entry(path: Path, tif: tifffile.TiffFile, place: int) -> Array:
+    """An entry along the first axis of a stack with one directory; raises UserError for one that is too large."""
+    series = tif.series[0]
+    if series.dataoffset is None:
+        return np.array(_UNPACKED(path)[place])
+    values = _mapped(path, tif)[place]
+    check_bytes(path, values.nbytes)
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+def _unpacked(path: Path) -> Array:
+    """All values of a stack with one directory that can be unpacked only together."""
+    with opened(path) as tif:
+        check_bytes(path, tif.series[0].nbytes)
+        return _all_of(tif, tif.series[0])
+
+
+_UNPACKED = ReadOnce(_unpacked, files=1)
 
 
 def _mapped(path: Path, tif: tifffile.TiffFile) -> Array:
