@@ -15,6 +15,7 @@ Bland & Altman, "Statistical methods for assessing agreement between two methods
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,16 +142,21 @@ class Table:
 def match_beats(truth: Heartbeat, predicted: Heartbeat) -> list[tuple[Beat, Beat]]:
     """Pairs of a true and a predicted beat, in the order of the true ones."""
     tolerance = max(2.0, (truth.frames_per_beat or 0.0) / 4)
+    order = sorted(range(len(predicted.beats)), key=lambda j: predicted.beats[j].diastolic_frame)
+    frames = [predicted.beats[j].diastolic_frame for j in order]
     near = []
     for i, true in enumerate(truth.beats):
-        for j, found in enumerate(predicted.beats):
-            apart = Pair(0, true, found).frame_errors
+        first = bisect_left(frames, true.diastolic_frame - tolerance)
+        for j in order[first : bisect_right(frames, true.diastolic_frame + tolerance)]:
+            apart = Pair(0, true, predicted.beats[j]).frame_errors
             if max(apart) <= tolerance:
                 near.append((sum(apart), i, j))
     partner: dict[int, int] = {}
+    taken: set[int] = set()
     for _, i, j in sorted(near):
-        if i not in partner and j not in partner.values():
+        if i not in partner and j not in taken:
             partner[i] = j
+            taken.add(j)
     return [(truth.beats[i], predicted.beats[j]) for i, j in sorted(partner.items())]
 
 

@@ -14,6 +14,7 @@ found in published code, is 11 % low at a normal rate.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,7 +196,7 @@ class Heartbeat:
         """The main rhythm of the masks, found without looking for beats: a check on the rate of the beats."""
         return main_rhythm(self.track)
 
-    @property
+    @cached_property
     def frames_per_beat(self) -> float | None:
         """Mean interval between like extrema, in frames."""
         return float(np.mean(self.intervals)) if self.intervals else None
@@ -206,9 +207,9 @@ class Heartbeat:
         ends = (*self.diastoles[1:], math.inf)
         found = []
         for diastole, end in zip(self.diastoles, ends, strict=False):
-            systole = next((s for s in self.systoles if diastole < s < end), None)
-            if systole is not None:
-                found.append(self._beat(diastole, systole, None if end == math.inf else int(end)))
+            place = bisect_right(self.systoles, diastole)
+            if place < len(self.systoles) and self.systoles[place] < end:
+                found.append(self._beat(diastole, self.systoles[place], None if end == math.inf else int(end)))
         return tuple(found)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -97,7 +98,7 @@ class CheckedPredictions:
         if not any(isinstance(step, Fit) and step.how != "resize" for step in self.remedy_functions):
             return self
         shapes = {n: self.truths[i].shape for i, n in self.matching.items()}
-        usual = max(shapes.values(), key=list(shapes.values()).count)
+        usual = Counter(shapes.values()).most_common(1)[0][0]
         files = [(found, self.listing.files[n], shapes.get(n, usual)) for n, found in enumerate(self.seen)]
         fits = tuple(step for step in self.remedy_functions if isinstance(step, Fit))
         return replace(self, seen=tuple(sample_again(self.dataset, files, fits)))

@@ -59,7 +59,8 @@ def inverted_in_part(view: View) -> Iterator[Suspicion]:
         return
     wrong = [seen.name for seen, value in zip(view.seen, own, strict=True) if value <= -MIN_AGREEMENT]
     right = [seen.name for seen, value in zip(view.seen, own, strict=True) if value >= MIN_AGREEMENT]
-    rest = [seen.name for seen in view.seen if seen.name not in {*wrong, *right}]
+    told = {*wrong, *right}
+    rest = [seen.name for seen in view.seen if seen.name not in told]
     yield Suspicion(
         "inverted_in_part",
         f"{len(wrong)} of {len(view.seen)} masks are inverted, and {len(right)} are not",

@@ -106,10 +106,20 @@ def slices_of(by: str, values: Sequence[str | float | None], bins: int) -> list[
         found = [Slice(by, f"{value:g}", column == value) for value in different.tolist()]
     else:
         texts = [None if value is None else str(value).strip() for value in known]
-        names = sorted({text for text in texts if text is not None})
-        found = [Slice(by, name, np.array([text == name for text in texts])) for name in names]
+        where: dict[str, list[int]] = {}
+        for place, text in enumerate(texts):
+            if text is not None:
+                where.setdefault(text, []).append(place)
+        found = [Slice(by, name, _at(where[name], len(texts))) for name in sorted(where)]
     missing = np.array([value is None for value in known], bool)
     return [*found, *([Slice(by, "no value", missing, tested=False)] if missing.any() else [])]
+
+
+def _at(places: Sequence[int], n: int) -> Array:
+    """(n,) bool, True at these places."""
+    found = np.zeros(n, bool)
+    found[places] = True
+    return found
 
 
 def _is_known(value: str | float | None) -> bool:
@@ -259,7 +269,10 @@ class SlicedScores:
         member, units = units_of(self.groups)
         rows = max(1, _MAX_WEIGHTS // max(n, 1))
         unit = self.permuted
-        first = np.array([int(np.argmax(member == unit)) for unit in range(units)])
+        _, first = np.unique(member, return_index=True)
+        places: list[Int64] = []
+        if unit == "samples within groups":
+            places = np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member, minlength=units))[:-1])
         for start in range(0, self.permutations, rows):
             count = min(rows, self.permutations - start)
             if unit == "groups":
@@ -268,7 +281,6 @@ class SlicedScores:
                 yield random.permuted(np.tile(np.arange(n), (count, 1)), axis=1)
             else:
                 orders = np.tile(np.arange(n), (count, 1))
-                for each in range(units):
-                    places = np.flatnonzero(member == each)
-                    orders[:, places] = random.permuted(orders[:, places], axis=1)
+                for own in places:
+                    orders[:, own] = random.permuted(orders[:, own], axis=1)
                 yield orders

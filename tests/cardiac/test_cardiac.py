@@ -17,7 +17,15 @@ from beating import BeatingHeart, Bool, Plan
 from commands import Run, printed_json
 from places import shared
 from segbench.boards.cardiac import published
-from segbench.cardiac.agreement import Agreement, Limits, limits_of_agreement, match_beats, verdict, verdict_in_words
+from segbench.cardiac.agreement import (
+    Agreement,
+    Limits,
+    Pair,
+    limits_of_agreement,
+    match_beats,
+    verdict,
+    verdict_in_words,
+)
 from segbench.cardiac.beats import Beat, Heartbeat, beats_of, distribution
 from segbench.cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette, spacing_um
 from segbench.cardiac.to_json import agreement_block, sequence_block
@@ -173,6 +181,40 @@ def test_statistics_over_beats_are_each_computed() -> None:
     assert found.std == pytest.approx(math.sqrt(38 / 3))
     assert distribution([3.0]).std is None
     assert distribution([]).mean is None
+
+
+def test_a_beat_is_compared_with_those_that_are_near_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not with every beat of a long film."""
+    compared: list[int] = []
+    errors = Pair.frame_errors
+
+    def counted(pair: Pair) -> tuple[int, int]:
+        compared.append(1)
+        assert errors.fget is not None
+        found: tuple[int, int] = errors.fget(pair)
+        return found
+
+    monkeypatch.setattr(Pair, "frame_errors", property(counted))
+    truth = heart(cycle(30, 20, 60))
+    assert len(match_beats(truth, truth)) == len(truth.beats) >= 59
+    assert len(compared) <= 3 * len(truth.beats)
+
+
+def test_intervals_are_taken_once_for_all_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not for every beat of a long film."""
+    taken: list[int] = []
+    intervals = Heartbeat.intervals.fget
+    assert intervals is not None
+
+    def counted(found: Heartbeat) -> tuple[int, ...]:
+        taken.append(1)
+        return intervals(found)
+
+    monkeypatch.setattr(Heartbeat, "intervals", property(counted))
+    found = heart(cycle(30, 20, 20))
+    taken.clear()
+    assert len(found.beats) >= 19
+    assert len(taken) <= 2
 
 
 def test_beats_are_matched_one_to_one_nearest_first() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from segbench.data.frame_numbers import number_frames
 from segbench.errors import UserError
+from segbench.runs.cardiac import truth as truth_of_masks
 from segbench.runs.cardiac.mask_sequences import MaskSequence, find_sequences
 from segbench.runs.cardiac.truth import dice_of, joined_frames, paired_with_truth, refuse_other_size
 
@@ -59,6 +60,31 @@ def test_frame_numbers_pair_what_has_no_name_in_common(tmp_path: Path) -> None:
         "masks-0010": "truth-0011",
     }
     assert "by the numbers of their frames" in said[0]
+
+
+def test_films_are_compared_with_those_of_their_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not each with every other one."""
+    compared: list[str] = []
+    in_common = truth_of_masks._in_common
+
+    def counted(one: MaskSequence, other: MaskSequence) -> int:
+        compared.append(one.name)
+        return in_common(one, other)
+
+    monkeypatch.setattr(truth_of_masks, "_in_common", counted)
+    films = [MaskSequence(f"fish{n}", tuple(range(5)), ()) for n in range(20)]
+    said: list[str] = []
+    assert len(paired_with_truth(by_name(films), films, said.append, said.append)) == 20
+    assert len(compared) <= 2 * len(films)
+
+
+def test_truth_of_the_same_numbers_as_several_masks_is_refused() -> None:
+    masks = by_name([MaskSequence(name, tuple(range(3)), ()) for name in ("a", "b")])
+    truths = [MaskSequence(name, tuple(range(2, 5)), ()) for name in ("c", "d", "e")]
+    for part in (truths, truths[:1]):
+        with pytest.raises(UserError, match="cannot be told"):
+            paired_with_truth(masks, part, str, str)
+    assert list(paired_with_truth({"a": masks["a"]}, truths[:1], str, str)) == ["a"]
 
 
 def test_dice_is_of_the_frames_that_both_have(tmp_path: Path) -> None:

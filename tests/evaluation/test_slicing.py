@@ -25,6 +25,13 @@ def test_texts_are_slices_and_a_missing_value_is_one_that_is_not_tested() -> Non
     assert [each.tested for each in found] == [True, True, True, False]
 
 
+def test_a_slice_of_a_text_holds_the_samples_that_have_it() -> None:
+    texts = [f"t{n * 7 % 5}" for n in range(40)]
+    found = slices_of("stain", texts, 4)
+    assert [each.name for each in found] == ["t0", "t1", "t2", "t3", "t4"]
+    assert all(each.member.tolist() == [text == each.name for text in texts] for each in found)
+
+
 def test_few_numbers_are_slices_of_their_own_and_many_are_cut_at_quantiles() -> None:
     assert _sizes(slices_of("z", ["3", "1", "1", "2.0", "2"], 4)) == {"1": 2, "2": 2, "3": 1}
     written = ["NA", "1", "nan", "-", "2", "n/a", " null "]

@@ -232,7 +232,7 @@ def _entry(path: Path, tif: tifffile.TiffFile, place: int) -> Array:
         return np.array(_UNPACKED(path)[place])
     values = _mapped(path, tif)[place]
     check_bytes(path, values.nbytes)
-    return values.astype(values.dtype.newbyteorder("="))
+    return np.array(values, values.dtype.newbyteorder("="))
 
 
 def _unpacked(path: Path) -> Array:

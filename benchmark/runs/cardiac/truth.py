@@ -43,21 +43,19 @@ def paired_with_truth(
     UserError
         Where neither names nor numbers say which belong together.
     """
-    common = {
-        (name, truth.name): len(set(sequence.numbers) & set(truth.numbers))
-        for name, sequence in masks.items()
-        for truth in truths
-    }
-    pairs = {truth.name: truth for truth in truths if common.get((truth.name, truth.name))}
+    common = {truth.name: _in_common(masks[truth.name], truth) for truth in truths if truth.name in masks}
+    pairs = {truth.name: truth for truth in truths if common.get(truth.name)}
     by = "by name"
     if not pairs:
-        pairs, by = _by_numbers(masks, truths, common), "by the numbers of their frames"
+        pairs, by = _by_numbers(masks, truths), "by the numbers of their frames"
     if not pairs:
         return {}
     partners = {truth.name for truth in pairs.values()}
     strangers = [truth.name for truth in truths if truth.name not in partners]
     unjudged = [name for name in masks if name not in pairs]
-    told = [f"'{name}' with '{truth.name}' ({_frames(common[name, truth.name])})" for name, truth in pairs.items()]
+    told = [
+        f"'{name}' with '{truth.name}' ({_frames(_in_common(masks[name], truth))})" for name, truth in pairs.items()
+    ]
     say(f"masks and truth paired {by}: {some(told, MAX_NAMED)}")
     if strangers:
         warn(f"{counted(len(strangers), 'true sequence')} without masks left out: {some(strangers, MAX_NAMED)}")
@@ -135,16 +133,23 @@ def dice_of(
     return DiceBlock(n_frames=len(counts), pooled=pooled, mean_per_frame=mean)
 
 
-def _by_numbers(
-    masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence], common: Mapping[tuple[str, str], int]
-) -> dict[str, MaskSequence]:
-    shared = {pair: count for pair, count in common.items() if count}
-    twice = [
-        pair
-        for pair in shared
-        if sum(name == pair[0] for name, _ in shared) > 1 or sum(name == pair[1] for _, name in shared) > 1
+def _in_common(one: MaskSequence, other: MaskSequence) -> int:
+    """How many frames both have."""
+    return len(set(one.numbers) & set(other.numbers))
+
+
+def _by_numbers(masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence]) -> dict[str, MaskSequence]:
+    owners: dict[int, list[str]] = {}
+    for truth in truths:
+        for number in set(truth.numbers):
+            several = owners.setdefault(number, [])
+            several += [truth.name] * (len(several) < 2)  # two are as ambiguous as more
+    shared = [
+        (name, true)
+        for name, sequence in masks.items()
+        for true in dict.fromkeys(true for number in sequence.numbers for true in owners.get(number, ()))
     ]
-    if twice:
+    if len({name for name, _ in shared}) < len(shared) or len({true for _, true in shared}) < len(shared):
         raise UserError(
             f"which truth belongs to which masks cannot be told: masks are {_named(masks)}, the truth is "
             f"{_named([truth.name for truth in truths])}, and several have the same frame numbers. Give folders of the "
