@@ -81,10 +81,11 @@ def test_films_are_compared_with_those_of_their_name_alone(monkeypatch: pytest.M
 def test_truth_of_the_same_numbers_as_several_masks_is_refused() -> None:
     masks = by_name([MaskSequence(name, tuple(range(3)), ()) for name in ("a", "b")])
     truths = [MaskSequence(name, tuple(range(2, 5)), ()) for name in ("c", "d", "e")]
+    said: list[str] = []
     for part in (truths, truths[:1]):
         with pytest.raises(UserError, match="cannot be told"):
-            paired_with_truth(masks, part, str, str)
-    assert list(paired_with_truth({"a": masks["a"]}, truths[:1], str, str)) == ["a"]
+            paired_with_truth(masks, part, said.append, said.append)
+    assert list(paired_with_truth({"a": masks["a"]}, truths[:1], said.append, said.append)) == ["a"]
 
 
 def test_dice_is_of_the_frames_that_both_have(tmp_path: Path) -> None:

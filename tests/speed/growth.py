@@ -1,9 +1,11 @@
-"""How time and memory of commands grow: python tests/speed/growth.py [--images 100 … 100000] [--runs 10 30 100].
+"""How time and memory of commands grow: python tests/speed/growth.py [--images 100 … 100000] [--pages 200 400 800]
+[--runs 10 30 100].
 
-`evaluate` is measured over numbers of images, `compare`, `leaderboard`, `report` and `verify` over numbers of runs (of
-`--of` images each), every command in a process of its own: its processor time, and the most memory that it held. What
-any command needs to start is measured with one that does nothing else and taken off before the exponent is fitted.
-Images (16 x 16) and runs are SYNTHETIC. `--plot FILE.svg` draws what was measured, `--save FILE.json` keeps it.
+`evaluate` is measured over numbers of images, and of pages where all predictions are one stack, `compare`,
+`leaderboard`, `report` and `verify` over numbers of runs (of `--of` images each), every command in a process of its
+own: its processor time, and the most memory that it held. What any command needs to start is measured with one that
+does nothing else and taken off before the exponent is fitted. Images (16 x 16), pages (128 x 128) and runs are
+SYNTHETIC. `--plot FILE.svg` draws what was measured, `--save FILE.json` keeps it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from compare import made_up
 from PIL import Image
 from tabulate import tabulate
@@ -42,7 +45,7 @@ INFO = dataset_class("voc2012").info
 
 @dataclass(frozen=True)
 class Measured:
-    """What one command took for `n` images or runs: seconds of processor, and MB held at most."""
+    """What one command took for `n` images, pages or runs: seconds of processor, and MB held at most."""
 
     command: str
     of: str
@@ -130,6 +133,31 @@ def over_images(folder: Path, numbers: Sequence[int]) -> list[Measured]:
     return found
 
 
+def over_pages(folder: Path, numbers: Sequence[int]) -> list[Measured]:
+    """`evaluate` of predictions in one file, of each kind of stack, with these numbers of pages of 128 x 128."""
+    found = []
+    for number in numbers:
+        root = folder / f"pages-{number}"
+        masks = np.random.default_rng(0).integers(0, 2, (number, 4, 4), np.uint8) * np.uint8(255)
+        masks = masks.repeat(32, axis=1).repeat(32, axis=2)
+        (root / "masks").mkdir(parents=True)
+        for place, mask in enumerate(masks):
+            Image.fromarray(mask).save(root / "masks" / f"{place:06d}.png")
+        (root / "classes.yaml").write_text("name: stacks\nclasses: {0: background, 1: cell}\n")
+        stacks = {name: folder / f"stack{name}" for name in (".npz", ".npy", ".tif", "-of-one-directory.tif")}
+        np.savez_compressed(stacks[".npz"], masks)
+        np.save(stacks[".npy"], masks)
+        tifffile.imwrite(stacks[".tif"], masks, compression="zlib")
+        tifffile.imwrite(stacks["-of-one-directory.tif"], masks, imagej=True, truncate=True)
+        for name, path in stacks.items():
+            words: list[str | Path] = ["evaluate", "-d", "folder", "--root", root, "-p", path, "--split", "all"]
+            took = measure([*words, "--quiet", "--no-plots", "--out", root / f"run{name}"], folder)
+            found.append(Measured(f"evaluate stack{name}", "pages", number, *took))
+            print(found[-1], file=sys.stderr)
+        shutil.rmtree(root)
+    return found
+
+
 def over_runs(folder: Path, numbers: Sequence[int], images: int) -> list[Measured]:
     """What compares and shows these numbers of runs."""
     found = []
@@ -156,14 +184,14 @@ def exponent(points: Sequence[Measured], start: float) -> float:
 
 
 def plot(path: Path, found: Sequence[Measured], start: float) -> None:
-    """Draw time and memory over the number of images, and over that of runs."""
+    """Draw time and memory over the number of images, over that of pages, and over that of runs."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(2, 2, figsize=(9, 6), layout="constrained")
-    for column, what in enumerate(("images", "runs")):
+    figure, panels = pyplot.subplots(2, 3, figsize=(13, 6), layout="constrained")
+    for column, what in enumerate(("images", "pages", "runs")):
         for name in dict.fromkeys(each.command for each in found if each.of == what):
             points = [each for each in found if each.command == name]
             power = f" (n^{exponent(points, start):.2f})" if len(points) > 1 else ""
@@ -180,6 +208,7 @@ def main() -> None:
     """Measure, print a table, and draw it where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, nargs="*", default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--pages", type=int, nargs="*", default=[200, 400, 800])
     parser.add_argument("--runs", type=int, nargs="*", default=[10, 30, 100])
     parser.add_argument("--of", type=int, default=300, metavar="IMAGES")
     parser.add_argument("--plot", type=Path)
@@ -188,7 +217,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start, _ = measure(["list", "metrics"], folder)
-        found = [*over_images(folder, arguments.images), *over_runs(folder, arguments.runs, arguments.of)]
+        found = [*over_images(folder, arguments.images), *over_pages(folder, arguments.pages)]
+        found += over_runs(folder, arguments.runs, arguments.of)
     rows = [[each.command, f"{each.n} {each.of}", each.seconds, each.memory_mb] for each in found]
     print(tabulate(rows, headers=["command", "of", "processor, s", "memory, MB"], floatfmt=".1f"))
     for command in dict.fromkeys(each.command for each in found):
