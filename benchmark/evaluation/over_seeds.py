@@ -33,7 +33,7 @@ _MAX_SEEDS = 20
 """More seeds of each method than this are not proposed."""
 _MIN_MODERATED = 3
 """Methods with several seeds from which on their variances say what is usual."""
-_NEWTON_STEPS = 20
+_LEAST_PART, _NEWTON_STEPS = 1e-5, 20
 _MOST_FREEDOM = 1e9
 _LEAST_P, _MOST_P, _PRECISION = 1e-16, 1 - 1e-6, 1e-12
 """The smallest p value that is told, the largest that is not taken for 1, and how exactly they are found."""
@@ -50,11 +50,6 @@ class Trainings:
     places: Int64
     fixed: bool = False
     whole: bool = True
-
-    @property
-    def alone(self) -> bool:
-        """Whether there is one training, of which nobody knows what another would have given."""
-        return len(self.places) == 1 and not self.fixed
 
 
 @dataclass(frozen=True)
@@ -284,7 +279,10 @@ def usual_spread(variances: Float64, freedoms: Int64) -> Spread:
     """
     from scipy.special import digamma, polygamma
 
-    logs = np.log(variances) - digamma(freedoms / 2) + np.log(freedoms / 2)
+    # What hardly varies at all, as by rounding, is not to say that all are unlike.
+    logs = (
+        np.log(np.maximum(variances, _LEAST_PART * np.median(variances))) - digamma(freedoms / 2) + np.log(freedoms / 2)
+    )
     beyond = float(logs.var(ddof=1) - polygamma(1, freedoms / 2).mean())
     if beyond <= 0:
         return Spread(float((freedoms * variances).sum() / freedoms.sum()), math.inf)
