@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ..boards.check_result import CheckResult
 from ..boards.comparison import Comparison
+from ..boards.panel_document import PanelFigure
 from ..boards.paper_table import PaperTable
 from ..boards.plan_document import SizePlan
 from ..boards.ranking import RankedGroup
@@ -78,6 +79,7 @@ DOCUMENTS: Mapping[str, Described] = {
     "list-presets": Described(ListedPreset, "`bench list presets --json`", many=True),
     "list-suites": Described(ListedSuite, "`bench list suites --json`", many=True),
     "new": Described(NewPlugin, "`bench new KIND NAME --json`"),
+    "panels": Described(PanelFigure, "`bench panels --json`"),
     "plan": Described(SizePlan, "`bench plan --json`"),
     "predict": Described(PredictDocument, "`bench predict --json`, `predict.json`"),
     "publish": Described(Publication, "`bench publish --json`"),

@@ -73,6 +73,13 @@ _COMMANDS = {
         "bench table runs --by-class --format csv",
         "stored_requests:TableRequest",
     ),
+    "panels": Command(
+        "stored_commands:panels",
+        "Examples: bench panels runs/medaka-unet-1a2b3c4d runs/medaka-fcn-5e6f7a8b --out panels.pdf; "
+        "bench panels runs/voc2012-* --pick worst --count 3 --errors --out worst.png --dpi 200; "
+        "bench panels runs/medaka-unet-1a2b3c4d --samples 0012 --samples 0040 --width 8.5cm --out column.svg",
+        "stored_requests:PanelsRequest",
+    ),
     "publish": Command(
         "stored_commands:publish",
         "Examples: bench publish runs/isbi2012-mine-1a2b3c4d; "

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ExplainRequest,
         ExportRequest,
         LeaderboardRequest,
+        PanelsRequest,
         PlanRequest,
         PublishRequest,
         ReportRequest,
@@ -92,6 +93,21 @@ def table(request: TableRequest, json: bool, quiet: bool) -> None:
         output.document(made.table)
     elif made.file is None:
         output.text(made.text.removesuffix("\n"))
+
+
+def panels(request: PanelsRequest, json: bool, quiet: bool) -> None:
+    """Draw the qualitative figure of a paper: samples in rows; image, truth and each run's prediction in columns.
+
+    It prints the caption, which says how the samples were chosen. Runs must have kept their predictions: every run
+    keeps those of 12 samples, and with --save-predictions of all.
+    """
+    from ..commands.panels import panels as do_panels
+
+    made = do_panels(request, output.reporter(quiet))
+    if json:
+        output.document(made)
+    else:
+        output.text(f"{' '.join(made.caption)}\n\n{made.table()}")
 
 
 def publish(request: PublishRequest, json: bool, quiet: bool) -> None:

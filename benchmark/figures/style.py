@@ -64,13 +64,13 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def svg_of(figure: Figure, dpi: float | Literal["figure"] = "figure") -> str:
+def svg_of(figure: Figure, dpi: float | Literal["figure"] = "figure", description: str | None = None) -> str:
     """A figure as an SVG document: equal figures give equal texts, on every processor.
 
-    `dpi` is the resolution of pictures in it.
+    `dpi` is the resolution of pictures in it, `description` is kept inside for whoever cannot see it.
     """
     stream = io.BytesIO()
-    figure.savefig(stream, format="svg", dpi=dpi, metadata=_PLAIN)
+    figure.savefig(stream, format="svg", dpi=dpi, metadata=_PLAIN | {"Description": description})
     text = stream.getvalue().decode()
     numbers = {name: f"d{number}" for number, name in enumerate(dict.fromkeys(_NAMED.findall(text)), 1)}
     if not numbers:

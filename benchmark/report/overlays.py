@@ -154,11 +154,12 @@ def key(info: DatasetInfo, *, pair: bool) -> Html:
 
 
 def _swatch(color: Sequence[int]) -> Html:
-    square = tag("rect", width=10, height=10, fill=_hex(color))
+    square = tag("rect", width=10, height=10, fill=hexadecimal(color))
     return tag("svg", square, viewBox="0 0 10 10", aria_hidden="true", focusable="false")
 
 
-def _hex(color: Sequence[int]) -> str:
+def hexadecimal(color: Sequence[int]) -> str:
+    """A colour (R, G, B in 0..255) as `#rrggbb`."""
     return "#" + "".join(f"{part:02x}" for part in color)
 
 

@@ -25,7 +25,7 @@ HOW_TO_STORE = "bench run … --save-predictions"
 
 def section_samples(section: Section, root: Path | None, album: Album, reporter: Reporter) -> list[Html]:
     """Overlays of the runs that kept their predictions, or a sentence that says how to get them."""
-    entries = [entry for entry in section.opened if _place(entry) is not None]
+    entries = [entry for entry in section.opened if kept_place(entry) is not None]
     if not entries:
         return [_said(f"No run kept its predictions. Run again with {HOW_TO_STORE} to see samples here.")]
     dataset = _dataset(entries, root, reporter)
@@ -37,7 +37,7 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
     kept: list[Kept] = []
     whole: list[Kept] = []
     try:
-        kept = [_kept(entry, dataset) for entry in entries[:MAX_RUNS]]
+        kept = [kept_of(entry, dataset) for entry in entries[:MAX_RUNS]]
         if any(run.found.kind != "maps" for run in kept):
             return [_said("Predicted objects and segments are not drawn here.")]
         whole = [run for run in kept if run.whole]
@@ -75,29 +75,33 @@ def data_of(entries: Sequence[Entry], root: Path | None) -> Dataset | None:
     None where it is not found, or nobody asks for it.
     """
     quiet = Reporter(quiet=True)
-    if any(_place(entry) is not None for entry in entries):
+    if any(kept_place(entry) is not None for entry in entries):
         found = _looked_for(entries, root, quiet)
         return None if isinstance(found, UserError) else found
     try:
-        return None if root is None else _opened(entries[0], root, quiet)
+        return None if root is None else data_below(entries[0], root, quiet)
     except UserError:
         return None
 
 
 def _dataset(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | None:
     """The same, and where it is not found, why."""
+    try:
+        return data_or_refusal(entries, root, reporter)
+    except UserError as error:
+        reporter.say(f"no overlays of {entries[0].record.dataset.name}: {error}")
+        return None
+
+
+def data_or_refusal(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset:
+    """The data that runs were scored on, as `data_of` finds it. Raises UserError, with what to do, where it is not."""
     found = _looked_for(entries, root, reporter)
     if not isinstance(found, UserError):
         return found
-    name = entries[0].record.dataset.name
     stated = [place for entry in entries if (place := entry.record.root) is not None]
     if root is None and stated and not any(place.is_dir() for place in stated):
-        reporter.say(
-            f"no overlays of {name}: its data was below '{stated[0]}', which is no folder here; say where with --root"
-        )
-    else:
-        reporter.say(f"no overlays of {name}: {found}")
-    return None
+        raise UserError(f"its data was below '{stated[0]}', which is no folder here; say where with --root")
+    raise found
 
 
 def _looked_for(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | UserError:
@@ -106,13 +110,13 @@ def _looked_for(entries: Sequence[Entry], root: Path | None, reporter: Reporter)
     faults: list[UserError] = []
     for place in dict.fromkeys([*([] if root is None else [root]), *recorded, None]):
         try:
-            return _opened(entries[0], place, reporter)
+            return data_below(entries[0], place, reporter)
         except UserError as error:
             faults.append(error)
     return faults[0]
 
 
-def _opened(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
+def data_below(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
     """The data of a run below a root. Raises UserError where it is not there."""
     data = entry.record.dataset
     source = data.origin if root is None else "auto"
@@ -130,13 +134,14 @@ def _scored(entry: Entry) -> set[str]:
     return {s.sample_id for s in entry.statistics}
 
 
-def _place(entry: Entry) -> Path | None:
+def kept_place(entry: Entry) -> Path | None:
     """Where a run keeps predictions: all of them, or those of a few samples; None where it has none."""
     return next((entry.folder / name for name in (PREDICTIONS, SHOWN) if (entry.folder / name).is_dir()), None)
 
 
-def _kept(entry: Entry, dataset: Dataset) -> Kept:
-    scored, place = _scored(entry), _place(entry)
+def kept_of(entry: Entry, dataset: Dataset) -> Kept:
+    """A run with the predictions that it keeps. Raises UserError where some are missing, or are of other samples."""
+    scored, place = _scored(entry), kept_place(entry)
     assert place is not None
     if place.name == SHOWN:
         return Kept(entry, find_predictions(dataset, shown_ids(scored), place))

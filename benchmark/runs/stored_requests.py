@@ -168,6 +168,48 @@ class TableRequest:
     ] = True
 
 
+@dataclass(frozen=True)
+class PanelsRequest:
+    """What the user asked `bench panels` for."""
+
+    runs: Annotated[
+        tuple[Place, ...],
+        Argument(
+            "Run folders, a column each in this order; folders of them, or addresses of an index.",
+            metavar="RUN …",
+            read=read_places,
+        ),
+    ]
+    out: Annotated[Path, Option("The figure: a file that ends in .pdf, .svg or .png.")]
+    samples: Annotated[
+        tuple[str, ...],
+        Option("Show these samples; repeatable, or several with commas between.", metavar="ID", write=tuple),
+    ] = ()
+    pick: Annotated[
+        Literal["worst", "best", "typical", "spread", "disagree"] | None,
+        Option(
+            "Choose samples by the mean of the runs' main score: the worst, the best, those nearest to the median, or "
+            "evenly from worst to best; disagree: where the runs lie furthest apart. [default: spread]"
+        ),
+    ] = None
+    count: Annotated[int, Option("Number of samples to choose.", low=1, high=100)] = 4
+    errors: Annotated[bool, Option("Show where each prediction is wrong, and how.")] = False
+    width: Annotated[
+        str,
+        Option(
+            "Width of the figure with its unit, cm, mm, in or pt, such as 8.5cm, 6.3in or 345pt (what LaTeX prints as "
+            "\\the\\textwidth); without a unit it is in cm.",
+            metavar="LENGTH",
+        ),
+    ] = "16cm"
+    dpi: Annotated[int, Option("Pixels per inch of a PNG file, and of pictures in PDF and SVG.", low=50, high=1200)] = (
+        300
+    )
+    root: Annotated[Path | None, Option("Where the images lie. [default: where the runs found them, or as always]")] = (
+        None
+    )
+
+
 RECORDS = Path("leaderboards/records")
 """Where the results of a clone lie."""
 

@@ -1,0 +1,73 @@
+"""The runs whose predictions stand beside each other in a figure of a paper, and their scores of every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..evaluation.comparison import Paired
+from ..runs.find import run_folders
+from ..runs.record import Record
+from ..runs.stored import StoredRun, open_run, read_whole_record
+from ..types import Float64, ScoreInfo, UserError
+from .comparable import best_first, differing
+from .compare_runs import score_of
+
+
+@dataclass(frozen=True)
+class SampleScores:
+    """The main score, the ids of the samples (n,) and the score of every run on every sample alone, (runs, n) float64.
+
+    `info` is None, and there are no samples, of runs on a split without public labels.
+    """
+
+    info: ScoreInfo | None
+    ids: tuple[str, ...]
+    values: Float64
+
+
+def panel_runs(folders: Sequence[Path]) -> list[StoredRun]:
+    """Open the runs of a figure: in the order in which they are named, those of one folder from the best on.
+
+    Raises
+    ------
+    UserError
+        Where a path holds no run, a run has not finished or cannot be read, or two were not scored on the same samples.
+    """
+    found: dict[str, tuple[Path, Record]] = {}
+    for place in folders:
+        below = [(folder, read_whole_record(folder)) for folder in run_folders(place)]
+        if not below:
+            raise UserError(f"no run folders below '{place}'. Make one with 'bench run' or 'bench evaluate'.")
+        for folder, record in sorted(below, key=lambda run: best_first(run[1])):
+            found.setdefault(record.run_id, (folder, record))
+    runs = list(found.values())
+    for folder, record in runs:
+        if not (record.complete or record.scores):
+            raise UserError(f"'{folder}' has not finished. Finish it: {record.command_in(folder, '--resume')}")
+        _refuse_others(runs[0][1], record)
+    return [open_run(folder) for folder, _ in runs]
+
+
+def _refuse_others(first: Record, other: Record) -> None:
+    between = differing(first, other)
+    if between:
+        what, (mine, theirs) = next(iter(between.items()))
+        raise UserError(
+            f"{first.run_id} and {other.run_id} were not scored on the same samples: {what} differs ('{mine}' and "
+            f"'{theirs}'). A figure shows each sample with the prediction of every run: name runs of one dataset and "
+            "split, scored with the same labels."
+        )
+
+
+def sample_scores(runs: Sequence[StoredRun]) -> SampleScores:
+    """The main score of comparable runs on every sample."""
+    if not runs[0].record.scores:
+        return SampleScores(None, (), np.zeros((len(runs), 0)))
+    metric, info = score_of(runs[0], None)
+    statistics = tuple(tuple(run.statistics.of(metric.name)) for run in runs)
+    paired = Paired(metric, runs[0].info, info, statistics)
+    return SampleScores(info, tuple(s.sample_id for s in statistics[0]), paired.per_sample)
