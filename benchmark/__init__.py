@@ -24,9 +24,11 @@ if TYPE_CHECKING:
         list_metrics,
         list_presets,
         load_run,
+        panels,
         plan,
         run,
         slice_runs,
+        table,
     )
     from .errors import SegbenchWarning, UserError
     from .evaluation.evaluator import Evaluator
@@ -47,9 +49,11 @@ __all__ = [
     "list_presets",
     "load_run",
     "load_runs",
+    "panels",
     "plan",
     "run",
     "slice_runs",
+    "table",
 ]
 _HOMES = {
     "Evaluator": "evaluation.evaluator",

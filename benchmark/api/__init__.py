@@ -3,6 +3,7 @@
 from .asking import plan, slice_runs
 from .comparing import check, compare
 from .names import list_datasets, list_methods, list_metrics, list_presets
+from .papers import panels, table
 from .running import evaluate, run
 from .stored_run import Run, load_run
 
@@ -16,7 +17,9 @@ __all__ = [
     "list_metrics",
     "list_presets",
     "load_run",
+    "panels",
     "plan",
     "run",
     "slice_runs",
+    "table",
 ]

@@ -7,12 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .places import places_of
 from .reporting import ShowProgress, reporter_for
 
 if TYPE_CHECKING:
     from ..boards.check_result import CheckResult
     from ..boards.comparison import Comparison
-    from ..runs.request import Place
 
 
 def compare(
@@ -67,7 +67,7 @@ def compare(
     from ..runs.stored_requests import CompareRequest
 
     request = CompareRequest(
-        runs=_places(runs),
+        runs=places_of(runs),
         dataset=dataset,
         split=split,
         score=score,
@@ -147,12 +147,3 @@ def check(
     )
     refuse_out_of_range(request)
     return do_check(request, reporter_for(progress))
-
-
-def _places(given: Iterable[str | PathLike[str] | Iterable[str | PathLike[str]]]) -> tuple[Place, ...]:
-    from ..runs.request import place_of
-
-    found: list[Place] = []
-    for each in given:
-        found += map(place_of, [each] if isinstance(each, str | PathLike) else each)
-    return tuple(found)

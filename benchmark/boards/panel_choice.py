@@ -102,13 +102,11 @@ def evenly(total: int, count: int) -> list[int]:
 def sentence_of(rule: Rule, count: int, score: str) -> str:
     """How a rule chose, for the caption: who reads the figure must know what it can show."""
     these = f"the {counted(count, 'sample')}" if count > 1 else "the sample"
-    by_scores = (
-        f"chosen by the runs' own scores on these samples, so {'they are' if count > 1 else 'it is'} no evidence"
-    )
+    by_scores = "chosen by the runs' own scores, so no evidence of how good a run is"
     if rule == "spread":
         return f"Shown: {counted(count, 'sample')} evenly from the worst to the best by the mean {score} of the runs."
     if rule == "typical":
         return f"Shown: {these} whose mean {score} of the runs is nearest to the median."
     if rule == "disagree":
         return f"Shown: {these} on which the {score} of the runs lies furthest apart; {by_scores}."
-    return f"Shown: {these} with the {rule} mean {score} of the runs; {by_scores} of how good a run is."
+    return f"Shown: {these} with the {rule} mean {score} of the runs; {by_scores}."

@@ -38,7 +38,7 @@ class PanelFigure(Document):
 
     `rule` : how the samples were chosen: `samples` were named, `names` are evenly over the order of the ids, where
     nothing is scored; all others went by the score. `candidates` : samples that it chose among, of `n` scored ones.
-    `truth` : whether there is a column of it. `caption` : sentences for the figure's caption; they stand in the file too.
+    `truth` : whether there is a column of it. `caption` : sentences for the caption, which the file holds too.
     """
 
     file: str

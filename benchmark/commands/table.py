@@ -30,6 +30,14 @@ class WrittenTable:
     text: str
     file: Path | None
 
+    def to_json(self) -> str:
+        """What `bench table --json` prints."""
+        return self.table.to_json()
+
+    def _repr_markdown_(self) -> str:
+        """The table, for a notebook."""
+        return written(self.table, "markdown")
+
 
 def table(request: TableRequest, reporter: Reporter) -> WrittenTable:
     """Make the table of comparable runs, and write it where a file was named.

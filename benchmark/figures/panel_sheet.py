@@ -28,7 +28,7 @@ TEXT_POINTS = 7.0
 LINE = 1.2
 """Height of a line of text in parts of its size."""
 GAP_POINTS = 3.0
-TALLEST = 1.3
+TALLEST = 1.0
 """Height of a picture in parts of the column's width, above which it is shown less wide."""
 MIN_PANE_CM = 1.0
 _STRIPE_POINTS = 1.5
@@ -163,7 +163,7 @@ class _Plan:
 
     def __init__(self, page: PageWidth) -> None:
         self.page = page
-        self.top = 0
+        self.top = page.of(1)
         self._texts: list[_Text] = []
         self._pictures: list[_Picture] = []
 
@@ -199,7 +199,7 @@ class _Plan:
             wide = side + page.of(3) + max(_width(each, TEXT_POINTS, page.dpi) for each in name)
             if x and x + wide > page.pixels * _MARGIN:
                 x, self.top = 0, self.top + line
-            self._pictures.append(_Picture(x, self.top + page.of(1), self._swatch(entry, side), True))
+            self._pictures.append(_Picture(x, self.top + page.of(0.5), self._swatch(entry, side), True))
             for number, each in enumerate(name):
                 self._texts.append(_Text(x + side + page.of(3), self.top + number * line, each, "left", TEXT_POINTS))
             self.top += (len(name) - 1) * line

@@ -87,7 +87,7 @@ class PanelPainter:
         width, height = self.page.size(labels.shape)
         rows = ((np.arange(height) + 0.5) * labels.shape[0] / height).astype(int)
         columns = ((np.arange(width) + 0.5) * labels.shape[1] / width).astype(int)
-        return labels[rows][:, columns]
+        return np.asarray(labels[rows][:, columns])
 
     def _class_map(self, labels: Array) -> Uint8:
         """Labels (h, w) in the colours of their classes, that of the background too, (h, w, 3)."""
@@ -100,7 +100,7 @@ class PanelPainter:
     def _striped(self, picture: Uint8, unscored: NDArray[np.bool_]) -> Uint8:
         if unscored.any():
             self._unscored = True
-            picture[unscored] = striped(*picture.shape[:2], self.page)[unscored]
+            picture[unscored] = striped(picture.shape[0], picture.shape[1], self.page)[unscored]
         return picture
 
     def _outline(self, picture: Uint8, mask: NDArray[np.bool_]) -> None:

@@ -54,13 +54,13 @@ class PanelData:
             if kept_place(entry) is None:
                 again = run.record.command_in(run.folder, "--save-predictions")
                 raise UserError(f"'{run.folder}' keeps no predictions, which its column would show. Make them: {again}")
-        dataset = data_or_refusal(entries, None, reporter) if root is None else data_below(entries[0], root, reporter)
+        dataset = _data(entries, root, reporter)
         kept = tuple(kept_of(entry, dataset) for entry in entries)
-        for run in kept:
-            if run.found.kind != "maps":
-                raise UserError(f"'{run.entry.folder}' predicts objects or segments; a figure shows label maps alone")
+        for each in kept:
+            if each.found.kind != "maps":
+                raise UserError(f"'{each.entry.folder}' predicts objects or segments; a figure shows label maps alone")
         split = runs[0].record.dataset.split
-        ids = tuple(i for i in dataset.ids(split) if all(i in run.found.files for run in kept))
+        ids = tuple(i for i in dataset.ids(split) if all(i in each.found.files for each in kept))
         return cls(dataset, kept, ids, bool(runs[0].record.scores))
 
     @property
@@ -118,6 +118,16 @@ class PanelData:
             return run.labels(self.dataset, sample)
         standing = replace(sample, labels=np.zeros(image.shape[:2], np.uint8))
         return class_labels(standing, run.found.files[sample.id].read(self.dataset), self.dataset.info)
+
+
+def _data(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset:
+    """The data below a root, and nowhere else where one is named. Raises UserError where it is not found."""
+    if root is not None:
+        return data_below(entries[0], root, reporter)
+    try:
+        return data_or_refusal(entries, None, reporter)
+    except UserError as error:
+        raise UserError(f"the images of {entries[0].record.dataset.name} are not found: {error}") from error
 
 
 def _entries(runs: Sequence[StoredRun]) -> list[Entry]:
