@@ -98,8 +98,8 @@ def table(request: TableRequest, json: bool, quiet: bool) -> None:
 def panels(request: PanelsRequest, json: bool, quiet: bool) -> None:
     """Draw the qualitative figure of a paper: samples in rows; image, truth and each run's prediction in columns.
 
-    It prints the caption, which says how the samples were chosen. It shows predictions that runs kept: `bench run` keeps
-    those of 12 samples, with --save-predictions all, as `bench evaluate` does.
+    It prints the caption, which says how the samples were chosen. It shows predictions that runs kept: `bench run`
+    keeps those of 12 samples, with --save-predictions all, as `bench evaluate` does.
     """
     from ..commands.panels import panels as do_panels
 
