@@ -123,7 +123,10 @@ def data_below(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
     dataset, location = open_dataset(data.name, root, source, data.options, reporter, may_synthesize=False)
     here = origin_here(entry.record, _scored(entry), dataset, location)
     if here != data.origin or dataset.info.version != data.version:
-        raise UserError(f"the data below '{location.root}' is not that of {entry.record.run_id}")
+        raise UserError(
+            f"the data below '{location.root}' is not that of {entry.record.run_id}: it is {here}, of version "
+            f"'{dataset.info.version}', and was {data.origin}, of version '{data.version}'"
+        )
     if not _scored(entry) <= set(dataset.ids(data.split)):
         raise UserError(f"samples of {entry.record.run_id} are not below '{location.root}'")
     return dataset

@@ -221,7 +221,7 @@ def test_a_run_without_predictions_is_told_how_to_keep_them(bench: Run, base: Pa
 
 
 def test_of_runs_that_keep_a_few_samples_those_are_chosen_among(bench: Run, tmp_path: Path) -> None:
-    root, out = truth(tmp_path / "many", 60), tmp_path / "runs/few"
+    root, out = truth(tmp_path / "many", 150), tmp_path / "runs/few"
     done = bench("run", "-d", "folder", "-m", "constant", "--root", root, "--split", "test", "--out", out, "--no-plots")
     assert done.returncode == 0, done.stderr
     n = segbench.load_run(out).record.dataset.n
@@ -238,13 +238,19 @@ def test_of_runs_that_keep_a_few_samples_those_are_chosen_among(bench: Run, tmp_
 def test_images_that_are_elsewhere_or_nowhere(bench: Run, tmp_path: Path) -> None:
     root = truth(tmp_path / "here", 4)
     evaluated(root, tmp_path / "runs/one", [0.1] * 4, "one", save_predictions=True)
-    moved = root.rename(tmp_path / "there")
+    (tmp_path / "there").mkdir()
+    moved = root.rename(tmp_path / "there/here")
     words = ("panels", tmp_path / "runs/one", "--out", "a.png", "--dpi", "50")
     done = bench(*words)
     assert done.returncode == 2
     assert "the images of folder are not found" in done.stderr
     assert "--root" in done.stderr
     assert bench(*words, "--root", moved).returncode == 0
+    other = truth(tmp_path / "renamed", 4)
+    done = bench(*words, "--root", other)
+    assert done.returncode == 2
+    assert "is not that of" in done.stderr
+    assert "renamed" in done.stderr
     shutil.rmtree(moved / "images")
     done = bench(*words, "--root", moved)
     assert done.returncode == 2
