@@ -27,6 +27,8 @@ HEAD_POINTS = 8.0
 TEXT_POINTS = 7.0
 LINE = 1.2
 """Height of a line of text in parts of its size."""
+_ASCENT = 0.95
+"""Where the letters of a line stand, in parts of their size below its top."""
 GAP_POINTS = 3.0
 TALLEST = 1.0
 """Height of a picture in parts of the column's width, above which it is shown less wide."""
@@ -164,6 +166,7 @@ class _Plan:
     def __init__(self, page: PageWidth) -> None:
         self.page = page
         self.top = page.of(1)
+        self._points = TEXT_POINTS
         self._texts: list[_Text] = []
         self._pictures: list[_Picture] = []
 
@@ -172,6 +175,7 @@ class _Plan:
         points = HEAD_POINTS
         while points > MIN_POINTS and any(_parted(head, self.page.pane, points, self.page.dpi) for head in heads):
             points -= 0.5
+        self._points = min(points, TEXT_POINTS)
         lines = [folded(head, self.page.pane, points, self.page.dpi) for head in heads]
         most = max(len(each) for each in lines)
         self._columns([[""] * (most - len(each)) + each for each in lines], points)
@@ -186,7 +190,7 @@ class _Plan:
             x = column * (page.pane + page.gap) + (page.pane - w) // 2
             self._pictures.append(_Picture(x, self.top + (height - h) // 2, pane.picture, False))
         self.top += height + page.of(1)
-        self._columns([folded(pane.below, page.pane, TEXT_POINTS, page.dpi) for pane in panes], TEXT_POINTS)
+        self._columns([folded(pane.below, page.pane, self._points, page.dpi) for pane in panes], self._points)
         self.top += page.gap
 
     def legend(self, entries: Sequence[LegendEntry]) -> None:
@@ -244,8 +248,9 @@ class _Plan:
             for spine in axes.spines.values():
                 spine.set(visible=each.framed, linewidth=0.3, edgecolor="#555555")
         for text in self._texts:
-            place: Any = {"ha": text.align, "va": "top", "size": text.points, "color": "#111111"}
-            figure.text(text.x / width, 1 - text.y / height, text.text, **place)
+            place: Any = {"ha": text.align, "va": "baseline", "size": text.points, "color": "#111111"}
+            stands = text.y + self.page.of(text.points * _ASCENT)
+            figure.text(text.x / width, 1 - stands / height, text.text, **place)
         return figure
 
 
