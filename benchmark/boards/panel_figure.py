@@ -12,14 +12,14 @@ from .comparable import Comparable, whole_n
 from .panel_caption import caption
 from .panel_choice import ChosenSamples
 from .panel_document import PanelColor, PanelFigure, PanelRun, PanelSample
-from .panel_runs import SampleScores
+from .panel_runs import ScoresBySample
 from .paper_words import title_of
 
 
 def panel_figure(
     runs: Sequence[StoredRun],
     labels: Sequence[str],
-    scores: SampleScores,
+    scores: ScoresBySample,
     chosen: ChosenSamples,
     legend: Sequence[tuple[str, str | None]],
     *,
@@ -65,7 +65,7 @@ def panel_figure(
     return figure.model_copy(update={"caption": caption(figure, chosen.rule, records)})
 
 
-def _sample(sample_id: str, scores: SampleScores) -> PanelSample:
+def _sample(sample_id: str, scores: ScoresBySample) -> PanelSample:
     if scores.info is None:
         return PanelSample(id=sample_id, scores=[], mean=None)
     values = scores.values[:, scores.ids.index(sample_id)]

@@ -18,7 +18,7 @@ from .compare_runs import score_of
 
 
 @dataclass(frozen=True)
-class SampleScores:
+class ScoresBySample:
     """The main score, the ids of the samples (n,) and the score of every run on every sample alone, (runs, n) float64.
 
     `info` is None, and there are no samples, of runs on a split without public labels.
@@ -63,11 +63,11 @@ def _refuse_others(first: Record, other: Record) -> None:
         )
 
 
-def sample_scores(runs: Sequence[StoredRun]) -> SampleScores:
+def sample_scores(runs: Sequence[StoredRun]) -> ScoresBySample:
     """The main score of comparable runs on every sample."""
     if not runs[0].record.scores:
-        return SampleScores(None, (), np.zeros((len(runs), 0)))
+        return ScoresBySample(None, (), np.zeros((len(runs), 0)))
     metric, info = score_of(runs[0], None)
     statistics = tuple(tuple(run.statistics.of(metric.name)) for run in runs)
     paired = Paired(metric, runs[0].info, info, statistics)
-    return SampleScores(info, tuple(s.sample_id for s in statistics[0]), paired.per_sample)
+    return ScoresBySample(info, tuple(s.sample_id for s in statistics[0]), paired.per_sample)

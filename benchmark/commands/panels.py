@@ -7,7 +7,7 @@ from pathlib import Path
 from ..boards.panel_choice import ChosenSamples, Rule, choose, defined_places, evenly
 from ..boards.panel_document import PanelFigure as PanelFigure
 from ..boards.panel_figure import panel_figure
-from ..boards.panel_runs import SampleScores, panel_runs, sample_scores
+from ..boards.panel_runs import ScoresBySample, panel_runs, sample_scores
 from ..figures.lengths import CM_PER_INCH, inches
 from ..figures.panel_sheet import MIN_PANE_CM, PageWidth, write_panels
 from ..io.reporter import Reporter
@@ -41,7 +41,7 @@ def panels(request: PanelsRequest, reporter: Reporter) -> PanelFigure:
     data = PanelData.of(runs, request.root, reporter)
     scores = sample_scores(runs)
     chosen = _chosen(request, data, scores)
-    if chosen.rule is not None and len(chosen.ids) < request.count:
+    if chosen.how != "samples" and len(chosen.ids) < request.count:
         reporter.warn(f"--count {request.count}: there are only {len(chosen.ids)} samples to choose from")
     grid = panel_grid(data, chosen.ids, scores, page, errors=request.errors)
     legend = [(each.name, None if each.color is None else hexadecimal(each.color)) for each in grid.legend]
@@ -84,7 +84,7 @@ def _page(width: float, dpi: int, columns: int) -> PageWidth:
     return page
 
 
-def _chosen(request: PanelsRequest, data: PanelData, scores: SampleScores) -> ChosenSamples:
+def _chosen(request: PanelsRequest, data: PanelData, scores: ScoresBySample) -> ChosenSamples:
     """The samples that were named, that a rule chose by the scores, or evenly where nothing is scored."""
     if request.samples:
         return ChosenSamples(data.named(request.samples), "samples", len(data.ids))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..boards.labels import comparison_labels
 from ..boards.panel_document import shown_score
-from ..boards.panel_runs import SampleScores
+from ..boards.panel_runs import ScoresBySample
 from ..boards.paper_words import title_of
 from ..figures.panel_sheet import PageWidth, Pane, PanelGrid
 from ..io.reporter import Reporter
@@ -139,7 +139,7 @@ def _entries(runs: Sequence[StoredRun]) -> list[Entry]:
 
 
 def panel_grid(
-    data: PanelData, ids: Sequence[str], scores: SampleScores, page: PageWidth, *, errors: bool
+    data: PanelData, ids: Sequence[str], scores: ScoresBySample, page: PageWidth, *, errors: bool
 ) -> PanelGrid:
     """The panels of these samples; with `errors` those of predictions show where they are wrong.
 
@@ -171,7 +171,7 @@ def panel_grid(
     return PanelGrid(heads, tuple(rows), tuple(painter.legend()), note)
 
 
-def _below(scores: SampleScores, run: int, place: int) -> str:
+def _below(scores: ScoresBySample, run: int, place: int) -> str:
     """The score of a run on a sample, as it stands below its panel."""
     assert scores.info is not None
     value = float(scores.values[run, place])

@@ -205,9 +205,9 @@ class PanelsRequest:
     dpi: Annotated[int, Option("Pixels per inch of a PNG file, and of pictures in PDF and SVG.", low=50, high=1200)] = (
         300
     )
-    root: Annotated[Path | None, Option("Where the images lie. [default: where the runs found them, or as always]")] = (
-        None
-    )
+    root: Annotated[
+        Path | None, Option("Where the images lie. [default: where the runs found them, else $SEGBENCH_DATA/<dataset>]")
+    ] = None
 
 
 RECORDS = Path("leaderboards/records")
