@@ -97,10 +97,9 @@ def _seeds_of(each: ComparedMethod) -> str:
 def _interval_and_test(found: ComparedGroup) -> str:
     """What the interval of a difference is for, and what its p value is of."""
     pairs = len(found.pairs)
-    together = f"adjusted for {pairs} pairs together" if pairs > 1 else "not adjusted, as it is one pair"
+    together = f"adjusted for {pairs} pairs together (step-down)" if pairs > 1 else "not adjusted, as it is one pair"
     if found.method_differences is None:
-        step_down = " (step-down)" if pairs > 1 else ""
-        return f"paired bootstrap interval; p by swapping whole {found.drawn}, {together}{step_down}"
+        return f"paired bootstrap interval; p by swapping whole {found.drawn}, {together}"
     alone = [each for each in found.method_differences if not each.holds_training]
     exception = (
         f"; of {some([f'{each.a} and {each.b}' for each in alone], 3)}, with one training each, for other "
@@ -109,7 +108,7 @@ def _interval_and_test(found: ComparedGroup) -> str:
         else ""
     )
     return (
-        f"interval for other {found.drawn} and other trainings{exception}; p for both, {together} (step-down); "
+        f"interval for other {found.drawn} and other trainings{exception}; p for both, {together}; "
         "pairs of single runs with --json"
     )
 

@@ -10,6 +10,7 @@ import pytest
 
 import segbench
 from segbench.boards.rank_spans import RankSpan, rank_spans
+from segbench.boards.seed_groups import seed_groups
 from segbench.runs.find import find_runs
 
 ROOT = Path(__file__).parents[2]
@@ -45,19 +46,26 @@ def spans() -> Mapping[str, RankSpan]:
     return rank_spans([run for run in found if run.record.dataset.name in used])
 
 
+@pytest.fixture(scope="module")
+def rows() -> Mapping[str, str]:
+    """By the id of a record that of the run which stands for its row of a board: the middle one of its seeds."""
+    groups = seed_groups(run.record for run in find_runs([RECORDS]))
+    return {record.run_id: group.middle.run_id for group in groups for record in group.records}
+
+
 def test_the_page_has_a_row_for_each_pair() -> None:
     assert len(_rows()) == len(PAIRS)
 
 
 @pytest.mark.parametrize("place", range(len(PAIRS)))
-def test_a_row_is_what_the_records_say(place: int, spans: Mapping[str, RankSpan]) -> None:
+def test_a_row_is_what_the_records_say(place: int, spans: Mapping[str, RankSpan], rows: Mapping[str, str]) -> None:
     row = _rows()[place]
     found = segbench.compare(*(RECORDS / name for name in PAIRS[place]), progress=False)
     (pair,) = found.differences
     assert int(row[2]) == found.n
     said = [float(number) for number in re.findall(r"[-+]?\d\.\d+", row[3])]
     assert said == [pytest.approx(value, abs=0.0005000001) for value in (pair.value, pair.low, pair.high)]
-    one, other = PAIRS[place]
+    one, other = (rows[name] for name in PAIRS[place])
     among_all = spans[one].differs(other)
     verdicts = {(True, True): "yes", (True, False): "alone yes, among all on the board no", (False, False): "no"}
     assert row[4] == verdicts[pair.significant, among_all]
