@@ -24,6 +24,7 @@ from ..io.documents import Document, Number
 from ..runs.record import Cost, Record
 from ..types import Array, Int64
 from .comparable import badness
+from .paired_difference import PairedDifference
 from .pareto import pareto_front
 from .seed_groups import SeedGroup, method_labels, seed_groups, trainings_of
 
@@ -69,25 +70,14 @@ class ComparedMethod(Document):
     on_front: bool
 
 
-class MethodDifference(Document):
+class MethodDifference(PairedDifference):
     """Method `a` less method `b` (their labels): means over seeds on the same samples; see `evaluation.over_seeds`.
 
-    `p_adjusted` is step-down, for all pairs of methods. `seeds_needed` of each would tell them apart, if means and
-    spreads stay as they are; null where they are told apart, or where nothing is known of it.
+    `low`, `high` and the p values are for other samples and, where `holds_training`, other trainings. `seeds_needed` of
+    each would tell them apart, if means and spreads stay as they are; null where they are told apart, or where nothing
+    is known of it.
     """
 
-    a: str
-    b: str
-    value: Number
-    low: Number
-    high: Number
-    p: Number
-    p_adjusted: Number
-    effect: Number
-    wins: int
-    ties: int
-    losses: int
-    significant: bool
     holds_training: bool
     seeds_needed: int | None
 

@@ -74,7 +74,7 @@ class Families(Document):
     best_methods: MethodDifference | None = None
 
     @property
-    def told(self) -> PairedDifference | MethodDifference:
+    def told(self) -> PairedDifference:
         """What to tell of the best of each: of methods, where these have several seeds."""
         return self.best_methods or self.best
 
@@ -189,7 +189,7 @@ class ComparedGroup(Document):
         return self.methods or self.runs
 
     @property
-    def pairs(self) -> Sequence[PairedDifference | MethodDifference]:
+    def pairs(self) -> Sequence[PairedDifference]:
         """Every pair of `rows`."""
         return self.differences if self.method_differences is None else self.method_differences
 
