@@ -92,11 +92,6 @@ class SeedSpread(Document):
     mean: Number
     std: Number
 
-    @property
-    def name(self) -> str:
-        """The method, with the number of labelled samples where it is known."""
-        return self.method if self.n_train is None else f"{self.method} ({counted(round(self.n_train), 'label')})"
-
 
 class ClassWinners(Document):
     """The labels of the runs that are best on a class, by one of its scores; every run's score has its label as key."""
