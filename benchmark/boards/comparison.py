@@ -198,8 +198,12 @@ class ComparedGroup(Document):
             return f"{best.label} is the only method on these images as they are."
         ties = self.not_told_from_best
         level = [row.label for row in self.rows if row.value == best.value]
+        unscored = [row.label for row in others if row.value is None]
+        if len(unscored) == len(others):
+            return f"{self.score} is defined for {best.label} alone."
         if not ties:
-            return f"{best.label} is better than every other, beyond chance (p < 0.05)."
+            every = "every other with a score" if unscored else "every other"
+            return f"{best.label} is better than {every}, beyond chance (p < 0.05)."
         if len(level) > 1:
             rest = [label for label in ties if label not in level]
             more = f"; {some(rest, 5)} cannot be told from them" if rest else ""
@@ -226,12 +230,18 @@ class ComparedGroup(Document):
     def not_told_from_best(self) -> list[str]:
         """Rows whose difference to the best may be chance, by the tests of pairs, from best to worst.
 
+        A row without a score is none of them: nothing is known of it.
+
         A rank of 1 says less: spans of ranks are widened until they follow the scores, so that a noisy run of a low
         score lends its span to those between.
         """
         best = self.rows[0].label
         told = {(each.a, each.b) for each in self.pairs if each.significant}
-        return [row.label for row in self.rows[1:] if not told & {(best, row.label), (row.label, best)}]
+        return [
+            row.label
+            for row in self.rows[1:]
+            if row.value is not None and not told & {(best, row.label), (row.label, best)}
+        ]
 
     @property
     def wins(self) -> dict[str, int]:

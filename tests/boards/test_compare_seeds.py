@@ -8,6 +8,7 @@ import statistics
 import pytest
 from committed_records import RECORDS
 
+import segbench
 from commands import Run, printed_json
 
 SEEDS = {
@@ -61,6 +62,19 @@ def test_single_runs_are_compared_as_before(bench: Run) -> None:
     assert "methods" not in found
     assert "best_methods" not in found["families"]
     assert found["runs"][0]["label"] == "fcn"
+
+
+def test_what_has_no_score_is_not_said_to_be_level_with_the_best() -> None:
+    found = segbench.compare(*(RECORDS / names[0] for names in SEEDS.values()), resamples=100, progress=False)
+    best, second, third, last = found.runs
+    assert found.answer == f"{best.label} is better than every other, beyond chance (p < 0.05)."
+    unscored = last.model_copy(update={"value": None})
+    other = found.model_copy(update={"differences": [], "runs": [best, second, third, unscored]})
+    assert other.not_told_from_best == [second.label, third.label]
+    told = found.model_copy(update={"runs": [best, second, third, unscored]})
+    assert told.answer == f"{best.label} is better than every other with a score, beyond chance (p < 0.05)."
+    alone = found.model_copy(update={"runs": [best, unscored]})
+    assert alone.answer == f"miou is defined for {best.label} alone."
 
 
 def test_a_report_says_the_same(bench: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
