@@ -27,6 +27,7 @@ def run(
     source: Source = "auto",
     folds: int | None = None,
     train_fraction: float = 1.0,
+    train_on: Literal["train", "train+val"] = "train",
     settings: Mapping[str, Any] | None = None,
     out: str | PathLike[str] | None = None,
     save_predictions: bool = False,
@@ -64,6 +65,8 @@ def run(
         K-fold cross-validation over all labelled samples, from 2.
     train_fraction : float
         Part of the training samples to use, above 0 up to 1.
+    train_on : str
+        The splits to learn from: `train`, or `train+val` for a last training, once nothing is to be chosen any more.
     settings : mapping, optional
         Settings of the method or options of the dataset that differ from the preset.
     out : path, optional
@@ -140,6 +143,7 @@ def run(
         source=source,
         folds=folds,
         train_fraction=train_fraction,
+        train_on=train_on,
         settings=dict(settings or {}),
         out=_path(out),
         save_predictions=save_predictions,

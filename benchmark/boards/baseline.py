@@ -55,7 +55,8 @@ def method_identity(record: Record) -> Key:
     protocol = f"{data.folds} folds" if data.folds else data.split
     fraction = "" if method.train_fraction in (None, 1.0) else f"{method.train_fraction:g} of labels"
     seed = "" if not method.seed else f"seed {method.seed}"
-    return tuple(filter(None, (data.name, data.origin, protocol, options, method.name, method.preset, fraction, seed)))
+    learned = (method.preset, fraction, method.train_on, seed)
+    return tuple(filter(None, (data.name, data.origin, protocol, options, method.name, *learned)))
 
 
 def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:

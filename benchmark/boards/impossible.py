@@ -133,7 +133,11 @@ def _command(record: Record) -> Check:
         stated |= {"--method": (method.name, ""), "--preset": (str(method.preset), "quick")}
         stated |= {"--seed": (str(method.seed), "0")}
         stated |= {"--folds": (str(data.folds), "None")} if record.fitted else {}
-        stated |= {"--train-fraction": (f"{method.train_fraction or 1:g}", "1")}
+        # Of runs that are joined, their own commands say it.
+        fraction, splits = f"{method.train_fraction or 1:g}", method.train_on or "train"
+        stated |= (
+            {} if "runs" in method.config else {"--train-fraction": (fraction, "1"), "--train-on": (splits, "train")}
+        )
     told |= {"--method": _name(told["--method"])} if "--method" in told else {}
     if not record.fitted and "--folds" in told:
         told.setdefault("--split", "all")

@@ -143,8 +143,9 @@ def _words(record: Record, records: Sequence[Record]) -> list[str]:
     pairs = list(pairwise(words))
     weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
     started = [f"{_STARTED}{start}" for key, start in pairs if key == "--init"]
+    splits = [value for key, value in pairs if key == "--train-on"]
     settings = [value for key, value in pairs if key == "--set" and not value.startswith("members=")]
-    chosen = [*_members(record), *(_short(each) for each in [*settings, *started])]
+    chosen = [*_members(record), *splits, *(_short(each) for each in [*settings, *started])]
     return preset + list(dict.fromkeys(chosen + (_changed(record, records) if weights else []))) + weights
 
 

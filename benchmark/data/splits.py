@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from ..text import counted
 from ..types import Dataset, UserError
+
+TrainOn: TypeAlias = Literal["train", "train+val"]
+"""What is learned from: the split `train`, or `val` as well, once nothing is to be chosen any more."""
 
 MIN_SAMPLES = 5
 """Fewer scored samples are warned of."""
@@ -29,23 +33,27 @@ class Fold:
     evaluate: tuple[str, ...]
 
 
-def plan_split(dataset: Dataset, split: str, train_fraction: float, seed: int) -> tuple[Fold, ...]:
+def plan_split(
+    dataset: Dataset, split: str, train_fraction: float, seed: int, train_on: TrainOn = "train"
+) -> tuple[Fold, ...]:
     """Train on `train`, choose by `val`, score one split.
 
-    Scoring `val` leaves nothing to choose by. A split that holds training samples is refused. A fraction is one of all
-    labels that a method may look at: choosing by the whole of `val` would hide what few labels are like.
+    Scoring `val` leaves nothing to choose by, and so does learning from it. A split that holds training samples is
+    refused. A fraction is one of all labels that a method may look at: choosing by the whole of `val` would hide what
+    few labels are like.
     """
     evaluate = dataset.ids(split)
-    train = dataset.ids("train")
+    train = tuple(dict.fromkeys(i for name in train_on.split("+") for i in dataset.ids(name)))
     shared = set(train) & set(evaluate)
     if shared:
         raise UserError(
             f"split '{split}' holds {len(shared)} of the training samples, so its score would say nothing. "
-            "Use --split val or test, or --folds K to score every labelled sample by cross-validation."
+            f"Use --split {'val or test' if train_on == 'train' else 'test'}, or --folds K to score every labelled "
+            "sample by cross-validation."
         )
-    scored = set(evaluate)
+    used = {*evaluate, *train}
     try:
-        val = tuple(i for i in dataset.ids("val") if i not in scored)
+        val = tuple(i for i in dataset.ids("val") if i not in used)
     except UserError:
         val = ()  # a small set may have none, and methods do without
     few = take_fraction(train, train_fraction, seed)

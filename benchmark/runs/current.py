@@ -32,6 +32,7 @@ class Ingredients:
     folds: int | None
     train_fraction: float | None
     config: Mapping[str, Any]
+    train_on: str | None = None
     split: str | None = None
     code: str | None = None
     data: tuple[str, str | None] | None = None
@@ -50,6 +51,7 @@ class Ingredients:
             folds=data.folds,
             train_fraction=method.train_fraction,
             config=without_places(method.config),
+            train_on=method.train_on,
             split=data.split,
             code=record.environment.code_sha256,
             data=(data.data_sha256, data.inputs_sha256),
@@ -75,6 +77,7 @@ def changed(was: Ingredients, now: Ingredients) -> str:
         ("the seed", was.seed, now.seed),
         ("the number of folds", was.folds, now.folds),
         ("the fraction of labels", was.train_fraction, now.train_fraction),
+        ("the split that is learned from", was.train_on, now.train_on),
     )
     for what, before, after in always:
         if before != after:

@@ -9,20 +9,29 @@ from .record import Record
 
 
 def run_identity(
-    *, dataset: str, version: str, method: str, weights: str | None = None, corruption: str | None = None, **more: Any
+    *,
+    dataset: str,
+    version: str,
+    method: str,
+    weights: str | None = None,
+    corruption: str | None = None,
+    train_on: str | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """The identity of a run of a method; `weights` is the id of the run whose weights it took, if it did not train.
 
-    `corruption` is what was done to the images that it predicted, if anything was.
+    `corruption` is what was done to the images that it predicted, if anything was; `train_on` the splits that were
+    learned from, if not `train` alone.
 
     `more` are split, options, origin, data_sha256, inputs_sha256, metrics, preset, config, seed, folds and
     train_fraction.
     """
     trained = {} if weights is None else {"weights": weights}
     changed = {} if corruption is None else {"corruption": corruption}
+    learned = {} if train_on is None else {"train_on": train_on}
     if "config" in more:
         more["config"] = without_places(more["config"])
-    return {**trained, **changed, "dataset": dataset, "dataset_version": version, "method": method, **more}
+    return {**trained, **changed, **learned, "dataset": dataset, "dataset_version": version, "method": method, **more}
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,4 +82,5 @@ def recorded_identity(record: Record, content: Mapping[str, Any]) -> dict[str, A
         seed=method.seed,
         folds=data.folds,
         train_fraction=method.train_fraction,
+        train_on=method.train_on,
     )

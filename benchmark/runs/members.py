@@ -136,7 +136,9 @@ def shown_options(options: Mapping[str, Any]) -> str:
 def _fold(folder: Path, record: Record, dataset: Dataset, index: DataIndex) -> Fold:
     """The samples of a run as it drew them. Raises UserError where its data or its splits are others by now."""
     method, data = record.method, record.dataset
-    (fold,) = plan_split(dataset, data.split, method.train_fraction or 1.0, method.seed or 0)
+    (fold,) = plan_split(
+        dataset, data.split, method.train_fraction or 1.0, method.seed or 0, method.train_on or "train"
+    )
     used = tuple(dict.fromkeys((*fold.train, *fold.val, *fold.evaluate)))
     same = ids_sha256(fold.evaluate) == data.ids_sha256 and len(fold.train) == method.n_train
     if same:

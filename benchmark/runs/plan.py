@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..data.corruptions import Corruption
 from ..data.cut_films import cut_films
@@ -101,6 +101,12 @@ class RunPlan:
         return min(fractions, default=self.request.train_fraction)
 
     @property
+    def train_on(self) -> Literal["train+val"] | None:
+        """The splits that are learned from, by a run that is joined too; None where it is `train` alone."""
+        named = {self.request.train_on, *(member.record.method.train_on for member in self.members)}
+        return "train+val" if "train+val" in named else None
+
+    @property
     def labelled(self) -> bool:
         """Whether the split has public labels, so that it can be scored."""
         split = self.dataset.info.splits.get(self.split)
@@ -147,6 +153,7 @@ class RunPlan:
             seed=self.request.seed,
             folds=self.folds_asked,
             train_fraction=self.train_fraction,
+            train_on=self.train_on,
         )
 
     def _data_hashes(self) -> dict[str, str]:
@@ -240,13 +247,18 @@ def _folds(
         note_size(dataset, split, len(scored.evaluate), options, reporter, hint="--split all scores all labels")
         return (scored,)
     if request.folds:
+        if request.train_on != "train":
+            raise UserError(
+                f"--train-on {request.train_on}: --folds learns from every labelled sample outside a fold already; "
+                "leave out one of the two"
+            )
         folds = plan_folds(dataset, request.folds, split, request.train_fraction, request.seed)
         if cuts_groups(dataset, request.folds) and knows_groups(dataset):
             reporter.warn("folds cut through a video or stack: neighbours of the scored samples were trained on")
         else:
             _note_cut_films(dataset, folds[0], reporter)
         return folds
-    folds = plan_split(dataset, split, request.train_fraction, request.seed)
+    folds = plan_split(dataset, split, request.train_fraction, request.seed, request.train_on)
     note_size(dataset, split, len(folds[0].evaluate), options, reporter, hint="--folds 5 scores all labels")
     _note_cut_films(dataset, folds[0], reporter)
     return folds
@@ -283,6 +295,7 @@ def _refuse_training(method: MethodInfo, request: RunRequest) -> None:
     asked = {
         "--weights": request.weights is not None,
         f"--train-fraction {request.train_fraction:g}": request.train_fraction != 1,
+        f"--train-on {request.train_on}": request.train_on != "train",
     }
     for option, wanted in asked.items():
         if wanted:
@@ -371,6 +384,7 @@ def first_record(plan: RunPlan, writer: RunWriter, warnings: Sequence[str]) -> R
             preset=request.preset,
             seed=request.seed,
             train_fraction=plan.train_fraction,
+            train_on=plan.train_on,
             n_train=plan.n_train,
             oracle=plan.oracle,
             corruption=None if plan.corruption is None else str(plan.corruption),

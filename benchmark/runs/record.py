@@ -77,7 +77,8 @@ class MethodBlock(Document):
 
     The family `human` stands for masks that a person drew, `external` for any other predictions that were made
     elsewhere. `corruption` (`NAME:LEVEL`) was done to the images that it predicted, never to those that it learned
-    from; it is left out where they were as they are. `oracle` marks an upper bound, which uses ground truth: it is
+    from; it is left out where they were as they are, as `train_on` is where the split `train` alone was learned from.
+    `oracle` marks an upper bound, which uses ground truth: it is
     never ranked.
     """
 
@@ -87,6 +88,7 @@ class MethodBlock(Document):
     preset: str | None = None
     seed: int | None = None
     train_fraction: float | None = None
+    train_on: Literal["train+val"] | None = None
     n_train: float | None = None
     oracle: bool = False
     corruption: str | None = None
@@ -94,7 +96,7 @@ class MethodBlock(Document):
 
     @model_serializer(mode="wrap")
     def _corruption_where_it_is(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "corruption")
+        return without_none(handler(self), "corruption", "train_on")
 
     @property
     def from_elsewhere(self) -> bool:

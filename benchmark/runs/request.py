@@ -97,6 +97,7 @@ def is_address(place: str) -> bool:
 
 
 Source: TypeAlias = Literal["auto", "real", "synthetic"]
+TrainOn: TypeAlias = Literal["train", "train+val"]
 DatasetName: TypeAlias = Annotated[
     str,
     Option("Name of a dataset; see 'bench list datasets'.", flags=("--dataset", "-d"), choose="datasets"),
@@ -164,6 +165,10 @@ class RunRequest:
     source: Annotated[Source, Option("auto takes real data where found, else a synthetic sample.")] = "auto"
     folds: Annotated[int | None, Option("K-fold cross-validation over all labelled samples.", low=2)] = None
     train_fraction: Annotated[float, Option("Part of the training samples to use, above 0 up to 1.")] = 1.0
+    train_on: Annotated[
+        TrainOn,
+        Option("train, or train+val for a last training, once nothing is to be chosen by the validation samples."),
+    ] = "train"
     settings: Settings = field(default_factory=dict)
     out: RunFolderOut = None
     save_predictions: Annotated[bool, Option("Keep predictions in the run folder.")] = False

@@ -38,6 +38,7 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method, *, any_
         "setting of the dataset": (shown_options(record.dataset.options), shown_options(mine["options"])),
         "seed": (record.method.seed, mine["seed"]),
         "train fraction": (record.method.train_fraction, mine["train_fraction"]),
+        "training split": (record.method.train_on or "train", mine.get("train_on", "train")),
         "images and labels (sha256)": (record.dataset.inputs_sha256, mine["inputs_sha256"]),
     }
     for what, (theirs, ours) in wanted.items():
