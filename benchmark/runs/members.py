@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.index import DataIndex
-from ..data.splits import Fold, plan_split
-from ..io.fingerprints import ids_sha256
+from ..data.splits import Fold
 from ..io.reporter import Reporter
 from ..registry import method_class
 from ..text import counted
@@ -18,6 +17,7 @@ from ..types import Dataset, DatasetInfo, UserError
 from .binding import content_sha256, evidence_sha256
 from .fitted_method import find_checkpoint
 from .folder import CHECKPOINT, RECORD
+from .learned_from import folds_of, seen_before
 from .record import Record, read_content, read_record, recorded_info
 
 
@@ -98,15 +98,17 @@ def checked_members(
             if theirs != ours:
                 raise UserError(f"member '{folder}': its {what} is {theirs}, here it is {ours}. It has to be the same.")
         fold = _fold(folder, record, dataset, index)
-        _refuse_seen(folder, record, fold, dataset, evaluate)
+        before = seen_before(record.method.config, dataset, index, evaluate)
+        learned = before.ids.union(fold.train)
+        _refuse_seen(folder, record, fold, learned, dataset, evaluate)
         if near := set(fold.val) & set(evaluate):
             reporter.warn(
                 f"{counted(len(near), 'scored sample')} validated '{record.run_id}': what was chosen by them looks "
                 "better on them than on others"
             )
-        if record.method.config.get("init"):
+        if not before.known:
             reporter.warn(f"'{record.run_id}' started from other weights: what these have seen is not known here")
-        members.append(Member(record, frozenset(fold.train)))
+        members.append(Member(record, learned))
     return tuple(members)
 
 
@@ -135,25 +137,19 @@ def shown_options(options: Mapping[str, Any]) -> str:
 
 def _fold(folder: Path, record: Record, dataset: Dataset, index: DataIndex) -> Fold:
     """The samples of a run as it drew them. Raises UserError where its data or its splits are others by now."""
-    method, data = record.method, record.dataset
-    (fold,) = plan_split(
-        dataset, data.split, method.train_fraction or 1.0, method.seed or 0, method.train_on or "train"
-    )
-    used = tuple(dict.fromkeys((*fold.train, *fold.val, *fold.evaluate)))
-    same = ids_sha256(fold.evaluate) == data.ids_sha256 and len(fold.train) == method.n_train
-    if same:
-        with index:
-            same = index.data_sha256(used, ("image", "labels")) == data.inputs_sha256
-    if not same:
+    folds = folds_of(record, dataset, index)
+    if folds is None:
         raise UserError(
             f"member '{folder}': the images, labels or splits under '{dataset.root}' are not those that it learned "
             f"from, so whether it has seen what is scored is not known. Make it again: {record.command_in(folder)}"
         )
-    return fold
+    return folds[0]
 
 
-def _refuse_seen(folder: Path, record: Record, fold: Fold, dataset: Dataset, evaluate: Collection[str]) -> None:
-    seen = sorted(set(evaluate) & set(fold.train))
+def _refuse_seen(
+    folder: Path, record: Record, fold: Fold, learned: Collection[str], dataset: Dataset, evaluate: Collection[str]
+) -> None:
+    seen = sorted(set(evaluate) & set(learned))
     advice = f"Score another split: --split {shlex.quote(record.dataset.split)}"
     if seen:
         raise UserError(

@@ -105,6 +105,24 @@ def test_what_members_learned_from_is_not_scored(bench: Run, stacks: Path, two: 
     assert "are not those that it learned from" in refused(bench, stacks, *joined(*two))
 
 
+def test_what_the_first_weights_of_members_have_seen_counts(
+    bench: Run, stacks: Path, two: list[Path], tmp_path: Path
+) -> None:
+    tuned = tmp_path / "tuned"
+    tiny_unet(bench, stacks, tuned, "--init", two[0], "--train-on", "train+val")
+    done = bench(*ISBI, "-m", "ensemble", "--root", stacks, *joined(tuned, two[1]))
+    method = printed_json(done)["method"]
+    assert (method["n_train"], method["train_on"]) == (25, "train+val")
+    assert "started from other weights" not in done.stderr
+    assert "has learned from 5 samples" in refused(bench, stacks, *joined(tuned, two[1]), "--split", "val")
+    few = tmp_path / "few"
+    tiny_unet(bench, stacks, few, "--init", tuned, "--train-fraction", "0.05")
+    assert "has learned from 5 samples" in refused(bench, stacks, *joined(few, two[1]), "--split", "val")
+    (tuned / "checkpoint" / "model.safetensors").unlink()
+    done = bench(*ISBI, "-m", "ensemble", "--root", stacks, *joined(few, two[1]))
+    assert "started from other weights: what these have seen is not known here" in " ".join(done.stderr.split())
+
+
 def test_lists_of_splits_that_were_changed_hide_nothing(bench: Run, tmp_path: Path) -> None:
     """Of an own folder the lists alone say what was learned from."""
     root = own_folder(tmp_path / "own")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -131,6 +132,49 @@ def test_trained_weights_predict_with_other_settings(bench: Run, stacks: Path, t
     done = bench(*UNET, "--root", stacks, "--weights", tmp_path / "nothing")
     assert done.returncode == 2
     assert "is no run folder" in done.stderr
+
+
+def test_a_last_training_on_train_and_val_is_a_run_of_its_own(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    usual = printed_json(bench(*UNET, "--root", stacks, "--json"))
+    last = printed_json(bench(*UNET, "--root", stacks, "--train-on", "train+val", "--json"))
+    assert "train_on" not in usual["method"]
+    assert (last["method"]["train_on"], last["method"]["n_train"]) == ("train+val", 25)
+    assert "--train-on train+val" in last["command"]
+    assert last["run_id"] != usual["run_id"]
+    folder = tmp_path / "runs" / last["run_id"]
+    assert bench("verify", folder, "--root", stacks).returncode == 0
+    checked = bench("leaderboard", "--validate", folder, "--root", stacks).stdout.splitlines()
+    assert any(line.split()[:2] == ["ok", "command:"] for line in checked)
+    assert bench("leaderboard", "runs", "--out", "boards").returncode == 0
+    boards = "".join(path.read_text() for path in (tmp_path / "boards").rglob("*.md"))
+    assert re.search(r"unet \([^)]*train\+val", boards)
+    again = bench(*UNET, "--root", stacks, "--train-on", "train+val")
+    assert "is complete" in again.stderr + again.stdout
+    for words, expected in (
+        (("--weights", folder), "training split is train+val there, and train here"),
+        (("--folds", "3", "--train-on", "train+val"), "leave out one of the two"),
+        (("--split", "val", "--train-on", "train+val"), "holds 5 of the training samples"),
+        (("--train-on", "all"), "is not one of 'train', 'train+val'"),
+        (("--split", "val", "--init", folder), "has learned from 5 samples that would be scored (first: slice-20)"),
+    ):
+        done = bench(*UNET, "--root", stacks, *words)
+        assert done.returncode == 2
+        assert expected in " ".join(done.stderr.split())
+
+
+def test_weights_to_start_from_hide_no_label(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    """A run that starts from another has seen what that one has, and what that one started from."""
+    tiny = [*UNET, "--set", "epochs=1", "--root", stacks]
+    assert bench(*tiny, "--train-on", "train+val", "--out", "all").returncode == 0
+    one = bench(*tiny, "--train-fraction", "0.05", "--init", "all", "--out", "one")
+    assert "--init all: it has learned from 24 more labels of this dataset" in " ".join(one.stderr.split())
+    assert "24 more labels" in read_record(tmp_path / "one").warnings[0]
+    two = bench(*tiny, "--split", "val", "--init", "one/checkpoint/model.safetensors")
+    assert two.returncode == 2
+    assert "has learned from 5 samples that would be scored" in " ".join(two.stderr.split())
+    # Other weights lie there by now: what the first ones have seen is not known any more, and nothing is said of it.
+    assert bench(*tiny, "--out", "all", "--overwrite").returncode == 0
+    assert bench(*tiny, "--split", "val", "--init", "one").returncode == 0
 
 
 def test_the_unlabelled_volume_is_predicted_and_not_scored(bench: Run, stacks: Path, tmp_path: Path) -> None:

@@ -169,6 +169,18 @@ def test_a_split_that_holds_training_samples_is_refused(stacks: Path) -> None:
     assert fold.val == ()
 
 
+@pytest.mark.slow
+def test_a_last_training_learns_from_val_too_and_scores_neither(stacks: Path) -> None:
+    dataset = make_dataset("isbi2012", stacks)
+    (usual,), (last,) = (plan_split(dataset, "test", 1.0, 0, splits) for splits in ("train", "train+val"))
+    assert last.train == (*usual.train, *usual.val)
+    assert (last.val, last.evaluate) == ((), usual.evaluate)
+    assert len(plan_split(dataset, "test", 0.2, 0, "train+val")[0].train) == 5
+    for split in ("train", "val", "all"):
+        with pytest.raises(UserError, match=r"training samples.*Use --split test, or --folds K"):
+            plan_split(dataset, split, 1.0, 0, "train+val")
+
+
 def test_a_smaller_fraction_is_part_of_a_larger_one() -> None:
     ids = [f"s{n}" for n in range(40)]
     small, large = (set(take_fraction(ids, part, seed=3)) for part in (0.1, 0.5))
