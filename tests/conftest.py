@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,8 +99,22 @@ def real_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def own_cache(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache folder of a test, which knows of other tests what was made of Python files: parsing them takes a
+    second each time. What is known is known by its content, so that nothing of it can be out of date."""
+    known, own = tmp_path_factory.getbasetemp() / "code.json", tmp_path / "cache" / "code.json"
+    if known.exists():
+        own.parent.mkdir()
+        shutil.copyfile(known, own)
+    yield own.parent
+    if own.is_file() and (not known.exists() or own.stat().st_size > known.stat().st_size):
+        shutil.copyfile(own, known)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `bench` in an empty folder with no data of its own, in this process: starting another takes a second."""
+    places = _places(tmp_path, own_cache)
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         from segbench.cli import main
@@ -109,7 +124,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         out, err = (io.TextIOWrapper(stream, "utf-8", write_through=True) for stream in written)
         code: object = 0
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name, value in (_places(tmp_path) | environment).items():
+            for name, value in (places | environment).items():
                 patch.setenv(name, value)
             patch.chdir(cwd)
             patch.setattr(sys, "argv", command)
@@ -128,19 +143,20 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def bench_process(tmp_path: Path) -> Run:
+def bench_process(tmp_path: Path, own_cache: Path) -> Run:
     """Run `bench` as a user does, in a process of its own."""
+    places = _places(tmp_path, own_cache)
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, **_places(tmp_path), **environment}
+        env = {**os.environ, **places, **environment}
         command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False)
 
     return run
 
 
-def _places(folder: Path) -> dict[str, str]:
-    return {"SEGBENCH_DATA": str(folder / "data"), "SEGBENCH_CACHE": str(folder / "cache"), "COLUMNS": "200"}
+def _places(folder: Path, cache: Path) -> dict[str, str]:
+    return {"SEGBENCH_DATA": str(folder / "data"), "SEGBENCH_CACHE": str(cache), "COLUMNS": "200"}
 
 
 @pytest.fixture
