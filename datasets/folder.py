@@ -19,7 +19,7 @@ from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.finding import called_names, find, inside_region
 from segbench.data.own_folder.layout import Layout, Located, Places
-from segbench.data.own_folder.masks import decode_mask, decode_prediction
+from segbench.data.own_folder.masks import decode_mask, decode_prediction, instance_map
 from segbench.data.own_folder.names import (
     IMAGES,
     MASK_SUFFIX,
@@ -35,7 +35,6 @@ from segbench.data.own_folder.panoptic import ANNOTATIONS, PanopticTruth
 from segbench.data.own_folder.proposal import propose_places
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
-from segbench.io.images.instances import instance_numbers
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_files, unread_images
 from segbench.text import counted, some
@@ -117,7 +116,11 @@ class Folder(FileDataset):
         """The info that a definition (the content of `classes.yaml`) stands for."""
         classes = parse_classes(dict(definition), FILE, "folder")
         binary = classes.task == "binary"
-        kind = "binary masks" if binary else f"{len(classes.classes)} classes"
+        objects = classes.coding == "instances"
+        families = (
+            ("binary-overlap", "boundary", *(["instance-matching"] if objects else [])) if binary else ("overlap",)
+        )
+        kind = "single objects" if objects else "binary masks" if binary else f"{len(classes.classes)} classes"
         return replace(
             Folder.info,
             version=classes.version,
@@ -125,8 +128,8 @@ class Folder(FileDataset):
             task=classes.task,
             classes=classes.classes,
             ignore_label=classes.ignore_label,
-            metrics=("binary-overlap", "boundary") if binary else ("overlap",),
-            main_score="dice" if binary else "miou",
+            metrics=(*families, "instance-matching") if objects else families,
+            main_score="f1_50" if objects else "dice" if binary else "miou",
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
@@ -213,7 +216,8 @@ class Folder(FileDataset):
         """(H, W) uint8 or uint16 label values, by `classes.yaml`; of segments their categories."""
         if self._panoptic is not None:
             return self._panoptic.labels(path)
-        return decode_mask(read_labels(path, binary=self.info.task == "binary", upright=True), str(path), self._classes)
+        two_tones = self.info.task == "binary" and self._classes.coding != "instances"
+        return decode_mask(read_labels(path, binary=two_tones, upright=True), str(path), self._classes)
 
     def read_instances(self, path: Path) -> Array:
         """(H, W) int32 instance numbers. Raises UserError for anything but a grey image of whole numbers.
@@ -222,12 +226,7 @@ class Folder(FileDataset):
         """
         if self._panoptic is not None:
             return self._panoptic.instances(path)
-        values = read_labels(path, binary=False, upright=True)
-        if values.ndim != 2 or values.dtype.kind not in "biu":
-            raise UserError(
-                f"{path}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
-            )
-        return instance_numbers(values, str(path))
+        return instance_map(read_labels(path, binary=False, upright=True), str(path))
 
     def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
         """True segments."""
@@ -282,8 +281,11 @@ class Folder(FileDataset):
         return found
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """Label values or colours as in the masks, or probabilities as float, (H, W) or (C, H, W) in class order."""
-        return decode_prediction(values, where, self._classes)
+        """Label values or colours as in the masks, or probabilities as float, (H, W) or (C, H, W) in class order.
+
+        Where a binary truth has instances, numbers of instances too.
+        """
+        return decode_prediction(values, where, self._classes, numbered=bool(self._found.instances))
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Pairs, and every file's decoding, size and label values, also of images without a mask."""

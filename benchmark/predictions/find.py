@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from ..io.atomic import atomic_path
+from ..io.images.instances import few_numbers
 from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
@@ -137,17 +138,18 @@ def prediction_labels(prediction: Prediction, info: DatasetInfo) -> Array:
 def write_prediction(folder: Path, sample_id: str, prediction: Prediction, info: DatasetInfo) -> None:
     """Write one prediction as a PNG of label values (0 and 255 for a binary dataset): all that its scores depend on.
 
-    The PNG is one of 16 bits where labels of the dataset need them.
+    The PNG is one of 16 bits where labels of the dataset, or numbers of instances, need them.
 
     Raises
     ------
     UserError
         For labels that are no 8-bit values, or none of 16 bits where the dataset has such labels.
     """
-    values = prediction_labels(prediction, info)
+    numbered = info.task == "binary" and prediction.instances is not None
+    values = few_numbers(np.asarray(prediction.instances)) if numbered else prediction_labels(prediction, info)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    binary = info.task == "binary"
-    most = 1 if binary else 65535 if max(info.predictable | info.void) > 255 else 255
+    binary = info.task == "binary" and not numbered
+    most = 65535 if numbered else 1 if binary else 65535 if max(info.predictable | info.void) > 255 else 255
     if low < 0 or high > most:
         raise UserError(f"prediction of sample '{sample_id}' holds labels from {low} to {high}, which no PNG can keep")
     values = values.astype(np.uint8 if high < 256 else np.uint16) * (255 if binary else 1)

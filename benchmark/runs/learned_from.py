@@ -12,8 +12,11 @@ from ..data.splits import Fold, plan_folds, plan_split
 from ..io.fingerprints import file_sha256, ids_sha256
 from ..text import counted
 from ..types import Dataset, UserError
-from .folder import RECORD
+from .folder import CHECKPOINT, RECORD
 from .record import Record, read_record
+
+_WEIGHTS = tuple(f"{inside}*.safetensors" for inside in ("", f"{CHECKPOINT}/", f"{CHECKPOINT}/fold-0/"))
+"""Where the weights of a run, or of its checkpoint, lie."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,11 @@ def check_start(
 
 def _made_by(place: Path, sha256: Any) -> Record | None:
     """The record of the run that made weights, `RUN` or `RUN/checkpoint[/fold-K]/FILE`; None where they are others."""
-    from ..methods.training.transfer import weights_at
-
+    files = [place] if place.is_file() else [path for inside in _WEIGHTS for path in place.glob(inside)]
     try:
-        weights = weights_at(place)
-        if file_sha256(weights) != sha256:
-            return None
-        folder = next((each for each in weights.absolute().parents[:3] if (each / RECORD).is_file()), None)
+        weights = next((path for path in files if file_sha256(path) == sha256), None)
+        folders = weights.absolute().parents[:3] if weights is not None else ()
+        folder = next((each for each in folders if (each / RECORD).is_file()), None)
         return None if folder is None else read_record(folder)
     except (UserError, OSError):
         return None

@@ -26,7 +26,7 @@ MAX_BYTES = 200_000
 MAX_LABEL = 65_535
 
 Color = tuple[int, int, int]
-Coding = Literal["auto", "values", "colors"]
+Coding = Literal["auto", "values", "colors", "instances"]
 Kind = Literal["thing", "stuff", "background"]
 
 _LIMITS = Limits(depth=8, text=2000, aliases=False)
@@ -55,7 +55,8 @@ _IGNORE_KEYS = ("id", "color")
 class Classes:
     """What `classes.yaml` says.
 
-    coding: how masks hold classes: `values`, `colors`, or `auto` (RGB images hold colours, all others values).
+    coding: how masks hold classes: `values`, `colors`, `instances` (of a binary data set: 0 is background, every other
+    number one object of the foreground), or `auto` (RGB images hold colours, all others values).
     colors: label value of every colour that the file gives itself, the ignored one too; colours that were made up for
     display are in `classes` alone. texts: summary, licence, citation and homepage where they are given. names: how
     files of each part are called, such as `{name}_manual1`. named: whether the file gives the name itself.
@@ -177,9 +178,12 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     coding = _one_of(values.get(key, "auto"), where, key, get_args(Coding))
     if coding == "colors" and len({c.id for c in classes} & set(colors.values())) < len(classes):
         raise UserError(f"{where}: key '{key}' says colors, so every class needs its 'color'")
+    task = _task(values, where, classes)
+    if coding == "instances":
+        _refuse_numbers(values, where, key, task)
     return Classes(
         name=_text(values.get("name", default_name), where, "name"),
-        task=_task(values, where, classes),
+        task=task,
         classes=classes,
         coding=coding,
         colors=colors,
@@ -301,6 +305,18 @@ def free_color(label: int, taken: Collection[Color]) -> Color:
         step = (step * 2_654_435_761 + 40_503) % 2**32
         color = (step >> 24 & 255, step >> 16 & 255, step >> 8 & 255)
     return color
+
+
+def _refuse_numbers(values: Mapping[str, Any], where: str, key: str, task: Task) -> None:
+    """Raise UserError for what masks of instance numbers leave no place for."""
+    if task != "binary":
+        raise UserError(
+            f"{where}: '{key}: instances' is for objects of one class, so that the classes are 0 and 1; of several "
+            "classes the masks hold these, and the numbers of objects go into instances/"
+        )
+    for other in ("ignore", "instances"):
+        if other in values:
+            raise UserError(f"{where}: '{key}: instances' says that masks hold numbers of objects; leave out '{other}'")
 
 
 def _task(values: Mapping[str, Any], where: str, classes: tuple[ClassInfo, ...]) -> Task:

@@ -30,6 +30,8 @@ def find(root: Path, classes: Classes | None, panoptic: PanopticTruth | None) ->
         found = _usual(root, classes.names if classes else {}, panoptic)
         if classes is not None and panoptic is None and found.masks:
             found.regions = regions_beside(root, classes.layout, found.masks, where)
+    if classes is not None and classes.coding == "instances":
+        found.instances = dict(found.masks)
     order = sorted(found.groups, key=natural)
     if classes is not None and classes.group is not None:
         found.groups = grouped({i: found.own_names[i] for i in order}, classes.group, f"{where}: group")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from ...io.images.limits import open_image
 from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import palette_color, read_array
 from ...types import Array, UserError
-from .classes_file import MAX_LABEL, Color, free_color
+from .classes_file import FILE, MAX_LABEL, Color, free_color
 from .layout import Places
 from .masks import color_runs, equal_channels
 from .naming import Guess, written
@@ -28,6 +29,9 @@ MAX_MASKS = 1000
 MAX_CLASSES = 256
 _VOID = 255
 _WHITE, _VOC_VOID = 0xFFFFFF, 0xE0E0C0
+_MIN_NUMBERS = 4
+"""Values from which on a mask may hold numbers of objects."""
+_MOST = 0.9
 _BORDER_PX = 9
 """What is nowhere so wide is a border."""
 
@@ -38,6 +42,8 @@ class Seen:
 
     thin: how many pixels of each void candidate (255; white and the VOC palette's last colour) lie in thin borders.
     shown: pixels by what a mask of two tones shows, where that is something else than it stores.
+    pieces: parts of one value, but for 0, that hang together; where there are so many values that they may be numbers
+    of objects.
     """
 
     path: Path
@@ -46,6 +52,7 @@ class Seen:
     palette: Mapping[int, Color] = field(default_factory=dict)
     thin: Mapping[int, int] = field(default_factory=dict)
     shown: Mapping[int, int] | None = None
+    pieces: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ def inspect(
     total: Counter[int] = Counter()
     for one in seen:
         total.update(one.pixels)
+    if not colored and _are_numbers(seen):
+        return _numbered_text(name, seen, len(masks), _place_lines(places) + _name_lines(called))
     _refuse_no_labels(seen, total)
     guess = _guess_colors(total, seen) if colored else _guess_values(total, seen)
     return _text(name, guess, total, seen, len(masks), colored, _place_lines(places) + _name_lines(called))
@@ -119,7 +128,8 @@ def look(path: Path) -> Seen:
     if values.ndim == 2 and values.dtype.kind in "biu":
         pixels = _counts(values)
         thin = {_VOID: _thin(values == _VOID)} if _VOID in pixels else {}
-        return Seen(path, "values", pixels, _palette(path, pixels), thin, _shown_counts(path, values))
+        pieces = _pieces(values) if len(pixels) >= _MIN_NUMBERS else None
+        return Seen(path, "values", pixels, _palette(path, pixels), thin, _shown_counts(path, values), pieces)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
         raise UserError(
             f"{path}: is of shape {values.shape} and {values.dtype}; expected a mask of height x width with label "
@@ -209,8 +219,58 @@ def _refuse_no_labels(seen: Sequence[Seen], total: Counter[int]) -> None:
         raise UserError(
             f"the masks below '{seen[0].path.parent}' hold {len(total)} different values, '{most.path}' alone "
             f"{len(most.pixels)}: these are no labels of classes. Were they resized with interpolation, saved as JPEG "
-            "once, or are they probabilities, or numbers of instances (which go into instances/)?"
+            f"once, or are they probabilities? Numbers of objects of one class are read where {FILE} says 'masks: "
+            "instances'; of objects of several classes they go into instances/."
         )
+
+
+def _are_numbers(seen: Sequence[Seen]) -> bool:
+    """Whether masks seem to hold numbers of objects: from 1 on in each of them, more in some than in others, and nearly
+    every one of one piece. Classes are not counted anew in every mask, and not all of them in one piece."""
+    counts = [len(one.pixels.keys() - {0}) for one in seen]
+    many = [one for one in seen if one.pieces is not None]
+    numbers = sum(len(one.pixels.keys() - {0}) for one in many)
+    in_a_row = sum(max(one.pixels) == count for one, count in zip(seen, counts, strict=True))
+    return (
+        2 * len(many) >= len(seen)
+        and len(set(counts)) > 1
+        and in_a_row >= _MOST * len(seen)
+        and numbers >= _MOST * sum(one.pieces or 0 for one in many)
+    )
+
+
+def _pieces(values: Array) -> int:
+    """Parts of one value, but for 0, that hang together by sides or corners, of a map (H, W) of integers."""
+    from skimage import measure
+
+    label: Any = measure.label
+    return int(label(values, connectivity=2, return_num=True)[1])
+
+
+def _numbered_text(name: str, seen: Sequence[Seen], in_all: int, placed: Sequence[str]) -> str:
+    """`classes.yaml` of masks that hold numbers of objects."""
+    objects = sum(len(one.pixels.keys() - {0}) for one in seen)
+    return "\n".join(
+        [
+            "# What segbench believes of this folder. Every line is a guess: read it over, and put in the right names.",
+            f"# It rests on {len(seen)} of {in_all} masks, which hold {objects:,} objects.",
+            "",
+            f"name: {_quoted(name)}",
+            "",
+            "# Masks hold numbers of objects of one class, and 0 for background. Guessed: each counts its own from 1",
+            "# on, nearly all of one piece. If these are classes: 'masks: values', 'task: multiclass', and their list.",
+            f"{'coding' if any(line.startswith('masks:') for line in placed) else 'masks'}: instances",
+            "task: binary",
+            "",
+            "classes:",
+            '  - {id: 0, name: "background", kind: background}',
+            '  - {id: 1, name: "object", kind: thing}',
+            "",
+            *placed,
+            *_OPTIONAL,
+            "",
+        ]
+    )
 
 
 def _guess_values(total: Counter[int], seen: Sequence[Seen]) -> _Guess:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...io.images.instances import instance_numbers
 from ...io.images.masks import refuse_object_in_alpha
 from ...io.images.read import binary_mask, binary_probabilities, label_map
 from ...types import Array, Int64, Prediction, UserError
@@ -37,13 +38,26 @@ def decode_mask(values: Array, where: str, classes: Classes) -> Array:
         return from_colors(values, where, classes)
     if classes.coding == "colors":
         raise UserError(f"{where}: is a grey or palette image, but {FILE} says 'masks: colors', which are RGB images")
+    if classes.coding == "instances":
+        return np.asarray(instance_map(flat, where) > 0, np.uint8)
     if classes.task == "binary":
         return _binary(flat, where, classes.stored_void)
     return _known_values(flat, where, classes)
 
 
-def decode_prediction(values: Array, where: str, classes: Classes) -> Prediction:
+def instance_map(values: Array, where: str) -> Array:
+    """Instance numbers (H, W). Raises UserError for anything but a grey image of whole numbers."""
+    if values.ndim != 2 or values.dtype.kind not in "biu":
+        raise UserError(
+            f"{where}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
+        )
+    return instance_numbers(values, where)
+
+
+def decode_prediction(values: Array, where: str, classes: Classes, *, numbered: bool = False) -> Prediction:
     """A prediction: label values or colours as masks have them, or float probabilities, (H, W) or (C, H, W).
+
+    `numbered`: the truth has instances, so that more than two values in a binary data set are numbers of instances.
 
     Raises UserError for values or a shape that mean no prediction.
     """
@@ -54,6 +68,9 @@ def decode_prediction(values: Array, where: str, classes: Classes) -> Prediction
     flat = _one_channel(values, where, classes)
     if flat is None:
         return Prediction(labels=from_colors(values, where, classes))
+    if binary and numbered and flat.dtype.kind in "biu" and not _two_tones(flat):
+        instances = instance_map(flat, where)
+        return Prediction(labels=np.asarray(instances > 0, np.uint8), instances=instances)
     if binary:
         # Also where 255 is ignored in the truth: predictions are written as 0 and 255.
         return Prediction(labels=_binary(flat, where, None))
@@ -127,6 +144,12 @@ def _one_channel(values: Array, where: str, classes: Classes) -> Array | None:
             "or, where all masks are in colour, write 'masks: colors' there"
         )
     return None
+
+
+def _two_tones(flat: Array) -> bool:
+    """Whether a map (H, W) of integers is a mask: of 0 and 1, 0 and 255, or 0 and 65535."""
+    high = flat.max(initial=0)
+    return high in (0, 1, 255, MAX_LABEL) and bool(((flat == 0) | (flat == high)).all())
 
 
 def _binary(flat: Array, where: str, ignored: int | None) -> Array:

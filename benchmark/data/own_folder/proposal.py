@@ -31,6 +31,8 @@ _MAX_VALUES = 64
 _MIN_PAIRED = 0.5
 _MIN_REGION, _MIN_SOLIDITY = 0.3, 0.9
 """A region of interest is a large part of the image, and of one piece without dents."""
+_NUMBERS = "instances"
+"""Holds numbers of objects beside masks, and neither these nor images."""
 _SPLIT_WORDS = {"training": "train", "testing": "test"}
 _GROUPS = ("^(.+?)_", "^(.+?)-", "^([A-Za-z]+[0-9]+)[A-Za-z_-]", "^(.+)_[^_]+$")
 _TRUTH = re.compile(r"annot|label|manual|truth|gt|seg", re.IGNORECASE)
@@ -98,6 +100,7 @@ class _Pair:
 def propose_places(root: Path) -> Places | None:
     """Where images and masks seem to lie; None where none seem to. Raises UserError for a folder of too many files."""
     folders = _folders(root)
+    folders = [each for each in folders if each.path.name.lower() != _NUMBERS] or folders
     maps = [each for each in folders if each.values >= 2]
     pairs = []
     for images in folders:

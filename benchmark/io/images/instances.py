@@ -35,3 +35,13 @@ def instance_numbers(values: Array, where: str) -> Array:
         return values.astype(np.int32)
     found, places = np.unique(values, return_inverse=True)
     return np.asarray(places.reshape(values.shape) + (found[0] != 0), np.int32)
+
+
+def few_numbers(instances: Array) -> Array:
+    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on, so that no map of a single
+    instance looks like a mask."""
+    if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max:
+        return instances
+    found, places = np.unique(instances, return_inverse=True)
+    numbers = places.reshape(instances.shape) + (1 if found[0] == 0 else 2)
+    return np.where(instances == 0, 0, numbers)

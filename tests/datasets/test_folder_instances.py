@@ -1,0 +1,139 @@
+"""An own folder whose masks hold numbers of objects, or which has these beside its masks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+from PIL import Image
+
+from commands import Run, printed_json
+from segbench.data.own_folder.classes_file import parse_classes
+from segbench.datasets.folder import Folder
+from segbench.errors import UserError
+from segbench.registry import make_dataset
+
+pytestmark = pytest.mark.slow
+
+
+def cells(seed: int, count: int = 9) -> NDArray[np.uint16]:
+    """SYNTHETIC round cells that touch nothing, numbered from 1."""
+    random = np.random.default_rng(seed)
+    places = [(row, column) for row in range(3) for column in range(4)]
+    chosen = random.permutation(len(places))[: count - seed % 4]
+    y, x = np.indices((60, 80))
+    found = np.zeros((60, 80), np.uint16)
+    for number, place in enumerate(sorted(chosen.tolist()), 1):
+        row, column = places[place]
+        found[(y - 20 * row - 10) ** 2 + (x - 20 * column - 10) ** 2 < random.integers(20, 60)] = number
+    return found
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Eight images with masks of numbers."""
+    place = tmp_path / "own"
+    for name in ("images", "masks"):
+        (place / name).mkdir(parents=True)
+    for n in range(8):
+        numbers = cells(n)
+        noise = np.random.default_rng(n + 50).normal(0, 10, numbers.shape)
+        Image.fromarray((60 + 120 * (numbers > 0) + noise).astype(np.uint8)).save(place / "images" / f"c{n}.png")
+        Image.fromarray(numbers).save(place / "masks" / f"c{n}.png")
+    return place
+
+
+def predictions(folder: Path) -> Path:
+    """Of every image the cells but for the first; the last two are one."""
+    folder.mkdir()
+    for n in range(8):
+        numbers = cells(n).astype(np.int32)
+        numbers[numbers == 1] = 0
+        numbers[numbers == numbers.max()] -= 1
+        np.save(folder / f"c{n}.npy", numbers * 10_000)
+    return folder
+
+
+def test_numbers_are_recognised_and_scored(bench: Run, root: Path, tmp_path: Path) -> None:
+    told = bench("data", "describe", "folder", "--root", root, "--write")
+    assert told.returncode == 0, told.stderr
+    assert yaml.safe_load((root / "classes.yaml").read_text())["masks"] == "instances"
+    assert bench("data", "verify", "folder", "--root", root).returncode == 0
+    where = ("-d", "folder", "--root", root, "--split", "all", "--json")
+    made = printed_json(bench("evaluate", *where, "-p", predictions(tmp_path / "found"), "--save-predictions"))
+    assert made["main_score"] == "f1_50"
+    true = [int(cells(n).max()) for n in range(8)]
+    # One is not found, and of two that are one none has an IoU of more than 0.5 or the larger of them has.
+    assert made["scores"]["count_error"]["value"] == 2
+    assert (sum(true) - 24) / sum(true) <= made["scores"]["recall_50"]["value"] <= (sum(true) - 16) / sum(true)
+    folder = tmp_path / "runs" / made["run_id"]
+    assert bench("verify", folder, "--root", root).returncode == 0
+    again = printed_json(bench("evaluate", *where, "-p", folder / "predictions", "--name", "again"))
+    assert again["scores"] == made["scores"]
+    method = printed_json(bench("run", *where[:4], "-m", "threshold", "--folds", "4", "--json"))
+    assert method["scores"]["f1_50"]["value"] > 0.9
+    assert bench("compare", folder, tmp_path / "runs" / method["run_id"]).returncode == 0
+
+
+def test_numbers_beside_masks_take_part_where_they_are_asked_for(bench: Run, root: Path, tmp_path: Path) -> None:
+    shutil.move(root / "masks", root / "instances")
+    (root / "masks").mkdir()
+    for path in (root / "instances").iterdir():
+        inside = np.asarray(Image.open(path)) > 0
+        Image.fromarray(inside.astype(np.uint8) * 255).save(root / "masks" / path.name)
+    assert bench("data", "describe", "folder", "--root", root, "--write").returncode == 0
+    assert yaml.safe_load((root / "classes.yaml").read_text())["masks"] == "values"
+    where = ("-d", "folder", "--root", root, "--split", "all", "--json", "-p", predictions(tmp_path / "found"))
+    usual = printed_json(bench("evaluate", *where))
+    assert usual["main_score"] == "dice"
+    assert "f1_50" not in usual["scores"]
+    asked = printed_json(bench("evaluate", *where, "--metric", "instance-matching", "--metric", "partition-instances"))
+    assert asked["scores"]["count_error"]["value"] == 2
+    assert asked["scores"]["dice"] == usual["scores"]["dice"]
+    assert asked["scores"]["adapted_rand_precision"]["value"] < 1
+
+
+def test_one_object_and_masks_are_read_as_masks(root: Path) -> None:
+    (root / "classes.yaml").write_text("masks: instances\nclasses: {0: background, 1: cell}\n")
+    dataset = make_dataset("folder", root)
+    sample = dataset.load("c0", ("labels", "instances"))
+    assert sample.labels is not None
+    assert sample.instances is not None
+    np.testing.assert_array_equal(sample.instances, cells(0))
+    np.testing.assert_array_equal(sample.labels, cells(0) > 0)
+    for high in (1, 255, 65_535):
+        found = dataset.decode_prediction((cells(0) > 0).astype(np.uint16) * high, "x")
+        assert found.instances is None
+        np.testing.assert_array_equal(np.asarray(found.labels), cells(0) > 0)
+    seven = dataset.decode_prediction((cells(0) > 0).astype(np.uint8) * 7, "x")
+    assert set(np.unique(np.asarray(seven.instances))) == {0, 7}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"masks": "instances", "classes": {0: "a", 1: "b", 2: "c"}}, "of several classes the masks hold these"),
+        ({"masks": "instances", "classes": {0: "a", 1: "b"}, "ignore": 255}, "leave out 'ignore'"),
+        ({"masks": "numbers", "classes": {0: "a", 1: "b"}}, "instances"),
+    ],
+)
+def test_what_numbers_leave_no_place_for_is_refused(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_classes(content, "classes.yaml", "own")
+
+
+def test_classes_are_not_taken_for_numbers(root: Path) -> None:
+    """The same five classes in every mask, each of many pieces, and organs, of which some masks lack some."""
+    for n, path in enumerate(sorted((root / "masks").iterdir())):
+        random = np.random.default_rng(n)
+        Image.fromarray(np.kron(random.integers(0, 6, (6, 8)), np.ones((10, 10))).astype(np.uint8)).save(path)
+    assert "masks: values" in Folder.propose(root).text
+    for n, path in enumerate(sorted((root / "masks").iterdir())):
+        organs = cells(4, count=9).astype(np.uint8)
+        Image.fromarray(np.where(organs == 1 + n, 0, organs)).save(path)
+    assert "masks: values" in Folder.propose(root).text
