@@ -136,14 +136,14 @@ class Evaluator:
             Integer labels (H, W) or (N, H, W); or scores of any real range, such as logits, (C, H, W) or (N, C, H, W),
             of which the highest class is taken; the family `calibration` takes probabilities alone. For a binary task:
             probabilities of the foreground in 0..1, float (H, W), (N, H, W) or (N, 1, H, W), compared as float32; or
-            masks of 0 and 1, int or bool.
+            masks of 0 and 1, int or bool; or, where `instances` are given, numbers of predicted instances.
         target : array or tensor of integers
             True labels (H, W), (N, H, W) or (N, 1, H, W).
         ids : str, int, or N of them, optional
             Names of the samples. Without them samples are numbered as they come; then processes cannot be merged.
         instances : array or tensor of integers, optional
             True instances of the shape of `target`, by the dataset's rule, for families that need them (the iIoU of
-            Cityscapes). Without those of every sample these families' scores are undefined.
+            Cityscapes, `instance-matching`). Without those of every sample these families' scores are undefined.
         groups : str, or N of them, optional
             The video, city or stack of each sample: intervals draw whole groups where there are at least 5.
 
@@ -160,7 +160,9 @@ class Evaluator:
         truths = list(truth) if batch else [truth]
         names = self._names(ids, len(truths))
         wide = any(metric.takes_probabilities for metric in self._metrics)
-        found = list(predictions_of(prediction, len(truths), batch, self._info, probabilities=wide))
+        numbered = instances is not None
+        about = (prediction, len(truths), batch, self._info)
+        found = list(predictions_of(*about, probabilities=wide, numbered=numbered))
         parts = instances_of(instances, truth.shape, batch)
         places = _groups(groups, len(truths), self._info.name)
         fresh = []

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import cv2
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
@@ -166,6 +165,8 @@ def _predicted_instances(sample: Sample, prediction: Prediction) -> Array:
 
 def _pieces(inside: Array) -> Array:
     """Pieces of a mask (H, W) bool, numbered from 1."""
+    import cv2
+
     return cv2.connectedComponents(inside.astype(np.uint8), connectivity=8)[1]
 
 

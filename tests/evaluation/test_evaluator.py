@@ -337,6 +337,20 @@ def test_without_the_instances_of_every_sample_their_scores_are_undefined() -> N
     assert evaluator.compute()["iou_class"] == 1.0
 
 
+def test_numbers_of_predicted_instances_are_taken_where_the_true_ones_are_given() -> None:
+    true = np.kron(np.arange(1, 5).reshape(2, 2), np.ones((6, 6), int))
+    true[:, 5] = true[5] = 0
+    predicted = np.where(true == 4, 3, true)  # two that are one
+    evaluator = Evaluator(num_classes=2, task="binary", metrics=["binary-overlap", "instance-matching"])
+    evaluator.update(predicted[None], (true > 0)[None].astype(int), ["a"], instances=true[None])
+    found = evaluator.compute()
+    assert found["dice"] == 1
+    assert (found["precision_50"], found["recall_50"], found["count_error"]) == (1, 3 / 4, 1)
+    evaluator.reset()
+    with pytest.raises(UserError, match="prediction"):
+        evaluator.update(predicted, (true > 0).astype(int), "a")
+
+
 def _random(ids: list[int], seed: int = 0) -> Evaluator:
     evaluator = Evaluator(num_classes=4, ignore_index=9)
     for number in ids:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...io.images.instances import instance_numbers
+from ...io.images.instances import instance_numbers, is_mask
 from ...io.images.masks import refuse_object_in_alpha
 from ...io.images.read import binary_mask, binary_probabilities, label_map
 from ...types import Array, Int64, Prediction, UserError
@@ -68,7 +68,7 @@ def decode_prediction(values: Array, where: str, classes: Classes, *, numbered: 
     flat = _one_channel(values, where, classes)
     if flat is None:
         return Prediction(labels=from_colors(values, where, classes))
-    if binary and numbered and flat.dtype.kind in "biu" and not _two_tones(flat):
+    if binary and numbered and flat.dtype.kind in "biu" and not is_mask(flat):
         instances = instance_map(flat, where)
         return Prediction(labels=np.asarray(instances > 0, np.uint8), instances=instances)
     if binary:
@@ -144,12 +144,6 @@ def _one_channel(values: Array, where: str, classes: Classes) -> Array | None:
             "or, where all masks are in colour, write 'masks: colors' there"
         )
     return None
-
-
-def _two_tones(flat: Array) -> bool:
-    """Whether a map (H, W) of integers is a mask: of 0 and 1, 0 and 255, or 0 and 65535."""
-    high = flat.max(initial=0)
-    return high in (0, 1, 255, MAX_LABEL) and bool(((flat == 0) | (flat == high)).all())
 
 
 def _binary(flat: Array, where: str, ignored: int | None) -> Array:

@@ -45,3 +45,10 @@ def few_numbers(instances: Array) -> Array:
     found, places = np.unique(instances, return_inverse=True)
     numbers = places.reshape(instances.shape) + (1 if found[0] == 0 else 2)
     return np.where(instances == 0, 0, numbers)
+
+
+def is_mask(values: Array) -> bool:
+    """Whether a map (H, W) of integers is a mask of two tones, 0 and 1, 0 and 255, or 0 and 65535, and holds no numbers
+    of instances."""
+    high = values.max(initial=0)
+    return high in (0, 1, 255, 65_535) and bool(((values == 0) | (values == high)).all())

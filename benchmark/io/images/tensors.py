@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from ...types import Array, DatasetInfo, Prediction, UserError
-from .instances import instance_numbers
+from .instances import instance_numbers, is_mask
 
 
 def predictions_of(
-    values: Any, count: int, batch: bool, info: DatasetInfo, *, probabilities: bool = False
+    values: Any, count: int, batch: bool, info: DatasetInfo, *, probabilities: bool = False, numbered: bool = False
 ) -> Iterator[Prediction]:
     """One Prediction per sample from what a model gives, as `Evaluator.update` takes it.
 
     values: see there. count: number of samples; batch: whether the target has an axis of samples. probabilities:
-    whether the scores of several classes are taken as they are beside the labels, as probabilities.
+    whether the scores of several classes are taken as they are beside the labels, as probabilities. numbered: whether
+    more than two integers of a binary task are numbers of instances.
     """
     values = values if hasattr(values, "dtype") else np.asarray(values)
     rank = len(values.shape)
@@ -29,7 +30,7 @@ def predictions_of(
             maps = maps[0]
         if maps.ndim != expected or not batch_fits:
             raise _misfit(values, batch, count, "(H, W), (N, H, W) or (N, 1, H, W) of the foreground")
-        yield from (_binary(one) for one in (maps if batch else [maps]))
+        yield from (_binary(one, numbered) for one in (maps if batch else [maps]))
     elif rank == expected and not _is_float(values) and batch_fits:
         labels = integers(values, "prediction")
         yield from (Prediction(labels=one) for one in (labels if batch else [labels]))
@@ -56,8 +57,11 @@ def _likeliest(scores: Any, axis: int, info: DatasetInfo) -> Array:
     return np.asarray(np.take([c.id for c in info.classes], _numpy(scores.argmax(axis))))
 
 
-def _binary(values: Array) -> Prediction:
-    """Probabilities as float32, masks as they are."""
+def _binary(values: Array, numbered: bool) -> Prediction:
+    """Probabilities as float32, masks as they are, and numbers of instances beside the mask of them all."""
+    if numbered and not _is_float(values) and not is_mask(integers(values, "prediction")):
+        instances = instance_numbers(integers(values, "prediction"), "prediction")
+        return Prediction(labels=(instances > 0).astype(np.uint8), instances=instances)
     if not _is_float(values):
         return Prediction(labels=integers(values, "prediction"))
     found = values.astype(np.float32)
