@@ -23,6 +23,7 @@ from ..settings import check_settings
 from ..text import counted
 from ..types import Dataset, DatasetInfo, UserError
 from .presets import setting as setting
+from .record import Record
 
 _SYNTHETIC = (
     "SYNTHETIC data: made by segbench, not real images. The scores say that the method works, not how good it is on "
@@ -161,3 +162,15 @@ def _generator(info: DatasetInfo) -> ModuleType:
             "data with --root DIR, or take synthesizable out of its info."
         )
     return found
+
+
+def dataset_of(record: Record, root: Path | None, reporter: Reporter) -> Dataset:
+    """The dataset of a run: below `root`, where the run's command found it, or in the default place.
+
+    Raises UserError where it is in none of these.
+    """
+    data = record.dataset
+    place = root or (record.root if record.root is not None and record.root.is_dir() else None)
+    source = data.origin if place is None else "auto"
+    dataset, _ = open_dataset(data.name, place, source, data.options, reporter, may_synthesize=False)
+    return dataset

@@ -14,7 +14,7 @@ from ..predictions.find import find_predictions
 from ..predictions.matching import Found
 from ..types import Array, Dataset, Metric, Statistic, UserError
 from .folder import PREDICTIONS
-from .open_data import open_dataset
+from .open_data import dataset_of
 from .stored import StoredRun
 
 
@@ -40,9 +40,7 @@ class StoredLabelMaps:
         if not (run.folder / PREDICTIONS).is_dir():
             again = record.command_in(run.folder, "--save-predictions")
             raise UserError(f"'{run.folder}' keeps no predictions, which causes of errors need. Make them: {again}")
-        place = root or (record.root if record.root is not None and record.root.is_dir() else None)
-        source = data.origin if place is None else "auto"
-        dataset, _ = open_dataset(data.name, place, source, data.options, reporter, may_synthesize=False)
+        dataset = dataset_of(record, root, reporter)
         ids = dataset.ids(data.split)
         if len(run.ids) == data.n:
             ids = tuple(i for i in ids if i in set(run.ids))

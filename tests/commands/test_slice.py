@@ -83,6 +83,11 @@ def test_two_runs_stand_side_by_side_by_all_properties(runs: Path) -> None:
     assert "of one" in found.answer
 
 
+def test_data_is_found_where_the_run_found_it(runs: Path) -> None:
+    without, told = (_slice(runs, "size", **more) for more in ({}, {"root": runs / "mine"}))
+    assert without.slices == told.slices
+
+
 def test_attributes_by_hand() -> None:
     image = np.full((30, 60, 3), 51, np.uint8)
     labels = np.zeros((30, 60), np.uint8)
