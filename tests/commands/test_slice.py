@@ -84,8 +84,9 @@ def test_two_runs_stand_side_by_side_by_all_properties(runs: Path) -> None:
 
 
 def test_data_is_found_where_the_run_found_it(runs: Path) -> None:
-    without, told = (_slice(runs, "size", **more) for more in ({}, {"root": runs / "mine"}))
-    assert without.slices == told.slices
+    assert _slice(runs, "size").slices == _slice(runs, "size", root=runs / "mine").slices
+    with pytest.raises(UserError, match="'.*nothing' does not exist"):
+        _slice(runs, "brightness", root=runs / "nothing")
 
 
 def test_attributes_by_hand() -> None:
@@ -135,13 +136,9 @@ def test_classes_are_slices_of_the_samples_that_hold_them(tmp_path: Path) -> Non
         (("table.csv:stian",), "Did you mean 'stain'"),
         (("nowhere.csv:stain",), "cannot be read"),
         (("class",), "every sample"),
-        (("brightness",), "no"),
     ],
 )
-def test_what_cannot_be_used_is_named(
-    by: tuple[str, ...], words: str, runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SEGBENCH_DATA", str(runs / "nothing"))
+def test_what_cannot_be_used_is_named(by: tuple[str, ...], words: str, runs: Path) -> None:
     with pytest.raises(UserError) as caught:
         _slice(runs, *by)
     assert words in str(caught.value)
