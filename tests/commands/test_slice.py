@@ -85,7 +85,7 @@ def test_two_runs_stand_side_by_side_by_all_properties(runs: Path) -> None:
 
 def test_data_is_found_where_the_run_found_it(runs: Path) -> None:
     assert _slice(runs, "size").slices == _slice(runs, "size", root=runs / "mine").slices
-    with pytest.raises(UserError, match="'.*nothing' does not exist"):
+    with pytest.raises(UserError, match=r"'.*nothing' does not exist"):
         _slice(runs, "brightness", root=runs / "nothing")
 
 
