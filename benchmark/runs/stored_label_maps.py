@@ -43,10 +43,10 @@ class StoredLabelMaps:
         place = root or (record.root if record.root is not None and record.root.is_dir() else None)
         source = data.origin if place is None else "auto"
         dataset, _ = open_dataset(data.name, place, source, data.options, reporter, may_synthesize=False)
-        ids = dataset.ids(data.split)
+        ids, scored = dataset.ids(data.split), frozenset(run.ids)
         if len(run.ids) == data.n:
-            ids = tuple(i for i in ids if i in set(run.ids))
-        if not set(run.ids) <= set(ids):
+            ids = tuple(i for i in ids if i in scored)
+        if not scored <= set(ids):
             raise UserError(f"samples of '{run.folder}' are not below '{dataset.root}'; say with --root where they are")
         return cls(run, metric, dataset, find_predictions(dataset, ids, run.folder / PREDICTIONS))
 

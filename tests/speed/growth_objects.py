@@ -1,4 +1,6 @@
-"""How work grows with what a file or a folder holds: python tests/speed/growth_objects.py [--only WORD …] [--times 1 2 4].
+"""How work grows with what a file or a folder holds.
+
+    python tests/speed/growth_objects.py [--only WORD …] [--times 1 2 4]
 
 Objects in an image and in all (COCO results, panoptic segments, Cityscapes' lists of objects), annotations of other
 tools, frames to predict, samples of a run and cells of a suite. Each case is measured at its own number times 1, 2 and
@@ -26,13 +28,13 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from made_up_suites import finish_by_hand, write_suite
-from videos import encode
 
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.io.images.rle import encode_rle
 from segbench.io.images.segment_ids import write_segment_ids
 from segbench.runs.request import SuiteRequest
 from segbench.types import Array
+from videos import encode
 
 BLOCK = 6
 """Side of an object in pixels; they lie in rows, 8 pixels apart."""
@@ -77,7 +79,8 @@ def write_coco(root: Path, images: int, objects: int) -> Words:
     true = [encode_rle(block(side, corner)) for corner in corners(objects)]
     found = [encode_rle(block(side, corner, 1)) for corner in corners(objects)]
     Image.fromarray(np.zeros((side, side), np.uint8)).save(maps / f"{1:012d}.png")
-    annotations, results = [], []
+    annotations: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
     for image in range(1, images + 1):
         if image > 1:
             (maps / f"{image:012d}.png").hardlink_to(maps / f"{1:012d}.png")
@@ -219,7 +222,7 @@ def write_labelme(root: Path, images: int, objects: int) -> Words:
 def write_cvat(root: Path, images: int, objects: int) -> Words:
     """Pictures and one XML file."""
     side, names = side_for(objects), write_pictures(root / "source" / "images", images, side_for(objects))
-    shapes = []
+    shapes: list[str] = []
     for k, corner in enumerate(corners(objects)):
         points = ";".join(f"{x},{y}" for x, y in outline(corner))
         shapes.append(f"<polygon label='class {k % 3}' points='{points}' z_order='0'/>")
@@ -235,7 +238,10 @@ def write_voc(root: Path, images: int, objects: int) -> Words:
     numbers = np.zeros((side, side, 3), np.uint8)
     for k, (row, column) in enumerate(corners(objects), 1):
         numbers[row : row + BLOCK, column : column + BLOCK] = (k >> 16, k >> 8 & 255, k & 255)
-    for folder, values in (("SegmentationClass", numbers.any(axis=2).astype(np.uint8)), ("SegmentationObject", numbers)):
+    for folder, values in (
+        ("SegmentationClass", numbers.any(axis=2).astype(np.uint8)),
+        ("SegmentationObject", numbers),
+    ):
         (source / folder).mkdir()
         Image.fromarray(values).save(source / folder / names[0])
         for name in names[1:]:
@@ -318,31 +324,31 @@ def of_suite(*more: str) -> Callable[[Path, int], Words]:
 
 
 CASES = (
-    Case("evaluate COCO results", "objects of 1 image", 2000, lambda root, n: write_coco(root, 1, n)),
-    Case("evaluate COCO results", "images of 20 objects", 500, lambda root, n: write_coco(root, n, 20)),
-    Case("evaluate panoptic", "segments of 1 image", 5000, write_panoptic),
-    Case("evaluate Cityscapes' lists", "objects of 1 image", 500, write_cityscapes),
+    Case("evaluate COCO results", "objects of 1 image", 8000, lambda root, n: write_coco(root, 1, n)),
+    Case("evaluate COCO results", "images of 20 objects", 100, lambda root, n: write_coco(root, n, 20)),
+    Case("evaluate panoptic", "segments of 1 image", 30_000, write_panoptic),
+    Case("evaluate Cityscapes' lists", "objects of 1 image", 1000, write_cityscapes),
     Case("data import YOLO", "pictures", 500, lambda root, n: write_yolo(root, n, 4)),
-    Case("data import YOLO", "objects of 1 picture", 1000, lambda root, n: write_yolo(root, 1, n)),
+    Case("data import YOLO", "objects of 1 picture", 4000, lambda root, n: write_yolo(root, 1, n)),
     Case("data import COCO", "pictures", 500, lambda root, n: write_coco_import(root, n, 4)),
-    Case("data import COCO", "objects of 1 picture", 1000, lambda root, n: write_coco_import(root, 1, n)),
+    Case("data import COCO", "objects of 1 picture", 4000, lambda root, n: write_coco_import(root, 1, n)),
     Case("data import COCO", "files", 500, write_coco_files),
     Case("data import labelme", "files", 500, lambda root, n: write_labelme(root, n, 4)),
-    Case("data import labelme", "objects of 1 file", 1000, lambda root, n: write_labelme(root, 1, n)),
+    Case("data import labelme", "objects of 1 file", 4000, lambda root, n: write_labelme(root, 1, n)),
     Case("data import CVAT", "pictures", 500, lambda root, n: write_cvat(root, n, 4)),
-    Case("data import CVAT", "objects of 1 picture", 1000, lambda root, n: write_cvat(root, 1, n)),
+    Case("data import CVAT", "objects of 1 picture", 4000, lambda root, n: write_cvat(root, 1, n)),
     Case("data import VOC", "pictures", 500, lambda root, n: write_voc(root, n, 4)),
-    Case("data import VOC", "objects of 1 picture", 1000, lambda root, n: write_voc(root, 1, n)),
+    Case("data import VOC", "objects of 1 picture", 4000, lambda root, n: write_voc(root, 1, n)),
     Case("predict folder", "images", 500, write_frames),
     Case("predict video", "frames", 500, write_video),
     Case("predict TIFF stack", "pages", 500, write_stack),
-    Case("doctor", "samples", 500, write_doctored),
-    Case("compare 3 runs", "samples", 2500, of_runs("compare", 3)),
-    Case("leaderboard 3 runs", "samples", 2500, of_runs("leaderboard", 3)),
-    Case("plan 2 runs", "samples", 2500, of_runs("plan", 2)),
-    Case("report 3 runs", "samples", 2500, of_runs("report", 3)),
-    Case("slice 2 runs", "samples", 2500, of_runs("slice", 2)),
-    Case("verify 3 runs", "samples", 2500, of_runs("verify", 3)),
+    Case("doctor", "samples", 300, write_doctored),
+    Case("compare 3 runs", "samples", 1000, of_runs("compare", 3)),
+    Case("leaderboard 3 runs", "samples", 1000, of_runs("leaderboard", 3)),
+    Case("plan 2 runs", "samples", 1000, of_runs("plan", 2)),
+    Case("report 3 runs", "samples", 1000, of_runs("report", 3)),
+    Case("slice 2 runs", "samples", 1000, of_runs("slice", 2)),
+    Case("verify 3 runs", "samples", 1000, of_runs("verify", 3)),
     Case("slice", "runs of 100 samples", 50, lambda root, n: of_runs("slice", n)(root, 100)),
     Case("verify", "runs of 100 samples", 50, lambda root, n: of_runs("verify", n)(root, 100)),
     Case("report", "runs of 100 samples", 25, lambda root, n: of_runs("report", n)(root, 100)),
