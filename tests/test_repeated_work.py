@@ -16,7 +16,8 @@ from PIL import Image
 from places import ROOT
 from segbench.data.importing import recognition
 from segbench.diagnosis import misassigned
-from segbench.diagnosis.sampled_pixels import Truth
+from segbench.diagnosis.sampled_pixels import Truth, agreement
+from segbench.types import Array, Float64
 
 CODE = [path for room in ("benchmark", "datasets", "baselines") for path in sorted((ROOT / room).rglob("*.py"))]
 
@@ -135,23 +136,26 @@ def test_samples_without_a_file_are_moved_without_looking_through_all_others() -
 
 def test_predictions_that_fit_their_samples_are_not_held_against_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     truths = _truths(3 * misassigned.MAX_COMPARED)
-    made: list[object] = []
-    monkeypatch.setattr(misassigned, "_exchanged", lambda cost: made.append(cost) or (np.arange(len(cost)), []))
-    compared = 0
-    agreement = misassigned.agreement
+    matrices = compared = 0
+
+    def exchanged_in(cost: Float64) -> tuple[Array, list[int]]:
+        nonlocal matrices
+        matrices += 1
+        return np.arange(len(cost)), []
 
     def counted(*given: Any) -> float:
         nonlocal compared
         compared += 1
         return agreement(*given)
 
+    monkeypatch.setattr(misassigned, "_exchanged", exchanged_in)
     monkeypatch.setattr(misassigned, "agreement", counted)
     grids = [truth.labels for truth in truths]
     matching = {truth.id: k for k, truth in enumerate(truths)}
     own = np.ones(len(truths))
     assert not list(misassigned._swapped(grids, [], truths, matching, own))
-    assert made == []
+    assert matrices == 0
     assert compared <= 5 * len(truths)
     exchanged = [grids[1], grids[0], *grids[2:]]
     assert not list(misassigned._swapped(exchanged, [], truths, matching, own))
-    assert len(made) == 1  # where one fits another sample better, as before
+    assert matrices == 1  # where one fits another sample better, as before
