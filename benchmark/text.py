@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 CLASS_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
@@ -84,12 +85,14 @@ def file_stems(names: Sequence[str]) -> list[str]:
     ['N0092', 'x-d6b96a97']
     """
     plain = [_UNUSUAL.sub("_", name)[:60].strip("._-") or "sequence" for name in names]
-    folded = [stem.casefold() for stem in plain]
+    alike = Counter(stem.casefold() for stem in plain)
+    before: Counter[str] = Counter()
     stems = []
-    for place, (name, stem) in enumerate(zip(names, plain, strict=True)):
-        if stem != name or folded.count(folded[place]) > 1:
+    for name, stem in zip(names, plain, strict=True):
+        twice = before[name]
+        before[name] += 1
+        if stem != name or alike[stem.casefold()] > 1:
             digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-            twice = names[:place].count(name)
             stem = f"{stem}-{digest}" + (f"-{twice + 1}" if twice else "")
         stems.append(stem)
     return stems

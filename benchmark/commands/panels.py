@@ -96,7 +96,8 @@ def _chosen(request: PanelsRequest, data: PanelData, scores: ScoresBySample) -> 
                 "with --samples, or leave --pick out to show some evenly."
             )
         return ChosenSamples(tuple(data.ids[k] for k in evenly(len(data.ids), request.count)), "names", len(data.ids))
-    places = [place for place, sample_id in enumerate(scores.ids) if sample_id in set(data.ids)]
+    shown = frozenset(data.ids)
+    places = [place for place, sample_id in enumerate(scores.ids) if sample_id in shown]
     values = scores.values[:, places]
     rule: Rule = request.pick or "spread"
     found = choose(values, rule, request.count, higher_is_better=scores.info.higher_is_better)

@@ -54,8 +54,10 @@ def _shifted(
             continue
         rest = set(range(len(grids))) - set(moved.values())
         for truth in truths:  # what fell off at one end may have been put at the other
+            if truth.id in moved:
+                continue
             left = [n for n in rest if _agree(truth, grids, n) > 0.5]
-            if truth.id not in moved and left:
+            if left:
                 moved[truth.id] = max(left, key=lambda n: _agree(truth, grids, n))
                 rest.discard(moved[truth.id])
         yield Suspicion(
@@ -145,8 +147,10 @@ def exchanged_sizes(
         return
     from scipy.optimize import linear_sum_assignment
 
-    agree = np.array([[agreement(truth.labels, grids[n]) for n in files] for truth in wrong])
     fits = np.array([[shapes[n] == truth.shape for n in files] for truth in wrong])
+    agree = np.zeros(fits.shape)
+    for row, column in np.argwhere(fits).tolist():
+        agree[row, column] = agreement(wrong[row].labels, grids[files[column]])
     chosen = linear_sum_assignment(np.where(fits, 1 - np.nan_to_num(agree), 10.0))[1]
     if not fits[np.arange(len(wrong)), chosen].all():
         return
@@ -181,8 +185,8 @@ def _left(shapes: Sequence[Shape | None], moved: Mapping[str, int]) -> list[int]
 def _moved(truths: Sequence[Truth], matching: Mapping[str, int], offset: int, files: int) -> dict[str, int]:
     """Every sample with the file that is a fixed number of places further on, where there is one."""
     moved = {}
-    for truth in truths:
-        place = _place(truth.id, truths, matching)
+    for here, truth in enumerate(truths):
+        place = _place(here, truths, matching)
         if place is not None and 0 <= place + offset < files:
             moved[truth.id] = place + offset
     return moved
@@ -196,15 +200,13 @@ def _shift_words(offset: int) -> str:
 _SHIFT_REMEDY = "Name every file by the sample that it was predicted from; for numbers that count from 1 subtract 1."
 
 
-def _place(sample_id: str, truths: Sequence[Truth], matching: Mapping[str, int]) -> int | None:
-    """The number of a sample's file; of a sample without one, what its neighbour's file says."""
-    if sample_id in matching:
-        return matching[sample_id]
-    ids = [truth.id for truth in truths]
-    here = ids.index(sample_id)
+def _place(here: int, truths: Sequence[Truth], matching: Mapping[str, int]) -> int | None:
+    """The number of the file of the sample in this place; of one without a file, what its neighbour's says."""
+    if truths[here].id in matching:
+        return matching[truths[here].id]
     for step in (1, -1):
-        if 0 <= here + step < len(ids) and ids[here + step] in matching:
-            return matching[ids[here + step]] - step
+        if 0 <= here + step < len(truths) and truths[here + step].id in matching:
+            return matching[truths[here + step].id] - step
     return None
 
 
@@ -218,12 +220,16 @@ def _swapped(
     """Some predictions exchanged among each other."""
     here = [n for n, truth in enumerate(truths) if truth.id in matching]
     files = [matching[truths[n].id] for n in here]
+    near = [_near(row, len(here)) for row in range(len(here))]
+    costs = [
+        np.array([_cost(truths[n], grids[files[column]]) for column in columns])
+        for n, columns in zip(here, near, strict=True)
+    ]
+    if _all_stay(costs, near):
+        return
     cost = np.full((len(here), len(here)), 2.0)
-    for row, n in enumerate(here):
-        near = range(len(here)) if len(here) <= MAX_COMPARED else range(max(0, row - 2), min(len(here), row + 3))
-        for column in near:
-            value = agreement(truths[n].labels, grids[files[column]])
-            cost[row, column] = 1 - (0.0 if np.isnan(value) else value)
+    for row, columns in enumerate(near):
+        cost[row, columns.start : columns.stop] = costs[row]
     chosen, members = _exchanged(cost)
     if not members:
         return
@@ -243,18 +249,36 @@ def _swapped(
     )
 
 
+def _near(row: int, n: int) -> range:
+    """The columns of n that a row is compared with."""
+    return range(n) if n <= MAX_COMPARED else range(max(0, row - 2), min(n, row + 3))
+
+
+def _cost(truth: Truth, grid: Array | None) -> float:
+    """1 - agreement; 1 where that is undefined."""
+    value = agreement(truth.labels, grid)
+    return 1 - (0.0 if np.isnan(value) else value)
+
+
+def _all_stay(costs: Sequence[Float64], near: Sequence[range]) -> bool:
+    """Whether no row fits another of its columns clearly better than its own; then no matrix of all pairs is made."""
+    return all(
+        own.min(initial=2.0) > own[row - columns.start] - MIN_ADVANTAGE
+        for row, (own, columns) in enumerate(zip(costs, near, strict=True))
+    )
+
+
 def _exchanged(cost: Float64) -> tuple[Array, list[int]]:
     """The best assignment of rows to columns (1 - agreement), and the rows that it convincingly moves."""
     stay = np.arange(len(cost))
-    if (cost.min(axis=1, initial=2.0) > np.diag(cost) - MIN_ADVANTAGE).all():
-        return stay, []
     # Here, as it takes a second to import and is seldom needed.
     from scipy.optimize import linear_sum_assignment
 
     chosen = linear_sum_assignment(cost)[1]
     moved = [cycle for cycle in _cycles(chosen) if len(cycle) > 1 and _convincing(cost, chosen, cycle)]
     members = sorted(row for cycle in moved for row in cycle)
-    rest = [1 - cost[row, row] for row in range(len(cost)) if row not in set(members)]
+    taken = set(members)
+    rest = [1 - cost[row, row] for row in range(len(cost)) if row not in taken]
     if rest and len(rest) >= len(members) and np.median(rest) < 0.5:
         return stay, []  # where most predictions are bad, some fit others by chance
     return chosen, members

@@ -340,7 +340,8 @@ class Paired:
         terms = np.zeros((len(used), units, self._sums[0].terms.shape[1]))
         for place, run in enumerate(used):
             np.add.at(terms[place], member, self._sums[run].terms)
-        places = [(used.index(a), used.index(b)) for a, b in pairs]
+        place_of = {run: place for place, run in enumerate(used)}
+        places = [(place_of[a], place_of[b]) for a, b in pairs]
         return map(PairedSums.of(terms, self._sums[0].value, places, self.swaps).under, patterns)
 
     def _resampled(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:

@@ -219,8 +219,8 @@ def _matched(truths: list[Entry], true_labels: Int64, found: list[Entry], labels
 
 
 def _areas(entries: list[Entry]) -> list[float]:
-    """Pixels of the masks."""
-    return [float(area) for area in mask_api.area([rle for _, rle in entries])] if entries else []
+    """Pixels of the masks, asked for one by one: given more than 255 at once, pycocotools overflows under NumPy 2."""
+    return [float(mask_api.area(rle)) for _, rle in entries]
 
 
 def _outside(areas: Sequence[float]) -> Array:

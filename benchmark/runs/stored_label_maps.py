@@ -41,10 +41,10 @@ class StoredLabelMaps:
             again = record.command_in(run.folder, "--save-predictions")
             raise UserError(f"'{run.folder}' keeps no predictions, which causes of errors need. Make them: {again}")
         dataset = dataset_of(record, root, reporter)
-        ids = dataset.ids(data.split)
+        ids, scored = dataset.ids(data.split), frozenset(run.ids)
         if len(run.ids) == data.n:
-            ids = tuple(i for i in ids if i in set(run.ids))
-        if not set(run.ids) <= set(ids):
+            ids = tuple(i for i in ids if i in scored)
+        if not scored <= set(ids):
             raise UserError(f"samples of '{run.folder}' are not below '{dataset.root}'; say with --root where they are")
         return cls(run, metric, dataset, find_predictions(dataset, ids, run.folder / PREDICTIONS))
 

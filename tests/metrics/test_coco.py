@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as mask_api
 
 from places import SHARED
-from random_coco import INFO, Pairs, as_coco, official, random_pairs
+from random_coco import INFO, THINGS, Pairs, as_coco, official, random_pairs
 from segbench.errors import UserError
 from segbench.io.images.rle import check_rle
 from segbench.metrics.coco import COCOAveragePrecision
@@ -191,6 +192,22 @@ def test_only_100_detections_of_a_class_count() -> None:
     assert METRIC.compute(_measured(pairs), INFO)["ar_100"] == 0.0
     fewer = Prediction(objects=(*noise[1:], Object(0, mask, 0.5)))
     assert METRIC.compute(_measured([(pairs[0][0], fewer)]), INFO)["ar_100"] == 1.0
+
+
+def test_more_than_255_objects_of_one_image_give_the_scores_of_pycocotools() -> None:
+    """pycocotools' own `area` overflows when it is given as many at once under NumPy 2."""
+    sample, prediction = Sample("7", "g", 0, objects=()), Prediction(objects=())
+    for place in range(300):
+        mask = np.zeros((40, 40), bool)
+        mask[place // 20 * 2 : place // 20 * 2 + 2, place % 20 * 2 : place % 20 * 2 + 2] = True
+        label = THINGS[place % len(THINGS)]
+        true, found = Object(label, encode_rle(mask), area=4.0), Object(label, encode_rle(mask), (place % 37) / 37)
+        sample = replace(sample, objects=(*(sample.objects or ()), true))
+        prediction = replace(prediction, objects=(*(prediction.objects or ()), found))
+    evaluation = official(*as_coco([(sample, prediction)]))
+    scores = METRIC.compute(_measured([(sample, prediction)]), INFO)
+    for name, value in zip(STATS, evaluation.stats[:9].tolist(), strict=True):
+        assert _same(scores[name], value), name
 
 
 def test_hand_counted_precision() -> None:

@@ -175,8 +175,7 @@ def instance_files(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     (['instances_val.json'], ['captions_val.json'])
     """
     named = [path for path in files if holds_instances(path)]
-    chosen = named or list(files)
-    return chosen, [path for path in files if path not in chosen]
+    return named or list(files), [path for path in files if named and not holds_instances(path)]
 
 
 def holds_instances(path: Path) -> bool:

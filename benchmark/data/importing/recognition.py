@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from ...io.listing import files_below
 from ...text import some
@@ -16,6 +16,11 @@ from .places import Places, checked_number
 Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface"]
 
 _CHUNK = 1 << 20
+_SHAPES, _ANNOTATIONS, _CATEGORIES, _SEGMENTS = b'"shapes"', b'"annotations"', b'"categories"', b'"segments_info"'
+_OF_COCO = frozenset({_ANNOTATIONS, _CATEGORIES, _SEGMENTS})
+_JSON_WORDS = _OF_COCO | {_SHAPES}
+"""Keys by which JSON files are told apart, in quotes as they stand there."""
+_XML_WORDS = frozenset({b"<annotations"})
 _OF_OTHERS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json", "id2label.json", "label2id.json"})
 """JSON files that belong to tables, whatever columns they name."""
 _EXPECTED = (
@@ -34,7 +39,7 @@ def open_source(source: Path, wanted: Format | None = None) -> Source:
     """
     if not source.exists():
         raise UserError(f"'{source}' does not exist; expected {_EXPECTED}")
-    found = {name: opened for name in get_args(Format) if (opened := _OPENERS[name](source)) is not None}
+    found = _openers(source)
     if wanted == "cvat" and wanted not in found:  # its other exports are those of these formats
         wanted = next((name for name in ("coco", "voc") if name in found), wanted)
     if wanted is not None:
@@ -48,7 +53,7 @@ def open_source(source: Path, wanted: Format | None = None) -> Source:
 def recognised(source: Path) -> list[str]:
     """Formats of the annotations that lie below a folder; none where that cannot be told."""
     try:
-        return [name for name in get_args(Format) if _OPENERS[name](source) is not None]
+        return list(_openers(source))
     except UserError:
         return []
 
@@ -69,39 +74,53 @@ def _files(source: Path, suffixes: frozenset[str] | None) -> list[Path]:
     return checked_number(files_below(source, suffixes), source)
 
 
-def _says(path: Path, *keys: bytes) -> bool:
-    """Whether a file holds one of these words, in quotes as JSON has them."""
-    longest = max(map(len, keys))
+def _said(path: Path, words: frozenset[bytes]) -> frozenset[bytes]:
+    """Those of these words that a file holds; it is read once, and no further than to the last of them."""
+    longest = max(map(len, words))
+    found: set[bytes] = set()
     try:
         with path.open("rb") as file:
             before = b""
-            while chunk := file.read(_CHUNK):
-                if any(key in before + chunk for key in keys):
-                    return True
+            while found != words and (chunk := file.read(_CHUNK)):
+                found.update(word for word in words - found if word in before + chunk)
                 before = chunk[-longest:]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    return False
-
-
-def _json(source: Path) -> tuple[list[Path], list[Path]]:
-    """JSON files of labelme, and those of COCO."""
-    files = [path.resolve() for path in _files(source, frozenset({".json"})) if path.name not in _OF_OTHERS]
-    of_labelme = [path for path in files if _says(path, b'"shapes"') and not _says(path, b'"categories"')]
-    rest = [path for path in files if path not in set(of_labelme)]
-    return of_labelme, [path for path in rest if _says(path, b'"annotations"', b'"categories"', b'"segments_info"')]
+    return frozenset(found)
 
 
 Opened = Callable[[], Source]
+Words = Sequence[tuple[Path, frozenset[bytes]]]
+"""JSON files with the words of `_JSON_WORDS` that each holds."""
 
 
-def _coco(source: Path) -> Opened | None:
-    _, files = _json(source)
-    of_panoptic = [path for path in files if _says(path, b'"segments_info"')]
-    chosen, _ = coco.instance_files([path for path in files if path not in of_panoptic])
+def _openers(source: Path) -> dict[Format, Opened]:
+    """What opens the annotations of each tool that lie in a source."""
+    files = [path.resolve() for path in _files(source, frozenset({".json"})) if path.name not in _OF_OTHERS]
+    words = [(path, _said(path, _JSON_WORDS)) for path in files]
+    found: dict[Format, Opened | None] = {
+        "coco": _coco(source, words),
+        "labelme": _labelme(source, words),
+        "cvat": _cvat(source),
+        "voc": _voc(source),
+        "yolo": _yolo(source),
+        "huggingface": _huggingface(source),
+    }
+    return {name: opened for name, opened in found.items() if opened is not None}
+
+
+def _is_labelme(words: frozenset[bytes]) -> bool:
+    return _SHAPES in words and _CATEGORIES not in words
+
+
+def _coco(source: Path, words: Words) -> Opened | None:
+    files = [(path, held) for path, held in words if not _is_labelme(held) and held & _OF_COCO]
+    of_panoptic = [path for path, held in files if _SEGMENTS in held]
+    chosen, _ = coco.instance_files([path for path, held in files if _SEGMENTS not in held])
     if of_panoptic and not any(coco.holds_instances(path) for path in chosen):
         chosen = of_panoptic
-    others = [path for path in files if path not in chosen]
+    taken = frozenset(chosen)
+    others = [path for path, _ in files if path not in taken]
 
     def opened() -> Source:
         found: Source
@@ -115,13 +134,13 @@ def _coco(source: Path) -> Opened | None:
     return opened if chosen else None
 
 
-def _labelme(source: Path) -> Opened | None:
-    files, _ = _json(source)
+def _labelme(source: Path, words: Words) -> Opened | None:
+    files = [path for path, held in words if _is_labelme(held)]
     return (lambda: labelme.Labelme(files, Places(source))) if files else None
 
 
 def _cvat(source: Path) -> Opened | None:
-    files = [path.resolve() for path in _files(source, frozenset({".xml"})) if _says(path, b"<annotations")]
+    files = [path.resolve() for path in _files(source, frozenset({".xml"})) if _said(path, _XML_WORDS)]
     return (lambda: cvat.Cvat(files, Places(source))) if files else None
 
 
@@ -138,13 +157,3 @@ def _yolo(source: Path) -> Opened | None:
 def _huggingface(source: Path) -> Opened | None:
     parts = huggingface.parts_of(source)
     return (lambda: huggingface.HuggingFace(parts, Places(source))) if parts else None
-
-
-_OPENERS: dict[str, Callable[[Path], Opened | None]] = {
-    "coco": _coco,
-    "labelme": _labelme,
-    "cvat": _cvat,
-    "voc": _voc,
-    "yolo": _yolo,
-    "huggingface": _huggingface,
-}
