@@ -109,13 +109,14 @@ class IlastikLike(ClassicalMethod):
         places = spread(len(train), self.settings.fit_images)
         binary = info.task == "binary"
         self.arrays = {"prior": frequencies(targets(train, places, info), 2)[1]} if binary else {}
+        self.chosen = self.channels_of(train)
         number = 2 if binary else len(info.classes)
         drawn = self._draw(train, places, budget)
         total = np.bincount(
             np.concatenate([rows.targets for rows in drawn]), np.concatenate([rows.weights for rows in drawn]), number
         )
         self.arrays["frequencies"] = total / max(float(total.sum()), 1.0)
-        self.chosen = {"labels": label_values(info), "objective": objective_of(info), "classes": "classifier"}
+        self.chosen |= {"labels": label_values(info), "objective": objective_of(info), "classes": "classifier"}
         forests = self._judged(train, drawn, budget)
         for stage, forest in enumerate(forests):
             self.arrays |= forest.arrays(f"forest{stage}_")

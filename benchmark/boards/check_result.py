@@ -96,7 +96,9 @@ class UncheckedRun(Document):
     message: str
 
 
-CLASSES_LOST = "classes that lost (each by itself, not tested):"
+def classes_lost(rows: list[LostClass]) -> str:
+    """What stands before the classes that lost, of which there is at least one: by which of their scores."""
+    return f"classes that lost by {rows[0].by} (each by itself, not tested):"
 
 
 class CheckResult(Document):

@@ -101,8 +101,9 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
 
 
 def comparison_labels(records: Sequence[Record]) -> list[str]:
-    """A label for each run: the method, and what differs between the runs of that method: settings, labels, seed."""
-    words = [[*_words(record, records), *_labels_and_seed(record)] for record in records]
+    """A label for each run: the method, and what differs between the runs of that method: settings, labels, seed, or
+    where predictions came from."""
+    words = [[*_words(record, records), *_labels_and_seed(record), *_predictions(record)] for record in records]
     alike: dict[str, list[Sequence[str]]] = {}
     for record, own in zip(records, words, strict=True):
         alike.setdefault(record.method.name, []).append(own)
@@ -118,6 +119,16 @@ def _labels_and_seed(record: Record) -> list[str]:
     method = record.method
     labels = [] if method.n_train is None else [counted(round(method.n_train), "label")]
     return labels + ([] if method.seed is None else [f"seed {method.seed}"])
+
+
+def _predictions(record: Record) -> list[str]:
+    """Where predictions from elsewhere lay: by the last name of the path, and by all of it, where that tells more."""
+    try:
+        words = shlex.split(record.command)
+    except ValueError:
+        return []
+    places = [value for key, value in pairwise(words) if key in ("--predictions", "-p")]
+    return [f"from {name}" for place in places for name in dict.fromkeys((PurePosixPath(place).name, place))]
 
 
 def plot_labels(records: Sequence[Record]) -> list[str]:

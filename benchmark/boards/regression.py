@@ -152,7 +152,7 @@ def held_against(
         baseline=float(paired.values[1]),
         value=float(paired.values[0]),
         loss=loss_of(paired),
-        classes=_classes(baseline.record, run.record),
+        classes=_classes(baseline.record, run.record, score.name if score.higher_is_better else ""),
         samples=_samples(paired),
         costs=costs,
         slower=_slower(costs, slowdown),
@@ -265,11 +265,12 @@ def _quantile(part: float, freedom: int) -> float:
     return float(stdtrit(freedom, part))
 
 
-def _classes(before: Record, now: Record) -> list[LostClass]:
-    """Classes that lost, by IoU where the table has it, the largest loss first."""
+def _classes(before: Record, now: Record, score: str) -> list[LostClass]:
+    """Classes that lost, by the score where the table has it, else by IoU, the largest loss first."""
     rows: list[tuple[float, str, LostClass]] = []
     for name, first in before.per_class.items():
-        key = "iou" if "iou" in first else next(iter(first), "")
+        named = (score, score.removeprefix("mean_"), score.removesuffix("_class"), "iou", *first, "")
+        key = next(key for key in named if key in first or not key)
         old, new = first.get(key), now.per_class.get(name, {}).get(key)
         if old is not None and (new is None or new < old):
             loss = old - (new or 0.0)

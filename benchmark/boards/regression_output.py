@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from tabulate import tabulate
 
 from ..text import counted, number, printable
-from .check_result import CLASSES_LOST, CheckedRun, CheckResult, LostClass, LostSample, Verdict
+from .check_result import CheckedRun, CheckResult, LostClass, LostSample, Verdict, classes_lost
 from .markdown import escape
 
 MARKS: Mapping[Verdict, str] = {"ok": "✅", "better": "⬆️", "worse": "❌", "slower": "🐢", "inconclusive": "❓"}
@@ -67,7 +67,7 @@ def _plain_rows(each: CheckedRun) -> list[str]:
 
 def _plain_classes(each: CheckedRun) -> list[str]:
     rows = [f"{row.name}: {number(row.baseline, '.4f')} → {number(row.value, '.4f')}" for row in each.notable_classes]
-    return [CLASSES_LOST, *rows] if rows else []
+    return [classes_lost(each.notable_classes), *rows] if rows else []
 
 
 def summary(found: CheckResult) -> str:
@@ -85,8 +85,9 @@ def summary(found: CheckResult) -> str:
     for each in found.checks:
         if each.failed or each.notable_classes:
             lines += [f"### {escape(each.name)}", "", escape(each.message), ""]
-            lines += _table("sample", [(row.sample, row) for row in each.samples if each.failed])
-            lines += _table("class", [(row.name, row) for row in each.notable_classes])
+            lines += _table("sample that lost most", [(row.sample, row) for row in each.samples if each.failed])
+            by = next((row.by for row in each.notable_classes), "")
+            lines += _table(f"class that lost most, by {by}", [(row.name, row) for row in each.notable_classes])
     if found.unchecked:
         lines += ["### Not checked", ""]
         marks = ((MARKS["worse"] if stray.failed else "⚠️", stray) for stray in found.unchecked)
@@ -119,5 +120,5 @@ def _table(what: str, rows: Sequence[tuple[str, LostSample | LostClass]]) -> lis
     body = [
         [escape(name), *(number(value, "z.4f") for value in (row.baseline, row.value, row.loss))] for name, row in rows
     ]
-    headers = [f"{what} that lost most", "baseline", "now", "loss"]
+    headers = [escape(what), "baseline", "now", "loss"]
     return [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]

@@ -12,7 +12,7 @@ from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import MIN_SAMPLES, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
-from ..text import between, counted, number, p_value
+from ..text import between, counted, number, p_value, some
 from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
 from .labels import comparison_labels
 from .notebook import html_table
@@ -124,8 +124,10 @@ def slices_by(by: str, values: Sequence[str | float | None], bins: int, notes: l
     return found
 
 
-def class_slices(run: StoredRun, ids: Sequence[str]) -> list[Slice]:
+def class_slices(run: StoredRun, ids: Sequence[str], notes: list[str]) -> list[Slice]:
     """The samples that hold each class, as the statistics know: those of one sample may be in several.
+
+    Classes that all of them hold are no slices, and are named in `notes`.
 
     Raises UserError where all hold the same classes, or no statistics tell.
     """
@@ -140,6 +142,9 @@ def class_slices(run: StoredRun, ids: Sequence[str]) -> list[Slice]:
         parts = [each for each in found if each.member.any() and not each.member.all()]
         if not parts:
             raise UserError(f"--by class: every sample of '{run.folder}' holds the same classes")
+        everywhere = [each.name for each in found if each.member.all()]
+        if everywhere:
+            notes.append(f"class: all samples hold {some(everywhere, 10)}, so no slice can be made by that")
         return parts
     raise UserError(f"'{run.folder}' has no statistics that say which classes a sample holds; use another --by")
 

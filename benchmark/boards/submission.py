@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.statistics import Statistics
+from ..io.locks import LOCK
 from ..metrics import MetricFamily
-from ..runs.folder import RECORD, SIGNATURE, STATISTICS
+from ..runs.folder import RECORD, RUN_FILES, SIGNATURE, STATISTICS
 from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_checks import Check
@@ -23,17 +24,13 @@ SUBMITTED = frozenset({RECORD, STATISTICS, SIGNATURE})
 def form_checks(run: StoredRun) -> list[Check]:
     """What a board asks of the folder and the record of a run."""
     record = run.record
-    extra = sorted(path.name for path in run.folder.iterdir() if path.name not in SUBMITTED)
     official = run.info.splits.get(record.dataset.split)
     part = run.info.part_of(record.dataset.split, record.dataset.options)
     size = official.official_size if official is not None and record.dataset.origin == "real" else None
     size = size if part is None else part.size
     commit = record.environment.commit
     return [
-        Check.of("folder", run.folder.resolve().name == record.run_id, f"is to be called {record.run_id}"),
-        Check.of(
-            "files", not extra, f"only {RECORD} and {STATISTICS} belong here" + (f", not {extra[0]}" if extra else "")
-        ),
+        *_folder_checks(run),
         Check.of("complete", record.complete and bool(record.scores), "the whole split was scored"),
         Check.of("oracle", not record.method.oracle, "a method that uses ground truth is never ranked"),
         Check.of(
@@ -42,6 +39,23 @@ def form_checks(run: StoredRun) -> list[Check]:
         _official_ids(run),
         Check.of("finite", _sound(run), "statistics are numbers, and counts are not negative"),
         Check.of("commit", None if record.environment.dirty or not commit else True, _commit(record)),
+    ]
+
+
+def _folder_checks(run: StoredRun) -> list[Check]:
+    """Name and files of the folder: of one that a run left, which still has its lock, what `bench publish` will do."""
+    names = sorted(path.name for path in run.folder.iterdir())
+    extra, run_id = [name for name in names if name not in SUBMITTED], run.record.run_id
+    called = run.folder.resolve().name == run_id
+    if LOCK in names and RUN_FILES.issuperset(names):
+        return [
+            Check.of("folder", called or None, f"{'is' if called else 'will be'} published as {run_id}"),
+            Check.of("files", None, f"not published: {', '.join(extra)}"),
+        ]
+    stray = f", not {extra[0]}" if extra else ""
+    return [
+        Check.of("folder", called, f"is to be called {run_id}"),
+        Check.of("files", not extra, f"only {RECORD} and {STATISTICS} belong here{stray}"),
     ]
 
 

@@ -202,7 +202,7 @@ def checked(found: CheckResult, as_json: bool) -> None:
     if as_json:
         document(found)
         return
-    from ..boards.check_result import CLASSES_LOST
+    from ..boards.check_result import classes_lost
 
     console = stdout()
     styles = {"ok": "green", "better": "bold green"}
@@ -215,7 +215,8 @@ def checked(found: CheckResult, as_json: bool) -> None:
                 console.print(f"        {safe(row.sample)}: {change}", soft_wrap=True)
         classes = [f"{row.name} {_value(row.baseline)} → {_value(row.value)}" for row in each.notable_classes]
         if classes:
-            console.print(f"        {CLASSES_LOST} {safe(', '.join(classes))}", soft_wrap=True)
+            lost = classes_lost(each.notable_classes)
+            console.print(f"        {safe(lost)} {safe(', '.join(classes))}", soft_wrap=True)
     for stray in found.unchecked:
         style = "bold red" if stray.failed else "yellow"
         console.print(f"[{style}]not checked[/] {safe(stray.name)}: {safe(stray.message)}", soft_wrap=True)

@@ -58,6 +58,8 @@ def _sentence(found: SizePlan, needed: Needed) -> str:
     ends = ["?" if end is None else str(end) for end in (needed.units_low, needed.units_high)]
     known = f" (between {ends[0]} and {ends[1]}, as far as these samples tell)" if ends != ["?", "?"] else ""
     hours = "" if needed.label_hours is None else f"; labelling them takes {_time(needed.label_hours)}"
+    if needed.units == needed.units_low == needed.units_high:  # the fewest that are planned
+        return f"{what}: {units}{images} are enough, and fewer are not planned{hours}"
     return f"{what}: about {units}{images}{known}{hours}"
 
 

@@ -45,7 +45,7 @@ def _slices(
 ) -> list[Slice]:
     ids = [s.sample_id for s in run.statistics.of(metric.name)]
     if by == "class":
-        return class_slices(run, ids)
+        return class_slices(run, ids, notes)
     if by in ATTRIBUTES:
         return _attribute(by, ids, run, request, reporter, notes)
     file, colon, column = by.rpartition(":")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..metrics.joint_counts import joint_counts
+from ..text import counted
 from ..types import Array, Int64
 from .best_coding import Codes, Placing
 from .lossy_files import grey_levels_count
@@ -108,7 +109,7 @@ def wrong_size(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> 
         return
     ratios = Counter((round(s[0] / t[0], 3), round(s[1] / t[1], 3)) for s, t in wrong)
     sizes = Counter(s for s, _ in wrong)
-    shown = ", ".join(f"{h} x {w} ({n} files)" for (h, w), n in sizes.most_common(3))
+    shown = ", ".join(f"{h} x {w} ({counted(n, 'file')})" for (h, w), n in sizes.most_common(3))
     (height, width), often = ratios.most_common(1)[0]
     evidence = [
         f"{len(wrong)} of {len(view.seen)} predictions differ from the truth in size: {shown}",

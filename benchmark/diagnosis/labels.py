@@ -141,7 +141,8 @@ def _value_evidence(view: View, keys: tuple[int, ...]) -> tuple[str, ...]:
         f"{min(c.id for c in view.info.classes)} to {max(c.id for c in view.info.classes)}"
     ]
     if foreign:
-        lines.append(f"{', '.join(map(str, foreign[:8]))}{', …' if len(foreign) > 8 else ''} are no label values")
+        shown = f"{', '.join(map(str, foreign[:8]))}{', …' if len(foreign) > 8 else ''}"
+        lines.append(f"{shown} {'is no label value' if len(foreign) == 1 else 'are no label values'}")
     return tuple(lines)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from ..text import counted
 from ..types import Array
 from .remedy_functions import Read, Snap, frequent
 from .sampled_pixels import Suspicion, View
@@ -47,7 +48,7 @@ def lossy(view: View, full: list[tuple[Array, tuple[int, int], Array]]) -> Itera
     evidence = (
         f"{jpegs} of {len(view.seen)} files are JPEG",
         f"a file holds {np.median(distinct):.0f} different values, its truth {np.median(true):.0f} (medians of "
-        f"{len(maps)} files)",
+        f"{counted(len(maps), 'file')})",
         f"{share:.2%} of the pixels hold rare values; {local:.0%} of these lie within {_REACH} pixels of an edge "
         f"between frequent values ({base:.0%} of all pixels do), {outside:.0%} beyond the values around",
     )

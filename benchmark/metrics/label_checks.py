@@ -85,20 +85,29 @@ def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> A
     return np.asarray(np.take([c.id for c in info.classes], values.argmax(axis=0)))
 
 
+def label_values_in_words(found: list[int]) -> str:
+    """Label values in ascending order, as a message says them.
+
+    >>> label_values_in_words([4]), label_values_in_words([4, 7, 8, 9])
+    ('label value 4', 'label values 4, 7-9')
+    """
+    return f"label value{'' if len(found) == 1 else 's'} {runs_of(found)}"
+
+
 def check_labels(sample_id: str, truth: Int64, predicted: Int64, info: DatasetInfo) -> None:
     """Refuse label values, in pairs that occur (n,), that the dataset does not know."""
     void, predictable = info.void, info.predictable
     unknown = sorted(set(truth.tolist()) - predictable - void)
     if unknown:
         raise UserError(
-            f"ground truth of sample '{sample_id}' holds label values {runs_of(unknown)}, which {info.name} does not "
+            f"ground truth of sample '{sample_id}' holds {label_values_in_words(unknown)}, which {info.name} does not "
             f"know. {_expected(info)}"
         )
     counted = {b for a, b in zip(truth.tolist(), predicted.tolist(), strict=True) if a not in void}
     foreign = sorted(counted - predictable)
     if foreign:
         raise UserError(
-            f"prediction of sample '{sample_id}' holds label values {runs_of(foreign)}. {_expected(info)} "
+            f"prediction of sample '{sample_id}' holds {label_values_in_words(foreign)}. {_expected(info)} "
             f"'bench doctor' looks for the cause."
         )
 

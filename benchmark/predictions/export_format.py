@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..metrics.label_checks import label_values_in_words
 from ..registry import datasets, load_named
 from ..types import Array, DatasetInfo, Object, UserError
 
@@ -51,7 +52,7 @@ class ExportFormat(ABC):
         foreign = sorted(self.told(set(np.unique(values).tolist()), info) - info.predictable)
         if foreign:
             raise UserError(
-                f"{where}: holds the label values {', '.join(map(str, foreign[:8]))}, which {info.name} does not take. "
+                f"{where}: holds {label_values_in_words(foreign)}, which {info.name} does not take. "
                 "Its official tool would refuse or mis-score it."
             )
 

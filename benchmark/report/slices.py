@@ -43,7 +43,7 @@ def section_slices(section: Section, root: Path | None, reporter: Reporter) -> l
     runs = [_stored(entry) for entry in entries]
     ids = [statistic.sample_id for statistic in runs[0].statistics.of(metric.name)]
     notes: list[str] = []
-    slices = [*_by_class(runs[0], ids), *_by_attributes(section, ids, root, reporter, notes)]
+    slices = [*_by_class(runs[0], ids, notes), *_by_attributes(section, ids, root, reporter, notes)]
     if not slices:
         return []
     found = sliced_runs(runs, metric, score, slices, notes)
@@ -61,9 +61,9 @@ def _stored(entry: Entry) -> StoredRun:
     return StoredRun(entry.folder, entry.record, entry.info, entry.metrics, entry.statistics)
 
 
-def _by_class(run: StoredRun, ids: Sequence[str]) -> list[Slice]:
+def _by_class(run: StoredRun, ids: Sequence[str], notes: list[str]) -> list[Slice]:
     try:
-        return class_slices(run, ids)
+        return class_slices(run, ids, notes)
     except UserError:  # each sample holds the same classes, or no statistics say which
         return []
 

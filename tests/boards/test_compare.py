@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluated_runs import evaluated, truth
 from scipy import stats
 
 from commands import Run, printed_json
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from segbench.boards.compare_runs import labels_needed
+from segbench.boards.labels import comparison_labels
 from segbench.boards.pareto import pareto_front
 from segbench.commands.run import RunRequest, run
 from segbench.evaluation.comparison import Paired, holm
 from segbench.io.reporter import Reporter
 from segbench.runs.record import Cost, read_record
+from segbench.runs.stored import open_run
 from segbench.types import ScoreInfo
 from small_stack import write_stack
 
@@ -163,6 +166,17 @@ def test_the_command_says_which_is_better(bench: Run, runs: tuple[Path, Path]) -
 
 
 @pytest.mark.slow
+def test_runs_of_one_name_are_told_apart_by_where_their_predictions_lay(tmp_path: Path) -> None:
+    root = truth(tmp_path / "mine", 6)
+    runs = [evaluated(root, tmp_path / place / "run", [0.1] * 6, seed=seed) for seed, place in enumerate("ab")]
+    records = [open_run(run).record for run in runs]
+    assert comparison_labels(records) == ["model (from a-run)", "model (from b-run)"]
+    same_end = ["bench evaluate -d folder -p old/maps", "bench evaluate -d folder -p 'new work/maps'"]
+    moved = [record.model_copy(update={"command": command}) for record, command in zip(records, same_end, strict=True)]
+    assert comparison_labels(moved) == ["model (from old/maps)", "model (from new work/maps)"]
+    assert comparison_labels(records[:1]) == ["model"]
+
+
 def test_an_undefined_score_is_said_to_be_one(bench: Run, runs: tuple[Path, Path]) -> None:
     # The last slice has no cell, and V_Rand of such a slice is undefined.
     done = bench("compare", runs[1])

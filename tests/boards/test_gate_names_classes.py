@@ -81,6 +81,25 @@ def test_a_run_that_fails_names_its_classes_in_a_terminal_too(
     assert "--slowdown: neither of them knows any time" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("metric", "by"),
+    [(None, "iou"), ("dice", "dice"), ("mean_accuracy", "accuracy"), ("dice_per_image", "iou")],
+)
+def test_classes_lose_by_the_score_that_is_guarded(
+    bench: Run, root: Path, baseline: Path, tmp_path: Path, metric: str | None, by: str
+) -> None:
+    run = evaluated(bench, root, tmp_path / "new" / "mymodel", (0.05, 0.2, 0.5))
+    outputs = ("--junit", tmp_path / "j.xml", "--summary", tmp_path / "s.md")
+    asked = () if metric is None else ("--metric", metric)
+    done = bench("check", "--baseline", baseline, "--runs", tmp_path / "new", *outputs, *asked)
+    assert done.returncode == 1
+    value = json.loads((run / "record.json").read_text())["per_class"]["weed"][by]
+    assert f"classes that lost by {by} (each by itself, not tested): weed" in done.stdout
+    for text in (done.stdout, (tmp_path / "j.xml").read_text(), (tmp_path / "s.md").read_text()):
+        assert f"{value:.4f}" in text
+    assert f"| class that lost most, by {by.replace('_', chr(92) + '_')}" in (tmp_path / "s.md").read_text()
+
+
 def test_equal_predictions_show_nothing_of_how_small_a_loss_would_be_seen(
     bench: Run, root: Path, baseline: Path, tmp_path: Path
 ) -> None:

@@ -87,8 +87,8 @@ CASES: dict[str, tuple[Any, str]] = {
     "wrong size": (np.zeros((24, 31), np.uint8), "24 x 31"),
     "transposed": (np.zeros((32, 24), np.uint8), "32 x 24"),
     "16 bit": (np.full((24, 32), 5000, np.uint16), "16-bit values up to 5000"),
-    "255 predicted": (np.full((24, 32), 255, np.uint8), "label values 255"),
-    "21 predicted": (np.full((24, 32), 21, np.uint8), "label values 21"),
+    "255 predicted": (np.full((24, 32), 255, np.uint8), "label value 255"),
+    "21 predicted": (np.full((24, 32), 21, np.uint8), "label value 21"),
     "colours": (np.zeros((24, 32, 3), np.uint8), "expected one label value per pixel"),
 }
 
@@ -101,7 +101,7 @@ def test_impossible_images(bench: Run, scene: tuple[Path, Path], tmp_path: Path,
 
 
 ARRAYS: dict[str, tuple[Any, str]] = {
-    "-1": (np.full((24, 32), -1, np.int16), "label values -1"),
+    "-1": (np.full((24, 32), -1, np.int16), "label value -1"),
     "float labels": (np.full((24, 32), 3.0), "float64"),
     "NaN probabilities": (np.full((21, 24, 32), np.nan, np.float32), "NaN"),
     "logits": (np.full((21, 24, 32), 7, np.float32), "values from 7 to 7"),

@@ -398,7 +398,7 @@ def test_runs_without_predictions_say_how_to_get_them(cityscapes: Made, tmp_path
     [
         ("unfinished", "has not finished.*--resume"),
         ("missing", "holds 3 predictions, not those of the run's 4 samples"),
-        ("foreign label", "label values 200"),
+        ("foreign label", "label value 200"),
         ("cut", "cannot be decoded"),
         ("size", "is 20 x 32, sample 'bonn_000000_000019' is 24 x 32"),
         ("other root", "holds other samples than the run"),

@@ -70,6 +70,11 @@ def test_what_never_differs_plans_nothing(bench: Run, tmp_path: Path) -> None:
     assert "known to be enough" not in done.stdout
 
 
+def test_a_width_that_the_fewest_samples_reach_is_no_range(bench: Run, runs: Path) -> None:
+    done = bench("plan", runs / "good", "--width", "2")
+    assert "an interval of full width 2.0000: 5 samples are enough, and fewer are not planned" in done.stdout
+
+
 def test_it_is_drawn(bench: Run, runs: Path, tmp_path: Path) -> None:
     for place in ("one", "other"):
         assert bench("plan", runs, "--out", tmp_path / place, "--seconds-per-label", "25").returncode == 0

@@ -126,6 +126,7 @@ def test_classes_are_slices_of_the_samples_that_hold_them(tmp_path: Path) -> Non
     found = slice_runs(SliceRequest((tmp_path / "run",), ("class",)), QUIET)
     assert {row.slice: row.n for row in found.slices} == {"tree": 8, "car": 4}
     assert {row.few for row in found.slices if row.slice == "car"} == {True}
+    assert "class: all samples hold ground, so no slice can be made by that" in found.notes
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from places import ROOT
 from segbench.boards.board import boards
 from segbench.boards.published import published_section
 from segbench.boards.rank_spans import rank_spans
+from segbench.boards.submission import SUBMITTED
 from segbench.errors import UserError
 from segbench.evaluation.statistics import Statistics
 from segbench.runs.find import find_runs
@@ -84,6 +85,23 @@ def test_a_folder_of_another_name_or_with_more_in_it_is_rejected(bench: Run, sub
     (submitted / "weights.pt").write_bytes(b"anything")
     other = submitted.rename(submitted.with_name("better-name"))
     assert checked(bench, other) == (1, ["folder", "files"])
+
+
+def test_a_folder_as_a_run_leaves_it_is_sound_and_what_stays_there_is_said(bench: Run, submitted: Path) -> None:
+    for name in (".lock", "config.yaml", "log.txt"):
+        (submitted / name).touch()
+    (submitted / "predictions").mkdir()
+    own = submitted.rename(submitted.with_name("own-name"))
+    done = bench("leaderboard", "--validate", own)
+    assert done.returncode == 0, done.stdout
+    assert "files: not published: .lock, config.yaml, log.txt, predictions" in done.stdout
+    assert f"folder: will be published as {submitted.name}" in done.stdout
+    (own / "weights.pt").touch()
+    assert checked(bench, own) == (1, ["folder", "files"])
+
+
+def test_committed_records_hold_nothing_that_is_not_published() -> None:
+    assert {path.name for path in RECORDS.glob("*/*")} <= SUBMITTED
 
 
 def test_no_run_folder_is_one_message(bench: Run, tmp_path: Path) -> None:

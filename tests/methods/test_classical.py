@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import tiny_roots
 from commands import Run, printed_json
+from own_folders import BINARY, THREE, write_folder
 from segbench.errors import UserError
 from segbench.methods.classical import region_classes
 from segbench.methods.classical.method import ClassicalSettings
@@ -124,6 +126,28 @@ def test_a_large_constant_or_thin_image_is_taken(
             values = found.labels if found.labels is not None else found.probabilities
             assert values.shape == shape
             assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("grey", [{"a"}, {"b", "c"}], ids=["first", "others"])
+def test_a_folder_may_hold_grey_and_coloured_images(name: str, grey: set[str], tmp_path: Path) -> None:
+    binary = make(name).info.tasks == ("binary",)
+    root = write_folder(tmp_path / "mine", list("abcd"), BINARY if binary else THREE, (0, 1) if binary else (0, 1, 2))
+    for path in (root / "images").iterdir():
+        if path.stem not in grey:
+            values = np.asarray(Image.open(path))
+            Image.fromarray(np.stack([values, 255 - values, values // 2], axis=2)).save(path)
+    dataset = make_dataset("folder", root)
+    method = make(name, max_images=3)
+    method.fit(Samples(dataset, ("a", "b", "c")), Samples(dataset, ()), context_of(dataset, tmp_path))
+    images = [sample.image for sample in Samples(dataset, tuple("abcd")) if sample.image is not None]
+    assert {image.ndim for image in images} == {2, 3}
+    method.save(tmp_path)
+    again = make(name)
+    again.load(tmp_path, dataset.info, "cpu")
+    for first, second, image in zip(method.predict(images), again.predict(images), images, strict=True):
+        assert first.labels.shape == image.shape[:2]
+        np.testing.assert_array_equal(first.labels, second.labels)
 
 
 @pytest.mark.slow

@@ -333,8 +333,8 @@ def test_resampling_is_computing_on_what_was_drawn(info: DatasetInfo, classes: i
     ("info", "values", "message"),
     [
         (BINARY, np.zeros((3, 2), np.uint8), "3 x 2"),
-        (BINARY, np.full((2, 3), 7, np.uint8), "label values 7"),
-        (VOC, np.full((2, 3), 30, np.uint8), "label values 30"),
+        (BINARY, np.full((2, 3), 7, np.uint8), "label value 7"),
+        (VOC, np.full((2, 3), 30, np.uint8), "label value 30"),
     ],
 )
 def test_impossible_predictions_are_refused_by_name(info: DatasetInfo, values: Any, message: str) -> None:

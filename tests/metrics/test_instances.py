@@ -371,7 +371,7 @@ def test_one_missing_instance_map_leaves_iiou_undefined() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": np.full(SHAPE, 99, np.uint8)}, "label values 99"),
+        ({"labels": np.full(SHAPE, 99, np.uint8)}, "label value 99"),
         ({"labels": np.zeros((2, 3), np.uint8)}, "2 x 3"),
         ({"objects": ()}, "holds objects"),
     ],

@@ -68,8 +68,8 @@ def test_counts_stay_exact_above_2_to_the_24() -> None:
     ("values", "message"),
     [
         (np.zeros((3, 2), np.uint8), "3 x 2"),
-        (np.full((2, 3), 7, np.uint8), "label values 7"),
-        (np.full((2, 3), -1, np.int16), "label values -1"),
+        (np.full((2, 3), 7, np.uint8), "label value 7"),
+        (np.full((2, 3), -1, np.int16), "label value -1"),
     ],
 )
 def test_impossible_labels_are_refused_by_name(values: Any, message: str) -> None:

@@ -194,12 +194,12 @@ def test_an_unknown_predicted_label_on_a_counted_pixel_is_an_error(
     metric: Metric, info: DatasetInfo, value: int
 ) -> None:
     sample = Sample("scene-7", "g", 0, labels=np.full((1, 2), info.classes[0].id, np.uint8))
-    with pytest.raises(UserError, match=f"scene-7.*label values {value}"):
+    with pytest.raises(UserError, match=f"scene-7.*label value {value}"):
         metric.measure(sample, Prediction(labels=np.array([[0, value]], np.int64)), info)
 
 
 def test_an_unknown_true_label_is_an_error() -> None:
-    with pytest.raises(UserError, match="ground truth of sample 'a' holds label values 77"):
+    with pytest.raises(UserError, match="ground truth of sample 'a' holds label value 77"):
         _measure(VOC2012Overlap(), VOC2012.info, [[77]], [[1]])
 
 

@@ -387,7 +387,7 @@ def test_stuff_results_that_overlap_or_lack_images_or_pixels_are_named(tmp_path:
         read({"segmentation": whole, "category_id": 183})
     labels = read({"segmentation": half})
     assert labels.ravel(order="F").tolist() == [255] * 10 + [0] * 10
-    with pytest.raises(UserError, match="label values 255"):
+    with pytest.raises(UserError, match="label value 255"):
         evaluate(dataset, [COCOStuffOverlap()], [(ids[0], Prediction(labels=labels))])
     path.write_text(json.dumps([_result(score="drop", image_id="pair0")]))
     with pytest.raises(UserError, match="names no image"):

@@ -461,7 +461,7 @@ def test_a_map_of_void_alone_has_no_stuff_results(tmp_path: Path) -> None:
     case = Case("cocostuff", tmp_path / "coco", tmp_path / "mine", "")
     _kept(case, tmp_path / "run")
     assert _verified(tmp_path / "run", case.root)
-    with pytest.raises(UserError, match=r"b.png: holds the label values 255"):
+    with pytest.raises(UserError, match=r"b.png: holds label value 255"):
         export(ExportRequest(tmp_path / "run", "cocostuff", tmp_path / "mine.json"), QUIET)
 
 

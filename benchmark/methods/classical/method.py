@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...errors import UserError
+from ...io.images.picture import luma
 from ...io.text_files import read_json
 from ...settings import Count, Positive, Settings, describe_settings, values_to_try
 from ...types import Array, DatasetInfo, FitContext, Float32, MethodInfo, Prediction, Samples, Uint8
@@ -112,13 +113,13 @@ class ClassicalMethod(BaseMethod):
         if self.settings.classes == "rule" and info.task == "multiclass":
             raise UserError(f"classes=rule is for binary datasets; '{name}' has {len(info.classes)}: use classifier")
         budget = Budget(self.settings.max_seconds, context)
-        self.arrays = {}
+        self.arrays, self.chosen = {}, self.channels_of(train)
         if info.task == "binary":
             places = spread(len(train), self.settings.fit_images)
             self.arrays["prior"] = frequencies(targets(train, places, info), 2)[1]
         search = Search(self, train, budget)
         chosen = search.run()
-        self.chosen = {**chosen, "labels": label_values(info), "objective": objective_of(info)}
+        self.chosen |= {**chosen, "labels": label_values(info), "objective": objective_of(info)}
         if chosen["classes"] == "classifier":
             self._fit_classifier(train, search, budget)
         self.chosen["fit_seconds"] = round(budget.seconds, 1)
@@ -141,8 +142,21 @@ class ClassicalMethod(BaseMethod):
         self.arrays |= RegionClassifier.fit(tables, budget.context.seed).arrays()
         self.chosen["classifier_images"] = len(tables)
 
+    def channels_of(self, train: Samples) -> dict[str, Any]:
+        """Whether the images are worked on in colour: where any of the tuning images is, so that all have one kind."""
+        places = spread(len(train), self.settings.max_images)
+        return {"colored": any(train[place].image.ndim == 3 for place in places)}
+
     def working_image(self, image: Uint8, roi: str | None = None) -> WorkingImage:
-        """An image, (H, W) or (H, W, 3) uint8, as it is worked on, in the chosen part of the frame or in `roi`."""
+        """An image, (H, W) or (H, W, 3) uint8, as it is worked on, in the chosen part of the frame or in `roi`.
+
+        A grey image among coloured ones has three equal channels, and a coloured one among grey ones its luma.
+        """
+        colored = self.chosen.get("colored", image.ndim == 3)
+        if colored and image.ndim == 2:
+            image = np.repeat(image[..., None], 3, axis=2)
+        elif not colored:
+            image = luma(image)
         boxed = (roi or self.chosen.get("roi", "frame")) == "box"
         return WorkingImage(image, self.settings.max_pixels, box_of(self.arrays["prior"]) if boxed else WHOLE)
 

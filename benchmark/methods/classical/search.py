@@ -97,7 +97,7 @@ class Search:
             if self.examples and self.budget.over:
                 break
             if not self.examples:
-                self.candidates = self.method.candidates(example.image.ndim == 3)
+                self.candidates = self.method.candidates(self.method.working_image(example.image).colored)
                 if not self.by_rule and len(self.candidates) > MAX_CLASSIFIED:
                     self.candidates = [self.candidates[n] for n in spread(len(self.candidates), MAX_CLASSIFIED)]
                 if not self.candidates:
