@@ -11,7 +11,7 @@ from ..boards.slices import Sliced, attribute_slices, class_slices, sliced_runs,
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import Slice
 from ..io.reporter import Reporter
-from ..runs.open_data import dataset_of
+from ..runs.open_data import data_of
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_requests import SliceRequest
 from ..text import counted, some, unknown
@@ -59,7 +59,7 @@ def _attribute(
     by: str, ids: Sequence[str], run: StoredRun, request: SliceRequest, reporter: Reporter, notes: list[str]
 ) -> list[Slice]:
     """Slices by a property of every sample, from its image or its labels."""
-    dataset = dataset_of(run.record, request.root, reporter)
+    dataset, _ = data_of(run.record, request.root, reporter)
     with reporter.progress(f"looking at {by}") as update:
         return attribute_slices(by, ids, dataset, request.bins, notes, update)
 

@@ -12,7 +12,7 @@ from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
 from ..runs.folder import PREDICTIONS
-from ..runs.open_data import open_dataset
+from ..runs.open_data import data_of
 from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
@@ -24,9 +24,10 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
     """Check a run and say what was found.
 
     Scores, intervals and tables are recomputed from the statistics, the run's id from what it stands for, and the
-    digests of the record and of the files beside it. Where the data is found (below `root`, else in the
-    default places) the fingerprints are too, and where the run kept its predictions they are measured again. It proves
-    what it says from the bytes on disk: hashes that earlier commands kept in the cache are not used.
+    digests of the record and of the files beside it. Where the data is found (below `root`, else where the run's
+    command found it, or in the default places) the fingerprints are too, and where the run kept its predictions they
+    are measured again. It proves what it says from the bytes on disk: hashes that earlier commands kept in the cache
+    are not used.
 
     Raises
     ------
@@ -43,9 +44,8 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
     data = run.record.dataset
     kept = (run.folder / PREDICTIONS).is_dir()
     what = "truth" + (" and predictions" if kept else "")
-    source = data.origin if root is None else "auto"
     try:
-        dataset, location = open_dataset(run.info.name, root, source, data.options, reporter, may_synthesize=False)
+        dataset, location = data_of(run.record, root, reporter)
     except UserError as error:
         if root is not None:
             raise

@@ -164,13 +164,12 @@ def _generator(info: DatasetInfo) -> ModuleType:
     return found
 
 
-def dataset_of(record: Record, root: Path | None, reporter: Reporter) -> Dataset:
-    """The dataset of a run: below `root`, where the run's command found it, or in the default place.
+def data_of(record: Record, root: Path | None, reporter: Reporter) -> tuple[Dataset, Location]:
+    """The dataset of a run, and where it lies: below `root`, where the run's command found it, or in the default place.
 
     Raises UserError where it is in none of these.
     """
     data = record.dataset
     place = root or (record.root if record.root is not None and record.root.is_dir() else None)
     source = data.origin if place is None else "auto"
-    dataset, _ = open_dataset(data.name, place, source, data.options, reporter, may_synthesize=False)
-    return dataset
+    return open_dataset(data.name, place, source, data.options, reporter, may_synthesize=False)

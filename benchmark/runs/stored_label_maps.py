@@ -14,7 +14,7 @@ from ..predictions.find import find_predictions
 from ..predictions.matching import Found
 from ..types import Array, Dataset, Metric, Statistic, UserError
 from .folder import PREDICTIONS
-from .open_data import dataset_of
+from .open_data import data_of
 from .stored import StoredRun
 
 
@@ -40,7 +40,7 @@ class StoredLabelMaps:
         if not (run.folder / PREDICTIONS).is_dir():
             again = record.command_in(run.folder, "--save-predictions")
             raise UserError(f"'{run.folder}' keeps no predictions, which causes of errors need. Make them: {again}")
-        dataset = dataset_of(record, root, reporter)
+        dataset, _ = data_of(record, root, reporter)
         ids, scored = dataset.ids(data.split), frozenset(run.ids)
         if len(run.ids) == data.n:
             ids = tuple(i for i in ids if i in scored)

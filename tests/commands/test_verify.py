@@ -241,7 +241,9 @@ def test_evaluated_files_with_added_families_and_void(tmp_path: Path) -> None:
         Image.fromarray(truth).save(root / "SegmentationClass" / f"{name}.png")
         Image.fromarray(random.integers(0, 3, (20, 20)).astype(np.uint8)).save(predictions / f"{name}.png")
     request = EvaluateRequest("voc2012", predictions, root=root, out=tmp_path / "run", metrics=("boundary",))
-    checks = _checks(evaluate_files(request, Reporter(quiet=True))[0], root)
+    folder, _ = evaluate_files(request, Reporter(quiet=True))
+    checks = _checks(folder, root)
+    assert _checks(folder) == checks  # where the command found it
     assert all(ok for name, (ok, _) in checks.items() if name != "predictions")
     assert {"score miou_defined", "score boundary_iou", "data_sha256"} <= checks.keys()
     assert checks["predictions"] == (None, "not checked: the run did not keep them (--save-predictions)")
