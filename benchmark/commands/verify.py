@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ..data.locations import data_sha256
+from ..data.locations import Location, data_sha256
 from ..errors import MemoryShortError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..predictions.find import find_predictions
 from ..runs.folder import PREDICTIONS
-from ..runs.open_data import data_of
+from ..runs.open_data import data_of, open_dataset
 from ..runs.origin_check import origin_here
 from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check, Verification, binding_checks, same_check, stored_checks
@@ -24,10 +25,10 @@ def verify(folder: Path, root: Path | None, reporter: Reporter) -> Verification:
     """Check a run and say what was found.
 
     Scores, intervals and tables are recomputed from the statistics, the run's id from what it stands for, and the
-    digests of the record and of the files beside it. Where the data is found (below `root`, else where the run's
-    command found it, or in the default places) the fingerprints are too, and where the run kept its predictions they
-    are measured again. It proves what it says from the bytes on disk: hashes that earlier commands kept in the cache
-    are not used.
+    digests of the record and of the files beside it. Where the data is found (below `root`, else in the
+    default places, or where the run's command found it) the fingerprints are too, and where the run kept its
+    predictions they are measured again. It proves what it says from the bytes on disk: hashes that earlier commands
+    kept in the cache are not used.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
     kept = (run.folder / PREDICTIONS).is_dir()
     what = "truth" + (" and predictions" if kept else "")
     try:
-        dataset, location = data_of(run.record, root, reporter)
+        dataset, location = _opened(run, root, reporter)
     except UserError as error:
         if root is not None:
             raise
@@ -68,6 +69,18 @@ def _measured(run: StoredRun, root: Path | None, reporter: Reporter) -> list[Che
     if not kept:
         return [*checks, Check.of("predictions", None, "not checked: the run did not keep them (--save-predictions)")]
     return [*checks, _predictions(run, dataset, reporter)]
+
+
+def _opened(run: StoredRun, root: Path | None, reporter: Reporter) -> tuple[Dataset, Location]:
+    """The data below `root`; without one that of the default place, or else of the place that the run's command names.
+
+    Raises UserError where there is none.
+    """
+    if root is None:
+        data = run.record.dataset
+        with suppress(UserError):
+            return open_dataset(data.name, None, data.origin, data.options, reporter, may_synthesize=False)
+    return data_of(run.record, root, reporter)
 
 
 def _split_detail(absent: Sequence[str], size: int, split: str) -> str:

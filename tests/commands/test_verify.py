@@ -97,9 +97,17 @@ def test_a_whole_run_passes(bench: Run, run: Path) -> None:
     assert "fine" in text.stdout
 
 
-def test_without_data_the_scores_are_still_checked(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_data_the_scores_are_still_checked(
+    made: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEGBENCH_DATA", str(tmp_path / "nowhere"))
-    checks = _checks(run)
+    with_data = _checks(run)  # where the run's command found it
+    assert with_data["predictions"][0] is True
+    (made / "data").rename(made / "moved")
+    try:
+        checks = _checks(run)
+    finally:
+        (made / "moved").rename(made / "data")
     assert {name: ok for name, (ok, _) in checks.items() if not ok} == {"truth and predictions": None}
     assert "No data of isbi2012 found" in checks["truth and predictions"][1]
     with pytest.raises(UserError, match="--root 'nowhere' does not exist"):
