@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
 
 _STARTED = "init="
+
+_RUN = re.compile(r".+-.+-[0-9a-f]{8}")
+"""Name of a run folder as `bench run` makes it."""
 
 _MAX_MEMBERS = 3
 """Number of joined runs that are named."""
@@ -179,10 +183,13 @@ def _members(record: Record) -> list[str]:
 
 
 def _short(setting: str) -> str:
-    """A setting as `--set` takes it; of the weights that a training starts from only the name.
+    """A setting as `--set` takes it; of the weights that a training starts from only the name, of a run's its end.
 
-    >>> _short("init=.real/models/espnetv2_city.pth"), _short("crop=64")
-    ('init=espnetv2_city', 'crop=64')
+    >>> _short("init=.real/models/espnetv2_city.pth"), _short("init=runs/isbi2012-unet-cbe66748"), _short("crop=64")
+    ('init=espnetv2_city', 'init=cbe66748', 'crop=64')
     """
     key, _, value = setting.partition("=")
-    return f"{key}={PurePosixPath(value).stem}" if key == "init" else setting
+    if key != "init":
+        return setting
+    name = PurePosixPath(value).stem
+    return f"{key}={name.rpartition('-')[2] if _RUN.fullmatch(name) else name}"

@@ -114,7 +114,7 @@ def label_points(
         _, box, line = min(
             (
                 (cost + taken.cost(box, line), box, line)
-                for cost, box, line in _candidates(places[i], extent.width, extent.height, scale)
+                for cost, box, line in _candidates(places[i], extent.width, extent.height, scale, taken.frame)
             ),
             key=lambda candidate: candidate[0],
         )
@@ -129,11 +129,12 @@ def label_points(
 
 
 def _candidates(
-    place: tuple[float, float], width: float, height: float, scale: float
+    place: tuple[float, float], width: float, height: float, scale: float, frame: Box
 ) -> Iterator[tuple[float, Box, Line | None]]:
     """Boxes of pixels around a point, each with what it costs to be that far away, and the line that leads to it.
 
-    The right side comes first; a label right beside its point needs no line.
+    The right side comes first; a label right beside its point needs no line. What would stand out of the frame is moved
+    into it.
     """
     for ring, gap in enumerate((7, 16, 28, 42, 58, 76, 96, 120)):
         d = gap * scale
@@ -148,7 +149,8 @@ def _candidates(
             (-d * 0.7 - width, -d * 0.7 - height),
         )
         for side, (dx, dy) in enumerate(sides):
-            left, bottom = place[0] + dx, place[1] + dy
+            left = max(frame[0], min(place[0] + dx, frame[2] - width))
+            bottom = max(frame[1], min(place[1] + dy, frame[3] - height))
             box = (left, bottom, left + width, bottom + height)
             nearest = (min(max(place[0], box[0]), box[2]), min(max(place[1], box[1]), box[3]))
             line = _short_of_its_end((*nearest, *place), 8 * scale) if ring else None
