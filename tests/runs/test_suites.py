@@ -486,6 +486,21 @@ def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
 
 
 @pytest.mark.slow
+def test_long_labels_of_points_at_the_edge_stay_inside_their_panel() -> None:
+    section = _section(12)
+    for place, row in enumerate(section["rows"]):
+        row["label"] = f"ensemble (members=6951b668+cbe6674{place:x})"
+        row["scores"]["v_rand"]["value"] = 0.99 - 0.001 * (place % 3)
+    figure = score_against_cost(section, section["rows"])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        frame = axes.get_window_extent()
+        for box in (text.get_window_extent() for text in axes.texts if text.get_text()):
+            assert frame.x0 - 1 <= box.x0 < box.x1 <= frame.x1 + 1
+            assert frame.y0 - 1 <= box.y0 < box.y1 <= frame.y1 + 3  # accents and descents
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("close_behind", [None, 0.9695])
 def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_named_there(close_behind: float | None) -> None:
     """The leaders, where they crowd, and whoever is so close behind that their margin reaches it."""
