@@ -127,18 +127,19 @@ def _answer_style(found: ComparedGroup) -> str:
 def _ranks(found: ComparedGroup) -> Table:
     over_seeds = found.methods is not None
     columns = ("method", "mean") if over_seeds else ("run", "value")
-    table = _table("rank", *columns, "95 % interval", "fit s", "ms/image", "front")
-    for row in found.rows:
+    fitted = [number(row.cost.train_s, ".0f") for row in found.rows]
+    predicted = [number(row.cost.predict_ms_per_image, ".0f") for row in found.rows]
+    front = ["●" if row.on_front else "" for row in found.rows]
+    # Of predictions from elsewhere no cost is known.
+    costs = {name: cells for name, cells in (("fit s", fitted), ("ms/image", predicted)) if {*cells} != {UNDEFINED}}
+    costs |= {"front": front} if costs else {}
+    table = _table("rank", *columns, "95 % interval", *costs)
+    for row, *cells in zip(found.rows, *costs.values(), strict=True):
         span = str(row.rank) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}"
-        table.add_row(
-            span,
-            safe(row.label),
-            number(row.value, ".4f"),
-            between(row.low, row.high, ".4f"),
-            number(row.cost.train_s, ".0f"),
-            number(row.cost.predict_ms_per_image, ".0f"),
-            "●" if row.on_front else "",
-        )
+        value = number(row.value, ".4f"), between(row.low, row.high, ".4f")
+        table.add_row(span, safe(row.label), *value, *cells)
+    if not costs:
+        return table
     kind = "method" if over_seeds else "run"
     table.caption = f"front: no other {kind} is as good, as quick to fit and as quick to predict at once (known costs)"
     return table
