@@ -229,7 +229,7 @@ def _three_digits(value: float | None) -> str:
 
 def _side(size: float | Sequence[float]) -> str:
     """The side of a pixel, or height x width where it is not square."""
-    return " x ".join(f"{side:.3g}" for side in ([size] if isinstance(size, float) else size))
+    return " x ".join(f"{side:.4g}" for side in ([size] if isinstance(size, float) else size))
 
 
 def _spread(found: DistributionBlock, factor: float, form: str) -> str:

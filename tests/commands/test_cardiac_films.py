@@ -88,7 +88,7 @@ def test_a_rate_that_nobody_states_is_warned_of(bench: Run, tmp_path: Path) -> N
     assert warning in done.stderr.replace("\n", " ")
     assert of_size in done.stderr.replace("\n", " ")
     assert "15 frames per second were assumed" in bench("cardiac", "heart.tif").stdout
-    assert "pixels of 2.97 µm were assumed" in bench("cardiac", "heart.tif", "--fps", "30").stdout
+    assert "pixels of 2.973 µm were assumed" in bench("cardiac", "heart.tif", "--fps", "30").stdout
     done = bench("cardiac", "heart.tif", "--fps", "30", "--pixel-size-um", "1", "--json")
     assert json.loads(done.stdout)["warnings"] == []
     assert "assumed" not in bench("cardiac", "heart.tif", "--fps", "30", "--pixel-size-um", "1").stdout
