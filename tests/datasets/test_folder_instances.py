@@ -78,9 +78,31 @@ def test_numbers_are_recognised_and_scored(bench: Run, root: Path, tmp_path: Pat
     method = printed_json(bench("run", *where[:4], "-m", "threshold", "--folds", "4", "--json"))
     assert method["scores"]["f1_50"]["value"] > 0.9
     runs = tmp_path / "runs"
-    told = [bench("compare", folder, runs / other["run_id"]).stdout for other in (method, again)]
+    compared = [bench("compare", folder, runs / other["run_id"]).stdout for other in (method, again)]
     # What no run knows has no column: predictions from elsewhere have no cost.
-    assert [name in text for text in told for name in ("fit s", "ms/image", "front")] == 3 * [True] + 3 * [False]
+    assert [name in text for text in compared for name in ("fit s", "ms/image", "front")] == 3 * [True] + 3 * [False]
+
+
+def test_numbers_are_found_in_folders_of_splits(bench: Run, tmp_path: Path) -> None:
+    """As StarDist's part of the Data Science Bowl 2018 lies, with more objects than a label map has classes."""
+    root = tmp_path / "dsb"
+    for n in range(8):
+        place = root / ("train" if n < 5 else "test")
+        numbers = np.zeros((96, 96), np.uint16)
+        for number in range(80 + n):
+            row, column = divmod(number, 10)
+            numbers[9 * row + 1 : 9 * row + 8, 9 * column + 1 : 9 * column + 8] = number + 1
+        noise = np.random.default_rng(n).normal(0, 10, numbers.shape)
+        for name, values in (("images", (60 + 120 * (numbers > 0) + noise).astype(np.uint8)), ("masks", numbers)):
+            (place / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values).save(place / name / f"{n}.tif")
+    assert bench("data", "describe", "folder", "--root", root, "--write").returncode == 0
+    content = yaml.safe_load((root / "classes.yaml").read_text())
+    assert content["coding"] == "instances"
+    assert content["masks"] == {"train": "train/masks/{stem}.tif", "test": "test/masks/{stem}.tif"}
+    method = printed_json(bench("run", "-d", "folder", "--root", root, "-m", "threshold", "--json"))
+    assert (method["dataset"]["n"], method["main_score"]) == (3, "f1_50")
+    assert method["scores"]["count_error"]["value"] == 0
 
 
 def test_numbers_beside_masks_take_part_where_they_are_asked_for(bench: Run, root: Path, tmp_path: Path) -> None:

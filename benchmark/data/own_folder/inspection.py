@@ -107,7 +107,7 @@ def inspect(
     total: Counter[int] = Counter()
     for one in seen:
         total.update(one.pixels)
-    if not colored and _are_numbers(seen):
+    if not colored and are_numbers(seen):
         return _numbered_text(name, seen, len(masks), _place_lines(places) + _name_lines(called))
     _refuse_no_labels(seen, total)
     guess = _guess_colors(total, seen) if colored else _guess_values(total, seen)
@@ -224,7 +224,7 @@ def _refuse_no_labels(seen: Sequence[Seen], total: Counter[int]) -> None:
         )
 
 
-def _are_numbers(seen: Sequence[Seen]) -> bool:
+def are_numbers(seen: Sequence[Seen]) -> bool:
     """Whether masks seem to hold numbers of objects: from 1 on in each of them, more in some than in others, and nearly
     every one of one piece. Classes are not counted anew in every mask, and not all of them in one piece."""
     counts = [len(one.pixels.keys() - {0}) for one in seen]

@@ -17,7 +17,7 @@ from ...io.images.read import binary_mask
 from ...io.listing import files_below
 from ...types import UserError
 from .grouping import MAX_CHOICES, grouped, parse_group
-from .inspection import look
+from .inspection import are_numbers, look
 from .layout import Layout, Places
 from .names import IMAGES, MASKS, normal, split_of_folder
 from .naming import PLACE, guess_names, named_by
@@ -54,18 +54,21 @@ class _Folder:
 
     @cached_property
     def values(self) -> int:
-        """Values or colours of its label maps; 0 of pictures."""
+        """Values or colours of its label maps, or numbers of objects; 0 of pictures."""
         found: set[int] = set()
+        seen = []
         for path in self.sampled:
             if path.suffix.lower() not in MASKS:
                 return 0
             try:
-                found |= look(path).pixels.keys()
+                one = look(path)
             except UserError:
                 return 0
-            if len(found) > _MAX_VALUES:
+            found |= one.pixels.keys()
+            seen.append(one)
+            if one.pieces is not None and one.pieces > 2 * len(one.pixels) > 2 * _MAX_VALUES:
                 return 0
-        return len(found)
+        return len(found) if len(found) <= _MAX_VALUES or are_numbers(seen) else 0
 
     @cached_property
     def is_region(self) -> bool:
