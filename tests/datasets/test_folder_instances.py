@@ -105,6 +105,23 @@ def test_numbers_are_found_in_folders_of_splits(bench: Run, tmp_path: Path) -> N
     assert method["scores"]["count_error"]["value"] == 0
 
 
+def test_images_and_masks_of_one_folder_are_told_by_the_ends_of_their_names(bench: Run, root: Path) -> None:
+    """As Cellpose's data lies: `000_img.png` and `000_masks.png`."""
+    for split, numbers in (("train", range(5)), ("test", range(5, 8))):
+        (root / split).mkdir()
+        for n in numbers:
+            for part, called in (("images", "img"), ("masks", "masks")):
+                (root / part / f"c{n}.png").rename(root / split / f"{n:03d}_{called}.png")
+    (root / "images").rmdir()
+    (root / "masks").rmdir()
+    assert bench("data", "describe", "folder", "--root", root, "--write").returncode == 0
+    content = yaml.safe_load((root / "classes.yaml").read_text())
+    assert content["images"] == {split: f"{split}/{{name}}_img.png" for split in ("train", "test")}
+    assert content["masks"] == {split: f"{split}/{{name}}_masks.png" for split in ("train", "test")}
+    assert content["coding"] == "instances"
+    assert bench("data", "verify", "folder", "--root", root).returncode == 0
+
+
 def test_numbers_beside_masks_take_part_where_they_are_asked_for(bench: Run, root: Path, tmp_path: Path) -> None:
     shutil.move(root / "masks", root / "instances")
     (root / "masks").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +35,7 @@ _NUMBERS = "instances"
 """Holds numbers of objects beside masks, and neither these nor images."""
 _SPLIT_WORDS = {"training": "train", "testing": "test"}
 _GROUPS = ("^(.+?)_", "^(.+?)-", "^([A-Za-z]+[0-9]+)[A-Za-z_-]", "^(.+)_[^_]+$")
+_ENDING = re.compile(r"_[A-Za-z]+$")
 _TRUTH = re.compile(r"annot|label|manual|truth|gt|seg", re.IGNORECASE)
 _REGION = re.compile(r"mask|fov|roi|region|valid", re.IGNORECASE)
 
@@ -126,7 +127,22 @@ def _folders(root: Path) -> list[_Folder]:
         )
     for path in files:
         found[path.parent].setdefault(normal(path.stem), path)
-    return [_Folder(path, path.relative_to(root).parts, stems) for path, stems in sorted(found.items()) if path != root]
+    every = (
+        _Folder(path, path.relative_to(root).parts, stems) for path, stems in sorted(found.items()) if path != root
+    )
+    return [part for folder in every for part in _parts(folder)]
+
+
+def _parts(folder: _Folder) -> list[_Folder]:
+    """A folder as it is, or one for each ending of its names where that tells images from masks, as in `1_img.png` and
+    `1_masks.png`."""
+    by_ending: dict[str, dict[str, Path]] = defaultdict(dict)
+    for stem, path in folder.files.items():
+        ending = _ENDING.search(stem)
+        by_ending[ending[0] if ending else ""][stem] = path
+    parts = [replace(folder, files=files) for files in by_ending.values()]
+    told = "" not in by_ending and {part.values >= 2 for part in parts} == {False, True}
+    return parts if told else [folder]
 
 
 def _paired(images: _Folder, maps: Iterable[_Folder]) -> _Pair | None:
