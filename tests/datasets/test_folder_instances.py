@@ -91,7 +91,7 @@ def test_numbers_are_found_in_folders_of_splits(bench: Run, tmp_path: Path) -> N
         numbers = np.zeros((96, 96), np.uint16)
         for number in range(80 + n):
             row, column = divmod(number, 10)
-            numbers[9 * row + 1 : 9 * row + 8, 9 * column + 1 : 9 * column + 8] = number + 1
+            numbers[9 * row + 1 : 9 * row + 8, 9 * column + 1 : 9 * column + 8] = 2 * number + 1
         noise = np.random.default_rng(n).normal(0, 10, numbers.shape)
         for name, values in (("images", (60 + 120 * (numbers > 0) + noise).astype(np.uint8)), ("masks", numbers)):
             (place / name).mkdir(parents=True, exist_ok=True)

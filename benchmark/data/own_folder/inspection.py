@@ -29,8 +29,8 @@ MAX_MASKS = 1000
 MAX_CLASSES = 256
 _VOID = 255
 _WHITE, _VOC_VOID = 0xFFFFFF, 0xE0E0C0
-_MIN_NUMBERS = 4
-"""Values from which on a mask may hold numbers of objects."""
+_MIN_NUMBERS, _MANY_NUMBERS = 4, 32
+"""Values from which on a mask may hold numbers of objects; so many in a mask, as a mean, are hardly classes."""
 _MOST = 0.9
 _BORDER_PX = 9
 """What is nowhere so wide is a border."""
@@ -225,8 +225,8 @@ def _refuse_no_labels(seen: Sequence[Seen], total: Counter[int]) -> None:
 
 
 def are_numbers(seen: Sequence[Seen]) -> bool:
-    """Whether masks seem to hold numbers of objects: from 1 on in each of them, more in some than in others, and nearly
-    every one of one piece. Classes are not counted anew in every mask, and not all of them in one piece."""
+    """Whether masks seem to hold numbers of objects: from 1 on in each of them or very many, more in some than in
+    others, and nearly every one of one piece. Classes are not counted anew in every mask, nor all of one piece."""
     counts = [len(one.pixels.keys() - {0}) for one in seen]
     many = [one for one in seen if one.pieces is not None]
     numbers = sum(len(one.pixels.keys() - {0}) for one in many)
@@ -234,7 +234,7 @@ def are_numbers(seen: Sequence[Seen]) -> bool:
     return (
         2 * len(many) >= len(seen)
         and len(set(counts)) > 1
-        and in_a_row >= _MOST * len(seen)
+        and (in_a_row >= _MOST * len(seen) or sum(counts) >= _MANY_NUMBERS * len(seen))
         and numbers >= _MOST * sum(one.pieces or 0 for one in many)
     )
 
@@ -257,8 +257,8 @@ def _numbered_text(name: str, seen: Sequence[Seen], in_all: int, placed: Sequenc
             "",
             f"name: {_quoted(name)}",
             "",
-            "# Masks hold numbers of objects of one class, and 0 for background. Guessed: each counts its own from 1",
-            "# on, nearly all of one piece. If these are classes: 'masks: values', 'task: multiclass', and their list.",
+            "# Masks hold numbers of objects of one class, and 0 for background. Guessed: each has its own, nearly all",
+            "# of one piece. If these are classes, write 'masks: values' and 'task: multiclass', and list them.",
             f"{'coding' if any(line.startswith('masks:') for line in placed) else 'masks'}: instances",
             "task: binary",
             "",
