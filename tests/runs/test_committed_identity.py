@@ -59,8 +59,11 @@ def test_a_recorded_command_resolves_to_the_recorded_run(path: Path) -> None:
         config.pop(key, None)
     assert json.dumps(config) == json.dumps(method["config"])
     trained = {"weights": method["chosen"]["weights_of"]} if "--weights" in record["command"] else {}
+    learned = {"train_on": method["train_on"]} if "train_on" in method else {}
+    assert ("--train-on train+val" in record["command"]) is (bool(learned) and "runs" not in config)
     identity = {
         **trained,
+        **learned,
         "dataset": dataset["name"],
         "dataset_version": dataset["version"],
         **{key: dataset[key] for key in ("split", "options", "origin", "data_sha256", "inputs_sha256")},
