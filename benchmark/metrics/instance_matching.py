@@ -75,10 +75,8 @@ class InstanceMatching(MetricFamily):
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Numbers of true and predicted instances of one image, and of pairs at every IoU."""
-        truth, predicted = _true_instances(sample, info), _predicted_instances(sample, prediction)
-        if sample.labels is not None and info.void:
-            counted = ~np.isin(sample.labels, list(info.void))
-            truth, predicted = np.where(counted, truth, 0), np.where(counted, predicted, 0)
+        counted = ~np.isin(true_labels(sample), list(info.void))
+        truth, predicted = _true_instances(sample, info, counted), _predicted_instances(sample, prediction, counted)
         truth, predicted, pixels = joint_counts(truth, predicted)
         rows, true_pixels = _sizes(truth, pixels)
         places, predicted_pixels = _sizes(predicted, pixels)
@@ -148,19 +146,19 @@ class InstanceMatching(MetricFamily):
         return Sums(np.stack(quotient, axis=1), mean_of_quotients)
 
 
-def _true_instances(sample: Sample, info: DatasetInfo) -> Array:
-    """Instance numbers (H, W) of the truth: its own, or the pieces of the foreground."""
+def _true_instances(sample: Sample, info: DatasetInfo, counted: Array) -> Array:
+    """Instance numbers (H, W) of the truth where it is `counted`: its own, or the pieces of the foreground."""
     if sample.instances is not None:
-        return sample.instances
+        return np.where(counted, sample.instances, 0)
     return _pieces(true_labels(sample) == info.foreground)
 
 
-def _predicted_instances(sample: Sample, prediction: Prediction) -> Array:
-    """Instance numbers (H, W) of a prediction: its own, or the pieces of its foreground."""
+def _predicted_instances(sample: Sample, prediction: Prediction, counted: Array) -> Array:
+    """Instance numbers (H, W) of a prediction where it is `counted`: its own, or the pieces of its foreground there."""
     if prediction.instances is None:
-        return _pieces(binary_labels(sample, prediction) == 1)
+        return _pieces((binary_labels(sample, prediction) == 1) & counted)
     same_shape(sample, prediction.instances.shape)
-    return prediction.instances
+    return np.where(counted, prediction.instances, 0)
 
 
 def _pieces(inside: Array) -> Array:

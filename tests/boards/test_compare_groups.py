@@ -245,7 +245,8 @@ def test_a_run_that_was_made_again_is_compared_with_itself(bench: Run, tmp_path:
     moments = ["2026-11-27T10:00:00+00:00", "2026-11-28T10:00:00+00:00"]
     for place, moment in zip(("mine", "theirs"), moments, strict=True):
         evaluated(root, tmp_path / place / "run", [0.1] * 4, name="one")
-        change(tmp_path / place / "run", created=moment)
+        command = json.loads((tmp_path / "mine" / "run" / "record.json").read_text())["command"]
+        change(tmp_path / place / "run", created=moment, command=command)
     found = printed_json(bench("compare", tmp_path / "mine" / "run", tmp_path / "theirs" / "run", "--json"))
     assert found["differences"][0]["value"] == 0
     assert len({run["run_id"] for run in found["runs"]}) == 1

@@ -55,7 +55,7 @@ def test_the_terminal_says_it_in_words(bench: Run, runs: Path) -> None:
     done = bench("plan", runs, "--width", "0.002", COLUMNS="80")
     assert done.returncode == 0, done.stderr
     assert "an interval of full width 0.0020: about " in done.stdout
-    assert "in 4 of 5 test sets: about " in done.stdout
+    assert "in 4 of 5 test sets: 5 samples are enough, and fewer are not planned" in done.stdout
     assert max(map(len, done.stdout.split("bold:")[0].splitlines()[-12:])) <= 80
 
 

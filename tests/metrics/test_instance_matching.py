@@ -128,6 +128,16 @@ def test_undefined_is_nan_and_void_counts_nowhere() -> None:
     assert statistic.columns["true"][0] == len(np.unique(truth[:, :12][truth[:, :12] > 0]))
 
 
+def test_what_is_predicted_on_void_joins_no_pieces() -> None:
+    info = dataset_class("folder").info_of({"task": "binary", "classes": {0: "no", 1: "yes"}, "ignore": 255})
+    labels = np.array([[1, 255, 1]], np.uint8)
+    found = [
+        METRIC.measure(Sample("a", "g", 0, labels=labels), Prediction(labels=np.array([[1, on, 1]], np.uint8)), info)
+        for on in (0, 1)
+    ]
+    assert [statistic.columns["predicted"][0] for statistic in found] == [2, 2]
+
+
 def test_laws(tmp_path: Path) -> None:
     pairs = []
     for n in range(5):
