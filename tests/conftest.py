@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,23 +98,25 @@ def real_masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.parents[1]
 
 
+_PARSES = frozenset({"run", "evaluate", "suite"})
+"""Commands that parse all code that a result depends on."""
+
+
 @pytest.fixture
-def own_cache(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache folder of a test, which knows of other tests what was made of Python files: parsing them takes a
-    second each time. What is known is known by its content, so that nothing of it can be out of date."""
+def known_code(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What other tests have made of Python files: parsing them takes a second each time.
+
+    It is known by content, so that nothing of it can be out of date.
+    """
     known, own = tmp_path_factory.getbasetemp() / "code.json", tmp_path / "cache" / "code.json"
-    if known.exists():
-        own.parent.mkdir()
-        shutil.copyfile(known, own)
-    yield own.parent
+    yield known
     if own.is_file() and (not known.exists() or own.stat().st_size > known.stat().st_size):
         shutil.copyfile(own, known)
 
 
 @pytest.fixture
-def bench(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def bench(tmp_path: Path, known_code: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `bench` in an empty folder with no data of its own, in this process: starting another takes a second."""
-    places = _places(tmp_path, own_cache)
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
         from segbench.cli import main
@@ -124,7 +126,7 @@ def bench(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> R
         out, err = (io.TextIOWrapper(stream, "utf-8", write_through=True) for stream in written)
         code: object = 0
         with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name, value in (places | environment).items():
+            for name, value in (_places(tmp_path, known_code, arguments) | environment).items():
                 patch.setenv(name, value)
             patch.chdir(cwd)
             patch.setattr(sys, "argv", command)
@@ -143,19 +145,22 @@ def bench(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> R
 
 
 @pytest.fixture
-def bench_process(tmp_path: Path, own_cache: Path) -> Run:
+def bench_process(tmp_path: Path, known_code: Path) -> Run:
     """Run `bench` as a user does, in a process of its own."""
-    places = _places(tmp_path, own_cache)
 
     def run(*arguments: str | Path, cwd: Path = tmp_path, **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, **places, **environment}
+        env = {**os.environ, **_places(tmp_path, known_code, arguments), **environment}
         command = [sys.executable, "-c", "from segbench.cli import main; main()", *map(str, arguments)]
         return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=600, check=False)
 
     return run
 
 
-def _places(folder: Path, cache: Path) -> dict[str, str]:
+def _places(folder: Path, known_code: Path, arguments: Sequence[object]) -> dict[str, str]:
+    cache = folder / "cache"
+    if known_code.exists() and not cache.exists() and _PARSES & set(arguments[:1]):
+        cache.mkdir()
+        shutil.copyfile(known_code, cache / "code.json")
     return {"SEGBENCH_DATA": str(folder / "data"), "SEGBENCH_CACHE": str(cache), "COLUMNS": "200"}
 
 
