@@ -122,6 +122,9 @@ def unknown(what: str, name: str, available: Iterable[str], also: Iterable[str] 
 
 UNDEFINED = "–"
 
+AND_MORE = " +"
+"""Stands after a time to fit that leaves out the training of the weights that were started from."""
+
 
 def number(value: float | None, form: str) -> str:
     """A number, or a dash where there is none or it is not finite."""

@@ -27,9 +27,6 @@ from synthetic_roots import write_hearts, write_stacks
 if TYPE_CHECKING:
     from diagnosed_cases import Case
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Workers share the cores; read when torch is loaded, here and in processes that tests start.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a shell's background job. Processes that tests start would not hear their Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)

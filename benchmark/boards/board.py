@@ -14,7 +14,7 @@ from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record
 from ..runs.versions import not_of_today
-from ..text import counted, printable, some
+from ..text import AND_MORE, counted, printable, some
 from ..types import UserError
 from .comparable import Comparable, part_of, ranks, samples_together, whole_n, why_not_ranked
 from .findings import against_people, findings, learned_from, title, told_from
@@ -125,6 +125,8 @@ def _section(
             "Tests count it: they are for other samples and other trainings, and a network with one seed is taken to "
             "vary as is usual among the others."
         )
+    if any(row.record.started_elsewhere for row in rows):
+        text += f" A time to fit with{AND_MORE} leaves out the training of the weights that the network started from."
     if people:
         text += _human_range(people, human)
     text += _never_true([row.middle for _, row in ranked])

@@ -207,7 +207,7 @@ def _runs(
                 rank_low=ranks[k][0],
                 rank_high=ranks[k][1],
                 labels=record.method.n_train,
-                cost=Costs.of(record.cost),
+                cost=Costs.of(record),
                 on_front=front[k],
                 left_out=_left_out(record, paired.score),
             )

@@ -21,7 +21,7 @@ from ..evaluation.over_seeds import (
     training_spreads,
 )
 from ..io.documents import Document, Number
-from ..runs.record import Cost, Record
+from ..runs.record import Record
 from ..types import Array, Int64
 from .comparable import badness
 from .paired_difference import PairedDifference
@@ -30,18 +30,30 @@ from .seed_groups import SeedGroup, method_labels, seed_groups, trainings_of
 
 
 class Costs(Document):
-    """What a compared run cost, or the runs of a method in the mean; null where it was not measured."""
+    """What a compared run cost, or the runs of a method in the mean; null where it was not measured.
+
+    `started_elsewhere` : whether `train_s` leaves out the training of the weights it started from.
+    """
 
     train_s: float | None
     predict_ms_per_image: float | None
     parameters: int | None
     macs_per_image: int | None
     peak_memory_mb: float | None
+    started_elsewhere: bool
 
     @classmethod
-    def of(cls, cost: Cost) -> Costs:
+    def of(cls, record: Record) -> Costs:
         """Those of a record."""
-        return cls(**{name: getattr(cost, name) for name in cls.model_fields})
+        cost = record.cost
+        return cls(
+            train_s=cost.train_s,
+            predict_ms_per_image=cost.predict_ms_per_image,
+            parameters=cost.parameters,
+            macs_per_image=cost.macs_per_image,
+            peak_memory_mb=cost.peak_memory_mb,
+            started_elsewhere=record.started_elsewhere,
+        )
 
 
 class ComparedMethod(Document):
@@ -201,7 +213,7 @@ def _methods(
                 rank_low=first,
                 rank_high=last,
                 wins=wins[k],
-                cost=Costs.of(group.record.cost),
+                cost=Costs.of(group.record),
                 on_front=front[k],
             )
         )

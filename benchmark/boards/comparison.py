@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
-from ..text import between, counted, number, p_value, samples_of, some
+from ..text import AND_MORE, between, counted, number, p_value, samples_of, some
 from .compared_methods import ComparedMethod, Costs, MethodDifference
 from .notebook import html_table, text_table
 from .paired_difference import PairedDifference as PairedDifference
@@ -310,7 +310,10 @@ class ComparedGroup(Document):
             [
                 str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}",
                 *(row.label, number(row.value, ".4f"), between(row.low, row.high)),
-                *(number(row.cost.train_s, ".0f"), number(row.cost.predict_ms_per_image, ".0f")),
+                *(
+                    number(row.cost.train_s, ".0f") + AND_MORE * row.cost.started_elsewhere,
+                    number(row.cost.predict_ms_per_image, ".0f"),
+                ),
             ]
             for row in self.rows
         ]

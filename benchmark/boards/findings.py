@@ -152,7 +152,8 @@ def _cost(record: Record) -> str:
     if cost.train_s is None or cost.predict_ms_per_image is None:
         return ""
     one = short_time(cost.predict_ms_per_image / 1000)
-    return f", fitted in {short_time(cost.train_s)} and {one} per image on {cost.device}"
+    fitted = short_time(cost.train_s) + " (after a training that is not counted)" * record.started_elsewhere
+    return f", fitted in {fitted} and {one} per image on {cost.device}"
 
 
 def short_time(seconds: float) -> str:

@@ -102,6 +102,7 @@ def _cost(record: Record) -> Check:
     cost = record.cost
     limits: Mapping[str, tuple[float | None, float]] = {
         "train_s": (cost.train_s, MAX_SECONDS),
+        "earlier_train_s": (cost.earlier_train_s, cost.train_s or 0.0),
         "predict_ms_per_image": (cost.predict_ms_per_image, 1000 * MAX_SECONDS),
         "best_batch_ms_per_image": (cost.best_batch_ms_per_image, 1000 * MAX_SECONDS),
         "best_batch": (cost.best_batch, MAX_COUNT),

@@ -124,7 +124,7 @@ def _by_method(rows: Sequence[SeedGroup]) -> dict[str, SeedGroup]:
 
 
 def _more(config: Mapping[str, Any]) -> bool:
-    return bool(config.get("init") or config.get("members"))
+    return bool(config.get("init") or config.get("weights") or config.get("members"))
 
 
 def _own_settings(row: SeedGroup) -> tuple[int, int, str]:

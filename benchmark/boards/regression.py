@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation.comparison import Paired, holm
-from ..runs.record import Record
+from ..runs.record import Cost, Record
 from ..runs.stored import StoredRun, refuse_foreign_statistics
 from ..types import Metric, ScoreInfo, UserError
 from .check_result import CheckedRun, CheckResult, CostChange, LostClass, LostSample, UncheckedRun, Verdict
@@ -294,13 +294,19 @@ def _samples(paired: Paired) -> list[LostSample]:
 
 
 def _costs(before: Record, now: Record) -> dict[str, CostChange]:
-    pairs = {name: (getattr(before.cost, name), getattr(now.cost, name)) for name in TIMES}
+    pairs = {name: (_time(before.cost, name), _time(now.cost, name)) for name in TIMES}
     return {name: CostChange(baseline=old, value=new) for name, (old, new) in pairs.items() if old and new is not None}
 
 
 def _untimed(before: Record, now: Record) -> list[str]:
     """Times that the baseline has and the run lacks."""
-    return [name for name in TIMES if getattr(before.cost, name) and getattr(now.cost, name) is None]
+    return [name for name in TIMES if _time(before.cost, name) and _time(now.cost, name) is None]
+
+
+def _time(cost: Cost, name: str) -> float | None:
+    """A time of `TIMES`; to fit is that of the run itself, so that other weights to start from make it no slower."""
+    found: float | None = cost.own_train_s if name == "train_s" else getattr(cost, name)
+    return found
 
 
 def _slower(costs: dict[str, CostChange], slowdown: float | None) -> list[str]:

@@ -46,7 +46,7 @@ class SeedGroup:
         middle = self.middle
         scores = {name: mean_score([r.scores.get(name) for r in self.records]) for name in middle.scores}
         costs = [record.cost.model_dump() for record in self.records]
-        cost = Cost.model_validate({key: together([cost.get(key) for cost in costs]) for key in costs[0]})
+        cost = Cost.model_validate({key: together([cost.get(key) for cost in costs]) for key in Cost.model_fields})
         return middle.model_copy(update={"scores": scores, "cost": cost})
 
     @property

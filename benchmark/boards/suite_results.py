@@ -248,7 +248,7 @@ def _row(label: str, fraction: float, cells: Sequence[Cell], records: Sequence[R
         n_train=mean(record.method.n_train for record in records),
         seeds=[cell.seed for cell in cells],
         scores={name: _score(name, records) for name in names},
-        cost=Cost.model_validate({key: together([cost.get(key) for cost in costs]) for key in costs[0]}),
+        cost=Cost.model_validate({key: together([cost.get(key) for cost in costs]) for key in Cost.model_fields}),
         cells=[cell.name for cell in cells],
     )
 

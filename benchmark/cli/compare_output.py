@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, between, counted, number, p_value, samples_of, some
+from ..text import AND_MORE, UNDEFINED, between, counted, number, p_value, samples_of, some
 from . import output
 from .output import safe
 
@@ -127,7 +127,7 @@ def _answer_style(found: ComparedGroup) -> str:
 def _ranks(found: ComparedGroup) -> Table:
     over_seeds = found.methods is not None
     columns = ("method", "mean") if over_seeds else ("run", "value")
-    fitted = [number(row.cost.train_s, ".0f") for row in found.rows]
+    fitted = [number(row.cost.train_s, ".0f") + AND_MORE * row.cost.started_elsewhere for row in found.rows]
     predicted = [number(row.cost.predict_ms_per_image, ".0f") for row in found.rows]
     front = ["●" if row.on_front else "" for row in found.rows]
     # Of predictions from elsewhere no cost is known.
@@ -142,6 +142,8 @@ def _ranks(found: ComparedGroup) -> Table:
         return table
     kind = "method" if over_seeds else "run"
     table.caption = f"front: no other {kind} is as good, as quick to fit and as quick to predict at once (known costs)"
+    if any(row.cost.started_elsewhere for row in found.rows):
+        table.caption += f";{AND_MORE}: less the training of the weights that it started from"
     return table
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..evaluation.scores import Score
-from ..text import UNDEFINED, between, counted, number
+from ..text import AND_MORE, UNDEFINED, between, counted, number
 from .html import Html, joined, tag
 from .rows import pooled
 from .sections import Entry, Section
@@ -165,7 +165,13 @@ def _against_people(section: Section) -> list[Column]:
 def _costs(section: Section) -> list[Column]:
     """Costs that any run has."""
     kinds: tuple[tuple[str, str, str, float, str], ...] = (
-        ("fit s", "train_s", ",.1f", 1, "seconds to fit"),
+        (
+            "fit s",
+            "train_s",
+            ",.1f",
+            1,
+            f"seconds to fit;{AND_MORE}: less the training of the weights that it started from",
+        ),
         ("ms/image", "predict_ms_per_image", ",.1f", 1, "milliseconds to predict one image"),
         ("GMAC", "macs_per_image", ",.1f", 1e9, "thousand million multiply-accumulate operations per image"),
         ("parameters", "parameters", ",.0f", 1, "trained parameters"),
@@ -177,7 +183,10 @@ def _costs(section: Section) -> list[Column]:
             found = getattr(entry.record.cost, key)
             return None if found is None else found / unit
 
-        return Column(head, lambda e: number(value(e), form), value, title=title)
+        def told(entry: Entry) -> str:
+            return number(value(entry), form) + AND_MORE * (key == "train_s" and entry.record.started_elsewhere)
+
+        return Column(head, told, value, title=title)
 
     return [
         column(*kind) for kind in kinds if any(getattr(e.record.cost, kind[1]) is not None for e in section.entries)

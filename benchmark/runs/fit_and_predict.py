@@ -21,6 +21,7 @@ from .devices import memory_errors_named
 from .environment import peak_memory_mb
 from .folder import CHECKPOINT, PREDICTIONS, SHOWN
 from .latency import Latency, measure_latency
+from .learned_from import seconds_before
 from .plan import RunPlan
 from .record import Cost, Record
 from .tracking.log import RunLog
@@ -41,6 +42,7 @@ class RunUnderWay:
     stop: Callable[[], bool] = lambda: False
     log: RunLog | None = None
     train_s: float = 0.0
+    earlier_train_s: float | None = None
     latency: Latency | None = None
     parameters: int | None = 0
     peak_memory_mb: float | None = None
@@ -60,6 +62,7 @@ class RunUnderWay:
         """What it has cost."""
         return Cost(
             train_s=round(self.train_s, 3) if self.plan.method.trains or self.train_s else None,
+            earlier_train_s=None if self.earlier_train_s is None else round(self.earlier_train_s, 3),
             **vars(self.latency or Latency()),
             peak_memory_mb=round(self.peak_memory_mb or peak_memory_mb(self.plan.device), 1),
             parameters=self.parameters,
@@ -155,6 +158,8 @@ def fit(run: RunUnderWay, fold: Fold, folder: Path, name: str = "") -> Method:
         with memory_errors_named():
             method.fit(Samples(plan.dataset, fold.train), Samples(plan.dataset, fold.val), context)
         run.train_s += time.perf_counter() - start + context.earlier_s
+    if run.earlier_train_s is None and (earlier := seconds_before(plan.config)) is not None:
+        run.train_s, run.earlier_train_s = run.train_s + earlier, earlier
     run.parameters = method.parameters()
     run.chosen = dict(method.chosen)
     return method
@@ -175,7 +180,7 @@ def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> 
     method.load(folder, run.plan.dataset.info, run.plan.device)
     if method.prediction_settings:
         method.predict_as(run.plan.config)
-    run.train_s = record.cost.train_s or 0.0
+    run.train_s, run.earlier_train_s = record.cost.train_s or 0.0, record.cost.earlier_train_s
     run.parameters = method.parameters()
     run.chosen = {**record.method.chosen, "weights_of": record.run_id}
     return method

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,7 @@ def seen_before(config: Mapping[str, Any], dataset: Dataset, index: DataIndex, e
     evaluate : the ids that are to be scored.
     """
     ids: set[str] = set()
-    passed: set[Any] = set()
-    while start := config.get("init"):
-        weights = config.get("init_sha256")
-        record = None if weights in passed else _made_by(Path(str(start)), weights)
-        passed.add(weights)
+    for record in _starts(config):
         if record is None:
             return Learned(frozenset(ids), known=False)
         if record.dataset.name == dataset.info.name:
@@ -69,8 +65,20 @@ def seen_before(config: Mapping[str, Any], dataset: Dataset, index: DataIndex, e
             if folds is None or (dataset.self_defined and not set(evaluate) <= set(folds[0].evaluate)):
                 return Learned(frozenset(ids), known=False)
             ids.update(folds[0].train)  # of several networks the first is what is started from
-        config = record.method.config
     return Learned(frozenset(ids))
+
+
+def seconds_before(config: Mapping[str, Any]) -> float | None:
+    """How long the trainings took that one with this configuration starts from; None where there are none or it is not
+    known of all.
+    """
+    seconds = []
+    for record in _starts(config):
+        own = None if record is None else record.cost.own_train_s
+        if record is None or own is None:
+            return None
+        seconds.append(own / (record.dataset.folds or 1))  # of several networks the first is what is started from
+    return sum(seconds) if seconds else None
 
 
 def check_start(
@@ -88,6 +96,19 @@ def check_start(
         )
     more = len(seen - set(fold.train))
     return f"--init {config['init']}: it has learned from {counted(more, 'more label')} of this dataset" if more else ""
+
+
+def _starts(config: Mapping[str, Any]) -> Iterator[Record | None]:
+    """The runs that a training started from, from the last to the first; at the end None where nobody can tell."""
+    passed: set[Any] = set()
+    while start := config.get("init"):
+        weights = config.get("init_sha256")
+        record = None if weights in passed else _made_by(Path(str(start)), weights)
+        passed.add(weights)
+        yield record
+        if record is None:
+            return
+        config = record.method.config
 
 
 def _made_by(place: Path, sha256: Any) -> Record | None:

@@ -107,11 +107,14 @@ class MethodBlock(Document):
 class Cost(Document):
     """What it cost; null where it was not measured.
 
-    `predict_ms_per_image` is of one image at a time, warm, without decoding; `best_batch` is the number of images
+    `train_s` are all seconds of training that the result took: those of runs that are joined, too, and those of a run
+    whose weights it started from, which `earlier_train_s` says; that is left out where there are none, or nobody can
+    tell. `predict_ms_per_image` is of one image at a time, warm, without decoding; `best_batch` is the number of images
     together that is fastest, with its time per image. `macs_per_image` are multiply-accumulate operations.
     """
 
     train_s: float | None = None
+    earlier_train_s: float | None = None
     predict_ms_per_image: float | None = None
     best_batch: int | None = None
     best_batch_ms_per_image: float | None = None
@@ -119,6 +122,15 @@ class Cost(Document):
     peak_memory_mb: float | None = None
     parameters: int | None = None
     device: str | None = None
+
+    @property
+    def own_train_s(self) -> float | None:
+        """Seconds to fit, less those of trainings that it started from."""
+        return None if self.train_s is None else self.train_s - (self.earlier_train_s or 0.0)
+
+    @model_serializer(mode="wrap")
+    def _earlier_where_there_is_one(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_none(handler(self), "earlier_train_s")
 
 
 class Environment(Document):
@@ -176,6 +188,13 @@ class Record(Document):
     def content_bound(self) -> bool:
         """Whether it says a digest of its content."""
         return self.content_sha256 is not None
+
+    @property
+    def started_elsewhere(self) -> bool:
+        """Whether its network started from weights whose training its time to fit leaves out, since nobody told it."""
+        config = self.method.config
+        given = bool(config.get("init") or config.get("weights"))
+        return self.fitted and given and self.cost.earlier_train_s is None
 
     @property
     def fitted(self) -> bool:

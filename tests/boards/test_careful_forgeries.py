@@ -188,6 +188,7 @@ REFUSED: dict[str, tuple[Forge, str]] = {
     "long ago": (says(created="1999-01-01T00:00:00+00:00"), "created"),
     "no time zone": (says(created="2026-11-26T00:00:00"), "created"),
     "negative time": (says(cost__train_s=-1.0), "cost"),
+    "a part longer than the whole": (says(cost__earlier_train_s=1e6), "cost"),
     "endless time": (says(cost__predict_ms_per_image=1e300), "cost"),
     "negative memory": (says(cost__peak_memory_mb=-1.0), "cost"),
     "parameters beyond any": (says(cost__parameters=10**30), "cost"),

@@ -163,18 +163,33 @@ def test_a_last_training_on_train_and_val_is_a_run_of_its_own(bench: Run, stacks
 
 
 def test_weights_to_start_from_hide_no_label(bench: Run, stacks: Path, tmp_path: Path) -> None:
-    """A run that starts from another has seen what that one has, and what that one started from."""
+    """A run that starts from another has seen, and has cost, what that one did, and what that one started from."""
     tiny = [*UNET, "--set", "epochs=1", "--root", stacks]
     assert bench(*tiny, "--train-on", "train+val", "--out", "all").returncode == 0
     one = bench(*tiny, "--train-fraction", "0.05", "--init", "all", "--out", "one")
     assert "--init all: it has learned from 24 more labels of this dataset" in " ".join(one.stderr.split())
     assert "24 more labels" in read_record(tmp_path / "one").warnings[0]
+    first, second = (read_record(tmp_path / name).cost for name in ("all", "one"))
+    assert first.earlier_train_s is None
+    assert "earlier_train_s" not in (tmp_path / "all" / "record.json").read_text()
+    assert second.earlier_train_s == first.train_s
+    assert second.own_train_s == pytest.approx((second.train_s or 0) - (first.train_s or 0))
+    assert (second.own_train_s or 0) > 0
+    assert bench(*tiny, "--init", "one", "--out", "third").returncode == 0
+    third = read_record(tmp_path / "third").cost
+    assert third.earlier_train_s == pytest.approx(second.train_s)
     two = bench(*tiny, "--split", "val", "--init", "one/checkpoint/model.safetensors")
     assert two.returncode == 2
     assert "has learned from 5 samples that would be scored" in " ".join(two.stderr.split())
     # Other weights lie there by now: what the first ones have seen is not known any more, and nothing is said of it.
     assert bench(*tiny, "--out", "all", "--overwrite").returncode == 0
-    assert bench(*tiny, "--split", "val", "--init", "one").returncode == 0
+    done = printed_json(bench(*tiny, "--split", "val", "--init", "one", "--out", "unknown", "--json"))
+    assert "earlier_train_s" not in done["cost"]
+    # The boards and the comparison say which of the times to fit are not all.
+    assert bench("leaderboard", "one", "unknown", "--out", "boards").returncode == 0
+    text = (tmp_path / "boards" / "isbi2012.md").read_text()
+    assert "A time to fit with + leaves out the training" in text
+    assert len(re.findall(r"s \+ +\|", text)) == 1  # of two rows
 
 
 def test_the_unlabelled_volume_is_predicted_and_not_scored(bench: Run, stacks: Path, tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ def _earlier(path: Path) -> _Earlier | None:
     try:
         content = read_json(path)
         cost, dataset, method = content["cost"], content["dataset"], content["method"]
-        seconds = float(cost.get("train_s") or 0.0) + float(cost["predict_ms_per_image"]) / 1000 * int(dataset["n"])
+        own = float(cost.get("train_s") or 0.0) - float(cost.get("earlier_train_s") or 0.0)
+        seconds = own + float(cost["predict_ms_per_image"]) / 1000 * int(dataset["n"])
         return _Earlier(
             str(dataset["name"]),
             str(method["name"]),

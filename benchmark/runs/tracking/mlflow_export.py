@@ -86,7 +86,7 @@ def _written(client: Any, experiment: str, folder: Path, record: Record) -> str:
     from mlflow.entities import Metric, Param
 
     begun = int(datetime.datetime.fromisoformat(record.created).timestamp() * 1000)
-    ended = begun + int(1000 * (record.cost.train_s or 0))
+    ended = begun + int(1000 * (record.cost.own_train_s or 0))
     run: str = client.create_run(experiment, begun, _tags(record), record.run_id).info.run_id
     parameters = [Param(name, str(value)[:_LONGEST]) for name, value in settings_of(record).items()]
     for start in range(0, len(parameters), _PARAMETERS_AT_ONCE):
