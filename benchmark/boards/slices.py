@@ -17,6 +17,9 @@ from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
 from .labels import comparison_labels
 from .notebook import html_table
 
+GROUP = "group"
+"""The property that is the group of a sample: its video, city or case."""
+
 
 class SlicedRun(Document):
     """A run and its score on all samples."""
@@ -149,6 +152,18 @@ def class_slices(run: StoredRun, ids: Sequence[str], notes: list[str]) -> list[S
     raise UserError(f"'{run.folder}' has no statistics that say which classes a sample holds; use another --by")
 
 
+def group_slices(run: StoredRun, metric: Metric) -> list[Slice]:
+    """The samples of each group: of a video, a city or a case.
+
+    Raises UserError where there are fewer than two groups.
+    """
+    groups = [s.group for s in run.statistics.of(metric.name)]
+    found = slices_of(GROUP, [group or None for group in groups], 0)
+    if len(found) < 2:
+        raise UserError(f"--by {GROUP}: the samples of '{run.folder}' are of one group; use another --by")
+    return found
+
+
 def attribute_slices(
     by: str, ids: Sequence[str], dataset: Dataset, bins: int, notes: list[str], progress: Progress = lambda *_: None
 ) -> list[Slice]:
@@ -179,6 +194,8 @@ def _document(
     score, data = sliced.score, records[0].dataset
     ordered = sorted(rows, key=lambda row: _goodness(row[1], score))
     names = comparison_labels(records)
+    if groups := [scores for each, scores in rows if each.by == GROUP]:
+        notes = [*notes, _mean_over_groups(groups, names, score)]
     return Sliced(
         dataset=data.name,
         origin=data.origin,
@@ -197,6 +214,17 @@ def _document(
         answer=_answer(ordered, score, names),
         notes=notes,
     )
+
+
+def _mean_over_groups(groups: Sequence[Sequence[SliceScore]], names: Sequence[str], score: ScoreInfo) -> str:
+    """The mean in which each group counts alike, however many samples it has: of volumes the score per case."""
+    told = []
+    for name, scores in zip(names, zip(*groups, strict=True), strict=True):
+        values = [each.value for each in scores if not math.isnan(each.value)]
+        mean = math.fsum(values) / len(values) if values else math.nan
+        undefined = f" (undefined for {counted(len(scores) - len(values), 'group')})" * (len(values) < len(scores))
+        told.append(f"{name} {number(mean, '.4f')}{undefined}")
+    return f"{GROUP}: mean of {score.name} over {len(groups)} groups that count alike: {', '.join(told)}"
 
 
 def _goodness(scores: Sequence[SliceScore], score: ScoreInfo) -> float:

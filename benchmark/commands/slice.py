@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ..boards.compare_runs import refuse_incomparable, score_of_all
-from ..boards.slices import Sliced, attribute_slices, class_slices, sliced_runs, slices_by
+from ..boards.slices import GROUP, Sliced, attribute_slices, class_slices, group_slices, sliced_runs, slices_by
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import Slice
 from ..io.reporter import Reporter
@@ -31,7 +31,7 @@ def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:
         labels that are not found.
     """
     if not request.by:
-        raise UserError(f"--by is missing: give FILE.csv:COLUMN, class, or one of {', '.join(ATTRIBUTES)}")
+        raise UserError(f"--by is missing: give FILE.csv:COLUMN, class, {GROUP}, or one of {', '.join(ATTRIBUTES)}")
     runs = [open_run(folder) for folder in request.runs]
     refuse_incomparable([run.record for run in runs])
     metric, score = score_of_all(runs, request.score)
@@ -46,11 +46,14 @@ def _slices(
     ids = [s.sample_id for s in run.statistics.of(metric.name)]
     if by == "class":
         return class_slices(run, ids, notes)
+    if by == GROUP:
+        return group_slices(run, metric)
     if by in ATTRIBUTES:
         return _attribute(by, ids, run, request, reporter, notes)
     file, colon, column = by.rpartition(":")
     if not colon or not file.lower().endswith((".csv", ".tsv", ".txt")):
-        raise UserError(unknown("--by", by, ("class", *ATTRIBUTES)) + " Or give a table, as in --by FILE.csv:COLUMN.")
+        known = unknown("--by", by, ("class", GROUP, *ATTRIBUTES))
+        raise UserError(f"{known} Or give a table, as in --by FILE.csv:COLUMN.")
     table = read_column(Path(file), column, ids, notes)
     return slices_by(column, [table.get(sample_id) for sample_id in ids], request.bins, notes)
 

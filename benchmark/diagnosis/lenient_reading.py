@@ -21,6 +21,7 @@ from ..predictions.files import PredictionFile
 from ..predictions.find import prediction_labels
 from ..predictions.matching import SampleIds, match_files
 from ..predictions.panoptic_results import Submission
+from ..predictions.volumes import find_volumes, volumes_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
 from .remedy_functions import RemedyFunction
 from .sampled_pixels import VOID, Seen, Truth, apply
@@ -112,6 +113,11 @@ def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
             f"'{path}' holds segments. 'bench evaluate' names what is wrong in them, 'bench doctor' takes label maps, "
             "masks and probabilities."
         )
+    if volumes := volumes_below(path):
+        slices = find_volumes(dataset, ids, volumes, path, partial=True).files
+        files = tuple(each for each in slices.values() if isinstance(each, PredictionFile))
+        names = tuple(f"{each.path.name}, slice {each.page}" for each in files)
+        return Listing(files, names, {i: number for number, i in enumerate(slices)}, {})
     if path.is_file():
         return _stuff(dataset, ids, path) if path.suffix.lower() == ".json" else _stack(dataset, ids, path)
     if dataset.info.object_metrics and find_objects(dataset, ids, path, partial=True) is not None:

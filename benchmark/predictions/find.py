@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..io.atomic import atomic_path
 from ..io.images.instances import few_numbers
+from ..io.images.nifti import is_volume
 from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
@@ -21,6 +22,7 @@ from .files import PredictionFile
 from .matching import Found as Found
 from .matching import SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
 from .panoptic_results import find_panoptic
+from .volumes import find_volumes, volumes_below
 
 _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
 
@@ -35,8 +37,9 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         The samples of the split.
     path : Path
         A folder with one file per sample in any depth, or one stack with a page per sample of the split (or of the
-        whole labelled set). For a dataset that scores objects also what `find_objects` takes, and for one that scores
-        segments what `find_panoptic` does; a folder that holds one JSON file and no image stands for that file.
+        whole labelled set); NIfTI volumes with a slice per sample, each called as a group of samples is. For a dataset
+        that scores objects also what `find_objects` takes, and for one that scores segments what `find_panoptic` does;
+        a folder that holds one JSON file and no image stands for that file.
     partial : bool
         Accept that samples have no prediction.
 
@@ -55,9 +58,11 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
         if objects is not None:
             return objects
-    if path.is_file():
+    if path.is_file() and not is_volume(path):
         return _stack(dataset, ids, path)
     ids = SampleIds(ids)
+    if volumes := volumes_below(path):
+        return find_volumes(dataset, ids, volumes, path, partial=partial)
     candidates = files_below(path, IMAGE_SUFFIXES)
     only = candidates[0] if len(candidates) == 1 and len(ids) > 1 else None
     if only is not None and only.suffix.lower() in _STACKS and count_pages(only) > 1:

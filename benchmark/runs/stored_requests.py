@@ -248,7 +248,7 @@ class SliceRequest:
     by: Annotated[
         tuple[str, ...],
         Option(
-            "FILE.csv:COLUMN, class, size, position, brightness or blur; repeatable.",
+            "FILE.csv:COLUMN, class, group, size, position, brightness or blur; repeatable.",
             flags=("--by",),
             metavar="PROPERTY",
             write=tuple,

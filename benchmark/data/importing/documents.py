@@ -32,10 +32,10 @@ class ImportedData(Document):
     """`bench data import`.
 
     `images` counts pictures by how they came (`hard links`, `symbolic links`, `copies`, `from the annotations`,
-    `missing`). `shapes` counts what is drawn in the masks by its kind in the source. `holes` are shapes that leave
-    pixels inside out, `filled` outlines inside another one of the same object, which are filled. `overlaps` are images
-    in which shapes overlap, with `overlap_pixels`. `hidden` shapes lie whole below others, `empty` ones cover no
-    pixel, and on `blank` pictures nothing is drawn.
+    `cut from volumes`, `missing`). `shapes` counts what is drawn in the masks by its kind in the source. `holes` are
+    shapes that leave pixels inside out, `filled` outlines inside another one of the same object, which are filled.
+    `overlaps` are images in which shapes overlap, with `overlap_pixels`. `hidden` shapes lie whole below others,
+    `empty` ones cover no pixel, and on `blank` pictures nothing is drawn.
     `rules` say how labels were made.
     """
 

@@ -91,6 +91,7 @@ class Item:
         a picture that nobody has annotated.
     where : place in the source, for messages.
     flags : what is said of the picture as a whole, by name.
+    bytes_from : where the bytes of a picture come from, for the report.
     """
 
     name: PurePosixPath
@@ -100,6 +101,7 @@ class Item:
     where: str
     split: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
+    bytes_from: str = "from the annotations"
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import Literal
 from ...io.listing import files_below
 from ...text import some
 from ...types import UserError
-from . import coco, cvat, huggingface, labelme, panoptic, voc, yolo
+from . import coco, cvat, huggingface, labelme, nnunet, panoptic, voc, yolo
 from .items import Source
 from .places import Places, checked_number
 
-Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface"]
+Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface", "nnunet"]
 
 _CHUNK = 1 << 20
 _SHAPES, _ANNOTATIONS, _CATEGORIES, _SEGMENTS = b'"shapes"', b'"annotations"', b'"categories"', b'"segments_info"'
@@ -25,7 +25,8 @@ _OF_OTHERS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json", 
 """JSON files that belong to tables, whatever columns they name."""
 _EXPECTED = (
     "COCO JSON (images, annotations, categories), labelme JSON (shapes), CVAT XML (annotations), a folder with "
-    "SegmentationClass (VOC), a data.yaml with names (YOLO), or a folder of Hugging Face datasets or Parquet files"
+    "SegmentationClass (VOC), a data.yaml with names (YOLO), a folder of Hugging Face datasets or Parquet files, or "
+    "one with dataset.json and labelsTr (nnU-Net)"
 )
 
 
@@ -105,6 +106,7 @@ def _openers(source: Path) -> dict[Format, Opened]:
         "voc": _voc(source),
         "yolo": _yolo(source),
         "huggingface": _huggingface(source),
+        "nnunet": _nnunet(source),
     }
     return {name: opened for name, opened in found.items() if opened is not None}
 
@@ -152,6 +154,11 @@ def _voc(source: Path) -> Opened | None:
 def _yolo(source: Path) -> Opened | None:
     found = yolo.data_file(source)
     return (lambda: yolo.Yolo(found, Places(source))) if found is not None else None
+
+
+def _nnunet(source: Path) -> Opened | None:
+    root = nnunet.described(source)
+    return (lambda: nnunet.NnUNet(root)) if root is not None else None
 
 
 def _huggingface(source: Path) -> Opened | None:

@@ -125,7 +125,7 @@ class _Builder:
         path = below(self.root / "images", name, ".jpg" if suffix in _AS_JPEG else suffix)
         if isinstance(picture, bytes):
             path.write_bytes(picture)
-            self.images["from the annotations"] += 1
+            self.images[item.bytes_from] += 1
         else:
             self.images[bring(picture, path, self.copy)] += 1
         return path.suffix

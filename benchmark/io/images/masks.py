@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from ...types import Array, UserError
-from . import tiff
+from . import nifti, tiff
 from .limits import unreadable
 from .picture import UPRIGHT, orientation, turn
 from .png import SIGNATURE, png_palette, png_transparent
@@ -52,6 +52,8 @@ def read_labels(path: Path, page: int | None = None, *, binary: bool, upright: b
         with tiff.opened(path) as tif:
             values = _labels_of_tiff(path, tif, page, binary)
             turned = tiff.orientation_of(tif.pages[0].aspage()) if upright else UPRIGHT
+    elif nifti.is_volume(path):
+        return nifti.read_slice(path, page)
     else:
         stored = read_array(path, page)
         values = shown(path, stored, page) if binary else stored

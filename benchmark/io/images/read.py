@@ -17,7 +17,7 @@ from ..._former_names import former_names
 from ...text import counted, some
 from ...types import Array, ClassInfo, Prediction, Uint8, UserError
 from ..read_once import ReadOnce
-from . import tiff
+from . import nifti, tiff
 from .limits import MAX_PIXELS as MAX_PIXELS
 from .limits import check_bytes, check_scans, check_structures, open_image, unreadable
 from .png import SIGNATURE, decode_png
@@ -41,9 +41,10 @@ def read_array(path: Path, page: int | None = None) -> Array:
     Parameters
     ----------
     path : Path
-        PNG, TIFF, JPEG, BMP, GIF, lossless WebP, `.npy` or `.npz` with one array. Palette images give their indices.
+        PNG, TIFF, JPEG, BMP, GIF, lossless WebP, `.npy` or `.npz` with one array, or NIfTI. Palette images give their
+        indices.
     page : int, optional
-        Only this page of a multi-page TIFF or this entry along the first axis of an array.
+        Only this page of a multi-page TIFF, this entry along the first axis of an array, or this slice of a volume.
 
     Returns
     -------
@@ -59,6 +60,8 @@ def read_array(path: Path, page: int | None = None) -> Array:
             return tiff.read_tiff(path, page)
         if path.suffix.lower() in _ARRAYS:
             return _read_numpy(path, page)
+        if nifti.is_volume(path):
+            return nifti.read_slice(path, page)
         values = _read_file(path)
     except UserError:
         raise
@@ -199,6 +202,8 @@ def _pages(path: Path, mtime_ns: int, size: int) -> int:
     del mtime_ns, size  # parts of the cache's key: a file that changed is looked at again
     if path.suffix.lower() in tiff.SUFFIXES:
         return tiff.page_count(path)
+    if nifti.is_volume(path):
+        return nifti.open_volume(path).slices
     if path.suffix.lower() not in _ARRAYS:
         return 1
     shape = numpy_shape(path)
@@ -206,7 +211,7 @@ def _pages(path: Path, mtime_ns: int, size: int) -> int:
 
 
 def count_pages(path: Path) -> int:
-    """Number of pages of a TIFF, or of entries along the first axis of a 3-D array file; 1 for one image."""
+    """Number of pages of a TIFF, of entries along the first axis of a 3-D array file, or of slices; 1 for one image."""
     try:
         stat = path.stat()
         return _pages(path, stat.st_mtime_ns, stat.st_size)

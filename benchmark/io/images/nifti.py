@@ -1,0 +1,201 @@
+"""NIfTI volumes, cut into slices as viewers show them.
+
+Axes are turned to right, anterior and superior, and a volume is cut across the axis of the largest spacing, the last of
+equal ones: there a scanner leaves gaps, and so people draw. An axis of one voxel goes before. Slices count from the
+left, posterior or inferior end. Reference: NIfTI-1.1 (Cox et al. 2004); axes by nibabel's `io_orientation`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...types import Array, UserError
+from ..read_once import ReadOnce
+from .limits import check_bytes, unreadable
+
+SUFFIXES = (".nii", ".nii.gz")
+
+_HEADERS = {348: (108, "f"), 540: (168, "q")}
+"""Sizes of a header, with the place and the type of the number of bytes before the voxels."""
+_MAX_BEFORE = 1 << 24
+"""Bytes of header and extensions that are read."""
+_AXES = ("sagittal", "coronal", "axial")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume that is not read yet.
+
+    slices : their number. plane : `axial`, `coronal` or `sagittal`. spacing_mm : between slices, of rows, of columns.
+    channels : of each voxel.
+    """
+
+    path: Path
+    slices: int
+    plane: str
+    spacing_mm: tuple[float, float, float]
+    channels: int
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file is called as NIfTI is.
+
+    >>> is_volume(Path("liver_003.nii.gz")), is_volume(Path("liver_003.gz"))
+    (True, False)
+    """
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def stem(path: Path) -> str:
+    """The name of a volume without its ending.
+
+    >>> stem(Path("labelsTr/liver_003.nii.gz"))
+    'liver_003'
+    """
+    name = path.name
+    return next((name[: -len(suffix)] for suffix in reversed(SUFFIXES) if name.lower().endswith(suffix)), path.stem)
+
+
+def open_volume(path: Path) -> Volume:
+    """What the header of a file says. Raises UserError naming a file that cannot be read or is no volume."""
+    return _described(path, *_opened(path))
+
+
+def read_slices(path: Path) -> Array:
+    """All slices.
+
+    Returns
+    -------
+    (N, H, W) array, or (N, H, W, C) of several channels
+        Integers as they are stored; float32 where they are scaled or no whole numbers; float values that are all whole
+        numbers, as many programs write labels, are integers.
+
+    Raises
+    ------
+    UserError
+        Naming a file that cannot be read, is no volume, or needs more memory than a file may.
+    """
+    image, turned = _opened(path)
+    volume = _described(path, image, turned)
+    stored = image.dataobj
+    plain = (float(stored.slope), float(stored.inter)) == (1.0, 0.0)
+    check_bytes(path, math.prod(image.shape) * (image.get_data_dtype().itemsize if plain else 4))
+    try:
+        values = np.asanyarray(stored.get_unscaled()) if plain else np.asarray(stored, np.float32)
+    except Exception as error:  # zlib's, gzip's, NumPy's own
+        raise unreadable(path, error) from error
+    return _cut(_whole_numbers(values), turned, _AXES.index(volume.plane))
+
+
+_KEPT = ReadOnce(read_slices, files=1)
+"""The slices of the last volume that was read slice by slice: a compressed one can be unpacked only whole."""
+
+
+def read_slice(path: Path, number: int | None) -> Array:
+    """One slice, (H, W) or (H, W, C); the whole stack where no number is asked for. Raises as `read_slices`."""
+    slices: Array = _KEPT(path)
+    if number is None:
+        return slices[0] if len(slices) == 1 else slices
+    if not 0 <= number < len(slices):
+        raise UserError(f"{path}: has {len(slices)} slices; slice {number} was asked for (they count from 0)")
+    one: Array = slices[number]
+    return one
+
+
+def _nibabel() -> Any:
+    """The library, which few commands need; its functions have no types."""
+    import nibabel
+
+    return nibabel
+
+
+def _opened(path: Path) -> tuple[Any, Array]:
+    """The image with its header alone read, and how its axes are turned."""
+    nibabel = _nibabel()
+    try:
+        _check_header(path)
+        image = nibabel.load(path)
+        shape = tuple(map(int, image.shape))
+        turned = nibabel.io_orientation(image.affine)
+    except UserError:
+        raise
+    except Exception as error:  # nibabel's, zlib's, gzip's and NumPy's own
+        raise unreadable(path, error) from error
+    kind = image.get_data_dtype()
+    if not isinstance(image, nibabel.Nifti1Image) or kind.kind not in "biuf":
+        raise UserError(f"{path}: holds {kind} values; expected whole numbers or real ones")
+    if not 2 <= len(shape) <= 5 or min(shape) < 1 or (len(shape) == 5 and shape[3] != 1):
+        raise UserError(f"{path}: is of shape {shape}; expected (X, Y), (X, Y, Z) or (X, Y, Z, channels)")
+    if np.isnan(turned).any():  # its header places no axis: they are taken as they come
+        turned = np.array([[0, 1], [1, 1], [2, 1]])
+    return image, np.asarray(turned)[:3]
+
+
+def _check_header(path: Path) -> None:
+    """Raise ValueError for a file whose header asks for more than a header does; voxels are not looked at."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        start = file.read(4)
+        order = next((o for o in "<>" if len(start) == 4 and struct.unpack(f"{o}i", start)[0] in _HEADERS), None)
+        if order is None:
+            raise ValueError("its header is none of NIfTI")
+        size = struct.unpack(f"{order}i", start)[0]
+        place, kind = _HEADERS[size]
+        header = start + file.read(size - 4)
+        if len(header) < size:
+            raise ValueError("its header is cut short")
+        before = struct.unpack_from(f"{order}{kind}", header, place)[0]
+        if not 0 <= before <= _MAX_BEFORE:
+            raise ValueError(f"its voxels start at byte {before:g}")
+        at, extensions = 4, file.read(max(0, int(before) - size))
+        while extensions[:1] > b"\0" and at + 8 <= len(extensions):
+            length = struct.unpack_from(f"{order}i", extensions, at)[0]
+            if not 8 <= length <= len(extensions) - at:
+                raise ValueError(f"an extension of its header has {length} bytes")
+            at += length
+
+
+def _described(path: Path, image: Any, turned: Array) -> Volume:
+    shape = (*map(int, image.shape), 1, 1)
+    zooms = (*map(float, image.header.get_zooms()), 1.0, 1.0)
+    sizes, spacing = [1, 1, 1], [1.0, 1.0, 1.0]
+    for place, axis in enumerate(turned[:, 0].astype(int).tolist()):
+        sizes[axis] = shape[place]
+        spacing[axis] = zooms[place] if math.isfinite(zooms[place]) and zooms[place] > 0 else 1.0
+    flat = [axis for axis in range(3) if sizes[axis] == 1]
+    across = flat[-1] if flat else max(range(3), key=lambda axis: (spacing[axis], axis))
+    rows, columns = _in_plane(across)
+    sides = (spacing[across], spacing[rows], spacing[columns])
+    return Volume(path, sizes[across], _AXES[across], sides, math.prod(image.shape[3:]))
+
+
+def _in_plane(across: int) -> tuple[int, int]:
+    """The axes of rows and of columns of a slice: what is superior, or else anterior, is up."""
+    columns, rows = (axis for axis in range(3) if axis != across)
+    return rows, columns
+
+
+def _cut(values: Array, turned: Array, across: int) -> Array:
+    """Voxels as they are stored to slices."""
+    channels = math.prod(values.shape[3:])
+    spatial = values.reshape((*(*values.shape, 1, 1)[:3], channels))
+    upright = np.moveaxis(np.asarray(_nibabel().apply_orientation(spatial, turned)), across, 0)
+    slices: Array = upright[:, :, ::-1].swapaxes(1, 2)
+    return slices[..., 0] if channels == 1 else slices
+
+
+def _whole_numbers(values: Array) -> Array:
+    """Float values that are all whole numbers as integers; any other values as they are."""
+    if values.dtype.kind == "b":
+        return values.astype(np.uint8)
+    if values.dtype.kind != "f" or not np.isfinite(values).all() or (values != np.rint(values)).any():
+        return values
+    return values.astype(np.int32) if np.abs(values).max(initial=0) < 2**31 else values

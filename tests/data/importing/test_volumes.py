@@ -1,0 +1,231 @@
+"""Data sets of nnU-Net: volumes become slices, and predicted volumes are scored on them, whatever order axes have."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+from volumes import SHAPE, case, data_set, save
+
+from segbench.commands.doctor import diagnose
+from segbench.commands.evaluate import evaluate_files
+from segbench.commands.import_data import ImportRequest, import_data
+from segbench.commands.slice import slice_runs
+from segbench.data.importing.documents import ImportedData
+from segbench.datasets.folder import Folder
+from segbench.errors import UserError
+from segbench.io.images import nifti
+from segbench.io.reporter import Reporter
+from segbench.runs.request import DoctorRequest, EvaluateRequest
+from segbench.runs.stored_requests import SliceRequest
+from segbench.types import Array
+
+QUIET = Reporter(quiet=True)
+
+
+def run(source: Path, out: Path, **options: Any) -> ImportedData:
+    return import_data(ImportRequest(source, out, **options), QUIET)
+
+
+def scored(root: Path, predictions: Path, out: Path, **options: Any) -> Any:
+    request = EvaluateRequest(dataset="folder", root=root, predictions=predictions, split="test", out=out, **options)
+    return evaluate_files(request, QUIET)[1]
+
+
+def dice(truth: Array, found: Array) -> float:
+    """Mean over the three classes, from the voxels of all cases."""
+    each = [2 * ((truth == k) & (found == k)).sum() / ((truth == k).sum() + (found == k).sum()) for k in range(3)]
+    return float(np.mean(each))
+
+
+def test_slices_are_what_a_viewer_shows(tmp_path: Path) -> None:
+    """Anterior is up and right is right, from inferior to superior, in whatever order the axes are stored."""
+    _, labels = case(0)
+    labels[1, -2, 2] = 7
+    for codes in ("RAS", "LPS", "PIR", "SAL"):
+        path = save(tmp_path / f"{codes}.nii.gz", labels, codes)
+        volume = nifti.open_volume(path)
+        assert (volume.slices, volume.plane, volume.channels) == (SHAPE[2], "axial", 1)
+        assert volume.spacing_mm == pytest.approx((3.0, 0.7, 0.8))
+        slices = nifti.read_slices(path)
+        assert slices.dtype == np.uint8
+        np.testing.assert_array_equal(slices, labels.transpose(2, 1, 0)[:, ::-1])
+        assert slices[2, 1, 1] == 7
+
+
+def test_whole_numbers_are_labels_in_any_type(tmp_path: Path) -> None:
+    _, labels = case(1)
+    as_floats = save(tmp_path / "floats.nii", labels.astype(np.float64))
+    assert nifti.read_slices(as_floats).dtype.kind == "i"
+    np.testing.assert_array_equal(nifti.read_slices(as_floats), labels.transpose(2, 1, 0)[:, ::-1])
+    image: Any = nibabel.Nifti1Image(labels.astype(np.int16) * 2, np.eye(4))  # type: ignore[no-untyped-call]
+    image.header.set_slope_inter(0.5, 1)
+    nibabel.save(image, tmp_path / "scaled.nii.gz")
+    assert nifti.read_slices(tmp_path / "scaled.nii.gz").max() == np.float32(3)
+
+
+def test_cases_are_groups_and_a_ct_has_one_window(tmp_path: Path) -> None:
+    data_set(tmp_path / "Dataset003", codes="LPS")
+    report = run(tmp_path / "Dataset003", tmp_path / "mine")
+    assert (report.format, report.n, report.splits) == ("nnunet", 36, {"train": 24, "test": 12})
+    assert report.images == {"cut from volumes": 36}
+    assert [(each.label, each.name, each.kind) for each in report.classes] == [
+        (0, "background", "background"), (1, "liver", "thing"), (2, "tumour", "thing")
+    ]  # fmt: skip
+    inside = np.concatenate([image[labels > 0] for image, labels in map(case, range(6))])
+    low, high = np.percentile(inside, (0.5, 99.5))
+    assert f"CT: {low:g} to {high:g} became black to white" in " ".join(report.remarks)
+    assert "volumes became axial slices" in " ".join(report.remarks)
+    data = Folder(tmp_path / "mine")
+    assert {data.group(i) for i in data.ids("test")} == {"case_004", "case_005"}
+    image, labels = case(4)
+    for number, sample_id in enumerate(data.ids("test")[:6]):
+        sample = data.load(sample_id)
+        np.testing.assert_array_equal(sample.labels, labels[:, ::-1, number].T)
+        expected = np.rint(np.clip((image[:, ::-1, number].T - low) / (high - low), 0, 1) * 255)
+        assert sample.image is not None
+        assert np.abs(sample.image - expected).max() <= 1  # float32 against float64
+
+
+def test_predicted_volumes_score_as_their_voxels_do(tmp_path: Path) -> None:
+    truth = data_set(tmp_path / "source")
+    run(tmp_path / "source", tmp_path / "mine")
+    found = {name: np.roll(labels, 1, axis=0) for name, labels in truth.items()}
+    for name, codes in zip(found, ("RAS", "PIL"), strict=True):  # the axes of a prediction may run another way
+        save(tmp_path / "predicted" / f"{name}.nii.gz", found[name].astype(np.float32), codes)
+    record = scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "run")
+    expected = dice(np.stack(list(truth.values())), np.stack(list(found.values())))
+    assert record.scores["dice"].value == pytest.approx(expected, abs=1e-12)
+    checked = diagnose(DoctorRequest("folder", tmp_path / "predicted", "test", tmp_path / "mine"), QUIET)
+    assert (checked.n_files, checked.n_scored, checked.findings) == (2, 12, [])
+    assert checked.score == pytest.approx(record.scores["miou"].value)
+    few = scored(tmp_path / "mine", tmp_path / "predicted" / "case_005.nii.gz", tmp_path / "one", partial=True)
+    assert few.scores["dice"].value == pytest.approx(dice(truth["case_005"], found["case_005"]), abs=1e-12)
+
+
+def test_the_mean_over_cases_is_told(tmp_path: Path) -> None:
+
+    truth = data_set(tmp_path / "source", test=3)
+    run(tmp_path / "source", tmp_path / "mine")
+    found = {name: np.roll(labels, place, axis=1) for place, (name, labels) in enumerate(truth.items())}
+    for name, labels in found.items():
+        save(tmp_path / "predicted" / f"{name}.nii.gz", labels)
+    scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "run")
+    sliced = slice_runs(SliceRequest((tmp_path / "run",), by=("group",), score="dice"), QUIET)
+    each = {name: dice(truth[name], found[name]) for name in truth}
+    assert {row.slice: row.scores[0].value for row in sliced.slices} == pytest.approx(each, abs=1e-12)
+    assert f"{np.mean(list(each.values())):.4f}" in sliced.notes[-1]
+    assert "mean of dice over 3 groups that count alike" in sliced.notes[-1]
+    scored(tmp_path / "mine", tmp_path / "predicted" / "case_004.nii.gz", tmp_path / "one", partial=True)
+    with pytest.raises(UserError, match="are of one group"):
+        slice_runs(SliceRequest((tmp_path / "one",), by=("group",)), QUIET)
+
+
+def test_an_older_layout_and_regions_are_read(tmp_path: Path) -> None:
+    """Of the Decathlon: values with names, channels in one file; of nnU-Net: a region is several values."""
+    root = tmp_path / "Task03"
+    image, labels = case(0)
+    save(root / "imagesTr" / "a.nii.gz", np.stack([image, image // 2], axis=-1))
+    save(root / "labelsTr" / "a.nii.gz", labels)
+    names = {"0": "background", "1": "oedema", "2": "tumour"}
+    (root / "dataset.json").write_text(json.dumps({"modality": {"0": "FLAIR", "1": "T1w"}, "labels": names}))
+    report = run(root, tmp_path / "mine")
+    assert [each.name for each in report.classes] == list(names.values())
+    first = np.asarray(Image.open(next(iter(sorted((tmp_path / "mine" / "images").rglob("*.png"))))))
+    assert first.shape == (SHAPE[1], SHAPE[0], 3)
+    assert not first[..., 2].any()
+    data_set(tmp_path / "regions", test=0, labels={"background": 0, "whole": [1, 2], "core": [2], "ignore": 3})
+    report = run(tmp_path / "regions", tmp_path / "other")
+    assert [each.name for each in report.classes] == ["background", "label 1", "label 2"]
+    assert "regions of several values are not taken" in " ".join(report.remarks)
+
+
+def test_pictures_of_two_dimensions_are_taken_as_they_are(tmp_path: Path) -> None:
+    root = tmp_path / "Dataset120"
+    for number in range(3):
+        image, labels = case(number)
+        for folder, name, values in (
+            ("imagesTr", f"road_{number}_0000.png", np.repeat(np.clip(image[..., 3:4] + 120, 0, 255), 3, axis=2)),
+            ("labelsTr", f"road_{number}.png", labels[..., 3]),
+        ):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(values.astype(np.uint8)).save(root / folder / name)
+    content = {"channel_names": {"0": "R"}, "labels": {"background": 0, "road": 1, "car": 2}, "file_ending": ".png"}
+    (root / "dataset.json").write_text(json.dumps(content))
+    report = run(root, tmp_path / "mine")
+    assert (report.n, report.images) == (3, {"hard links": 3})
+    data = Folder(tmp_path / "mine")
+    np.testing.assert_array_equal(data.load(data.ids("all")[1]).labels, case(1)[1][..., 3])
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def header(place: int, kind: str, *values: float) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        struct.pack_into(kind, content, place, *values)
+        path.write_bytes(gzip.compress(bytes(content)))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (cut_short, "cannot be decoded"),
+        (lambda path: path.write_bytes(b"none"), "cannot be decoded"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (header(42, "<hh", 30_000, 30_000), "need"),
+        (header(42, "<h", -3), "expected (X, Y)"),
+        (header(108, "<f", 1e30), "cannot be decoded"),
+        (header(108, "<f", float("nan")), "cannot be decoded"),
+        (header(70, "<h", 32), "expected whole numbers"),
+        (header(70, "<h", 9999), "cannot be decoded"),
+    ],
+)
+def test_an_unsound_volume_is_one_sentence(spoil: Callable[[Path], None], words: str, tmp_path: Path) -> None:
+    """Cut short, no volume, sizes of terabytes and below nothing, voxels nowhere, complex and unknown values."""
+    path = save(tmp_path / "labels.nii.gz", case(0)[1])
+    spoil(path)
+    with pytest.raises(UserError) as caught:
+        nifti.read_slices(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    truth = data_set(tmp_path / "source")
+    run(tmp_path / "source", tmp_path / "mine")
+    predicted = tmp_path / "predicted"
+    for name, labels in truth.items():
+        save(predicted / f"{name}.nii.gz", labels[..., :5])
+    with pytest.raises(UserError, match=r"has 5 slices across its largest spacing; case 'case_004' has 6 labelled"):
+        scored(tmp_path / "mine", predicted, tmp_path / "run")
+    for name, labels in truth.items():
+        save(predicted / f"{name}.nii.gz", labels[:-1])
+    with pytest.raises(UserError, match=r"case_00\d"):
+        scored(tmp_path / "mine", predicted, tmp_path / "run")
+    (predicted / "case_004.nii.gz").unlink()
+    with pytest.raises(UserError, match="6 of 12 samples have no prediction"):
+        scored(tmp_path / "mine", predicted, tmp_path / "run")
+    save(tmp_path / "source" / "labelsTr" / "case_001.nii.gz", case(1)[1] * 3)
+    with pytest.raises(UserError, match=r"case_001\.nii\.gz: holds the label value 3, which dataset\.json does not"):
+        run(tmp_path / "source", tmp_path / "again")
+    save(tmp_path / "source" / "labelsTr" / "case_001.nii.gz", case(1)[1][1:])
+    with pytest.raises(UserError, match=r"case_001_0000\.nii\.gz: is of 6 slices of 20 x 24; its labels"):
+        run(tmp_path / "source", tmp_path / "again")
+    (tmp_path / "source" / "dataset.json").write_text('{"labels": {"background": 0, "liver": "one"}}')
+    with pytest.raises(UserError, match="expected a whole number"):
+        run(tmp_path / "source", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
