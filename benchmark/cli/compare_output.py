@@ -203,7 +203,7 @@ def _classes(found: ComparedGroup) -> Table:
         first = [label for label in ranked if known[label] == known[ranked[0]]]
         behind = ranked[len(first) :]
         winners = ", ".join(map(safe, first))
-        values = [f"{known[label]:.3f}" for label in ranked[:3]]
+        values = _told_apart([known[label] for label in ranked[:3]])
         better = " > " if sign < 0 else " < "
         signs = [" = " if one == other else better for one, other in pairwise(values)]
         table.add_row(
@@ -215,6 +215,15 @@ def _classes(found: ComparedGroup) -> Table:
     if len(rows) > _MAX_CLASSES:
         table.caption = f"{_MAX_CLASSES} of {len(rows)} classes; all with --json"
     return table
+
+
+def _told_apart(values: Sequence[float]) -> list[str]:
+    """Scores with as many digits as show which are equal, from 3 to 6."""
+    for digits in range(3, 7):
+        shown = [f"{value:.{digits}f}" for value in values]
+        if len(set(shown)) == len(set(values)):
+            break
+    return shown
 
 
 def _samples(console: Console, found: ComparedGroup) -> None:
