@@ -251,7 +251,8 @@ def description(about: DataDescription, as_json: bool, be_quiet: bool) -> None:
     aliases = f" (also: {', '.join(about.aliases)})" if about.aliases else ""
     console.print(f"[bold]{about.name}[/]{aliases}: {safe(about.summary)}\n")
     facts = new_table("", "", header=False)
-    for key in ("task", "main_score", "metrics", "layout", "expected_root", "frames_per_second"):
+    where = "expected_root" if about.root is None else "root"
+    for key in ("task", "main_score", "metrics", "layout", where, "frames_per_second"):
         fact = getattr(about, key)
         if fact is not None:
             facts.add_row(key.replace("_", " "), _cell(fact))
