@@ -34,17 +34,18 @@ def comparison(found: Comparison, as_json: bool) -> None:
     for place, group in enumerate(found.every_group):
         if place:
             console.print()
-        _show(console, group)
+        _show(console, group, whole=bool(found.groups))
     for line in found.left_out:
         console.print(safe(line), style="yellow", soft_wrap=True)
 
 
-def _show(console: Console, found: ComparedGroup) -> None:
-    """All of it, the answer first."""
+def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
+    """All of it, the answer first; `whole` says which custom folder it is of."""
     origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
+    version = f" ({safe(found.version)})" if whole and found.version else ""
     direction = "higher" if found.higher_is_better else "lower"
     console.print(
-        f"[bold]{safe(found.score)}[/] ({direction} is better) on [bold]{safe(found.dataset)}[/]{origin}, "
+        f"[bold]{safe(found.score)}[/] ({direction} is better) on [bold]{safe(found.dataset)}[/]{version}{origin}, "
         f"split {safe(found.split)}, {samples_of(found.n, found.whole_n)}"
     )
     console.print(safe(found.answer), style=_answer_style(found), soft_wrap=True)
