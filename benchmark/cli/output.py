@@ -363,8 +363,13 @@ def _score_table(result: Record) -> Table:
 
 
 def _interval_note(result: Record) -> str:
+    from ..evaluation.intervals import MIN_GROUPS
+
     drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
-    what = {"groups": "groups (videos, stacks)", "samples": "samples (alone, or of fewer than 5 videos or stacks)"}
+    what = {
+        "groups": "whole videos, stacks or other groups",
+        "samples": f"single samples (over whole videos or stacks where there are at least {MIN_GROUPS})",
+    }
     return (
         f"intervals: bootstrap over {' or '.join(what[unit] for unit in drawn)}\n"
         if drawn
