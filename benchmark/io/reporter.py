@@ -108,3 +108,14 @@ class Reporter:
                 bar.update(task, completed=done, total=total, note=text)
 
             yield update
+
+
+class SilentReporter(Reporter):
+    """Says nothing, not even warnings: for what is done again, and was told when it was done first."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def warn(self, text: str) -> None:
+        """Keep the warning."""
+        self.warnings.append(text)
