@@ -374,7 +374,10 @@ def _no_masks(root: Path, classes: Classes | None) -> UserError:
             where = f"{counted(len(loose), 'image')} in '{root}' itself, first '{loose[0]}'"
             holds = f" {where}: move the masks into masks/ and the images into images/."
         holds = holds if inner is None else f" There is '{inner / 'masks'}': give --root {shlex.quote(str(inner))}."
-    return UserError(f"no masks below '{folder}'.{holds} Expected {Folder.info.layout}.")
+    return UserError(
+        f"no masks below '{folder}'.{holds} Expected masks/ (PNG, TIFF, BMP, GIF, WebP, .npy) and images/ (also JPEG) "
+        "with the same names. Run 'bench data describe folder' for the whole layout."
+    )
 
 
 def _own_name(root: Path) -> str:

@@ -81,6 +81,11 @@ class CheckedRun(Document):
         return [row for row in self.classes if row.loss is not None and row.loss > least]
 
     @property
+    def seen(self) -> float | None:
+        """`detectable` where it is known: a run that scores as before on every sample tells nothing of noise."""
+        return None if self.loss == 0 and self.noise == 0 else self.detectable
+
+    @property
     def change(self) -> float | None:
         """How much better the run is than its baseline, in the score's unit; below 0 where it is worse."""
         return None if self.loss is None else -self.loss

@@ -16,7 +16,7 @@ from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
-from .comparable import RENAMED, badness, differing, whole_n
+from .comparable import RENAMED, Comparable, badness, differing, whole_n
 from .compared_methods import Costs, compared_methods
 from .comparison import (
     ClassWinners,
@@ -162,6 +162,7 @@ def _comparison(
         families = families.model_copy(update={"best_methods": found.families})
     return Comparison(
         dataset=data.name,
+        version=Comparable.of(records[0]).own_version or None,
         origin=data.origin,
         split=data.split,
         score=score.name,

@@ -151,10 +151,12 @@ class ComparedGroup(Document):
     `whole_n` is the size of the whole split where only a part of it was scored. `people` are annotators of the same
     samples, who are no runs among the others and have no ranks. `robustness` are the same methods on images made worse.
     `methods` and `method_differences` are there where a method has runs with several seeds: then which method is better
-    is said by them, for other trainings too, and `runs` and `differences` say which of these trainings is.
+    is said by them, for other trainings too, and `runs` and `differences` say which of these trainings is. `version` is
+    that of a custom folder, which holds its name and stands for its classes.
     """
 
     dataset: str
+    version: str | None = None
     origin: str
     split: str
     score: str
@@ -268,10 +270,16 @@ class ComparedGroup(Document):
     @property
     def title(self) -> str:
         """What was compared on what, in one line."""
+        return self.titled(whole=False)
+
+    def titled(self, *, whole: bool) -> str:
+        """What was compared on what, in one line; `whole` says which custom folder too, as groups may differ in it."""
         direction = "higher" if self.higher_is_better else "lower"
         origin = " (SYNTHETIC)" if self.origin == "synthetic" else ""
+        version = f" ({self.version})" if whole and self.version else ""
         samples = samples_of(self.n, self.whole_n)
-        return f"{self.score} ({direction} is better) on {self.dataset}{origin}, split {self.split}, {samples}"
+        where = f"{self.dataset}{version}{origin}, split {self.split}"
+        return f"{self.score} ({direction} is better) on {where}, {samples}"
 
     def plot(self) -> Figure:
         """Draw the score of every run, or every method's mean, with its 95 % interval, the best on top."""
@@ -285,8 +293,11 @@ class ComparedGroup(Document):
 
     def __str__(self) -> str:
         """The answer, and a line for each run."""
+        return self._text(whole=False)
+
+    def _text(self, *, whole: bool) -> str:
         people = "".join(f"\n{line}" for line in self.beside_people)
-        return f"{self.title}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}{people}"
+        return f"{self.titled(whole=whole)}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}{people}"
 
     @property
     def beside_people(self) -> list[str]:
@@ -298,11 +309,14 @@ class ComparedGroup(Document):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: ranks, then pairs."""
+        return self._html(whole=False)
+
+    def _html(self, *, whole: bool) -> str:
         pairs = [
             [each.a, each.b, number(each.value, "+.4f"), between(each.low, each.high, "+.4f"), p_value(each.p_adjusted)]
             for each in self.pairs
         ]
-        ranks = html_table(self.title, _RANKS, self._rank_rows(), [self.answer, *self.beside_people])
+        ranks = html_table(self.titled(whole=whole), _RANKS, self._rank_rows(), [self.answer, *self.beside_people])
         return ranks + html_table("", _PAIRS, pairs, [f"p adjusted for {counted(len(pairs), 'pair')}"])
 
     def _rank_rows(self) -> list[list[str]]:
@@ -321,7 +335,15 @@ class ComparedGroup(Document):
     @model_serializer(mode="wrap")
     def _only_what_was_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return without_none(
-            handler(self), "labels_needed", "groups", "whole_n", "people", "robustness", "methods", "method_differences"
+            handler(self),
+            "version",
+            "labels_needed",
+            "groups",
+            "whole_n",
+            "people",
+            "robustness",
+            "methods",
+            "method_differences",
         )
 
 
@@ -346,9 +368,9 @@ class Comparison(ComparedGroup):
 
     def __str__(self) -> str:
         """Of every group the answer and a line for each run; what stands alone."""
-        return "\n\n".join([*(ComparedGroup.__str__(group) for group in self.every_group), *self.left_out])
+        return "\n\n".join([*(group._text(whole=bool(self.groups)) for group in self.every_group), *self.left_out])
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        parts = [ComparedGroup._repr_html_(group) for group in self.every_group]
+        parts = [group._html(whole=bool(self.groups)) for group in self.every_group]
         return "\n".join([*parts, html_table("", (), (), self.left_out)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ..evaluation.comparison import Paired
 from ..runs.find import run_folders
 from ..runs.record import Record
 from ..runs.stored import StoredRun, open_run, read_whole_record
+from ..text import some
 from ..types import Float64, ScoreInfo, UserError
 from .comparable import best_first, differing
 from .compare_runs import score_of
@@ -29,13 +30,15 @@ class ScoresBySample:
     values: Float64
 
 
-def panel_runs(folders: Sequence[Path]) -> list[StoredRun]:
+def panel_runs(folders: Sequence[Path], left_out: Callable[[str], None]) -> list[StoredRun]:
     """Open the runs of a figure: in the order in which they are named, those of one folder from the best on.
+
+    `left_out` is told of each run that has not finished, where others have.
 
     Raises
     ------
     UserError
-        Where a path holds no run, a run has not finished or cannot be read, or two were not scored on the same samples.
+        Where a path holds no run, none has finished, one cannot be read, or two were not scored on the same samples.
     """
     found: dict[str, tuple[Path, Record]] = {}
     for place in folders:
@@ -44,23 +47,30 @@ def panel_runs(folders: Sequence[Path]) -> list[StoredRun]:
             raise UserError(f"no run folders below '{place}'. Make one with 'bench run' or 'bench evaluate'.")
         for folder, record in sorted(below, key=lambda run: best_first(run[1])):
             found.setdefault(record.run_id, (folder, record))
-    runs = list(found.values())
-    for folder, record in runs:
+    runs = [(folder, record) for folder, record in found.values() if record.complete or record.scores]
+    for folder, record in found.values():
         if not (record.complete or record.scores):
-            raise UserError(f"'{folder}' has not finished. Finish it: {record.command_in(folder, '--resume')}")
-        _refuse_others(runs[0][1], record)
+            finish = f"'{folder}' has not finished. Finish it: {record.command_in(folder, '--resume')}"
+            if not runs:
+                raise UserError(finish)
+            left_out(f"not in the figure: {finish}")
+    _refuse_others([record for _, record in runs])
     return [open_run(folder) for folder, _ in runs]
 
 
-def _refuse_others(first: Record, other: Record) -> None:
-    between = differing(first, other)
-    if between:
-        what, (mine, theirs) = next(iter(between.items()))
-        raise UserError(
-            f"{first.run_id} and {other.run_id} were not scored on the same samples: {what} differs ('{mine}' and "
-            f"'{theirs}'). A figure shows each sample with the prediction of every run: name runs of one dataset and "
-            "split, scored with the same labels."
-        )
+def _refuse_others(records: Sequence[Record]) -> None:
+    """Raise UserError where runs were not scored on the samples of the first: the first difference, and all names."""
+    first, apart = records[0], [record for record in records if differing(records[0], record)]
+    if not apart:
+        return
+    what, (mine, theirs) = next(iter(differing(first, apart[0]).items()))
+    together = [record.run_id for record in records if record not in apart]
+    sides = f" Together are {some(together)}; apart from them {some([record.run_id for record in apart])}."
+    raise UserError(
+        f"{first.run_id} and {apart[0].run_id} were not scored on the same samples: {what} differs ('{mine}' and "
+        f"'{theirs}'). A figure shows each sample with the prediction of every run: name runs of one dataset and "
+        f"split, scored with the same labels.{sides if len(records) > 2 else ''}"
+    )
 
 
 def sample_scores(runs: Sequence[StoredRun]) -> ScoresBySample:

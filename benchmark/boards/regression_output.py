@@ -106,7 +106,7 @@ def _overview(checks: Sequence[CheckedRun]) -> list[str]:
         [
             *(MARKS[each.verdict], escape(each.name), escape(each.score)),
             *(number(value, "z.4f") for value in (each.baseline, each.value)),
-            *(number(value, "z.4f") for value in (each.change, each.noise, each.detectable)),
+            *(number(value, "z.4f") for value in (each.change, each.noise, each.seen)),
         ]
         for each in checks
     ]

@@ -280,7 +280,7 @@ def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, na
             whose = f" of {names[place]}" if len(found) > 1 else ""
             return (
                 f"The worst slice that is worse by more than chance: {each.by} {each.name}, {score.name}{whose} is "
-                f"{abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples (p = "
-                f"{one.p_adjusted:.2g} {together})."
+                f"{abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples ("
+                f"p {'' if one.p_adjusted < 0.001 else '= '}{p_value(one.p_adjusted)} {together})."
             )
     return f"No slice is worse than the other samples by more than chance ({together})."

@@ -34,17 +34,18 @@ def comparison(found: Comparison, as_json: bool) -> None:
     for place, group in enumerate(found.every_group):
         if place:
             console.print()
-        _show(console, group)
+        _show(console, group, whole=bool(found.groups))
     for line in found.left_out:
         console.print(safe(line), style="yellow", soft_wrap=True)
 
 
-def _show(console: Console, found: ComparedGroup) -> None:
-    """All of it, the answer first."""
+def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
+    """All of it, the answer first; `whole` says which custom folder it is of."""
     origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
+    version = f" ({safe(found.version)})" if whole and found.version else ""
     direction = "higher" if found.higher_is_better else "lower"
     console.print(
-        f"[bold]{safe(found.score)}[/] ({direction} is better) on [bold]{safe(found.dataset)}[/]{origin}, "
+        f"[bold]{safe(found.score)}[/] ({direction} is better) on [bold]{safe(found.dataset)}[/]{version}{origin}, "
         f"split {safe(found.split)}, {samples_of(found.n, found.whole_n)}"
     )
     console.print(safe(found.answer), style=_answer_style(found), soft_wrap=True)
@@ -205,7 +206,7 @@ def _classes(found: ComparedGroup) -> Table:
         first = [label for label in ranked if known[label] == known[ranked[0]]]
         behind = ranked[len(first) :]
         winners = ", ".join(map(safe, first))
-        values = [f"{known[label]:.3f}" for label in ranked[:3]]
+        values = _told_apart([known[label] for label in ranked[:3]])
         better = " > " if sign < 0 else " < "
         signs = [" = " if one == other else better for one, other in pairwise(values)]
         table.add_row(
@@ -217,6 +218,15 @@ def _classes(found: ComparedGroup) -> Table:
     if len(rows) > _MAX_CLASSES:
         table.caption = f"{_MAX_CLASSES} of {len(rows)} classes; all with --json"
     return table
+
+
+def _told_apart(values: Sequence[float]) -> list[str]:
+    """Scores with as many digits as show which are equal, from 3 to 6."""
+    for digits in range(3, 7):
+        shown = [f"{value:.{digits}f}" for value in values]
+        if len(set(shown)) == len(set(values)):
+            break
+    return shown
 
 
 def _samples(console: Console, found: ComparedGroup) -> None:

@@ -251,7 +251,8 @@ def description(about: DataDescription, as_json: bool, be_quiet: bool) -> None:
     aliases = f" (also: {', '.join(about.aliases)})" if about.aliases else ""
     console.print(f"[bold]{about.name}[/]{aliases}: {safe(about.summary)}\n")
     facts = new_table("", "", header=False)
-    for key in ("task", "main_score", "metrics", "layout", "expected_root", "frames_per_second"):
+    where = "expected_root" if about.root is None else "root"
+    for key in ("task", "main_score", "metrics", "layout", where, "frames_per_second"):
         fact = getattr(about, key)
         if fact is not None:
             facts.add_row(key.replace("_", " "), _cell(fact))
@@ -362,8 +363,13 @@ def _score_table(result: Record) -> Table:
 
 
 def _interval_note(result: Record) -> str:
+    from ..evaluation.intervals import MIN_GROUPS
+
     drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
-    what = {"groups": "groups (videos, stacks)", "samples": "samples (alone, or of fewer than 5 videos or stacks)"}
+    what = {
+        "groups": "whole videos, stacks or other groups",
+        "samples": f"single samples (over whole videos or stacks where there are at least {MIN_GROUPS})",
+    }
     return (
         f"intervals: bootstrap over {' or '.join(what[unit] for unit in drawn)}\n"
         if drawn

@@ -134,7 +134,8 @@ def cancelled(found: EndedSuite, as_json: bool) -> None:
         console.print(f"  {safe(cell)}", soft_wrap=True)
     if found.jobs:
         console.print(f"taken out of SLURM's queue: {safe(', '.join(found.jobs))}", soft_wrap=True)
-    console.print(f"{found.done} of {found.n} cells are done. Go on with: {safe(found.next)}", soft_wrap=True)
+    left = f". Go on with: {safe(found.next)}" if found.done < found.n else ""
+    console.print(f"{found.done} of {found.n} cells are done{left}", soft_wrap=True)
 
 
 def exported(table: SuiteTable, as_json: bool) -> None:

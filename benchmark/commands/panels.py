@@ -36,7 +36,7 @@ def panels(request: PanelsRequest, reporter: Reporter) -> PanelFigure:
     if request.samples and request.pick is not None:
         raise UserError(f"--samples names what is shown, and --pick {request.pick} chooses it; give one of them")
     width = inches(request.width)
-    runs = panel_runs(folders_of(request.runs, reporter))
+    runs = panel_runs(folders_of(request.runs, reporter), reporter.warn)
     page = _page(width, request.dpi, len(runs) + 1 + bool(runs[0].record.scores))
     data = PanelData.of(runs, request.root, reporter)
     scores = sample_scores(runs)

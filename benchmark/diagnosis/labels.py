@@ -264,7 +264,8 @@ def scaled(view: View) -> Iterator[Suspicion]:
             "scaled",
             f"label values were multiplied by {factor:g}",
             (
-                f"the values that occur ({_some(counts)}) are multiples of {factor:g}",
+                f"the values that occur ({_some(counts)}) are multiples of {factor:g}"
+                + ("" if all(value % factor == 0 for value in counts) else ", rounded"),
                 agreement_line(view.own, other, f"after division by {factor:g}"),
             ),
             f"Save label values unscaled: labels = numpy.round(values / {factor:g}).astype('uint8').",

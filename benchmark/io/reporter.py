@@ -62,16 +62,21 @@ class Reporter:
     def _now_and_then(self, what: str) -> Progress:
         """Progress where no bar can be drawn: a line every `EVERY_S` seconds, with the time left.
 
-        Work that is resumed begins at more than one unit: those took no time here.
+        Work that is resumed begins at more than one unit: those took no time here. Work of several phases, each of
+        which counts anew, is timed phase by phase: what one took says nothing of the next.
         """
         start = last = time.monotonic()
         before: int | None = None
+        heard = (start, 0, 0)
 
         def update(done: int, total: int, text: str = "", /) -> None:
-            nonlocal start, last, before
+            nonlocal start, last, before, heard
             now = time.monotonic()
             if before is None:
                 before, start = (done, now) if done > 1 else (0, start)
+            elif done < heard[1] or total != heard[2]:
+                before, start = 0, heard[0]
+            heard = now, done, total
             if now - last < EVERY_S or not 0 < done < total:
                 return
             last = now
@@ -103,3 +108,14 @@ class Reporter:
                 bar.update(task, completed=done, total=total, note=text)
 
             yield update
+
+
+class SilentReporter(Reporter):
+    """Says nothing, not even warnings: for what is done again, and was told when it was done first."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def warn(self, text: str) -> None:
+        """Keep the warning."""
+        self.warnings.append(text)

@@ -100,7 +100,8 @@ def build_page(found: Sequence[FoundRun], root: Path | None, reporter: Reporter)
     if (unranked := not_ranked([(each.run_id, each.why) for each in left_out])) is not None:
         written.append(unranked)
         links.append(("not-ranked", "Not ranked"))
-    names = ", ".join(dict.fromkeys(comparable.dataset for comparable, _ in groups))
+    unranked_on = sorted(record.dataset.name for _, record in found)
+    names = ", ".join(dict.fromkeys([*(comparable.dataset for comparable, _ in groups), *unranked_on]))
     on = f" on {names}" if names else ""
     lead = f"{counted(len(found), 'run')}{on}. Runs stand in one section where they may be compared."
     return BuiltPage(page(written, links, lead, album), summaries, left_out)

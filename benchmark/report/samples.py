@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..io.reporter import Reporter
+from ..io.reporter import Reporter, SilentReporter
 from ..predictions.find import find_predictions
 from ..predictions.stored import MAX_SHOWN, shown_ids
 from ..registry import hooks
@@ -72,14 +72,14 @@ def _said(text: str) -> Html:
 def data_of(entries: Sequence[Entry], root: Path | None) -> Dataset | None:
     """The data that runs were scored on: below `root`, or as `section_samples` finds it for runs with predictions.
 
-    None where it is not found, or nobody asks for it.
+    None where it is not found, or nobody asks for it. Nothing is said: what there is to say, `section_samples` says.
     """
-    quiet = Reporter(quiet=True)
+    silent = SilentReporter()
     if any(kept_place(entry) is not None for entry in entries):
-        found = _looked_for(entries, root, quiet)
+        found = _looked_for(entries, root, silent)
         return None if isinstance(found, UserError) else found
     try:
-        return None if root is None else data_below(entries[0], root, quiet)
+        return None if root is None else data_below(entries[0], root, silent)
     except UserError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,11 +95,12 @@ def _plot(section: Section, found: Sliced, best: Entry) -> Drawn:
     main = best.main
     ends = (None, None, None) if main is None else (main.value, main.low, main.high)
     family = best.record.method.family
+    slices = sorted(found.slices, key=lambda row: _badness(row, found.higher_is_better))
     rows = [
         Interval("all samples", *ends, family),
         *(
             Interval(_name(row), one.value, one.low, one.high, family)
-            for row in found.slices[:MAX_DRAWN]
+            for row in slices[:MAX_DRAWN]
             for one in row.scores[:1]
         ),
     ]
@@ -122,13 +124,21 @@ def _table(section: Section, found: Sliced, labels: Sequence[str]) -> Html | Non
             gap = f"{number(one.gap, '+.4f')} (p {p_value(one.p_adjusted)})"
             cells += [interval(one.value, one.low, one.high), gap]
         rows.append(cells)
+    ordered = "" if len(labels) == 1 else f"The worst first by the mean of the {counted(len(labels), 'run')}. "
     note = (
-        f"{found.score} with 95 % intervals. A gap is the score of a slice less that of all other samples; p comes "
-        f"from {found.permutations} permutations of {found.permuted} and is adjusted for all slices and runs together. "
-        f"Few: less than {MIN_SAMPLES} samples. {' '.join(f'{note[0].upper()}{note[1:]}.' for note in found.notes)}"
+        f"{found.score} with 95 % intervals. {ordered}A gap is the score of a slice less that of all other samples; p "
+        f"comes from {found.permutations} permutations of {found.permuted} and is adjusted for all slices and runs "
+        f"together. Few: less than {MIN_SAMPLES} samples. "
+        f"{' '.join(f'{note[0].upper()}{note[1:]}.' for note in found.notes)}"
     )
     title = f"All {counted(len(rows), 'slice')}, with {counted(len(labels), 'run')}"
     return folded_table(section.title, title, note.strip(), heads, rows)
+
+
+def _badness(row: SliceRow, higher_is_better: bool) -> float:
+    """Orders slices by the first run alone, which is the one drawn, from the worst; undefined ones come last."""
+    value = row.scores[0].value
+    return math.inf if value is None else value if higher_is_better else -value
 
 
 def _name(row: SliceRow) -> str:

@@ -12,9 +12,11 @@ from typing import Any
 from ..data.index import DataIndex
 from ..data.locations import Location
 from ..data.what_is_left import left_to_score
+from ..errors import MemoryShortError
 from ..evaluation.evaluate import MeasureMap, evaluate
 from ..evaluation.statistics import Statistics
 from ..evaluation.true_labels import LabelsHeld
+from ..evaluation.wrong_predictions import wrong_predictions
 from ..io.atomic import atomic_path
 from ..io.reporter import Reporter
 from ..predictions.find import Found, find_predictions
@@ -114,19 +116,24 @@ class PredictionsToScore:
     def measure(self, reporter: Reporter, mapped: MeasureMap | None = None) -> Statistics:
         """Measure every prediction against its sample, here or by a map of the caller's.
 
-        Raises UserError, naming the file, for a wrong one, and where the truth leaves nothing to score.
+        Raises UserError, naming the files, for wrong ones, and where the truth leaves nothing to score.
         """
         found = self.found.files
         labels = LabelsHeld.beside(self.metrics, kind=self.found.kind)
-        with reporter.progress("evaluating") as update:
-            measured = evaluate(
-                self.dataset,
-                labels.metrics,
-                found.items(),
-                workers=self.request.workers,
-                progress=lambda done: update(done, len(found)),
-                mapped=mapped,
-            )
+        try:
+            with reporter.progress("evaluating") as update:
+                measured = evaluate(
+                    self.dataset,
+                    labels.metrics,
+                    found.items(),
+                    workers=self.request.workers,
+                    progress=lambda done: update(done, len(found)),
+                    mapped=mapped,
+                )
+        except MemoryShortError:
+            raise
+        except UserError as error:
+            raise wrong_predictions(error, self.dataset, labels.metrics, found) from None
         held, statistics = labels.take(measured)
         what = f"split '{self.split}'" if self.whole else f"the scored part of split '{self.split}'"
         left = left_to_score(self.dataset.info, what, held)

@@ -59,6 +59,10 @@ def test_a_folder_is_compared_in_groups(bench: Run, made: Path) -> None:
     done = bench("compare", made / "runs")
     assert done.returncode == 0
     assert done.stdout.count("good is better than every other") == 2
+    versions = [group["version"] for group in found["groups"]]
+    assert [version.split()[0] for version in versions] == ["first", "second"]
+    for version in versions:
+        assert f"(higher is better) on folder ({version}), split all" in done.stdout
     assert "was compared with no other: it differs from" in done.stdout
 
 
@@ -76,6 +80,8 @@ def test_python_has_the_groups_too(made: Path) -> None:
     assert [len(group.runs) for group in found.every_group] == [3, 2]
     assert [each.split for each in found.alone] == ["all"]
     assert str(found).count("good is better than every other") == 2
+    assert " on folder (first " in str(found)
+    assert " on folder (second " in found._repr_html_()
     assert found._repr_html_().count("<td>good") >= 2
     assert len(segbench.compare(made / "runs", dataset="folder", split="all").every_group) == 2
 

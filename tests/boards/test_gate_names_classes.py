@@ -104,8 +104,11 @@ def test_equal_predictions_show_nothing_of_how_small_a_loss_would_be_seen(
     bench: Run, root: Path, baseline: Path, tmp_path: Path
 ) -> None:
     evaluated(bench, root, tmp_path / "new" / "mymodel", (0.05, 0.2, 0.02))
-    done = bench("check", "--baseline", baseline, "--runs", tmp_path / "new", "--json")
+    summary = tmp_path / "summary.md"
+    done = bench("check", "--baseline", baseline, "--runs", tmp_path / "new", "--json", "--summary", summary)
     assert "every sample scores as it did" in json.loads(done.stdout)["checks"][0]["message"]
+    row = next(line for line in summary.read_text("utf-8").splitlines() if "mymodel" in line)
+    assert [cell.strip() for cell in row.split("|")][-4:-1] == ["0.0000", "0.0000", "–"]
 
 
 def test_a_run_of_another_name_is_told(bench: Run, root: Path, baseline: Path, tmp_path: Path) -> None:

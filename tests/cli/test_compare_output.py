@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from segbench.boards.comparison import ComparedGroup, PerSample
+from segbench.boards.comparison import ClassWinners, ComparedGroup, ComparedRun, PerSample
 from segbench.cli import compare_output
 
 
@@ -18,3 +18,25 @@ def test_of_many_runs_those_are_named_that_are_best_on_most_samples(runs: int, s
     (line,) = captured.get().splitlines()
     assert f"of 499500: {shown}" in line
     assert line.endswith("m985 985, and 984 others" if runs == 1000 else "m3 3")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ((0.99811, 0.99802), "0.9981 > 0.9980"),
+        ((0.9981, 0.8), "0.998 > 0.800"),
+        ((0.9981, 0.9981), "0.998 = 0.998"),
+    ],
+)
+def test_scores_of_a_class_are_equal_only_where_there_is_no_winner(values: tuple[float, float], shown: str) -> None:
+    labels = ("one", "two")
+    winners = [label for label, value in zip(labels, values, strict=True) if value == max(values)]
+    row = ClassWinners.model_validate(
+        {"class": "cell", "by": "dice", "winners": winners, **dict(zip(labels, values, strict=True))}
+    )
+    rows = [ComparedRun.model_construct(label=label) for label in labels]
+    console = Console(width=300)
+    with console.capture() as captured:
+        console.print(compare_output._classes(ComparedGroup.model_construct(runs=rows, per_class=[row])))
+    line = next(line for line in captured.get().splitlines() if "cell" in line)
+    assert " ".join(line.split()) == f"cell {', '.join(winners)} {shown}"

@@ -78,6 +78,22 @@ def test_what_was_done_before_a_resume_took_no_time_here(
     assert [line.split(", ", 1)[1] for line in told] == left
 
 
+def test_each_phase_is_timed_by_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Reporter().progress("fitting") as advance:
+        for done in range(1, 7):
+            now += 60.0
+            advance(done, 6, "candidate")
+        for total in (16, 16):  # the second differs from the first in nothing but that it begins anew
+            for done in range(1, total + 1):
+                now += 10.0
+                advance(done, total, "describing regions")
+    told = [line for line in capsys.readouterr().err.splitlines() if "describing" in line]
+    left = [f"{done} of 16, about {duration(10 * (16 - done))} left" for done in (1, 4, 7, 10, 13)]
+    assert [line.removeprefix("fitting: ").removesuffix(", describing regions") for line in told] == left * 2
+
+
 def test_no_line_of_progress_comes_before_its_time(capsys: pytest.CaptureFixture[str]) -> None:
     with Reporter().progress("training") as advance:
         for step in range(1, 100):

@@ -21,6 +21,7 @@ from segbench.figures.lengths import inches
 from segbench.figures.panel_sheet import PageWidth
 from segbench.predictions.stored import MAX_SHOWN
 from segbench.report.overlays import FALSE_NEGATIVE, FALSE_POSITIVE, FOREGROUND, hexadecimal
+from segbench.runs.record import read_record
 from segbench.types import Array, Uint8
 
 pytestmark = pytest.mark.slow
@@ -203,11 +204,28 @@ def test_runs_that_cannot_stand_together_are_named(bench: Run, base: Path, tmp_p
     assert done.returncode == 2
     assert "were not scored on the same samples" in done.stderr
     assert "name runs of one dataset and split" in done.stderr
+    ids = {name: read_record(base / name).run_id for name in ("runs/even", "runs/uneven", "cells")}
+    done = bench("panels", base / "runs/even", base / "cells", base / "runs/uneven", "--out", "a.png")
+    said = " ".join(done.stderr.split())
+    assert f"Together are {ids['runs/even']}, {ids['runs/uneven']}; apart from them {ids['cells']}." in said
     done = bench("panels", base / "runs/even", "--pick", "disagree", "--out", "a.png")
     assert done.returncode == 2
     assert "there is one" in done.stderr
     (tmp_path / "empty").mkdir()
     assert "no run folders below" in bench("panels", tmp_path / "empty", "--out", "a.png").stderr
+
+
+def test_a_run_that_has_not_finished_is_left_out_by_name(bench: Run, base: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(base / "runs/uneven", tmp_path / "copy"))
+    record = json.loads((copy / "record.json").read_text("utf-8"))
+    record |= {"complete": False, "scores": {}, "run_id": "folder-uneven-00000000"}
+    (copy / "record.json").write_text(json.dumps(record), "utf-8")
+    done = bench("panels", base / "runs/even", copy, "--out", "a.png")
+    assert done.returncode == 0, done.stderr
+    assert f"not in the figure: '{copy}' has not finished. Finish it: bench evaluate" in " ".join(done.stderr.split())
+    alone = bench("panels", copy, "--out", "b.png")
+    assert (alone.returncode, (tmp_path / "b.png").exists()) == (2, False)
+    assert "has not finished" in alone.stderr
 
 
 def test_a_run_without_predictions_is_told_how_to_keep_them(bench: Run, base: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
 from segbench.runs.stored_requests import SliceRequest
+from segbench.text import p_value
 from segbench.types import Sample
 
 COUNT = 24
@@ -54,6 +55,8 @@ def test_the_worst_slice_of_a_table_stands_first_and_is_more_than_chance(runs: P
     assert worst.gap is not None
     assert worst.gap < -0.2
     assert "stain PAS" in found.answer
+    smallest = min(one.p_adjusted for row in found.slices for one in row.scores if one.p_adjusted is not None)
+    assert f"(p {'' if smallest < 0.001 else '= '}{p_value(smallest)} of " in found.answer
     values = [row.scores[0].value or 0 for row in found.slices]
     assert values == sorted(values)
     missing = next(row for row in found.slices if row.slice == "no value")

@@ -21,6 +21,7 @@ import pytest
 from commands import Run, printed_json
 from preloaded import compiled
 from segbench.cli.suite_output import Watcher
+from segbench.cli.suite_status_output import cancelled
 from segbench.commands.suite import run_suite
 from segbench.errors import UserError
 from segbench.io.locks import LOCK, BusyError, exclusive, is_held
@@ -28,7 +29,7 @@ from segbench.io.reporter import Reporter
 from segbench.runs.request import SuiteRequest
 from segbench.runs.suite.end_request import REQUEST, EndRequested, ask_to_end, forget_request
 from segbench.runs.suite.state import STATE, CellState, Driver, SuiteState, now
-from segbench.runs.suite.status import status_of
+from segbench.runs.suite.status import EndedSuite, status_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -123,7 +124,14 @@ def test_a_suite_is_watched_and_cancelled_from_elsewhere(
     assert not (out / REQUEST).exists()
     state = json.loads((out / STATE).read_text())
     assert [cell["status"] for cell in state["cells"].values()] == ["done", "interrupted"]
-    assert "nothing to end" in bench(*suite, "--cancel").stdout
+    nothing = bench(*suite, "--cancel").stdout
+    assert "nothing to end" in nothing
+    assert "1 of 2 cells are done. Go on with" in nothing
+
+
+def test_what_is_done_is_not_to_be_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
+    cancelled(EndedSuite.model_construct(was="ended", jobs=[], ended=[], done=2, n=2, next="bench suite"), False)
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of 2 cells are done"
 
 
 @pytest.mark.slow

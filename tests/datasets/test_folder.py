@@ -223,8 +223,9 @@ def test_jpeg_masks_are_refused_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_without_masks_or_classes(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no masks below"):
+    with pytest.raises(UserError, match="no masks below") as none:
         Folder(tmp_path)
+    assert "--write" not in str(none.value)  # who has no masks may be typing just this
     root = write_folder(tmp_path / "my own", ["a"], classes="")
     with pytest.raises(UserError, match=r"classes\.yaml' is missing.*--root '.*my own' --write"):
         Folder(root)

@@ -249,3 +249,19 @@ def test_what_is_no_label_map_is_refused_by_the_guess(tmp_path: Path) -> None:
     np.save(masks / "c.npy", np.zeros((4, 4)))
     with pytest.raises(UserError, match=r"c\.npy: is of shape .* float64"):
         inspect("n", [masks / "c.npy"])
+
+
+@pytest.mark.parametrize(("wrong", "said"), [(1, ""), (3, "3 of 14 masks cannot"), (12, "more than 10 of 14 masks")])
+def test_all_masks_that_cannot_be_read_are_named_at_once(wrong: int, said: str, tmp_path: Path) -> None:
+    masks = [tmp_path / f"{number:02}.png" for number in range(14)]
+    for mask in masks:
+        write_grey(mask, labels_of(0))
+    for mask in masks[:wrong]:
+        mask.write_bytes(b"no image")
+    with pytest.raises(UserError) as caught:
+        inspect("n", masks)
+    head, *told = str(caught.value).splitlines()
+    assert said in head
+    assert [f"{mask}: cannot be decoded" in line for mask, line in zip(masks, told or [head], strict=False)] == [
+        True
+    ] * min(wrong, 10)

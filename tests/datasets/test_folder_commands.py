@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def test_a_newcomers_folder_works_in_two_commands(bench: Run, tmp_path: Path) ->
     written = bench("data", "describe", "folder", "--root", "mine", "--write")
     assert written.returncode == 0, written.stderr
     assert "Wrote: mine/classes.yaml" in written.stdout
+    assert re.search(r"^root +mine *$", written.stdout, re.MULTILINE)
+    assert "expected root" not in written.stdout
     record = printed_json(bench("run", "-d", "folder", "--root", "mine", "-m", "threshold", "--json"))
     assert record["main_score"] == "dice"
     assert record["scores"]["dice"]["value"] > 0.95

@@ -145,7 +145,8 @@ def test_scaled_label_maps(factor: float, name: str, cases: dict[str, Case], tmp
 @pytest.mark.slow
 def test_a_mask_of_0_and_128(cases: dict[str, Case], tmp_path: Path) -> None:
     case = cases["medaka"]
-    first(case, write_each(tmp_path / "p", case.predictions, lambda values: values // 255 * 128), "scaled")
+    found = first(case, write_each(tmp_path / "p", case.predictions, lambda values: values // 255 * 128), "scaled")
+    assert found.evidence[0] == "the values that occur (0, 128) are multiples of 127.5, rounded"
 
 
 @pytest.mark.slow

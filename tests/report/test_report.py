@@ -231,6 +231,11 @@ def test_equal_runs_give_equal_bytes(runs: Path, text: str, bench: Run) -> None:
     assert [path.name for path in (runs / "again").iterdir()] == ["index.html"]
 
 
+def test_what_there_is_to_know_of_the_data_is_said_once(runs: Path, bench: Run) -> None:
+    said = bench("report", runs / "runs", "--out", runs / "said", "--root", runs / "hearts").stderr
+    assert said.count("warning: SYNTHETIC data") == 1
+
+
 def test_a_foreign_folder_is_left_alone(bench: Run, tmp_path: Path) -> None:
     run = RECORDS / "isbi2012-canny-e3c52ecd"
     out = tmp_path / "out"

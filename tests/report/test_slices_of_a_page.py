@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 from pathlib import Path
@@ -49,6 +50,24 @@ def test_the_page_says_what_bench_slice_says(tmp_path: Path) -> None:
         assert row[0] == f"{said.by}: {said.slice}"
         assert int(row[1].split()[0]) == said.n
         assert [row[2], row[4]] == [interval(one.value, one.low, one.high) for one in said.scores]
+    assert "The worst first by the mean of the 2 runs." in page
+
+
+def test_the_plot_orders_slices_by_the_run_that_it_shows(tmp_path: Path) -> None:
+    root = truth(tmp_path / "mine", COUNT)
+    folders = (tmp_path / "runs/good", tmp_path / "runs/bad")
+    evaluated(root, folders[0], [0.02 + 0.01 * (n % 3) for n in range(COUNT)], "good")
+    evaluated(root, folders[1], [0.45 - 0.02 * n for n in range(COUNT)], "bad", seed=1)
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page", root), QUIET).page).read_text("utf-8")
+    found = slice_runs(SliceRequest(folders, tuple(ATTRIBUTES), root=root), QUIET)
+    alt = re.search(r"of good on all samples and on (\d+) parts of them: all samples [\d.]+, ([^\"]*)\.\"", page)
+    assert alt is not None
+    drawn = re.findall(r"([a-z]+: \S.*?) (\d\.\d{3})(?:, |$)", html.unescape(alt[2]))
+    assert len(drawn) == int(alt[1])
+    values = [float(value) for _, value in drawn]
+    assert values == sorted(values)
+    worst = sorted(row.scores[0].value or 0.0 for row in found.slices)[: len(drawn)]
+    assert values == pytest.approx(worst, abs=6e-4)
 
 
 def test_without_images_slices_are_by_class_alone(tmp_path: Path) -> None:
@@ -61,6 +80,18 @@ def test_without_images_slices_are_by_class_alone(tmp_path: Path) -> None:
     assert found.by == ["class"]
     assert [row[0] for row in cells(page)] == [f"class: {row.slice}" for row in found.slices]
     assert html.escape(found.answer) in page
+
+
+def test_every_dataset_of_the_runs_is_named_at_the_top(tmp_path: Path) -> None:
+    records = ROOT / "leaderboards" / "records"
+    for name in ("camvid-canny", "isbi2012-threshold"):
+        folder = next(records.glob(f"{name}-*"))
+        shutil.copytree(folder, tmp_path / "runs" / folder.name)
+    unfinished = next((tmp_path / "runs").glob("isbi2012-*")) / "record.json"
+    record = json.loads(unfinished.read_text("utf-8"))
+    unfinished.write_text(json.dumps(record | {"complete": False, "scores": {}}), "utf-8")
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page"), QUIET).page).read_text("utf-8")
+    assert "2 runs on camvid, isbi2012." in page
 
 
 def figure(width: float, height: float, size: str = "") -> Drawn:

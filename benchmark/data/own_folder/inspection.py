@@ -14,9 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ...errors import MemoryShortError
 from ...io.images.limits import open_image
 from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import palette_color, read_array
+from ...text import counted
 from ...types import Array, UserError
 from .classes_file import FILE, MAX_LABEL, Color, free_color
 from .layout import Places
@@ -25,6 +27,8 @@ from .naming import Guess, written
 
 MAX_MASKS = 1000
 """Largest number of masks that are read, spread evenly over the folder."""
+_MAX_TOLD = 10
+"""Largest number of masks that are named with what is wrong with them."""
 
 MAX_CLASSES = 256
 _VOID = 255
@@ -95,13 +99,7 @@ def inspect(
         images and RGB ones mixed.
     """
     chosen = [masks[n * len(masks) // min(len(masks), MAX_MASKS)] for n in range(min(len(masks), MAX_MASKS))]
-    seen: list[Seen] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for one in pool.map(look, chosen):
-            seen.append(one)
-            if progress is not None:
-                progress(len(seen), len(chosen))
-    seen = _as_shown(seen)
+    seen = _as_shown(_look_at_all(chosen, progress))
     colored = any(one.kind == "colors" for one in seen)
     seen = [_as_colors(one, seen) if colored else _as_values(one) for one in seen]
     total: Counter[int] = Counter()
@@ -112,6 +110,39 @@ def inspect(
     _refuse_no_labels(seen, total)
     guess = _guess_colors(total, seen) if colored else _guess_values(total, seen)
     return _text(name, guess, total, seen, len(masks), colored, _place_lines(places) + _name_lines(called))
+
+
+def _look_at_all(paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> list[Seen]:
+    """Read masks. Raises UserError that names all that are no masks, or the first `_MAX_TOLD` of very many."""
+    seen: list[Seen] = []
+    wrong: list[str] = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for done, one in enumerate(pool.map(_seen_or_why_not, paths), 1):
+            if isinstance(one, Seen):
+                seen.append(one)
+            else:
+                wrong.append(one)
+            if progress is not None:
+                progress(done, len(paths))
+            if len(wrong) > _MAX_TOLD:
+                pool.shutdown(cancel_futures=True)
+                break
+    if len(wrong) == 1:
+        raise UserError(wrong[0])
+    if wrong:
+        many = f"more than {_MAX_TOLD}" if len(wrong) > _MAX_TOLD else str(len(wrong))
+        told = [f"- {each}" for each in wrong[:_MAX_TOLD]]
+        raise UserError("\n".join([f"{many} of {counted(len(paths), 'mask')} cannot be used:", *told]))
+    return seen
+
+
+def _seen_or_why_not(path: Path) -> Seen | str:
+    try:
+        return look(path)
+    except MemoryShortError:
+        raise
+    except UserError as error:
+        return str(error)
 
 
 def look(path: Path) -> Seen:
