@@ -100,7 +100,8 @@ _COMMANDS = {
     "explain": Command(
         "stored_commands:explain",
         "Examples: bench explain runs/voc2012-mine-0a1b2c3d; "
-        "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit",
+        "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit; "
+        "bench explain runs/isbi2012-unet-1a2b3c4d --samples 20",
         "stored_requests:ExplainRequest",
     ),
     "slice": Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..text import between, counted, interval, number
+from ..text import between, counted, interval, number, some
 from . import output
 from .output import new_table, safe, stdout
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..boards.worst_samples import WorstSamples
     from ..commands.explain import ErrorAnatomy, Explanation
     from ..evaluation.explanation import ConventionRow
     from ..runs.stored_checks import Check, Verification
@@ -55,6 +56,8 @@ def explanation(found: Explanation, as_json: bool, be_quiet: bool) -> None:
         console.print(f"The same predictions score {found.spread_points:.2f} points apart, from the convention alone.")
     if found.anatomy:
         _anatomy(console, found, quiet)
+    if found.worst_samples is not None:
+        _worst(console, found.worst_samples, quiet)
     for note in found.notes:
         console.print(f"note: {safe(note)}", soft_wrap=True)
 
@@ -79,6 +82,41 @@ def _anatomy(console: Console, found: Explanation, quiet: bool) -> None:
             f"pixels, of two objects {2 * first.boundary_px + 1}.",
             soft_wrap=True,
         )
+
+
+def _worst(console: Console, found: WorstSamples, quiet: bool) -> None:
+    """The samples on which a run is worst, or the first of two is most behind, and what their scores mean."""
+    several, score = len(found.run_ids) > 1, safe(found.score)
+    for place, run_id in enumerate(found.run_ids, 1):
+        if several:
+            console.print(f"{place}: {safe(run_id)}", soft_wrap=True)
+    console.print(_worst_heading(found), soft_wrap=True)
+    if found.samples:
+        table = new_table("sample", *([f"{score} 1", f"{score} 2", "2 less 1"] if several else [score]))
+        for each in found.samples:
+            cells = [number(value, ".4f") for value in each.scores]
+            if several:
+                first, second = (value or 0.0 for value in each.scores)
+                cells.append(number(second - first, "+z.4f"))
+            table.add_row(safe(each.sample), *cells)
+        console.print(table)
+    if found.undefined:
+        names = safe(some(found.undefined, 5))
+        console.print(f"{score} is undefined on {counted(len(found.undefined), 'sample')}: {names}", soft_wrap=True)
+    if found.scored and not quiet:
+        console.print(safe(found.reading), soft_wrap=True)
+
+
+def _worst_heading(found: WorstSamples) -> str:
+    """Which samples are listed, among how many."""
+    score, among = safe(found.score), counted(found.scored, "sample")
+    if not found.scored:
+        return f"No sample has a {score} of its own, so that none is the worst."
+    if found.behind is None:
+        return f"[bold]The worst[/] of {among} by {score}:"
+    if not found.behind:
+        return f"1 is behind 2 on none of {among} by {score}."
+    return f"1 is behind 2 by {score} on {found.behind} of {among}, [bold]most of all[/] on:"
 
 
 def _causes(found: ErrorAnatomy) -> Table:

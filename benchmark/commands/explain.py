@@ -1,10 +1,11 @@
-"""`bench explain`: the score of a run under the conventions of well-known libraries, and what its errors come from.
+"""`bench explain`: the score of a run under the conventions of well-known libraries, and where and why it is wrong.
 
-The first half needs its statistics alone, the second its label maps and the truth.
+Conventions and the worst samples need its statistics alone, what its errors come from its label maps and the truth.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..boards.compare_runs import refuse_incomparable
+from ..boards.worst_samples import WorstSamples, worst_samples
 from ..evaluation.anatomy import CAUSES, anatomy_statistic
 from ..evaluation.error_points import Anatomy, anatomy, points_differences
 from ..evaluation.explanation import (
@@ -27,6 +29,7 @@ from ..evaluation.scores import defined
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
 from ..metrics.overlap import BinaryOverlap
+from ..runs.folder import PREDICTIONS
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_label_maps import StoredLabelMaps
 from ..runs.stored_requests import ExplainRequest
@@ -76,6 +79,7 @@ class Explanation(Document):
 
     anatomy : of the run, and of another one beside it; empty where predictions or labels were not there.
     anatomy_difference : of two runs, by cause and last for "all".
+    worst_samples : where the run is worst by its main score, or most behind the other one; null where none is wanted.
     """
 
     run_id: str
@@ -90,6 +94,7 @@ class Explanation(Document):
     notes: list[str]
     anatomy: list[ErrorAnatomy] = Field(default_factory=list)
     anatomy_difference: list[PartDifference] = Field(default_factory=list)
+    worst_samples: WorstSamples | None = None
 
 
 def explain(folder: Path) -> Explanation:
@@ -135,7 +140,9 @@ def explain(folder: Path) -> Explanation:
 
 
 def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
-    """Do what `bench explain` says: `explain` of the first run, and what its errors, or those of two, come from.
+    """Do what `bench explain` says: `explain` of the first run, its worst samples, and what its errors come from.
+
+    Of two runs: the samples on which the first is most behind, and what the errors of both come from.
 
     Raises
     ------
@@ -146,6 +153,9 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
     found = explain(request.run)
     runs = [open_run(folder) for folder in (request.run, request.other) if folder is not None]
     refuse_incomparable([run.record for run in runs])
+    if request.samples:
+        found.worst_samples = worst_samples(runs, request.samples)
+        _point_to_panels(runs, found.worst_samples, reporter)
     asked = request.other is not None or request.root is not None
     try:
         opened = [StoredLabelMaps.of(run, _overlap_family(run), request.root, reporter) for run in runs]
@@ -163,6 +173,14 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
             for cause, each in points_differences(*parts).items()
         ]
     return found
+
+
+def _point_to_panels(runs: Sequence[StoredRun], found: WorstSamples, reporter: Reporter) -> None:
+    """Say how to see the samples, where the runs kept their predictions of all of them."""
+    if found.samples and all((run.folder / PREDICTIONS).is_dir() for run in runs):
+        folders, names = [str(run.folder) for run in runs], ",".join(each.sample for each in found.samples)
+        shown = shlex.join(["bench", "panels", *folders, "--samples", names, "--errors", "--out", "worst.png"])
+        reporter.say(f"see the worst samples: {shown}")
 
 
 def _anatomy(maps: StoredLabelMaps, score: str, reach: int, reporter: Reporter) -> Anatomy:

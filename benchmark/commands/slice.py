@@ -48,6 +48,8 @@ def _slices(
         return class_slices(run, ids, notes)
     if by in ATTRIBUTES:
         return _attribute(by, ids, run, request, reporter, notes)
+    if by == "sample":
+        raise UserError(f"--by sample: single samples are no slices. See the worst ones: bench explain {run.folder}")
     file, colon, column = by.rpartition(":")
     if not colon or not file.lower().endswith((".csv", ".tsv", ".txt")):
         raise UserError(unknown("--by", by, ("class", *ATTRIBUTES)) + " Or give a table, as in --by FILE.csv:COLUMN.")

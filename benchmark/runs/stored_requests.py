@@ -238,6 +238,10 @@ class ExplainRequest:
         Path | None, Option("Where the labels lie, for the causes of errors. [default: where the run found them]")
     ] = None
     boundary_px: Annotated[int, Option("How far a border may lie elsewhere, in pixels.", low=0, high=100)] = 3
+    samples: Annotated[
+        int,
+        Option("Samples to name: the worst, or of two runs those on which the first is most behind.", low=0),
+    ] = 5
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from PIL import Image
 from commands import Run, printed_json
 from places import GOLDEN
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
-from segbench.commands.explain import explain
+from segbench.commands.explain import explain, explain_runs
 from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.medaka import Medaka
@@ -33,6 +33,7 @@ from segbench.metrics.overlap import BinaryOverlap, CityscapesOverlap, COCOStuff
 from segbench.metrics.partition import Partition
 from segbench.registry import metrics
 from segbench.runs.record import write_record
+from segbench.runs.stored_requests import ExplainRequest
 from segbench.types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
 
 VOID = 255
@@ -292,7 +293,9 @@ def test_for_people(bench: Run, voc_run: Path) -> None:
     assert "miou_defined (official)" in lines[3]
     assert "VOCevalseg, over defined classes" in lines[4]
     assert "MONAI MeanIoU(ignore_index=void)" in done.stdout
-    assert "points apart" in lines[-1]
+    worst = next(n for n, line in enumerate(lines) if line.startswith("The worst of 6 samples by miou_defined:"))
+    assert "points apart" in lines[worst - 1]
+    assert lines[-1].startswith("Each sample is scored alone, as if it were all of the data; miou_defined: mean IoU")
     assert "false positives  " in done.stdout
 
 
@@ -355,7 +358,8 @@ def test_the_plain_miou_of_any_label_set_has_no_official_tool() -> None:
 
 def test_for_machines(bench: Run, voc_run: Path) -> None:
     found = printed_json(bench("explain", voc_run, "--json"))
-    assert found == json.loads(explain(voc_run).to_json())
+    assert found == json.loads(explain_runs(ExplainRequest(voc_run), Reporter(quiet=True)).to_json())
+    assert found | {"worst_samples": None} == json.loads(explain(voc_run).to_json())
     keys = {"name", "used_by", "average", "absent", "void", "background", "value", "difference_points"}
     assert all(keys <= row.keys() for row in found["rows"])
     assert all(rule.keys() == {"rule", "from", "to", "points", "points_per_image"} for rule in found["rules"])
