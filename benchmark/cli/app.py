@@ -77,7 +77,8 @@ _COMMANDS = {
         "stored_commands:panels",
         "Examples: bench panels runs/medaka-unet-1a2b3c4d runs/medaka-fcn-5e6f7a8b --out panels.pdf; "
         "bench panels runs/voc2012-* --pick worst --count 3 --errors --out worst.png --dpi 200; "
-        "bench panels runs/medaka-unet-1a2b3c4d --samples lateral-test-0021 --width 8.5cm --out column.svg",
+        "bench panels runs/medaka-unet-1a2b3c4d --samples lateral-test-0021 --width 8.5cm --out column.svg; "
+        "bench panels runs/camvid-fpn-1a2b3c4d --pick worst --errors --crop 240,180 --out details.pdf",
         "stored_requests:PanelsRequest",
     ),
     "publish": Command(

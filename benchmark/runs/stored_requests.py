@@ -194,6 +194,15 @@ class PanelsRequest:
     ] = None
     count: Annotated[int, Option("Number of samples to choose.", low=1, high=100)] = 4
     errors: Annotated[bool, Option("Show where each prediction is wrong, and how.")] = False
+    crop: Annotated[
+        tuple[str, ...],
+        Option(
+            "Show a detail: ID:x,y,width,height of a sample, in pixels from its upper left corner; x,y,width,height of "
+            "all others; or width,height, around the largest region that a run has wrong. Repeatable.",
+            metavar="DETAIL",
+            write=tuple,
+        ),
+    ] = ()
     width: Annotated[
         str,
         Option(
