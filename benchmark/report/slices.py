@@ -13,7 +13,7 @@ from ..evaluation.slicing import MIN_SAMPLES, Slice
 from ..figures.score_intervals import Interval, score_intervals
 from ..io.reporter import Reporter
 from ..runs.stored import StoredRun
-from ..text import counted, interval, number, p_value
+from ..text import counted, interval, named, number, p_value
 from ..types import Dataset, UserError
 from .figures.arrangement import plots
 from .figures.runs import Drawn, drawn
@@ -132,4 +132,4 @@ def _table(section: Section, found: Sliced, labels: Sequence[str]) -> Html | Non
 
 
 def _name(row: SliceRow) -> str:
-    return f"{row.by}: {row.slice}"
+    return named(row.by, row.slice, ": ")
