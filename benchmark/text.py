@@ -37,6 +37,16 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def named(what: str, name: str, between: str = " ", quote: str = "") -> str:
+    """A name after what it is of, but for one that says so itself: classes without a name are called `class 3`.
+
+    >>> named("class", "car"), named("class", "class 3"), named("class", "class 3", quote="'")
+    ('class car', 'class 3', "'class 3'")
+    """
+    shown = f"{quote}{name}{quote}"
+    return shown if name.lower().startswith(f"{what.lower()} ") else f"{what}{between}{shown}"
+
+
 _MAX_DIGITS = 18
 """Decimal digits of any number that is counted here; it fits 64 bits."""
 

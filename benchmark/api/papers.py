@@ -98,6 +98,7 @@ def panels(
     pick: Literal["worst", "best", "typical", "spread", "disagree"] | None = None,
     count: int = 4,
     errors: bool = False,
+    crop: str | Sequence[str] = (),
     width: str = "16cm",
     dpi: int = 300,
     root: str | PathLike[str] | None = None,
@@ -121,6 +122,9 @@ def panels(
         Number of samples to choose, 1 to 100.
     errors : bool
         Show where each prediction is wrong, and how.
+    crop : str, or sequence of str
+        Details to show: `ID:x,y,width,height` of a sample, in pixels from its upper left corner; `x,y,width,height` of
+        all others; or `width,height`, around the largest region that a run has wrong.
     width : str
         Width of the figure with its unit, cm, mm, in or pt; without one it is in cm.
     dpi : int
@@ -140,7 +144,8 @@ def panels(
     ------
     UserError
         For a file whose name says no format, a width that is too small for the columns, runs that were not scored on
-        the same samples or keep no predictions, a sample that is not there, and where images are not found.
+        the same samples or keep no predictions, a sample that is not there, a detail that reaches out of its image, and
+        where images are not found.
 
     Examples
     --------
@@ -161,6 +166,7 @@ def panels(
         pick=pick,
         count=count,
         errors=errors,
+        crop=(crop,) if isinstance(crop, str) else tuple(crop),
         width=width,
         dpi=dpi,
         root=None if root is None else Path(root),

@@ -16,6 +16,7 @@ def caption(figure: PanelFigure, rule: Rule | None, records: Sequence[Record]) -
         *_warnings(figure),
         _what(figure),
         *_chosen(figure, rule),
+        *_details(figure),
         *(["Striped: not scored."] if any(each.color is None for each in figure.legend) else []),
         *_inputs(records),
     ]
@@ -54,6 +55,28 @@ def _chosen(figure: PanelFigure, rule: Rule | None) -> list[str]:
     if not figure.truth:
         found.append("The labels of this split are not public: no truth is shown, and no score.")
     return found
+
+
+def _details(figure: PanelFigure) -> list[str]:
+    """Where the details lie of which the figure is made, and that scores are not theirs."""
+    cropped = [(each.id, each.crop) for each in figure.samples if each.crop is not None]
+    if not cropped:
+        return []
+    places = [
+        f"of {sample_id} {crop.width} x {crop.height} of {crop.of_width} x {crop.of_height} pixels from x = {crop.x}, "
+        f"y = {crop.y}"
+        for sample_id, crop in cropped
+    ]
+    found = [f"Details: {'; '.join(places)} (upper left corner)."]
+    by = {crop.by for _, crop in cropped}
+    if "errors" in by:
+        found.append(
+            "A detail lies around the largest connected region that any run has wrong, so it is no typical one."
+        )
+    if "middle" in by:
+        nothing = [sample_id for sample_id, crop in cropped if crop.by == "middle"]
+        found.append(f"Nothing is wrong in {some(nothing, len(nothing))}: shown is the middle.")
+    return found + (["Scores are of the whole samples."] if figure.truth else [])
 
 
 def _inputs(records: Sequence[Record]) -> list[str]:

@@ -18,12 +18,31 @@ class PanelRun(Document):
     family: str
 
 
+class PanelCrop(Document):
+    """Where a detail lies: its upper left pixel and its size, in an image of `of_width` x `of_height` pixels.
+
+    by : `named` by the user, around the largest region of `errors` of any run, or the `middle` where nothing is wrong.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    of_width: int
+    of_height: int
+    by: Literal["named", "errors", "middle"]
+
+
 class PanelSample(Document):
-    """A sample with a row: the score of every run on it alone, null where undefined, and their mean."""
+    """A sample with a row: the score of every run on it alone, null where undefined, and their mean.
+
+    crop : the detail that is shown; null where all of the image is.
+    """
 
     id: str
     scores: list[Number]
     mean: Number
+    crop: PanelCrop | None = None
 
 
 class PanelColor(Document):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..runs.stored import StoredRun
 from .comparable import Comparable, whole_n
 from .panel_caption import caption
 from .panel_choice import ChosenSamples
-from .panel_document import PanelColor, PanelFigure, PanelRun, PanelSample
+from .panel_document import PanelColor, PanelCrop, PanelFigure, PanelRun, PanelSample
 from .panel_runs import ScoresBySample
 from .paper_words import title_of
 
@@ -22,12 +22,13 @@ def panel_figure(
     scores: ScoresBySample,
     chosen: ChosenSamples,
     legend: Sequence[tuple[str, str | None]],
+    crops: Mapping[str, PanelCrop],
     *,
     errors: bool,
 ) -> PanelFigure:
     """What a figure shows, with its caption; its file and size are not known yet.
 
-    `labels` are the names of the runs, `legend` the names and colours of what occurs.
+    `labels` are the names of the runs, `legend` the names and colours of what occurs, `crops` the details by sample.
     """
     records = [run.record for run in runs]
     data, key, info = records[0].dataset, Comparable.of(records[0]), scores.info
@@ -57,7 +58,7 @@ def panel_figure(
             PanelRun(run_id=record.run_id, label=label, method=record.method.name, family=record.method.family)
             for record, label in zip(records, labels, strict=True)
         ],
-        samples=[_sample(sample_id, scores) for sample_id in chosen.ids],
+        samples=[_sample(sample_id, scores, crops.get(sample_id)) for sample_id in chosen.ids],
         legend=[PanelColor(name=name, color=color) for name, color in legend],
         caption=[],
         segbench=__version__,
@@ -65,8 +66,8 @@ def panel_figure(
     return figure.model_copy(update={"caption": caption(figure, chosen.rule, records)})
 
 
-def _sample(sample_id: str, scores: ScoresBySample) -> PanelSample:
+def _sample(sample_id: str, scores: ScoresBySample, crop: PanelCrop | None) -> PanelSample:
     if scores.info is None:
-        return PanelSample(id=sample_id, scores=[], mean=None)
+        return PanelSample(id=sample_id, scores=[], mean=None, crop=crop)
     values = scores.values[:, scores.ids.index(sample_id)]
-    return PanelSample(id=sample_id, scores=[float(value) for value in values], mean=float(np.mean(values)))
+    return PanelSample(id=sample_id, scores=[float(value) for value in values], mean=float(np.mean(values)), crop=crop)

@@ -10,7 +10,7 @@ from ..evaluation.comparison import ALPHA, Paired
 from ..evaluation.sample_size import MIN_UNITS, POWER, Estimated, Planned, ladder, planned, units_needed
 from ..runs.record import Record
 from ..runs.stored import StoredRun
-from ..text import counted
+from ..text import counted, named
 from ..types import UserError
 from .comparable import badness
 from .compare_runs import paired_difference, refuse_incomparable, score_of
@@ -201,10 +201,9 @@ def _notes(paired: Paired, chosen: Sequence[StoredRun]) -> list[str]:
         notes.append(f"a group is a video, stack or city as a whole, of {per_unit:.3g} images on average")
     absent = paired.metric.absent_classes(paired.runs[0], paired.info, paired.score.name)
     if absent is not None:
-        notes.append(
-            f"class {', '.join(absent.pixels)} is in no true mask here: what such classes add to an interval is not "
-            "planned"
-        )
+        names = list(absent.pixels)
+        which = f"{named('class', names[0])} is" if len(names) == 1 else f"classes {', '.join(names)} are"
+        notes.append(f"{which} in no true mask here: what such classes add to an interval is not planned")
     for run in chosen:
         if not run.record.complete:
             notes.append(f"{run.record.run_id} is partial: it was scored on {run.record.dataset.samples}")

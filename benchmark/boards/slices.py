@@ -12,7 +12,7 @@ from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import MIN_SAMPLES, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
-from ..text import between, counted, number, p_value, some
+from ..text import between, counted, named, number, p_value, some
 from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
 from .labels import comparison_labels
 from .notebook import html_table
@@ -111,10 +111,10 @@ def sliced_runs(
     statistics = tuple(tuple(run.statistics.of(metric.name)) for run in runs)
     sliced = SlicedScores(metric, runs[0].info, score, statistics, tuple(slices), permutations, seed)
     for place, absent in sliced.invented.items():
-        named = ", ".join(f"'{name}' ({counted(pixels, 'pixel')})" for name, pixels in absent.pixels.items())
+        pixels_of = ", ".join(f"'{name}' ({counted(pixels, 'pixel')})" for name, pixels in absent.pixels.items())
         notes.append(
-            f"{slices[place].by} {slices[place].name}: the gap is not tested, since in it or outside of it no true "
-            f"mask holds what is predicted there: {named}, which counts 0"
+            f"{named(slices[place].by, slices[place].name)}: the gap is not tested, since in it or outside of it no "
+            f"true mask holds what is predicted there: {pixels_of}, which counts 0"
         )
     return _document(runs, sliced, list(zip(slices, sliced.scores(), strict=True)), notes)
 
@@ -279,8 +279,8 @@ def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, na
             one, place = worse[0]
             whose = f" of {names[place]}" if len(found) > 1 else ""
             return (
-                f"The worst slice that is worse by more than chance: {each.by} {each.name}, {score.name}{whose} is "
-                f"{abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples ("
+                f"The worst slice that is worse by more than chance: {named(each.by, each.name)}, {score.name}{whose} "
+                f"is {abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples ("
                 f"p {'' if one.p_adjusted < 0.001 else '= '}{p_value(one.p_adjusted)} {together})."
             )
     return f"No slice is worse than the other samples by more than chance ({together})."

@@ -77,7 +77,8 @@ _COMMANDS = {
         "stored_commands:panels",
         "Examples: bench panels runs/medaka-unet-1a2b3c4d runs/medaka-fcn-5e6f7a8b --out panels.pdf; "
         "bench panels runs/voc2012-* --pick worst --count 3 --errors --out worst.png --dpi 200; "
-        "bench panels runs/medaka-unet-1a2b3c4d --samples lateral-test-0021 --width 8.5cm --out column.svg",
+        "bench panels runs/medaka-unet-1a2b3c4d --samples lateral-test-0021 --width 8.5cm --out column.svg; "
+        "bench panels runs/camvid-fpn-1a2b3c4d --pick worst --errors --crop 240,180 --out details.pdf",
         "stored_requests:PanelsRequest",
     ),
     "publish": Command(
@@ -100,7 +101,8 @@ _COMMANDS = {
     "explain": Command(
         "stored_commands:explain",
         "Examples: bench explain runs/voc2012-mine-0a1b2c3d; "
-        "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit",
+        "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit; "
+        "bench explain runs/isbi2012-unet-1a2b3c4d --samples 20",
         "stored_requests:ExplainRequest",
     ),
     "slice": Command(

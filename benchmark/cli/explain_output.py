@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..text import between, counted, interval, number
+from ..text import between, counted, interval, number, some
 from . import output
 from .output import new_table, safe, stdout
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..boards.worst_samples import WorstSamples
     from ..commands.explain import ErrorAnatomy, Explanation
     from ..evaluation.explanation import ConventionRow
     from ..runs.stored_checks import Check, Verification
@@ -40,21 +41,30 @@ def explanation(found: Explanation, as_json: bool, be_quiet: bool) -> None:
         return
     console = stdout()
     quiet = be_quiet or output.quiet
-    name = safe(found.run_id)
     origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
-    console.print(f"[bold]{name}[/] on [bold]{found.dataset}[/]{origin}: {found.explained} under every convention")
-    console.print(_rows(found.rows))
-    if not quiet:
-        rules_table = new_table("rule", "from", "to", "points", "points per image")
+    several = found.other_run_id is not None
+    what = f"{found.explained} under every convention"
+    if not found.rows:
+        what = f"{safe(found.main_score)} {number(found.official, '.4f')}"
+    console.print(f"{_names(found)} on [bold]{found.dataset}[/]{origin}: {what}")
+    if found.rows:
+        console.print(_rows(found.rows, several=several))
+    if found.rules and not quiet:
+        rules_table = new_table("rule, of 1" if several else "rule", "from", "to", "points", "points per image")
         for rule in found.rules:
             per_image = "" if rule.rule == "average" else _points(rule.points_per_image)
             rules_table.add_row(rule.rule, _words(rule.from_), _words(rule.to), _points(rule.points), per_image)
         console.print(rules_table)
         console.print("points per image: what the rule moves where classes are averaged in each image first")
+    if several and found.rows:
+        console.print(_order(found.rows), soft_wrap=True)
     if found.spread_points is not None:
-        console.print(f"The same predictions score {found.spread_points:.2f} points apart, from the convention alone.")
+        same = "The predictions of 1" if several else "The same predictions"
+        console.print(f"{same} score {found.spread_points:.2f} points apart, from the convention alone.")
     if found.anatomy:
         _anatomy(console, found, quiet)
+    if found.worst_samples is not None:
+        _worst(console, found.worst_samples, quiet)
     for note in found.notes:
         console.print(f"note: {safe(note)}", soft_wrap=True)
 
@@ -81,6 +91,38 @@ def _anatomy(console: Console, found: Explanation, quiet: bool) -> None:
         )
 
 
+def _worst(console: Console, found: WorstSamples, quiet: bool) -> None:
+    """The samples on which a run is worst, or the first of two is most behind, and what their scores mean."""
+    several, score = len(found.run_ids) > 1, safe(found.score)
+    console.print(_worst_heading(found), soft_wrap=True)
+    if found.samples:
+        table = new_table("sample", *([f"{score} 1", f"{score} 2", "2 less 1"] if several else [score]))
+        for each in found.samples:
+            cells = [number(value, ".4f") for value in each.scores]
+            if several:
+                first, second = (value or 0.0 for value in each.scores)
+                cells.append(number(second - first, "+z.4f"))
+            table.add_row(safe(each.sample), *cells)
+        console.print(table)
+    if found.undefined:
+        names = safe(some(found.undefined, 5))
+        console.print(f"{score} is undefined on {counted(len(found.undefined), 'sample')}: {names}", soft_wrap=True)
+    if found.scored and not quiet:
+        console.print(safe(found.reading), soft_wrap=True)
+
+
+def _worst_heading(found: WorstSamples) -> str:
+    """Which samples are listed, among how many."""
+    score, among = safe(found.score), counted(found.scored, "sample")
+    if not found.scored:
+        return f"No sample has a {score} of its own, so that none is the worst."
+    if found.behind is None:
+        return f"[bold]The worst[/] of {among} by {score}:"
+    if not found.behind:
+        return f"1 is behind 2 on none of {among} by {score}."
+    return f"1 is behind 2 by {score} on {found.behind} of {among}, [bold]most of all[/] on:"
+
+
 def _causes(found: ErrorAnatomy) -> Table:
     table = new_table("cause", "points", "95 %", "pixels")
     for part in found.parts:
@@ -103,22 +145,47 @@ def _causes_of_two(found: Explanation) -> Table:
     return table
 
 
-def _rows(rows: list[ConventionRow]) -> Table:
-    """Every convention with those that follow it below its name: lines of calls fold between words at 80 columns."""
+def _names(found: Explanation) -> str:
+    """The run that is explained, and the other one, with the numbers that they have in all tables."""
+    if found.other_run_id is None:
+        return f"[bold]{safe(found.run_id)}[/]"
+    return f"1: [bold]{safe(found.run_id)}[/], 2: [bold]{safe(found.other_run_id)}[/],"
+
+
+def _order(rows: list[ConventionRow]) -> str:
+    """Under how many conventions which of two runs is ahead."""
+    known = [(row.value, row.other_value) for row in rows if row.value is not None and row.other_value is not None]
+    first, second = sum(one > two for one, two in known), sum(one < two for one, two in known)
+    return f"Of {counted(len(known), 'convention')} 1 is ahead under {first}, and 2 under {second}."
+
+
+def _rows(rows: list[ConventionRow], *, several: bool) -> Table:
+    """Every convention with those that follow it below its name: lines of calls fold between words at 80 columns.
+
+    Of two runs the value of each, and in points by how much the second is higher.
+    """
     from rich.console import Group
     from rich.table import Table as Grid
     from rich.text import Text
 
-    table = new_table("value", "points", "convention, and who follows it")
+    heads = ("value 1", "value 2", "2 less 1") if several else ("value", "points")
+    table = new_table(*heads, "convention, and who follows it")
     for row in rows:
         style = "bold" if row.scored else ""
         users = Grid.grid(padding=(0, 1))
         for call in row.used_by:
             users.add_row("  ·", Text(call, "dim"))
         name = row.name + (" (official)" if row.official else " (scored)" if row.scored else "")
-        values = (Text(text, style) for text in (number(row.value, ".4f"), _points(row.difference_points)))
+        cells = [number(row.value, ".4f"), _points(row.difference_points)]
+        if several:
+            cells[1:] = [number(row.other_value, ".4f"), _points(_apart(row))]
+        values = (Text(text, style) for text in cells)
         table.add_row(*values, Group(Text(name, style), *([users] if row.used_by else [])))
     return table
+
+
+def _apart(row: ConventionRow) -> float | None:
+    return None if row.value is None or row.other_value is None else 100 * (row.other_value - row.value)
 
 
 def verification(found: Verification, as_json: bool, be_quiet: bool) -> None:

@@ -136,9 +136,10 @@ def report(request: ReportRequest, json: bool, quiet: bool) -> None:
 
 
 def explain(request: ExplainRequest, json: bool, quiet: bool) -> None:
-    """Show the score under every library's convention, and what the errors come from, in points that add up.
+    """Show the score under every library's convention, what the errors come from, and the worst samples.
 
-    The second half reads predictions that were kept (--save-predictions), of one run or of two side by side.
+    Of two runs: the errors side by side, and the samples on which the first is most behind. What errors come from, in
+    points that add up, is read from predictions that were kept (--save-predictions); all else from stored statistics.
     """
     from ..commands.explain import explain_runs
     from .explain_output import explanation

@@ -35,10 +35,10 @@ def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
         if request.junit is not None:
             write_text(request.junit, junit_of_error(str(error)))
         if request.summary is not None:
-            _append(request.summary, summary_of_error(str(error)))
+            append(request.summary, summary_of_error(str(error)))
         raise
     if request.summary is not None:
-        _append(request.summary, summary(result))
+        append(request.summary, summary(result))
     if request.junit is not None:
         write_text(request.junit, junit(result))
     return result
@@ -70,7 +70,7 @@ def _unchecked(stray: Stray, strict: bool) -> UncheckedRun:
     return UncheckedRun(name=stray.name, run_id=run_id, folder=folder, failed=strict, message=stray.why)
 
 
-def _append(path: Path, text: str) -> None:
-    """Step summaries are files that other steps have written to."""
+def append(path: Path, text: str) -> None:
+    """Add text to a step summary, a file that other steps have written to."""
     before = path.read_text(encoding="utf-8") if path.is_file() else ""
     write_text(path, before + text)

@@ -1,10 +1,11 @@
-"""`bench explain`: the score of a run under the conventions of well-known libraries, and what its errors come from.
+"""`bench explain`: the score of a run under the conventions of well-known libraries, and where and why it is wrong.
 
-The first half needs its statistics alone, the second its label maps and the truth.
+Conventions and the worst samples need its statistics alone, what its errors come from its label maps and the truth.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..boards.compare_runs import refuse_incomparable
+from ..boards.worst_samples import WorstSamples, worst_samples
 from ..evaluation.anatomy import CAUSES, anatomy_statistic
 from ..evaluation.error_points import Anatomy, anatomy, points_differences
 from ..evaluation.explanation import (
@@ -27,12 +29,17 @@ from ..evaluation.scores import defined
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
 from ..metrics.overlap import BinaryOverlap
+from ..runs.folder import PREDICTIONS
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_label_maps import StoredLabelMaps
 from ..runs.stored_requests import ExplainRequest
 from ..types import Metric, Statistic, UserError
 
 COLUMNS = frozenset(BinaryOverlap.columns)
+
+
+class NoConventionsError(UserError):
+    """A run whose stored statistics say nothing of conventions."""
 
 
 class ErrorPart(Document):
@@ -76,6 +83,9 @@ class Explanation(Document):
 
     anatomy : of the run, and of another one beside it; empty where predictions or labels were not there.
     anatomy_difference : of two runs, by cause and last for "all".
+    worst_samples : where the run is worst by its main score, or most behind the other one; null where none is wanted.
+    other_run_id : the run beside it; null without one.
+    left_out : what is not told, with the reason and what would tell it.
     """
 
     run_id: str
@@ -90,6 +100,9 @@ class Explanation(Document):
     notes: list[str]
     anatomy: list[ErrorAnatomy] = Field(default_factory=list)
     anatomy_difference: list[PartDifference] = Field(default_factory=list)
+    worst_samples: WorstSamples | None = None
+    left_out: list[str] = Field(default_factory=list)
+    other_run_id: str | None = None
 
 
 def explain(folder: Path) -> Explanation:
@@ -107,7 +120,7 @@ def explain(folder: Path) -> Explanation:
         raise UserError(f"'{folder}' holds no scored sample, so there is nothing to explain")
     own = official(run.info, [score.name for score in family.scores])
     if not own:
-        raise UserError(f"the scores of {family.name} follow no convention that is known here")
+        raise NoConventionsError(f"the scores of {family.name} follow no convention that is known here")
     main = run.record.main_score if run.record.main_score in own else next(iter(own))
     own = {main: own[main], **own}
     scores = Scores(statistics, run.info)
@@ -135,25 +148,28 @@ def explain(folder: Path) -> Explanation:
 
 
 def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
-    """Do what `bench explain` says: `explain` of the first run, and what its errors, or those of two, come from.
+    """Do what `bench explain` says: `explain` of the first run, its worst samples, and what its errors come from.
+
+    Of two runs: both under every convention, the samples on which the first is most behind, and what the errors of both
+    come from. What a run stores too little for is left out, and said.
 
     Raises
     ------
     UserError
-        As `explain` does, for runs that are not comparable, and where the second half cannot be made although a second
-        run or `root` asks for it; unasked it is left out, and the user is told.
+        For a folder that holds no run that can be read, runs that are not comparable, predictions that are not those
+        that were scored, and a `root` that does not hold their labels.
     """
-    found = explain(request.run)
     runs = [open_run(folder) for folder in (request.run, request.other) if folder is not None]
     refuse_incomparable([run.record for run in runs])
-    asked = request.other is not None or request.root is not None
-    try:
-        opened = [StoredLabelMaps.of(run, _overlap_family(run), request.root, reporter) for run in runs]
-    except UserError as error:
-        if asked:
-            raise
-        reporter.say(f"what the errors come from is left out: {error}")
-        return found
+    found = _conventions(runs)
+    found.other_run_id = runs[1].record.run_id if len(runs) > 1 else None
+    if request.samples and runs[0].record.scores:
+        found.worst_samples = worst_samples(runs, request.samples)
+        _point_to_panels(runs, found.worst_samples, reporter)
+    opened = [each for run in runs if (each := _label_maps(run, request, found.left_out, reporter)) is not None]
+    tell = reporter.say if request.other is None and request.root is None else reporter.warn
+    for line in found.left_out:
+        tell(line)
     reach = request.boundary_px
     parts = [_anatomy(maps, found.explained, reach, reporter) for maps in opened]
     found.anatomy = [_written(maps, found.explained, reach, each) for maps, each in zip(opened, parts, strict=True)]
@@ -163,6 +179,58 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
             for cause, each in points_differences(*parts).items()
         ]
     return found
+
+
+def _conventions(runs: Sequence[StoredRun]) -> Explanation:
+    """One run under every convention, or two; without rows, and with the reason, where no pixels were counted."""
+    record = runs[0].record
+    try:
+        found = explain(runs[0].folder)
+    except NoConventionsError as error:
+        return Explanation(
+            run_id=record.run_id,
+            dataset=record.dataset.name,
+            origin=record.dataset.origin,
+            main_score=record.main_score,
+            explained=record.main_score,
+            official=None if record.main is None else record.main.value,
+            spread_points=None,
+            rows=[],
+            rules=[],
+            notes=[],
+            left_out=[f"conventions, and what the errors come from, are left out: {error}"],
+        )
+    for other in runs[1:]:
+        values = {row.name: row.value for row in explain(other.folder).rows}
+        for row in found.rows:
+            row.other_value = values.get(row.name)
+    return found
+
+
+def _label_maps(
+    run: StoredRun, request: ExplainRequest, left_out: list[str], reporter: Reporter
+) -> StoredLabelMaps | None:
+    """The label maps of a run; None, with the reason in `left_out`, where it has none or its data is not found.
+
+    Raises UserError where the user said where the data is, and it is not there.
+    """
+    try:
+        return StoredLabelMaps.of(run, _overlap_family(run), request.root, reporter)
+    except NoConventionsError:
+        return None  # it was said of the conventions
+    except UserError as error:
+        if request.root is not None and (run.folder / PREDICTIONS).is_dir():
+            raise
+        left_out.append(f"what the errors come from is left out: {error}")
+        return None
+
+
+def _point_to_panels(runs: Sequence[StoredRun], found: WorstSamples, reporter: Reporter) -> None:
+    """Say how to see the samples, where the runs kept their predictions of all of them."""
+    if found.samples and all((run.folder / PREDICTIONS).is_dir() for run in runs):
+        folders, names = [str(run.folder) for run in runs], ",".join(each.sample for each in found.samples)
+        shown = shlex.join(["bench", "panels", *folders, "--samples", names, "--errors", "--out", "worst.png"])
+        reporter.say(f"see the worst samples: {shown}")
 
 
 def _anatomy(maps: StoredLabelMaps, score: str, reach: int, reporter: Reporter) -> Anatomy:
@@ -198,7 +266,7 @@ def _overlap_family(run: StoredRun) -> Metric:
         if frozenset(metric.columns) == COLUMNS:
             return metric
     families = ", ".join(run.record.metrics) or "nothing"
-    raise UserError(
+    raise NoConventionsError(
         f"'{run.folder}' has no pixel counts to explain; it was scored by {families}. "
         "Score label maps with 'bench evaluate' to get them."
     )

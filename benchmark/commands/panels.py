@@ -12,6 +12,7 @@ from ..figures.lengths import CM_PER_INCH, inches
 from ..figures.panel_sheet import MIN_PANE_CM, PageWidth, write_panels
 from ..io.reporter import Reporter
 from ..report.overlays import hexadecimal
+from ..report.panel_crops import Crops
 from ..report.panel_rows import PanelData, panel_grid
 from ..runs.remote import folders_of
 from ..runs.stored_requests import PanelsRequest as PanelsRequest
@@ -30,22 +31,27 @@ def panels(request: PanelsRequest, reporter: Reporter) -> PanelFigure:
     ------
     UserError
         For a file whose name says no format; a width that is none, or too narrow for the columns; runs that were not
-        scored on the same samples, or keep no predictions; a sample that is not there; and where images are missing.
+        scored on the same samples, or keep no predictions; a sample that is not there; a detail that is none, or
+        reaches out of its image; and where images are missing.
     """
     _refuse_file(request.out)
     if request.samples and request.pick is not None:
         raise UserError(f"--samples names what is shown, and --pick {request.pick} chooses it; give one of them")
+    crops = Crops.of(request.crop)
     width = inches(request.width)
     runs = panel_runs(folders_of(request.runs, reporter), reporter.warn)
     page = _page(width, request.dpi, len(runs) + 1 + bool(runs[0].record.scores))
     data = PanelData.of(runs, request.root, reporter)
     scores = sample_scores(runs)
-    chosen = _chosen(request, data, scores)
+    if not data.scored:
+        crops.refuse_without_truth()
+    chosen = _chosen(request, data, scores, tuple(crops.named))
+    crops.refuse_others(chosen.ids)
     if chosen.how != "samples" and len(chosen.ids) < request.count:
         reporter.warn(f"--count {request.count}: there are only {len(chosen.ids)} samples to choose from")
-    grid = panel_grid(data, chosen.ids, scores, page, errors=request.errors)
+    grid, details = panel_grid(data, chosen.ids, scores, page, crops, errors=request.errors)
     legend = [(each.name, None if each.color is None else hexadecimal(each.color)) for each in grid.legend]
-    made = panel_figure(runs, data.labels, scores, chosen, legend, errors=request.errors)
+    made = panel_figure(runs, data.labels, scores, chosen, legend, details, errors=request.errors)
     _, height = write_panels(request.out, grid, page, " ".join(made.caption))
     made = made.model_copy(
         update={
@@ -84,10 +90,11 @@ def _page(width: float, dpi: int, columns: int) -> PageWidth:
     return page
 
 
-def _chosen(request: PanelsRequest, data: PanelData, scores: ScoresBySample) -> ChosenSamples:
-    """The samples that were named, that a rule chose by the scores, or evenly where nothing is scored."""
-    if request.samples:
-        return ChosenSamples(data.named(request.samples), "samples", len(data.ids))
+def _chosen(request: PanelsRequest, data: PanelData, scores: ScoresBySample, cropped: tuple[str, ...]) -> ChosenSamples:
+    """The samples that were named, by `--crop` too, that a rule chose by the scores, or evenly where none is scored."""
+    named = request.samples or (() if request.pick or request.count != PanelsRequest.count else cropped)
+    if named:
+        return ChosenSamples(data.named(named), "samples", len(data.ids))
     if scores.info is None:
         if request.pick is not None:
             split = data.kept[0].entry.record.dataset.split

@@ -50,6 +50,8 @@ def _slices(
         return group_slices(run, metric)
     if by in ATTRIBUTES:
         return _attribute(by, ids, run, request, reporter, notes)
+    if by == "sample":
+        raise UserError(f"--by sample: single samples are no slices. See the worst ones: bench explain {run.folder}")
     file, colon, column = by.rpartition(":")
     if not colon or not file.lower().endswith((".csv", ".tsv", ".txt")):
         known = unknown("--by", by, ("class", GROUP, *ATTRIBUTES))

@@ -20,7 +20,7 @@ from .misassigned import OFFSETS, exchanged_sizes, mismatched, shifted, shifted_
 from .placing import MAX_AGREEMENT, MIN_LEAD, Placed, place
 from .probability import inverted, inverted_in_part, not_numbers, rescaled, two_valued
 from .remedy_functions import Fit, Read, Snap, Straighten, Turn
-from .renumbering import MIN_SAMPLES, renumbered
+from .renumbering import MIN_SAMPLES, recoloured, renumbered
 from .sampled_pixels import (
     MIN_AGREEMENT,
     VOID,
@@ -156,7 +156,7 @@ def _codings(checked: CheckedPredictions, view: View) -> list[Suspicion]:
     """Values that were written in another way."""
     found: list[Suspicion] = []
     recognisers: tuple[Callable[[View], Iterator[Suspicion]], ...]
-    recognisers = (not_numbers, coloured, recoded, merged, luma, scaled, inverted, renumbered, two_valued)
+    recognisers = (not_numbers, coloured, recoded, merged, luma, scaled, inverted, renumbered, recoloured, two_valued)
     for recognise in recognisers:
         found += recognise(view)
     found = _without_overfitted(view, found)

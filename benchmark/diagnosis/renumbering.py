@@ -1,17 +1,17 @@
-"""Classes written in another order: any one-to-one renumbering that the truth proves."""
+"""Classes written in another order, or in other colours: any one-to-one assignment that the truth proves."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..types import DatasetInfo, Float64, Int64
 from .best_coding import NONE, Codes, Placing, Tables, best_code, overlaps
-from .known_codings import table_line
-from .remedy_functions import Recode
+from .known_codings import name_of, table_line
+from .remedy_functions import Recode, Uncolour
 from .sampled_pixels import MIN_AGREEMENT, Suspicion, View, agreement_line, clearly_better, mean, proven
 
 MIN_WRITTEN = 0.99
@@ -55,16 +55,14 @@ def renumbered(view: View) -> Iterator[Suspicion]:
     moved = [n for n in np.flatnonzero(code != NONE) if tables.labels[code[n]] != tables.values[n]]
     if not moved:
         return
-    found = _all_classes(view, tables, codes.tables(Placing(), elsewhere=True), code)
+    elsewhere = codes.tables(Placing(), elsewhere=True)
+    found = _all_classes(view.info, tables, elsewhere, code, tables.agreement(_identity(tables)), view.counts)
     if found is None or not found.changed:
         found = _some_classes(view, tables, code)
     if found is None:
         return
     step = _recode(view.info, found)
-    guessed = sorted(found.guessed)
-    lines = [table_line(found.table, view.info)]
-    if guessed:
-        lines.append(f"of {', '.join(map(str, guessed))} too few pixels agree to be sure: they got what was left over")
+    lines = [table_line(found.table, view.info), *_guessed(map(str, sorted(found.guessed)))]
     lines.append(agreement_line(view.own, view.after(step), "after renumbering"))
     yield Suspicion(
         "renumbered",
@@ -73,29 +71,89 @@ def renumbered(view: View) -> Iterator[Suspicion]:
         f"Write every class as its own label value: labels = numpy.vectorize(table.get)(values), where table = "
         f"{dict(sorted(found.table.items()))}.",
         (step,),
-        estimate=bool(guessed),
+        estimate=bool(found.guessed),
         fitted=True,
     )
 
 
-def _all_classes(view: View, tables: Tables, elsewhere: Tables, code: Int64) -> Renumbering | None:
-    """A renumbering of everything, judged on samples on which it was not fitted."""
+def recoloured(view: View) -> Iterator[Suspicion]:
+    """Label maps in colours of another palette: the one-to-one assignment to classes that the truth proves.
+
+    The colours must be exact; what was compressed or blended with the image has too many.
+    """
+    if not view.seen or any(view.raw(seen).ndim != 3 for seen in view.seen):
+        return
+    # Colours are counted as they are, of a binary dataset too, whose files are read as masks otherwise.
+    counted = replace(view, info=replace(view.info, task="multiclass"))
+    codes = Codes(counted, view.seen, range(len(view.seen)), most=len(view.seen))
+    tables = codes.tables(Placing())
+    if not tables.pooled.any():
+        return
+    everywhere = dict(zip(tables.values.tolist(), tables.pooled.sum(axis=0).tolist(), strict=True))
+    elsewhere = codes.tables(Placing(), elsewhere=True)
+    found = _all_classes(view.info, tables, elsewhere, best_code(tables.pooled), view.own, everywhere)
+    if found is None:
+        return
+    by_label = sorted(found.table.items(), key=lambda pair: pair[1])
+    table = {(key >> 16, key >> 8 & 255, key & 255): label for key, label in by_label}
+    step = Uncolour(tuple(table), tuple(_written(view, label) for label in table.values()))
+    shown = ", ".join(f"{_hex(color)} is {label} ({name_of(view.info, label)})" for color, label in table.items())
+    yield Suspicion(
+        "palette",
+        f"label maps were saved in colours that are not those of the classes: {len(table)} colours, each of one class",
+        (
+            f"{len(view.seen)} of {len(view.seen)} files are colour images; {len(tables.values)} colours occur",
+            f"what the colours stand for: {shown}",
+            *_guessed(_hex((key >> 16, key >> 8 & 255, key & 255)) for key in sorted(found.guessed)),
+            agreement_line(view.own, view.after(step), "after mapping colours to label values"),
+        ),
+        "Save label values instead of colours (not what matplotlib's imsave or a colour map makes of them), or map "
+        f"every colour to its label value: {table}.",
+        (step,),
+        estimate=bool(found.guessed),
+        fitted=True,
+    )
+
+
+def _written(view: View, label: int) -> int:
+    """The value that a file holds for a label: of a binary dataset that of a mask, which may be 255 in place of 1."""
+    if view.info.task != "binary":
+        return label
+    one = view.decode(np.array([[0, 1]], np.uint8))
+    return (1 if one is not None and one.any() else 255) if label == view.info.foreground else 0
+
+
+def _hex(color: tuple[int, ...]) -> str:
+    return "#" + "".join(f"{part:02x}" for part in color)
+
+
+def _guessed(names: Iterable[str]) -> Iterator[str]:
+    """The evidence against values that got what was left over, where there are any."""
+    if listed := ", ".join(names):
+        yield f"of {listed} too few pixels agree to be sure: they got what was left over"
+
+
+def _all_classes(
+    info: DatasetInfo, tables: Tables, elsewhere: Tables, code: Int64, own: Float64, everywhere: Mapping[int, int]
+) -> Renumbering | None:
+    """An assignment of everything, judged on samples on which it was not fitted.
+
+    `own` (n,) is the agreement as it is, `everywhere` says how often each value occurs in all files.
+    """
     table = {int(tables.values[n]): int(tables.labels[code[n]]) for n in np.flatnonzero(code != NONE)}
     counted = dict(zip(tables.values.tolist(), tables.pooled.sum(axis=0).tolist(), strict=True))
-    everywhere = view.counts
     others = sorted(set(everywhere) - set(table), key=lambda value: (-counted.get(value, 0), -everywhere[value]))
-    unmatched = others[: max(0, len(view.info.classes) - len(table))]  # of classes that the truth does not hold here
+    unmatched = others[: max(0, len(info.classes) - len(table))]  # of classes that the truth does not hold here
     written = sum(counted.get(value, 0) for value in (*table, *unmatched)) / max(1, tables.counts.sum())
-    own = tables.agreement(_identity(tables))
     if written < MIN_WRITTEN or not (proven(own, tables.freely()) or _strange(tables, elsewhere, code, own)):
         return None
     sure = _sure(tables, code)
     if tables.pooled[:, np.isin(tables.values, list(sure))].sum() < MIN_SURE * tables.pooled.sum():
         return None
-    regular = _regular(view.info, {value: label for value, label in table.items() if value in sure})
+    regular = _regular(info, {value: label for value, label in table.items() if value in sure})
     if regular is not None and {*table, *unmatched} <= set(regular):
         return Renumbering(regular)
-    return _completed(view.info, table, sure, unmatched)
+    return _completed(info, table, sure, unmatched)
 
 
 def _strange(tables: Tables, elsewhere: Tables, code: Int64, own: Float64) -> bool:

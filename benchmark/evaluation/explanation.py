@@ -16,7 +16,10 @@ from .scores import defined
 
 
 class ConventionRow(Document):
-    """The score under one convention; `scored` are the run's own, `official` those that an official tool computes."""
+    """The score under one convention; `scored` are the run's own, `official` those that an official tool computes.
+
+    other_value : of another run under the same convention; null without one.
+    """
 
     name: str
     scored: bool
@@ -29,6 +32,7 @@ class ConventionRow(Document):
     background: str
     value: float | None
     difference_points: float | None
+    other_value: float | None = None
 
 
 class RuleChange(Document):

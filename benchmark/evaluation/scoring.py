@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._former_names import former_names
-from ..text import counted, some
+from ..text import counted, named, some
 from ..types import AbsentClasses, DatasetInfo, Metric, UserError
 from .intervals import resampling_unit, score_intervals
 from .scores import Score, defined
@@ -122,7 +122,8 @@ def _absent_classes(scored: Scored) -> list[str]:
 def _absent(pixels: Mapping[str, int], scores: Sequence[str], share: float) -> str:
     if len(pixels) == 1:
         ((name, count),) = pixels.items()
-        said = f"class '{name}' is in no true mask of this split: its 0 in {some(scores)} comes from "
+        which = named("class", name, quote="'")
+        said = f"{which} is in no true mask of this split: its 0 in {some(scores)} comes from "
         said += counted(count, "predicted pixel")
     else:
         each = some([f"'{name}' ({count})" for name, count in pixels.items()])

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..boards.labels import comparison_labels
-from ..boards.panel_document import shown_score
+from ..boards.panel_document import PanelCrop, shown_score
 from ..boards.panel_runs import ScoresBySample
 from ..boards.paper_words import title_of
 from ..figures.panel_sheet import PageWidth, Pane, PanelGrid
@@ -20,6 +21,7 @@ from ..runs.stored import StoredRun
 from ..text import counted, some
 from ..types import Array, Dataset, Sample, Uint8, UserError
 from .overlays import Kept
+from .panel_crops import Crops, cut
 from .panel_pictures import PanelPainter
 from .samples import data_below, data_or_refusal, kept_of, kept_place
 from .sections import Entry
@@ -139,36 +141,52 @@ def _entries(runs: Sequence[StoredRun]) -> list[Entry]:
 
 
 def panel_grid(
-    data: PanelData, ids: Sequence[str], scores: ScoresBySample, page: PageWidth, *, errors: bool
-) -> PanelGrid:
-    """The panels of these samples; with `errors` those of predictions show where they are wrong.
+    data: PanelData, ids: Sequence[str], scores: ScoresBySample, page: PageWidth, crops: Crops, *, errors: bool
+) -> tuple[PanelGrid, dict[str, PanelCrop]]:
+    """The panels of these samples, and the details that they show; with `errors` predictions show where they are wrong.
 
     Raises
     ------
     UserError
-        Where an image is missing, or a prediction does not give its stored statistics.
+        Where an image is missing, a prediction does not give its stored statistics, or a detail lies outside.
     """
     painter = PanelPainter(data.dataset.info, page, errors and data.scored)
     places = {sample_id: place for place, sample_id in enumerate(scores.ids)}
     rows = []
+    found: dict[str, PanelCrop] = {}
     for sample_id in ids:
         sample, image = data.sample(sample_id)
-        row = [Pane(painter.image(image), sample_id)]
-        if sample.labels is not None:
-            row.append(Pane(painter.labels(image, sample.labels)))
-        for number, run in enumerate(data.kept):
-            predicted = data.predicted(run, sample, image)
-            if errors and sample.labels is not None:
-                picture = painter.wrong(image, sample.labels, predicted)
+        predicted = [data.predicted(run, sample, image) for run in data.kept]
+        crop = crops(sample_id, image.shape, _wrong(data, sample, predicted, image))
+        if crop is not None:
+            found[sample_id] = crop
+        shown = cut(image, crop)
+        truth = None if sample.labels is None else cut(sample.labels, crop)
+        row = [Pane(painter.image(shown), sample_id)]
+        if truth is not None:
+            row.append(Pane(painter.labels(shown, truth)))
+        for number, labels in enumerate(cut(each, crop) for each in predicted):
+            if errors and truth is not None:
+                picture = painter.wrong(shown, truth, labels)
             else:
-                picture = painter.labels(image, predicted)
+                picture = painter.labels(shown, labels)
             below = _below(scores, number, places[sample_id]) if data.scored else ""
             row.append(Pane(picture, below))
         rows.append(tuple(row))
     heads = ("image", *(["truth"] if data.scored else []), *data.labels)
     synthetic = data.kept[0].entry.record.dataset.origin == "synthetic"
     note = "SYNTHETIC data, made by a program: no real images." if synthetic else ""
-    return PanelGrid(heads, tuple(rows), tuple(painter.legend()), note)
+    return PanelGrid(heads, tuple(rows), tuple(painter.legend()), note), found
+
+
+def _wrong(data: PanelData, sample: Sample, predicted: Sequence[Array], image: Uint8) -> NDArray[np.bool_]:
+    """Where any run is wrong, (H, W) bool; nowhere without truth."""
+    wrong = np.zeros(image.shape[:2], bool)
+    if sample.labels is not None:
+        counted = ~np.isin(sample.labels, list(data.dataset.info.void))
+        for labels in predicted:
+            wrong |= (labels != sample.labels) & counted
+    return wrong
 
 
 def _below(scores: ScoresBySample, run: int, place: int) -> str:

@@ -14,7 +14,7 @@ from ..evaluation.slicing import MIN_SAMPLES, Slice
 from ..figures.score_intervals import Interval, score_intervals
 from ..io.reporter import Reporter
 from ..runs.stored import StoredRun
-from ..text import counted, interval, number, p_value
+from ..text import counted, interval, named, number, p_value
 from ..types import Dataset, UserError
 from .figures.arrangement import plots
 from .figures.runs import Drawn, drawn
@@ -142,4 +142,4 @@ def _badness(row: SliceRow, higher_is_better: bool) -> float:
 
 
 def _name(row: SliceRow) -> str:
-    return f"{row.by}: {row.slice}"
+    return named(row.by, row.slice, ": ")

@@ -194,6 +194,15 @@ class PanelsRequest:
     ] = None
     count: Annotated[int, Option("Number of samples to choose.", low=1, high=100)] = 4
     errors: Annotated[bool, Option("Show where each prediction is wrong, and how.")] = False
+    crop: Annotated[
+        tuple[str, ...],
+        Option(
+            "Show a detail: ID:x,y,width,height of a sample, in pixels from its upper left corner; x,y,width,height of "
+            "all others; or width,height, around the largest region that a run has wrong. Repeatable.",
+            metavar="DETAIL",
+            write=tuple,
+        ),
+    ] = ()
     width: Annotated[
         str,
         Option(
@@ -238,6 +247,10 @@ class ExplainRequest:
         Path | None, Option("Where the labels lie, for the causes of errors. [default: where the run found them]")
     ] = None
     boundary_px: Annotated[int, Option("How far a border may lie elsewhere, in pixels.", low=0, high=100)] = 3
+    samples: Annotated[
+        int,
+        Option("Samples to name: the worst, or of two runs those on which the first is most behind.", low=0),
+    ] = 5
 
 
 @dataclass(frozen=True)

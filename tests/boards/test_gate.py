@@ -322,6 +322,50 @@ def test_an_old_report_does_not_outlive_a_check_that_failed(bench: Run, tmp_path
     assert "expected the runs to check" in str(error.get("message"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--tolerence", "0.1"),
+        ("--tolerance", "much"),
+        ("--metric",),
+        ("--baseline",),
+        ("one", "two"),
+    ],
+)
+def test_an_old_report_does_not_outlive_a_command_line_that_cannot_be_read(
+    bench: Run, tmp_path: Path, words: Sequence[str]
+) -> None:
+    junit, summary = tmp_path / "junit.xml", tmp_path / "summary.md"
+    junit.write_text("<testsuite name='old'/>", encoding="utf-8")
+    summary.write_text("before\n", encoding="utf-8")
+    done = bench("check", "--junit", junit, f"--summary={summary}", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: " in done.stderr
+    (error,) = ElementTree.parse(junit).getroot().findall("testcase/error")
+    assert "could not be read, so nothing was checked" in str(error.get("message"))
+    said = summary.read_text(encoding="utf-8")
+    assert said.startswith("before\n")
+    assert "❌ not checked" in said
+
+
+def test_a_command_line_that_cannot_be_read_writes_no_other_file(bench: Run, tmp_path: Path) -> None:
+    old = tmp_path / "junit.xml"
+    old.write_text("old", encoding="utf-8")
+    for words in (
+        ("chekc", "--junit", old),
+        ("compare", "--junit", old),
+        ("check", "--junti", old),
+        ("check", "--junit", "--baseline", old),
+        ("check", "--", "--junit", old),
+        ("check", "--junit", tmp_path, "--odd"),
+    ):
+        assert bench(*words).returncode == 2
+        assert old.read_text(encoding="utf-8") == "old"
+        assert list(tmp_path.iterdir()) == [old]
+    assert bench("check", "--junit", old, "--help").returncode == 0
+    assert old.read_text(encoding="utf-8") == "old"
+
+
 @pytest.mark.slow
 def test_a_reader_that_has_gone_does_not_open_the_gate(tmp_path: Path) -> None:
     folder = pair(tmp_path, [GOOD] * 8, [BAD] * 8)

@@ -18,8 +18,9 @@ from PIL import Image
 
 from commands import Run, printed_json
 from places import GOLDEN
+from segbench.cli.explain_output import explanation
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
-from segbench.commands.explain import explain
+from segbench.commands.explain import explain, explain_runs
 from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.medaka import Medaka
@@ -33,6 +34,7 @@ from segbench.metrics.overlap import BinaryOverlap, CityscapesOverlap, COCOStuff
 from segbench.metrics.partition import Partition
 from segbench.registry import metrics
 from segbench.runs.record import write_record
+from segbench.runs.stored_requests import ExplainRequest
 from segbench.types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
 
 VOID = 255
@@ -292,7 +294,9 @@ def test_for_people(bench: Run, voc_run: Path) -> None:
     assert "miou_defined (official)" in lines[3]
     assert "VOCevalseg, over defined classes" in lines[4]
     assert "MONAI MeanIoU(ignore_index=void)" in done.stdout
-    assert "points apart" in lines[-1]
+    worst = next(n for n, line in enumerate(lines) if line.startswith("The worst of 6 samples by miou_defined:"))
+    assert "points apart" in lines[worst - 1]
+    assert lines[-1].startswith("Each sample is scored alone, as if it were all of the data; miou_defined: mean IoU")
     assert "false positives  " in done.stdout
 
 
@@ -355,7 +359,9 @@ def test_the_plain_miou_of_any_label_set_has_no_official_tool() -> None:
 
 def test_for_machines(bench: Run, voc_run: Path) -> None:
     found = printed_json(bench("explain", voc_run, "--json"))
-    assert found == json.loads(explain(voc_run).to_json())
+    assert found == json.loads(explain_runs(ExplainRequest(voc_run), Reporter(quiet=True)).to_json())
+    alone = json.loads(explain(voc_run).to_json())
+    assert found | {key: alone[key] for key in ("worst_samples", "left_out")} == alone
     keys = {"name", "used_by", "average", "absent", "void", "background", "value", "difference_points"}
     assert all(keys <= row.keys() for row in found["rows"])
     assert all(rule.keys() == {"rule", "from", "to", "points", "points_per_image"} for rule in found["rules"])
@@ -389,16 +395,36 @@ def test_what_cannot_be_explained_ends_with_2(bench: Run, voc_run: Path, tmp_pat
     assert done.stdout == ""
 
 
-def test_a_run_without_pixel_counts_says_so(stacks: Path) -> None:
-    """Only V_Rand was kept: there is nothing that a convention could change."""
+def _only_v_rand(stacks: Path) -> Path:
+    """A run that kept V_Rand alone: there is nothing that a convention could change."""
     request = EvaluateRequest("isbi2012", stacks / "train-labels.tif", root=stacks, out=stacks.parent / "run")
     run, record = evaluate_files(request, Reporter(quiet=True))
     kept = Statistics.from_parquet(run / "statistics.parquet", metrics()).of("partition")
     Statistics(kept).to_parquet(run / "statistics.parquet", [Partition()])
     update = {"metrics": {"partition": record.metrics["partition"]}, "statistics_sha256": Statistics(kept).sha256()}
     write_record(run, record.model_copy(update=update))
+    return run
+
+
+def test_a_run_without_pixel_counts_says_so(stacks: Path) -> None:
+    run = _only_v_rand(stacks)
     with pytest.raises(UserError, match="no pixel counts to explain; it was scored by partition"):
         explain(run)
+
+
+def test_a_run_without_pixel_counts_is_told_its_worst_samples(stacks: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = _only_v_rand(stacks)
+    found = explain_runs(ExplainRequest(run), Reporter(quiet=True))
+    assert (found.rows, found.rules, found.explained) == ([], [], "v_rand")
+    (left_out,) = found.left_out
+    assert "no pixel counts to explain; it was scored by partition" in left_out
+    assert found.worst_samples is not None
+    assert found.worst_samples.score == "v_rand"
+    explanation(found, as_json=False, be_quiet=True)
+    printed = capsys.readouterr().out
+    assert "on isbi2012: v_rand 1.0000" in printed
+    assert "The worst of 5 samples by v_rand:" in printed
+    assert "convention" not in printed
 
 
 def test_rules_change_one_thing() -> None:

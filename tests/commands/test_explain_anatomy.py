@@ -13,8 +13,9 @@ from PIL import Image
 
 from commands import Run, printed_json
 from own_folders import QUIET
+from segbench.cli.explain_output import explanation
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
-from segbench.commands.explain import Explanation, explain_runs
+from segbench.commands.explain import Explanation, explain, explain_runs
 from segbench.errors import UserError
 from segbench.evaluation.anatomy import CAUSES
 from segbench.io.reporter import Reporter
@@ -88,8 +89,40 @@ def test_a_run_without_predictions_is_explained_without_them(
     found = explain_runs(ExplainRequest(tmp_path / "runs/one"), Reporter())
     assert (found.anatomy, found.notes) == ([], [])
     assert "--save-predictions" in capsys.readouterr().err
-    with pytest.raises(UserError, match="keeps no predictions"):
-        explain_runs(ExplainRequest(tmp_path / "runs/one", tmp_path / "runs/two"), QUIET)
+    assert len(found.left_out) == 1
+    assert "keeps no predictions" in found.left_out[0]
+
+
+def test_two_runs_of_which_some_kept_no_predictions_are_told_all_else(
+    tmp_path: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(runs / "runs", tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs/one/predictions")
+    request = ExplainRequest(tmp_path / "runs/one", tmp_path / "runs/two")
+    found = explain_runs(request, QUIET)
+    (left_out,) = found.left_out
+    assert "keeps no predictions" in left_out
+    assert "--save-predictions" in left_out
+    assert f"warning: {left_out}" in capsys.readouterr().err
+    (anatomy,) = found.anatomy
+    assert (anatomy.run_id, found.anatomy_difference) == (found.other_run_id, [])
+    assert found.worst_samples is not None
+    assert found.worst_samples.run_ids == [found.run_id, found.other_run_id]
+    alone = {row.name: row.value for row in explain(request.other or request.run).rows}
+    assert {row.name: row.other_value for row in found.rows} == alone
+    shutil.rmtree(tmp_path / "runs/two/predictions")
+    found = explain_runs(request, QUIET)
+    assert (len(found.left_out), found.anatomy) == (2, [])
+    explanation(found, as_json=False, be_quiet=True)
+    printed = capsys.readouterr().out
+    assert f"1: {found.run_id}, 2: {found.other_run_id}," in printed
+    assert "2 less 1" in printed
+    assert f"Of {len(found.rows)} conventions 1 is ahead under {len(found.rows)}, and 2 under 0." in printed
+
+
+def test_labels_that_are_not_below_a_named_root_are_no_reason_to_leave_out(tmp_path: Path, runs: Path) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        explain_runs(ExplainRequest(runs / "runs/one", root=tmp_path / "nowhere"), QUIET)
 
 
 def test_predictions_that_were_changed_are_refused(tmp_path: Path, runs: Path) -> None:

@@ -14,11 +14,12 @@ from commands import Run, printed_json
 from own_folders import QUIET
 from segbench.boards.slices import Sliced
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
+from segbench.commands.plan import plan
 from segbench.commands.slice import slice_runs
 from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
-from segbench.runs.stored_requests import SliceRequest
+from segbench.runs.stored_requests import PlanRequest, SliceRequest
 from segbench.text import p_value
 from segbench.types import Sample
 
@@ -130,6 +131,36 @@ def test_classes_are_slices_of_the_samples_that_hold_them(tmp_path: Path) -> Non
     assert {row.slice: row.n for row in found.slices} == {"tree": 8, "car": 4}
     assert {row.few for row in found.slices if row.slice == "car"} == {True}
     assert "class: all samples hold ground, so no slice can be made by that" in found.notes
+
+
+def test_classes_without_a_name_are_not_called_class_twice(tmp_path: Path) -> None:
+    """`bench data describe folder --write` calls them `class 1`, `class 2` and so on."""
+    root = tmp_path / "mine"
+    for folder in (root / "masks", tmp_path / "usual", tmp_path / "stray"):
+        folder.mkdir(parents=True)
+    (root / "classes.yaml").write_text("classes: {0: background, 1: class 1, 2: class 2, 3: class 3}\n")
+    random = np.random.default_rng(0)
+    for n in range(16):
+        labels = np.zeros((20, 20), np.uint8)
+        labels[:6], labels[6:9] = n % 2, 2 * (n % 4 < 2)
+        Image.fromarray(labels).save(root / "masks" / f"s{n:02d}.png")
+        labels = np.where(random.random(labels.shape) < (0.4 if n % 2 else 0.02), 0, labels).astype(np.uint8)
+        for name, label in (("usual", 2), ("stray", 3)):
+            labels[19, 19] = label
+            Image.fromarray(labels).save(tmp_path / name / f"s{n:02d}.png")
+    said = []
+    for name in ("usual", "stray"):
+        run = tmp_path / "runs" / name
+        request = EvaluateRequest("folder", tmp_path / name, root=root, out=run, split="all", plots=False)
+        said += evaluate_files(request, QUIET)[1].warnings
+        found = slice_runs(SliceRequest((run,), ("class",)), QUIET)
+        said += [found.answer, *found.notes, *plan(PlanRequest((run,)), QUIET).notes]
+    text = " ".join(said)
+    assert "'class 3' is in no true mask of this split" in text
+    assert "class 3 is in no true mask here" in text
+    assert "class 2: the gap is not tested" in text
+    assert "more than chance: class 1, " in text
+    assert "class class" not in text.replace("'", "")
 
 
 @pytest.mark.parametrize(

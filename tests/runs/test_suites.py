@@ -79,6 +79,10 @@ def test_shipped_suites_are_planned(name: str) -> None:
         (BASE + "seeds: 3", "'seeds' is 3: expected a valid list"),
         (BASE + "seeds: [true]", r"'seeds\[0\]' is true: expected a valid integer"),
         (BASE + "seeds: []", "'seeds' is a list of 0"),
+        (BASE + "train_on: val", "'train_on' is \"val\": expected 'train' or 'train\\+val'"),
+        (BASE + "train_on: train+val\nfolds: [null, 3]", "'train_on' is train\\+val, and .*3 folds' learns from every"),
+        (BASE.replace("isbi2012", "{name: isbi2012, split: val}") + "train_on: train+val", "would score split 'val'"),
+        (BASE.replace("[threshold]", "[{name: 'command:true {images} {out}', train_on: train+val}]"), "is not trained"),
         (BASE + "sedes: [1]", "Did you mean 'seeds'"),
         (BASE + "folds: [1]", "greater than or equal to 2"),
         (BASE + "train_fractions: [0]", "greater than 0"),
@@ -157,6 +161,50 @@ methods: [{name: threshold, grid: {max_images: [2]}}]
 """)
     # A cell's name depends on what it is, not on the grid around it.
     assert again.cells[0].name in {cell.name for cell in plan.cells}
+
+
+def test_methods_learn_from_the_splits_of_the_suite_or_from_their_own() -> None:
+    plan = _plan("""
+datasets: [isbi2012]
+methods: [threshold, {name: unet, train_on: train}, "command:true {images} {out}"]
+train_on: train+val
+""")
+    assert [cell.train_on for cell in plan.cells] == ["train+val", "train", "train"]
+    assert [cell.label for cell in plan.cells][:2] == ["threshold train+val", "unet"]
+    usual = {cell.method: cell.name for cell in _plan("datasets: [isbi2012]\nmethods: [threshold, unet]").cells}
+    names = [cell.name for cell in plan.cells]
+    assert names[1] == usual["unet"]
+    assert names[0] != usual["threshold"]
+    both = _plan(BASE.replace("threshold", "threshold, {name: threshold, train_on: train+val}"))
+    assert [cell.label for cell in both.cells] == ["threshold", "threshold train+val"]
+
+
+@pytest.mark.slow
+def test_cells_that_learn_from_validation_samples_are_recorded_and_resumed(
+    bench: Run, stacks: Path, tmp_path: Path
+) -> None:
+    method = f"{{name: threshold, settings: {QUICK}"
+    file = _write(
+        tmp_path,
+        f"datasets: [isbi2012]\nmethods: [{method}}}, {method}, train_on: train+val}}]\nreference: threshold\n",
+    )
+    command = ["suite", file, "--out", "out", "--root", f"isbi2012={stacks}"]
+    planned = printed_json(bench(*command, "--dry-run", "--json"))
+    assert [cell["train_on"] for cell in planned["cells"]] == ["train", "train+val"]
+    assert ["--train-on train+val" in cell["command"] for cell in planned["cells"]] == [False, True]
+    done = bench(*command)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in sorted((tmp_path / "out/cells").glob("*/record.json"))]
+    assert sorted((r["method"].get("train_on", "train"), r["method"]["n_train"]) for r in records) == [
+        ("train", 20),
+        ("train+val", 25),
+    ]
+    assert "threshold train+val" in (tmp_path / "out/results.md").read_text()
+    again = bench(*command, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert "started" not in again.stderr
+    file.write_text(file.read_text().replace("train_on: train+val", "label: threshold train+val"))
+    assert bench(*command, "--resume").stderr.count("started") == 1
 
 
 def test_what_a_method_cannot_do_is_left_out_and_told() -> None:

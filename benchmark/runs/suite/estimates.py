@@ -110,7 +110,16 @@ def longest_first(names: Sequence[str], expected: Mapping[str, Estimate]) -> lis
 
 
 def _but_for_the_seed(cell: Cell) -> tuple[Any, ...]:
-    return (cell.data, cell.method, cell.label, cell.preset, cell.folds, cell.train_fraction, cell.corrupt)
+    return (
+        cell.data,
+        cell.method,
+        cell.label,
+        cell.preset,
+        cell.folds,
+        cell.train_fraction,
+        cell.train_on,
+        cell.corrupt,
+    )
 
 
 def _from_records(cell: Cell, runs: Sequence[_Earlier]) -> float:

@@ -104,6 +104,7 @@ def _what_it_is(cell: Cell | None, record: Record | None) -> Row:
             "seed": cell.seed,
             "folds": cell.folds,
             "train_fraction": cell.train_fraction,
+            "train_on": cell.train_on,
             "corruption": cell.corrupt,
         }
     if record is None:
@@ -116,6 +117,7 @@ def _what_it_is(cell: Cell | None, record: Record | None) -> Row:
         "seed": record.method.seed,
         "folds": record.dataset.folds,
         "train_fraction": record.method.train_fraction,
+        "train_on": record.method.train_on or "train",
         "corruption": record.method.corruption,
     }
 

@@ -83,7 +83,7 @@ class SharedIngredients:
 
     def _configuration(self, cell: Cell) -> tuple[Ingredients, tuple[Metric, ...], tuple[str, ...]]:
         """What a cell is made from, the families that score it, and the methods that its own joins."""
-        key = json.dumps([cell.data, cell.split, cell.method, cell.preset, cell.folds, cell.settings])
+        key = json.dumps([cell.data, cell.split, cell.method, cell.preset, cell.folds, cell.train_on, cell.settings])
         if key not in self._configured:
             found = _ingredients(cell)
             method = make_method(cell.method, found.config)
@@ -112,7 +112,8 @@ class SharedIngredients:
 def _samples_key(cell: Cell) -> str:
     """What the samples of a cell depend on; its seed only where a part of them is drawn."""
     drawn = (cell.train_fraction, cell.seed if cell.train_fraction < 1 else None)
-    return json.dumps([cell.data, cell.split, cell.folds, method_class(cell.method).info.trains, *drawn])
+    trains = method_class(cell.method).info.trains
+    return json.dumps([cell.data, cell.split, cell.folds, cell.train_on, trains, *drawn])
 
 
 def _plan(cell: Cell, dataset: Dataset) -> tuple[Fold, ...]:
@@ -121,7 +122,7 @@ def _plan(cell: Cell, dataset: Dataset) -> tuple[Fold, ...]:
         return (plan_scored(dataset, split, cell.folds),)
     if cell.folds:
         return plan_folds(dataset, cell.folds, split, cell.train_fraction, cell.seed)
-    return plan_split(dataset, split, cell.train_fraction, cell.seed)
+    return plan_split(dataset, split, cell.train_fraction, cell.seed, cell.train_on)
 
 
 def _ingredients(cell: Cell) -> Ingredients:
@@ -138,6 +139,7 @@ def _ingredients(cell: Cell) -> Ingredients:
         seed=cell.seed,
         folds=cell.folds if method.trains else None,
         train_fraction=cell.train_fraction,
+        train_on=None if cell.train_on == "train" else cell.train_on,
         config=without_places(make_method(cell.method, made.resolved(data)).config),
         split=split,
     )

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...data.locations import Source, locate
+from ...data.splits import TrainOn
 from ...io.documents import Document
 from ...registry import dataset_class, method_class
 from ...types import UserError
@@ -72,6 +73,7 @@ class PlannedCell(Document):
     seed: int
     folds: int | None
     train_fraction: float
+    train_on: TrainOn
     limit_minutes: float | None
     expected_s: float | None
     expected_from: str | None
@@ -156,6 +158,7 @@ def _planned(
         seed=cell.seed,
         folds=cell.folds,
         train_fraction=cell.train_fraction,
+        train_on=cell.train_on,
         limit_minutes=limit,
         expected_s=None if expected is None else round(expected.seconds, 1),
         expected_from=None if expected is None else expected.basis,
@@ -189,6 +192,7 @@ def cell_job(
         source=origin,
         folds=cell.folds,
         train_fraction=cell.train_fraction,
+        train_on=cell.train_on,
         settings={**cell.settings, **cell.options},
         out=folder / CELLS / cell.name,
         weights=folder / CELLS / cell.weights_of if cell.weights_of else None,

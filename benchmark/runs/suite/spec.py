@@ -15,12 +15,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ...data.corruptions import Corruption
+from ...data.splits import TrainOn
 from ...errors import UserError
 from ...io.text_files import read_text
 from ...io.yaml import explain, kind, read_yaml
 from ...registry import dataset_class, make_method, method_class
 from ...settings import check_settings
 from ...text import unknown
+from ...types import MethodInfo
 from ..presets import parse_settings, resolve, setting
 from .engines.slurm_options import checked_options
 from .resources import Resources, ResourcesEntry, resources_of
@@ -77,12 +79,14 @@ class DatasetEntry(_Model):
 class MethodEntry(_Model):
     """One method with fixed settings, and a grid of settings of which every combination is run.
 
-    `per_dataset` gives settings that hold on one dataset only. `label` is its name in tables.
+    `per_dataset` gives settings that hold on one dataset only. `label` is its name in tables. `train_on` are the splits
+    that it learns from, where they are others than the suite's.
     """
 
     name: Name
     label: Name | None = None
     preset: Name | None = None
+    train_on: TrainOn | None = None
     settings: Settings = Field(default_factory=dict)
     grid: dict[str, Annotated[list[Setting], Field(min_length=1)]] = Field(default_factory=dict)
     per_dataset: dict[str, Settings] = Field(default_factory=dict)
@@ -117,14 +121,16 @@ class Exclusion(_Model):
 class Suite(_Model):
     """A suite file. The grid is datasets x methods (with their grids) x seeds x folds x train_fractions x corruptions.
 
-    In `corruptions`, null stands for images as they are; where it is there, nothing is trained twice. `reference` is
-    the label of a method that the others are held against.
+    `train_on` says which splits are learned from: `train`, or `train+val`, by every method that is trained. In
+    `corruptions`, null stands for images as they are; where it is there, nothing is trained twice.
+    `reference` is the label of a method that the others are held against.
     """
 
     summary: str = ""
     reference: Name | None = None
     preset: Name = "quick"
     source: Source = "auto"
+    train_on: TrainOn = "train"
     settings: Settings = Field(default_factory=dict)
     datasets: Annotated[list[Annotated[DatasetEntry, BeforeValidator(_named)]], Field(min_length=1)]
     methods: Annotated[list[Annotated[MethodEntry, BeforeValidator(_named)]], Field(min_length=1)]
@@ -158,6 +164,7 @@ class Cell:
     seed: int = 0
     folds: int | None = None
     train_fraction: float = 1.0
+    train_on: TrainOn = "train"
     split: str | None = None
     source: Source = "auto"
     root: str | None = None
@@ -189,6 +196,8 @@ class Cell:
         content = {key: value for key, value in vars(self).items() if key not in without}
         if self.corrupt is None:  # its name stays what it was before images could be corrupted
             del content["corrupt"], content["weights_of"]
+        if self.train_on == "train":  # nor before other splits could be learned from
+            del content["train_on"]
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
         words = [self.dataset, self.label, f"s{self.seed}"]
         words += [f"k{self.folds}"] if self.folds else []
@@ -311,6 +320,8 @@ def make_plan(suite: Suite, name: str, path: Path, changes: Changes | None = Non
     kept = [cell for cell in found if not any(rule.matches(cell) for rule in suite.exclude)]
     there = {None, *(cell.name for cell in kept)}
     kept = [cell if cell.weights_of in there else replace(cell, weights_of=None).with_name() for cell in kept]
+    for cell in kept:
+        _refuse_learned(cell, path)
     for number, rule in enumerate(suite.exclude):
         if not any(rule.matches(cell) for cell in found):
             raise UserError(f"{path}: 'exclude[{number}]' excludes nothing: no cell of the grid matches it")
@@ -378,6 +389,7 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
         preset = changes.preset or variant.method.preset or suite.preset
         written = method_class(variant.method.name).written_from(variant.folder)
         make_method(written, resolve(preset, method, data, settings)[0])
+        train_on = _train_on(variant.method, suite, method)
     except UserError as error:
         raise UserError(f"{variant.where}: {error}") from None
     root = changes.roots.get(entry.name) or (variant.folder / entry.root if entry.root else None)
@@ -386,11 +398,12 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
             name="",
             dataset=data.name,
             method=written,
-            label=variant.label,
+            label=variant.label if train_on == "train" else f"{variant.label} {train_on}",
             preset=preset,
             seed=seed,
             folds=folds,
             train_fraction=fraction,
+            train_on=train_on,
             split=None if folds else entry.split,
             source=changes.source or entry.source or suite.source,
             root=None if root is None else str(root),
@@ -401,6 +414,30 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
         for seed, folds, fraction in product(suite.seeds, suite.folds, suite.train_fractions)
     ]
     return [each for cell in cells for each in _with_corruptions(cell, suite.corruptions)]
+
+
+def _train_on(entry: MethodEntry, suite: Suite, method: MethodInfo) -> TrainOn:
+    """The splits that a method learns from. Raises UserError where one is named for a model that is not trained."""
+    if method.trains:
+        return entry.train_on or suite.train_on
+    if entry.train_on is not None:
+        raise UserError(f"'train_on': {method.name} is a model that exists and is not trained; leave it out")
+    return "train"
+
+
+def _refuse_learned(cell: Cell, path: Path) -> None:
+    """Raise UserError for a cell that would score what it learned from, or that learns from everything anyway."""
+    if cell.train_on == "train":
+        return
+    what = f"{path}: 'train_on' is {cell.train_on}, and '{cell.short}'"
+    if cell.folds:
+        raise UserError(f"{what} learns from every labelled sample outside a fold already; leave out one of the two")
+    data = dataset_class(cell.dataset)
+    split = cell.split or (None if data.self_defined else data.info.default_split)
+    if split in (*cell.train_on.split("+"), "all"):
+        raise UserError(
+            f"{what} would score split '{split}', which it learns from. Give the dataset another 'split', such as test"
+        )
 
 
 def _with_corruptions(cell: Cell, corruptions: Sequence[str | None]) -> Iterator[Cell]:
@@ -434,7 +471,7 @@ def _refuse_doubles(cells: Sequence[Cell], path: Path) -> None:
         if cell.name in seen:
             raise UserError(f"{path}: the run '{cell.short}' stands in the grid twice; leave one out")
         seen[cell.name] = cell
-        what = (cell.method, cell.preset, cell.settings)
+        what = (cell.method, cell.preset, cell.train_on, cell.settings)
         if labels.setdefault((cell.data, cell.label), what) != what:
             raise UserError(
                 f"{path}: two different methods or settings are called '{cell.label}' on {cell.data}; "
