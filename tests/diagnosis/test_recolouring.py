@@ -43,7 +43,8 @@ def test_colours_of_another_palette(name: str, cases: dict[str, Case], tmp_path:
 
 
 def _info(case: Case) -> DatasetInfo:
-    return dataset_class(case.dataset).info
+    info: DatasetInfo = dataset_class(case.dataset).info
+    return info
 
 
 @pytest.mark.slow
@@ -76,7 +77,7 @@ def test_masks_in_two_colours(name: str, alpha: bool, cases: dict[str, Case], tm
 
 def _jpeg(values: Map) -> Map:
     _, data = cv2.imencode(".jpg", np.ascontiguousarray(values[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 60])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1], np.uint8)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1]
 
 
 def _anything(values: Map) -> Map:
