@@ -245,6 +245,8 @@ def _verdict(held: HeldAgainst, tolerance: float, p_adjusted: float, level: floa
         return "ok", f"{size}: no loss beyond tolerance and noise ({alike})"
     if loss.loss > tolerance and loss.loss > loss.noise(level):
         return "ok", f"{size}: a loss of {loss.loss:.4f} that chance may give, p {p_adjusted:.3f} ({limits})"
+    if loss.loss > tolerance:
+        return "ok", f"{size}: a loss of {loss.loss:.4f}, within the noise of these samples ({limits})"
     return "ok", f"{size}: no loss beyond tolerance and noise ({limits})"
 
 

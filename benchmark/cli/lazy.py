@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 """Of every typer application: plain help takes a third of the time of rich help."""
+
+
+_AROUND_NAMES = 4
+"""Columns beside the names in a list of commands: two before them and two behind."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,21 @@ class LazyGroup(TyperGroup):
     """A group whose help makes none of its commands."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands."""
+        """Write the list of commands, each with a sentence that is whole."""
+        del ctx
         shown: Any = self.commands.without_options() if isinstance(self.commands, Commands) else self.commands
-        TyperGroup(name=self.name, commands=shown).format_commands(ctx, formatter)
+        room = formatter.width - max(map(len, shown)) - _AROUND_NAMES
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _sentence(each.help or "", room)) for name, each in shown.items()])
+
+
+def _sentence(text: str, room: int) -> str:
+    """The first sentence of a help text; what follows a semicolon or colon is left out where it does not fit a line."""
+    paragraph = " ".join(text.strip().partition("\n\n")[0].split())
+    first = re.split(r"(?<=[.?]) ", paragraph)[0].removesuffix(".")
+    if len(first) >= room:
+        first = re.split("[;:] ", first)[0]
+    return first if first.endswith("?") else f"{first}."
 
 
 def group(app: typer.Typer, declared: Mapping[str, Command], **groups: Any) -> Any:

@@ -353,8 +353,8 @@ def _score_table(result: Record) -> Table:
     elsewhere = told_in_details(result)
     table = new_table("score", "value", "95 % interval", "unit")
     for name, score in result.scores.items():
-        if name in elsewhere:
-            continue
+        if name in elsewhere or (score.unit == "µm" and score.value is None):
+            continue  # in micrometres nothing is defined without the size of a pixel, and pixels stand beside it
         mark = "[bold]" if name == result.main_score else ""
         table.add_row(
             f"{mark}{name}", f"{mark}{_value(score.value)}", between(score.low, score.high, word=" – "), score.unit

@@ -178,6 +178,13 @@ def test_a_loss_that_is_left_to_chance_is_told() -> None:
     assert "a loss of 0.1000 that chance may give, p 0.030" in each.message
 
 
+def test_a_loss_within_the_noise_is_not_called_none() -> None:
+    for loss, said in ((0.1, "a loss of 0.1000, within the noise of these samples"), (0.004, "no loss beyond")):
+        (each,) = result_of([held("a", Loss(loss, 0.06, 5, 0.07, 0.9, 6))], [], 0.005).checks
+        assert each.verdict == "ok"
+        assert said in each.message
+
+
 @pytest.mark.slow
 def test_undefined_main_scores_close_the_gate(bench: Run, tmp_path: Path) -> None:
     """The empty slice leaves V_Rand undefined for the baseline and for the run."""

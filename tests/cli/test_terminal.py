@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,16 @@ def test_bench_alone_says_where_one_is_and_what_comes_next(bench: Run, tmp_path:
     assert f"Here: 1 run in ./runs, the newest {RECORD.name}: v_rand 0.89" in second.stdout
     assert f"Data: isbi2012 (in {tmp_path / 'data'})" in second.stdout
     assert "Next: bench report runs --out report" in second.stdout
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_the_list_of_commands_cuts_no_sentence(bench: Run, columns: str) -> None:
+    for words in ((), ("data",)):
+        lines = bench(*words, "--help", COLUMNS=columns).stdout.partition("Commands:\n")[2].splitlines()
+        listed = " ".join(line for line in lines if line.startswith("  "))
+        assert "..." not in listed
+        assert all(len(line) <= int(columns) for line in lines)
+        assert all(re.search(r"[.?]$", each.strip()) for each in re.split(r"(?m)^  (?=[a-z])", "\n".join(lines))[1:-1])
 
 
 def test_a_damaged_record_does_not_stop_the_overview(bench: Run, tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ def test_a_newcomers_folder_works_in_two_commands(bench: Run, tmp_path: Path) ->
     assert record["main_score"] == "dice"
     assert record["scores"]["dice"]["value"] > 0.95
     # Micrometres are undefined, and nobody asked for them: no pixel size is stated.
+    told = bench("run", "-d", "folder", "--root", "mine", "-m", "threshold").stdout
+    assert "hausdorff95 " in told
+    assert "µm" not in told
     assert record["scores"]["hausdorff95_um"]["value"] is None
     assert not any("undefined" in warning for warning in record["warnings"])
 
