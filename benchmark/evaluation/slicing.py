@@ -201,16 +201,17 @@ class SlicedScores:
 
         The gap would be made of that 0, which a few pixels decide, so these are not tested.
         """
+        # What the whole is without is no property of a slice.
+        whole = (self.metric.absent_classes(run, self.info, self.score.name) for run in self.runs)
+        known = {name for one in whole if one is not None for name in one.pixels}
         found = {}
         for place, each in enumerate(self.slices):
             sides = (side for run in self.runs for side in _sides(run, each) if side)
             absent = (self.metric.absent_classes(side, self.info, self.score.name) for side in sides)
-            if (first := next((one for one in absent if one is not None and one.share > 0), None)) is not None:
+            own = (one for one in absent if one is not None and one.share > 0 and not one.pixels.keys() <= known)
+            if (first := next(own, None)) is not None:
                 found[place] = first
-        # What the whole is without is no property of a slice.
-        whole = (self.metric.absent_classes(run, self.info, self.score.name) for run in self.runs)
-        known = {name for one in whole if one is not None for name in one.pixels}
-        return {place: one for place, one in found.items() if not one.pixels.keys() <= known}
+        return found
 
     def scores(self) -> list[list[SliceScore]]:
         """Of every slice, the score of every run."""

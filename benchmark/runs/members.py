@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..data.index import DataIndex
-from ..data.splits import Fold
+from ..data.splits import Fold, TrainOn
 from ..io.reporter import Reporter
 from ..registry import method_class
 from ..text import counted
@@ -27,6 +27,16 @@ class Member:
 
     record: Record
     learned: frozenset[str]
+
+
+def fraction_of(records: Sequence[Record], own: float) -> float:
+    """The part of the labels that joined runs learned from, of several the smallest; `own` where none is joined."""
+    return min((record.method.train_fraction or 1.0 for record in records), default=own)
+
+
+def splits_of(records: Sequence[Record], own: TrainOn) -> Literal["train+val"] | None:
+    """The splits that a run, or any that it joins, learned from; None where it is `train` alone."""
+    return "train+val" if "train+val" in {own, *(record.method.train_on for record in records)} else None
 
 
 def found_members(folders: Sequence[Path]) -> list[tuple[Record, Path]]:

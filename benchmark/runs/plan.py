@@ -24,7 +24,7 @@ from .devices import resolve_device
 from .environment import describe
 from .identity import run_identity
 from .learned_from import check_start
-from .members import Member, checked_members, refuse_inside
+from .members import Member, checked_members, fraction_of, refuse_inside, splits_of
 from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .presets import resolve
 from .record import Cost, DatasetBlock, Environment, MethodBlock, Record
@@ -98,14 +98,12 @@ class RunPlan:
     @property
     def train_fraction(self) -> float:
         """The part of the labels that is learned from: of several runs that are joined the smallest."""
-        fractions = [member.record.method.train_fraction or 1.0 for member in self.members]
-        return min(fractions, default=self.request.train_fraction)
+        return fraction_of([member.record for member in self.members], self.request.train_fraction)
 
     @property
     def train_on(self) -> Literal["train+val"] | None:
         """The splits that are learned from, by a run that is joined too; None where it is `train` alone."""
-        named = {self.request.train_on, *(member.record.method.train_on for member in self.members)}
-        return "train+val" if "train+val" in named else None
+        return splits_of([member.record for member in self.members], self.request.train_on)
 
     @property
     def labelled(self) -> bool:

@@ -311,3 +311,23 @@ def test_a_mean_has_the_size_of_each_image(two: list[Path], stacks: Path) -> Non
     images: list[Uint8] = [np.full(shape, 90, np.uint8) for shape in ((48, 48), (31, 50), (7, 9))]
     found: list[Prediction] = method.predict(images)
     assert [each.probabilities.shape for each in found if each.probabilities is not None] == [i.shape for i in images]
+
+
+def test_a_cell_of_a_suite_is_done_however_its_members_learned(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    """Its record says what they learned from, which the suite's file does not: the cell was stale each time."""
+    for name, words in {"few": ("--train-fraction", "0.5"), "more": ("--train-on", "train+val")}.items():
+        tiny_unet(bench, stacks, tmp_path / name, *words)
+    suite = tmp_path / "joined.yaml"
+    members = [str(tmp_path / name) for name in ("few", "more")]
+    suite.write_text(
+        f"datasets: [{{name: isbi2012, root: {json.dumps(str(stacks))}}}]\n"
+        f"methods: [{{name: ensemble, settings: {json.dumps({'members': members})}}}]\n"
+    )
+    assert bench("suite", suite, "--out", "cells").returncode == 0
+    (record,) = (json.loads(path.read_text()) for path in (tmp_path / "cells").glob("cells/*/record.json"))
+    assert (record["method"]["train_fraction"], record["method"]["train_on"]) == (0.5, "train+val")
+    again = bench("suite", suite, "--out", "cells", "--resume")
+    assert again.returncode == 0
+    assert "stale" not in again.stderr + again.stdout
+    (same,) = (json.loads(path.read_text()) for path in (tmp_path / "cells").glob("cells/*/record.json"))
+    assert same["created"] == record["created"]

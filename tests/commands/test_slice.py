@@ -204,11 +204,15 @@ def test_the_command_prints_and_gives_json(bench: Run, runs: Path) -> None:
     assert document["permuted"] == "samples"
 
 
-def test_a_gap_that_an_absent_class_makes_is_not_tested(tmp_path: Path) -> None:
-    """Where no mask holds a car, a few pixels that are called one count 0 for the whole class."""
+@pytest.mark.parametrize("bus", [False, True])
+def test_a_gap_that_an_absent_class_makes_is_not_tested(bus: bool, tmp_path: Path) -> None:
+    """Where no mask holds a car, a few pixels that are called one count 0 for the whole class.
+
+    A bus is in no mask at all, which is no property of a slice, and hides no car.
+    """
     root, found = tmp_path / "mine", tmp_path / "found"
     (root / "masks").mkdir(parents=True)
-    (root / "classes.yaml").write_text("classes: {0: ground, 1: tree, 2: car}\n")
+    (root / "classes.yaml").write_text("classes: {0: ground, 1: tree, 2: car, 3: bus}\n")
     found.mkdir()
     random = np.random.default_rng(0)
     rows = ["id,car,half"]
@@ -219,6 +223,7 @@ def test_a_gap_that_an_absent_class_makes_is_not_tested(tmp_path: Path) -> None:
         Image.fromarray(labels).save(root / "masks" / f"s{n:02d}.png")
         seen = np.where(random.random(labels.shape) < 0.2, 0, labels).astype(np.uint8)
         seen[19, 19] = 2
+        seen[19, 0] = 3 * bus
         Image.fromarray(seen).save(found / f"s{n:02d}.png")
         rows.append(f"s{n:02d},{'with' if n % 2 else 'without'},{'first' if n < 8 else 'second'}")
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")

@@ -15,7 +15,9 @@ from ...types import Dataset, DatasetInfo, Metric, Part, parts_of
 from ..code_hash import code_sha256
 from ..current import Ingredients
 from ..identity import without_places
+from ..members import fraction_of, splits_of
 from ..presets import resolve
+from ..record import read_record
 from .spec import Cell
 
 Samples = tuple[str, ...]
@@ -68,8 +70,9 @@ class SharedIngredients:
 
     def configured(self, cell: Cell, code: str | None) -> Ingredients:
         """What a cell's result would be made from now, but for its data and its metrics."""
-        found, _, _ = self._configuration(cell)
-        return replace(found, seed=cell.seed, train_fraction=cell.train_fraction, code=code)
+        found, _, joined = self._configuration(cell)
+        fraction = found.train_fraction if joined else cell.train_fraction
+        return replace(found, seed=cell.seed, train_fraction=fraction, code=code)
 
     def with_data(self, cell: Cell, found: Ingredients) -> Ingredients:
         """The same with data and metrics, for which files are read.
@@ -132,14 +135,15 @@ def _ingredients(cell: Cell) -> Ingredients:
     data: DatasetInfo = cls.info
     # The splits of a self-defined dataset are known only with its data.
     split = None if cls.self_defined else "all" if cell.folds else cell.split or data.default_split
+    joined = [read_record(run) for run in made.member_runs]
     return Ingredients(
         dataset=(data.name, data.version),
         method=method.name,
         preset=cell.preset,
         seed=cell.seed,
         folds=cell.folds if method.trains else None,
-        train_fraction=cell.train_fraction,
-        train_on=None if cell.train_on == "train" else cell.train_on,
+        train_fraction=fraction_of(joined, cell.train_fraction),
+        train_on=splits_of(joined, cell.train_on),
         config=without_places(make_method(cell.method, made.resolved(data)).config),
         split=split,
     )
