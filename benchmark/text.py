@@ -137,8 +137,20 @@ AND_MORE = " +"
 
 
 def number(value: float | None, form: str) -> str:
-    """A number, or a dash where there is none or it is not finite."""
-    return UNDEFINED if value is None or not math.isfinite(value) else format(value, form)
+    """A number, or a dash where there is none or it is not finite; what is rounded to zero has no minus.
+
+    >>> number(-0.00001, ".4f"), number(-0.00001, "+.4f"), number(-0.25, ".1f"), number(1234, ",d")
+    ('0.0000', '+0.0000', '-0.2', '1,234')
+    """
+    return UNDEFINED if value is None or not math.isfinite(value) else _formatted(value, form)
+
+
+def _formatted(value: float, form: str) -> str:
+    """A number whose form is one of Python's, such as `+,.2f`."""
+    if not form.endswith(("f", "g")):
+        return format(value, form)
+    sign = len(form) - len(form.lstrip("+- "))
+    return format(value, f"{form[:sign]}z{form[sign:]}")
 
 
 def duration(seconds: float) -> str:
@@ -162,7 +174,7 @@ def interval(value: float | None, low: float | None, high: float | None, form: s
     """
     if value is None or low is None or high is None:
         return number(value, form)
-    return f"{number(value, form)} [{format(low, form)}, {format(high, form)}]"
+    return f"{number(value, form)} [{_formatted(low, form)}, {_formatted(high, form)}]"
 
 
 def between(low: float | None, high: float | None, form: str = ".4f", word: str = " to ") -> str:
@@ -171,7 +183,7 @@ def between(low: float | None, high: float | None, form: str = ".4f", word: str 
     >>> between(0.1, 0.25, ".2f")
     '0.10 to 0.25'
     """
-    return UNDEFINED if low is None or high is None else f"{format(low, form)}{word}{format(high, form)}"
+    return UNDEFINED if low is None or high is None else f"{_formatted(low, form)}{word}{_formatted(high, form)}"
 
 
 def p_value(value: float | None) -> str:

@@ -105,8 +105,8 @@ def _overview(checks: Sequence[CheckedRun]) -> list[str]:
     body = [
         [
             *(MARKS[each.verdict], escape(each.name), escape(each.score)),
-            *(number(value, "z.4f") for value in (each.baseline, each.value)),
-            *(number(value, "z.4f") for value in (each.change, each.noise, each.seen)),
+            *(number(value, ".4f") for value in (each.baseline, each.value)),
+            *(number(value, ".4f") for value in (each.change, each.noise, each.seen)),
         ]
         for each in checks
     ]
@@ -118,7 +118,7 @@ def _table(what: str, rows: Sequence[tuple[str, LostSample | LostClass]]) -> lis
     if not rows:
         return []
     body = [
-        [escape(name), *(number(value, "z.4f") for value in (row.baseline, row.value, row.loss))] for name, row in rows
+        [escape(name), *(number(value, ".4f") for value in (row.baseline, row.value, row.loss))] for name, row in rows
     ]
     headers = [escape(what), "baseline", "now", "loss"]
     return [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]

@@ -74,7 +74,7 @@ def _anatomy(console: Console, found: Explanation, quiet: bool) -> None:
     first = found.anatomy[0]
     for place, each in enumerate(found.anatomy, 1):
         mark = f"{place}: " if len(found.anatomy) > 1 else ""
-        lost = interval(each.loss_points, each.loss_low, each.loss_high, "z.2f")
+        lost = interval(each.loss_points, each.loss_low, each.loss_high, ".2f")
         console.print(
             f"{mark}{safe(each.run_id)}: {first.score} {number(each.value, '.4f')}, {lost} points lost",
             soft_wrap=True,
@@ -101,7 +101,7 @@ def _worst(console: Console, found: WorstSamples, quiet: bool) -> None:
             cells = [number(value, ".4f") for value in each.scores]
             if several:
                 first, second = (value or 0.0 for value in each.scores)
-                cells.append(number(second - first, "+z.4f"))
+                cells.append(number(second - first, "+.4f"))
             table.add_row(safe(each.sample), *cells)
         console.print(table)
     if found.undefined:
@@ -126,9 +126,9 @@ def _worst_heading(found: WorstSamples) -> str:
 def _causes(found: ErrorAnatomy) -> Table:
     table = new_table("cause", "points", "95 %", "pixels")
     for part in found.parts:
-        ends = between(part.low, part.high, "z.2f")
-        table.add_row(part.cause, number(part.points, "z.2f"), ends, f"{part.pixels:,}")
-    lost, ends = number(found.loss_points, "z.2f"), between(found.loss_low, found.loss_high, "z.2f")
+        ends = between(part.low, part.high, ".2f")
+        table.add_row(part.cause, number(part.points, ".2f"), ends, f"{part.pixels:,}")
+    lost, ends = number(found.loss_points, ".2f"), between(found.loss_low, found.loss_high, ".2f")
     table.add_row("[bold]all[/]", f"[bold]{lost}[/]", ends, f"{sum(part.pixels for part in found.parts):,}")
     return table
 
@@ -140,8 +140,8 @@ def _causes_of_two(found: Explanation) -> Table:
     points = [*zip((p.points for p in one.parts), (p.points for p in two.parts), strict=True)]
     for each, both in zip(found.anatomy_difference, [*points, (one.loss_points, two.loss_points)], strict=True):
         style = "bold" if each.cause == "all" else ""
-        cells = [number(value, "z.2f") for value in both]
-        table.add_row(each.cause, *cells, _points(each.points), between(each.low, each.high, "+z.2f"), style=style)
+        cells = [number(value, ".2f") for value in both]
+        table.add_row(each.cause, *cells, _points(each.points), between(each.low, each.high, "+.2f"), style=style)
     return table
 
 
@@ -215,4 +215,4 @@ def _words(choice: str) -> str:
 
 
 def _points(points: float | None) -> str:
-    return number(points, "+z.2f")
+    return number(points, "+.2f")
