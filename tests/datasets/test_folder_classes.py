@@ -196,6 +196,8 @@ def test_a_guess_reads_its_own_masks(
     if write is write_palette:
         assert dataset.info.classes[1].color == (3, 252, 7)
     assert (dataset.info.ignore_label == 255) == (values in ((0, 1, 2, 255), (0, 1, 255)))
+    if write is write_255 or 60 in values:  # the value that could be ignored is none of theirs
+        assert "# ignore: 254\n" in proposal.text
 
 
 def test_thin_borders_are_guessed_as_void(tmp_path: Path) -> None:

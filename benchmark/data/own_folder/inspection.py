@@ -388,7 +388,8 @@ def _text(
             f"ignore: {{id: {_VOID}{color}}}",
         ]
     else:
-        lines += ["# Label value of pixels that do not count:", "# ignore: 255"]
+        free = next((value for value in range(_VOID, 0, -1) if colored or value not in total), _VOID)
+        lines += ["# Label value of pixels that do not count:", f"# ignore: {free}"]
     return "\n".join([*lines, "", *placed, *_OPTIONAL, ""])
 
 
