@@ -6,7 +6,9 @@ import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+import numpy as np
 
 from segbench.data import FileDataset
 from segbench.data.listing import any_case
@@ -14,8 +16,20 @@ from segbench.io.fingerprints import ids_sha256
 from segbench.io.images.masks import read_labels
 from segbench.io.images.picture import read_picture
 from segbench.io.images.read import binary_mask, binary_probabilities, count_pages
+from segbench.settings import Settings
 from segbench.text import whole_number
-from segbench.types import Array, ClassInfo, DatasetInfo, Download, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import (
+    Array,
+    ClassInfo,
+    DatasetInfo,
+    Download,
+    Part,
+    Prediction,
+    Sample,
+    SplitInfo,
+    Uint8,
+    UserError,
+)
 
 VOLUME, LABELS, CHALLENGE = "train-volume.tif", "train-labels.tif", "test-volume.tif"
 SLICES = 30
@@ -27,6 +41,15 @@ def _official_ids() -> dict[str, str]:
     slices = {**RANGES, "all": range(SLICES)}
     found = {split: ids_sha256([f"slice-{page:02d}" for page in pages]) for split, pages in slices.items()}
     return {**found, "challenge": ids_sha256([f"challenge-{page:02d}" for page in range(SLICES)])}
+
+
+class ISBI2012Settings(Settings):
+    """What of the stack a method sees at once."""
+
+    context: Literal[0, 1] = 0
+    """Slices before and after each that its image holds too: with 1 they are the red and the blue channel of one whose
+    green channel is the slice itself, which stands in for those beyond an end of the stack. A network sees all three
+    with input=rgb."""
 
 
 class ISBI2012(FileDataset):
@@ -60,6 +83,8 @@ class ISBI2012(FileDataset):
         second_score="v_info",
         stacked=True,
         grey=True,
+        settings=ISBI2012Settings,
+        image_options=frozenset({"context"}),
         synthesizable=True,
         pixel_size_um=(0.004, 0.004),
         licence="research use; cite the two papers",
@@ -81,6 +106,7 @@ class ISBI2012(FileDataset):
 
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels")
     sought = "ISBI 2012 stack"
+    settings: ISBI2012Settings
 
     def holds_data(self) -> bool:
         """Whether there is any of the stacks."""
@@ -109,7 +135,7 @@ class ISBI2012(FileDataset):
         return "challenge" if sample_id.startswith("challenge-") else "labelled"
 
     def load(self, sample_id: str, parts: Sequence[Part] = ("image", "labels")) -> Sample:
-        """One slice: image (H, W) uint8, labels (H, W) uint8 in {0, 1}."""
+        """One slice: image (H, W) uint8, with `context` (H, W, 3); labels (H, W) uint8 in {0, 1}."""
         kind, _, number = sample_id.rpartition("-")
         page = whole_number(number)
         if kind not in ("slice", "challenge") or page is None:
@@ -118,10 +144,16 @@ class ISBI2012(FileDataset):
             self._check_lengths()
         image = labels = None
         for path in self.files(sample_id, "image") if "image" in parts else ():
-            image = read_picture(path, page)
+            image = self._image(path, page)
         for path in self.files(sample_id, "labels") if "labels" in parts else ():
             labels = binary_mask(read_labels(path, page, binary=True), f"{path}, page {page}")
         return Sample(sample_id, self.group(sample_id), page, image, labels)
+
+    def _image(self, path: Path, page: int) -> Uint8:
+        if not self.settings.context:
+            return read_picture(path, page)
+        last = count_pages(path) - 1
+        return np.stack([read_picture(path, min(max(near, 0), last)) for near in (page - 1, page, page + 1)], axis=-1)
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The stack that holds a part of a slice."""

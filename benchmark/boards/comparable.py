@@ -38,12 +38,13 @@ class Comparable:
     def of(cls, record: Record) -> Comparable:
         """What a record can be compared with."""
         data = record.dataset
+        options = dataset_class(data.name).info.scored_options(data.options)
         return cls(
             data.name,
             data.version,
             data.origin,
             data.split,
-            ", ".join(f"{k}={v}" for k, v in sorted(data.options.items())),
+            ", ".join(f"{k}={v}" for k, v in sorted(options.items())),
             data.folds,
             data.ids_sha256,
             data.data_sha256,

@@ -224,7 +224,16 @@ def _settings(record: Record) -> Check:
 
 
 def _json(content: object) -> str:
-    return json.dumps(content, sort_keys=True, default=str)
+    """Equal texts of equal settings: a number is the same as it was typed, `0`, and as the record has it, `0.0`."""
+    return json.dumps(_plain(json.loads(json.dumps(content, default=str))), sort_keys=True)
+
+
+def _plain(content: object) -> object:
+    if isinstance(content, dict):
+        return {key: _plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_plain(value) for value in content]
+    return float(content) if isinstance(content, int) and not isinstance(content, bool) else content
 
 
 def _all_families(run: StoredRun) -> Check:

@@ -34,9 +34,9 @@ def run_hash(record: Record) -> str:
 
 
 def configuration(record: Record, *without: str) -> str:
-    """The method and its settings as text, but for the seed and these keys."""
+    """The method, its settings and the dataset's as text, but for the seed and these keys."""
     method = record.method.model_dump(exclude={"seed", "chosen", "n_train", *without})
-    return json.dumps(method, sort_keys=True, default=str)
+    return json.dumps([method, record.dataset.options], sort_keys=True, default=str)
 
 
 def distinct_labels(labels: Sequence[str], records: Sequence[Record]) -> list[str]:

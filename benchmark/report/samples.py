@@ -8,7 +8,7 @@ from pathlib import Path
 from ..io.reporter import Reporter, SilentReporter
 from ..predictions.find import find_predictions
 from ..predictions.stored import MAX_SHOWN, shown_ids
-from ..registry import hooks
+from ..registry import dataset_class, hooks
 from ..runs.folder import PREDICTIONS, SHOWN
 from ..runs.open_data import open_dataset
 from ..runs.origin_check import origin_here
@@ -120,7 +120,8 @@ def data_below(entry: Entry, root: Path | None, reporter: Reporter) -> Dataset:
     """The data of a run below a root. Raises UserError where it is not there."""
     data = entry.record.dataset
     source = data.origin if root is None else "auto"
-    dataset, location = open_dataset(data.name, root, source, data.options, reporter, may_synthesize=False)
+    options = dataset_class(data.name).info.scored_options(data.options)
+    dataset, location = open_dataset(data.name, root, source, options, reporter, may_synthesize=False)
     here = origin_here(entry.record, _scored(entry), dataset, location)
     if here != data.origin or dataset.info.version != data.version:
         raise UserError(

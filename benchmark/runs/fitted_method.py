@@ -11,7 +11,7 @@ from ..data.image_sources import Frames
 from ..io.images.picture import luma
 from ..predictions.stored import as_stored
 from ..registry import make_method, method_class
-from ..text import counted
+from ..text import counted, some
 from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
 from .devices import out_of_memory, resolve_device
 from .folder import CHECKPOINT
@@ -91,6 +91,11 @@ def load_method(
         raise UserError(
             f"'{run_folder}' is a run of {record.method.name}, which runs the code or the program that it names. "
             "If you know who made the folder, add --trust."
+        )
+    if seen := sorted(info.image_options & record.dataset.options.keys()):
+        raise UserError(
+            f"'{run_folder}' is a run with {some(seen)}, which sees more than the single images that are "
+            f"predicted here. It predicts a split of {info.name} while it is made: bench run --split SPLIT"
         )
     method = make_method(record.method.name, record.method.config)
     method.load(folder, info, resolve_device(device, bool(told.accelerated)))

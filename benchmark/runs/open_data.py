@@ -172,4 +172,5 @@ def data_of(record: Record, root: Path | None, reporter: Reporter) -> tuple[Data
     data = record.dataset
     place = root or (record.root if record.root is not None and record.root.is_dir() else None)
     source = data.origin if place is None else "auto"
-    return open_dataset(data.name, place, source, data.options, reporter, may_synthesize=False)
+    options = dataset_class(data.name).info.scored_options(data.options)
+    return open_dataset(data.name, place, source, options, reporter, may_synthesize=False)

@@ -220,6 +220,7 @@ def plan_help(request: RunRequest, reporter: Reporter) -> RunPlan:
     split = request.split or ("all" if request.folds else info.default_split)
     folds = _folds(request, dataset, split, options, reporter)
     method = make_method(request.method, method.resolved(info))
+    _refuse_mixture(info, options, method.config)
     plan = RunPlan(
         request,
         dataset,
@@ -301,6 +302,16 @@ def _refuse_training(method: MethodInfo, request: RunRequest) -> None:
     for option, wanted in asked.items():
         if wanted:
             raise UserError(f"{option}: {method.name} is a model that exists and is not trained; leave it out")
+
+
+def _refuse_mixture(info: DatasetInfo, options: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Channels that are several images are not to be mixed to one grey value."""
+    seen = sorted(info.image_options & options.keys())
+    if seen and config.get("input") == "grey":
+        raise UserError(
+            f"{seen[0]}={options[seen[0]]} gives images of three channels, which input=grey would mix to one: add "
+            "--set input=rgb"
+        )
 
 
 def _note_cut_films(dataset: Dataset, fold: Fold, reporter: Reporter) -> None:

@@ -119,6 +119,8 @@ class DatasetInfo:
     stored. `pixel_size_um` is (height, width) of one pixel in micrometres.
     `settings` is the model of the options that it takes, each with its default: no other is accepted. `options` says
     what each of them means, and is made of the model.
+    `image_options` are the options that change what images show and nothing that is scored: runs that differ in them
+    are compared, and people are shown images without them.
     `related` names datasets whose published scores stand beside its boards, as theirs.
     `export_formats` names the official forms of predictions, each as `module:class` of a
     `segbench.predictions.export_format.ExportFormat`; `label_codings` are the known other ways to write its labels
@@ -156,6 +158,7 @@ class DatasetInfo:
     downloads: tuple[Download, ...] = ()
     settings: type[Settings] = Settings
     options: Mapping[str, str] = field(default_factory=dict)
+    image_options: frozenset[str] = frozenset()
     export_formats: Mapping[str, str] = field(default_factory=dict)
     label_codings: tuple[LabelCoding, ...] = ()
     catch_all: CatchAllLabel | None = None
@@ -183,6 +186,10 @@ class DatasetInfo:
         sizes = [one.official_size for name, one in labelled.items() if name not in inside]
         known = [size for size in sizes if size is not None]
         return sum(known) if split == "all" and known and len(known) == len(sizes) else None
+
+    def scored_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of its options that decide what is scored."""
+        return {name: value for name, value in options.items() if name not in self.image_options}
 
     def part_of(self, split: str, options: Mapping[str, Any]) -> SplitPart | None:
         """What the chosen release holds of a split where that is not all of it, else None."""
