@@ -31,17 +31,10 @@ _AXES = ("sagittal", "coronal", "axial")
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that is not read yet.
+    """A volume that is not read yet: how many slices it has, and whether they are axial, coronal or sagittal."""
 
-    slices : their number. plane : `axial`, `coronal` or `sagittal`. spacing_mm : between slices, of rows, of columns.
-    channels : of each voxel.
-    """
-
-    path: Path
     slices: int
     plane: str
-    spacing_mm: tuple[float, float, float]
-    channels: int
 
 
 def is_volume(path: Path) -> bool:
@@ -65,7 +58,7 @@ def stem(path: Path) -> str:
 
 def open_volume(path: Path) -> Volume:
     """What the header of a file says. Raises UserError naming a file that cannot be read or is no volume."""
-    return _described(path, *_opened(path))
+    return _described(*_opened(path))
 
 
 def read_slices(path: Path) -> Array:
@@ -83,7 +76,7 @@ def read_slices(path: Path) -> Array:
         Naming a file that cannot be read, is no volume, or needs more memory than a file may.
     """
     image, turned = _opened(path)
-    volume = _described(path, image, turned)
+    volume = _described(image, turned)
     stored = image.dataobj
     plain = (float(stored.slope), float(stored.inter)) == (1.0, 0.0)
     check_bytes(path, math.prod(image.shape) * (image.get_data_dtype().itemsize if plain else 4))
@@ -163,7 +156,7 @@ def _check_header(path: Path) -> None:
             at += length
 
 
-def _described(path: Path, image: Any, turned: Array) -> Volume:
+def _described(image: Any, turned: Array) -> Volume:
     shape = (*map(int, image.shape), 1, 1)
     zooms = (*map(float, image.header.get_zooms()), 1.0, 1.0)
     sizes, spacing = [1, 1, 1], [1.0, 1.0, 1.0]
@@ -172,19 +165,11 @@ def _described(path: Path, image: Any, turned: Array) -> Volume:
         spacing[axis] = zooms[place] if math.isfinite(zooms[place]) and zooms[place] > 0 else 1.0
     flat = [axis for axis in range(3) if sizes[axis] == 1]
     across = flat[-1] if flat else max(range(3), key=lambda axis: (spacing[axis], axis))
-    rows, columns = _in_plane(across)
-    sides = (spacing[across], spacing[rows], spacing[columns])
-    return Volume(path, sizes[across], _AXES[across], sides, math.prod(image.shape[3:]))
-
-
-def _in_plane(across: int) -> tuple[int, int]:
-    """The axes of rows and of columns of a slice: what is superior, or else anterior, is up."""
-    columns, rows = (axis for axis in range(3) if axis != across)
-    return rows, columns
+    return Volume(sizes[across], _AXES[across])
 
 
 def _cut(values: Array, turned: Array, across: int) -> Array:
-    """Voxels as they are stored to slices."""
+    """Voxels as they are stored to slices, in which what is superior, or else anterior, is up."""
     channels = math.prod(values.shape[3:])
     spatial = values.reshape((*(*values.shape, 1, 1)[:3], channels))
     upright = np.moveaxis(np.asarray(_nibabel().apply_orientation(spatial, turned)), across, 0)
