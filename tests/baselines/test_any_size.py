@@ -39,6 +39,12 @@ Fake: TypeAlias = tuple[FakeTensorMode, nn.Module, int, TrainingConfig]
 """The mode that the network's tensors belong to, the network, its stride and its settings."""
 
 
+@pytest.fixture(autouse=True)
+def _not_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fake tensors have no memory that could be pinned; what is sent from there still has to arrive on the device."""
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+
+
 def network_on(device: str, name: str, outputs: int) -> Fake:
     """A fake copy of a network's small form: what `Module.to` moves is on the device, anything else where it was."""
     network, stride = make(name, outputs)

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from ...types import Float32, Float64
 from .config import TrainingConfig
+from .precision import sent
 
 DRAWS = 1
 """Raised whenever a key gives another view than before: a checkpoint of other draws is not resumed."""
@@ -144,7 +145,7 @@ def _source_grid(targets: Sequence[torch.Tensor], views: Sequence[_View], window
     y = torch.arange(height, device=device) - (height - 1) / 2
     rows = [_coefficients(target, view, window) for target, view in zip(targets, views, strict=True)]
     # Multiplied and added one by one: a matrix product may round differently for another number of views.
-    a = torch.tensor(np.array(rows), dtype=torch.float32, device=device)[:, None, None]
+    a = sent(np.array(rows, dtype=np.float32), device)[:, None, None]
     across, down, base = a.unbind(-2)
     grid = x[:, None] * across + y[:, None, None] * down + base
     for place, target, view in zip(grid, targets, views, strict=True):
@@ -169,7 +170,7 @@ def _elastic(bends: Float32, target: torch.Tensor, window: tuple[int, int]) -> t
     Reference: Ronneberger et al., U-Net, 2015, section 3.1.
     """
     scale = 2 / np.array(target.shape[::-1], dtype=np.float32)
-    coarse = torch.from_numpy(bends * scale[:, None, None]).to(target.device)
+    coarse = sent(bends * scale[:, None, None], target.device)
     return F.interpolate(coarse[None], size=window, mode="bicubic", align_corners=True)[0].permute(1, 2, 0)
 
 
@@ -186,7 +187,7 @@ def _relight(images: torch.Tensor, views: Sequence[_View], config: TrainingConfi
     channels = images.shape[1]
 
     def column(values: Sequence[object]) -> torch.Tensor:
-        return torch.tensor(np.array(values), dtype=torch.float32, device=images.device).view(len(views), -1, 1, 1)
+        return sent(np.array(values, dtype=np.float32), images.device).view(len(views), -1, 1, 1)
 
     if config.contrast:
         mean = torch.stack([image.mean() for image in images]).view(-1, 1, 1, 1)

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ...errors import UserError
 from .config import IGNORE as IGNORE
+from .precision import sent
 
 if TYPE_CHECKING:
     from .config import TrainingConfig
@@ -172,7 +174,8 @@ def _weight_of(places: torch.Tensor, weights: Sequence[float] | None, like: torc
     """The weight of each pixel's class: (B, H, W), of the dtype and device of `like`."""
     if weights is None:
         return torch.ones_like(places, dtype=like.dtype)
-    return torch.tensor(weights, dtype=like.dtype, device=like.device)[places]
+    values = np.array(weights, dtype=np.float64 if like.dtype == torch.float64 else np.float32)
+    return sent(values, like.device)[places]
 
 
 def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -59,14 +59,8 @@ class Compute:
         return model.to(self.device, memory_format=self._layout(training))  # type: ignore[call-overload,no-any-return]
 
     def move(self, array: Array) -> torch.Tensor:
-        """An array of any shape and dtype as a tensor on the device.
-
-        A GPU fetches it from pinned memory while the processor goes on.
-        """
-        tensor = torch.from_numpy(array)
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
-        return tensor.to(self.device)
+        """An array of any shape and dtype as a tensor on the device."""
+        return sent(array, self.device)
 
     def images(self, batch: torch.Tensor, *, training: bool = False) -> torch.Tensor:
         """Move a (B, C, H, W) batch to the device in the layout of the model."""
@@ -105,6 +99,18 @@ class Compute:
         else:
             channels_last = self.dtype != torch.float32 and self.device.type == "cuda"
         return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def sent(array: Array, device: torch.device) -> torch.Tensor:
+    """An array as a tensor on a device.
+
+    A GPU fetches it from pinned memory in its turn; from any other the processor would wait until the GPU has done all
+    that it was given before.
+    """
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 @dataclass
