@@ -29,7 +29,7 @@ from .ghost_batches import GhostBatches
 from .loading import PairLoader, loader
 from .losses import IGNORE, Loss, make_loss
 from .networks import NetworkWithLoss, reflect_up
-from .precision import Compute, Stepper, deterministic
+from .precision import Compute, Stepper, algorithms
 from .schedule import Forecast, Pace, learning_rate_factor
 from .state import State, average, checkpoint_of, identity_of, initial_state, load, restore, weights_of
 from .transfer import hold_frozen
@@ -93,7 +93,7 @@ def train(
         discard_checkpoint(context.folder)
     stepper.wait()
     with (
-        deterministic(config.deterministic),
+        algorithms(deterministic=config.deterministic, one_size=bool(config.crop or config.size)),
         compute.arithmetic(),
         loader(samples, config, context.dataset, context.workers, context.warn) as pairs,
     ):
