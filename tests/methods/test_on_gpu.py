@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA GPU here"),
 ]
 
-SHORT: dict[str, Any] = {"epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "size": None, "crop": 32, "init": None}
+SHORT: dict[str, Any] = {"epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "size": None, "crop": 32}
 
 
 def _fitted(name: str, folder: Path, **settings: Any) -> tuple[Any, Samples, FitContext]:
@@ -67,7 +67,7 @@ def test_a_killed_training_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_does_not_fit_is_named_with_one_that_does(tmp_path: Path) -> None:
-    free, whole = torch.cuda.mem_get_info()
+    whole = torch.cuda.mem_get_info()[1]
     torch.cuda.set_per_process_memory_fraction(min(1.0, 1.5e9 / whole))
     try:
         with pytest.raises(UserError, match=r"batch_size=64 does not fit. Use --set batch_size=(1|2|4|8|16|32)\."):
