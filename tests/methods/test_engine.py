@@ -181,14 +181,15 @@ def test_several_classes_are_learned_and_predicted_as_label_values(name: str, tm
 def test_an_image_of_many_classes_is_learned_by_heart(tmp_path: Path) -> None:
     data = make_dataset("voc2012", tiny_roots.voc2012(tmp_path / "data").root)
     one = Samples(data, data.ids("train")[:1])
-    settings = {"iterations_per_epoch": 60, "epochs": 1, "learning_rate": 0.02, "loss": "ce", "base_channels": 8}
+    settings = {"iterations_per_epoch": 120, "epochs": 1, "learning_rate": 0.02, "loss": "ce", "base_channels": 8}
     method = UNet({**UNet.info.defaults, **TINY, **settings, "input": "rgb", "batch_size": 1})
     (tmp_path / "fit").mkdir()
     method.fit(one, one[:0], FitContext(data.info, "cpu", 0, tmp_path / "fit"))
     sample = one[0]
     labels, truth = np.asarray(method.predict([np.asarray(sample.image)])[0].labels), np.asarray(sample.labels)
     known = np.isin(truth, [c.id for c in data.info.classes])
-    assert (labels == truth)[known].mean() > 0.9
+    # From six seeds on, on two kinds of processor, all but one in 800; after half as many steps 0.82 to 0.93.
+    assert (labels == truth)[known].mean() > 0.98
 
 
 # U-Net's building blocks
