@@ -59,6 +59,14 @@ def test_every_preset_is_a_configuration_that_its_methods_take(preset: str) -> N
             assert set(make_method(method, config).config) == set(method_class(method).info.defaults)
 
 
+@pytest.mark.parametrize("preset", ["quick", "standard"])
+def test_every_network_sees_photographs_in_colour(preset: str) -> None:
+    for entry in load_preset(preset)["methods"]:
+        info = method_class(FAMILIES.get(entry, entry)).info
+        for name in ("voc2012", "cocostuff", "cityscapes", "camvid", "folder") if "input" in info.defaults else ():
+            assert resolve(preset, info, datasets()[name].info, {})[0]["input"] == "rgb", (entry, name)
+
+
 def test_the_paper_preset_is_the_published_training() -> None:
     config, _ = resolve("paper", methods()["unet"].info, datasets()["medaka"].info, {})
     wanted = {"learning_rate": 1e-5, "batch_size": 8, "epochs": 60, "iterations_per_epoch": 300, "size": [256, 256]}
