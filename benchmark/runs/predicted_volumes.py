@@ -41,7 +41,7 @@ class VolumeOutput(Output):
 
     def done(self) -> dict[int, tuple[int, int]]:
         """Height and width of the slices of cases that are there already."""
-        found = {}
+        found: dict[int, tuple[int, int]] = {}
         for case in self.frames.cases:
             # What cannot be opened was damaged since, and is predicted again.
             with suppress(UserError):

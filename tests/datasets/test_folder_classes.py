@@ -108,7 +108,10 @@ def test_a_broken_list_of_classes_is_named(text: str, words: str, tmp_path: Path
     assert not (Path.cwd() / "pwned").exists()
 
 
-KEYS = "classes id name color ignore masks task pixel_size_um kind volumes channels window".split()
+KEYS = (
+    *("classes", "id", "name", "color", "ignore", "masks", "task", "pixel_size_um", "kind"),
+    *("volumes", "channels", "window"),
+)
 
 
 @given(

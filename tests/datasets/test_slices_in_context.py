@@ -142,10 +142,9 @@ def test_what_is_no_stack_has_no_neighbours(wide: tuple[Path, Path], bench: Run,
         assert "is a run with context, which sees each slice between its neighbours: give it a stack" in words
         assert words.endswith(f"is {kind}.")
         assert not (tmp_path / "masks").exists()
-    pages = [np.zeros((24, 24), np.uint8), np.zeros((24, 25), np.uint8)]
     with tifffile.TiffWriter(tmp_path / "odd.tif") as tif:
-        for page in pages:
-            tif.write(page, contiguous=False)
+        for width in (24, 25):
+            tif.write(np.zeros((24, width), np.uint8), contiguous=False)
     with pytest.raises(UserError, match=r"odd\.tif, slice 0 and its neighbours: are of 24 x 24 and 24 x 25 pixels"):
         predicted(run, tmp_path / "odd.tif", tmp_path / "masks")
     assert not (tmp_path / "masks").exists()
