@@ -133,6 +133,7 @@ class Folder(FileDataset):
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
+            volumes=classes.volumes,
             licence=classes.texts.get("licence", _NOT_STATED),
             citation=classes.texts.get("citation", _NOT_STATED),
             homepage=classes.texts.get("homepage", _NOT_STATED),

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import numpy as np
-
 from segbench.data import FileDataset
 from segbench.data.listing import any_case
+from segbench.data.neighbours import between_neighbours
 from segbench.io.fingerprints import ids_sha256
 from segbench.io.images.masks import read_labels
 from segbench.io.images.picture import read_picture
@@ -85,6 +84,7 @@ class ISBI2012(FileDataset):
         grey=True,
         settings=ISBI2012Settings,
         image_options=frozenset({"context"}),
+        context_option="context",
         synthesizable=True,
         pixel_size_um=(0.004, 0.004),
         licence="research use; cite the two papers",
@@ -152,8 +152,7 @@ class ISBI2012(FileDataset):
     def _image(self, path: Path, page: int) -> Uint8:
         if not self.settings.context:
             return read_picture(path, page)
-        last = count_pages(path) - 1
-        return np.stack([read_picture(path, min(max(near, 0), last)) for near in (page - 1, page, page + 1)], axis=-1)
+        return between_neighbours(lambda near: read_picture(path, near), page, count_pages(path), str(path))
 
     def files(self, sample_id: str, part: Part) -> tuple[Path, ...]:
         """The stack that holds a part of a slice."""

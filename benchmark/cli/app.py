@@ -32,7 +32,8 @@ _COMMANDS = {
         "run_commands:predict",
         "Examples: bench predict runs/medaka-unet-1a2b3c4d heart.avi --out heart-masks; "
         "bench predict runs/isbi2012-unet-1a2b3c4d volume.tif --out cells --batch 2; "
-        "bench predict runs/voc2012-fpn-1a2b3c4d photographs/ --out labels --resume",
+        "bench predict runs/voc2012-fpn-1a2b3c4d photographs/ --out labels --resume; "
+        "bench predict runs/folder-unet-1a2b3c4d imagesTs/ --out volumes",
         "request:PredictRequest",
     ),
     "cardiac": Command(

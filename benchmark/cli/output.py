@@ -193,7 +193,7 @@ def predicted(made: PredictDocument, as_json: bool) -> None:
         print(made.to_json(), end="")
         return
     each = "" if made.ms_per_frame is None else f", {made.ms_per_frame:.1f} ms each"
-    frames = counted(made.input.frames, "frame")
+    frames = counted(made.input.frames, "slice" if made.input.kind == "volume" else "frame")
     print(f"{printable(made.output.folder)}: {frames} of {printable(made.input.path)}{each}")
 
 

@@ -18,7 +18,7 @@ from ..types import Uint8, UserError
 from .frame_numbers import last_number, natural, number_frames
 from .listing import clashes, wrong_name
 
-Kind = Literal["folder", "stack", "image", "video"]
+Kind = Literal["folder", "stack", "image", "video", "volume"]
 Without = Callable[[Container[int]], Iterator[tuple[int, Uint8]]]
 
 
@@ -191,21 +191,27 @@ def _instead(paths: list[Path]) -> str:
     return "Give a folder with images directly in it."
 
 
-def _plain(path: Path) -> str:
-    wrong = wrong_name(path.stem)
+def refuse_wrong(path: Path, name: str) -> None:
+    """Raise UserError for a file whose result would have a name that not every system takes."""
+    wrong = wrong_name(name)
     if wrong:
         raise UserError(f"'{path}': {wrong}, so no result can be named by it. Rename it.")
-    _refuse_long(path, f"{path.stem}.png")
+
+
+def _plain(path: Path) -> str:
+    refuse_wrong(path, path.stem)
+    refuse_long(path, f"{path.stem}.png")
     return path.stem
 
 
 def _numbered_names(path: Path, numbers: Iterable[int]) -> tuple[str, ...]:
     names = tuple(f"{_plain(path)}-{number:06d}" for number in numbers)
-    _refuse_long(path, f"{max(names, default='')}.png")
+    refuse_long(path, f"{max(names, default='')}.png")
     return names
 
 
-def _refuse_long(path: Path, name: str) -> None:
+def refuse_long(path: Path, name: str) -> None:
+    """Raise UserError for a file whose result would have a longer name than file systems take."""
     if len(name.encode()) > MAX_NAME_BYTES:
         raise UserError(
             f"'{path}': its result would be called '{name[:40]}…{name[-14:]}', {len(name.encode())} bytes long; names "

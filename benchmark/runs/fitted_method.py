@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..data.image_sources import Frames
+from ..data.image_sources import Frames, Kind
+from ..data.neighbours import with_neighbours
 from ..io.images.picture import luma
 from ..predictions.stored import as_stored
 from ..registry import make_method, method_class
@@ -17,6 +18,9 @@ from .devices import out_of_memory, resolve_device
 from .folder import CHECKPOINT
 from .record import Record, read_record, recorded_info
 from .request import BATCH
+
+_ALONE: dict[Kind, str] = {"image": "a single image", "folder": "one image of a folder", "video": "a film"}
+"""What is no stack."""
 
 
 @dataclass
@@ -92,14 +96,33 @@ def load_method(
             f"'{run_folder}' is a run of {record.method.name}, which runs the code or the program that it names. "
             "If you know who made the folder, add --trust."
         )
-    if seen := sorted(info.image_options & record.dataset.options.keys()):
+    method = make_method(record.method.name, record.method.config)
+    method.load(folder, info, resolve_device(device, bool(told.accelerated)))
+    return method, record, info
+
+
+def as_learned(frames: Frames, run_folder: Path, record: Record) -> tuple[Frames, DatasetInfo]:
+    """New frames as the images that a run learned from are, with what is true of these.
+
+    Slices of a stack stand between their neighbours where those of the run do, and are no colours to be made grey.
+
+    Raises UserError for a run that sees more than such frames have.
+    """
+    info = recorded_info(record.dataset)
+    seen = sorted(info.image_options & {name for name, value in record.dataset.options.items() if value})
+    if not seen:
+        return frames, info
+    if seen != [info.context_option]:
         raise UserError(
             f"'{run_folder}' is a run with {some(seen)}, which sees more than the single images that are "
             f"predicted here. It predicts a split of {info.name} while it is made: bench run --split SPLIT"
         )
-    method = make_method(record.method.name, record.method.config)
-    method.load(folder, info, resolve_device(device, bool(told.accelerated)))
-    return method, record, info
+    if frames.kind != "stack":
+        raise UserError(
+            f"'{run_folder}' is a run with {seen[0]}, which sees each slice between its neighbours: give it a stack "
+            f"(a multi-page TIFF, .npy or .npz). '{frames.paths[0]}' is {_ALONE[frames.kind]}."
+        )
+    return with_neighbours(frames), replace(info, grey=False)
 
 
 def predict_frames(
@@ -117,8 +140,8 @@ def predict_frames(
 
     Parameters
     ----------
-    method, info : of `load_method`.
-    frames : of `open_frames`; made grey where the images of the run's dataset are.
+    method : of `load_method`.
+    frames, info : of `as_learned`; frames are made grey where the images of the run's dataset are.
     batch : frames given to the method at once.
     skip : indices of frames that are not to be predicted.
     stop : asked before every batch; True ends with KeyboardInterrupt.

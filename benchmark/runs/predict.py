@@ -6,7 +6,8 @@ import datetime
 from dataclasses import dataclass, field
 
 from .._version import __version__
-from ..data.image_sources import Frames, open_frames
+from ..data.image_sources import open_frames
+from ..data.volume_frames import open_volumes
 from ..io.fingerprints import files_sha256
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
@@ -15,7 +16,7 @@ from ..text import counted
 from ..types import DatasetInfo, Method, Uint8
 from .devices import resolve_device
 from .environment import commit
-from .fitted_method import Stopwatch, find_checkpoint, load_method, predict_frames
+from .fitted_method import Stopwatch, as_learned, find_checkpoint, load_method, predict_frames
 from .predict_folder import (
     SCHEMA_VERSION,
     Output,
@@ -25,6 +26,7 @@ from .predict_folder import (
     PredictingRun,
     claimed,
 )
+from .predicted_volumes import VolumeOutput
 from .record import Record, recorded_info
 from .request import PredictRequest
 
@@ -43,11 +45,10 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         After Ctrl-C; the frames written so far are kept for `--resume`.
     """
     record, _ = find_checkpoint(request.run, request.fold)
-    frames = open_frames(request.input, request.chosen)
-    for warning in frames.warnings:
+    output = _opened(request, record)
+    for warning in output.frames.warnings:
         reporter.warn(warning)
-    output = Output(request.out, recorded_info(record.dataset), frames)
-    document = _document(request, record, frames, output)
+    document = _document(request, record, output)
     with claimed(request.out, document, output) as earlier:
         if request.resume and earlier is not None and earlier.complete:
             reporter.say(f"{request.out} is complete: nothing to resume")
@@ -58,11 +59,21 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         device = resolve_device(request.device, bool(method_class(record.method.name).info.accelerated))
         if record.dataset.folds and request.fold is None:
             reporter.say(f"a cross-validation: fold 1 of {record.dataset.folds} predicts; choose with --fold N")
-        method, record, info = load_method(request.run, device, fold=request.fold, trust=request.trust)
+        method, record, _ = load_method(request.run, device, fold=request.fold, trust=request.trust)
         document.write(request.out)
         document.device = device
-        sizes = _FrameSizes(record, info, reporter)
+        sizes = _FrameSizes(record, output.info, reporter)
         return _predict_rest(request, document, method, output, sizes)
+
+
+def _opened(request: PredictRequest, record: Record) -> Output:
+    """The frames of the input as the run's method sees them, and where their predictions go."""
+    info = recorded_info(record.dataset)
+    volumes = open_volumes(request.input, info.volumes, request.chosen)
+    if volumes is not None:
+        return VolumeOutput(request.out, info, volumes)
+    frames, info = as_learned(open_frames(request.input, request.chosen), request.run, record)
+    return Output(request.out, info, frames)
 
 
 def _predict_rest(
@@ -132,11 +143,10 @@ class _FrameSizes:
             self.reporter.warn(f"{what}: it sees objects {seen} than it knows them, so expect worse masks")
 
 
-def _document(request: PredictRequest, record: Record, frames: Frames, output: Output) -> PredictDocument:
+def _document(request: PredictRequest, record: Record, output: Output) -> PredictDocument:
     """`predict.json` before anything is predicted."""
-    info, binary = output.info, output.info.task == "binary"
+    frames = output.frames
     head, dirty = commit()
-    values = {str(255 if binary and c.id == info.foreground else c.id): c.name for c in info.classes}
     return PredictDocument(
         schema_version=SCHEMA_VERSION,
         complete=False,
@@ -162,8 +172,8 @@ def _document(request: PredictRequest, record: Record, frames: Frames, output: O
         ),
         output=PredictedOutput(
             folder=str(request.out),
-            form="probabilities in one TIFF" if output.stacked else "label values as PNG",
-            values={} if output.stacked else values,
+            form=output.form,
+            values=output.values,
         ),
         batch=request.batch,
         environment={"segbench": __version__, "commit": head, "dirty": dirty},

@@ -16,7 +16,7 @@ from ..io.atomic import write_text
 from ..io.documents import Document
 from ..io.images.limits import open_image
 from ..io.images.read import read_array
-from ..io.locks import LOCK, exclusive
+from ..io.locks import LOCK, BusyError, exclusive
 from ..io.text_files import read_json
 from ..predictions.find import write_prediction, write_stack
 from ..types import DatasetInfo, Prediction, UserError
@@ -60,7 +60,7 @@ class PredictedInput(Document):
 
 
 class PredictedOutput(Document):
-    """Where the predictions are, and what the values of a PNG mean."""
+    """Where the predictions are, and what the values of a PNG or of a volume mean."""
 
     folder: str
     form: str
@@ -113,6 +113,18 @@ class Output:
         """Names of all files that belong here; hidden ones are never looked at."""
         return {DOCUMENT} | ({self.stack.name} if self.stacked else {f"{name}.png" for name in self.frames.names})
 
+    @property
+    def form(self) -> str:
+        """What the files are."""
+        return "probabilities in one TIFF" if self.stacked else "label values as PNG"
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What the values of a PNG mean."""
+        info, binary = self.info, self.info.task == "binary"
+        named = {str(255 if binary and c.id == info.foreground else c.id): c.name for c in info.classes}
+        return {} if self.stacked else named
+
     def place(self, index: int) -> Path:
         """The file of one frame's prediction."""
         name = self.frames.names[index]
@@ -159,11 +171,20 @@ def claimed(folder: Path, document: PredictDocument, output: Output) -> Iterator
     ------
     UserError
         If another process writes to it, or it holds anything but these very predictions: nothing is written over.
+        After such an error in the block a new folder without any prediction is gone.
     """
     _refuse_foreign(folder, output)
     busy = f"another process is writing to '{folder}'. Wait for it to end, or choose another --out."
-    with exclusive(folder / LOCK, busy):
-        yield _earlier(folder, document)
+    new = not folder.exists()
+    try:
+        with exclusive(folder / LOCK, busy):
+            yield _earlier(folder, document)
+    except BusyError:
+        raise
+    except UserError:
+        if new and {path.name for path in folder.iterdir()} <= {DOCUMENT, LOCK}:
+            shutil.rmtree(folder)
+        raise
 
 
 def _refuse_foreign(folder: Path, output: Output) -> None:

@@ -266,7 +266,11 @@ class PredictRequest:
 
     run: RunFolder
     input: Annotated[
-        Path, Argument("A folder of images, an image, a TIFF stack or a video (AVI, MP4, …).", metavar="INPUT")
+        Path,
+        Argument(
+            "A folder of images, an image, a TIFF stack, a video (AVI, MP4, …), or a NIfTI volume or a folder of them.",
+            metavar="INPUT",
+        ),
     ]
     out: Annotated[Path, Option("A new folder for the predictions and predict.json.")]
     device: Device = "auto"

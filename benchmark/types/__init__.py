@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import UserError
 from .arrays import Array, Family, Float32, Float64, Int64, Part, PredictionKind, Progress, Task, Uint8
 from .datasets import Dataset, DatasetDefaults, Samples
-from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo, SplitPart
+from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo, SplitPart, VolumeSlices
 from .methods import FitContext, Measurements, Method, MethodDefaults, MethodInfo, OwnCost, Track
 from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
 from .samples import RLE, Object, Panoptic, Prediction, Sample, Segment
@@ -51,5 +51,6 @@ __all__ = [
     "Track",
     "Uint8",
     "UserError",
+    "VolumeSlices",
     "parts_of",
 ]

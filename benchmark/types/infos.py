@@ -102,6 +102,18 @@ class CatchAllLabel:
 
 
 @dataclass(frozen=True)
+class VolumeSlices:
+    """How slices of volumes became the images of a dataset.
+
+    `channels` is the number of intensities that a voxel has. `window` are those that became black and white in every
+    volume, None where each has limits of its own.
+    """
+
+    channels: int = 1
+    window: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """What is true of a dataset before any file is read.
 
@@ -120,7 +132,9 @@ class DatasetInfo:
     `settings` is the model of the options that it takes, each with its default: no other is accepted. `options` says
     what each of them means, and is made of the model.
     `image_options` are the options that change what images show and nothing that is scored: runs that differ in them
-    are compared, and people are shown images without them.
+    are compared, and people are shown images without them. `context_option` is the one of them, if there is one, with
+    which an image is a slice between the one before and the one after.
+    `volumes` says how its images were cut from volumes, None where they were not, or nobody knows.
     `related` names datasets whose published scores stand beside its boards, as theirs.
     `export_formats` names the official forms of predictions, each as `module:class` of a
     `segbench.predictions.export_format.ExportFormat`; `label_codings` are the known other ways to write its labels
@@ -159,6 +173,8 @@ class DatasetInfo:
     settings: type[Settings] = Settings
     options: Mapping[str, str] = field(default_factory=dict)
     image_options: frozenset[str] = frozenset()
+    context_option: str = ""
+    volumes: VolumeSlices | None = None
     export_formats: Mapping[str, str] = field(default_factory=dict)
     label_codings: tuple[LabelCoding, ...] = ()
     catch_all: CatchAllLabel | None = None

@@ -32,7 +32,7 @@ from segbench.data.own_folder.classes_file import parse_classes, parse_text
 from segbench.data.own_folder.inspection import inspect
 from segbench.datasets.folder import Folder
 from segbench.testing import check_dataset
-from segbench.types import Array, UserError
+from segbench.types import Array, UserError, VolumeSlices
 
 
 def bomb() -> str:
@@ -78,6 +78,11 @@ TWO = "classes: [{id: 0, name: a}, {id: 1, name: b}]\n"
         (f"{TWO}pixel_size_um: 0", "pixel_size_um is 0"),
         (f"{TWO}pixel_size_um: [1, 2, 3]", "pixel_size_um holds 3 numbers"),
         (f"{TWO}frames_per_second: .inf", "frames_per_second is inf"),
+        (f"{TWO}volumes: 2", "volumes is 2; expected keys with values .channels, window."),
+        (f"{TWO}volumes: {{channel: 2}}", "Did you mean 'channels'"),
+        (f"{TWO}volumes: {{channels: 0}}", "volumes.channels is 0"),
+        (f"{TWO}volumes: {{window: [1, 0]}}", "volumes.window is a list of 2; expected the intensities"),
+        (f"{TWO}volumes: {{window: [.nan, 0]}}", "volumes.window is a list of 2"),
         (f"{TWO}frames_per_second: 1{'0' * 400}", "frames_per_second is 1000"),
         (f"{TWO}pixel_size_um: 0x{'f' * 9000}", "line 2 holds a value of 9002 characters"),
         ("classes: {0: a, 255: b}", "0 and 255 are read as 0 and 1, so write 1"),
@@ -90,7 +95,7 @@ TWO = "classes: [{id: 0, name: a}, {id: 1, name: b}]\n"
         ("#" * 210_000, "has 210000 bytes"),
         ("\udcff", "cannot be read.*UTF-8"),
     ],
-    ids=range(38),
+    ids=range(43),
 )
 def test_a_broken_list_of_classes_is_named(text: str, words: str, tmp_path: Path) -> None:
     root = write_folder(tmp_path, ["a"])
@@ -103,14 +108,19 @@ def test_a_broken_list_of_classes_is_named(text: str, words: str, tmp_path: Path
     assert not (Path.cwd() / "pwned").exists()
 
 
+KEYS = (
+    *("classes", "id", "name", "color", "ignore", "masks", "task", "pixel_size_um", "kind"),
+    *("volumes", "channels", "window"),
+)
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["id", "name"]),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["classes", "id", "name", "color", "ignore", "masks", "task", "pixel_size_um", "kind"])
-                | st.integers(0, 2),
+                st.sampled_from(KEYS) | st.integers(0, 2),
                 inner,
                 max_size=4,
             )
@@ -136,6 +146,7 @@ def test_the_definition_makes_the_same_classes_again() -> None:
 name: "Zellen: Tag 1"
 pixel_size_um: [0.5, 0.25]
 frames_per_second: 25
+volumes: {{channels: 2, window: [-100, 1.5e-7]}}
 licence: CC BY 4.0
 citation: someone
 """
@@ -143,12 +154,14 @@ citation: someone
     stored = json.loads(json.dumps(classes.definition()))
     assert parse_classes(stored, "record", "other") == classes
     info = Folder.info_of(stored)
+    assert info.volumes == VolumeSlices(2, (-100.0, 1.5e-7))
     assert (info.pixel_size_um, info.frames_per_second, info.ignore_label) == ((0.5, 0.25), 25.0, 255)
     assert info.version.startswith("Zellen: Tag 1 ")
     assert (info.licence, info.main_score) == ("CC BY 4.0", "miou")
     renamed = parse_text(text.replace("nucleus", "core"), "classes.yaml", "folder")
     recited = parse_text(text.replace("someone", "someone else"), "classes.yaml", "folder")
-    assert renamed.version != classes.version == recited.version
+    uncut = parse_text(text.replace("volumes: ", "# "), "classes.yaml", "folder")
+    assert renamed.version != classes.version == recited.version == uncut.version
 
 
 def test_colours_are_made_up_where_none_are_given() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from ..own_folder.classes_file import Color, free_color
+import yaml
+
+from ...types import VolumeSlices
+from ..own_folder.classes_file import Color, free_color, written_volumes
 from .items import SourceClass
 from .painting import Coding
 
@@ -34,7 +37,12 @@ def colors_of(rows: Sequence[tuple[int, SourceClass]]) -> dict[int, Color]:
 
 
 def classes_text(
-    name: str, made_from: str, rows: Sequence[tuple[int, SourceClass]], colors: Mapping[int, Color], ignored: int | None
+    name: str,
+    made_from: str,
+    rows: Sequence[tuple[int, SourceClass]],
+    colors: Mapping[int, Color],
+    ignored: int | None,
+    volumes: VolumeSlices | None,
 ) -> str:
     """The text of `classes.yaml`."""
     binary = [label for label, _ in rows] == [0, 1]
@@ -48,4 +56,11 @@ def classes_text(
     for label, each in rows:
         text = json.dumps(each.name, ensure_ascii=False)
         lines.append(f"  - {{id: {label}, name: {text}, color: {list(colors[label])}, kind: {each.kind}}}")
-    return "\n".join([*lines, *([] if ignored is None else [f"ignore: {ignored}"]), ""])
+    lines += [] if ignored is None else [f"ignore: {ignored}"]
+    if volumes is not None:
+        text = yaml.safe_dump(written_volumes(volumes), default_flow_style=True, sort_keys=False).strip()
+        lines += [
+            "# What 'bench predict' has to know of volumes: their channels, and what became black and white.",
+            f"volumes: {text}",
+        ]
+    return "\n".join([*lines, ""])

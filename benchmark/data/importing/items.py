@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
 from ...io.images.rle import CheckedRLE
-from ...types import Array
+from ...types import Array, VolumeSlices
 
 Order = Literal["drawn", "area"]
 """Which shape a pixel belongs to that several cover: the last drawn, or the smallest."""
@@ -106,11 +106,15 @@ class Item:
 
 @dataclass
 class Notes:
-    """What a reader came across: things that it did not take with the first place of each, and remarks."""
+    """What a reader came across: things that it did not take with the first place of each, and remarks.
+
+    volumes : how pictures were cut from volumes, None where none were.
+    """
 
     skipped: Counter[Skipped] = field(default_factory=Counter)
     first: dict[Skipped, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    volumes: VolumeSlices | None = None
 
     def skip(self, what: str, why: str, where: str) -> None:
         """Count something that is not taken."""

@@ -7,7 +7,6 @@ documentation/dataset_format.md; Antonelli et al., The Medical Segmentation Deca
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,19 +19,16 @@ from ...io.images import nifti
 from ...io.images.picture import PICTURE_SUFFIXES
 from ...io.images.read import read_array
 from ...io.images.rle import short
-from ...text import counted, some
-from ...types import Array, Float64, Uint8, UserError
+from ...text import some
+from ...types import Array, Uint8, UserError, VolumeSlices
 from ..coco_annotations import load_json
+from ..volume_slices import HIGH, LOW, MAX_CHANNELS, case_and_channel, read_channels, slice_pictures, slices_told
 from .items import Item, Notes, Order, Raster, SourceClass, kind_of
 from .outlines import check_canvas
 
 DESCRIPTION = "dataset.json"
 _PARTS = {"train": ("imagesTr", "labelsTr"), "test": ("imagesTs", "labelsTs")}
-_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 _MOST = 65_535
-_CHANNELS = 3
-_LOW, _HIGH = 0.5, 99.5
-"""Percentiles of intensities that become black and white, those that nnU-Net clips a CT at."""
 _SAMPLED = 10_000
 """Voxels of a case that the window of a CT is found from."""
 _LOSSLESS = frozenset({".png", ".tif", ".tiff", ".bmp"})
@@ -132,22 +128,25 @@ class NnUNet:
         size = (int(labels.shape[0]), int(labels.shape[1]))
         return Item(PurePosixPath(case.name + suffix), picture, size, Raster(labels), str(case.labels), case.split)
 
-    def _pictures(self, case: _Case, shape: Sequence[int], window: Float64 | None) -> Iterator[bytes | None]:
+    def _pictures(
+        self, case: _Case, shape: Sequence[int], window: tuple[float, float] | None
+    ) -> Iterator[bytes | None]:
         """A PNG of 8 bits of every slice, the first three channels as colours; None where there is no image."""
         if not case.channels:
             return iter([None] * shape[0])
-        values = _values(case)
-        if values.shape[:3] != tuple(shape[:3]):
+        channels = read_channels(case.channels)
+        if channels[0].shape != tuple(shape):
             raise UserError(
-                f"{case.channels[0]}: is of {_told(values.shape)}; its labels '{case.labels}' are of {_told(shape)}"
+                f"{case.channels[0]}: is of {slices_told(channels[0].shape)}; its labels '{case.labels}' are of "
+                f"{slices_told(shape)}"
             )
-        if values.shape[3] > _CHANNELS:
-            self.notes.skip("channel", f"a picture has {_CHANNELS}: the first are taken", str(case.channels[0]))
-            values = values[..., :_CHANNELS]
-        shades = np.stack([_shades(values[..., c], window) for c in range(values.shape[3])], axis=-1)
-        return map(_png, shades)
+        if len(channels) > MAX_CHANNELS:
+            self.notes.skip("channel", f"a picture has {MAX_CHANNELS}: the first are taken", str(case.channels[0]))
+        rule = VolumeSlices(len(channels), window)
+        self.notes.volumes = self.notes.volumes or rule
+        return map(_png, slice_pictures(channels, rule))
 
-    def _window(self) -> Float64 | None:
+    def _window(self) -> tuple[float, float] | None:
         """The intensities of a CT that become black and white: percentiles of what is labelled, over all cases."""
         found = []
         for case in self._cases:
@@ -160,12 +159,11 @@ class NnUNet:
         known = known[np.isfinite(known)]
         if not known.size:
             return None
-        window: Float64 = np.percentile(known, (_LOW, _HIGH))
+        low, high = map(float, np.percentile(known, (LOW, HIGH)))
         self.notes.remarks.append(
-            f"CT: {window[0]:g} to {window[1]:g} became black to white, percentiles {_LOW:g} and {_HIGH:g} of what is "
-            "labelled"
+            f"CT: {low:g} to {high:g} became black to white, percentiles {LOW:g} and {HIGH:g} of what is labelled"
         )
-        return window
+        return low, high
 
 
 def _classes(content: Any, where: Path, notes: Notes) -> list[SourceClass]:
@@ -219,8 +217,7 @@ def _channels(folder: Path) -> dict[str, tuple[Path, ...]]:
             continue
         if nifti.is_volume(path) or path.suffix.lower() in PICTURE_SUFFIXES:
             stem = nifti.stem(path) if nifti.is_volume(path) else path.stem
-            named = _CHANNEL.fullmatch(stem)
-            found.setdefault(named["case"] if named else stem, []).append(path)
+            found.setdefault(case_and_channel(stem)[0], []).append(path)
     return {case: tuple(paths) for case, paths in found.items()}
 
 
@@ -237,42 +234,7 @@ def _labels(case: _Case, known: set[int | None]) -> Array:
     return values.astype(np.uint16)
 
 
-def _values(case: _Case) -> Array:
-    """(N, H, W, C) intensities of all channels."""
-    parts = [nifti.read_slices(path) for path in case.channels]
-    parts = [part[..., None] if part.ndim == 3 else part for part in parts]
-    for path, part in zip(case.channels, parts, strict=True):
-        if part.shape[:3] != parts[0].shape[:3]:
-            raise UserError(
-                f"{path}: is of {_told(part.shape)}; the first channel, '{case.channels[0]}', "
-                f"is of {_told(parts[0].shape)}"
-            )
-    return np.concatenate(parts, axis=-1)
-
-
-def _shades(values: Array, window: Float64 | None) -> Uint8:
-    """Intensities (N, H, W) as 0 to 255: of a window, else of percentiles of the volume; 8 bits stay as they are."""
-    if values.dtype == np.uint8:
-        return values
-    real = np.where(np.isfinite(values), values, np.nan).astype(np.float32)
-    low, high = np.nanpercentile(real, (_LOW, _HIGH)) if window is None and not np.isnan(real).all() else (0.0, 1.0)
-    if window is not None:
-        low, high = window
-    scaled = (np.nan_to_num(real, nan=float(low)) - low) / max(float(high - low), 1e-12)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
-
-
 def _png(picture: Uint8) -> bytes:
-    """A picture (H, W, 1), (H, W, 2) or (H, W, 3); of two channels blue is black."""
-    if picture.shape[2] == 1:
-        picture = picture[..., 0]
-    elif picture.shape[2] == 2:
-        picture = np.concatenate([picture, np.zeros_like(picture[..., :1])], axis=-1)
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(content, format="PNG")
+    Image.fromarray(picture).save(content, format="PNG")
     return content.getvalue()
-
-
-def _told(shape: Sequence[int]) -> str:
-    """The size of slices in words."""
-    return f"{counted(int(shape[0]), 'slice')} of {shape[1]} x {shape[2]}"

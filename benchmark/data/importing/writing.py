@@ -260,7 +260,8 @@ class _Builder:
         made_from = f"'{place.resolve().name}' ({self.source.format})".replace("\n", " ")
         name = target.name if target.name.strip() and target.name.isprintable() else "folder"
         if self.rows:
-            text = classes_text(name, made_from, self.rows, self.colors, self.ignored if self._has_ignored() else None)
+            ignored = self.ignored if self._has_ignored() else None
+            text = classes_text(name, made_from, self.rows, self.colors, ignored, self.source.notes.volumes)
         else:
             masks = sorted((self.root / "masks").rglob("*.*"))
             text = inspect(name, masks)

@@ -14,7 +14,7 @@ from ...io.images.read import palette_color
 from ...io.text_files import read_text
 from ...io.yaml import Limits, read_yaml
 from ...text import unknown
-from ...types import ClassInfo, Task, UserError
+from ...types import ClassInfo, Task, UserError, VolumeSlices
 from .grouping import parse_group
 from .layout import KEYS as PLACES
 from .layout import Layout, parse_layout
@@ -31,6 +31,7 @@ Kind = Literal["thing", "stuff", "background"]
 
 _LIMITS = Limits(depth=8, text=2000, aliases=False)
 _MAX_NUMBER = 1e12
+_MAX_CHANNELS = 10_000
 _TEXTS = ("summary", "licence", "citation", "homepage")
 _KEYS = (
     "name",
@@ -45,8 +46,12 @@ _KEYS = (
     "panoptic",
     "pixel_size_um",
     "frames_per_second",
+    "volumes",
     *_TEXTS,
 )
+_UNSCORED = ("name", "frames_per_second", "volumes", *_TEXTS)
+"""Keys whose values no score depends on."""
+_VOLUME_KEYS = ("channels", "window")
 _CLASS_KEYS = ("id", "name", "color", "kind", "category")
 _IGNORE_KEYS = ("id", "color")
 
@@ -62,7 +67,8 @@ class Classes:
     files of each part are called, such as `{name}_manual1`. named: whether the file gives the name itself.
     panoptic: the classes are categories of segments, and label maps are made of these. layout: where files lie, if
     elsewhere than usual. group: the expression by which names say their group. void_in_masks: whether masks themselves
-    hold the label to ignore; where a region alone makes pixels void they do not.
+    hold the label to ignore; where a region alone makes pixels void they do not. volumes: how images were cut from
+    volumes.
     """
 
     name: str
@@ -80,6 +86,7 @@ class Classes:
     layout: Layout = field(default_factory=Layout)
     group: str | None = None
     void_in_masks: bool = True
+    volumes: VolumeSlices | None = None
 
     @property
     def stored_void(self) -> int | None:
@@ -95,7 +102,7 @@ class Classes:
     @property
     def version(self) -> str:
         """The data set's name, and a hash of all that its scores depend on apart from the masks themselves."""
-        content = {k: v for k, v in self.definition().items() if k not in ("name", "frames_per_second", *_TEXTS)}
+        content = {k: v for k, v in self.definition().items() if k not in _UNSCORED}
         film = {} if self.frames_per_second is None else {"film": True}
         text = json.dumps({**content, **film, "rule": RULE}, sort_keys=True)
         return f"{self.name} {hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -125,6 +132,8 @@ class Classes:
             content["pixel_size_um"] = list(self.pixel_size_um)
         if self.frames_per_second is not None:
             content["frames_per_second"] = self.frames_per_second
+        if self.volumes is not None:
+            content["volumes"] = written_volumes(self.volumes)
         return {**content, **self.texts}
 
 
@@ -197,7 +206,14 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         layout=layout,
         group=None if values.get("group") is None else parse_group(values["group"], f"{where}: group"),
         void_in_masks=void_in_masks,
+        volumes=None if values.get("volumes") is None else _volumes(values["volumes"], where),
     )
+
+
+def written_volumes(volumes: VolumeSlices) -> dict[str, Any]:
+    """The value of the key `volumes`."""
+    window = {} if volumes.window is None else {"window": list(volumes.window)}
+    return {"channels": volumes.channels, **window}
 
 
 def _mapping(content: Any, where: str, what: str, keys: Collection[str]) -> dict[str, Any]:
@@ -381,6 +397,22 @@ def _pixel_size(content: Any, where: str) -> tuple[float, float] | None:
     if height is None or width is None:
         return None
     return height, width
+
+
+def _volumes(content: Any, where: str) -> VolumeSlices:
+    values = _mapping(content, where, "volumes", _VOLUME_KEYS)
+    channels, window = values.get("channels", 1), values.get("window")
+    if type(channels) is not int or not 1 <= channels <= _MAX_CHANNELS:
+        raise UserError(f"{where}: volumes.channels is {_kind(channels)}; expected a number from 1 to {_MAX_CHANNELS}")
+    if window is None:
+        return VolumeSlices(channels)
+    numbers = isinstance(window, list) and len(window) == 2 and all(type(v) in (int, float) for v in window)
+    if not numbers or not -_MAX_NUMBER < window[0] <= window[1] < _MAX_NUMBER:
+        raise UserError(
+            f"{where}: volumes.window is {_kind(window)}; expected the intensities that are black and white, such as "
+            "[-100.0, 250.0]"
+        )
+    return VolumeSlices(channels, (float(window[0]), float(window[1])))
 
 
 def _kind(content: Any) -> str:

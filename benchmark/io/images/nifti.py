@@ -10,13 +10,14 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...types import Array, UserError
+from ..atomic import atomic_path
 from ..read_once import ReadOnce
 from .limits import check_bytes, unreadable
 
@@ -29,12 +30,46 @@ _MAX_BEFORE = 1 << 24
 _AXES = ("sagittal", "coronal", "axial")
 
 
+_GEOMETRY = (
+    *("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+)
+"""Fields of a header that say where voxels lie."""
+_GZIP_LEVEL = 6
+
+
 @dataclass(frozen=True)
 class Volume:
-    """A volume that is not read yet: how many slices it has, and whether they are axial, coronal or sagittal."""
+    """A volume that is not read yet.
+
+    slices : how many there are. plane : whether they are axial, coronal or sagittal. size : height and width of each.
+    channels : values of a voxel.
+    """
 
     slices: int
     plane: str
+    size: tuple[int, int]
+    channels: int
+
+
+@dataclass(frozen=True)
+class LabelVolume:
+    """Labels on the grid of another volume.
+
+    slices : (N, H, W) array to put labels in, which shows the voxels as they are to be stored.
+    """
+
+    slices: Array
+    _image: Any = field(repr=False)
+
+    def write(self, path: Path) -> None:
+        """Write `.nii.gz`, always the same bytes of the same labels; it appears whole or not at all."""
+        with (
+            atomic_path(path) as temporary,
+            temporary.open("wb") as raw,
+            gzip.GzipFile("", "wb", _GZIP_LEVEL, raw, mtime=0) as packed,
+        ):
+            self._image.to_stream(packed)
 
 
 def is_volume(path: Path) -> bool:
@@ -59,6 +94,22 @@ def stem(path: Path) -> str:
 def open_volume(path: Path) -> Volume:
     """What the header of a file says. Raises UserError naming a file that cannot be read or is no volume."""
     return _described(*_opened(path))
+
+
+def labels_like(path: Path, dtype: type[np.uint8] | type[np.uint16]) -> LabelVolume:
+    """Labels that are all 0, with the shape, the axes and the place of a volume.
+
+    Raises UserError naming a file that cannot be read or is no volume.
+    """
+    image, turned = _opened(path)
+    kind = type(image)
+    stored = np.zeros(image.shape[:3], dtype, order="F")
+    header = kind.header_class()
+    header.set_data_dtype(dtype)
+    for name in _GEOMETRY:
+        header[name] = image.header[name]
+    labels = kind(stored, None, header)
+    return LabelVolume(_cut(stored, turned, _AXES.index(_described(image, turned).plane)), labels)
 
 
 def read_slices(path: Path) -> Array:
@@ -165,7 +216,8 @@ def _described(image: Any, turned: Array) -> Volume:
         spacing[axis] = zooms[place] if math.isfinite(zooms[place]) and zooms[place] > 0 else 1.0
     flat = [axis for axis in range(3) if sizes[axis] == 1]
     across = flat[-1] if flat else max(range(3), key=lambda axis: (spacing[axis], axis))
-    return Volume(sizes[across], _AXES[across])
+    across_size = sizes.pop(across)
+    return Volume(across_size, _AXES[across], (sizes[1], sizes[0]), math.prod(shape[3:]))
 
 
 def _cut(values: Array, turned: Array, across: int) -> Array:
@@ -181,6 +233,11 @@ def _whole_numbers(values: Array) -> Array:
     """Float values that are all whole numbers as integers; any other values as they are."""
     if values.dtype.kind == "b":
         return values.astype(np.uint8)
-    if values.dtype.kind != "f" or not np.isfinite(values).all() or (values != np.rint(values)).any():
+    # Plane by plane, since whole copies would take twice the memory of a large volume.
+    if values.dtype.kind != "f" or not all(_are_whole(plane) for plane in values.T):
         return values
-    return values.astype(np.int32) if np.abs(values).max(initial=0) < 2**31 else values
+    return values.astype(np.int32)
+
+
+def _are_whole(values: Array) -> bool:
+    return bool((np.abs(values) < 2**31).all() and (values == np.rint(values)).all())
