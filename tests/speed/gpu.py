@@ -12,6 +12,7 @@ bound of that of the others.
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -36,9 +37,6 @@ class Clock:
     times: list[float] = field(default_factory=list)
     steps: int = 0
 
-    def progress(self, done: int, total: int, text: str) -> None:
-        """Called at most twice a second, and at the end."""
-
     def stop(self) -> bool:
         """Asked before every step."""
         if self.steps in (self.skipped, self.skipped + 1) or self.steps % 10 == 0:
@@ -57,22 +55,17 @@ def synchronize(device: str) -> None:
 def busy_share(events: list[Any]) -> float:
     """The union of the kernels' times over the span of them all."""
     spans = sorted((e.time_range.start, e.time_range.end) for e in events if e.device_type.name == "CUDA")
-    if not spans:
-        return 0.0
-    total, (start, end) = 0.0, spans[0]
-    for begins, ends in spans[1:]:
-        if begins > end:
-            total, start = total + end - start, begins
-        end = max(end, ends)
-    return (total + end - start) / (end - spans[0][0])
+    total, reached = 0.0, -math.inf
+    for begins, ends in spans:
+        total += max(0.0, ends - max(begins, reached))
+        reached = max(reached, ends)
+    return total / (reached - spans[0][0]) if spans else 0.0
 
 
 def train(method: LearnedMethod, samples: Samples, device: str, clock: Clock, workers: int) -> float:
     """Seconds per step behind those that are skipped."""
     with tempfile.TemporaryDirectory() as folder:
-        context = FitContext(
-            samples.dataset.info, device, 0, Path(folder), workers=workers, progress=clock.progress, stop=clock.stop
-        )
+        context = FitContext(samples.dataset.info, device, 0, Path(folder), workers=workers, stop=clock.stop)
         method.fit(samples, Samples(samples.dataset, ()), context)
     synchronize(device)
     return (clock.times[-1] - clock.times[clock.skipped]) / (len(clock.times) - 1 - clock.skipped)

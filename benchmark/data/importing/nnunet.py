@@ -147,9 +147,12 @@ class NnUNet:
         return map(_png, slice_pictures(channels, rule))
 
     def _window(self) -> tuple[float, float] | None:
-        """The intensities of a CT that become black and white: percentiles of what is labelled, over all cases."""
+        """The intensities of a CT that become black and white: percentiles of what is labelled.
+
+        Labels that are kept for scoring say nothing here, as long as there are others.
+        """
         found = []
-        for case in self._cases:
+        for case in [each for each in self._cases if each.split != "test"] or self._cases:
             if not case.channels or not nifti.is_volume(case.labels):
                 continue
             values, labels = nifti.read_slices(case.channels[0]), nifti.read_slices(case.labels)

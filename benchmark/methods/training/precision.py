@@ -102,7 +102,7 @@ class Compute:
 
 
 def sent(array: Array, device: torch.device) -> torch.Tensor:
-    """An array as a tensor on a device.
+    """An array of any shape and dtype as a tensor on a device.
 
     A GPU fetches it from pinned memory in its turn; from any other the processor would wait until the GPU has done all
     that it was given before.
