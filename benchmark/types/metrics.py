@@ -115,6 +115,10 @@ class Metric(Protocol):
     def row_lists(self) -> tuple[str, ...]:
         """Lists of its `details` whose items, mappings without others inside, a record writes a line each."""
 
+    @property
+    def needs_background(self) -> bool:
+        """Whether it scores only datasets of which one class is the background."""
+
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
 
