@@ -52,7 +52,10 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
     """
     from ..api.comparing import check as do_check
 
-    found = do_check(**vars(request), progress=output.reporter(quiet))
+    reporter = output.reporter(quiet)
+    found = do_check(**vars(request), progress=reporter)
+    if json:
+        reporter.tell_noted()
     with output.failing_unless(found.ok):
         output.checked(found, json)
 

@@ -112,8 +112,9 @@ class DatasetInfo:
     `id` is the `category_id` of COCO's format) where they differ from `classes`. `main_score` is the score that ranks,
     `second_score` the one that stands beside it on a board; a dataset that names neither metrics nor main score has
     `USUAL_METRICS`. `further_metrics` are families that score label maps too, and say nothing of what is comparable:
-    runs without them are compared with runs that have them. `foreground` is the label value of the foreground class of a binary dataset. `official_ids` is by
-    split, or `all`, the SHA-256 of the official sample ids (sorted, one a line) where their list is known.
+    runs without them are compared with runs that have them. `foreground` is the label value of the foreground class of
+    a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of the official sample ids (sorted, one a line)
+    where their list is known.
     `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones (ITU-R
     601 luma of those that are in colour),
     `upright` that images and masks are turned as their orientation tags say, where an official layout is read as it is
