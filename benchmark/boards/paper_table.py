@@ -300,7 +300,7 @@ def _in_few_groups(opened: _Opened, record: Record) -> bool:
         run = opened[record.run_id]
     except UserError:
         return False
-    return in_few_groups([s.group for s in run.statistics.of(run.metrics[0].name)])
+    return in_few_groups([s.group for s in run.statistics.of(run.metrics[0].name)], run.info.name)
 
 
 def _of_score(

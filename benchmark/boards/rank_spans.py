@@ -129,7 +129,7 @@ def _tested(folders: Sequence[Path], groups: Sequence[SeedGroup]) -> dict[str, R
         smallest_p=paired.smallest_p,
         leans_on_t=paired.leans_on_t,
         over_seeds=len(groups) < len(runs),
-        few_groups=in_few_groups(paired.groups),
+        few_groups=in_few_groups(paired.groups, paired.info.name),
     )
     spans = spans_of(tests, np.array([main_badness(group.record) for group in groups]), paired.sign)
     names = [group.middle.run_id for group in groups]

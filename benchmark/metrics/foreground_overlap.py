@@ -83,11 +83,8 @@ class ForegroundOverlap(PairsOfLabels):
         cases = _cases_of(statistics, info)
         return {score.name: cases.scored(score.name, weights) for score in self.scores}
 
-    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
-        """Means over samples, where each is a case; of few cases their pixels, whose means follow from sums.
-
-        None where whole cases of several samples are drawn.
-        """
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Means over cases, where these are drawn whole; of few cases their pixels, whose means follow from sums."""
         return _cases_of(statistics, info).sums(score)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
@@ -131,21 +128,24 @@ class _Cases:
         np.add.at(total, self.member, self.counts)
         return total
 
-    def sums(self, score: str) -> Sums | None:
-        """A score as a function of sums over samples; None where whole cases of several samples are drawn."""
+    def sums(self, score: str) -> Sums:
+        """A score as a function of sums over samples, or over whole cases."""
         samples = len(self.member)
+        alone = _terms(score, self.counts)
         if self.cases == samples:
-            return Sums(_terms(score, self.counts), mean_of_quotients)
+            return Sums(alone, mean_of_quotients)
         if self.cases >= MIN_CASES:
-            return None
-        terms = np.zeros((samples, self.cases, *self.counts.shape[1:]), np.int64)
-        terms[np.arange(samples), self.member] = self.counts
-        return Sums(terms.reshape(samples, -1), partial(_of_few, score, self.cases))
+            terms = np.zeros_like(alone)
+            terms[self._first] = _terms(score, self.pixels)
+            return Sums(terms, mean_of_quotients, alone)
+        pixels = np.zeros((samples, self.cases, *self.counts.shape[1:]), np.int64)
+        pixels[np.arange(samples), self.member] = self.counts
+        return Sums(pixels.reshape(samples, -1), partial(_of_few, score, self.cases))
 
     def scored(self, score: str, weights: Int64) -> Float64:
         """The score (B,) of sets of samples that are drawn so often, (B, n)."""
         sums = self.sums(score)
-        if sums is not None:
+        if sums.alone is None:
             return drawn(sums, weights)
         of_cases = weights[:, self._first]
         if np.array_equal(of_cases[:, self.member], weights):
@@ -181,10 +181,16 @@ def _cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
 
     def make() -> _Cases:
         counts = sparse_counts(statistics, place).dense()[:, places]
-        names, member = np.unique(np.array([s.group for s in statistics], str), return_inverse=True)
+        names, member = np.unique(np.array([_case(s, info) for s in statistics], str), return_inverse=True)
         return _Cases(counts, member.astype(np.int64), len(names))
 
-    return _laid_out.get(statistics, (places, *place), make)
+    return _laid_out.get(statistics, (info.name, info.frames_per_second, places, *place), make)
+
+
+def _case(statistic: Statistic, info: DatasetInfo) -> str:
+    """The group of a sample, or where all are of the one that is called as the data set and no film, its id."""
+    alone = statistic.group == info.name and info.frames_per_second is None
+    return statistic.sample_id if alone else statistic.group
 
 
 def _values(score: str, pixels: Array) -> Float64:

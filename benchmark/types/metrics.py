@@ -42,10 +42,13 @@ class Sums:
 
     terms : (n, F) int64 or float64, what each of n samples adds to the F sums.
     value : from sums (..., F) float64 to scores (...) float64, NaN where undefined; the same function for every run.
+    alone : (n, F), of a score whose terms add up to it only where whole groups are drawn: those of each sample if it
+        were all there is of its group. None where the terms hold for any set of samples.
     """
 
     terms: Int64 | Float64
     value: Callable[[Float64], Float64]
+    alone: Int64 | Float64 | None = None
 
 
 @dataclass(frozen=True)

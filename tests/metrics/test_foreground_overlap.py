@@ -153,6 +153,16 @@ def test_the_laws_of_a_metric_hold(count: int, slices: int, tmp_path: Path) -> N
     check_metric(METRIC, pairs, INFO, tmp_path)
 
 
+def test_images_of_a_data_set_without_groups_are_cases() -> None:
+    """Their group is called as the data set; frames of a film that are called so are one case."""
+    cases = volumes(7, slices=1)
+    alone = [replace(s, group=INFO.name) for s in measured(cases)]
+    assert METRIC.compute(alone, INFO) == METRIC.compute(measured(cases), INFO)
+    film = replace(INFO, frames_per_second=15.0)
+    whole = [(np.concatenate([t for t, _ in cases]), np.concatenate([p for _, p in cases]))]
+    assert METRIC.compute(alone, film)["foreground_dice"] == pytest.approx(np.nanmean(pairs_of(whole)), abs=1e-12)
+
+
 def test_intervals_draw_cases() -> None:
     """A case that is drawn twice counts twice, whole; with one left out the rest is scored."""
     cases = volumes(8)
@@ -185,8 +195,21 @@ def test_sums_give_the_scores_bit_for_bit(count: int, slices: int) -> None:
     scored = METRIC.resample(statistics, INFO, weights)
     for score in METRIC.scores:
         sums = METRIC.sums(statistics, INFO, score.name)
-        assert sums is not None
+        assert sums.alone is None
         assert np.array_equal(drawn(sums, weights), scored[score.name], equal_nan=True)
+
+
+def test_sums_of_whole_cases_give_the_scores_and_each_sample_has_its_own() -> None:
+    statistics = measured(volumes(8))
+    groups = [s.group for s in statistics]
+    for score in METRIC.scores:
+        sums = METRIC.sums(statistics, INFO, score.name)
+        assert sums.alone is not None
+        for weights in bootstrap_weights(groups, 50):
+            wanted = METRIC.resample(statistics, INFO, weights)[score.name]
+            assert np.allclose(drawn(sums, weights), wanted, rtol=0, atol=1e-12, equal_nan=True)
+        own = [METRIC.compute([each], INFO)[score.name] for each in statistics]
+        assert sums.value(sums.alone.astype(np.float64)).tolist() == pytest.approx(own, abs=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize("count", [3, 8])
