@@ -65,7 +65,7 @@ class Frames:
 
 def word_for_one(kind: str) -> str:
     """What one picture of an input of this kind is called: those of a folder need not be frames of a film."""
-    return "image" if kind in ("folder", "image") else "frame"
+    return "frame" if kind in ("stack", "video") else "image"
 
 
 def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:

@@ -97,7 +97,7 @@ class ForegroundOverlap(PairsOfLabels):
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Mean Dice and IoU over the cases that hold a class, truly or predicted, and the number of these."""
         pixels = _cases_of(statistics, info).pixels
-        known = pixels[..., 1:].any(axis=-1).T
+        known = (pixels[..., 1] + pixels[..., 2] > 0).T
         columns = {
             "dice_per_case": mean_where(_values("foreground_dice", pixels).T, known),
             "iou_per_case": mean_where(_values("foreground_iou", pixels).T, known),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.metrics import DiceMetric
+from monai.metrics.meandice import DiceMetric
 
 from segbench.datasets.folder import Folder
 from segbench.evaluation import intervals
@@ -248,9 +248,14 @@ def test_an_evaluator_takes_cases_as_groups() -> None:
 def test_pixels_are_counted_once_for_all_families(monkeypatch: pytest.MonkeyPatch) -> None:
     from segbench.metrics import joint_counts
 
-    times: list[Any] = []
-    counted = joint_counts._counted
-    monkeypatch.setattr(joint_counts, "_counted", lambda *maps: (times.append(1), counted(*maps))[1])
+    times: list[int] = []
+    plain = joint_counts._counted
+
+    def counted(first: Array, second: Array) -> Any:
+        times.append(first.size)
+        return plain(first, second)
+
+    monkeypatch.setattr(joint_counts, "_counted", counted)
     evaluator = Evaluator(classes=["background", "a", "b"], metrics=["overlap", "foreground-overlap", "boundary"])
     truth = np.random.default_rng(0).integers(0, 3, (4, 8, 8))
     evaluator.update(truth[:, ::-1], truth)
