@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-CLASS_COUNTS = frozenset({"pixels", "one_sided_images", "tp", "fp", "fn"})
+CLASS_COUNTS = frozenset({"pixels", "cases", "one_sided_images", "tp", "fp", "fn"})
 """What a table of classes has beside scores: whole numbers."""
 
 

@@ -41,6 +41,7 @@ from segbench.text import counted, some
 from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
+_OF_CASES = ("foreground-overlap",)
 
 
 class Folder(FileDataset):
@@ -106,6 +107,8 @@ class Folder(FileDataset):
             default_split=next(name for name in (*reversed(SPLITS), *texts) if name in texts),
         )
         index = places(found.groups, film=classes.frames_per_second is not None)
+        if info.task == "binary" and len({group for group, _ in index.values()}) == len(index):
+            info = replace(info, further_metrics=())  # of images that stand alone these scores are told already
         values = (found, index, splits, classes, called_so, panoptic, info)
         names = ("_found", "_index", "_splits", "_classes", "_called", "_panoptic", "info")
         for name, value in zip(names, values, strict=True):
@@ -131,6 +134,7 @@ class Folder(FileDataset):
             metrics=(*families, "instance-matching") if objects else families,
             main_score="f1_50" if objects else "dice" if binary else "miou",
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
+            further_metrics=_OF_CASES if binary or any(c.kind == "background" for c in classes.classes) else (),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
             volumes=classes.volumes,

@@ -21,7 +21,7 @@ from ..boards.panel_document import PanelFigure
 from ..boards.paper_table import PaperTable
 from ..boards.plan_document import SizePlan
 from ..boards.ranking import RankedGroup
-from ..boards.slices import Sliced
+from ..boards.slices import Sliced, SlicedByAll
 from ..boards.suite_results import SuiteResults
 from ..commands.describe import Description
 from ..commands.explain import Explanation
@@ -86,7 +86,8 @@ DOCUMENTS: Mapping[str, Described] = {
     "record": Described(Record, "`bench run --json`, `bench evaluate --json`, `record.json` of a run folder"),
     "report": Described(ReportSummary, "`bench report --json`"),
     "results-index": Described(ResultsIndex, "`index.json` of `bench publish --index`"),
-    "slice": Described(Sliced, "`bench slice --json`"),
+    "slice": Described(Sliced, "`bench slice --by … --json`"),
+    "slice-by-all": Described(SlicedByAll, "`bench slice --json` without --by"),
     "suite": Described(SuiteResults, "`bench suite --json`, `results.json` of a suite's folder"),
     "suite-plan": Described(SuitePlan, "`bench suite --dry-run --json`"),
     "suite-status": Described(SuiteStatus, "`bench suite --status --json`, and `--watch --json` at the end"),

@@ -105,10 +105,12 @@ def _section(
     every = [record for row in rows for record in row.records]
     part = part_of(every)
     title += f", {part}" if part else ""
+    few_groups = any(spans[row.middle.run_id].tested.few_groups for row in rows if row.middle.run_id in spans)
     text = (
         f"{samples_together(every)} (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
         f"metrics: {escape(key.metrics)}). Ranked by {escape(first.main_score)}. In brackets: "
-        f"95 % bootstrap interval over {resampled(rows)}. {legend([row.record for row in rows] + list(people))}."
+        f"95 % bootstrap interval over {resampled(rows, few_groups=few_groups)}. "
+        f"{legend([row.record for row in rows] + list(people))}."
     )
     if part:
         text += " Not to be read beside scores of the whole split."

@@ -12,6 +12,7 @@ from typing import Literal
 
 from .._version import __version__
 from ..evaluation.comparison import Paired
+from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
@@ -189,7 +190,7 @@ def paper_table(
         ids_sha256=key.ids_sha256,
         by_class=by_class,
         intervals=wanted.intervals,
-        resampled=resampled(rows),
+        resampled=resampled(rows, few_groups=_in_few_groups(opened, records[0])),
         metrics=key.metrics,
         segbench=__version__,
         scored_with=sorted({record.environment.segbench for record in records}),
@@ -291,6 +292,15 @@ class _Opened:
         if run_id not in self._runs:
             self._runs[run_id] = open_run(self._folders[run_id].folder)
         return self._runs[run_id]
+
+
+def _in_few_groups(opened: _Opened, record: Record) -> bool:
+    """Whether samples have groups, but few, as a run's statistics say; False where these are not there."""
+    try:
+        run = opened[record.run_id]
+    except UserError:
+        return False
+    return in_few_groups([s.group for s in run.statistics.of(run.metrics[0].name)], run.info.name)
 
 
 def _of_score(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.comparison import ALPHA, Paired
+from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import method_tests, spans_of
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
@@ -20,7 +21,10 @@ from .seed_groups import SeedGroup, seed_groups, trainings
 
 @dataclass(frozen=True)
 class Tested:
-    """How runs were tested against each other: pairs, how many of them differ, and what was swapped."""
+    """How runs were tested against each other: pairs, how many of them differ, and what was swapped.
+
+    few_groups : whether that is samples for the reason that there are fewer than 5 groups of them.
+    """
 
     runs: int
     pairs: int
@@ -30,6 +34,7 @@ class Tested:
     smallest_p: float
     leans_on_t: bool
     over_seeds: bool = False
+    few_groups: bool = False
 
     @property
     def said(self) -> str:
@@ -124,6 +129,7 @@ def _tested(folders: Sequence[Path], groups: Sequence[SeedGroup]) -> dict[str, R
         smallest_p=paired.smallest_p,
         leans_on_t=paired.leans_on_t,
         over_seeds=len(groups) < len(runs),
+        few_groups=in_few_groups(paired.groups, paired.info.name),
     )
     spans = spans_of(tests, np.array([main_badness(group.record) for group in groups]), paired.sign)
     names = [group.middle.run_id for group in groups]

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from ..evaluation.scores import Score
 from ..registry import dataset_class, hooks, metrics
-from ..runs.record import Record, told_in_details
+from ..runs.record import Record, recorded_info, told_in_details
 from ..text import AND_MORE, UNDEFINED, number
 from .comparable import official_metrics
 from .findings import short_time
@@ -100,8 +100,8 @@ def detail_table(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
 
 
 def _told_elsewhere(record: Record) -> set[str]:
-    """Scores that are not of the dataset's own families, or have a section of their own."""
-    own = official_metrics(record)
+    """Scores that are of families which a user added, or have a section of their own."""
+    own = {*official_metrics(record), *recorded_info(record.dataset).further_metrics}
     added = {s.name for name, family in metrics().items() if name not in own for s in family.scores}
     added -= {s.name for name, family in metrics().items() if name in own for s in family.scores}
     return added | told_in_details(record)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation.intervals import MIN_GROUPS
 from ..evaluation.over_seeds import Trainings
 from ..evaluation.scores import Score
 from ..runs.record import Cost, Record
@@ -136,11 +137,11 @@ def plotted(rows: Sequence[SeedGroup]) -> list[dict[str, Any]]:
     ]
 
 
-def resampled(rows: Iterable[SeedGroup]) -> str:
-    """What the intervals of rows were made by drawing."""
+def resampled(rows: Iterable[SeedGroup], *, few_groups: bool) -> str:
+    """What the intervals of rows were made by drawing; `few_groups` says why samples where these have groups."""
     units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
-    if units == {"samples"}:
-        return "samples (fewer than 5 groups)"
+    if units == {"samples"} and few_groups:
+        return f"samples (fewer than {MIN_GROUPS} groups)"
     return " or ".join(sorted(units)) if units else "samples"
 
 

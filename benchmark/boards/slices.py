@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from ..data.sample_attributes import ATTRIBUTES
+from ..evaluation.comparison import ALPHA
 from ..evaluation.slicing import MIN_SAMPLES, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
@@ -93,6 +94,39 @@ class Sliced(Document):
         return html_table(
             f"{self.score} on {self.dataset}, split {self.split}", heads, rows, [self.answer, *self.notes]
         )
+
+
+class SlicedByAll(Document):
+    """Slices by every property that the samples have, a table each; p values are adjusted within a table.
+
+    left_out : properties that no slices can be made by, and why.
+    """
+
+    tables: list[Sliced]
+    left_out: dict[str, str]
+    answer: str
+
+
+def by_all(tables: Sequence[Sliced], left_out: Mapping[str, str]) -> SlicedByAll:
+    """Tables of single properties, of which there is at least one, with an answer that considers all of them."""
+    worst = [
+        (one.p_adjusted, table, row)
+        for table in tables
+        for row in table.slices
+        for one in row.scores
+        if one.p_adjusted is not None and one.gap is not None and (one.gap < 0) == table.higher_is_better
+    ]
+    together = f"of {len(tables)} properties together" if len(tables) > 1 else "of one property"
+    answer = f"No slice is worse than the other samples by more than chance ({together})."
+    if worst:
+        p, table, row = min(worst, key=lambda each: each[0])
+        p = min(1.0, p * len(tables))
+        if p < ALPHA:
+            answer = (
+                f"Worse than the other samples by more than chance: {named(row.by, row.slice)}, {table.score} (p "
+                f"{'' if p < 0.001 else '= '}{p_value(p)} {together})."
+            )
+    return SlicedByAll(tables=list(tables), left_out=dict(left_out), answer=answer)
 
 
 def sliced_runs(

@@ -108,7 +108,7 @@ _COMMANDS = {
     ),
     "slice": Command(
         "stored_commands:slice_",
-        "Examples: bench slice runs/voc2012-mine-0a1b2c3d --by class; "
+        "Examples: bench slice runs/voc2012-mine-0a1b2c3d; bench slice runs/voc2012-mine-0a1b2c3d --by class; "
         "bench slice runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b --by slides.csv:stain --by brightness",
         "stored_requests:SliceRequest",
     ),

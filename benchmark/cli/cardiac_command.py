@@ -21,8 +21,11 @@ def cardiac(request: CardiacRequest, json: bool, quiet: bool) -> None:
     from ..commands.cardiac import cardiac as do_cardiac
     from . import cardiac_output
 
+    reporter = output.reporter(quiet)
     with output.interruptible("; the same command goes on where it stopped"):
-        found = do_cardiac(request, output.reporter(quiet))
+        found = do_cardiac(request, reporter)
+    if json:
+        reporter.tell_noted()
     cardiac_output.document(found, json)
     if found.no_ventricle:
         raise typer.Exit(1)

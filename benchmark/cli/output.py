@@ -192,9 +192,11 @@ def predicted(made: PredictDocument, as_json: bool) -> None:
     if as_json:
         print(made.to_json(), end="")
         return
+    from ..data.image_sources import word_for_one
+
     each = "" if made.ms_per_frame is None else f", {made.ms_per_frame:.1f} ms each"
-    frames = counted(made.input.frames, "slice" if made.input.kind == "volume" else "frame")
-    print(f"{printable(made.output.folder)}: {frames} of {printable(made.input.path)}{each}")
+    pictures = counted(made.input.frames, word_for_one(made.input.kind))
+    print(f"{printable(made.output.folder)}: {pictures} of {printable(made.input.path)}{each}")
 
 
 def checked(found: CheckResult, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from . import output
 from .output import new_table, safe
 
 if TYPE_CHECKING:
-    from ..boards.slices import Sliced
+    from ..boards.slices import Sliced, SlicedByAll
 
 
 def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:
@@ -17,18 +17,54 @@ def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         output.document(found)
         return
+    _title(found, f", by {safe(', '.join(found.by))}")
+    output.stdout().print(safe(found.answer), soft_wrap=True, style="bold")
+    _runs(found)
+    _table(found)
+    if not (be_quiet or output.quiet):
+        _legend(found)
+
+
+def sliced_by_all(found: SlicedByAll, as_json: bool, be_quiet: bool) -> None:
+    """A table for each property, and what no table could be made by."""
+    if as_json:
+        output.document(found)
+        return
     console = output.stdout()
-    origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
-    console.print(
-        f"[bold]{safe(found.score)}[/] on [bold]{safe(found.dataset)}[/]{origin}, split {safe(found.split)}, "
-        f"{counted(found.n, 'sample')}, by {safe(', '.join(found.by))}"
-    )
+    _title(found.tables[0], "")
     console.print(safe(found.answer), soft_wrap=True, style="bold")
+    _runs(found.tables[0])
+    for table in found.tables:
+        console.print(f"[bold]by {safe(table.by[0])}[/]")
+        _table(table)
+        if not (be_quiet or output.quiet):
+            _legend(table)
+    reasons = {
+        reason: [by for by, other in found.left_out.items() if other == reason] for reason in found.left_out.values()
+    }
+    for reason, properties in reasons.items():
+        console.print(f"left out: {', '.join(properties)}: {safe(reason)}", soft_wrap=True)
+
+
+def _title(found: Sliced, by: str) -> None:
+    origin = " [bold yellow](SYNTHETIC)[/]" if found.origin == "synthetic" else ""
+    output.stdout().print(
+        f"[bold]{safe(found.score)}[/] on [bold]{safe(found.dataset)}[/]{origin}, split {safe(found.split)}, "
+        f"{counted(found.n, 'sample')}{by}"
+    )
+
+
+def _runs(found: Sliced) -> None:
     several = len(found.runs) > 1
     for place, run in enumerate(found.runs):
         value = f"{number(run.value, '.4f')} ({between(run.low, run.high)})"
-        console.print(f"{f'{place + 1}: ' if several else ''}{safe(run.label)}, all samples: {value}", soft_wrap=True)
-    by = len(found.by) > 1
+        output.stdout().print(
+            f"{f'{place + 1}: ' if several else ''}{safe(run.label)}, all samples: {value}", soft_wrap=True
+        )
+
+
+def _table(found: Sliced) -> None:
+    by, several = len(found.by) > 1, len(found.runs) > 1
     table = new_table(
         *(["by"] if by else []), "slice", "n", *(["run"] if several else []), "score", "95 % interval", "gap", "p"
     )
@@ -39,9 +75,11 @@ def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:
             cells = [number(one.value, ".4f"), between(one.low, one.high), number(one.gap, "+.4f")]
             cells.append(f"[bold]{p}[/]" if one.significant else p)
             table.add_row(*(first if place == 1 else [""] * len(first)), *([str(place)] if several else []), *cells)
-    console.print(table)
-    if be_quiet or output.quiet:
-        return
+    output.stdout().print(table)
+
+
+def _legend(found: Sliced) -> None:
+    console = output.stdout()
     console.print(
         f"gap: the slice less all other samples; p by {found.permutations} permutations of {found.permuted}, adjusted "
         "for all gaps of the table together (step-down)",

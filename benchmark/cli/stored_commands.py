@@ -52,7 +52,10 @@ def check(request: CheckRequest, json: bool, quiet: bool) -> None:
     """
     from ..api.comparing import check as do_check
 
-    found = do_check(**vars(request), progress=output.reporter(quiet))
+    reporter = output.reporter(quiet)
+    found = do_check(**vars(request), progress=reporter)
+    if json:
+        reporter.tell_noted()
     with output.failing_unless(found.ok):
         output.checked(found, json)
 
@@ -150,13 +153,17 @@ def explain(request: ExplainRequest, json: bool, quiet: bool) -> None:
 def slice_(request: SliceRequest, json: bool, quiet: bool) -> None:
     """Score parts of the samples, the worst first, and test whether it is worse by more than chance.
 
-    From stored statistics; sizes and positions need labels, brightness and blur need images (--root). Numbers are cut
-    into parts of equally many samples, named by the least and the largest.
+    By those properties that --by names, else a table for each that the samples have. From stored statistics; sizes and
+    positions need labels, brightness and blur need images (--root). Numbers are cut into parts of equally many samples,
+    named by the least and the largest.
     """
-    from ..commands.slice import slice_runs
-    from .slice_output import sliced
+    from ..commands.slice import slice_by_all, slice_runs
+    from .slice_output import sliced, sliced_by_all
 
-    sliced(slice_runs(request, output.reporter(quiet)), json, quiet)
+    if request.by:
+        sliced(slice_runs(request, output.reporter(quiet)), json, quiet)
+    else:
+        sliced_by_all(slice_by_all(request, output.reporter(quiet)), json, quiet)
 
 
 def show(request: ShowRequest, json: bool, quiet: bool) -> None:

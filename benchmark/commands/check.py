@@ -61,7 +61,7 @@ def _checked(request: CheckRequest, reporter: Reporter) -> CheckResult:
             update(done, len(pairing.pairs), "")
     unchecked = [_unchecked(stray, request.strict) for stray in pairing.strays]
     for stray in unchecked:
-        reporter.warn(f"{stray.name} ('{stray.folder}') was not checked: {stray.message}")
+        reporter.note(f"{stray.name} ('{stray.folder}') was not checked: {stray.message}")
     return result_of(held, unchecked, request.tolerance)
 
 

@@ -127,7 +127,7 @@ def _about(info: DatasetInfo, **here: Any) -> DataDescription:
         ignore_label=info.ignore_label,
         splits=splits,
         default_split=info.default_split,
-        metrics=list(info.metrics),
+        metrics=[*info.metrics, *info.further_metrics],
         main_score=info.main_score,
         options=dict(info.options),
         pixel_size_um=list(info.pixel_size_um) if info.pixel_size_um else None,

@@ -97,7 +97,7 @@ def _dataset(info: DatasetInfo) -> Description:
         "classes": len(info.classes),
         "splits": {name: split.official_size for name, split in info.splits.items()},
         "default_split": info.default_split,
-        "metrics": list(info.metrics),
+        "metrics": [*info.metrics, *info.further_metrics],
         "main_score": info.main_score,
         "licence": info.licence,
         "homepage": info.homepage,

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ..boards.compare_runs import refuse_incomparable, score_of_all
-from ..boards.slices import GROUP, Sliced, attribute_slices, class_slices, group_slices, sliced_runs, slices_by
+from ..boards.slices import (
+    GROUP,
+    Sliced,
+    SlicedByAll,
+    attribute_slices,
+    by_all,
+    class_slices,
+    group_slices,
+    sliced_runs,
+    slices_by,
+)
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import Slice
 from ..io.reporter import Reporter
@@ -15,14 +25,14 @@ from ..runs.open_data import data_of
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_requests import SliceRequest
 from ..text import counted, some, unknown
-from ..types import Metric, UserError
+from ..types import Metric, ScoreInfo, UserError
 
 _MAX_BYTES = 100_000_000
 _ID_COLUMNS = ("sample", "sample_id", "id", "image_id", "image", "file", "filename", "file_name", "name", "path")
 
 
 def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:
-    """Do what `bench slice` says.
+    """Do what `bench slice --by` says.
 
     Raises
     ------
@@ -30,14 +40,47 @@ def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:
         For runs that are not comparable, a property that there is not, a CSV file that cannot be used, and images or
         labels that are not found.
     """
-    if not request.by:
-        raise UserError(f"--by is missing: give FILE.csv:COLUMN, class, {GROUP}, or one of {', '.join(ATTRIBUTES)}")
-    runs = [open_run(folder) for folder in request.runs]
-    refuse_incomparable([run.record for run in runs])
-    metric, score = score_of_all(runs, request.score)
+    runs, metric, score = _opened(request)
     notes: list[str] = []
     slices = [each for by in request.by for each in _slices(by, runs[0], metric, request, reporter, notes)]
     return sliced_runs(runs, metric, score, slices, notes, request.permutations, request.seed)
+
+
+def slice_by_all(request: SliceRequest, reporter: Reporter) -> SlicedByAll:
+    """What `bench slice` says where no property is asked for: a table for each that the samples have.
+
+    Raises UserError as `slice_runs` does, but for properties that there are not, which are named; where there is none.
+    """
+    runs, metric, score = _opened(request)
+    tables: list[Sliced] = []
+    left_out: dict[str, str] = {}
+    if request.root is not None:
+        data_of(runs[0].record, request.root, reporter)
+    for by in ("class", GROUP, *ATTRIBUTES):
+        notes: list[str] = []
+        try:
+            slices = _slices(by, runs[0], metric, request, reporter, notes)
+        except UserError as error:
+            left_out[by] = str(error).removeprefix(f"--by {by}: ")
+            continue
+        n = len(runs[0].statistics.of(metric.name))
+        if by == GROUP and len(slices) == n:
+            left_out[by] = "every sample stands alone"
+        elif all(each.member.all() or not each.tested for each in slices):
+            left_out[by] = "all samples are alike"
+        else:
+            tables.append(sliced_runs(runs, metric, score, slices, notes, request.permutations, request.seed))
+    if not tables:
+        why = "; ".join(f"{by}: {reason}" for by, reason in left_out.items())
+        raise UserError(f"no property tells the samples apart ({why}). Give a table: --by FILE.csv:COLUMN")
+    return by_all(tables, left_out)
+
+
+def _opened(request: SliceRequest) -> tuple[list[StoredRun], Metric, ScoreInfo]:
+    """The runs, which have to be comparable, with the score that they are asked for and its family."""
+    runs = [open_run(folder) for folder in request.runs]
+    refuse_incomparable([run.record for run in runs])
+    return runs, *score_of_all(runs, request.score)
 
 
 def _slices(

@@ -49,6 +49,11 @@ class Frames:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def one(self) -> str:
+        """What one of them is called."""
+        return word_for_one(self.kind)
+
     def __iter__(self) -> Iterator[Uint8]:
         """Every frame, (H, W) or (H, W, 3) uint8. Raises UserError naming a file that cannot be decoded."""
         return (image for _, image in self._without(()))
@@ -56,6 +61,11 @@ class Frames:
     def without(self, skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
         """Index and image of every frame whose index is not in `skip`."""
         return self._without(skip)
+
+
+def word_for_one(kind: str) -> str:
+    """What one picture of an input of this kind is called: those of a folder need not be frames of a film."""
+    return {"stack": "frame", "video": "frame", "volume": "slice"}.get(kind, "image")
 
 
 def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:

@@ -183,7 +183,8 @@ class Paired:
         """The score of every run on every sample alone, (runs, samples) float64; NaN where undefined."""
         n = len(self.runs[0])
         if self._sums is not None:
-            return np.array([sums.value(sums.terms.astype(np.float64)) for sums in self._sums])
+            own = ((sums, sums.terms if sums.alone is None else sums.alone) for sums in self._sums)
+            return np.array([sums.value(terms.astype(np.float64)) for sums, terms in own])
         found = np.full((len(self.runs), n), np.nan)
         for k, run in enumerate(self.runs):
             for start in range(0, n, 256):

@@ -36,6 +36,7 @@ from ..io.address_space import load_linear_algebra
 from ..io.interrupts import interrupts_held_back
 from ..io.native import release_memory
 from ..io.processes import can_share_locks, end_with_parent
+from ..metrics.joint_counts import counted_once
 from ..registry.user_modules import USER_MODULE, load_user_module
 from ..types import (
     Dataset,
@@ -88,10 +89,12 @@ def _measured(dataset: Dataset, metrics: Sequence[Metric], pair: Pair) -> list[S
     sample_id, source = pair
     sample = dataset.load(sample_id, parts_of(metrics))
     if isinstance(source, Prediction):
-        return [_held(metric, metric.measure(sample, source, dataset.info)) for metric in metrics]
+        with counted_once():
+            return [_held(metric, metric.measure(sample, source, dataset.info)) for metric in metrics]
     try:
         prediction = source.read(dataset)
-        found = [metric.measure(sample, prediction, dataset.info) for metric in metrics]
+        with counted_once():
+            found = [metric.measure(sample, prediction, dataset.info) for metric in metrics]
     except UserError as error:
         file = str(source.paths[0])
         raise error if file in str(error) else UserError(f"{file}: {error}") from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from ..io.images.tensors import instances_of, integers, predictions_of, shape_text, without_channel
+from ..metrics.joint_counts import counted_once
 from ..registry import dataset_class, families, metrics_of
 from ..types import Array, ClassInfo, DatasetInfo, Metric, Sample, SplitInfo, Statistic, UserError
 from .statistics import Statistics
@@ -169,7 +170,8 @@ class Evaluator:
         for position, name in enumerate(names):
             own = parts[position] if parts is not None else None
             sample = Sample(name, places[position], 0, None, truths[position], own)
-            fresh += [metric.measure(sample, found[position], self._info) for metric in self._metrics]
+            with counted_once():
+                fresh += [metric.measure(sample, found[position], self._info) for metric in self._metrics]
         self._items += fresh
         self._seen.update(zip(names, map(_fingerprint, truths), strict=True))
         if names:
@@ -315,7 +317,10 @@ def _label_set(
         version="1",
         summary=f"{len(labels)} classes" + ("" if ignore_index is None else f", void {ignore_index}"),
         task="binary" if binary else "multiclass",
-        classes=tuple(ClassInfo(n, name, (0, 0, 0)) for n, name in enumerate(labels)),
+        classes=tuple(
+            ClassInfo(n, name, (0, 0, 0), "background" if name.lower() == "background" else "stuff")
+            for n, name in enumerate(labels)
+        ),
         splits={"all": SplitInfo(None, "every sample")},
         default_split="all",
         metrics=("binary-overlap",) if binary else ("overlap",),

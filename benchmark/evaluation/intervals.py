@@ -43,6 +43,14 @@ def resampling_unit(groups: Sequence[str]) -> Unit:
     return "groups" if MIN_GROUPS <= len(set(groups)) < len(groups) else "samples"
 
 
+def in_few_groups(groups: Sequence[str], dataset: str) -> bool:
+    """Whether samples are drawn although some belong together, as there are fewer than 5 groups.
+
+    Samples whose group is called as the dataset have none.
+    """
+    return set(groups) != {dataset} and len(set(groups)) < min(MIN_GROUPS, len(groups))
+
+
 def units_of(groups: Sequence[str]) -> tuple[Int64, int]:
     """The unit (group or sample) that every sample belongs to, (n,) int64 from 0, and the number of units."""
     if resampling_unit(groups) == "groups":

@@ -259,7 +259,7 @@ class SlicedScores:
         return np.stack(found)
 
     def _score(self, run: Sequence[Statistic], sums: Sums | None, weights: Int64) -> Float64:
-        if sums is not None:
+        if sums is not None and sums.alone is None:
             return drawn(sums, weights)
         return self.metric.resample(run, self.info, weights)[self.score.name]
 

@@ -29,6 +29,7 @@ class Reporter:
         self.quiet = quiet
         self.log: Path | None = None
         self.warnings: list[str] = []
+        self._noted: list[str] = []
         self._console: Console | None = None
 
     @property
@@ -51,7 +52,23 @@ class Reporter:
         self.write_log(f"warning: {text}")
         if text not in self.warnings:
             self.warnings.append(text)
-            self.console.print(f"warning: {printable(text)}", style="yellow", markup=False, soft_wrap=True)
+            self._print_warning(text)
+
+    def note(self, text: str) -> None:
+        """Keep a warning that the result itself shows to people; who prints it for machines says `tell_noted`."""
+        self.write_log(f"warning: {text}")
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._noted.append(text)
+
+    def tell_noted(self) -> None:
+        """Print the warnings that were only kept."""
+        for text in self._noted:
+            self._print_warning(text)
+        self._noted.clear()
+
+    def _print_warning(self, text: str) -> None:
+        self.console.print(f"warning: {printable(text)}", style="yellow", markup=False, soft_wrap=True)
 
     def write_log(self, text: str) -> None:
         """Add a line to the run's log file."""

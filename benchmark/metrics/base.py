@@ -37,6 +37,7 @@ class MetricFamily(ABC):
     takes_probabilities: ClassVar[bool] = False
     hooks: ClassVar[Mapping[str, str]] = {}
     row_lists: ClassVar[tuple[str, ...]] = ()
+    needs_background: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from ..io import native
@@ -13,8 +17,32 @@ _BLOCK = 1 << 22
 _MAX_SHARE_OF_RUNS = 1 / 16
 """Runs per pixel below which counting runs is quicker than a histogram of all pixels."""
 
+Counts = tuple[Int64, Int64, Int64]
 
-def joint_counts(first: Array, second: Array) -> tuple[Int64, Int64, Int64]:
+
+class _Known(threading.local):
+    """The pairs of label maps that this thread has counted within `counted_once`; None outside of it."""
+
+    pairs: list[tuple[Array, Array, Counts]] | None = None
+
+
+_known = _Known()
+
+
+@contextmanager
+def counted_once() -> Iterator[None]:
+    """Within it two label maps are counted once in this thread, whichever families ask; they may not change meanwhile.
+
+    Maps are known again as the same objects, not by their content.
+    """
+    before, _known.pairs = _known.pairs, []
+    try:
+        yield
+    finally:
+        _known.pairs = before
+
+
+def joint_counts(first: Array, second: Array) -> Counts:
     """Count how often each pair of labels occurs at the same place.
 
     Safe to call from several threads; most of the work runs without the interpreter's lock.
@@ -39,11 +67,22 @@ def joint_counts(first: Array, second: Array) -> tuple[Int64, Int64, Int64]:
     if first.size == 0:
         empty = np.zeros(0, np.int64)
         return empty, empty, empty
+    pairs = _known.pairs
+    if pairs is None:
+        return _counted(first, second)
+    found = next((counts for one, other, counts in pairs if one is first and other is second), None)
+    if found is None:
+        found = _counted(first, second)
+        pairs.append((first, second, found))
+    return found
+
+
+def _counted(first: Array, second: Array) -> Counts:
     counted = native.joint_counts(first, second)
     return counted if counted is not None else _counted_by_numpy(first, second)
 
 
-def _counted_by_numpy(first: Array, second: Array) -> tuple[Int64, Int64, Int64]:
+def _counted_by_numpy(first: Array, second: Array) -> Counts:
     rows, row_low, row_span = _from_zero(first)
     columns, column_low, column_span = _from_zero(second)
     if row_span > (2**62) // column_span:
@@ -180,7 +219,7 @@ def _summed(keys: Int64, pixels: Int64) -> tuple[Int64, Int64]:
     return keys[starts], np.add.reduceat(pixels, starts)
 
 
-def _counts_of_ranks(rows: Array, columns: Array, row_low: int, column_low: int) -> tuple[Int64, Int64, Int64]:
+def _counts_of_ranks(rows: Array, columns: Array, row_low: int, column_low: int) -> Counts:
     """Counts of labels so far apart that a pair's key would not fit: their ranks are counted instead."""
     known_rows, row_ranks = np.unique(rows, return_inverse=True)
     known_columns, column_ranks = np.unique(columns, return_inverse=True)

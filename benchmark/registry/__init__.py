@@ -164,10 +164,13 @@ def generator(name: str) -> ModuleType | None:
 def metrics_of(info: DatasetInfo, *, kind: PredictionKind = "maps", more: Iterable[str] = ()) -> tuple[Metric, ...]:
     """The metric families that score predictions of a kind, in the dataset's order, and after them those in `more`.
 
+    Label maps have the dataset's further ones between them.
+
     Raises UserError as `families` does, and for a main score that none of those of label maps gives.
     """
     own = info.metrics_for(kind)
-    found = families(info, (*own, *more))
+    beside = info.further_metrics if kind == "maps" else ()
+    found = families(info, (*own, *beside, *more))
     ranked = {score.name for family in found for score in family.scores if family.name in own}
     if ranked and kind == "maps" and info.main_score not in ranked:
         raise UserError(f"dataset {info.name}: " + unknown("main score", info.main_score, ranked))
@@ -195,6 +198,11 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
             raise UserError(f"metric '{name}' scores {family.tasks[0]} tasks; {info.name} is {info.task}")
         if info.void and not family.takes_void:
             raise UserError(f"metric '{name}' knows no void label, which {info.name} has")
+        if family.needs_background and info.classes and not 0 < len(info.foreground_classes) < len(info.classes):
+            raise UserError(
+                f"metric '{name}' scores the classes beside a background, and {info.name} has none. In classes.yaml "
+                "write 'kind: background' for it; an Evaluator has it where a class is called 'background'."
+            )
         for score in family.scores:
             if owner.setdefault(score.name, family.name) != family.name:
                 raise UserError(

@@ -83,7 +83,7 @@ def _predict_rest(
     frames, reporter, watch = output.frames, sizes.reporter, Stopwatch()
     done = output.done() if request.resume else {}
     if done:
-        reporter.say(f"{counted(len(done), 'frame')} of {len(frames)} are there already")
+        reporter.say(f"{counted(len(done), frames.one)} of {len(frames)} are there already")
     sizes.found.update(done.values())
     complete = False
     try:

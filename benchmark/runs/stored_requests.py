@@ -261,7 +261,8 @@ class SliceRequest:
     by: Annotated[
         tuple[str, ...],
         Option(
-            "FILE.csv:COLUMN, class, group, size, position, brightness or blur; repeatable.",
+            "FILE.csv:COLUMN, class, group, size, position, brightness or blur; repeatable. [default: a table for each "
+            "but tables that the samples have]",
             flags=("--by",),
             metavar="PROPERTY",
             write=tuple,

@@ -123,8 +123,10 @@ class DatasetInfo:
     confidences, `panoptic_metrics` those that score predicted segments, whose classes are `panoptic_classes` (their
     `id` is the `category_id` of COCO's format) where they differ from `classes`. `main_score` is the score that ranks,
     `second_score` the one that stands beside it on a board; a dataset that names neither metrics nor main score has
-    `USUAL_METRICS`. `foreground` is the label value of the foreground class of a binary dataset. `official_ids` is by
-    split, or `all`, the SHA-256 of the official sample ids (sorted, one a line) where their list is known.
+    `USUAL_METRICS`. `further_metrics` are families that score label maps too, and say nothing of what is comparable:
+    runs without them are compared with runs that have them. `foreground` is the label value of the foreground class of
+    a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of the official sample ids (sorted, one a line)
+    where their list is known.
     `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones (ITU-R
     601 luma of those that are in colour),
     `upright` that images and masks are turned as their orientation tags say, where an official layout is read as it is
@@ -179,6 +181,7 @@ class DatasetInfo:
     label_codings: tuple[LabelCoding, ...] = ()
     catch_all: CatchAllLabel | None = None
     official_ids: Mapping[str, str] = field(default_factory=dict)
+    further_metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.metrics and not self.main_score and self.task in USUAL_METRICS:
@@ -224,6 +227,13 @@ class DatasetInfo:
     def segment_classes(self) -> tuple[ClassInfo, ...]:
         """Classes of segments: `panoptic_classes`, or `classes` where there are none of their own."""
         return self.panoptic_classes or self.classes
+
+    @property
+    def foreground_classes(self) -> tuple[ClassInfo, ...]:
+        """The scored classes but the background; of a binary dataset the foreground."""
+        if self.task == "binary":
+            return tuple(c for c in self.classes if c.id == self.foreground)
+        return tuple(c for c in self.classes if c.kind != "background")
 
     @cached_property
     def void(self) -> frozenset[int]:

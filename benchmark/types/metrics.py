@@ -42,10 +42,13 @@ class Sums:
 
     terms : (n, F) int64 or float64, what each of n samples adds to the F sums.
     value : from sums (..., F) float64 to scores (...) float64, NaN where undefined; the same function for every run.
+    alone : (n, F), of a score whose terms add up to it only where whole groups are drawn: those of each sample if it
+        were all there is of its group. None where the terms hold for any set of samples.
     """
 
     terms: Int64 | Float64
     value: Callable[[Float64], Float64]
+    alone: Int64 | Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,10 @@ class Metric(Protocol):
     @property
     def row_lists(self) -> tuple[str, ...]:
         """Lists of its `details` whose items, mappings without others inside, a record writes a line each."""
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether it scores only datasets of which one class is the background."""
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""

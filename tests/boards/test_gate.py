@@ -215,6 +215,8 @@ def test_a_run_that_the_baseline_lacks_is_named(bench: Run, tmp_path: Path) -> N
     assert "the baseline has no such run" in err
     code, found, _ = gate(bench, folder, "--strict")
     assert (code, found["ok"], found["unchecked"][0]["failed"]) == (1, False, True)
+    said = bench("check", "--baseline", folder / "baseline", "--runs", folder / "runs")
+    assert (said.stdout + said.stderr).count("the baseline has no such run") == 1
 
 
 @pytest.mark.slow

@@ -87,7 +87,10 @@ def test_a_rate_that_nobody_states_is_warned_of(bench: Run, tmp_path: Path) -> N
     assert "every length and volume rests on it; give your own with --pixel-size-um" in of_size
     assert warning in done.stderr.replace("\n", " ")
     assert of_size in done.stderr.replace("\n", " ")
-    assert "15 frames per second were assumed" in bench("cardiac", "heart.tif").stdout
+    said = bench("cardiac", "heart.tif")
+    assert "15 frames per second were assumed" in said.stdout
+    assert "frames per second" not in said.stderr, "people are told once"
+    assert "size of its pixels" not in said.stderr
     assert "pixels of 2.973 µm were assumed" in bench("cardiac", "heart.tif", "--fps", "30").stdout
     done = bench("cardiac", "heart.tif", "--fps", "30", "--pixel-size-um", "1", "--json")
     assert json.loads(done.stdout)["warnings"] == []

@@ -108,6 +108,12 @@ def test_a_multi_class_run_gives_label_values(made: Path, bench: Run, tmp_path: 
     assert len(document["input"]["sizes"]) == 2
 
 
+def test_what_lies_in_a_folder_is_called_an_image(made: Path, bench: Run, tmp_path: Path) -> None:
+    photographs = made / "photographs" / "VOCdevkit" / "VOC2012" / "JPEGImages"
+    said = bench("predict", made / "voc", photographs, "--out", tmp_path / "called").stdout
+    assert "called: 4 images of" in said.replace("\n", " ")
+
+
 def test_a_stack_of_a_stacked_dataset_gives_a_stack(made: Path, bench: Run, tmp_path: Path) -> None:
     stack = made / "cells" / "train-volume.tif"
     document = printed_json(bench("predict", made / "isbi-unet", stack, "--out", "cells", "--batch", "4", "--json"))

@@ -15,7 +15,7 @@ from own_folders import QUIET
 from segbench.boards.slices import Sliced
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.plan import plan
-from segbench.commands.slice import slice_runs
+from segbench.commands.slice import slice_by_all, slice_runs
 from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
@@ -166,7 +166,6 @@ def test_classes_without_a_name_are_not_called_class_twice(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("by", "words"),
     [
-        ((), "--by is missing"),
         (("brightnes",), "Did you mean 'brightness'"),
         (("table.csv:stian",), "Did you mean 'stain'"),
         (("nowhere.csv:stain",), "cannot be read"),
@@ -177,6 +176,38 @@ def test_what_cannot_be_used_is_named(by: tuple[str, ...], words: str, runs: Pat
     with pytest.raises(UserError) as caught:
         _slice(runs, *by)
     assert words in str(caught.value)
+
+
+def test_without_by_every_property_that_there_is_has_a_table(bench: Run, runs: Path) -> None:
+    found = slice_by_all(SliceRequest((runs / "one/run", runs / "two/run")), QUIET)
+    assert [table.by for table in found.tables] == [["size"], ["position"], ["brightness"], ["blur"]]
+    assert found.tables[0] == _slice(runs, "size", both=True)
+    assert list(found.left_out) == ["class", "group"]
+    assert "holds the same classes" in found.left_out["class"]
+    assert found.left_out["group"] == "every sample stands alone"
+    worse = [one for table in found.tables for row in table.slices for one in row.scores if (one.gap or 0) < 0]
+    smallest = min(one.p_adjusted for one in worse if one.p_adjusted is not None)
+    assert f"(p = {p_value(4 * smallest)} of 4 properties together)" in found.answer
+    words = ("slice", str(runs / "one/run"), str(runs / "two/run"))
+    assert printed_json(bench(*words, "--json")) == found.model_dump(mode="json")
+    said = bench(*words).stdout
+    assert [said.count(f"\nby {by}\n") for by in ATTRIBUTES] == [1] * len(ATTRIBUTES)
+    assert "left out: group: every sample stands alone" in said
+
+
+def test_all_properties_are_considered_together(tmp_path: Path) -> None:
+    """Where the labels alone tell that dark images are scored worse, their p is that of all tables."""
+    root = truth(tmp_path / "mine", COUNT)
+    (root / "images").mkdir(exist_ok=True)
+    for n in range(COUNT):
+        shade = np.full((24, 32), 30 if n % 4 == 1 else 200 - n, np.uint8)
+        Image.fromarray(shade).save(root / "images" / f"s{n:03d}.png")
+    run = evaluated(root, tmp_path / "one/run", [0.05 + 0.3 * (n % 4 == 1) + 0.01 * (n % 3) for n in range(COUNT)])
+    found = slice_by_all(SliceRequest((run,)), QUIET)
+    assert found.answer.startswith("Worse than the other samples by more than chance: brightness ")
+    assert f"of {len(found.tables)} properties together" in found.answer
+    with pytest.raises(UserError, match="does not exist"):
+        slice_by_all(SliceRequest((run,), root=tmp_path / "nothing"), QUIET)
 
 
 def test_a_table_with_two_values_of_a_sample_is_refused(runs: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def calibration(request: CardiacRequest, frames: Frames | None, reporter: Report
         reporter.say(f"frames per second: {fps:g}, as --fps says; '{request.input}' itself says {said.fps:g}")
     if fps is None:
         fps, fps_from = FPS, "default"
-        reporter.warn(
+        reporter.note(
             f"'{request.input}' does not say its frames per second: {FPS:g}, those of HeartSeg, are taken, and every "
             "heart rate rests on them; give your own with --fps"
         )
@@ -78,7 +78,7 @@ def calibration(request: CardiacRequest, frames: Frames | None, reporter: Report
             f"size of a pixel: {size[0]:g} µm, as --pixel-size-um says; '{request.input}' itself says {own} µm"
         )
     if size_from == "default":
-        reporter.warn(
+        reporter.note(
             f"'{request.input}' does not say the size of its pixels: {PIXEL_SIZE_UM} µm for frames of "
             f"{FRAME_SHAPE[0]} x {FRAME_SHAPE[1]}, that of HeartSeg, is taken (scaled for others, each side by itself)"
             ", and every length and volume rests on it; give your own with --pixel-size-um"

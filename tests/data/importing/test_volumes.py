@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from volumes import SHAPE, case, data_set, save
 
+from segbench.boards.comparable import official_metrics
 from segbench.commands.doctor import diagnose
 from segbench.commands.evaluate import evaluate_files
 from segbench.commands.import_data import ImportRequest, import_data
@@ -141,6 +142,22 @@ def test_the_mean_over_cases_is_told(tmp_path: Path) -> None:
     scored(tmp_path / "mine", tmp_path / "predicted" / "case_004.nii.gz", tmp_path / "one", partial=True)
     with pytest.raises(UserError, match="are of one group"):
         slice_runs(SliceRequest((tmp_path / "one",), by=("group",)), QUIET)
+
+
+def test_the_mean_of_cases_without_background_is_that_of_whole_volumes(tmp_path: Path) -> None:
+    """By default, and as NumPy has it of the volumes as they were before they were cut."""
+    truth = data_set(tmp_path / "source", test=3)
+    run(tmp_path / "source", tmp_path / "mine")
+    found = {name: np.roll(labels, place, axis=1) for place, (name, labels) in enumerate(truth.items())}
+    for name, labels in found.items():
+        save(tmp_path / "predicted" / f"{name}.nii.gz", labels)
+    record = scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "run")
+    pairs = [(truth[name], found[name]) for name in truth]
+    table = [[2 * ((t == k) & (p == k)).sum() / ((t == k).sum() + (p == k).sum()) for k in (1, 2)] for t, p in pairs]
+    assert record.scores["foreground_dice"].value == pytest.approx(np.mean(table), abs=1e-12)
+    assert record.per_class["tumour"]["dice_per_case"] == pytest.approx(np.mean(table, axis=0)[1], abs=1e-12)
+    assert record.per_class["tumour"]["cases"] == 3
+    assert official_metrics(record) == {"overlap": "1"}, "what was scored without it is compared with this run"
 
 
 def test_an_older_layout_and_regions_are_read(tmp_path: Path) -> None:

@@ -1,0 +1,215 @@
+"""Foreground family: Dice and IoU of each case and class without the background, as papers on medical images report.
+
+A case is the group of a sample where a data set has such (the volume of a slice, the film of a frame), else the image.
+Counts are summed over the samples of a case first, so that a volume cut into slices scores as it does whole.
+
+References
+----------
+Isensee et al., "nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation", Nature
+Methods 18:203-211 (2021), and nnunetv2/evaluation/evaluate_predictions.py (`foreground_mean`). MONAI, `DiceMetric`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import ClassVar
+
+import numpy as np
+
+from ..types import (
+    AbsentClasses,
+    Array,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Prediction,
+    Sample,
+    ScoreInfo,
+    Statistic,
+    Sums,
+)
+from .label_checks import class_labels
+from .overlap import PairsOfLabels, overlap_statistic
+from .pair_counts import ranks, sparse_counts
+from .pooled import absent_of, drawn, mean_of_quotients, mean_where, ratio
+from .same_statistics import SameStatistics
+
+MIN_CASES = 5
+"""Of fewer cases samples are drawn and not cases, as `segbench.evaluation.intervals` has it: then each counts once."""
+
+_OF_TRUE_CLASSES = "foreground_dice_true"
+
+
+@dataclass(frozen=True)
+class ForegroundOverlap(PairsOfLabels):
+    """Mean Dice and IoU over cases and classes, without the background.
+
+    Dice = 2 TP / (2 TP + FP + FN), IoU = TP / (TP + FP + FN) of a class in a case. One that a case holds neither truly
+    nor predicted has none there and is left out; one that is only predicted, or only true, counts 0.
+
+    foreground_dice, foreground_iou: the mean over cases of each class, then over the classes that any case has, as
+    nnU-Net has it (where a class without any case makes the mean undefined). foreground_dice_true: the mean over the
+    classes that a case truly holds, then over the cases that hold any, which is MONAI's DiceMetric: what is only
+    predicted costs nothing.
+    """
+
+    name: ClassVar[str] = "foreground-overlap"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "Dice and IoU without background, mean over cases (groups, else images) and classes"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("foreground_dice", "mean over cases, then classes, of Dice without background (nnU-Net)"),
+        ScoreInfo("foreground_iou", "mean over cases, then classes, of IoU without background (nnU-Net)"),
+        ScoreInfo(_OF_TRUE_CLASSES, "mean over the classes truly in a case, then cases, of Dice without background"),
+    )
+    needs_background: ClassVar[bool] = True
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """Sparse confusion matrix of one sample."""
+        return overlap_statistic(self.name, sample, class_labels(sample, prediction, info), info)
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """The means; NaN where no case holds any class of the foreground."""
+        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
+        return {score.name: float(found[score.name][0]) for score in self.scores}
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """The same scores of B resamples, each (B,) float64.
+
+        A case that is drawn whole k times counts k times. Of fewer than 5 cases samples are drawn: then each counts
+        once, with the samples of it that are drawn.
+        """
+        cases = _cases_of(statistics, info)
+        return {score.name: cases.scored(score.name, weights) for score in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Means over cases, where these are drawn whole; of few cases their pixels, whose means follow from sums."""
+        return _cases_of(statistics, info).sums(score)
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Of means over the classes that occur; where those in truth alone enter, none is without it."""
+        if score == _OF_TRUE_CLASSES:
+            return None
+        _, true, predicted = _cases_of(statistics, info).pixels.sum(axis=0).T
+        return absent_of([c.name for c in info.foreground_classes], true, predicted)
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """Mean Dice and IoU over the cases that hold a class, truly or predicted, and the number of these."""
+        pixels = _cases_of(statistics, info).pixels
+        known = (pixels[..., 1] + pixels[..., 2] > 0).T
+        columns = {
+            "dice_per_case": mean_where(_values("foreground_dice", pixels).T, known),
+            "iou_per_case": mean_where(_values("foreground_iou", pixels).T, known),
+            "cases": known.sum(axis=1).astype(np.float64),
+        }
+        return {
+            each.name: {key: float(column[place]) for key, column in columns.items()}
+            for place, each in enumerate(info.foreground_classes)
+        }
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """The counts of samples, and the case of each.
+
+    counts : (n, C, 3) int64, right, true and predicted pixels of C classes. member : (n,) int64, the place of the case,
+    of which there are `cases`.
+    """
+
+    counts: Int64
+    member: Int64
+    cases: int
+
+    @cached_property
+    def pixels(self) -> Int64:
+        """The counts of every case, (cases, C, 3) int64."""
+        total = np.zeros((self.cases, *self.counts.shape[1:]), np.int64)
+        np.add.at(total, self.member, self.counts)
+        return total
+
+    def sums(self, score: str) -> Sums:
+        """A score as a function of sums over samples, or over whole cases."""
+        samples = len(self.member)
+        alone = _terms(score, self.counts)
+        if self.cases == samples:
+            return Sums(alone, mean_of_quotients)
+        if self.cases >= MIN_CASES:
+            terms = np.zeros_like(alone)
+            terms[self._first] = _terms(score, self.pixels)
+            return Sums(terms, mean_of_quotients, alone)
+        pixels = np.zeros((samples, self.cases, *self.counts.shape[1:]), np.int64)
+        pixels[np.arange(samples), self.member] = self.counts
+        return Sums(pixels.reshape(samples, -1), partial(_of_few, score, self.cases))
+
+    def scored(self, score: str, weights: Int64) -> Float64:
+        """The score (B,) of sets of samples that are drawn so often, (B, n)."""
+        sums = self.sums(score)
+        if sums.alone is None:
+            return drawn(sums, weights)
+        of_cases = weights[:, self._first]
+        if np.array_equal(of_cases[:, self.member], weights):
+            return drawn(Sums(_terms(score, self.pixels), mean_of_quotients), of_cases)
+        return self._of_parts(score, weights)
+
+    def _of_parts(self, score: str, weights: Int64) -> Float64:
+        """Where some samples of a case are drawn more often than others: it counts what these do in the mean."""
+        total: Float64 = np.zeros(())
+        for case in range(self.cases):
+            mine = np.flatnonzero(self.member == case)
+            own = weights[:, mine].astype(np.float64)
+            often = np.nan_to_num(ratio(own.sum(axis=1), (own > 0).sum(axis=1)))
+            pixels = np.tensordot(own, self.counts[mine].astype(np.float64), 1)
+            total = total + often[:, None] * _terms(score, pixels)
+        return mean_of_quotients(total)
+
+    @cached_property
+    def _first(self) -> Int64:
+        """A sample of every case."""
+        first: Int64 = np.unique(self.member, return_index=True)[1]
+        return first
+
+
+_laid_out: SameStatistics[_Cases] = SameStatistics()
+"""The cases that all scores, intervals and tables of a run are made of."""
+
+
+def _cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
+    """From sparse confusion matrices; made once for the same statistics."""
+    place = ranks(info.classes)
+    places = tuple(place[c.id] for c in info.foreground_classes)
+
+    def make() -> _Cases:
+        counts = sparse_counts(statistics, place).dense()[:, places]
+        names, member = np.unique(np.array([_case(s, info) for s in statistics], str), return_inverse=True)
+        return _Cases(counts, member.astype(np.int64), len(names))
+
+    return _laid_out.get(statistics, (info.name, info.frames_per_second, places, *place), make)
+
+
+def _case(statistic: Statistic, info: DatasetInfo) -> str:
+    """The group of a sample, or where all are of the one that is called as the data set and no film, its id."""
+    alone = statistic.group == info.name and info.frames_per_second is None
+    return statistic.sample_id if alone else statistic.group
+
+
+def _values(score: str, pixels: Array) -> Float64:
+    """Values of cases (…, K) from their pixels (…, C, 3), NaN where undefined: one of each class, or their mean."""
+    right, true, predicted = np.moveaxis(pixels, -1, 0)
+    if score == "foreground_iou":
+        return ratio(right, true + predicted - right)
+    dice = ratio(2 * right, true + predicted)
+    return mean_where(dice, true > 0)[..., None] if score == _OF_TRUE_CLASSES else dice
+
+
+def _terms(score: str, pixels: Array) -> Float64:
+    """What cases add to the sums (…, 2 K) of values and of their numbers, from their pixels (…, C, 3)."""
+    values = _values(score, pixels)
+    known = ~np.isnan(values)
+    return np.concatenate([np.where(known, values, 0.0), known], axis=-1)
+
+
+def _of_few(score: str, cases: int, sums: Float64) -> Float64:
+    """The mean (…) over few cases from their pixels (…, cases * C * 3)."""
+    shape = sums.shape[:-1]
+    return mean_of_quotients(_terms(score, sums.reshape(*shape, cases, -1, 3)).sum(axis=-2))
