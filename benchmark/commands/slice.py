@@ -40,6 +40,8 @@ def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:
         For runs that are not comparable, a property that there is not, a CSV file that cannot be used, and images or
         labels that are not found.
     """
+    if not request.by:
+        raise UserError(f"--by is missing: give FILE.csv:COLUMN, class, {GROUP}, or one of {', '.join(ATTRIBUTES)}")
     runs, metric, score = _opened(request)
     notes: list[str] = []
     slices = [each for by in request.by for each in _slices(by, runs[0], metric, request, reporter, notes)]

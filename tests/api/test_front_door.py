@@ -124,7 +124,12 @@ def test_slices_are_those_of_the_command_line(bench: Run, made: segbench.Run, he
     assert found.answer in found._repr_html_()
     assert {row.by for row in found.slices} == {"hospital", "brightness"}
     assert segbench.slice_runs([made.folder], by=by[0], permutations=200).slices[0].by == "hospital"
-    for wrong in ({"by": "brightnes"}, {"by": ()}, {"by": "class", "score": "dcie"}):
+    with pytest.raises(segbench.UserError, match="--by is missing"):
+        segbench.slice_runs(made, by=())  # the command has a table for each property then
+    tables = printed_json(bench("slice", made.folder, "--root", heart_root, "--json"))["tables"]
+    assert ["brightness"] in [table["by"] for table in tables]
+    mistakes: list[dict[str, Any]] = [{"by": "brightnes"}, {"by": "class", "score": "dcie"}]
+    for wrong in mistakes:
         with pytest.raises(segbench.UserError) as caught:
             segbench.slice_runs(made, **wrong)
         typed = [text for key, value in wrong.items() for text in _option(key, value)]

@@ -166,6 +166,7 @@ def test_classes_without_a_name_are_not_called_class_twice(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("by", "words"),
     [
+        ((), "--by is missing"),
         (("brightnes",), "Did you mean 'brightness'"),
         (("table.csv:stian",), "Did you mean 'stain'"),
         (("nowhere.csv:stain",), "cannot be read"),
