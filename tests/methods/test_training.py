@@ -23,7 +23,7 @@ from segbench.methods.training.augmentation import ViewKey, augment
 from segbench.methods.training.config import TrainingConfig
 from segbench.methods.training.engine import _draw, epoch_seed
 from segbench.methods.training.losses import IGNORE
-from segbench.methods.training.precision import Compute
+from segbench.methods.training.precision import Compute, algorithms
 from segbench.methods.training.schedule import Forecast, Pace, learning_rate_factor
 from segbench.runs.devices import resolve_device
 from segbench.types import ClassInfo, DatasetInfo
@@ -549,3 +549,13 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_whole(tmp_path: Pat
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("exact", "one_size", "tried"), [(False, True, True), (False, False, False), (True, True, False)]
+)
+def test_fast_algorithms_are_tried_where_all_batches_are_of_one_size(exact: bool, one_size: bool, tried: bool) -> None:
+    before = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
+    with algorithms(deterministic=exact, one_size=one_size):
+        assert (torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()) == (tried, exact)
+    assert (torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()) == before
