@@ -134,7 +134,7 @@ class Folder(FileDataset):
             metrics=(*families, "instance-matching") if objects else families,
             main_score="f1_50" if objects else "dice" if binary else "miou",
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
-            further_metrics=_OF_CASES if binary or any(c.kind == "background" for c in classes.classes) else (),
+            further_metrics=_OF_CASES if binary or len({c.kind == "background" for c in classes.classes}) == 2 else (),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
             volumes=classes.volumes,

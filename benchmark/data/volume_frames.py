@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,12 @@ def _listed(folder: Path) -> list[Path]:
 
 def _cases(volumes: Sequence[Path], channels: int) -> tuple[VolumeCase, ...]:
     files: dict[str, dict[int, Path]] = {}
+    told = [case_and_channel(nifti.stem(path)) for path in volumes]
+    numbered = Counter(name for name, number in told if number is not None)
     for path in volumes:
         name, channel = case_and_channel(nifti.stem(path), channels)
+        if channel is not None and (numbered[name] > 1 if channels == 1 else nifti.open_volume(path).channels > 1):
+            name, channel = nifti.stem(path), None  # its digits tell cases apart, not channels
         other = files.setdefault(name, {}).setdefault(channel or 0, path)
         if other != path:
             raise UserError(f"'{other}' and '{path}' would both give '{name}.nii.gz'. Rename or move one of them.")

@@ -44,7 +44,7 @@ from ..types import (
     Sums,
 )
 from .base import MetricFamily
-from .joint_counts import joint_counts
+from .joint_counts import shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .pair_counts import ranks
 from .pooled import absent_of, drawn, mean_where, ratio
@@ -120,7 +120,7 @@ class Boundary(MetricFamily):
             For a prediction of another size, or a label value that the dataset does not know.
         """
         labels = true_labels(sample), class_labels(sample, prediction, info)
-        check_labels(sample.id, *joint_counts(*labels)[:2], info)
+        check_labels(sample.id, *shared_counts(*labels)[:2], info)
         classes = scored_classes(info)
         width = boundary_width(labels[0].shape, self.dilation_ratio)
         rows = self._rows(_cropped(*_class_maps(*labels, classes, info.void)), width, len(classes), info.pixel_size_um)

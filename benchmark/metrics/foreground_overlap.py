@@ -181,16 +181,17 @@ def _cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
 
     def make() -> _Cases:
         counts = sparse_counts(statistics, place).dense()[:, places]
-        names, member = np.unique(np.array([_case(s, info) for s in statistics], str), return_inverse=True)
+        names, member = np.unique(np.array(_cases(statistics, info), str), return_inverse=True)
         return _Cases(counts, member.astype(np.int64), len(names))
 
     return _laid_out.get(statistics, (info.name, info.frames_per_second, places, *place), make)
 
 
-def _case(statistic: Statistic, info: DatasetInfo) -> str:
-    """The group of a sample, or where all are of the one that is called as the data set and no film, its id."""
-    alone = statistic.group == info.name and info.frames_per_second is None
-    return statistic.sample_id if alone else statistic.group
+def _cases(statistics: Sequence[Statistic], info: DatasetInfo) -> list[str]:
+    """The group of each sample; where all are of one that is called as the data set and no film, its id."""
+    groups = [statistic.group for statistic in statistics]
+    alone = set(groups) == {info.name} and info.frames_per_second is None
+    return [statistic.sample_id for statistic in statistics] if alone else groups
 
 
 def _values(score: str, pixels: Array) -> Float64:

@@ -21,9 +21,10 @@ Counts = tuple[Int64, Int64, Int64]
 
 
 class _Known(threading.local):
-    """The pairs of label maps that this thread has counted within `counted_once`; None outside of it."""
+    """The pair of label maps that this thread has counted last within `counted_once`; None outside of it."""
 
-    pairs: list[tuple[Array, Array, Counts]] | None = None
+    pair: tuple[Array, Array, Counts] | None = None
+    inside: bool = False
 
 
 _known = _Known()
@@ -31,15 +32,25 @@ _known = _Known()
 
 @contextmanager
 def counted_once() -> Iterator[None]:
-    """Within it two label maps are counted once in this thread, whichever families ask; they may not change meanwhile.
+    """Within it `shared_counts` counts two label maps once in this thread, whichever families ask.
 
-    Maps are known again as the same objects, not by their content.
+    They may not change meanwhile. Maps are known again as the same objects, not by their content.
     """
-    before, _known.pairs = _known.pairs, []
+    before = _known.inside, _known.pair
+    _known.inside, _known.pair = True, None
     try:
         yield
     finally:
-        _known.pairs = before
+        _known.inside, _known.pair = before
+
+
+def shared_counts(first: Array, second: Array) -> Counts:
+    """`joint_counts` of the label maps of a sample, which other families ask for too: see `counted_once`."""
+    if not _known.inside:
+        return joint_counts(first, second)
+    if _known.pair is None or _known.pair[0] is not first or _known.pair[1] is not second:
+        _known.pair = first, second, joint_counts(first, second)
+    return _known.pair[2]
 
 
 def joint_counts(first: Array, second: Array) -> Counts:
@@ -67,17 +78,6 @@ def joint_counts(first: Array, second: Array) -> Counts:
     if first.size == 0:
         empty = np.zeros(0, np.int64)
         return empty, empty, empty
-    pairs = _known.pairs
-    if pairs is None:
-        return _counted(first, second)
-    found = next((counts for one, other, counts in pairs if one is first and other is second), None)
-    if found is None:
-        found = _counted(first, second)
-        pairs.append((first, second, found))
-    return found
-
-
-def _counted(first: Array, second: Array) -> Counts:
     counted = native.joint_counts(first, second)
     return counted if counted is not None else _counted_by_numpy(first, second)
 

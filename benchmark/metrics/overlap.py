@@ -29,7 +29,7 @@ from ..types import (
     Task,
 )
 from .base import MetricFamily
-from .joint_counts import joint_counts
+from .joint_counts import shared_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
 from .overlap_scores import (
     COUNT_ABSENT,
@@ -64,7 +64,7 @@ def overlap_statistic(name: str, sample: Sample, prediction_labels: Array, info:
     UserError
         For a label value that the dataset does not know, in the truth or predicted on a counted pixel.
     """
-    truth, predicted, pixels = joint_counts(true_labels(sample), prediction_labels)
+    truth, predicted, pixels = shared_counts(true_labels(sample), prediction_labels)
     check_labels(sample.id, truth, predicted, info)
     columns = {"truth": truth, "prediction": predicted, "pixels": pixels}
     return Statistic(name, sample.id, sample.group, sample.index, columns)

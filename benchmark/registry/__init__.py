@@ -198,11 +198,12 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
             raise UserError(f"metric '{name}' scores {family.tasks[0]} tasks; {info.name} is {info.task}")
         if info.void and not family.takes_void:
             raise UserError(f"metric '{name}' knows no void label, which {info.name} has")
-        if family.needs_background and info.classes and not 0 < len(info.foreground_classes) < len(info.classes):
-            raise UserError(
-                f"metric '{name}' scores the classes beside a background, and {info.name} has none. In classes.yaml "
-                "write 'kind: background' for it; an Evaluator has it where a class is called 'background'."
-            )
+        if family.needs_background and info.classes and len(info.foreground_classes) in (0, len(info.classes)):
+            lacks = "no class beside it"
+            if info.foreground_classes:
+                lacks = "none. In classes.yaml it has 'kind: background'"
+                lacks += "; an Evaluator has it where a class is called 'background'"
+            raise UserError(f"metric '{name}' scores the classes beside a background, and {info.name} has {lacks}.")
         for score in family.scores:
             if owner.setdefault(score.name, family.name) != family.name:
                 raise UserError(

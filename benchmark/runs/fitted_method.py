@@ -151,21 +151,24 @@ def predict_frames(
     Raises
     ------
     UserError
-        For a frame that cannot be decoded, or when memory runs out.
+        For a frame that cannot be decoded, after the predictions of those before it; or when memory runs out.
     """
     watch = watch or Stopwatch()
     coming: list[tuple[int, Uint8]] = []
-    source = frames.without(skip)
-    while True:
+    source, unreadable = frames.without(skip), None
+    while unreadable is None:
         if stop():
             raise KeyboardInterrupt
-        for index, image in source:
-            seen(image)
-            coming.append((index, luma(image) if info.grey else image))
-            if len(coming) == batch:
-                break
+        try:
+            for index, image in source:
+                seen(image)
+                coming.append((index, luma(image) if info.grey else image))
+                if len(coming) == batch:
+                    break
+        except UserError as error:
+            unreadable = error
         if not coming:
-            return
+            break
         start = time.perf_counter()
         predictions = _predicted(method, [image for _, image in coming])
         watch.seconds += time.perf_counter() - start
@@ -173,6 +176,8 @@ def predict_frames(
         for (index, _), prediction in zip(coming, predictions, strict=True):
             yield index, as_stored(prediction)
         coming = []
+    if unreadable is not None:
+        raise unreadable
 
 
 def _predicted(method: Method, images: list[Uint8]) -> list[Prediction]:

@@ -357,3 +357,33 @@ def test_pictures_of_slices_are_those_of_the_import(made: Path) -> None:
     assert np.array_equal(np.stack(list(slice_pictures(eight, VolumeSlices(1, (0.0, 1.0))))), eight[0])
     flat = [np.full((1, 2, 2), 7.5, np.float32)]
     assert not next(slice_pictures(flat, replace(VolumeSlices()))).any()
+
+
+def test_digits_that_tell_cases_apart_are_no_channels(tmp_path: Path) -> None:
+    image = case(0)[0]
+    for number in range(3):
+        save(tmp_path / "one" / f"patient_{number:04d}.nii.gz", image)
+        save(tmp_path / "two" / f"patient_{number:04d}.nii.gz", np.stack([image, image], axis=-1))
+        save(tmp_path / "files" / f"a_{number % 2:04d}.nii.gz", image)
+    for folder, channels in (("one", 1), ("two", 2)):
+        found = open_volumes(tmp_path / folder, VolumeSlices(channels))
+        assert found is not None
+        assert [each.name for each in found.cases] == ["patient_0000", "patient_0001", "patient_0002"]
+    found = open_volumes(tmp_path / "files", VolumeSlices(2))
+    assert found is not None
+    assert [(each.name, len(each.channels)) for each in found.cases] == [("a", 2)]
+
+
+def test_what_is_gone_is_made_again_and_a_broken_volume_costs_itself_alone(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "ct" / "imagesTs", tmp_path / "images")
+    predicted(made / "ct-kmeans", tmp_path / "images", tmp_path / "out")
+    gone = tmp_path / "out" / "case_005.nii.gz"
+    whole = gone.read_bytes()
+    gone.unlink()
+    assert predicted(made / "ct-kmeans", tmp_path / "images", tmp_path / "out", resume=True).predicted == 6
+    assert gone.read_bytes() == whole
+    broken = tmp_path / "images" / "case_005_0000.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:-40])
+    with pytest.raises(UserError, match="case_005"):
+        predicted(made / "ct-kmeans", tmp_path / "images", tmp_path / "part")
+    assert (tmp_path / "part" / "case_004.nii.gz").is_file()

@@ -173,15 +173,15 @@ def test_a_run_starts_from_another_run_and_its_identity_is_the_content(
 
 @pytest.mark.slow
 def test_the_network_of_a_run_comes_with_its_weights(bench: Run, camvid: Path, tmp_path: Path) -> None:
-    trained(bench, camvid, tmp_path / "first")
+    trained(bench, camvid, tmp_path / "first", "--set", "input=grey")
     short = ["--set", "epochs=1", "--set", "iterations_per_epoch=1", "--set", "batch_size=1"]
     common = ["run", "-d", "camvid", "-m", "unet", "--root", camvid, "--no-plots", "--json", *short]
     done = bench(*common, "--init", tmp_path / "first", "--out", tmp_path / "second")
     assert done.returncode == 0, done.stderr
-    assert "as the network of --init: input=rgb, base_channels=4, depth=2" in done.stderr
+    assert "as the network of --init: input=grey, base_channels=4, depth=2" in done.stderr
     assert "(100.0 % of its values)" in done.stderr
     record = json.loads(done.stdout)
-    assert [record["method"]["config"][name] for name in ("base_channels", "depth", "input")] == [4, 2, "rgb"]
+    assert [record["method"]["config"][name] for name in ("base_channels", "depth", "input")] == [4, 2, "grey"]
     assert "--set base_channels=4" in record["command"]
     own = bench(*common, "--init", tmp_path / "first", "--set", "base_channels=6", "--out", tmp_path / "third")
     assert "base_channels=4" not in own.stderr

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from monai.metrics.meandice import DiceMetric
+from PIL import Image
 
 from segbench.datasets.folder import Folder
 from segbench.evaluation import intervals
@@ -21,7 +22,7 @@ from segbench.evaluation.intervals import bootstrap_weights, jackknife_weights
 from segbench.metrics.foreground_overlap import MIN_CASES, ForegroundOverlap
 from segbench.metrics.overlap import Overlap
 from segbench.metrics.pooled import drawn
-from segbench.registry import dataset_class, families
+from segbench.registry import dataset_class, families, metrics_of
 from segbench.testing import check_metric
 from segbench.types import Array, ClassInfo, DatasetInfo, Prediction, Sample, Statistic, UserError
 
@@ -224,6 +225,33 @@ def test_runs_are_compared_by_cases(count: int) -> None:
     assert paired.units == (8 if count == 8 else 18)
 
 
+@pytest.mark.parametrize("count", [4, 7])
+def test_a_case_may_be_called_as_the_data_set(count: int) -> None:
+    """A subfolder called `folder` is a case like the others, drawn and compared as one."""
+    cases = volumes(count, slices=3)
+    plain = measured(cases)
+    named = [replace(s, group=INFO.name) if s.group == "case 001" else s for s in plain]
+    assert METRIC.compute(named, INFO) == pytest.approx(
+        METRIC.compute(plain, INFO), abs=1e-12
+    )  # summed in another order
+    weights = next(bootstrap_weights([s.group for s in named], 50))
+    found = METRIC.resample(named, INFO, weights)
+    for score in METRIC.scores:
+        sums = drawn(METRIC.sums(named, INFO, score.name), weights)
+        np.testing.assert_allclose(sums, found[score.name], rtol=0, atol=1e-12)
+
+
+def test_a_folder_of_backgrounds_alone_is_scored_as_before(tmp_path: Path) -> None:
+    rows = [f"  - {{id: {n}, name: {name}, kind: background}}\n" for n, name in enumerate(("sky", "wall", "sea"))]
+    (tmp_path / "classes.yaml").write_text("".join(["name: mine\nclasses:\n", *rows]))
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "masks" / "a.png")
+    info = Folder(tmp_path).info
+    assert "foreground-overlap" not in {family.name for family in metrics_of(info)}
+    with pytest.raises(UserError, match="no class beside it"):
+        families(info, ["foreground-overlap"])
+
+
 def test_fewer_cases_than_these_are_not_drawn() -> None:
     assert intervals.MIN_GROUPS == MIN_CASES
 
@@ -249,13 +277,13 @@ def test_pixels_are_counted_once_for_all_families(monkeypatch: pytest.MonkeyPatc
     from segbench.metrics import joint_counts
 
     times: list[int] = []
-    plain = joint_counts._counted
+    plain = joint_counts.joint_counts
 
     def counted(first: Array, second: Array) -> Any:
         times.append(first.size)
         return plain(first, second)
 
-    monkeypatch.setattr(joint_counts, "_counted", counted)
+    monkeypatch.setattr(joint_counts, "joint_counts", counted)
     evaluator = Evaluator(classes=["background", "a", "b"], metrics=["overlap", "foreground-overlap", "boundary"])
     truth = np.random.default_rng(0).integers(0, 3, (4, 8, 8))
     evaluator.update(truth[:, ::-1], truth)
