@@ -45,7 +45,7 @@ def counted_once() -> Iterator[None]:
 
 
 def shared_counts(first: Array, second: Array) -> Counts:
-    """`joint_counts` of the label maps of a sample, which other families ask for too: see `counted_once`."""
+    """`joint_counts` of the (H, W) label maps of a sample, which other families ask for too: see `counted_once`."""
     if not _known.inside:
         return joint_counts(first, second)
     if _known.pair is None or _known.pair[0] is not first or _known.pair[1] is not second:
