@@ -51,13 +51,15 @@ def document(found: CardiacDocument, as_json: bool) -> None:
     if found.fps_from == "default" and found.sequences:
         fps = found.sequences[0].fps
         console.print(
-            f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate; give it with --fps",
+            f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate, so HeartSeg's is taken "
+            "and every heart rate rests on it; give it with --fps",
             soft_wrap=True,
         )
     if found.pixel_size_from == "default" and found.sequences:
         console.print(
             f"[bold red]pixels of {_side(found.sequences[0].pixel_size_um)} µm were assumed:[/] the input does not say "
-            "their size, so lengths and volumes are only right if that is yours; give it with --pixel-size-um",
+            "their size, so HeartSeg's is taken and lengths and volumes are only right if it is yours; give it with "
+            "--pixel-size-um",
             soft_wrap=True,
         )
     if found.dice is not None:
