@@ -51,8 +51,8 @@ def document(found: CardiacDocument, as_json: bool) -> None:
     if found.fps_from == "default" and found.sequences:
         fps = found.sequences[0].fps
         console.print(
-            f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate, so HeartSeg's is taken "
-            "and every heart rate rests on it; give it with --fps",
+            f"[bold red]{fps:g} frames per second were assumed:[/] the input does not say its rate, so HeartSeg's is "
+            "taken and every heart rate rests on it; give it with --fps",
             soft_wrap=True,
         )
     if found.pixel_size_from == "default" and found.sequences:
