@@ -50,8 +50,7 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         reporter.warn(warning)
     document = _document(request, record, output)
     with claimed(request.out, document, output) as earlier:
-        whole = earlier is not None and earlier.complete and len(output.done()) == len(output.frames)
-        if request.resume and earlier is not None and whole:
+        if request.resume and earlier is not None and earlier.complete and len(output.done()) == len(output.frames):
             reporter.say(f"{request.out} is complete: nothing to resume")
             return earlier
         if earlier is not None and not request.resume:
