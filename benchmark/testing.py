@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .evaluation.statistics import Statistics
+from .evaluation.whole_groups import of_whole_groups
 from .registry import metrics, metrics_of
 from .types import (
     Array,
@@ -115,10 +116,11 @@ def check_metric(
     was measured is called impossible, and its side of the truth is the same whatever was predicted.
     """
     _expect(metrics().keys() >= {metric.name}, f"metric {metric.name} is not found by the registry")
-    statistics = [metric.measure(sample, prediction, info) for sample, prediction in pairs]
-    for statistic, (sample, prediction) in zip(statistics, pairs, strict=True):
+    statistics = _measured(metric, pairs, info)
+    perfect = _measured(metric, [(sample, _perfect(sample, prediction)) for sample, prediction in pairs], info)
+    for statistic, same_truth in zip(statistics, perfect, strict=True):
         _check_statistic(metric, statistic)
-        _check_truth_side(metric, statistic, sample, prediction, info)
+        _check_truth_side(metric, statistic, same_truth, info)
     whole = Statistics(statistics)
     scores = metric.compute(whole.of(metric.name), info)
     _expect(list(scores) == [s.name for s in metric.scores], "compute returns other scores than it declares")
@@ -184,10 +186,9 @@ def _check_sample(dataset: Dataset, copy: Dataset, sample_id: str) -> None:
 def _check_perfect(dataset: Dataset, ids: Sequence[str]) -> None:
     """Truth given as prediction scores 1 wherever a score is defined."""
     for metric in metrics_of(dataset.info):
-        statistics = []
-        for sample_id in ids:
-            sample = dataset.load(sample_id, metric.parts)
-            statistics.append(metric.measure(sample, Prediction(labels=sample.labels), dataset.info))
+        samples = [dataset.load(sample_id, metric.parts) for sample_id in ids]
+        pairs = [(sample, Prediction(labels=sample.labels)) for sample in samples]
+        statistics = _measured(metric, pairs, dataset.info)
         for name, value in metric.compute(statistics, dataset.info).items():
             best = next(score for score in metric.scores if score.name == name)
             wanted = best.high if best.higher_is_better else best.low
@@ -235,20 +236,28 @@ def _check_statistic(metric: Metric, statistic: Statistic) -> None:
     _expect(len({len(column) for column in statistic.columns.values()}) == 1, "columns differ in length")
 
 
-def _check_truth_side(
-    metric: Metric, statistic: Statistic, sample: Sample, prediction: Prediction, info: DatasetInfo
-) -> None:
-    fault = metric.fault(statistic, info)
-    _expect(fault is None, f"{metric.name} calls its own statistic of {sample.id} impossible: {fault}")
+def _measured(metric: Metric, pairs: Sequence[tuple[Sample, Prediction]], info: DatasetInfo) -> list[Statistic]:
+    """The statistics of all samples in their order, also of a family that measures groups as a whole."""
+    parts = [metric.measure(sample, prediction, info) for sample, prediction in pairs]
+    found = {each.sample_id: each for each in of_whole_groups(parts, [metric], info)}
+    return [found[sample.id] for sample, _ in pairs]
+
+
+def _perfect(sample: Sample, prediction: Prediction) -> Prediction:
+    """The truth as a prediction of the same kind; of objects none."""
     truth = sample.instances if sample.labels is None else sample.labels
     if prediction.panoptic is not None:
-        perfect = Prediction(panoptic=sample.panoptic)
-    else:
-        perfect = Prediction(labels=truth) if prediction.objects is None else Prediction(objects=())
-    sides = [metric.truth_side(each) for each in (statistic, metric.measure(sample, perfect, info))]
+        return Prediction(panoptic=sample.panoptic)
+    return Prediction(labels=truth) if prediction.objects is None else Prediction(objects=())
+
+
+def _check_truth_side(metric: Metric, statistic: Statistic, same_truth: Statistic, info: DatasetInfo) -> None:
+    fault = metric.fault(statistic, info)
+    _expect(fault is None, f"{metric.name} calls its own statistic of {statistic.sample_id} impossible: {fault}")
+    sides = [metric.truth_side(each) for each in (statistic, same_truth)]
     same = sides[0].keys() == sides[1].keys()
     same = same and all(np.array_equal(sides[0][name], sides[1][name], equal_nan=True) for name in sides[0])
-    _expect(same, f"{metric.name}: truth_side of {sample.id} depends on the prediction")
+    _expect(same, f"{metric.name}: truth_side of {statistic.sample_id} depends on the prediction")
 
 
 def _labels(sample: Sample) -> Array:

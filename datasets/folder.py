@@ -42,6 +42,7 @@ from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, Sampl
 
 _NOT_STATED = f"not stated in {FILE}"
 _OF_CASES = ("foreground-overlap",)
+_OF_VOLUMES = ("surface-distance",)
 
 
 class Folder(FileDataset):
@@ -134,7 +135,7 @@ class Folder(FileDataset):
             metrics=(*families, "instance-matching") if objects else families,
             main_score="f1_50" if objects else "dice" if binary else "miou",
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
-            further_metrics=_OF_CASES if binary or len({c.kind == "background" for c in classes.classes}) == 2 else (),
+            further_metrics=_beside(classes, binary),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
             volumes=classes.volumes,
@@ -333,6 +334,13 @@ class Folder(FileDataset):
     def readable(self) -> tuple[str, ...]:
         """Every sample that has a mask."""
         return self.ids("all")
+
+
+def _beside(classes: Classes, binary: bool) -> tuple[str, ...]:
+    """The families of cases: where there is a background, and of volumes whose spacing is known."""
+    known = classes.volumes is not None and classes.volumes.spacing_mm
+    with_background = binary or len({c.kind == "background" for c in classes.classes}) == 2
+    return (*(_OF_CASES if with_background else ()), *(_OF_VOLUMES if known else ()))
 
 
 def _proposal(root: Path, text: str, hints: Sequence[str]) -> Proposal:

@@ -49,6 +49,7 @@ from ..types import (
 )
 from .packed import packed
 from .statistics import Statistics
+from .whole_groups import of_whole_groups
 
 POOL_FROM = 100
 """Fewer samples than this are measured quicker in this process than in a pool of processes that has to be started."""
@@ -106,8 +107,8 @@ def _held(metric: Metric, found: Statistic) -> Statistic:
     if not isinstance(found, Statistic):
         raise UserError(f"metric '{metric.name}': measure returned {type(found).__name__}; expected a Statistic")
     types = {name: str(values.dtype) for name, values in found.columns.items()}
-    if types != metric.columns:
-        expected = dict(metric.columns)
+    expected = dict(metric.part_columns or metric.columns)
+    if types != expected:
         raise UserError(f"metric '{metric.name}': measure returned the columns {types}; it declares {expected}")
     return found
 
@@ -144,7 +145,8 @@ def evaluate(
     """
     results = (mapped or _map_here(metrics, pairs, workers))(dataset, metrics, pairs)
     with closing(results):
-        collected = Statistics(packed(_one_by_one(results, progress)))
+        found = packed(_one_by_one(results, progress))
+        collected = Statistics(packed(of_whole_groups(found, metrics, dataset.info, workers)))
     release_memory()
     return collected
 

@@ -334,12 +334,18 @@ def _label_set(
 
 
 def _families(info: DatasetInfo, names: Sequence[str]) -> tuple[Metric, ...]:
-    """The metric families asked for, else the dataset's own; those of binary tasks for such tasks alone."""
+    """The metric families asked for, else the dataset's own; those of binary tasks for such tasks alone.
+
+    A family that measures whole groups takes the places of samples in them, which an Evaluator does not know.
+    """
     if not names:
-        return metrics_of(info)
+        return tuple(family for family in metrics_of(info) if not family.part_columns)
     if isinstance(names, str):
         raise UserError(f"metrics='{names}' is one text; expected a sequence, such as ('{names}',)")
-    return families(info, names)
+    found = families(info, names)
+    if whole := [family.name for family in found if family.part_columns]:
+        raise UserError(f"metric '{whole[0]}' measures whole volumes, an Evaluator slices: use 'bench evaluate'")
+    return found
 
 
 def _check_mergeable(one: Evaluator, other: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class MetricFamily(ABC):
     hooks: ClassVar[Mapping[str, str]] = {}
     row_lists: ClassVar[tuple[str, ...]] = ()
     needs_background: ClassVar[bool] = False
+    needs_volumes: ClassVar[bool] = False
+    part_columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {}
 
     @abstractmethod
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
@@ -46,6 +48,11 @@ class MetricFamily(ABC):
     @abstractmethod
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """All scores of the family; NaN where undefined."""
+
+    def of_group(self, parts: Sequence[Statistic], info: DatasetInfo) -> list[Statistic]:
+        """What `measure` gave is whole already."""
+        del info
+        return [*parts]
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of B resamples, weights (B, n) int64: `compute` of the drawn statistics, one resample after another.

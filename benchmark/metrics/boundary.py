@@ -46,15 +46,16 @@ from ..types import (
 from .base import MetricFamily
 from .joint_counts import shared_counts
 from .label_checks import check_labels, class_labels, true_labels
+from .nearest import hausdorff95, nearest
 from .pair_counts import ranks
-from .pooled import absent_of, drawn, mean_where, ratio
+from .pooled import absent_of, drawn, mean_of_quotients, mean_where, ratio
+from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
 _DISTANCES = ("hd95_px", "hd95_um")
 _POOLED = ("boundary_iou", "boundary_f1")
-_PERCENTILE = 95
 
 Spacing = tuple[float, float]
 
@@ -123,7 +124,7 @@ class Boundary(MetricFamily):
         check_labels(sample.id, *shared_counts(*labels)[:2], info)
         classes = scored_classes(info)
         width = boundary_width(labels[0].shape, self.dilation_ratio)
-        rows = self._rows(_cropped(*_class_maps(*labels, classes, info.void)), width, len(classes), info.pixel_size_um)
+        rows = self._rows(_cropped(*class_maps(*labels, classes, info.void)), width, len(classes), info.pixel_size_um)
         values = list(zip(*((classes[n].id, *row) for n, row in rows), strict=True)) or [()] * len(self.columns)
         columns = {
             name: np.array(column, kind) for (name, kind), column in zip(self.columns.items(), values, strict=True)
@@ -147,7 +148,7 @@ class Boundary(MetricFamily):
             return Sums(terms, partial(_mean_of_pooled, score))
         values = _image_scores(counts, distances)[score]
         known = ~np.isnan(values)
-        return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), _mean_of_means)
+        return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """By their boundary pixels; a Hausdorff distance takes two sides."""
@@ -212,13 +213,13 @@ class Boundary(MetricFamily):
         """tp_pred, n_pred, tp_true, n_true, hd95_px and hd95_um of the boundary pixels (n, 2) of one class."""
         if not (len(true) and len(predicted)):
             return 0, len(predicted), 0, len(true), math.nan, math.nan
-        from_predicted, from_true = _nearest(predicted, true, (1.0, 1.0)), _nearest(true, predicted, (1.0, 1.0))
-        in_px, in_um = _hausdorff(from_predicted, from_true), math.nan
+        from_predicted, from_true = nearest(predicted, true, (1.0, 1.0)), nearest(true, predicted, (1.0, 1.0))
+        in_px, in_um = hausdorff95(from_predicted, from_true), math.nan
         if pixel_size_um is not None:
             height, width = pixel_size_um
             in_um = height * in_px
             if height != width:
-                in_um = _hausdorff(_nearest(predicted, true, pixel_size_um), _nearest(true, predicted, pixel_size_um))
+                in_um = hausdorff95(nearest(predicted, true, pixel_size_um), nearest(true, predicted, pixel_size_um))
         tp_pred, tp_true = (int(np.count_nonzero(d <= self.tolerance_px)) for d in (from_predicted, from_true))
         return tp_pred, len(predicted), tp_true, len(true), in_px, in_um
 
@@ -237,7 +238,7 @@ def boundary_width(shape: tuple[int, ...], dilation_ratio: float) -> int:
     return max(1, round(dilation_ratio * math.hypot(*shape)))
 
 
-def _class_maps(
+def class_maps(
     truth: Array, predicted: Array, classes: Sequence[ClassInfo], void: frozenset[int]
 ) -> tuple[Array, Array]:
     """Both maps with 1 to C for the scored classes and 0 for all else, and where the truth is void."""
@@ -287,38 +288,13 @@ def _boundary_points(classes: Array, count: int) -> list[Int64]:
     return [points[start:stop] for start, stop in pairwise(cuts.tolist())]
 
 
-def _nearest(points: Int64, others: Int64, spacing: Spacing) -> Float64:
-    """Distance of every point to the nearest of the others, (n,) float64: exact up to the last square root."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(others * np.array(spacing), balanced_tree=False, compact_nodes=False)
-    distances: Float64 = tree.query(points * np.array(spacing))[0]
-    return distances
-
-
-def _hausdorff(one: Float64, other: Float64) -> float:
-    return float(max(np.percentile(one, _PERCENTILE), np.percentile(other, _PERCENTILE)))
-
-
 def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:
     """Counts (n, C, 6) int64 and distances (n, C, 2) float64; 0 and NaN for a class that an image does not have.
 
     Neither can be written to.
     """
     rank = ranks(classes)
-    return _laid_out.get(statistics, tuple(rank.items()), lambda: _laid_out_by(statistics, rank))
-
-
-def _laid_out_by(statistics: Sequence[Statistic], rank: Mapping[int, int]) -> tuple[Int64, Float64]:
-    counts = np.zeros((len(statistics), len(rank), len(_COUNTS)), np.int64)
-    distances = np.full((len(statistics), len(rank), len(_DISTANCES)), np.nan)
-    for n, statistic in enumerate(statistics):
-        places = [rank[label] for label in statistic.columns["label"].tolist()]
-        counts[n, places] = np.stack([statistic.columns[name] for name in _COUNTS], axis=1)
-        distances[n, places] = np.stack([statistic.columns[name] for name in _DISTANCES], axis=1)
-    for table in (counts, distances):
-        table.flags.writeable = False
-    return counts, distances
+    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, _DISTANCES))
 
 
 def _pooled_scores(counts: Array) -> dict[str, Float64]:
@@ -333,11 +309,6 @@ def _pooled_scores(counts: Array) -> dict[str, Float64]:
 
 def _mean_of_pooled(score: str, sums: Float64) -> Float64:
     values = _pooled_scores(sums.reshape(*sums.shape[:-1], sums.shape[-1] // len(_COUNTS), len(_COUNTS)))[score]
-    return mean_where(values, ~np.isnan(values))
-
-
-def _mean_of_means(sums: Float64) -> Float64:
-    values = ratio(*np.split(sums, 2, axis=-1))
     return mean_where(values, ~np.isnan(values))
 
 

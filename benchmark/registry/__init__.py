@@ -204,6 +204,12 @@ def families(info: DatasetInfo, names: Iterable[str]) -> tuple[Metric, ...]:
                 lacks = "none. In classes.yaml it has 'kind: background'"
                 lacks += "; an Evaluator has it where a class is called 'background'"
             raise UserError(f"metric '{name}' scores the classes beside a background, and {info.name} has {lacks}.")
+        if family.needs_volumes and (info.volumes is None or not info.volumes.spacing_mm):
+            raise UserError(
+                f"metric '{name}' measures volumes in mm, and {info.name} says no spacing. 'bench data import' writes "
+                "that of NIfTI volumes into classes.yaml; for slices of your own write 'volumes: {spacing_mm: {CASE: "
+                "[5.0, 0.8, 0.8]}}' there, in mm between slices, rows and columns of each subfolder."
+            )
         for score in family.scores:
             if owner.setdefault(score.name, family.name) != family.name:
                 raise UserError(

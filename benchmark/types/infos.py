@@ -106,11 +106,13 @@ class VolumeSlices:
     """How slices of volumes became the images of a dataset.
 
     `channels` is the number of intensities that a voxel has. `window` are those that became black and white in every
-    volume, None where each has limits of its own.
+    volume, None where each has limits of its own. `spacing_mm` is, for each volume (a group of samples), the distance
+    between slices, rows and columns in millimetres.
     """
 
     channels: int = 1
     window: tuple[float, float] | None = None
+    spacing_mm: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -122,8 +122,22 @@ class Metric(Protocol):
     def needs_background(self) -> bool:
         """Whether it scores only datasets of which one class is the background."""
 
+    @property
+    def needs_volumes(self) -> bool:
+        """Whether it scores only datasets whose groups are volumes of known spacing."""
+
+    @property
+    def part_columns(self) -> Mapping[str, Literal["int64", "float64"]]:
+        """Columns of what `measure` gives, of a family that measures groups as a whole; empty of any other."""
+
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
-        """The statistic of one sample. Raises UserError naming the sample for a wrong shape or value."""
+        """The statistic of one sample, or its part where there are `part_columns`.
+
+        Raises UserError naming the sample for a wrong shape or value.
+        """
+
+    def of_group(self, parts: Sequence[Statistic], info: DatasetInfo) -> list[Statistic]:
+        """The statistics of all samples of one group, from their parts in any order."""
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """All scores of the family; NaN where undefined. Statistics come in id order."""

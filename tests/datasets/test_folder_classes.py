@@ -78,11 +78,19 @@ TWO = "classes: [{id: 0, name: a}, {id: 1, name: b}]\n"
         (f"{TWO}pixel_size_um: 0", "pixel_size_um is 0"),
         (f"{TWO}pixel_size_um: [1, 2, 3]", "pixel_size_um holds 3 numbers"),
         (f"{TWO}frames_per_second: .inf", "frames_per_second is inf"),
-        (f"{TWO}volumes: 2", "volumes is 2; expected keys with values .channels, window."),
+        (f"{TWO}volumes: 2", "volumes is 2; expected keys with values .channels, window, spacing_mm."),
         (f"{TWO}volumes: {{channel: 2}}", "Did you mean 'channels'"),
         (f"{TWO}volumes: {{channels: 0}}", "volumes.channels is 0"),
         (f"{TWO}volumes: {{window: [1, 0]}}", "volumes.window is a list of 2; expected the intensities"),
         (f"{TWO}volumes: {{window: [.nan, 0]}}", "volumes.window is a list of 2"),
+        (
+            f"{TWO}volumes: {{spacing_mm: [5, 1, 1]}}",
+            "volumes.spacing_mm is a list of 3; expected the names of volumes",
+        ),
+        (f"{TWO}volumes: {{spacing_mm: {{7: [5, 1, 1]}}}}", "in quotes where they are numbers"),
+        (f"{TWO}volumes: {{spacing_mm: {{a: [5, 1]}}}}", "spacing_mm.a is a list of 2; expected the mm between slices"),
+        (f"{TWO}volumes: {{spacing_mm: {{a: [5, 0, 1]}}}}", "spacing_mm.a is 0; expected a number above 0"),
+        (f"{TWO}volumes: {{spacing_mm: {{a: [5, null, 1]}}}}", "spacing_mm.a lacks a number"),
         (f"{TWO}frames_per_second: 1{'0' * 400}", "frames_per_second is 1000"),
         (f"{TWO}pixel_size_um: 0x{'f' * 9000}", "line 2 holds a value of 9002 characters"),
         ("classes: {0: a, 255: b}", "0 and 255 are read as 0 and 1, so write 1"),
@@ -95,7 +103,7 @@ TWO = "classes: [{id: 0, name: a}, {id: 1, name: b}]\n"
         ("#" * 210_000, "has 210000 bytes"),
         ("\udcff", "cannot be read.*UTF-8"),
     ],
-    ids=range(43),
+    ids=range(48),
 )
 def test_a_broken_list_of_classes_is_named(text: str, words: str, tmp_path: Path) -> None:
     root = write_folder(tmp_path, ["a"])
@@ -110,7 +118,7 @@ def test_a_broken_list_of_classes_is_named(text: str, words: str, tmp_path: Path
 
 KEYS = (
     *("classes", "id", "name", "color", "ignore", "masks", "task", "pixel_size_um", "kind"),
-    *("volumes", "channels", "window"),
+    *("volumes", "channels", "window", "spacing_mm"),
 )
 
 
@@ -146,7 +154,7 @@ def test_the_definition_makes_the_same_classes_again() -> None:
 name: "Zellen: Tag 1"
 pixel_size_um: [0.5, 0.25]
 frames_per_second: 25
-volumes: {{channels: 2, window: [-100, 1.5e-7]}}
+volumes: {{channels: 2, window: [-100, 1.5e-7], spacing_mm: {{"7": [5, 0.8, 0.7]}}}}
 licence: CC BY 4.0
 citation: someone
 """
@@ -154,7 +162,7 @@ citation: someone
     stored = json.loads(json.dumps(classes.definition()))
     assert parse_classes(stored, "record", "other") == classes
     info = Folder.info_of(stored)
-    assert info.volumes == VolumeSlices(2, (-100.0, 1.5e-7))
+    assert info.volumes == VolumeSlices(2, (-100.0, 1.5e-7), {"7": (5.0, 0.8, 0.7)})
     assert (info.pixel_size_um, info.frames_per_second, info.ignore_label) == ((0.5, 0.25), 25.0, 255)
     assert info.version.startswith("Zellen: Tag 1 ")
     assert (info.licence, info.main_score) == ("CC BY 4.0", "miou")

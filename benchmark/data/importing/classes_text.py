@@ -58,9 +58,10 @@ def classes_text(
         lines.append(f"  - {{id: {label}, name: {text}, color: {list(colors[label])}, kind: {each.kind}}}")
     lines += [] if ignored is None else [f"ignore: {ignored}"]
     if volumes is not None:
-        text = yaml.safe_dump(written_volumes(volumes), default_flow_style=True, sort_keys=False).strip()
+        written = {"volumes": written_volumes(volumes)}
         lines += [
-            "# What 'bench predict' has to know of volumes: their channels, and what became black and white.",
-            f"volumes: {text}",
+            "# Of volumes: their channels and what became black and white, for 'bench predict', and how far apart the",
+            "# slices, rows and columns of each are, in mm.",
+            yaml.safe_dump(written, default_flow_style=None, sort_keys=False, allow_unicode=True, width=1000).rstrip(),
         ]
     return "\n".join([*lines, ""])

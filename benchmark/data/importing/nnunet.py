@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -69,6 +69,7 @@ class NnUNet:
     categories: ClassVar[Sequence[Mapping[str, Any]]] = ()
 
     def __post_init__(self) -> None:
+        self._rule: VolumeSlices | None = None
         where = self.root / DESCRIPTION
         content = load_json(where)
         if not isinstance(content, dict):
@@ -83,8 +84,10 @@ class NnUNet:
         """The slices of every case in their order; raises UserError for one that cannot be read, or does not fit."""
         window = self._window() if self._is_ct else None
         known = {each.value for each in self.classes}
-        planes = {nifti.open_volume(case.labels).plane for case in self._cases if nifti.is_volume(case.labels)}
+        volumes = {case.name: nifti.open_volume(case.labels) for case in self._cases if nifti.is_volume(case.labels)}
+        planes = {volume.plane for volume in volumes.values()}
         if planes:
+            self.notes.volumes = VolumeSlices(spacing_mm={name: each.spacing_mm for name, each in volumes.items()})
             self.notes.remarks.append(
                 f"volumes became {' or '.join(sorted(planes))} slices: they are cut across their largest spacing"
             )
@@ -143,7 +146,9 @@ class NnUNet:
         if len(channels) > MAX_CHANNELS:
             self.notes.skip("channel", f"a picture has {MAX_CHANNELS}: the first are taken", str(case.channels[0]))
         rule = VolumeSlices(len(channels), window)
-        self.notes.volumes = self.notes.volumes or rule
+        if self._rule is None:
+            self._rule = rule
+            self.notes.volumes = replace(rule, spacing_mm=self.notes.volumes.spacing_mm if self.notes.volumes else {})
         return map(_png, slice_pictures(channels, rule))
 
     def _window(self) -> tuple[float, float] | None:

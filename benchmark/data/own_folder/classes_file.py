@@ -51,7 +51,7 @@ _KEYS = (
 )
 _UNSCORED = ("name", "frames_per_second", "volumes", *_TEXTS)
 """Keys whose values no score depends on."""
-_VOLUME_KEYS = ("channels", "window")
+_VOLUME_KEYS = ("channels", "window", "spacing_mm")
 _CLASS_KEYS = ("id", "name", "color", "kind", "category")
 _IGNORE_KEYS = ("id", "color")
 
@@ -212,8 +212,12 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
 
 def written_volumes(volumes: VolumeSlices) -> dict[str, Any]:
     """The value of the key `volumes`."""
-    window = {} if volumes.window is None else {"window": list(volumes.window)}
-    return {"channels": volumes.channels, **window}
+    content: dict[str, Any] = {"channels": volumes.channels}
+    if volumes.window is not None:
+        content["window"] = list(volumes.window)
+    if volumes.spacing_mm:
+        content["spacing_mm"] = {case: list(lengths) for case, lengths in volumes.spacing_mm.items()}
+    return content
 
 
 def _mapping(content: Any, where: str, what: str, keys: Collection[str]) -> dict[str, Any]:
@@ -404,15 +408,40 @@ def _volumes(content: Any, where: str) -> VolumeSlices:
     channels, window = values.get("channels", 1), values.get("window")
     if type(channels) is not int or not 1 <= channels <= _MAX_CHANNELS:
         raise UserError(f"{where}: volumes.channels is {_kind(channels)}; expected a number from 1 to {_MAX_CHANNELS}")
+    spacing = _spacing(values.get("spacing_mm"), where)
     if window is None:
-        return VolumeSlices(channels)
+        return VolumeSlices(channels, spacing_mm=spacing)
     numbers = isinstance(window, list) and len(window) == 2 and all(type(v) in (int, float) for v in window)
     if not numbers or not -_MAX_NUMBER < window[0] <= window[1] < _MAX_NUMBER:
         raise UserError(
             f"{where}: volumes.window is {_kind(window)}; expected the intensities that are black and white, such as "
             "[-100.0, 250.0]"
         )
-    return VolumeSlices(channels, (float(window[0]), float(window[1])))
+    return VolumeSlices(channels, (float(window[0]), float(window[1])), spacing)
+
+
+def _spacing(content: Any, where: str) -> dict[str, tuple[float, float, float]]:
+    """The distances of slices, rows and columns of each volume."""
+    if content is None:
+        return {}
+    found = {}
+    if not isinstance(content, dict) or not all(isinstance(case, str) for case in content):
+        raise UserError(
+            f"{where}: volumes.spacing_mm is {_kind(content)}; expected the names of volumes (in quotes where they are "
+            "numbers), each with its three lengths"
+        )
+    for case, lengths in content.items():
+        key = f"volumes.spacing_mm.{case}"
+        if not isinstance(lengths, list) or len(lengths) != 3:
+            raise UserError(
+                f"{where}: {key} is {_kind(lengths)}; expected the mm between slices, rows and columns, such as "
+                "[5.0, 0.8, 0.8]"
+            )
+        slices, rows, columns = (_positive(each, where, key) for each in lengths)
+        if slices is None or rows is None or columns is None:
+            raise UserError(f"{where}: {key} lacks a number; expected the mm between slices, rows and columns")
+        found[case] = (slices, rows, columns)
+    return found
 
 
 def _kind(content: Any) -> str:

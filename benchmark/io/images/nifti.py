@@ -28,7 +28,8 @@ _HEADERS = {348: (108, "f"), 540: (168, "q")}
 _MAX_BEFORE = 1 << 24
 """Bytes of header and extensions that are read."""
 _AXES = ("sagittal", "coronal", "axial")
-
+_MM = {"meter": 1000.0, "micron": 0.001}
+"""What a unit of length is in mm; without a unit lengths are taken to be in mm, as ITK does."""
 
 _GEOMETRY = (
     *("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
@@ -43,13 +44,15 @@ class Volume:
     """A volume that is not read yet.
 
     slices : how many there are. plane : whether they are axial, coronal or sagittal. size : height and width of each.
-    channels : values of a voxel.
+    channels : values of a voxel. spacing_mm : distance between slices, rows and columns in mm, by the header's unit;
+    1 where the header says none.
     """
 
     slices: int
     plane: str
     size: tuple[int, int]
     channels: int
+    spacing_mm: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -216,8 +219,12 @@ def _described(image: Any, turned: Array) -> Volume:
         spacing[axis] = zooms[place] if math.isfinite(zooms[place]) and zooms[place] > 0 else 1.0
     flat = [axis for axis in range(3) if sizes[axis] == 1]
     across = flat[-1] if flat else max(range(3), key=lambda axis: (spacing[axis], axis))
-    across_size = sizes.pop(across)
-    return Volume(across_size, _AXES[across], (sizes[1], sizes[0]), math.prod(shape[3:]))
+    across_size, gap = sizes.pop(across), spacing.pop(across)
+    mm = _MM.get(image.header.get_xyzt_units()[0], 1.0)
+    # a header holds 32-bit floats: the shortest number that is the same one
+    lengths = (float(str(np.float32(length))) * mm for length in (gap, spacing[1], spacing[0]))
+    slices, rows, columns = (round(length, 12) for length in lengths)
+    return Volume(across_size, _AXES[across], (sizes[1], sizes[0]), math.prod(shape[3:]), (slices, rows, columns))
 
 
 def _cut(values: Array, turned: Array, across: int) -> Array:

@@ -1,0 +1,331 @@
+"""Surface distances of whole volumes in millimetres: 95 % Hausdorff distance, mean distance, surface Dice.
+
+A mask is the set of voxels of one class of the foreground in a case, which is a group of slices. Void voxels of the
+truth belong to no mask, neither true nor predicted, and nor does a slice that is not among the samples. A surface voxel
+is a voxel of the mask with at least one of its 6 neighbours outside of it, or at the edge of the volume. Distances
+between surfaces are Euclidean, from voxel centre to the nearest voxel centre, with the distances between slices, rows
+and columns of the case.
+
+References
+----------
+Huttenlocher et al., "Comparing images using the Hausdorff distance", IEEE TPAMI 15(9):850-863 (1993).
+Heimann et al., "Comparison and evaluation of methods for liver segmentation from CT datasets", IEEE TMI 28(8):1251-1265
+(2009) (average symmetric surface distance).
+Nikolov et al., "Clinically Applicable Segmentation of Head and Neck Anatomy for Radiotherapy", JMIR 23(7):e26151
+(2021) (surface Dice), here in the voxel-count form of MONAI, whose `SurfaceDiceMetric`, `SurfaceDistanceMetric` and
+`HausdorffDistanceMetric` these equal in each case and class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from ..types import (
+    AbsentClasses,
+    Array,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Part,
+    Prediction,
+    Sample,
+    ScoreInfo,
+    Statistic,
+    Sums,
+    UserError,
+)
+from .base import MetricFamily
+from .boundary import class_maps
+from .joint_counts import shared_counts
+from .label_checks import check_labels, class_labels, true_labels
+from .nearest import hausdorff95, nearest_by_steps
+from .pair_counts import ranks
+from .pooled import absent_of, drawn, mean_of_quotients, mean_where, ratio
+from .rows_by_class import rows_by_class
+from .same_statistics import SameStatistics
+from .table_rules import all_different, broken_rule
+
+_COUNTS = ("n_true", "n_pred", "near_true", "near_pred")
+_LENGTHS = ("sum_true_mm", "sum_pred_mm", "hd95_mm")
+_SPACING = ("slice_mm", "row_mm", "column_mm")
+_ROUNDING = 1e-9
+"""Of a distance: one that is the tolerance is within it, whatever its last bits are."""
+_WIDTH, _TRUE, _PREDICTED = -1, 0, 1
+"""What a row of a part is: the width of the slice, or a run of equal voxels of either side."""
+
+Spacing = tuple[float, float, float]
+Box = tuple[slice, slice, slice]
+
+_laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
+
+
+@dataclass(frozen=True)
+class SurfaceDistance(MetricFamily):
+    """How far true and predicted surfaces of volumes are apart.
+
+    Every score is the mean over the classes of their mean over the cases in which it is defined, without background.
+
+    surface_dice: part of the surface voxels of both sides that lie within `tolerance_mm` of the other surface. A case
+    where just one side holds the class counts 0, one where neither does is left out.
+    assd_mm: mean of the distances from all surface voxels of both sides to the other surface. hd95_mm: the larger of
+    the 95th percentiles (linear between ranks) of the distances from the true to the predicted surface and back. A
+    case where just one side holds the class has no distance and is left out; `one_sided_cases` in the table per class
+    says how many those are.
+
+    The tolerance belongs to the version: scores made with another are other scores.
+    """
+
+    tolerance_mm: float = 2.0
+
+    name: ClassVar[str] = "surface-distance"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "Surface Dice within 2 mm and surface distances of whole volumes in mm, without background"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("surface_dice", "mean over cases, then classes, of the part of both surfaces within 2 mm"),
+        ScoreInfo(
+            *("assd_mm", "average symmetric surface distance of volumes; left out where one side is empty", "mm"),
+            high=math.inf,
+            higher_is_better=False,
+        ),
+        ScoreInfo(
+            *("hd95_mm", "95 % Hausdorff distance of volumes; left out where one side is empty", "mm"),
+            high=math.inf,
+            higher_is_better=False,
+        ),
+    )
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
+        "label": "int64",
+        **dict.fromkeys(_COUNTS, "int64"),
+        **dict.fromkeys((*_LENGTHS, *_SPACING), "float64"),
+    }
+    part_columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = dict.fromkeys(
+        ("side", "length", "place"), "int64"
+    )
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    needs_volumes: ClassVar[bool] = True
+    releases_gil: ClassVar[bool] = True
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """Both slices, as runs of equal voxels: distances are known once all slices of the case are there.
+
+        Raises
+        ------
+        UserError
+            For a prediction of another size, or a label value that the dataset does not know.
+        """
+        labels = true_labels(sample), class_labels(sample, prediction, info)
+        check_labels(sample.id, *shared_counts(*labels)[:2], info)
+        maps = class_maps(*labels, info.foreground_classes, info.void)
+        rows = [(np.array([_WIDTH]), np.array([labels[0].shape[1]]), np.array([0]))]
+        for side, (lengths, places) in zip((_TRUE, _PREDICTED), map(_runs, maps), strict=True):
+            rows.append((np.full(len(lengths), side), lengths, places))
+        columns = (np.concatenate(column).astype(np.int64) for column in zip(*rows, strict=True))
+        return Statistic(
+            self.name, sample.id, sample.group, sample.index, dict(zip(self.part_columns, columns, strict=True))
+        )
+
+    def of_group(self, parts: Sequence[Statistic], info: DatasetInfo) -> list[Statistic]:
+        """The distances of a case from its slices, in any order: a row per class at its first slice, none elsewhere.
+
+        Raises
+        ------
+        UserError
+            For a case whose spacing is not known, and for slices of different sizes.
+        """
+        slices = sorted(parts, key=lambda part: part.index)
+        spacing = _spacing(slices[0].group, info)
+        maps = _volumes(slices)
+        classes = info.foreground_classes
+        table = [
+            (each.id, *self._distances([one[box] == place for one in maps], spacing), *spacing)
+            for place, (each, box) in enumerate(zip(classes, _boxes(maps, len(classes)), strict=True), 1)
+            if box is not None
+        ]
+        return [self._statistic(part, table if part is slices[0] else ()) for part in slices]
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """The means over classes; NaN where no class is defined."""
+        once = np.ones((1, len(statistics)), np.int64)
+        return {name: float(values[0]) for name, values in self.resample(statistics, info, once).items()}
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """The same scores of B resamples, each (B,) float64; a case weighs what its first slice weighs."""
+        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
+
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """Means over classes of means over cases."""
+        values = _values(*_dense(statistics, info))[score]
+        known = ~np.isnan(values)
+        return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)
+
+    def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """By their surface voxels; a distance takes two sides."""
+        if score != "surface_dice":
+            return None
+        counts = _dense(statistics, info)[0].sum(axis=0)
+        return absent_of([c.name for c in info.foreground_classes], counts[:, 0], counts[:, 1])
+
+    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
+        """The scores of every class, and in how many cases just one side holds it."""
+        counts, lengths = _dense(statistics, info)
+        columns = {name: mean_where(values.T, ~np.isnan(values).T) for name, values in _values(counts, lengths).items()}
+        one_sided = (counts[..., 0] > 0) != (counts[..., 1] > 0)
+        columns["one_sided_cases"] = one_sided.sum(axis=0).astype(np.float64)
+        return {
+            each.name: {key: float(column[place]) for key, column in columns.items()}
+            for place, each in enumerate(info.foreground_classes)
+        }
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """Counts are parts of one another, and distances are there where both sides have the class."""
+        columns = statistic.columns
+        n_true, n_pred, near_true, near_pred = (columns[name] for name in _COUNTS)
+        two_sided = (n_true > 0) & (n_pred > 0)
+        rules: dict[str, Array | bool] = {
+            "labels are of the foreground": np.isin(columns["label"], [c.id for c in info.foreground_classes]),
+            "a label stands once": all_different(columns["label"]),
+            "near voxels are surface voxels": (near_true >= 0) & (near_true <= n_true) & (near_pred >= 0)
+            & (near_pred <= n_pred),
+            "one side has the label": n_true + n_pred > 0,
+            "distances are there where both sides have the label": two_sided == ~np.isnan(columns["hd95_mm"]),
+        }  # fmt: skip
+        for name in _LENGTHS:
+            rules[f"{name} is no negative length"] = np.isnan(columns[name]) | (columns[name] >= 0)
+        for name in _SPACING:
+            rules[f"{name} is a length"] = (columns[name] > 0) & np.isfinite(columns[name])
+        return broken_rule(rules)
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """The surface voxels of every true label, and the spacing of the case."""
+        there = statistic.columns["n_true"] > 0
+        return {name: statistic.columns[name][there] for name in ("label", "n_true", *_SPACING)}
+
+    def _distances(self, masks: Sequence[Array], spacing: Spacing) -> tuple[float, ...]:
+        """The columns of one class but for its label and the spacing, from its true and predicted mask (N, H, W)."""
+        surfaces = [_surface(mask) for mask in masks]
+        points = [np.argwhere(each) for each in surfaces]
+        n_true, n_pred = map(len, points)
+        if not (n_true and n_pred):
+            return n_true, n_pred, 0, 0, math.nan, math.nan, math.nan
+        lengths = []
+        for one, other in ((0, 1), (1, 0)):
+            # what both surfaces share is at distance 0: few voxels are left where a prediction is good
+            apart = np.argwhere(surfaces[one] & ~surfaces[other])
+            found = np.zeros(len(points[one]))
+            if len(apart):
+                found[: len(apart)] = nearest_by_steps(apart, points[other], spacing)
+            lengths.append(found)
+        limit = self.tolerance_mm * (1 + _ROUNDING)
+        near = (int(np.count_nonzero(each <= limit)) for each in lengths)
+        return n_true, n_pred, *near, *(math.fsum(each) for each in lengths), hausdorff95(*lengths)
+
+    def _statistic(self, part: Statistic, rows: Sequence[tuple[float, ...]]) -> Statistic:
+        values = list(zip(*rows, strict=True)) or [()] * len(self.columns)
+        columns = {
+            name: np.array(column, kind) for (name, kind), column in zip(self.columns.items(), values, strict=True)
+        }
+        return Statistic(self.name, part.sample_id, part.group, part.index, columns)
+
+
+def _runs(places: Array) -> tuple[Int64, Int64]:
+    """Lengths and values of the runs of equal values in a map (H, W), row by row."""
+    flat = places.ravel()
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1]) if flat.size else np.zeros(0, np.int64)
+    return np.diff(starts, append=flat.size), flat[starts]
+
+
+def _spacing(case: str, info: DatasetInfo) -> Spacing:
+    known = info.volumes.spacing_mm if info.volumes is not None else {}
+    found = known.get(case, known.get(case.rpartition("/")[2]))
+    if found is None:
+        raise UserError(
+            f"{info.name}: the spacing of case '{case}' is not known. Write it into classes.yaml, in mm between "
+            f"slices, rows and columns: 'volumes: {{spacing_mm: {{{case}: [5.0, 0.8, 0.8]}}}}'"
+        )
+    return found
+
+
+def _volumes(slices: Sequence[Statistic]) -> tuple[Array, Array]:
+    """Both maps (N, H, W) of places of classes, cut to the smallest box that holds all classes.
+
+    Slices that are not there are empty on both sides. Raises UserError for slices of different sizes.
+    """
+    boxes = {part.index: box for part in slices if (box := _held(part)) is not None}
+    if not boxes:
+        return np.zeros((0, 0, 0), np.uint16), np.zeros((0, 0, 0), np.uint16)
+    sizes = {part.index: _map(part, _TRUE).shape for part in slices if part.index in boxes}
+    if len(set(sizes.values())) > 1:
+        some = " and ".join(f"{height} x {width}" for height, width in sorted(set(sizes.values()))[:2])
+        raise UserError(f"case '{slices[0].group}': its slices are of {some}; those of a volume are of one size")
+    found = np.array(list(boxes.values()))
+    (top, left), (bottom, right) = found[:, :2].min(axis=0).tolist(), found[:, 2:].max(axis=0).tolist()
+    first = min(boxes)
+    maps = np.zeros((2, max(boxes) - first + 1, bottom - top, right - left), np.uint16)
+    for part in slices:
+        if part.index in boxes:
+            for side in (_TRUE, _PREDICTED):
+                maps[side, part.index - first] = _map(part, side)[top:bottom, left:right]
+    return maps[_TRUE], maps[_PREDICTED]
+
+
+def _held(part: Statistic) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom and right (exclusive) of what either side of a slice holds."""
+    if not part.columns["place"].any():
+        return None
+    there = (_map(part, _TRUE) > 0) | (_map(part, _PREDICTED) > 0)
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _map(part: Statistic, side: int) -> Array:
+    """One side of a slice, (H, W) uint16."""
+    columns = part.columns
+    mine = columns["side"] == side
+    width = int(columns["length"][columns["side"] == _WIDTH][0])
+    flat = np.repeat(columns["place"][mine].astype(np.uint16), columns["length"][mine])
+    return flat.reshape(-1, width)
+
+
+def _boxes(maps: Sequence[Array], classes: int) -> list[Box | None]:
+    """The smallest box around each of the classes 1 to `classes` in maps (N, H, W); None of one that none holds."""
+    from scipy.ndimage import find_objects
+
+    found = []
+    for boxes in zip(*(find_objects(each, classes) for each in maps), strict=True):
+        held = [box for box in boxes if box is not None]
+        sides = [slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*held, strict=True)]
+        found.append((sides[0], sides[1], sides[2]) if held else None)
+    return found
+
+
+def _surface(mask: Array) -> Array:
+    """The voxels of a mask (N, H, W) with a neighbour outside of it, or of the volume."""
+    inner = mask.copy()
+    for axis in range(3):
+        along, out = np.moveaxis(mask, axis, 0), np.moveaxis(inner, axis, 0)
+        out[1:] &= along[:-1]
+        out[:-1] &= along[1:]
+        out[:1] = out[-1:] = False
+    return mask & ~inner
+
+
+def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> tuple[Int64, Float64]:
+    """Counts (n, C, 4) int64 and lengths (n, C, 3) float64; 0 and NaN for a class that a sample does not have."""
+    rank = ranks(info.foreground_classes)
+
+    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, _LENGTHS))
+
+
+def _values(counts: Int64, lengths: Float64) -> dict[str, Float64]:
+    """The values (n, C) of every score, NaN where undefined."""
+    n_true, n_pred, near_true, near_pred = np.moveaxis(counts, -1, 0)
+    return {
+        "surface_dice": ratio(near_true + near_pred, n_true + n_pred),
+        "assd_mm": ratio(lengths[..., 0] + lengths[..., 1], n_true + n_pred),
+        "hd95_mm": lengths[..., 2],
+    }
