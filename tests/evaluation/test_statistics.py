@@ -28,7 +28,7 @@ from segbench.evaluation.intervals import (
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics, metrics_of
 from segbench.testing import check_metric
-from segbench.types import Dataset, Float64, Prediction, Sample, Statistic
+from segbench.types import Dataset, Float64, Prediction, Sample, Statistic, VolumeSlices
 
 
 def _noisy(dataset: Dataset, ids: tuple[str, ...]) -> list[tuple[Sample, Prediction]]:
@@ -45,8 +45,9 @@ def _noisy(dataset: Dataset, ids: tuple[str, ...]) -> list[tuple[Sample, Predict
 @pytest.mark.parametrize("name", sorted(name for name, metric in metrics().items() if metric.parts == ("labels",)))
 def test_every_metric_obeys_the_laws(name: str, stacks: Path, tmp_path: Path) -> None:
     dataset = make_dataset("isbi2012", stacks)
-    # A stack is no film; where time is asked for, it is taken for one.
-    info = replace(dataset.info, frames_per_second=15.0)
+    # A stack is no film and says no spacing; where time or lengths are asked for, it is taken for one that does.
+    spacing = {dataset.group(i): (50.0, 4.0, 4.0) for i in dataset.ids("test")}
+    info = replace(dataset.info, frames_per_second=15.0, volumes=VolumeSlices(spacing_mm=spacing))
     check_metric(metrics()[name], _noisy(dataset, dataset.ids("test")), info, tmp_path)
 
 
