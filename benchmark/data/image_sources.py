@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..io.atomic import MAX_NAME_BYTES
+from ..io.images import nifti
 from ..io.images.picture import read_picture, read_pictures
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
@@ -17,6 +18,8 @@ from ..text import counted, some
 from ..types import Uint8, UserError
 from .frame_numbers import last_number, natural, number_frames
 from .listing import clashes, wrong_name
+
+_VOLUME = f"a volume ({', '.join(nifti.SUFFIXES)})"
 
 Kind = Literal["folder", "stack", "image", "video", "volume"]
 Without = Callable[[Container[int]], Iterator[tuple[int, Uint8]]]
@@ -68,7 +71,7 @@ def word_for_one(kind: str) -> str:
     return {"stack": "frame", "video": "frame", "volume": "slice"}.get(kind, "image")
 
 
-def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
+def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN, volumes: bool = False) -> Frames:
     """Find the frames of an input; a video is decoded once to count them, other files are read when they are needed.
 
     Parameters
@@ -78,6 +81,8 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
         (AVI, MP4, MOV, MKV, WEBM).
     chosen : Chosen
         Of which channel and z-slice, where a stack or the names of files have several.
+    volumes : bool
+        Whether volumes, which `open_volumes` opens, would be an input too: errors then name them.
 
     Raises
     ------
@@ -85,10 +90,13 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
         Naming what is missing, empty, damaged, too large or of another kind.
     """
     if path.is_dir():
-        return _folder(path, chosen)
+        return _folder(path, chosen, volumes)
     suffix = path.suffix.lower()
     if not path.exists():
-        raise UserError(f"'{path}' does not exist. Expected a folder of images, an image, a TIFF stack or a video.")
+        one, several = (f"{_VOLUME}, ", " or volumes") if volumes else ("", "")
+        raise UserError(
+            f"'{path}' does not exist. Expected a folder of images{several}, an image, {one}a TIFF stack or a video."
+        )
     if suffix in VIDEO_SUFFIXES:
         if chosen != NOTHING_CHOSEN:
             raise UserError(
@@ -101,7 +109,8 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
         )
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
-        raise UserError(f"'{path}' is no image and no video by its name. Expected one of {known}, or a folder.")
+        kinds, more = ("image, video or volume", f"{_VOLUME}, ") if volumes else ("image and no video", "")
+        raise UserError(f"'{path}' is no {kinds} by its name. Expected one of {known}, {more}or a folder.")
     return _one_file(path, chosen)
 
 
@@ -128,7 +137,7 @@ def _one_file(path: Path, chosen: Chosen) -> Frames:
     )
 
 
-def _folder(folder: Path, chosen: Chosen) -> Frames:
+def _folder(folder: Path, chosen: Chosen, volumes: bool) -> Frames:
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
@@ -137,7 +146,10 @@ def _folder(folder: Path, chosen: Chosen) -> Frames:
         (path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES), key=lambda path: (natural(path.stem), path)
     )
     if not images:
-        raise UserError(f"'{folder}' holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}). {_instead(paths)}")
+        nor = f" and no volume ({', '.join(nifti.SUFFIXES)})" if volumes else ""
+        raise UserError(
+            f"'{folder}' holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}){nor}. {_instead(paths, volumes)}"
+        )
     if chosen != NOTHING_CHOSEN:
         images = list(
             number_frames([path for path in images if last_number(path.stem) is not None], chosen).files.values()
@@ -187,7 +199,7 @@ def _left_out(folder: Path, paths: Sequence[Path]) -> Iterator[str]:
         yield f"'{folder}' also holds {left_out}, left out: give each by itself"
 
 
-def _instead(paths: list[Path]) -> str:
+def _instead(paths: list[Path], volumes: bool) -> str:
     """What to do with a folder that holds no image but these."""
     videos = sorted(path.name for path in paths if path.suffix.lower() in VIDEO_SUFFIXES)
     folders = sorted(path.name for path in paths if path.is_dir())
@@ -198,7 +210,7 @@ def _instead(paths: list[Path]) -> str:
     unread = unread_files((path for path in paths if path.is_file()), IMAGE_SUFFIXES)
     if unread:
         return f"It holds {unread}: save them as one of these."
-    return "Give a folder with images directly in it."
+    return f"Give a folder with images{' or volumes' if volumes else ''} directly in it."
 
 
 def refuse_wrong(path: Path, name: str) -> None:

@@ -170,7 +170,7 @@ def predict_frames(
         if not coming:
             break
         start = time.perf_counter()
-        predictions = _predicted(method, [image for _, image in coming])
+        predictions = _predicted(method, [image for _, image in coming], frames.one)
         watch.seconds += time.perf_counter() - start
         watch.frames += len(coming)
         for (index, _), prediction in zip(coming, predictions, strict=True):
@@ -180,13 +180,13 @@ def predict_frames(
         raise unreadable
 
 
-def _predicted(method: Method, images: list[Uint8]) -> list[Prediction]:
+def _predicted(method: Method, images: list[Uint8], one: str) -> list[Prediction]:
     try:
         return method.predict(images)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not out_of_memory(error):
             raise
         height, width = images[0].shape[:2]
-        what = f"memory ran out with {counted(len(images), 'frame')} of {height} x {width} pixels at a time"
-        remedy = "--batch 1" if len(images) > 1 else "smaller frames, or another --device"
+        what = f"memory ran out with {counted(len(images), one)} of {height} x {width} pixels at a time"
+        remedy = "--batch 1" if len(images) > 1 else f"smaller {one}s, or another --device"
         raise UserError(f"{what}. Use {remedy}.") from error

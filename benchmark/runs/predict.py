@@ -62,7 +62,7 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         method, record, _ = load_method(request.run, device, fold=request.fold, trust=request.trust)
         document.write(request.out)
         document.device = device
-        sizes = _FrameSizes(record, output.info, reporter)
+        sizes = _FrameSizes(record, output.info, f"{output.frames.one}s", reporter)
         return _predict_rest(request, document, method, output, sizes)
 
 
@@ -72,7 +72,7 @@ def _opened(request: PredictRequest, record: Record) -> Output:
     volumes = open_volumes(request.input, info.volumes, request.chosen)
     if volumes is not None:
         return VolumeOutput(request.out, info, volumes)
-    frames, info = as_learned(open_frames(request.input, request.chosen), request.run, record)
+    frames, info = as_learned(open_frames(request.input, request.chosen, info.volumes is not None), request.run, record)
     return Output(request.out, info, frames)
 
 
@@ -107,10 +107,14 @@ def _predict_rest(
 
 @dataclass
 class _FrameSizes:
-    """Notes the size of every frame, and says once where frames are unlike the images of the training."""
+    """Notes the size of every frame, and says once where frames are unlike the images of the training.
+
+    called : what frames of this input are called, such as `slices`.
+    """
 
     record: Record
     info: DatasetInfo
+    called: str
     reporter: Reporter
     found: set[tuple[int, int]] = field(default_factory=set)
     _said: set[tuple[int, ...]] = field(default_factory=set)
@@ -123,18 +127,19 @@ class _FrameSizes:
         shape = (self.record.dataset.model_extra or {}).get("image_shape")
         colour = image.ndim == 3
         if self.info.grey and colour:
-            self.reporter.say(f"colour frames are turned into grey ones, as the images of {self.info.name} are")
+            self.reporter.say(f"colour {self.called} are turned into grey ones, as the images of {self.info.name} are")
         elif shape is not None and not self.info.grey and colour != (len(shape) == 3):
             kinds = ("in colour", "grey") if colour else ("grey", "in colour")
             self.reporter.warn(
-                f"frames are {kinds[0]}, but the run learned from images that are {kinds[1]}: expect worse masks"
+                f"{self.called} are {kinds[0]}, but the run learned from images that are {kinds[1]}: expect worse masks"
             )
         if shape is not None:
             self._compare(image.shape, shape)
 
     def _compare(self, found: tuple[int, ...], learned: list[int]) -> None:
         down, across = found[0] / learned[0], found[1] / learned[1]
-        what = f"frames are {found[0]} x {found[1]} pixels, the run learned from images of {learned[0]} x {learned[1]}"
+        sizes = [f"{height} x {width}" for height, width, *_ in (found, learned)]
+        what = f"{self.called} are {sizes[0]} pixels, the run learned from images of {sizes[1]}"
         # A network that is given everything at one size sees only what became of the proportions.
         resized = self.record.method.config.get("size") is not None
         scale = max(down / across, across / down) if resized else max(down, 1 / down, across, 1 / across)

@@ -174,8 +174,9 @@ def test_what_is_unlike_the_training_is_warned_of(made: Path, bench: Run, tmp_pa
     (warning,) = document["warnings"]
     assert "240 x 320" in warning
     assert "60 x 80" in warning
+    assert warning.startswith("images are ")
     document = printed_json(bench("predict", made / "voc", "large/2.png", "--out", "b", "--json"))
-    assert any("frames are grey, but the run learned from images that are in colour" in w for w in document["warnings"])
+    assert any("images are grey, but the run learned from images that are in colour" in w for w in document["warnings"])
 
 
 def test_folds_are_chosen_and_said(made: Path, bench: Run, tmp_path: Path) -> None:

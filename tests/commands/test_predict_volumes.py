@@ -273,6 +273,24 @@ def test_a_bad_volume_among_others_keeps_what_is_whole(made: Path, tmp_path: Pat
     assert not json.loads((tmp_path / "out" / "predict.json").read_text())["complete"]
 
 
+def test_volumes_are_among_what_is_expected(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("none")
+    for name, words in (
+        ("absent", r"a folder of images or volumes, an image, a volume \(\.nii, \.nii\.gz\), a TIFF stack or a video"),
+        ("empty", r"and no volume \(\.nii, \.nii\.gz\)\. Give a folder with images or volumes directly in it"),
+        ("notes.txt", r"is no image, video or volume by its name.*a volume \(\.nii, \.nii\.gz\), or a folder"),
+    ):
+        with pytest.raises(UserError, match=words):
+            predicted(made / "ct-kmeans", tmp_path / name, tmp_path / "out")
+
+
+def test_slices_of_another_size_are_called_slices(made: Path, tmp_path: Path) -> None:
+    save(tmp_path / "large.nii.gz", case(4, (48, 40, 6))[0])
+    (warning,) = predicted(made / "ct-kmeans", tmp_path / "large.nii.gz", tmp_path / "out").warnings
+    assert warning.startswith("slices are 40 x 48 pixels, the run learned from images of 20 x 24")
+
+
 def test_what_cannot_be_told_apart_or_chosen_is_refused(made: Path, tmp_path: Path) -> None:
     run, images = made / "ct-kmeans", tmp_path / "images"
     save(images / "a.nii", case(4)[0])
