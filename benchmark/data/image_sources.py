@@ -14,7 +14,7 @@ from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
 from ..io.images.video import VIDEO_SUFFIXES, read_video
 from ..io.listing import unread_files, unread_pictures
-from ..text import counted, some
+from ..text import counted, fault_lines, some
 from ..types import Uint8, UserError
 from .frame_numbers import last_number, natural, number_frames
 from .listing import clashes, wrong_name
@@ -23,6 +23,17 @@ _VOLUME = f"a volume ({', '.join(nifti.SUFFIXES)})"
 
 Kind = Literal["folder", "stack", "image", "video", "volume"]
 Without = Callable[[Container[int]], Iterator[tuple[int, Uint8]]]
+
+
+class UnreadableFramesError(UserError):
+    """The file of some frames cannot be read; those of other files can.
+
+    path : the file. indices : of its frames; none where it was left out when the frames were counted.
+    """
+
+    def __init__(self, error: UserError, path: Path, indices: Sequence[int] = ()) -> None:
+        super().__init__(str(error))
+        self.path, self.indices = path, indices
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,7 @@ class Frames:
     pixel_size_um : height and width of a pixel in micrometres, None where the file does not say.
     names : one for each frame, as its result is to be called: the file's name without ending, or `<name>-000123`.
     kind, paths : what they are read from. warnings : one sentence for each thing that is odd.
+    unreadable : files that were left out, since nothing can be read of them.
     """
 
     name: str
@@ -47,6 +59,7 @@ class Frames:
     numbered: bool = False
     warnings: tuple[str, ...] = ()
     pixel_size_um: tuple[float, float] | None = None
+    unreadable: tuple[UnreadableFramesError, ...] = field(default=(), compare=False)
     _without: Without = field(default=lambda _: iter(()), repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -62,7 +75,10 @@ class Frames:
         return (image for _, image in self._without(()))
 
     def without(self, skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        """Index and image of every frame whose index is not in `skip`."""
+        """Index and image of every frame whose index is not in `skip`.
+
+        Raises UnreadableFramesError for a file whose frames may be skipped, UserError where none can be read any more.
+        """
         return self._without(skip)
 
 
@@ -105,7 +121,14 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN, volumes: bool = Fal
         video = read_video(path)
         names = _numbered_names(path, video.numbers)
         return Frames(
-            path.stem, video.numbers, video.fps, names, "video", (path,), False, video.warnings, None, video.without
+            path.stem,
+            video.numbers,
+            video.fps,
+            names,
+            "video",
+            (path,),
+            warnings=video.warnings,
+            _without=video.without,
         )
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
@@ -213,6 +236,20 @@ def _instead(paths: list[Path], volumes: bool) -> str:
     return f"Give a folder with images{' or volumes' if volumes else ''} directly in it."
 
 
+def unreadable_files(found: Sequence[UnreadableFramesError], rest: str) -> UserError:
+    """The error for all files that could not be read; `rest` says what became of the others, as a sentence.
+
+    Equal faults of several files are told as one, with the names of the files.
+    """
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for error in found:
+        message = str(error)
+        kinds.setdefault(message.replace(str(error.path), ""), []).append((str(error.path), message))
+    if len(found) == 1:
+        return UserError(f"{found[0]} {rest}".rstrip())
+    return UserError("\n".join([f"{len(found):,} files cannot be read. {rest}".rstrip(), *fault_lines(kinds)]))
+
+
 def refuse_wrong(path: Path, name: str) -> None:
     """Raise UserError for a file whose result would have a name that not every system takes."""
     wrong = wrong_name(name)
@@ -243,7 +280,14 @@ def refuse_long(path: Path, name: str) -> None:
 
 def _files_without(paths: tuple[Path, ...]) -> Without:
     def without(skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        return ((i, read_picture(path, upright=True)) for i, path in enumerate(paths) if i not in skip)
+        for index, path in enumerate(paths):
+            if index in skip:
+                continue
+            try:
+                image = read_picture(path, upright=True)
+            except UserError as error:
+                raise UnreadableFramesError(error, path, (index,)) from error
+            yield index, image
 
     return without
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..data.image_sources import Frames, Kind
+from ..data.image_sources import Frames, Kind, UnreadableFramesError
 from ..data.neighbours import with_neighbours
 from ..io.images.picture import luma
 from ..predictions.stored import as_stored
@@ -134,6 +134,7 @@ def predict_frames(
     skip: Collection[int] = (),
     stop: Callable[[], bool] = lambda: False,
     seen: Callable[[Uint8], None] = lambda _: None,
+    left_out: Callable[[UnreadableFramesError], None] | None = None,
     watch: Stopwatch | None = None,
 ) -> Iterator[tuple[int, Prediction]]:
     """Index and prediction of every frame, in order, each of its frame's (H, W).
@@ -146,6 +147,7 @@ def predict_frames(
     skip : indices of frames that are not to be predicted.
     stop : asked before every batch; True ends with KeyboardInterrupt.
     seen : called with every frame as it was decoded.
+    left_out : called for every file that cannot be read and whose frames are left out; without it, the first is raised.
     watch : adds up what predicting takes.
 
     Raises
@@ -155,7 +157,7 @@ def predict_frames(
     """
     watch = watch or Stopwatch()
     coming: list[tuple[int, Uint8]] = []
-    source, unreadable = frames.without(skip), None
+    source, unreadable = _readable(frames, skip, left_out), None
     while unreadable is None:
         if stop():
             raise KeyboardInterrupt
@@ -178,6 +180,25 @@ def predict_frames(
         coming = []
     if unreadable is not None:
         raise unreadable
+
+
+def _readable(
+    frames: Frames, skip: Collection[int], left_out: Callable[[UnreadableFramesError], None] | None
+) -> Iterator[tuple[int, Uint8]]:
+    """Index and image of every frame that is not to be skipped, but for those of files that are left out."""
+    gone = set(skip)
+    while True:
+        try:
+            for index, image in frames.without(gone):
+                yield index, image
+                gone.add(index)
+        except UnreadableFramesError as error:
+            if left_out is None:
+                raise
+            left_out(error)
+            gone.update(error.indices)
+        else:
+            return
 
 
 def _predicted(method: Method, images: list[Uint8], one: str) -> list[Prediction]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .._version import __version__
-from ..data.image_sources import open_frames
+from ..data.image_sources import Frames, UnreadableFramesError, open_frames, unreadable_files
 from ..data.volume_frames import open_volumes
 from ..io.fingerprints import files_sha256
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..registry import method_class
 from ..text import counted
-from ..types import DatasetInfo, Method, Uint8
+from ..types import DatasetInfo, Method, Uint8, UserError
 from .devices import resolve_device
 from .environment import commit
 from .fitted_method import Stopwatch, as_learned, find_checkpoint, load_method, predict_frames
@@ -40,7 +41,8 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
     Raises
     ------
     UserError
-        For a run, an input or an output folder that cannot be used.
+        For a run, an input or an output folder that cannot be used; and naming the images or volumes that cannot be
+        read, after all others are written.
     KeyboardInterrupt
         After Ctrl-C; the frames written so far are kept for `--resume`.
     """
@@ -79,30 +81,54 @@ def _opened(request: PredictRequest, record: Record) -> Output:
 def _predict_rest(
     request: PredictRequest, document: PredictDocument, method: Method, output: Output, sizes: _FrameSizes
 ) -> PredictDocument:
-    """Predict what is not there yet, and write `predict.json`, complete or not."""
+    """Predict what is not there yet, and write `predict.json`, complete or not.
+
+    Raises UserError naming the files that could not be read, when all others are predicted.
+    """
     frames, reporter, watch = output.frames, sizes.reporter, Stopwatch()
     done = output.done() if request.resume else {}
     if done:
         reporter.say(f"{counted(len(done), frames.one)} of {len(frames)} are there already")
     sizes.found.update(done.values())
+    unreadable = list(frames.unreadable)
     complete = False
     try:
         with stoppable(reporter) as stop, reporter.progress(f"segmenting {frames.name}") as update:
             found = predict_frames(
-                method, output.info, frames, batch=request.batch, skip=done.keys(), stop=stop, seen=sizes, watch=watch
+                method,
+                output.info,
+                frames,
+                batch=request.batch,
+                skip=done.keys(),
+                stop=stop,
+                seen=sizes,
+                watch=watch,
+                left_out=unreadable.append,
             )
             for number, (index, prediction) in enumerate(found, len(done) + 1):
                 output.write(index, prediction)
                 update(number, len(frames))
-        output.close()
-        complete = True
+        if not unreadable:
+            output.close()
+            complete = True
     finally:
         document.complete = complete
         document.input.sizes = sorted(map(list, sizes.found))
         document.ms_per_frame, document.predicted, document.kept = watch.ms_per_frame, watch.frames, len(done)
+        document.unreadable = [str(error.path) for error in unreadable]
         document.warnings = list(reporter.warnings)
         document.write(request.out)
+    if unreadable:
+        raise _left_out(document, frames, unreadable)
     return document
+
+
+def _left_out(document: PredictDocument, frames: Frames, unreadable: Sequence[UnreadableFramesError]) -> UserError:
+    """The error for files that could not be read, which says where the predictions of the others are."""
+    others = (document.predicted or 0) + (document.kept or 0)
+    folder = document.output.folder
+    rest = f"All that can be read is segmented: {counted(others, frames.one)} in '{folder}'." if others else ""
+    return unreadable_files(unreadable, rest)
 
 
 @dataclass
