@@ -179,6 +179,49 @@ def test_an_older_layout_and_regions_are_read(tmp_path: Path) -> None:
     assert "regions of several values are not taken" in " ".join(report.remarks)
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_numbers_of_decathlon_cases_are_no_channels(listed: bool, tmp_path: Path) -> None:
+    """One file a case, as its list says, or as the labels do, also beside a case that is called without a number."""
+    names = ("heart", "heart_0000", "heart_0001")
+    for number, name in enumerate(names):
+        image, labels = case(number)
+        save(tmp_path / "source" / "imagesTr" / f"{name}.nii.gz", np.clip(image + 120, 0, 255).astype(np.uint8))
+        save(tmp_path / "source" / "labelsTr" / f"{name}.nii.gz", labels)
+    save(tmp_path / "source" / "imagesTr" / "heart_0002.nii.gz", case(9)[0])
+    pairs = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    if not listed:  # then a fourth image without labels could be a channel
+        (tmp_path / "source" / "imagesTr" / "heart_0002.nii.gz").unlink()
+    content = {"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "a", "2": "b"}}
+    (tmp_path / "source" / "dataset.json").write_text(json.dumps({**content, "training": pairs} if listed else content))
+    run(tmp_path / "source", tmp_path / "mine")
+    for number, name in enumerate(names):
+        found = np.stack([np.asarray(Image.open(p)) for p in sorted((tmp_path / "mine" / "images" / name).iterdir())])
+        expected = np.clip(case(number)[0] + 120, 0, 255).transpose(2, 1, 0)[:, ::-1]
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_numbers_of_nnunet_files_are_channels(version: int, tmp_path: Path) -> None:
+    """Version 1 lists files without the number that they have; a second channel is none of the case called like it."""
+    names = ("a", "a_0001")
+    for number, name in enumerate(names):
+        image, labels = case(number)
+        channels = [np.clip(image + 120, 0, 255).astype(np.uint8)] * (2 if name == "a" else 1)
+        for channel, values in enumerate(channels):
+            save(tmp_path / "source" / "imagesTr" / f"{name}_{channel:04d}.nii.gz", values)
+        save(tmp_path / "source" / "labelsTr" / f"{name}.nii.gz", labels)
+    pairs = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    told = {"modality": {"0": "T1"}, "training": pairs} if version == 1 else {"channel_names": {"0": "T1"}}
+    content = {**told, "labels": {"0": "background", "1": "a", "2": "b"}}
+    (tmp_path / "source" / "dataset.json").write_text(json.dumps(content))
+    run(tmp_path / "source", tmp_path / "mine")
+    shapes = {}
+    for name in names:
+        (first, *_) = sorted((tmp_path / "mine" / "images" / name).iterdir())
+        shapes[name] = np.asarray(Image.open(first)).shape
+    assert shapes == {"a": (20, 24, 3), "a_0001": (20, 24)}
+
+
 def test_pictures_of_two_dimensions_are_taken_as_they_are(tmp_path: Path) -> None:
     root = tmp_path / "Dataset120"
     for number in range(3):
