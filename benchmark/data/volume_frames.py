@@ -14,7 +14,7 @@ from ..text import counted, some
 from ..types import Array, Uint8, UserError, VolumeSlices
 from .image_sources import Frames, UnreadableFramesError, refuse_long, refuse_wrong, unreadable_files
 from .listing import clashes
-from .volume_slices import case_and_channel, read_channels, slice_pictures, slices_told
+from .volume_slices import case_and_channel, check_grid, read_channels, slice_pictures
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,7 @@ def _checked_slices(name: str, opened: Mapping[Path, nifti.Volume], numbers: Seq
     """How many slices a case has. Raises UserError for one that cannot be predicted."""
     paths, whole = list(opened), next(iter(opened.values()))
     for path, volume in opened.items():
-        shape, first = (volume.slices, *volume.size), (whole.slices, *whole.size)
-        if shape != first:
-            raise UserError(
-                f"{path}: is of {slices_told(shape)}; the first channel, '{paths[0]}', is of {slices_told(first)}"
-            )
+        check_grid(path, volume, whole, f"the first channel, '{paths[0]}', is")
     found = sum(volume.channels for volume in opened.values())
     if found != channels or list(numbers) != list(range(len(paths))):
         expected = "one" if channels == 1 else f"{channels}, in one file or in files called {name}_0000, {name}_0001, …"

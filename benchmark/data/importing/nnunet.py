@@ -24,7 +24,7 @@ from ...io.images.rle import short
 from ...text import some
 from ...types import Array, Uint8, UserError, VolumeSlices
 from ..coco_annotations import load_json
-from ..volume_slices import HIGH, LOW, MAX_CHANNELS, case_and_channel, read_channels, slice_pictures, slices_told
+from ..volume_slices import HIGH, LOW, MAX_CHANNELS, case_and_channel, check_grid, read_channels, slice_pictures
 from .items import Item, Notes, Order, Raster, SourceClass, kind_of
 from .outlines import check_canvas
 
@@ -128,7 +128,7 @@ class NnUNet:
             if not nifti.is_volume(case.labels):
                 yield self._picture(case, labels[0])
                 continue
-            pictures = self._pictures(case, labels.shape, window)
+            pictures = self._pictures(case, len(labels), window)
             digits = len(str(len(labels) - 1))
             for number, (drawn, picture) in enumerate(zip(labels, pictures, strict=True)):
                 name = PurePosixPath(case.name, f"z{number:0{digits}d}.png")
@@ -164,18 +164,14 @@ class NnUNet:
         size = (int(labels.shape[0]), int(labels.shape[1]))
         return Item(PurePosixPath(case.name + suffix), picture, size, Raster(labels), str(case.labels), case.split)
 
-    def _pictures(
-        self, case: _Case, shape: Sequence[int], window: tuple[float, float] | None
-    ) -> Iterator[bytes | None]:
+    def _pictures(self, case: _Case, slices: int, window: tuple[float, float] | None) -> Iterator[bytes | None]:
         """A PNG of 8 bits of every slice, the first three channels as colours; None where there is no image."""
         if not case.channels:
-            return iter([None] * shape[0])
+            return iter([None] * slices)
+        drawn = nifti.open_volume(case.labels)
+        for path in case.channels:
+            check_grid(path, nifti.open_volume(path), drawn, f"its labels '{case.labels}' are")
         channels = read_channels(case.channels)
-        if channels[0].shape != tuple(shape):
-            raise UserError(
-                f"{case.channels[0]}: is of {slices_told(channels[0].shape)}; its labels '{case.labels}' are of "
-                f"{slices_told(shape)}"
-            )
         if len(channels) > MAX_CHANNELS:
             self.notes.skip("channel", f"a picture has {MAX_CHANNELS}: the first are taken", str(case.channels[0]))
         rule = VolumeSlices(len(channels), window)

@@ -278,6 +278,42 @@ def test_an_unsound_volume_is_one_sentence(spoil: Callable[[Path], None], words:
     assert "\n" not in str(caught.value)
 
 
+def spaced(path: Path, values: Array, *spacing: float) -> None:
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([*spacing, 1])), path)  # type: ignore[no-untyped-call]
+
+
+def test_spacings_differ_by_rounding(tmp_path: Path) -> None:
+    """A program's 0.99999994 is another's 1: labels are cut as their image is, where all sides are equally long."""
+    root = tmp_path / "source"
+    data_set(root, train=1, test=0)
+    image, labels = case(0, (20, 20, 20))
+    image = np.clip(image + 120, 0, 255).astype(np.uint8)
+    spaced(root / "imagesTr" / "case_000_0000.nii.gz", image, 1.0000001, 1, 1)
+    spaced(root / "labelsTr" / "case_000.nii.gz", labels, 1, 1, 0.9999)
+    assert nifti.open_volume(root / "labelsTr" / "case_000.nii.gz").plane == "axial"
+    run(root, tmp_path / "mine")
+    data = Folder(tmp_path / "mine")
+    samples = [data.load(sample_id) for sample_id in data.ids("all")]
+    for sample, seen, drawn in zip(samples, image.T[:, ::-1], labels.T[:, ::-1], strict=True):
+        np.testing.assert_array_equal(sample.image, seen)
+        np.testing.assert_array_equal(sample.labels, drawn)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 0.99), (3, 1, 1)])
+def test_other_spacings_are_named(spacing: tuple[float, float, float], tmp_path: Path) -> None:
+    """More than rounding; and by so much that the two would be cut across different axes."""
+    root = tmp_path / "source"
+    data_set(root, train=1, test=0)
+    image, labels = case(0, (20, 20, 20))
+    spaced(root / "imagesTr" / "case_000_0000.nii.gz", image, 1, 1, 1)
+    spaced(root / "labelsTr" / "case_000.nii.gz", labels, *spacing)
+    with pytest.raises(UserError, match=r"case_000_0000\.nii\.gz: is of axial slices with a spacing of 1 x 1 x 1; its"):
+        run(root, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+    header(80, "<fff", 0, 0, 0)(root / "labelsTr" / "case_000.nii.gz")  # says nothing: nothing is known to differ
+    assert run(root, tmp_path / "mine").n == 20
+
+
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     truth = data_set(tmp_path / "source")
     run(tmp_path / "source", tmp_path / "mine")
