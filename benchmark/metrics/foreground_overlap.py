@@ -85,23 +85,23 @@ class ForegroundOverlap(PairsOfLabels):
         A case that is drawn whole k times counts k times. Of fewer than 5 cases samples are drawn: then each counts
         once, with the samples of it that are drawn.
         """
-        cases = _cases_of(statistics, info)
+        cases = _laid_out(statistics, info)
         return {score.name: cases.scored(score.name, weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over cases, where these are drawn whole; of few cases their pixels, whose means follow from sums."""
-        return _cases_of(statistics, info).sums(score)
+        return _laid_out(statistics, info).sums(score)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Of means over the classes that occur; where those in truth alone enter, none is without it."""
         if score == _OF_TRUE_CLASSES:
             return None
-        _, true, predicted = _cases_of(statistics, info).samples.pooled().T
+        _, true, predicted = _laid_out(statistics, info).samples.pooled().T
         return absent_of([c.name for c in info.foreground_classes], true, predicted)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Mean Dice and IoU over the cases that hold a class, truly or predicted, and the number of these."""
-        cells = _cases_of(statistics, info).whole
+        cells = _laid_out(statistics, info).whole
         held, many = np.bincount(cells.place, minlength=cells.classes), cells.classes
         dice, iou = (_values(f"foreground_{what}", cells.pixels) for what in ("dice", "iou"))
         columns = {
@@ -187,25 +187,25 @@ class _Cases:
         return first
 
 
-_laid_out: SameStatistics[_Cases] = SameStatistics()
+_known: SameStatistics[_Cases] = SameStatistics()
 """The cases that all scores, intervals and tables of a run are made of."""
 
 
-def _cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
+def _laid_out(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
     """From sparse confusion matrices; made once for the same statistics."""
     place = ranks(info.classes)
     places = tuple(place[c.id] for c in info.foreground_classes)
 
     def make() -> _Cases:
         cells = ClassCells.of(sparse_counts(statistics, place), places)
-        names, member = np.unique(np.array(_cases(statistics, info), str), return_inverse=True)
+        names, member = np.unique(np.array(cases_of(statistics, info), str), return_inverse=True)
         return _Cases(cells, member.astype(np.int64), len(names))
 
-    return _laid_out.get(statistics, (info.name, info.frames_per_second, places, *place), make)
+    return _known.get(statistics, (info.name, info.frames_per_second, places, *place), make)
 
 
-def _cases(statistics: Sequence[Statistic], info: DatasetInfo) -> list[str]:
-    """The group of each sample; where all are of one that is called as the data set and no film, its id."""
+def cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> list[str]:
+    """The case of each sample: its group; where all are of one that is called as the data set and no film, its id."""
     groups = [statistic.group for statistic in statistics]
     alone = set(groups) == {info.name} and info.frames_per_second is None
     return [statistic.sample_id for statistic in statistics] if alone else groups
