@@ -7,7 +7,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 CLASS_COUNTS = frozenset({"pixels", "cases", "one_sided_images", "tp", "fp", "fn"})
 """What a table of classes has beside scores: whole numbers."""
@@ -67,6 +67,24 @@ def samples_of(number: int, whole: int | None = None) -> str:
     ('1449 samples', '107 of 1449 samples')
     """
     return counted(number, "sample") if whole is None else f"{number} of {counted(whole, 'sample')}"
+
+
+def fault_lines(kinds: Mapping[str, Sequence[tuple[str, str]]], most: int = 5) -> list[str]:
+    """A line for each kind of fault: its first message, and the names of the other files of which the same is said.
+
+    Parameters
+    ----------
+    kinds : file and message of each fault, by what is equal in the messages of files with the same fault.
+    most : kinds that are told; further ones are counted.
+
+    >>> fault_lines({"is empty": [("a.png", "a.png: is empty."), ("b.png", "b.png: is empty.")]})
+    ['  a.png: is empty. The same holds for 1 more: b.png']
+    """
+    lines = []
+    for (_, message), *others in list(kinds.values())[:most]:
+        same = f" The same holds for {len(others):,} more: {some([file for file, _ in others])}" if others else ""
+        lines.append(f"  {message}{same}")
+    return lines + ([f"  and {counted(len(kinds) - most, 'other fault')}"] if len(kinds) > most else [])
 
 
 def runs_of(values: list[int], most: int = 8) -> str:

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tabulate import tabulate
 
-from ..evaluation.comparison import Paired
-from ..evaluation.over_seeds import Trainings, freedom_of, over_seeds, training_noise, training_spreads
+from ..evaluation.comparison import ALPHA, Paired, holm
+from ..evaluation.over_seeds import (
+    Trainings,
+    freedom_of,
+    method_tests,
+    over_seeds,
+    training_noise,
+    training_spreads,
+)
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
-from ..text import counted, interval
+from ..text import counted, interval, p_value
 from .comparable import badness
 from .markdown import escape
 from .seed_groups import trainings_of
@@ -26,7 +33,8 @@ if TYPE_CHECKING:
 DIFFERENCE_NOTE = (
     "In brackets: 95 % interval of the difference of the means over seeds, on the same samples, for other samples and "
     "other seeds; a network with one seed is taken to vary as the other row does. Where no row has two seeds, it holds "
-    "for other samples alone. One interval in twenty misses."
+    "for other samples alone. Each interval stands by itself: one in twenty misses. Better or worse is a row whose "
+    "interval leaves out 0 and whose p value, adjusted for all rows of the table by Holm's procedure, is below 0.05."
 )
 """What the differences of a suite's rows are."""
 
@@ -35,7 +43,9 @@ class SeedDifference(Document):
     """The mean score over the seeds of a row less that of the reference, in the score's unit, with a 95 % interval.
 
     `low` and `high` hold for other samples and other seeds; with a single seed on both sides for other samples alone.
-    `better` and `worse`: the interval leaves out 0, to the row's advantage or not.
+    `p` is that of the same difference, as `bench compare` has it of two methods; `p_adjusted` is adjusted for all rows
+    of the table by Holm's procedure. `better` and `worse`: it is below 0.05, and the interval leaves out 0, to the
+    row's advantage or not.
     """
 
     label: str
@@ -44,6 +54,8 @@ class SeedDifference(Document):
     value: Number
     low: Number
     high: Number
+    p: Number = None
+    p_adjusted: Number = None
     better: bool
     worse: bool
 
@@ -78,17 +90,25 @@ def seed_differences(reference: SeedRuns, others: Sequence[SeedRuns], score: str
     places = np.split(np.arange(len(runs)), ends[:-1])
     rows = (reference, *others)
     trained = [trainings_of(row.family, mine) for row, mine in zip(rows, places, strict=True)]
-    found = [_difference(row, paired, mine, trained[0]) for row, mine in zip(others, trained[1:], strict=True)]
+    chances = [method_tests(paired, (mine, trained[0]))[0].p for mine in trained[1:]]
+    found = [
+        _difference(row, paired, mine, trained[0], chance)
+        for row, mine, *chance in zip(others, trained[1:], chances, holm(chances), strict=True)
+    ]
     return sorted(found, key=lambda row: badness(row.value, info.higher_is_better))
 
 
-def _difference(row: SeedRuns, paired: Paired, mine: Trainings, usual: Trainings) -> SeedDifference:
+def _difference(
+    row: SeedRuns, paired: Paired, mine: Trainings, usual: Trainings, chance: Sequence[float]
+) -> SeedDifference:
+    """`chance` : the p value, single and adjusted."""
     both = (mine, usual)
     one, other = training_spreads(paired.values, both, moderated=False)
     noise = training_noise(mine, usual, (one, other), freedom_of(both))
     found = over_seeds(paired, mine, usual, noise)
     low, high = found.low, found.high
-    known = math.isfinite(low) and math.isfinite(high)
+    p, adjusted = chance
+    known = math.isfinite(low) and math.isfinite(high) and adjusted < ALPHA
     gained, lost = known and low > 0, known and high < 0
     better, worse = (gained, lost) if paired.sign > 0 else (lost, gained)
     return SeedDifference(
@@ -98,6 +118,8 @@ def _difference(row: SeedRuns, paired: Paired, mine: Trainings, usual: Trainings
         value=found.value,
         low=low,
         high=high,
+        p=p,
+        p_adjusted=adjusted,
         better=better,
         worse=worse,
     )
@@ -106,10 +128,17 @@ def _difference(row: SeedRuns, paired: Paired, mine: Trainings, usual: Trainings
 def difference_lines(differences: SuiteDifferences) -> list[str]:
     """A table of what each row scores more or less than the reference."""
     body = [
-        [escape(row.label), interval(row.value, row.low, row.high, "+.4f"), verdict_of(row), row.seeds]
+        [
+            escape(row.label),
+            interval(row.value, row.low, row.high, "+.4f"),
+            p_value(row.p_adjusted),
+            verdict_of(row),
+            row.seeds,
+        ]
         for row in differences.rows
     ]
-    headers = ["method", f"{escape(differences.score)} less that of {escape(differences.reference)}", "", "seeds"]
+    apart = f"{escape(differences.score)} less that of {escape(differences.reference)}"
+    headers = ["method", apart, "p, adjusted", "", "seeds"]
     table = tabulate(body, headers, tablefmt="github", disable_numparse=True)
     return [
         f"## Against {escape(differences.reference)}: {escape(differences.title)}",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.comparison import ALPHA
-from ..evaluation.slicing import MIN_SAMPLES, Slice, SlicedScores, SliceScore, slices_of
+from ..evaluation.slicing import MIN_SAMPLES, Permuted, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
 from ..text import between, counted, named, number, p_value, some
@@ -62,7 +62,10 @@ class SliceRow(Document):
 
 
 class Sliced(Document):
-    """Slices, the worst first (by the mean score of the runs), and an answer in a sentence."""
+    """Slices, the worst first (by the mean score of the runs), and an answer in a sentence.
+
+    permuted : for p values; null where properties differ in it. permuted_by : the same for each property.
+    """
 
     dataset: str
     origin: Literal["real", "synthetic"]
@@ -72,12 +75,22 @@ class Sliced(Document):
     higher_is_better: bool
     n: int
     by: list[str]
-    permuted: Literal["samples", "groups", "samples within groups"]
+    permuted: Permuted | None
+    permuted_by: dict[str, Permuted]
     permutations: int
     runs: list[SlicedRun]
     slices: list[SliceRow]
     answer: str
     notes: list[str]
+
+    @property
+    def permuted_in_words(self) -> str:
+        """What was permuted, for a sentence: `groups`, or `groups (camera) and samples within groups (blur)`."""
+        by_unit: dict[str, list[str]] = {}
+        for by, unit in self.permuted_by.items():
+            by_unit.setdefault(unit, []).append(by)
+        told = [unit if len(by_unit) == 1 else f"{unit} ({', '.join(of)})" for unit, of in by_unit.items()]
+        return " and ".join(told)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the answer, and a row for each slice and run."""
@@ -228,6 +241,7 @@ def _document(
     score, data = sliced.score, records[0].dataset
     ordered = sorted(rows, key=lambda row: _goodness(row[1], score))
     names = comparison_labels(records)
+    units = set(sliced.permuted.values())
     if groups := [scores for each, scores in rows if each.by == GROUP]:
         notes = [*notes, _mean_over_groups(groups, names, score)]
     return Sliced(
@@ -239,7 +253,8 @@ def _document(
         higher_is_better=score.higher_is_better,
         n=data.n,
         by=list(dict.fromkeys(each.by for each, _ in rows)),
-        permuted=sliced.permuted,
+        permuted=next(iter(units)) if len(units) == 1 else None,
+        permuted_by=dict(sliced.permuted),
         permutations=sliced.permutations,
         runs=[
             _run(record.run_id, name, record.scores[score.name]) for record, name in zip(records, names, strict=True)

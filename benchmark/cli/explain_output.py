@@ -21,6 +21,8 @@ _WORDS = {
     "pooled": "pooled",
     "image": "per image",
     "class_image": "per class over images",
+    "case": "per case",
+    "class_case": "per class over cases",
     "pair": "image-class pairs",
     "micro": "one count",
     "micro_image": "one count per image",

@@ -81,8 +81,8 @@ def _table(found: Sliced) -> None:
 def _legend(found: Sliced) -> None:
     console = output.stdout()
     console.print(
-        f"gap: the slice less all other samples; p by {found.permutations} permutations of {found.permuted}, adjusted "
-        "for all gaps of the table together (step-down)",
+        f"gap: the slice less all other samples; p by {found.permutations} permutations of {found.permuted_in_words}, "
+        "adjusted for all gaps of the table together (step-down)",
         soft_wrap=True,
     )
     for note in found.notes:

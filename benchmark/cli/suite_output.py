@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, counted, number
+from ..text import UNDEFINED, counted, number, p_value
 from . import output
 from .output import new_table, safe, stdout
 
@@ -235,11 +235,12 @@ def _differences(differences: SuiteDifferences, console: Console) -> None:
     from ..boards.seed_differences import verdict_of
 
     console.print(f"[bold]against {safe(differences.reference)}[/]: {safe(differences.title)}", soft_wrap=True)
-    table = new_table("method", f"{differences.score}, difference", "95 % interval", "")
+    table = new_table("method", f"{differences.score}, difference", "95 % interval", "p, adjusted", "")
     for row in differences.rows:
         known = row.low is not None and row.high is not None
         ends = f"{row.low:+.4f} – {row.high:+.4f}" if known else UNDEFINED
-        table.add_row(safe(row.label), f"[bold]{number(row.value, '+.4f')}[/]", ends, verdict_of(row))
+        chance = p_value(row.p_adjusted)
+        table.add_row(safe(row.label), f"[bold]{number(row.value, '+.4f')}[/]", ends, chance, verdict_of(row))
     console.print(table)
 
 

@@ -118,16 +118,20 @@ def explain(folder: Path) -> Explanation:
     statistics = run.statistics.of(family.name)
     if not statistics:
         raise UserError(f"'{folder}' holds no scored sample, so there is nothing to explain")
-    own = official(run.info, [score.name for score in family.scores])
-    if not own:
+    pooled = official(run.info, [score.name for score in family.scores])
+    if not pooled:
         raise NoConventionsError(f"the scores of {family.name} follow no convention that is known here")
-    main = run.record.main_score if run.record.main_score in own else next(iter(own))
-    own = {main: own[main], **own}
+    main = run.record.main_score if run.record.main_score in pooled else next(iter(pooled))
+    others = [each for each in run.metrics if each is not family and frozenset(each.columns) == COLUMNS]
+    of_cases = official(run.info, [score.name for each in others for score in each.scores])
+    own = {main: pooled[main], **pooled, **of_cases}
     scores = Scores(statistics, run.info)
     stored = family.compute(statistics, run.info)
+    for each in others:
+        stored |= each.compute(run.statistics.of(each.name), run.info)
     rows = [convention_row(own[name], stored[name], stored[main], scored=True) for name in own]
     rules = {convention.rules: n for n, convention in enumerate(own.values())}
-    for convention in conventions(run.info):
+    for convention in conventions(run.info, cases=scores.cases):
         if convention.rules in rules:
             rows[rules[convention.rules]].used_by += convention.used_by
         else:
@@ -201,10 +205,15 @@ def _conventions(runs: Sequence[StoredRun]) -> Explanation:
             left_out=[f"conventions, and what the errors come from, are left out: {error}"],
         )
     for other in runs[1:]:
-        values = {row.name: row.value for row in explain(other.folder).rows}
+        values = {_rules(row): row.value for row in explain(other.folder).rows}
         for row in found.rows:
-            row.other_value = values.get(row.name)
+            row.other_value = values.get(_rules(row))
     return found
+
+
+def _rules(row: ConventionRow) -> tuple[str, ...]:
+    """What the value of a row depends on: of two runs one may have scored what for the other is a convention."""
+    return row.quantity, row.average, row.absent, row.void, row.background
 
 
 def _label_maps(

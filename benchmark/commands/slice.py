@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ..boards.compare_runs import refuse_incomparable, score_of_all
@@ -25,7 +26,7 @@ from ..runs.open_data import data_of
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_requests import SliceRequest
 from ..text import counted, some, unknown
-from ..types import Metric, ScoreInfo, UserError
+from ..types import Dataset, Metric, ScoreInfo, UserError
 
 _MAX_BYTES = 100_000_000
 _ID_COLUMNS = ("sample", "sample_id", "id", "image_id", "image", "file", "filename", "file_name", "name", "path")
@@ -44,7 +45,8 @@ def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:
         raise UserError(f"--by is missing: give FILE.csv:COLUMN, class, {GROUP}, or one of {', '.join(ATTRIBUTES)}")
     runs, metric, score = _opened(request)
     notes: list[str] = []
-    slices = [each for by in request.by for each in _slices(by, runs[0], metric, request, reporter, notes)]
+    data = _opened_once(runs[0], request, reporter)
+    slices = [each for by in request.by for each in _slices(by, runs[0], metric, request, reporter, notes, data)]
     return sliced_runs(runs, metric, score, slices, notes, request.permutations, request.seed)
 
 
@@ -56,12 +58,13 @@ def slice_by_all(request: SliceRequest, reporter: Reporter) -> SlicedByAll:
     runs, metric, score = _opened(request)
     tables: list[Sliced] = []
     left_out: dict[str, str] = {}
+    data = _opened_once(runs[0], request, reporter)
     if request.root is not None:
-        data_of(runs[0].record, request.root, reporter)
+        data()
     for by in ("class", GROUP, *ATTRIBUTES):
         notes: list[str] = []
         try:
-            slices = _slices(by, runs[0], metric, request, reporter, notes)
+            slices = _slices(by, runs[0], metric, request, reporter, notes, data)
         except UserError as error:
             left_out[by] = str(error).removeprefix(f"--by {by}: ")
             continue
@@ -85,8 +88,19 @@ def _opened(request: SliceRequest) -> tuple[list[StoredRun], Metric, ScoreInfo]:
     return runs, *score_of_all(runs, request.score)
 
 
+def _opened_once(run: StoredRun, request: SliceRequest, reporter: Reporter) -> Callable[[], Dataset]:
+    """What opens the data of a run where a property asks for it, and tells of it once."""
+    return cache(lambda: data_of(run.record, request.root, reporter)[0])
+
+
 def _slices(
-    by: str, run: StoredRun, metric: Metric, request: SliceRequest, reporter: Reporter, notes: list[str]
+    by: str,
+    run: StoredRun,
+    metric: Metric,
+    request: SliceRequest,
+    reporter: Reporter,
+    notes: list[str],
+    data: Callable[[], Dataset],
 ) -> list[Slice]:
     ids = [s.sample_id for s in run.statistics.of(metric.name)]
     if by == "class":
@@ -94,7 +108,9 @@ def _slices(
     if by == GROUP:
         return group_slices(run, metric)
     if by in ATTRIBUTES:
-        return _attribute(by, ids, run, request, reporter, notes)
+        dataset = data()
+        with reporter.progress(f"looking at {by}") as update:
+            return attribute_slices(by, ids, dataset, request.bins, notes, update)
     if by == "sample":
         raise UserError(f"--by sample: single samples are no slices. See the worst ones: bench explain {run.folder}")
     file, colon, column = by.rpartition(":")
@@ -103,15 +119,6 @@ def _slices(
         raise UserError(f"{known} Or give a table, as in --by FILE.csv:COLUMN.")
     table = read_column(Path(file), column, ids, notes)
     return slices_by(column, [table.get(sample_id) for sample_id in ids], request.bins, notes)
-
-
-def _attribute(
-    by: str, ids: Sequence[str], run: StoredRun, request: SliceRequest, reporter: Reporter, notes: list[str]
-) -> list[Slice]:
-    """Slices by a property of every sample, from its image or its labels."""
-    dataset, _ = data_of(run.record, request.root, reporter)
-    with reporter.progress(f"looking at {by}") as update:
-        return attribute_slices(by, ids, dataset, request.bins, notes, update)
 
 
 def read_column(path: Path, column: str, ids: Sequence[str], notes: list[str]) -> dict[str, str]:

@@ -8,18 +8,32 @@ from pathlib import Path
 from typing import Literal
 
 from ..io.atomic import MAX_NAME_BYTES
+from ..io.images import nifti
 from ..io.images.picture import read_picture, read_pictures
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, STACK_SUFFIXES, Chosen, open_stack
 from ..io.images.video import VIDEO_SUFFIXES, read_video
 from ..io.listing import unread_files, unread_pictures
-from ..text import counted, some
+from ..text import counted, fault_lines, some
 from ..types import Uint8, UserError
 from .frame_numbers import last_number, natural, number_frames
 from .listing import clashes, wrong_name
 
+_VOLUME = f"a volume ({', '.join(nifti.SUFFIXES)})"
+
 Kind = Literal["folder", "stack", "image", "video", "volume"]
 Without = Callable[[Container[int]], Iterator[tuple[int, Uint8]]]
+
+
+class UnreadableFramesError(UserError):
+    """The file of some frames cannot be read; those of other files can.
+
+    path : the file. indices : of its frames; none where it was left out when the frames were counted.
+    """
+
+    def __init__(self, error: UserError, path: Path, indices: Sequence[int] = ()) -> None:
+        super().__init__(str(error))
+        self.path, self.indices = path, indices
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,7 @@ class Frames:
     pixel_size_um : height and width of a pixel in micrometres, None where the file does not say.
     names : one for each frame, as its result is to be called: the file's name without ending, or `<name>-000123`.
     kind, paths : what they are read from. warnings : one sentence for each thing that is odd.
+    unreadable : files that were left out, since nothing can be read of them.
     """
 
     name: str
@@ -44,6 +59,7 @@ class Frames:
     numbered: bool = False
     warnings: tuple[str, ...] = ()
     pixel_size_um: tuple[float, float] | None = None
+    unreadable: tuple[UnreadableFramesError, ...] = field(default=(), compare=False)
     _without: Without = field(default=lambda _: iter(()), repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -59,7 +75,10 @@ class Frames:
         return (image for _, image in self._without(()))
 
     def without(self, skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        """Index and image of every frame whose index is not in `skip`."""
+        """Index and image of every frame whose index is not in `skip`.
+
+        Raises UnreadableFramesError for a file whose frames may be skipped, UserError where none can be read any more.
+        """
         return self._without(skip)
 
 
@@ -68,7 +87,7 @@ def word_for_one(kind: str) -> str:
     return {"stack": "frame", "video": "frame", "volume": "slice"}.get(kind, "image")
 
 
-def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
+def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN, volumes: bool = False) -> Frames:
     """Find the frames of an input; a video is decoded once to count them, other files are read when they are needed.
 
     Parameters
@@ -78,6 +97,8 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
         (AVI, MP4, MOV, MKV, WEBM).
     chosen : Chosen
         Of which channel and z-slice, where a stack or the names of files have several.
+    volumes : bool
+        Whether volumes, which `open_volumes` opens, would be an input too: errors then name them.
 
     Raises
     ------
@@ -85,10 +106,13 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
         Naming what is missing, empty, damaged, too large or of another kind.
     """
     if path.is_dir():
-        return _folder(path, chosen)
+        return _folder(path, chosen, volumes)
     suffix = path.suffix.lower()
     if not path.exists():
-        raise UserError(f"'{path}' does not exist. Expected a folder of images, an image, a TIFF stack or a video.")
+        one, several = (f"{_VOLUME}, ", " or volumes") if volumes else ("", "")
+        raise UserError(
+            f"'{path}' does not exist. Expected a folder of images{several}, an image, {one}a TIFF stack or a video."
+        )
     if suffix in VIDEO_SUFFIXES:
         if chosen != NOTHING_CHOSEN:
             raise UserError(
@@ -97,11 +121,19 @@ def open_frames(path: Path, chosen: Chosen = NOTHING_CHOSEN) -> Frames:
         video = read_video(path)
         names = _numbered_names(path, video.numbers)
         return Frames(
-            path.stem, video.numbers, video.fps, names, "video", (path,), False, video.warnings, None, video.without
+            path.stem,
+            video.numbers,
+            video.fps,
+            names,
+            "video",
+            (path,),
+            warnings=video.warnings,
+            _without=video.without,
         )
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
-        raise UserError(f"'{path}' is no image and no video by its name. Expected one of {known}, or a folder.")
+        kinds, more = ("image, video or volume", f"{_VOLUME}, ") if volumes else ("image and no video", "")
+        raise UserError(f"'{path}' is no {kinds} by its name. Expected one of {known}, {more}or a folder.")
     return _one_file(path, chosen)
 
 
@@ -128,7 +160,7 @@ def _one_file(path: Path, chosen: Chosen) -> Frames:
     )
 
 
-def _folder(folder: Path, chosen: Chosen) -> Frames:
+def _folder(folder: Path, chosen: Chosen, volumes: bool) -> Frames:
     try:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
@@ -137,7 +169,10 @@ def _folder(folder: Path, chosen: Chosen) -> Frames:
         (path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES), key=lambda path: (natural(path.stem), path)
     )
     if not images:
-        raise UserError(f"'{folder}' holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}). {_instead(paths)}")
+        nor = f" and no volume ({', '.join(nifti.SUFFIXES)})" if volumes else ""
+        raise UserError(
+            f"'{folder}' holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}){nor}. {_instead(paths, volumes)}"
+        )
     if chosen != NOTHING_CHOSEN:
         images = list(
             number_frames([path for path in images if last_number(path.stem) is not None], chosen).files.values()
@@ -187,7 +222,7 @@ def _left_out(folder: Path, paths: Sequence[Path]) -> Iterator[str]:
         yield f"'{folder}' also holds {left_out}, left out: give each by itself"
 
 
-def _instead(paths: list[Path]) -> str:
+def _instead(paths: list[Path], volumes: bool) -> str:
     """What to do with a folder that holds no image but these."""
     videos = sorted(path.name for path in paths if path.suffix.lower() in VIDEO_SUFFIXES)
     folders = sorted(path.name for path in paths if path.is_dir())
@@ -198,7 +233,21 @@ def _instead(paths: list[Path]) -> str:
     unread = unread_files((path for path in paths if path.is_file()), IMAGE_SUFFIXES)
     if unread:
         return f"It holds {unread}: save them as one of these."
-    return "Give a folder with images directly in it."
+    return f"Give a folder with images{' or volumes' if volumes else ''} directly in it."
+
+
+def unreadable_files(found: Sequence[UnreadableFramesError], rest: str) -> UserError:
+    """The error for all files that could not be read; `rest` says what became of the others, as a sentence.
+
+    Equal faults of several files are told as one, with the names of the files.
+    """
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for error in found:
+        message = str(error)
+        kinds.setdefault(message.replace(str(error.path), ""), []).append((str(error.path), message))
+    if len(found) == 1:
+        return UserError(f"{found[0]} {rest}".rstrip())
+    return UserError("\n".join([f"{len(found):,} files cannot be read. {rest}".rstrip(), *fault_lines(kinds)]))
 
 
 def refuse_wrong(path: Path, name: str) -> None:
@@ -231,7 +280,14 @@ def refuse_long(path: Path, name: str) -> None:
 
 def _files_without(paths: tuple[Path, ...]) -> Without:
     def without(skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
-        return ((i, read_picture(path, upright=True)) for i, path in enumerate(paths) if i not in skip)
+        for index, path in enumerate(paths):
+            if index in skip:
+                continue
+            try:
+                image = read_picture(path, upright=True)
+            except UserError as error:
+                raise UnreadableFramesError(error, path, (index,)) from error
+            yield index, image
 
     return without
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from ..io.images import nifti
 from ..io.images.read import IMAGE_SUFFIXES
 from ..io.images.stacks import NOTHING_CHOSEN, Chosen
 from ..text import counted, some
-from ..types import Uint8, UserError, VolumeSlices
-from .image_sources import Frames, refuse_long, refuse_wrong
+from ..types import Array, Uint8, UserError, VolumeSlices
+from .image_sources import Frames, UnreadableFramesError, refuse_long, refuse_wrong, unreadable_files
 from .listing import clashes
-from .volume_slices import case_and_channel, read_channels, slice_pictures, slices_told
+from .volume_slices import case_and_channel, check_grid, read_channels, slice_pictures
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ def open_volumes(path: Path, rule: VolumeSlices | None, chosen: Chosen = NOTHING
     Raises
     ------
     UserError
-        Naming what is missing, no volume, of other channels than the run learned from, or called like another one.
+        Naming what is of other channels than the run learned from, or called like another one; what is missing, or no
+        volume, where it is all there is. Else a case with such a file is left out and `unreadable`.
     """
     volumes = volumes_at(path)
     images = [each.name for each in _listed(path) if each.suffix.lower() in IMAGE_SUFFIXES] if path.is_dir() else []
@@ -74,7 +75,11 @@ def open_volumes(path: Path, rule: VolumeSlices | None, chosen: Chosen = NOTHING
         )
     if chosen != NOTHING_CHOSEN:
         raise UserError(f"{volumes[0]}: is a volume, all of which is segmented. Leave --channel and --z out.")
-    cases = _cases(volumes, rule.channels)
+    opened = {each: _opened(each) for each in volumes}
+    cases = _cases(opened, rule.channels)
+    unreadable = tuple(each for each in opened.values() if isinstance(each, UnreadableFramesError))
+    if not cases:
+        raise unreadable_files(unreadable, "")
     frames = [(case, number) for case in cases for number in range(len(case.frames))]
     left_out = (f"'{path}' also holds {counted(len(images), 'image')} ({some(sorted(images), 3)}), left out",)
     return VolumeFrames(
@@ -83,8 +88,9 @@ def open_volumes(path: Path, rule: VolumeSlices | None, chosen: Chosen = NOTHING
         None,
         tuple(f"{case.name}-{number:06d}" for case, number in frames),
         "volume",
-        volumes,
+        tuple(path for case in cases for path in case.channels),
         warnings=left_out if images else (),
+        unreadable=unreadable,
         _without=lambda skip: _slices(cases, rule, skip),
         cases=cases,
     )
@@ -98,13 +104,23 @@ def _listed(folder: Path) -> list[Path]:
         return []
 
 
-def _cases(volumes: Sequence[Path], channels: int) -> tuple[VolumeCase, ...]:
+def _opened(path: Path) -> nifti.Volume | UnreadableFramesError:
+    """A volume, or why it cannot be read."""
+    try:
+        return nifti.open_volume(path)
+    except UserError as error:
+        return UnreadableFramesError(error, path)
+
+
+def _cases(opened: Mapping[Path, nifti.Volume | UnreadableFramesError], channels: int) -> tuple[VolumeCase, ...]:
+    """The cases all of whose files could be opened."""
     files: dict[str, dict[int, Path]] = {}
-    told = [case_and_channel(nifti.stem(path)) for path in volumes]
+    told = [case_and_channel(nifti.stem(path)) for path in opened]
     numbered = Counter(name for name, number in told if number is not None)
-    for path in volumes:
+    for path, volume in opened.items():
         name, channel = case_and_channel(nifti.stem(path), channels)
-        if channel is not None and (numbered[name] > 1 if channels == 1 else nifti.open_volume(path).channels > 1):
+        many = isinstance(volume, nifti.Volume) and volume.channels > 1
+        if channel is not None and (numbered[name] > 1 if channels == 1 else many):
             name, channel = nifti.stem(path), None  # its digits tell cases apart, not channels
         other = files.setdefault(name, {}).setdefault(channel or 0, path)
         if other != path:
@@ -115,24 +131,23 @@ def _cases(volumes: Sequence[Path], channels: int) -> tuple[VolumeCase, ...]:
     first = 0
     for name, found in files.items():
         paths = tuple(path for _, path in sorted(found.items()))
-        slices = _checked_slices(name, paths, sorted(found), channels)
+        refuse_wrong(paths[0], name)
+        refuse_long(paths[0], f"{name}.nii.gz")
+        volumes = [each for each in (opened[path] for path in paths) if isinstance(each, nifti.Volume)]
+        if len(volumes) < len(paths):
+            continue
+        slices = _checked_slices(name, dict(zip(paths, volumes, strict=True)), sorted(found), channels)
         cases.append(VolumeCase(name, paths, range(first, first + slices)))
         first += slices
     return tuple(cases)
 
 
-def _checked_slices(name: str, paths: Sequence[Path], numbers: Sequence[int], channels: int) -> int:
-    """How many slices a case has. Raises UserError for one that cannot be predicted, or whose result has no name."""
-    refuse_wrong(paths[0], name)
-    refuse_long(paths[0], f"{name}.nii.gz")
-    opened = [nifti.open_volume(path) for path in paths]
-    for path, volume in zip(paths, opened, strict=True):
-        shape, first = (volume.slices, *volume.size), (opened[0].slices, *opened[0].size)
-        if shape != first:
-            raise UserError(
-                f"{path}: is of {slices_told(shape)}; the first channel, '{paths[0]}', is of {slices_told(first)}"
-            )
-    found = sum(volume.channels for volume in opened)
+def _checked_slices(name: str, opened: Mapping[Path, nifti.Volume], numbers: Sequence[int], channels: int) -> int:
+    """How many slices a case has. Raises UserError for one that cannot be predicted."""
+    paths, whole = list(opened), next(iter(opened.values()))
+    for path, volume in opened.items():
+        check_grid(path, volume, whole, f"the first channel, '{paths[0]}', is")
+    found = sum(volume.channels for volume in opened.values())
     if found != channels or list(numbers) != list(range(len(paths))):
         expected = "one" if channels == 1 else f"{channels}, in one file or in files called {name}_0000, {name}_0001, …"
         names = some([path.name for path in paths], 4)
@@ -140,7 +155,7 @@ def _checked_slices(name: str, paths: Sequence[Path], numbers: Sequence[int], ch
             f"{paths[0]}: case '{name}' has {counted(found, 'channel')} ({names}); the run learned from volumes of "
             f"{expected}"
         )
-    return opened[0].slices
+    return whole.slices
 
 
 def _slices(cases: Sequence[VolumeCase], rule: VolumeSlices, skip: Container[int]) -> Iterator[tuple[int, Uint8]]:
@@ -148,10 +163,20 @@ def _slices(cases: Sequence[VolumeCase], rule: VolumeSlices, skip: Container[int
     for case in cases:
         if all(index in skip for index in case.frames):
             continue
-        channels = read_channels(case.channels)
-        if len(channels[0]) != len(case.frames):
-            raise UserError(f"{case.channels[0]}: has changed while it was read")
+        channels = _read(case)
         for index, picture in zip(case.frames, slice_pictures(channels, rule), strict=True):
             if index not in skip:
                 yield index, picture
         del channels
+
+
+def _read(case: VolumeCase) -> list[Array]:
+    """The channels of a case. Raises UnreadableFramesError where one of its files cannot be read."""
+    try:
+        channels = read_channels(case.channels)
+        if len(channels[0]) != len(case.frames):
+            raise UserError(f"{case.channels[0]}: has changed while it was read")
+    except UserError as error:
+        wrong = next((path for path in case.channels if str(error).startswith(str(path))), case.channels[0])
+        raise UnreadableFramesError(error, wrong, case.frames) from error
+    return channels

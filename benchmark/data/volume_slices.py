@@ -50,6 +50,21 @@ def read_channels(paths: Sequence[Path]) -> list[Array]:
     return [part[..., c] for part in (p[..., None] if p.ndim == 3 else p for p in parts) for c in range(part.shape[3])]
 
 
+def check_grid(path: Path, volume: nifti.Volume, other: nifti.Volume, called: str) -> None:
+    """Raise UserError where a volume does not lie on the grid of another one, which is `called` in the message."""
+    if volume.shape != other.shape:
+        raise UserError(f"{path}: is of {slices_told(volume.shape)}; {called} of {slices_told(other.shape)}")
+    if not volume.spaced_like(other):
+        found, expected = (
+            f"{each.plane} slices with a spacing of {' x '.join('?' if s is None else f'{s:g}' for s in each.spacing)}"
+            for each in (volume, other)
+        )
+        raise UserError(
+            f"{path}: is of {found}; {called} of {expected}. Equal ones differ by a thousandth at most: write both on "
+            "one grid, or the header of one with the spacing of the other."
+        )
+
+
 def slice_pictures(channels: Sequence[Array], rule: VolumeSlices) -> Iterator[Uint8]:
     """The picture of every slice, (H, W) uint8, or (H, W, 3) of several channels; of two channels blue is black.
 

@@ -14,11 +14,12 @@ from typing import Literal
 
 import numpy as np
 
+from ..metrics.foreground_overlap import cases_of
 from ..metrics.pair_counts import class_counts, ranks
 from ..metrics.pooled import ratio
 from ..types import Array, ClassInfo, DatasetInfo, Float64, Int64, Statistic
 
-Average = Literal["pooled", "image", "class_image", "pair", "micro", "micro_image", "weighted"]
+Average = Literal["pooled", "image", "class_image", "pair", "micro", "micro_image", "weighted", "case", "class_case"]
 Absent = Literal["out", "no_truth_out", "undefined", "0", "1", "-1"]
 Void = Literal["dropped", "class0", "false_positive", "own", "unscored_ids"]
 Background = Literal["kept", "out", "dropped"]
@@ -36,7 +37,8 @@ class Convention:
     average: `pooled` (counts of all images, then the mean over classes), `image` (the mean over classes of each image,
     then over images), `class_image` (the mean over images of each class, then over classes), `pair` (the mean over all
     pairs of image and class), `micro` (counts of all images and classes), `micro_image` (counts of all classes of each
-    image, then the mean over images), `weighted` (pooled, classes weighted by their true pixels).
+    image, then the mean over images), `weighted` (pooled, classes weighted by their true pixels), `case` and
+    `class_case` (as `image` and `class_image`, of counts that are added up over the images of a case).
 
     absent: what a class without true and predicted pixels counts, in the image or the pool that it is looked for in:
     `out` (left out of the mean), `no_truth_out` (left out when it has no true pixels, predicted or not), `undefined`
@@ -58,6 +60,11 @@ class Convention:
     void: Void = "dropped"
     background: Background = "kept"
     never: Never = "out"
+
+    @property
+    def of_cases(self) -> bool:
+        """Whether it depends on which images are of one case."""
+        return self.average in ("case", "class_case")
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -84,9 +91,9 @@ def value(statistics: Sequence[Statistic], info: DatasetInfo, convention: Conven
 
 
 def counts(statistics: Sequence[Statistic], info: DatasetInfo, convention: Convention) -> Int64:
-    """Right, true and predicted pixels per image and class that enter the score, (n, C, 3) int64.
+    """Right, true and predicted pixels per image, or case, and class that enter the score, (n, C, 3) int64.
 
-    They depend on the rules for void and background alone.
+    They depend on the rules for void and background alone, and on whether cases are averaged.
     """
     void = sorted(info.void)
     changed: dict[int, int] = {}
@@ -107,12 +114,23 @@ def counts(statistics: Sequence[Statistic], info: DatasetInfo, convention: Conve
         scored[ranks(info.classes)[background.id]] = False
         if convention.background == "dropped":
             statistics = [_without(s, background.id) for s in statistics]
-    return class_counts([_relabelled(s, changed) for s in statistics], rank)[:, :classes][:, scored]
+    found = class_counts([_relabelled(s, changed) for s in statistics], rank)[:, :classes][:, scored]
+    return _added_up(found, cases_of(statistics, info)) if convention.of_cases else found
+
+
+def _added_up(found: Int64, cases: Sequence[str]) -> Int64:
+    """The counts of each case from those of its images."""
+    names, member = np.unique(np.array(cases, str), return_inverse=True)
+    total = np.zeros((len(names), *found.shape[1:]), np.int64)
+    np.add.at(total, member, found)
+    return total
 
 
 def reduce(found: Int64, convention: Convention) -> float:
-    """The score of counts (n, C, 3), right, true and predicted, under the rules for averages and absent classes."""
+    """The score of `counts` (n, C, 3), right, true and predicted, under the rules for averages and absent classes."""
     average = convention.average
+    if convention.of_cases:
+        return reduce(found, replace(convention, average="image" if average == "case" else "class_image"))
     pooled = found.sum(axis=0)
     if average == "pooled":
         return _mean(_scores(pooled, convention), convention)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ..io.documents import Document
+from ..metrics.foreground_overlap import cases_of
 from ..types import DatasetInfo, Int64, Statistic
 from .conventions import Convention, counts, reduce
 from .library_conventions import changes
@@ -50,14 +51,19 @@ class RuleChange(Document):
 
 
 class Scores:
-    """Scores of one set of statistics; pixels are counted once for each rule of void and background."""
+    """Scores of one set of statistics; pixels are counted once for each rule of void, background and cases."""
 
     def __init__(self, statistics: Sequence[Statistic], info: DatasetInfo) -> None:
         self._statistics, self._info = statistics, info
-        self._counted: dict[tuple[str, str], Int64] = {}
+        self._counted: dict[tuple[str, str, bool], Int64] = {}
+
+    @property
+    def cases(self) -> bool:
+        """Whether several images are of one case."""
+        return len(set(cases_of(self._statistics, self._info))) < len(self._statistics)
 
     def __call__(self, convention: Convention) -> float:
-        key = (convention.void, convention.background)
+        key = (convention.void, convention.background, convention.of_cases)
         if key not in self._counted:
             self._counted[key] = counts(self._statistics, self._info, convention)
         return reduce(self._counted[key], convention)
@@ -99,7 +105,7 @@ def rule_changes(info: DatasetInfo, start: Convention, scores: Scores) -> list[R
                 else _points(scores, *map(_in_each_image, (start, changed))),
             }
         )
-        for rule, changed in changes(info, start)
+        for rule, changed in changes(info, start, cases=scores.cases)
     ]
     return sorted(found, key=_moved, reverse=True)
 

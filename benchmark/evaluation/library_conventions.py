@@ -25,6 +25,18 @@ OFFICIAL = {
 }
 """Scores of the benchmarks' families that are a mean of class IoUs, each with the official tool that it reproduces."""
 
+_NNUNET = ("nnU-Net evaluation (foreground_mean) of whole cases",)
+_MONAI = ("MONAI DiceMetric(include_background=False) of whole cases",)
+CASES = {
+    c.name: replace(c, background="out")
+    for c in (
+        Convention("foreground_dice", _NNUNET, quantity="dice", average="class_case"),
+        Convention("foreground_iou", _NNUNET, average="class_case"),
+        Convention("foreground_dice_true", _MONAI, quantity="dice", average="case", absent="no_truth_out"),
+    )
+}
+"""Scores of the foreground family, each with the tool that reports it."""
+
 _PLAIN = Convention("miou")
 """`miou` of the family for any label set, which has no official tool."""
 
@@ -279,21 +291,25 @@ _BINARY = tuple(
 
 def official(info: DatasetInfo, names: Sequence[str]) -> dict[str, Convention]:
     """Conventions of those of these score names that one is known for."""
-    known = OFFICIAL_BINARY if info.task == "binary" else OFFICIAL
+    known = (OFFICIAL_BINARY if info.task == "binary" else OFFICIAL) | CASES
     if "miou_defined" not in names:
         known = {**known, "miou": _PLAIN}  # only VOC's is undefined where a class is absent
     return {name: known[name] for name in names if name in known}
 
 
-def conventions(info: DatasetInfo) -> tuple[Convention, ...]:
-    """The libraries' conventions that make sense for a dataset; void and background only where it has them."""
+def conventions(info: DatasetInfo, *, cases: bool = False) -> tuple[Convention, ...]:
+    """The libraries' conventions that make sense for a dataset.
+
+    Those of void, background and `cases` only where it has them: of cases, several images of one.
+    """
+    of_cases = tuple(CASES.values()) if cases and background_of(info) is not None else ()
     if info.task == "binary":
-        return _BINARY
+        return _BINARY + of_cases
     rows = _MULTICLASS + (_VOID if info.void else ())
-    return rows + (_BACKGROUND if background_of(info) is not None else ())
+    return rows + (_BACKGROUND if background_of(info) is not None else ()) + of_cases
 
 
-def changes(info: DatasetInfo, start: Convention) -> list[tuple[str, Convention]]:
+def changes(info: DatasetInfo, start: Convention, *, cases: bool = False) -> list[tuple[str, Convention]]:
     """Every convention that differs from `start` in one rule, with that rule's name."""
     # Without an ignore label all void labels have names, and keeping those is the same as `own`.
     ids = ("unscored_ids",) if info.unscored and info.ignore_label is not None else ()
@@ -308,6 +324,8 @@ def changes(info: DatasetInfo, start: Convention) -> list[tuple[str, Convention]
         options["average"] = ("pooled", "image") if start.background == "out" else options["average"]
         options["absent"] = ("out", "no_truth_out", "0", "1")
         options["background"] = ("kept", "out")
+    if cases and background_of(info) is not None:
+        options["average"] += ("case",) if options["average"] == ("pooled", "image") else ("case", "class_case")
     return [
         (rule, replace(start, name=f"{rule}: {choice}", used_by=(), **{rule: choice}))  # type: ignore[arg-type]
         for rule, choices in options.items()

@@ -3,15 +3,17 @@
 A slice is a set of samples; slices may overlap, as those of images that hold a class do. Its gap is the score of its
 samples less that of all others, each pooled as the data set's own score is. If a property has nothing to do with how
 well samples are scored, it does not matter which sample has it: the properties are permuted, the same permutation for
-all slices and runs, and the largest gap of each permutation is what gaps are held against (step-down max T). So p is
-adjusted for all slices that are looked at, and keeps their dependence. Each gap is measured from the mean of its
-permutations and by their spread: a score of few samples may lie lower by itself, as classes are missing there.
+all runs and for all properties that vary alike, and the largest gap of each permutation is what gaps are held against
+(step-down max T). So p is adjusted for all slices that are looked at, and keeps their dependence. Each gap is measured
+from the mean of its permutations and by their spread: a score of few samples may lie lower by itself, as classes are
+missing there.
 
 Reference: Westfall & Young, "Resampling-Based Multiple Testing" (1993), algorithm 2.8; see `evaluation.swaps`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -190,10 +192,13 @@ class SlicedScores:
         """The group of every sample."""
         return [s.group for s in self.runs[0]]
 
-    @property
-    def permuted(self) -> Permuted:
-        """What is permuted."""
-        return permuted_unit([each for each in self.slices if each.tested], self.groups)
+    @cached_property
+    def permuted(self) -> Mapping[str, Permuted]:
+        """What is permuted, for each property."""
+        return {
+            by: permuted_unit([each for each in self.slices if each.tested and each.by == by], self.groups)
+            for by in dict.fromkeys(each.by for each in self.slices)
+        }
 
     @cached_property
     def invented(self) -> Mapping[int, AbsentClasses]:
@@ -235,11 +240,13 @@ class SlicedScores:
         p, adjusted = np.full((2, len(self.slices), len(self.runs)), np.nan)
         if not tested:
             return p, adjusted
-        members = np.stack([self.slices[row].member for row in tested])
+        members = [self.slices[row].member for row in tested]
+        units = [self.permuted[self.slices[row].by] for row in tested]
+        as_it_is = dict.fromkeys(units, np.arange(len(self.runs[0]))[None])
         sums = [self.metric.sums(run, self.info, self.score.name) for run in self.runs]
-        observed = self._gaps(members, np.arange(len(self.runs[0]))[None], sums)
         # What was observed is one of the permutations: it has its part in their mean and spread, so that p is exact.
-        apart = np.concatenate([observed, *(self._gaps(members, rows, sums) for rows in self._orders())], axis=1)
+        orders = itertools.chain([as_it_is], self._orders(tuple(dict.fromkeys(units))))
+        apart = np.concatenate([self._gaps(members, [each[unit] for unit in units], sums) for each in orders], axis=1)
         known = ~np.isnan(apart)
         total = np.where(known, apart, 0.0).sum(axis=1, keepdims=True)
         apart = apart - total / np.maximum(known.sum(axis=1, keepdims=True), 1)
@@ -249,11 +256,11 @@ class SlicedScores:
         p[tested], adjusted[tested] = chance.p.reshape(shape), chance.adjusted.reshape(shape)
         return p, np.where(np.isnan(p), np.nan, adjusted)
 
-    def _gaps(self, members: Array, orders: Int64, sums: Sequence[Sums | None]) -> Float64:
-        """The gaps of every slice and run (slices x runs, rows), with the samples taken in these orders (rows, n)."""
+    def _gaps(self, members: Sequence[Array], orders: Sequence[Int64], sums: Sequence[Sums | None]) -> Float64:
+        """The gaps of every slice and run (slices x runs, rows), with the samples of each in its orders (rows, n)."""
         found = []
-        for member in members:
-            inside = member[orders].astype(np.int64)
+        for member, own in zip(members, orders, strict=True):
+            inside = member[own].astype(np.int64)
             for run, its_sums in zip(self.runs, sums, strict=True):
                 found.append(self._score(run, its_sums, inside) - self._score(run, its_sums, 1 - inside))
         return np.stack(found)
@@ -263,13 +270,20 @@ class SlicedScores:
             return drawn(sums, weights)
         return self.metric.resample(run, self.info, weights)[self.score.name]
 
-    def _orders(self) -> Iterator[Int64]:
-        """Random orders of the samples, in chunks of (rows, n): whose property each sample gets."""
-        random = np.random.default_rng(self.seed)
+    def _orders(self, units: Sequence[Permuted]) -> Iterator[dict[Permuted, Int64]]:
+        """Random orders of the samples for each unit, in chunks of (rows, n): whose property each sample gets.
+
+        Orders of different units are independent, which makes the largest gap by chance no smaller than it is: the
+        properties are of the same samples.
+        """
+        orders = [self._orders_of(unit, [self.seed, place] if place else self.seed) for place, unit in enumerate(units)]
+        return (dict(zip(units, each, strict=True)) for each in zip(*orders, strict=True))
+
+    def _orders_of(self, unit: Permuted, seed: int | Sequence[int]) -> Iterator[Int64]:
+        random = np.random.default_rng(seed)
         n = len(self.runs[0])
         member, units = units_of(self.groups)
         rows = max(1, _MAX_WEIGHTS // max(n, 1))
-        unit = self.permuted
         _, first = np.unique(member, return_index=True)
         places: list[Int64] = []
         if unit == "samples within groups":

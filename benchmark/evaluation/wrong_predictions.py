@@ -6,14 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 from ..errors import MemoryShortError
-from ..text import counted, some
+from ..text import counted, fault_lines
 from ..types import Dataset, Metric, PredictionSource, UserError
 from .evaluate import measure
 
 _MAX_SECONDS = 20.0
 """Time that is spent on looking for more of what is wrong, once there is one."""
-_MAX_KINDS = 5
-_MAX_FILES = 10
 
 
 def wrong_predictions(
@@ -49,17 +47,8 @@ def wrong_predictions(
         "\n".join(
             [
                 f"{wrong:,}{told} of {counted(len(sources), 'prediction')} cannot be scored:",
-                *map(_line, list(kinds.values())[:_MAX_KINDS]),
-                *([f"  and {counted(len(kinds) - _MAX_KINDS, 'other fault')}"] if len(kinds) > _MAX_KINDS else []),
+                *fault_lines(kinds),
                 "'bench doctor' with the same data and predictions looks for the cause and says what to do.",
             ]
         )
     )
-
-
-def _line(found: Sequence[tuple[str, str]]) -> str:
-    """What is wrong with one file, and the others of which the same is said."""
-    (_, message), *others = found
-    if not others:
-        return f"  {message}"
-    return f"  {message} The same holds for {len(others):,} more: {some([file for file, _ in others], _MAX_FILES)}"

@@ -11,7 +11,7 @@ Methods 18:203-211 (2021), and nnunetv2/evaluation/evaluate_predictions.py (`for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar
@@ -30,14 +30,19 @@ from ..types import (
     Statistic,
     Sums,
 )
+from .class_cells import ClassCells
+from .exact_sums import weighted_sums
 from .label_checks import class_labels
 from .overlap import PairsOfLabels, overlap_statistic
 from .pair_counts import ranks, sparse_counts
-from .pooled import absent_of, drawn, mean_of_quotients, mean_where, ratio
+from .pooled import absent_of, mean_of_quotients, mean_where, ratio
 from .same_statistics import SameStatistics
 
 MIN_CASES = 5
 """Of fewer cases samples are drawn and not cases, as `segbench.evaluation.intervals` has it: then each counts once."""
+
+_AT_ONCE = 1 << 10
+"""Samples of a case that are laid out at once."""
 
 _OF_TRUE_CLASSES = "foreground_dice_true"
 
@@ -80,28 +85,29 @@ class ForegroundOverlap(PairsOfLabels):
         A case that is drawn whole k times counts k times. Of fewer than 5 cases samples are drawn: then each counts
         once, with the samples of it that are drawn.
         """
-        cases = _cases_of(statistics, info)
+        cases = _laid_out(statistics, info)
         return {score.name: cases.scored(score.name, weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over cases, where these are drawn whole; of few cases their pixels, whose means follow from sums."""
-        return _cases_of(statistics, info).sums(score)
+        return _laid_out(statistics, info).sums(score)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Of means over the classes that occur; where those in truth alone enter, none is without it."""
         if score == _OF_TRUE_CLASSES:
             return None
-        _, true, predicted = _cases_of(statistics, info).pixels.sum(axis=0).T
+        _, true, predicted = _laid_out(statistics, info).samples.pooled().T
         return absent_of([c.name for c in info.foreground_classes], true, predicted)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Mean Dice and IoU over the cases that hold a class, truly or predicted, and the number of these."""
-        pixels = _cases_of(statistics, info).pixels
-        known = (pixels[..., 1] + pixels[..., 2] > 0).T
+        cells = _laid_out(statistics, info).whole
+        held, many = np.bincount(cells.place, minlength=cells.classes), cells.classes
+        dice, iou = (_values(f"foreground_{what}", cells.pixels) for what in ("dice", "iou"))
         columns = {
-            "dice_per_case": mean_where(_values("foreground_dice", pixels).T, known),
-            "iou_per_case": mean_where(_values("foreground_iou", pixels).T, known),
-            "cases": known.sum(axis=1).astype(np.float64),
+            "dice_per_case": ratio(np.bincount(cells.place, dice, many), held),
+            "iou_per_case": ratio(np.bincount(cells.place, iou, many), held),
+            "cases": held.astype(np.float64),
         }
         return {
             each.name: {key: float(column[place]) for key, column in columns.items()}
@@ -111,57 +117,68 @@ class ForegroundOverlap(PairsOfLabels):
 
 @dataclass(frozen=True)
 class _Cases:
-    """The counts of samples, and the case of each.
+    """The cells of samples, and the case of each.
 
-    counts : (n, C, 3) int64, right, true and predicted pixels of C classes. member : (n,) int64, the place of the case,
-    of which there are `cases`.
+    member : (n,) int64, the place of the case, of which there are `cases`.
     """
 
-    counts: Int64
+    samples: ClassCells
     member: Int64
     cases: int
 
     @cached_property
-    def pixels(self) -> Int64:
-        """The counts of every case, (cases, C, 3) int64."""
-        total = np.zeros((self.cases, *self.counts.shape[1:]), np.int64)
-        np.add.at(total, self.member, self.counts)
-        return total
+    def whole(self) -> ClassCells:
+        """The cells of every case."""
+        alone = self.cases == len(self.member) and bool((np.diff(self.member) > 0).all())
+        return self.samples if alone else self.samples.of_cases(self.member, self.cases)
 
     def sums(self, score: str) -> Sums:
         """A score as a function of sums over samples, or over whole cases."""
         samples = len(self.member)
-        alone = _terms(score, self.counts)
+        alone = _terms_of(score, self.samples, whole=False)
         if self.cases == samples:
             return Sums(alone, mean_of_quotients)
         if self.cases >= MIN_CASES:
             terms = np.zeros_like(alone)
-            terms[self._first] = _terms(score, self.pixels)
+            terms[self._first] = _terms_of(score, self.whole, whole=True)
             return Sums(terms, mean_of_quotients, alone)
-        pixels = np.zeros((samples, self.cases, *self.counts.shape[1:]), np.int64)
-        pixels[np.arange(samples), self.member] = self.counts
+        pixels = np.zeros((samples, self.cases, self.samples.classes, 3), np.int64)
+        pixels[self.samples.row, self.member[self.samples.row], self.samples.place] = self.samples.pixels
         return Sums(pixels.reshape(samples, -1), partial(_of_few, score, self.cases))
 
     def scored(self, score: str, weights: Int64) -> Float64:
         """The score (B,) of sets of samples that are drawn so often, (B, n)."""
-        sums = self.sums(score)
-        if sums.alone is None:
-            return drawn(sums, weights)
+        if self.cases == len(self.member):
+            return _mean_of(score, self.samples, False, weights)
+        if self.cases < MIN_CASES:
+            terms = [_terms(score, pixels) for _, pixels in self._drawn(weights)]
+            return mean_of_quotients(np.stack(terms, axis=-2).sum(axis=-2))
         of_cases = weights[:, self._first]
         if np.array_equal(of_cases[:, self.member], weights):
-            return drawn(Sums(_terms(score, self.pixels), mean_of_quotients), of_cases)
+            return _mean_of(score, self.whole, True, of_cases)
         return self._of_parts(score, weights)
 
     def _of_parts(self, score: str, weights: Int64) -> Float64:
         """Where some samples of a case are drawn more often than others: it counts what these do in the mean."""
         total: Float64 = np.zeros(())
-        for case in range(self.cases):
-            mine = np.flatnonzero(self.member == case)
-            own = weights[:, mine].astype(np.float64)
+        for own, pixels in self._drawn(weights):
             often = np.nan_to_num(ratio(own.sum(axis=1), (own > 0).sum(axis=1)))
-            pixels = np.tensordot(own, self.counts[mine].astype(np.float64), 1)
             total = total + often[:, None] * _terms(score, pixels)
         return mean_of_quotients(total)
+
+    def _drawn(self, weights: Int64) -> Iterator[tuple[Float64, Float64]]:
+        """For each case the weights of its samples (B, m), and its pixels as they are drawn (B, C, 3).
+
+        Doubles hold these sums exactly (far below 2**53).
+        """
+        order = np.argsort(self.member, kind="stable")
+        for mine in np.split(order, np.flatnonzero(np.diff(self.member[order])) + 1):
+            own = weights[:, mine].astype(np.float64)
+            pixels = np.zeros((len(weights), self.samples.classes, 3))
+            for start in range(0, len(mine), _AT_ONCE):
+                here = slice(start, start + _AT_ONCE)
+                pixels += np.tensordot(own[:, here], self.samples.of_rows(mine[here]).astype(np.float64), 1)
+            yield own, pixels
 
     @cached_property
     def _first(self) -> Int64:
@@ -170,25 +187,25 @@ class _Cases:
         return first
 
 
-_laid_out: SameStatistics[_Cases] = SameStatistics()
+_known: SameStatistics[_Cases] = SameStatistics()
 """The cases that all scores, intervals and tables of a run are made of."""
 
 
-def _cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
+def _laid_out(statistics: Sequence[Statistic], info: DatasetInfo) -> _Cases:
     """From sparse confusion matrices; made once for the same statistics."""
     place = ranks(info.classes)
     places = tuple(place[c.id] for c in info.foreground_classes)
 
     def make() -> _Cases:
-        counts = sparse_counts(statistics, place).dense()[:, places]
-        names, member = np.unique(np.array(_cases(statistics, info), str), return_inverse=True)
-        return _Cases(counts, member.astype(np.int64), len(names))
+        cells = ClassCells.of(sparse_counts(statistics, place), places)
+        names, member = np.unique(np.array(cases_of(statistics, info), str), return_inverse=True)
+        return _Cases(cells, member.astype(np.int64), len(names))
 
-    return _laid_out.get(statistics, (info.name, info.frames_per_second, places, *place), make)
+    return _known.get(statistics, (info.name, info.frames_per_second, places, *place), make)
 
 
-def _cases(statistics: Sequence[Statistic], info: DatasetInfo) -> list[str]:
-    """The group of each sample; where all are of one that is called as the data set and no film, its id."""
+def cases_of(statistics: Sequence[Statistic], info: DatasetInfo) -> list[str]:
+    """The case of each sample: its group; where all are of one that is called as the data set and no film, its id."""
     groups = [statistic.group for statistic in statistics]
     alone = set(groups) == {info.name} and info.frames_per_second is None
     return [statistic.sample_id for statistic in statistics] if alone else groups
@@ -208,6 +225,35 @@ def _terms(score: str, pixels: Array) -> Float64:
     values = _values(score, pixels)
     known = ~np.isnan(values)
     return np.concatenate([np.where(known, values, 0.0), known], axis=-1)
+
+
+def _terms_of(score: str, cells: ClassCells, whole: bool) -> Float64:
+    """The same of all rows, (rows, 2 K), which are `whole` cases or samples by themselves."""
+    if score == _OF_TRUE_CLASSES and not whole:
+        return _true_terms(cells)
+    kinds = 1 if score == _OF_TRUE_CLASSES else cells.classes
+    return np.concatenate([np.zeros((0, 2 * kinds)), *(_terms(score, table) for table in cells.tables())])
+
+
+def _true_terms(cells: ClassCells) -> Float64:
+    """The terms of the mean over true classes: of samples it adds class by class, of cases NumPy adds pairs."""
+    held = cells.pixels[:, 1] > 0
+    dice = np.where(held, _values("foreground_dice", cells.pixels), 0.0)
+    total, many = (np.bincount(cells.row, each, cells.rows) for each in (dice, held))
+    return np.stack([np.nan_to_num(ratio(total, many)), many > 0], axis=1)
+
+
+def _mean_of(score: str, cells: ClassCells, whole: bool, weights: Int64) -> Float64:
+    """The mean (B,) over rows that are drawn so often, (B, rows): as `drawn` has it of the terms, class by class."""
+    if score == _OF_TRUE_CLASSES:
+        return mean_of_quotients(weighted_sums(weights, _terms_of(score, cells, whole)))
+    total = np.zeros((len(weights), 2 * cells.classes))
+    values = _values(score, cells.pixels)
+    for place in range(cells.classes):
+        columns = np.stack([cells.column(place, each) for each in (values, np.ones(len(values)))], axis=1)
+        if columns[:, 1].any():
+            total[:, [place, cells.classes + place]] = weighted_sums(weights, columns)
+    return mean_of_quotients(total)
 
 
 def _of_few(score: str, cases: int, sums: Float64) -> Float64:

@@ -127,8 +127,8 @@ def _table(section: Section, found: Sliced, labels: Sequence[str]) -> Html | Non
     ordered = "" if len(labels) == 1 else f"The worst first by the mean of the {counted(len(labels), 'run')}. "
     note = (
         f"{found.score} with 95 % intervals. {ordered}A gap is the score of a slice less that of all other samples; p "
-        f"comes from {found.permutations} permutations of {found.permuted} and is adjusted for all slices and runs "
-        f"together. Few: less than {MIN_SAMPLES} samples. "
+        f"comes from {found.permutations} permutations of {found.permuted_in_words} and is adjusted for all slices and "
+        f"runs together. Few: less than {MIN_SAMPLES} samples. "
         f"{' '.join(f'{note[0].upper()}{note[1:]}.' for note in found.notes)}"
     )
     title = f"All {counted(len(rows), 'slice')}, with {counted(len(labels), 'run')}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..data.image_sources import Frames, Kind
+from ..data.image_sources import Frames, Kind, UnreadableFramesError
 from ..data.neighbours import with_neighbours
 from ..io.images.picture import luma
 from ..predictions.stored import as_stored
@@ -134,6 +134,7 @@ def predict_frames(
     skip: Collection[int] = (),
     stop: Callable[[], bool] = lambda: False,
     seen: Callable[[Uint8], None] = lambda _: None,
+    left_out: Callable[[UnreadableFramesError], None] | None = None,
     watch: Stopwatch | None = None,
 ) -> Iterator[tuple[int, Prediction]]:
     """Index and prediction of every frame, in order, each of its frame's (H, W).
@@ -146,6 +147,7 @@ def predict_frames(
     skip : indices of frames that are not to be predicted.
     stop : asked before every batch; True ends with KeyboardInterrupt.
     seen : called with every frame as it was decoded.
+    left_out : called for every file that cannot be read and whose frames are left out; without it, the first is raised.
     watch : adds up what predicting takes.
 
     Raises
@@ -155,7 +157,7 @@ def predict_frames(
     """
     watch = watch or Stopwatch()
     coming: list[tuple[int, Uint8]] = []
-    source, unreadable = frames.without(skip), None
+    source, unreadable = _readable(frames, skip, left_out), None
     while unreadable is None:
         if stop():
             raise KeyboardInterrupt
@@ -170,7 +172,7 @@ def predict_frames(
         if not coming:
             break
         start = time.perf_counter()
-        predictions = _predicted(method, [image for _, image in coming])
+        predictions = _predicted(method, [image for _, image in coming], frames.one)
         watch.seconds += time.perf_counter() - start
         watch.frames += len(coming)
         for (index, _), prediction in zip(coming, predictions, strict=True):
@@ -180,13 +182,32 @@ def predict_frames(
         raise unreadable
 
 
-def _predicted(method: Method, images: list[Uint8]) -> list[Prediction]:
+def _readable(
+    frames: Frames, skip: Collection[int], left_out: Callable[[UnreadableFramesError], None] | None
+) -> Iterator[tuple[int, Uint8]]:
+    """Index and image of every frame that is not to be skipped, but for those of files that are left out."""
+    gone = set(skip)
+    while True:
+        try:
+            for index, image in frames.without(gone):
+                yield index, image
+                gone.add(index)
+        except UnreadableFramesError as error:
+            if left_out is None:
+                raise
+            left_out(error)
+            gone.update(error.indices)
+        else:
+            return
+
+
+def _predicted(method: Method, images: list[Uint8], one: str) -> list[Prediction]:
     try:
         return method.predict(images)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not out_of_memory(error):
             raise
         height, width = images[0].shape[:2]
-        what = f"memory ran out with {counted(len(images), 'frame')} of {height} x {width} pixels at a time"
-        remedy = "--batch 1" if len(images) > 1 else "smaller frames, or another --device"
+        what = f"memory ran out with {counted(len(images), one)} of {height} x {width} pixels at a time"
+        remedy = "--batch 1" if len(images) > 1 else f"smaller {one}s, or another --device"
         raise UserError(f"{what}. Use {remedy}.") from error

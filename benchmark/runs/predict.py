@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .._version import __version__
-from ..data.image_sources import open_frames
+from ..data.image_sources import Frames, UnreadableFramesError, open_frames, unreadable_files
 from ..data.volume_frames import open_volumes
 from ..io.fingerprints import files_sha256
 from ..io.interrupts import stoppable
 from ..io.reporter import Reporter
 from ..registry import method_class
 from ..text import counted
-from ..types import DatasetInfo, Method, Uint8
+from ..types import DatasetInfo, Method, Uint8, UserError
 from .devices import resolve_device
 from .environment import commit
 from .fitted_method import Stopwatch, as_learned, find_checkpoint, load_method, predict_frames
@@ -40,7 +41,8 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
     Raises
     ------
     UserError
-        For a run, an input or an output folder that cannot be used.
+        For a run, an input or an output folder that cannot be used; and naming the images or volumes that cannot be
+        read, after all others are written.
     KeyboardInterrupt
         After Ctrl-C; the frames written so far are kept for `--resume`.
     """
@@ -62,7 +64,7 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         method, record, _ = load_method(request.run, device, fold=request.fold, trust=request.trust)
         document.write(request.out)
         document.device = device
-        sizes = _FrameSizes(record, output.info, reporter)
+        sizes = _FrameSizes(record, output.info, f"{output.frames.one}s", reporter)
         return _predict_rest(request, document, method, output, sizes)
 
 
@@ -72,45 +74,73 @@ def _opened(request: PredictRequest, record: Record) -> Output:
     volumes = open_volumes(request.input, info.volumes, request.chosen)
     if volumes is not None:
         return VolumeOutput(request.out, info, volumes)
-    frames, info = as_learned(open_frames(request.input, request.chosen), request.run, record)
+    frames, info = as_learned(open_frames(request.input, request.chosen, info.volumes is not None), request.run, record)
     return Output(request.out, info, frames)
 
 
 def _predict_rest(
     request: PredictRequest, document: PredictDocument, method: Method, output: Output, sizes: _FrameSizes
 ) -> PredictDocument:
-    """Predict what is not there yet, and write `predict.json`, complete or not."""
+    """Predict what is not there yet, and write `predict.json`, complete or not.
+
+    Raises UserError naming the files that could not be read, when all others are predicted.
+    """
     frames, reporter, watch = output.frames, sizes.reporter, Stopwatch()
     done = output.done() if request.resume else {}
     if done:
         reporter.say(f"{counted(len(done), frames.one)} of {len(frames)} are there already")
     sizes.found.update(done.values())
+    unreadable = list(frames.unreadable)
     complete = False
     try:
         with stoppable(reporter) as stop, reporter.progress(f"segmenting {frames.name}") as update:
             found = predict_frames(
-                method, output.info, frames, batch=request.batch, skip=done.keys(), stop=stop, seen=sizes, watch=watch
+                method,
+                output.info,
+                frames,
+                batch=request.batch,
+                skip=done.keys(),
+                stop=stop,
+                seen=sizes,
+                watch=watch,
+                left_out=unreadable.append,
             )
             for number, (index, prediction) in enumerate(found, len(done) + 1):
                 output.write(index, prediction)
                 update(number, len(frames))
-        output.close()
-        complete = True
+        if not unreadable:
+            output.close()
+            complete = True
     finally:
         document.complete = complete
         document.input.sizes = sorted(map(list, sizes.found))
         document.ms_per_frame, document.predicted, document.kept = watch.ms_per_frame, watch.frames, len(done)
+        document.unreadable = [str(error.path) for error in unreadable]
         document.warnings = list(reporter.warnings)
         document.write(request.out)
+    if unreadable:
+        raise _left_out(document, frames, unreadable)
     return document
+
+
+def _left_out(document: PredictDocument, frames: Frames, unreadable: Sequence[UnreadableFramesError]) -> UserError:
+    """The error for files that could not be read, which says where the predictions of the others are."""
+    others = (document.predicted or 0) + (document.kept or 0)
+    folder = document.output.folder
+    rest = f"All that can be read is segmented: {counted(others, frames.one)} in '{folder}'." if others else ""
+    return unreadable_files(unreadable, rest)
 
 
 @dataclass
 class _FrameSizes:
-    """Notes the size of every frame, and says once where frames are unlike the images of the training."""
+    """Notes the size of every frame, and says once where frames are unlike the images of the training.
+
+    called : what frames of this input are called, such as `slices`.
+    """
 
     record: Record
     info: DatasetInfo
+    called: str
     reporter: Reporter
     found: set[tuple[int, int]] = field(default_factory=set)
     _said: set[tuple[int, ...]] = field(default_factory=set)
@@ -123,18 +153,19 @@ class _FrameSizes:
         shape = (self.record.dataset.model_extra or {}).get("image_shape")
         colour = image.ndim == 3
         if self.info.grey and colour:
-            self.reporter.say(f"colour frames are turned into grey ones, as the images of {self.info.name} are")
+            self.reporter.say(f"colour {self.called} are turned into grey ones, as the images of {self.info.name} are")
         elif shape is not None and not self.info.grey and colour != (len(shape) == 3):
             kinds = ("in colour", "grey") if colour else ("grey", "in colour")
             self.reporter.warn(
-                f"frames are {kinds[0]}, but the run learned from images that are {kinds[1]}: expect worse masks"
+                f"{self.called} are {kinds[0]}, but the run learned from images that are {kinds[1]}: expect worse masks"
             )
         if shape is not None:
             self._compare(image.shape, shape)
 
     def _compare(self, found: tuple[int, ...], learned: list[int]) -> None:
         down, across = found[0] / learned[0], found[1] / learned[1]
-        what = f"frames are {found[0]} x {found[1]} pixels, the run learned from images of {learned[0]} x {learned[1]}"
+        sizes = [f"{height} x {width}" for height, width, *_ in (found, learned)]
+        what = f"{self.called} are {sizes[0]} pixels, the run learned from images of {sizes[1]}"
         # A network that is given everything at one size sees only what became of the proportions.
         resized = self.record.method.config.get("size") is not None
         scale = max(down / across, across / down) if resized else max(down, 1 / down, across, 1 / across)

@@ -68,7 +68,10 @@ class PredictedOutput(Document):
 
 
 class PredictDocument(Document):
-    """`predict.json`, and what `bench predict --json` prints; what follows `warnings` is known at the end."""
+    """`predict.json`, and what `bench predict --json` prints; what follows `warnings` is known at the end.
+
+    `unreadable` are the files that could not be read; predictions without them are not complete.
+    """
 
     schema_version: int
     complete: bool
@@ -84,6 +87,7 @@ class PredictDocument(Document):
     ms_per_frame: float | None = None
     predicted: int | None = None
     kept: int | None = None
+    unreadable: list[str] = Field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """Write it atomically."""

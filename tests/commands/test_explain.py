@@ -15,25 +15,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
+from volumes import LABELS, case, data_set, save
 
 from commands import Run, printed_json
 from places import GOLDEN
 from segbench.cli.explain_output import explanation
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.explain import explain, explain_runs
+from segbench.commands.import_data import ImportRequest, import_data
 from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.medaka import Medaka
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
 from segbench.evaluation.conventions import Convention, value
-from segbench.evaluation.library_conventions import OFFICIAL, OFFICIAL_BINARY, changes, conventions, official
+from segbench.evaluation.library_conventions import CASES, OFFICIAL, OFFICIAL_BINARY, changes, conventions, official
 from segbench.evaluation.statistics import Statistics
 from segbench.io.reporter import Reporter
 from segbench.metrics.overlap import BinaryOverlap, CityscapesOverlap, COCOStuffOverlap, Overlap, VOC2012Overlap
 from segbench.metrics.partition import Partition
 from segbench.registry import metrics
 from segbench.runs.record import write_record
+from segbench.runs.stored import open_run
 from segbench.runs.stored_requests import ExplainRequest
 from segbench.types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
 
@@ -433,3 +436,34 @@ def test_rules_change_one_thing() -> None:
         assert replace(changed, name="", used_by=(), **{rule: getattr(start, rule)}) == replace(
             start, name="", used_by=()
         )
+
+
+@pytest.mark.parametrize("task", ["multiclass", "binary"])
+def test_scores_of_cases_stand_beside_the_others(task: str, tmp_path: Path) -> None:
+    """Those that the run has scored, whose value follows from its pixel counts too; and the rule of cases by itself."""
+    classes = 3 if task == "multiclass" else 2
+    labels = dict(list(LABELS.items())[:classes])
+    names = data_set(tmp_path / "source", train=1, test=3, labels=labels)
+    for path in (tmp_path / "source").rglob("labels*/*.nii.gz"):
+        save(path, np.minimum(case(int(path.name[5:8]))[1], classes - 1))
+    import_data(ImportRequest(tmp_path / "source", tmp_path / "mine"), Reporter(quiet=True))
+    for place, (name, truth) in enumerate(names.items()):
+        save(tmp_path / "predicted" / f"{name}.nii.gz", np.roll(np.minimum(truth, classes - 1), place, axis=1))
+    request = EvaluateRequest(
+        "folder", tmp_path / "predicted", root=tmp_path / "mine", split="test", out=tmp_path / "run", plots=False
+    )
+    folder, record = evaluate_files(request, Reporter(quiet=True))
+    found = explain(folder)
+    rows = {row.name: row for row in found.rows if row.scored}
+    run = open_run(folder)
+    assert run.info.task == task
+    counted = run.statistics.of(run.metrics[0].name)
+    for name, convention in CASES.items():
+        assert rows[name].value == record.scores[name].value
+        assert value(counted, run.info, convention) == pytest.approx(record.scores[name].value, abs=1e-12)
+        assert (rows[name].average, rows[name].background) == (convention.average, "out")
+        assert rows[name].official
+    assert len({tuple(row.model_dump(exclude={"name", "used_by"}).items()) for row in found.rows}) == len(found.rows)
+    assert any((rule.rule, rule.to) == ("average", "case") for rule in found.rules)
+    beside = explain_runs(ExplainRequest(folder, folder, samples=0), Reporter(quiet=True))
+    assert all(row.other_value == row.value for row in beside.rows)

@@ -174,8 +174,9 @@ def test_what_is_unlike_the_training_is_warned_of(made: Path, bench: Run, tmp_pa
     (warning,) = document["warnings"]
     assert "240 x 320" in warning
     assert "60 x 80" in warning
+    assert warning.startswith("images are ")
     document = printed_json(bench("predict", made / "voc", "large/2.png", "--out", "b", "--json"))
-    assert any("frames are grey, but the run learned from images that are in colour" in w for w in document["warnings"])
+    assert any("images are grey, but the run learned from images that are in colour" in w for w in document["warnings"])
 
 
 def test_folds_are_chosen_and_said(made: Path, bench: Run, tmp_path: Path) -> None:
@@ -330,17 +331,31 @@ def test_an_interrupted_prediction_goes_on(
 # Hostile input
 
 
-def test_a_broken_image_is_named_and_what_was_done_is_kept(made: Path, bench: Run, tmp_path: Path) -> None:
+def test_broken_images_are_named_when_all_others_are_written(made: Path, bench: Run, tmp_path: Path) -> None:
     images = shutil.copytree(grey_hearts(made), tmp_path / "images")
-    (images / "0150_sample.tif").write_bytes((images / "0150_sample.tif").read_bytes()[:300])
-    command = ["predict", made / "medaka-threshold", images, "--out", "masks", "--batch", "1"]
+    broken = sorted(images.iterdir())[5:9:3]
+    whole = [path.read_bytes() for path in broken]
+    for path, content in zip(broken, whole, strict=True):
+        path.write_bytes(content[:300])
+    command = ["predict", made / "medaka-threshold", images, "--out", "masks", "--batch", "4"]
     done = bench(*command)
     assert done.returncode == 2
-    assert "0150_sample.tif" in done.stderr
+    assert "2 files cannot be read. All that can be read is segmented: 8 images in 'masks'." in done.stderr
+    assert all(path.name in done.stderr for path in broken)
     assert "truncated" in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(pictures(tmp_path / "masks")) == 5
-    assert not json.loads((tmp_path / "masks" / "predict.json").read_text())["complete"]
+    document = json.loads((tmp_path / "masks" / "predict.json").read_text())
+    assert (document["complete"], document["predicted"]) == (False, 8)
+    assert [Path(name).name for name in document["unreadable"]] == [path.name for path in broken]
+    kept = pictures(made / "medaka-threshold" / "predictions")
+    found = pictures(tmp_path / "masks")
+    assert len(found) == 8
+    for name, mask in found.items():
+        assert np.array_equal(mask, kept[f"lateral-test-{name.partition('_')[0]}"])
+    resumed = bench(*command, "--resume")
+    assert resumed.returncode == 2
+    assert "8 images of 10 are there already" in resumed.stderr
+    assert "2 files cannot be read" in resumed.stderr
 
 
 @pytest.mark.parametrize("name", ["no.avi", "no.tif", "no.png", "absent.mp4", "folder"])

@@ -60,7 +60,7 @@ def trained(root: Path, method: str, folder: Path) -> Record:
 
 
 def predicted(run: Path, images: Path, out: Path, **more: Any) -> PredictDocument:
-    return predict(PredictRequest(run, images, out, device="cpu", **more), QUIET)
+    return predict(PredictRequest(run, images, out, device="cpu", **more), Reporter(quiet=True))
 
 
 def scored(root: Path, predictions: Path, out: Path) -> Record:
@@ -263,14 +263,53 @@ def test_a_bad_volume_is_one_sentence_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_bad_volume_among_others_keeps_what_is_whole(made: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [-40, 0])
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_bad_volume_among_others_costs_itself_alone(number: int, left: int, made: Path, tmp_path: Path) -> None:
+    """Cut short, which is found when it is decoded, or empty, which its header tells."""
     images = shutil.copytree(made / "ct" / "imagesTs", tmp_path / "images")
-    whole = (images / "case_005_0000.nii.gz").read_bytes()
-    (images / "case_005_0000.nii.gz").write_bytes(whole[:-40])
-    with pytest.raises(UserError, match=r"case_005_0000\.nii\.gz: cannot be decoded"):
-        predicted(made / "ct-kmeans", images, tmp_path / "out", batch=1)
-    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == ["case_004.nii.gz", "predict.json"]
-    assert not json.loads((tmp_path / "out" / "predict.json").read_text())["complete"]
+    broken = images / f"case_00{number}_0000.nii.gz"
+    broken.write_bytes(broken.read_bytes()[:left])
+    with pytest.raises(UserError, match=rf"{broken.name}: .*All that can be read is segmented: 12 slices in '.*out'\."):
+        predicted(made / "ct-kmeans", images, tmp_path / "out", batch=4)
+    whole = [f"case_00{each}.nii.gz" for each in (4, 5, 6) if each != number]
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == [*whole, "predict.json"]
+    document = json.loads((tmp_path / "out" / "predict.json").read_text())
+    assert (document["complete"], document["unreadable"]) == (False, [str(broken)])
+
+
+def test_bad_volumes_alone_are_all_named_and_leave_nothing(made: Path, tmp_path: Path) -> None:
+    images = shutil.copytree(made / "ct" / "imagesTs", tmp_path / "images")
+    first, *others = sorted(images.iterdir())
+    first.write_bytes(b"")
+    for path in others:
+        path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match="3 files cannot be read") as refused:
+        predicted(made / "ct-kmeans", images, tmp_path / "out")
+    assert all(path.name in str(refused.value) for path in images.iterdir())
+    assert not (tmp_path / "out").exists()
+    for path in others:
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"is empty.*The same holds for 2 more"):
+        predicted(made / "ct-kmeans", images, tmp_path / "out")
+
+
+def test_volumes_are_among_what_is_expected(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("none")
+    for name, words in (
+        ("absent", r"a folder of images or volumes, an image, a volume \(\.nii, \.nii\.gz\), a TIFF stack or a video"),
+        ("empty", r"and no volume \(\.nii, \.nii\.gz\)\. Give a folder with images or volumes directly in it"),
+        ("notes.txt", r"is no image, video or volume by its name.*a volume \(\.nii, \.nii\.gz\), or a folder"),
+    ):
+        with pytest.raises(UserError, match=words):
+            predicted(made / "ct-kmeans", tmp_path / name, tmp_path / "out")
+
+
+def test_slices_of_another_size_are_called_slices(made: Path, tmp_path: Path) -> None:
+    save(tmp_path / "large.nii.gz", case(4, (48, 40, 6))[0])
+    (warning,) = predicted(made / "ct-kmeans", tmp_path / "large.nii.gz", tmp_path / "out").warnings
+    assert warning.startswith("slices are 40 x 48 pixels, the run learned from images of 20 x 24")
 
 
 def test_what_cannot_be_told_apart_or_chosen_is_refused(made: Path, tmp_path: Path) -> None:
@@ -374,7 +413,7 @@ def test_digits_that_tell_cases_apart_are_no_channels(tmp_path: Path) -> None:
     assert [(each.name, len(each.channels)) for each in found.cases] == [("a", 2)]
 
 
-def test_what_is_gone_is_made_again_and_a_broken_volume_costs_itself_alone(made: Path, tmp_path: Path) -> None:
+def test_what_is_gone_is_made_again(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "ct" / "imagesTs", tmp_path / "images")
     predicted(made / "ct-kmeans", tmp_path / "images", tmp_path / "out")
     gone = tmp_path / "out" / "case_005.nii.gz"
@@ -382,8 +421,3 @@ def test_what_is_gone_is_made_again_and_a_broken_volume_costs_itself_alone(made:
     gone.unlink()
     assert predicted(made / "ct-kmeans", tmp_path / "images", tmp_path / "out", resume=True).predicted == 6
     assert gone.read_bytes() == whole
-    broken = tmp_path / "images" / "case_005_0000.nii.gz"
-    broken.write_bytes(broken.read_bytes()[:-40])
-    with pytest.raises(UserError, match="case_005"):
-        predicted(made / "ct-kmeans", tmp_path / "images", tmp_path / "part")
-    assert (tmp_path / "part" / "case_004.nii.gz").is_file()

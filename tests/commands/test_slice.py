@@ -16,12 +16,14 @@ from segbench.boards.slices import Sliced
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.plan import plan
 from segbench.commands.slice import slice_by_all, slice_runs
+from segbench.data.locations import MARKER
 from segbench.data.sample_attributes import ATTRIBUTES
 from segbench.datasets.voc2012 import VOC2012
 from segbench.errors import UserError
 from segbench.runs.stored_requests import PlanRequest, SliceRequest
 from segbench.text import p_value
 from segbench.types import Sample
+from synthetic_roots import write_stacks
 
 COUNT = 24
 
@@ -233,7 +235,19 @@ def test_the_command_prints_and_gives_json(bench: Run, runs: Path) -> None:
     assert [rows[place][5], rows[place + 1][3]] == ["to", "to"]
     document = printed_json(bench(*words, "--json"))
     assert document["slices"][0]["slice"] == "PAS"
-    assert document["permuted"] == "samples"
+    assert (document["permuted"], document["permuted_by"]) == ("samples", {"stain": "samples"})
+
+
+def test_synthetic_data_are_told_of_once(bench: Run, tmp_path: Path) -> None:
+    write_stacks(tmp_path / "stacks")
+    (tmp_path / "stacks" / MARKER).write_text("{}")
+    run = bench("run", "-d", "isbi2012", "-m", "threshold", "--root", "stacks", "--no-plots", "--out", "run", "--set",
+                "max_images=1 kind=[otsu] channel=[grey] sigma=[0.0]")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    done = bench("slice", "run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\nby ") > 1
+    assert (done.stderr.count("synthetic data: "), done.stderr.count("SYNTHETIC data")) == (1, 1)
 
 
 @pytest.mark.parametrize("bus", [False, True])

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from null_slices import KINDS, called
+from null_slices import KINDS, called, slices
 from populations import films, populations
 
+from segbench.evaluation.comparison import ALPHA
 from segbench.evaluation.slicing import Slice, SlicedScores, permuted_unit, slices_of
 
 MIOU = populations()["pooled mIoU"]
@@ -85,7 +86,7 @@ def test_scores_and_gaps_are_those_of_the_samples_alone() -> None:
 
 def test_p_is_the_part_of_permutations_by_hand() -> None:
     sliced = _sliced(units=12, worse=0.1, permutations=300)
-    orders = np.concatenate(list(sliced._orders()))
+    orders = np.concatenate(list(sliced._orders_of("samples", 0)))
     assert orders.shape == (300, 12)
     assert (np.sort(orders, axis=1) == np.arange(12)).all()
     run = sliced.runs[0]
@@ -138,15 +139,47 @@ def test_groups_are_permuted_whole_where_the_property_is_theirs() -> None:
         tuple(slices_of("f", random.random(len(run)).tolist(), 3)),
         50,
     )
-    for orders in inside._orders():
+    assert inside.permuted == {"f": "samples within groups"}
+    for orders in inside._orders_of("samples within groups", 0):
         assert all([own[k] for k in row] == own for row in orders.tolist())
     of_group = tuple(slices_of("c", [str(int(group[4:]) % 2) for group in own], 4))
     whole = replace(inside, slices=of_group)
-    for orders in whole._orders():
+    assert whole.permuted == {"c": "groups"}
+    for orders in whole._orders_of("groups", 0):
         for row in orders.tolist():
             taken = {group: {own[k] for k, g in zip(row, own, strict=True) if g == group} for group in set(own)}
             assert all(len(each) == 1 for each in taken.values())
             assert len({next(iter(each)) for each in taken.values()}) == len(taken)
+
+
+def test_properties_are_permuted_each_by_itself() -> None:
+    """Beside a property that varies within groups, one of whole groups has the p value that it has alone."""
+    run = films().methods(np.random.default_rng(1), 8, (0.0,))[0]
+    own = [s.group for s in run]
+    of_groups = slices_of("camera", [str(int(group[4:]) % 2) for group in own], 4)
+    of_samples = slices_of("shade", np.random.default_rng(2).random(len(run)).tolist(), 3)
+    about = (films().metric, films().info, films().score, (run,))
+    both = SlicedScores(*about, (*of_groups, *of_samples), 200)
+    assert both.permuted == {"camera": "groups", "shade": "samples within groups"}
+    p, adjusted = both.chances()
+    alone, _ = SlicedScores(*about, tuple(of_groups), 200).chances()
+    np.testing.assert_array_equal(p[: len(of_groups)], alone)
+    assert (adjusted >= p).all()
+
+
+@pytest.mark.slow
+def test_p_is_honest_where_properties_are_permuted_in_different_ways() -> None:
+    """Of 300 test sets at most 5 % are meant; 24 or more would come by chance once in 100 times."""
+    population, wrong = films(), 0
+    for seed in range(300):
+        random = np.random.default_rng(80_000 + seed)
+        runs = population.methods(random, 12, (0.0,))
+        groups = [s.group for s in runs[0]]
+        found = (*slices("of whole groups", random, groups), *slices("numbers", random, groups))
+        sliced = SlicedScores(population.metric, population.info, population.score, runs, found, 199, seed)
+        assert len(set(sliced.permuted.values())) == 2
+        wrong += bool((sliced.chances()[1] < ALPHA).any())
+    assert wrong < 24
 
 
 @pytest.mark.slow

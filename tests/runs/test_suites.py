@@ -334,6 +334,39 @@ exclude: [{{method: mine, seed: 1}}, {{method: mine, train_fraction: 0.1}}]
     assert "is stale: the code has changed" in done.stderr
 
 
+@pytest.mark.slow
+def test_an_ensemble_of_a_run_that_is_gone_fails_alone(bench: Run, stacks: Path, tmp_path: Path) -> None:
+    """As any cell that fails; one that was done before its members were taken away stays done."""
+    settings = "max_images=1 kind=[otsu] channel=[grey] sigma=[0.0]"
+    for seed, name in enumerate(("one", "other")):
+        run = ("run", "-d", "isbi2012", "-m", "threshold", "--root", stacks, "--no-plots", "--seed", str(seed))
+        assert bench(*run, "--set", settings, "--out", name).returncode == 0
+    file = _write(
+        tmp_path,
+        f"""
+datasets: [{{name: isbi2012, root: {stacks.name}}}]
+methods:
+  - {{name: ensemble, settings: {{members: [one, other]}}}}
+  - {{name: threshold, settings: {QUICK}}}
+""",
+    )
+    (tmp_path / "other").rename(tmp_path / "gone")
+    done = bench("suite", file, "--out", "out")
+    assert done.returncode == 1, done.stderr
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["done"] == 1
+    (failed,) = found["failed"]
+    assert (failed["name"].partition("-ensemble-")[0], failed["exit_status"]) == ("isbi2012", 2)
+    assert "'other'" in failed["error"]
+    assert "is no run folder" in failed["error"]
+    (tmp_path / "gone").rename(tmp_path / "other")
+    assert printed_json(bench("suite", file, "--out", "out", "--resume", "--json"))["done"] == 2
+    (tmp_path / "other").rename(tmp_path / "gone")
+    done = bench("suite", file, "--out", "out", "--resume")
+    assert (done.returncode, done.stderr.count("started")) == (0, 0)
+    assert "counts as done, but whether it is current cannot be told: 'other' is no run folder" in done.stderr
+
+
 def _check_tables(out: Path, found: Mapping[str, Any]) -> None:
     (section,) = found["sections"]
     assert section["main_score"] == "v_rand"

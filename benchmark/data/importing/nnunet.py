@@ -1,14 +1,16 @@
 """Data sets in the layout of nnU-Net and of the Medical Segmentation Decathlon: dataset.json, imagesTr, labelsTr.
 
-Volumes (NIfTI) become slices, each a picture, in a subfolder of their case. Reference: nnU-Net v2,
+Volumes (NIfTI) become slices, each a picture, in a subfolder of their case. An image is one file in the Decathlon, and
+a file for each channel, called `CASE_0000`, …, in nnU-Net; dataset.json tells which. Reference: nnU-Net v2,
 documentation/dataset_format.md; Antonelli et al., The Medical Segmentation Decathlon, 2022.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -22,7 +24,7 @@ from ...io.images.rle import short
 from ...text import some
 from ...types import Array, Uint8, UserError, VolumeSlices
 from ..coco_annotations import load_json
-from ..volume_slices import HIGH, LOW, MAX_CHANNELS, case_and_channel, read_channels, slice_pictures, slices_told
+from ..volume_slices import HIGH, LOW, MAX_CHANNELS, case_and_channel, check_grid, read_channels, slice_pictures
 from .items import Item, Notes, Order, Raster, SourceClass, kind_of
 from .outlines import check_canvas
 
@@ -46,6 +48,38 @@ def described(source: Path) -> Path | None:
     if len(found) > 1 and source not in found:
         raise UserError(f"'{source}' holds {len(found)} data sets ({some([p.name for p in found], 3)}); give one")
     return found[0].resolve() if found else None
+
+
+class _Files(Enum):
+    """What the names of image files are, where a case is the name of a label file."""
+
+    CHANNELS = "a case with the number of a channel"
+    CASES = "a case"
+    UNTOLD = "either"
+
+    @classmethod
+    def told(cls, content: Mapping[str, Any], images: Path) -> _Files:
+        """What dataset.json says of the files in imagesTr.
+
+        Version 2 of nnU-Net has keys of its own. Version 1 has those of the Decathlon, but lists images by names that
+        their files have only after a number is put behind.
+        """
+        if "channel_names" in content or "file_ending" in content:
+            return cls.CHANNELS
+        listed = [images / name for name in _listed(content.get("training"), "image")]
+        if any(not path.exists() and (images / _numbered(path.name)).exists() for path in listed):
+            return cls.CHANNELS
+        return cls.CASES if any(path.exists() for path in listed) else cls.UNTOLD
+
+    def case(self, stem: str, cases: Container[str]) -> str | None:
+        """The one of these cases that an image file belongs to; None where it is of none.
+
+        >>> [each.case("liver_0001", {"liver", "liver_0001"}) for each in _Files]
+        ['liver', 'liver_0001', 'liver_0001']
+        """
+        numbered = case_and_channel(stem)[0]
+        names = {_Files.CHANNELS: (numbered, stem), _Files.CASES: (stem,), _Files.UNTOLD: (stem, numbered)}[self]
+        return next((name for name in names if name in cases), None)
 
 
 @dataclass(frozen=True)
@@ -78,6 +112,7 @@ class NnUNet:
         channels = content.get("channel_names", content.get("modality"))
         names = channels.values() if isinstance(channels, dict) else ()
         self._is_ct = any(str(name).strip().lower() == "ct" for name in names)
+        self._files = _Files.told(content, self.root / _PARTS["train"][0])
         self._cases = list(self._found())
 
     def items(self) -> Iterator[Item]:
@@ -96,7 +131,7 @@ class NnUNet:
             if not nifti.is_volume(case.labels):
                 yield self._picture(case, labels[0])
                 continue
-            pictures = self._pictures(case, labels.shape, window)
+            pictures = self._pictures(case, len(labels), window)
             digits = len(str(len(labels) - 1))
             for number, (drawn, picture) in enumerate(zip(labels, pictures, strict=True)):
                 name = PurePosixPath(case.name, f"z{number:0{digits}d}.png")
@@ -110,17 +145,18 @@ class NnUNet:
             folder = self.root / labels
             if not folder.is_dir():
                 continue
-            channels = _channels(self.root / images)
-            for path in sorted(folder.iterdir(), key=lambda each: each.name):
-                if path.name.startswith(".") or not path.is_file():
-                    continue
-                if not (nifti.is_volume(path) or path.suffix.lower() in _LOSSLESS):
-                    self.notes.skip("file", "is no NIfTI, PNG, TIFF or BMP", str(path))
-                    continue
-                case = nifti.stem(path) if nifti.is_volume(path) else path.stem
-                yield _Case(case, split if scored else "", path, channels.get(case, ()))
+            drawn = [path for path in _files(folder) if self._holds_labels(path)]
+            channels = _channels(self.root / images, {_stem(path) for path in drawn}, self._files)
+            for path in drawn:
+                yield _Case(_stem(path), split if scored else "", path, channels.get(_stem(path), ()))
         if not scored and (self.root / _PARTS["test"][0]).is_dir():
             self.notes.remarks.append(f"{_PARTS['test'][0]} has no labels and is not taken")
+
+    def _holds_labels(self, path: Path) -> bool:
+        held = nifti.is_volume(path) or path.suffix.lower() in _LOSSLESS
+        if not held:
+            self.notes.skip("file", "is no NIfTI, PNG, TIFF or BMP", str(path))
+        return held
 
     def _picture(self, case: _Case, labels: Array) -> Item:
         """A case of two dimensions: its picture is taken as it is."""
@@ -131,18 +167,14 @@ class NnUNet:
         size = (int(labels.shape[0]), int(labels.shape[1]))
         return Item(PurePosixPath(case.name + suffix), picture, size, Raster(labels), str(case.labels), case.split)
 
-    def _pictures(
-        self, case: _Case, shape: Sequence[int], window: tuple[float, float] | None
-    ) -> Iterator[bytes | None]:
+    def _pictures(self, case: _Case, slices: int, window: tuple[float, float] | None) -> Iterator[bytes | None]:
         """A PNG of 8 bits of every slice, the first three channels as colours; None where there is no image."""
         if not case.channels:
-            return iter([None] * shape[0])
+            return iter([None] * slices)
+        drawn = nifti.open_volume(case.labels)
+        for path in case.channels:
+            check_grid(path, nifti.open_volume(path), drawn, f"its labels '{case.labels}' are")
         channels = read_channels(case.channels)
-        if channels[0].shape != tuple(shape):
-            raise UserError(
-                f"{case.channels[0]}: is of {slices_told(channels[0].shape)}; its labels '{case.labels}' are of "
-                f"{slices_told(shape)}"
-            )
         if len(channels) > MAX_CHANNELS:
             self.notes.skip("channel", f"a picture has {MAX_CHANNELS}: the first are taken", str(case.channels[0]))
         rule = VolumeSlices(len(channels), window)
@@ -217,15 +249,40 @@ def _name(name: Any, where: Path) -> str:
     return name.strip()
 
 
-def _channels(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """The files of every case in their order: CASE_0000, CASE_0001, …, or CASE alone."""
+def _listed(content: Any, key: str) -> list[str]:
+    """Names of files in the list of a dataset.json, which are paths such as `./imagesTr/liver_3.nii.gz`."""
+    entries = [each.get(key) for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+    return [PurePosixPath(each).name for each in entries if isinstance(each, str)]
+
+
+def _numbered(name: str) -> str:
+    """The file of the first channel of an image.
+
+    >>> _numbered("liver_3.nii.gz")
+    'liver_3_0000.nii.gz'
+    """
+    stem = _stem(Path(name))
+    return f"{stem}_0000{name[len(stem) :]}"
+
+
+def _stem(path: Path) -> str:
+    return nifti.stem(path) if nifti.is_volume(path) else path.stem
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder by name; none of one that is not there."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted((p for p in found if p.is_file() and not p.name.startswith(".")), key=lambda path: path.name)
+
+
+def _channels(folder: Path, cases: Container[str], files: _Files) -> dict[str, tuple[Path, ...]]:
+    """The image files of every case in the order of its channels: CASE_0000, CASE_0001, …, or CASE alone."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir(), key=lambda each: each.name) if folder.is_dir() else ():
-        if path.name.startswith(".") or not path.is_file():
-            continue
+    for path in _files(folder):
         if nifti.is_volume(path) or path.suffix.lower() in PICTURE_SUFFIXES:
-            stem = nifti.stem(path) if nifti.is_volume(path) else path.stem
-            found.setdefault(case_and_channel(stem)[0], []).append(path)
+            case = files.case(_stem(path), cases)
+            if case is not None:
+                found.setdefault(case, []).append(path)
     return {case: tuple(paths) for case, paths in found.items()}
 
 

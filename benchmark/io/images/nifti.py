@@ -3,6 +3,9 @@
 Axes are turned to right, anterior and superior, and a volume is cut across the axis of the largest spacing, the last of
 equal ones: there a scanner leaves gaps, and so people draw. An axis of one voxel goes before. Slices count from the
 left, posterior or inferior end. Reference: NIfTI-1.1 (Cox et al. 2004); axes by nibabel's `io_orientation`.
+
+Headers hold spacings as float32, often computed from an affine, so programs write 0.99999994 for 1. Spacings within
+`SPACING_TOLERANCE` of each other are equal: where a volume is cut, and between the files of a case.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,8 @@ from ..read_once import ReadOnce
 from .limits import check_bytes, unreadable
 
 SUFFIXES = (".nii", ".nii.gz")
+SPACING_TOLERANCE = 1e-3
+"""By which part of the larger one equal spacings may differ: a voxel in a thousand, and far above rounding."""
 
 _HEADERS = {348: (108, "f"), 540: (168, "q")}
 """Sizes of a header, with the place and the type of the number of bytes before the voxels."""
@@ -44,15 +50,31 @@ class Volume:
     """A volume that is not read yet.
 
     slices : how many there are. plane : whether they are axial, coronal or sagittal. size : height and width of each.
-    channels : values of a voxel. spacing_mm : distance between slices, rows and columns in mm, by the header's unit;
-    1 where the header says none.
+    channels : values of a voxel. spacing : from slice to slice, row to row and column to column in mm, by the unit of
+    the header; None where it says nothing, and between the slices of one.
     """
 
     slices: int
     plane: str
     size: tuple[int, int]
     channels: int
-    spacing_mm: tuple[float, float, float]
+    spacing: tuple[float | None, float | None, float | None]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """The same, 1 where the header says nothing."""
+        slices, rows, columns = (1.0 if each is None else each for each in self.spacing)
+        return slices, rows, columns
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, height and width."""
+        return self.slices, *self.size
+
+    def spaced_like(self, other: Volume) -> bool:
+        """Whether its voxels are as far apart along each axis, as far as both headers say."""
+        pairs = [(a, b) for a, b in zip(self.spacing, other.spacing, strict=True) if a is not None and b is not None]
+        return self.plane == other.plane and all(math.isclose(a, b, rel_tol=SPACING_TOLERANCE) for a, b in pairs)
 
 
 @dataclass(frozen=True)
@@ -212,19 +234,31 @@ def _check_header(path: Path) -> None:
 
 def _described(image: Any, turned: Array) -> Volume:
     shape = (*map(int, image.shape), 1, 1)
-    zooms = (*map(float, image.header.get_zooms()), 1.0, 1.0)
-    sizes, spacing = [1, 1, 1], [1.0, 1.0, 1.0]
+    zooms = (*map(float, image.header.get_zooms()), 0.0, 0.0)
+    sizes = [1, 1, 1]
+    told: list[float | None] = [None, None, None]
+    mm = _MM.get(image.header.get_xyzt_units()[0], 1.0)
     for place, axis in enumerate(turned[:, 0].astype(int).tolist()):
         sizes[axis] = shape[place]
-        spacing[axis] = zooms[place] if math.isfinite(zooms[place]) and zooms[place] > 0 else 1.0
+        if sizes[axis] > 1 and math.isfinite(zooms[place]) and zooms[place] > 0:
+            # a header holds 32-bit floats: the shortest number that is the same one
+            told[axis] = round(float(str(np.float32(zooms[place]))) * mm, 12)
+    across = _across(sizes, [1.0 if each is None else each for each in told])
+    right, up = [axis for axis in range(3) if axis != across]
+    spacing = (told[across], told[up], told[right])
+    return Volume(sizes[across], _AXES[across], (sizes[up], sizes[right]), math.prod(shape[3:]), spacing)
+
+
+def _across(sizes: Sequence[int], spacing: Sequence[float]) -> int:
+    """The axis that a volume is cut across.
+
+    >>> _across((64, 64, 64), (1.0, 1.0, 0.99999994)), _across((64, 1, 64), (1.0, 1.0, 3.0))
+    (2, 1)
+    """
     flat = [axis for axis in range(3) if sizes[axis] == 1]
-    across = flat[-1] if flat else max(range(3), key=lambda axis: (spacing[axis], axis))
-    across_size, gap = sizes.pop(across), spacing.pop(across)
-    mm = _MM.get(image.header.get_xyzt_units()[0], 1.0)
-    # a header holds 32-bit floats: the shortest number that is the same one
-    lengths = (float(str(np.float32(length))) * mm for length in (gap, spacing[1], spacing[0]))
-    slices, rows, columns = (round(length, 12) for length in lengths)
-    return Volume(across_size, _AXES[across], (sizes[1], sizes[0]), math.prod(shape[3:]), (slices, rows, columns))
+    largest = max(spacing)
+    wide = [axis for axis in range(3) if math.isclose(spacing[axis], largest, rel_tol=SPACING_TOLERANCE)]
+    return (flat or wide)[-1]
 
 
 def _cut(values: Array, turned: Array, across: int) -> Array:

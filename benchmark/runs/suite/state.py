@@ -192,7 +192,15 @@ def standing(
     was = replace(Ingredients.of(record), code=state.code_sha256)
     if difference := changed(was, now) or changed(was, with_data(now)):
         return "stale", difference
-    return ("done", "") if record.complete and _is_whole(folder, record) else ("unfinished", "")
+    return ("done", "") if _is_whole(folder, record) else ("unfinished", "")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a run folder has a complete record and what it rests on, of whatever data and code."""
+    try:
+        return _is_whole(folder, read_record(folder))
+    except UserError:
+        return False
 
 
 def _is_whole(folder: Path, record: Record) -> bool:
@@ -200,4 +208,4 @@ def _is_whole(folder: Path, record: Record) -> bool:
         refuse_without_evidence(folder, record)
     except UserError:
         return False
-    return True
+    return record.complete

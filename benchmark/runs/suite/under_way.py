@@ -21,6 +21,7 @@ from ...io.reporter import Reporter
 from ...text import counted
 from ...types import Dataset, UserError
 from ..environment import describe
+from ..folder import RECORD
 from ..open_data import open_dataset
 from ..record import Record
 from ..request import SuiteRequest
@@ -34,7 +35,7 @@ from .estimates import longest_first
 from .ingredients import SharedIngredients
 from .planned import CELLS, LOGS, cell_job, expected_times
 from .spec import Cell, Plan
-from .state import STATE, CellState, Driver, SuiteState, now, standing
+from .state import STATE, CellState, Driver, Standing, SuiteState, is_whole, now, standing
 from .storage import Storage
 
 
@@ -133,9 +134,8 @@ def _jobs_to_run(suite: SuiteUnderWay) -> list[Job]:
     jobs, counts = [], dict.fromkeys(("done", "missing", "unfinished", "stale"), 0)
     for cell in suite.plan.cells:
         own = suite.state.cells[cell.name]
-        location, origin, code = suite.data.location_of(cell), suite.data.origin_of(cell), suite.data.code_of(cell)
-        current = suite.data.configured(cell, None if suite.request.any_code else code)
-        place, why = standing(suite.folder_of(cell.name), own, current, partial(suite.data.with_data, cell))
+        location, origin = suite.data.location_of(cell), suite.data.origin_of(cell)
+        place, why, code = _standing(suite, cell, own)
         counts[place] += 1
         if place == "done":
             # It may have ended well after the suite that had started it was gone.
@@ -157,6 +157,24 @@ def _jobs_to_run(suite: SuiteUnderWay) -> list[Job]:
         suite.reporter.say("cells: " + ", ".join(f"{n} {place}" for place, n in counts.items() if n))
     suite.state.write(suite.folder)
     return jobs
+
+
+def _standing(suite: SuiteUnderWay, cell: Cell, own: CellState) -> tuple[Standing, str, str | None]:
+    """Where a cell stands, why it is stale, and the hash of the code that it would run.
+
+    Of a cell that cannot be made now, as a run that it joins is gone, no hash is known: one that is whole stays so, any
+    other is run, which says for that cell alone what is missing.
+    """
+    folder = suite.folder_of(cell.name)
+    try:
+        code = suite.data.code_of(cell)
+        current = suite.data.configured(cell, None if suite.request.any_code else code)
+    except UserError as error:
+        if not is_whole(folder):
+            return ("unfinished" if (folder / RECORD).is_file() else "missing"), "", None
+        suite.reporter.warn(f"{cell.short} counts as done, but whether it is current cannot be told: {error}")
+        return "done", "", None
+    return *standing(folder, own, current, partial(suite.data.with_data, cell)), code
 
 
 def _measured_times(suite: SuiteUnderWay, jobs: Sequence[Job]) -> Iterator[tuple[Job, float | None]]:

@@ -179,6 +179,49 @@ def test_an_older_layout_and_regions_are_read(tmp_path: Path) -> None:
     assert "regions of several values are not taken" in " ".join(report.remarks)
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_numbers_of_decathlon_cases_are_no_channels(listed: bool, tmp_path: Path) -> None:
+    """One file a case, as its list says, or as the labels do, also beside a case that is called without a number."""
+    names = ("heart", "heart_0000", "heart_0001")
+    for number, name in enumerate(names):
+        image, labels = case(number)
+        save(tmp_path / "source" / "imagesTr" / f"{name}.nii.gz", np.clip(image + 120, 0, 255).astype(np.uint8))
+        save(tmp_path / "source" / "labelsTr" / f"{name}.nii.gz", labels)
+    save(tmp_path / "source" / "imagesTr" / "heart_0002.nii.gz", case(9)[0])
+    pairs = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    if not listed:  # then a fourth image without labels could be a channel
+        (tmp_path / "source" / "imagesTr" / "heart_0002.nii.gz").unlink()
+    content = {"modality": {"0": "MRI"}, "labels": {"0": "background", "1": "a", "2": "b"}}
+    (tmp_path / "source" / "dataset.json").write_text(json.dumps({**content, "training": pairs} if listed else content))
+    run(tmp_path / "source", tmp_path / "mine")
+    for number, name in enumerate(names):
+        found = np.stack([np.asarray(Image.open(p)) for p in sorted((tmp_path / "mine" / "images" / name).iterdir())])
+        expected = np.clip(case(number)[0] + 120, 0, 255).transpose(2, 1, 0)[:, ::-1]
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_numbers_of_nnunet_files_are_channels(version: int, tmp_path: Path) -> None:
+    """Version 1 lists files without the number that they have; a second channel is none of the case called like it."""
+    names = ("a", "a_0001")
+    for number, name in enumerate(names):
+        image, labels = case(number)
+        channels = [np.clip(image + 120, 0, 255).astype(np.uint8)] * (2 if name == "a" else 1)
+        for channel, values in enumerate(channels):
+            save(tmp_path / "source" / "imagesTr" / f"{name}_{channel:04d}.nii.gz", values)
+        save(tmp_path / "source" / "labelsTr" / f"{name}.nii.gz", labels)
+    pairs = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    told = {"modality": {"0": "T1"}, "training": pairs} if version == 1 else {"channel_names": {"0": "T1"}}
+    content = {**told, "labels": {"0": "background", "1": "a", "2": "b"}}
+    (tmp_path / "source" / "dataset.json").write_text(json.dumps(content))
+    run(tmp_path / "source", tmp_path / "mine")
+    shapes = {}
+    for name in names:
+        (first, *_) = sorted((tmp_path / "mine" / "images" / name).iterdir())
+        shapes[name] = np.asarray(Image.open(first)).shape
+    assert shapes == {"a": (20, 24, 3), "a_0001": (20, 24)}
+
+
 def test_pictures_of_two_dimensions_are_taken_as_they_are(tmp_path: Path) -> None:
     root = tmp_path / "Dataset120"
     for number in range(3):
@@ -233,6 +276,42 @@ def test_an_unsound_volume_is_one_sentence(spoil: Callable[[Path], None], words:
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def spaced(path: Path, values: Array, *spacing: float) -> None:
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([*spacing, 1])), path)  # type: ignore[no-untyped-call]
+
+
+def test_spacings_differ_by_rounding(tmp_path: Path) -> None:
+    """A program's 0.99999994 is another's 1: labels are cut as their image is, where all sides are equally long."""
+    root = tmp_path / "source"
+    data_set(root, train=1, test=0)
+    image, labels = case(0, (20, 20, 20))
+    image = np.clip(image + 120, 0, 255).astype(np.uint8)
+    spaced(root / "imagesTr" / "case_000_0000.nii.gz", image, 1.0000001, 1, 1)
+    spaced(root / "labelsTr" / "case_000.nii.gz", labels, 1, 1, 0.9999)
+    assert nifti.open_volume(root / "labelsTr" / "case_000.nii.gz").plane == "axial"
+    run(root, tmp_path / "mine")
+    data = Folder(tmp_path / "mine")
+    samples = [data.load(sample_id) for sample_id in data.ids("all")]
+    for sample, seen, drawn in zip(samples, image.T[:, ::-1], labels.T[:, ::-1], strict=True):
+        np.testing.assert_array_equal(sample.image, seen)
+        np.testing.assert_array_equal(sample.labels, drawn)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 0.99), (3, 1, 1)])
+def test_other_spacings_are_named(spacing: tuple[float, float, float], tmp_path: Path) -> None:
+    """More than rounding; and by so much that the two would be cut across different axes."""
+    root = tmp_path / "source"
+    data_set(root, train=1, test=0)
+    image, labels = case(0, (20, 20, 20))
+    spaced(root / "imagesTr" / "case_000_0000.nii.gz", image, 1, 1, 1)
+    spaced(root / "labelsTr" / "case_000.nii.gz", labels, *spacing)
+    with pytest.raises(UserError, match=r"case_000_0000\.nii\.gz: is of axial slices with a spacing of 1 x 1 x 1; its"):
+        run(root, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+    header(80, "<fff", 0, 0, 0)(root / "labelsTr" / "case_000.nii.gz")  # says nothing: nothing is known to differ
+    assert run(root, tmp_path / "mine").n == 20
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

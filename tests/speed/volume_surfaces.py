@@ -1,4 +1,4 @@
-"""Surface distances of a volume, against MONAI: python tests/speed/volumes.py [--slices 120 --side 256].
+"""Surface distances of a volume, against MONAI: python tests/speed/volume_surfaces.py [--slices 120 --side 256].
 
 SYNTHETIC ellipsoids of three classes, and the same moved by a voxel or two, with 2.5 mm between slices and 1 mm within
 them. Processor time of one volume, the best of three: surface Dice within 2 mm, average symmetric surface distance and
