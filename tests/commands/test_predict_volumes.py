@@ -180,14 +180,15 @@ def test_headers_of_all_kinds_keep_their_place(kind: str, tmp_path: Path) -> Non
 
 
 def test_what_an_import_did_to_intensities_is_in_the_record(made: Path) -> None:
-    """The very window, which the remark of the import rounds, for it is what new volumes are shown by."""
+    """The very window, which the remark of the import rounds, for it is what new volumes are shown by; and spacings."""
     said = yaml.safe_load((made / "ct-mine" / "classes.yaml").read_text())["volumes"]
     inside = np.concatenate([image[labels > 0] for image, labels in map(case, range(7))])
-    assert said == {"channels": 1, "window": list(np.percentile(inside, (0.5, 99.5)))}
+    spacing = {f"case_{number:03d}": [3.0, 0.7, 0.8] for number in range(7)}
+    assert said == {"channels": 1, "window": list(np.percentile(inside, (0.5, 99.5))), "spacing_mm": spacing}
     record = json.loads((made / "ct-kmeans" / "record.json").read_text())
     assert record["dataset"]["definition"]["volumes"] == said
     record = json.loads((made / "mr-threshold" / "record.json").read_text())
-    assert record["dataset"]["definition"]["volumes"] == {"channels": 1}
+    assert record["dataset"]["definition"]["volumes"] == {"channels": 1, "spacing_mm": spacing}
 
 
 @pytest.mark.parametrize("channels", [("T1", "T2"), ("T1", "T2", "FLAIR", "T1Gd")])

@@ -234,8 +234,10 @@ def test_imported_volumes_are_measured_by_default_whatever_their_axes(codes: str
     for name, truth in truths.items():
         found = np.roll(truth, (1, 2, 0), (0, 1, 2))
         save(tmp_path / "predicted" / f"{name}.nii.gz", found, codes)
-        one_hot = [np.stack([each == label for label in (0, 1, 2)])[None] for each in (found, truth)]
-        theirs.append(compute_hausdorff_distance(*map(torch.from_numpy, one_hot), percentile=95, spacing=SPACING)[0])
+        found_classes, true_classes = (
+            torch.from_numpy(np.stack([each == label for label in (0, 1, 2)])[None]) for each in (found, truth)
+        )
+        theirs.append(compute_hausdorff_distance(found_classes, true_classes, percentile=95, spacing=SPACING)[0])
     run = stored(tmp_path / "own", tmp_path / "predicted", tmp_path / "run")
     assert run.record.scores["hd95_mm"].value == pytest.approx(np.mean(theirs), abs=1e-6)
     assert "surface-distance" in {family.name for family in metrics_of(run.info)}

@@ -242,7 +242,7 @@ def _described(image: Any, turned: Array) -> Volume:
         sizes[axis] = shape[place]
         if sizes[axis] > 1 and math.isfinite(zooms[place]) and zooms[place] > 0:
             # a header holds 32-bit floats: the shortest number that is the same one
-            told[axis] = round(float(str(np.float32(zooms[place]))) * mm, 12)
+            told[axis] = float(f"{float(str(np.float32(zooms[place]))) * mm:.9g}")
     across = _across(sizes, [1.0 if each is None else each for each in told])
     right, up = [axis for axis in range(3) if axis != across]
     spacing = (told[across], told[up], told[right])
