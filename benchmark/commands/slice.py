@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from ..boards.compare_runs import refuse_incomparable, score_of_all
 from ..boards.slices import (
     GROUP,
@@ -20,7 +22,7 @@ from ..boards.slices import (
     slices_by,
 )
 from ..data.sample_attributes import ATTRIBUTES
-from ..evaluation.slicing import Slice
+from ..evaluation.slicing import Slice, cut_by
 from ..io.reporter import Reporter
 from ..runs.open_data import data_of
 from ..runs.stored import StoredRun, open_run
@@ -46,7 +48,10 @@ def slice_runs(request: SliceRequest, reporter: Reporter) -> Sliced:
     runs, metric, score = _opened(request)
     notes: list[str] = []
     data = _opened_once(runs[0], request, reporter)
-    slices = [each for by in request.by for each in _slices(by, runs[0], metric, request, reporter, notes, data)]
+    slices = []
+    for by in request.by:
+        slices += _slices(by, runs[0], metric, request, reporter, notes, data)
+        _refuse_parts_of_groups(by, slices, runs[0], metric, score)
     return sliced_runs(runs, metric, score, slices, notes, request.permutations, request.seed)
 
 
@@ -65,6 +70,7 @@ def slice_by_all(request: SliceRequest, reporter: Reporter) -> SlicedByAll:
         notes: list[str] = []
         try:
             slices = _slices(by, runs[0], metric, request, reporter, notes, data)
+            _refuse_parts_of_groups(by, slices, runs[0], metric, score)
         except UserError as error:
             left_out[by] = str(error).removeprefix(f"--by {by}: ")
             continue
@@ -86,6 +92,16 @@ def _opened(request: SliceRequest) -> tuple[list[StoredRun], Metric, ScoreInfo]:
     runs = [open_run(folder) for folder in request.runs]
     refuse_incomparable([run.record for run in runs])
     return runs, *score_of_all(runs, request.score)
+
+
+def _refuse_parts_of_groups(by: str, slices: Sequence[Slice], run: StoredRun, metric: Metric, score: ScoreInfo) -> None:
+    """Raise UserError where a score of whole groups is to be sliced by what tells samples of one group apart."""
+    groups, member = np.unique([s.group for s in run.statistics.of(metric.name)], return_inverse=True)
+    if metric.part_columns and cut_by(slices, member, len(groups)):
+        raise UserError(
+            f"--by {by}: {score.name} is measured on whole volumes, and slices of one volume differ in this. Use --by "
+            f"{GROUP}, or a table with one value for all slices of a volume."
+        )
 
 
 def _opened_once(run: StoredRun, request: SliceRequest, reporter: Reporter) -> Callable[[], Dataset]:

@@ -159,12 +159,14 @@ def permuted_unit(slices: Sequence[Slice], groups: Sequence[str]) -> Permuted:
     if resampling_unit(groups) == "samples":
         return "samples"
     member, units = units_of(groups)
-    sizes = np.bincount(member, minlength=units)
-    for each in slices:
-        held = np.bincount(member[each.member], minlength=units)
-        if ((held > 0) & (held < sizes)).any():
-            return "samples within groups"
-    return "groups"
+    return "samples within groups" if cut_by(slices, member, units) else "groups"
+
+
+def cut_by(slices: Sequence[Slice], member: Int64, groups: int) -> bool:
+    """Whether a slice holds a part of a group alone, from the place (n,) of each sample's group."""
+    sizes = np.bincount(member, minlength=groups)
+    held = (np.bincount(member[each.member], minlength=groups) for each in slices)
+    return any(bool(((some > 0) & (some < sizes)).any()) for some in held)
 
 
 def _sides(run: Sequence[Statistic], each: Slice) -> tuple[list[Statistic], list[Statistic]]:

@@ -20,6 +20,7 @@ from volumes import SPACING, data_set, save
 
 from segbench.commands.evaluate import evaluate_files
 from segbench.commands.import_data import ImportRequest, import_data
+from segbench.commands.slice import slice_by_all, slice_runs
 from segbench.datasets.folder import Folder
 from segbench.evaluation.evaluator import Evaluator
 from segbench.evaluation.whole_groups import of_whole_groups
@@ -28,6 +29,7 @@ from segbench.metrics.surface_distance import SurfaceDistance
 from segbench.registry import families, metrics_of
 from segbench.runs.request import EvaluateRequest
 from segbench.runs.stored import StoredRun, open_run
+from segbench.runs.stored_requests import SliceRequest
 from segbench.testing import check_metric
 from segbench.types import Array, ClassInfo, DatasetInfo, Prediction, Sample, Statistic, UserError, VolumeSlices
 
@@ -254,3 +256,20 @@ def test_the_unit_of_a_header_counts(tmp_path: Path) -> None:
         image.header.set_xyzt_units(unit)
         library.save(image, tmp_path / "one.nii.gz")
         assert open_volume(tmp_path / "one.nii.gz").spacing_mm == pytest.approx([v * factor for v in (2.5, 0.5, 0.75)])
+
+
+def test_slices_of_a_volume_are_not_told_apart_by_what_is_measured_on_all_of_it(tmp_path: Path) -> None:
+    truths = data_set(tmp_path / "source", test=6)
+    import_data(ImportRequest(tmp_path / "source", tmp_path / "own"), Reporter(quiet=True))
+    for number, (name, truth) in enumerate(truths.items()):
+        save(tmp_path / "predicted" / f"{name}.nii.gz", np.roll(truth, number % 3, 0))
+    run = stored(tmp_path / "own", tmp_path / "predicted", tmp_path / "run")
+    request = SliceRequest((tmp_path / "run",), ("group",), "hd95_mm", root=tmp_path / "own")
+    per_case = {row.slice: row.scores[0].value for row in slice_runs(request, Reporter(quiet=True)).slices}
+    assert per_case.keys() == truths.keys()
+    assert np.mean(list(per_case.values())) == pytest.approx(run.record.scores["hd95_mm"].value)
+    with pytest.raises(UserError, match=r"--by size: hd95_mm is measured on whole volumes.* Use --by group"):
+        slice_runs(replace(request, by=("size",)), Reporter(quiet=True))
+    every = slice_by_all(request, Reporter(quiet=True))
+    assert [table.by for table in every.tables] == [["group"]]
+    assert "measured on whole volumes" in every.left_out["brightness"]
