@@ -29,8 +29,8 @@ _SIDE = 256
 _MIN_USUAL = 0.03
 _ERRORS = 3
 """Standard errors that are more than chance."""
-_RANK_DEVIATION, _ALIKE = 0.29, 20
-"""Of an even distribution from 0 to 1; and how many neighbouring pixels of outlines are counted as two."""
+_RANK_DEVIATION, _ALIKE = 0.29, 10
+"""Standard deviation of ranks from 0 to 1, and how many neighbouring pixels of an outline say no more than one."""
 _THREADS = 4
 
 
@@ -80,7 +80,7 @@ def _odd(better: Float64, pixels: Int64) -> list[bool]:
     usual = float(np.median(better.min(axis=1))) if len(better) >= MIN_PAIRS else 0.0
     if usual < _MIN_USUAL:
         return [False] * len(better)
-    chance = _ERRORS * _RANK_DEVIATION * np.sqrt(_ALIKE / pixels)
+    chance = _ERRORS * _RANK_DEVIATION * np.sqrt(2 * _ALIKE / pixels)
     odd: list[bool] = (better.max(axis=1) < -np.maximum(usual / 2, chance)).tolist()
     return odd
 
