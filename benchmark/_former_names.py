@@ -181,6 +181,7 @@ NAMES = {
     "segbench.runs.record.STATISTICS": "segbench.runs.folder.STATISTICS",
     "segbench.runs.record.refuse_foreign": "segbench.runs.folder.refuse_foreign",
     "segbench.runs.record.run_id": "segbench.runs.record.run_id_of",
+    "segbench.runs.suite.spec.make_plan": "segbench.runs.suite.grid.make_plan",
 }
 """What left a module that is still there: where it was, and where it is. The module names `former_names(__name__)`."""
 

@@ -56,16 +56,18 @@ def describe(
 def data_status(request: StatusRequest, json: bool, quiet: bool) -> None:
     """Show where data is expected and what was found."""
     from ..commands.data import status
+    from . import data_output
 
-    output.status(status(request.dataset, request.root), json, quiet)
+    data_output.status(status(request.dataset, request.root), json, quiet)
 
 
 def data_describe(request: DescribeDataRequest, json: bool, quiet: bool) -> None:
     """Show classes, splits, official layout, licence and citation; with a root also what is there."""
     from ..commands.data import describe
+    from . import data_output
 
     about = describe(request.dataset, request.root, write=request.write, reporter=output.reporter(quiet))
-    output.description(about, json, quiet)
+    data_output.description(about, json, quiet)
 
 
 def data_import(request: ImportRequest, json: bool, quiet: bool) -> None:
@@ -84,11 +86,12 @@ def data_import(request: ImportRequest, json: bool, quiet: bool) -> None:
 def data_verify(request: VerifyDataRequest, json: bool, quiet: bool) -> None:
     """Check every file: numbers, pairs, decoding, sizes, label values, leaks. Exit status 1 if anything is wrong."""
     from ..commands.data import verify
+    from . import data_output
 
     reporter = output.reporter(quiet)
     found = verify(request.dataset, request.root, reporter, cache=not request.no_cache, options=request.settings)
     with output.failing_unless(not found.faults):
-        output.faults(found, json)
+        data_output.faults(found, json)
 
 
 def data_download(request: DownloadRequest, json: bool, quiet: bool) -> None:
@@ -97,15 +100,17 @@ def data_download(request: DownloadRequest, json: bool, quiet: bool) -> None:
     Goes on where an interrupted download ended; what is there already is not fetched again.
     """
     from ..commands.download import download as do_download
+    from . import data_output
 
     with output.interruptible("; what was fetched is kept, and the same command goes on from there"):
         done = do_download(request, output.reporter(quiet))
-    output.downloaded(done, json, quiet)
+    data_output.downloaded(done, json, quiet)
 
 
 def data_synthesize(request: SynthesizeRequest, json: bool, quiet: bool) -> None:
     """Write synthetic data in the official layout."""
     from ..commands.data import synthesize
+    from . import data_output
 
     made = synthesize(request.dataset, request.root, request.seed, request.full, output.reporter(quiet))
-    output.made(made, json, quiet)
+    data_output.made(made, json, quiet)

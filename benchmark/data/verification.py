@@ -15,6 +15,7 @@ from .index import DataIndex, Progress
 from .locations import Origin
 from .sample_checks import where, without_images
 from .splits import too_few
+from .swapped_masks import swapped_masks
 from .verification_cache import PARTS, Content
 from .what_is_left import Left, left_to_learn, left_to_score
 
@@ -72,6 +73,9 @@ def verify_dataset(index: DataIndex, origin: Origin, progress: Progress | None =
     _leaks(dataset, splits, contents, report, as_published=as_published)
     _remarks(dataset, splits, everything, known, report)
     _orientations(dataset, contents, report)
+    if dataset.self_defined:  # what is published was drawn on its images
+        sound = [i for i, content in contents.items() if content.image is not None and content.labels is not None]
+        report.warnings += swapped_masks(dataset, sound)
     _what_is_left(index, splits, everything or tuple(known), report, a_part=numbered and not as_published)
     _fingerprints(index, splits, everything, report)
     report.faults = list(dict.fromkeys(report.faults))

@@ -112,11 +112,10 @@ def _predict_rest(
             output.close()
             complete = True
     finally:
-        document.complete = complete
-        document.input.sizes = sorted(map(list, sizes.found))
-        document.ms_per_frame, document.predicted, document.kept = watch.ms_per_frame, watch.frames, len(done)
+        document.complete, document.kept = complete, len(done)
+        document.ms_per_frame, document.predicted = watch.ms_per_frame, watch.frames
         document.unreadable = [str(error.path) for error in unreadable]
-        document.warnings = list(reporter.warnings)
+        sizes.note(document)
         document.write(request.out)
     if unreadable:
         raise _left_out(document, frames, unreadable)
@@ -161,6 +160,11 @@ class _FrameSizes:
             )
         if shape is not None:
             self._compare(image.shape, shape)
+
+    def note(self, document: PredictDocument) -> None:
+        """Put into a document what was found and said."""
+        document.input.sizes = sorted(map(list, self.found))
+        document.warnings = list(self.reporter.warnings)
 
     def _compare(self, found: tuple[int, ...], learned: list[int]) -> None:
         down, across = found[0] / learned[0], found[1] / learned[1]

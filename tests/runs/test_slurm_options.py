@@ -15,8 +15,9 @@ from segbench.runs.suite.engines.slurm_job import Report, read_report
 from segbench.runs.suite.engines.slurm_options import checked_options, read_options, sbatch_options, warning_s
 from segbench.runs.suite.engines.slurm_queue import Entry
 from segbench.runs.suite.engines.slurm_watch import MAX_RETRIES, Task, judge
+from segbench.runs.suite.grid import make_plan
 from segbench.runs.suite.resources import Resources
-from segbench.runs.suite.spec import make_plan, parse_suite
+from segbench.runs.suite.spec import parse_suite
 
 SUITE = (
     "datasets: [isbi2012]\nmethods: [threshold, {name: unet, resources: {gpus: 2, time: '1-00:00'}}]\nseeds: [0, 1]\n"

@@ -14,8 +14,9 @@ from commands import Run
 from segbench.errors import UserError
 from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.estimates import Estimate, estimates, longest_first
+from segbench.runs.suite.grid import make_plan
 from segbench.runs.suite.resources import Resources
-from segbench.runs.suite.spec import Plan, make_plan, parse_suite
+from segbench.runs.suite.spec import Plan, parse_suite
 from segbench.runs.suite.state import CellState, SuiteState
 
 FILE = Path("mine.yaml")

@@ -31,7 +31,8 @@ from segbench.figures.score_plots import learning_curve, score_against_cost, tim
 from segbench.registry import make_dataset
 from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.engines.local import LocalEngine
-from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, make_plan, parse_suite, suite_names
+from segbench.runs.suite.grid import make_plan
+from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, parse_suite, suite_names
 
 FILE = Path("mine.yaml")
 BASE = "datasets: [isbi2012]\nmethods: [threshold]\n"

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from ...types import VolumeSlices
-from ..own_folder.classes_file import Color, free_color, written_volumes
+from ..own_folder.checked_values import Color
+from ..own_folder.classes_file import free_color, written_volumes
 from .items import SourceClass
 from .painting import Coding
 

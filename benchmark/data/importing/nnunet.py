@@ -66,10 +66,11 @@ class _Files(Enum):
         """
         if "channel_names" in content or "file_ending" in content:
             return cls.CHANNELS
-        listed = [images / name for name in _listed(content.get("training"), "image")]
-        if any(not path.exists() and (images / _numbered(path.name)).exists() for path in listed):
+        there = {path.name for path in _files(images)}
+        listed = _listed(content.get("training"), "image")
+        if any(name not in there and _numbered(name) in there for name in listed):
             return cls.CHANNELS
-        return cls.CASES if any(path.exists() for path in listed) else cls.UNTOLD
+        return cls.CASES if there.intersection(listed) else cls.UNTOLD
 
     def case(self, stem: str, cases: Container[str]) -> str | None:
         """The one of these cases that an image file belongs to; None where it is of none.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,21 @@ from typing import Any, Literal, get_args
 from ...io.images.read import palette_color
 from ...io.text_files import read_text
 from ...io.yaml import Limits, read_yaml
-from ...text import unknown
 from ...types import ClassInfo, Task, UserError, VolumeSlices
+from .checked_values import (
+    MAX_LABEL,
+    MAX_NUMBER,
+    MAX_TEXT,
+    Color,
+    as_shown,
+    label_of,
+    mapping_of,
+    one_of,
+    pixel_size_of,
+    positive,
+    rgb_of,
+    text_of,
+)
 from .grouping import parse_group
 from .layout import KEYS as PLACES
 from .layout import Layout, parse_layout
@@ -23,14 +35,11 @@ from .splits import RULE
 
 FILE = "classes.yaml"
 MAX_BYTES = 200_000
-MAX_LABEL = 65_535
 
-Color = tuple[int, int, int]
 Coding = Literal["auto", "values", "colors", "instances"]
 Kind = Literal["thing", "stuff", "background"]
 
-_LIMITS = Limits(depth=8, text=2000, aliases=False)
-_MAX_NUMBER = 1e12
+_LIMITS = Limits(depth=8, text=MAX_TEXT, aliases=False)
 _MAX_CHANNELS = 10_000
 _TEXTS = ("summary", "licence", "citation", "homepage")
 _KEYS = (
@@ -168,7 +177,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     >>> parse_classes({"classes": {0: "background", 1: "cell"}}, "classes.yaml", "mine").task
     'binary'
     """
-    values = _mapping(content, where, "the file", _KEYS)
+    values = mapping_of(content, where, "the file", _KEYS)
     if "classes" not in values:
         raise UserError(f"{where}: has no key 'classes'; expected a list such as '- {{id: 0, name: background}}'")
     panoptic = values.get("panoptic", False) is True
@@ -184,22 +193,22 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     key = "coding" if layout.masks else "masks"
     if "coding" in values and key == "masks":
         raise UserError(f"{where}: 'coding' stands beside the place of masks; here write 'masks: {values['coding']}'")
-    coding = _one_of(values.get(key, "auto"), where, key, get_args(Coding))
+    coding = one_of(values.get(key, "auto"), where, key, get_args(Coding))
     if coding == "colors" and len({c.id for c in classes} & set(colors.values())) < len(classes):
         raise UserError(f"{where}: key '{key}' says colors, so every class needs its 'color'")
     task = _task(values, where, classes)
     if coding == "instances":
         _refuse_numbers(values, where, key, task)
     return Classes(
-        name=_text(values.get("name", default_name), where, "name"),
+        name=text_of(values.get("name", default_name), where, "name"),
         task=task,
         classes=classes,
         coding=coding,
         colors=colors,
         ignore_label=ignore_label,
-        pixel_size_um=_pixel_size(values.get("pixel_size_um"), where),
-        frames_per_second=_positive(values.get("frames_per_second"), where, "frames_per_second"),
-        texts={key: _text(values[key], where, key) for key in _TEXTS if key in values},
+        pixel_size_um=pixel_size_of(values.get("pixel_size_um"), where),
+        frames_per_second=positive(values.get("frames_per_second"), where, "frames_per_second"),
+        texts={key: text_of(values[key], where, key) for key in _TEXTS if key in values},
         names=_names(values.get("names"), where),
         named="name" in values,
         panoptic=panoptic,
@@ -220,29 +229,20 @@ def written_volumes(volumes: VolumeSlices) -> dict[str, Any]:
     return content
 
 
-def _mapping(content: Any, where: str, what: str, keys: Collection[str]) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise UserError(f"{where}: {what} is {_kind(content)}; expected keys with values ({', '.join(keys)})")
-    for key in content:
-        if key not in keys:
-            raise UserError(f"{where}: {unknown(f'key in {what}', str(key), keys)}")
-    return content
-
-
 def _rows(content: Any, where: str, least: int = 2) -> list[dict[str, Any]]:
     """One checked mapping per class, in the order of the file, of which there are at least so many."""
     if isinstance(content, dict):
         content = [{"id": key, "name": value} for key, value in content.items()]
     if not isinstance(content, list) or len(content) < least:
-        raise UserError(f"{where}: key 'classes' is {_kind(content)}; expected a list of two classes or more")
+        raise UserError(f"{where}: key 'classes' is {as_shown(content)}; expected a list of two classes or more")
     rows: list[dict[str, Any]] = []
     for number, entry in enumerate(content):
         key = f"classes[{number}]"
-        row = dict(_mapping(entry, where, key, _CLASS_KEYS))
-        row["id"] = _label(row.get("id"), where, f"{key}.id")
-        row["name"] = _text(row.get("name"), where, f"{key}.name")
-        row["kind"] = _one_of(row.get("kind", "stuff"), where, f"{key}.kind", get_args(Kind))
-        row["category"] = _text(row["category"], where, f"{key}.category") if "category" in row else ""
+        row = dict(mapping_of(entry, where, key, _CLASS_KEYS))
+        row["id"] = label_of(row.get("id"), where, f"{key}.id")
+        row["name"] = text_of(row.get("name"), where, f"{key}.name")
+        row["kind"] = one_of(row.get("kind", "stuff"), where, f"{key}.kind", get_args(Kind))
+        row["category"] = text_of(row["category"], where, f"{key}.category") if "category" in row else ""
         for name in ("id", "name"):
             first = next((n for n, other in enumerate(rows) if other[name] == row[name]), None)
             if first is not None:
@@ -256,11 +256,11 @@ def _names(content: Any, where: str) -> dict[str, str]:
     if content is None:
         return {}
     found = {}
-    for part, value in _mapping(content, where, "names", PARTS).items():
-        pattern = _text(value, where, f"names.{part}")
+    for part, value in mapping_of(content, where, "names", PARTS).items():
+        pattern = text_of(value, where, f"names.{part}")
         if pattern.count(PLACE) != 1 or set(pattern.replace(PLACE, "")) & set("{}/\\"):
             raise UserError(
-                f"{where}: names.{part} is {_kind(pattern)}; expected how files are called without endings, such as "
+                f"{where}: names.{part} is {as_shown(pattern)}; expected how files are called without endings, such as "
                 f"'{PLACE}_{part}': {PLACE} stands for the sample, once"
             )
         found[part] = pattern
@@ -272,7 +272,7 @@ def _own_colors(rows: list[dict[str, Any]], where: str) -> dict[Color, int]:
     for number, row in enumerate(rows):
         if "color" not in row:
             continue
-        color = _color(row["color"], where, f"classes[{number}].color")
+        color = rgb_of(row["color"], where, f"classes[{number}].color")
         if color in colors:
             other = next(r["name"] for r in rows if r["id"] == colors[color])
             raise UserError(f"{where}: classes[{number}].color {list(color)} is the colour of '{other}' too")
@@ -289,10 +289,10 @@ def _ignore(
     values = content
     if not isinstance(content, dict):
         values = {"id" if isinstance(content, int) else "color": content}
-    values = _mapping(values, where, "ignore", _IGNORE_KEYS)
+    values = mapping_of(values, where, "ignore", _IGNORE_KEYS)
     taken = {row["id"] for row in rows}
-    color = _color(values["color"], where, "ignore.color") if "color" in values else None
-    label = _label(values["id"], where, "ignore.id") if "id" in values else _free_label(rows)
+    color = rgb_of(values["color"], where, "ignore.color") if "color" in values else None
+    label = label_of(values["id"], where, "ignore.id") if "id" in values else _free_label(rows)
     if label in taken or (color is not None and color in colors):
         raise UserError(f"{where}: key 'ignore' ({content}) is a class; pixels to ignore have a label of their own")
     return label, color
@@ -343,7 +343,7 @@ def _task(values: Mapping[str, Any], where: str, classes: tuple[ClassInfo, ...])
     ids = sorted(c.id for c in classes)
     task: Task = "binary" if ids in ([0, 1], [0, 255]) else "multiclass"
     if "task" in values:
-        task = _one_of(values["task"], where, "task", get_args(Task))
+        task = one_of(values["task"], where, "task", get_args(Task))
     if task == "binary" and ids != [0, 1]:
         raise UserError(
             f"{where}: a binary data set has the classes 0 and 1, here are {', '.join(map(str, ids[:10]))}. Masks of 0 "
@@ -352,70 +352,21 @@ def _task(values: Mapping[str, Any], where: str, classes: tuple[ClassInfo, ...])
     return task
 
 
-def _label(content: Any, where: str, key: str) -> int:
-    if isinstance(content, bool) or not isinstance(content, int) or not 0 <= content <= MAX_LABEL:
-        raise UserError(f"{where}: {key} is {_kind(content)}; expected a label value from 0 to {MAX_LABEL}")
-    return content
-
-
-def _text(content: Any, where: str, key: str) -> str:
-    if not isinstance(content, str) or not content.strip() or len(content) > _LIMITS.text or not content.isprintable():
-        hint = " YAML reads words such as no, on and 5 as other things: put them in quotes."
-        raise UserError(f"{where}: {key} is {_kind(content)}; expected one line of text.{hint}")
-    return content.strip()
-
-
-def _color(content: Any, where: str, key: str) -> Color:
-    if isinstance(content, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", content):
-        return int(content[1:3], 16), int(content[3:5], 16), int(content[5:7], 16)
-    whole = isinstance(content, list) and len(content) == 3 and all(type(v) is int and 0 <= v <= 255 for v in content)
-    if not whole:
-        raise UserError(
-            f"{where}: {key} is {_kind(content)}; expected [red, green, blue] in 0 to 255, or '#rrggbb' in quotes "
-            "(without them # begins a comment)"
-        )
-    red, green, blue = content
-    return red, green, blue
-
-
-def _one_of(content: Any, where: str, key: str, choices: tuple[Any, ...]) -> Any:
-    if not isinstance(content, str) or content not in choices:
-        raise UserError(f"{where}: {key} is {_kind(content)}; expected one of {', '.join(choices)}")
-    return content
-
-
-def _positive(content: Any, where: str, key: str) -> float | None:
-    if content is None:
-        return None
-    number = isinstance(content, int | float) and not isinstance(content, bool)
-    if not number or not (0 < content < _MAX_NUMBER):
-        raise UserError(f"{where}: {key} is {_kind(content)}; expected a number above 0")
-    return float(content)
-
-
-def _pixel_size(content: Any, where: str) -> tuple[float, float] | None:
-    if isinstance(content, list) and len(content) != 2:
-        raise UserError(f"{where}: pixel_size_um holds {len(content)} numbers; expected one, or [height, width]")
-    both = content if isinstance(content, list) else [content, content]
-    height, width = (_positive(value, where, "pixel_size_um") for value in both)
-    if height is None or width is None:
-        return None
-    return height, width
-
-
 def _volumes(content: Any, where: str) -> VolumeSlices:
-    values = _mapping(content, where, "volumes", _VOLUME_KEYS)
+    values = mapping_of(content, where, "volumes", _VOLUME_KEYS)
     channels, window = values.get("channels", 1), values.get("window")
     if type(channels) is not int or not 1 <= channels <= _MAX_CHANNELS:
-        raise UserError(f"{where}: volumes.channels is {_kind(channels)}; expected a number from 1 to {_MAX_CHANNELS}")
+        raise UserError(
+            f"{where}: volumes.channels is {as_shown(channels)}; expected a number from 1 to {_MAX_CHANNELS}"
+        )
     spacing = _spacing(values.get("spacing_mm"), where)
     if window is None:
         return VolumeSlices(channels, spacing_mm=spacing)
     numbers = isinstance(window, list) and len(window) == 2 and all(type(v) in (int, float) for v in window)
-    if not numbers or not -_MAX_NUMBER < window[0] <= window[1] < _MAX_NUMBER:
+    if not numbers or not -MAX_NUMBER < window[0] <= window[1] < MAX_NUMBER:
         raise UserError(
-            f"{where}: volumes.window is {_kind(window)}; expected the intensities that are black and white, such as "
-            "[-100.0, 250.0]"
+            f"{where}: volumes.window is {as_shown(window)}; expected the intensities that are black and white, such "
+            "as [-100.0, 250.0]"
         )
     return VolumeSlices(channels, (float(window[0]), float(window[1])), spacing)
 
@@ -427,28 +378,18 @@ def _spacing(content: Any, where: str) -> dict[str, tuple[float, float, float]]:
     found = {}
     if not isinstance(content, dict) or not all(isinstance(case, str) for case in content):
         raise UserError(
-            f"{where}: volumes.spacing_mm is {_kind(content)}; expected the names of volumes (in quotes where they are "
-            "numbers), each with its three lengths"
+            f"{where}: volumes.spacing_mm is {as_shown(content)}; expected the names of volumes (in quotes where they "
+            "are numbers), each with its three lengths"
         )
     for case, lengths in content.items():
         key = f"volumes.spacing_mm.{case}"
         if not isinstance(lengths, list) or len(lengths) != 3:
             raise UserError(
-                f"{where}: {key} is {_kind(lengths)}; expected the mm between slices, rows and columns, such as "
+                f"{where}: {key} is {as_shown(lengths)}; expected the mm between slices, rows and columns, such as "
                 "[5.0, 0.8, 0.8]"
             )
-        slices, rows, columns = (_positive(each, where, key) for each in lengths)
+        slices, rows, columns = (positive(each, where, key) for each in lengths)
         if slices is None or rows is None or columns is None:
             raise UserError(f"{where}: {key} lacks a number; expected the mm between slices, rows and columns")
         found[case] = (slices, rows, columns)
     return found
-
-
-def _kind(content: Any) -> str:
-    """A value as an error shows it."""
-    if content is None:
-        return "missing or empty"
-    if isinstance(content, dict | list):
-        return f"a {'mapping' if isinstance(content, dict) else 'list'} of {len(content)}"
-    text = repr(content)
-    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -20,7 +20,8 @@ from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import palette_color, read_array
 from ...text import counted
 from ...types import Array, UserError
-from .classes_file import FILE, MAX_LABEL, Color, free_color
+from .checked_values import MAX_LABEL, Color
+from .classes_file import FILE, free_color
 from .layout import Places
 from .masks import color_runs, equal_channels
 from .naming import Guess, written

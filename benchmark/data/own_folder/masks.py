@@ -8,7 +8,8 @@ from ...io.images.instances import instance_numbers, is_mask
 from ...io.images.masks import refuse_object_in_alpha
 from ...io.images.read import binary_mask, binary_probabilities, label_map
 from ...types import Array, Int64, Prediction, UserError
-from .classes_file import FILE, MAX_LABEL, Classes, Color
+from .checked_values import MAX_LABEL, Color
+from .classes_file import FILE, Classes
 
 
 def decode_mask(values: Array, where: str, classes: Classes) -> Array:

@@ -11,7 +11,8 @@ import numpy as np
 from ...text import some
 from ...types import Array, ClassInfo, UserError
 from ..panoptic_annotations import Annotated, category_map, read_annotations
-from .classes_file import MAX_LABEL, Classes, parse_classes
+from .checked_values import MAX_LABEL
+from .classes_file import Classes, parse_classes
 from .names import normal
 
 ANNOTATIONS = "panoptic.json"

@@ -20,7 +20,8 @@ from .cells import Job
 from .engines import slurm_queue
 from .engines.slurm_options import sbatch_options
 from .estimates import Estimate, estimates
-from .spec import Cell, Changes, Plan, find_suite, make_plan, parse_suite
+from .grid import make_plan
+from .spec import Cell, Changes, Plan, find_suite, parse_suite
 from .state import STATE, SuiteState, read_state
 
 CELLS, LOGS = "cells", "logs"
