@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,8 @@ from .comparison import ALPHA
 from .intervals import resampling_unit, score_intervals, units_of
 
 Permuted = Literal["samples", "groups", "samples within groups"]
+
+_WRITTEN = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-][0-9]+)?")
 
 MAX_CATEGORIES = 6
 """Number of different numbers up to which each is a slice of its own; more are cut into bins."""
@@ -105,7 +108,7 @@ def slices_of(by: str, values: Sequence[str | float | None], bins: int) -> list[
     if numeric and different.size > MAX_CATEGORIES:
         found = list(_bins(by, column, bins))
     elif numeric:
-        found = [Slice(by, f"{value:g}", column == value) for value in different.tolist()]
+        found = [Slice(by, f"{value:.12g}", column == value) for value in different.tolist()]
     else:
         texts = [None if value is None else str(value).strip() for value in known]
         where: dict[str, list[int]] = {}
@@ -131,10 +134,10 @@ def _is_known(value: str | float | None) -> bool:
 
 
 def _number(value: str | float | None) -> float | None:
-    try:
-        number = math.nan if value is None else float(value)
-    except ValueError:
+    """A number as people write it; texts such as 007, 1_00 and 1e2 are names, which may differ where numbers do not."""
+    if isinstance(value, str) and not _WRITTEN.fullmatch(value.strip()):
         return None
+    number = math.nan if value is None else float(value)
     return number if math.isfinite(number) else None
 
 

@@ -33,6 +33,7 @@ from ..types import (
 from .base import MetricFamily
 from .label_checks import binary_labels, class_labels, true_labels
 from .pooled import drawn, ratio
+from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 BINS = 15
@@ -49,6 +50,10 @@ _ROUNDING = 1e-6
 
 _MAX_SUM_ERROR = 0.01
 """By which the probabilities of a pixel may miss a sum of 1: half precision and interpolation miss it by less."""
+
+
+_sums: SameStatistics[Sums] = SameStatistics(4)
+"""Those of each score: an interval asks for the same many times."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,15 @@ class Calibration(MetricFamily):
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """An ECE follows from what frequency and confidence differ by in each bin, the others from sums of errors."""
+        places = (PREDICTED,) if score == "ece" else tuple(_scored(info))
+        return _sums.get(statistics, (score, places), lambda: self._sums(statistics, places, score))
+
+    @staticmethod
+    def _sums(statistics: Sequence[Statistic], places: Sequence[int], score: str) -> Sums:
         pixels = _of_predicted(statistics, "pixels")
         if score in ("brier", "nll"):
             errors = _of_predicted(statistics, "squared_error" if score == "brier" else "log_loss")
             return Sums(np.stack([errors, pixels], axis=1), _mean)
-        places = [PREDICTED] if score == "ece" else _scored(info)
         gaps = _gaps(statistics, places)
         return Sums(np.concatenate([gaps, pixels[:, None] * len(places)], axis=1), _mean_gap)
 

@@ -31,7 +31,10 @@ from .instances import FIRST_OBJECT, joined, owners, things, true_instances
 from .joint_counts import joint_counts
 from .label_checks import same_shape
 from .pooled import mean_where, ratio
+from .same_statistics import SameStatistics
 from .table_rules import broken_rule
+
+_joined: SameStatistics[tuple[Int64, dict[str, Array]]] = SameStatistics(1)
 
 OVERLAPS: Float64 = np.arange(0.5, 1.0, 0.05)
 """The IoU thresholds, in the very doubles that the official code compares with."""
@@ -157,7 +160,7 @@ class CityscapesAP(MetricFamily):
         weights : (B, n) int64
             How often each of the n statistics is drawn.
         """
-        sample, columns = joined(statistics, self.columns)
+        sample, columns = _joined.get(statistics, None, lambda: joined(statistics, self.columns))
         drawn = np.ascontiguousarray(weights.T, np.float64)
         result = np.full((len(weights), len(things(info)), len(OVERLAPS)), np.nan)
         for number, c in enumerate(things(info)):

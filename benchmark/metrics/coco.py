@@ -31,7 +31,10 @@ from ..types import (
 )
 from .base import MetricFamily
 from .coco_curves import AREAS, BITS, MAX_DETECTIONS, THRESHOLDS, Rows, class_curves, resample_class
+from .same_statistics import SameStatistics
 from .table_rules import broken_rule
+
+_all_rows: SameStatistics[Rows] = SameStatistics(1)
 
 _AP_RANGES = {"ap": 0, "ap_small": 1, "ap_medium": 2, "ap_large": 3}
 _AP_THRESHOLDS = {"ap50": 0, "ap75": 5}
@@ -274,6 +277,10 @@ def _packed(bits: Bits) -> Int64:
 
 def _rows(statistics: Sequence[Statistic]) -> Rows:
     """All rows, images in the order of their ids: as numbers where all are, since COCOeval sorts them so."""
+    return _all_rows.get(statistics, None, lambda: _rows_of(statistics))
+
+
+def _rows_of(statistics: Sequence[Statistic]) -> Rows:
     ids = [s.sample_id for s in statistics]
     values = [whole_number(i) for i in ids]
     numbers = None not in values

@@ -21,12 +21,16 @@ from .base import MetricFamily
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, same_shape, true_labels
 from .pooled import drawn, mean_of, mean_of_quotients, ratio
+from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
 
 THRESHOLDS = tuple(range(50, 100, 5))
 """IoUs in hundredths from which on a pair matches."""
 
 _MATCHES = tuple(f"tp_{threshold}" for threshold in THRESHOLDS)
+
+
+_columns: SameStatistics[tuple[Float64, ...]] = SameStatistics(1)
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,7 @@ class InstanceMatching(MetricFamily):
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Every score is a quotient of sums, or the mean of a value of each image."""
         del info
-        none = np.zeros(0)
-        true, predicted, *pairs, iou = (
-            np.concatenate([none, *(s.columns[name] for s in statistics)]) for name in self.columns
-        )
+        true, predicted, *pairs, iou = _columns.get(statistics, None, lambda: self._of_images(statistics))
         if score == "count_error":
             return mean_of(np.abs(predicted - true))
         if score == "dsb_score":
@@ -144,6 +145,11 @@ class InstanceMatching(MetricFamily):
             "matched_iou": (iou, matched),
         }.get(score, (2 * matched, true + predicted))
         return Sums(np.stack(quotient, axis=1), mean_of_quotients)
+
+    def _of_images(self, statistics: Sequence[Statistic]) -> tuple[Float64, ...]:
+        """Every column with a row for each image, (n,)."""
+        none = np.zeros(0)
+        return tuple(np.concatenate([none, *(s.columns[name] for s in statistics)]) for name in self.columns)
 
 
 def _true_instances(sample: Sample, info: DatasetInfo, counted: Array) -> Array:

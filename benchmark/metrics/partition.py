@@ -19,6 +19,7 @@ from .base import MetricFamily
 from .joint_counts import joint_counts
 from .label_checks import foreground_probabilities
 from .pooled import drawn
+from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
 
 _ROUNDING = 1e-9
@@ -212,6 +213,9 @@ def _best_mean(sums: Float64) -> Float64:
     return best
 
 
+_per_slice: SameStatistics[tuple[Float64, Float64]] = SameStatistics(1)
+
+
 @dataclass(frozen=True)
 class Partition(MetricFamily):
     """V_Rand and V_Info of a stack of slices, the ranking metrics of ISBI 2012."""
@@ -319,10 +323,14 @@ class Partition(MetricFamily):
     @staticmethod
     def _per_slice(statistics: Sequence[Statistic]) -> tuple[Float64, Float64]:
         """V_Rand and V_Info of every slice at every threshold, each (n, 11) float64."""
-        slices = []
-        for statistic in statistics:
-            columns = [statistic.columns[name].tolist() for name in list(Partition.columns)[1:]]
-            slices.append([PairCounts(*row) for row in zip(*columns, strict=True)])
-        rand = np.array([[counts.v_rand for counts in row] for row in slices])
-        information = np.array([[counts.v_info for counts in row] for row in slices])
-        return rand, information
+        return _per_slice.get(statistics, None, lambda: _scores_of(statistics))
+
+
+def _scores_of(statistics: Sequence[Statistic]) -> tuple[Float64, Float64]:
+    slices = []
+    for statistic in statistics:
+        columns = [statistic.columns[name].tolist() for name in list(Partition.columns)[1:]]
+        slices.append([PairCounts(*row) for row in zip(*columns, strict=True)])
+    rand = np.array([[counts.v_rand for counts in row] for row in slices])
+    information = np.array([[counts.v_info for counts in row] for row in slices])
+    return rand, information

@@ -21,7 +21,10 @@ from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample
 from .base import MetricFamily
 from .joint_counts import joint_counts
 from .pooled import drawn, mean_of, ratio
+from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
+
+_values: SameStatistics[dict[str, Float64]] = SameStatistics(1)
 
 _ROUNDING = 1e-9
 """Bits by which sums of doubles may miss a bound that holds exactly."""
@@ -166,6 +169,9 @@ class PartitionInstances(MetricFamily):
 
     def _per_image(self, statistics: Sequence[Statistic]) -> dict[str, Float64]:
         """Every score of every image, each (n,) float64; NaN where undefined."""
+        return _values.get(statistics, None, lambda: self._values_of(statistics))
+
+    def _values_of(self, statistics: Sequence[Statistic]) -> dict[str, Float64]:
         none = np.zeros(0)
         pixels, true, predicted, both, split, merge = (
             np.concatenate([none, *(s.columns[name] for s in statistics)]) for name in self.columns

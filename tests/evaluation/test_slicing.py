@@ -48,6 +48,21 @@ def test_few_numbers_are_slices_of_their_own_and_many_are_cut_at_quantiles() -> 
     assert sum(each.member.sum() for each in same) == 21
 
 
+@pytest.mark.parametrize(
+    "names", [("1_00", "1_01", "1_02"), ("12", "1_2"), ("07", "7"), ("1e2", "100"), ("1234567", "1234568")]
+)
+def test_names_that_python_reads_as_numbers_stay_apart(names: tuple[str, ...]) -> None:
+    values = [name for name in names for _ in range(6)]
+    assert _sizes(slices_of("site", values, 4)) == dict.fromkeys(names, 6)
+
+
+@pytest.mark.parametrize("texts", [("0.5", "1e-05", "-3", "+2.", ".25", "12", "1.5e+06")])
+def test_numbers_as_tables_write_them_are_numbers(texts: tuple[str, ...]) -> None:
+    found = slices_of("blur", list(texts), 2)
+    assert len(found) == 2
+    assert all(each.between is not None for each in found)
+
+
 def test_numbers_that_are_no_numbers_are_missing() -> None:
     found = slices_of("age", [math.nan, 1.0, 2.0, None], 4)
     assert _sizes(found) == {"1": 1, "2": 1, "no value": 2}
