@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation.comparison import Paired, holm
+from ..evaluation.gate_power import errors_to_be_seen, t_quantile
 from ..runs.record import Cost, Record
 from ..runs.stored import StoredRun, refuse_foreign_statistics
 from ..types import Metric, ScoreInfo, UserError
@@ -54,11 +55,13 @@ class Loss:
 
     def noise(self, level: float = ALPHA) -> float:
         """What a run that did not change would lose in this part of all test sets; NaN where it is not known."""
-        return _quantile(1 - level, self.freedom) * self.error if self.freedom > 0 else math.nan
+        return t_quantile(1 - level, self.freedom) * self.error if self.freedom > 0 else math.nan
 
     def visible(self, level: float = ALPHA) -> float:
         """The loss that is found in 4 of 5 test sets; NaN where it is not known."""
-        return self.noise(level) + _quantile(POWER, self.freedom) * self.error if self.freedom > 0 else math.nan
+        if self.freedom < 1:
+            return math.nan
+        return errors_to_be_seen(self.units, self.freedom, level, POWER) * self.error
 
     def beyond(self, tolerance: float, p_adjusted: float, level: float = ALPHA) -> bool:
         """Whether it is more than the tolerance and than the noise."""
@@ -258,13 +261,6 @@ def _detectable(loss: Loss, tolerance: float, level: float) -> float:
 
 def _shown(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.4f}"
-
-
-def _quantile(part: float, freedom: int) -> float:
-    """Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, part))
 
 
 def _classes(before: Record, now: Record, score: str) -> list[LostClass]:

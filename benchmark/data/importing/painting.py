@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from ...io.images.rle import foreground_pixels
-from ...types import Array, Int64
+from ...io.images.rle import Runs, foreground_runs
+from ...types import Array
 from .items import Order, Shape, Size, SourceClass
 from .outlines import check_canvas
 
+_AT_ONCE = 1 << 20
+"""Pixels of a shape that are painted together: their places take as many times 8 bytes as the shape has pixels."""
 RULES: Mapping[Order, str] = {
     "drawn": "where shapes overlap, the later one is on top, as it is drawn in the tool",
     "area": "where shapes overlap, the smaller one is on top; of equal ones the later in the file",
@@ -63,33 +65,35 @@ def paint(
     height, width = size
     labels, numbers = np.zeros(height * width, np.uint16), np.zeros(height * width, np.int32)
     owner = np.zeros(height * width, np.int32)
-    pixels = [foreground_pixels(shape.mask, where) for shape in shapes]
+    runs = [foreground_runs(shape.mask, where) for shape in shapes]
     object_numbers: dict[str, int] = {}
     counts.blank += not shapes
     several = np.zeros(height * width, np.bool_)
-    for place in _in_order(shapes, pixels, order):
-        shape, inside = shapes[place], pixels[place]
+    for place in _in_order(shapes, runs, order):
+        shape = shapes[place]
         _count(shape, counts)
-        several[inside[owner[inside] > 0]] = True
-        owner[inside] = place + 1
-        labels[inside] = coding.labels[shape.name]
         is_object = shape.name in coding.things and not shape.crowd
         key = shape.object if shape.object is not None else f"\0{place}"
-        numbers[inside] = object_numbers.setdefault(key, len(object_numbers) + 1) if is_object else 0
+        number = object_numbers.setdefault(key, len(object_numbers) + 1) if is_object else 0
+        for inside in runs[place].places(_AT_ONCE):
+            several[inside[owner[inside] > 0]] = True
+            owner[inside] = place + 1
+            labels[inside] = coding.labels[shape.name]
+            numbers[inside] = number
     counts.overlapping += bool(several.any())
     counts.overlap_pixels += int(np.count_nonzero(several))
     seen = np.bincount(owner, minlength=len(shapes) + 1)[1:]
-    counts.empty += sum(not inside.size for inside in pixels)
-    counts.hidden += sum(bool(inside.size) and not n for inside, n in zip(pixels, seen.tolist(), strict=True))
-    counts.with_holes += sum(_has_hole(inside, size) for inside in pixels)
+    counts.empty += sum(not each.area for each in runs)
+    counts.hidden += sum(bool(each.area) and not n for each, n in zip(runs, seen.tolist(), strict=True))
+    counts.with_holes += sum(_has_hole(each, size) for each in runs)
     turned = (array.reshape(width, height).T for array in (labels, numbers))
     first, second = (np.ascontiguousarray(array) for array in turned)
     return first, second
 
 
-def _in_order(shapes: Sequence[Shape], pixels: Sequence[Int64], order: Order) -> list[int]:
+def _in_order(shapes: Sequence[Shape], runs: Sequence[Runs], order: Order) -> list[int]:
     """Places of the shapes as they are painted: crowds, then the others by the rule."""
-    area = [-inside.size if order == "area" else 0 for inside in pixels]
+    area = [-each.area if order == "area" else 0 for each in runs]
     return sorted(range(len(shapes)), key=lambda n: (not shapes[n].crowd, shapes[n].level, area[n], n))
 
 
@@ -100,18 +104,18 @@ def _count(shape: Shape, counts: Painted) -> None:
     counts.filled += shape.inner
 
 
-def _has_hole(inside: Int64, size: Size) -> bool:
+def _has_hole(runs: Runs, size: Size) -> bool:
     """Whether a shape encloses pixels that are not its own."""
-    if inside.size < 8:
+    if runs.area < 8:
         return False
     height = size[0]
-    rows, columns = inside % height, inside // height
-    low, high = (int(rows.min()), int(columns.min())), (int(rows.max()), int(columns.max()))
-    mask = np.zeros((high[0] - low[0] + 1, high[1] - low[1] + 1), np.bool_)
-    if mask.size == inside.size:
-        return False
-    mask[rows - low[0], columns - low[1]] = True
-    return int(np.count_nonzero(ndimage.binary_fill_holes(mask))) > inside.size
+    left, right = int(runs.starts[0]) // height, int(runs.starts[-1] + runs.lengths[-1] - 1) // height
+    mask = np.zeros((right - left + 1, height), np.bool_)
+    for inside in runs.places(_AT_ONCE):
+        mask.reshape(-1)[inside - left * height] = True
+    rows = np.flatnonzero(mask.any(axis=0))
+    mask = mask[:, rows[0] : rows[-1] + 1]
+    return mask.size > runs.area and int(np.count_nonzero(ndimage.binary_fill_holes(mask))) > runs.area
 
 
 def coding_of(classes: Sequence[SourceClass]) -> tuple[Coding, int | None]:

@@ -5,7 +5,8 @@ Reference: maskApi.c of cocodataset/cocoapi (rleToString, rleFrString).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -54,15 +55,40 @@ def decode_rle(rle: RLE, where: str) -> Uint8:
     return np.repeat(values, runs).reshape(width, height).T
 
 
-def foreground_pixels(rle: RLE, where: str) -> Int64:
-    """Places (n,) of the foreground, ascending, counted down the columns one after the other: row + height * column.
+@dataclass(frozen=True)
+class Runs:
+    """Runs of the foreground, ascending: where each starts, (n,), and how many pixels it has, (n,).
 
-    Raises UserError as `decode_rle` does.
+    Places count down the columns one after the other: row + height * column.
     """
+
+    starts: Int64
+    lengths: Int64
+
+    @property
+    def area(self) -> int:
+        """Pixels of all runs."""
+        return int(self.lengths.sum())
+
+    def places(self, most: int) -> Iterator[Int64]:
+        """The places of all pixels, ascending, in parts of at most so many."""
+        ends = np.cumsum(self.lengths)
+        for first in range(0, self.area, most):
+            last = min(first + most, self.area)
+            # of the runs that the part touches, what lies in it
+            own = slice(*np.searchsorted(ends, [first, last - 1], side="right").tolist())
+            own = slice(own.start, own.stop + 1)
+            before = np.maximum(ends[own] - self.lengths[own], first)
+            lengths = np.minimum(ends[own], last) - before
+            starts = self.starts[own] + before - (ends[own] - self.lengths[own])
+            yield np.repeat(starts - before, lengths) + np.arange(first, last)
+
+
+def foreground_runs(rle: RLE, where: str) -> Runs:
+    """The runs of the foreground. Raises UserError as `decode_rle` does."""
     _, _, runs = _decoded(rle, where)
-    starts, lengths = (np.cumsum(runs) - runs)[1::2], runs[1::2]
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+    held = runs[1::2] > 0
+    return Runs((np.cumsum(runs) - runs)[1::2][held], runs[1::2][held])
 
 
 def check_rle(rle: RLE, where: str) -> CheckedRLE:

@@ -1,0 +1,44 @@
+"""The loss that the gate says it would have seen: found as often as promised, by every sign of few samples."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from segbench.evaluation.gate_power import errors_to_be_seen, t_quantile
+
+POWER, LEVEL = 0.8, 0.01
+
+
+def found(losses: np.ndarray[tuple[int], np.dtype[np.float64]], level: float) -> bool:
+    """The rule of the gate, with scipy's t test and every pattern of signs."""
+    t = float(stats.ttest_1samp(losses, 0, alternative="greater").pvalue)
+    total = abs(losses.sum())
+    signs = np.array(list(itertools.product((1, -1), repeat=len(losses))))
+    extreme = int((np.abs(signs @ losses) >= total * (1 - 1e-9)).sum())
+    by_swaps = extreme / len(signs) / 2 if extreme > 2 else min(extreme / len(signs) / 2, t)
+    return bool(t < level and by_swaps <= level)
+
+
+@pytest.mark.parametrize("runs", [1, 10])
+@pytest.mark.parametrize("units", [5, 6, 7, 8, 9, 10])
+def test_a_loss_of_that_size_is_found_in_four_of_five_test_sets(units: int, runs: int) -> None:
+    level = LEVEL / runs
+    size = errors_to_be_seen(units, units - 1, level, POWER)
+    draws = np.random.default_rng(units).normal(size=(800, units)) + size / np.sqrt(units)
+    share = np.mean([found(each, level) for each in draws])
+    assert 0.76 <= share <= 0.88
+
+
+def test_what_the_t_test_alone_promises_is_not_kept_by_few_samples() -> None:
+    by_t = t_quantile(1 - LEVEL, 6) + t_quantile(POWER, 6)
+    draws = np.random.default_rng(7).normal(size=(800, 7)) + by_t / np.sqrt(7)
+    assert np.mean([found(each, LEVEL) for each in draws]) < 0.74
+    assert errors_to_be_seen(7, 6, LEVEL, POWER) > 1.1 * by_t
+
+
+def test_of_many_samples_it_is_that_of_the_t_test() -> None:
+    assert errors_to_be_seen(40, 39, LEVEL, POWER) == t_quantile(1 - LEVEL, 39) + t_quantile(POWER, 39)
