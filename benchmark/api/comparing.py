@@ -23,6 +23,7 @@ def compare(
     target: float | None = None,
     resamples: int = 2000,
     seed: int = 0,
+    blocks: int | None = None,
     progress: ShowProgress = "auto",
 ) -> Comparison:
     """Say which run is better, by how much, and whether it could be chance: what `bench compare` does.
@@ -42,6 +43,9 @@ def compare(
         Bootstrap samples and permutations, from 100.
     seed : int
         Seed of the bootstrap.
+    blocks : int, optional
+        Draw and swap so many consecutive samples of a film or stack together, from 2, where there are fewer than 5 of
+        these: neighbouring frames are alike, and count as independent otherwise.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -74,6 +78,7 @@ def compare(
         target=target,
         resamples=resamples,
         seed=seed,
+        blocks=blocks,
     )
     refuse_out_of_range(request)
     return do_compare(request, reporter_for(progress))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.comparison import Difference, Paired, holm
-from ..evaluation.intervals import corrected_interval
+from ..evaluation.intervals import corrected_interval, in_few_groups
 from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
@@ -45,6 +45,7 @@ def compare_stored(
     target: float | None = None,
     resamples: int = 2000,
     seed: int = 0,
+    blocks: int | None = None,
     corrupted: Sequence[StoredRun] = (),
 ) -> Comparison:
     """Compare opened runs that were scored on the same samples.
@@ -59,6 +60,8 @@ def compare_stored(
         A value of the score: how many labels does each method need for it?
     resamples, seed : int
         Number of bootstrap samples and permutations, and the seed of the bootstrap.
+    blocks : int, optional
+        Draw and swap so many consecutive samples of a group together, where there are too few groups.
     corrupted : sequence of StoredRun
         Runs of the same methods on images that were made worse.
 
@@ -80,6 +83,7 @@ def compare_stored(
             runs=tuple(tuple(run.statistics.of(metric.name)) for run in runs),
             resamples=resamples,
             seed=seed,
+            blocks=blocks,
         )
         differences = paired.differences(lambda done, total: update(done, total, ""))
     records = [run.record for run in runs]
@@ -172,6 +176,8 @@ def _comparison(
         whole_n=whole_n(records),
         units=paired.units,
         drawn=paired.unit,
+        blocks=paired.blocks,
+        few_groups=_few_groups(paired),
         resamples=paired.resamples,
         smallest_p=paired.smallest_p,
         runs=_runs(paired, records, labels, differences),
@@ -184,6 +190,12 @@ def _comparison(
         methods=None if found is None else found.methods,
         method_differences=None if found is None else found.differences,
     )
+
+
+def _few_groups(paired: Paired) -> int | None:
+    """The number of groups where these are too few to be drawn, so that samples count as independent."""
+    groups = [s.group for s in paired.runs[0]]
+    return len(set(groups)) if paired.unit == "samples" and in_few_groups(groups, paired.info.name) else None
 
 
 def _runs(

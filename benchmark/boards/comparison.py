@@ -152,7 +152,9 @@ class ComparedGroup(Document):
     samples, who are no runs among the others and have no ranks. `robustness` are the same methods on images made worse.
     `methods` and `method_differences` are there where a method has runs with several seeds: then which method is better
     is said by them, for other trainings too, and `runs` and `differences` say which of these trainings is. `version` is
-    that of a custom folder, which holds its name and stands for its classes.
+    that of a custom folder, which holds its name and stands for its classes. `blocks` is how many consecutive samples
+    of a group were drawn together. `few_groups` is the number of groups where these were too few to be drawn, so that
+    samples counted as independent: where neighbours are alike, intervals are too narrow and p values too small.
     """
 
     dataset: str
@@ -166,6 +168,8 @@ class ComparedGroup(Document):
     whole_n: int | None = None
     units: int
     drawn: str
+    blocks: int | None = None
+    few_groups: int | None = None
     resamples: int
     smallest_p: Number
     runs: list[ComparedRun]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation.comparison import Paired, holm
-from ..evaluation.gate_power import errors_to_be_seen, t_quantile
+from ..evaluation.gate_power import errors_to_be_seen
+from ..evaluation.quantiles import t_quantile
 from ..runs.record import Cost, Record
 from ..runs.stored import StoredRun, refuse_foreign_statistics
 from ..types import Metric, ScoreInfo, UserError
@@ -55,7 +56,7 @@ class Loss:
 
     def noise(self, level: float = ALPHA) -> float:
         """What a run that did not change would lose in this part of all test sets; NaN where it is not known."""
-        return t_quantile(1 - level, self.freedom) * self.error if self.freedom > 0 else math.nan
+        return t_quantile(self.freedom, 1 - level) * self.error if self.freedom > 0 else math.nan
 
     def visible(self, level: float = ALPHA) -> float:
         """The loss that is found in 4 of 5 test sets; NaN where it is not known."""

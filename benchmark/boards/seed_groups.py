@@ -141,7 +141,7 @@ def resampled(rows: Iterable[SeedGroup], *, few_groups: bool) -> str:
     """What the intervals of rows were made by drawing; `few_groups` says why samples where these have groups."""
     units = {score.resampled for row in rows for score in row.record.scores.values() if score.resampled}
     if units == {"samples"} and few_groups:
-        return f"samples (fewer than {MIN_GROUPS} groups)"
+        return f"single samples (fewer than {MIN_GROUPS} groups: too narrow where those of a group are alike)"
     return " or ".join(sorted(units)) if units else "samples"
 
 

@@ -62,6 +62,13 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
         )
     if found.not_counted:
         console.print(safe(found.not_counted), style="yellow", soft_wrap=True)
+    if found.few_groups is not None:
+        console.print(
+            f"[yellow]these {found.n} samples are of {counted(found.few_groups, 'group')}, too few to draw, and count "
+            "as independent: where neighbours are alike, intervals are too narrow and p too small. See what is left "
+            "with blocks of neighbours: --blocks 20[/]",
+            soft_wrap=True,
+        )
     if found.units < _MIN_UNITS:
         console.print(
             f"[yellow]only {counted(found.units, found.drawn[:-1])}: permutations cannot give a p value below "
@@ -95,12 +102,16 @@ def _seeds_of(each: ComparedMethod) -> str:
     return f"{safe(each.label)}: {', '.join(scores)}; standard deviation {number(each.std, '.4f')}"
 
 
+def _drawn(found: ComparedGroup) -> str:
+    return found.drawn if found.blocks is None else f"blocks of {found.blocks} consecutive samples"
+
+
 def _interval_and_test(found: ComparedGroup) -> str:
     """What the interval of a difference is for, and what its p value is of."""
     pairs = len(found.pairs)
     together = f"adjusted for {pairs} pairs together (step-down)" if pairs > 1 else "not adjusted, as it is one pair"
     if found.method_differences is None:
-        return f"paired bootstrap interval; p by swapping whole {found.drawn}, {together}"
+        return f"paired bootstrap interval; p by swapping whole {_drawn(found)}, {together}"
     alone = [each for each in found.method_differences if not each.holds_training]
     exception = (
         f"; of {some([f'{each.a} and {each.b}' for each in alone], 3)}, with one training each, for other "

@@ -56,6 +56,7 @@ def _compared(group: ComparableRuns, request: CompareRequest, reporter: Reporter
         target=request.target,
         resamples=request.resamples,
         seed=request.seed,
+        blocks=request.blocks,
     )
 
 

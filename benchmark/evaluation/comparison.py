@@ -28,6 +28,7 @@ from .intervals import (
     LEVEL,
     RESAMPLES,
     allowing_for_absent,
+    blocks_of,
     bootstrap_weights,
     corrected_interval,
     jackknife_error,
@@ -100,7 +101,10 @@ class Claims:
 
 @dataclass(frozen=True)
 class Paired:
-    """Statistics of several runs of one metric family on the same samples, in the same order."""
+    """Statistics of several runs of one metric family on the same samples, in the same order.
+
+    blocks : so many consecutive samples of a group are drawn and swapped together, where there are too few groups.
+    """
 
     metric: Metric
     info: DatasetInfo
@@ -108,6 +112,7 @@ class Paired:
     runs: tuple[tuple[Statistic, ...], ...]
     resamples: int = RESAMPLES
     seed: int = 0
+    blocks: int | None = None
 
     def __post_init__(self) -> None:
         ids = [tuple(s.sample_id for s in run) for run in self.runs]
@@ -119,15 +124,17 @@ class Paired:
                 f"first: {odd[0] if odd else ids[other][0]}), so they cannot be compared sample by sample"
             )
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
-        """The group of every sample."""
+        """The group of every sample, or its block."""
+        if self.blocks is not None:
+            return blocks_of(self.runs[0], self.blocks)
         return [s.group for s in self.runs[0]]
 
     @property
     def unit(self) -> str:
-        """What is drawn and swapped: groups, or samples where there are fewer than 5."""
-        return resampling_unit(self.groups)
+        """What is drawn and swapped: groups (or blocks), or samples where there are fewer than 5."""
+        return "blocks" if self.blocks is not None else resampling_unit(self.groups)
 
     @property
     def units(self) -> int:

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from ..types import Array, Float64
+from .quantiles import t_quantile
 from .swaps import MAX_ENUMERATED, swap_patterns
 
 _SETS, _STEPS, _SEED = 1500, 10, 0
@@ -27,7 +28,7 @@ def errors_to_be_seen(units: int, freedom: int, level: float, power: float) -> f
     Of many units that is what the t test alone says. Of at most 12 all swap patterns are tried, and few of them are as
     extreme as any loss can be: there normal differences are drawn, and the rule of the gate is applied to them.
     """
-    by_t = t_quantile(1 - level, freedom) + t_quantile(power, freedom)
+    by_t = t_quantile(freedom, 1 - level) + t_quantile(freedom, power)
     if units > MAX_ENUMERATED or units < 2:
         return by_t
     patterns = np.concatenate(list(swap_patterns(units, 0, 1 << MAX_ENUMERATED, _SEED)))
@@ -44,14 +45,7 @@ def _found(losses: Float64, patterns: Float64, level: float) -> Array:
     """In which of the sets of losses (sets, units) a loss is found, (sets,) bool: as `Paired.p_value` has it."""
     units = losses.shape[1]
     total = losses.sum(axis=1)
-    beyond = total / np.sqrt(units) > t_quantile(1 - level, units - 1) * losses.std(axis=1, ddof=1)
+    beyond = total / np.sqrt(units) > t_quantile(units - 1, 1 - level) * losses.std(axis=1, ddof=1)
     reached = (np.abs(losses @ patterns.T) >= np.abs(total)[:, None] * (1 - 1e-9)).sum(axis=1)
     found: Array = beyond & ((reached <= 1) | (reached / len(patterns) / 2 <= level))
     return found
-
-
-def t_quantile(part: float, freedom: int) -> float:
-    """The t that this part of Student's distribution lies below."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, part))

@@ -20,7 +20,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
+from ..text import counted
+from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
 from .quantiles import normal_below, normal_quantile, sorted_quantiles, t_quantile
 
 RESAMPLES = 2000
@@ -49,6 +50,34 @@ def in_few_groups(groups: Sequence[str], dataset: str) -> bool:
     Samples whose group is called as the dataset have none.
     """
     return set(groups) != {dataset} and len(set(groups)) < min(MIN_GROUPS, len(groups))
+
+
+def blocks_of(statistics: Sequence[Statistic], size: int) -> list[str]:
+    """Blocks of so many consecutive samples of a group, by their names (n,): films of which there are too few to draw.
+
+    Neighbouring frames are alike; a block that is longer than what they have in common can stand alone (Künsch, "The
+    jackknife and the bootstrap for general stationary observations", Annals of Statistics 17(3), 1989). Blocks do not
+    overlap here, and the last one of a group may be shorter.
+
+    Raises UserError where whole groups are drawn anyway, and for fewer than 5 blocks.
+    """
+    groups = [s.group for s in statistics]
+    if resampling_unit(groups) == "groups":
+        raise UserError(f"--blocks: these samples are of {len(set(groups))} groups, which are drawn as they are")
+    names = [""] * len(groups)
+    members: dict[str, list[int]] = {}
+    for place, each in enumerate(statistics):
+        members.setdefault(each.group, []).append(place)
+    for group, places in members.items():
+        ordered = sorted(places, key=lambda place: (statistics[place].index, statistics[place].sample_id))
+        for number, place in enumerate(ordered):
+            names[place] = f"{group}/{number // size:09d}"
+    if len(set(names)) < MIN_GROUPS:
+        raise UserError(
+            f"--blocks {size}: makes {counted(len(set(names)), 'block')} of these samples, and intervals need "
+            f"{MIN_GROUPS} or more; choose shorter ones"
+        )
+    return names
 
 
 def units_of(groups: Sequence[str]) -> tuple[Int64, int]:

@@ -30,6 +30,13 @@ class CompareRequest:
     ] = None
     resamples: Annotated[int, Option("Bootstrap samples and permutations.", low=100)] = 2000
     seed: Annotated[int, Option("Seed of the bootstrap.", low=0)] = 0
+    blocks: Annotated[
+        int | None,
+        Option(
+            "Draw and swap so many neighbours of a film or stack together, where there are fewer than 5 of these.",
+            low=2,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

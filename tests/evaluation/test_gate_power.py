@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segbench.evaluation.gate_power import errors_to_be_seen, t_quantile
+from segbench.evaluation.gate_power import errors_to_be_seen
+from segbench.evaluation.quantiles import t_quantile
 
 POWER, LEVEL = 0.8, 0.01
 
@@ -34,11 +35,11 @@ def test_a_loss_of_that_size_is_found_in_four_of_five_test_sets(units: int, runs
 
 
 def test_what_the_t_test_alone_promises_is_not_kept_by_few_samples() -> None:
-    by_t = t_quantile(1 - LEVEL, 6) + t_quantile(POWER, 6)
+    by_t = t_quantile(6, 1 - LEVEL) + t_quantile(6, POWER)
     draws = np.random.default_rng(7).normal(size=(800, 7)) + by_t / np.sqrt(7)
     assert np.mean([found(each, LEVEL) for each in draws]) < 0.74
     assert errors_to_be_seen(7, 6, LEVEL, POWER) > 1.1 * by_t
 
 
 def test_of_many_samples_it_is_that_of_the_t_test() -> None:
-    assert errors_to_be_seen(40, 39, LEVEL, POWER) == t_quantile(1 - LEVEL, 39) + t_quantile(POWER, 39)
+    assert errors_to_be_seen(40, 39, LEVEL, POWER) == t_quantile(39, 1 - LEVEL) + t_quantile(39, POWER)
