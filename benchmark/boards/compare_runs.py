@@ -58,7 +58,8 @@ def compare_stored(
     target : float, optional
         A value of the score: how many labels does each method need for it?
     resamples, seed : int
-        Number of bootstrap samples and permutations, and the seed of the bootstrap.
+        Number of bootstrap samples (p values use ten times as many swaps, or as many for AP), and the seed of the
+        bootstrap.
     corrupted : sequence of StoredRun
         Runs of the same methods on images that were made worse.
 
