@@ -40,7 +40,8 @@ def compare(
     target : float, optional
         Say too how many labels each method needs for this score, from runs on several fractions of them.
     resamples : int
-        Bootstrap samples and permutations, from 100.
+        Bootstrap samples, at least 100; p values use ten times as many swaps, or as many for scores that are no
+        function of sums (AP).
     seed : int
         Seed of the bootstrap.
     blocks : int, optional

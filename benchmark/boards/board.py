@@ -16,7 +16,7 @@ from ..runs.record import Record
 from ..runs.versions import not_of_today
 from ..text import AND_MORE, counted, printable, some
 from ..types import UserError
-from .comparable import Comparable, part_of, ranks, samples_together, whole_n, why_not_ranked
+from .comparable import Comparable, official_metrics, part_of, ranks, samples_together, whole_n, why_not_ranked
 from .findings import against_people, findings, learned_from, title, told_from
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
@@ -118,6 +118,8 @@ def _section(
         made = first.dataset.made_by
         by = "segbench" if made is None else f"version {escape(made.version)} of segbench's generator"
         text += f" Made by {by}, not real images: these rows are never ranked beside real ones."
+    for _, note in hooks((each for each in metrics().values() if each.name in official_metrics(first)), "board_note"):
+        text += f" {note}"
     if aside := not_of_today(first):
         text += f" {escape(aside)}"
     if any(len(row.records) > 1 for row in rows):
@@ -217,7 +219,7 @@ def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets
                     told_from(spans.get(best.run_id)),
                 ]
             )
-    headers = ["dataset", "data", "split", "runs", "best by score", "score", "ahead by more than chance of"]
+    headers = ["dataset", "data", "split", "runs", "best by score", "score", "significantly better than"]
     lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
     lines += over_datasets_section(over)
     for name, records in sorted(by_dataset.items()):

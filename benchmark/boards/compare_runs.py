@@ -59,7 +59,8 @@ def compare_stored(
     target : float, optional
         A value of the score: how many labels does each method need for it?
     resamples, seed : int
-        Number of bootstrap samples and permutations, and the seed of the bootstrap.
+        Number of bootstrap samples (p values use ten times as many swaps, or as many for AP), and the seed of the
+        bootstrap.
     blocks : int, optional
         Draw and swap so many consecutive samples of a group together, where there are too few groups.
     corrupted : sequence of StoredRun

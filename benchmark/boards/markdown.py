@@ -10,6 +10,12 @@ from ..text import UNDEFINED, interval, printable
 _MARKUP = re.compile(r"[\\|`*<>\[\]~]|(?<![^\W_])_|_(?![^\W_])")
 _ACTING = re.compile(r"@|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=gh-)(?=\d)", re.IGNORECASE)
 _INERT = "<!-- -->"
+
+CHOSEN_THRESHOLD = (
+    "V_Rand and V_Info are the best of 11 thresholds, chosen on the scored slices as in the challenge, so these two "
+    "are optimistic beside Dice at 0.5."
+)
+"""What the header of a board says of the family `partition`."""
 """Between the parts of what would otherwise become a mention, a link or a reference; it is not shown."""
 
 

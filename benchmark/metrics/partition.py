@@ -238,6 +238,7 @@ class Partition(MetricFamily):
         "h_ab": "float64",
     }
 
+    hooks: ClassVar[Mapping[str, str]] = {"board_note": "segbench.boards.markdown:CHOSEN_THRESHOLD"}
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
     tasks: ClassVar[tuple[Task, ...]] = ("binary",)
     takes_void: ClassVar[bool] = False

@@ -12,9 +12,9 @@ from ..types import Metric, UserError
 def hook(metric: Metric, name: str) -> Any | None:
     """What another room does for this metric family alone; None where the family names nothing under `name`.
 
-    A family lies below the rooms that draw, rank and report it, so it names the function in its class attribute `hooks`
-    as `module:function`, which is imported when it is asked for. A room calls the hooks that it knows and never asks
-    for a family by its name.
+    A family lies below the rooms that draw, rank and report it, so it names the function, or the text, in its class
+    attribute `hooks` as `module:name`, which is imported when it is asked for. A room uses the hooks that it knows and
+    never asks for a family by its name.
 
     Raises
     ------

@@ -121,7 +121,7 @@ def _bars(where: str, labels: Sequence[str], score: str, found: Sequence[Anatomy
     )
     alt = f"Points of {score} that each cause of errors takes. {told}."
     caption = (
-        f"What is lost of {score}, in points of a hundredth, by cause. Parts add up to the whole loss: each is the "
+        f"What is lost of {score}, in percentage points, by cause. Parts add up to the whole loss: each is the "
         f"mean gain, over all orders, of setting its pixels right. A border may lie {BOUNDARY_PX} pixels elsewhere. "
         "The line below a bar is the 95 % interval of the whole loss."
     )

@@ -28,7 +28,9 @@ class CompareRequest:
     target: Annotated[
         float | None, Option("Say how many labels each method needs for this score (several fractions).")
     ] = None
-    resamples: Annotated[int, Option("Bootstrap samples and permutations.", low=100)] = 2000
+    resamples: Annotated[
+        int, Option("Bootstrap samples; p values use ten times as many swaps, or as many for AP.", low=100)
+    ] = 2000
     seed: Annotated[int, Option("Seed of the bootstrap.", low=0)] = 0
     blocks: Annotated[
         int | None,

@@ -67,5 +67,9 @@ def test_a_row_is_what_the_records_say(place: int, spans: Mapping[str, RankSpan]
     assert said == [pytest.approx(value, abs=0.0005000001) for value in (pair.value, pair.low, pair.high)]
     one, other = (rows[name] for name in PAIRS[place])
     among_all = spans[one].differs(other)
-    verdicts = {(True, True): "yes", (True, False): "alone yes, among all on the board no", (False, False): "no"}
+    verdicts = {
+        (True, True): "yes",
+        (True, False): "yes unadjusted, no after correction for all pairs",
+        (False, False): "no",
+    }
     assert row[4] == verdicts[pair.significant, among_all]

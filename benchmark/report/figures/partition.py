@@ -81,7 +81,7 @@ def _thresholds(labels: Sequence[str], curves: Sequence[Float64]) -> Drawn:
     alt = f"V_Rand and V_Info at the 11 official thresholds. By V_Rand {parts}."
     caption = (
         "The official thresholds: the large mark is the best one, whose score counts. A method without probabilities "
-        "has the same score at all."
+        "has the same score at every threshold."
     )
     return drawn(draw, alt, caption, "wide")
 
