@@ -228,6 +228,11 @@ def test_targets_of_ignored_pixels_and_of_a_foreground_that_is_not_1(dataset: IS
     assert set(np.unique(wide)) == {0, 1, IGNORE}
 
 
+def test_unscored_labels_of_two_classes_are_ignored_as_their_pixels_are_not_scored() -> None:
+    info = replace(ISBI2012.info, foreground=7, ignore_label=9, unscored=(ClassInfo(3, "blur", (0, 0, 0)),))
+    assert prepare_target(np.array([[0, 7, 9, 3]]), settings(), info).tolist() == [[0, 1, IGNORE, IGNORE]]
+
+
 @pytest.mark.parametrize("info", [VOC2012.info, COCOStuff.info, Cityscapes.info], ids=lambda info: info.name)
 def test_targets_of_many_classes_are_positions_and_void_is_ignored(info: DatasetInfo) -> None:
     for dtype in (np.uint8, np.int32) if min(info.void) >= 0 else (np.int32,):
