@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -117,9 +118,60 @@ def test_a_precision_is_called_what_it_was_asked_by(precision: Literal["fp32", "
     assert Compute.choose("cpu", precision).arithmetic_name == precision
 
 
-def test_deterministic_mode_is_undone(dataset: ISBI2012, tmp_path: Path) -> None:
+@pytest.fixture
+def settings_of_torch() -> Iterator[None]:
+    """Global settings as other tests expect them, whatever a test sets."""
+    exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    tried, rounds, threads = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision(), torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(exact, warn_only=warns)
+    torch.backends.cudnn.benchmark = tried
+    torch.set_float32_matmul_precision(rounds)
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("warns", [False, True])
+@pytest.mark.parametrize("rounds", ["highest", "high", "medium"])
+@pytest.mark.usefixtures("settings_of_torch")
+def test_global_settings_are_those_of_before(
+    dataset: ISBI2012, tmp_path: Path, exact: bool, warns: bool, rounds: str
+) -> None:
+    def settings() -> list[object]:
+        return [
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            torch.backends.cudnn.benchmark,
+            torch.backends.cudnn.deterministic,
+            torch.backends.cudnn.allow_tf32,
+            torch.backends.cuda.matmul.allow_tf32,
+            torch.get_float32_matmul_precision(),
+            torch.get_num_threads(),
+        ]
+
+    torch.use_deterministic_algorithms(exact, warn_only=warns)
+    torch.backends.cudnn.benchmark = not exact
+    torch.set_float32_matmul_precision(rounds)
+    torch.set_num_threads(2)
+    before = settings()
+    fit(dataset, tmp_path, deterministic=not exact, epochs=1, ghost_batches=2)
     fit(dataset, tmp_path, deterministic=True, epochs=1)
-    assert not torch.are_deterministic_algorithms_enabled()
+    assert settings() == before
+
+
+@pytest.mark.parametrize("said", ["backends.fp32_precision", "backends.cuda.matmul.fp32_precision"])
+def test_a_precision_that_was_set_in_pytorchs_newer_way_is_kept_and_no_hindrance(tmp_path: Path, said: str) -> None:
+    """In a process of its own: PyTorch has no way back to its older settings."""
+    code = (
+        "import torch, sys\n"
+        "from segbench.methods.training.precision import Compute\n"
+        f"torch.{said} = 'tf32'\n"
+        "with Compute.choose('cpu', 'fp32').arithmetic():\n"
+        "    inside = torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision\n"
+        f"print(*inside, torch.{said})"
+    )
+    process = WarmProcess.start(code, [], tmp_path)
+    assert process.communicate()[0].split() == ["ieee", "ieee", "tf32"]
 
 
 # Windows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,12 +72,12 @@ class Compute:
 
         PyTorch's own default lets convolutions round and matrix products not.
         """
-        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.tf32
-        try:
+        with _float32_restored():
+            torch.backends.cudnn.allow_tf32 = self.tf32
+            for layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+                layers.fp32_precision = "tf32" if self.tf32 else "ieee"
+            torch.set_float32_matmul_precision("high" if self.tf32 and self.device.type == "cuda" else "highest")
             yield
-        finally:
-            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
@@ -185,7 +185,8 @@ def algorithms(*, deterministic: bool, one_size: bool) -> Iterator[None]:
     Otherwise the fastest algorithm for each convolution is found by trying, which pays where all batches have
     `one_size`: FCN on VGG-16 trains twice as fast then.
     """
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    tried = torch.backends.cudnn.benchmark
     if deterministic:
         # cuBLAS asks for it before its first use.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -194,8 +195,32 @@ def algorithms(*, deterministic: bool, one_size: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = tried
+
+
+@contextmanager
+def _float32_restored() -> Iterator[None]:
+    """Give float32 the precision back that the caller has set, by PyTorch's newer settings or by its older ones."""
+    newer: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    newer += [torch.backends.cudnn.conv, torch.backends.cudnn.rnn]
+    before = [(place, place.fp32_precision) for place in newer]
+    products: str | None = None
+    convolutions: bool | None = None
+    # Older settings cannot be read where newer ones say what they have no word for.
+    with suppress(RuntimeError):
+        products = torch.get_float32_matmul_precision()
+    with suppress(RuntimeError):
+        convolutions = torch.backends.cudnn.allow_tf32
+    try:
+        yield
+    finally:
+        if products is not None:
+            torch.set_float32_matmul_precision(products)
+        if convolutions is not None:
+            torch.backends.cudnn.allow_tf32 = convolutions
+        for place, value in before:
+            place.fp32_precision = value
 
 
 def _is_faster_in_bf16(device: torch.device) -> bool:
