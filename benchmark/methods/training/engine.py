@@ -84,9 +84,9 @@ def train(
     if config.selects and validate is None:
         context.warn("select=best needs validation samples and there are none: the last weights are kept")
     make_loss(config, outputs)  # before anything is read: the message for a loss that does not fit
-    state = initial_state(compute.place(model, training=True), config)
+    state = initial_state(compute.place(model, training=True), config, compute.scaler())
     identity = identity_of(samples, config, context)
-    stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm)
+    stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm, state.scaler)
     if context.resume:
         restore(state, load_checkpoint(context.folder, identity), context)
     elif stepper.rank == 0:

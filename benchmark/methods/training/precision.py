@@ -88,6 +88,10 @@ class Compute:
         with torch.autocast(self.device.type, self.dtype):
             yield
 
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """What scales losses so that small gradients are no zeros in float16, whose exponents are few; else None."""
+        return torch.amp.GradScaler(self.device.type) if self.dtype == torch.float16 else None
+
     def _layout(self, training: bool) -> torch.memory_format:
         """Channels last where that is faster.
 
@@ -124,12 +128,10 @@ class Stepper:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     clip_norm: float
+    scaler: torch.amp.GradScaler | None = None
     _team: Accelerator | None = field(init=False, default=None)
-    _scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
-        # float16 has few exponents: without scaling small gradients would be zeros.
-        self._scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.dtype == torch.float16)
         self._team = joined(self.compute.device.type)
 
     @property
@@ -151,17 +153,20 @@ class Stepper:
 
     def scale(self, loss: torch.Tensor) -> torch.Tensor:
         """What gradients are taken of in place of a scalar `loss`, until `step` undoes it."""
-        scaled: torch.Tensor = self._scaler.scale(loss)
+        scaled: torch.Tensor = loss if self.scaler is None else self.scaler.scale(loss)
         return scaled
 
     def step(self) -> None:
         """Clip the gradients of a scaled loss to a global norm (0: not clipped); one step of the optimizer."""
-        scaler = self._scaler
-        scaler.unscale_(self.optimizer)
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
         if self.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        scaler.step(self.optimizer)
-        scaler.update()
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
 
     def agree(self, value: float) -> float:
         """What the first process says: clocks differ, and all have to do the same."""
