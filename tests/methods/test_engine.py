@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -302,18 +303,20 @@ def test_operations_are_those_of_the_textbook() -> None:
 # Several processes
 
 TEAM = """
-import sys
+import json, sys
 from pathlib import Path
 import torch
 from linear_network import fit
 from segbench.datasets.isbi2012 import ISBI2012
 root, folder, rank = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-model, said = fit(ISBI2012(root), folder / "fit", batch_size=4, optimizer="sgd", loss="ce")
+values = json.loads(sys.argv[4])
+model, said = fit(ISBI2012(root), folder / "fit", batch_size=4, optimizer="sgd", **values)
 torch.save(model.state_dict(), folder / f"{rank}.pt")
 """
 
 
-def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path) -> None:
+@pytest.mark.parametrize("values", [{"loss": "ce"}, {"loss": "ce+focal", "class_weights": "median", "crop": 16}])
+def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path, values: dict[str, Any]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -321,11 +324,11 @@ def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path) ->
     for rank in ("0", "1"):
         team = {"WORLD_SIZE": "2", "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1"}
         environment = {**team, "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-        processes.append(WarmProcess.start(TEAM, (dataset.root, tmp_path, rank), tmp_path, environment))
+        processes.append(WarmProcess.start(TEAM, (dataset.root, tmp_path, rank, json.dumps(values)), tmp_path, environment))
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
-    alone, _ = fit(dataset, tmp_path / "alone", batch_size=4, optimizer="sgd", loss="ce")
+    alone, _ = fit(dataset, tmp_path / "alone", batch_size=4, optimizer="sgd", **values)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     for name, tensor in alone.state_dict().items():
         assert torch.equal(first[name], second[name])

@@ -27,7 +27,7 @@ from .class_weights import class_pixels, class_weights
 from .config import TrainingConfig
 from .ghost_batches import GhostBatches
 from .loading import PairLoader, loader
-from .losses import IGNORE, Loss, make_loss
+from .losses import IGNORE, Loss, Whole, make_loss
 from .networks import NetworkWithLoss, reflect_up
 from .precision import Compute, Stepper, algorithms
 from .schedule import Forecast, Pace, learning_rate_factor
@@ -97,7 +97,8 @@ def train(
         compute.arithmetic(),
         loader(samples, config, context.dataset, context.workers, context.warn) as pairs,
     ):
-        loss = make_loss(config, outputs, _class_weights(pairs, config, outputs, context))
+        weights = _class_weights(pairs, config, outputs, context)
+        loss = make_loss(config, outputs, weights, Whole(stepper.count, stepper.add))
         loop = _Loop(state, pairs, config, context, stepper, loss, identity, stride)
         loop.run(validate if config.selects else None)
     if state.cut:

@@ -177,6 +177,13 @@ class Stepper:
         shared: Any = broadcast(torch.tensor(value, dtype=torch.float64, device=self._team.device))
         return float(shared)
 
+    def add(self, value: torch.Tensor) -> torch.Tensor:
+        """The sum of a scalar tensor over all processes, each of which has to ask."""
+        if self._team is None:
+            return value
+        total: torch.Tensor = self._team.reduce(value, reduction="sum")
+        return total
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self._team is not None:
