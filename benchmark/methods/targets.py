@@ -60,7 +60,7 @@ def prepare_target(labels: Array, config: TrainingConfig, dataset: DatasetInfo) 
     ----------
     labels : (H, W) integer label values of the dataset.
     config : `size` (height, width), or None for the labels' own.
-    dataset : its task says how: binary to 1 (foreground), 0 or `IGNORE`; multiclass to the class's position in
+    dataset : its task says how: binary to 1 (foreground) or 0, multiclass to the class's position in
         `dataset.classes`, and all void values (`dataset.void`) to `IGNORE`.
 
     Returns
@@ -79,8 +79,8 @@ def prepare_target(labels: Array, config: TrainingConfig, dataset: DatasetInfo) 
 
 def _foreground(labels: Array, dataset: DatasetInfo) -> Uint8:
     target: Uint8 = (labels == dataset.foreground).astype(np.uint8)
-    if dataset.ignore_label is not None:
-        target[labels == dataset.ignore_label] = IGNORE
+    for void in dataset.void:
+        target[labels == void] = IGNORE
     return target
 
 

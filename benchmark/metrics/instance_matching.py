@@ -18,8 +18,8 @@ import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
 from .base import MetricFamily
-from .joint_counts import joint_counts
-from .label_checks import binary_labels, same_shape, true_labels
+from .joint_counts import joint_counts, shared_counts
+from .label_checks import binary_labels, check_labels, same_shape, true_labels
 from .pooled import drawn, mean_of, mean_of_quotients, ratio
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
@@ -80,7 +80,10 @@ class InstanceMatching(MetricFamily):
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Numbers of true and predicted instances of one image, and of pairs at every IoU."""
         counted = ~np.isin(true_labels(sample), list(info.void))
-        truth, predicted = _true_instances(sample, info, counted), _predicted_instances(sample, prediction, counted)
+        truth, predicted = (
+            _true_instances(sample, info, counted),
+            _predicted_instances(sample, prediction, info, counted),
+        )
         truth, predicted, pixels = joint_counts(truth, predicted)
         rows, true_pixels = _sizes(truth, pixels)
         places, predicted_pixels = _sizes(predicted, pixels)
@@ -159,10 +162,15 @@ def _true_instances(sample: Sample, info: DatasetInfo, counted: Array) -> Array:
     return _pieces(true_labels(sample) == info.foreground)
 
 
-def _predicted_instances(sample: Sample, prediction: Prediction, counted: Array) -> Array:
-    """Instance numbers (H, W) of a prediction where it is `counted`: its own, or the pieces of its foreground there."""
+def _predicted_instances(sample: Sample, prediction: Prediction, info: DatasetInfo, counted: Array) -> Array:
+    """Instance numbers (H, W) of a prediction where it is `counted`: its own, or the pieces of its foreground there.
+
+    Raises UserError for another shape, and for labels that the dataset does not know.
+    """
     if prediction.instances is None:
-        return _pieces((binary_labels(sample, prediction) == 1) & counted)
+        labels = binary_labels(sample, prediction)
+        check_labels(sample.id, *shared_counts(true_labels(sample), labels)[:2], info)
+        return _pieces((labels == 1) & counted)
     same_shape(sample, prediction.instances.shape)
     return np.where(counted, prediction.instances, 0)
 

@@ -16,6 +16,7 @@ from ..io.atomic import write_text
 from ..io.documents import Document
 from ..io.images.limits import open_image
 from ..io.images.read import read_array
+from ..io.images.tiff import opened, pages_of
 from ..io.locks import LOCK, BusyError, exclusive
 from ..io.text_files import read_json
 from ..predictions.find import write_prediction, write_stack
@@ -135,7 +136,9 @@ class Output:
         return self.folder / _PAGES / f"{name}.tif" if self.stacked else self.folder / f"{name}.png"
 
     def done(self) -> dict[int, tuple[int, int]]:
-        """Height and width of the predictions that are there already."""
+        """Height and width of the predictions that are there already: those of a whole stack, else of single files."""
+        if whole := self._stacked_sizes():
+            return dict(enumerate(whole))
         found = {}
         for index in range(len(self.frames)):
             path = self.place(index)
@@ -154,11 +157,23 @@ class Output:
             write_prediction(path.parent, path.stem, prediction, self.info)
 
     def close(self) -> None:
-        """Put the pages of a stack together."""
-        if self.stacked:
+        """Put the pages of a stack together, unless that is done."""
+        if not self.stacked:
+            return
+        if not self._stacked_sizes():
             pages = (self.place(index) for index in range(len(self.frames)))
             write_stack(self.stack, (Prediction(probabilities=read_array(page)) for page in pages))
-            shutil.rmtree(self.folder / _PAGES)
+        shutil.rmtree(self.folder / _PAGES, ignore_errors=True)
+
+    def _stacked_sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the pages of a finished stack; empty where there is none with a page for each frame."""
+        if not self.stacked or not self.stack.is_file():
+            return []
+        # What cannot be opened was damaged since, and is predicted again.
+        with suppress(UserError), opened(self.stack) as tif:
+            sizes = [(int(page.shape[0]), int(page.shape[1])) for page in pages_of(tif)]
+            return sizes if len(sizes) == len(self.frames) else []
+        return []
 
     def clear(self) -> None:
         """Remove what was predicted here before."""

@@ -282,6 +282,28 @@ def test_predictions_are_replaced_by_the_same_alone(made: Path, bench: Run, tmp_
         assert np.array_equal(mask, before[name])
 
 
+def test_a_finished_stack_is_not_predicted_again(made: Path, bench: Run, tmp_path: Path) -> None:
+    command = ["predict", made / "isbi-unet", made / "cells" / "train-volume.tif", "--out", "cells", "--json"]
+    first = printed_json(bench(*command))
+    stack, document = tmp_path / "cells" / "train-volume.tif", tmp_path / "cells" / "predict.json"
+    written = stack.read_bytes()
+    again = bench(*command, "--resume")
+    assert "is complete: nothing to resume" in again.stderr
+    assert printed_json(again) == first
+    # As it is left by a kill before the last words, with pages that were not removed yet.
+    document.write_text(document.read_text().replace('"complete": true', '"complete": false'))
+    (stack.parent / ".pages").mkdir()
+    resumed = printed_json(bench(*command, "--resume"))
+    assert (resumed["complete"], resumed["kept"], resumed["predicted"]) == (True, 30, 0)
+    assert resumed["input"]["sizes"] == [[48, 48]]
+    assert stack.read_bytes() == written
+    assert not (stack.parent / ".pages").exists()
+    stack.write_bytes(written[:-100])
+    repaired = printed_json(bench(*command, "--resume"))
+    assert (repaired["kept"], repaired["predicted"]) == (0, 30)
+    assert tifffile.imread(stack).shape == (30, 48, 48)
+
+
 @pytest.mark.parametrize(
     ("dataset", "how"), [("medaka", signal.SIGINT), ("medaka", signal.SIGKILL), ("isbi2012", signal.SIGINT)]
 )

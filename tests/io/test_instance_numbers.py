@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segbench.errors import UserError
-from segbench.io.images.instances import instance_numbers
+from segbench.io.images.instances import few_numbers, instance_numbers, is_mask
 from segbench.io.images.tensors import instances_of
 
 PLACES = np.array([[0, 1, 1], [2, 0, 3]])
@@ -51,3 +51,14 @@ def test_larger_numbers_are_counted_anew_in_their_order(dtype: Any, large: int, 
 def test_numbers_that_stand_for_nothing_are_refused(value: Any, said: str) -> None:
     with pytest.raises(UserError, match=f"a: holds .*{said}"):
         instance_numbers(np.full((2, 2), value), "a")
+
+
+@pytest.mark.parametrize("number", [1, 2, 255, 65_535, 70_000])
+def test_no_numbers_that_are_stored_look_like_a_mask(number: int) -> None:
+    """One object of two pieces."""
+    numbers = np.array([[number, 0, number]], np.int32)
+    stored = few_numbers(numbers)
+    assert not is_mask(stored)
+    assert stored.max() <= 65_535
+    assert np.array_equal(stored > 0, numbers > 0)
+    assert not few_numbers(np.zeros((1, 2), np.int32)).any()

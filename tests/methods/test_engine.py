@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -117,9 +119,64 @@ def test_a_precision_is_called_what_it_was_asked_by(precision: Literal["fp32", "
     assert Compute.choose("cpu", precision).arithmetic_name == precision
 
 
-def test_deterministic_mode_is_undone(dataset: ISBI2012, tmp_path: Path) -> None:
+@pytest.fixture
+def settings_of_torch() -> Iterator[None]:
+    """Global settings as other tests expect them, whatever a test sets."""
+    exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    tried, rounds, threads = (
+        torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(),
+        torch.get_num_threads(),
+    )
+    yield
+    torch.use_deterministic_algorithms(exact, warn_only=warns)
+    torch.backends.cudnn.benchmark = tried
+    torch.set_float32_matmul_precision(rounds)
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("warns", [False, True])
+@pytest.mark.parametrize("rounds", ["highest", "high", "medium"])
+@pytest.mark.usefixtures("settings_of_torch")
+def test_global_settings_are_those_of_before(
+    dataset: ISBI2012, tmp_path: Path, exact: bool, warns: bool, rounds: str
+) -> None:
+    def settings() -> list[object]:
+        return [
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            torch.backends.cudnn.benchmark,
+            torch.backends.cudnn.deterministic,
+            torch.backends.cudnn.allow_tf32,
+            torch.backends.cuda.matmul.allow_tf32,
+            torch.get_float32_matmul_precision(),
+            torch.get_num_threads(),
+        ]
+
+    torch.use_deterministic_algorithms(exact, warn_only=warns)
+    torch.backends.cudnn.benchmark = not exact
+    torch.set_float32_matmul_precision(rounds)
+    torch.set_num_threads(2)
+    before = settings()
+    fit(dataset, tmp_path, deterministic=not exact, epochs=1, ghost_batches=2)
     fit(dataset, tmp_path, deterministic=True, epochs=1)
-    assert not torch.are_deterministic_algorithms_enabled()
+    assert settings() == before
+
+
+@pytest.mark.parametrize("said", ["backends.fp32_precision", "backends.cuda.matmul.fp32_precision"])
+def test_a_precision_that_was_set_in_pytorchs_newer_way_is_kept_and_no_hindrance(tmp_path: Path, said: str) -> None:
+    """In a process of its own: PyTorch has no way back to its older settings."""
+    code = (
+        "import torch, sys\n"
+        "from segbench.methods.training.precision import Compute\n"
+        f"torch.{said} = 'tf32'\n"
+        "with Compute.choose('cpu', 'fp32').arithmetic():\n"
+        "    inside = torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision\n"
+        f"print(*inside, torch.{said})"
+    )
+    process = WarmProcess.start(code, [], tmp_path)
+    assert process.communicate()[0].split() == ["ieee", "ieee", "tf32"]
 
 
 # Windows
@@ -250,18 +307,20 @@ def test_operations_are_those_of_the_textbook() -> None:
 # Several processes
 
 TEAM = """
-import sys
+import json, sys
 from pathlib import Path
 import torch
 from linear_network import fit
 from segbench.datasets.isbi2012 import ISBI2012
 root, folder, rank = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-model, said = fit(ISBI2012(root), folder / "fit", batch_size=4, optimizer="sgd", loss="ce")
+values = json.loads(sys.argv[4])
+model, said = fit(ISBI2012(root), folder / "fit", batch_size=4, optimizer="sgd", **values)
 torch.save(model.state_dict(), folder / f"{rank}.pt")
 """
 
 
-def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path) -> None:
+@pytest.mark.parametrize("values", [{"loss": "ce"}, {"loss": "ce+focal", "class_weights": "median", "crop": 16}])
+def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path, values: dict[str, Any]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -269,11 +328,13 @@ def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path) ->
     for rank in ("0", "1"):
         team = {"WORLD_SIZE": "2", "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1"}
         environment = {**team, "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-        processes.append(WarmProcess.start(TEAM, (dataset.root, tmp_path, rank), tmp_path, environment))
+        processes.append(
+            WarmProcess.start(TEAM, (dataset.root, tmp_path, rank, json.dumps(values)), tmp_path, environment)
+        )
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
-    alone, _ = fit(dataset, tmp_path / "alone", batch_size=4, optimizer="sgd", loss="ce")
+    alone, _ = fit(dataset, tmp_path / "alone", batch_size=4, optimizer="sgd", **values)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     for name, tensor in alone.state_dict().items():
         assert torch.equal(first[name], second[name])

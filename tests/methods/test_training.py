@@ -228,6 +228,11 @@ def test_targets_of_ignored_pixels_and_of_a_foreground_that_is_not_1(dataset: IS
     assert set(np.unique(wide)) == {0, 1, IGNORE}
 
 
+def test_unscored_labels_of_two_classes_are_ignored_as_their_pixels_are_not_scored() -> None:
+    info = replace(ISBI2012.info, foreground=7, ignore_label=9, unscored=(ClassInfo(3, "blur", (0, 0, 0)),))
+    assert prepare_target(np.array([[0, 7, 9, 3]]), settings(), info).tolist() == [[0, 1, IGNORE, IGNORE]]
+
+
 @pytest.mark.parametrize("info", [VOC2012.info, COCOStuff.info, Cityscapes.info], ids=lambda info: info.name)
 def test_targets_of_many_classes_are_positions_and_void_is_ignored(info: DatasetInfo) -> None:
     for dtype in (np.uint8, np.int32) if min(info.void) >= 0 else (np.int32,):
@@ -460,6 +465,69 @@ def test_a_damaged_checkpoint_is_a_message(dataset: ISBI2012, tmp_path: Path) ->
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="Delete it to start again"):
         fit(dataset, tmp_path, resume=True, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"method": "unet", "outputs": 1}, "'config' is missing"),
+        ({"method": "unet", "outputs": 1, "config": [1]}, "'config' is wrong"),
+        ({"config": {}, "outputs": 1}, "'method' is missing"),
+        ({"method": "unet", "outputs": 1, "config": {"depht": 2}}, "Did you mean 'depth'"),
+        ([1], "no JSON object"),
+        ({}, "'method' is missing, 'config' is missing, 'outputs' is missing"),
+    ],
+)
+def test_a_foreign_file_of_a_network_is_a_message(dataset: ISBI2012, tmp_path: Path, header: Any, said: str) -> None:
+    checkpoints.save_tensors(tmp_path / "model.safetensors", {"w": torch.ones(1)}, header)
+    with pytest.raises(UserError, match=said) as caught:
+        UNet(UNet.info.defaults).load(tmp_path, dataset.info, "cpu")
+    assert "model.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("lost", ["identity", "epoch", "groups", "numbers", "group", "number", "tensor"])
+def test_a_checkpoint_that_lacks_a_part_is_a_message(dataset: ISBI2012, tmp_path: Path, lost: str) -> None:
+    fit(dataset, tmp_path, epochs=1)
+    tensors, header = checkpoints.load_tensors(tmp_path / checkpoints.FILE)
+    if lost in header:
+        del header[lost]
+    elif lost == "number":
+        del header["numbers"]["step"]
+    elif lost == "tensor":
+        tensors["x"] = tensors.popitem()[1]
+    else:
+        header["groups"].remove("ema")
+    checkpoints.save_tensors(tmp_path / checkpoints.FILE, tensors, header)
+    with pytest.raises(UserError, match="Delete it to start again"):
+        fit(dataset, tmp_path, epochs=1, resume=True)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_resumed_run_in_float16_scales_as_one_that_was_not_stopped(
+    dataset: ISBI2012, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """On a processor, which computes in float16 though no setting takes it; older checkpoints do not know the scale."""
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(
+        torch.amp, "GradScaler", lambda device: scaler(device, init_scale=2.0, growth_factor=4.0, growth_interval=2)
+    )
+    half = Compute(torch.device("cpu"), torch.float16)
+    monkeypatch.setattr(Compute, "choose", lambda *_: half)
+
+    def state(name: str) -> dict[str, Any]:
+        return dict(checkpoints.load_tensors(tmp_path / name / checkpoints.FILE)[1]["numbers"])
+
+    whole = weights(fit(dataset, tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        fit(dataset, tmp_path / "parts", stop=stop_after(2 * 3 + 1))
+    if not known:
+        tensors, header = checkpoints.load_tensors(tmp_path / "parts" / checkpoints.FILE)
+        del header["numbers"]["scaler"]
+        checkpoints.save_tensors(tmp_path / "parts" / checkpoints.FILE, tensors, header)
+    resumed = weights(fit(dataset, tmp_path / "parts", resume=True))
+    assert state("whole")["scaler"]["scale"] > 2
+    assert (state("parts")["scaler"] == state("whole")["scaler"]) is known
+    assert not known or all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
 
 
 def test_a_half_written_checkpoint_is_never_seen(

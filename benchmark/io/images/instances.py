@@ -38,9 +38,9 @@ def instance_numbers(values: Array, where: str) -> Array:
 
 
 def few_numbers(instances: Array) -> Array:
-    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on, so that no map of a single
-    instance looks like a mask."""
-    if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max:
+    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on where they are too large, or
+    would look like a mask as those of a single instance may."""
+    if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max and not is_mask(instances):
         return instances
     found, places = np.unique(instances, return_inverse=True)
     numbers = places.reshape(instances.shape) + (1 if found[0] == 0 else 2)

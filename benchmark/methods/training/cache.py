@@ -23,7 +23,7 @@ from ...types import Dataset, DatasetInfo, Samples
 from ..targets import Pair
 from .config import TrainingConfig
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever samples are prepared otherwise than before: older files are then never met again."""
 
 _OVERHEAD = 1024

@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -19,6 +20,25 @@ from ...io.atomic import atomic_path
 FILE = "checkpoint.safetensors"
 FORMAT = 1
 Tensors = dict[str, torch.Tensor]
+Header = TypeVar("Header", bound=BaseModel)
+
+
+class SavedNetwork(BaseModel):
+    """What the header of a trained network's file says: its method, that one's configuration, and output channels."""
+
+    method: str
+    config: dict[str, Any]
+    outputs: int
+
+
+class CheckpointHeader(BaseModel):
+    """What the header of a checkpoint says; see `Checkpoint`."""
+
+    format: int
+    identity: dict[str, Any]
+    epoch: int
+    groups: list[str]
+    numbers: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,10 +74,29 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             document = json.loads((file.metadata() or {})["segbench"])
-            return {name: file.get_tensor(name) for name in file.keys()}, document  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"'{path}' is no file of this program's ({reason}). Delete it to start again.") from None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        raise _foreign(path, f"{type(error).__name__}: {error}") from None
+    if not isinstance(document, dict):
+        raise _foreign(path, "its header is no JSON object")
+    return tensors, document
+
+
+def checked(kind: type[Header], document: Mapping[str, Any], path: Path) -> Header:
+    """The header of a file as a model of this kind. Raises UserError naming the file and what is missing or wrong."""
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        told = [f"'{'.'.join(map(str, each['loc']))}' {_said(each)}" for each in error.errors()]
+        raise _foreign(path, f"in its header {', '.join(told)}") from None
+
+
+def _said(problem: Any) -> str:
+    return "is missing" if problem["type"] == "missing" else f"is wrong: {problem['msg']}"
+
+
+def _foreign(path: Path, reason: str) -> UserError:
+    return UserError(f"'{path}' is no file of this program's ({reason}). Delete it to start again.")
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -65,7 +104,7 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             document = json.loads((file.metadata() or {}).get("segbench", "{}"))
-    except (SafetensorError, OSError, ValueError):
+    except (SafetensorError, OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
@@ -91,12 +130,15 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | N
     flat, document = load_tensors(path)
     if document.get("format") != FORMAT:
         raise UserError(f"'{path}' has format {document.get('format')}, expected {FORMAT}. Delete it to start again.")
-    _check_identity(path, document["identity"], json.loads(json.dumps(identity)))
-    tensors: dict[str, Tensors] = {group: {} for group in document["groups"]}
+    header = checked(CheckpointHeader, document, path)
+    _check_identity(path, header.identity, json.loads(json.dumps(identity)))
+    tensors: dict[str, Tensors] = {group: {} for group in header.groups}
     for key, tensor in flat.items():
-        group, name = key.split("/", 1)
+        group, _, name = key.partition("/")
+        if group not in tensors:
+            raise _foreign(path, f"its tensor '{key}' belongs to no group")
         tensors[group][name] = tensor
-    return Checkpoint(identity, document["epoch"], tensors, document["numbers"])
+    return Checkpoint(identity, header.epoch, tensors, header.numbers)
 
 
 def discard_checkpoint(folder: Path) -> None:

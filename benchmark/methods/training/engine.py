@@ -27,7 +27,7 @@ from .class_weights import class_pixels, class_weights
 from .config import TrainingConfig
 from .ghost_batches import GhostBatches
 from .loading import PairLoader, loader
-from .losses import IGNORE, Loss, make_loss
+from .losses import IGNORE, Loss, Whole, make_loss
 from .networks import NetworkWithLoss, reflect_up
 from .precision import Compute, Stepper, algorithms
 from .schedule import Forecast, Pace, learning_rate_factor
@@ -84,9 +84,9 @@ def train(
     if config.selects and validate is None:
         context.warn("select=best needs validation samples and there are none: the last weights are kept")
     make_loss(config, outputs)  # before anything is read: the message for a loss that does not fit
-    state = initial_state(compute.place(model, training=True), config)
+    state = initial_state(compute.place(model, training=True), config, compute.scaler())
     identity = identity_of(samples, config, context)
-    stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm)
+    stepper = Stepper(compute, state.model, state.optimizer, config.clip_norm, state.scaler)
     if context.resume:
         restore(state, load_checkpoint(context.folder, identity), context)
     elif stepper.rank == 0:
@@ -97,7 +97,8 @@ def train(
         compute.arithmetic(),
         loader(samples, config, context.dataset, context.workers, context.warn) as pairs,
     ):
-        loss = make_loss(config, outputs, _class_weights(pairs, config, outputs, context))
+        weights = _class_weights(pairs, config, outputs, context)
+        loss = make_loss(config, outputs, weights, Whole(stepper.count, stepper.add))
         loop = _Loop(state, pairs, config, context, stepper, loss, identity, stride)
         loop.run(validate if config.selects else None)
     if state.cut:

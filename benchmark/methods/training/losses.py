@@ -6,6 +6,7 @@ One channel of logits is one sigmoid (binary tasks); several are a softmax over 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +19,27 @@ from .precision import sent
 
 if TYPE_CHECKING:
     from .config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The batch that a loss is a mean over, of which this process may have a part.
+
+    count : processes that share it, whose gradients are averaged. add : the sum of a scalar over them.
+    """
+
+    count: int = 1
+    add: Callable[[torch.Tensor], torch.Tensor] = lambda value: value
+
+    def mean(self, total: torch.Tensor, weight: torch.Tensor, least: float) -> torch.Tensor:
+        """What the mean over all processes is the sum over the batch divided by its weight, which is at least `least`.
+
+        total, weight : scalars, the sums over this process's part.
+        """
+        return total / (self.add(weight.detach()).clamp_min(least) / self.count)
+
+
+ALONE = Whole()
 
 Loss: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -50,7 +72,7 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return (1 - (2 * overlap + 1) / (size + 1)).mean()
 
 
-def tversky_loss(logits: torch.Tensor, target: torch.Tensor, beta: float) -> torch.Tensor:
+def tversky_loss(logits: torch.Tensor, target: torch.Tensor, beta: float, whole: Whole = ALONE) -> torch.Tensor:
     """1 - Tversky index per image, then the mean over the batch; beta weighs false positives, 1 - beta false negatives.
 
     index = <y, p> / (<y, p> + beta <1-y, p> + (1-beta) <y, 1-p>), with the arguments of `dice_loss`: beta = 1/8 makes
@@ -71,10 +93,12 @@ def tversky_loss(logits: torch.Tensor, target: torch.Tensor, beta: float) -> tor
     if losses.shape[1] == 1:
         return losses.mean()
     occurs = y.flatten(2).any(2)
-    return (losses * occurs).sum() / occurs.sum().clamp_min(1)
+    return whole.mean((losses * occurs).sum(), occurs.sum(), 1)
 
 
-def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weights: Sequence[float] | None = None) -> torch.Tensor:
+def cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, weights: Sequence[float] | None = None, whole: Whole = ALONE
+) -> torch.Tensor:
     """Cross-entropy, the mean over counted pixels; with the arguments of `dice_loss`.
 
     `weights` has one for each class (of a binary task background and foreground); the loss is divided by the sum of
@@ -82,15 +106,19 @@ def cross_entropy(logits: torch.Tensor, target: torch.Tensor, weights: Sequence[
     """
     if _channels(logits) == 1:
         background, foreground = weights or (1.0, 1.0)
-        return weighted_bce(logits, target, foreground, background)
+        return weighted_bce(logits, target, foreground, background, whole)
     x, _, counted = _prepare(logits, target, one_hot=False)
     places = torch.where(target == IGNORE, 0, target).long()
     losses = F.cross_entropy(x, places, reduction="none")
-    return _weighted_mean(losses, counted[:, 0] * _weight_of(places, weights, x))
+    return _weighted_mean(losses, counted[:, 0] * _weight_of(places, weights, x), whole)
 
 
 def focal_loss(
-    logits: torch.Tensor, target: torch.Tensor, gamma: float, weights: Sequence[float] | None = None
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    gamma: float,
+    weights: Sequence[float] | None = None,
+    whole: Whole = ALONE,
 ) -> torch.Tensor:
     """-(1 - p)^gamma log p of the true class's probability p, the mean over counted pixels; arguments of `dice_loss`.
 
@@ -106,13 +134,17 @@ def focal_loss(
     part = y if x.shape[1] > 1 else torch.ones_like(y)
     losses = -((1 - log_p.exp()).clamp_min(0) ** gamma) * log_p * part
     if weights is None:
-        return (losses.sum(1, keepdim=True) * counted).sum() / counted.sum().clamp_min(1)
+        return whole.mean((losses.sum(1, keepdim=True) * counted).sum(), counted.sum(), 1)
     places = torch.where(target == IGNORE, 0, target).long()
-    return _weighted_mean(losses.sum(1), counted[:, 0] * _weight_of(places, weights, x))
+    return _weighted_mean(losses.sum(1), counted[:, 0] * _weight_of(places, weights, x), whole)
 
 
 def weighted_bce(
-    logits: torch.Tensor, target: torch.Tensor, foreground_weight: float = 1.0, background_weight: float = 1.0
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    foreground_weight: float = 1.0,
+    background_weight: float = 1.0,
+    whole: Whole = ALONE,
 ) -> torch.Tensor:
     """Binary cross-entropy with one weight per class, divided by the sum of the weights of the counted pixels.
 
@@ -121,10 +153,10 @@ def weighted_bce(
     x, y, counted = _prepare(logits, target)
     weight = counted * (foreground_weight * y + background_weight * (1 - y))
     loss = F.binary_cross_entropy_with_logits(x, y, weight=weight, reduction="sum")
-    return loss / weight.sum().clamp_min(torch.finfo(x.dtype).tiny)
+    return whole.mean(loss, weight.sum(), torch.finfo(x.dtype).tiny)
 
 
-def balanced_bce(logits: torch.Tensor, target: torch.Tensor, beta: float) -> torch.Tensor:
+def balanced_bce(logits: torch.Tensor, target: torch.Tensor, beta: float, whole: Whole = ALONE) -> torch.Tensor:
     """Balanced cross-entropy -(beta y log p + (1 - beta)(1 - y) log(1 - p)), the mean over counted pixels.
 
     Parameters are those of `dice_loss` for a binary task; `beta` in 0..1 is the weight of the foreground.
@@ -136,13 +168,16 @@ def balanced_bce(logits: torch.Tensor, target: torch.Tensor, beta: float) -> tor
     x, y, counted = _prepare(logits, target)
     weight = counted * (beta * y + (1 - beta) * (1 - y))
     loss = F.binary_cross_entropy_with_logits(x, y, weight=weight, reduction="sum")
-    return loss / counted.sum().clamp_min(1)
+    return whole.mean(loss, counted.sum(), 1)
 
 
-def make_loss(config: TrainingConfig, outputs: int = 1, weights: Sequence[float] | None = None) -> Loss:
+def make_loss(
+    config: TrainingConfig, outputs: int = 1, weights: Sequence[float] | None = None, whole: Whole = ALONE
+) -> Loss:
     """The loss that a configuration names, for a number of channels of logits; names joined by `+` are summed.
 
-    `weights` has one for each class, two of a binary task; see `class_weights`.
+    `weights` has one for each class, two of a binary task; see `class_weights`. Means over pixels, or over the
+    classes of images, are those of the `whole` batch.
 
     Raises
     ------
@@ -152,12 +187,12 @@ def make_loss(config: TrainingConfig, outputs: int = 1, weights: Sequence[float]
     background, *others = weights or [1.0] * max(2, outputs)
     pixels = [background * config.background_weight, *others]
     parts: dict[str, Loss] = {
-        "ce": lambda logits, target: cross_entropy(logits, target, pixels),
-        "bce": lambda logits, target: weighted_bce(logits, target, pixels[1], pixels[0]),
-        "balanced-bce": lambda logits, target: balanced_bce(logits, target, config.balance),
+        "ce": lambda logits, target: cross_entropy(logits, target, pixels, whole),
+        "bce": lambda logits, target: weighted_bce(logits, target, pixels[1], pixels[0], whole),
+        "balanced-bce": lambda logits, target: balanced_bce(logits, target, config.balance, whole),
         "dice": dice_loss,
-        "tversky": lambda logits, target: tversky_loss(logits, target, config.tversky_beta),
-        "focal": lambda logits, target: focal_loss(logits, target, config.focal_gamma, weights),
+        "tversky": lambda logits, target: tversky_loss(logits, target, config.tversky_beta, whole),
+        "focal": lambda logits, target: focal_loss(logits, target, config.focal_gamma, weights, whole),
     }
     names = config.loss.split("+")
     wrong = [name for name in names if outputs > 1 and name in BINARY_ONLY]
@@ -178,8 +213,8 @@ def _weight_of(places: torch.Tensor, weights: Sequence[float] | None, like: torc
     return sent(values, like.device)[places]
 
 
-def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return (losses * weight).sum() / weight.sum().clamp_min(torch.finfo(losses.dtype).tiny)
+def _weighted_mean(losses: torch.Tensor, weight: torch.Tensor, whole: Whole) -> torch.Tensor:
+    return whole.mean((losses * weight).sum(), weight.sum(), torch.finfo(losses.dtype).tiny)
 
 
 class _Prepared(NamedTuple):

@@ -107,26 +107,34 @@ class LearnedMethod(BaseMethod):
         save_tensors(folder / FILE, dict(network.state_dict()), document)
 
     def load(self, folder: Path, dataset: DatasetInfo, device: str) -> None:
-        """Become the method that was saved in `folder`, whatever this one was configured as."""
-        from .checkpoint import load_tensors
+        """Become the method that was saved in `folder`, whatever this one was configured as.
+
+        Raises UserError naming a file that is missing, damaged, or of another method or task.
+        """
+        from .checkpoint import SavedNetwork, checked, load_tensors
         from .precision import Compute
         from .transfer import freeze
 
-        weights, document = load_tensors(folder / FILE)
-        if document.get("method") != self.info.name:
-            raise UserError(f"'{folder}' holds a saved '{document.get('method')}', not a '{self.info.name}'")
-        if document.get("outputs") != outputs_of(dataset):
+        path = folder / FILE
+        weights, document = load_tensors(path)
+        saved = checked(SavedNetwork, document, path)
+        if saved.method != self.info.name:
+            raise UserError(f"'{folder}' holds a saved '{saved.method}', not a '{self.info.name}'")
+        if saved.outputs != outputs_of(dataset):
             raise UserError(
-                f"'{folder}' was trained for {document.get('outputs')} output channels; "
+                f"'{folder}' was trained for {saved.outputs} output channels; "
                 f"'{dataset.name}' needs {outputs_of(dataset)}"
             )
-        self._configure(document["config"])
+        try:
+            self._configure(saved.config)
+        except UserError as error:
+            raise UserError(f"'{path}': {error}") from None
         network = self._build(dataset, pretrained=False)
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            raise UserError(f"'{folder / FILE}' does not fit the network of '{self.info.name}': {reason}") from None
+            raise UserError(f"'{path}' does not fit the network of '{self.info.name}': {reason}") from None
         self._compute, self._dataset = Compute.choose(device, self.settings.precision), dataset
         freeze(network, self.settings)
         self._network = self._compute.place(network).eval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,12 +72,12 @@ class Compute:
 
         PyTorch's own default lets convolutions round and matrix products not.
         """
-        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.tf32
-        try:
+        with _float32_restored():
+            torch.backends.cudnn.allow_tf32 = self.tf32
+            for layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+                layers.fp32_precision = "tf32" if self.tf32 else "ieee"
+            torch.set_float32_matmul_precision("high" if self.tf32 and self.device.type == "cuda" else "highest")
             yield
-        finally:
-            torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
@@ -87,6 +87,10 @@ class Compute:
             return
         with torch.autocast(self.device.type, self.dtype):
             yield
+
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """What scales losses so that small gradients are no zeros in float16, whose exponents are few; else None."""
+        return torch.amp.GradScaler(self.device.type) if self.dtype == torch.float16 else None
 
     def _layout(self, training: bool) -> torch.memory_format:
         """Channels last where that is faster.
@@ -124,12 +128,10 @@ class Stepper:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     clip_norm: float
+    scaler: torch.amp.GradScaler | None = None
     _team: Accelerator | None = field(init=False, default=None)
-    _scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
-        # float16 has few exponents: without scaling small gradients would be zeros.
-        self._scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.dtype == torch.float16)
         self._team = joined(self.compute.device.type)
 
     @property
@@ -151,17 +153,20 @@ class Stepper:
 
     def scale(self, loss: torch.Tensor) -> torch.Tensor:
         """What gradients are taken of in place of a scalar `loss`, until `step` undoes it."""
-        scaled: torch.Tensor = self._scaler.scale(loss)
+        scaled: torch.Tensor = loss if self.scaler is None else self.scaler.scale(loss)
         return scaled
 
     def step(self) -> None:
         """Clip the gradients of a scaled loss to a global norm (0: not clipped); one step of the optimizer."""
-        scaler = self._scaler
-        scaler.unscale_(self.optimizer)
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
         if self.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        scaler.step(self.optimizer)
-        scaler.update()
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
 
     def agree(self, value: float) -> float:
         """What the first process says: clocks differ, and all have to do the same."""
@@ -171,6 +176,13 @@ class Stepper:
 
         shared: Any = broadcast(torch.tensor(value, dtype=torch.float64, device=self._team.device))
         return float(shared)
+
+    def add(self, value: torch.Tensor) -> torch.Tensor:
+        """The sum of a scalar tensor over all processes, each of which has to ask."""
+        if self._team is None:
+            return value
+        total: torch.Tensor = self._team.reduce(value, reduction="sum")
+        return total
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -185,7 +197,8 @@ def algorithms(*, deterministic: bool, one_size: bool) -> Iterator[None]:
     Otherwise the fastest algorithm for each convolution is found by trying, which pays where all batches have
     `one_size`: FCN on VGG-16 trains twice as fast then.
     """
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    tried = torch.backends.cudnn.benchmark
     if deterministic:
         # cuBLAS asks for it before its first use.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -194,8 +207,32 @@ def algorithms(*, deterministic: bool, one_size: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = tried
+
+
+@contextmanager
+def _float32_restored() -> Iterator[None]:
+    """Give float32 the precision back that the caller has set, by PyTorch's newer settings or by its older ones."""
+    newer: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    newer += [torch.backends.cudnn.conv, torch.backends.cudnn.rnn]
+    before = [(place, place.fp32_precision) for place in newer]
+    products: str | None = None
+    convolutions: bool | None = None
+    # Older settings cannot be read where newer ones say what they have no word for.
+    with suppress(RuntimeError):
+        products = torch.get_float32_matmul_precision()
+    with suppress(RuntimeError):
+        convolutions = torch.backends.cudnn.allow_tf32
+    try:
+        yield
+    finally:
+        if products is not None:
+            torch.set_float32_matmul_precision(products)
+        if convolutions is not None:
+            torch.backends.cudnn.allow_tf32 = convolutions
+        for place, value in before:
+            place.fp32_precision = value
 
 
 def _is_faster_in_bf16(device: torch.device) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...errors import UserError
 from ...types import FitContext, Samples
 from .augmentation import DRAWS
 from .checkpoint import Checkpoint, Tensors
@@ -17,12 +18,13 @@ from .transfer import parameter_groups
 
 _NUMBERS = ("step", "score", "best_epoch", "seconds", "cut")
 """What of the state a checkpoint keeps beside tensors and epoch."""
+_GROUPS = frozenset({"model", "optimizer", "ema", "best"})
 
 
 @dataclass
 class State:
     """All that changes while training. `score` is the best validation score so far (None: not validated),
-    of `best_epoch`."""
+    of `best_epoch`. `scaler` is what float16 needs, None where nothing is scaled."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -34,9 +36,10 @@ class State:
     step: int = 0
     seconds: float = 0.0
     cut: bool = False
+    scaler: torch.amp.GradScaler | None = None
 
 
-def initial_state(model: nn.Module, config: TrainingConfig) -> State:
+def initial_state(model: nn.Module, config: TrainingConfig, scaler: torch.amp.GradScaler | None = None) -> State:
     learned = parameter_groups(model, config)
     rate, decay = config.learning_rate, config.weight_decay
     optimizer: torch.optim.Optimizer
@@ -47,7 +50,7 @@ def initial_state(model: nn.Module, config: TrainingConfig) -> State:
         # One pass over the weights instead of a dozen: on a processor half the time of a step.
         on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
         optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=decay, fused=on_cpu or None)
-    return State(model, optimizer, weights_of(model) if config.ema else {})
+    return State(model, optimizer, weights_of(model) if config.ema else {}, scaler=scaler)
 
 
 def weights_of(model: nn.Module) -> Tensors:
@@ -84,13 +87,19 @@ def checkpoint_of(state: State, identity: dict[str, Any]) -> Checkpoint:
     }
     groups = {"model": state.model.state_dict(), "optimizer": optimizer, "ema": state.ema, "best": state.best}
     numbers = {name: getattr(state, name) for name in _NUMBERS}
+    if state.scaler is not None:
+        numbers["scaler"] = state.scaler.state_dict()
     return Checkpoint(identity, state.epoch, groups, numbers)
 
 
 def restore(state: State, checkpoint: Checkpoint | None, context: FitContext) -> None:
+    """Take up what a checkpoint says. Raises UserError for one that lacks a part."""
     if checkpoint is None:
         context.log("no checkpoint to resume from: training starts at the beginning")
         return
+    missing = [*(_GROUPS - checkpoint.tensors.keys()), *(name for name in _NUMBERS if name not in checkpoint.numbers)]
+    if missing:
+        raise UserError(f"the checkpoint in '{context.folder}' lacks '{missing[0]}'. Delete it to start again.")
     device = next(state.model.parameters()).device
     load(state.model, checkpoint.tensors["model"])
     moments: dict[int, Tensors] = {}
@@ -106,5 +115,8 @@ def restore(state: State, checkpoint: Checkpoint | None, context: FitContext) ->
     state.epoch, numbers = checkpoint.epoch, checkpoint.numbers
     for name in _NUMBERS:
         setattr(state, name, numbers[name])
+    # Checkpoints of older versions lack it: then the scale is found anew.
+    if state.scaler is not None and "scaler" in numbers:
+        state.scaler.load_state_dict(numbers["scaler"])
     context.earlier_s = state.seconds
     context.log(f"resumed after epoch {state.epoch}")
