@@ -20,7 +20,7 @@ def nearest(points: Int64, others: Int64, spacing: Sequence[float]) -> Float64:
 
 
 def nearest_by_steps(points: Int64, others: Int64, spacing: Sequence[float]) -> Float64:
-    """The same from the steps between both, so that equal steps are equally long wherever they are, bit for bit."""
+    """The same (n,) float64 from the steps between both: equal steps are equally long wherever they are, bit for bit."""
     steps = (points - others[_found(points, others, spacing)[1]]) * np.array(spacing)
     distances: Float64 = np.sqrt((steps * steps).sum(axis=1))
     return distances
@@ -35,5 +35,5 @@ def _found(points: Int64, others: Int64, spacing: Sequence[float]) -> tuple[Floa
 
 
 def hausdorff95(one: Float64, other: Float64) -> float:
-    """The larger of the 95th percentiles, linear between ranks, of the distances from one side and from the other."""
+    """The larger of the 95th percentiles, linear between ranks, of the distances (n,) and (m,) of either side."""
     return float(max(np.percentile(one, _PERCENTILE), np.percentile(other, _PERCENTILE)))
