@@ -76,7 +76,10 @@ class InstanceMatching(MetricFamily):
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Numbers of true and predicted instances of one image, and of pairs at every IoU."""
         counted = ~np.isin(true_labels(sample), list(info.void))
-        truth, predicted = _true_instances(sample, info, counted), _predicted_instances(sample, prediction, info, counted)
+        truth, predicted = (
+            _true_instances(sample, info, counted),
+            _predicted_instances(sample, prediction, info, counted),
+        )
         truth, predicted, pixels = joint_counts(truth, predicted)
         rows, true_pixels = _sizes(truth, pixels)
         places, predicted_pixels = _sizes(predicted, pixels)

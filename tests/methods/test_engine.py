@@ -123,7 +123,11 @@ def test_a_precision_is_called_what_it_was_asked_by(precision: Literal["fp32", "
 def settings_of_torch() -> Iterator[None]:
     """Global settings as other tests expect them, whatever a test sets."""
     exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    tried, rounds, threads = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision(), torch.get_num_threads()
+    tried, rounds, threads = (
+        torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(),
+        torch.get_num_threads(),
+    )
     yield
     torch.use_deterministic_algorithms(exact, warn_only=warns)
     torch.backends.cudnn.benchmark = tried
@@ -324,7 +328,9 @@ def test_two_processes_train_what_one_does(dataset: ISBI2012, tmp_path: Path, va
     for rank in ("0", "1"):
         team = {"WORLD_SIZE": "2", "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1"}
         environment = {**team, "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-        processes.append(WarmProcess.start(TEAM, (dataset.root, tmp_path, rank, json.dumps(values)), tmp_path, environment))
+        processes.append(
+            WarmProcess.start(TEAM, (dataset.root, tmp_path, rank, json.dumps(values)), tmp_path, environment)
+        )
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .config import TrainingConfig
 
 
-
 @dataclass(frozen=True)
 class Whole:
     """The batch that a loss is a mean over, of which this process may have a part.
