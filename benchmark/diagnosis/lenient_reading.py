@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from ..predictions.coco_results import StuffResults, find_results
 from ..predictions.files import PredictionFile
 from ..predictions.find import prediction_labels
 from ..predictions.matching import SampleIds, match_files
+from ..predictions.numbers import read_alike
 from ..predictions.panoptic_results import Submission
 from ..predictions.volumes import find_volumes, volumes_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
@@ -87,7 +88,7 @@ class Remedied:
         values = apply(read_raw(self.file, dataset), self.remedy_functions, self.shape)
         if isinstance(self.file, StuffMap):
             return Prediction(labels=values)
-        return dataset.decode_prediction(values, str(self.file.path))
+        return dataset.decode_prediction(self.file.as_meant(values), str(self.file.path))
 
 
 def read_raw(file: File, dataset: Dataset) -> Array:
@@ -100,6 +101,8 @@ def read_raw(file: File, dataset: Dataset) -> Array:
 def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
     """Match files with samples as `bench evaluate` does, but collect what is odd rather than refuse it.
 
+    Files are masks or numbers of objects as they are there.
+
     Raises
     ------
     UserError
@@ -107,7 +110,13 @@ def list_files(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
     """
     if not path.exists():
         raise UserError(f"--predictions '{path}' does not exist")
-    ids = SampleIds(ids)
+    listing = _list_files(dataset, SampleIds(ids), path)
+    maps = tuple(each for each in listing.files if isinstance(each, PredictionFile))
+    alike = read_alike(dataset, ids, maps).files
+    return replace(listing, files=alike) if len(alike) == len(listing.files) else listing
+
+
+def _list_files(dataset: Dataset, ids: SampleIds, path: Path) -> Listing:
     if dataset.info.panoptic_metrics and Submission.at(path) is not None:
         raise UserError(
             f"'{path}' holds segments. 'bench evaluate' names what is wrong in them, 'bench doctor' takes label maps, "

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from ..io.images.tensors import instances_of, integers, predictions_of, shape_text, without_channel
+from ..io.images.tensors import (
+    are_numbers,
+    instances_of,
+    integers,
+    may_be_numbers,
+    predictions_of,
+    shape_text,
+    without_channel,
+)
 from ..metrics.joint_counts import counted_once
 from ..registry import dataset_class, families, metrics_of
 from ..types import Array, ClassInfo, DatasetInfo, Metric, Sample, SplitInfo, Statistic, UserError
@@ -18,6 +27,12 @@ from .statistics import Statistics
 
 if TYPE_CHECKING:
     from .scores import Score
+
+
+_ASSUMED = (
+    "integers of 0 and 1 are taken for a mask, whose pieces are instances. If 1 is the number of an instance, say "
+    "numbered=True; else numbered=False, or give bool."
+)
 
 
 class Evaluator:
@@ -128,6 +143,7 @@ class Evaluator:
         *,
         instances: Any = None,
         groups: str | Sequence[str] | None = None,
+        numbered: bool | None = None,
     ) -> None:
         """Count one image, or a batch of N images. All of it is counted, or after an error nothing.
 
@@ -137,7 +153,7 @@ class Evaluator:
             Integer labels (H, W) or (N, H, W); or scores of any real range, such as logits, (C, H, W) or (N, C, H, W),
             of which the highest class is taken; the family `calibration` takes probabilities alone. For a binary task:
             probabilities of the foreground in 0..1, float (H, W), (N, H, W) or (N, 1, H, W), compared as float32; or
-            masks of 0 and 1, int or bool; or, where `instances` are given, numbers of predicted instances.
+            masks of 0 and 1, int or bool; or numbers of predicted instances, int, see `numbered`.
         target : array or tensor of integers
             True labels (H, W), (N, H, W) or (N, 1, H, W).
         ids : str, int, or N of them, optional
@@ -147,12 +163,23 @@ class Evaluator:
             Cityscapes, `instance-matching`). Without those of every sample these families' scores are undefined.
         groups : str, or N of them, optional
             The video, city or stack of each sample: intervals draw whole groups where there are at least 5.
+        numbered : bool, optional
+            Whether integers that are predicted for a binary task are numbers of instances, or a mask of 0 and 1, whose
+            pieces are instances. Unless it is said, where `instances` are given, all images of a call are numbered if
+            one of them holds a number that no mask holds. Of images of one instance each, numbered 1, that cannot be
+            told: say it for a model of instances, as what is not said may depend on the size of the batch. A mask of
+            bool is never numbered.
 
         Raises
         ------
         UserError
             For a sample that was counted before, shapes that do not fit, and values that cannot be labels or
-            probabilities.
+            probabilities, or numbers of instances where they are said to be.
+
+        Warns
+        -----
+        UserWarning
+            Where integers of 0 and 1 were taken for a mask, and true instances are given.
         """
         truth = without_channel(integers(target, "target"))
         if truth.ndim not in (2, 3):
@@ -161,7 +188,7 @@ class Evaluator:
         truths = list(truth) if batch else [truth]
         names = self._names(ids, len(truths))
         wide = any(metric.takes_probabilities for metric in self._metrics)
-        numbered = instances is not None
+        numbered = self._are_numbers(prediction, batch, instances, numbered)
         about = (prediction, len(truths), batch, self._info)
         found = list(predictions_of(*about, probabilities=wide, numbered=numbered))
         parts = instances_of(instances, truth.shape, batch)
@@ -245,6 +272,22 @@ class Evaluator:
             for name, row in metric.per_class(statistics.of(metric.name), self._info).items():
                 table.setdefault(name, {}).update(row)
         return table
+
+    def _are_numbers(self, prediction: Any, batch: bool, instances: Any, said: bool | None) -> bool:
+        """Whether predictions are numbers of instances. Raises UserError where they are said to be and cannot."""
+        kind = str(getattr(prediction, "dtype", ""))
+        if said:
+            if self._info.task != "binary" or "float" in kind or "bool" in kind:
+                what = kind if self._info.task == "binary" else "labels of several classes"
+                raise UserError(f"numbered=True: the prediction holds {what}; expected integers of a binary task")
+            return True
+        if said is not None or instances is None or self._info.task != "binary":
+            return False
+        if are_numbers(prediction, batch):
+            return True
+        if may_be_numbers(prediction) and any("instances" in metric.parts for metric in self._metrics):
+            warnings.warn(_ASSUMED, UserWarning, stacklevel=3)
+        return False
 
     def _names(self, ids: str | int | Iterable[str | int] | None, count: int) -> list[str]:
         """Ids of the next samples, each new."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..io.images.instances import one_number
 from ..io.images.masks import read_labels
 from ..types import Array, Dataset, DatasetInfo, Prediction
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionFile:
-    """A prediction in one image file, or in one page of a stack."""
+    """A prediction in one image file, or in one page of a stack.
+
+    `numbers` says that its integers are numbers of objects, also where they look like a mask; see `read_alike`.
+    """
 
     path: Path
     page: int | None = None
+    numbers: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -24,7 +29,11 @@ class PredictionFile:
     def read(self, dataset: Dataset) -> Prediction:
         """Decode it by the dataset's rule."""
         where = str(self.path) if self.page is None else f"{self.path}, page {self.page}"
-        return dataset.decode_prediction(self.values(dataset.info), where)
+        return dataset.decode_prediction(self.as_meant(self.values(dataset.info)), where)
+
+    def as_meant(self, values: Array) -> Array:
+        """Its values such that those of one object are no mask, where it holds numbers of objects."""
+        return one_number(values) if self.numbers and values.ndim in (2, 3) else values
 
     def values(self, info: DatasetInfo) -> Array:
         """What it holds before it is decoded: of a mask what it shows, else the values that it stores."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from .coco_results import takes_results
 from .files import PredictionFile
 from .matching import Found as Found
 from .matching import SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
+from .numbers import read_alike
 from .panoptic_results import find_panoptic
 from .volumes import find_volumes, volumes_below
 
@@ -58,9 +60,21 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
         if objects is not None:
             return objects
+    return _read_alike(dataset, _find_maps(dataset, SampleIds(ids), path, partial))
+
+
+def _read_alike(dataset: Dataset, found: Found) -> Found:
+    """The same maps, all of them masks or all numbers of objects."""
+    maps = {i: file for i, file in found.files.items() if isinstance(file, PredictionFile)}
+    read = read_alike(dataset, maps, tuple(maps.values()))
+    files = {**found.files, **dict(zip(maps, read.files, strict=True))}
+    return replace(found, files=files, warnings=found.warnings + read.warnings)
+
+
+def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> Found:
+    """Match files of maps, pages of a stack or slices of volumes with samples."""
     if path.is_file() and not is_volume(path):
         return _stack(dataset, ids, path)
-    ids = SampleIds(ids)
     if volumes := volumes_below(path):
         return find_volumes(dataset, ids, volumes, path, partial=partial)
     candidates = files_below(path, IMAGE_SUFFIXES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from commands import Run, printed_json
 from segbench.data.own_folder.classes_file import parse_classes
 from segbench.datasets.folder import Folder
 from segbench.errors import UserError
+from segbench.predictions.find import find_predictions
 from segbench.registry import make_dataset
 
 pytestmark = pytest.mark.slow
@@ -154,6 +156,67 @@ def test_one_object_and_masks_are_read_as_masks(root: Path) -> None:
         np.testing.assert_array_equal(np.asarray(found.labels), cells(0) > 0)
     seven = dataset.decode_prediction((cells(0) > 0).astype(np.uint8) * 7, "x")
     assert set(np.unique(np.asarray(seven.instances))) == {0, 7}
+
+
+def objects_of_two_pieces(tmp_path: Path, numbers: Mapping[str, int], others: NDArray[np.uint16]) -> tuple[Path, Path]:
+    """A folder, and predictions: the truth but for the numbers of objects in two pieces; the last is of `others`."""
+    root, found = tmp_path / "pieces", tmp_path / "found"
+    for place in (root / "masks", found):
+        place.mkdir(parents=True)
+    (root / "classes.yaml").write_text("masks: instances\nclasses: {0: background, 1: cell}\n")
+    pieces = np.zeros((60, 80), np.uint16)
+    pieces[10:20, 10:30] = pieces[40:50, 10:30] = 1
+    for name, number in numbers.items():
+        Image.fromarray(pieces).save(root / "masks" / f"{name}.png")
+        Image.fromarray((pieces * np.uint16(number)).astype(np.uint8)).save(found / f"{name}.png")
+    for place in (root / "masks", found):
+        Image.fromarray(others).save(place / "z.png")
+    return root, found
+
+
+@pytest.mark.parametrize("number", [1, 2, 255])
+def test_one_object_of_two_pieces_is_numbered_where_other_files_are(bench: Run, tmp_path: Path, number: int) -> None:
+    root, found = objects_of_two_pieces(tmp_path, {"a": number, "b": 1, "c": 1}, cells(0))
+    where = ("-d", "folder", "--root", root, "--split", "all", "--json")
+    made = bench("evaluate", *where, "-p", found, "--save-predictions")
+    scores = printed_json(made)["scores"]
+    assert (scores["f1_50"]["value"], scores["count_error"]["value"]) == (1, 0)
+    assert ("so all are read as numbers" in made.stderr) == (number == 255)
+    folder = tmp_path / "runs" / printed_json(made)["run_id"]
+    assert bench("verify", folder, "--root", root).returncode == 0
+    stored = folder / "predictions"
+    assert printed_json(bench("evaluate", *where, "-p", stored, "--name", "again"))["scores"] == scores
+    assert "f1_50 1.0000" in bench("doctor", *where[:-1], "-p", found).stdout
+
+
+def test_where_all_files_are_of_two_tones_they_are_masks_and_that_is_said(bench: Run, tmp_path: Path) -> None:
+    root, found = objects_of_two_pieces(tmp_path, {"a": 1, "b": 255}, np.zeros((60, 80), np.uint16))
+    evaluated = bench("evaluate", "-d", "folder", "--root", root, "--split", "all", "--json", "-p", found)
+    scores = printed_json(evaluated)["scores"]
+    assert (scores["f1_50"]["value"], scores["count_error"]["value"]) == (2 / 3, 2 / 3)
+    assert "read as masks, whose pieces are objects" in evaluated.stderr
+    Image.fromarray(np.asarray(Image.open(found / "a.png")) * np.uint8(255)).save(found / "a.png")
+    told = bench("evaluate", "-d", "folder", "--root", root, "--split", "all", "--json", "-p", found, "--name", "b")
+    assert printed_json(told)["scores"] == scores
+    assert "pieces" not in told.stderr
+
+
+@pytest.mark.parametrize("form", ["rgb", "rgba", "bool", "stack"])
+def test_one_object_is_numbered_in_whatever_file(tmp_path: Path, form: str) -> None:
+    root, found = objects_of_two_pieces(tmp_path, {"a": 1}, cells(0))
+    dataset = make_dataset("folder", root)
+    mask = np.asarray(Image.open(found / "a.png"))
+    (found / "a.png").unlink()
+    if form == "stack":
+        (found / "z.png").unlink()
+        np.save(found / "all.npy", np.stack([mask, cells(0).astype(np.uint8)]))
+    elif form == "bool":
+        np.save(found / "a.npy", mask > 0)
+    else:
+        Image.fromarray(mask).convert(form.upper()).save(found / "a.png")
+    read = find_predictions(dataset, ("a", "z"), found).files["a"].read(dataset)
+    assert np.array_equal(np.asarray(read.instances), 2 * mask)
+    assert np.array_equal(np.asarray(read.labels), mask)
 
 
 @pytest.mark.parametrize(

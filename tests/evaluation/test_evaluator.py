@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -349,6 +350,48 @@ def test_numbers_of_predicted_instances_are_taken_where_the_true_ones_are_given(
     evaluator.reset()
     with pytest.raises(UserError, match="prediction"):
         evaluator.update(predicted, (true > 0).astype(int), "a")
+
+
+TWO_PIECES = np.array([[1, 0, 1]])
+
+
+@pytest.mark.parametrize("number", [1, 2, 255])
+def test_numbers_of_one_instance_are_no_mask_where_that_is_said(number: int) -> None:
+    evaluator = Evaluator(num_classes=1, metrics=["instance-matching"])
+    evaluator.update(TWO_PIECES * number, TWO_PIECES, instances=TWO_PIECES, numbered=True)
+    assert evaluator.compute()["f1_50"] == 1
+
+
+@pytest.mark.parametrize("number", [1, 2, 255])
+def test_numbers_of_a_batch_are_told_by_all_of_its_images(number: int) -> None:
+    several = np.array([[3, 0, 4]])
+    evaluator = Evaluator(num_classes=1, metrics=["instance-matching"])
+    truth = np.stack([TWO_PIECES, several])
+    evaluator.update(np.stack([TWO_PIECES * number, several]), (truth > 0).astype(int), instances=truth)
+    found = evaluator.compute()
+    assert (found["f1_50"], found["count_error"]) == (1, 0)
+
+
+def test_masks_are_masks_and_what_was_assumed_of_integers_is_said() -> None:
+    def f1(prediction: Any, **values: Any) -> float:
+        evaluator = Evaluator(num_classes=1, metrics=["instance-matching"])
+        evaluator.update(prediction, TWO_PIECES, instances=TWO_PIECES, **values)
+        return evaluator.compute()["f1_50"]
+
+    with pytest.warns(UserWarning, match="numbered=True"):
+        as_mask = f1(TWO_PIECES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f1(TWO_PIECES > 0) == f1(TWO_PIECES, numbered=False) == as_mask < 1
+        assert f1(TWO_PIECES.astype(float)) == as_mask
+    with pytest.raises(UserError, match="numbered=True: the prediction holds float64; expected integers"):
+        f1(TWO_PIECES.astype(float), numbered=True)
+    with pytest.raises(UserError, match="label value 255"):
+        f1(TWO_PIECES * 255)
+    with pytest.raises(UserError, match="label values 3-4"):
+        f1(np.array([[3, 0, 4]]), numbered=False)
+    with pytest.raises(UserError, match="labels of several classes"):
+        Evaluator(num_classes=3).update(LABELS, LABELS, numbered=True)
 
 
 def _random(ids: list[int], seed: int = 0) -> Evaluator:

@@ -154,7 +154,7 @@ def test_a_label_that_is_no_class_is_refused_where_it_is_counted() -> None:
     truth = _cells(1, (8, 9), 3)
     labels = (truth > 0).astype(np.uint8)
     sample = Sample("x", "g", 0, labels=labels, instances=truth)
-    with pytest.raises(UserError, match="'x' holds label value 255. Expected only 0-1"):
+    with pytest.raises(UserError, match=r"'x' holds label value 255\. Expected only 0-1"):
         METRIC.measure(sample, Prediction(labels=labels * np.uint8(255)), INFO)
     info = dataset_class("folder").info_of({"task": "binary", "classes": {0: "no", 1: "yes"}, "ignore": 255})
     void = Sample("x", "g", 0, labels=np.array([[1, 255]], np.uint8))

@@ -58,7 +58,8 @@ def instance_map(values: Array, where: str) -> Array:
 def decode_prediction(values: Array, where: str, classes: Classes, *, numbered: bool = False) -> Prediction:
     """A prediction: label values or colours as masks have them, or float probabilities, (H, W) or (C, H, W).
 
-    `numbered`: the truth has instances, so that more than two values in a binary data set are numbers of instances.
+    `numbered`: the truth has instances, so that more than two values in a binary data set are numbers of instances. A
+    map of one instance by itself may look like a mask, and is read as one; `read_alike` knows the files beside it.
 
     Raises UserError for values or a shape that mean no prediction.
     """

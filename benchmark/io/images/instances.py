@@ -38,8 +38,8 @@ def instance_numbers(values: Array, where: str) -> Array:
 
 
 def few_numbers(instances: Array) -> Array:
-    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on where they are too large, or
-    would look like a mask as those of a single instance may."""
+    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on where one is too large or a
+    map of a single instance would look like a mask."""
     if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max and not is_mask(instances):
         return instances
     found, places = np.unique(instances, return_inverse=True)
@@ -52,3 +52,17 @@ def is_mask(values: Array) -> bool:
     of instances."""
     high = values.max(initial=0)
     return high in (0, 1, 255, 65_535) and bool(((values == 0) | (values == high)).all())
+
+
+def one_number(values: Array) -> Array:
+    """A mask, (H, W) or (H, W, C) of bool or integers, as numbers of instances: 2 in all of its foreground.
+
+    Anything else, and alpha, stays as it is.
+    """
+    grey = values if values.ndim == 2 else values[:, :, : 3 if values.shape[2] > 2 else 1]
+    if values.dtype.kind not in "biu" or not is_mask(grey):
+        return values
+    found = values.astype(np.uint8) if values.dtype == np.bool_ else values.copy()
+    own = found[:, :, : grey.shape[2]] if values.ndim == 3 else found
+    own[grey != 0] = 2
+    return found

@@ -18,7 +18,7 @@ def predictions_of(
 
     values: see there. count: number of samples; batch: whether the target has an axis of samples. probabilities:
     whether the scores of several classes are taken as they are beside the labels, as probabilities. numbered: whether
-    more than two integers of a binary task are numbers of instances.
+    integers of a binary task are numbers of instances; see `are_numbers`.
     """
     values = values if hasattr(values, "dtype") else np.asarray(values)
     rank = len(values.shape)
@@ -59,7 +59,7 @@ def _likeliest(scores: Any, axis: int, info: DatasetInfo) -> Array:
 
 def _binary(values: Array, numbered: bool) -> Prediction:
     """Probabilities as float32, masks as they are, and numbers of instances beside the mask of them all."""
-    if numbered and not _is_float(values) and not is_mask(integers(values, "prediction")):
+    if numbered:
         instances = instance_numbers(integers(values, "prediction"), "prediction")
         return Prediction(labels=(instances > 0).astype(np.uint8), instances=instances)
     if not _is_float(values):
@@ -73,6 +73,21 @@ def _binary(values: Array, numbered: bool) -> Prediction:
             "logits.sigmoid(), or the mask logits > 0."
         )
     return Prediction(probabilities=found)
+
+
+def are_numbers(values: Any, batch: bool) -> bool:
+    """Whether predicted integers of a binary task look like numbers of instances: in any image of the batch.
+
+    bool and probabilities never do, nor do images that hold one value beside 0, if that is 1 or 255.
+    """
+    found = without_channel(_numpy(values))
+    return found.dtype.kind in "iu" and not all(is_mask(one) for one in (found if batch else [found]))
+
+
+def may_be_numbers(values: Any) -> bool:
+    """Whether a mask of integers 0 and 1 may as well be the numbers of images of one instance each."""
+    found = _numpy(values)
+    return found.dtype.kind in "iu" and found.max(initial=0) == 1
 
 
 def instances_of(values: Any, shape: tuple[int, ...], batch: bool) -> list[Array] | None:

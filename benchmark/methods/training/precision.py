@@ -74,7 +74,7 @@ class Compute:
         """
         with _float32_restored():
             torch.backends.cudnn.allow_tf32 = self.tf32
-            for layers in (torch.backends.cudnn.conv, torch.backends.cudnn.rnn):
+            for layers in _layers():
                 layers.fp32_precision = "tf32" if self.tf32 else "ieee"
             torch.set_float32_matmul_precision("high" if self.tf32 and self.device.type == "cuda" else "highest")
             yield
@@ -211,11 +211,17 @@ def algorithms(*, deterministic: bool, one_size: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = tried
 
 
+def _layers() -> list[Any]:
+    """The settings of a GPU's layers, of which `allow_tf32` is the older form."""
+    cudnn: Any = torch.backends.cudnn
+    return [cudnn.conv, cudnn.rnn]
+
+
 @contextmanager
 def _float32_restored() -> Iterator[None]:
     """Give float32 the precision back that the caller has set, by PyTorch's newer settings or by its older ones."""
-    newer: list[Any] = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
-    newer += [torch.backends.cudnn.conv, torch.backends.cudnn.rnn]
+    processor: Any = torch.backends.mkldnn
+    newer = [torch.backends.cuda.matmul, processor.matmul, *_layers()]
     before = [(place, place.fp32_precision) for place in newer]
     products: str | None = None
     convolutions: bool | None = None
