@@ -121,11 +121,11 @@ def run(
     >>> found.main.value, found.main.low, found.main.high                               # doctest: +SKIP
     """
     from ..commands.run import run as do_run
+    from ..registry.metric_names import metric_names
     from ..runs.devices import process_rank
     from ..runs.options import refuse_out_of_range
     from ..runs.request import RunRequest
 
-    _refuse_text("metrics", metrics)
     _refuse_text("log", log)
     if process_rank():
         raise UserError(
@@ -153,7 +153,7 @@ def run(
         plots=plots,
         weights=_path(weights),
         corrupt=corrupt,
-        metrics=tuple(metrics),
+        metrics=metric_names(metrics),
         init=_path(init),
         freeze=freeze,
         log=tuple(dict.fromkeys(log)),
@@ -247,10 +247,10 @@ def evaluate(
     >>> found.per_sample().head()                                                             # doctest: +SKIP
     """
     from ..commands.evaluate import evaluate_files
+    from ..registry.metric_names import metric_names
     from ..runs.options import refuse_out_of_range
     from ..runs.request import EvaluateRequest
 
-    _refuse_text("metrics", metrics)
     request = EvaluateRequest(
         dataset=dataset,
         predictions=Path(predictions),
@@ -265,7 +265,7 @@ def evaluate(
         engine=engine,
         address=address,
         settings=dict(settings or {}),
-        metrics=tuple(metrics),
+        metrics=metric_names(metrics),
         overwrite=overwrite,
         plots=plots,
         instances=instances,

@@ -22,6 +22,7 @@ from ..io.images.tensors import (
 )
 from ..metrics.joint_counts import counted_once
 from ..registry import dataset_class, families, metrics_of
+from ..registry.metric_names import metric_names
 from ..types import Array, ClassInfo, DatasetInfo, Metric, Sample, SplitInfo, Statistic, UserError
 from .statistics import Statistics
 
@@ -383,9 +384,7 @@ def _families(info: DatasetInfo, names: Sequence[str]) -> tuple[Metric, ...]:
     """
     if not names:
         return tuple(family for family in metrics_of(info) if not family.part_columns)
-    if isinstance(names, str):
-        raise UserError(f"metrics='{names}' is one text; expected a sequence, such as ('{names}',)")
-    found = families(info, names)
+    found = families(info, metric_names(names))
     if whole := [family.name for family in found if family.part_columns]:
         raise UserError(f"metric '{whole[0]}' measures whole volumes, an Evaluator slices: use 'bench evaluate'")
     return found

@@ -443,6 +443,20 @@ def test_what_cannot_be_merged() -> None:
             numbered.merge(stranger)
 
 
+@pytest.mark.parametrize(
+    ("metrics", "found"),
+    [
+        ([lambda prediction, target: 1.0], "the function <lambda>"),
+        (len, "the builtin_function_or_method len"),
+        (["overlap", Overlap], "the ABCMeta Overlap"),
+        (["overlap", 3], r"3 \(of type int\)"),
+    ],
+)
+def test_a_metric_that_is_no_name_is_refused_with_the_way_to_make_one(metrics: Any, found: str) -> None:
+    with pytest.raises(UserError, match=rf"metrics= holds {found}; .*'bench new metric NAME'"):
+        Evaluator(num_classes=2, metrics=metrics)
+
+
 def test_one_id_for_two_samples_is_an_error_also_where_repeats_are_dropped() -> None:
     first, second = Evaluator(num_classes=3), Evaluator(num_classes=3)
     first.update(LABELS[0], LABELS[0], 0)

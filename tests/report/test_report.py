@@ -480,6 +480,10 @@ def test_a_phone_needs_no_scrolling_sideways(opened: Any) -> None:
         assert opened.execute_script("return document.documentElement.scrollWidth") == 390
         board = "const b = document.querySelector('.board .scroll'); return b.scrollWidth > b.clientWidth"
         assert opened.execute_script(board)
+        cut = "return [...document.querySelectorAll('.card')].filter(c => c.scrollWidth > c.clientWidth)"
+        assert opened.execute_script("return document.querySelectorAll('.card').length") > 4
+        wide = opened.execute_script(f"{cut}.map(c => c.parentElement.className)")
+        assert set(wide) <= {"wide"}, "whole but for rows of panels, which would be too small to read"
     finally:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

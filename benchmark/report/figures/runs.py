@@ -50,7 +50,7 @@ class Drawn:
         return width, height
 
     def html(self) -> Html:
-        """The figure on a light ground, since its lines and texts are dark, with room to scroll on a small screen."""
+        """The figure on a light ground, since its lines and texts are dark."""
         data = base64.b64encode(self.svg.encode()).decode()
         width, height = self.pixels
         source = f"data:image/svg+xml;base64,{data}"
