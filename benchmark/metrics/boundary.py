@@ -241,7 +241,7 @@ def boundary_width(shape: tuple[int, ...], dilation_ratio: float) -> int:
 def class_maps(
     truth: Array, predicted: Array, classes: Sequence[ClassInfo], void: frozenset[int]
 ) -> tuple[Array, Array]:
-    """Both maps (H, W) uint8 or uint16 with 1 to C for the scored classes and 0 for all else, and where truth is void."""
+    """Both maps (H, W) uint8 or uint16: 1 to C for the scored classes, 0 for all else and where the truth is void."""
     places = {label: place + 1 for label, place in ranks(classes).items()}
     true, found = _replaced(truth, places), _replaced(predicted, places)
     if void:

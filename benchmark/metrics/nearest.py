@@ -20,7 +20,7 @@ def nearest(points: Int64, others: Int64, spacing: Sequence[float]) -> Float64:
 
 
 def nearest_by_steps(points: Int64, others: Int64, spacing: Sequence[float]) -> Float64:
-    """The same (n,) float64 from the steps between both: equal steps are equally long wherever they are, bit for bit."""
+    """The same (n,) from the steps between both: equal steps are equally long wherever they are, bit for bit."""
     steps = (points - others[_found(points, others, spacing)[1]]) * np.array(spacing)
     distances: Float64 = np.sqrt((steps * steps).sum(axis=1))
     return distances

@@ -13,7 +13,14 @@ from segbench.evaluation.intervals import in_few_groups
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("films", "drawn"), [(0, "samples"), (2, "single samples (fewer than 5 groups: too narrow where those of a group are alike)"), (6, "groups")])
+@pytest.mark.parametrize(
+    ("films", "drawn"),
+    [
+        (0, "samples"),
+        (2, "single samples (fewer than 5 groups: too narrow where those of a group are alike)"),
+        (6, "groups"),
+    ],
+)
 def test_a_board_and_a_table_say_what_was_drawn(films: int, drawn: str, bench: Run, tmp_path: Path) -> None:
     names = [f"{number % films if films else number}_s{number:02d}" for number in range(12)]
     root = write_folder(tmp_path / "mine", names, BINARY + ('group: "^(.+?)_"\n' if films else ""), (0, 1))
