@@ -6,12 +6,13 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from ..io.atomic import replace_folder, temporary_folder
+from ..io.locks import exclusive
 from ..runs.find import FoundRun, copies, each_once, run_folders
 from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import Record, read_record
@@ -100,7 +101,7 @@ def update_baseline(baseline: Path, runs: Path, warn: Warn) -> list[Path]:
     """Copy the records and statistics of runs into the baseline, where each replaces its predecessors; the new folders.
 
     The new baseline is made beside the old one and takes its place in one step: after an error or a kill the old one is
-    there as it was.
+    there as it was. Of several updates at once each waits for the one before.
 
     Raises
     ------
@@ -121,11 +122,17 @@ def update_baseline(baseline: Path, runs: Path, warn: Warn) -> list[Path]:
         what = "a file" if baseline.is_file() else "a run folder"
         raise UserError(f"'{baseline}' is {what}; expected the folder of the baseline's run folders, or a new one")
     folder = baseline.resolve()
-    with temporary_folder(folder) as temporary:
+    with _alone(folder, warn), temporary_folder(folder) as temporary:
         made = temporary / folder.name
         _write_anew(made, folder, new)
         replace_folder(made, folder)
     return [baseline / name for name in _folder_names(new.values())]
+
+
+def _alone(folder: Path, warn: Warn) -> AbstractContextManager[None]:
+    """One process at a time reads a baseline and replaces it; others wait for it."""
+    busy = f"waiting for another 'bench check --update' of '{folder}'"
+    return exclusive(folder.with_name(f".{folder.name}.lock"), busy, warn, stays=False)
 
 
 def _folder_names(runs: Iterable[FoundRun]) -> list[str]:
@@ -142,15 +149,20 @@ def _write_anew(made: Path, old: Path, new: Mapping[Key, FoundRun]) -> None:
     else:
         made.mkdir()
     targets = [made / name for name in _folder_names(new.values())]
-    for folder in run_folders(made):
-        if folder in targets or method_identity(read_record(folder)) in new:
-            _remove(folder, made)
-    left = run_folders(made)
+    left = []
+    for folder in run_folders(old) if old.is_dir() else []:  # a link from here may lead nowhere from the copy
+        copy = made / folder.relative_to(old)
+        if copy in targets or method_identity(read_record(folder)) in new:
+            _remove(copy, made)
+        else:
+            left.append(copy)
     for run, target in zip(new.values(), targets, strict=True):
         if inside := [folder for folder in left if target in folder.parents]:
             raise UserError(
                 f"'{old / target.name}' holds other runs ({inside[0].name}); give '{run.folder}' another name"
             )
+        if target.is_symlink():
+            target.unlink()
         target.mkdir(exist_ok=True)
         for name in (STATISTICS, RECORD, SIGNATURE):
             if name != SIGNATURE or (run.folder / name).is_file():
@@ -242,7 +254,13 @@ def _by_method(path: Path, what: str, warn: Warn) -> tuple[dict[Key, list[FoundR
 
 def _refuse_broken(path: Path) -> None:
     """Raise UserError for a run folder that lost its record: it would be passed over in silence."""
-    for place, folders, names in os.walk(path):
+    seen: set[str] = set()
+    for place, folders, names in os.walk(path, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")] if RECORD not in names else []
         if STATISTICS in names and RECORD not in names:
             raise UserError(f"'{place}' has {STATISTICS}, but no {RECORD}: it is no whole run. Make it again.")
@@ -261,7 +279,18 @@ def _name(run: FoundRun) -> str:
 
 
 def _remove(folder: Path, top: Path) -> None:
-    """Take the files of a run away, and the folders that they leave empty."""
+    """Take the files of a run away, and the folders that they leave empty; of a linked folder the link alone.
+
+    Raises UserError for a run that lies deeper in a linked folder, where others may lie too.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    if linked := next((place for place in folder.parents if top in place.parents and place.is_symlink()), None):
+        raise UserError(
+            f"'{linked.relative_to(top)}' of the baseline is a link to a folder of runs, which is not written to. Put "
+            "the runs themselves in its place."
+        )
     for name in (RECORD, STATISTICS, SIGNATURE):
         (folder / name).unlink(missing_ok=True)
     with suppress(OSError):  # not empty

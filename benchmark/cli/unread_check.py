@@ -48,9 +48,9 @@ def file_of(option: str, words: Sequence[str]) -> Path | None:
 def _write(junit: Path | None, summary: Path | None) -> None:
     from ..boards.regression_output import junit_of_error, summary_of_error
     from ..commands.check import append
-    from ..io.atomic import write_text
+    from ..io.atomic import write_output
 
     if junit is not None:
-        write_text(junit, junit_of_error(_MESSAGE))
+        write_output(junit, junit_of_error(_MESSAGE))
     if summary is not None:
         append(summary, summary_of_error(_MESSAGE))

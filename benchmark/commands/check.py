@@ -9,7 +9,7 @@ from ..boards.baseline import Stray, pairs_of, update_baseline
 from ..boards.check_result import CheckResult, UncheckedRun
 from ..boards.regression import held_against, result_of
 from ..boards.regression_output import junit, junit_of_error, summary, summary_of_error
-from ..io.atomic import write_text
+from ..io.atomic import encoded, naming, write_output
 from ..io.reporter import Reporter
 from ..runs.stored import open_run
 from ..runs.stored_requests import CheckRequest as CheckRequest
@@ -28,19 +28,19 @@ def check(request: CheckRequest, reporter: Reporter) -> CheckResult:
     """
     if request.junit is not None:
         # What an earlier check said must not be read as what this one says, however this one ends.
-        write_text(request.junit, junit_of_error("the check did not finish"))
+        write_output(request.junit, junit_of_error("the check did not finish"))
     try:
         result = _updated(request, reporter) if request.update else _checked(request, reporter)
     except UserError as error:
         if request.junit is not None:
-            write_text(request.junit, junit_of_error(str(error)))
+            write_output(request.junit, junit_of_error(str(error)))
         if request.summary is not None:
             append(request.summary, summary_of_error(str(error)))
         raise
     if request.summary is not None:
         append(request.summary, summary(result))
     if request.junit is not None:
-        write_text(request.junit, junit(result))
+        write_output(request.junit, junit(result))
     return result
 
 
@@ -71,6 +71,8 @@ def _unchecked(stray: Stray, strict: bool) -> UncheckedRun:
 
 
 def append(path: Path, text: str) -> None:
-    """Add text to a step summary, a file that other steps have written to."""
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
-    write_text(path, before + text)
+    """Add text to a step summary, a file that other steps write to meanwhile."""
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(encoded(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import subprocess
@@ -26,8 +25,6 @@ from ..types import UserError
 
 FORM = Path(".github/PULL_REQUEST_TEMPLATE/add-a-result.md")
 """The form of a pull request that adds a result, in a clone."""
-
-_SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 
 class PublishedRun(Document):
@@ -84,8 +81,6 @@ def publish(request: PublishRequest, reporter: Reporter) -> Publication:
 def _published(folder: Path, request: PublishRequest, maker: Maker, reporter: Reporter) -> PublishedRun:
     run = open_unchecked(folder)
     run_id = run.record.run_id
-    if not _SAFE_ID.fullmatch(run_id):
-        raise UserError(f"'{folder}': its record calls it '{run_id}', which no folder is to be called")
     target = request.to / run_id
     if target.exists():
         there = Check.of("new", False, f"'{target}' is there already; to replace it, remove it first")

@@ -11,7 +11,7 @@ from ..boards.comparison import StandsAlone
 from ..boards.paper_formats import Format, format_of, written
 from ..boards.paper_groups import WantedRuns, runs_of_table
 from ..boards.paper_table import PaperTable, WantedColumns, paper_table
-from ..io.atomic import write_text
+from ..io.atomic import write_output
 from ..io.reporter import Reporter
 from ..runs.find import each_once
 from ..runs.remote import folders_of
@@ -61,7 +61,7 @@ def table(request: TableRequest, reporter: Reporter) -> WrittenTable:
     _tell(chosen.left_out, reporter)
     text = written(made, form)
     if request.out is not None:
-        write_text(request.out, text)
+        write_output(request.out, text)
         reporter.say(f"wrote {request.out}")
     return WrittenTable(made, text, request.out)
 

@@ -115,9 +115,11 @@ def method_tests(
     The middle run of each method is tested as runs are, by swaps and step-down. But swaps know nothing of training: so
     they may not make a difference of means less probable than `p_value` does, which knows both sources of chance.
     """
+    pairs = list(combinations(range(len(trained)), 2))
+    if not pairs:
+        return []
     middle = [each.places[np.argsort(paired.values[each.places])[(len(each.places) - 1) // 2]] for each in trained]
     runs = replace(paired, runs=tuple(paired.runs[place] for place in middle))
-    pairs = list(combinations(range(len(trained)), 2))
     values = [
         float(paired.values[trained[a].places].mean() - paired.values[trained[b].places].mean()) for a, b in pairs
     ]

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from ..io.documents import Document
+from ..io.documents import Count, Document
+
+Value = Annotated[float, Field(ge=-1e150, le=1e150)]
+"""Of a score, little enough for its square to be finite."""
 
 
 class Score(Document):
     """One score with its 95 % interval; null where undefined. `resampled` says what the bootstrap drew."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: Value | None
+    low: Value | None
+    high: Value | None
     unit: str
     higher_is_better: bool
-    n: int
+    n: Count
     resampled: Literal["groups", "samples"] | None = None
 
 

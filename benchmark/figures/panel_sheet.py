@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..io.atomic import atomic_path
+from ..io.atomic import output_path
 from ..types import Uint8
 from .style import house_style, svg_of
 
@@ -118,7 +118,7 @@ def write_panels(path: Path, grid: PanelGrid, page: PageWidth, description: str)
     import matplotlib as mpl
 
     # Type 42 is what publishers take; matplotlib's own Type 3 is refused by some.
-    with house_style(), mpl.rc_context({"pdf.fonttype": 42}), atomic_path(path) as temporary:
+    with house_style(), mpl.rc_context({"pdf.fonttype": 42}), output_path(path) as temporary:
         figure, size = _drawn(grid, page)
         kind = path.suffix.lower()[1:]
         if kind == "svg":

@@ -8,10 +8,13 @@ import functools
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import socket
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,23 +25,37 @@ MAX_NAME_BYTES = 255
 _OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 _MAX_SHOWN = 40
 _TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-([0-9]+)-[^.]+\.tmp")
+_ABANDONED_S = 7 * 24 * 3600
+"""Age after which a temporary file is left over whose process cannot be asked for."""
+_BOOT, _PROCESSES = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
 _swept: set[Path] = set()
 
 
 def temporary_prefix(path: Path) -> str:
     """How the temporary file or folder that becomes `path` is called: its name, this machine and this process."""
-    return f".{path.name[:_MAX_SHOWN]}.{_machine()}-{os.getpid()}-"
+    return f".{path.name[:_MAX_SHOWN]}.{machine()}-{os.getpid()}-"
 
 
 @functools.cache
-def _machine() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+def machine() -> str:
+    """8 hexadecimal digits for where the number of a process stands for one process.
+
+    On Linux that is one start of one machine, and one container on it: others have processes of the same numbers.
+    """
+    parts = [socket.gethostname()]
+    if sys.platform == "linux":
+        try:
+            parts += [_BOOT.read_text(encoding="ascii"), str(_PROCESSES.readlink())]
+        except OSError:
+            parts.append(secrets.token_hex())  # nobody can tell whose processes these are
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def sweep(folder: Path) -> None:
-    """Take away what processes of this machine that are no more have left half-made in a folder.
+    """Take away what processes that are no more have left half-made in a folder.
 
-    Looked for once in every folder that this process writes into.
+    A process of another machine, of another container or of before the last start cannot be asked for: what it made
+    stays for a week. Looked for once in every folder that this process writes into.
     """
     if folder in _swept:
         return
@@ -46,11 +63,20 @@ def sweep(folder: Path) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             found = _TEMPORARY.fullmatch(entry.name) if entry.name.endswith(".tmp") else None
-            if found and found[1] == _machine() and not is_alive(int(found[2])):
+            if found and _is_left_over(entry, found[1], int(found[2])):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry, ignore_errors=True)
                 else:
                     Path(entry).unlink(missing_ok=True)
+
+
+def _is_left_over(entry: os.DirEntry[str], where: str, process: int) -> bool:
+    if where == machine():
+        return not is_alive(process)
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime < time.time() - _ABANDONED_S
+    except FileNotFoundError:
+        return False
 
 
 def is_temporary(path: Path) -> bool:
@@ -61,7 +87,7 @@ def is_temporary(path: Path) -> bool:
 def of_this_machine(path: Path) -> bool:
     """Whether a temporary file or folder is of a process of this machine: then `sweep` knows when it is left over."""
     found = _TEMPORARY.fullmatch(path.name)
-    return found is not None and found[1] == _machine()
+    return found is not None and found[1] == machine()
 
 
 def is_alive(process: int) -> bool:
@@ -104,7 +130,10 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block ends without an error."""
+    """A temporary path beside `path` that replaces it when the block ends without an error.
+
+    A link there is replaced, and what it leads to stays: a folder may be a stranger's. `output_path` follows it.
+    """
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
@@ -122,10 +151,64 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def output_path(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes a file whose path the user named, when the block ends without an error.
+
+    Of a link, what it leads to is replaced. What is neither a file nor a folder, such as `/dev/null` or a named pipe,
+    stays, and the content is written to it.
+    """
+    if not _is_special(path):
+        with atomic_path(Path(os.path.realpath(path)) if _may_be_followed(path) else path) as temporary:
+            yield temporary
+        return
+    handle, name = tempfile.mkstemp(suffix=".tmp")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with naming(path):
+            yield temporary
+            with temporary.open("rb") as content, path.open("wb") as special:
+                shutil.copyfileobj(content, special)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is something, at the end of links too, that is neither a file nor a folder."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _may_be_followed(path: Path) -> bool:
+    """Whether it is a link, and none that somebody else put into a folder where everybody may write, such as `/tmp`."""
+    if not path.is_symlink():
+        return False
+    if sys.platform == "win32":
+        return True
+    folder, owner = path.parent.stat(), path.lstat().st_uid
+    shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & stat.S_IWOTH
+    return not shared or owner in (os.geteuid(), folder.st_uid)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, as UTF-8; what has no place there (a path of odd bytes) is escaped."""
+    """Write a text file by `atomic_path`, as UTF-8; what has no place there (a path of odd bytes) is escaped."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.write_bytes(encoded(text))
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a text file by `output_path`, as `write_text` does."""
+    with output_path(path) as temporary:
+        temporary.write_bytes(encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """Text as UTF-8; what has no place there (a path of odd bytes) is escaped."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def replace_folder(new: Path, target: Path) -> None:

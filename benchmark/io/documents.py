@@ -6,7 +6,7 @@ import json
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _finite(value: Any) -> Any:
@@ -17,6 +17,9 @@ def _finite(value: Any) -> Any:
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
 """A float as JSON can hold it: NaN and the infinities become None, NumPy's doubles become Python's."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A whole number of things, or of a seed, as 64 bits hold it."""
 
 
 class Document(BaseModel):

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -64,17 +64,19 @@ def is_held(path: Path) -> bool | None:
 
 
 @contextmanager
-def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
+def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None, *, stays: bool = True) -> Iterator[None]:
     """Hold the lock that this file stands for while the block runs.
 
     Parameters
     ----------
     path : Path
-        The lock's file; it and its folder are made where they are missing, and it stays when the lock is freed.
+        The lock's file; it and its folder are made where they are missing.
     busy : str
         Told to whoever comes while another process holds the lock: what that process does, and what to do now.
     say : callable, optional
         Takes `busy`, and the block then waits for the lock. Without it nobody waits.
+    stays : bool
+        Whether the file stays when the lock is freed.
 
     Raises
     ------
@@ -100,6 +102,9 @@ def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None) -
         with naming(path.parent):
             yield
     finally:
+        if not stays:
+            with suppress(OSError):
+                path.unlink()  # while it is held: whoever has opened it meanwhile sees that it is gone, and opens anew
         lock.release()
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..data.coco_annotations import is_finite, is_whole, load_json
-from ..io.atomic import atomic_path
+from ..io.atomic import output_path
 from ..io.images.limits import open_image
 from ..io.images.rle import CheckedRLE, check_rle, decode_rle, encode_rle, rle_size, short
 from ..text import some
@@ -242,7 +242,7 @@ def write_object_results(path: Path, pairs: Iterable[tuple[str, Sequence[Object]
 
 
 def _write_entries(path: Path, entries: Iterable[dict[str, Any]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
+    with output_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
         separator = "[\n"
         for entry in entries:
             file.write(separator + json.dumps(entry, allow_nan=False))

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from ..io.atomic import atomic_path, temporary_folder
+from ..io.atomic import output_path, temporary_folder
 from ..io.images.read import palette_color
 from ..io.images.rle import decode_rle
 from ..types import Array, DatasetInfo, Object, Prediction, UserError
@@ -67,7 +67,8 @@ class ISBI2012Format(ExportFormat):
     def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
         """See `write_stack`."""
         del run
-        write_stack(out, (Prediction(probabilities=values) for _, values in pairs))
+        with output_path(out) as temporary:
+            write_stack(temporary, (Prediction(probabilities=values) for _, values in pairs))
 
 
 class COCOResultsFormat(ExportFormat):
@@ -136,7 +137,7 @@ def _write_files(out: Path, files: Iterable[tuple[str, bytes]]) -> None:
                 (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_bytes(content)
         return
-    with atomic_path(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with output_path(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in files:
             entry = zipfile.ZipInfo(name, _ZIP_DATE)
             entry.create_system, entry.external_attr = 3, 0o644 << 16
@@ -167,7 +168,7 @@ def write_voc2012(out: Path, pairs: Iterable[tuple[str, Array]], split: str, com
         raise UserError(f"--out '{out}': VOC 2012 takes a tar archive; end the name with .tar or .tar.gz")
     place = f"results/VOC2012/Segmentation/comp{competition}_{split}_cls"
     with (
-        atomic_path(out) as temporary,
+        output_path(out) as temporary,
         temporary.open("wb") as raw,
         _packed(out, raw) as file,
         tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive,

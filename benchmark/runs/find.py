@@ -77,7 +77,8 @@ def _read(path: Path, may_be_none: bool) -> list[FoundRun]:
 def run_folders(path: Path) -> list[Path]:
     """The run folder that a path names, or all below it in the order of their paths; none lies within another.
 
-    Hidden folders are passed over: a run that is not finished yet may lie there.
+    Hidden folders are passed over: a run that is not finished yet may lie there. Links to folders are followed, to each
+    folder once: one that is found without a link is not found again through one.
 
     Raises
     ------
@@ -89,27 +90,39 @@ def run_folders(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"'{path}' does not exist; expected a run folder, or a folder of run folders")
     found: list[str] = []
-    pending = [str(path)]
-    while pending:
-        place = pending.pop()
+    seen: set[str] = set()
+    pending, links = [(str(path), os.path.realpath(path))], list[str]()
+    while pending or links:
+        place, real = pending.pop() if pending else (links[0], os.path.realpath(links.pop(0)))
+        if real in seen:
+            continue
+        seen.add(real)
         below = _folders_to_search(place)
         if below is None:
             found.append(place)
         else:
-            pending += below
+            pending += [(each, real + each.removeprefix(place)) for each in below.folders]
+            links += sorted(below.links)
     return sorted(map(Path, found), key=lambda folder: folder.parts)
 
 
-def _folders_to_search(place: str) -> list[str] | None:
-    """The folders of a folder in which runs may lie; None where it is a run folder itself."""
-    below = []
+class _Below(NamedTuple):
+    """The folders of a folder in which runs may lie, and its links to folders."""
+
+    folders: list[str]
+    links: list[str]
+
+
+def _folders_to_search(place: str) -> _Below | None:
+    """What is to be searched below a folder; None where it is a run folder itself."""
+    below = _Below([], [])
     try:
         with os.scandir(place) as entries:
             for entry in entries:
                 if entry.name == RECORD and not entry.is_dir():
                     return None
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                    below.append(entry.path)
+                if entry.is_dir() and not entry.name.startswith("."):
+                    (below.links if entry.is_symlink() else below.folders).append(entry.path)
     except OSError as error:
         what = error.filename or place
         raise UserError(f"'{what}' may not be read ({error.strerror}), so that runs could be missed") from error

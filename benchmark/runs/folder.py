@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from ..io.locks import LOCK
 from ..types import UserError
@@ -21,6 +26,27 @@ RUN_FILES = frozenset(
     {RECORD, STATISTICS, LOG, CONFIG, PREDICTIONS, SHOWN, CHECKPOINT, PLOTS, TRACKING, INSTANCES, SIGNATURE, LOCK}
 )
 """All that a run folder may hold."""
+
+MAX_NAME = 200
+"""Characters of the name of a run."""
+NAME_PATTERN = rf"[A-Za-z0-9_-][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}"
+"""A name of a folder that means the same in an address and on any disk, and never a place above."""
+
+
+def _refuse_place(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        shown = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
+        told = (
+            "'{name}' is no name of a folder; expected 1 to {most} letters, digits and ._-, of which '.' is not first"
+        )
+        raise PydanticCustomError("folder_name", told, {"name": shown, "most": MAX_NAME})
+    return name
+
+
+FolderName = Annotated[
+    str, AfterValidator(_refuse_place), WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"})
+]
+"""The id of a run, which a folder may be called."""
 
 
 def beside(folder: Path) -> Path:

@@ -8,19 +8,19 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from .._former_names import former_names
 from ..evaluation.scores import Score
 from ..io.atomic import write_text
-from ..io.documents import Document, without_none
+from ..io.documents import Count, Document, without_none
 from ..io.text_files import read_json
 from ..registry import dataset_class, metrics_named
 from ..text import samples_of
 from ..types import DatasetInfo, UserError
-from .folder import RECORD
+from .folder import MAX_NAME, RECORD, FolderName
 from .migrations import SCHEMA_VERSION, migrated
 
 if not TYPE_CHECKING:  # mypy takes only what is there now
@@ -28,6 +28,16 @@ if not TYPE_CHECKING:  # mypy takes only what is there now
 
 DIGESTS = ("evidence", "content_sha256")
 """Keys that bind a record to its content and to the files beside it."""
+
+MAX_STATED = 2**120
+"""Largest number of parameters and operations that is read: far more than is possible, and little enough for a float.
+
+What is impossible is read, so that `bench leaderboard --validate` can say so.
+"""
+
+Stated = Annotated[int, Field(ge=-MAX_STATED, le=MAX_STATED)]
+Measured = Annotated[float, Field(ge=-1e300, le=1e300)]
+"""What was measured, little enough for sums of it to be finite."""
 
 # A mapping without others inside.
 _LEAF = re.compile(r"\{[^{}]*\}")
@@ -37,7 +47,7 @@ class MadeBy(Document):
     """What made synthetic data, as far as its marker says."""
 
     version: str
-    seed: int
+    seed: Count
 
 
 class DatasetBlock(Document):
@@ -51,14 +61,14 @@ class DatasetBlock(Document):
     name: str
     version: str
     split: str
-    n: int
+    n: Count
     ids_sha256: str
     data_sha256: str
     inputs_sha256: str | None = None
     origin: Literal["real", "synthetic"]
     options: dict[str, Any] = Field(default_factory=dict)
-    folds: int | None = None
-    whole_n: int | None = None
+    folds: Annotated[Count, Field(ge=2)] | None = None
+    whole_n: Annotated[Count, Field(ge=1)] | None = None
     made_by: MadeBy | None = None
 
     @property
@@ -86,10 +96,10 @@ class MethodBlock(Document):
     family: Literal["classical", "learned", "external", "human"]
     config: dict[str, Any] = Field(default_factory=dict)
     preset: str | None = None
-    seed: int | None = None
-    train_fraction: float | None = None
+    seed: Count | None = None
+    train_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     train_on: Literal["train+val"] | None = None
-    n_train: float | None = None
+    n_train: Annotated[Measured, Field(ge=0)] | None = None
     oracle: bool = False
     corruption: str | None = None
     chosen: dict[str, Any] = Field(default_factory=dict)
@@ -113,14 +123,14 @@ class Cost(Document):
     together that is fastest, with its time per image. `macs_per_image` are multiply-accumulate operations.
     """
 
-    train_s: float | None = None
-    earlier_train_s: float | None = None
-    predict_ms_per_image: float | None = None
-    best_batch: int | None = None
-    best_batch_ms_per_image: float | None = None
-    macs_per_image: int | None = None
-    peak_memory_mb: float | None = None
-    parameters: int | None = None
+    train_s: Measured | None = None
+    earlier_train_s: Measured | None = None
+    predict_ms_per_image: Measured | None = None
+    best_batch: Stated | None = None
+    best_batch_ms_per_image: Measured | None = None
+    macs_per_image: Stated | None = None
+    peak_memory_mb: Measured | None = None
+    parameters: Stated | None = None
     device: str | None = None
 
     @property
@@ -162,7 +172,7 @@ class Record(Document):
     """
 
     schema_version: int = SCHEMA_VERSION
-    run_id: str
+    run_id: FolderName
     created: str
     complete: bool
     dataset: DatasetBlock
@@ -307,8 +317,12 @@ def write_record(folder: Path, record: Record) -> None:
 def run_id_of(dataset: str, method: str, identity: Mapping[str, Any]) -> str:
     """`<dataset>-<method>-<short hash>`; the hash stands for everything that the result depends on."""
     text = json.dumps(identity, sort_keys=True, default=str)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", method).strip("-.") or "method"
-    return f"{dataset}-{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    start = f"{_plain(dataset) or 'dataset'}-{_plain(method) or 'method'}"[: MAX_NAME - 9]
+    return f"{start}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")
 
 
 def told_in_details(record: Record) -> set[str]:

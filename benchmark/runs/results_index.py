@@ -18,7 +18,7 @@ from ..io.documents import Document
 from ..io.fingerprints import file_sha256
 from ..types import UserError
 from .find import run_folders
-from .folder import RECORD, SIGNATURE, STATISTICS
+from .folder import NAME_PATTERN, RECORD, SIGNATURE, STATISTICS, FolderName
 from .stored import read_whole_record
 
 INDEX = "index.json"
@@ -26,9 +26,6 @@ INDEX_VERSION: Literal[1] = 1
 MAX_RUNS = 10_000
 MAX_FILE_BYTES = 256 * 1024**2
 """Of a record or a file of statistics; those of a large dataset take a tenth."""
-
-_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}"
-"""A name of a folder that means the same in an address and on any disk, and never a place above."""
 
 FileName = Literal["record.json", "statistics.parquet", "record.json.sig"]
 
@@ -43,8 +40,8 @@ class IndexedFile(Document):
 class IndexedRun(Document):
     """A run: its id, its folder as seen from the index, and its files by name."""
 
-    run_id: Annotated[str, StringConstraints(pattern=rf"^{_PART}$")]
-    folder: Annotated[str, StringConstraints(pattern=rf"^{_PART}(?:/{_PART}){{0,7}}$")]
+    run_id: FolderName
+    folder: Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}(?:/{NAME_PATTERN}){{0,7}}$")]
     files: dict[FileName, IndexedFile]
 
 
@@ -79,7 +76,7 @@ def _indexed(folder: Path, root: Path) -> IndexedRun | None:
     if not record.complete:
         return None
     place = folder.relative_to(root).as_posix()
-    if not re.fullmatch(rf"{_PART}(?:/{_PART}){{0,7}}", place):
+    if not re.fullmatch(rf"{NAME_PATTERN}(?:/{NAME_PATTERN}){{0,7}}", place):
         raise UserError(
             f"'{folder}' has a name that cannot stand in an index: expected a folder below '{root}' whose name has "
             f"letters, digits and ._- only. Rename it to {record.run_id}."

@@ -22,6 +22,13 @@ FOLDERS = [RECORDS / name for names in SEEDS.values() for name in names]
 pytestmark = pytest.mark.slow
 
 
+def test_seeds_of_one_method_alone_have_no_pairs_of_methods(bench: Run) -> None:
+    found = printed_json(bench("compare", *(RECORDS / name for name in SEEDS["fcn"]), "--resamples", "200", "--json"))
+    assert len(found["differences"]) == 1
+    assert [row["seeds"] for row in found["methods"]] == [[0, 1]]
+    assert not found["method_differences"]
+
+
 def test_methods_are_judged_over_their_seeds(bench: Run) -> None:
     found = printed_json(bench("compare", *FOLDERS, "--resamples", "200", "--json"))
     methods = {row["label"]: row for row in found["methods"]}

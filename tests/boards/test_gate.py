@@ -25,7 +25,7 @@ from commands import Run
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from own_folders import QUIET
 from segbench.boards.regression import HeldAgainst, Loss, loss_of, result_of
-from segbench.commands.check import CheckRequest, check
+from segbench.commands.check import CheckRequest, append, check
 from segbench.evaluation.comparison import Paired
 from segbench.runs.find import run_folders
 
@@ -355,6 +355,26 @@ def test_an_old_report_does_not_outlive_a_command_line_that_cannot_be_read(
     said = summary.read_text(encoding="utf-8")
     assert said.startswith("before\n")
     assert "❌ not checked" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_reports_through_a_link_are_written_where_it_leads(bench: Run, tmp_path: Path) -> None:
+    for words, name in ((("--tolerance", "much"), "unread.xml"), (("--baseline", str(tmp_path / "no")), "checked.xml")):
+        (tmp_path / name).write_text("old", encoding="utf-8")
+        (tmp_path / f"link-{name}").symlink_to(name)
+        assert bench("check", "--junit", tmp_path / f"link-{name}", *words).returncode == 2
+        assert (tmp_path / f"link-{name}").is_symlink()
+        assert ElementTree.parse(tmp_path / name).getroot().findall("testcase/error")
+
+
+def test_a_summary_is_added_to_whatever_others_wrote(tmp_path: Path) -> None:
+    summary = tmp_path / "deep" / "summary.md"
+    append(summary, "one\n")
+    with summary.open("ab", buffering=0) as another_step:
+        another_step.write(b"in Latin-1: \xe9\n")
+        append(summary, "two\udcff\n")
+        another_step.write(b"three\n")
+    assert summary.read_bytes() == b"one\nin Latin-1: \xe9\ntwo\\udcff\nthree\n"
 
 
 def test_a_command_line_that_cannot_be_read_writes_no_other_file(bench: Run, tmp_path: Path) -> None:

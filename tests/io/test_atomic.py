@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from segbench.io import atomic
-from segbench.io.atomic import atomic_path, temporary_folder, temporary_prefix, write_text
+from segbench.io.atomic import (
+    atomic_path,
+    machine,
+    output_path,
+    temporary_folder,
+    temporary_prefix,
+    write_output,
+    write_text,
+)
 
 KILLED = """
 import os, signal, sys
@@ -66,3 +77,107 @@ def test_errors_of_a_disk_name_the_path_that_was_meant(tmp_path: Path) -> None:
             raise error
         assert raised.value.filename == (None if named is None else str(named))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.parametrize("told", ["_BOOT", "_PROCESSES"])
+def test_the_same_number_in_another_container_is_another_process(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers share a host's name and a folder; in each a process has the number that is free in another."""
+    theirs = tmp_path / ".a.json.{}-4194399-x.tmp"  # above what Linux gives to processes
+    if told == "_BOOT":
+        (tmp_path / "elsewhere").write_text("another start")
+    else:
+        (tmp_path / "elsewhere").symlink_to("pid:[1]")
+    machine.cache_clear()
+    monkeypatch.setattr(atomic, told, tmp_path / "elsewhere")
+    theirs = theirs.with_name(theirs.name.format(machine()))
+    monkeypatch.undo()
+    monkeypatch.setattr(atomic, "_swept", set())
+    machine.cache_clear()
+    theirs.touch()
+    write_text(tmp_path / "b", "whole")
+    assert theirs.exists()
+
+
+def test_those_of_other_machines_are_left_over_after_a_week(tmp_path: Path) -> None:
+    days = {6: tmp_path / ".a.00000000-1-x.tmp", 8: tmp_path / ".a.00000000-1-y.tmp"}
+    for age, path in days.items():
+        path.touch()
+        os.utime(path, (0, time.time() - age * 24 * 3600))
+    write_text(tmp_path / "b", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {days[6].name, "b"}
+
+
+needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes")
+
+
+@needs_links
+def test_of_a_link_that_the_user_names_the_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    target = tmp_path / "deep" / "target.txt"
+    target.write_text("old")
+    link, first = tmp_path / "link.txt", tmp_path / "first.txt"
+    link.symlink_to("deep/target.txt")
+    first.symlink_to(link)
+    with output_path(first) as temporary:
+        assert temporary.parent == target.parent
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert (link.is_symlink(), first.is_symlink(), target.read_text()) == (True, True, "new")
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("made")
+    write_output(dangling, "new")
+    assert (tmp_path / "made").read_text() == "new"
+    assert dangling.is_symlink()
+
+
+@needs_links
+def test_a_link_inside_a_folder_leads_no_file_out_of_it(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "outside").write_text("mine")
+    (tmp_path / "folder" / "a").symlink_to(tmp_path / "outside")
+    write_text(tmp_path / "folder" / "a", "new")
+    assert not (tmp_path / "folder" / "a").is_symlink()
+    assert (tmp_path / "outside").read_text() == "mine"
+
+
+@needs_links
+def test_a_link_that_another_user_put_where_everybody_may_write_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    for name in ("ours", "theirs"):
+        (shared / name).symlink_to(tmp_path / "mine")
+    write_output(shared / "ours", "new")
+    real = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        found = real(path)
+        return os.stat_result([*found[:4], found.st_uid + 1, *found[5:]]) if path.name == "theirs" else found
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    write_output(shared / "theirs", "newer")
+    assert (tmp_path / "mine").read_text() == "new"
+
+
+@needs_links
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_pipe_is_written_to_and_stays(through_a_link: bool, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    named = tmp_path / "link" if through_a_link else pipe
+    if through_a_link:
+        named.symlink_to(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_output(named, "content")
+    reader.join(timeout=60)
+    assert read == ["content"]
+    assert pipe.is_fifo()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", named.name}

@@ -82,7 +82,22 @@ def test_folders_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
     assert run_folders(tmp_path)[:3] == [tmp_path / "B", tmp_path / "a" / "b" / "c", tmp_path / "a" / "z"]
 
 
-def test_hidden_and_linked_folders_are_no_runs(tmp_path: Path) -> None:
+def test_linked_folders_are_followed_each_folder_once(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    one, two = _run(tmp_path / "elsewhere" / "one"), _run(tmp_path / "elsewhere" / "two")
+    own = _run(runs / "z" / "own")
+    (runs / "all").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (runs / "first").symlink_to(one, target_is_directory=True)
+    (runs / "a").symlink_to("z/own", target_is_directory=True)  # found without it
+    (tmp_path / "elsewhere" / "loop").symlink_to(runs, target_is_directory=True)
+    (runs / "gone").symlink_to(tmp_path / "gone", target_is_directory=True)
+    (runs / ".hidden").symlink_to(two, target_is_directory=True)
+    found = run_folders(runs)
+    assert own in found
+    assert sorted(folder.resolve() for folder in found) == [one, two, own]
+
+
+def test_hidden_folders_and_those_found_already_are_no_runs(tmp_path: Path) -> None:
     seen = _run(tmp_path / "runs" / "seen")
     _run(tmp_path / "runs" / ".hidden")
     _run(tmp_path / "runs" / "deep" / ".hidden" / "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
-from ...io.atomic import atomic_path
+from ...io.atomic import output_path
 from ...io.collector import collector_paused
 from ...io.documents import Document
 from ..record import Record
@@ -52,7 +52,7 @@ def rows_of(state: SuiteState, folder: Path, planned: Mapping[str, Cell]) -> lis
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as CSV, JSON or Parquet, as the file's name says; atomically. What is not known is empty, or null."""
     refuse_other_suffix(path)
-    with atomic_path(path) as temporary:
+    with output_path(path) as temporary:
         if path.suffix.lower() == ".csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, list(rows[0]) if rows else [])
