@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from ..errors import SegbenchWarning
 from ..io.images.tensors import (
     are_numbers,
     instances_of,
@@ -179,7 +180,7 @@ class Evaluator:
 
         Warns
         -----
-        UserWarning
+        SegbenchWarning
             Where integers of 0 and 1 were taken for a mask, and true instances are given.
         """
         truth = without_channel(integers(target, "target"))
@@ -287,7 +288,7 @@ class Evaluator:
         if are_numbers(prediction, batch):
             return True
         if may_be_numbers(prediction) and any("instances" in metric.parts for metric in self._metrics):
-            warnings.warn(_ASSUMED, UserWarning, stacklevel=3)
+            warnings.warn(_ASSUMED, SegbenchWarning, stacklevel=3)
         return False
 
     def _names(self, ids: str | int | Iterable[str | int] | None, count: int) -> list[str]:

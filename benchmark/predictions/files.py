@@ -32,7 +32,7 @@ class PredictionFile:
         return dataset.decode_prediction(self.as_meant(self.values(dataset.info)), where)
 
     def as_meant(self, values: Array) -> Array:
-        """Its values such that those of one object are no mask, where it holds numbers of objects."""
+        """Its values, (H, W) or (H, W, C): where it holds numbers of objects, those of one object are no mask."""
         return one_number(values) if self.numbers and values.ndim in (2, 3) else values
 
     def values(self, info: DatasetInfo) -> Array:

@@ -123,11 +123,8 @@ def test_a_precision_is_called_what_it_was_asked_by(precision: Literal["fp32", "
 def settings_of_torch() -> Iterator[None]:
     """Global settings as other tests expect them, whatever a test sets."""
     exact, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    tried, rounds, threads = (
-        torch.backends.cudnn.benchmark,
-        torch.get_float32_matmul_precision(),
-        torch.get_num_threads(),
-    )
+    tried, threads = torch.backends.cudnn.benchmark, torch.get_num_threads()
+    rounds = torch.get_float32_matmul_precision()
     yield
     torch.use_deterministic_algorithms(exact, warn_only=warns)
     torch.backends.cudnn.benchmark = tried
