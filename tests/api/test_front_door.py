@@ -267,7 +267,7 @@ def test_what_is_wrong_is_said_without_a_terminal(heart_root: Path, monkeypatch:
         segbench.evaluate("medaka", "x", root=heart_root, metrics="boundary")
     for call in (segbench.evaluate, segbench.run):
         with pytest.raises(segbench.UserError, match=r"the builtin_function_or_method len; .*'bench new metric NAME'"):
-            call("medaka", "threshold", root=heart_root, metrics=["boundary", len])  # type: ignore[operator]
+            call("medaka", "threshold", root=heart_root, metrics=["boundary", len])  # type: ignore[list-item]
     with pytest.raises(segbench.UserError, match="no run folder"):
         segbench.load_run(heart_root)
     monkeypatch.setenv("RANK", "1")
