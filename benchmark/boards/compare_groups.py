@@ -14,6 +14,7 @@ from ..runs.stored import StoredRun, open_run, refuse_without_evidence
 from ..text import some
 from ..types import UserError
 from .comparable import comparable_groups, differing, group_order, why_not_ranked
+from .compare_runs import no_score, score_names
 from .comparison import StandsAlone
 from .robustness import corrupted_beside
 
@@ -116,21 +117,21 @@ def _split(wanted: Wanted) -> str:
 
 def _opened(chosen: Sequence[FoundRun], wanted: Wanted) -> tuple[list[StoredRun], list[StandsAlone]]:
     """Runs with their statistics and the score, and those without."""
-    opened, alone, available = [], [], {}
+    opened, alone, available = [], [], []
     for folder, record in chosen:
         try:
             if not record.scores:
                 raise UserError(why_not_ranked(record))
             run = open_run(folder)
-            scores = [score.name for metric in run.metrics for score in metric.scores]
-            available.update(dict.fromkeys(scores))
+            scores = score_names(run)
+            available.append(scores)
             if wanted.score is not None and wanted.score not in scores:
                 raise UserError(f"it has no score '{wanted.score}'")
             opened.append(run)
         except UserError as error:
             alone.append(_alone(folder, record, str(error)))
-    if wanted.score is not None and available and wanted.score not in available:
-        raise UserError(f"'{wanted.score}' is no score of these runs. Available: {', '.join(available)}.")
+    if wanted.score is not None and available and not opened:
+        raise UserError(no_score(wanted.score, available))
     return opened, alone
 
 

@@ -208,13 +208,20 @@ class ComparedGroup(Document):
         if len(unscored) == len(others):
             return f"{self.score} is defined for {best.label} alone."
         if not ties:
-            every = "every other with a score" if unscored else "every other"
-            return f"{best.label} is better than {every}, beyond chance (p < 0.05)."
+            return f"{best.label} is better than {self.all_others}, beyond chance (p < 0.05)."
         if len(level) > 1:
             rest = [label for label in ties if label not in level]
             more = f"; {some(rest, 5)} cannot be told from them" if rest else ""
             return f"{some(level, 5)} have the same {self.score}: none leads{more}."
         return f"{best.label} leads, but {some(ties, 5)} cannot be told from it.{self._more_seeds}"
+
+    @property
+    def all_others(self) -> str:
+        """The rows beside the best one that have a score, as an object in a sentence; a single one by its name."""
+        scored = [row.label for row in self.rows[1:] if row.value is not None]
+        if len(scored) == 1:
+            return scored[0]
+        return "every other" if len(scored) == len(self.rows) - 1 else "every other with a score"
 
     @property
     def _more_seeds(self) -> str:

@@ -103,7 +103,7 @@ class Sliced(Document):
             for row in self.slices
             for one in row.scores
         ]
-        heads = ["by", "slice", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"]
+        heads = ["by", "part", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"]
         return html_table(
             f"{self.score} on {self.dataset}, split {self.split}", heads, rows, [self.answer, *self.notes]
         )
@@ -130,7 +130,7 @@ def by_all(tables: Sequence[Sliced], left_out: Mapping[str, str]) -> SlicedByAll
         if one.p_adjusted is not None and one.gap is not None and (one.gap < 0) == table.higher_is_better
     ]
     together = f"of {len(tables)} properties together" if len(tables) > 1 else "of one property"
-    answer = f"No slice is worse than the other samples by more than chance ({together})."
+    answer = f"No part is worse than the other samples by more than chance ({together})."
     if worst:
         p, table, row = min(worst, key=lambda each: each[0])
         p = min(1.0, p * len(tables))
@@ -194,7 +194,7 @@ def class_slices(run: StoredRun, ids: Sequence[str], notes: list[str]) -> list[S
             raise UserError(f"--by class: every sample of '{run.folder}' holds the same classes")
         everywhere = [each.name for each in found if each.member.all()]
         if everywhere:
-            notes.append(f"class: all samples hold {some(everywhere, 10)}, so no slice can be made by that")
+            notes.append(f"class: all samples hold {some(everywhere, 10)}, so no parts can be made by that")
         return parts
     raise UserError(f"'{run.folder}' has no statistics that say which classes a sample holds; use another --by")
 
@@ -318,18 +318,18 @@ def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, na
     sign = 1 if score.higher_is_better else -1
     tested = sum(any(not math.isnan(one.p) for one in found) for _, found in rows)
     if all(each.member.all() or not each.tested for each, _ in rows):
-        return "All samples are in one slice: there is nothing to hold it against."
+        return "All samples are in one part: there is nothing to hold it against."
     if not tested:
-        return "No slice could be tested: the notes say why."
-    together = f"of {tested} slices together" if tested > 1 else "of one slice"
+        return "No part could be tested: the notes say why."
+    together = f"of {tested} parts together" if tested > 1 else "of one part"
     for each, found in rows:
         worse = [(one, place) for place, one in enumerate(found) if one.significant and sign * one.gap < 0]
         if worse:
             one, place = worse[0]
             whose = f" of {names[place]}" if len(found) > 1 else ""
             return (
-                f"The worst slice that is worse by more than chance: {named(each.by, each.name)}, {score.name}{whose} "
+                f"The worst part that is worse by more than chance: {named(each.by, each.name)}, {score.name}{whose} "
                 f"is {abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples ("
                 f"p {'' if one.p_adjusted < 0.001 else '= '}{p_value(one.p_adjusted)} {together})."
             )
-    return f"No slice is worse than the other samples by more than chance ({together})."
+    return f"No part is worse than the other samples by more than chance ({together})."

@@ -66,7 +66,7 @@ def _runs(found: Sliced) -> None:
 def _table(found: Sliced) -> None:
     by, several = len(found.by) > 1, len(found.runs) > 1
     table = new_table(
-        *(["by"] if by else []), "slice", "n", *(["run"] if several else []), "score", "95 % interval", "gap", "p"
+        *(["by"] if by else []), "part", "n", *(["run"] if several else []), "score", "95 % interval", "gap", "p"
     )
     for row in found.slices:
         first = [*([safe(row.by)] if by else []), safe(row.slice), f"{row.n}{' (few)' if row.few else ''}"]
@@ -81,7 +81,7 @@ def _table(found: Sliced) -> None:
 def _legend(found: Sliced) -> None:
     console = output.stdout()
     console.print(
-        f"gap: the slice less all other samples; p by {found.permutations} permutations of {found.permuted_in_words}, "
+        f"gap: the part less all other samples; p by {found.permutations} permutations of {found.permuted_in_words}, "
         "adjusted for all gaps of the table together (step-down)",
         soft_wrap=True,
     )

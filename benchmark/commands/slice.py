@@ -128,7 +128,7 @@ def _slices(
         with reporter.progress(f"looking at {by}") as update:
             return attribute_slices(by, ids, dataset, request.bins, notes, update)
     if by == "sample":
-        raise UserError(f"--by sample: single samples are no slices. See the worst ones: bench explain {run.folder}")
+        raise UserError(f"--by sample: single samples are no parts. See the worst ones: bench explain {run.folder}")
     file, colon, column = by.rpartition(":")
     if not colon or not file.lower().endswith((".csv", ".tsv", ".txt")):
         known = unknown("--by", by, ("class", GROUP, *ATTRIBUTES))

@@ -122,8 +122,7 @@ def answers(section: Section) -> list[str]:
     elif ties:
         lines = [f"{first.label} leads with {score} {value}, but cannot be told from {some(ties, 4)}."]
     else:
-        every = "every other with a score" if any(row.value is None for row in found.rows) else "every other"
-        lines = [f"{first.label} is better than {every}, beyond chance: {score} {value}."]
+        lines = [f"{first.label} is better than {found.all_others}, beyond chance: {score} {value}."]
     return lines + ([f"{found.not_counted}."] if found.not_counted else []) + _families(found)
 
 

@@ -20,14 +20,15 @@ from .sections import Entry, Section
 
 MAX_RUNS = 4
 """Number of runs, the best that stored their predictions, whose samples are shown."""
-HOW_TO_STORE = "bench run … --save-predictions"
 
 
 def section_samples(section: Section, root: Path | None, album: Album, reporter: Reporter) -> list[Html]:
     """Overlays of the runs that kept their predictions, or a sentence that says how to get them."""
     entries = [entry for entry in section.opened if kept_place(entry) is not None]
     if not entries:
-        return [_said(f"No run kept its predictions. Run again with {HOW_TO_STORE} to see samples here.")]
+        return [
+            _said(f"No run kept its predictions. Run again with {_how_to_store(section.entries)} to see samples here.")
+        ]
     dataset = _dataset(entries, root, reporter)
     if dataset is None:
         return [_said(f"The images of {section.name} were not found. Say where they are with --root DIR.")]
@@ -52,7 +53,7 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
     if len(whole) < len(kept):
         section.notes.append(
             f"Runs keep the predictions of at most {MAX_SHOWN} samples, the same of every run; best, median and worst "
-            f"are of these. With all of them ({HOW_TO_STORE}) the page also says what the errors come from."
+            f"are of these. With all of them ({_how_to_store(entries)}) the page also says what the errors come from."
         )
     if album.full:
         section.notes.append("Further samples are left out, to keep the page small.")
@@ -63,6 +64,12 @@ def section_samples(section: Section, root: Path | None, album: Album, reporter:
     if not written:
         return [*causes, *doubts]
     return [*causes, key(dataset.info, pair=len(entries) > 1), *written, *doubts]
+
+
+def _how_to_store(entries: Sequence[Entry]) -> str:
+    """The commands that made these runs, with the option that keeps predictions."""
+    commands = dict.fromkeys(entry.record.made_by for entry in entries)
+    return " or ".join(f"{command} … --save-predictions" for command in commands)
 
 
 def _said(text: str) -> Html:

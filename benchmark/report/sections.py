@@ -123,6 +123,14 @@ class Section:
                 missing.setdefault(entry.record.method.family, entry)
         return tuple(chosen[: DETAILED - len(missing)] + list(missing.values()))
 
+    def part_shown(self, shown: Sequence[Entry]) -> str:
+        """What a caption says of a figure of these runs, after a space: how many there are; empty where it has all."""
+        number = len(shown)
+        if number == len(self.entries):
+            return ""
+        best = all(one is other for one, other in zip(shown, self.entries, strict=False))
+        return f" {'The best ' if best else ''}{number} of {len(self.entries)} runs."
+
     @cached_property
     def main(self) -> tuple[Metric, ScoreInfo] | None:
         """The family and the description of the main score; None without statistics."""

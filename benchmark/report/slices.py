@@ -48,10 +48,11 @@ def section_slices(section: Section, root: Path | None, reporter: Reporter) -> l
     if not slices:
         return []
     found = sliced_runs(runs, metric, score, slices, notes)
+    figure = _plot(section, found, entries[0])
     return [
         tag("h3", "Parts of the samples, the worst first"),
         tag("p", found.answer),
-        plots([_plot(section, found, entries[0])]),
+        *([] if figure is None else [plots([figure])]),
         *(table for table in [_table(section, found, [entry.label for entry in entries])] if table is not None),
     ]
 
@@ -91,11 +92,15 @@ def _pixels(dataset: Dataset, ids: Sequence[str]) -> int:
     return len(ids) * np.asarray(dataset.load(ids[0], ("labels",)).labels).size
 
 
-def _plot(section: Section, found: Sliced, best: Entry) -> Drawn:
+def _plot(section: Section, found: Sliced, best: Entry) -> Drawn | None:
+    """The worst parts of the best run; those of few samples are left out. None where no part has enough."""
     main = best.main
     ends = (None, None, None) if main is None else (main.value, main.low, main.high)
     family = best.record.method.family
-    slices = sorted(found.slices, key=lambda row: _badness(row, found.higher_is_better))
+    large = [row for row in found.slices if not row.few]
+    if not large:
+        return None
+    slices = sorted(large, key=lambda row: _badness(row, found.higher_is_better))
     rows = [
         Interval("all samples", *ends, family),
         *(
@@ -109,14 +114,24 @@ def _plot(section: Section, found: Sliced, best: Entry) -> Drawn:
     alt = f"{found.score} of {best.label} on all samples and on {counted(len(rows) - 1, 'part')} of them: {told}."
     caption = (
         f"{found.score} of {best.label} on samples that share a property, the worst first, with 95 % intervals. The "
-        "grey band is the interval of all samples."
+        f"grey band is the interval of all samples.{_left_out(found, len(large))}"
     )
     unit = f"{found.score} ({'higher' if found.higher_is_better else 'lower'} is better)"
     return drawn(lambda: score_intervals(rows, section.title, unit, band=band), alt, caption)
 
 
+def _left_out(found: Sliced, large: int) -> str:
+    """Which parts the figure leaves out, as the end of its caption; empty where it has all."""
+    told = f" The worst {MAX_DRAWN} of {large}." if large > MAX_DRAWN else ""
+    if small := len(found.slices) - large:
+        told += (
+            f" {counted(small, 'part')} of fewer than {MIN_SAMPLES} samples {'is' if small == 1 else 'are'} left out."
+        )
+    return told
+
+
 def _table(section: Section, found: Sliced, labels: Sequence[str]) -> Html | None:
-    heads = ["slice", "samples", *(head for label in labels for head in (label, f"gap of {label} to the rest"))]
+    heads = ["part", "samples", *(head for label in labels for head in (label, f"gap of {label} to the rest"))]
     rows = []
     for row in found.slices:
         cells = [_name(row), f"{row.n}{' (few)' if row.few else ''}"]
@@ -126,12 +141,14 @@ def _table(section: Section, found: Sliced, labels: Sequence[str]) -> Html | Non
         rows.append(cells)
     ordered = "" if len(labels) == 1 else f"The worst first by the mean of the {counted(len(labels), 'run')}. "
     note = (
-        f"{found.score} with 95 % intervals. {ordered}A gap is the score of a slice less that of all other samples; p "
-        f"comes from {found.permutations} permutations of {found.permuted_in_words} and is adjusted for all slices and "
+        f"{found.score} with 95 % intervals. {ordered}A gap is the score of a part less that of all other samples; p "
+        f"comes from {found.permutations} permutations of {found.permuted_in_words} and is adjusted for all parts and "
         f"runs together. Few: less than {MIN_SAMPLES} samples. "
         f"{' '.join(f'{note[0].upper()}{note[1:]}.' for note in found.notes)}"
     )
-    title = f"All {counted(len(rows), 'slice')}, with {counted(len(labels), 'run')}"
+    total = len(section.entries)
+    runs = f"the best {len(labels)} of {total} runs" if len(labels) < total else counted(total, "run")
+    title = f"All {counted(len(rows), 'part')}, with {runs}"
     return folded_table(section.title, title, note.strip(), heads, rows)
 
 

@@ -232,6 +232,11 @@ class Record(Document):
         words = _words(self.command)
         return Path(words[words.index("--root") + 1]) if "--root" in words[:-1] else None
 
+    @property
+    def made_by(self) -> str:
+        """The command that made the run, without its options: `bench run` or `bench evaluate`."""
+        return "bench evaluate" if _words(self.command)[1:2] == ["evaluate"] else "bench run"
+
     def command_in(self, folder: Path, *more: str) -> str:
         """The command line that makes the run again where it lies, with further options."""
         words = _words(self.command)

@@ -58,7 +58,8 @@ def test_a_folder_is_compared_in_groups(bench: Run, made: Path) -> None:
     assert "the set of samples ('4 of 6 samples' and '6 samples')" in alone["why"]
     done = bench("compare", made / "runs")
     assert done.returncode == 0
-    assert done.stdout.count("good is better than every other") == 2
+    assert done.stdout.count("good is better than every other, beyond") == 1
+    assert done.stdout.count("good is better than bad, beyond") == 1
     versions = [group["version"] for group in found["groups"]]
     assert [version.split()[0] for version in versions] == ["first", "second"]
     for version in versions:
@@ -79,11 +80,27 @@ def test_python_has_the_groups_too(made: Path) -> None:
     found = segbench.compare(made / "runs")
     assert [len(group.runs) for group in found.every_group] == [3, 2]
     assert [each.split for each in found.alone] == ["all"]
-    assert str(found).count("good is better than every other") == 2
+    assert str(found).count("good is better than every other, beyond") == 1
+    assert str(found).count("good is better than bad, beyond") == 1
     assert " on folder (first " in str(found)
     assert " on folder (second " in found._repr_html_()
     assert found._repr_html_().count("<td>good") >= 2
     assert len(segbench.compare(made / "runs", dataset="folder", split="all").every_group) == 2
+
+
+@pytest.mark.slow
+def test_an_unknown_score_is_answered_with_those_that_all_runs_have(bench: Run, tmp_path: Path) -> None:
+    root = truth(tmp_path / "mine", 6)
+    evaluated(root, tmp_path / "runs/more", [0.02] * 6, name="more", metrics=("instance-matching",))
+    evaluated(root, tmp_path / "runs/less", [0.2] * 6, name="less")
+    for folders in ([tmp_path / "runs"], [tmp_path / "runs/more", tmp_path / "runs/less"]):
+        done = bench("compare", *folders, "--metric", "v_rand")
+        assert done.returncode == 2
+        assert "'v_rand' is no score of these runs. Available: dice, " in done.stderr
+        assert "matched_iou" not in done.stderr
+    done = bench("compare", tmp_path / "runs/less", tmp_path / "runs/more", "--metric", "matched_iou")
+    assert done.returncode == 2
+    assert "has no score 'matched_iou'" in done.stderr
 
 
 @pytest.mark.slow

@@ -80,6 +80,10 @@ def test_what_has_no_score_is_not_said_to_be_level_with_the_best() -> None:
     assert other.not_told_from_best == [second.label, third.label]
     told = found.model_copy(update={"runs": [best, second, third, unscored]})
     assert told.answer == f"{best.label} is better than every other with a score, beyond chance (p < 0.05)."
+    two = found.model_copy(update={"runs": [best, second]})
+    assert two.answer == f"{best.label} is better than {second.label}, beyond chance (p < 0.05)."
+    beside = found.model_copy(update={"runs": [best, second, unscored]})
+    assert beside.answer == two.answer
     alone = found.model_copy(update={"runs": [best, unscored]})
     assert alone.answer == f"miou is defined for {best.label} alone."
 

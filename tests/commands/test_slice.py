@@ -74,7 +74,7 @@ def test_numbers_are_cut_into_parts_that_are_told(runs: Path) -> None:
     assert bounds["no value"] == (None, None, 1)
     assert any("cut at quantiles into 3 parts" in note for note in found.notes)
     assert not any(one.significant for row in found.slices for one in row.scores)
-    assert found.answer.startswith("No slice is worse")
+    assert found.answer.startswith("No part is worse")
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ def test_classes_are_slices_of_the_samples_that_hold_them(tmp_path: Path) -> Non
     found = slice_runs(SliceRequest((tmp_path / "run",), ("class",)), QUIET)
     assert {row.slice: row.n for row in found.slices} == {"tree": 8, "car": 4}
     assert {row.few for row in found.slices if row.slice == "car"} == {True}
-    assert "class: all samples hold ground, so no slice can be made by that" in found.notes
+    assert "class: all samples hold ground, so no parts can be made by that" in found.notes
 
 
 def test_classes_without_a_name_are_not_called_class_twice(tmp_path: Path) -> None:
@@ -283,4 +283,4 @@ def test_a_gap_that_an_absent_class_makes_is_not_tested(bus: bool, tmp_path: Pat
     assert p["first"] is not None
     assert p["second"] is not None
     assert sum("not tested" in note and "'car' (8 pixels)" in note for note in sliced.notes) == 2
-    assert "of 2 slices together" in sliced.answer
+    assert "of 2 parts together" in sliced.answer

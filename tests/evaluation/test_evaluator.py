@@ -446,7 +446,7 @@ def test_what_cannot_be_merged() -> None:
 @pytest.mark.parametrize(
     ("metrics", "found"),
     [
-        ([lambda *_: 1.0], "the function <lambda>"),
+        ([_random], "the function _random"),
         (len, "the builtin_function_or_method len"),
         (["overlap", Overlap], "the ABCMeta Overlap"),
         (["overlap", 3], r"3 \(of type int\)"),

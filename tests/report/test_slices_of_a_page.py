@@ -16,6 +16,7 @@ from places import ROOT
 from segbench.commands.report import ReportRequest, report
 from segbench.commands.slice import slice_runs
 from segbench.data.sample_attributes import ATTRIBUTES
+from segbench.evaluation.slicing import MIN_SAMPLES
 from segbench.report.figures.arrangement import arranged
 from segbench.report.figures.runs import Drawn
 from segbench.runs.stored_requests import SliceRequest
@@ -23,13 +24,14 @@ from segbench.text import interval
 
 pytestmark = pytest.mark.slow
 
-COUNT = 16
+COUNT = 24
+RECORDS = ROOT / "leaderboards" / "records"
 TITLE = "Parts of the samples, the worst first"
 
 
 def cells(page: str) -> list[list[str]]:
     """The table of slices, row by row."""
-    table = re.search(r"<summary>All \d+ slices.*?</table>", page, re.DOTALL)
+    table = re.search(r"<summary>All \d+ parts.*?</table>", page, re.DOTALL)
     assert table is not None
     rows = re.findall(r"<tr>(.*?)</tr>", table[0].partition("<tbody>")[2], re.DOTALL)
     return [[html.unescape(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
@@ -66,8 +68,49 @@ def test_the_plot_orders_slices_by_the_run_that_it_shows(tmp_path: Path) -> None
     assert len(drawn) == int(alt[1])
     values = [float(value) for _, value in drawn]
     assert values == sorted(values)
-    worst = sorted(row.scores[0].value or 0.0 for row in found.slices)[: len(drawn)]
-    assert values == pytest.approx(worst, abs=6e-4)
+    large = sorted(row.scores[0].value or 0.0 for row in found.slices if row.n >= MIN_SAMPLES)
+    assert values == pytest.approx(large[: len(drawn)], abs=6e-4)
+    few = sum(row.few for row in found.slices)
+    assert len(drawn) < len(found.slices) - few, "the figure has the worst alone"
+    assert f" The worst {len(drawn)} of {len(found.slices) - few}. {few} parts of fewer than 5 samples" in page
+
+
+def test_where_all_parts_are_small_there_is_no_figure_of_them(tmp_path: Path) -> None:
+    root = truth(tmp_path / "mine", 4)
+    evaluated(root, tmp_path / "runs/model", [0.02, 0.05, 0.1, 0.2])
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page", root), QUIET).page).read_text("utf-8")
+    assert TITLE in page
+    assert all("(few)" in row[1] for row in cells(page))
+    assert "on samples that share a property" not in page
+
+
+SEVEN = ("canny", "constant", "deconvnet", "fcn", "felzenszwalb", "fpn", "threshold")
+
+
+def test_a_page_says_how_many_of_its_runs_a_figure_and_a_table_show(tmp_path: Path) -> None:
+    for method in SEVEN:
+        folder = next(iter(sorted(RECORDS.glob(f"isbi2012-{method}-*"))))
+        shutil.copytree(folder, tmp_path / "runs" / folder.name)
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page"), QUIET).page).read_text("utf-8")
+    for caption in ("Confusion: ", "Classes: ", "The official thresholds: ", "Splits and mergers: "):
+        assert re.search(rf"<figcaption>{caption}[^<]* The best 6 of 7 runs\.", page), caption
+    assert re.search(r"<figcaption>Scores of single samples: [^<]*their mean\.</figcaption>", page)
+
+
+def test_a_table_of_parts_says_how_many_of_the_runs_it_shows(tmp_path: Path) -> None:
+    for method in ("canny", "constant", "fcn", "slic"):
+        folder = next(iter(sorted(RECORDS.glob(f"camvid-{method}-*"))))
+        shutil.copytree(folder, tmp_path / "runs" / folder.name)
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page"), QUIET).page).read_text("utf-8")
+    assert re.search(r"<summary>All \d+ parts, with the best 3 of 4 runs</summary>", page)
+
+
+def test_the_way_to_keep_predictions_is_the_command_that_made_the_runs(tmp_path: Path) -> None:
+    for name in ("voc2012-constant-6e29f4d7", "voc2012-mean-shape-dbfcb052"):
+        shutil.copytree(RECORDS / name, tmp_path / "runs" / name)
+    page = Path(report(ReportRequest((tmp_path / "runs",), tmp_path / "page"), QUIET).page).read_text("utf-8")
+    assert "Run again with bench evaluate … --save-predictions to see samples here." in page
+    assert "bench run" not in page
 
 
 def test_without_images_slices_are_by_class_alone(tmp_path: Path) -> None:

@@ -24,5 +24,6 @@ def calibration_figures(section: Section) -> list[Drawn]:
     caption = (
         "Reliability: above, how often a pixel of this confidence is right, which is on the dashed line where "
         f"probabilities hold; below, how many pixels have it. Expected calibration error: {told}."
+        f"{section.part_shown([entry for entry, _ in drawn_ones])}"
     )
     return [drawn(lambda: reliability_diagram(runs, section.title), alt, caption)]

@@ -69,6 +69,7 @@ def confusions(section: Section) -> Drawn | None:
     parts = ", ".join(f"{label} {value:.1%}" for label, value in zip(labels, accuracy, strict=True))
     alt = f"Confusion matrices of {size} classes; pixels that are right: {parts}."
     caption = "Confusion: of the true pixels of each class (rows), the part that was predicted as each class (columns)."
+    caption += section.part_shown([entry for entry, _ in found])
     return drawn(draw, alt, caption, "wide" if len(found) > (1 if size > 3 else 3) else "")
 
 
@@ -134,7 +135,7 @@ def classes(section: Section) -> Drawn | None:
         f"IoU of {len(chosen)} {'class' if len(chosen) == 1 else 'classes'} for {counted(len(entries), 'run')}. "
         f"{labels[0]} is best on {best} and worst on {worst}."
     )
-    caption = "Classes: pooled IoU with 95 % bootstrap interval."
+    caption = "Classes: pooled IoU with 95 % bootstrap interval." + section.part_shown(entries)
     if len(chosen) < len(every):
         caption += f" The {MAX_CLASSES} of {len(every)} classes with the most true pixels."
     return drawn(draw, alt, caption)

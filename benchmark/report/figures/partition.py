@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def partition_figures(section: Section) -> list[Drawn]:
         return []
     labels = [names(entries)[k] for k in kept]
     found = [curves[k] for k in kept]
-    return [_thresholds(labels, found), _splits(labels, found)]
+    part = section.part_shown([entries[k] for k in kept])
+    return [replace(each, caption=each.caption + part) for each in (_thresholds(labels, found), _splits(labels, found))]
 
 
 def threshold_scores(statistics: Sequence[Statistic]) -> Float64:

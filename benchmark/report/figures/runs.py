@@ -122,6 +122,7 @@ def distribution(section: Section) -> Drawn | None:
     caption = (
         f"Scores of single samples: a dot is one of the {len(ids)} samples scored alone, the box holds the middle half "
         "of them, the line in it is the median. The score of the whole set is pooled, so it need not be their mean."
+        f"{section.part_shown(section.opened)}"
     )
     return drawn(draw, alt, caption, "wide" if len(labels) > 12 else "")
 
