@@ -122,7 +122,7 @@ def run(
     """
     from ..commands.run import run as do_run
     from ..runs.devices import process_rank
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.request import RunRequest
 
     _refuse_text("metrics", metrics)
@@ -132,33 +132,34 @@ def run(
             "segbench.run was started in several processes, of which the first alone could return a run. Train on "
             f"several GPUs from the command line: accelerate launch -m segbench run --dataset {dataset} …"
         )
-    request = RunRequest(
-        dataset=dataset,
-        method=method,
-        split=split,
-        preset=preset,
-        seed=seed,
-        device=device,
-        root=_path(root),
-        source=source,
-        folds=folds,
-        train_fraction=train_fraction,
-        train_on=train_on,
-        settings=dict(settings or {}),
-        out=_path(out),
-        save_predictions=save_predictions,
-        workers=workers,
-        resume=resume,
-        overwrite=overwrite,
-        plots=plots,
-        weights=_path(weights),
-        corrupt=corrupt,
-        metrics=tuple(metrics),
-        init=_path(init),
-        freeze=freeze,
-        log=tuple(dict.fromkeys(log)),
+    request = as_typed(
+        RunRequest(
+            dataset=dataset,
+            method=method,
+            split=split,
+            preset=preset,
+            seed=seed,
+            device=device,
+            root=_path(root),
+            source=source,
+            folds=folds,
+            train_fraction=train_fraction,
+            train_on=train_on,
+            settings=dict(settings or {}),
+            out=_path(out),
+            save_predictions=save_predictions,
+            workers=workers,
+            resume=resume,
+            overwrite=overwrite,
+            plots=plots,
+            weights=_path(weights),
+            corrupt=corrupt,
+            metrics=tuple(metrics),
+            init=_path(init),
+            freeze=freeze,
+            log=tuple(dict.fromkeys(log)),
+        )
     )
-    refuse_out_of_range(request)
     return Run(*do_run(request, reporter_for(progress)))
 
 
@@ -247,30 +248,31 @@ def evaluate(
     >>> found.per_sample().head()                                                             # doctest: +SKIP
     """
     from ..commands.evaluate import evaluate_files
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.request import EvaluateRequest
 
     _refuse_text("metrics", metrics)
-    request = EvaluateRequest(
-        dataset=dataset,
-        predictions=Path(predictions),
-        name=name,
-        family=family,
-        split=split,
-        root=_path(root),
-        partial=partial,
-        out=_path(out),
-        save_predictions=save_predictions,
-        workers=workers,
-        engine=engine,
-        address=address,
-        settings=dict(settings or {}),
-        metrics=tuple(metrics),
-        overwrite=overwrite,
-        plots=plots,
-        instances=instances,
+    request = as_typed(
+        EvaluateRequest(
+            dataset=dataset,
+            predictions=Path(predictions),
+            name=name,
+            family=family,
+            split=split,
+            root=_path(root),
+            partial=partial,
+            out=_path(out),
+            save_predictions=save_predictions,
+            workers=workers,
+            engine=engine,
+            address=address,
+            settings=dict(settings or {}),
+            metrics=tuple(metrics),
+            overwrite=overwrite,
+            plots=plots,
+            instances=instances,
+        )
     )
-    refuse_out_of_range(request)
     return Run(*evaluate_files(request, reporter_for(progress)))
 
 
