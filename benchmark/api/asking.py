@@ -63,19 +63,20 @@ def slice_runs(
     >>> found.answer, found.slices[0].scores[0].p_adjusted                               # doctest: +SKIP
     """
     from ..commands.slice import slice_runs as do_slice
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.stored_requests import SliceRequest
 
-    request = SliceRequest(
-        runs=_folders(runs),
-        by=(by,) if isinstance(by, str) else tuple(by),
-        score=score,
-        bins=bins,
-        root=None if root is None else Path(root),
-        permutations=permutations,
-        seed=seed,
+    request = as_typed(
+        SliceRequest(
+            runs=_folders(runs),
+            by=(by,) if isinstance(by, str) else tuple(by),
+            score=score,
+            bins=bins,
+            root=None if root is None else Path(root),
+            permutations=permutations,
+            seed=seed,
+        )
     )
-    refuse_out_of_range(request)
     return do_slice(request, reporter_for(progress))
 
 

@@ -68,9 +68,10 @@ def compare(
     >>> found.runs[0].label, found.differences[0].p_adjusted                            # doctest: +SKIP
     """
     from ..commands.compare import compare as do_compare
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.stored_requests import CompareRequest
 
+<<<<<<< HEAD
     request = CompareRequest(
         runs=places_of(runs),
         dataset=dataset,
@@ -80,8 +81,19 @@ def compare(
         resamples=resamples,
         seed=seed,
         blocks=blocks,
+=======
+    request = as_typed(
+        CompareRequest(
+            runs=places_of(runs),
+            dataset=dataset,
+            split=split,
+            score=score,
+            target=target,
+            resamples=resamples,
+            seed=seed,
+        )
+>>>>>>> ga
     )
-    refuse_out_of_range(request)
     return do_compare(request, reporter_for(progress))
 
 
@@ -137,19 +149,20 @@ def check(
     >>> check("leaderboards/baseline", "runs").ok                                       # doctest: +SKIP
     """
     from ..commands.check import check as do_check
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.stored_requests import CheckRequest
 
-    request = CheckRequest(
-        baseline=Path(baseline),
-        runs=Path(runs),
-        tolerance=tolerance,
-        slowdown=slowdown,
-        score=score,
-        strict=strict,
-        update=update,
-        junit=None if junit is None else Path(junit),
-        summary=None if summary is None else Path(summary),
+    request = as_typed(
+        CheckRequest(
+            baseline=Path(baseline),
+            runs=Path(runs),
+            tolerance=tolerance,
+            slowdown=slowdown,
+            score=score,
+            strict=strict,
+            update=update,
+            junit=None if junit is None else Path(junit),
+            summary=None if summary is None else Path(summary),
+        )
     )
-    refuse_out_of_range(request)
     return do_check(request, reporter_for(progress))

@@ -71,23 +71,24 @@ def table(
     >>> print(table("runs", dataset="camvid", scores=["miou", "dice"]).text)            # doctest: +SKIP
     """
     from ..commands.table import table as do_table
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.stored_requests import TableRequest
 
-    request = TableRequest(
-        runs=places_of(runs),
-        scores=(scores,) if isinstance(scores, str) else tuple(scores),
-        by_class=by_class,
-        format=format,
-        out=None if out is None else Path(out),
-        dataset=dataset,
-        split=split,
-        source=source,
-        intervals=intervals,
-        tests=tests,
-        percent=percent,
+    request = as_typed(
+        TableRequest(
+            runs=places_of(runs),
+            scores=(scores,) if isinstance(scores, str) else tuple(scores),
+            by_class=by_class,
+            format=format,
+            out=None if out is None else Path(out),
+            dataset=dataset,
+            split=split,
+            source=source,
+            intervals=intervals,
+            tests=tests,
+            percent=percent,
+        )
     )
-    refuse_out_of_range(request)
     return do_table(request, reporter_for(progress))
 
 
@@ -154,22 +155,23 @@ def panels(
     """
     from ..commands.panels import panels as do_panels
     from ..errors import UserError
-    from ..runs.options import refuse_out_of_range
+    from ..runs.options import as_typed
     from ..runs.stored_requests import PanelsRequest
 
     if not runs:
         raise UserError("no run is given: expected a run folder, or what segbench.run returned")
-    request = PanelsRequest(
-        runs=places_of(runs),
-        out=Path(out),
-        samples=(samples,) if isinstance(samples, str) else tuple(samples),
-        pick=pick,
-        count=count,
-        errors=errors,
-        crop=(crop,) if isinstance(crop, str) else tuple(crop),
-        width=width,
-        dpi=dpi,
-        root=None if root is None else Path(root),
+    request = as_typed(
+        PanelsRequest(
+            runs=places_of(runs),
+            out=Path(out),
+            samples=(samples,) if isinstance(samples, str) else tuple(samples),
+            pick=pick,
+            count=count,
+            errors=errors,
+            crop=(crop,) if isinstance(crop, str) else tuple(crop),
+            width=width,
+            dpi=dpi,
+            root=None if root is None else Path(root),
+        )
     )
-    refuse_out_of_range(request)
     return do_panels(request, reporter_for(progress))

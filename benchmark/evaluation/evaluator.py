@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import sys
 import warnings
 import zlib
@@ -335,6 +336,16 @@ class Evaluator:
         return union
 
 
+def _whole(name: str, value: Any) -> int:
+    """A whole number of Python, NumPy or PyTorch; UserError for anything else."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise UserError(f"{name} is {value!r}; expected a whole number") from None
+
+
 def _label_set(
     num_classes: int | None, names: Sequence[str] | None, ignore_index: int | None, task: str | None
 ) -> DatasetInfo:
@@ -345,9 +356,10 @@ def _label_set(
         )
     if isinstance(names, str):
         raise UserError(f"classes='{names}' is one text; expected a sequence of names")
-    count = len(names) if names is not None else num_classes
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise UserError(f"num_classes is {count!r}; expected a whole number from 1")
+    count = len(names) if names is not None else _whole("num_classes", num_classes)
+    if count < 1:
+        raise UserError(f"num_classes is {count}; expected a whole number from 1")
+    ignore_index = None if ignore_index is None else _whole("ignore_index", ignore_index)
     given = list(names) if names is not None else ["foreground"] if count == 1 else [f"class-{n}" for n in range(count)]
     labels = ["background", *given] if count == 1 else given
     binary = count == 1 or task == "binary"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..errors import UserError
 from ..text import unknown
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Request = TypeVar("Request", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -116,14 +121,20 @@ def command_words(command: str, request: Any, *more: str) -> list[str]:
     return [*command.split(), *valued, *repeated, *switches, *more]
 
 
-def refuse_out_of_range(request: Any) -> None:
-    """Hold a request that Python made to what the command line takes.
+def as_typed(request: Request) -> Request:
+    """A request that Python made, held to what the command line takes; NumPy's numbers in it become Python's.
 
     Raises
     ------
     UserError
         For a number that is too small or too large, and for a word that is none of the choices.
     """
+    request = replace(request, **{each.name: _plain(getattr(request, each.name)) for each in fields(request)})
+    _refuse_out_of_range(request)
+    return request
+
+
+def _refuse_out_of_range(request: Any) -> None:
     for each in parameters(type(request)):
         value = getattr(request, each.name)
         choices = [word for part in (each.type, *get_args(each.type)) for word in _words(part)]
@@ -134,6 +145,16 @@ def refuse_out_of_range(request: Any) -> None:
             if (low is not None and value < low) or (high is not None and value > high):
                 upper = "" if high is None else f" to {high}"
                 raise UserError(f"{each.name}={value}; expected a number from {low}{upper}")
+
+
+def _plain(value: Any) -> Any:
+    import numpy as np  # a command line that is only read does without
+
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return type(value)(map(_plain, value)) if type(value) in (list, tuple) else value
 
 
 def _words(kind: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, assert_type
 
+import numpy as np
 import pytest
 
 import segbench
@@ -20,6 +21,7 @@ from commands import Run, printed_json
 from segbench.boards.check_result import CheckResult
 from segbench.boards.comparison import Comparison
 from segbench.io.reporter import Reporter
+from segbench.runs.options import as_typed
 from segbench.runs.record import Record
 from segbench.runs.request import EvaluateRequest, RunRequest
 from segbench.runs.stored_requests import CheckRequest, PanelsRequest, PlanRequest, SliceRequest, TableRequest
@@ -326,6 +328,19 @@ def test_a_gate_from_python(made: segbench.Run, tmp_path: Path) -> None:
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [each.name]
     with pytest.raises(segbench.UserError, match="expected the baseline: run folders"):
         segbench.check(tmp_path / "nothing", made.folder.parent)
+
+
+def test_numbers_of_numpy_are_those_of_python() -> None:
+    settings = {"sigma": [np.float64(1.5)], "deep": {"flag": np.True_}}
+    asked = RunRequest("medaka", "threshold", seed=np.int64(1), folds=np.int32(2), settings=settings)  # type: ignore[arg-type]
+    found = as_typed(asked)
+    assert found == RunRequest(
+        "medaka", "threshold", seed=1, folds=2, settings={"sigma": [1.5], "deep": {"flag": True}}
+    )
+    assert [type(value) for value in (found.seed, found.folds, found.settings["deep"]["flag"])] == [int, int, bool]
+    assert json.dumps(dict(found.settings)) == '{"sigma": [1.5], "deep": {"flag": true}}'
+    with pytest.raises(segbench.UserError, match="seed=-1"):
+        as_typed(RunRequest("medaka", "threshold", seed=np.int64(-1)))  # type: ignore[arg-type]
 
 
 def test_names() -> None:

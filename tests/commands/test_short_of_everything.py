@@ -15,6 +15,9 @@ import pytest
 from evaluated_runs import predictions, truth
 from PIL import Image
 
+from segbench.runs.folder import RECORD
+from segbench.runs.record import read_record
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are asked of POSIX systems"),
@@ -130,10 +133,15 @@ def test_too_little_address_space_is_said_at_once(limited: Bench) -> None:
     refused(limited(*EVALUATE, limits=((resource.RLIMIT_AS, 500 << 20),)), "500 MB", "ulimit -v")
 
 
-def told_or_done(done: subprocess.CompletedProcess[str]) -> None:
-    """It works, or says that memory ran out; which of them is a matter of the machine."""
+def told_or_done(done: subprocess.CompletedProcess[str], run: Path) -> None:
+    """It says that memory ran out, or has made a whole run; which of them is a matter of the machine."""
     if done.returncode:
         refused(done, "memory")
+        assert not (run / RECORD).exists() or not read_record(run).complete
+    else:
+        record = read_record(run)
+        assert record.complete
+        assert record.main_value is not None
 
 
 CLASSICAL = (
@@ -173,14 +181,14 @@ LEARNED = (
 
 
 @pytest.mark.parametrize("megabytes", [1024, 1500, 2000, 2300])
-def test_linear_algebra_that_is_loaded_late_finds_its_room(limited: Bench, megabytes: int) -> None:
+def test_linear_algebra_that_is_loaded_late_finds_its_room(limited: Bench, place: Path, megabytes: int) -> None:
     """OpenBLAS, of which NumPy, SciPy and OpenCV each bring a copy, asks without end for what it does not get."""
-    told_or_done(limited(*CLASSICAL, limits=((resource.RLIMIT_AS, megabytes << 20),)))
+    told_or_done(limited(*CLASSICAL, limits=((resource.RLIMIT_AS, megabytes << 20),)), place / "run")
 
 
 @pytest.mark.parametrize("megabytes", [1500, 3800, 4200])
-def test_a_network_that_has_too_little_address_space(limited: Bench, megabytes: int) -> None:
-    told_or_done(limited(*LEARNED, limits=((resource.RLIMIT_AS, megabytes << 20),)))
+def test_a_network_that_has_too_little_address_space(limited: Bench, place: Path, megabytes: int) -> None:
+    told_or_done(limited(*LEARNED, limits=((resource.RLIMIT_AS, megabytes << 20),)), place / "run")
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

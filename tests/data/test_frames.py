@@ -250,8 +250,8 @@ def test_what_is_no_video_is_named(content: bytes, suffix: str, tmp_path: Path) 
     encode(tmp_path / "real.avi", [picture(0)], "mjpeg")  # what a playlist would lead to
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(content)
-    refused(path)
-    refused(tmp_path / "real.avi" / "deeper.avi")
+    refused(path, "is no video that can be read" if content else "is empty (0 bytes)")
+    refused(tmp_path / "real.avi" / "deeper.avi", "does not exist")
 
 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:

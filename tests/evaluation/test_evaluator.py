@@ -305,6 +305,20 @@ def test_what_does_not_fit_is_refused_and_nothing_of_it_is_counted(
     assert evaluator.compute()["miou"] == 1.0
 
 
+@pytest.mark.parametrize("whole", [np.int64, np.uint8, np.array])
+def test_whole_numbers_of_numpy_are_whole_numbers(whole: Any) -> None:
+    evaluator = Evaluator(num_classes=whole(3), ignore_index=whole(255))
+    assert evaluator.info == Evaluator(num_classes=3, ignore_index=255).info
+    evaluator.update(LABELS, LABELS)
+    assert evaluator.compute()["miou"] == 1.0
+
+
+@pytest.mark.parametrize("odd", [True, np.True_, 3.0, np.float64(3), "3", 0, np.int64(-1)])
+def test_other_numbers_of_classes_are_refused(odd: Any) -> None:
+    with pytest.raises(UserError, match=r"num_classes is .*; expected a whole number"):
+        Evaluator(num_classes=odd)
+
+
 def test_a_sample_counts_once() -> None:
     import torch
 

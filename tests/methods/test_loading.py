@@ -457,7 +457,9 @@ def test_a_broken_image_is_named_when_its_batch_is_due(frames: Medaka, ahead: Im
     path = frames.files(frames.ids("all")[5], "image")[0]
     path.write_bytes(b"\x89PNG")
     ahead.prefetch()
-    assert ahead.take() is not None
+    taken = ahead.take()
+    assert taken is not None
+    assert tuple(taken[0]) == frames.ids("all")[:4]
     ahead.prefetch()
     with pytest.raises(UserError, match="0006"):
         ahead.take()

@@ -343,7 +343,7 @@ def test_the_clock_takes_over_when_the_machine_is_slow() -> None:
     fast = Pace(100, limit_minutes=1, seconds_before=5)
     assert fast.fraction(1) == 0.01
     assert not fast.cut
-    assert Pace(100, limit_minutes=1, seconds_before=61).over(10)
+    assert Pace(100, limit_minutes=1, seconds_before=61).fraction(10) == 1
 
 
 def test_how_long_it_takes_is_said_once_and_without_the_first_step() -> None:

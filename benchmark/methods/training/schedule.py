@@ -45,10 +45,6 @@ class Pace:
         left = seconds_per_step * (self.steps - step)
         return left if self._limit is None else min(left, self._limit - self.elapsed())
 
-    def over(self, step: int) -> bool:
-        """True when all steps are done or the time is up."""
-        return self.fraction(step) >= 1
-
 
 class Forecast:
     """How long a training takes on this machine, measured on its first steps and said once."""
