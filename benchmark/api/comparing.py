@@ -71,17 +71,6 @@ def compare(
     from ..runs.options import as_typed
     from ..runs.stored_requests import CompareRequest
 
-<<<<<<< HEAD
-    request = CompareRequest(
-        runs=places_of(runs),
-        dataset=dataset,
-        split=split,
-        score=score,
-        target=target,
-        resamples=resamples,
-        seed=seed,
-        blocks=blocks,
-=======
     request = as_typed(
         CompareRequest(
             runs=places_of(runs),
@@ -91,8 +80,8 @@ def compare(
             target=target,
             resamples=resamples,
             seed=seed,
+            blocks=blocks,
         )
->>>>>>> ga
     )
     return do_compare(request, reporter_for(progress))
 

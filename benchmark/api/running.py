@@ -132,33 +132,6 @@ def run(
             "segbench.run was started in several processes, of which the first alone could return a run. Train on "
             f"several GPUs from the command line: accelerate launch -m segbench run --dataset {dataset} …"
         )
-<<<<<<< HEAD
-    request = RunRequest(
-        dataset=dataset,
-        method=method,
-        split=split,
-        preset=preset,
-        seed=seed,
-        device=device,
-        root=_path(root),
-        source=source,
-        folds=folds,
-        train_fraction=train_fraction,
-        train_on=train_on,
-        settings=dict(settings or {}),
-        out=_path(out),
-        save_predictions=save_predictions,
-        workers=workers,
-        resume=resume,
-        overwrite=overwrite,
-        plots=plots,
-        weights=_path(weights),
-        corrupt=corrupt,
-        metrics=metric_names(metrics),
-        init=_path(init),
-        freeze=freeze,
-        log=tuple(dict.fromkeys(log)),
-=======
     request = as_typed(
         RunRequest(
             dataset=dataset,
@@ -181,12 +154,11 @@ def run(
             plots=plots,
             weights=_path(weights),
             corrupt=corrupt,
-            metrics=tuple(metrics),
+            metrics=metric_names(metrics),
             init=_path(init),
             freeze=freeze,
             log=tuple(dict.fromkeys(log)),
         )
->>>>>>> ga
     )
     return Run(*do_run(request, reporter_for(progress)))
 
@@ -276,34 +248,10 @@ def evaluate(
     >>> found.per_sample().head()                                                             # doctest: +SKIP
     """
     from ..commands.evaluate import evaluate_files
-<<<<<<< HEAD
     from ..registry.metric_names import metric_names
-    from ..runs.options import refuse_out_of_range
-    from ..runs.request import EvaluateRequest
-
-    request = EvaluateRequest(
-        dataset=dataset,
-        predictions=Path(predictions),
-        name=name,
-        family=family,
-        split=split,
-        root=_path(root),
-        partial=partial,
-        out=_path(out),
-        save_predictions=save_predictions,
-        workers=workers,
-        engine=engine,
-        address=address,
-        settings=dict(settings or {}),
-        metrics=metric_names(metrics),
-        overwrite=overwrite,
-        plots=plots,
-        instances=instances,
-=======
     from ..runs.options import as_typed
     from ..runs.request import EvaluateRequest
 
-    _refuse_text("metrics", metrics)
     request = as_typed(
         EvaluateRequest(
             dataset=dataset,
@@ -319,12 +267,11 @@ def evaluate(
             engine=engine,
             address=address,
             settings=dict(settings or {}),
-            metrics=tuple(metrics),
+            metrics=metric_names(metrics),
             overwrite=overwrite,
             plots=plots,
             instances=instances,
         )
->>>>>>> ga
     )
     return Run(*evaluate_files(request, reporter_for(progress)))
 
