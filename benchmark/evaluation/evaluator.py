@@ -8,6 +8,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -336,14 +337,15 @@ class Evaluator:
         return union
 
 
-def _whole(name: str, value: Any) -> int:
-    """A whole number of Python, NumPy or PyTorch; UserError for anything else."""
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise UserError(f"{name} is {value!r}; expected a whole number") from None
+def _whole(name: str, value: Any, least: int | None = None) -> int:
+    """A whole number of Python, NumPy or PyTorch, from `least` where there is one; UserError for anything else."""
+    found = None
+    if not isinstance(value, bool | np.bool_):
+        with suppress(TypeError):
+            found = operator.index(value)
+    if found is None or (least is not None and found < least):
+        raise UserError(f"{name} is {value!r}; expected a whole number{'' if least is None else f' from {least}'}")
+    return found
 
 
 def _label_set(
@@ -356,9 +358,9 @@ def _label_set(
         )
     if isinstance(names, str):
         raise UserError(f"classes='{names}' is one text; expected a sequence of names")
-    count = len(names) if names is not None else _whole("num_classes", num_classes)
+    count = len(names) if names is not None else _whole("num_classes", num_classes, 1)
     if count < 1:
-        raise UserError(f"num_classes is {count}; expected a whole number from 1")
+        raise UserError("classes is empty; expected a name for each class")
     ignore_index = None if ignore_index is None else _whole("ignore_index", ignore_index)
     given = list(names) if names is not None else ["foreground"] if count == 1 else [f"class-{n}" for n in range(count)]
     labels = ["background", *given] if count == 1 else given

@@ -255,6 +255,7 @@ def test_void_of_a_binary_task_is_dropped() -> None:
         ({"dataset": "voc2012", "ignore_index": 255}, "its own classes"),
         ({"num_classes": 0}, "from 1"),
         ({"num_classes": 2.0}, "from 1"),
+        ({"classes": []}, "classes is empty"),
         ({"classes": "cat"}, "sequence of names"),
         ({"classes": ["a", "a"]}, "different names"),
         ({"num_classes": 3, "task": "binary"}, "does not fit 3 classes"),
