@@ -25,7 +25,8 @@ _COMMANDS = {
     ),
     "doctor": Command(
         "run_commands:doctor",
-        "Example: bench doctor --dataset voc2012 --root VOCdevkit --predictions my_results",
+        "Examples: bench doctor --dataset voc2012 --root VOCdevkit --predictions my_results; "
+        "bench doctor --dataset voc2012 --root VOCdevkit --predictions my_results --out corrected",
         "request:DoctorRequest",
     ),
     "predict": Command(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..diagnosis.document import ModelDiagnosis
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from ..commands.doctor import Diagnosis, Finding
 
 
-def diagnosis(found: Diagnosis, as_json: bool) -> None:
+def diagnosis(found: Diagnosis, as_json: bool, root: Path | None = None) -> None:
     """What is wrong, with the evidence, the remedy, and the score before and after it."""
     if as_json:
         print(found.to_json(), end="")
@@ -30,7 +32,13 @@ def diagnosis(found: Diagnosis, as_json: bool) -> None:
     for place, finding in enumerate(found.findings, 1):
         lines += ["", f"{place}. {finding.kind}: {finding.summary}", *_body(finding, found.score_name)]
     if found.findings:
-        lines += ["", "Nothing was changed. Scores after a remedy assume the remedies listed above it."]
+        changed = "No file was changed." if found.written else "Nothing was changed."
+        lines += ["", f"{changed} Scores after a remedy assume the remedies listed above it."]
+    if found.written:
+        given = [] if root is None else ["--root", str(root)]
+        words = ["--dataset", found.dataset, *given, "--split", found.split, "--predictions", found.written]
+        lines += [f"Corrected predictions are in {found.written}. To score them:"]
+        lines += [f"  bench evaluate {shlex.join(words)}"]
     if isinstance(found, ModelDiagnosis) and found.card is not None:
         name = found.method.partition(":")[2]
         lines += [f"A model card with all of them, to be written beside the model as {name}.yaml:", ""]

@@ -34,7 +34,7 @@ def evaluate(request: EvaluateRequest, json: bool, quiet: bool) -> None:
 
 
 def doctor(request: DoctorRequest, json: bool, quiet: bool) -> None:
-    """Diagnose predictions before scoring: what is wrong, the proof, the score after the remedy. Changes nothing.
+    """Diagnose predictions before scoring: what is wrong, the proof, the score after the remedy. Changes no file.
 
     Exit status 1 if anything is wrong.
     """
@@ -43,7 +43,7 @@ def doctor(request: DoctorRequest, json: bool, quiet: bool) -> None:
 
     found = diagnose(request, output.reporter(quiet))
     with output.failing_unless(not found.findings):
-        doctor_output.diagnosis(found, json)
+        doctor_output.diagnosis(found, json, request.root)
 
 
 def predict(request: PredictRequest, json: bool, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""`bench doctor`: what is wrong with predictions, why, and what they would score after the remedy."""
+"""`bench doctor`: what is wrong with predictions, why, what they score after the remedy, and the corrected files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from ..data.index import DataIndex
 from ..data.what_is_left import Pixels, left_to_learn
 from ..diagnosis.checked_predictions import examine
 from ..diagnosis.conclusions import conclude
+from ..diagnosis.corrected import write_corrected
 from ..diagnosis.document import Diagnosis, Finding, ModelDiagnosis
 from ..diagnosis.lenient_reading import list_files
 from ..io.reporter import Reporter
+from ..predictions.official_formats import refuse_used
 from ..registry import dataset_class, method_class
 from ..runs.devices import resolve_device
 from ..runs.open_data import note_size, open_dataset
@@ -21,13 +23,16 @@ __all__ = ["Diagnosis", "DoctorRequest", "Finding", "ModelDiagnosis", "diagnose"
 
 
 def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
-    """Do what `bench doctor` says; nothing is written.
+    """Do what `bench doctor` says; nothing is written but, where asked for, corrected predictions in a new folder.
 
     Raises
     ------
     UserError
-        If there is nothing to diagnose: no data, no predictions, or no file that belongs to the split.
+        If there is nothing to diagnose: no data, no predictions, or no file that belongs to the split; or if corrected
+        predictions cannot lie where they are to.
     """
+    if request.out is not None:
+        refuse_place(request)
     info = dataset_class(request.dataset).info
     dataset, _ = open_dataset(info.name, request.root, "auto", {}, reporter, may_synthesize=False)
     info = dataset.info  # of your own folder it is known only now
@@ -49,7 +54,22 @@ def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
     case = examine(dataset, ids, listing, reporter)
     if dataset.self_defined:  # what others publish was looked at by many
         _look_at_training(dataset, [truth.pixels for truth in case.truths.values()], reporter)
-    return conclude(case, split, request.predictions, reporter, partial=request.partial)
+    found, corrected = conclude(case, split, request.predictions, reporter, partial=request.partial)
+    if request.out is None:
+        return found
+    written = write_corrected(corrected, found, request.predictions, request.out, reporter)
+    return found.model_copy(update={"written": str(request.out)}) if written else found
+
+
+def refuse_place(request: DoctorRequest) -> None:
+    """Raise UserError where corrected predictions cannot be written, before anything is looked at."""
+    assert request.out is not None
+    if request.method is not None:
+        raise UserError("--out writes corrected predictions; the remedy of a model (--method) is its model card")
+    refuse_used(request.out)
+    for flag, held in (("--predictions", request.predictions), ("--root", request.root)):
+        if held is not None and request.out.resolve().is_relative_to(held.resolve()):
+            raise UserError(f"--out '{request.out}' lies in {flag} '{held}', where it would be read too; name another")
 
 
 def _look_at_training(dataset: Dataset, scored: Sequence[Pixels], reporter: Reporter) -> None:

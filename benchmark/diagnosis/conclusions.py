@@ -30,8 +30,12 @@ class Weighed:
     finding: Finding
 
 
-def conclude(checked: CheckedPredictions, split: str, path: Path, reporter: Reporter, *, partial: bool) -> Diagnosis:
+def conclude(
+    checked: CheckedPredictions, split: str, path: Path, reporter: Reporter, *, partial: bool
+) -> tuple[Diagnosis, CheckedPredictions]:
     """Try the remedies of what is suspected and say what is wrong, most damaging first.
+
+    Returns the diagnosis, and the predictions with all remedies that helped.
 
     Parameters
     ----------
@@ -63,7 +67,7 @@ def conclude(checked: CheckedPredictions, split: str, path: Path, reporter: Repo
     if score.of(state.main) is None and not nothing_left and not any(w.finding.score_after is not None for w in found):
         found.append(Weighed(1.0, _unscorable(score, checked.main)))
     reason = _reason(unnamed, found, first, partial=partial)
-    return Diagnosis(
+    diagnosis = Diagnosis(
         dataset=checked.dataset.info.name,
         split=split,
         n_samples=len(checked.truths),
@@ -74,6 +78,7 @@ def conclude(checked: CheckedPredictions, split: str, path: Path, reporter: Repo
         reason=reason,
         findings=[weighed.finding for weighed in sorted(found, key=lambda weighed: -weighed.weight)],
     )
+    return diagnosis, state
 
 
 def _reason(unnamed: Sequence[Weighed], found: Sequence[Weighed], first: Score, *, partial: bool) -> str | None:

@@ -24,7 +24,7 @@ class Finding(Document):
 class Diagnosis(Document):
     """All that was found, most damaging first; `score` is None with a `reason` where the predictions cannot be scored.
 
-    `n_scored` samples entered the scores.
+    `n_scored` samples entered the scores. `written` is the folder of the corrected predictions, None where none were.
     """
 
     dataset: str
@@ -36,6 +36,7 @@ class Diagnosis(Document):
     score: float | None
     reason: str | None
     findings: list[Finding]
+    written: str | None = None
 
 
 class ModelDiagnosis(Diagnosis):

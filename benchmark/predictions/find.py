@@ -28,6 +28,9 @@ from .volumes import find_volumes, volumes_below
 
 _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
 
+REMEDIES = "remedies.txt"
+"""Beside corrected predictions: which remedies `bench doctor --out` chose, for which it looked at the truth."""
+
 
 def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: bool = False) -> Found:
     """Match prediction files with samples.
@@ -60,7 +63,8 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
         if objects is not None:
             return objects
-    return _read_alike(dataset, _find_maps(dataset, SampleIds(ids), path, partial))
+    found = _read_alike(dataset, _find_maps(dataset, SampleIds(ids), path, partial))
+    return replace(found, warnings=_corrected(path) + found.warnings)
 
 
 def _read_alike(dataset: Dataset, found: Found) -> Found:
@@ -69,6 +73,16 @@ def _read_alike(dataset: Dataset, found: Found) -> Found:
     read = read_alike(dataset, maps, tuple(maps.values()))
     files = {**found.files, **dict(zip(maps, read.files, strict=True))}
     return replace(found, files=files, warnings=found.warnings + read.warnings)
+
+
+def _corrected(path: Path) -> tuple[str, ...]:
+    """Say of predictions which `bench doctor` corrected that it saw the truth."""
+    if not (path / REMEDIES).is_file():
+        return ()
+    return (
+        f"'bench doctor --out' corrected these predictions with the truth at hand ({REMEDIES} says how): an honest "
+        "score comes from files that are written right",
+    )
 
 
 def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> Found:
@@ -86,7 +100,8 @@ def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> F
     refuse_duplicates(matched, path)
     refuse_missing(ids, matched, path, extra, partial)
     files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
-    return Found(files, (*extra_warnings(extra), *_odd_values(dataset, next(iter(files.values())))))
+    odd = _odd_values(dataset, next(iter(files.values())))
+    return Found(files, (*extra_warnings(extra), *odd))
 
 
 def _only_results(path: Path, info: DatasetInfo) -> Path:

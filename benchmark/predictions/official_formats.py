@@ -180,6 +180,14 @@ def write_voc2012(out: Path, pairs: Iterable[tuple[str, Array]], split: str, com
             archive.addfile(entry, io.BytesIO(content))
 
 
+def refuse_used(path: Path) -> None:
+    """Raise UserError if there is anything at `path` but an empty folder."""
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(f"--out '{path}' is not empty; name a new folder")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--out '{path}' is a file; name a new folder")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path` that becomes it when the block ends without an error.
@@ -189,10 +197,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     UserError
         If there is anything at `path` but an empty folder.
     """
-    if path.is_dir() and any(path.iterdir()):
-        raise UserError(f"--out '{path}' is not empty; name a new folder")
-    if path.exists() and not path.is_dir():
-        raise UserError(f"--out '{path}' is a file; name a new folder")
+    refuse_used(path)
     with temporary_folder(path) as temporary:
         content = temporary / "content"
         content.mkdir()  # with the rights that the user's umask says, which a temporary folder does not have

@@ -366,3 +366,6 @@ class DoctorRequest:
         Option("Look at a model that exists instead: torch:FILE, onnx:FILE or hf:FOLDER.", flags=("--method", "-m")),
     ] = None
     device: Device = "auto"
+    out: Annotated[
+        Path | None, Option("Write corrected predictions into this new folder, for 'bench evaluate'.", metavar="FOLDER")
+    ] = None
