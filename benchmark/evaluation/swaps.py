@@ -119,6 +119,12 @@ class PairedSums:
         return halves
 
     @cached_property
+    def _halved(self) -> Float64:
+        """Half of the terms that differ between runs (runs x own sums, units), those of one run after the other's."""
+        own = self.terms[:, :, self.own]
+        return np.ascontiguousarray(own.transpose(0, 2, 1)).reshape(-1, own.shape[1]) / 2
+
+    @cached_property
     def nearby(self) -> Int64:
         """The places of all pairs (P,), those of a few runs together, so that the sums of these stay in the cache."""
         first, second = self.pairs.T
@@ -126,9 +132,14 @@ class PairedSums:
 
     def under(self, patterns: Float64) -> SwappedSums:
         """These sums under some patterns (rows, units), which are multiplied once with the terms of every run."""
-        moved = np.zeros((*self.halves.shape, len(patterns)))
-        for run, mine in enumerate(self.terms):
-            moved[run][self.own] = (mine[:, self.own] / 2).T @ patterns.T
+        runs, sums = self.halves.shape
+        own = int(self.own.sum())
+        # One product: many small ones take longer.
+        found = (self._halved @ patterns.T).reshape(runs, own, len(patterns))
+        if own == sums:
+            return SwappedSums(self, patterns, found)
+        moved = np.zeros((runs, sums, len(patterns)))
+        moved[:, self.own] = found
         return SwappedSums(self, patterns, moved)
 
 
