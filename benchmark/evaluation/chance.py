@@ -12,7 +12,7 @@ Westfall & Young, "Resampling-Based Multiple Testing" (1993), algorithm 2.8 (ste
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -123,7 +123,7 @@ class Chance:
 
 
 def chance_of(
-    observed: Swapped, chunks: Iterator[Chunk], *, holds_observed: bool, at_least: Float64 | None = None
+    observed: Swapped, chunks: Callable[[], Iterator[Chunk]], *, holds_observed: bool, at_least: Float64 | None = None
 ) -> Chance:
     """Single and step-down p values of differences from those under patterns.
 
@@ -131,19 +131,21 @@ def chance_of(
     ----------
     observed : Swapped
         The differences as they are: (pairs, 1).
-    chunks : iterator of Chunk
-        All patterns; the first ones say what swaps do to a pair.
+    chunks : callable
+        All patterns, from the first one on with every call. What swaps do to a pair is said by the first ones of
+        patterns that are drawn, and by all of those that are enumerated, whose order then changes nothing.
     holds_observed : bool
         Whether the patterns are all that there are, the one that swaps nothing among them.
     at_least : (pairs,) float64, optional
         P values that no swaps may go below, since something else than the samples is uncertain too: what they have to
         reach is no further from 0 than a normal distribution of their differences reaches with this probability.
     """
-    first = next(chunks)
+    rest = chunks()
+    first = next(rest)
     if observed.apart.size * first.rows <= _MAX_KEPT:
         first = first.of(np.arange(len(observed.apart)))
     undefined = np.isnan(observed.apart[:, 0])
-    size = np.where(undefined, np.inf, _sizes(first, len(undefined)))
+    size = np.where(undefined, np.inf, _sizes(chunks() if holds_observed else [first], len(undefined)))
     if at_least is not None:
         nearer = np.array([-normal_quantile(p / 2) if p > 0 else np.inf for p in np.nan_to_num(at_least).tolist()])
         observed = replace(observed, apart=np.minimum(np.abs(observed.apart), (size * nearer)[:, None]))
@@ -153,7 +155,7 @@ def chance_of(
     extremes = Extremes(order, size[order], least[order], _least(measured[order]))
     once = 0 if holds_observed else 1
     total = once
-    for chunk in itertools.chain([first], chunks):
+    for chunk in itertools.chain([first], rest):
         chunk.tally(extremes)
         total += chunk.rows
     p, adjusted, reached = np.zeros((3, len(order)))
@@ -169,17 +171,17 @@ def _measured(swapped: Swapped, size: Float64) -> Float64:
     return measured
 
 
-def _sizes(chunk: Chunk, pairs: int) -> Float64:
+def _sizes(chunks: Iterable[Chunk], pairs: int) -> Float64:
     """The root mean square of every pair's differences (pairs,), without undefined ones; 1 where swaps do nothing."""
-    at_once = max(1, MAX_IN_CACHE // max(chunk.rows, 1))
-    parts = [chunk.of(np.arange(start, min(start + at_once, pairs))).apart for start in range(0, pairs, at_once)]
-    return np.concatenate([_root_mean_square(part) for part in parts])
-
-
-def _root_mean_square(apart: Float64) -> Float64:
-    known = ~np.isnan(apart)
-    squares = np.where(known, apart, 0.0) ** 2
-    found: Float64 = np.sqrt(squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
+    squares, known = np.zeros((2, pairs))
+    for chunk in chunks:
+        at_once = max(1, MAX_IN_CACHE // max(chunk.rows, 1))
+        for start in range(0, pairs, at_once):
+            here = np.arange(start, min(start + at_once, pairs))
+            apart = chunk.of(here).apart
+            squares[here] += (np.nan_to_num(apart, nan=0.0) ** 2).sum(axis=1)
+            known[here] += (~np.isnan(apart)).sum(axis=1)
+    found: Float64 = np.sqrt(squares / np.maximum(known, 1))
     return np.where(found > 0, found, 1.0)
 
 

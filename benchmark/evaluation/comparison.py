@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -290,10 +290,15 @@ class Paired:
         if claims is not None:
             # No further than the runs themselves, which the pattern that swaps nothing reaches.
             observed = replace(observed, apart=np.minimum(np.abs(observed.apart), claims.apart[:, None]))
+        all_of_them = self.units <= MAX_ENUMERATED
+        chunks = partial(self._chunks, pairs, progress)
+        if all_of_them and self._sums is None:
+            kept = list(chunks())  # they are few, and take long
+            chunks = partial(iter, kept)
         found = chance_of(
             observed,
-            self._swapped(pairs, self._patterns(pairs, progress)),
-            holds_observed=self.units <= MAX_ENUMERATED,
+            chunks,
+            holds_observed=all_of_them,
             at_least=None if claims is None else claims.p,
         )
         by_t = np.array([self._t_test(*pair) if alone else 1.0 for pair, alone in zip(pairs, found.alone, strict=True)])
@@ -305,6 +310,10 @@ class Paired:
         if self.leans_on_t:
             return p, np.array(holm(p.tolist()))
         return p, np.maximum(p, found.adjusted)
+
+    def _chunks(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Chunk]:
+        """The difference of every pair under the patterns of the test."""
+        return self._swapped(pairs, self._patterns(pairs, progress))
 
     def _t_test(self, a: int, b: int) -> float:
         """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown."""

@@ -223,7 +223,8 @@ def training_spreads(values: Float64, trained: Sequence[Trainings], *, moderated
 
     Two seeds say little of a variance, those of many methods together say much. So variances are moderated (Smyth
     2004) where three methods or more have several seeds: each is drawn towards what is usual among them, the more so
-    the more alike they are. A method with a single training is taken to vary as is usual, where a seed changes it.
+    the more alike they are. A method with a single training, where a seed changes it, is taken to vary as is usual, or
+    as they do on average if that is more; the more unlike they are, the fewer degrees of freedom that is worth.
     Methods that had all labels and those that had a part of them are moderated apart.
 
     Parameters
@@ -264,7 +265,9 @@ def _moderated(variances: Float64, freedoms: Int64, moderated: bool) -> tuple[Sp
     weight = 1.0 if math.isinf(usual.freedom) else usual.freedom / together
     drawn = (weight * usual.variance + (1 - weight) * variances) * np.ones(len(variances))
     own = [Spread(v, n) for v, n in zip(drawn.tolist(), np.minimum(together, total).tolist(), strict=True)]
-    return Spread(usual.variance, total), own
+    # Where trainings are unlike, the usual variance is far below the mean one, and says little of a method unseen.
+    mean = float((freedoms * variances).sum()) / total
+    return Spread(max(usual.variance, mean), min(usual.freedom, total)), own
 
 
 def usual_spread(variances: Float64, freedoms: Int64) -> Spread:

@@ -256,7 +256,7 @@ class SlicedScores:
         total = np.where(known, apart, 0.0).sum(axis=1, keepdims=True)
         apart = apart - total / np.maximum(known.sum(axis=1, keepdims=True), 1)
         none = np.zeros((1, 1))
-        chance = chance_of(Swapped(apart[:, :1], none), iter([Swapped(apart, none)]), holds_observed=True)
+        chance = chance_of(Swapped(apart[:, :1], none), lambda: iter([Swapped(apart, none)]), holds_observed=True)
         shape = (len(tested), len(self.runs))
         p[tested], adjusted[tested] = chance.p.reshape(shape), chance.adjusted.reshape(shape)
         return p, np.where(np.isnan(p), np.nan, adjusted)

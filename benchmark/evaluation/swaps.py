@@ -47,6 +47,7 @@ _MAX_FOR_ERRORS = 1 << 20
 """Sums that are taken for the errors of a pair: beyond, swaps of many units are measured well enough without."""
 
 _MAX_DOUBLES = 1 << 24
+_MAX_EXACT = 2.0**52
 _MAX_NEARBY = 4
 
 
@@ -119,27 +120,30 @@ class PairedSums:
         return halves
 
     @cached_property
-    def _halved(self) -> Float64:
-        """Half of the terms that differ between runs (runs x own sums, units), those of one run after the other's."""
-        own = self.terms[:, :, self.own]
-        return np.ascontiguousarray(own.transpose(0, 2, 1)).reshape(-1, own.shape[1]) / 2
-
-    @cached_property
     def nearby(self) -> Int64:
         """The places of all pairs (P,), those of a few runs together, so that the sums of these stay in the cache."""
         first, second = self.pairs.T
         return np.lexsort((first, second, first // _MAX_NEARBY)).astype(np.int64, copy=False)
 
+    @cached_property
+    def _whole_halves(self) -> Float64 | None:
+        """Half of the terms that differ, of one run below another (runs * own, units), where they are whole numbers.
+
+        Sums of these are exact in whatever order, so that all runs are multiplied at once; None of others.
+        """
+        own = self.terms[:, :, self.own]
+        if not own.size or not (own == np.floor(own)).all() or np.abs(own).sum(axis=1).max() >= _MAX_EXACT:
+            return None
+        return np.ascontiguousarray(np.moveaxis(own, 2, 1) / 2).reshape(-1, own.shape[1])
+
     def under(self, patterns: Float64) -> SwappedSums:
         """These sums under some patterns (rows, units), which are multiplied once with the terms of every run."""
-        runs, sums = self.halves.shape
-        own = int(self.own.sum())
-        # One product: many small ones take longer.
-        found = (self._halved @ patterns.T).reshape(runs, own, len(patterns))
-        if own == sums:
-            return SwappedSums(self, patterns, found)
-        moved = np.zeros((runs, sums, len(patterns)))
-        moved[:, self.own] = found
+        moved = np.zeros((*self.halves.shape, len(patterns)))
+        if self._whole_halves is not None:
+            moved[:, self.own] = (self._whole_halves @ patterns.T).reshape(len(moved), -1, len(patterns))
+            return SwappedSums(self, patterns, moved)
+        for run, mine in enumerate(self.terms):
+            moved[run][self.own] = (mine[:, self.own] / 2).T @ patterns.T
         return SwappedSums(self, patterns, moved)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ from segbench.evaluation import chance
 from segbench.evaluation.chance import chance_of
 from segbench.evaluation.comparison import Paired, holm
 from segbench.evaluation.rank_intervals import rank_intervals
-from segbench.evaluation.swaps import MAX_ENUMERATED, MIN_ROWS_OF_SUMS, PairedSums, rows_at_once, swap_patterns
+from segbench.evaluation.swaps import (
+    MAX_ENUMERATED,
+    MIN_ROWS_OF_SUMS,
+    PairedSums,
+    SwappedSums,
+    rows_at_once,
+    swap_patterns,
+)
 from segbench.metrics.overlap import Overlap
 from segbench.metrics.pooled import mean_of_quotients
 from segbench.types import DatasetInfo, Float64, Int64, Statistic
@@ -228,6 +236,26 @@ def test_differences_are_those_of_the_score_of_either_side(engine: str, quotient
         assert found.apart[pairs.index((2, 3))].tolist() == [0.0] * len(patterns)
 
 
+def _under_all(sums: PairedSums, units: int, swaps: int, rows: int = 150) -> Iterator[SwappedSums]:
+    return map(sums.under, swap_patterns(units, swaps, rows, seed=1))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_how_many_patterns_are_enumerated_at_once_changes_nothing(seed: int) -> None:
+    """Nor does their order: all of them say what swaps do to a pair, not the first ones alone."""
+    units, (terms, pairs) = 9, made_up_sums(seed, 9)
+    sums = PairedSums.of(terms, mean_of_quotients, pairs, 20_000)
+    observed = sums.under(np.ones((1, units))).of(np.arange(len(pairs)))
+    found = [
+        chance_of(observed, partial(_under_all, sums, units, 2 ** (units - 1), rows), holds_observed=True)
+        for rows in (16, 100, 1024)
+    ]
+    for each in found:
+        assert repr((each.p.tolist(), each.adjusted.tolist())) == repr(
+            (found[0].p.tolist(), found[0].adjusted.tolist())
+        )
+
+
 @pytest.mark.parametrize("units", [6, 20, 60])
 @pytest.mark.parametrize("seed", range(4))
 def test_p_values_are_the_same_with_the_compiled_part_and_without(units: int, seed: int) -> None:
@@ -241,7 +269,7 @@ def test_p_values_are_the_same_with_the_compiled_part_and_without(units: int, se
         with using(engine):
             sums = PairedSums.of(terms, mean_of_quotients, pairs, 20_000)
             observed = sums.under(np.ones((1, units))).of(np.arange(len(pairs)))
-            chunks = map(sums.under, swap_patterns(units, swaps, 150, seed=1))
+            chunks = partial(_under_all, sums, units, swaps)
             all_pairs = chance_of(observed, chunks, holds_observed=units <= MAX_ENUMERATED)
             found.append([each.tolist() for each in (all_pairs.p, all_pairs.adjusted, all_pairs.alone)])
     assert all(repr(each) == repr(found[0]) for each in found)

@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from functools import partial
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,8 @@ def fuzz_sums(compiled: Any, count: int, seed: int) -> None:
         for native._native in (compiled, None):
             sums = PairedSums.of(terms, mean_of_quotients, list(combinations(range(runs), 2)), 1 << 20)
             observed = sums.under(np.ones((1, units))).of(np.arange(len(sums.pairs)))
-            chances.append(
-                chance_of(observed, map(sums.under, swap_patterns(units, 2 * rows, rows, number)), holds_observed=False)
-            )
+            chunks = partial(map, sums.under, swap_patterns(units, 2 * rows, rows, number))
+            chances.append(chance_of(observed, chunks, holds_observed=False))
         one, other = ([each.p.tolist(), each.adjusted.tolist(), each.alone.tolist()] for each in chances)
         assert repr(one) == repr(other), f"seed {seed}, sums {number}: {terms.shape}, {rows} rows"
     print(f"{count} sets of sums: pairs tested as by NumPy")
