@@ -164,7 +164,16 @@ def corrected_interval(
         The score with each unit left out in turn.
     limits : the least and the greatest possible value; the interval ends there.
     """
+    if np.isnan(without).any() and _all_equal(draws[~np.isnan(draws)]):
+        return float("nan"), float(
+            "nan"
+        )  # without one of them nothing is left: it alone counts, however many there are
     return interval_of(value, draws, Jackknife.of(without), limits)
+
+
+def _all_equal(values: Float64) -> bool:
+    """Whether values (n,) differ by rounding at most."""
+    return bool(values.size == 0 or np.ptp(values) <= 1e-9 * np.abs(values).max())
 
 
 @dataclass(frozen=True)
