@@ -271,7 +271,7 @@ def test_intervals_of_many_scores_are_those_of_each_bit_for_bit(blocks: int) -> 
 
 
 def test_where_one_unit_of_many_counts_there_is_no_interval() -> None:
-    """As of seven beats that are all of one film: every draw that holds it gives the same, which says nothing of others."""
+    """As of seven beats that are all of one film: every draw that holds it is alike, which says nothing of others."""
     draws = np.array([0.3, np.nan, 0.1 + 0.2, 0.3])
     assert np.isnan(corrected_interval(0.3, draws, np.array([0.3, np.nan, 0.3]))).all()
     assert np.isnan(paired_intervals(np.array([0.3]), draws[None], np.array([[0.3, np.nan, 0.3]]))).all()
