@@ -165,9 +165,8 @@ def corrected_interval(
     limits : the least and the greatest possible value; the interval ends there.
     """
     if np.isnan(without).any() and _all_equal(draws[~np.isnan(draws)]):
-        return float("nan"), float(
-            "nan"
-        )  # without one of them nothing is left: it alone counts, however many there are
+        # Without one of them nothing is left: it alone counts, however many there are.
+        return float("nan"), float("nan")
     return interval_of(value, draws, Jackknife.of(without), limits)
 
 
