@@ -44,7 +44,7 @@ from ..types import (
     Sums,
 )
 from .base import MetricFamily
-from .joint_counts import shared_counts
+from .joint_counts import joint_counts, shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest
 from .pair_counts import ranks
@@ -193,20 +193,15 @@ class Boundary(MetricFamily):
         self, maps: tuple[Array, Array], width: int, classes: int, pixel_size_um: Spacing | None
     ) -> list[tuple[int, tuple[float, ...]]]:
         """The place of every class that either map holds, with its counts and distances in the order of the columns."""
-        true, predicted = maps
-        near = [_within(m, np.ones((2 * width + 1, 2 * width + 1), np.uint8)) for m in maps]
-        shared = near[0] & near[1] & (true == predicted)
-        areas = [
-            np.bincount(true[near[0]], minlength=classes + 1),
-            np.bincount(predicted[near[1]], minlength=classes + 1),
-        ]
-        both = np.bincount(true[shared], minlength=classes + 1)
+        kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+        both, areas = _shared_areas(*(np.where(_within(m, kernel), m, 0) for m in maps), classes)
         points = [_boundary_points(m, classes) for m in maps]
         rows = []
         for n, (of_true, of_predicted) in enumerate(zip(*points, strict=True)):
             if len(of_true) or len(of_predicted):
-                overlap = int(both[n + 1]), int(areas[0][n + 1] + areas[1][n + 1] - both[n + 1])
-                rows.append((n, (*overlap, *self._distances(of_true, of_predicted, pixel_size_um))))
+                rows.append(
+                    (n, (int(both[n]), int(areas[n] - both[n]), *self._distances(of_true, of_predicted, pixel_size_um)))
+                )
         return rows
 
     def _distances(self, true: Int64, predicted: Int64, pixel_size_um: Spacing | None) -> tuple[float, ...]:
@@ -278,13 +273,23 @@ def _within(classes: Array, kernel: Array) -> Array:
     return np.asarray((low != high) & (classes > 0))
 
 
+def _shared_areas(true: Array, predicted: Array, classes: int) -> tuple[Int64, Int64]:
+    """Pixels that both maps give to each of the classes 1 to `classes`, and those of either map together, (C,) each."""
+    first, second, pixels = joint_counts(true, predicted)
+    both, areas = np.zeros((2, classes + 1), np.int64)
+    np.add.at(both, first[first == second], pixels[first == second])
+    for side in (first, second):
+        np.add.at(areas, side, pixels)
+    return both[1:], areas[1:]
+
+
 def _boundary_points(classes: Array, count: int) -> list[Int64]:
-    """Row and column of the boundary pixels of each of the classes 1 to `count`, (n, 2) int64 each."""
-    found = np.nonzero(_within(classes, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))))
-    owner = classes[found]
+    """Row and column of the boundary pixels of each of the classes 1 to `count`, (n, 2) int64 each, row by row."""
+    found = np.flatnonzero(_within(classes, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))))
+    owner = classes.reshape(-1)[found]
     order = np.argsort(owner, kind="stable")
     cuts = np.searchsorted(owner[order], np.arange(1, count + 2))
-    points = np.stack(found, axis=1)[order]
+    points = np.stack(np.divmod(found[order], max(1, classes.shape[1])), axis=1)
     return [points[start:stop] for start, stop in pairwise(cuts.tolist())]
 
 

@@ -11,6 +11,7 @@
 #include "count.h"
 #include "cpu.h"
 #include "memory.h"
+#include "nearest.h"
 #include "quotients.h"
 #include "unfilter.h"
 
@@ -269,6 +270,34 @@ static PyObject *tally_quotients_of(PyObject *module, PyObject *args) {
     return failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
 }
 
+PyDoc_STRVAR(nearest_squares_doc,
+             "nearest_squares(points, others, squares, /)\n--\n\n"
+             "Write the squared distance of each point to the nearest of the others, of which there is one at least. Points\n"
+             "are a row and a column in int64, in ascending order and each once. False where they are not.");
+
+static PyObject *nearest_squares_of(PyObject *module, PyObject *args) {
+    (void)module;
+    Py_buffer points, others, squares;
+    if (!PyArg_ParseTuple(args, "y*y*w*:nearest_squares", &points, &others, &squares)) return NULL;
+    const size_t count = (size_t)points.len / sizeof(Point), other_count = (size_t)others.len / sizeof(Point);
+    int fits = holds_values(&points, 2 * count) && holds_values(&others, 2 * other_count) && holds_values(&squares, count);
+    int in_order = 0, failed = 0;
+    if (fits && other_count > 0) {
+        Py_BEGIN_ALLOW_THREADS
+        in_order = are_in_order(points.buf, count) && are_in_order(others.buf, other_count);
+        if (in_order) failed = nearest_squares(points.buf, count, others.buf, other_count, squares.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&points);
+    PyBuffer_Release(&others);
+    PyBuffer_Release(&squares);
+    if (!fits || other_count == 0) {
+        PyErr_SetString(PyExc_ValueError, "the buffers of points and distances do not fit together");
+        return NULL;
+    }
+    return failed ? PyErr_NoMemory() : PyBool_FromLong(in_order);
+}
+
 PyDoc_STRVAR(memory_doc,
              "memory(size, /)\n--\n\nAn object with a writable buffer of this many bytes, of any content, which is used again.");
 
@@ -296,6 +325,7 @@ static PyObject *portable(PyObject *module, PyObject *only) {
 
 static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
+    {"nearest_squares", nearest_squares_of, METH_VARARGS, nearest_squares_doc},
     {"memory", memory, METH_O, memory_doc},
     {"release_memory", release_memory, METH_NOARGS, release_memory_doc},
     {"quotient_differences", quotient_differences_of, METH_VARARGS, quotient_differences_doc},
@@ -308,12 +338,12 @@ static PyMethodDef functions[] = {
 };
 
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, and pairs of runs tested, in compiled code.", -1, functions,
+    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, distances measured, and pairs of runs tested, in compiled code.", -1, functions,
     NULL, NULL, NULL, NULL,
 };
 
 /* Raised whenever a function here takes or gives something else: `segbench.io.native` uses no other build than its own. */
-#define INTERFACE 3
+#define INTERFACE 4
 
 PyMODINIT_FUNC PyInit__native(void) {
     if (make_memory_type() < 0) return NULL;
