@@ -77,6 +77,28 @@ def nearest_squares(points: Int64, others: Int64) -> Int64 | None:
     return squares if _native.nearest_squares(*flat, squares) else None
 
 
+def add_to_bins(bins: int, pixels: Int64, sums: Float64, values: Sequence[Float64]) -> bool:
+    """Add pixels to histograms of R kinds of confidence; false where NumPy is to do it.
+
+    Parameters
+    ----------
+    bins : int
+        Bins of equal width over 0 to 1, to which confidences on their upper edge belong.
+    pixels, sums : (R * bins,) int64, and (values, R * bins) float64
+        What they are added to.
+    values : sequence of (R, n) float64
+        At most 4, the confidences first.
+
+    Raises ValueError for a confidence that is not in 0..1, with sums that are of no use.
+    """
+    if _native is None:
+        return False
+    flat = [np.ascontiguousarray(each, np.float64) for each in values]
+    if not _native.add_to_bins(len(values[0]), bins, pixels, flat[0], sums, *flat):
+        raise ValueError("a confidence is not in 0..1")
+    return True
+
+
 @dataclass(frozen=True)
 class QuotientPairs:
     """Sums of runs that are compared by means of quotients, and the pairs.

@@ -44,6 +44,7 @@ from ..types import (
     Sums,
 )
 from .base import MetricFamily
+from .class_maps import class_maps
 from .joint_counts import joint_counts, shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest
@@ -194,7 +195,8 @@ class Boundary(MetricFamily):
     ) -> list[tuple[int, tuple[float, ...]]]:
         """The place of every class that either map holds, with its counts and distances in the order of the columns."""
         kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-        both, areas = _shared_areas(*(np.where(_within(m, kernel), m, 0) for m in maps), classes)
+        near = [np.where(_within(m, kernel), m, 0) for m in maps]
+        both, areas = _shared_areas(near[0], near[1], classes)
         points = [_boundary_points(m, classes) for m in maps]
         rows = []
         for n, (of_true, of_predicted) in enumerate(zip(*points, strict=True)):
@@ -231,27 +233,6 @@ def boundary_width(shape: tuple[int, ...], dilation_ratio: float) -> int:
     16
     """
     return max(1, round(dilation_ratio * math.hypot(*shape)))
-
-
-def class_maps(
-    truth: Array, predicted: Array, classes: Sequence[ClassInfo], void: frozenset[int]
-) -> tuple[Array, Array]:
-    """Both maps (H, W) uint8 or uint16: 1 to C for the scored classes, 0 for all else and where the truth is void."""
-    places = {label: place + 1 for label, place in ranks(classes).items()}
-    true, found = _replaced(truth, places), _replaced(predicted, places)
-    if void:
-        found[_replaced(truth, dict.fromkeys(void, 1)) > 0] = 0
-    return true, found
-
-
-def _replaced(labels: Array, values: Mapping[int, int]) -> Array:
-    """Labels replaced by these values, by 0 where there is none; uint8, or uint16 where that is too small."""
-    if labels.dtype == np.uint8 and labels.size and max(values.values()) < 256:
-        return np.asarray(cv2.LUT(labels, np.array([values.get(label, 0) for label in range(256)], np.uint8)))
-    low, high = min(values) - 1, max(values) + 1
-    table = np.zeros(high - low + 1, np.min_scalar_type(max(values.values())))
-    table[np.array(list(values)) - low] = list(values.values())
-    return np.asarray(table[np.clip(labels.astype(np.int64), low, high) - low])
 
 
 def _cropped(true: Array, predicted: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@
 #include <Python.h>
 #include <stdlib.h>
 
+#include "bins.h"
 #include "count.h"
 #include "cpu.h"
 #include "memory.h"
@@ -298,6 +299,57 @@ static PyObject *nearest_squares_of(PyObject *module, PyObject *args) {
     return failed ? PyErr_NoMemory() : PyBool_FromLong(in_order);
 }
 
+PyDoc_STRVAR(add_to_bins_doc,
+             "add_to_bins(kinds, bins, pixels, confidence, sums, /, *values)\n--\n\n"
+             "Raise the pixels (kinds, bins) int64 and the sums (values, kinds, bins) float64 by those of the confidences\n"
+             "(kinds, n) float64 and of the values, each of the same shape. False where a confidence is not in 0..1.");
+
+/* The histograms of buffers: pixels, confidence, sums, and `number` of values; 0 where they do not fit together. */
+static int histograms_of(const Py_buffer *buffers, size_t number, Py_ssize_t kinds, Py_ssize_t bins, Histograms *found) {
+    if (kinds <= 0 || bins <= 0 || kinds > INT32_MAX || bins > INT16_MAX || number > MAX_SUMS) return 0;
+    const size_t size = (size_t)buffers[1].len / 8, cells = (size_t)kinds * (size_t)bins;
+    int fits = size % (size_t)kinds == 0 && holds_values(&buffers[0], cells) && holds_values(&buffers[1], size) &&
+               holds_values(&buffers[2], number * cells);
+    found->kinds = (size_t)kinds;
+    found->bins = (size_t)bins;
+    found->count = size / (size_t)kinds;
+    found->number = number;
+    found->pixels = buffers[0].buf;
+    found->confidence = buffers[1].buf;
+    for (size_t k = 0; k < number; k++) {
+        fits = fits && holds_values(&buffers[3 + k], size);
+        found->values[k] = buffers[3 + k].buf;
+        found->sums[k] = (double *)buffers[2].buf + k * cells;
+    }
+    return fits;
+}
+
+static PyObject *add_to_bins_of(PyObject *module, PyObject *args) {
+    (void)module;
+    Py_ssize_t kinds, bins, given = PyTuple_Size(args);
+    Py_buffer b[3 + MAX_SUMS] = {0};
+    int number = given < 5 ? 0 : given > 5 + MAX_SUMS ? MAX_SUMS + 1 : (int)given - 5;
+    /* As many values as there are words; too many are refused by the parser. */
+    static const char *const formats[] = {"nnw*y*w*:add_to_bins", "nnw*y*w*y*:add_to_bins", "nnw*y*w*y*y*:add_to_bins",
+                                          "nnw*y*w*y*y*y*:add_to_bins", "nnw*y*w*y*y*y*y*:add_to_bins"};
+    if (!PyArg_ParseTuple(args, formats[number > MAX_SUMS ? MAX_SUMS : number], &kinds, &bins, &b[0], &b[1], &b[2], &b[3],
+                          &b[4], &b[5], &b[6]))
+        return NULL;
+    Histograms histograms;
+    int fits = histograms_of(b, (size_t)number, kinds, bins, &histograms), inside = 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        inside = add_to_bins(&histograms);
+        Py_END_ALLOW_THREADS
+    }
+    for (int k = 0; k < 3 + number; k++) PyBuffer_Release(&b[k]);
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "the buffers of confidences and sums do not fit together");
+        return NULL;
+    }
+    return PyBool_FromLong(inside);
+}
+
 PyDoc_STRVAR(memory_doc,
              "memory(size, /)\n--\n\nAn object with a writable buffer of this many bytes, of any content, which is used again.");
 
@@ -325,6 +377,7 @@ static PyObject *portable(PyObject *module, PyObject *only) {
 
 static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
+    {"add_to_bins", add_to_bins_of, METH_VARARGS, add_to_bins_doc},
     {"nearest_squares", nearest_squares_of, METH_VARARGS, nearest_squares_doc},
     {"memory", memory, METH_O, memory_doc},
     {"release_memory", release_memory, METH_NOARGS, release_memory_doc},
@@ -338,7 +391,7 @@ static PyMethodDef functions[] = {
 };
 
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, distances measured, and pairs of runs tested, in compiled code.", -1, functions,
+    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, boundaries and confidences measured, and pairs of runs tested, in compiled code.", -1, functions,
     NULL, NULL, NULL, NULL,
 };
 

@@ -1,0 +1,107 @@
+"""Print what `boundary`, `calibration` and counting take on large images: python tests/speed/label_metrics.py
+
+SYNTHETIC images of 1024 x 2048 with 19 classes, void and a tenth of the cells wrong. Each is measured in turn with the
+compiled part and without it; the statistics have to be the same bit for bit. Counting is measured for label maps of
+every width, with labels in the order of rows and of columns. Milliseconds of processor time, the least of several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from evaluate import label_maps
+from tabulate import tabulate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from engines import using
+from segbench.metrics.boundary import Boundary
+from segbench.metrics.calibration import Calibration
+from segbench.metrics.joint_counts import joint_counts
+from segbench.registry import dataset_class
+from segbench.types import Array, Prediction, Sample, Statistic
+
+INFO = dataset_class("cityscapes").info
+IDS = np.array([known.id for known in INFO.classes], np.uint8)
+VOID = min(INFO.void)
+
+
+def image(cells: int, noise: float) -> tuple[Array, Array]:
+    """Truth with void along its upper border, and prediction."""
+    truth, predicted, _ = label_maps(1, cells, noise)
+    truth, predicted = IDS[truth], IDS[predicted]
+    truth[:20] = VOID
+    return truth, predicted
+
+
+def probabilities(predicted: Array) -> Array:
+    """Of 19 classes, (19, H, W) float32, the predicted one ahead."""
+    logits = np.random.default_rng(0).normal(0, 1, (len(IDS), *predicted.shape)).astype(np.float32)
+    np.put_along_axis(logits, np.searchsorted(IDS, predicted)[None], 5, axis=0)
+    raised = np.exp(logits)
+    return np.asarray(raised / raised.sum(axis=0))
+
+
+def timed(actions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """The least milliseconds of each, measured in turn."""
+    least = dict.fromkeys(actions, float("inf"))
+    for _ in range(rounds):
+        for name, action in actions.items():
+            begun = time.process_time()
+            action()
+            least[name] = min(least[name], 1000 * (time.process_time() - begun))
+    return least
+
+
+def same(one: Statistic, other: Statistic) -> bool:
+    """Whether two statistics hold the same bits."""
+    return all(np.array_equal(one.columns[name], other.columns[name], equal_nan=True) for name in one.columns)
+
+
+def by_engine(name: str, measure: Callable[[], Statistic], rounds: int) -> list[Any]:
+    """A row: with and without the compiled part."""
+
+    def with_engine(engine: str) -> Statistic:
+        with using(engine):
+            return measure()
+
+    assert same(with_engine("native"), with_engine("numpy"))
+    found = timed({engine: lambda engine=engine: with_engine(engine) for engine in ("native", "numpy")}, rounds)
+    return [name, *found.values(), found["numpy"] / found["native"]]
+
+
+def main() -> None:
+    """Measure and print."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--rounds", type=int, default=5)
+    rounds = asked.parse_args().rounds
+    cv2.setNumThreads(1)
+    rows = []
+    for cells, noise in ((300, 0.0), (3000, 0.0), (300, 0.02)):
+        truth, predicted = image(cells, noise)
+        sample, maps = Sample("image", "", 0, labels=truth), Prediction(labels=predicted)
+        name = f"boundary, {cells} cells, {noise:.0%} noise"
+        rows.append(by_engine(name, lambda sample=sample, maps=maps: Boundary().measure(sample, maps, INFO), rounds))
+    truth, predicted = image(300, 0.0)
+    sample, values = Sample("image", "", 0, labels=truth), Prediction(probabilities=probabilities(predicted))
+    rows.append(by_engine("calibration", lambda: Calibration().measure(sample, values, INFO), rounds))
+    print(tabulate(rows, headers=["per image", "compiled, ms", "NumPy, ms", "ratio"], floatfmt=".2f"))
+    kinds: dict[str, Callable[[Array], Array]] = {
+        kind.__name__: lambda labels, kind=kind: labels.astype(kind)
+        for kind in (np.uint8, np.uint16, np.int32, np.int64)
+    }
+    kinds["uint8 by columns"] = np.asfortranarray
+    pairs = {name: (convert(truth), convert(predicted)) for name, convert in kinds.items()}
+    found = timed({name: lambda pair=pair: joint_counts(*pair) for name, pair in pairs.items()}, 4 * rounds)
+    table = [[name, each, each / found["uint8"]] for name, each in found.items()]
+    print(tabulate(table, headers=["counting", "ms", "of uint8"], floatfmt=".2f"))
+
+
+if __name__ == "__main__":
+    main()
