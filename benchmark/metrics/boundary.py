@@ -68,7 +68,8 @@ _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 class Boundary(MetricFamily):
     """How well boundaries are met.
 
-    Every score is the mean over the classes for which it is defined; a binary dataset has one, its foreground.
+    Every score is the mean over the classes for which it is defined, without background: a binary dataset has one, its
+    foreground. The table per class has the background too, where the dataset declares one.
 
     boundary_iou: IoU of the parts of both masks that lie within d pixels (chessboard distance) of the outside,
     d = max(1, round(dilation_ratio * image diagonal)); counts pooled over the split.
@@ -89,7 +90,7 @@ class Boundary(MetricFamily):
     dilation_ratio: float = 0.02
 
     name: ClassVar[str] = "boundary"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     summary: ClassVar[str] = "Boundary IoU, boundary F1 and surface distance within 2 px, 95 % Hausdorff distance"
     scores: ClassVar[tuple[ScoreInfo, ...]] = (
         ScoreInfo("boundary_iou", "IoU within 2 % of the image diagonal of the boundary, counts pooled over the split"),
@@ -134,7 +135,7 @@ class Boundary(MetricFamily):
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """The means over classes; NaN where no class is defined."""
-        table = _by_class(statistics, scored_classes(info))
+        table = _by_class(*_averaged(statistics, info))
         return {score.name: _mean(table[score.name]) for score in self.scores}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
@@ -143,7 +144,7 @@ class Boundary(MetricFamily):
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over classes: of quotients of pooled counts, or of means over images."""
-        counts, distances = _dense(statistics, scored_classes(info))
+        counts, distances = _averaged(statistics, info)
         if score in _POOLED:
             terms = counts.reshape(len(counts), math.prod(counts.shape[1:]))
             return Sums(terms, partial(_mean_of_pooled, score))
@@ -155,14 +156,13 @@ class Boundary(MetricFamily):
         """By their boundary pixels; a Hausdorff distance takes two sides."""
         if score.startswith("hausdorff"):
             return None
-        classes = scored_classes(info)
-        counts = _dense(statistics, classes)[0].sum(axis=0)
-        return absent_of([c.name for c in classes], counts[:, 5], counts[:, 3])
+        counts = _averaged(statistics, info)[0].sum(axis=0)
+        return absent_of([c.name for c in info.foreground_classes], counts[:, 5], counts[:, 3])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""
         classes = scored_classes(info)
-        table = _by_class(statistics, classes)
+        table = _by_class(*_dense(statistics, classes))
         del table["hausdorff95_um"]
         return {c.name: {key: column[n] for key, column in table.items()} for n, c in enumerate(classes)}
 
@@ -283,6 +283,14 @@ def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tup
     return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, _DISTANCES))
 
 
+def _averaged(statistics: Sequence[Statistic], info: DatasetInfo) -> tuple[Int64, Float64]:
+    """The same of the classes that the means are over, which background is not."""
+    classes = scored_classes(info)
+    tables = _dense(statistics, classes)
+    chosen = [place for place, each in enumerate(classes) if each in info.foreground_classes]
+    return tables if len(chosen) == len(classes) else (tables[0][:, chosen], tables[1][:, chosen])
+
+
 def _pooled_scores(counts: Array) -> dict[str, Float64]:
     """Boundary IoU and F1 of counts (..., C, 6), each (..., C); NaN where truth and prediction lack the class."""
     both, either, tp_pred, n_pred, tp_true, n_true = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
@@ -308,9 +316,8 @@ def _image_scores(counts: Int64, distances: Float64) -> dict[str, Float64]:
     }
 
 
-def _by_class(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> dict[str, list[float]]:
+def _by_class(counts: Int64, distances: Float64) -> dict[str, list[float]]:
     """Every score of every class in their order, and the number of one-sided images."""
-    counts, distances = _dense(statistics, classes)
     means = {
         name: [_mean(column) for column in values.T.tolist()]
         for name, values in _image_scores(counts, distances).items()
