@@ -99,6 +99,17 @@ def add_to_bins(bins: int, pixels: Int64, sums: Float64, values: Sequence[Float6
     return True
 
 
+def grow_segments(numbers: Array, waiting: Array) -> bool:
+    """Number pixels as `metrics.partition.thin_borders` says, in place; false where NumPy is to do it.
+
+    numbers : (H, W) int32, and waiting : (H, W) bool, with a frame of one pixel in which none waits.
+    """
+    if _native is None:
+        return False
+    _native.grow_segments(numbers, waiting.view(np.uint8), *numbers.shape)
+    return True
+
+
 @dataclass(frozen=True)
 class QuotientPairs:
     """Sums of runs that are compared by means of quotients, and the pairs.

@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "nearest.h"
 #include "quotients.h"
+#include "thin.h"
 #include "unfilter.h"
 
 /* Tables that nobody uses, one for each thread that has counted at the same time as others. They are taken and given
@@ -350,6 +351,34 @@ static PyObject *add_to_bins_of(PyObject *module, PyObject *args) {
     return PyBool_FromLong(inside);
 }
 
+PyDoc_STRVAR(grow_segments_doc,
+             "grow_segments(numbers, waiting, rows, columns, /)\n--\n\n"
+             "Number the pixels that wait (rows, columns) uint8 by the segments around them (rows, columns) int32, both in\n"
+             "place: see `thin.h`.");
+
+static PyObject *grow_segments_of(PyObject *module, PyObject *args) {
+    (void)module;
+    Py_buffer numbers, waiting;
+    Py_ssize_t rows, columns;
+    if (!PyArg_ParseTuple(args, "w*w*nn:grow_segments", &numbers, &waiting, &rows, &columns)) return NULL;
+    int done = 0;
+    int fits = columns > 0 && columns <= INT32_MAX / 4 && holds(waiting.len, rows, columns, (uint64_t)columns) &&
+               holds(numbers.len, rows, columns, 4 * (uint64_t)columns) && (uintptr_t)numbers.buf % 4 == 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        done = grow_segments(numbers.buf, waiting.buf, (size_t)rows, (size_t)columns);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&numbers);
+    PyBuffer_Release(&waiting);
+    if (done < 0) return PyErr_NoMemory();
+    if (!done) {
+        PyErr_SetString(PyExc_ValueError, "the buffers are no image with a frame around it");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(memory_doc,
              "memory(size, /)\n--\n\nAn object with a writable buffer of this many bytes, of any content, which is used again.");
 
@@ -378,6 +407,7 @@ static PyObject *portable(PyObject *module, PyObject *only) {
 static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
     {"add_to_bins", add_to_bins_of, METH_VARARGS, add_to_bins_doc},
+    {"grow_segments", grow_segments_of, METH_VARARGS, grow_segments_doc},
     {"nearest_squares", nearest_squares_of, METH_VARARGS, nearest_squares_doc},
     {"memory", memory, METH_O, memory_doc},
     {"release_memory", release_memory, METH_NOARGS, release_memory_doc},

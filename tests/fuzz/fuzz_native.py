@@ -34,6 +34,7 @@ from segbench.io.images.png import compiled_values, decode_png, stream_of_pixels
 from segbench.metrics.confidence_bins import BINS, ConfidenceBins
 from segbench.metrics.joint_counts import joint_counts
 from segbench.metrics.nearest import nearest
+from segbench.metrics.partition import thin_borders
 from segbench.metrics.pooled import mean_of_quotients
 
 CHECKED = "address,undefined"
@@ -163,13 +164,29 @@ def fuzz_confidences(compiled: Any, count: int, seed: int) -> None:
     print(f"{count} histograms of confidences: summed as by NumPy")
 
 
+def fuzz_borders(compiled: Any, count: int, seed: int) -> None:
+    """Proposals of cells of every texture thinned, and again with NumPy."""
+    draw = np.random.default_rng(seed)
+    for number in range(count):
+        zoom = draw.integers(1, 4, 2)
+        proposal = draw.random(draw.integers(1, 20, 2)) < draw.random()
+        proposal = np.repeat(np.repeat(proposal, zoom[0], axis=0), zoom[1], axis=1)
+        native._native = compiled
+        found = thin_borders(proposal)
+        native._native = None
+        assert np.array_equal(found, thin_borders(proposal)), f"seed {seed}, proposal {number}"
+    print(f"{count} proposals of cells: thinned as by NumPy")
+
+
 def main() -> None:
     """Build, start the checked process, and in it do the work."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--files", type=int, default=1_000_000)
     asked.add_argument("--maps", type=int, default=100_000)
     asked.add_argument("--sums", type=int, default=20_000)
-    asked.add_argument("--points", type=int, default=20_000, help="and as many histograms of confidences")
+    asked.add_argument(
+        "--points", type=int, default=20_000, help="and as many histograms of confidences, and proposals of cells"
+    )
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--portable", action="store_true")
     asked.add_argument("--module", type=Path, help=argparse.SUPPRESS)
@@ -185,6 +202,7 @@ def main() -> None:
     fuzz_sums(compiled, given.sums, given.seed)
     fuzz_points(compiled, given.points, given.seed)
     fuzz_confidences(compiled, given.points, given.seed)
+    fuzz_borders(compiled, given.points, given.seed)
     print(f"{compiled.instructions()}, no fault, {time.process_time() - begun:.0f} s of processor time")
 
 
