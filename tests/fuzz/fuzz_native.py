@@ -158,7 +158,8 @@ def fuzz_confidences(compiled: Any, count: int, seed: int) -> None:
         for native._native in (compiled, None):
             bins = ConfidenceBins(kinds, "squared_error")
             for piece in np.array_split(np.arange(pixels), int(draw.integers(1, 4))):
-                bins.add(values[:, piece], np.nonzero(right[:, piece]), squared_error=values[:, piece] ** 2)
+                kind, place = np.nonzero(right[:, piece])
+                bins.add(values[:, piece], (kind, place), squared_error=values[:, piece] ** 2)
             columns.append({name: column.tolist() for name, column in bins.columns(range(kinds)).items()})
         assert columns[0] == columns[1], f"seed {seed}, confidences {number}"
     print(f"{count} histograms of confidences: summed as by NumPy")

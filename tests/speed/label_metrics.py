@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from segbench.metrics.calibration import Calibration
 from segbench.metrics.joint_counts import joint_counts
 from segbench.metrics.partition import Partition
 from segbench.registry import dataset_class
-from segbench.types import Array, Prediction, Sample, Statistic
+from segbench.types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
 
 INFO = dataset_class("cityscapes").info
 IDS = np.array([known.id for known in INFO.classes], np.uint8)
 VOID = min(INFO.void)
+
+Row = list[Any]
 
 
 def image(cells: int, noise: float) -> tuple[Array, Array]:
@@ -66,15 +69,15 @@ def same(one: Statistic, other: Statistic) -> bool:
     return all(np.array_equal(one.columns[name], other.columns[name], equal_nan=True) for name in one.columns)
 
 
-def by_engine(name: str, measure: Callable[[], Statistic], rounds: int) -> list[Any]:
+def by_engine(name: str, metric: Metric, sample: Sample, prediction: Prediction, info: DatasetInfo, rounds: int) -> Row:
     """A row: with and without the compiled part."""
 
-    def with_engine(engine: str) -> Statistic:
+    def measured(engine: str) -> Statistic:
         with using(engine):
-            return measure()
+            return metric.measure(sample, prediction, info)
 
-    assert same(with_engine("native"), with_engine("numpy"))
-    found = timed({engine: lambda engine=engine: with_engine(engine) for engine in ("native", "numpy")}, rounds)
+    assert same(measured("native"), measured("numpy"))
+    found = timed({engine: partial(measured, engine) for engine in ("native", "numpy")}, rounds)
     return [name, *found.values(), found["numpy"] / found["native"]]
 
 
@@ -85,31 +88,23 @@ def main() -> None:
     rounds = asked.parse_args().rounds
     cv2.setNumThreads(1)
     rows = []
-    for cells, noise in ((300, 0.0), (3000, 0.0), (300, 0.02)):
-        truth, predicted = image(cells, noise)
-        sample, maps = Sample("image", "", 0, labels=truth), Prediction(labels=predicted)
-        name = f"boundary, {cells} cells, {noise:.0%} noise"
-        rows.append(by_engine(name, lambda sample=sample, maps=maps: Boundary().measure(sample, maps, INFO), rounds))
+    for number, noise in ((300, 0.0), (3000, 0.0), (300, 0.02)):
+        truth, predicted = image(number, noise)
+        sample, name = Sample("image", "", 0, labels=truth), f"boundary, {number} cells, {noise:.0%} noise"
+        rows.append(by_engine(name, Boundary(), sample, Prediction(labels=predicted), INFO, rounds))
     truth, predicted = image(300, 0.0)
     sample, values = Sample("image", "", 0, labels=truth), Prediction(probabilities=probabilities(predicted))
-    rows.append(by_engine("calibration", lambda: Calibration().measure(sample, values, INFO), rounds))
+    rows.append(by_engine("calibration", Calibration(), sample, values, INFO, rounds))
     cells, slice_info = label_maps(4, 400, 0, (512, 512))[2], dataset_class("isbi2012").info
     membrane = cv2.morphologyEx(cells.astype(np.uint16), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     inside = cv2.GaussianBlur((~membrane).astype(np.float32), (0, 0), 1.5)
     noisy = np.clip(inside + np.random.default_rng(0).normal(0, 0.1, inside.shape), 0, 1).astype(np.float32)
-    slice_of_cells, proposal = (
-        Sample("slice", "", 0, labels=(~membrane).astype(np.uint8)),
-        Prediction(probabilities=noisy),
-    )
-    rows.append(by_engine("partition", lambda: Partition().measure(slice_of_cells, proposal, slice_info), rounds))
+    sample, values = Sample("slice", "", 0, labels=(~membrane).astype(np.uint8)), Prediction(probabilities=noisy)
+    rows.append(by_engine("partition", Partition(), sample, values, slice_info, rounds))
     print(tabulate(rows, headers=["per image", "compiled, ms", "NumPy, ms", "ratio"], floatfmt=".2f"))
-    kinds: dict[str, Callable[[Array], Array]] = {
-        kind.__name__: lambda labels, kind=kind: labels.astype(kind)
-        for kind in (np.uint8, np.uint16, np.int32, np.int64)
-    }
-    kinds["uint8 by columns"] = np.asfortranarray
-    pairs = {name: (convert(truth), convert(predicted)) for name, convert in kinds.items()}
-    found = timed({name: lambda pair=pair: joint_counts(*pair) for name, pair in pairs.items()}, 4 * rounds)
+    pairs = {kind: (truth.astype(kind), predicted.astype(kind)) for kind in ("uint8", "uint16", "int32", "int64")}
+    pairs["uint8 by columns"] = np.asfortranarray(truth), np.asfortranarray(predicted)
+    found = timed({name: partial(joint_counts, *pair) for name, pair in pairs.items()}, 4 * rounds)
     table = [[name, each, each / found["uint8"]] for name, each in found.items()]
     print(tabulate(table, headers=["counting", "ms", "of uint8"], floatfmt=".2f"))
 
