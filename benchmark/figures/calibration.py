@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..evaluation.statistics import Statistics
-from ..metrics.calibration import BINS, reliability
+from ..metrics.calibration import reliability
+from ..metrics.confidence_bins import BINS
 from ..types import Dataset, Metric, Prediction
 from .style import COLORS, MARKERS, house_style, plain_ticks, write_figure
 

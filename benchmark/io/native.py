@@ -1,4 +1,5 @@
-"""The compiled part (`benchmark/native`), where it was built: label maps are decoded and counted, and pairs tested.
+"""The compiled part (`benchmark/native`), where it was built: label maps are decoded and counted, distances
+measured, and pairs tested.
 
 It is optional and changes no result: each function here returns None where NumPy is to do the work, since the compiled
 part is not there, is turned off, or leaves this case to it.
@@ -22,7 +23,7 @@ SWITCH = "SEGBENCH_NATIVE"
 """The environment variable that turns the compiled part off where it is 0, and keeps it to portable code where it is
 `portable`."""
 
-_INTERFACE = 3
+_INTERFACE = 4
 """What the compiled module has to be: a build of other sources than these, left behind in a checkout, is not used."""
 
 
@@ -62,6 +63,51 @@ def joint_counts(first: Array, second: Array) -> tuple[Int64, Int64, Int64] | No
         return None
     rows, columns, pixels = (np.frombuffer(column, np.int64) for column in found)
     return rows, columns, pixels
+
+
+def nearest_squares(points: Int64, others: Int64) -> Int64 | None:
+    """Squared distance of each point (n, 2) to the nearest of the others (m, 2), (n,); None where SciPy is to do it.
+
+    It is where points do not lie row by row, each once, at rows and columns from 0 to 2**24; and where there are none.
+    """
+    if _native is None or not (len(points) and len(others)):
+        return None
+    squares = np.empty(len(points), np.int64)
+    flat = [np.ascontiguousarray(each, np.int64) for each in (points, others)]
+    return squares if _native.nearest_squares(*flat, squares) else None
+
+
+def add_to_bins(bins: int, pixels: Int64, sums: Float64, values: Sequence[Float64]) -> bool:
+    """Add pixels to histograms of R kinds of confidence; false where NumPy is to do it.
+
+    Parameters
+    ----------
+    bins : int
+        Bins of equal width over 0 to 1, to which confidences on their upper edge belong.
+    pixels, sums : (R * bins,) int64, and (values, R * bins) float64
+        What they are added to.
+    values : sequence of (R, n) float64
+        At most 4, the confidences first.
+
+    Raises ValueError for a confidence that is not in 0..1, with sums that are of no use.
+    """
+    if _native is None:
+        return False
+    flat = [np.ascontiguousarray(each, np.float64) for each in values]
+    if not _native.add_to_bins(len(values[0]), bins, pixels, flat[0], sums, *flat):
+        raise ValueError("a confidence is not in 0..1")
+    return True
+
+
+def grow_segments(numbers: Array, waiting: Array) -> bool:
+    """Number pixels as `metrics.partition.thin_borders` says, in place; false where NumPy is to do it.
+
+    numbers : (H, W) int32, and waiting : (H, W) bool, with a frame of one pixel in which none waits.
+    """
+    if _native is None:
+        return False
+    _native.grow_segments(numbers, waiting.view(np.uint8), *numbers.shape)
+    return True
 
 
 @dataclass(frozen=True)

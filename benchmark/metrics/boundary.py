@@ -44,7 +44,8 @@ from ..types import (
     Sums,
 )
 from .base import MetricFamily
-from .joint_counts import shared_counts
+from .class_maps import class_maps
+from .joint_counts import joint_counts, shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest
 from .pair_counts import ranks
@@ -67,7 +68,8 @@ _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 class Boundary(MetricFamily):
     """How well boundaries are met.
 
-    Every score is the mean over the classes for which it is defined; a binary dataset has one, its foreground.
+    Every score is the mean over the classes for which it is defined, without background: a binary dataset has one, its
+    foreground. The table per class has the background too, where the dataset declares one.
 
     boundary_iou: IoU of the parts of both masks that lie within d pixels (chessboard distance) of the outside,
     d = max(1, round(dilation_ratio * image diagonal)); counts pooled over the split.
@@ -88,7 +90,7 @@ class Boundary(MetricFamily):
     dilation_ratio: float = 0.02
 
     name: ClassVar[str] = "boundary"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     summary: ClassVar[str] = "Boundary IoU, boundary F1 and surface distance within 2 px, 95 % Hausdorff distance"
     scores: ClassVar[tuple[ScoreInfo, ...]] = (
         ScoreInfo("boundary_iou", "IoU within 2 % of the image diagonal of the boundary, counts pooled over the split"),
@@ -133,7 +135,7 @@ class Boundary(MetricFamily):
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """The means over classes; NaN where no class is defined."""
-        table = _by_class(statistics, scored_classes(info))
+        table = _by_class(*_averaged(statistics, info))
         return {score.name: _mean(table[score.name]) for score in self.scores}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
@@ -142,7 +144,7 @@ class Boundary(MetricFamily):
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over classes: of quotients of pooled counts, or of means over images."""
-        counts, distances = _dense(statistics, scored_classes(info))
+        counts, distances = _averaged(statistics, info)
         if score in _POOLED:
             terms = counts.reshape(len(counts), math.prod(counts.shape[1:]))
             return Sums(terms, partial(_mean_of_pooled, score))
@@ -154,14 +156,13 @@ class Boundary(MetricFamily):
         """By their boundary pixels; a Hausdorff distance takes two sides."""
         if score.startswith("hausdorff"):
             return None
-        classes = scored_classes(info)
-        counts = _dense(statistics, classes)[0].sum(axis=0)
-        return absent_of([c.name for c in classes], counts[:, 5], counts[:, 3])
+        counts = _averaged(statistics, info)[0].sum(axis=0)
+        return absent_of([c.name for c in info.foreground_classes], counts[:, 5], counts[:, 3])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""
         classes = scored_classes(info)
-        table = _by_class(statistics, classes)
+        table = _by_class(*_dense(statistics, classes))
         del table["hausdorff95_um"]
         return {c.name: {key: column[n] for key, column in table.items()} for n, c in enumerate(classes)}
 
@@ -193,20 +194,16 @@ class Boundary(MetricFamily):
         self, maps: tuple[Array, Array], width: int, classes: int, pixel_size_um: Spacing | None
     ) -> list[tuple[int, tuple[float, ...]]]:
         """The place of every class that either map holds, with its counts and distances in the order of the columns."""
-        true, predicted = maps
-        near = [_within(m, np.ones((2 * width + 1, 2 * width + 1), np.uint8)) for m in maps]
-        shared = near[0] & near[1] & (true == predicted)
-        areas = [
-            np.bincount(true[near[0]], minlength=classes + 1),
-            np.bincount(predicted[near[1]], minlength=classes + 1),
-        ]
-        both = np.bincount(true[shared], minlength=classes + 1)
+        kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+        near = [np.where(_within(m, kernel), m, 0) for m in maps]
+        both, areas = _shared_areas(near[0], near[1], classes)
         points = [_boundary_points(m, classes) for m in maps]
         rows = []
         for n, (of_true, of_predicted) in enumerate(zip(*points, strict=True)):
             if len(of_true) or len(of_predicted):
-                overlap = int(both[n + 1]), int(areas[0][n + 1] + areas[1][n + 1] - both[n + 1])
-                rows.append((n, (*overlap, *self._distances(of_true, of_predicted, pixel_size_um))))
+                rows.append(
+                    (n, (int(both[n]), int(areas[n] - both[n]), *self._distances(of_true, of_predicted, pixel_size_um)))
+                )
         return rows
 
     def _distances(self, true: Int64, predicted: Int64, pixel_size_um: Spacing | None) -> tuple[float, ...]:
@@ -238,27 +235,6 @@ def boundary_width(shape: tuple[int, ...], dilation_ratio: float) -> int:
     return max(1, round(dilation_ratio * math.hypot(*shape)))
 
 
-def class_maps(
-    truth: Array, predicted: Array, classes: Sequence[ClassInfo], void: frozenset[int]
-) -> tuple[Array, Array]:
-    """Both maps (H, W) uint8 or uint16: 1 to C for the scored classes, 0 for all else and where the truth is void."""
-    places = {label: place + 1 for label, place in ranks(classes).items()}
-    true, found = _replaced(truth, places), _replaced(predicted, places)
-    if void:
-        found[_replaced(truth, dict.fromkeys(void, 1)) > 0] = 0
-    return true, found
-
-
-def _replaced(labels: Array, values: Mapping[int, int]) -> Array:
-    """Labels replaced by these values, by 0 where there is none; uint8, or uint16 where that is too small."""
-    if labels.dtype == np.uint8 and labels.size and max(values.values()) < 256:
-        return np.asarray(cv2.LUT(labels, np.array([values.get(label, 0) for label in range(256)], np.uint8)))
-    low, high = min(values) - 1, max(values) + 1
-    table = np.zeros(high - low + 1, np.min_scalar_type(max(values.values())))
-    table[np.array(list(values)) - low] = list(values.values())
-    return np.asarray(table[np.clip(labels.astype(np.int64), low, high) - low])
-
-
 def _cropped(true: Array, predicted: Array) -> tuple[Array, Array]:
     """Both maps cut to the smallest rectangle that holds all classes: small objects in large images are cheap."""
     if not true.size:
@@ -278,13 +254,23 @@ def _within(classes: Array, kernel: Array) -> Array:
     return np.asarray((low != high) & (classes > 0))
 
 
+def _shared_areas(true: Array, predicted: Array, classes: int) -> tuple[Int64, Int64]:
+    """Pixels that both maps give to each of the classes 1 to `classes`, and those of either map together, (C,) each."""
+    first, second, pixels = joint_counts(true, predicted)
+    both, areas = np.zeros((2, classes + 1), np.int64)
+    np.add.at(both, first[first == second], pixels[first == second])
+    for side in (first, second):
+        np.add.at(areas, side, pixels)
+    return both[1:], areas[1:]
+
+
 def _boundary_points(classes: Array, count: int) -> list[Int64]:
-    """Row and column of the boundary pixels of each of the classes 1 to `count`, (n, 2) int64 each."""
-    found = np.nonzero(_within(classes, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))))
-    owner = classes[found]
+    """Row and column of the boundary pixels of each of the classes 1 to `count`, (n, 2) int64 each, row by row."""
+    found = np.flatnonzero(_within(classes, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))))
+    owner = classes.reshape(-1)[found]
     order = np.argsort(owner, kind="stable")
     cuts = np.searchsorted(owner[order], np.arange(1, count + 2))
-    points = np.stack(found, axis=1)[order]
+    points = np.stack(np.divmod(found[order], max(1, classes.shape[1])), axis=1)
     return [points[start:stop] for start, stop in pairwise(cuts.tolist())]
 
 
@@ -295,6 +281,14 @@ def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tup
     """
     rank = ranks(classes)
     return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, _DISTANCES))
+
+
+def _averaged(statistics: Sequence[Statistic], info: DatasetInfo) -> tuple[Int64, Float64]:
+    """The same of the classes that the means are over, which background is not."""
+    classes = scored_classes(info)
+    tables = _dense(statistics, classes)
+    chosen = [place for place, each in enumerate(classes) if each in info.foreground_classes]
+    return tables if len(chosen) == len(classes) else (tables[0][:, chosen], tables[1][:, chosen])
 
 
 def _pooled_scores(counts: Array) -> dict[str, Float64]:
@@ -322,9 +316,8 @@ def _image_scores(counts: Int64, distances: Float64) -> dict[str, Float64]:
     }
 
 
-def _by_class(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> dict[str, list[float]]:
+def _by_class(counts: Int64, distances: Float64) -> dict[str, list[float]]:
     """Every score of every class in their order, and the number of one-sided images."""
-    counts, distances = _dense(statistics, classes)
     means = {
         name: [_mean(column) for column in values.T.tolist()]
         for name, values in _image_scores(counts, distances).items()

@@ -11,7 +11,7 @@ Monthly Weather Review 78:1-3 (1950).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -31,13 +31,13 @@ from ..types import (
     UserError,
 )
 from .base import MetricFamily
+from .class_maps import class_maps, is_void
+from .confidence_bins import BINS, ConfidenceBins, joined
 from .label_checks import binary_labels, class_labels, true_labels
 from .pooled import drawn, ratio
+from .probabilities import pieces
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
-
-BINS = 15
-"""Bins of equal width over confidences of 0 to 1; a confidence on an edge belongs to the lower bin, as in Guo et al."""
 
 PREDICTED = -1
 """In place of a class: the rows of the class that is predicted at each pixel."""
@@ -50,7 +50,6 @@ _ROUNDING = 1e-6
 
 _MAX_SUM_ERROR = 0.01
 """By which the probabilities of a pixel may miss a sum of 1: half precision and interpolation miss it by less."""
-
 
 _sums: SameStatistics[Sums] = SameStatistics(4)
 """Those of each score: an interval asks for the same many times."""
@@ -115,11 +114,9 @@ class Calibration(MetricFamily):
         Raises UserError naming the sample for a wrong shape or value.
         """
         true_labels(sample)
-        found = _binary if info.task == "binary" else _many
-        tables = list(found(sample, prediction, info))
-        joined = {name: np.concatenate([table[name] for table in tables]) for name in self.columns} if tables else {}
+        found = (_binary if info.task == "binary" else _many)(sample, prediction, info)
         columns: dict[str, Int64 | Float64] = {
-            name: joined.get(name, np.zeros(0)).astype(kind) for name, kind in self.columns.items()
+            name: found.get(name, np.zeros(0)).astype(kind) for name, kind in self.columns.items()
         }
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
 
@@ -210,54 +207,75 @@ def reliability(statistics: Sequence[Statistic]) -> list[dict[str, float | int]]
     ]
 
 
-def _binary(sample: Sample, prediction: Prediction, info: DatasetInfo) -> Iterator[dict[str, Array]]:
+def _binary(sample: Sample, prediction: Prediction, info: DatasetInfo) -> dict[str, Array]:
     """The histograms of a binary sample: of the prediction, and of the foreground."""
-    predicted = binary_labels(sample, prediction)
-    if prediction.probabilities is None:
-        return
-    truth = true_labels(sample)
-    counted = ~np.isin(truth, list(info.void))
-    values = prediction.probabilities[counted].astype(np.float64)
-    chosen, true = predicted[counted] > 0, truth[counted] == info.foreground
-    error, loss = np.square(values - true), _log_loss(np.where(true, values, 1 - values))
-    yield _rows(PREDICTED, np.where(chosen, values, 1 - values), chosen == true, error, loss)
-    yield _rows(_scored(info)[0], values, true, error)
+    predicted, values = binary_labels(sample, prediction), prediction.probabilities
+    if values is None:
+        return {}
+    truth, void = true_labels(sample), is_void(true_labels(sample), info.void)
+    whole, own = ConfidenceBins(1, "squared_error", "log_loss"), ConfidenceBins(1, "squared_error")
+    for rows in pieces(values):
+        held = ~void[rows]
+        each = values[rows][held].astype(np.float64)[None]
+        chosen, true = predicted[rows][held][None] > 0, truth[rows][held][None] == info.foreground
+        error, loss = np.square(each - true), _log_loss(np.where(true, each, 1 - each))
+        right = (0, np.flatnonzero(chosen == true))
+        whole.add(np.where(chosen, each, 1 - each), right, squared_error=error, log_loss=loss)
+        own.add(each, (0, np.flatnonzero(true)), squared_error=error)
+    return joined(whole.columns([PREDICTED]), own.columns(_scored(info)))
 
 
-def _many(sample: Sample, prediction: Prediction, info: DatasetInfo) -> Iterator[dict[str, Array]]:
-    """The histograms of a sample of several classes, one class after the other: no second copy of all is made."""
+def _many(sample: Sample, prediction: Prediction, info: DatasetInfo) -> dict[str, Array]:
+    """The histograms of a sample of several classes: of each class, and of the prediction."""
     labels, values = class_labels(sample, prediction, info), prediction.probabilities
     if values is None:
-        return
+        return {}
     truth = true_labels(sample)
-    counted = ~np.isin(truth, list(info.void))
-    true, predicted = truth[counted], labels[counted]
-    _check_probabilities(sample, values, counted, info)
-    confidence, at_truth, squares = (np.zeros(true.size) for _ in range(3))
-    for place, known in enumerate(info.classes):
-        own, here = values[place][counted].astype(np.float64), true == known.id
-        confidence += np.where(predicted == known.id, own, 0)
-        at_truth += np.where(here, own, 0)
-        squares += own * own
-        yield _rows(place, own, here, np.square(own - here))
-    error = squares - 2 * at_truth + np.isin(true, [known.id for known in info.classes])
-    yield _rows(PREDICTED, confidence, predicted == true, np.maximum(error, 0), _log_loss(at_truth))
+    void, same = is_void(truth, info.void), labels == truth
+    _check_probabilities(sample, values, void, info)
+    true, predicted = class_maps(truth, labels, info.classes, info.void)
+    whole, own = ConfidenceBins(1, "squared_error", "log_loss"), ConfidenceBins(len(values), "squared_error")
+    for rows in pieces(values):
+        held = np.flatnonzero(~void[rows])
+        piece = values[:, rows].reshape(len(values), -1).take(held, axis=1).astype(np.float64)
+        maps = (each[rows].reshape(-1)[held] for each in (true, predicted, same))
+        _add(whole, own, piece, *maps)
+    return joined(own.columns(_scored(info)), whole.columns([PREDICTED]))
 
 
-def _check_probabilities(sample: Sample, values: Array, counted: Array, info: DatasetInfo) -> None:
-    """Refuse values (C, H, W) that are no probabilities at the pixels that are counted."""
-    if values.shape != (len(info.classes), *counted.shape):
+def _add(
+    whole: ConfidenceBins, own: ConfidenceBins, values: Float64, true: Array, predicted: Array, right: Array
+) -> None:
+    """Add n pixels with probabilities (C, n), and true and predicted classes (n,): 1 to C, or 0 for any other label."""
+    squares = values * values
+    error, at_truth, confidence = np.zeros((3, true.size))
+    for square in squares:
+        error += square
+    known, chosen = np.flatnonzero(true), np.flatnonzero(predicted)
+    here = true[known].astype(np.intp) - 1, known
+    at_truth[known] = values[here]
+    confidence[chosen] = values[predicted[chosen].astype(np.intp) - 1, chosen]
+    error -= 2 * at_truth
+    error += true > 0
+    squares[here] = np.square(at_truth[known] - 1)
+    own.add(values, here, squared_error=squares)
+    errors = {"squared_error": np.maximum(error, 0)[None], "log_loss": _log_loss(at_truth)[None]}
+    whole.add(confidence[None], (0, np.flatnonzero(right)), **errors)
+
+
+def _check_probabilities(sample: Sample, values: Array, void: Array, info: DatasetInfo) -> None:
+    """Refuse values (C, H, W) that are no probabilities where the truth is not void."""
+    if values.shape != (len(info.classes), *void.shape):
         raise UserError(
             f"prediction of sample '{sample.id}' is of shape {values.shape}; expected probabilities of "
             f"{len(info.classes)} classes x height x width"
         )
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    total = values.sum(axis=0, dtype=np.float64)[counted]
     least = 0.0 if info.unscored else 1.0
+    low, high, least_total, most_total = _extremes(values, void)
     if not (low >= 0 and high <= 1):
         held = "NaN" if math.isnan(low) or math.isnan(high) else f"values from {low:g} to {high:g}"
-    elif total.size and not (total.min() >= least - _MAX_SUM_ERROR and total.max() <= 1 + _MAX_SUM_ERROR):
-        held = f"values that sum to {total.min():.3g} to {total.max():.3g} over the classes of a pixel"
+    elif least_total < least - _MAX_SUM_ERROR or most_total > 1 + _MAX_SUM_ERROR:
+        held = f"values that sum to {least_total:.3g} to {most_total:.3g} over the classes of a pixel"
     else:
         return
     raise UserError(
@@ -266,31 +284,21 @@ def _check_probabilities(sample: Sample, values: Array, counted: Array, info: Da
     )
 
 
+def _extremes(values: Array, void: Array) -> tuple[float, float, float, float]:
+    """The least and the largest value, NaN if any is, and those of their sums over classes where nothing is void."""
+    found = np.array([[0.0, 0.0, math.inf, -math.inf]])
+    for rows in pieces(values):
+        piece = values[:, rows]
+        total = piece.sum(axis=0, dtype=np.float64)[~void[rows]]
+        ends = piece.min(initial=0), piece.max(initial=0), total.min(initial=math.inf), total.max(initial=-math.inf)
+        found = np.concatenate([found, [ends]])
+    low, high, least, most = found.T
+    return float(low.min()), float(high.max()), float(least.min()), float(most.max())
+
+
 def _log_loss(at_truth: Float64) -> Float64:
     """-log of the true class's probability (n,), 0 to 15.95."""
     return -np.log(np.clip(at_truth, _MIN_PROBABILITY, 1.0))
-
-
-def _rows(
-    place: int, confidence: Float64, right: Array, squared_error: Float64, log_loss: Float64 | None = None
-) -> dict[str, Array]:
-    """The histogram of pixels (n,): confidence in 0..1, whether it came true, and errors; bins without any left out."""
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    pixels = np.bincount(bins, minlength=BINS)
-    held = np.flatnonzero(pixels)
-
-    def summed(values: Array) -> Array:
-        return np.bincount(bins, weights=values.astype(np.float64), minlength=BINS)[held]
-
-    return {
-        "class": np.full(held.size, place),
-        "bin": held,
-        "pixels": pixels[held],
-        "right": summed(right),
-        "confidence": summed(confidence),
-        "squared_error": summed(squared_error),
-        "log_loss": np.zeros(held.size) if log_loss is None else summed(log_loss),
-    }
 
 
 def _scored(info: DatasetInfo) -> list[int]:

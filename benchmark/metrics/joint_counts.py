@@ -78,6 +78,8 @@ def joint_counts(first: Array, second: Array) -> Counts:
     if first.size == 0:
         empty = np.zeros(0, np.int64)
         return empty, empty, empty
+    if first.flags.f_contiguous and second.flags.f_contiguous:
+        first, second = first.T, second.T  # the same pairs, in the order of memory
     counted = native.joint_counts(first, second)
     return counted if counted is not None else _counted_by_numpy(first, second)
 

@@ -7,6 +7,8 @@ import numpy as np
 from ..text import runs_of
 from ..types import Array, DatasetInfo, Int64, Prediction, Sample, UserError
 from .joint_counts import joint_counts
+from .probabilities import holds_nan, likeliest
+from .small_integers import smallest
 
 
 def true_labels(sample: Sample) -> Array:
@@ -80,9 +82,9 @@ def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> A
             f"{len(info.classes)} classes x height x width"
         )
     same_shape(sample, values.shape[1:])
-    if np.isnan(values).any():
+    if holds_nan(values):
         raise UserError(f"prediction of sample '{sample.id}' holds NaN; probabilities lie in 0..1.")
-    return np.asarray(np.take([c.id for c in info.classes], values.argmax(axis=0)))
+    return np.asarray(smallest(np.array([c.id for c in info.classes])).take(likeliest(values)))
 
 
 def label_values_in_words(found: list[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..io import native
 from ..types import Float64, Int64
 
 _PERCENTILE = 95
@@ -16,7 +17,8 @@ def nearest(points: Int64, others: Int64, spacing: Sequence[float]) -> Float64:
 
     `spacing` holds the length of a step along each of the D axes.
     """
-    return _found(points, others, spacing)[0]
+    squares = native.nearest_squares(points, others) if tuple(spacing) == (1.0, 1.0) else None
+    return _found(points, others, spacing)[0] if squares is None else np.sqrt(squares)
 
 
 def nearest_by_steps(points: Int64, others: Int64, spacing: Sequence[float]) -> Float64:

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import cv2
 import numpy as np
 
+from ..io import native
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
 from .base import MetricFamily
 from .joint_counts import joint_counts
@@ -90,18 +91,25 @@ def thin_borders(proposal: Array) -> Int64:
 
     Notes
     -----
-    The queue is processed wave by wave. Within a wave a pixel depends on neighbours that were queued before it, so
-    the wave is relaxed until nothing changes; as the queue is a total order this has one fixed point, the one that a
-    pixel-by-pixel run reaches.
+    Without the compiled part the queue is processed wave by wave. Within a wave a pixel depends on neighbours that were
+    queued before it, so the wave is relaxed until nothing changes; as the queue is a total order this has one fixed
+    point, the one that a pixel-by-pixel run reaches.
     """
     if not proposal.any():
         return np.ones(proposal.shape, np.int64)
     # Transposed, so that a flat index runs through y within x; the frame around it is never membrane.
     transposed = np.ascontiguousarray(proposal.T).astype(np.uint8)
     _, components = cv2.connectedComponents(transposed, connectivity=4, ltype=cv2.CV_32S)
-    labels = np.pad(components, 1).astype(np.int64).ravel()
-    waiting = np.pad(transposed == 0, 1).ravel()
-    stride = transposed.shape[1] + 2
+    numbers, waiting = np.pad(components, 1), np.pad(transposed == 0, 1)
+    if not native.grow_segments(numbers, waiting):
+        numbers = _grown(numbers, waiting)
+    return numbers[1:-1, 1:-1].T.astype(np.int64)
+
+
+def _grown(numbers: Array, waiting: Array) -> Array:
+    """Numbers (H, W) also of the pixels that wait, (H, W) bool; both with a frame of one pixel in which none does."""
+    stride = numbers.shape[1]
+    labels, waiting = numbers.astype(np.int64).ravel(), waiting.ravel()
     steps = np.array([[-stride], [-1], [stride], [1]])
     order = np.full(labels.size, -1, np.int64)
     membrane = np.flatnonzero(waiting)
@@ -117,7 +125,7 @@ def thin_borders(proposal: Array) -> Int64:
         _, first = np.unique(candidates, return_index=True)
         wave = candidates[np.sort(first)]
         waiting[wave] = False
-    return labels.reshape(transposed.shape[0] + 2, stride)[1:-1, 1:-1].T
+    return labels.reshape(numbers.shape)
 
 
 def _relax(labels: Int64, wave: Int64, neighbours: Int64, order: Int64) -> None:

@@ -40,7 +40,7 @@ from ..types import (
     UserError,
 )
 from .base import MetricFamily
-from .boundary import class_maps
+from .class_maps import class_maps
 from .joint_counts import shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest_by_steps

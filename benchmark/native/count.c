@@ -319,34 +319,50 @@ static int grow(Hash *hash) {
     return COUNTED;
 }
 
-/* Whether all labels from `start` on fit into 8 bits; then `narrow` holds them. */
+/* Labels from `start` on as bytes, and whether all of them fit into 8 bits: in one pass, which is told at its end. */
 #define NARROWED(TYPE)                                                                                                 \
     do {                                                                                                               \
         const TYPE *wide = (const TYPE *)labels.values + start;                                                        \
         TYPE any = 0;                                                                                                  \
-        for (size_t k = 0; k < n; k++) any |= wide[k];                                                                 \
-        if (any > 255) return 0;                                                                                       \
-        for (size_t k = 0; k < n; k++) narrow[k] = (uint8_t)wide[k];                                                   \
-        return 1;                                                                                                      \
+        for (size_t k = 0; k < n; k++) {                                                                               \
+            any |= wide[k];                                                                                            \
+            narrow[k] = (uint8_t)wide[k];                                                                              \
+        }                                                                                                              \
+        return any <= 255;                                                                                             \
     } while (0)
 
-static int narrowed(Labels labels, size_t start, size_t n, uint8_t *narrow) {
-    switch (labels.size) {
-    case 1:
-        if (labels.is_signed) {
-            uint8_t any = 0;
-            for (size_t k = 0; k < n; k++) any |= place_of(labels, start)[k];
-            if (any > 127) return 0;
-        }
-        memcpy(narrow, place_of(labels, start), n);
-        return 1;
-    case 2:
-        NARROWED(uint16_t);
-    case 4:
-        NARROWED(uint32_t);
-    default:
-        NARROWED(uint64_t);
+#define NARROWED_OF_ANY                                                                                                \
+    switch (labels.size) {                                                                                             \
+    case 2:                                                                                                            \
+        NARROWED(uint16_t);                                                                                            \
+    case 4:                                                                                                            \
+        NARROWED(uint32_t);                                                                                            \
+    default:                                                                                                           \
+        NARROWED(uint64_t);                                                                                            \
     }
+
+static int narrowed_wide(Labels labels, size_t start, size_t n, uint8_t *narrow) { NARROWED_OF_ANY }
+
+#if HAVE_AVX2
+
+WITH_AVX2 static int narrowed_wide_avx2(Labels labels, size_t start, size_t n, uint8_t *narrow) {
+    NARROWED_OF_ANY
+}
+
+#endif
+
+/* The labels from `start` on in 8 bits: `narrow`, or where they lie; NULL where one of them does not fit. */
+static const uint8_t *narrowed(Labels labels, size_t start, size_t n, uint8_t *narrow) {
+    if (labels.size == 1) {
+        const uint8_t *bytes = place_of(labels, start);
+        uint8_t any = 0;
+        for (size_t k = 0; labels.is_signed && k < n; k++) any |= bytes[k];
+        return any <= 127 || !labels.is_signed ? bytes : NULL;
+    }
+#if HAVE_AVX2
+    if (use_avx2()) return narrowed_wide_avx2(labels, start, n, narrow) ? narrow : NULL;
+#endif
+    return narrowed_wide(labels, start, n, narrow) ? narrow : NULL;
 }
 
 /* Bit k is set where label k of 64 differs from its right neighbour; reads 65 labels. */
@@ -504,8 +520,9 @@ static int count_any(Labels first, Labels second, size_t pixels, Tables *t) {
     for (size_t start = 0; start < pixels; start += STRETCH) {
         size_t n = pixels - start < STRETCH ? pixels - start : STRETCH;
         int failed = COUNTED;
-        if (narrowed(first, start, n, a) && narrowed(second, start, n, b))
-            count_8_bits(a, b, n, t);
+        const uint8_t *one = narrowed(first, start, n, a), *other = one == NULL ? NULL : narrowed(second, start, n, b);
+        if (other != NULL)
+            count_8_bits(one, other, n, t);
         else
             failed = count_wide(first, second, start, start + n, &t->hash);
         if (failed) return failed;

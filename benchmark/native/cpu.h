@@ -18,6 +18,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 INLINE int lowest_bit(uint64_t bits) { return __builtin_ctzll(bits); }
+INLINE int highest_bit(uint64_t bits) { return 63 - __builtin_clzll(bits); }
 INLINE int bits_set(uint64_t bits) { return __builtin_popcountll(bits); }
 #elif defined(_MSC_VER)
 #include <intrin.h>
@@ -27,6 +28,11 @@ INLINE int bits_set(uint64_t bits) { return __builtin_popcountll(bits); }
 INLINE int lowest_bit(uint64_t bits) {
     unsigned long place;
     _BitScanForward64(&place, bits);
+    return (int)place;
+}
+INLINE int highest_bit(uint64_t bits) {
+    unsigned long place;
+    _BitScanReverse64(&place, bits);
     return (int)place;
 }
 INLINE int bits_set(uint64_t bits) {

@@ -3,13 +3,13 @@
    Every function checks the sizes that it is given against the buffers before it touches one, and lets other threads run
    while it works. */
 
-#define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "buffers.h"
+
 #include <stdlib.h>
 
 #include "count.h"
 #include "cpu.h"
+#include "measures.h"
 #include "memory.h"
 #include "quotients.h"
 #include "unfilter.h"
@@ -117,12 +117,6 @@ static PyObject *joint_counts(PyObject *module, PyObject *args) {
     return result;
 }
 
-/* Whether a buffer of so many bytes holds an image of this size, of which each row takes `row_bytes`, which is not 0. */
-static int holds(Py_ssize_t bytes, Py_ssize_t rows, Py_ssize_t columns, uint64_t row_bytes) {
-    if (rows <= 0 || columns <= 0 || rows > INT32_MAX || columns > INT32_MAX || bytes < 0) return 0;
-    return (uint64_t)bytes / row_bytes == (uint64_t)rows && (uint64_t)bytes % row_bytes == 0;
-}
-
 static uint64_t bytes_of_row(Py_ssize_t columns, int bits) { return ((uint64_t)columns * (uint64_t)bits + 7) / 8; }
 
 PyDoc_STRVAR(unfilter_doc,
@@ -179,11 +173,6 @@ static PyObject *unpack(PyObject *module, PyObject *args) {
         return NULL;
     }
     Py_RETURN_NONE;
-}
-
-/* Whether a buffer is `count` aligned values of 8 bytes. */
-static int holds_values(const Py_buffer *buffer, size_t count) {
-    return (size_t)buffer->len / 8 == count && buffer->len % 8 == 0 && (uintptr_t)buffer->buf % 8 == 0;
 }
 
 /* Whether a buffer holds `count` places, each below `limit`. */
@@ -296,6 +285,9 @@ static PyObject *portable(PyObject *module, PyObject *only) {
 
 static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
+    {"add_to_bins", add_to_bins_of, METH_VARARGS, add_to_bins_doc},
+    {"grow_segments", grow_segments_of, METH_VARARGS, grow_segments_doc},
+    {"nearest_squares", nearest_squares_of, METH_VARARGS, nearest_squares_doc},
     {"memory", memory, METH_O, memory_doc},
     {"release_memory", release_memory, METH_NOARGS, release_memory_doc},
     {"quotient_differences", quotient_differences_of, METH_VARARGS, quotient_differences_doc},
@@ -308,12 +300,12 @@ static PyMethodDef functions[] = {
 };
 
 static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, and pairs of runs tested, in compiled code.", -1, functions,
+    PyModuleDef_HEAD_INIT, "segbench._native", "Label maps are counted and decoded, boundaries and confidences measured, and pairs of runs tested, in compiled code.", -1, functions,
     NULL, NULL, NULL, NULL,
 };
 
 /* Raised whenever a function here takes or gives something else: `segbench.io.native` uses no other build than its own. */
-#define INTERFACE 3
+#define INTERFACE 4
 
 PyMODINIT_FUNC PyInit__native(void) {
     if (make_memory_type() < 0) return NULL;

@@ -15,7 +15,8 @@ from PIL import Image
 
 from commands import Run, printed_json
 from segbench.datasets.camvid import CamVid
-from segbench.metrics.calibration import BINS, Calibration
+from segbench.metrics.calibration import Calibration
+from segbench.metrics.confidence_bins import BINS
 from segbench.runs.stored import open_run
 from segbench.types import Array
 from synthetic_roots import write_stacks

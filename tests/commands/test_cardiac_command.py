@@ -344,7 +344,7 @@ def test_a_deviation_has_the_digits_of_its_value(capsys: pytest.CaptureFixture[s
     from segbench.cardiac.to_json import SummaryBlock
     from segbench.cli.cardiac_output import summary
 
-    record = read_record(ROOT / "leaderboards" / "records" / "medaka-unet-ce343251")
+    record = read_record(ROOT / "leaderboards" / "records" / "medaka-unet-dded3d8e")
     block = SummaryBlock.model_validate(record.details["cardiac"]["summary"])
     volume = block.stroke_volume_nl.model_copy(update={"mean": 0.4142, "std": 6e-17})
     summary(Console(width=200), block.model_copy(update={"stroke_volume_nl": volume}))
@@ -361,7 +361,7 @@ def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.Cap
 
     from segbench.cli.cardiac_output import of_record
 
-    for name, said in (("canny-ff0c08e8", True), ("unet-ce343251", False)):
+    for name, said in (("canny-a06cf9d2", True), ("unet-dded3d8e", False)):
         record = read_record(ROOT / "leaderboards" / "records" / f"medaka-{name}")
         of_record(Console(width=80), record.details["cardiac"], record.scores)
         printed = " ".join(capsys.readouterr().out.split())

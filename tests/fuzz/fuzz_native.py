@@ -1,6 +1,7 @@
-"""Damaged PNG files, label maps and sums of runs through the compiled part under GCC's sanitizers.
+"""Damaged PNG files, label maps, points, confidences and sums of runs through the compiled part under sanitizers.
 
-    nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000] [--seed 0] [--portable]
+    nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000]
+        [--points 20000] [--seed 0] [--portable]
 
 The module is compiled for it with `gcc -fsanitize=address,undefined`. Whatever is read or written outside of a buffer
 ends the process; and whatever the compiled part decodes or counts must be what is found without it.
@@ -31,7 +32,10 @@ from segbench.evaluation.chance import chance_of
 from segbench.evaluation.swaps import PairedSums, swap_patterns
 from segbench.io import native
 from segbench.io.images.png import compiled_values, decode_png, stream_of_pixels
+from segbench.metrics.confidence_bins import BINS, ConfidenceBins
 from segbench.metrics.joint_counts import joint_counts
+from segbench.metrics.nearest import nearest
+from segbench.metrics.partition import thin_borders
 from segbench.metrics.pooled import mean_of_quotients
 
 CHECKED = "address,undefined"
@@ -125,12 +129,65 @@ def fuzz_sums(compiled: Any, count: int, seed: int) -> None:
     print(f"{count} sets of sums: pairs tested as by NumPy")
 
 
+def fuzz_points(compiled: Any, count: int, seed: int) -> None:
+    """Distances of points of every spread, some out of order or out of range, and again with SciPy."""
+    draw = np.random.default_rng(seed)
+    for number in range(count):
+        pair = []
+        for _ in range(2):
+            side = 10 ** draw.uniform(0, draw.choice([2, 4, 7.3], size=2))
+            points = (draw.random((int(draw.integers(1, 60)), 2)) * side + draw.integers(-1, 300, 2)).astype(np.int64)
+            pair.append(np.unique(points, axis=0) if draw.random() < 0.9 else points)
+        native._native = compiled
+        found = nearest(pair[0], pair[1], (1.0, 1.0))
+        native._native = None
+        assert np.array_equal(found, nearest(pair[0], pair[1], (1.0, 1.0))), f"seed {seed}, points {number}"
+    print(f"{count} sets of points: distances as by SciPy")
+
+
+def fuzz_confidences(compiled: Any, count: int, seed: int) -> None:
+    """Histograms of any number of kinds, many confidences on the edges of bins, and again with NumPy."""
+    draw = np.random.default_rng(seed)
+    for number in range(count):
+        kinds, pixels = int(draw.integers(1, 30)), int(draw.choice([0, 1, 3, 511, 512, 513, 1200]))
+        values = draw.random((kinds, pixels)) ** draw.integers(1, 30)
+        edges = draw.random(values.shape) < draw.random()
+        values[edges] = np.round(values[edges] * BINS) / BINS
+        right = draw.random(values.shape) < draw.random()
+        columns = []
+        for native._native in (compiled, None):
+            bins = ConfidenceBins(kinds, "squared_error")
+            for piece in np.array_split(np.arange(pixels), int(draw.integers(1, 4))):
+                kind, place = np.nonzero(right[:, piece])
+                bins.add(values[:, piece], (kind, place), squared_error=values[:, piece] ** 2)
+            columns.append({name: column.tolist() for name, column in bins.columns(range(kinds)).items()})
+        assert columns[0] == columns[1], f"seed {seed}, confidences {number}"
+    print(f"{count} histograms of confidences: summed as by NumPy")
+
+
+def fuzz_borders(compiled: Any, count: int, seed: int) -> None:
+    """Proposals of cells of every texture thinned, and again with NumPy."""
+    draw = np.random.default_rng(seed)
+    for number in range(count):
+        zoom = draw.integers(1, 4, 2)
+        proposal = draw.random(draw.integers(1, 20, 2)) < draw.random()
+        proposal = np.repeat(np.repeat(proposal, zoom[0], axis=0), zoom[1], axis=1)
+        native._native = compiled
+        found = thin_borders(proposal)
+        native._native = None
+        assert np.array_equal(found, thin_borders(proposal)), f"seed {seed}, proposal {number}"
+    print(f"{count} proposals of cells: thinned as by NumPy")
+
+
 def main() -> None:
     """Build, start the checked process, and in it do the work."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--files", type=int, default=1_000_000)
     asked.add_argument("--maps", type=int, default=100_000)
     asked.add_argument("--sums", type=int, default=20_000)
+    asked.add_argument(
+        "--points", type=int, default=20_000, help="and as many histograms of confidences, and proposals of cells"
+    )
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--portable", action="store_true")
     asked.add_argument("--module", type=Path, help=argparse.SUPPRESS)
@@ -144,6 +201,9 @@ def main() -> None:
     fuzz_files(compiled, given.files, given.seed)
     fuzz_maps(compiled, given.maps, given.seed)
     fuzz_sums(compiled, given.sums, given.seed)
+    fuzz_points(compiled, given.points, given.seed)
+    fuzz_confidences(compiled, given.points, given.seed)
+    fuzz_borders(compiled, given.points, given.seed)
     print(f"{compiled.instructions()}, no fault, {time.process_time() - begun:.0f} s of processor time")
 
 

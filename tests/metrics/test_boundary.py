@@ -144,7 +144,34 @@ def test_classes_are_averaged_and_void_belongs_to_none() -> None:
     scores = METRIC.compute([_measure(truth, predicted, VOC)], VOC)
     table = METRIC.per_class([_measure(truth, predicted, VOC)], VOC)
     assert (table["bird"]["nsd"], table["cat"]["nsd"], table["cat"]["one_sided_images"]) == (1.0, 0.0, 1.0)
-    assert scores["nsd"] == pytest.approx((table["background"]["nsd"] + 1 + 0) / 3, abs=1e-15)
+    assert scores["nsd"] == (1 + 0) / 2
+    assert 0 < table["background"]["nsd"] < 1
+
+
+def test_a_background_is_in_no_mean_and_a_class_of_that_label_is() -> None:
+    """It has as long a boundary as all else together, which is counted with the other classes already."""
+    random = np.random.default_rng(2)
+    pairs = [
+        (np.where(random.random((20, 30)) < 0.7, 0, labels).astype(np.uint8), labels)
+        for labels in random.integers(0, 4, (3, 20, 30), dtype=np.uint8)
+    ]
+    no_background = replace(VOC, classes=(replace(VOC.classes[0], kind="stuff"), *VOC.classes[1:]))
+    tables = []
+    for info, names in ((VOC, ["aeroplane", "bicycle", "bird"]), (no_background, [c.name for c in VOC.classes[:4]])):
+        statistics = [_measure(*pair, info, str(n)) for n, pair in enumerate(pairs)]
+        scores, table = METRIC.compute(statistics, info), METRIC.per_class(statistics, info)
+        drawn = METRIC.resample(statistics, info, np.ones((1, 3), np.int64))
+        for name in ("boundary_iou", "boundary_f1", "hausdorff95", "nsd"):
+            assert scores[name] == pytest.approx(np.mean([table[each][name] for each in names]), abs=1e-12)
+            assert drawn[name][0] == pytest.approx(scores[name], abs=1e-12)
+        tables.append(table)
+    assert all(_same(tables[0][name], row) for name, row in tables[1].items())
+    assert tables[0]["background"]["nsd"] != tables[0]["bird"]["nsd"]
+    truth, predicted = np.full((6, 6), 3, np.uint8), np.full((6, 6), 3, np.uint8)
+    predicted[:2], predicted[4:] = 0, 2
+    absent = METRIC.absent_classes([_measure(truth, predicted, VOC)], VOC, "nsd")
+    assert absent is not None
+    assert (set(absent.pixels), absent.share) == ({"bicycle"}, 1 / 2)
 
 
 # Intersection and union of the regions that mask_to_boundary of the authors' code finds at dilation_ratio 0.02
@@ -290,11 +317,12 @@ def test_moving_both_keeps_the_scores(truth: Any, predicted: Any, down: int, rig
 @laws
 @given(Maps, Maps, st.permutations(range(4)))
 def test_renaming_classes_permutes_the_table(truth: Any, predicted: Any, order: list[int]) -> None:
-    names = np.array(order, np.uint8)
+    """Those beside the background, which is in no mean."""
+    truth, predicted, names = truth + 1, predicted + 1, 1 + np.array([0, *order], np.uint8)
     before = METRIC.per_class([_measure(truth, predicted, VOC)], VOC)
     after = METRIC.per_class([_measure(names[truth], names[predicted], VOC)], VOC)
     classes = [c.name for c in VOC.classes]
-    assert all(_same(before[classes[n]], after[classes[order[n]]]) for n in range(4))
+    assert all(_same(before[classes[n]], after[classes[names[n]]]) for n in range(1, 5))
     assert _same(_scores(truth, predicted, VOC), _scores(names[truth], names[predicted], VOC))
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from segbench.datasets.isbi2012 import ISBI2012
@@ -18,9 +19,14 @@ from segbench.errors import UserError
 from segbench.evaluation.evaluator import Evaluator
 from segbench.evaluation.intervals import score_intervals
 from segbench.evaluation.statistics import Statistics
-from segbench.metrics.calibration import BINS, PREDICTED, Calibration, reliability
+from segbench.io import native
+from segbench.metrics import probabilities
+from segbench.metrics.calibration import PREDICTED, Calibration, reliability
+from segbench.metrics.confidence_bins import BINS
 from segbench.testing import check_metric
 from segbench.types import Array, DatasetInfo, Prediction, Sample, Statistic
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 METRIC = Calibration()
 BINARY = Evaluator(num_classes=1).info
@@ -272,3 +278,79 @@ def test_what_no_image_gives_is_a_fault(name: str, value: float, info: DatasetIn
         column = statistic.columns[name].copy()
         column[row] = value
         assert METRIC.fault(replace(statistic, columns={**statistic.columns, name: column}), info)
+
+
+def _one_by_one(truth: Array, labels: Array, values: Array, info: DatasetInfo) -> dict[tuple[int, int], list[float]]:
+    """Sums of the columns of every class and bin, one pixel after the other, from the formulas."""
+    table: dict[tuple[int, int], list[float]] = {}
+
+    def add(place: int, confidence: float, right: bool, error: float, loss: float) -> None:
+        row = table.setdefault((place, max(math.ceil(confidence * BINS) - 1, 0)), [0, 0, 0.0, 0.0, 0.0])
+        for column, each in enumerate((1, right, confidence, error, loss)):
+            row[column] += each
+
+    known = [c.id for c in info.classes]
+    for label, chosen, *own in zip(truth.flat, labels.flat, *(each.flat for each in values), strict=True):
+        if label in info.void:
+            continue
+        own = [float(each) for each in own]
+        at_truth = own[known.index(label)] if label in known else 0.0
+        total = 0.0
+        for place, each in enumerate(own):
+            total += each * each
+            gap = each - float(known[place] == label)
+            add(place, each, known[place] == label, gap * gap, 0.0)
+        error = max(total - 2 * at_truth + (label in known), 0.0)
+        loss = -float(np.log(np.clip(np.array([at_truth]), 2.0**-23, 1.0))[0])
+        add(PREDICTED, own[known.index(chosen)] if chosen in known else 0.0, chosen == label, error, loss)
+    return table
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.int64])
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_every_sum_is_that_of_pixels_one_by_one_bit_for_bit(kind: type[np.integer], data: st.DataObject) -> None:
+    """Of maps with void, borders, classes that are not there, single pixels, and whatever lies in memory how."""
+    shape = data.draw(st.tuples(st.integers(1, 7), st.integers(1, 9)))
+    truth = data.draw(hnp.arrays(kind, shape, elements=st.sampled_from([0, 1, 3, 77, 255])))
+    labels = data.draw(hnp.arrays(kind, shape, elements=st.sampled_from([0, 2, 3, 77])))
+    grid = data.draw(hnp.arrays(np.uint8, (4, *shape), elements=st.integers(0, 30)))
+    weights = np.maximum(grid, [[[1]], [[0]], [[0]], [[0]]]).astype(np.float64)
+    values = (weights / weights.sum(axis=0)).astype(data.draw(st.sampled_from([np.float32, np.float64])))
+    if data.draw(st.booleans()):
+        truth, labels, values = truth[:, ::-1].copy()[:, ::-1], np.asfortranarray(labels), values.T.copy().T
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probabilities, "_AT_ONCE", data.draw(st.sampled_from([1, 40, 1 << 18])))
+        found = METRIC.measure(Sample("s", "g", 0, labels=truth), Prediction(labels, values), MANY)
+    names = ("pixels", "right", "confidence", "squared_error", "log_loss")
+    rows = zip(*(found.columns[name].tolist() for name in ("class", "bin", *names)), strict=True)
+    assert {(place, number): row for place, number, *row in rows} == _one_by_one(truth, labels, values, MANY)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 300), st.integers(1, 5), st.integers(1, 6)), elements=st.integers(0, 3)
+    ),
+    st.sampled_from([1, 7, 1 << 18]),
+)
+def test_the_likeliest_class_is_the_first_of_the_largest(values: Array, at_once: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probabilities, "_AT_ONCE", at_once)
+        assert np.array_equal(probabilities.likeliest(values), values.argmax(axis=0))
+        assert not probabilities.holds_nan(values)
+        values[-1, -1, -1] = np.nan
+        assert probabilities.holds_nan(values)
+
+
+def test_a_confidence_out_of_range_adds_to_no_bin() -> None:
+    """The compiled part refuses it, whose sums could else lie outside of their table."""
+    if native._native is None:
+        pytest.skip("NumPy does the work")
+    for wrong in (1.0000001, -1e-300, math.nan, math.inf):
+        with pytest.raises(ValueError, match="not in"):
+            native.add_to_bins(BINS, np.zeros(BINS, np.int64), np.zeros((1, BINS)), [np.array([[0.5, wrong]])])
+    with pytest.raises(ValueError, match="do not fit"):
+        native.add_to_bins(BINS, np.zeros(BINS - 1, np.int64), np.zeros((1, BINS)), [np.array([[0.5]])])
+    with pytest.raises(ValueError, match="do not fit"):
+        native.add_to_bins(BINS, np.zeros(BINS, np.int64), np.zeros((2, BINS)), [np.array([[0.5]])])

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import places
+from segbench.io import native
 from segbench.metrics.partition import official_thresholds, slice_counts, stack_scores, thin_borders
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -131,3 +132,17 @@ def test_truth_as_prediction_scores_1(truth: Any) -> None:
         assert counts.s_a == counts.s_b == counts.s_ab
     else:
         assert math.isnan(counts.v_rand)
+
+
+def test_the_compiled_part_takes_framed_images_alone() -> None:
+    if native._native is None:
+        pytest.skip("NumPy does the work")
+    numbers, waiting = np.zeros((4, 5), np.int32), np.zeros((4, 5), bool)
+    for place in ((0, 2), (3, 2), (2, 0), (1, 4)):
+        framed = waiting.copy()
+        framed[place] = True
+        with pytest.raises(ValueError, match="frame"):
+            native.grow_segments(numbers, framed)
+    for wrong in (numbers[:3], numbers.astype(np.int64)):
+        with pytest.raises(ValueError, match="no image"):
+            native._native.grow_segments(wrong, waiting.view(np.uint8), 4, 5)
