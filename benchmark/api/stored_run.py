@@ -62,7 +62,7 @@ class Run:
         Parameters
         ----------
         score : str, optional
-            Name of a score; by default the main one.
+            Name of a score; by default the main one. `iou@car` is that of a class.
 
         Returns
         -------
@@ -78,9 +78,10 @@ class Run:
 
         from ..evaluation.comparison import Paired
         from ..runs.stored import open_run
+        from ..runs.stored_scores import with_score
         from ..text import unknown
 
-        stored = open_run(self.folder)
+        stored = with_score(open_run(self.folder), score)
         name = score or self.record.main_score
         known = {info.name: (metric, info) for metric in stored.metrics for info in metric.scores}
         if name not in known:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation.class_scores import OF_CLASS
 from ..evaluation.comparison import Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval, in_few_groups
 from ..io.reporter import Reporter
@@ -324,7 +325,13 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
 def _per_class(records: Sequence[Record], labels: Sequence[str], score: ScoreInfo) -> list[ClassWinners]:
     """The winner of every class, by what the score is of one class where the table has that, else by IoU."""
     table = records[0].per_class
-    asked = (score.name, score.name.removesuffix("_per_image"), score.name.removeprefix("mean_"), "iou")
+    asked = (
+        score.name,
+        score.name.partition(OF_CLASS)[0],
+        score.name.removesuffix("_per_image"),
+        score.name.removeprefix("mean_"),
+        "iou",
+    )
     first = next(iter(next(iter(table.values()), {})), "")
     key = next((key for key in asked if any(key in row for row in table.values())), first)
     best_of = min if key == score.name and not score.higher_is_better else max

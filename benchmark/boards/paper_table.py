@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .._version import __version__
+from ..evaluation.class_scores import OF_CLASS
 from ..evaluation.comparison import Paired
 from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
@@ -20,6 +21,7 @@ from ..registry import dataset_class, metrics
 from ..runs.find import FoundRun
 from ..runs.record import Record, recorded_info
 from ..runs.stored import StoredRun, open_run
+from ..runs.stored_scores import with_score
 from ..text import CLASS_COUNTS, UNDEFINED, number, some, unknown
 from ..types import ScoreInfo, UserError
 from .comparable import MAX_TESTED, Comparable, badness, whole_n
@@ -167,10 +169,10 @@ def paper_table(
     UserError
         For a score that is not there, or that some of the runs lack.
     """
-    rows = [row for _, row in ranked_rows(seed_groups(run.record for run in runs))]
+    opened = _Opened({run.record.run_id: run for run in runs}, () if wanted.by_class else wanted.scores)
+    rows = [row for _, row in ranked_rows(seed_groups(opened.record(run.record) for run in runs))]
     records = [record for row in rows for record in row.records]
     by_class = class_score(records, wanted.scores) if wanted.by_class else None
-    opened = _Opened({run.record.run_id: run for run in runs})
     made = [] if by_class is None else [_of_class(name, by_class, rows, wanted) for name in records[0].per_class]
     first = len(made)
     for name in wanted_scores(records, () if wanted.by_class else wanted.scores)[: 1 if wanted.by_class else None]:
@@ -284,13 +286,22 @@ def _class_score_info(name: str) -> ScoreInfo:
 class _Opened:
     """Runs by their id, each opened once."""
 
-    def __init__(self, folders: dict[str, FoundRun]) -> None:
+    def __init__(self, folders: dict[str, FoundRun], scores: Sequence[str]) -> None:
+        """`scores` are asked for; those of classes are computed."""
         self._folders = folders
+        self._of_classes = [name for name in scores if OF_CLASS in name]
         self._runs: dict[str, StoredRun] = {}
+
+    def record(self, record: Record) -> Record:
+        """The record of a run with the scores of classes that are asked for."""
+        return self[record.run_id].record if self._of_classes else record
 
     def __getitem__(self, run_id: str) -> StoredRun:
         if run_id not in self._runs:
-            self._runs[run_id] = open_run(self._folders[run_id].folder)
+            run = open_run(self._folders[run_id].folder)
+            for name in self._of_classes:
+                run = with_score(run, name)
+            self._runs[run_id] = run
         return self._runs[run_id]
 
 

@@ -13,6 +13,7 @@ from ..runs.find import FoundRun, each_once
 from ..runs.remote import folders_of
 from ..runs.stored import open_run
 from ..runs.stored_requests import CompareRequest as CompareRequest
+from ..runs.stored_scores import with_score
 from ..types import UserError
 
 
@@ -26,7 +27,9 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     """
     every, broken = records_below(folders_of(request.runs, reporter))
     if again := _made_again(every):
-        return _compared(ComparableRuns([open_run(folder) for folder in again], []), request, reporter)
+        return _compared(
+            ComparableRuns([with_score(open_run(folder), request.score) for folder in again], []), request, reporter
+        )
     found = each_once(every, reporter.warn)
     made = grouping(found, Wanted(request.dataset, request.split, request.score))
     made.alone.extend(broken)
