@@ -17,6 +17,7 @@ from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
+from .class_differences import class_differences
 from .comparable import RENAMED, Comparable, badness, differing, whole_n
 from .compared_methods import Costs, compared_methods
 from .comparison import (
@@ -47,6 +48,7 @@ def compare_stored(
     resamples: int = 2000,
     seed: int = 0,
     blocks: int | None = None,
+    by_class: bool = False,
     corrupted: Sequence[StoredRun] = (),
 ) -> Comparison:
     """Compare opened runs that were scored on the same samples.
@@ -64,6 +66,8 @@ def compare_stored(
         bootstrap.
     blocks : int, optional
         Draw and swap so many consecutive samples of a group together, where there are too few groups.
+    by_class : bool
+        Compare the runs on every class, too.
     corrupted : sequence of StoredRun
         Runs of the same methods on images that were made worse.
 
@@ -93,6 +97,9 @@ def compare_stored(
     found = _comparison(paired, records, comparison_labels(records), differences, needed)
     labelled = [(row.label, run) for row, run in zip(found.runs, runs, strict=True)]
     beside: dict[str, Any] = {"people": _people(people, labelled, paired)}
+    if by_class:
+        with reporter.progress("comparing classes"):
+            beside["by_class"] = class_differences(paired, runs, [row.label for row in found.runs])
     if corrupted:
         beside["robustness"] = robustness(labelled, corrupted, info.name)
     return found.model_copy(update=beside)

@@ -84,9 +84,14 @@ def tells_units(metric: Metric) -> bool:
     return set(PAIR_COLUMNS) <= metric.columns.keys()
 
 
-def units_that_hold(statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, int]:
-    """How many of the units that are drawn truly hold each class, by its name, from sparse confusion matrices."""
-    member, units = units_of([s.group for s in statistics])
+def units_that_hold(
+    statistics: Sequence[Statistic], info: DatasetInfo, groups: Sequence[str] | None = None
+) -> dict[str, int]:
+    """How many of the units that are drawn truly hold each class, by its name, from sparse confusion matrices.
+
+    `groups` are those of the samples, by default as the statistics have them.
+    """
+    member, units = units_of([s.group for s in statistics] if groups is None else groups)
     sample, place = sparse_counts(statistics, ranks(info.classes)).truly_held()
     held = np.unique(place * units + member[sample]) // max(units, 1)
     counts = np.bincount(held, minlength=len(info.classes)).tolist()

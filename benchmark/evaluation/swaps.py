@@ -47,6 +47,7 @@ _MAX_FOR_ERRORS = 1 << 20
 """Sums that are taken for the errors of a pair: beyond, swaps of many units are measured well enough without."""
 
 _MAX_DOUBLES = 1 << 24
+_MAX_EXACT = 2.0**52
 _MAX_NEARBY = 4
 
 
@@ -124,9 +125,23 @@ class PairedSums:
         first, second = self.pairs.T
         return np.lexsort((first, second, first // _MAX_NEARBY)).astype(np.int64, copy=False)
 
+    @cached_property
+    def _whole_halves(self) -> Float64 | None:
+        """Half of the terms that differ, of one run below another (runs * own, units), where they are whole numbers.
+
+        Sums of these are exact in whatever order, so that all runs are multiplied at once; None of others.
+        """
+        own = self.terms[:, :, self.own]
+        if not own.size or not (own == np.floor(own)).all() or np.abs(own).sum(axis=1).max() >= _MAX_EXACT:
+            return None
+        return np.ascontiguousarray(np.moveaxis(own, 2, 1) / 2).reshape(-1, own.shape[1])
+
     def under(self, patterns: Float64) -> SwappedSums:
         """These sums under some patterns (rows, units), which are multiplied once with the terms of every run."""
         moved = np.zeros((*self.halves.shape, len(patterns)))
+        if self._whole_halves is not None:
+            moved[:, self.own] = (self._whole_halves @ patterns.T).reshape(len(moved), -1, len(patterns))
+            return SwappedSums(self, patterns, moved)
         for run, mine in enumerate(self.terms):
             moved[run][self.own] = (mine[:, self.own] / 2).T @ patterns.T
         return SwappedSums(self, patterns, moved)
