@@ -47,10 +47,6 @@ def _table(a: str, b: str, rows: Sequence[ClassDifference]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
     table.title, table.title_justify = f"{safe(a)} (a) less {safe(b)} (b), {rows[0].score}", "left"
-        f"{safe(a)} (a) less {safe(b)} (b), {rows[0].score}",
-        "left",
-        "",
-    )
     table.add_column("class", overflow="fold")
     for name in ("a", "b", "difference", "95 % interval", "p", "in"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
+from ..text import some
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
 from .intervals import MIN_GROUPS, paired_intervals, score_intervals, units_of
 from .scores import defined
@@ -24,6 +25,22 @@ UNITS = "units"
 Interval = tuple[float, float]
 ClassIntervals = dict[str, dict[str, float | None]]
 """By class the ends of each score, `iou_low` and `iou_high`, and `units`."""
+
+
+def is_few(row: Mapping[str, float | None]) -> bool:
+    """Whether a class, by its row of `ClassIntervals`, is truly held by too few to trust its intervals."""
+    units = row.get(UNITS)
+    return units is not None and units < FEW
+
+
+def few_units(rows: Mapping[str, Mapping[str, float | None]]) -> str:
+    """A sentence on the classes that are marked with a star; empty where none is."""
+    found = [name for name, row in rows.items() if is_few(row)]
+    if not found:
+        return ""
+    are = "is" if len(found) == 1 else "are"
+    drawn = "samples (or groups, where these are drawn)"
+    return f"* {some(found, 5)} {are} truly in fewer than {FEW} {drawn}: intervals say little"
 
 
 class _ClassDraws:

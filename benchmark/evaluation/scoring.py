@@ -50,8 +50,7 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
                 result.absent[name] = absent
         _add(result.per_class, metric.per_class(mine, info))
         _add(result.per_category, metric.per_category(mine, info))
-        for name, row in by_class.items():
-            result.class_intervals.setdefault(name, {}).update(row)
+        _add_intervals(result, by_class)
         block = metric.details(
             mine,
             info,
@@ -99,6 +98,21 @@ def _scores(
         )
         for what in metric.scores
     }
+
+
+def class_intervals_of(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Table:
+    """The intervals of classes alone, as `score` has them."""
+    result = Scored()
+    for metric in metrics:
+        if metric.class_scores:
+            _add_intervals(result, intervals_with_classes(metric, statistics.of(metric.name), info)[1])
+    _count_units(result, statistics, metrics, info)
+    return result.class_intervals
+
+
+def _add_intervals(result: Scored, by_class: Table) -> None:
+    for name, row in by_class.items():
+        result.class_intervals.setdefault(name, {}).update(row)
 
 
 def _count_units(result: Scored, statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> None:
