@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 
+from ..evaluation.confusion_table import ConfusionTable
 from ..text import no_formula, printable, whole_characters
 
 
@@ -16,6 +18,19 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(map(_cell, header))
     writer.writerows(map(_cell, row) for row in rows)
     return file.getvalue()
+
+
+def confusion_csv(table: ConfusionTable, *, shares: bool) -> str:
+    """A confusion matrix: names of predicted classes in the header, a row for each true class.
+
+    `shares` : rows over their sums, empty for a class without true pixels, in place of pixels.
+    """
+    numbers = table.shares.tolist() if shares else table.pixels.tolist()
+    rows = (
+        [name, *(None if math.isnan(value) else value for value in row)]
+        for name, row in zip(table.truth, numbers, strict=True)
+    )
+    return csv_text(["truth", *table.predicted], rows)
 
 
 def _cell(value: object) -> object:

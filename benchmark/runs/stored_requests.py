@@ -266,6 +266,13 @@ class ExplainRequest:
         int,
         Option("Samples to name: the worst, or of two runs those on which the first is most behind.", low=0),
     ] = 5
+    confusion: Annotated[
+        Path | None,
+        Option("A .csv file of the first run's confusion matrix: pixels, rows are true, columns predicted classes."),
+    ] = None
+    normalise: Annotated[
+        bool, Option("With --confusion: every row over its sum, so that its diagonal is the accuracy of each class.")
+    ] = False
 
 
 @dataclass(frozen=True)
