@@ -122,7 +122,7 @@ def _count_units(result: Scored, statistics: Statistics, metrics: Sequence[Metri
         return
     held = units_that_hold(statistics.of(telling.name), info)
     for name, row in result.class_intervals.items():
-        row[UNITS] = held.get(name)
+        row[UNITS] = float(held[name]) if name in held else None
 
 
 def undefined_scores(scored: Scored, metrics: Sequence[Metric], info: DatasetInfo) -> list[str]:

@@ -110,6 +110,40 @@ def test_cases_are_groups_and_a_ct_has_one_window(tmp_path: Path) -> None:
         assert np.abs(sample.image - expected).max() <= 1  # float32 against float64
 
 
+def test_the_mean_without_background_ranks_what_is_imported_and_nothing_that_was_before(tmp_path: Path) -> None:
+    truth = data_set(tmp_path / "source")
+    run(tmp_path / "source", tmp_path / "mine")
+    for name, labels in truth.items():
+        save(tmp_path / "predicted" / f"{name}.nii.gz", np.roll(labels, 1, axis=0))
+    record = scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "run")
+    assert record.main_score == "foreground_dice"
+    assert record.main_value == record.scores["foreground_dice"].value < record.scores["dice"].value
+    assert record.warnings == []
+    assert official_metrics(record).keys() == {"overlap", "foreground-overlap"}
+    classes = tmp_path / "mine" / "classes.yaml"
+    new, version = classes.read_text(), record.dataset.version
+    assert new.count("main_score: foreground_dice\n") == 1
+    classes.write_text(new.replace("main_score: foreground_dice\n", ""))  # as it was imported before
+    before = scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "before")
+    assert before.main_score == "miou"
+    assert official_metrics(before).keys() == {"overlap"}
+    assert before.dataset.version != version  # another score ranks, so they stand on boards of their own
+    assert before.scores == record.scores
+
+
+def test_a_main_score_without_background_needs_one(tmp_path: Path) -> None:
+    data_set(tmp_path / "source")
+    run(tmp_path / "source", tmp_path / "mine")
+    classes = tmp_path / "mine" / "classes.yaml"
+    text = classes.read_text()
+    classes.write_text(text.replace("kind: background", "kind: stuff"))
+    with pytest.raises(UserError, match="main_score is foreground_dice, which leaves out the background"):
+        Folder(tmp_path / "mine")
+    classes.write_text(text.replace("foreground_dice", "miou_171"))
+    with pytest.raises(UserError, match="main_score is 'miou_171'; expected one of foreground_dice"):
+        Folder(tmp_path / "mine")
+
+
 def test_predicted_volumes_score_as_their_voxels_do(tmp_path: Path) -> None:
     truth = data_set(tmp_path / "source")
     run(tmp_path / "source", tmp_path / "mine")
