@@ -64,7 +64,8 @@ def class_differences(paired: Paired, runs: Sequence[StoredRun], labels: Sequenc
     )
     found = by_place(classes.differences(), len(places))
     names = [metric.classes_of(paired.info)[place].name for place in places]
-    held = units_that_hold(classes.runs[0], paired.info, classes.groups) if tells_units(metric) else {}
+    telling = next(filter(tells_units, runs[0].metrics), None)
+    held = {} if telling is None else units_that_hold(runs[0].statistics.of(telling.name), paired.info, classes.groups)
     rows: list[ClassDifference] = []
     for a, b in combinations(range(len(runs)), 2):
         pair = [

@@ -22,6 +22,12 @@ def drawn_by_class(sums: SumsByClass, weights: Int64) -> Float64:
     return sums.value(summed(flat, weights).reshape(len(weights), *sums.terms.shape[1:]))
 
 
+def means_by_class(values: Float64) -> SumsByClass:
+    """Of each class the mean over the samples whose value (n, C) is defined."""
+    known = ~np.isnan(values)
+    return SumsByClass(np.stack([np.where(known, values, 0.0), known], axis=-1), mean_of_quotients)
+
+
 def summed(terms: Int64 | Float64, weights: Int64) -> Float64:
     """Sums (B, F) of the terms (n, F) with each of B sets of weights (B, n)."""
     if np.issubdtype(terms.dtype, np.integer):
