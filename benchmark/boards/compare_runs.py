@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.class_scores import OF_CLASS
+from ..evaluation.class_scores import OF_CLASS, ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval, in_few_groups
 from ..io.reporter import Reporter
@@ -247,7 +247,7 @@ def _runs(
                 labels=record.method.n_train,
                 cost=Costs.of(record),
                 on_front=front[k],
-                left_out=_left_out(record, paired.score),
+                left_out=_left_out(record, paired),
             )
         )
     return rows
@@ -259,11 +259,13 @@ def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifferen
     return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)
 
 
-def _left_out(record: Record, score: ScoreInfo) -> int:
+def _left_out(record: Record, paired: Paired) -> int:
     """How many outlines only one of truth and prediction has, where the score is a distance of both."""
-    if not score.name.startswith("hausdorff95"):
+    if not paired.score.name.startswith("hausdorff95"):
         return 0
-    return int(sum(row.get("one_sided_images") or 0 for row in record.per_class.values()))
+    metric = paired.metric
+    names = metric.class_names(paired.info) if isinstance(metric, ClassScore) else record.per_class
+    return int(sum(record.per_class.get(name, {}).get("one_sided_images") or 0 for name in names))
 
 
 def _of_pair(differences: Sequence[Difference], a: int, b: int) -> Difference:

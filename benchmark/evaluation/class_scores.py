@@ -84,6 +84,11 @@ class ClassScore(MetricFamily):
         """Those of the family."""
         return self.family.parts
 
+    def class_names(self, info: DatasetInfo) -> list[str]:
+        """The classes that it is of."""
+        classes = self.family.classes_of(info)
+        return [classes[place].name for place in self.places]
+
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """As the family does."""
         return self.family.measure(sample, prediction, info)
@@ -95,8 +100,7 @@ class ClassScore(MetricFamily):
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """The value in the family's table by class, or the mean of several."""
         table = self.family.per_class(statistics, info)
-        names = [each.name for each in self.family.classes_of(info)]
-        values = np.array([table.get(names[place], {}).get(self.what.name, np.nan) for place in self.places])
+        values = np.array([table.get(name, {}).get(self.what.name, np.nan) for name in self.class_names(info)])
         return {self.called: float(_mean(values))}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:

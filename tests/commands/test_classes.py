@@ -9,8 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from committed_records import on_whole_split
+from committed_records import RECORDS, on_whole_split
+from PIL import Image
 
 import segbench
 from commands import Run, printed_json
@@ -132,6 +134,82 @@ def test_the_confusion_matrix_is_written_as_pixels_or_shares(bench: Run, tmp_pat
 def test_what_has_no_confusion_matrix_says_so(bench: Run, tmp_path: Path) -> None:
     assert "--normalise is of a confusion matrix" in bench("explain", ONE, "--normalise").stderr
     assert "expected the name of a file that ends in .csv" in bench("explain", ONE, "--confusion", tmp_path).stderr
+
+
+def scored_folder(bench: Run, root: Path) -> tuple[Path, Path]:
+    """Two runs of seven images, of which only the first three hold a nucleus; the second one misses it there."""
+    for number in range(7):
+        labels = np.zeros((24, 32), np.uint8)
+        labels[4:12, 3 + number : 13 + number] = 1
+        if number < 3:
+            labels[15:21, 5 : 12 + number] = 2
+        shifted = np.roll(labels, 1, axis=1)
+        folders = {"masks": labels, "one": shifted, "other": np.where(shifted == 2, 0, shifted).astype(np.uint8)}
+        for folder, content in folders.items():
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(content).save(root / folder / f"im{number}.png")
+    classes = "[{id: 0, name: background, kind: background}, {id: 1, name: cell}, {id: 2, name: nucleus}]"
+    (root / "classes.yaml").write_text(f"name: mine\nclasses: {classes}\n")
+    for name in ("one", "other"):
+        where = ("--root", root, "--split", "all", "--metric", "boundary")
+        done = bench("evaluate", "-d", "folder", *where, "-p", root / name, "--out", root / f"run-{name}")
+        assert done.returncode == 0, done.stderr
+        if name == "one":
+            assert "nucleus*" in " ".join(done.stdout.split())
+            assert "* nucleus is truly in fewer than 5 samples" in done.stdout
+    return root / "run-one", root / "run-other"
+
+
+@pytest.mark.slow
+def test_intervals_of_classes_are_recorded_and_verified(bench: Run, tmp_path: Path) -> None:
+    one, other = scored_folder(bench, tmp_path)
+    record = json.loads((one / "record.json").read_text())
+    rows = record["class_intervals"]
+    assert {name: row["units"] for name, row in rows.items()} == {"background": 7, "cell": 7, "nucleus": 3}
+    for name, quantity in (("cell", "iou"), ("nucleus", "dice"), ("cell", "nsd"), ("cell", "hausdorff95")):
+        value = record["per_class"][name][quantity]
+        assert rows[name][f"{quantity}_low"] <= value <= rows[name][f"{quantity}_high"]
+    alone = printed_json(bench("compare", one, other, "--metric", "iou@cell", "--json"))["runs"]
+    ends = next((run["low"], run["high"]) for run in alone if run["run_id"] == record["run_id"])
+    assert ends == pytest.approx((rows["cell"]["iou_low"], rows["cell"]["iou_high"]), abs=1e-12)
+    assert bench("verify", one).returncode == 0
+    rows["cell"]["iou_high"] = 1.0
+    (one / "record.json").write_text(json.dumps(record))
+    done = bench("verify", one)
+    assert done.returncode == 1
+    assert "class_intervals: iou_high of cell stored 1.0" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_class_in_few_samples_is_marked_and_one_without_a_score_is_not_tested(bench: Run, tmp_path: Path) -> None:
+    one, other = scored_folder(bench, tmp_path)
+    found = printed_json(bench("compare", one, other, "--by-class", "--json"))
+    rows = {row["class"]: row for row in found["by_class"]}
+    assert {name: (row["units"], row["few"]) for name, row in rows.items()} == {
+        "background": (7, False), "cell": (7, False), "nucleus": (3, True)
+    }  # fmt: skip
+    assert rows["nucleus"]["value"] > 0.5
+    assert rows["cell"]["value"] == 0
+    assert "nucleus*" in bench("compare", one, other, "--by-class").stdout
+    distances = printed_json(bench("compare", one, other, "--metric", "hausdorff95", "--by-class", "--json"))
+    nucleus = next(row for row in distances["by_class"] if row["class"] == "nucleus")
+    assert (nucleus["score"], nucleus["unit"], nucleus["higher_is_better"]) == ("hausdorff95", "px", False)
+    assert nucleus["p"] is None
+    assert {nucleus["value_a"], nucleus["value_b"]} == {None, 1.0}
+    counted = {run["label"]: run["left_out"] for run in distances["runs"]}
+    of_cells = printed_json(bench("compare", one, other, "--metric", "hausdorff95@cell", "--json"))
+    assert counted == {"one": 0, "other": 3}
+    assert {run["label"]: run["left_out"] for run in of_cells["runs"]} == {"one": 0, "other": 0}
+
+
+def test_what_counts_no_pixels_has_no_classes_and_no_matrix(bench: Run, tmp_path: Path) -> None:
+    (folder,) = RECORDS.glob("cityscapes-maskrcnn-69d1c6ca")
+    done = bench("explain", folder, "--confusion", tmp_path / "c.csv")
+    assert done.returncode == 2
+    assert "which count no pairs of labels" in done.stderr
+    done = bench("plan", folder, "--metric", "ap@car")
+    assert done.returncode == 2
+    assert "'ap@car': these runs have no scores of single classes" in done.stderr
 
 
 @pytest.mark.slow
