@@ -9,11 +9,11 @@ from pydantic import Field
 
 from ..evaluation.class_comparison import PairedClasses, by_place
 from ..evaluation.class_intervals import FEW, tells_units, units_that_hold
-from ..evaluation.class_scores import OF_CLASS, ClassScore
+from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired
 from ..io.documents import Count, Number
 from ..runs.stored import StoredRun
-from ..types import Metric, ScoreInfo, UserError
+from ..types import Metric, ScoreInfo
 from .paired_difference import PairedDifference
 
 
@@ -39,22 +39,21 @@ class ClassDifference(PairedDifference):
     few: bool
 
 
-def class_differences(paired: Paired, runs: Sequence[StoredRun], labels: Sequence[str]) -> list[ClassDifference]:
+def class_differences(paired: Paired, runs: Sequence[StoredRun], labels: Sequence[str]) -> list[ClassDifference] | None:
     """Every pair of runs on every class, by pairs, and of each the largest gain of `a` first.
 
-    The score of the classes is the one that the compared score is made of: IoU of mIoU, Dice of Dice.
+    The score of the classes is the one that the compared score is made of: IoU of mIoU, Dice of Dice. None where the
+    runs have no score of single classes that is a function of sums over samples.
 
     Parameters
     ----------
     paired : the comparison by one score, of all classes or of some.
     runs, labels : in the same order.
-
-    Raises
-    ------
-    UserError
-        Where the runs have no score of single classes that is a function of sums over samples.
     """
-    metric, what, places = _class_score(paired, runs[0])
+    chosen = _class_score(paired, runs[0])
+    if chosen is None:
+        return None
+    metric, what, places = chosen
     classes = PairedClasses(
         *(metric, paired.info, what, tuple(tuple(run.statistics.of(metric.name)) for run in runs)),
         resamples=paired.resamples,
@@ -99,7 +98,7 @@ def _row(
     )
 
 
-def _class_score(paired: Paired, run: StoredRun) -> tuple[Metric, ScoreInfo, tuple[int, ...]]:
+def _class_score(paired: Paired, run: StoredRun) -> tuple[Metric, ScoreInfo, tuple[int, ...]] | None:
     """The score of single classes that a score is made of, with its family and the places of the compared classes."""
     if isinstance(paired.metric, ClassScore):
         return paired.metric.family, paired.metric.what, paired.metric.places
@@ -114,9 +113,4 @@ def _class_score(paired: Paired, run: StoredRun) -> tuple[Metric, ScoreInfo, tup
         statistics = run.statistics.of(family.name)
         if family.sums_by_class(statistics, paired.info, what.name, places[:1]) is not None:
             return family, what, places
-    raise UserError(
-        f"--by-class: these runs have no scores of single classes that all can be compared at once. Compare one class "
-        f"after the other: --metric {every[0][1].name}{OF_CLASS}CLASS"
-        if every
-        else "--by-class: these runs have no scores of single classes"
-    )
+    return None

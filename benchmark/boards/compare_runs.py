@@ -100,6 +100,8 @@ def compare_stored(
     if by_class:
         with reporter.progress("comparing classes"):
             beside["by_class"] = class_differences(paired, runs, [row.label for row in found.runs])
+        if beside["by_class"] is None:
+            reporter.warn(f"{found.title}: these runs have no scores of single classes that can be compared at once")
     if corrupted:
         beside["robustness"] = robustness(labelled, corrupted, info.name)
     return found.model_copy(update=beside)

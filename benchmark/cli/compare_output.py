@@ -88,7 +88,7 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
             "its paired 95 % interval",
             soft_wrap=True,
         )
-    if found.by_class is not None:
+    if found.by_class:
         class_differences(console, found)
     elif len(found.per_class) > 1:
         console.print(_classes(found))

@@ -31,6 +31,8 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     if request.out is not None:
         refuse_ending(request.out)
     made = _made(request, reporter)
+    if request.by_class and all(group.by_class is None for group in made.every_group):
+        raise UserError("--by-class: none of these runs has scores of single classes that can be compared at once")
     if request.out is not None:
         write_output(request.out, comparison_text(made, request.out))
         reporter.say(f"wrote {request.out}")

@@ -29,22 +29,14 @@ class PairedClasses(Paired):
 
     places: tuple[int, ...] = ()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self._by_class is None:
-            raise UserError(f"{self.score.name} of single classes cannot be compared for all classes at once")
-
     @cached_property
-    def _by_class(self) -> tuple[SumsByClass, ...] | None:
+    def sums_by_run(self) -> tuple[SumsByClass, ...]:
+        """Every run's score of each class as functions of sums. Raises UserError for a score that is none."""
         found = [self.metric.sums_by_class(run, self.info, self.score.name, self.places) for run in self.runs]
         known = tuple(sums for sums in found if sums is not None)
-        return known if len(known) == len(found) else None
-
-    @property
-    def sums_by_run(self) -> tuple[SumsByClass, ...]:
-        """Every run's score of each class as functions of sums."""
-        assert self._by_class is not None
-        return self._by_class
+        if len(known) < len(found):
+            raise UserError(f"{self.score.name} of single classes cannot be compared for all classes at once")
+        return known
 
     @cached_property
     def _sums(self) -> tuple[Sums, ...]:

@@ -207,6 +207,13 @@ def test_what_counts_no_pixels_has_no_classes_and_no_matrix(bench: Run, tmp_path
     done = bench("explain", folder, "--confusion", tmp_path / "c.csv")
     assert done.returncode == 2
     assert "which count no pairs of labels" in done.stderr
+    again = tmp_path / "again"
+    shutil.copytree(folder, again)
+    record = json.loads((again / "record.json").read_text())
+    (again / "record.json").write_text(json.dumps({**record, "created": "2026-01-01T00:00:00+00:00"}))
+    done = bench("compare", folder, again, "--by-class", "--resamples", "100")
+    assert done.returncode == 2
+    assert "none of these runs has scores of single classes" in done.stderr
     done = bench("plan", folder, "--metric", "ap@car")
     assert done.returncode == 2
     assert "'ap@car': these runs have no scores of single classes" in done.stderr
