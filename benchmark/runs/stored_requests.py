@@ -42,10 +42,10 @@ class CompareRequest:
             low=2,
         ),
     ] = None
-    by_class: Annotated[bool, Option("Compare them on every class too, adjusted for all classes together.")] = False
+    by_class: Annotated[bool, Option("Compare the runs on every class too, with p adjusted for all classes.")] = False
     out: Annotated[
         Path | None,
-        Option("A file of the pairs, a row for each and each class: .csv; or of all that --json prints: .json."),
+        Option("Write a .csv file with a row for each pair (and class), or a .json file with all that --json prints."),
     ] = None
 
 
@@ -268,10 +268,12 @@ class ExplainRequest:
     ] = 5
     confusion: Annotated[
         Path | None,
-        Option("A .csv file of the first run's confusion matrix: pixels, rows are true, columns predicted classes."),
+        Option(
+            "Write the first run's confusion matrix to this .csv file: pixels; rows are true, columns predicted classes."
+        ),
     ] = None
     normalise: Annotated[
-        bool, Option("With --confusion: every row over its sum, so that its diagonal is the accuracy of each class.")
+        bool, Option("With --confusion: divide every row by its sum; the diagonal is then the accuracy of each class.")
     ] = False
 
 
