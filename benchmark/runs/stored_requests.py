@@ -269,7 +269,7 @@ class ExplainRequest:
     confusion: Annotated[
         Path | None,
         Option(
-            "Write the first run's confusion matrix to this .csv file: pixels; rows are true, columns predicted classes."
+            "Write the first run's confusion matrix to a .csv file: pixels; true classes are rows, predicted columns."
         ),
     ] = None
     normalise: Annotated[
