@@ -16,6 +16,7 @@ import numpy as np
 
 from .evaluation.statistics import Statistics
 from .evaluation.whole_groups import of_whole_groups
+from .metrics.pooled import drawn_by_class
 from .registry import metrics, metrics_of
 from .types import (
     Array,
@@ -112,7 +113,8 @@ def check_metric(
     """Check the laws of a metric on some samples with predictions.
 
     Statistics hold the declared columns; any sharding and any order give the same scores; they survive pickling and
-    Parquet; computing twice gives the same; drawing every sample once gives the scores themselves. No statistic that
+    Parquet; computing twice gives the same; drawing every sample once gives the scores themselves, also those of
+    single classes, and drawing some of them twice gives what sums say. No statistic that
     was measured is called impossible, and its side of the truth is the same whatever was predicted.
     """
     _expect(metrics().keys() >= {metric.name}, f"metric {metric.name} is not found by the registry")
@@ -144,10 +146,33 @@ def check_metric(
             np.allclose(once[name], value, rtol=1e-12, atol=1e-12, equal_nan=True),
             f"{name} of every sample drawn once is {once[name]}, not {value}",
         )
+    _check_class_scores(metric, whole.of(metric.name), info)
     if folder is not None:
         whole.to_parquet(folder / "statistics.parquet", [metric])
         stored = Statistics.from_parquet(folder / "statistics.parquet", {metric.name: metric})
         _expect(stored == whole, "statistics do not survive Parquet")
+
+
+def _check_class_scores(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> None:
+    """Scores of single classes are those of the table, in its order, however they are drawn."""
+    if not metric.class_scores:
+        return
+    table, names = metric.per_class(statistics, info), [each.name for each in metric.classes_of(info)]
+    _expect(list(table) == names, "classes_of has other classes than per_class, or in another order")
+    often = np.arange(2 * len(statistics)).reshape(2, -1) % 3
+    weights = np.concatenate([np.ones((1, len(statistics)), np.int64), often])
+    drawn = metric.resample_classes(statistics, info, weights)
+    for what in metric.class_scores:
+        values = [table[name][what.name] for name in names]
+        _expect(
+            np.allclose(drawn[what.name][0], values, rtol=1e-12, atol=1e-12, equal_nan=True),
+            f"{what.name} by class of every sample drawn once is {drawn[what.name][0]}, not {values}",
+        )
+        sums = metric.sums_by_class(statistics, info, what.name, range(len(names)))
+        if sums is not None and sums.alone is None:
+            by_sums = drawn_by_class(sums, weights)
+            same = np.allclose(by_sums, drawn[what.name], rtol=1e-12, atol=1e-12, equal_nan=True)
+            _expect(same, f"sums by class say {what.name} is {by_sums}, resampling says {drawn[what.name]}")
 
 
 def _check_info(info: DatasetInfo) -> None:

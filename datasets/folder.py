@@ -124,6 +124,7 @@ class Folder(FileDataset):
         families = (
             ("binary-overlap", "boundary", *(["instance-matching"] if objects else [])) if binary else ("overlap",)
         )
+        families = (*families, *(_OF_CASES if classes.main_score else ()))
         kind = "single objects" if objects else "binary masks" if binary else f"{len(classes.classes)} classes"
         return replace(
             Folder.info,
@@ -133,9 +134,9 @@ class Folder(FileDataset):
             classes=classes.classes,
             ignore_label=classes.ignore_label,
             metrics=(*families, "instance-matching") if objects else families,
-            main_score="f1_50" if objects else "dice" if binary else "miou",
+            main_score=classes.main_score or ("f1_50" if objects else "dice" if binary else "miou"),
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
-            further_metrics=_beside(classes, binary),
+            further_metrics=_beside(classes),
             pixel_size_um=classes.pixel_size_um,
             frames_per_second=classes.frames_per_second,
             volumes=classes.volumes,
@@ -336,11 +337,11 @@ class Folder(FileDataset):
         return self.ids("all")
 
 
-def _beside(classes: Classes, binary: bool) -> tuple[str, ...]:
+def _beside(classes: Classes) -> tuple[str, ...]:
     """The families of cases: where there is a background, and of volumes whose spacing is known."""
     known = classes.volumes is not None and classes.volumes.spacing_mm
-    with_background = binary or len({c.kind == "background" for c in classes.classes}) == 2
-    return (*(_OF_CASES if with_background else ()), *(_OF_VOLUMES if known else ()))
+    of_cases = _OF_CASES if classes.with_background and not classes.main_score else ()
+    return (*of_cases, *(_OF_VOLUMES if known else ()))
 
 
 def _proposal(root: Path, text: str, hints: Sequence[str]) -> Proposal:

@@ -24,6 +24,8 @@ def compare(
     resamples: int = 2000,
     seed: int = 0,
     blocks: int | None = None,
+    by_class: bool = False,
+    out: str | PathLike[str] | None = None,
     progress: ShowProgress = "auto",
 ) -> Comparison:
     """Say which run is better, by how much, and whether it could be chance: what `bench compare` does.
@@ -36,7 +38,8 @@ def compare(
     dataset, split : str, optional
         Compare runs on this dataset, on this split alone.
     score : str, optional
-        Name of the score to compare; by default the dataset's main score.
+        Name of the score to compare; by default the dataset's main score. `iou@car` is that of a class,
+        `iou@car,person` the mean of several, `iou@things` or `iou@stuff` that of all classes of a kind.
     target : float, optional
         Say too how many labels each method needs for this score, from runs on several fractions of them.
     resamples : int
@@ -47,6 +50,11 @@ def compare(
     blocks : int, optional
         Draw and swap so many consecutive samples of a film or stack together, from 2, where there are fewer than 5 of
         these: neighbouring frames are alike, and count as independent otherwise.
+    by_class : bool
+        Compare the runs on every class too, with p values that are adjusted for all classes together.
+    out : path, optional
+        A file to write: `.csv` has a row for each pair of runs, and with `by_class` for each class; `.json` has all
+        that is returned.
     progress : bool, "auto" or Reporter
         Bars always, never, or where someone watches: in a notebook and at a terminal.
 
@@ -66,6 +74,7 @@ def compare(
     --------
     >>> found = compare("runs", score="dice")                                          # doctest: +SKIP
     >>> found.runs[0].label, found.differences[0].p_adjusted                            # doctest: +SKIP
+    >>> compare("runs", score="iou@car", out="car.csv")                                # doctest: +SKIP
     """
     from ..commands.compare import compare as do_compare
     from ..runs.options import as_typed
@@ -81,6 +90,8 @@ def compare(
             resamples=resamples,
             seed=seed,
             blocks=blocks,
+            by_class=by_class,
+            out=None if out is None else Path(out),
         )
     )
     return do_compare(request, reporter_for(progress))

@@ -62,7 +62,7 @@ class Run:
         Parameters
         ----------
         score : str, optional
-            Name of a score; by default the main one.
+            Name of a score; by default the main one. `iou@car` is that of a class.
 
         Returns
         -------
@@ -78,9 +78,10 @@ class Run:
 
         from ..evaluation.comparison import Paired
         from ..runs.stored import open_run
+        from ..runs.stored_scores import with_score
         from ..text import unknown
 
-        stored = open_run(self.folder)
+        stored = with_score(open_run(self.folder), score)
         name = score or self.record.main_score
         known = {info.name: (metric, info) for metric in stored.metrics for info in metric.scores}
         if name not in known:
@@ -90,6 +91,34 @@ class Run:
         ids = [statistic.sample_id for statistic in paired.runs[0]]
         values = pd.Series(paired.per_sample[0], pd.Index(ids, name="sample"), name=name, dtype="float64")
         return values.sort_values(ascending=info.higher_is_better, kind="stable")
+
+    def confusion(self, *, normalise: bool = False) -> pd.DataFrame:
+        """The confusion matrix of all samples: a row for each true class, a column for each predicted one.
+
+        Parameters
+        ----------
+        normalise : bool
+            Divide every row by its sum, so that the diagonal is the accuracy (recall) of each class.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Pixels, int64, or shares of rows, float64, NaN for a class without true pixels. Pixels that do not count are
+            a last row `(ignored)`, labels that are no scored class a last column `(other)`, where there are any.
+
+        Raises
+        ------
+        UserError
+            Where the run's statistics cannot be read, or count no pairs of labels.
+        """
+        import pandas as pd
+
+        from ..runs.stored import open_run
+        from ..runs.stored_scores import confusion_of
+
+        found = confusion_of(open_run(self.folder))
+        index, columns = pd.Index(found.truth, name="truth"), pd.Index(found.predicted, name="prediction")
+        return pd.DataFrame(found.shares if normalise else found.pixels, index=index, columns=columns)
 
     def plot(self) -> Figure:
         """Draw the scores that have the main score's unit, each with its 95 % interval."""

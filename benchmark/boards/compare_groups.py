@@ -11,6 +11,7 @@ from ..registry import dataset_class
 from ..runs.find import FoundRun, each_once, run_folders
 from ..runs.record import Record, read_record
 from ..runs.stored import StoredRun, open_run, refuse_without_evidence
+from ..runs.stored_scores import with_score
 from ..text import some
 from ..types import UserError
 from .comparable import comparable_groups, differing, group_order, why_not_ranked
@@ -118,11 +119,12 @@ def _split(wanted: Wanted) -> str:
 def _opened(chosen: Sequence[FoundRun], wanted: Wanted) -> tuple[list[StoredRun], list[StandsAlone]]:
     """Runs with their statistics and the score, and those without."""
     opened, alone, available = [], [], []
+    unknown: list[UserError] = []
     for folder, record in chosen:
         try:
             if not record.scores:
                 raise UserError(why_not_ranked(record))
-            run = open_run(folder)
+            run = _with(open_run(folder), wanted.score, unknown)
             scores = score_names(run)
             available.append(scores)
             if wanted.score is not None and wanted.score not in scores:
@@ -130,9 +132,20 @@ def _opened(chosen: Sequence[FoundRun], wanted: Wanted) -> tuple[list[StoredRun]
             opened.append(run)
         except UserError as error:
             alone.append(_alone(folder, record, str(error)))
+    if unknown and not opened:
+        raise unknown[0]
     if wanted.score is not None and available and not opened:
         raise UserError(no_score(wanted.score, available))
     return opened, alone
+
+
+def _with(run: StoredRun, score: str | None, unknown: list[UserError]) -> StoredRun:
+    """A run with a score of its classes; an error for a class that it has not is kept, too."""
+    try:
+        return with_score(run, score)
+    except UserError as error:
+        unknown.append(error)
+        raise
 
 
 def _why(record: Record, every: Sequence[Record]) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation.class_scores import OF_CLASS, ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval, in_few_groups
 from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
+from .class_differences import class_differences
 from .comparable import RENAMED, Comparable, badness, differing, whole_n
 from .compared_methods import Costs, compared_methods
 from .comparison import (
@@ -46,6 +48,7 @@ def compare_stored(
     resamples: int = 2000,
     seed: int = 0,
     blocks: int | None = None,
+    by_class: bool = False,
     corrupted: Sequence[StoredRun] = (),
 ) -> Comparison:
     """Compare opened runs that were scored on the same samples.
@@ -63,6 +66,8 @@ def compare_stored(
         bootstrap.
     blocks : int, optional
         Draw and swap so many consecutive samples of a group together, where there are too few groups.
+    by_class : bool
+        Compare the runs on every class, too.
     corrupted : sequence of StoredRun
         Runs of the same methods on images that were made worse.
 
@@ -92,6 +97,11 @@ def compare_stored(
     found = _comparison(paired, records, comparison_labels(records), differences, needed)
     labelled = [(row.label, run) for row, run in zip(found.runs, runs, strict=True)]
     beside: dict[str, Any] = {"people": _people(people, labelled, paired)}
+    if by_class:
+        with reporter.progress("comparing classes"):
+            beside["by_class"] = class_differences(paired, runs, [row.label for row in found.runs])
+        if beside["by_class"] is None:
+            reporter.warn(f"{found.title}: these runs have no scores of single classes that can be compared at once")
     if corrupted:
         beside["robustness"] = robustness(labelled, corrupted, info.name)
     return found.model_copy(update=beside)
@@ -239,7 +249,7 @@ def _runs(
                 labels=record.method.n_train,
                 cost=Costs.of(record),
                 on_front=front[k],
-                left_out=_left_out(record, paired.score),
+                left_out=_left_out(record, paired),
             )
         )
     return rows
@@ -251,11 +261,13 @@ def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifferen
     return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)
 
 
-def _left_out(record: Record, score: ScoreInfo) -> int:
+def _left_out(record: Record, paired: Paired) -> int:
     """How many outlines only one of truth and prediction has, where the score is a distance of both."""
-    if not score.name.startswith("hausdorff95"):
+    if not paired.score.name.startswith("hausdorff95"):
         return 0
-    return int(sum(row.get("one_sided_images") or 0 for row in record.per_class.values()))
+    metric = paired.metric
+    names = metric.class_names(paired.info) if isinstance(metric, ClassScore) else record.per_class
+    return int(sum(record.per_class.get(name, {}).get("one_sided_images") or 0 for name in names))
 
 
 def _of_pair(differences: Sequence[Difference], a: int, b: int) -> Difference:
@@ -324,7 +336,13 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
 def _per_class(records: Sequence[Record], labels: Sequence[str], score: ScoreInfo) -> list[ClassWinners]:
     """The winner of every class, by what the score is of one class where the table has that, else by IoU."""
     table = records[0].per_class
-    asked = (score.name, score.name.removesuffix("_per_image"), score.name.removeprefix("mean_"), "iou")
+    asked = (
+        score.name,
+        score.name.partition(OF_CLASS)[0],
+        score.name.removesuffix("_per_image"),
+        score.name.removeprefix("mean_"),
+        "iou",
+    )
     first = next(iter(next(iter(table.values()), {})), "")
     key = next((key for key in asked if any(key in row for row in table.values())), first)
     best_of = min if key == score.name and not score.higher_is_better else max

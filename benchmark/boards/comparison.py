@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
 from ..text import AND_MORE, between, counted, number, p_value, samples_of, some
+from .class_differences import ClassDifference
 from .compared_methods import ComparedMethod, Costs, MethodDifference
 from .notebook import html_table, text_table
 from .paired_difference import PairedDifference as PairedDifference
@@ -155,6 +156,7 @@ class ComparedGroup(Document):
     that of a custom folder, which holds its name and stands for its classes. `blocks` is how many consecutive samples
     of a group were drawn together. `few_groups` is the number of groups where these were too few to be drawn, so that
     samples counted as independent: where neighbours are alike, intervals are too narrow and p values too small.
+    `by_class` is there where it was asked for: every pair of runs on every class.
     """
 
     dataset: str
@@ -183,6 +185,7 @@ class ComparedGroup(Document):
     robustness: list[RobustnessLine] | None = None
     methods: list[ComparedMethod] | None = None
     method_differences: list[MethodDifference] | None = None
+    by_class: list[ClassDifference] | None = None
 
     @property
     def rows(self) -> Sequence[ComparedRun | ComparedMethod]:
@@ -355,6 +358,7 @@ class ComparedGroup(Document):
             "robustness",
             "methods",
             "method_differences",
+            "by_class",
         )
 
 

@@ -46,7 +46,8 @@ def _brackets(table: PaperTable) -> list[str]:
     measured = [column for column in table.columns if not column.of_class]
     if not table.intervals or not measured:
         return []
-    where = "; single classes have none" if table.by_class else ""
+    of_classes = [row.cells[n] for n, column in enumerate(table.columns) if column.of_class for row in table.rows]
+    where = "; single classes have none" if of_classes and all(cell.low is None for cell in of_classes) else ""
     return [f"In brackets: 95 % bootstrap interval over {table.resampled}{where}."]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import textwrap
 import unicodedata
@@ -13,11 +11,12 @@ from typing import Literal
 
 from tabulate import tabulate
 
-from ..text import UNDEFINED, no_formula, printable, whole_characters
+from ..text import UNDEFINED, printable, whole_characters
 from ..types import UserError
 from .markdown import escape
 from .paper_caption import MARK, caption
 from .paper_table import PaperTable, TableCell, TableColumn, TableRow
+from .tidy_csv import csv_text
 
 Format = Literal["markdown", "latex", "csv"]
 
@@ -212,20 +211,12 @@ def as_csv(table: PaperTable) -> str:
 
     No cell begins a formula; what is undefined, or was not tested, is empty.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(_CSV)
+    rows = []
     for row in table.rows:
         for column, cell in zip(table.columns, row.cells, strict=True):
             about = [table.dataset, table.origin, table.split, table.n, row.label, row.family, column.score]
             about += [column.name if column.of_class else None, column.unit, column.higher_is_better]
             found = [cell.value, cell.low, cell.high, len(row.seeds), cell.sd]
             found += [cell.best, cell.second, cell.not_told_from_best]
-            writer.writerow(map(_csv_cell, [*about, *found]))
-    return file.getvalue()
-
-
-def _csv_cell(value: object) -> object:
-    if isinstance(value, str):
-        return no_formula(printable(" ".join(whole_characters(value).split())))
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+            rows.append([*about, *found])
+    return csv_text(_CSV, rows)

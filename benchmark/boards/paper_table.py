@@ -6,7 +6,7 @@ by the paired tests of a board: the best, and those that cannot be told from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,17 +14,18 @@ from .._version import __version__
 from ..evaluation.comparison import Paired
 from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
+from ..evaluation.scoring import Table
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
 from ..registry import dataset_class, metrics
 from ..runs.find import FoundRun
 from ..runs.record import Record, recorded_info
-from ..runs.stored import StoredRun, open_run
 from ..text import CLASS_COUNTS, UNDEFINED, number, some, unknown
 from ..types import ScoreInfo, UserError
 from .comparable import MAX_TESTED, Comparable, badness, whole_n
 from .comparison import StandsAlone
 from .labels import board_labels
+from .opened_runs import OpenedRuns
 from .paper_words import decimals_of, title_of
 from .ranking import ranked_rows
 from .seed_groups import SeedGroup, deviation, mean, resampled, seed_groups, trainings
@@ -167,11 +168,14 @@ def paper_table(
     UserError
         For a score that is not there, or that some of the runs lack.
     """
-    rows = [row for _, row in ranked_rows(seed_groups(run.record for run in runs))]
+    opened = OpenedRuns({run.record.run_id: run for run in runs}, () if wanted.by_class else wanted.scores)
+    rows = [row for _, row in ranked_rows(seed_groups(opened.record(run.record) for run in runs))]
     records = [record for row in rows for record in row.records]
     by_class = class_score(records, wanted.scores) if wanted.by_class else None
-    opened = _Opened({run.record.run_id: run for run in runs})
-    made = [] if by_class is None else [_of_class(name, by_class, rows, wanted) for name in records[0].per_class]
+    made = []
+    if by_class is not None:
+        intervals = opened.class_intervals(records) if wanted.intervals else {}
+        made = [_of_class(name, by_class, rows, wanted, intervals) for name in records[0].per_class]
     first = len(made)
     for name in wanted_scores(records, () if wanted.by_class else wanted.scores)[: 1 if wanted.by_class else None]:
         made.append(_of_score(name, rows, wanted, opened, reporter))
@@ -266,11 +270,18 @@ def _place(row: TableRow, first: int, column: TableColumn) -> tuple[int, str, fl
 
 
 def _of_class(
-    name: str, score: str, rows: Sequence[SeedGroup], wanted: WantedColumns
+    name: str, score: str, rows: Sequence[SeedGroup], wanted: WantedColumns, intervals: Mapping[str, Table]
 ) -> tuple[TableColumn, list[TableCell]]:
-    """A column of a class; its values have no interval, and were not tested."""
+    """A column of a class; its values were not tested. Of several seeds the ends of their intervals are averaged."""
+
+    def ends(row: SeedGroup, end: str) -> float | None:
+        return mean(intervals.get(each.run_id, {}).get(name, {}).get(f"{score}_{end}") for each in row.records)
+
     values = [[record.per_class.get(name, {}).get(score) for record in row.records] for row in rows]
-    cells = [TableCell(value=mean(each), sd=deviation(each)) for each in values]
+    cells = [
+        TableCell(value=mean(each), low=ends(row, "low"), high=ends(row, "high"), sd=deviation(each))
+        for row, each in zip(rows, values, strict=True)
+    ]
     column = _column(name, _class_score_info(score), True, cells, wanted.percent)
     return column, distinguished(column, cells)
 
@@ -281,20 +292,7 @@ def _class_score_info(name: str) -> ScoreInfo:
     return next(known, ScoreInfo(name, name))
 
 
-class _Opened:
-    """Runs by their id, each opened once."""
-
-    def __init__(self, folders: dict[str, FoundRun]) -> None:
-        self._folders = folders
-        self._runs: dict[str, StoredRun] = {}
-
-    def __getitem__(self, run_id: str) -> StoredRun:
-        if run_id not in self._runs:
-            self._runs[run_id] = open_run(self._folders[run_id].folder)
-        return self._runs[run_id]
-
-
-def _in_few_groups(opened: _Opened, record: Record) -> bool:
+def _in_few_groups(opened: OpenedRuns, record: Record) -> bool:
     """Whether samples have groups, but few, as a run's statistics say; False where these are not there."""
     try:
         run = opened[record.run_id]
@@ -304,7 +302,7 @@ def _in_few_groups(opened: _Opened, record: Record) -> bool:
 
 
 def _of_score(
-    name: str, rows: Sequence[SeedGroup], wanted: WantedColumns, opened: _Opened, reporter: Reporter
+    name: str, rows: Sequence[SeedGroup], wanted: WantedColumns, opened: OpenedRuns, reporter: Reporter
 ) -> tuple[TableColumn, list[TableCell]]:
     """A column of a score of all samples."""
     scores = [row.record.scores[name] for row in rows]
@@ -355,7 +353,7 @@ def distinguished(column: TableColumn, cells: Sequence[TableCell]) -> list[Table
 
 
 def _tested(
-    column: TableColumn, cells: Sequence[TableCell], rows: Sequence[SeedGroup], opened: _Opened, reporter: Reporter
+    column: TableColumn, cells: Sequence[TableCell], rows: Sequence[SeedGroup], opened: OpenedRuns, reporter: Reporter
 ) -> tuple[TableColumn, list[TableCell]]:
     """The column with its tests: every defined row against every other, of several seeds for other trainings too."""
     places = [place for place, cell in enumerate(cells) if cell.value is not None]

@@ -19,7 +19,13 @@ def title_of(score: str, unit: str) -> str:
 
     >>> title_of("iou_foreground", "fraction"), title_of("ef_error_pp", "pp"), title_of("v_rand", "fraction")
     ('IoU foreground', 'EF error', 'V_Rand')
+
+    >>> title_of("iou@car", "fraction")
+    'IoU car'
     """
+    score, _, classes = score.partition("@")
+    if classes:
+        return f"{title_of(score, unit)} {classes}"
     if score in _WHOLE:
         return _WHOLE[score]
     words = score.split("_")

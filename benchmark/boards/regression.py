@@ -16,6 +16,7 @@ from ..evaluation.gate_power import errors_to_be_seen
 from ..evaluation.quantiles import t_quantile
 from ..runs.record import Cost, Record
 from ..runs.stored import StoredRun, refuse_foreign_statistics
+from ..runs.stored_scores import with_score
 from ..types import Metric, ScoreInfo, UserError
 from .check_result import CheckedRun, CheckResult, CostChange, LostClass, LostSample, UncheckedRun, Verdict
 from .compare_runs import refuse_incomparable
@@ -145,6 +146,7 @@ def held_against(
         or a factor below 1.
     """
     refuse_incomparable([baseline.record, run.record])
+    baseline, run = (with_score(side, metric) for side in (baseline, run))
     for side in (baseline, run):
         refuse_foreign_statistics(side)
     family, score = _score(name, metric or baseline.record.main_score, baseline, run)

@@ -46,6 +46,7 @@ _COMMANDS = {
     "compare": Command(
         "stored_commands:compare",
         "Examples: bench compare runs/isbi2012-unet-1a2b3c4d runs/isbi2012-fcn-5e6f7a8b; "
+        "bench compare runs --metric iou@car; bench compare runs --by-class --out classes.csv; "
         "bench compare runs --metric v_info --json",
         "stored_requests:CompareRequest",
     ),
@@ -103,6 +104,7 @@ _COMMANDS = {
     "explain": Command(
         "stored_commands:explain",
         "Examples: bench explain runs/voc2012-mine-0a1b2c3d; "
+        "bench explain runs/voc2012-mine-0a1b2c3d --confusion confusion.csv --normalise; "
         "bench explain runs/voc2012-mine-0a1b2c3d runs/voc2012-other-1a2b3c4d --root VOCdevkit; "
         "bench explain runs/isbi2012-unet-1a2b3c4d --samples 20",
         "stored_requests:ExplainRequest",

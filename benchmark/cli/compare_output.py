@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..text import AND_MORE, UNDEFINED, between, counted, number, p_value, samples_of, some
 from . import output
+from .class_difference_output import class_differences
 from .output import safe
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
             "its paired 95 % interval",
             soft_wrap=True,
         )
-    if len(found.per_class) > 1:
+    if found.by_class:
+        class_differences(console, found)
+    elif len(found.per_class) > 1:
         console.print(_classes(found))
     _samples(console, found)
     _labels(console, found)

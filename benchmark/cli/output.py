@@ -134,6 +134,8 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         print(result.to_json(), end="")
         return
+    from ..evaluation.class_intervals import few_units
+
     console = stdout()
     data, method = result.dataset, result.method
     origin = " [bold yellow](SYNTHETIC)[/]" if data.origin == "synthetic" else ""
@@ -152,8 +154,10 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             show(console, result.details[metric.name], result.scores)
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
-            for table in _class_tables(what, rows):
+            for table in _class_tables(what, rows, result.class_intervals if what == "class" else {}):
                 console.print(table)
+        if few := few_units(result.class_intervals):
+            console.print(safe(few), style="yellow", soft_wrap=True)
     cost = result.cost
     if cost.train_s is not None:
         batch = (
@@ -249,20 +253,31 @@ def _interval_note(result: Record) -> str:
     )
 
 
-def _class_tables(what: str, rows: Mapping[str, Mapping[str, float | None]]) -> Iterator[Table]:
-    """Tables of a few quantities each, so that they fit into a terminal; of many classes those that have any."""
+def _class_tables(
+    what: str, rows: Mapping[str, Mapping[str, float | None]], intervals: Mapping[str, Mapping[str, float | None]]
+) -> Iterator[Table]:
+    """Tables of a few quantities each, so that they fit into a terminal; of many classes those that have any.
+
+    The interval of the first one stands beside it; a class whose interval says little has a star.
+    """
+    from ..evaluation.class_intervals import is_few
+
     quantities = list(dict.fromkeys(key for row in rows.values() for key in row))
     if len(rows) > _MAX_ROWS:
         rows = {name: row for name, row in rows.items() if any(row.values())}
     width = -(-len(quantities) // max(1, -(-len(quantities) // _TABLE_WIDTH)))
     for start in range(0, len(quantities), width or 1):
         shown = quantities[start : start + width]
-        table = new_table(what, *shown)
+        ends = {name: (row.get(f"{shown[0]}_low"), row.get(f"{shown[0]}_high")) for name, row in intervals.items()}
+        beside = any(None not in each for each in ends.values())
+        table = new_table(what, shown[0], *["95 % interval"] * beside, *shown[1:])
         for name, row in rows.items():
             cells = [
                 f"{row[q]:,.0f}" if q in CLASS_COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown
             ]
-            table.add_row(safe(name), *cells)
+            if beside:
+                cells.insert(1, between(*ends.get(name, (None, None)), word=" – "))
+            table.add_row(f"{safe(name)}{'*' * is_few(intervals.get(name, {}))}", *cells)
         yield table
 
 

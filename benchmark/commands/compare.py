@@ -8,11 +8,14 @@ from pathlib import Path
 from ..boards.compare_groups import ComparableRuns, Grouping, Wanted, grouping, records_below
 from ..boards.compare_runs import compare_stored, refuse_incomparable
 from ..boards.comparison import Comparison, StandsAlone
+from ..boards.comparison_rows import comparison_text, refuse_ending
+from ..io.atomic import write_output
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun, each_once
 from ..runs.remote import folders_of
 from ..runs.stored import open_run
 from ..runs.stored_requests import CompareRequest as CompareRequest
+from ..runs.stored_scores import with_score
 from ..types import UserError
 
 
@@ -22,11 +25,25 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     Raises
     ------
     UserError
-        For fewer than two runs, runs of which no two are comparable (with the reason), or a score that none has.
+        For fewer than two runs, runs of which no two are comparable (with the reason), a score that none has, or a file
+        whose name says no format.
     """
+    if request.out is not None:
+        refuse_ending(request.out)
+    made = _made(request, reporter)
+    if request.by_class and all(group.by_class is None for group in made.every_group):
+        raise UserError("--by-class: none of these runs has scores of single classes that can be compared at once")
+    if request.out is not None:
+        write_output(request.out, comparison_text(made, request.out))
+        reporter.say(f"wrote {request.out}")
+    return made
+
+
+def _made(request: CompareRequest, reporter: Reporter) -> Comparison:
     every, broken = records_below(folders_of(request.runs, reporter))
     if again := _made_again(every):
-        return _compared(ComparableRuns([open_run(folder) for folder in again], []), request, reporter)
+        runs = [with_score(open_run(folder), request.score) for folder in again]
+        return _compared(ComparableRuns(runs, []), request, reporter)
     found = each_once(every, reporter.warn)
     made = grouping(found, Wanted(request.dataset, request.split, request.score))
     made.alone.extend(broken)
@@ -57,6 +74,7 @@ def _compared(group: ComparableRuns, request: CompareRequest, reporter: Reporter
         resamples=request.resamples,
         seed=request.seed,
         blocks=request.blocks,
+        by_class=request.by_class,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..boards.compare_runs import refuse_incomparable
+from ..boards.tidy_csv import confusion_csv
 from ..boards.worst_samples import WorstSamples, worst_samples
 from ..evaluation.anatomy import CAUSES, anatomy_statistic
 from ..evaluation.error_points import Anatomy, anatomy, points_differences
@@ -26,6 +27,7 @@ from ..evaluation.explanation import (
 )
 from ..evaluation.library_conventions import conventions, official
 from ..evaluation.scores import defined
+from ..io.atomic import write_output
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter
 from ..metrics.overlap import BinaryOverlap
@@ -33,6 +35,7 @@ from ..runs.folder import PREDICTIONS
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_label_maps import StoredLabelMaps
 from ..runs.stored_requests import ExplainRequest
+from ..runs.stored_scores import confusion_of
 from ..types import Metric, Statistic, UserError
 
 COLUMNS = frozenset(BinaryOverlap.columns)
@@ -161,11 +164,15 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
     ------
     UserError
         For a folder that holds no run that can be read, runs that are not comparable, predictions that are not those
-        that were scored, and a `root` that does not hold their labels.
+        that were scored, a `root` that does not hold their labels, and a file that is no .csv.
     """
+    _refuse_file(request)
     runs = [open_run(folder) for folder in (request.run, request.other) if folder is not None]
     refuse_incomparable([run.record for run in runs])
     found = _conventions(runs)
+    if request.confusion is not None:
+        write_output(request.confusion, confusion_csv(confusion_of(runs[0]), shares=request.normalise))
+        reporter.say(f"wrote {request.confusion}")
     found.other_run_id = runs[1].record.run_id if len(runs) > 1 else None
     if request.samples and runs[0].record.scores:
         found.worst_samples = worst_samples(runs, request.samples)
@@ -183,6 +190,15 @@ def explain_runs(request: ExplainRequest, reporter: Reporter) -> Explanation:
             for cause, each in points_differences(*parts).items()
         ]
     return found
+
+
+def _refuse_file(request: ExplainRequest) -> None:
+    """Raise UserError for a file of the confusion matrix that is no .csv, and where there is none to normalise."""
+    path = request.confusion
+    if path is None and request.normalise:
+        raise UserError("--normalise is of a confusion matrix; name its file, such as --confusion confusion.csv")
+    if path is not None and (path.is_dir() or path.suffix.lower() != ".csv"):
+        raise UserError(f"--confusion {path}: expected the name of a file that ends in .csv")
 
 
 def _conventions(runs: Sequence[StoredRun]) -> Explanation:

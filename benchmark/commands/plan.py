@@ -9,6 +9,7 @@ from ..io.reporter import Reporter
 from ..runs.find import find_runs
 from ..runs.stored import open_run
 from ..runs.stored_requests import PlanRequest as PlanRequest
+from ..runs.stored_scores import with_score
 from ..types import UserError
 
 
@@ -27,7 +28,7 @@ def plan(request: PlanRequest, reporter: Reporter) -> SizePlan:
         value = getattr(request, name)
         if value is not None and not 0 < value < float("inf"):
             raise UserError(f"--{name.replace('_', '-')} {value:g}: expected a number above 0")
-    found = [open_run(folder) for folder, _ in find_runs(request.runs, reporter.warn)]
+    found = [with_score(open_run(folder), request.score) for folder, _ in find_runs(request.runs, reporter.warn)]
     targets = Targets(request.width, request.difference, request.seconds_per_label)
     if request.difference is not None and len(found) < 2:
         raise UserError("--difference is between two runs, found one. For example: bench plan runs/A runs/B")

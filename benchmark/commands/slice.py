@@ -27,6 +27,7 @@ from ..io.reporter import Reporter
 from ..runs.open_data import data_of
 from ..runs.stored import StoredRun, open_run
 from ..runs.stored_requests import SliceRequest
+from ..runs.stored_scores import with_score
 from ..text import counted, some, unknown
 from ..types import Dataset, Metric, ScoreInfo, UserError
 
@@ -89,7 +90,7 @@ def slice_by_all(request: SliceRequest, reporter: Reporter) -> SlicedByAll:
 
 def _opened(request: SliceRequest) -> tuple[list[StoredRun], Metric, ScoreInfo]:
     """The runs, which have to be comparable, with the score that they are asked for and its family."""
-    runs = [open_run(folder) for folder in request.runs]
+    runs = [with_score(open_run(folder), request.score) for folder in request.runs]
     refuse_incomparable([run.record for run in runs])
     return runs, *score_of_all(runs, request.score)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -291,16 +291,33 @@ def allowing_for_absent(
     return interval[0], min(interval[1] + absent.share * (score.high - score.low), score.high)
 
 
+class Beside(Protocol):
+    """What is scored on the same resamples as a family's scores."""
+
+    def draw(self, weights: Int64) -> None:
+        """Score some bootstrap samples, (b, n)."""
+
+    def leave_out(self, weights: Int64) -> None:
+        """Score what is left when some units are left out, (b, n)."""
+
+
 def score_intervals(
-    metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo
+    metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo, beside: Beside | None = None
 ) -> dict[str, tuple[float, float]]:
     """95 % interval of every score of a family; NaN where fewer than two units can be drawn."""
     groups = [s.group for s in statistics]
     if len(groups) < 2:
         return {score.name: (float("nan"), float("nan")) for score in metric.scores}
     values = metric.compute(statistics, info)
-    draws = [metric.resample(statistics, info, weights) for weights in bootstrap_weights(groups)]
-    parts = [metric.resample(statistics, info, left) for left in jackknife_parts(groups)]
+    draws, parts = [], []
+    for weights in bootstrap_weights(groups):
+        draws.append(metric.resample(statistics, info, weights))
+        if beside is not None:
+            beside.draw(weights)
+    for left in jackknife_parts(groups):
+        parts.append(metric.resample(statistics, info, left))
+        if beside is not None:
+            beside.leave_out(left)
     without = {score.name: np.concatenate([part[score.name] for part in parts]) for score in metric.scores}
     return {
         score.name: allowing_for_absent(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._former_names import former_names
 from ..text import counted, named, some
-from ..types import AbsentClasses, DatasetInfo, Metric, UserError
+from ..types import AbsentClasses, DatasetInfo, Metric, Statistic, UserError
+from .class_intervals import UNITS, intervals_with_classes, tells_units, units_that_hold
 from .intervals import resampling_unit, score_intervals
 from .scores import Score, defined
 from .statistics import Statistics
@@ -23,12 +24,14 @@ Table = dict[str, dict[str, float | None]]
 class Scored:
     """Every score of every family with its interval, the tables per class and per category, and blocks by family.
 
+    class_intervals : by class the ends of the intervals of its scores, and how many of what is drawn truly hold it.
     absent : what counts 0 in a score without being in any true mask, by the score's name.
     """
 
     scores: dict[str, Score] = field(default_factory=dict)
     per_class: Table = field(default_factory=dict)
     per_category: Table = field(default_factory=dict)
+    class_intervals: Table = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     absent: dict[str, AbsentClasses] = field(default_factory=dict)
 
@@ -38,29 +41,16 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
     result = Scored()
     for metric in metrics:
         mine = statistics.of(metric.name)
-        values = metric.compute(mine, info)
-        declared = [what.name for what in metric.scores]
-        if not set(values) >= set(declared):
-            found = ", ".join(values) or "none"
-            raise UserError(f"metric '{metric.name}': compute returned {found}; it declares {', '.join(declared)}")
-        intervals = score_intervals(metric, mine, info)
-        unit = resampling_unit([s.group for s in mine]) if len(mine) > 1 else None
-        for what in metric.scores:
-            low, high = intervals[what.name]
-            result.scores[what.name] = Score(
-                value=defined(values[what.name]),
-                low=defined(low),
-                high=defined(high),
-                unit=what.unit,
-                higher_is_better=what.higher_is_better,
-                n=len(mine),
-                resampled=unit,
-            )
-            if absent := metric.absent_classes(mine, info, what.name):
-                result.absent[what.name] = absent
+        values = _values(metric, mine, info)
+        intervals, by_class = intervals_with_classes(metric, mine, info)
+        own = _scores(metric, mine, values, intervals)
+        result.scores.update(own)
+        for name in own:
+            if absent := metric.absent_classes(mine, info, name):
+                result.absent[name] = absent
         _add(result.per_class, metric.per_class(mine, info))
         _add(result.per_category, metric.per_category(mine, info))
-        own = {what.name: result.scores[what.name] for what in metric.scores}
+        _add_intervals(result, by_class)
         block = metric.details(
             mine,
             info,
@@ -69,7 +59,70 @@ def score(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) 
         )
         if block:
             result.details[metric.name] = block
+    _count_units(result, statistics, metrics, info)
     return result
+
+
+def scores_of(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, Score]:
+    """Every score of one family. Raises UserError where it computes other scores than it declares."""
+    values = _values(metric, statistics, info)
+    return _scores(metric, statistics, values, score_intervals(metric, statistics, info))
+
+
+def _values(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+    """The scores of a family. Raises UserError where it computes other scores than it declares."""
+    values = metric.compute(statistics, info)
+    declared = [what.name for what in metric.scores]
+    if not set(values) >= set(declared):
+        found = ", ".join(values) or "none"
+        raise UserError(f"metric '{metric.name}': compute returned {found}; it declares {', '.join(declared)}")
+    return values
+
+
+def _scores(
+    metric: Metric,
+    statistics: Sequence[Statistic],
+    values: Mapping[str, float],
+    intervals: Mapping[str, tuple[float, float]],
+) -> dict[str, Score]:
+    unit = resampling_unit([s.group for s in statistics]) if len(statistics) > 1 else None
+    return {
+        what.name: Score(
+            value=defined(values[what.name]),
+            low=defined(intervals[what.name][0]),
+            high=defined(intervals[what.name][1]),
+            unit=what.unit,
+            higher_is_better=what.higher_is_better,
+            n=len(statistics),
+            resampled=unit,
+        )
+        for what in metric.scores
+    }
+
+
+def class_intervals_of(statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> Table:
+    """The intervals of classes alone, as `score` has them."""
+    result = Scored()
+    for metric in metrics:
+        if metric.class_scores:
+            _add_intervals(result, intervals_with_classes(metric, statistics.of(metric.name), info)[1])
+    _count_units(result, statistics, metrics, info)
+    return result.class_intervals
+
+
+def _add_intervals(result: Scored, by_class: Table) -> None:
+    for name, row in by_class.items():
+        result.class_intervals.setdefault(name, {}).update(row)
+
+
+def _count_units(result: Scored, statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> None:
+    """Say of every class with intervals how many units truly hold it, where a family's statistics tell."""
+    telling = next(filter(tells_units, metrics), None)
+    if telling is None or not result.class_intervals:
+        return
+    held = units_that_hold(statistics.of(telling.name), info)
+    for name, row in result.class_intervals.items():
+        row[UNITS] = float(held[name]) if name in held else None
 
 
 def undefined_scores(scored: Scored, metrics: Sequence[Metric], info: DatasetInfo) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from ..types import (
     AbsentClasses,
     Array,
+    ClassInfo,
     DatasetInfo,
     Float64,
     Int64,
@@ -19,8 +20,10 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
     Task,
 )
+from .pooled import drawn_by_class
 
 
 class MetricFamily(ABC):
@@ -31,6 +34,7 @@ class MetricFamily(ABC):
     """
 
     scores: ClassVar[tuple[ScoreInfo, ...]]
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = ()
     releases_gil: ClassVar[bool] = False
     tasks: ClassVar[tuple[Task, ...]] = ("binary", "multiclass")
     takes_void: ClassVar[bool] = True
@@ -79,6 +83,32 @@ class MetricFamily(ABC):
         """No table of classes."""
         del statistics, info
         return {}
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """The scored classes."""
+        return info.classes
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """From the sums of each class."""
+        places = range(len(self.classes_of(info)))
+        every = ((what.name, self.sums_by_class(statistics, info, what.name, places)) for what in self.class_scores)
+        return {name: drawn_by_class(sums, weights) for name, sums in every if sums is not None}
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass | None:
+        """No score of a class is known to be a function of sums."""
+        del statistics, info, score, places
+        return None
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """No score of a class counts what true masks never hold."""
+        del statistics, info, score, places
+        return None
 
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """No table of categories."""

@@ -42,6 +42,7 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
 )
 from .base import MetricFamily
 from .class_maps import class_maps
@@ -49,7 +50,7 @@ from .joint_counts import joint_counts, shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest
 from .pair_counts import ranks
-from .pooled import absent_of, drawn, mean_of_quotients, mean_where, ratio
+from .pooled import absent_of, drawn, mean_of_quotients, mean_where, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
@@ -107,6 +108,7 @@ class Boundary(MetricFamily):
         ),
         ScoreInfo("nsd", "mean over images of the normalised surface distance within 2 px, by pixels"),
     )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = tuple(each for each in scores if each.name != "hausdorff95_um")
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
         "label": "int64",
         **dict.fromkeys(_COUNTS, "int64"),
@@ -153,11 +155,32 @@ class Boundary(MetricFamily):
         return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Those among the classes that the means are over."""
+        return self.absent_among(statistics, info, score, _averaged_places(info))
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """Those that have a boundary."""
+        return scored_classes(info)
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """Quotients of pooled counts, or means over images, of each class."""
+        counts, distances = _dense(statistics, scored_classes(info))
+        counts, distances = counts[:, list(places)], distances[:, list(places)]
+        if score in _POOLED:
+            return SumsByClass(counts, partial(_pooled_score, score))
+        return means_by_class(_image_scores(counts, distances)[score])
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
         """By their boundary pixels; a Hausdorff distance takes two sides."""
         if score.startswith("hausdorff"):
             return None
-        counts = _averaged(statistics, info)[0].sum(axis=0)
-        return absent_of([c.name for c in info.foreground_classes], counts[:, 5], counts[:, 3])
+        classes = scored_classes(info)
+        counts = _dense(statistics, classes)[0].sum(axis=0)[list(places)]
+        return absent_of([classes[place].name for place in places], counts[:, 5], counts[:, 3])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""
@@ -285,10 +308,13 @@ def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tup
 
 def _averaged(statistics: Sequence[Statistic], info: DatasetInfo) -> tuple[Int64, Float64]:
     """The same of the classes that the means are over, which background is not."""
-    classes = scored_classes(info)
-    tables = _dense(statistics, classes)
-    chosen = [place for place, each in enumerate(classes) if each in info.foreground_classes]
-    return tables if len(chosen) == len(classes) else (tables[0][:, chosen], tables[1][:, chosen])
+    tables, chosen = _dense(statistics, scored_classes(info)), _averaged_places(info)
+    return tables if len(chosen) == tables[0].shape[1] else (tables[0][:, chosen], tables[1][:, chosen])
+
+
+def _averaged_places(info: DatasetInfo) -> list[int]:
+    """Places of these classes among those that have a boundary."""
+    return [place for place, each in enumerate(scored_classes(info)) if each in info.foreground_classes]
 
 
 def _pooled_scores(counts: Array) -> dict[str, Float64]:
@@ -299,6 +325,10 @@ def _pooled_scores(counts: Array) -> dict[str, Float64]:
         "boundary_iou": ratio(both, either),
         "boundary_f1": np.where(np.isnan(f1) & (n_pred + n_true > 0), 0.0, f1),
     }
+
+
+def _pooled_score(score: str, counts: Float64) -> Float64:
+    return _pooled_scores(counts)[score]
 
 
 def _mean_of_pooled(score: str, sums: Float64) -> Float64:

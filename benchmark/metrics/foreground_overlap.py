@@ -21,6 +21,7 @@ import numpy as np
 from ..types import (
     AbsentClasses,
     Array,
+    ClassInfo,
     DatasetInfo,
     Float64,
     Int64,
@@ -29,6 +30,7 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
 )
 from .class_cells import ClassCells
 from .exact_sums import weighted_sums
@@ -45,6 +47,9 @@ _AT_ONCE = 1 << 10
 """Samples of a case that are laid out at once."""
 
 _OF_TRUE_CLASSES = "foreground_dice_true"
+
+_MEANS = {"dice_per_case": "foreground_dice", "iou_per_case": "foreground_iou"}
+"""The mean over classes of each score of a class."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,10 @@ class ForegroundOverlap(PairsOfLabels):
         ScoreInfo("foreground_iou", "mean over cases, then classes, of IoU without background (nnU-Net)"),
         ScoreInfo(_OF_TRUE_CLASSES, "mean over the classes truly in a case, then cases, of Dice without background"),
     )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("dice_per_case", "mean over cases of the Dice of a class, where it is true or predicted"),
+        ScoreInfo("iou_per_case", "mean over cases of the IoU of a class, where it is true or predicted"),
+    )
     needs_background: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
@@ -86,7 +95,7 @@ class ForegroundOverlap(PairsOfLabels):
         once, with the samples of it that are drawn.
         """
         cases = _laid_out(statistics, info)
-        return {score.name: cases.scored(score.name, weights) for score in self.scores}
+        return {score.name: mean_of_quotients(cases.totals(score.name, weights)) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over cases, where these are drawn whole; of few cases their pixels, whose means follow from sums."""
@@ -98,6 +107,32 @@ class ForegroundOverlap(PairsOfLabels):
             return None
         _, true, predicted = _laid_out(statistics, info).samples.pooled().T
         return absent_of([c.name for c in info.foreground_classes], true, predicted)
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """The foreground."""
+        return info.foreground_classes
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """Means over the same cases as the means over classes."""
+        cases = _laid_out(statistics, info)
+        totals = ((what.name, cases.totals(_MEANS[what.name], weights)) for what in self.class_scores)
+        return {name: ratio(*np.split(total, 2, axis=-1)) for name, total in totals}
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """As `sums`: means over cases, or of few cases their pixels."""
+        return _laid_out(statistics, info).sums_by_class(_MEANS[score], list(places))
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """As `absent_classes`."""
+        del score
+        _, true, predicted = _laid_out(statistics, info).samples.pooled()[list(places)].T
+        return absent_of([info.foreground_classes[place].name for place in places], true, predicted)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Mean Dice and IoU over the cases that hold a class, truly or predicted, and the number of these."""
@@ -146,16 +181,33 @@ class _Cases:
         pixels[self.samples.row, self.member[self.samples.row], self.samples.place] = self.samples.pixels
         return Sums(pixels.reshape(samples, -1), partial(_of_few, score, self.cases))
 
-    def scored(self, score: str, weights: Int64) -> Float64:
-        """The score (B,) of sets of samples that are drawn so often, (B, n)."""
+    def sums_by_class(self, score: str, places: Sequence[int]) -> SumsByClass:
+        """A score that is a mean over classes, of each of some of them, as a function of the same sums."""
+        sums = self.sums(score)
+        classes = self.samples.classes
+        if sums.terms.dtype.kind == "i":  # pixels of few cases
+            pixels = sums.terms.reshape(-1, self.cases, classes, 3)[:, :, places]
+            terms = np.moveaxis(pixels, 1, 2).reshape(len(pixels), len(places), -1)
+            return SumsByClass(terms, sums.value)
+
+        def chosen(terms: Array) -> Float64:
+            return np.stack([terms[:, places], terms[:, [classes + place for place in places]]], axis=-1)
+
+        return SumsByClass(chosen(sums.terms), mean_of_quotients, None if sums.alone is None else chosen(sums.alone))
+
+    def totals(self, score: str, weights: Int64) -> Float64:
+        """Sums (B, 2 K) of values and of their numbers over cases, of sets of samples that are drawn so often, (B, n).
+
+        K is the number of classes, or 1 of a score that has one value in each case.
+        """
         if self.cases == len(self.member):
-            return _mean_of(score, self.samples, False, weights)
+            return _totals_of(score, self.samples, False, weights)
         if self.cases < MIN_CASES:
             terms = [_terms(score, pixels) for _, pixels in self._drawn(weights)]
-            return mean_of_quotients(np.stack(terms, axis=-2).sum(axis=-2))
+            return np.asarray(np.stack(terms, axis=-2).sum(axis=-2))
         of_cases = weights[:, self._first]
         if np.array_equal(of_cases[:, self.member], weights):
-            return _mean_of(score, self.whole, True, of_cases)
+            return _totals_of(score, self.whole, True, of_cases)
         return self._of_parts(score, weights)
 
     def _of_parts(self, score: str, weights: Int64) -> Float64:
@@ -164,7 +216,7 @@ class _Cases:
         for own, pixels in self._drawn(weights):
             often = np.nan_to_num(ratio(own.sum(axis=1), (own > 0).sum(axis=1)))
             total = total + often[:, None] * _terms(score, pixels)
-        return mean_of_quotients(total)
+        return total
 
     def _drawn(self, weights: Int64) -> Iterator[tuple[Float64, Float64]]:
         """For each case the weights of its samples (B, m), and its pixels as they are drawn (B, C, 3).
@@ -243,17 +295,17 @@ def _true_terms(cells: ClassCells) -> Float64:
     return np.stack([np.nan_to_num(ratio(total, many)), many > 0], axis=1)
 
 
-def _mean_of(score: str, cells: ClassCells, whole: bool, weights: Int64) -> Float64:
-    """The mean (B,) over rows that are drawn so often, (B, rows): as `drawn` has it of the terms, class by class."""
+def _totals_of(score: str, cells: ClassCells, whole: bool, weights: Int64) -> Float64:
+    """The terms (B, 2 K) of rows that are drawn so often, (B, rows), added up: as of all at once, class by class."""
     if score == _OF_TRUE_CLASSES:
-        return mean_of_quotients(weighted_sums(weights, _terms_of(score, cells, whole)))
+        return weighted_sums(weights, _terms_of(score, cells, whole))
     total = np.zeros((len(weights), 2 * cells.classes))
     values = _values(score, cells.pixels)
     for place in range(cells.classes):
         columns = np.stack([cells.column(place, each) for each in (values, np.ones(len(values)))], axis=1)
         if columns[:, 1].any():
             total[:, [place, cells.classes + place]] = weighted_sums(weights, columns)
-    return mean_of_quotients(total)
+    return total
 
 
 def _of_few(score: str, cases: int, sums: Float64) -> Float64:

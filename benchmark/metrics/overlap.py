@@ -26,15 +26,19 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
     Task,
 )
 from .base import MetricFamily
 from .joint_counts import shared_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
 from .overlap_scores import (
+    CLASS_SCORES,
     COUNT_ABSENT,
     POOLED,
     PooledScore,
+    class_quotient,
+    class_sums,
     mean_iou,
     mean_iou_of_all,
     mean_iou_of_true,
@@ -110,6 +114,29 @@ class PairsOfLabels(MetricFamily):
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
     releases_gil: ClassVar[bool] = True
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = CLASS_SCORES
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """From the same pooled counts as the means over classes."""
+        pixels = np.split(sparse_counts(statistics, ranks(info.classes)).summed(weights), 3, axis=1)
+        return {what.name: ratio(*class_quotient(what.name, *pixels)) for what in self.class_scores}
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """Every score of a class is a quotient of pixels."""
+        return class_sums(score, sparse_counts(statistics, ranks(info.classes)).of_classes(places))
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """Of IoU and Dice; there is no accuracy without true pixels."""
+        if score == "accuracy":
+            return None
+        _, true, predicted = sparse_counts(statistics, ranks(info.classes)).pooled()[list(places)].T
+        return absent_of([info.classes[place].name for place in places], true, predicted)
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """See `overlap_fault`."""

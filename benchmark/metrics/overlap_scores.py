@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..types import Float64, Int64, Sums
+from ..types import Array, Float64, Int64, ScoreInfo, Sums, SumsByClass
 from .pooled import mean_of_quotients, mean_ratio, mean_where, ratio
 
 PooledScore: TypeAlias = Callable[[Float64, Float64, Float64], Float64]
@@ -43,6 +43,30 @@ def _mean_of_all_quotients(sums: Float64) -> Float64:
     """Mean of all quotients (…) of sums (…, 2 C), numerators and then denominators; NaN where one is undefined."""
     classes = sums.shape[-1] // 2
     return np.asarray(ratio(sums[..., :classes], sums[..., classes:]).mean(axis=-1))
+
+
+CLASS_SCORES: tuple[ScoreInfo, ...] = (
+    ScoreInfo("iou", "IoU of a class, counts pooled over the split"),
+    ScoreInfo("dice", "Dice of a class, counts pooled over the split"),
+    ScoreInfo("accuracy", "part of the true pixels of a class that are right (recall), counts pooled over the split"),
+)
+"""Scores of single classes, each a quotient of pixels."""
+
+_CLASS_TERMS: Mapping[str, Callable[..., tuple[Array, Array]]] = {
+    "iou": _of_iou,
+    "dice": _of_dice,
+    "accuracy": _of_accuracy,
+}
+
+
+def class_quotient(score: str, right: Array, truth: Array, predicted: Array) -> tuple[Array, Array]:
+    """Numerator and denominator of one of `CLASS_SCORES` from pixels of classes (…, C), each (…, C)."""
+    return _CLASS_TERMS[score](right, truth, predicted)
+
+
+def class_sums(score: str, pixels: Int64) -> SumsByClass:
+    """One of `CLASS_SCORES` as functions of sums, from right, true and predicted pixels (n, C, 3)."""
+    return SumsByClass(np.stack(class_quotient(score, *np.moveaxis(pixels, -1, 0)), axis=-1), mean_of_quotients)
 
 
 def sums_of(score: PooledScore, right: Int64, truth: Int64, predicted: Int64) -> Sums:

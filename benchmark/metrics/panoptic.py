@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
     UserError,
 )
 from .base import MetricFamily
@@ -95,6 +97,11 @@ class PanopticQuality(MetricFamily):
         "fp_pixels": "int64",
         "iou": "float64",
     }
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("pq", "panoptic quality of a class"),
+        ScoreInfo("sq", "mean IoU of the matched segments of a class"),
+        ScoreInfo("rq", "F1 of the segments of a class"),
+    )
     parts: ClassVar[tuple[Part, ...]] = ("panoptic",)
     releases_gil: ClassVar[bool] = True
     hooks: ClassVar[Mapping[str, str]] = {"instances": "segbench.metrics.panoptic:instance_rows"}
@@ -176,16 +183,25 @@ class PanopticQuality(MetricFamily):
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Classes without a true segment that counts, of which segments were invented: they count 0."""
         group = _GROUPS[score[2:]][1]
-        chosen = [each for each in _classes(info) if each.kind in group]
-        place = {each.id: n for n, each in enumerate(chosen)}
-        true, invented = np.zeros((2, len(chosen)), np.int64)
-        for statistic in statistics:
-            columns = statistic.columns
-            for row, category in enumerate(columns["category"].tolist()):
-                if category in place:
-                    true[place[category]] += columns["tp"][row] + columns["fn"][row]
-                    invented[place[category]] += columns["fp_pixels"][row]
-        return absent_of([each.name for each in chosen], true, invented)
+        return _absent(statistics, [each for each in _classes(info) if each.kind in group])
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """The classes of segments."""
+        return tuple(_classes(info))
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """A quality of each class from its numbers of segments and its sum of IoU."""
+        counts, iou = (each[:, list(places)] for each in _dense(statistics, _classes(info)))
+        return SumsByClass(np.concatenate([counts.astype(np.float64), iou[..., None]], axis=-1), _QUALITY[score])
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """As `absent_classes`."""
+        del score
+        return _absent(statistics, [_classes(info)[place] for place in places])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """PQ, SQ, RQ and the numbers of segments of every class; qualities are NaN where it has none that counts."""
@@ -330,6 +346,26 @@ def _qualities(counts: Float64, iou: Float64) -> dict[str, Float64]:
         "sq": np.where(weight > 0, np.where(tp > 0, ratio(iou, tp), 0.0), np.nan),
         "rq": ratio(tp, weight),
     }
+
+
+def _absent(statistics: Sequence[Statistic], chosen: Sequence[ClassInfo]) -> AbsentClasses | None:
+    place = {each.id: n for n, each in enumerate(chosen)}
+    true, invented = np.zeros((2, len(chosen)), np.int64)
+    for statistic in statistics:
+        columns = statistic.columns
+        for row, category in enumerate(columns["category"].tolist()):
+            if category in place:
+                true[place[category]] += columns["tp"][row] + columns["fn"][row]
+                invented[place[category]] += columns["fp_pixels"][row]
+    return absent_of([each.name for each in chosen], true, invented)
+
+
+def _quality(name: str, sums: Float64) -> Float64:
+    """A quality (…) of numbers of segments and a sum of IoU (…, 4)."""
+    return _qualities(sums[..., :3], sums[..., 3])[name]
+
+
+_QUALITY = {name: partial(_quality, name) for name in ("pq", "sq", "rq")}
 
 
 def _mean_quality(name: str, sums: Float64) -> Float64:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..types import AbsentClasses, Array, Float64, Int64, Sums
+from ..types import AbsentClasses, Array, Float64, Int64, Sums, SumsByClass
 from .exact_sums import weighted_sums
 
 
 def drawn(sums: Sums, weights: Int64) -> Float64:
     """The score of B resamples (B,) from the weights (B, n) of the samples; the same bits on every machine."""
     return sums.value(summed(sums.terms, weights))
+
+
+def drawn_by_class(sums: SumsByClass, weights: Int64) -> Float64:
+    """The scores of the classes of B resamples, (B, C), from the weights (B, n) of the samples."""
+    flat = sums.terms.reshape(len(sums.terms), math.prod(sums.terms.shape[1:]))
+    return sums.value(summed(flat, weights).reshape(len(weights), *sums.terms.shape[1:]))
+
+
+def means_by_class(values: Float64) -> SumsByClass:
+    """Of each class the mean over the samples whose value (n, C) is defined."""
+    known = ~np.isnan(values)
+    return SumsByClass(np.stack([np.where(known, values, 0.0), known], axis=-1), mean_of_quotients)
 
 
 def summed(terms: Int64 | Float64, weights: Int64) -> Float64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class SparseCounts:
 
     classes: int
     blocks: tuple[_Block, ...]
+    _last: list[tuple[Int64, Float64]] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -56,6 +57,23 @@ class SparseCounts:
             start = stop
         return np.moveaxis(cells, 1, 2)
 
+    def of_classes(self, places: Sequence[int]) -> Int64:
+        """The counts of some classes, in this order, of all samples, (n, k, 3) int64."""
+        none = np.zeros((0, len(places), 3), np.int64)
+        return np.concatenate([none, *(part[:, list(places)] for part in self.parts())])
+
+    def truly_held(self) -> tuple[Int64, Int64]:
+        """Samples, ascending, and the classes that they truly hold, each (k,)."""
+        found = [np.zeros((2, 0), np.int64)]
+        start = 0
+        for block in self.blocks:
+            row, cell = np.divmod(block.places.astype(np.int64), 3 * self.classes)
+            kind, place = np.divmod(cell, self.classes)
+            found.append(np.stack([row + start, place])[:, kind == 1])
+            start += block.samples
+        sample, place = np.concatenate(found, axis=1)
+        return sample, place
+
     def pooled(self) -> Int64:
         """The pixels of all samples together, (C, 3) int64."""
         total = np.zeros(3 * self.classes, np.int64)
@@ -66,8 +84,11 @@ class SparseCounts:
     def summed(self, weights: Int64) -> Float64:
         """Sums (B, 3 C) with each of B sets of weights (B, n): all right pixels, then the true, then the predicted.
 
-        Doubles hold these sums exactly (far below 2**53), so that the order of the samples does not matter.
+        Doubles hold these sums exactly (far below 2**53), so that the order of the samples does not matter. Of the same
+        array as the last time the sums are not made again: means over classes and single classes ask in turn.
         """
+        if self._last and self._last[0][0] is weights:
+            return self._last[0][1]
         width = 3 * self.classes
         total = np.zeros((len(weights), width))
         cells = np.zeros(max((block.samples for block in self.blocks), default=0) * width)
@@ -78,6 +99,8 @@ class SparseCounts:
             total += weights[:, start:stop].astype(np.float64) @ cells[: block.samples * width].reshape(-1, width)
             cells[block.places] = 0
             start = stop
+        total.flags.writeable = False
+        self._last[:] = [(weights, total)]
         return total
 
 

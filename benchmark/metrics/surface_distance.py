@@ -28,6 +28,7 @@ import numpy as np
 from ..types import (
     AbsentClasses,
     Array,
+    ClassInfo,
     DatasetInfo,
     Float64,
     Int64,
@@ -37,6 +38,7 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
     UserError,
 )
 from .base import MetricFamily
@@ -45,7 +47,7 @@ from .joint_counts import shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest_by_steps
 from .pair_counts import ranks
-from .pooled import absent_of, drawn, mean_of_quotients, mean_where, ratio
+from .pooled import absent_of, drawn, mean_of_quotients, mean_where, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
@@ -98,6 +100,7 @@ class SurfaceDistance(MetricFamily):
             higher_is_better=False,
         ),
     )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = scores
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
         "label": "int64",
         **dict.fromkeys(_COUNTS, "int64"),
@@ -164,11 +167,27 @@ class SurfaceDistance(MetricFamily):
         return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
+        """Those among all classes."""
+        return self.absent_among(statistics, info, score, range(len(info.foreground_classes)))
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """The foreground."""
+        return info.foreground_classes
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """Means over cases of each class."""
+        return means_by_class(_values(*_dense(statistics, info))[score][:, list(places)])
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
         """By their surface voxels; a distance takes two sides."""
         if score != "surface_dice":
             return None
-        counts = _dense(statistics, info)[0].sum(axis=0)
-        return absent_of([c.name for c in info.foreground_classes], counts[:, 0], counts[:, 1])
+        counts = _dense(statistics, info)[0].sum(axis=0)[list(places)]
+        return absent_of([info.foreground_classes[place].name for place in places], counts[:, 0], counts[:, 1])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """The scores of every class, and in how many cases just one side holds it."""

@@ -167,6 +167,10 @@ class Environment(Document):
 class Record(Document):
     """Everything that is known of a run, as `record.json` holds it and `--json` prints it.
 
+    `class_intervals` has by class the ends of the 95 % interval of each score in `per_class`, `iou_low` and `iou_high`,
+    and `units`, how many of what is drawn (samples or groups) truly hold it; it is left out where there are none, as in
+    records of earlier versions.
+
     `evidence` are fingerprints of the files and folders beside the record, and `content_sha256` is one of all that it
     says. A record that has not finished, or is older than these fingerprints, has none: its content is not bound.
     """
@@ -183,6 +187,7 @@ class Record(Document):
     main_score: str
     per_class: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     per_category: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    class_intervals: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     cost: Cost = Field(default_factory=Cost)
     environment: Environment
     command: str
@@ -192,7 +197,8 @@ class Record(Document):
 
     @model_serializer(mode="wrap")
     def _bound_where_it_is(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), *DIGESTS)
+        written = without_none(handler(self), *DIGESTS)
+        return {key: value for key, value in written.items() if value or key != "class_intervals"}
 
     @property
     def content_bound(self) -> bool:

@@ -81,6 +81,7 @@ def stored_checks(run: StoredRun) -> list[Check]:
         *_scores(record, scored),
         _table("per_class", record.per_class, scored.per_class),
         _table("per_category", record.per_category, scored.per_category),
+        *_class_intervals(record, scored),
         *_blocks(record.details, scored.details),
     ]
 
@@ -122,6 +123,12 @@ def _evidence(run: StoredRun) -> Check:
         where = "is not that of this record" if name in told else "was not there when the record was made"
         return Check.of("evidence", False, f"{name} {where}")
     return Check.of("evidence", True, "the files are those that the record was made with")
+
+
+def _class_intervals(record: Record, scored: Scored) -> list[Check]:
+    """Whether the intervals of classes follow from the statistics; records of earlier versions have none."""
+    told = record.class_intervals
+    return [_table("class_intervals", told, scored.class_intervals)] if told else []
 
 
 def _blocks(stored: Mapping[str, Any], recomputed: Mapping[str, Any]) -> list[Check]:

@@ -9,6 +9,11 @@ from typing import Annotated, Literal
 from .options import Argument, Option
 from .request import Place, Root, RunFolder, Settings, read_places
 
+SCORE_HELP = (
+    "Name of the score; of a class iou@car, of several iou@car,person, of a kind iou@things. [default: the dataset's "
+    "main score]"
+)
+
 
 @dataclass(frozen=True)
 class CompareRequest:
@@ -22,9 +27,7 @@ class CompareRequest:
         str | None, Option("Compare runs on this dataset alone. [default: all]", flags=("--dataset", "-d"))
     ] = None
     split: Annotated[str | None, Option("Compare runs on this split alone. [default: all]")] = None
-    score: Annotated[
-        str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
-    ] = None
+    score: Annotated[str | None, Option(SCORE_HELP, flags=("--metric",))] = None
     target: Annotated[
         float | None, Option("Say how many labels each method needs for this score (several fractions).")
     ] = None
@@ -39,6 +42,11 @@ class CompareRequest:
             low=2,
         ),
     ] = None
+    by_class: Annotated[bool, Option("Compare the runs on every class too, with p adjusted for all classes.")] = False
+    out: Annotated[
+        Path | None,
+        Option("Write a .csv file with a row for each pair (and class), or a .json file with all that --json prints."),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +56,7 @@ class PlanRequest:
     runs: Annotated[
         tuple[Path, ...], Argument("A run folder, two to compare, or several of a learning curve.", metavar="RUN [RUN]")
     ]
-    score: Annotated[
-        str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
-    ] = None
+    score: Annotated[str | None, Option(SCORE_HELP, flags=("--metric",))] = None
     width: Annotated[float | None, Option("Full width that the interval is to have. [default: half of now]")] = None
     difference: Annotated[
         float | None, Option("Difference that is to be seen. [default: the one between the two runs]")
@@ -71,7 +77,7 @@ class CheckRequest:
     slowdown: Annotated[
         float | None, Option("Also fail where fitting or predicting takes this many times as long.")
     ] = None
-    score: Annotated[str | None, Option("The score. [default: the main score]", flags=("--metric",))] = None
+    score: Annotated[str | None, Option(SCORE_HELP, flags=("--metric",))] = None
     strict: Annotated[bool, Option("Also fail where the baseline lacks a run, or a run was not finished.")] = False
     update: Annotated[bool, Option("Make the runs the new baseline instead.")] = False
     junit: Annotated[Path | None, Option("Write JUnit XML.")] = None
@@ -150,8 +156,8 @@ class TableRequest:
     scores: Annotated[
         tuple[str, ...],
         Option(
-            "A score to show; repeatable. With --by-class: the one of the classes. [default: the main score and up to "
-            "four others; iou]",
+            "A score to show, also of a class, iou@car; repeatable. With --by-class: the one of the classes. [default: "
+            "the main score and up to four others; iou]",
             flags=("--metric",),
             metavar="SCORE",
             write=tuple,
@@ -260,6 +266,15 @@ class ExplainRequest:
         int,
         Option("Samples to name: the worst, or of two runs those on which the first is most behind.", low=0),
     ] = 5
+    confusion: Annotated[
+        Path | None,
+        Option(
+            "Write the first run's confusion matrix to a .csv file: pixels; true classes are rows, predicted columns."
+        ),
+    ] = None
+    normalise: Annotated[
+        bool, Option("With --confusion: divide every row by its sum; the diagonal is then the accuracy of each class.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -277,9 +292,7 @@ class SliceRequest:
             write=tuple,
         ),
     ] = ()
-    score: Annotated[
-        str | None, Option("Name of the score. [default: the dataset's main score]", flags=("--metric",))
-    ] = None
+    score: Annotated[str | None, Option(SCORE_HELP, flags=("--metric",))] = None
     bins: Annotated[int, Option("Parts that numbers are cut into, of equally many samples.", low=2, high=50)] = 4
     root: Annotated[
         Path | None,

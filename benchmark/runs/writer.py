@@ -184,6 +184,7 @@ class RunWriter:
                 "scores": scored.scores,
                 "per_class": scored.per_class,
                 "per_category": scored.per_category,
+                "class_intervals": scored.class_intervals,
                 **scored.details,
                 "warnings": list(warnings),
                 **changes,

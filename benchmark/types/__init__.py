@@ -7,7 +7,7 @@ from .arrays import Array, Family, Float32, Float64, Int64, Part, PredictionKind
 from .datasets import Dataset, DatasetDefaults, Samples
 from .infos import CatchAllLabel, ClassInfo, DatasetInfo, Download, LabelCoding, SplitInfo, SplitPart, VolumeSlices
 from .methods import FitContext, Measurements, Method, MethodDefaults, MethodInfo, OwnCost, Track
-from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, parts_of
+from .metrics import AbsentClasses, Metric, PredictionSource, ScoreInfo, Statistic, Sums, SumsByClass, parts_of
 from .samples import RLE, Object, Panoptic, Prediction, Sample, Segment
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "SplitPart",
     "Statistic",
     "Sums",
+    "SumsByClass",
     "Task",
     "Track",
     "Uint8",

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from .arrays import Array, Float64, Int64, Part, Task
 from .datasets import Dataset
-from .infos import DatasetInfo
+from .infos import ClassInfo, DatasetInfo
 from .samples import Prediction, Sample
 
 
@@ -52,6 +52,20 @@ class Sums:
 
 
 @dataclass(frozen=True)
+class SumsByClass:
+    """One score of C classes, each as a function of sums over samples; see `Sums`.
+
+    terms : (n, C, F) int64 or float64, what each of n samples adds to the F sums of each class.
+    value : from sums (..., F) float64 of a class to its scores (...) float64, the same function for all of them.
+    alone : (n, C, F), as in `Sums`.
+    """
+
+    terms: Int64 | Float64
+    value: Callable[[Float64], Float64]
+    alone: Int64 | Float64 | None = None
+
+
+@dataclass(frozen=True)
 class AbsentClasses:
     """Classes that no true mask holds, and that count 0 in a score because they are predicted.
 
@@ -85,6 +99,10 @@ class Metric(Protocol):
     @property
     def scores(self) -> tuple[ScoreInfo, ...]:
         """The scores that `compute` returns, in this order."""
+
+    @property
+    def class_scores(self) -> tuple[ScoreInfo, ...]:
+        """Scores of single classes, which `per_class` holds and `resample_classes` resamples; empty without such."""
 
     @property
     def columns(self) -> Mapping[str, Literal["int64", "float64"]]:
@@ -153,6 +171,24 @@ class Metric(Protocol):
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """The classes that `per_class` has rows of, in its order."""
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """Scores of `classes_of` on B resamples, each (B, C), by the names of `class_scores`."""
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass | None:
+        """One of `class_scores` of the classes at some places, as functions of sums; None for a score that is none."""
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """As `absent_classes`, of the mean of one of `class_scores` over the classes at some places."""
 
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {category name: {quantity: value}}; empty for a family that scores no groups of classes."""

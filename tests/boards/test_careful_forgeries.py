@@ -87,6 +87,7 @@ def _follow(folder: Path, items: list[Statistic]) -> None:
     statistics.to_parquet(folder / "statistics.parquet", found.metrics)
     scored = score(statistics, found.metrics, found.info)
     update = {"statistics_sha256": statistics.sha256(), "scores": scored.scores, "per_class": scored.per_class}
+    update |= {"class_intervals": scored.class_intervals}
     write_record(folder, found.record.model_copy(update=update))
 
 
@@ -158,6 +159,7 @@ REFUSED: dict[str, tuple[Forge, str]] = {
     "a further score": (a_further_score, "score best"),
     "the main score": (says(main_score="dice"), "main_score"),
     "a class": (says(per_class__cell__iou=0.99), "per_class"),
+    "an interval of a class": (says(class_intervals__cell__iou_high=0.99), "class_intervals"),
     "a category": (says(per_category={"all": {"iou": 1.0}}), "per_category"),
     "fewer samples": (says(dataset__n=4), "samples"),
     "other ids": (says(dataset__ids_sha256="0" * 64), "official ids"),

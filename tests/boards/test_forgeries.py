@@ -54,6 +54,7 @@ def rewrite(folder: Path, metric: str, forge: Callable[[Columns], None], every: 
     statistics.to_parquet(folder / "statistics.parquet", run.metrics)
     scored = score(statistics, run.metrics, run.info)
     update = {"statistics_sha256": statistics.sha256(), "scores": scored.scores, "per_class": scored.per_class}
+    update |= {"class_intervals": scored.class_intervals}
     write_record(folder, read_record(folder).model_copy(update=update))
 
 

@@ -58,6 +58,11 @@ def classes_text(
         text = json.dumps(each.name, ensure_ascii=False)
         lines.append(f"  - {{id: {label}, name: {text}, color: {list(colors[label])}, kind: {each.kind}}}")
     lines += [] if ignored is None else [f"ignore: {ignored}"]
+    if volumes is not None and {each.kind == "background" for _, each in rows} == {True, False}:
+        lines += [
+            "# The mean over cases and classes without background ranks, as papers on volumes report it.",
+            "main_score: foreground_dice",
+        ]
     if volumes is not None:
         written = {"volumes": written_volumes(volumes)}
         lines += [

@@ -53,11 +53,15 @@ _KEYS = (
     "classes",
     "ignore",
     "panoptic",
+    "main_score",
     "pixel_size_um",
     "frames_per_second",
     "volumes",
     *_TEXTS,
 )
+MAIN_SCORES = ("foreground_dice",)
+"""Scores that a data set may name as the one that ranks, in place of the usual one of its task."""
+
 _UNSCORED = ("name", "frames_per_second", "volumes", *_TEXTS)
 """Keys whose values no score depends on."""
 _VOLUME_KEYS = ("channels", "window", "spacing_mm")
@@ -77,7 +81,7 @@ class Classes:
     panoptic: the classes are categories of segments, and label maps are made of these. layout: where files lie, if
     elsewhere than usual. group: the expression by which names say their group. void_in_masks: whether masks themselves
     hold the label to ignore; where a region alone makes pixels void they do not. volumes: how images were cut from
-    volumes.
+    volumes. main_score: the score that ranks, where it is not the usual one of the task.
     """
 
     name: str
@@ -96,6 +100,7 @@ class Classes:
     group: str | None = None
     void_in_masks: bool = True
     volumes: VolumeSlices | None = None
+    main_score: str | None = None
 
     @property
     def stored_void(self) -> int | None:
@@ -107,6 +112,11 @@ class Classes:
         """Label values that a mask may hold."""
         own = () if self.stored_void is None else (self.stored_void,)
         return frozenset((*own, *(c.id for c in self.classes)))
+
+    @property
+    def with_background(self) -> bool:
+        """Whether one class is the background and others are not."""
+        return self.task == "binary" or len({c.kind == "background" for c in self.classes}) == 2
 
     @property
     def version(self) -> str:
@@ -132,6 +142,8 @@ class Classes:
                 content["ignore"]["color"] = color_of[self.ignore_label]
         if self.panoptic:
             content["panoptic"] = True
+        if self.main_score is not None:
+            content["main_score"] = self.main_score
         if self.names:
             content["names"] = dict(self.names)
         places = self.layout.written()
@@ -199,7 +211,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     task = _task(values, where, classes)
     if coding == "instances":
         _refuse_numbers(values, where, key, task)
-    return Classes(
+    found = Classes(
         name=text_of(values.get("name", default_name), where, "name"),
         task=task,
         classes=classes,
@@ -216,7 +228,14 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         group=None if values.get("group") is None else parse_group(values["group"], f"{where}: group"),
         void_in_masks=void_in_masks,
         volumes=None if values.get("volumes") is None else _volumes(values["volumes"], where),
+        main_score=one_of(values["main_score"], where, "main_score", MAIN_SCORES) if "main_score" in values else None,
     )
+    if found.main_score is not None and not found.with_background:
+        raise UserError(
+            f"{where}: main_score is {found.main_score}, which leaves out the background, and no class is it; give one "
+            "class, and not all of them, 'kind: background'"
+        )
+    return found
 
 
 def written_volumes(volumes: VolumeSlices) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation.intervals import bootstrap_weights, corrected_interval, jackknife_parts
+from ...evaluation.class_intervals import ClassIntervals, intervals_with_classes
 from ...figures.style import COLORS, MARKERS
-from ...metrics.pair_counts import confusion, ranks, sparse_counts
+from ...metrics.pair_counts import confusion, ranks
 from ...metrics.pooled import ratio
 from ...text import counted, shown
-from ...types import Array, Float64, Int64, Statistic
+from ...types import Array, Int64
 from ..sections import Entry, Section
 from .runs import Drawn, drawn, names
 
@@ -157,33 +157,19 @@ def _class_row(axes: Axes, row: Sequence[tuple[float | None, float, float]], pla
 
 def class_ious(entry: Entry) -> dict[str, tuple[float | None, float, float]]:
     """IoU of every class with the ends of its interval, NaN where there are none; empty without a table of classes."""
+    values = {name: row.get("iou") for name, row in entry.record.per_class.items() if "iou" in row}
+    intervals = entry.record.class_intervals or (_intervals(entry) if values else {})
+
+    def end(name: str, which: str) -> float:
+        found = intervals.get(name, {}).get(f"iou_{which}")
+        return math.nan if found is None else found
+
+    return {name: (value, end(name, "low"), end(name, "high")) for name, value in values.items()}
+
+
+def _intervals(entry: Entry) -> ClassIntervals:
+    """Of a record that is older than these intervals: from its statistics, where they are sparse confusion matrices."""
     metric = entry.family(TRIPLES)
-    if metric is not None and entry.info is not None and (mine := entry.of(metric)):
-        values, low, high = _bootstrapped(mine, entry)
-        heads = [c.name for c in entry.info.classes]
-        return {
-            name: (None if math.isnan(v) else v, a, b) for name, v, a, b in zip(heads, values, low, high, strict=True)
-        }
-    return {n: (row.get("iou"), math.nan, math.nan) for n, row in entry.record.per_class.items() if "iou" in row}
-
-
-def _bootstrapped(statistics: Sequence[Statistic], entry: Entry) -> tuple[list[float], list[float], list[float]]:
-    assert entry.info is not None
-    counts = sparse_counts(statistics, ranks(entry.info.classes))
-
-    def iou(right: Array, true: Array, predicted: Array) -> Float64:
-        return ratio(right, true + predicted - right)
-
-    values = iou(*counts.pooled().T)
-    low = high = np.full(len(values), math.nan)
-    if len(statistics) > 1:
-        groups = [s.group for s in statistics]
-
-        def resampled(weights: Int64) -> Float64:
-            return iou(*np.split(counts.summed(weights), 3, axis=1))
-
-        draws = np.concatenate([resampled(weights) for weights in bootstrap_weights(groups)])
-        without = np.concatenate([resampled(left) for left in jackknife_parts(groups)])
-        columns = zip(values.tolist(), draws.T, without.T, strict=True)
-        low, high = np.array([corrected_interval(*column, (0.0, 1.0)) for column in columns]).T
-    return values.tolist(), low.tolist(), high.tolist()
+    if metric is None or entry.info is None or not (mine := entry.of(metric)):
+        return {}
+    return intervals_with_classes(metric, mine, entry.info)[1]

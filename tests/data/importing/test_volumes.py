@@ -110,6 +110,40 @@ def test_cases_are_groups_and_a_ct_has_one_window(tmp_path: Path) -> None:
         assert np.abs(sample.image - expected).max() <= 1  # float32 against float64
 
 
+def test_the_mean_without_background_ranks_what_is_imported_and_nothing_that_was_before(tmp_path: Path) -> None:
+    truth = data_set(tmp_path / "source")
+    run(tmp_path / "source", tmp_path / "mine")
+    for name, labels in truth.items():
+        save(tmp_path / "predicted" / f"{name}.nii.gz", np.roll(labels, 1, axis=0))
+    record = scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "run")
+    assert record.main_score == "foreground_dice"
+    assert record.main_value == record.scores["foreground_dice"].value < record.scores["dice"].value
+    assert record.warnings == []
+    assert official_metrics(record).keys() == {"overlap", "foreground-overlap"}
+    classes = tmp_path / "mine" / "classes.yaml"
+    new, version = classes.read_text(), record.dataset.version
+    assert new.count("main_score: foreground_dice\n") == 1
+    classes.write_text(new.replace("main_score: foreground_dice\n", ""))  # as it was imported before
+    before = scored(tmp_path / "mine", tmp_path / "predicted", tmp_path / "before")
+    assert before.main_score == "miou"
+    assert official_metrics(before).keys() == {"overlap"}, "what was scored without it is compared with such a run"
+    assert before.dataset.version != version  # another score ranks, so they stand on boards of their own
+    assert before.scores == record.scores
+
+
+def test_a_main_score_without_background_needs_one(tmp_path: Path) -> None:
+    data_set(tmp_path / "source")
+    run(tmp_path / "source", tmp_path / "mine")
+    classes = tmp_path / "mine" / "classes.yaml"
+    text = classes.read_text()
+    classes.write_text(text.replace("kind: background", "kind: stuff"))
+    with pytest.raises(UserError, match="main_score is foreground_dice, which leaves out the background"):
+        Folder(tmp_path / "mine")
+    classes.write_text(text.replace("foreground_dice", "miou_171"))
+    with pytest.raises(UserError, match="main_score is 'miou_171'; expected one of foreground_dice"):
+        Folder(tmp_path / "mine")
+
+
 def test_predicted_volumes_score_as_their_voxels_do(tmp_path: Path) -> None:
     truth = data_set(tmp_path / "source")
     run(tmp_path / "source", tmp_path / "mine")
@@ -121,7 +155,7 @@ def test_predicted_volumes_score_as_their_voxels_do(tmp_path: Path) -> None:
     assert record.scores["dice"].value == pytest.approx(expected, abs=1e-12)
     checked = diagnose(DoctorRequest("folder", tmp_path / "predicted", "test", tmp_path / "mine"), QUIET)
     assert (checked.n_files, checked.n_scored, checked.findings) == (2, 12, [])
-    assert checked.score == pytest.approx(record.scores["miou"].value)
+    assert checked.score == pytest.approx(record.scores["foreground_dice"].value)
     few = scored(tmp_path / "mine", tmp_path / "predicted" / "case_005.nii.gz", tmp_path / "one", partial=True)
     assert few.scores["dice"].value == pytest.approx(dice(truth["case_005"], found["case_005"]), abs=1e-12)
 
@@ -157,7 +191,7 @@ def test_the_mean_of_cases_without_background_is_that_of_whole_volumes(tmp_path:
     assert record.scores["foreground_dice"].value == pytest.approx(np.mean(table), abs=1e-12)
     assert record.per_class["tumour"]["dice_per_case"] == pytest.approx(np.mean(table, axis=0)[1], abs=1e-12)
     assert record.per_class["tumour"]["cases"] == 3
-    assert official_metrics(record) == {"overlap": "1"}, "what was scored without it is compared with this run"
+    assert official_metrics(record) == {"overlap": "1", "foreground-overlap": "1"}, "it ranks, so its version counts"
 
 
 def test_an_older_layout_and_regions_are_read(tmp_path: Path) -> None:

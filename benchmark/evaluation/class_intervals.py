@@ -1,0 +1,115 @@
+"""95 % intervals of the scores of single classes, on the same resamples as those of the means over classes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
+from ..text import some
+from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
+from .intervals import MIN_GROUPS, paired_intervals, score_intervals, units_of
+from .scores import defined
+
+FEW = MIN_GROUPS
+"""A class that fewer samples, or groups, truly hold is marked: its interval says little."""
+
+MAX_CLASSES = 1000
+"""Of more classes no intervals are made: the scores of all resamples would not fit into memory."""
+
+UNITS = "units"
+"""How many of what is drawn, samples or groups, truly hold a class."""
+
+Interval = tuple[float, float]
+ClassIntervals = dict[str, dict[str, float | None]]
+"""By class the ends of each score, `iou_low` and `iou_high`, and `units`."""
+
+
+def is_few(row: Mapping[str, float | None]) -> bool:
+    """Whether a class, by its row of `ClassIntervals`, is truly held by too few to trust its intervals."""
+    units = row.get(UNITS)
+    return units is not None and units < FEW
+
+
+def few_units(rows: Mapping[str, Mapping[str, float | None]]) -> str:
+    """A sentence on the classes that are marked with a star; empty where none is."""
+    found = [name for name, row in rows.items() if is_few(row)]
+    if not found:
+        return ""
+    are = "is" if len(found) == 1 else "are"
+    drawn = "samples (or groups, where these are drawn)"
+    return f"* {some(found, 5)} {are} truly in fewer than {FEW} {drawn}: intervals say little"
+
+
+class _ClassDraws:
+    """The scores of all classes on the resamples of a family."""
+
+    def __init__(self, metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> None:
+        self._of = metric, statistics, info
+        self._draws: dict[str, list[Float64]] = defaultdict(list)
+        self._without: dict[str, list[Float64]] = defaultdict(list)
+
+    def draw(self, weights: Int64) -> None:
+        """Score bootstrap samples."""
+        self._add(self._draws, weights)
+
+    def leave_out(self, weights: Int64) -> None:
+        """Score what is left when units are left out."""
+        self._add(self._without, weights)
+
+    def _add(self, found: dict[str, list[Float64]], weights: Int64) -> None:
+        metric, statistics, info = self._of
+        for name, values in metric.resample_classes(statistics, info, weights).items():
+            found[name].append(values)
+
+    def intervals(self, what: ScoreInfo, values: Float64) -> Float64:
+        """The intervals (C, 2) of a score from its values (C,); NaN for a class that is predicted but never true."""
+        metric, statistics, info = self._of
+        draws, without = (np.concatenate(each[what.name]).T for each in (self._draws, self._without))
+        found = np.clip(paired_intervals(values, draws, without), what.low, what.high)
+        absent = metric.absent_among(statistics, info, what.name, range(len(values)))
+        names = [each.name for each in metric.classes_of(info)]
+        found[[absent is not None and name in absent.pixels for name in names]] = np.nan
+        return found
+
+
+def intervals_with_classes(
+    metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo
+) -> tuple[dict[str, Interval], ClassIntervals]:
+    """95 % intervals of every score of a family as `score_intervals` has them, and of every score of its classes.
+
+    The second is empty for a family without such, of one sample, and of more than 1000 classes.
+    """
+    classes = metric.classes_of(info) if metric.class_scores else ()
+    if not 0 < len(classes) <= MAX_CLASSES or len(statistics) < 2:
+        return score_intervals(metric, statistics, info), {}
+    drawn = _ClassDraws(metric, statistics, info)
+    of_scores = score_intervals(metric, statistics, info, drawn)
+    table = metric.per_class(statistics, info)
+    found: ClassIntervals = {each.name: {} for each in classes}
+    for what in metric.class_scores:
+        values = np.array([table[each.name][what.name] for each in classes], np.float64)
+        for each, (low, high) in zip(classes, drawn.intervals(what, values).tolist(), strict=True):
+            found[each.name] |= {f"{what.name}_low": defined(low), f"{what.name}_high": defined(high)}
+    return of_scores, found
+
+
+def tells_units(metric: Metric) -> bool:
+    """Whether the statistics of a family are sparse confusion matrices, which `units_that_hold` reads."""
+    return set(PAIR_COLUMNS) <= metric.columns.keys()
+
+
+def units_that_hold(
+    statistics: Sequence[Statistic], info: DatasetInfo, groups: Sequence[str] | None = None
+) -> dict[str, int]:
+    """How many of the units that are drawn truly hold each class, by its name, from sparse confusion matrices.
+
+    `groups` are those of the samples, by default as the statistics have them.
+    """
+    member, units = units_of([s.group for s in statistics] if groups is None else groups)
+    sample, place = sparse_counts(statistics, ranks(info.classes)).truly_held()
+    held = np.unique(place * units + member[sample]) // max(units, 1)
+    counts = np.bincount(held, minlength=len(info.classes)).tolist()
+    return {each.name: count for each, count in zip(info.classes, counts, strict=True)}
