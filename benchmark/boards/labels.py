@@ -75,8 +75,8 @@ def _named(name: str, parts: Sequence[str]) -> str:
 def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
     """Few of a row's words that together no other row has; where others have all of its words, those it needs besides.
 
-    Weights that a training starts from, and joined runs, are always named. Of words that tell as much, the preset comes first, then how
-    long a network was trained, the size of its images, its width and its loss.
+    Weights that a training starts from, and joined runs, are always named. Of words that tell as much, the preset
+    comes first, then how long a network was trained, the size of its images, its width and its loss.
 
     >>> rows = [["quick"], ["quick", "depth=3"], ["standard", "depth=3", "crop=64"]]
     >>> [_telling(row, rows) for row in rows]
@@ -229,6 +229,6 @@ def _short(setting: str, dataset: str) -> str:
 
 
 def _source(path: str, dataset: str) -> str:
-    """What weights are: the name of their file, or the method of the run that holds them, of another dataset with it."""
+    """What weights are: the name of their file, or the method, and another dataset, of the run that holds them."""
     run = _RUN.fullmatch(PurePosixPath(path).name)
     return PurePosixPath(path).stem if run is None else run[1].removeprefix(f"{dataset}-")

@@ -14,7 +14,8 @@ from committed_records import on_whole_split
 from commands import Run
 from places import ROOT
 from segbench.boards import rank_spans
-from segbench.boards.board import boards, write_plots
+from segbench.boards.board import boards
+from segbench.boards.board_plots import write_plots
 from segbench.boards.findings import findings
 from segbench.boards.labels import board_labels
 from segbench.boards.ranking import ranking
