@@ -231,4 +231,4 @@ def _short(setting: str, dataset: str) -> str:
 def _source(path: str, dataset: str) -> str:
     """What weights are: the name of their file, or the method, and another dataset, of the run that holds them."""
     run = _RUN.fullmatch(PurePosixPath(path).name)
-    return PurePosixPath(path).stem if run is None else run[1].removeprefix(f"{dataset}-")
+    return (PurePosixPath(path).stem if run is None else run[1]).removeprefix(f"{dataset}-")

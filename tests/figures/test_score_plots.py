@@ -102,6 +102,7 @@ def test_boards_show_every_row_and_no_text_covers_another(place: int) -> None:
     check(drawn_figure(section), [row["label"] for row in section["rows"]])
 
 
+@pytest.mark.slow
 def test_crowded_rows_with_long_names_can_be_told_apart() -> None:
     section = section_of(30)
     for place, row in enumerate(section["rows"]):
@@ -111,6 +112,7 @@ def test_crowded_rows_with_long_names_can_be_told_apart() -> None:
     check(drawn_figure(section), [row["label"] for row in section["rows"]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("close_behind", [None, 0.9695])
 def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_numbered_there(close_behind: float | None) -> None:
     """The leaders, where they crowd, and whoever is so close behind that their margin reaches it."""
@@ -133,6 +135,7 @@ def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_numbered_there
     check(figure, [row["label"] for row in section["rows"]])
 
 
+@pytest.mark.slow
 def test_a_row_whose_time_is_not_known_is_a_line() -> None:
     """Models that exist were fitted elsewhere; of predictions that exist not even the time to predict is known."""
     section = section_of(3)
@@ -149,6 +152,7 @@ def test_a_row_whose_time_is_not_known_is_a_line() -> None:
     check(figure, [row["label"] for row in section["rows"]])
 
 
+@pytest.mark.slow
 def test_lower_scores_come_first_where_they_are_better() -> None:
     section = section_of(4)
     for row in section["rows"]:
@@ -157,6 +161,7 @@ def test_lower_scores_come_first_where_they_are_better() -> None:
     assert names == [row["label"] for row in section["rows"]]
 
 
+@pytest.mark.slow
 def test_rows_beyond_those_that_are_listed_are_counted() -> None:
     figure = drawn_figure(section_of(43))
     said = " ".join(text.replace("\n", " ") for text, _ in visible(figure))
