@@ -75,7 +75,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     costs = [(key, what) for key, what in COSTS if any(p.cost(key) is not None for p in places)]
     heights = (_LINE * _lines(places) + 0.7, _PANEL * len(bands) + 0.3)
     figure = Figure(figsize=(_WIDTH, sum(heights) + 0.7), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = (figure.add_subfigure(each) for each in figure.add_gridspec(2, 1, height_ratios=heights))
     _list(above, section, places, limits)
     later: list[tuple[Axes, list[_Place], str]] = []
     for column, (key, what) in enumerate(costs):
@@ -152,7 +152,9 @@ def _numbered(section: Section, rows: Sequence[Row]) -> list[_Place]:
         _Place(
             row,
             number if number <= MAX_LISTED else None,
-            *(_main(section, row)[end] for end in ("value", "low", "high")),
+            _main(section, row)["value"],
+            _main(section, row)["low"],
+            _main(section, row)["high"],
             FAMILIES.get(row["family"], FAMILIES["external"]),
         )
         for number, row in enumerate(ordered, 1)

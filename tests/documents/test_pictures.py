@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import subprocess
 import sys
@@ -48,22 +49,30 @@ def test_a_drawing_has_a_ground_of_its_own(path: Path) -> None:
     assert found[3] >= bottom
 
 
-def test_the_words_of_the_first_picture_are_those_of_its_run() -> None:
-    """Its samples and their Dice follow from the committed statistics; `docs/site/picture.py` writes them anew."""
+def test_the_first_picture_shows_its_masks_and_their_dice() -> None:
+    """`docs/site/picture.py` writes it anew from the masks of a run, which are stored beside it."""
     sys.path.insert(0, str(ROOT / "docs" / "site"))
     try:
         import picture
     finally:
         sys.path.pop(0)
     text = picture.PICTURE.read_text(encoding="utf-8")
-    panes = picture.stored_panes(text)
-    assert len(panes) == 2 * len(picture.PLACES) == 6
-    assert text == picture.compose(picture.shown_samples(picture.RUN), panes)
+    shown, panes = picture.stored_samples(), picture.stored_panes(text)
+    assert [each.word for each in shown] == list(picture.PLACES)
+    assert text == picture.compose(shown, panes)
+    best, median, hard = (each.dice for each in shown)
+    overall = json.loads((picture.MASKS / "shown.json").read_text(encoding="utf-8"))["dice"]
+    assert 1 > best > median > hard > 0.5
+    assert abs(median - overall) < 0.03
     images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(pane.partition(",")[2])))) for pane in panes]
     assert {image.shape for image in images} == {(252, 252, 3)}
-    for truth, predicted in zip(images[::2], images[1::2], strict=True):
-        # One image below both: outside the masks they are alike.
-        assert np.abs(truth.astype(int) - predicted.astype(int)).mean() < 8
+    for each, truth, predicted in zip(shown, images[::2], images[1::2], strict=True):
+        cut = picture.around(each.truth)
+        for mask, image in ((each.truth, truth), (each.predicted & each.truth, predicted)):
+            inside = np.asarray(Image.fromarray(mask[cut] == 1).resize((252, 252), Image.Resampling.NEAREST))
+            blueness = image[:, :, 2].astype(int) - image[:, :, 0]
+            assert blueness[inside].mean() > 50, each.word
+            assert abs(blueness[~inside].mean()) < 10, each.word
 
 
 def test_how_commands_grow_is_shown_as_it_was_measured(tmp_path: Path) -> None:

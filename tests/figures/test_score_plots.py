@@ -79,7 +79,7 @@ def check(figure: Figure, labels: list[str]) -> None:
     columns: dict[int, list[str]] = {}
     for axes in costs:
         written = [text.get_text() for text in axes.texts if text.get_text().isdecimal()]
-        columns.setdefault(round(axes.get_position().x0, 1), []).extend(written)  # type: ignore[call-overload]
+        columns.setdefault(round(axes.get_position().x0, 1), []).extend(written)
     assert columns
     for written in columns.values():
         assert sorted(map(int, written)) == list(range(1, len(labels) + 1))
