@@ -75,7 +75,8 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
     costs = [(key, what) for key, what in COSTS if any(p.cost(key) is not None for p in places)]
     heights = (_LINE * _lines(places) + 0.7, _PANEL * len(bands) + 0.3)
     figure = Figure(figsize=(_WIDTH, sum(heights) + 0.7), layout="constrained")
-    above, below = (figure.add_subfigure(each) for each in figure.add_gridspec(2, 1, height_ratios=heights))
+    grid = figure.add_gridspec(2, 1, height_ratios=heights)
+    above, below = (figure.add_subfigure(grid[place]) for place in range(2))
     _list(above, section, places, limits)
     later: list[tuple[Axes, list[_Place], str]] = []
     for column, (key, what) in enumerate(costs):
