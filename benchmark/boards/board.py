@@ -5,28 +5,26 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from tabulate import tabulate
-
-from ..figures.score_plots import timed, write_learning_curve, write_score_against_cost
 from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record
 from ..runs.versions import not_of_today
 from ..text import AND_MORE, counted, printable, some
 from ..types import UserError
-from .comparable import Comparable, official_metrics, part_of, ranks, samples_together, whole_n, why_not_ranked
-from .findings import against_people, findings, learned_from, title, told_from
+from .board_plots import curve_name, rivals
+from .comparable import Comparable, is_a_part, official_metrics, part_of, ranks, samples_together, why_not_ranked
+from .front_page import front_page
+from .headings import heading
 from .labels import board_labels, run_hash
 from .markdown import escape, with_interval
-from .over_datasets import OverDatasets, over_datasets_section
-from .people import HumanRange, People, people_beside
+from .over_datasets import OverDatasets
+from .people import HumanRange, people_beside
 from .published import published_section
 from .rank_spans import RankSpan, Spans
-from .ranking import board_groups, people_on_board, ranked_rows
+from .ranking import board_groups, ranked_rows
 from .row_tables import detail_table, legend, row_table
-from .seed_groups import SeedGroup, curves_of, plotted, resampled
+from .seed_groups import SeedGroup, curves_of, resampled
 
 
 def boards(records: Iterable[Record], spans: Spans | None = None, over: Sequence[OverDatasets] = ()) -> dict[str, str]:
@@ -43,7 +41,7 @@ def boards(records: Iterable[Record], spans: Spans | None = None, over: Sequence
             raise UserError(f"run {record.run_id}: {error}") from error
         by_dataset.setdefault(name, []).append(record)
     pages = {f"{name}.md": _board(name, mine, spans or {}) for name, mine in sorted(by_dataset.items())}
-    pages["README.md"] = _front_page(by_dataset, over, spans or {})
+    pages["README.md"] = front_page(by_dataset, over, spans or {})
     return pages
 
 
@@ -82,29 +80,14 @@ def _why_not(record: Record) -> str:
     return why_not_ranked(record) + score
 
 
-def _rivals(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
-    """Those fitted on all labels: what was fitted on a part is no rival. All, where there are no others."""
-    return [row for row in rows if not row.partial] or rows
-
-
-def _drawn(rows: Sequence[SeedGroup]) -> Sequence[SeedGroup]:
-    """The rivals that a plot of score against cost can hold: predictions from elsewhere have no cost."""
-    return [row for row in _rivals(rows) if row.record.main_value is not None and timed(row.record.cost.model_dump())]
-
-
 def _section(
     key: Comparable, rows: Sequence[SeedGroup], people: Sequence[Record], spans: Spans, plot: str
 ) -> list[str]:
-    ranked = ranked_rows(_rivals(rows))
+    ranked = ranked_rows(rivals(rows))
     human = HumanRange.of([record.scores.get(ranked[0][1].record.main_score) for record in people])
     first = ranked[0][1].record
     synthetic = key.origin == "synthetic"
-    options = f", {escape(key.options)}" if key.options else ""
-    own = f"{escape(key.own_version)}, " if key.own_version else ""
-    title = f"## {'SYNTHETIC data, ' if synthetic else ''}{own}{escape(key.protocol)}{options}"
     every = [record for row in rows for record in row.records]
-    part = part_of(every)
-    title += f", {part}" if part else ""
     few_groups = any(spans[row.middle.run_id].tested.few_groups for row in rows if row.middle.run_id in spans)
     text = (
         f"{samples_together(every)} (ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}; "
@@ -112,7 +95,7 @@ def _section(
         f"95 % bootstrap interval over {resampled(rows, few_groups=few_groups)}. "
         f"{legend([row.record for row in rows] + list(people))}."
     )
-    if part:
+    if is_a_part(every):
         text += " Not to be read beside scores of the whole split."
     if synthetic:
         made = first.dataset.made_by
@@ -142,7 +125,8 @@ def _section(
     fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
     beside = [(0, SeedGroup((record,))) for record in people]
     rows_shown = [*ranked, *beside]
-    return [title, "", text, "", row_table(rows_shown, spans, human), "", *_unfolded(rows_shown), *fewer, *extra]
+    table = row_table(rows_shown, spans, human)
+    return [f"## {heading(key, every)}", "", text, "", table, "", *_unfolded(rows_shown), *fewer, *extra]
 
 
 def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:
@@ -199,99 +183,3 @@ def _unfolded(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
             text = f"{run_hash(record)} {record.method.name}: {record.command}"
             lines.append(html.escape(printable(" ".join(text.split())), quote=False))
     return [*lines, "</pre>", "</details>", ""]
-
-
-def _front_page(by_dataset: dict[str, list[Record]], over: Sequence[OverDatasets], spans: Spans) -> str:
-    lines = ["# Leaderboards", ""]
-    body = []
-    for name, records in sorted(by_dataset.items()):
-        for key, rows in board_groups(records):
-            ranked = [row.record for _, row in ranked_rows(_rivals(rows))]
-            best = ranked[0]
-            body.append(
-                [
-                    f"[{name}]({name}.md)",
-                    key.origin,
-                    _scope(key, [row.record for row in rows]),
-                    sum(len(row.records) for row in rows),
-                    escape(board_labels(ranked)[0]),
-                    f"{escape(best.main_score)} {with_interval(best.main)}",
-                    told_from(spans.get(best.run_id)),
-                ]
-            )
-    headers = ["dataset", "data", "split", "runs", "best by score", "score", "significantly better than"]
-    lines += [tabulate(body, headers=headers, tablefmt="github", disable_numparse=True), ""]
-    lines += over_datasets_section(over)
-    for name, records in sorted(by_dataset.items()):
-        for place, (key, rows) in enumerate(board_groups(records)):
-            ranked = [row.record for _, row in ranked_rows(_rivals(rows))]
-            lines += [title(key, samples_together(ranked)), ""]
-            if aside := not_of_today(ranked[0]):
-                lines += [escape(aside), ""]
-            curves = [[row.record for row in curve] for curve in curves_of(rows)]
-            people = people_on_board(key, [SeedGroup((record,)) for record in ranked[:1]], records)
-            labels = board_labels([curve[-1] for curve in curves])
-            told = [*findings(ranked, spans), *map(learned_from, curves, labels), *against_people(ranked, people)]
-            lines += [f"- {sentence}" for sentence in told] + [""]
-            score = escape(ranked[0].main_score)
-            if len(_drawn(rows)) > 1:
-                plot = plot_name(name, place)
-                lines += [f"![{score} of each method against its time to fit and to predict]({plot})", ""]
-            if curves:
-                lines += [f"![{score} against the number of labelled samples]({curve_name(name, place)})", ""]
-    lines += ["Made by `bench leaderboard` from the run records; do not edit.", ""]
-    return "\n".join(lines)
-
-
-def _scope(key: Comparable, records: Sequence[Record]) -> str:
-    """The split or the folds of a group, its options, and of how many samples where that is a part."""
-    part = part_of(records)
-    options = f", {escape(key.options)}" if key.options else ""
-    return (f"{key.folds}-fold" if key.folds else escape(key.split)) + options + (f", {part}" if part else "")
-
-
-def plot_name(name: str, number: int) -> str:
-    """The file of the plot of a dataset's n-th group of comparable records."""
-    return f"{name}{f'-{number + 1}' if number else ''}.svg"
-
-
-def curve_name(name: str, number: int) -> str:
-    """The file of the learning curves of a dataset's n-th group of comparable records."""
-    return f"{name}{f'-{number + 1}' if number else ''}-labels.svg"
-
-
-def write_plots(records: Iterable[Record], folder: Path) -> list[Path]:
-    """Draw score against cost for every group of two rows or more, and its learning curves; the files' paths."""
-    written = []
-    numbers: dict[str, int] = {}
-    every = list(records)
-    for key, rows in board_groups(every):
-        human = _band(people_on_board(key, rows, every))
-        number = numbers.get(key.dataset, 0)
-        numbers[key.dataset] = number + 1
-        whole = _drawn(rows)
-        if len(whole) > 1:
-            path = folder / plot_name(key.dataset, number)
-            write_score_against_cost(path, _plotted(key, [row for _, row in ranked_rows(whole)]) | human)
-            written.append(path)
-        if curves := curves_of(rows):
-            path = folder / curve_name(key.dataset, number)
-            write_learning_curve(path, _plotted(key, [row for curve in curves for row in curve]) | human)
-            written.append(path)
-    return written
-
-
-def _band(people: People | None) -> dict[str, Any]:
-    """The human range as a plot takes it."""
-    return {} if people is None or people.low is None else {"human": (people.low, people.high)}
-
-
-def _plotted(key: Comparable, rows: Sequence[SeedGroup]) -> dict[str, Any]:
-    """Comparable records in the form that suites are plotted in."""
-    return {
-        **vars(key),
-        "main_score": rows[0].record.main_score,
-        "n": rows[0].record.dataset.n,
-        "whole_n": whole_n(row.record for row in rows),
-        "rows": plotted(rows),
-    }

@@ -173,12 +173,18 @@ def part_of(records: Sequence[Record]) -> str:
     return "" if whole_n(records) is None else f"a part: {samples_together(records)}"
 
 
+def is_a_part(records: Sequence[Record]) -> bool:
+    """Whether comparable records are of a part of an official split, or folds of a release that holds a part of one."""
+    info, options = recorded_info(records[0].dataset), records[0].dataset.options
+    return whole_n(records) is not None or any(info.part_of(split, options) is not None for split in info.splits)
+
+
 def group_order(key: Comparable, first: Record, size: int) -> tuple[str, bool, bool, bool, int, str]:
     """Sort key of a group with its first record: by dataset, then real data, today's versions, whole and large first.
 
     `size` is the number of what the group is made of: runs, or rows of a board.
     """
-    part = first.dataset.whole_n is not None
+    part = is_a_part([first])
     return key.dataset, key.origin != "real", bool(other_versions(first)), part, -size, repr(key)
 
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ..evaluation.comparison import ALPHA
 from ..evaluation.scores import Score
-from ..registry import dataset_class
 from ..runs.record import Record
 from ..text import UNDEFINED, counted, p_value
-from .comparable import Comparable
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .people import People
@@ -173,11 +171,3 @@ def _names(records: Sequence[Record]) -> dict[str, str]:
     """What each row is called, by the id of its run: as in the board's table."""
     labels = board_labels(records)
     return {record.run_id: f"**{escape(label)}**" for record, label in zip(records, labels, strict=True)}
-
-
-def title(key: Comparable, samples: str) -> str:
-    """The heading of a group of comparable records."""
-    synthetic = "SYNTHETIC data, " if key.origin == "synthetic" else ""
-    options = f", {escape(key.options)}" if key.options else ""
-    summary = dataset_class(key.dataset).info.summary
-    return f"## [{key.dataset}]({key.dataset}.md): {synthetic}{escape(key.protocol)}{options}, {samples} of {summary}"

@@ -16,13 +16,14 @@ from ..text import counted, whole_characters
 RESERVED = frozenset({"class", "by", "winners", "sample"})
 """Keys that stand beside labels in the documents of a comparison, so that no label may be one of them."""
 
-_STARTED = "init="
+_STARTED, _MEMBERS = "init=", "members="
+"""Begin words that are always named: the weights that a training starts from, and the runs that are joined."""
 
-_RUN = re.compile(r".+-.+-[0-9a-f]{8}")
+_RUN = re.compile(r"(.+-.+)-([0-9a-f]{8})")
 """Name of a run folder as `bench run` makes it."""
 
 _MAX_MEMBERS = 3
-"""Number of joined runs that are named."""
+"""Number of methods that are named of joined runs."""
 
 _LOOKED_FOR = ("epochs", "size", "base_channels", "loss")
 """Settings by which a reader tells networks apart, before others that tell them apart as well."""
@@ -57,7 +58,7 @@ def board_labels(records: Sequence[Record]) -> list[str]:
 
     Rows whose commands set the same, as those of a learning curve, have the same name.
     """
-    words = [_words(record, records) for record in records]
+    words = _row_words(records)
     alike: dict[str, list[Sequence[str]]] = {}
     for record, own in zip(records, words, strict=True):
         alike.setdefault(record.method.name, []).append(own)
@@ -74,8 +75,8 @@ def _named(name: str, parts: Sequence[str]) -> str:
 def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
     """Few of a row's words that together no other row has; where others have all of its words, those it needs besides.
 
-    Weights that a training starts from are always named. Of words that tell as much, the preset comes first, then how
-    long a network was trained, the size of its images, its width and its loss.
+    Weights that a training starts from, and joined runs, are always named. Of words that tell as much, the preset
+    comes first, then how long a network was trained, the size of its images, its width and its loss.
 
     >>> rows = [["quick"], ["quick", "depth=3"], ["standard", "depth=3", "crop=64"]]
     >>> [_telling(row, rows) for row in rows]
@@ -100,14 +101,17 @@ def _telling(own: Sequence[str], every: Sequence[Sequence[str]]) -> list[str]:
         best = max((word for word in own if word not in told), key=worth)
         told.add(best)
         rivals = [words for words in rivals if told <= words]
-    named = [word for word in own if word in told or word.startswith(_STARTED)]
+    named = [word for word in own if word in told or word.startswith((_STARTED, _MEMBERS))]
     return named or [word for word in own[:1] if others]
 
 
 def comparison_labels(records: Sequence[Record]) -> list[str]:
     """A label for each run: the method, and what differs between the runs of that method: settings, labels, seed, or
     where predictions came from."""
-    words = [[*_words(record, records), *_labels_and_seed(record), *_predictions(record)] for record in records]
+    words = [
+        list(dict.fromkeys([*own, *_labels_and_seed(record), *_predictions(record)]))
+        for own, record in zip(_row_words(records), records, strict=True)
+    ]
     alike: dict[str, list[Sequence[str]]] = {}
     for record, own in zip(records, words, strict=True):
         alike.setdefault(record.method.name, []).append(own)
@@ -145,6 +149,34 @@ def plot_labels(records: Sequence[Record]) -> list[str]:
     return [names[curve] for curve in curves]
 
 
+def _row_words(records: Sequence[Record]) -> list[list[str]]:
+    """What makes each row; where only the runs that it starts from or joins are others than those of another row, also
+    its labels and its seed, and last the ends of these runs' ids."""
+    words, linked = [_words(record, records) for record in records], [_linked_runs(record) for record in records]
+    rows: dict[tuple[str, frozenset[str]], set[tuple[str, ...]]] = {}
+    keys = [(record.method.name, frozenset(own)) for record, own in zip(records, words, strict=True)]
+    for key, runs in zip(keys, linked, strict=True):
+        rows.setdefault(key, set()).add(runs)
+    return [
+        [*own, *_labels_and_seed(record), "+".join(run.rpartition("-")[2] for run in runs)]
+        if len(rows[key]) > 1 and runs
+        else own
+        for record, own, key, runs in zip(records, words, keys, linked, strict=True)
+    ]
+
+
+def _linked_runs(record: Record) -> tuple[str, ...]:
+    """Ids of the runs that a run joins, starts from, or has the weights of."""
+    try:
+        pairs = list(pairwise(shlex.split(record.command)))
+    except ValueError:
+        pairs = []
+    named = [value.removeprefix(_STARTED) for _, value in pairs if value.startswith(_STARTED)]
+    named += [value for key, value in pairs if key in ("--init", "--weights")]
+    folders = [PurePosixPath(value).name for value in named]
+    return (*map(str, record.method.config.get("runs") or []), *(name for name in folders if _RUN.fullmatch(name)))
+
+
 def _words(record: Record, records: Sequence[Record]) -> list[str]:
     """What makes a row: its preset, what the command line sets itself, and whose weights it has.
 
@@ -156,11 +188,12 @@ def _words(record: Record, records: Sequence[Record]) -> list[str]:
     except ValueError:
         return preset
     pairs = list(pairwise(words))
-    weights = [f"weights of {run.rpartition('-')[2]}" for key, run in pairs if key == "--weights"]
+    dataset = record.dataset.name
+    weights = [f"weights of {_source(run, dataset)}" for key, run in pairs if key == "--weights"]
     started = [f"{_STARTED}{start}" for key, start in pairs if key == "--init"]
     splits = [value for key, value in pairs if key == "--train-on"]
     settings = [value for key, value in pairs if key == "--set" and not value.startswith("members=")]
-    chosen = [*_members(record), *splits, *(_short(each) for each in [*settings, *started])]
+    chosen = [*_members(record), *splits, *(_short(each, dataset) for each in [*settings, *started])]
     return preset + list(dict.fromkeys(chosen + (_changed(record, records) if weights else []))) + weights
 
 
@@ -174,22 +207,28 @@ def _changed(record: Record, records: Sequence[Record]) -> list[str]:
 
 
 def _members(record: Record) -> list[str]:
-    """The runs that are joined: few by the ends of their ids, more by their number."""
-    runs = record.method.config.get("runs") or []
-    if not runs:
+    """The methods of the runs that are joined, each with how many they are; of many methods the number of runs."""
+    methods = Counter(map(str, record.method.config.get("methods") or []))
+    if not methods:
         return []
-    ends = "+".join(str(run).rpartition("-")[2] for run in runs)
-    return [f"members={ends}" if len(runs) <= _MAX_MEMBERS else counted(len(runs), "member")]
+    if len(methods) > _MAX_MEMBERS:
+        return [f"{_MEMBERS}{methods.total()}"]
+    return [_MEMBERS + "+".join(name if n == 1 else f"{n} {name}" for name, n in methods.items())]
 
 
-def _short(setting: str) -> str:
-    """A setting as `--set` takes it; of the weights that a training starts from only the name, of a run's its end.
+def _short(setting: str, dataset: str) -> str:
+    """A setting as `--set` takes it; of the weights that a training starts from only what they are.
 
-    >>> _short("init=.real/models/espnetv2_city.pth"), _short("init=runs/isbi2012-unet-cbe66748"), _short("crop=64")
-    ('init=espnetv2_city', 'init=cbe66748', 'crop=64')
+    >>> _short("init=.real/models/espnetv2_city.pth", "camvid"), _short("init=runs/isbi2012-unet-cbe66748", "isbi2012")
+    ('init=espnetv2_city', 'init=unet')
+    >>> _short("init=runs/cityscapes-unet-cbe66748", "camvid"), _short("crop=64", "camvid")
+    ('init=cityscapes-unet', 'crop=64')
     """
     key, _, value = setting.partition("=")
-    if key != "init":
-        return setting
-    name = PurePosixPath(value).stem
-    return f"{key}={name.rpartition('-')[2] if _RUN.fullmatch(name) else name}"
+    return f"{_STARTED}{_source(value, dataset)}" if key == "init" else setting
+
+
+def _source(path: str, dataset: str) -> str:
+    """What weights are: the name of their file, or the method, and another dataset, of the run that holds them."""
+    run = _RUN.fullmatch(PurePosixPath(path).name)
+    return (PurePosixPath(path).stem if run is None else run[1]).removeprefix(f"{dataset}-")

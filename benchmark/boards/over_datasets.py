@@ -19,12 +19,11 @@ from ..evaluation.comparison import Paired
 from ..evaluation.mean_ranks import MeanRank, mean_ranks
 from ..runs.find import FoundRun
 from ..runs.presets import preset_names
-from ..runs.record import Record, recorded_info
 from ..runs.stored import open_run
 from ..runs.versions import other_versions
 from ..text import UNDEFINED, counted, number, some
 from ..types import Float64, UserError
-from .comparable import Comparable, badness, part_of, samples_together
+from .comparable import Comparable, badness, is_a_part, samples_together
 from .markdown import escape, with_interval
 from .ranking import board_groups
 from .seed_groups import SeedGroup
@@ -89,18 +88,12 @@ def _columns(groups: Sequence[tuple[Comparable, list[SeedGroup]]]) -> tuple[list
     parts: list[str] = []
     for key, rows in groups:
         every = [record for row in rows for record in row.records]
-        if part_of(every) or _release_is_a_part(every[0]):
+        if is_a_part(every):
             options = f", {key.options}" if key.options else ""
             parts.append(f"{key.dataset}, {key.protocol}{options} ({samples_together(every)})")
         elif key.dataset not in first and not other_versions(every[0]) and (by_method := _by_method(rows)):
             first[key.dataset] = Column(key, by_method)
     return list(first.values()), parts
-
-
-def _release_is_a_part(record: Record) -> bool:
-    """Whether the release that a run was scored on holds a part of an official split, also where folds cover it."""
-    info = recorded_info(record.dataset)
-    return any(info.part_of(split, record.dataset.options) is not None for split in info.splits)
 
 
 def _sharing(columns: Sequence[Column]) -> list[Column]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..boards.board import boards, write_boards, write_plots
+from ..boards.board import boards, write_boards
+from ..boards.board_plots import write_plots
 from ..boards.over_datasets import over_datasets
 from ..boards.rank_spans import rank_spans
 from ..boards.ranking import RankedGroup, ranking

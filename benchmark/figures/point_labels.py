@@ -15,6 +15,10 @@ LABEL_SIZE = 9
 FAR = 10.0
 """What it costs a label, in pixels, to stand one step further from its point."""
 
+_CORNERS = ((0.7, 0.7), (0.9, 0.4), (0.4, 0.9))
+_DIAGONALS = [(x * right, y * up) for x, y in _CORNERS for right in (1, -1) for up in (1, -1)]
+"""Directions in which a corner of a label may stand off its point."""
+
 Point: TypeAlias = tuple[float, float, str, str]
 """Place in the plot's units, label and colour."""
 Box: TypeAlias = tuple[float, float, float, float]
@@ -27,17 +31,6 @@ def laid_out(figure: Figure) -> None:
     """Give every panel its place for good, so that labels can be placed by pixels in one after the other."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-
-
-def label_ends(figure: Figure, axes: Axes, ends: Sequence[Point]) -> None:
-    """Write each label right of the end of its line, moved up or down until none covers another."""
-    ordered = sorted(ends, key=lambda end: end[1])
-    figure.draw_without_rendering()
-    to_points = 72 / figure.dpi
-    heights = [float(axes.transData.transform((x, y))[1]) * to_points for x, y, _, _ in ordered]
-    for (x, y, label, color), height, place in zip(ordered, heights, spread(heights, LABEL_SIZE * 1.25), strict=True):
-        offset = (8, place - height)
-        axes.annotate(label, (x, y), offset, textcoords="offset points", va="center", fontsize=LABEL_SIZE, color=color)
 
 
 def spread(centres: Sequence[float], gap: float) -> list[float]:
@@ -87,12 +80,12 @@ def label_points(
     axes: Axes,
     points: Sequence[Point],
     others: Sequence[tuple[float, float]] = (),
-    bars: Sequence[tuple[float, float, float]] = (),
+    levels: Sequence[float] = (),
 ) -> None:
-    """Write each label near its point, where it covers no other label, point or bar; a line leads to one further off.
+    """Write each label near its point, where it covers no other label, point or line; a line leads to one further off.
 
-    The figure is laid out already and stays so (`laid_out`). `others` are (x, y) of points without a label, `bars`
-    (x, low, high) of vertical lines, in the plot's units.
+    The figure is laid out already and stays so (`laid_out`). `others` are (x, y) of points without a label, `levels`
+    the heights of lines across the panel, in the plot's units.
     """
     scale = figure.dpi / 72
 
@@ -105,7 +98,8 @@ def label_points(
     dots = [*places, *(pixels(x, y) for x, y in others)]
     d = 5 * scale
     taken = _Taken((left, bottom, right, top), [(x - d, y - d, x + d, y + d) for x, y in dots])
-    taken.lines += [(*pixels(x, low), *pixels(x, high)) for x, low, high in bars]
+    heights = [float(axes.transData.transform((axes.get_xlim()[0], y))[1]) for y in levels]
+    taken.lines += [(left, height, right, height) for height in heights]
     crowded = sorted(range(len(points)), key=lambda i: sum(abs(places[i][1] - y) for _, y in places))
     for i in crowded:
         x, y, label, color = points[i]
@@ -136,17 +130,14 @@ def _candidates(
     The right side comes first; a label right beside its point needs no line. What would stand out of the frame is moved
     into it.
     """
-    for ring, gap in enumerate((7, 16, 28, 42, 58, 76, 96, 120)):
+    for ring, gap in enumerate((7, 12, 18, 26, 36, 48, 62, 78, 96, 120)):
         d = gap * scale
         sides = (
             (d, -height / 2),
             (-d - width, -height / 2),
             (-width / 2, d),
             (-width / 2, -d - height),
-            (d * 0.7, d * 0.7),
-            (d * 0.7, -d * 0.7 - height),
-            (-d * 0.7 - width, d * 0.7),
-            (-d * 0.7 - width, -d * 0.7 - height),
+            *((x * d - (x < 0) * width, y * d - (y < 0) * height) for x, y in _DIAGONALS),
         )
         for side, (dx, dy) in enumerate(sides):
             left = max(frame[0], min(place[0] + dx, frame[2] - width))
@@ -154,7 +145,7 @@ def _candidates(
             box = (left, bottom, left + width, bottom + height)
             nearest = (min(max(place[0], box[0]), box[2]), min(max(place[1], box[1]), box[3]))
             line = _short_of_its_end((*nearest, *place), 8 * scale) if ring else None
-            yield ring * FAR + side * 0.1 * FAR, box, line
+            yield (ring + side * 0.05) * FAR, box, line
 
 
 def _overlap(a: Box, b: Box) -> float:

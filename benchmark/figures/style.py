@@ -90,16 +90,24 @@ def human_band(axes: Axes, human: tuple[float, float]) -> None:
     )
 
 
-def plain_ticks(axis: Axis) -> None:
-    """Write the numbers of a logarithmic axis out; over less than three powers of ten, 2 and 5 too.
+def human_columns(axes: Axes, human: tuple[float, float]) -> None:
+    """The same band where scores lie on the horizontal axis, without its name."""
+    axes.axvspan(*human, color="#bbbbbb", alpha=0.45, zorder=0)
+    for end in human:
+        axes.axvline(end, color="#888888", linewidth=0.8, zorder=0)
 
-    Matplotlib's own are formulas, which stay raw where no text is one.
+
+def plain_ticks(axis: Axis, *, narrow: bool = False) -> None:
+    """Write the numbers of a logarithmic axis out: the fewer powers of ten it holds, the more between them.
+
+    Matplotlib's own are formulas, which stay raw where no text is one. A `narrow` panel has room for few.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    few = high / low < 1000
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    wide = (6, 60, 600) if narrow else (6, 1000, 1000)
+    between = ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
+    axis.set_major_locator(LogLocator(subs=between[sum(high / low >= each for each in wide)]))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
 

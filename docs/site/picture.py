@@ -1,15 +1,17 @@
-"""The picture of the README: three samples with their truth and a run's errors, above the plot of a board.
+"""The picture of the README: three samples of a run, each with its truth above and the run's errors below.
 
-Run: python docs/site/picture.py RUN ROOT BOARD.svg OUT.svg
+Run: python docs/site/picture.py [RUN ROOT]
 
-RUN kept its predictions (`bench run … --save-predictions`), ROOT is the data it was scored on. Shown are the samples
-whose Dice is the best, the median and the 10th percentile of the run.
+Shown are the samples whose Dice is the best, the median and the 10th percentile of the run. RUN is a folder of
+`bench run --dataset medaka --method unet --save-predictions`, ROOT the data that it was scored on: their masks and what
+was scored are stored beside the picture, in `first-look/`. Without both, the words are written anew from these masks.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -25,39 +27,68 @@ from segbench.registry import make_dataset
 from segbench.report.overlays import errors, paint
 from segbench.types import Array, Dataset, Uint8
 
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "first-look.svg"
+MASKS = PICTURE.with_suffix("")
+
 PLACES = {"best": 1.0, "median": 0.5, "hard": 0.1}
 """Samples that are shown, by the part of all samples that score lower."""
-SIDE, GAP, TOP = 126, 6, 22
+LEGEND = (
+    "SYNTHETIC hearts, made by segbench: no real images.",
+    "Blue: ventricle. Orange: wrongly added. Dark blue: missed.",
+)
+SIDE, GAP, LINE = 156, 6, 20
 CROP = 0.62
 """Side of a pane in parts of the image's height."""
 
 
 @dataclass(frozen=True)
-class Pane:
-    """A square picture with what is written above it."""
+class Shown:
+    """A sample, the word for its place among all, and its masks (H, W), 1 where there is a ventricle."""
 
-    title: str
-    picture: Uint8
+    word: str
+    sample: str
+    truth: Uint8
+    predicted: Uint8
+
+    @property
+    def dice(self) -> float:
+        """Twice the shared pixels over those of both masks."""
+        return float(2 * (self.truth & self.predicted).sum() / (int(self.truth.sum()) + int(self.predicted.sum())))
 
 
-def panes(run_folder: Path, root: Path) -> list[Pane]:
-    """Two panes for each sample: its truth, and where the run is wrong."""
+def stored_samples() -> list[Shown]:
+    """The samples whose masks are stored."""
+    samples = json.loads((MASKS / "shown.json").read_text(encoding="utf-8"))["samples"]
+    return [
+        Shown(word, sample, *(read_png(MASKS / f"{word}-{what}.png") for what in ("truth", "predicted")))
+        for word, sample in samples.items()
+    ]
+
+
+def read_png(path: Path) -> Uint8:
+    """A mask (H, W) of 0 and 1."""
+    return np.asarray(Image.open(path)).astype(np.uint8)
+
+
+def store(run_folder: Path, root: Path) -> list[str]:
+    """Store masks of a run, and give two images for each sample as data addresses: its truth, and what is wrong."""
     run, dataset = load_run(run_folder), make_dataset("medaka", root)
     scored = run.per_sample("dice").dropna().sort_values()
     found = find_predictions(dataset, dataset.ids(run.record.dataset.split), run_folder / "predictions")
-    made = []
+    MASKS.mkdir(exist_ok=True)
+    made, samples = [], {}
     for word, part in PLACES.items():
-        place = round(part * (len(scored) - 1))
-        sample = dataset.load(str(scored.index[place]), ("image", "labels"))
+        samples[word] = name = str(scored.index[round(part * (len(scored) - 1))])
+        sample = dataset.load(name, ("image", "labels"))
         truth = np.asarray(sample.labels)
-        prediction = found.files[sample.id].read(dataset)
-        predicted = class_labels(sample, prediction, dataset.info)
-        layers = (paint(truth, dataset.info), _wrong(truth, predicted, dataset))
-        cut = _around(truth)
-        made += [
-            Pane(title, _blend(np.asarray(sample.image), layer)[cut])
-            for title, layer in zip((f"{word}: truth", f"U-Net, Dice {scored.iloc[place]:.2f}"), layers, strict=True)
-        ]
+        predicted = class_labels(sample, found.files[sample.id].read(dataset), dataset.info)
+        for what, labels in (("truth", truth), ("predicted", predicted)):
+            Image.fromarray(labels == 1).save(MASKS / f"{word}-{what}.png", optimize=True)
+        cut = around(truth)
+        for layer in (paint(truth, dataset.info), _wrong(truth, predicted, dataset)):
+            made.append(_address(_blend(np.asarray(sample.image), layer)[cut]))
+    said = {"dice": run.record.main_value, "n": len(scored), "samples": samples}
+    (MASKS / "shown.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     return made
 
 
@@ -74,7 +105,7 @@ def _blend(image: Uint8, layer: Uint8) -> Uint8:
     return np.asarray(base * (1 - strength) + layer[:, :, :3] * strength).round().astype(np.uint8)
 
 
-def _around(truth: Array) -> tuple[slice, slice]:
+def around(truth: Array) -> tuple[slice, slice]:
     """A square about the foreground of labels (H, W)."""
     side = round(truth.shape[0] * CROP)
     corner = []
@@ -84,41 +115,52 @@ def _around(truth: Array) -> tuple[slice, slice]:
     return slice(corner[0], corner[0] + side), slice(corner[1], corner[1] + side)
 
 
-def compose(shown: list[Pane], board: str) -> str:
-    """One SVG: a row of panes, and below it the SVG of a plot."""
-    width, height = (float(found) for found in re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', board)[0])
-    plot = board[board.index("<svg") :]
-    plot = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", plot, count=1)
-    below = TOP + SIDE + 18
-    step = (width - SIDE) / (len(shown) - 1)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height + below:g}" '
-        'font-family="DejaVu Sans, Verdana, sans-serif" font-size="10">',
-        f'<rect width="{width:g}" height="{height + below:g}" fill="#ffffff"/>',
-    ]
-    for place, pane in enumerate(shown):
-        x = place * step + (GAP if place % 2 == 0 else -GAP) * 0.5
-        parts.append(f'<text x="{x:.1f}" y="{TOP - 7}" fill="#222222">{pane.title}</text>')
-        parts.append(f'<image x="{x:.1f}" y="{TOP}" width="{SIDE}" height="{SIDE}" href="{_address(pane.picture)}"/>')
-    says = "SYNTHETIC hearts. Blue: ventricle. Orange: wrongly added. Dark blue: missed."
-    parts.append(f'<text x="{GAP / 2}" y="{TOP + SIDE + 14}" fill="#555555" font-size="9">{says}</text>')
-    placed = plot.replace("<svg ", f'<svg y="{below}" width="{width:g}" height="{height:g}" ', 1)
-    return "\n".join([*parts, placed.strip(), "</svg>", ""])
-
-
 def _address(picture: Uint8) -> str:
     """A picture (H, W, 3) as a data address."""
     stream = io.BytesIO()
-    Image.fromarray(picture).resize((2 * SIDE, 2 * SIDE), Image.Resampling.LANCZOS).save(stream, "JPEG", quality=85)
+    Image.fromarray(picture).resize((252, 252), Image.Resampling.LANCZOS).save(stream, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
+def stored_panes(picture: str) -> list[str]:
+    """The images of a picture as data addresses."""
+    return re.findall(r'href="(data:image/jpeg;base64,[^"]+)"', picture)
+
+
+def compose(shown: list[Shown], panes: list[str]) -> str:
+    """One SVG: a column for each sample, its truth above the prediction, on an opaque ground."""
+    width = len(shown) * (SIDE + GAP) + GAP
+    height = 2 * (LINE + SIDE) + 2 * LINE + GAP
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        'font-family="DejaVu Sans, Verdana, sans-serif" font-size="11">',
+        "<desc>Samples of a run of `bench run --dataset medaka --method unet`.</desc>",
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+    ]
+    for column, each in enumerate(shown):
+        x = GAP + column * (SIDE + GAP)
+        for row, title in enumerate((f"{each.word}: truth", f"U-Net, Dice {each.dice:.2f}")):
+            y = row * (LINE + SIDE)
+            parts.append(f'<text x="{x}" y="{y + LINE - 6}" fill="#222222">{title}</text>')
+            parts.append(
+                f'<image x="{x}" y="{y + LINE}" width="{SIDE}" height="{SIDE}" href="{panes[2 * column + row]}">'
+                f"<title>{each.sample}</title></image>"
+            )
+    foot = 2 * (LINE + SIDE) + LINE - 4
+    for line, says in enumerate(LEGEND):
+        parts.append(f'<text x="{GAP}" y="{foot + line * (LINE - 4)}" fill="#444444">{says}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
 def main() -> None:
-    """Write the picture that the arguments name."""
-    if len(sys.argv) != 5:
+    """Write the picture."""
+    if len(sys.argv) not in (1, 3):
         sys.exit(__doc__)
-    run, root, board, out = (Path(word) for word in sys.argv[1:])
-    out.write_text(compose(panes(run, root), board.read_text(encoding="utf-8")), encoding="utf-8")
+    if len(sys.argv) == 3:
+        panes = store(Path(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        panes = stored_panes(PICTURE.read_text(encoding="utf-8"))
+    PICTURE.write_text(compose(stored_samples(), panes), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import segbench
 from commands import Run, printed_json
 from own_folders import QUIET
 from places import ROOT
-from segbench.boards.board import boards, write_plots
+from segbench.boards.board import boards
+from segbench.boards.board_plots import write_plots
 from segbench.boards.comparable import comparable_groups, differing
 from segbench.boards.findings import findings
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files

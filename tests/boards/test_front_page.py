@@ -14,8 +14,11 @@ from committed_records import on_whole_split
 from commands import Run
 from places import ROOT
 from segbench.boards import rank_spans
-from segbench.boards.board import boards, write_plots
+from segbench.boards.board import boards
+from segbench.boards.board_plots import write_plots
 from segbench.boards.findings import findings
+from segbench.boards.front_page import KINDS
+from segbench.boards.headings import anchor
 from segbench.boards.labels import board_labels
 from segbench.boards.ranking import ranking
 from segbench.evaluation.rank_intervals import rank_intervals
@@ -254,3 +257,67 @@ def test_runs_on_a_part_of_the_labels_are_no_rivals(record: Record, tmp_path: Pa
     )
     assert [path.name for path in write_plots(rows, tmp_path)] == ["isbi2012.svg", "isbi2012-labels.svg"]
     assert "labelled images trained on" in (tmp_path / "isbi2012-labels.svg").read_text(encoding="utf-8")
+
+
+def test_real_data_stands_first_and_synthetic_data_last() -> None:
+    """In the index and in what is said below it; a release with a part of a split is no whole split."""
+    front = (ROOT / "leaderboards" / "README.md").read_text(encoding="utf-8")
+    for after in ("\n", ": what the boards say\n"):
+        places = [front.index(f"## {kind}{after}") for kind in KINDS]
+        assert places == sorted(places)
+    index, over = front.partition("\n## Over datasets")[::2]
+    whole, part, synthetic = (index.partition(f"## {kind}\n")[2].partition("\n## ")[0] for kind in KINDS)
+    for text, wanted in ((whole, ["camvid", "isbi2012", "isbi2012", "voc2012"]), (part, ["voc2012", "voc2012"])):
+        assert re.findall(r"^\| \[(\w+)\]", text, re.MULTILINE) == wanted
+    assert "figures-274" not in whole
+    assert part.count("figures-274") >= 2
+    assert "never ranked with real data" in synthetic
+    assert not re.search(r"^### \[.*SYNTHETIC", over.partition(f"## {list(KINDS)[2]}: what")[0], re.MULTILINE)
+    assert all(
+        "SYNTHETIC" in line for line in re.findall(r"^### \[.*", over.partition("SYNTHETIC data: what")[2], re.M)
+    )
+
+
+def test_links_of_the_front_page_lead_to_sections_and_plots() -> None:
+    folder = ROOT / "leaderboards"
+    links = re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert len(links) > 40
+    assert {path.name for path in folder.glob("*.svg")} == {link for link in links if link.endswith(".svg")}
+    for link in links:
+        file, _, section = link.partition("#")
+        assert (folder / file).is_file(), link
+        if section:
+            headings = re.findall(r"^## (.*)", (folder / file).read_text(encoding="utf-8"), re.MULTILINE)
+            assert section in {anchor(heading) for heading in headings}, link
+
+
+def test_names_of_committed_rows_hold_no_ends_of_ids() -> None:
+    for page in (ROOT / "leaderboards").glob("*.md"):
+        text = re.sub(r"<details>.*?</details>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        names = re.findall(r"[●■◆✚] ([^|]*)", text) + re.findall(r"\*\*(.*?)\*\*", text)
+        assert not [name for name in names if re.search(r"(?<![0-9a-f])[0-9a-f]{8}(?![0-9a-f])", name)]
+
+
+def test_rows_that_start_from_runs_or_join_them_are_named_by_what_those_are(record: Record) -> None:
+    def row(number: int, words: str, seed: int = 0, **method: Any) -> Record:
+        made_of = made(record, "unet", "learned", 0.9, seed=seed, **method)
+        command = f"bench run --method unet {words}"
+        return made_of.model_copy(update={"run_id": f"isbi2012-unet-{number:08x}", "command": command})
+
+    first, second = (row(n, "--set epochs=110", seed=n, config={"epochs": 110}) for n in (0, 1))
+    started = [row(n + 2, f"--init runs/{run.run_id}", n, config={"n": n}) for n, run in enumerate((first, second))]
+    assert board_labels([first, *started]) == [
+        "unet (epochs=110)",
+        "unet (init=unet, seed 0)",
+        "unet (init=unet, seed 1)",
+    ]
+    assert board_labels([first, started[0]]) == ["unet (epochs=110)", "unet (init=unet)"]
+    elsewhere = row(9, "--set init=runs/camvid-fcn-0123abcd")
+    assert board_labels([first, elsewhere])[1] == "unet (init=camvid-fcn)"
+    joined = [
+        row(n, "", n_train=labels, config={"runs": runs, "methods": ["unet"] * 2})
+        for n, labels, runs in ((20, 20.0, ["a", "b"]), (21, 25.0, ["c", "d"]))
+    ]
+    assert board_labels(joined) == ["unet (members=2 unet, 20 labels)", "unet (members=2 unet, 25 labels)"]
+    same = [row.model_copy(update={"method": row.method.model_copy(update={"n_train": 20.0})}) for row in joined]
+    assert board_labels(same) == ["unet (members=2 unet, a+b)", "unet (members=2 unet, c+d)"]

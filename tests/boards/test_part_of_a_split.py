@@ -13,7 +13,8 @@ from evaluated_runs import predictions, truth
 import segbench
 from commands import Run, printed_json
 from places import ROOT
-from segbench.boards.board import boards, write_plots
+from segbench.boards.board import boards
+from segbench.boards.board_plots import write_plots
 from segbench.boards.comparable import Comparable
 from segbench.runs.record import Record, read_record
 from segbench.types import DatasetInfo

@@ -9,7 +9,7 @@ import pytest
 from evaluated_runs import evaluated, predictions, truth
 
 from commands import Run, printed_json
-from segbench.boards.board import write_plots
+from segbench.boards.board_plots import write_plots
 from segbench.boards.people import HumanRange, is_person
 from segbench.cardiac.agreement import verdict_in_words
 from segbench.evaluation.scores import Score

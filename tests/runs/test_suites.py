@@ -10,13 +10,11 @@ import statistics
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,8 +24,6 @@ from commands import Run, printed_json
 from segbench.boards.suite_results import SuiteResults, markdown
 from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
-from segbench.figures.point_labels import spread
-from segbench.figures.score_plots import learning_curve, score_against_cost, timed, write_score_against_cost
 from segbench.registry import make_dataset
 from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.engines.local import LocalEngine
@@ -528,114 +524,3 @@ def test_a_killed_suite_leaves_no_cell_behind_and_resumes(bench: Run, stacks: Pa
     assert done.returncode == 0, done.stderr
     state = json.loads((tmp_path / "out" / "suite.json").read_text())
     assert [cell["status"] for cell in state["cells"].values()] == ["done"]
-
-
-def _section(rows: int) -> dict[str, Any]:
-    def score(value: float) -> dict[str, Any]:
-        ends = {"low": value - 0.01, "high": value + 0.01}
-        return {"value": value, "values": [value], "unit": "fraction", "higher_is_better": True, **ends}
-
-    body = [
-        {
-            "label": f"method number {n}",
-            "family": ("classical", "learned")[n % 2],
-            "train_fraction": 1.0,
-            "n_train": 20,
-            "seeds": [0],
-            "scores": {"v_rand": score(0.9 + 0.003 * n)},
-            "cost": {"train_s": 100.0 + 5 * n, "predict_ms_per_image": 10.0 * 1.1**n, "device": "cpu"},
-        }
-        for n in range(rows)
-    ]
-    about = {"dataset": "isbi2012", "origin": "real", "split": "test", "options": "", "folds": None, "n": 5}
-    return {**about, "main_score": "v_rand", "rows": body}
-
-
-@pytest.mark.slow
-def test_labels_of_a_crowded_plot_do_not_cover_each_other() -> None:
-    section = _section(14)
-    figure = score_against_cost(section, section["rows"])
-    figure.draw_without_rendering()
-    assert len(figure.axes) == 2
-    for axes in figure.axes:
-        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
-        assert len(boxes) == 14
-        for number, box in enumerate(boxes):
-            assert not any(box.overlaps(other) for other in boxes[:number])
-        assert axes.get_xscale() == "log"
-    assert "(s, log scale; on cpu)" in figure.axes[0].get_xlabel()
-    assert "fraction" in figure.axes[0].get_ylabel()
-
-
-@pytest.mark.slow
-def test_long_labels_of_points_at_the_edge_stay_inside_their_panel() -> None:
-    section = _section(12)
-    for place, row in enumerate(section["rows"]):
-        row["label"] = f"ensemble (members=6951b668+cbe6674{place:x})"
-        row["scores"]["v_rand"]["value"] = 0.99 - 0.001 * (place % 3)
-    figure = score_against_cost(section, section["rows"])
-    figure.draw_without_rendering()
-    for axes in figure.axes:
-        frame = axes.get_window_extent()
-        for box in (text.get_window_extent() for text in axes.texts if text.get_text()):
-            assert frame.x0 - 1 <= box.x0 < box.x1 <= frame.x1 + 1
-            assert frame.y0 - 1 <= box.y0 < box.y1 <= frame.y1 + 3  # accents and descents
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("close_behind", [None, 0.9695])
-def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_named_there(close_behind: float | None) -> None:
-    """The leaders, where they crowd, and whoever is so close behind that their margin reaches it."""
-    section = _section(10)
-    for place, row in enumerate(section["rows"]):
-        value = 0.95 + 0.004 * place if place > 4 else 0.1 * place
-        if place == 4 and close_behind is not None:
-            value = close_behind
-        row["scores"]["v_rand"] |= {"value": value, "low": value - 0.01, "high": value + 0.01}
-    figure = score_against_cost(section, section["rows"])
-    enlarged, whole = figure.axes[:2]
-    named = [{text.get_text() for text in axes.texts} - {""} for axes in (enlarged, whole)]
-    first = 5 if close_behind is None else 4
-    assert named == [{f"method number {n}" for n in part} for part in (range(first, 10), range(first))]
-    low, high = enlarged.get_ylim()
-    assert 0.9 < low < 0.97
-    assert high < 1.0
-    assert whole.get_ylim()[0] < 0
-
-
-def test_a_time_that_nobody_knows_has_no_panel() -> None:
-    """Models that exist were fitted elsewhere; of predictions that exist not even the time to predict is known."""
-    section = _section(3)
-    for row in section["rows"]:
-        row["cost"]["train_s"] = None
-    section["rows"][2]["cost"] = {"train_s": None, "predict_ms_per_image": None, "device": None}
-    assert [timed(row["cost"]) for row in section["rows"]] == [True, True, False]
-    (axes,) = score_against_cost(section, section["rows"]).axes
-    assert axes.get_xlabel() == "time to predict (ms per image, log scale; on cpu)"
-    assert "fraction" in axes.get_ylabel()
-    assert {text.get_text() for text in axes.texts} - {""} == {"method number 0", "method number 1"}
-
-
-def test_a_name_is_no_formula_and_no_reason_to_warn(tmp_path: Path) -> None:
-    section = _section(2)
-    section["rows"][0]["label"] = "$\\frac{ 心臓"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        write_score_against_cost(tmp_path / "plot.svg", section)
-    assert "$\\frac{ 心臓" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
-
-
-def test_a_learning_curve_has_a_line_for_each_method_over_the_number_of_labels() -> None:
-    section = _section(2)
-    few = [{**row, "train_fraction": 0.1, "n_train": 2} for row in section["rows"]]
-    (axes,) = learning_curve(section, [*section["rows"], *few]).axes
-    lines = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_linestyle() != "None"]
-    assert lines == [[2, 20], [2, 20]]
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2\n10 %", "20\n100 %"]
-
-
-@given(st.lists(st.floats(0, 100), max_size=12).map(sorted), st.floats(0.1, 10))
-def test_spread_labels_stay_in_order_and_apart(centres: list[float], gap: float) -> None:
-    moved = spread(centres, gap)
-    assert all(high - low >= gap - 1e-6 for low, high in pairwise(moved))
-    assert sum(moved) == pytest.approx(sum(centres), abs=1e-6)

@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from places import ROOT
+from segbench.figures.style import COLORS, DASHES, MARKERS, plain_ticks, write_svg
 from segbench.runs.find import find_runs
 
 WORKERS = (1, 2, 8, 16, 32, 64, 128, 256, 512)
@@ -61,23 +63,21 @@ def orders(times: Sequence[float], seed: int = 0) -> dict[str, list[float]]:
     }
 
 
-def plot(path: Path, found: dict[str, list[float]], bound: list[float]) -> None:
-    """Draw hours over workers."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
-    for style, (name, seconds) in zip(("s--", "o-", "^:"), found.items(), strict=True):
-        axes.loglog(WORKERS, np.array(seconds) / 3600, style, label=name, markersize=5)
-    axes.loglog(WORKERS, np.array(bound) / 3600, color="0.6", linewidth=1, label="no schedule is quicker")
+def drawn(found: dict[str, list[float]], bound: list[float]) -> Figure:
+    """Hours over workers."""
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for color, marker, dash, (name, seconds) in zip(COLORS, MARKERS, DASHES, found.items(), strict=False):
+        hours = np.array(seconds) / 3600
+        axes.plot(WORKERS, hours, color=color, marker=marker, linestyle=dash, label=name, markersize=5)
+    axes.plot(WORKERS, np.array(bound) / 3600, color="0.6", linewidth=1, label="no schedule is quicker")
+    axes.set(xscale="log", yscale="log")
     axes.set_xticks(WORKERS, [str(each) for each in WORKERS])
     axes.minorticks_off()
-    axes.set(xlabel="workers", ylabel="hours until all cells are done")
-    axes.grid(color="0.9")
-    axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+    plain_ticks(axes.yaxis)
+    axes.set(xlabel="workers (log scale)", ylabel="hours until all cells are done (log scale)")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def main() -> None:
     ]
     print(tabulate(rows, ["workers", *(f"h, {name}" for name in found), "h, at least"], tablefmt="github"))
     if arguments.plot is not None:
-        plot(arguments.plot, found, bound)
+        write_svg(arguments.plot, lambda: drawn(found, bound))
 
 
 if __name__ == "__main__":

@@ -5,28 +5,29 @@
 `leaderboard`, `report` and `verify` over numbers of runs (of `--of` images each), every command in a process of its
 own: its processor time, and the most memory that it held. What any command needs to start is measured with one that
 does nothing else and taken off before the exponent is fitted. Images (16 x 16), pages (128 x 128) and runs are
-SYNTHETIC. `--plot FILE.svg` draws what was measured, `--save FILE.json` keeps it.
+SYNTHETIC.
+
+`tests/speed/growth.json` holds what the documentation shows: `--save` writes it, and `--from tests/speed/growth.json
+--plot docs/images/growth.svg` measures nothing, draws the plot of `docs/speed.md` and prints its table.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from compare import made_up
 from PIL import Image
-from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import measured
+from growth_figure import Growth, Measured, read, table, write, write_plot
 
 from segbench.evaluation.scoring import score
 from segbench.evaluation.statistics import Statistics
@@ -41,17 +42,6 @@ from segbench.types import Statistic
 SIDE = 16
 DIFFERENT = 20
 INFO = dataset_class("voc2012").info
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one command took for `n` images, pages or runs: seconds of processor, and MB held at most."""
-
-    command: str
-    of: str
-    n: int
-    seconds: float
-    memory_mb: float
 
 
 def write_images(root: Path, number: int) -> None:
@@ -177,33 +167,6 @@ def over_runs(folder: Path, numbers: Sequence[int], images: int) -> list[Measure
     return found
 
 
-def exponent(points: Sequence[Measured], start: float) -> float:
-    """The power of n by which the time above that of the start grows, from the two largest numbers."""
-    first, last = sorted(points, key=lambda each: each.n)[-2:]
-    return float(np.log((last.seconds - start) / (first.seconds - start)) / np.log(last.n / first.n))
-
-
-def plot(path: Path, found: Sequence[Measured], start: float) -> None:
-    """Draw time and memory over the number of images, over that of pages, and over that of runs."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(2, 3, figsize=(13, 6), layout="constrained")
-    for column, what in enumerate(("images", "pages", "runs")):
-        for name in dict.fromkeys(each.command for each in found if each.of == what):
-            points = [each for each in found if each.command == name]
-            power = f" (n^{exponent(points, start):.2f})" if len(points) > 1 else ""
-            numbers = [each.n for each in points]
-            panels[0, column].loglog(numbers, [each.seconds for each in points], "o-", label=f"{name}{power}")
-            panels[1, column].semilogx(numbers, [each.memory_mb for each in points], "o-", label=name)
-        panels[0, column].legend()
-        panels[0, column].set_ylabel("processor time, s")
-        panels[1, column].set(xlabel=f"number of {what}", ylabel="memory at most, MB", ylim=(0, None))
-    figure.savefig(path, metadata={"Date": None})
-
-
 def main() -> None:
     """Measure, print a table, and draw it where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -213,22 +176,23 @@ def main() -> None:
     parser.add_argument("--of", type=int, default=300, metavar="IMAGES")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--save", type=Path)
+    parser.add_argument("--from", dest="stored", type=Path, metavar="FILE.json")
     arguments = parser.parse_args()
+    growth = measured_now(arguments) if arguments.stored is None else read(arguments.stored)
+    print("\n".join(table(growth)))
+    if arguments.plot is not None:
+        write_plot(arguments.plot, growth)
+    if arguments.save is not None:
+        write(arguments.save, growth)
+
+
+def measured_now(arguments: argparse.Namespace) -> Growth:
+    """Measure all that was asked for."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start, _ = measure(["list", "metrics"], folder)
         found = [*over_images(folder, arguments.images), *over_pages(folder, arguments.pages)]
-        found += over_runs(folder, arguments.runs, arguments.of)
-    rows = [[each.command, f"{each.n} {each.of}", each.seconds, each.memory_mb] for each in found]
-    print(tabulate(rows, headers=["command", "of", "processor, s", "memory, MB"], floatfmt=".1f"))
-    for command in dict.fromkeys(each.command for each in found):
-        points = [each for each in found if each.command == command]
-        if len(points) > 1:
-            print(f"{command}: grows as n^{exponent(points, start):.2f} (starting takes {start:.2f} s)")
-    if arguments.plot is not None:
-        plot(arguments.plot, found, start)
-    if arguments.save is not None:
-        arguments.save.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
+        return Growth(start, (*found, *over_runs(folder, arguments.runs, arguments.of)))
 
 
 if __name__ == "__main__":
