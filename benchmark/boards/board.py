@@ -110,7 +110,7 @@ def _section(
             " A row of several seeds has their mean and the mean of their intervals' ends; ±: standard deviation of "
             f"{escape(first.main_score)} over the seeds, which the interval does not hold. "
             "Tests count it: they are for other samples and other trainings, and a network with one seed is taken to "
-            "vary as is usual among the others."
+            "vary as they do on average."
         )
     if any(row.record.started_elsewhere for row in rows):
         text += f" A time to fit with{AND_MORE} leaves out the training of the weights that the network started from."

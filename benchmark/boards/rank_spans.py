@@ -10,7 +10,7 @@ import numpy as np
 
 from ..evaluation.comparison import ALPHA, Paired
 from ..evaluation.intervals import in_few_groups
-from ..evaluation.over_seeds import method_tests, spans_of
+from ..evaluation.over_seeds import method_tests, spans_of, unlike_deviations
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
 from ..text import counted
@@ -24,6 +24,8 @@ class Tested:
     """How runs were tested against each other: pairs, how many of them differ, and what was swapped.
 
     few_groups : whether that is samples for the reason that there are fewer than 5 groups of them.
+    unlike : the least and the greatest standard deviation over seeds, where they are so unlike that what is said of
+    networks with a single seed is a guess.
     """
 
     runs: int
@@ -35,6 +37,7 @@ class Tested:
     leans_on_t: bool
     over_seeds: bool = False
     few_groups: bool = False
+    unlike: tuple[float, float] | None = None
 
     @property
     def said(self) -> str:
@@ -54,6 +57,12 @@ class Tested:
             said += (
                 f" {counted(self.units, self.drawn.removesuffix('s'))} are few: swaps alone give no p value below "
                 f"1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."
+            )
+        if self.unlike is not None:
+            low, high = self.unlike
+            said += (
+                f" Trainings of the networks with several seeds are unlike (± {low:.4f} to ± {high:.4f}), so what is "
+                "said of a network with one seed is a guess."
             )
         return said
 
@@ -119,7 +128,8 @@ def _tested(folders: Sequence[Path], groups: Sequence[SeedGroup]) -> dict[str, R
     main = runs[0].record.main_score
     metric, score = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == main)
     paired = Paired(metric, runs[0].info, score, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
-    tests = method_tests(paired, trainings(groups))
+    trained = trainings(groups)
+    tests = method_tests(paired, trained)
     tested = Tested(
         runs=len(groups),
         pairs=len(tests),
@@ -130,6 +140,7 @@ def _tested(folders: Sequence[Path], groups: Sequence[SeedGroup]) -> dict[str, R
         leans_on_t=paired.leans_on_t,
         over_seeds=len(groups) < len(runs),
         few_groups=in_few_groups(paired.groups, paired.info.name),
+        unlike=unlike_deviations(paired.values, trained),
     )
     spans = spans_of(tests, np.array([main_badness(group.record) for group in groups]), paired.sign)
     names = [group.middle.run_id for group in groups]

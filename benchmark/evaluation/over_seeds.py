@@ -223,8 +223,8 @@ def training_spreads(values: Float64, trained: Sequence[Trainings], *, moderated
 
     Two seeds say little of a variance, those of many methods together say much. So variances are moderated (Smyth
     2004) where three methods or more have several seeds: each is drawn towards what is usual among them, the more so
-    the more alike they are. A method with a single training, where a seed changes it, is taken to vary as is usual, or
-    as they do on average if that is more; the more unlike they are, the fewer degrees of freedom that is worth.
+    the more alike they are. A method with a single training, where a seed changes it, is taken to vary as they do on
+    average.
     Methods that had all labels and those that had a part of them are moderated apart.
 
     Parameters
@@ -254,8 +254,27 @@ def training_spreads(values: Float64, trained: Sequence[Trainings], *, moderated
     return spreads
 
 
+def unlike_deviations(values: Float64, trained: Sequence[Trainings]) -> tuple[float, float] | None:
+    """The least and the greatest standard deviation over seeds, where these are more unlike than chance makes them.
+
+    What a test says of a method with a single training is then a guess. None where they are alike, where fewer than
+    three methods have several seeds, and where every method has.
+    """
+    if not any(len(each.places) == 1 and not each.fixed for each in trained):
+        return None
+    several = [each for each in trained if len(each.places) > 1 and each.whole]
+    found = np.array([float(np.var(values[each.places], ddof=1)) for each in several])
+    known = found > 0
+    if known.sum() < _MIN_MODERATED:
+        return None
+    freedoms = np.array([len(each.places) - 1 for each in several])
+    if math.isinf(usual_spread(found[known], freedoms[known]).freedom):
+        return None
+    return float(np.sqrt(found[known].min())), float(np.sqrt(found.max()))
+
+
 def _moderated(variances: Float64, freedoms: Int64, moderated: bool) -> tuple[Spread, list[Spread]]:
-    """The usual spread of methods that are alike, and that of each."""
+    """What a method of a single training is taken to vary by, and how much each of several does."""
     total = float(freedoms.sum())
     if not moderated or len(variances) < _MIN_MODERATED:
         own = [Spread(variance, float(n)) for variance, n in zip(variances.tolist(), freedoms, strict=True)]
@@ -265,9 +284,8 @@ def _moderated(variances: Float64, freedoms: Int64, moderated: bool) -> tuple[Sp
     weight = 1.0 if math.isinf(usual.freedom) else usual.freedom / together
     drawn = (weight * usual.variance + (1 - weight) * variances) * np.ones(len(variances))
     own = [Spread(v, n) for v, n in zip(drawn.tolist(), np.minimum(together, total).tolist(), strict=True)]
-    # Where trainings are unlike, the usual variance is far below the mean one, and says little of a method unseen.
-    mean = float((freedoms * variances).sum()) / total
-    return Spread(max(usual.variance, mean), min(usual.freedom, total)), own
+    # Where they are unlike, the scale of their distribution is below most of them, and says little of another one.
+    return Spread(float((freedoms * variances).sum()) / total, total), own
 
 
 def usual_spread(variances: Float64, freedoms: Int64) -> Spread:
