@@ -17,10 +17,10 @@ from segbench.types import DatasetInfo, Metric, ScoreInfo, Statistic
 PIXELS = 20_000
 RECORDS = Path(__file__).parents[2] / "leaderboards" / "records"
 CROSS_VALIDATED = {
-    "U-Net": "isbi2012-unet-9a4e8a9c",
+    "unet": "isbi2012-unet-9a4e8a9c",
     "ilastik-like": "isbi2012-ilastik-like-19bcc2fd",
-    "Chan-Vese": "isbi2012-chan-vese-8211786d",
-    "k-means": "isbi2012-kmeans-252be2e5",
+    "chan-vese": "isbi2012-chan-vese-8211786d",
+    "kmeans": "isbi2012-kmeans-252be2e5",
     "threshold": "isbi2012-threshold-56a3ec8a",
     "watershed": "isbi2012-watershed-896a01af",
 }

@@ -21,47 +21,23 @@ import numpy as np
 
 from segbench.boards.regression import ALPHA, loss_of
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.intervals import bootstrap_weights, score_intervals
 from segbench.types import Statistic
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from populations import CROSS_VALIDATED, RECORDS, Population, Recorded, populations, recorded
+from coverage_of_intervals import coverage, neighbours_hold
+from populations import CROSS_VALIDATED, RECORDS, Population, populations, recorded
 
 
-def coverage(population: Population | Recorded, sets: int, images: int) -> str:
+def coverage_of(population: Population, sets: int, images: int) -> str:
     """How often the 95 % interval holds the score of the whole population; a percentile interval beside it."""
-    truth = population.true_score()
-    metric, info, name = population.metric, population.info, population.score.name
-    held = below = above = plain = none = 0
-    widths = []
-    for seed in range(sets):
-        drawn = population.draw(np.random.default_rng(1000 + seed), images)
-        low, high = score_intervals(metric, drawn, info)[name]
-        none += bool(np.isnan(low))
-        held += low <= truth <= high
-        below += high < truth
-        above += low > truth
-        widths.append(high - low)
-        weights = bootstrap_weights([item.group for item in drawn])
-        low, high = np.nanquantile(
-            np.concatenate([metric.resample(drawn, info, w)[name] for w in weights]), (0.025, 0.975)
-        )
-        plain += low <= truth <= high
-    given = max(sets - none, 1)
-    return (
-        f"holds the truth in {100 * held / given:.1f} % (too low {100 * below / given:.1f}, too high "
-        f"{100 * above / given:.1f}), mean width {np.nanmean(widths):.4f}, none given in {100 * none / sets:.1f} %; "
-        f"a percentile interval in {100 * plain / sets:.1f} %"
-    )
+    return str(coverage(population, sets, images))
 
 
 def of_records(run_id: str, sets: int, images: int) -> str:
-    """`coverage` of test sets from a committed record, and of those that are neighbouring slices, as a split of it is."""
+    """The same of test sets from a committed record, and of those that are neighbouring slices."""
     population = recorded(RECORDS / run_id)
-    truth, metric, name = population.true_score(), population.metric, population.score.name
-    intervals = [score_intervals(metric, drawn, population.info)[name] for drawn in population.neighbours(images)]
-    held = sum(low <= truth <= high for low, high in intervals)
-    return f"{coverage(population, sets, images)}; of neighbouring slices {held} of {len(intervals)} hold it"
+    held, drawn = neighbours_hold(population, images)
+    return f"{coverage(population, sets, images)}; of neighbouring slices {held} of {drawn} hold it"
 
 
 def equal_methods(population: Population, sets: int, images: int) -> str:
@@ -111,7 +87,7 @@ def _paired(population: Population, now: tuple[Statistic, ...], before: tuple[St
 
 
 PARTS: dict[str, Callable[[Population, int, int], str]] = {
-    "coverage": coverage,
+    "coverage": coverage_of,
     "compare": equal_methods,
     "check": gate,
 }
