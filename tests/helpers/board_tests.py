@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -52,8 +53,8 @@ class Board:
         """By the labels of two rows, in both orders."""
         pairs = {}
         for each in self.found.method_differences or self.found.differences:
-            value, low, high, p, adjusted = each.value, each.low, each.high, each.p, each.p_adjusted
-            assert None not in (value, low, high, p, adjusted), each
+            numbers = (each.value, each.low, each.high, each.p, each.p_adjusted)
+            value, low, high, p, adjusted = (math.nan if number is None else number for number in numbers)
             pairs[each.a, each.b] = Pair(value, low, high, p, adjusted)
             pairs[each.b, each.a] = Pair(-value, -high, -low, p, adjusted)
         return pairs
