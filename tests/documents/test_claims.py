@@ -133,6 +133,9 @@ def test_networks_that_ended_by_the_clock_had_unequal_steps() -> None:
     }
     each = [said.format(spaced(steps(f"isbi2012-{run}")[0])) for said, run in runs.items()]
     assert says("results.md", ", ".join([*each, "`fpn` and `parsenet` all 2 500."]))
+    (warned,) = read_record(RECORDS / "isbi2012-unet-78f10d38").warnings
+    assert "(4375 of 5000 iterations)" in warned
+    assert says("results.md", "The U-Net of an hour made 4 375 of 5 000.")
     assert not steps("isbi2012-fpn-31b96c03") + steps("isbi2012-parsenet-283e41f2")
     fewest, most = spaced(min(steps(FOLDS))), spaced(max(steps(FOLDS)))
     assert says("results.md", f"each fold was trained once, with {fewest} to {most} steps of 2 500")
