@@ -1,20 +1,15 @@
-"""docs/learned.md says of pairs of committed records what `bench compare` says of them today."""
+"""docs/learned.md says of pairs of committed records what the boards' tests and `bench plan` say of them today."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
+from board_tests import RECORDS, board_of
 
 import segbench
-from segbench.boards.rank_spans import RankSpan, rank_spans
-from segbench.boards.seed_groups import seed_groups
-from segbench.runs.find import find_runs
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
-RECORDS = ROOT / "leaderboards" / "records"
 PAIRS = (
     ("camvid-espnetv2-4cc53fce", "camvid-unet-6d65375f"),
     ("camvid-unet-6d65375f", "camvid-felzenszwalb-5a556794"),
@@ -38,38 +33,33 @@ def _rows() -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
-@pytest.fixture(scope="module")
-def spans() -> Mapping[str, RankSpan]:
-    """How the boards test these records, all methods of one together."""
-    found = find_runs([RECORDS])
-    used = {name.partition("-")[0] for pair in PAIRS for name in pair}
-    return rank_spans([run for run in found if run.record.dataset.name in used])
-
-
-@pytest.fixture(scope="module")
-def rows() -> Mapping[str, str]:
-    """By the id of a record that of the run which stands for its row of a board: the middle one of its seeds."""
-    groups = seed_groups(run.record for run in find_runs([RECORDS]))
-    return {record.run_id: group.middle.run_id for group in groups for record in group.records}
-
-
 def test_the_page_has_a_row_for_each_pair() -> None:
     assert len(_rows()) == len(PAIRS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(len(PAIRS)))
-def test_a_row_is_what_the_records_say(place: int, spans: Mapping[str, RankSpan], rows: Mapping[str, str]) -> None:
+def test_a_row_is_what_the_records_say(place: int) -> None:
     row = _rows()[place]
-    found = segbench.compare(*(RECORDS / name for name in PAIRS[place]), progress=False)
-    (pair,) = found.differences
-    assert int(row[2]) == found.n
+    board = board_of(PAIRS[place][0])
+    pair = board.pair(*PAIRS[place])
+    assert int(row[2]) == board.found.n
     said = [float(number) for number in re.findall(r"[-+]?\d\.\d+", row[3])]
     assert said == [pytest.approx(value, abs=0.0005000001) for value in (pair.value, pair.low, pair.high)]
-    one, other = (rows[name] for name in PAIRS[place])
-    among_all = spans[one].differs(other)
     verdicts = {
         (True, True): "yes",
         (True, False): "yes unadjusted, no after correction for all pairs",
         (False, False): "no",
     }
-    assert row[4] == verdicts[pair.significant, among_all]
+    assert row[4] == verdicts[pair.p < 0.05, pair.p_adjusted < 0.05]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", range(len(PAIRS)))
+def test_a_number_of_images_is_what_is_planned(place: int) -> None:
+    plan = segbench.plan(*(RECORDS / name for name in PAIRS[place]), progress=False)
+    (needed,) = (each for each in plan.needed if each.what == "difference")
+    numbers = [f"{n:,}".replace(",", " ") for n in (needed.units, needed.units_low, needed.units_high) if n is not None]
+    assert len(numbers) == 3
+    middle, low, high = numbers
+    assert _rows()[place][5] == (middle if low == high else f"{middle} ({low} to {high})")

@@ -1,17 +1,30 @@
-"""Made-up populations of images, on which the truth about methods is known, for simulations of statistics."""
+"""Populations of images on which the truth about methods is known, for simulations of statistics: made up, or those of
+committed records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from segbench.evaluation.evaluator import Evaluator
 from segbench.metrics.overlap import BinaryOverlap, Overlap
+from segbench.runs.stored import open_run
 from segbench.types import DatasetInfo, Metric, ScoreInfo, Statistic
 
 PIXELS = 20_000
+RECORDS = Path(__file__).parents[2] / "leaderboards" / "records"
+CROSS_VALIDATED = {
+    "unet": "isbi2012-unet-9a4e8a9c",
+    "ilastik-like": "isbi2012-ilastik-like-19bcc2fd",
+    "chan-vese": "isbi2012-chan-vese-8211786d",
+    "kmeans": "isbi2012-kmeans-252be2e5",
+    "threshold": "isbi2012-threshold-56a3ec8a",
+    "watershed": "isbi2012-watershed-896a01af",
+}
+"""Records of ISBI 2012's 30 slices, each scored by what was fitted without it."""
 
 Run = tuple[Statistic, ...]
 
@@ -35,6 +48,14 @@ class Population:
     def classes(self) -> int:
         """Number of classes."""
         return len(self.presence)
+
+    def true_score(self) -> float:
+        """The score of the whole population, on a sample so large that it hardly differs."""
+        return self.score_of(self.draw(np.random.default_rng(1), 50_000))
+
+    def score_of(self, drawn: Run) -> float:
+        """The score of images that were drawn."""
+        return self.metric.compute(drawn, self.info)[self.score.name]
 
     def draw(self, random: np.random.Generator, images: int, skill: float = 0.0) -> Run:
         """The statistics of a method on a test set; more `skill`, fewer errors."""
@@ -96,6 +117,32 @@ class Population:
         ]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """The samples of a stored run as a population, which are images of one stack: what is drawn is drawn once."""
+
+    metric: Metric
+    info: DatasetInfo
+    score: ScoreInfo
+    samples: Run
+
+    def true_score(self) -> float:
+        """The score of all samples of the run."""
+        return self.score_of(self.samples)
+
+    def score_of(self, drawn: Run) -> float:
+        """The score of samples that were drawn."""
+        return self.metric.compute(drawn, self.info)[self.score.name]
+
+    def draw(self, random: np.random.Generator, images: int) -> Run:
+        """So many different samples, in their order."""
+        return tuple(self.samples[k] for k in sorted(random.choice(len(self.samples), images, replace=False)))
+
+    def neighbours(self, images: int) -> list[Run]:
+        """Every test set of so many consecutive samples."""
+        return [self.samples[start : start + images] for start in range(len(self.samples) - images + 1)]
+
+
 def _numbered(frames: Sequence[int]) -> list[tuple[int, int]]:
     """The number of every frame, and that of its film."""
     films = [film for film, length in enumerate(frames) for _ in range(length)]
@@ -127,3 +174,11 @@ def films() -> Population:
     binary = BinaryOverlap()
     dice = next(s for s in binary.scores if s.name == "dice")
     return Population(binary, Evaluator(num_classes=1).info, dice, (1.0, 1.0), films=True)
+
+
+def recorded(folder: Path, score: str = "v_rand") -> Recorded:
+    """The population of a committed record, of one of its scores."""
+    run = open_run(folder)
+    metric, info = next((m, s) for m in run.metrics for s in m.scores if s.name == score)
+    samples = sorted(run.statistics.of(metric.name), key=lambda each: (each.index, each.sample_id))
+    return Recorded(metric, run.info, info, tuple(samples))

@@ -1,10 +1,12 @@
 """Do the statistics hold what they promise? Simulated test sets, on which the truth is known.
 
     python tests/simulation/intervals_and_tests.py [--sets 500] [--images 200] [--part coverage|compare|check]
+    python tests/simulation/intervals_and_tests.py --part records --sets 1000 --images 5
 
 A population of images is made up: each holds a few of the classes and has a difficulty of its own, from which the
 pixels that a method gets wrong follow. Test sets are drawn from it, and for each of them segbench computes what it
-would for a real one, from the same statistics and through the same functions. The figures stand in docs/statistics.md.
+would for a real one, from the same statistics and through the same functions. `records` draws test sets from the 30
+slices of committed records instead, whose score of all slices is the truth. The figures stand in docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -19,38 +21,23 @@ import numpy as np
 
 from segbench.boards.regression import ALPHA, loss_of
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.intervals import bootstrap_weights, score_intervals
 from segbench.types import Statistic
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from populations import Population, populations
+from coverage_of_intervals import coverage, neighbours_hold
+from populations import CROSS_VALIDATED, RECORDS, Population, populations, recorded
 
 
-def coverage(population: Population, sets: int, images: int) -> str:
+def coverage_of(population: Population, sets: int, images: int) -> str:
     """How often the 95 % interval holds the score of the whole population; a percentile interval beside it."""
-    truth = _value(population, population.draw(np.random.default_rng(1), 50_000))
-    metric, info, name = population.metric, population.info, population.score.name
-    held = below = above = plain = none = 0
-    widths = []
-    for seed in range(sets):
-        drawn = population.draw(np.random.default_rng(1000 + seed), images)
-        low, high = score_intervals(metric, drawn, info)[name]
-        none += bool(np.isnan(low))
-        held += low <= truth <= high
-        below += high < truth
-        above += low > truth
-        widths.append(high - low)
-        weights = bootstrap_weights([item.group for item in drawn])
-        low, high = np.nanquantile(
-            np.concatenate([metric.resample(drawn, info, w)[name] for w in weights]), (0.025, 0.975)
-        )
-        plain += low <= truth <= high
-    given = max(sets - none, 1)
-    return (
-        f"holds the truth in {100 * held / given:.1f} % (too low {100 * below / given:.1f}, too high "
-        f"{100 * above / given:.1f}), mean width {np.nanmean(widths):.4f}, none given in {100 * none / sets:.1f} %; "
-        f"a percentile interval in {100 * plain / sets:.1f} %"
-    )
+    return str(coverage(population, sets, images))
+
+
+def of_records(run_id: str, sets: int, images: int) -> str:
+    """The same of test sets from a committed record, and of those that are neighbouring slices."""
+    population = recorded(RECORDS / run_id)
+    held, drawn = neighbours_hold(population, images)
+    return f"{coverage(population, sets, images)}; of neighbouring slices {held} of {drawn} hold it"
 
 
 def equal_methods(population: Population, sets: int, images: int) -> str:
@@ -87,10 +74,10 @@ def gate(population: Population, sets: int, images: int) -> str:
 def _skill_for(population: Population, drop: float) -> float:
     """The skill that makes a method better by this much, by bisection on a large sample."""
     low, high = 0.0, 0.5
-    base = _value(population, population.draw(np.random.default_rng(2), 5000, 0.0))
+    base = population.score_of(population.draw(np.random.default_rng(2), 5000))
     for _ in range(20):
         middle = (low + high) / 2
-        gained = _value(population, population.draw(np.random.default_rng(2), 5000, middle)) - base
+        gained = population.score_of(population.draw(np.random.default_rng(2), 5000, middle)) - base
         low, high = (middle, high) if gained < drop else (low, middle)
     return (low + high) / 2
 
@@ -99,12 +86,8 @@ def _paired(population: Population, now: tuple[Statistic, ...], before: tuple[St
     return Paired(population.metric, population.info, population.score, (now, before), resamples=1000)
 
 
-def _value(population: Population, statistics: tuple[Statistic, ...]) -> float:
-    return population.metric.compute(statistics, population.info)[population.score.name]
-
-
 PARTS: dict[str, Callable[[Population, int, int], str]] = {
-    "coverage": coverage,
+    "coverage": coverage_of,
     "compare": equal_methods,
     "check": gate,
 }
@@ -115,14 +98,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--part", choices=[*PARTS, "records"], action="append")
     parser.add_argument("--population", choices=populations(), action="append")
     arguments = parser.parse_args()
     for part in arguments.part or PARTS:
-        for name in arguments.population or populations():
-            population = populations()[name]
+        for name in CROSS_VALIDATED if part == "records" else arguments.population or populations():
             start = time.perf_counter()
-            said = PARTS[part](population, arguments.sets, arguments.images)
+            if part == "records":
+                said = of_records(CROSS_VALIDATED[name], arguments.sets, arguments.images)
+            else:
+                said = PARTS[part](populations()[name], arguments.sets, arguments.images)
             print(f"{part}, {name}, {arguments.sets} sets of {arguments.images} images: {said}", flush=True)
             print(f"  ({time.perf_counter() - start:.0f} s)", flush=True)
 
