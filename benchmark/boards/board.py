@@ -17,7 +17,7 @@ from .comparable import Comparable, is_a_part, official_metrics, part_of, ranks,
 from .front_page import front_page
 from .headings import heading
 from .labels import board_labels, run_hash
-from .markdown import escape, with_interval
+from .markdown import DOUBTFUL, doubtful, escape, with_interval
 from .over_datasets import OverDatasets
 from .people import HumanRange, people_beside
 from .published import published_section
@@ -117,6 +117,8 @@ def _section(
     if people:
         text += _human_range(people, human)
     text += _never_true([row.middle for _, row in ranked])
+    if any(doubtful(score) for row in rows for score in row.record.scores.values()):
+        text += f" {DOUBTFUL}: does not hold its score, because resamples of so few samples miss whole classes."
     text += _tested([spans[row.middle.run_id] for row in rows if row.middle.run_id in spans])
     names = board_labels([row.record for _, row in ranked])
     records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]

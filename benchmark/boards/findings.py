@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..evaluation.comparison import ALPHA
+from ..evaluation.intervals import MIN_GROUPS
 from ..evaluation.scores import Score
 from ..runs.record import Record
-from ..text import UNDEFINED, counted, p_value
+from ..text import UNDEFINED, counted, number, p_value
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .people import People
 from .rank_spans import RankSpan, Spans
+from .seed_groups import SeedGroup
 
 
 def findings(rows: Sequence[Record], spans: Spans) -> list[str]:
@@ -41,9 +43,14 @@ def told_from(span: RankSpan | None) -> str:
 
 
 def _tests(span: RankSpan | None) -> str:
-    """From how many others the best run is told."""
+    """From how many others the best run is told, and what the tests take for independent."""
     if span is None or span.first > 1:
         return ""
+    few = f" Tests count {span.tested.drawn} as independent here, although they are of fewer than {MIN_GROUPS} groups."
+    return _ahead(span) + few * span.tested.few_groups
+
+
+def _ahead(span: RankSpan) -> str:
     others, behind = span.tested.runs - 1, span.told_from
     every = {1: "the other", 2: "both others"}.get(others, f"all {others} others")
     if behind == others:
@@ -53,13 +60,22 @@ def _tests(span: RankSpan | None) -> str:
     return f"It is ahead of {behind} of the {others} others by more than chance; tests cannot tell it from the rest."
 
 
-def learned_from(curve: Sequence[Record], label: str) -> str:
+def learned_from(curve: Sequence[SeedGroup], label: str) -> str:
     """A sentence about a learning curve, from the fewest labels to the most; `label` tells it from others."""
     few, most = curve[0], curve[-1]
-    text = f"**{escape(label)}** with {_labels(few)} reaches {_value(few)}"
-    if _main(most) > 0 and most.scores[most.main_score].higher_is_better:
-        text += f", {100 * _main(few) / _main(most):.0f} % of what it reaches with {most.method.n_train:g}"
-    return f"{text}."
+    return (
+        f"**{escape(label)}** with {_labels(few.record)} reaches {few.record.main_score} {_of_seeds(few)}, with "
+        f"{most.record.method.n_train:g} {_of_seeds(most)}."
+    )
+
+
+def _of_seeds(row: SeedGroup) -> str:
+    """The main score with its interval; of several seeds the mean and the scores of all, which say more than that."""
+    values = [record.main_value for record in row.records]
+    if len(values) == 1:
+        return with_interval(row.record.scores[row.record.main_score])
+    listed = ", ".join(number(value, ".4f") for value in values)
+    return f"{number(row.record.main_value, '.4f')} ({counted(len(values), 'seed')}: {listed})"
 
 
 def against_people(rows: Sequence[Record], people: People | None) -> list[str]:

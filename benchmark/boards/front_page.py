@@ -110,9 +110,9 @@ def _told(group: _Group, records: Sequence[Record], spans: Spans) -> list[str]:
     lines = [front_heading(key, group.every, samples_together(ranked)), ""]
     if aside := not_of_today(ranked[0]):
         lines += [escape(aside), ""]
-    curves = [[row.record for row in curve] for curve in curves_of(group.rows)]
+    curves = curves_of(group.rows)
     people = people_on_board(key, [SeedGroup((record,)) for record in ranked[:1]], records)
-    labels = board_labels([curve[-1] for curve in curves])
+    labels = board_labels([curve[-1].record for curve in curves])
     told = [*findings(ranked, spans), *map(learned_from, curves, labels), *against_people(ranked, people)]
     lines += [f"- {sentence}" for sentence in told] + [""]
     score = escape(ranked[0].main_score)

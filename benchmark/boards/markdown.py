@@ -10,13 +10,13 @@ from ..text import UNDEFINED, interval, printable
 _MARKUP = re.compile(r"[\\|`*<>\[\]~]|(?<![^\W_])_|_(?![^\W_])")
 _ACTING = re.compile(r"@|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=gh-)(?=\d)", re.IGNORECASE)
 _INERT = "<!-- -->"
+"""Between the parts of what would otherwise become a mention, a link or a reference; it is not shown."""
 
 CHOSEN_THRESHOLD = (
     "V_Rand and V_Info are the best of 11 thresholds, chosen on the scored slices as in the challenge, so these two "
     "are optimistic beside Dice at 0.5."
 )
 """What the header of a board says of the family `partition`."""
-"""Between the parts of what would otherwise become a mention, a link or a reference; it is not shown."""
 
 
 def escape(text: str) -> str:
@@ -31,6 +31,20 @@ def escape(text: str) -> str:
     return _ACTING.sub(lambda found: found[0] + _INERT, _MARKUP.sub(lambda found: f"\\{found[0]}", plain))
 
 
+DOUBTFUL = "†"
+"""Behind an interval that does not hold its score."""
+
+
 def with_interval(score: Score | None, form: str = ".4f") -> str:
-    """A score and its interval."""
-    return UNDEFINED if score is None else interval(score.value, score.low, score.high, form)
+    """A score and its interval, which is marked where it does not hold the score."""
+    if score is None:
+        return UNDEFINED
+    return interval(score.value, score.low, score.high, form) + DOUBTFUL * doubtful(score)
+
+
+def doubtful(score: Score) -> bool:
+    """Whether the interval of a score does not hold it, by more than rounding: resamples missed what it is made of."""
+    if score.value is None or score.low is None or score.high is None:
+        return False
+    slack = 1e-9 * abs(score.value)
+    return not score.low - slack <= score.value <= score.high + slack
