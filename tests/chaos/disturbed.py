@@ -47,7 +47,7 @@ NETWORK = [
     "size=null",
     "precision=fp32",
 ]
-SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}}}, constant]\nseeds: [0, 1]\n"
+SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}}}, constant]\n"
 
 
 @dataclass(frozen=True)

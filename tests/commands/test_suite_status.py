@@ -182,7 +182,7 @@ main()
 def test_of_two_that_begin_in_the_same_moment_one_runs_the_suite_and_the_other_watches(
     stacks: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\nseeds: [0, 1, 2]\n")
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
     words = ["suite", "mine.yaml", "--root", f"isbi2012={stacks}", "--out"]
     for number in range(3):
         command = [sys.executable, "-c", AT_ONCE, *words, f"out{number}"]
@@ -240,6 +240,19 @@ def test_a_driver_that_waits_for_a_cell_from_before_can_be_cancelled(
     assert status_of(tmp_path / "out").state == "ended"
 
 
+EACH_STATUS = """
+import sys
+from contextlib import suppress
+from segbench.cli import main
+
+for folder in sys.argv[1:]:
+    sys.argv = ["bench", "suite", folder, "--status", "--json"]
+    with suppress(SystemExit):
+        main()
+    print(end="\\0")
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_without_locks_a_suite_is_seen_as_its_process_wrote(
@@ -250,7 +263,6 @@ def test_without_locks_a_suite_is_seen_as_its_process_wrote(
     state = _state(a=_cell("unet", 0, "done", seconds=9.0), b=_cell("unet", 1, "running", started=now()))
     state.cells = {cell.name: cell for cell in state.cells.values()}
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    found = {}
     try:
         for where, host, ended in (
             ("here", socket.gethostname(), ""),
@@ -261,7 +273,15 @@ def test_without_locks_a_suite_is_seen_as_its_process_wrote(
             (tmp_path / where).mkdir()
             (tmp_path / where / LOCK).touch()
             state.write(tmp_path / where)
-            found[where] = printed_json(bench_process("suite", where, "--status", "--json", **without))
+        shown = subprocess.run(
+            [sys.executable, "-c", EACH_STATUS, "here", "there", "over"],
+            cwd=tmp_path,
+            env=os.environ | without,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = {each["folder"]: each for each in map(json.loads, shown.stdout.split("\0")[:-1])}
         seen = {where: (each["state"], each["locks"]) for where, each in found.items()}
         assert seen == {"here": ("running", False), "there": ("running", False), "over": ("ended", False)}
     finally:
