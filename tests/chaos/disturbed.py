@@ -46,6 +46,7 @@ NETWORK = [
     "depth=2",
     "size=null",
     "precision=fp32",
+    "tta=none",
 ]
 SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}}}, constant]\n"
 
