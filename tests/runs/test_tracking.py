@@ -160,6 +160,7 @@ def test_tensorboard_reads_it(bench: Run, stacks: Path, tmp_path: Path) -> None:
 def test_wandb_has_it_offline(bench: Run, stacks: Path, tmp_path: Path) -> None:
     pytest.importorskip("wandb", reason="needs the extra wandb")
     import wandb
+
     import wandb_files
 
     command = [*UNET, "--root", stacks, "--out", "run", "--log", "wandb,csv"]
@@ -224,6 +225,7 @@ def test_every_tracker_goes_on_where_it_was(tmp_path: Path) -> None:
         assert len(list((tracking / "tensorboard").glob("*/hparams.yml"))) == 1
     if "wandb" in names:
         import wandb
+
         import wandb_files
 
         wandb.teardown()
