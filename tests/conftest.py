@@ -183,3 +183,11 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
     from diagnosed_cases import MAKERS
 
     return {name: make(tmp_path_factory.mktemp(name)) for name, make in MAKERS.items()}
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the documentation, built once; no test changes it."""
+    from built_site import build_site
+
+    return build_site(tmp_path_factory.mktemp("site"))
