@@ -9,6 +9,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,11 +45,17 @@ def _modules() -> dict[Module, Path]:
 MODULES = _modules()
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """What a file of Python holds; several tests ask it of every file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _imports(module: Module) -> Iterator[tuple[int, Module]]:
     """Line and target of every import of another module of segbench, wherever in the file it stands."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom):
             named = tuple(node.module.split(".")) if node.module else ()
             if node.level:
@@ -123,7 +130,7 @@ def test_plugins_import_nothing_of_the_upper_half() -> None:
     wrong = []
     for folder in PLUGINS[:2]:
         for path in (ROOT / folder).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("segbench."):
                     room = str(node.module).split(".")[1]
                     if LEVELS.get(room, 0) >= LEVELS["report"] and room != "testing":
@@ -143,7 +150,7 @@ def _engine() -> Iterator[tuple[Path, ast.Module]]:
     """Modules that may know no dataset and no domain by name."""
     for module, path in MODULES.items():
         if not set(module) & {*ITS_OWN, *ITS_OWN_FILES}:
-            yield path.relative_to(ROOT), ast.parse(path.read_text(encoding="utf-8"))
+            yield path.relative_to(ROOT), parsed(path)
 
 
 def _named(tree: ast.Module) -> Iterator[tuple[int, str]]:

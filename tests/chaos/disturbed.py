@@ -46,8 +46,9 @@ NETWORK = [
     "depth=2",
     "size=null",
     "precision=fp32",
+    "tta=none",
 ]
-SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}}}, constant]\nseeds: [0, 1]\n"
+SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}}}, constant]\n"
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from disturbed import BENCH, DEEDS, NETWORK, RUN, content, left_over, prepared
@@ -32,6 +36,13 @@ ONE_WAY = {"run-folds": -DAYS, "suite": -DAYS, "synthesize": DAYS}
 """Which way the clock jumps in commands that take long; in the others it jumps both ways."""
 
 
+class Calm(NamedTuple):
+    """What a command makes undisturbed, and how often its busiest process looks at the clock."""
+
+    folder: Path
+    looks: int
+
+
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> JumpingClock:
     return JumpingClock.compiled(tmp_path_factory.mktemp("clock"))
@@ -40,7 +51,27 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> JumpingClock:
 @pytest.fixture(scope="module")
 def source(clock: JumpingClock, tmp_path_factory: pytest.TempPathFactory) -> Path:
     del clock  # without a compiler there is nothing to prepare
-    return prepared(tmp_path_factory.mktemp("chaos") / "source")
+    folder = prepared(tmp_path_factory.mktemp("chaos") / "source")
+    # Code that has been parsed is known by its content: each command would parse all of it again.
+    (folder / "cache").mkdir()
+    shutil.copy(Path(os.environ["SEGBENCH_CACHE"]) / "code.json", folder / "cache")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calm(clock: JumpingClock, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Calm]:
+    """Runs a command while no clock jumps, each of them once."""
+
+    @cache
+    def made(name: str) -> Calm:
+        folder = tmp_path_factory.mktemp("calm") / name
+        shutil.copytree(source, folder)
+        clock.forget_looks(0)
+        done = bench(COMMANDS[name], folder, clock.environment(0))
+        assert done.returncode == 0, done.stderr
+        return Calm(folder, clock.looks(0))
+
+    return made
 
 
 def bench(words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -82,12 +113,10 @@ def test_the_clock_of_these_tests_jumps_and_no_other_does(clock: JumpingClock) -
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_jump_in_the_middle_changes_no_result(name: str, clock: JumpingClock, source: Path, tmp_path: Path) -> None:
-    calm = tmp_path / "calm"
-    shutil.copytree(source, calm)
-    done = bench(COMMANDS[name], calm, clock.environment(0))
-    assert done.returncode == 0, done.stderr
-    looked = clock.looks(0)
+def test_a_jump_in_the_middle_changes_no_result(
+    name: str, clock: JumpingClock, source: Path, calm: Callable[[str], Calm], tmp_path: Path
+) -> None:
+    undisturbed, looked = calm(name)
     for seconds in [ONE_WAY[name]] if name in ONE_WAY else [DAYS, -DAYS]:
         folder = tmp_path / f"jumped-{seconds}"
         # How often a command looks at the clock depends on how long it waits: the jump comes in the middle, or sooner.
@@ -101,16 +130,15 @@ def test_a_jump_in_the_middle_changes_no_result(name: str, clock: JumpingClock, 
         assert clock.jumped(seconds)
         clock.back(seconds)
         assert not re.search(r"[0-9]{3} h|-[0-9]+ (s|min|h)", done.stdout + done.stderr)
-        same_but_for_time(folder, calm)
+        same_but_for_time(folder, undisturbed)
 
 
 @JUMPS
-def test_a_training_is_resumed_on_another_day(seconds: int, clock: JumpingClock, source: Path, tmp_path: Path) -> None:
-    for name in ("calm", "resumed"):
-        shutil.copytree(source, tmp_path / name)
+def test_a_training_is_resumed_on_another_day(
+    seconds: int, clock: JumpingClock, source: Path, calm: Callable[[str], Calm], tmp_path: Path
+) -> None:
     folder, environment = tmp_path / "resumed", clock.environment(seconds)
-    done = bench(LIMITED, tmp_path / "calm", environment)
-    assert done.returncode == 0, done.stderr
+    shutil.copytree(source, folder)
     started = begun(LIMITED, folder, environment)
     while started.poll() is None and not any((folder / "made").glob("checkpoint/*")):
         time.sleep(0.01)
@@ -120,7 +148,7 @@ def test_a_training_is_resumed_on_another_day(seconds: int, clock: JumpingClock,
     done = bench([*LIMITED, "--resume"], folder, environment)
     clock.back(seconds)
     assert done.returncode == 0, done.stderr
-    same_but_for_time(folder, tmp_path / "calm")
+    same_but_for_time(folder, calm("run").folder)
     again = bench(LIMITED, folder, clock.environment(seconds))
     assert "complete and current" in again.stderr
 

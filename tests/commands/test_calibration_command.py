@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import torch
 import yaml
+from evaluated_runs import truth
 from PIL import Image
 
 from commands import Run, printed_json
@@ -22,7 +23,8 @@ from segbench.types import Array
 from synthetic_roots import write_stacks
 from tiny_models import NearestColor, save_torchscript, write_colored_camvid
 
-QUICK = ["--set", "epochs=1", "--set", "depth=2", "--set", "base_channels=4", "--device", "cpu", "--folds", "2"]
+QUICK = ["--set", "epochs=1 iterations_per_epoch=2 batch_size=2 crop=64 depth=2 base_channels=4 tta=none"]
+QUICK += ["--device", "cpu", "--folds", "2"]
 
 
 def probabilities(root: Path, file: Path) -> Path:
@@ -62,20 +64,9 @@ def test_label_maps_are_told_to_have_no_probabilities(bench: Run, stacks: Path, 
 
 
 @pytest.mark.slow
-def test_a_run_adds_the_family_and_stores_what_it_needs(bench: Run, hearts: Path, tmp_path: Path) -> None:
-    words = [
-        "run",
-        "-d",
-        "medaka",
-        "--root",
-        hearts,
-        "-m",
-        "unet",
-        "--set",
-        "view=lateral",
-        *QUICK,
-        "--save-predictions",
-    ]
+def test_a_run_adds_the_family_and_stores_what_it_needs(bench: Run, tmp_path: Path) -> None:
+    root = truth(tmp_path / "own", 8)
+    words = ["run", "-d", "folder", "--root", root, "-m", "unet", *QUICK, "--save-predictions"]
     made = bench(*words, "--metric", "calibration", "--out", tmp_path / "run", "--json")
     record = printed_json(made)
     assert 0 <= record["scores"]["ece"]["value"] <= 1
@@ -86,7 +77,7 @@ def test_a_run_adds_the_family_and_stores_what_it_needs(bench: Run, hearts: Path
     stored = list((tmp_path / "run" / "predictions").glob("*.tif"))
     assert len(stored) == record["dataset"]["n"]
     assert all(path.suffix == ".png" for path in (tmp_path / "plain" / "predictions").iterdir())
-    checked = bench("verify", tmp_path / "run", "--root", hearts)
+    checked = bench("verify", tmp_path / "run", "--root", root)
     assert checked.returncode == 0, checked.stdout
     statistics = open_run(tmp_path / "run").statistics.of(Calibration.name)
     assert sum(int(s.columns["pixels"].sum()) for s in statistics) > 0

@@ -64,9 +64,8 @@ def predicted(run: Path, images: Path, out: Path, **more: Any) -> PredictDocumen
 
 
 def scored(root: Path, predictions: Path, out: Path) -> Record:
-    return evaluate_files(EvaluateRequest("folder", root=root, predictions=predictions, split="test", out=out), QUIET)[
-        1
-    ]
+    request = EvaluateRequest("folder", root=root, predictions=predictions, split="test", out=out, plots=False)
+    return evaluate_files(request, QUIET)[1]
 
 
 def turned(folder: Path) -> None:

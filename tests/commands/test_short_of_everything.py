@@ -32,9 +32,12 @@ Bench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder of masks, `own`, and predictions of it, `predicted`."""
-    predictions(truth(tmp_path / "own", 12), tmp_path / "predicted", [0.1] * 12)
+def place(tmp_path: Path, known_code: Path) -> Path:
+    """A folder of masks, `own`, and predictions of it, `predicted`; code that other tests have parsed is known."""
+    (tmp_path / "cache").mkdir()
+    if known_code.exists():
+        shutil.copy(known_code, tmp_path / "cache")
+    predictions(truth(tmp_path / "own", 6), tmp_path / "predicted", [0.1] * 6)
     return tmp_path
 
 

@@ -34,10 +34,22 @@ from segbench.runs.suite.status import EndedSuite, status_of
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 QUICK = "{kind: [otsu], channel: [grey], sigma: [0.0], max_images: 1}"
-LONG = (
-    "{epochs: 2000, iterations_per_epoch: 4, batch_size: 2, crop: 32, base_channels: 4, depth: 2, tta: none, "
-    "elastic: 0.0, ema: 0.0}"
-)
+PATIENT = """
+import time
+from dataclasses import replace
+from pathlib import Path
+from segbench.baselines.threshold import Threshold
+
+class Patient(Threshold):
+    info = replace(Threshold.info, name="patient")
+
+    def fit(self, train, val, context):
+        Path(__file__).with_name("begun").touch()
+        while not context.stop():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+"""
+"""A method that fits until it is asked to end."""
 Begin = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -59,16 +71,20 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 @pytest.fixture
-def suite(stacks: Path, tmp_path: Path) -> tuple[object, ...]:
-    """A suite of a cell that takes seconds, and one that takes minutes."""
-    methods = f"[{{name: threshold, settings: {QUICK}}}, {{name: unet, settings: {LONG}}}]"
+def suite(stacks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """A suite of a cell that takes seconds, and one that takes as long as it may."""
+    (tmp_path / "plugins" / "baselines").mkdir(parents=True)
+    (tmp_path / "plugins" / "baselines" / "patient.py").write_text(PATIENT)
+    monkeypatch.setenv("SEGBENCH_PLUGINS", str(tmp_path / "plugins"))
+    methods = f"[{{name: threshold, settings: {QUICK}}}, {{name: patient, settings: {QUICK}}}]"
     (tmp_path / "mine.yaml").write_text(f"datasets: [isbi2012]\nmethods: {methods}\n")
     return "suite", "mine.yaml", "--out", "out", "--root", f"isbi2012={stacks}", "--device", "cpu"
 
 
-def _until_it_trains(folder: Path, driver: subprocess.Popen[str]) -> None:
+def _until_it_fits(folder: Path, driver: subprocess.Popen[str]) -> None:
+    """Wait for the cell that takes long."""
     end = time.monotonic() + 240
-    while not any(folder.glob("cells/*unet*/checkpoint/checkpoint*")):
+    while not (folder / "plugins" / "baselines" / "begun").exists():
         assert driver.poll() is None, driver.communicate()
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -83,7 +99,7 @@ def test_a_suite_is_watched_and_cancelled_from_elsewhere(
     bench: Run, begin: Begin, suite: tuple[object, ...], tmp_path: Path
 ) -> None:
     driver, out = begin(*suite), tmp_path / "out"
-    _until_it_trains(out, driver)
+    _until_it_fits(tmp_path, driver)
     before = _stamps(out)
     found = printed_json(bench("suite", "out", "--status", "--json"))
     assert _stamps(out) == before
@@ -91,10 +107,10 @@ def test_a_suite_is_watched_and_cancelled_from_elsewhere(
     assert found["process"] == driver.pid
     assert found["counts"] == {"done": 1, "failed": 0, "running": 1, "interrupted": 0, "waiting": 0}
     (cell,) = found["under_way"]
-    assert cell["cell"] == "isbi2012 (" + str(suite[5]).partition("=")[2] + "), unet, seed 0"
+    assert cell["cell"] == "isbi2012 (" + str(suite[5]).partition("=")[2] + "), patient, seed 0"
     assert cell["seconds"] > 0
     assert cell["last_line"]
-    assert "unet, seed 0" in bench(*suite, "--status").stdout
+    assert "patient, seed 0" in bench(*suite, "--status").stdout
     table = printed_json(bench(*suite, "--export", "half.csv", "--json"))
     assert (table["cells"], table["done"]) == (2, 1)
 
@@ -139,7 +155,7 @@ def test_a_killed_suite_is_told_from_a_live_one(
     bench: Run, begin: Begin, suite: tuple[object, ...], tmp_path: Path
 ) -> None:
     driver, out = begin(*suite), tmp_path / "out"
-    _until_it_trains(out, driver)
+    _until_it_fits(tmp_path, driver)
     watcher = begin(*suite, "--watch")
     assert watcher.stderr is not None
     assert "1 running" in watcher.stderr.readline()
@@ -182,7 +198,7 @@ main()
 def test_of_two_that_begin_in_the_same_moment_one_runs_the_suite_and_the_other_watches(
     stacks: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\nseeds: [0, 1, 2]\n")
+    (tmp_path / "mine.yaml").write_text("datasets: [isbi2012]\nmethods: [constant]\n")
     words = ["suite", "mine.yaml", "--root", f"isbi2012={stacks}", "--out"]
     for number in range(3):
         command = [sys.executable, "-c", AT_ONCE, *words, f"out{number}"]
@@ -240,6 +256,19 @@ def test_a_driver_that_waits_for_a_cell_from_before_can_be_cancelled(
     assert status_of(tmp_path / "out").state == "ended"
 
 
+EACH_STATUS = """
+import sys
+from contextlib import suppress
+from segbench.cli import main
+
+for folder in sys.argv[1:]:
+    sys.argv = ["bench", "suite", folder, "--status", "--json"]
+    with suppress(SystemExit):
+        main()
+    print(end="\\0")
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_without_locks_a_suite_is_seen_as_its_process_wrote(
@@ -250,7 +279,6 @@ def test_without_locks_a_suite_is_seen_as_its_process_wrote(
     state = _state(a=_cell("unet", 0, "done", seconds=9.0), b=_cell("unet", 1, "running", started=now()))
     state.cells = {cell.name: cell for cell in state.cells.values()}
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    found = {}
     try:
         for where, host, ended in (
             ("here", socket.gethostname(), ""),
@@ -261,7 +289,15 @@ def test_without_locks_a_suite_is_seen_as_its_process_wrote(
             (tmp_path / where).mkdir()
             (tmp_path / where / LOCK).touch()
             state.write(tmp_path / where)
-            found[where] = printed_json(bench_process("suite", where, "--status", "--json", **without))
+        shown = subprocess.run(
+            [sys.executable, "-c", EACH_STATUS, "here", "there", "over"],
+            cwd=tmp_path,
+            env=os.environ | without,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = {each["folder"]: each for each in map(json.loads, shown.stdout.split("\0")[:-1])}
         seen = {where: (each["state"], each["locks"]) for where, each in found.items()}
         assert seen == {"here": ("running", False), "there": ("running", False), "over": ("ended", False)}
     finally:

@@ -23,7 +23,7 @@ VIRIDIS_ENDS = ((68, 1, 84), (253, 231, 37))
 def _palette(seed: int) -> Map:
     """256 different colours, the first of them matplotlib's."""
     random = np.random.default_rng(seed)
-    others = random.permutation(2**24)[:246]
+    others = random.choice(2**24, 246, replace=False)
     tab10 = [int(color, 16) for color in TAB10]
     packed = np.array([*tab10, *others])
     return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.uint8)

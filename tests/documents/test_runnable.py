@@ -6,6 +6,7 @@ A block of YAML that a comment gives a name is the file of that name.
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,8 +54,11 @@ def test_the_tutorial_can_be_run() -> None:
 
 
 @pytest.mark.parametrize("page", RUNNABLE)
-def test_runnable_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runnable_blocks_run(page: Path, tmp_path: Path, known_code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path)
+    (tmp_path / "cache").mkdir()
+    if known_code.exists():
+        shutil.copy(known_code, tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEGBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SEGBENCH_CACHE", str(tmp_path / "cache"))

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-from built_site import build_site
 
 from places import ROOT
 from segbench.commands.describe import describe
@@ -16,11 +15,6 @@ from segbench.runs.record import Record
 
 pytestmark = pytest.mark.slow
 LOADED = re.compile(r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"([^\"]+)\"|<link\b[^>]*?\bhref=\"([^\"]+)\"")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_site(tmp_path_factory.mktemp("site"))
 
 
 def text_of(page: Path) -> str:

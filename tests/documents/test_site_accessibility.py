@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 from browsers import chromium, seen_as, violations
-from built_site import build_site
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="module")

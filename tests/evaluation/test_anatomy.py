@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -173,23 +174,31 @@ def test_points_are_the_mean_gain_over_all_orders_by_hand() -> None:
     assert found.value == known[()]
 
 
-def by_order(statistics: list[Statistic]) -> Array:
-    """Points of mIoU of every cause, and the whole loss: the mean gain over all orders of mending."""
-    columns = ("truth", "prediction", "cause", "pixels")
-    truth, predicted, cause, pixels = (np.concatenate([s.columns[c] for s in statistics]) for c in columns)
+def pixels_of(statistic: Statistic) -> Array:
+    """Its scored pixels by (cause, truth, prediction); those of several samples are their sum."""
+    found = np.zeros((8, 4, 4))
+    truth, predicted, cause, pixels = (statistic.columns[c] for c in ("truth", "prediction", "cause", "pixels"))
     kept = truth != 255
-    there = [place for place in range(1, 8) if (cause == place).any()]
+    np.add.at(found, (cause[kept], truth[kept], predicted[kept]), pixels[kept])
+    return found
 
-    def miou(mended: int) -> float:
-        right = [place for bit, place in enumerate(there) if mended >> bit & 1]
-        now = np.where(np.isin(cause, right), truth, predicted)
-        matrix = np.zeros((4, 4))
-        np.add.at(matrix, (truth[kept], now[kept]), pixels[kept])
-        union = matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
-        return float((matrix.diagonal()[union > 0] / union[union > 0]).mean())
 
-    known = np.array([100 * miou(mended) for mended in range(1 << len(there))])
-    orders = np.array(list(itertools.permutations(range(len(there)))))
+@cache
+def orders_of(count: int) -> Array:
+    """Every order in which so many causes can be mended (orders, count)."""
+    return np.array(list(itertools.permutations(range(count))))
+
+
+def by_order(pixels: Array) -> Array:
+    """Points of mIoU of every cause, and the whole loss: the mean gain over all orders of mending."""
+    there = [place for place in range(1, 8) if pixels[place].any()]
+    right = np.array([np.diag(each.sum(1)) for each in pixels])
+    mended = (np.arange(1 << len(there))[:, None] >> np.arange(len(there)) & 1).astype(float)
+    matrices = pixels.sum(0) + np.tensordot(mended, (right - pixels)[there], 1)
+    hits = matrices.diagonal(axis1=1, axis2=2)
+    union = matrices.sum(1) + matrices.sum(2) - hits
+    known = 100 * np.nanmean(np.divide(hits, union, out=np.full(union.shape, np.nan), where=union > 0), axis=1)
+    orders = orders_of(len(there))
     after = np.cumsum(1 << orders, axis=1)
     gains = known[after] - known[after - (1 << orders)]
     points = np.zeros(8)
@@ -211,14 +220,15 @@ def test_intervals_are_made_of_a_plain_bootstrap() -> None:
     runs = _two_runs(40)
     found = [anatomy(Overlap(), MANY, "miou", each) for each in runs]
     random = np.random.default_rng(5)
+    pixels = [np.array([pixels_of(each) for each in run]) for run in runs]
     draws = []
     for _ in range(400):
-        chosen = random.integers(0, 40, 40).tolist()
-        draws.append([by_order([run[n] for n in chosen]) for run in runs])
+        chosen = random.integers(0, 40, 40)
+        draws.append([by_order(run[chosen].sum(0)) for run in pixels])
     both: Array = np.array(draws)  # (draws, runs, causes and all)
     apart = points_differences(*found)
     assert list(apart) == [*CAUSES, "all"]
-    whole = [by_order(run) for run in runs]
+    whole = [by_order(run.sum(0)) for run in pixels]
     for place, name in enumerate((*CAUSES, "all")):
         sides = []
         for run, each in enumerate(found):

@@ -52,6 +52,10 @@ class JumpingClock:
         """How often the busiest process with `environment(seconds)` has looked at its clock."""
         return max(map(int, self._counts(seconds).read_text().split()))
 
+    def forget_looks(self, seconds: int) -> None:
+        """Let `looks` speak of processes that are started from now on."""
+        self._counts(seconds).unlink(missing_ok=True)
+
     def _file(self, seconds: int) -> Path:
         return self.folder / f"jumped-{seconds}"
 

@@ -12,6 +12,7 @@ import pytest
 from segbench.baselines.threshold import Threshold
 from segbench.baselines.unet import UNet
 from segbench.datasets.isbi2012 import ISBI2012
+from segbench.runs import latency
 from segbench.runs.latency import MAX_IMAGES, measure_latency
 from segbench.types import Prediction, Uint8
 from small_stack import context, samples, write_stack
@@ -20,6 +21,12 @@ from small_stack import context, samples, write_stack
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> ISBI2012:
     return write_stack(tmp_path_factory.mktemp("isbi2012"), 32)
+
+
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as a run of a user has, of which those of other tests have a part."""
+    monkeypatch.setattr(latency, "_BUDGET_S", 1.0)
 
 
 class Starting(Threshold):

@@ -26,10 +26,10 @@ from segbench.runs.suite.resources import Resources
 from segbench.types import UserError
 
 QUICK = "{kind: [otsu], channel: [grey], sigma: [0.0], max_images: 1}"
-EIGHT = f"""
+SIX = f"""
 datasets: [isbi2012]
 methods: [{{name: threshold, settings: {QUICK}}}, {{name: constant}}]
-seeds: [0, 1, 2, 3]
+seeds: [0, 1, 2]
 """
 NETWORK = """
 datasets: [isbi2012]
@@ -105,8 +105,8 @@ def _table(out: Path) -> list[Any]:
 
 @pytest.mark.slow
 def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Path, tmp_path: Path) -> None:
-    (tmp_path / "eight.yaml").write_text(EIGHT)
-    words = ["suite", "eight.yaml", "--root", f"isbi2012={stacks}"]
+    (tmp_path / "six.yaml").write_text(SIX)
+    words = ["suite", "six.yaml", "--root", f"isbi2012={stacks}"]
     doomed = cluster.add("--node-name=doomed")
     doomed.wait()
     suite = _bench(tmp_path, *words, "--out", "far", "--engine", "ray", "--address", cluster.address, "--json")
@@ -114,7 +114,7 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
     def on_doomed() -> bool:
         cells = list(_state(tmp_path / "far").values())
         ended = sum(cell["status"] == "done" for cell in cells)
-        return ended >= 2 and any(cell["status"] == "running" and cell["place"] == "doomed" for cell in cells)
+        return ended >= 1 and any(cell["status"] == "running" and cell["place"] == "doomed" for cell in cells)
 
     _wait(on_doomed, suite)
     doomed.kill()
@@ -122,7 +122,7 @@ def test_a_suite_outlives_a_node_that_dies(cluster: Any, bench: Run, stacks: Pat
     assert suite.returncode == 0, stderr
     assert "its node or worker on doomed died" in stderr
     found = json.loads(stdout)
-    assert (found["done"], found["failed"]) == (8, [])
+    assert (found["done"], found["failed"]) == (6, [])
     assert {cell["status"] for cell in _state(tmp_path / "far").values()} == {"done"}
 
     # Another engine finds nothing to do in that folder, and makes the same of another one.

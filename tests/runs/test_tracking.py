@@ -159,10 +159,13 @@ def test_tensorboard_reads_it(bench: Run, stacks: Path, tmp_path: Path) -> None:
 
 def test_wandb_has_it_offline(bench: Run, stacks: Path, tmp_path: Path) -> None:
     pytest.importorskip("wandb", reason="needs the extra wandb")
+    import wandb
+
     import wandb_files
 
     command = [*UNET, "--root", stacks, "--out", "run", "--log", "wandb,csv"]
     assert bench(*command).returncode == 0
+    wandb.teardown()  # as at the end of a process: waits for the service that writes the file
     (written,) = (tmp_path / "run" / "tracking" / "wandb").glob("offline-run-*/*.wandb")
     rows, expected = wandb_files.history(written), table(tmp_path / "run")
     for name, curve in expected.items():
@@ -221,8 +224,11 @@ def test_every_tracker_goes_on_where_it_was(tmp_path: Path) -> None:
         assert [each.step for each in events.Scalars("train/loss")] == list(range(1, 7))
         assert len(list((tracking / "tensorboard").glob("*/hparams.yml"))) == 1
     if "wandb" in names:
+        import wandb
+
         import wandb_files
 
+        wandb.teardown()
         parts = sorted((tracking / "wandb").glob("offline-run-*/*.wandb"))
         assert len({wandb_files.identity(part) for part in parts}) == 1
         rows = [(row["_step"], row["train/loss"]) for part in parts for row in wandb_files.history(part)]

@@ -172,10 +172,10 @@ def _file_shown(path: Path, stored: Array) -> Array:
     with open_file(data) as image:
         _check_mode(image, str(path))
         if image.mode == "P":
-            table = _opaque(np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3))
-            indices, places = np.unique(stored, return_index=True)
-            table[indices] = np.asarray(image.convert("RGBA")).reshape(-1, 4)[places]
-            return _by_palette(stored, table, str(path))
+            every = image.crop((0, 0, 256, 1))  # with its palette, and what it says of transparency
+            every.putdata(range(256))
+            table = np.asarray(every.convert("RGBA"))[0]
+            return _by_palette(stored, table[: len(image.getpalette("RGB") or ()) // 3], str(path))
     return _refuse_hidden(stored, str(path))
 
 
