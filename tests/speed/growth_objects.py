@@ -22,11 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from growth import Measured, measure, write_images, write_runs
+from growth import measure, write_images, write_runs
 from PIL import Image
 from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from growth_figure import Measured
 from made_up_suites import finish_by_hand, write_suite
 
 from segbench.datasets.cocostuff import COCOStuff
