@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
@@ -114,6 +115,7 @@ def _section(
         )
     if any(row.record.started_elsewhere for row in rows):
         text += f" A time to fit with{AND_MORE} leaves out the training of the weights that the network started from."
+    text += _machines(every)
     if people:
         text += _human_range(people, human)
     text += _never_true([row.middle for _, row in ranked])
@@ -129,6 +131,24 @@ def _section(
     rows_shown = [*ranked, *beside]
     table = row_table(rows_shown, spans, human)
     return [f"## {heading(key, every)}", "", text, "", table, "", *_unfolded(rows_shown), *fewer, *extra]
+
+
+def _machines(records: Sequence[Record]) -> str:
+    """That times are not of one kind of machine; nothing where they are."""
+    timed = [record.environment.hardware for record in records if record.cost.predict_ms_per_image is not None]
+    kinds = dict.fromkeys(_machine(each) for each in timed)
+    if len(kinds) < 2:
+        return ""
+    return f" Times are of {len(kinds)} kinds of machine ({'; '.join(sorted(kinds))}): compare them roughly."
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    """An accelerator by its name, else a processor and its cores; from outside, as all of a record."""
+    if accelerator := hardware.get("accelerator"):
+        return escape(str(accelerator))
+    cores = hardware.get("cores")
+    name = escape(str(hardware.get("processor") or "unknown"))
+    return f"{name}, {counted(cores, 'core')}" if isinstance(cores, int) else name
 
 
 def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:

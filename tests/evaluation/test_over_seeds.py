@@ -20,6 +20,7 @@ from segbench.evaluation.over_seeds import (
     spans_of,
     training_noise,
     training_spreads,
+    unlike_deviations,
     usual_spread,
     with_training,
 )
@@ -221,3 +222,24 @@ def test_methods_are_tested_over_seeds_and_ranked() -> None:
     spans = spans_of(list(tests.values()), -means, 1)
     assert spans[0][0] == spans[1][0] == 1
     assert spans[2] == (4, 4)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_single_training_varies_as_the_others_do_on_average(alike: bool) -> None:
+    """The scale of a distribution of unlike variances lies below nearly all of them: it would be far too little."""
+    random = np.random.default_rng(5)
+    deviations = np.full(8, 0.01) if alike else np.geomspace(0.0005, 0.08, 8)
+    scores = (0.5 + deviations[:, None] * random.standard_normal((8, 2))).ravel()
+    trained = [Trainings(np.arange(2) + 2 * k) for k in range(8)] + [Trainings(np.array([16]))]
+    values = np.append(scores, 0.5)
+    variances = scores.reshape(8, 2).var(axis=1, ddof=1)
+    single = training_spreads(values, trained, moderated=True)[-1]
+    assert single is not None
+    assert (single.variance, single.freedom) == (pytest.approx(variances.mean()), 8.0)
+    found = unlike_deviations(values, trained)
+    if alike:
+        assert found is None
+    else:
+        assert found == pytest.approx((np.sqrt(variances.min()), np.sqrt(variances.max())))
+        assert usual_spread(variances, np.ones(8, np.int64)).variance < variances.mean() / 4
+    assert unlike_deviations(scores, trained[:-1]) is None, "where every method has several seeds, nothing is guessed"
