@@ -19,7 +19,7 @@ from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
 from .class_differences import class_differences
 from .comparable import RENAMED, Comparable, badness, differing, whole_n
-from .compared_methods import Costs, compared_methods
+from .compared_methods import Costs, borrowed_spread, compared_methods
 from .comparison import (
     ClassWinners,
     ComparedRun,
@@ -95,6 +95,8 @@ def compare_stored(
     records = [run.record for run in runs]
     needed = None if target is None else labels_needed(records, paired, target)
     found = _comparison(paired, records, comparison_labels(records), differences, needed)
+    if found.methods is not None and (doubt := borrowed_spread(found.methods)):
+        reporter.warn(doubt)
     labelled = [(row.label, run) for row, run in zip(found.runs, runs, strict=True)]
     beside: dict[str, Any] = {"people": _people(people, labelled, paired)}
     if by_class:

@@ -22,11 +22,15 @@ from ..evaluation.over_seeds import (
 )
 from ..io.documents import Document, Number
 from ..runs.record import Record
+from ..text import some
 from ..types import Array, Int64
 from .comparable import badness
 from .paired_difference import PairedDifference
 from .pareto import pareto_front
 from .seed_groups import SeedGroup, method_labels, seed_groups, trainings_of
+
+_MIN_FREEDOM = 3
+"""Degrees of freedom of all variances over seeds from which on they say something of a method with a single seed."""
 
 
 class Costs(Document):
@@ -134,6 +138,18 @@ def compared_methods(
     best = [_best_of(family, groups, names) for family in ("learned", "classical")]
     families = next((_turned(each, best[0]) for each in apart if {each.a, each.b} == set(best)), None)
     return ComparedMethods(_methods(paired, groups, places, names, labels, tests), apart, families)
+
+
+def borrowed_spread(methods: Sequence[ComparedMethod]) -> str | None:
+    """Say of networks with one seed that hardly anything is known of how much they vary; None where enough is."""
+    single = [each.label for each in methods if len(each.seeds) == 1 and each.family == "learned"]
+    others = [len(each.seeds) for each in methods if len(each.seeds) > 1]
+    if not single or not others or sum(others) - len(others) >= _MIN_FREEDOM:
+        return None
+    return (
+        f"one seed of {some(single, most=3)}: how much another one would change is taken from {sum(others)} trainings of "
+        "other methods, which say little of it. Train more seeds (--seed 1)"
+    )
 
 
 def _best_of(family: str, groups: Sequence[SeedGroup], names: Sequence[str]) -> str | None:

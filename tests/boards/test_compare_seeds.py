@@ -63,6 +63,16 @@ def test_a_person_reads_of_methods(bench: Run) -> None:
     assert "…" not in found.stdout
 
 
+def test_a_spread_that_is_borrowed_of_two_trainings_is_warned_of(bench: Run) -> None:
+    few = [RECORDS / name for name in (*SEEDS["fcn"], SEEDS["parsenet"][0], *SEEDS["felzenszwalb"])]
+    done = bench("compare", *few, "--resamples", "200")
+    assert "one seed of parsenet: how much another one would change is taken from 2 trainings of other" in done.stderr
+    enough = [*FOLDERS, RECORDS / "camvid-fpn-1da54489"]
+    assert "how much another one" not in bench("compare", *enough, "--resamples", "200").stderr
+    classical = [RECORDS / name for name in (*SEEDS["fcn"], *SEEDS["felzenszwalb"])]
+    assert "how much another one" not in bench("compare", *classical, "--resamples", "200").stderr
+
+
 def test_single_runs_are_compared_as_before(bench: Run) -> None:
     one_each = [RECORDS / names[0] for names in SEEDS.values()]
     found = printed_json(bench("compare", *one_each, "--resamples", "200", "--json"))
