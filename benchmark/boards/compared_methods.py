@@ -147,8 +147,8 @@ def borrowed_spread(methods: Sequence[ComparedMethod]) -> str | None:
     if not single or not others or sum(others) - len(others) >= _MIN_FREEDOM:
         return None
     return (
-        f"one seed of {some(single, most=3)}: how much another one would change is taken from {sum(others)} trainings of "
-        "other methods, which say little of it. Train more seeds (--seed 1)"
+        f"one seed of {some(single, most=3)}: how much another one would change is taken from {sum(others)} trainings "
+        "of other methods, which say little of it. Train more seeds (--seed 1)"
     )
 
 
