@@ -125,7 +125,7 @@ def test_what_is_left_out_is_told_with_file_error_and_remedy(plugins: Path) -> N
         "datasets/hollow.py": "class Hollow lacks group, load, files, match_prediction, decode_prediction, check",
         "datasets/empty.py": "defines no dataset. Derive it from segbench.data.FileDataset",
         "baselines/quits.py": "SystemExit: 3",
-        "metrics/half.py": "lacks releases_gil, tasks, takes_void, takes_probabilities, hooks,",
+        "metrics/half.py": "lacks class_scores, releases_gil, tasks, takes_void, takes_probabilities, hooks,",
         "presets/list.yaml": "is no preset. Expected 'summary'",
         "presets/quick.yaml": "segbench has a preset of this name. Rename the file.",
     }.items():

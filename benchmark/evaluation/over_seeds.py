@@ -259,6 +259,12 @@ def unlike_deviations(values: Float64, trained: Sequence[Trainings]) -> tuple[fl
 
     What a test says of a method with a single training is then a guess. None where they are alike, where fewer than
     three methods have several seeds, and where every method has.
+
+    Parameters
+    ----------
+    values : (runs,) float64
+        Scores; each method's are at its places.
+    trained : sequence of Trainings
     """
     if not any(len(each.places) == 1 and not each.fixed for each in trained):
         return None

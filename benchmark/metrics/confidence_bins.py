@@ -70,7 +70,7 @@ class ConfidenceBins:
 
 
 def joined(first: Mapping[str, Array], second: Mapping[str, Array]) -> dict[str, Array]:
-    """The rows of both one below the other, with 0 for a sum that one of them does not have."""
+    """The rows (R,) of both one below the other, with 0 for a sum that one of them does not have."""
     rows = [len(each["bin"]) for each in (first, second)]
     return {
         name: np.concatenate([each.get(name, np.zeros(n)) for each, n in zip((first, second), rows, strict=True)])

@@ -36,5 +36,5 @@ def likeliest(values: Array) -> Array:
 
 
 def holds_nan(values: Array) -> bool:
-    """Whether any value is NaN."""
+    """Whether any value (C, H, W) is NaN."""
     return any(bool(np.isnan(values[..., rows, :].max(initial=0))) for rows in pieces(values))

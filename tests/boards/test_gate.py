@@ -470,9 +470,9 @@ def test_a_killed_update_leaves_the_old_baseline_or_the_new_one(many: Path) -> N
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_leaves_the_old_baseline(many: Path) -> None:
     """The statistics of the last run are larger than any file may get."""
-    root = truth(many / "large", 60)
+    root = truth(many / "large", 120)
     shutil.rmtree(many / "runs" / "model-9")
-    large = evaluated(root, many / "runs" / "zz-large", [0.3] * 60, name="zz", metrics=("boundary",))
+    large = evaluated(root, many / "runs" / "zz-large", [0.3] * 120, name="zz", metrics=("boundary",))
     sizes = [path.stat().st_size for path in (many / "runs").rglob("*") if path.is_file() and large not in path.parents]
     limit = max(sizes) + 100
     assert (large / "statistics.parquet").stat().st_size > limit or (large / "record.json").stat().st_size > limit
