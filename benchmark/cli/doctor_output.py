@@ -37,7 +37,9 @@ def diagnosis(found: Diagnosis, as_json: bool, root: Path | None = None) -> None
     if found.written:
         given = [] if root is None else ["--root", str(root)]
         words = ["--dataset", found.dataset, *given, "--split", found.split, "--predictions", found.written]
-        lines += [f"Corrected predictions are in {found.written}. To score them:"]
+        some = "" if found.n_written == found.n_samples else f" of {found.n_written} of {found.n_samples} samples"
+        words += ["--partial"] * bool(some)
+        lines += [f"Corrected predictions{some} are in {found.written}. To score them:"]
         lines += [f"  bench evaluate {shlex.join(words)}"]
     if isinstance(found, ModelDiagnosis) and found.card is not None:
         name = found.method.partition(":")[2]

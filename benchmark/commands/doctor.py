@@ -57,8 +57,8 @@ def diagnose(request: DoctorRequest, reporter: Reporter) -> Diagnosis:
     found, corrected = conclude(case, split, request.predictions, reporter, partial=request.partial)
     if request.out is None:
         return found
-    written = write_corrected(corrected, found, request.predictions, request.out, reporter)
-    return found.model_copy(update={"written": str(request.out)}) if written else found
+    count = write_corrected(corrected, found, request.predictions, request.out, reporter)
+    return found.model_copy(update={"written": str(request.out), "n_written": count}) if count else found
 
 
 def refuse_place(request: DoctorRequest) -> None:

@@ -18,6 +18,9 @@ from .remedies import misassigned, treat
 from .repeated_maps import constant, identical
 from .sampled_pixels import Suspicion
 
+REFUSALS = frozenset({"undecodable", "missing", "duplicate_files"})
+"""Kinds of findings that no remedy is applied for."""
+
 NOTHING_LEFT = "nothing_left"
 """Kind of a finding that is about the truth."""
 

@@ -10,13 +10,14 @@ from ..predictions.matching import Found
 from ..predictions.official_formats import new_folder
 from ..predictions.stored import store_found
 from .checked_predictions import CheckedPredictions
+from .conclusions import REFUSALS
 from .document import Diagnosis
 from .lenient_reading import Remedied
 
 
 def write_corrected(
     corrected: CheckedPredictions, diagnosis: Diagnosis, source: Path, out: Path, reporter: Reporter
-) -> bool:
+) -> int:
     """Write predictions as the remedies make them into a new folder, with a text that says how they were made.
 
     Parameters
@@ -31,8 +32,8 @@ def write_corrected(
 
     Returns
     -------
-    bool
-        False where no remedy was found, and nothing was written.
+    int
+        How many samples were written; 0 where no remedy was found, and nothing was written.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def write_corrected(
     as_they_are = corrected.listing.matching
     if not corrected.remedy_functions and all(as_they_are.get(i) == n for i, n in corrected.matching.items()):
         reporter.warn(f"no remedy was found that could be applied: '{out}' was not written")
-        return False
+        return 0
     files = {
         sample_id: Remedied(
             corrected.listing.files[corrected.matching[sample_id]], corrected.remedy_functions, truth.shape
@@ -61,7 +62,7 @@ def write_corrected(
             progress=lambda done: update(done, len(files), ""),
         )
         (place / REMEDIES).write_text(_told(diagnosis, source, len(files)), encoding="utf-8")
-    return True
+    return len(files)
 
 
 def _told(diagnosis: Diagnosis, source: Path, count: int) -> str:
@@ -73,6 +74,6 @@ def _told(diagnosis: Diagnosis, source: Path, count: int) -> str:
         "",
     ]
     for finding in diagnosis.findings:
-        if finding.score_after is not None:
+        if finding.kind not in REFUSALS and finding.score_after is not None:
             lines += [f"{finding.kind}: {finding.summary}", f"  remedy: {finding.remedy}"]
     return "\n".join(lines) + "\n"

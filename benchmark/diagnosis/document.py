@@ -24,7 +24,8 @@ class Finding(Document):
 class Diagnosis(Document):
     """All that was found, most damaging first; `score` is None with a `reason` where the predictions cannot be scored.
 
-    `n_scored` samples entered the scores. `written` is the folder of the corrected predictions, None where none were.
+    `n_scored` samples entered the scores. `written` is the folder of the corrected predictions of
+    `n_written` samples; None where none were written.
     """
 
     dataset: str
@@ -37,6 +38,7 @@ class Diagnosis(Document):
     reason: str | None
     findings: list[Finding]
     written: str | None = None
+    n_written: int | None = None
 
 
 class ModelDiagnosis(Diagnosis):

@@ -269,7 +269,10 @@ class Paired:
         """Differences of some pairs from their p values."""
         a, b = np.array(pairs).T
         values = self.values[a] - self.values[b]
-        intervals = paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b])
+        most = self.score.high - self.score.low
+        intervals = np.clip(
+            paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b]), -most, most
+        )
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
         effects = effects_of(self.sign * apart).tolist()
         wins, ties, losses = (kind.sum(axis=1).tolist() for kind in (apart > 0, apart == 0, apart < 0))

@@ -116,12 +116,17 @@ def _add_intervals(result: Scored, by_class: Table) -> None:
 
 
 def _count_units(result: Scored, statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo) -> None:
-    """Say of every class with intervals how many units truly hold it, where a family's statistics tell."""
+    """Say of every class with intervals how many units truly hold it, where a family's statistics tell.
+
+    One says nothing of others: then there is no interval, whatever is predicted elsewhere.
+    """
     telling = next(filter(tells_units, metrics), None)
     if telling is None or not result.class_intervals:
         return
     held = units_that_hold(statistics.of(telling.name), info)
     for name, row in result.class_intervals.items():
+        if held.get(name, 2) < 2:
+            row.update(dict.fromkeys(row))
         row[UNITS] = float(held[name]) if name in held else None
 
 

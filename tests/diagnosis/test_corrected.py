@@ -115,6 +115,11 @@ def test_what_is_missing_stays_missing(cases: dict[str, Case], tmp_path: Path) -
     found = _corrected(case, folder, tmp_path / "right")
     assert {finding.kind for finding in found.findings} == {"orientation", "missing", "undecodable"}
     assert sorted(path.stem for path in (tmp_path / "right").glob("*.png")) == names[2:]
+    assert found.n_written == len(names) - 2
+    told = (tmp_path / "right" / REMEDIES).read_text()
+    assert "orientation: " in told
+    assert "missing: " not in told
+    assert "undecodable: " not in told
 
 
 def test_nothing_is_written_where_nothing_helps(cases: dict[str, Case], tmp_path: Path) -> None:
@@ -156,6 +161,10 @@ def test_the_page_says_how_to_score_them_and_the_record_how_they_were_made(
     scored = bench(*line.split()[1:], "--out", "run", "--no-plots")
     assert scored.returncode == 0, scored.stderr
     assert "with the truth at hand" in scored.stderr
-    assert "with the truth at hand" in json.dumps(
-        json.loads((tmp_path / "run" / "record.json").read_text())["warnings"]
-    )
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert any("with the truth at hand" in warning for warning in record["warnings"])
+    (tmp_path / "wrong" / f"{sorted(case.predictions)[0]}.png").unlink()
+    part = bench("doctor", "-d", "medaka", "--root", case.root, "-p", "wrong", "--out", "part")
+    line = next(line.strip() for line in part.stdout.splitlines() if line.strip().startswith("bench evaluate"))
+    assert "predictions of 29 of 30 samples are in part" in part.stdout
+    assert bench(*line.split()[1:], "--out", "run-of-a-part", "--no-plots").returncode == 0

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from committed_records import RECORDS
 
+import segbench
 from segbench.evaluation.class_comparison import PairedClasses, by_place
 from segbench.evaluation.class_intervals import intervals_with_classes, units_that_hold
 from segbench.evaluation.class_scores import find_score
@@ -248,3 +250,21 @@ def test_a_confusion_matrix_tells_labels_that_are_no_class_apart() -> None:
     assert "(ignored)" not in table.truth
     assert table.pixels[0].tolist() == [5, 0, 0, 0, 0, 2]
     assert np.isnan(table.shares[2]).all()
+
+
+def test_a_class_that_one_sample_truly_holds_has_no_interval() -> None:
+    """False pixels elsewhere do not make it two."""
+    family = FAMILIES[0]
+    for held in (1, 2):
+        made = Statistics(statistics(family, 2, rare=held))
+        row = score(made, [family], INFO).class_intervals["rare"]
+        assert row["units"] == held
+        assert (row["iou_low"] is None, row["iou_high"] is None) == (held < 2, held < 2)
+
+
+def test_no_interval_of_a_difference_is_wider_than_scores_can_differ() -> None:
+    """Few of the 80 images hold the class: corrected, the interval would end at 1.05."""
+    runs = [RECORDS / name for name in ("cocostuff-fcn-12f9d07f", "cocostuff-kmeans-1971d8d9")]
+    (pair,) = segbench.compare(*runs, score="iou@clothes", resamples=200, progress=False).differences
+    assert pair.high == 1
+    assert pair.low == pytest.approx(-0.0932500534)
