@@ -366,7 +366,13 @@ def _tested(
         runs = [opened[record.run_id] for group in groups for record in group.records]
     except UserError as error:
         return column.model_copy(update={"why_untested": str(error)}), list(cells)
-    metric, info = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == column.score)
+    found = next(((m, s) for m in runs[0].metrics for s in m.scores if s.name == column.score), None)
+    if found is None:
+        raise UserError(
+            f"'{runs[0].folder}' says '{column.score}', which is a score of none of its metrics "
+            f"({', '.join(runs[0].record.metrics)}): nothing proves it. Leave the run out, or choose another --metric."
+        )
+    metric, info = found
     with reporter.progress(f"testing {column.score}") as update:
         paired = Paired(metric, runs[0].info, info, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
         tests = method_tests(paired, trainings(groups), lambda done, total: update(done, total, ""))

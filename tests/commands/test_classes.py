@@ -206,7 +206,7 @@ def test_what_counts_no_pixels_has_no_classes_and_no_matrix(bench: Run, tmp_path
     (folder,) = RECORDS.glob("cityscapes-maskrcnn-69d1c6ca")
     done = bench("explain", folder, "--confusion", tmp_path / "c.csv")
     assert done.returncode == 2
-    assert "which count no pairs of labels" in done.stderr
+    assert "scored by cityscapes-ap, which counts no pairs of labels" in done.stderr
     again = tmp_path / "again"
     shutil.copytree(folder, again)
     record = json.loads((again / "record.json").read_text())
