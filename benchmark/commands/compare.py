@@ -10,6 +10,7 @@ from ..boards.compare_runs import compare_stored, refuse_incomparable
 from ..boards.comparison import Comparison, StandsAlone
 from ..boards.comparison_rows import comparison_text, refuse_ending
 from ..io.atomic import write_output
+from ..io.output_checks import refuse_below_a_file
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun, each_once
 from ..runs.remote import folders_of
@@ -30,6 +31,7 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     """
     if request.out is not None:
         refuse_ending(request.out)
+        refuse_below_a_file(request.out, "--out")
     made = _made(request, reporter)
     if request.out is not None:
         write_output(request.out, comparison_text(made, request.out))

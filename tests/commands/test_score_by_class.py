@@ -94,6 +94,18 @@ def test_the_nearer_outline_wins_a_class(bench: Run, score: str) -> None:
         assert found["runs"][0]["label"] == label
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("score", ["hausdorff95_um", "nsd"])
+def test_classes_on_which_the_first_is_better_by_most_come_first(bench: Run, score: str) -> None:
+    scenes = [next(RECORDS.glob(f"medaka-{name}-*")) for name in ("threshold", "slic")]
+    found = printed_json(bench("compare", *scenes, "--metric", score, "--by-class", "--json", "--resamples", "100"))
+    rows = [row for row in found["by_class"] if row["value"] is not None]
+    assert {row["score"] for row in rows} == {score.removesuffix("_um")}
+    gains = [row["value"] if row["higher_is_better"] else -row["value"] for row in rows]
+    assert len(gains) > 1
+    assert gains == sorted(gains, reverse=True)
+
+
 @pytest.mark.parametrize("score", ["heart_rate_error_bpm", "beat_precision"])
 def test_where_no_score_of_classes_belongs_it_is_said_and_no_table_is_shown(bench: Run, score: str) -> None:
     done = bench("compare", *FILMS, "--metric", score, "--by-class", "--json", "--resamples", "100")
