@@ -18,7 +18,7 @@ Verdict = Literal["ok", "worse", "better", "slower", "inconclusive"]
 
 
 class LostClass(Document):
-    """A class that lost, by one of its scores."""
+    """A class that lost, by one of its scores; the loss of one that has no distance now is null."""
 
     name: str = Field(alias="class")
     by: str
@@ -78,7 +78,7 @@ class CheckedRun(Document):
         if self.failed:
             return self.classes
         least = max(self.noise or 0.0, self.detectable or 0.0)
-        return [row for row in self.classes if row.loss is not None and row.loss > least]
+        return [row for row in self.classes if row.loss is None or row.loss > least]
 
     @property
     def seen(self) -> float | None:

@@ -9,12 +9,11 @@ from pydantic import Field
 
 from ..evaluation.class_comparison import PairedClasses, by_place
 from ..evaluation.class_intervals import FEW, tells_units, units_that_hold
-from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired
 from ..io.documents import Count, Number
 from ..runs.stored import StoredRun
-from ..types import Metric, ScoreInfo
 from .paired_difference import PairedDifference
+from .score_by_class import ScoreByClass
 
 
 class ClassDifference(PairedDifference):
@@ -39,21 +38,24 @@ class ClassDifference(PairedDifference):
     few: bool
 
 
-def class_differences(paired: Paired, runs: Sequence[StoredRun], labels: Sequence[str]) -> list[ClassDifference] | None:
-    """Every pair of runs on every class, by pairs, and of each the largest gain of `a` first.
+def class_differences(
+    paired: Paired, by: ScoreByClass | None, runs: Sequence[StoredRun], labels: Sequence[str]
+) -> list[ClassDifference] | None:
+    """Every pair of runs on every class, by pairs, and of each the class first on which `a` is better by most.
 
-    The score of the classes is the one that the compared score is made of: IoU of mIoU, Dice of Dice. None where the
-    runs have no score of single classes that is a function of sums over samples.
+    None where no score of single classes belongs to the compared one, or none that is a function of sums over samples.
 
     Parameters
     ----------
     paired : the comparison by one score, of all classes or of some.
+    by : the score of classes that belongs to it.
     runs, labels : in the same order.
     """
-    chosen = _class_score(paired, runs[0])
-    if chosen is None:
+    if by is None:
         return None
-    metric, what, places = chosen
+    metric, what, places = by.family, by.what, by.places
+    if metric.sums_by_class(runs[0].statistics.of(metric.name), paired.info, what.name, places[:1]) is None:
+        return None
     classes = PairedClasses(
         *(metric, paired.info, what, tuple(tuple(run.statistics.of(metric.name)) for run in runs)),
         resamples=paired.resamples,
@@ -62,16 +64,15 @@ def class_differences(paired: Paired, runs: Sequence[StoredRun], labels: Sequenc
         places=places,
     )
     found = by_place(classes.differences(), len(places))
-    names = [metric.classes_of(paired.info)[place].name for place in places]
     telling = next(filter(tells_units, runs[0].metrics), None)
     held = {} if telling is None else units_that_hold(runs[0].statistics.of(telling.name), paired.info, classes.groups)
     rows: list[ClassDifference] = []
     for a, b in combinations(range(len(runs)), 2):
         pair = [
-            _row(classes, (a, b, k), found.get((a, b, k)), (names[k], labels, held.get(names[k])))
-            for k in range(len(places))
+            _row(classes, (a, b, k), found.get((a, b, k)), (name, labels, held.get(name)))
+            for k, name in enumerate(by.names)
         ]
-        rows += sorted(pair, key=lambda row: (row.value is None, -(row.value or 0.0)))
+        rows += sorted(pair, key=lambda row: (row.value is None, -by.sign * (row.value or 0.0)))
     return rows
 
 
@@ -96,21 +97,3 @@ def _row(
         | {"score": score.name, "unit": score.unit, "higher_is_better": score.higher_is_better}
         | {"units": units, "few": units is not None and units < FEW, **sides}
     )
-
-
-def _class_score(paired: Paired, run: StoredRun) -> tuple[Metric, ScoreInfo, tuple[int, ...]] | None:
-    """The score of single classes that a score is made of, with its family and the places of the compared classes."""
-    if isinstance(paired.metric, ClassScore):
-        return paired.metric.family, paired.metric.what, paired.metric.places
-    name = paired.score.name
-    of_cases = name.removeprefix("foreground_").removesuffix("_true") + "_per_case"
-    asked = (name, name.removesuffix("_per_image"), name.removeprefix("mean_"), of_cases)
-    families = (paired.metric, *run.metrics)
-    every = [(family, what) for family in families for what in family.class_scores]
-    own = [(family, what) for family, what in every if what.name in asked]
-    for family, what in [*own, *every]:
-        places = tuple(range(len(family.classes_of(paired.info))))
-        statistics = run.statistics.of(family.name)
-        if family.sums_by_class(statistics, paired.info, what.name, places[:1]) is not None:
-            return family, what, places
-    return None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.class_scores import OF_CLASS, ClassScore
+from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval, in_few_groups
 from ..io.reporter import Reporter
@@ -37,6 +37,7 @@ from .labels import comparison_labels
 from .pareto import pareto_front
 from .people import People, is_person, people_of
 from .robustness import robustness
+from .score_by_class import ScoreByClass, score_by_class
 
 
 def compare_stored(
@@ -94,16 +95,17 @@ def compare_stored(
         differences = paired.differences(lambda done, total: update(done, total, ""))
     records = [run.record for run in runs]
     needed = None if target is None else labels_needed(records, paired, target)
-    found = _comparison(paired, records, comparison_labels(records), differences, needed)
+    by = score_by_class(metric, info, runs[0])
+    found = _comparison(paired, records, comparison_labels(records), differences, by, needed)
     if found.methods is not None and (doubt := borrowed_spread(found.methods)):
         reporter.warn(doubt)
     labelled = [(row.label, run) for row, run in zip(found.runs, runs, strict=True)]
     beside: dict[str, Any] = {"people": _people(people, labelled, paired)}
     if by_class:
         with reporter.progress("comparing classes"):
-            beside["by_class"] = class_differences(paired, runs, [row.label for row in found.runs])
+            beside["by_class"] = class_differences(paired, by, runs, [row.label for row in found.runs])
         if beside["by_class"] is None:
-            reporter.warn(f"{found.title}: these runs have no scores of single classes that can be compared at once")
+            reporter.warn(f"{found.title}: {not_by_class(info.name, by)}")
     if corrupted:
         beside["robustness"] = robustness(labelled, corrupted, info.name)
     return found.model_copy(update=beside)
@@ -186,6 +188,7 @@ def _comparison(
     records: Sequence[Record],
     labels: Sequence[str],
     differences: Sequence[Difference],
+    by: ScoreByClass | None,
     needed: LabelsNeeded | None,
 ) -> Comparison:
     data, score = records[0].dataset, paired.score
@@ -213,7 +216,7 @@ def _comparison(
         differences=[paired_difference(each, labels) for each in differences],
         families=families,
         seeds=_seeds(records, paired),
-        per_class=_per_class(records, labels, score),
+        per_class=[] if by is None else _per_class(records, labels, by),
         per_sample=_per_sample(paired, labels),
         labels_needed=needed,
         methods=None if found is None else found.methods,
@@ -335,27 +338,27 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
     ]
 
 
-def _per_class(records: Sequence[Record], labels: Sequence[str], score: ScoreInfo) -> list[ClassWinners]:
-    """The winner of every class, by what the score is of one class where the table has that, else by IoU."""
-    table = records[0].per_class
-    asked = (
-        score.name,
-        score.name.partition(OF_CLASS)[0],
-        score.name.removesuffix("_per_image"),
-        score.name.removeprefix("mean_"),
-        "iou",
-    )
-    first = next(iter(next(iter(table.values()), {})), "")
-    key = next((key for key in asked if any(key in row for row in table.values())), first)
-    best_of = min if key == score.name and not score.higher_is_better else max
+def not_by_class(score: str, by: ScoreByClass | None) -> str:
+    """Why classes are not compared by what a score is made of."""
+    if by is None:
+        return (
+            f"no score of single classes belongs to {score}, so classes are not compared. Choose another with --metric"
+        )
+    return f"{by.what.name} of single classes has no paired test, so classes are not compared"
+
+
+def _per_class(records: Sequence[Record], labels: Sequence[str], by: ScoreByClass) -> list[ClassWinners]:
+    """The winner of every class, by the score of classes that belongs to the compared one."""
     rows = []
-    for name in table:
-        values = {label: record.per_class.get(name, {}).get(key) for label, record in zip(labels, records, strict=True)}
+    for name in by.names:
+        tables = [record.per_class.get(name, {}) for record in records]
+        values = {label: table.get(by.what.name) for label, table in zip(labels, tables, strict=True)}
         known = {label: value for label, value in values.items() if value is not None}
         if known:
-            best = best_of(known.values())
+            best = max(known.values(), key=lambda value: by.sign * value)
             winners = [label for label, value in known.items() if value == best]
-            rows.append(ClassWinners.model_validate({"class": name, "by": key, "winners": winners, **values}))
+            row = {"class": name, "by": by.what.name, "winners": winners, **values}
+            rows.append(ClassWinners.model_validate(row))
     return rows
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from ..evaluation.comparison import MIN_SWAPS
 from ..io.documents import Document, Number, without_none
 from ..text import AND_MORE, between, counted, number, p_value, samples_of, some
+from .class_difference_words import HEADS, ClassTable, about_classes, class_tables
 from .class_differences import ClassDifference
 from .compared_methods import ComparedMethod, Costs, MethodDifference
 from .notebook import html_table, text_table
@@ -264,6 +266,25 @@ class ComparedGroup(Document):
         """On how many samples each row is best, ties counting for all, by its label."""
         return self.per_sample.wins if self.methods is None else {each.label: each.wins for each in self.methods}
 
+    @property
+    def correction(self) -> str:
+        """How p values of several pairs are adjusted: step-down, or by Holm's procedure where swaps are few."""
+        few = self.smallest_p is not None and self.smallest_p > 1 / MIN_SWAPS
+        return "Holm's procedure" if few else "step-down"
+
+    @property
+    def class_tables(self) -> list[ClassTable]:
+        """The leader against others on every class; empty where classes were not compared."""
+        return class_tables(self.by_class or (), self.rows[0].label)
+
+    @property
+    def about_classes(self) -> list[str]:
+        """What the columns of `class_tables` are, in sentences; empty without any."""
+        if not self.by_class:
+            return []
+        drawn = self.drawn if self.blocks is None else f"blocks of {self.blocks} consecutive samples"
+        return about_classes(self.by_class, drawn, self.correction, len(self.class_tables))
+
     def class_values(self, row: ClassWinners) -> dict[str, float | None]:
         """The score of each row on a class, by its label: of a method the mean over seeds, None where one has none."""
         if self.methods is None:
@@ -311,7 +332,9 @@ class ComparedGroup(Document):
 
     def _text(self, *, whole: bool) -> str:
         people = "".join(f"\n{line}" for line in self.beside_people)
-        return f"{self.titled(whole=whole)}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}{people}"
+        tables = (f"\n\n{each.title}\n{text_table(HEADS, each.cells)}" for each in self.class_tables)
+        classes = "\n".join(["".join(tables), *self.about_classes])
+        return f"{self.titled(whole=whole)}\n{self.answer}\n{text_table(_RANKS, self._rank_rows())}{people}{classes}"
 
     @property
     def beside_people(self) -> list[str]:
@@ -331,7 +354,12 @@ class ComparedGroup(Document):
             for each in self.pairs
         ]
         ranks = html_table(self.titled(whole=whole), _RANKS, self._rank_rows(), [self.answer, *self.beside_people])
-        return ranks + html_table("", _PAIRS, pairs, [f"p adjusted for {counted(len(pairs), 'pair')}"])
+        parts = [ranks + html_table("", _PAIRS, pairs, [f"p adjusted for {counted(len(pairs), 'pair')}"])]
+        parts += [
+            html_table(each.title, HEADS, each.cells, [each.left_out] * bool(each.left_out))
+            for each in self.class_tables
+        ]
+        return "\n".join([*parts, *([html_table("", (), (), self.about_classes)] if self.by_class else [])])
 
     def _rank_rows(self) -> list[list[str]]:
         return [

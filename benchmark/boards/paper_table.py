@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .._version import __version__
+from ..evaluation.class_scores import OF_CLASS
 from ..evaluation.comparison import Paired
 from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
@@ -244,6 +245,12 @@ def class_score(records: Sequence[Record], names: Sequence[str]) -> str:
         raise UserError(f"no run has scores of single classes ({records[0].dataset.name}); leave out --by-class")
     if len(names) > 1:
         raise UserError(f"--by-class shows one score, found {', '.join(names)}. Give --metric once.")
+    score, of_class, _ = names[0].partition(OF_CLASS) if names else ("", "", "")
+    if of_class:
+        raise UserError(
+            f"--by-class has a column for each class, and '{names[0]}' is of chosen ones. Leave --by-class out for "
+            f"these alone, or give --metric {score} for all."
+        )
     if names and names[0] not in there:
         raise UserError(unknown("score of a class", names[0], there))
     return names[0] if names else "iou" if "iou" in there else next(iter(there))
@@ -366,7 +373,13 @@ def _tested(
         runs = [opened[record.run_id] for group in groups for record in group.records]
     except UserError as error:
         return column.model_copy(update={"why_untested": str(error)}), list(cells)
-    metric, info = next((m, s) for m in runs[0].metrics for s in m.scores if s.name == column.score)
+    found = next(((m, s) for m in runs[0].metrics for s in m.scores if s.name == column.score), None)
+    if found is None:
+        raise UserError(
+            f"'{runs[0].folder}' says '{column.score}', which is a score of none of its metrics "
+            f"({', '.join(runs[0].record.metrics)}): nothing proves it. Leave the run out, or choose another --metric."
+        )
+    metric, info = found
     with reporter.progress(f"testing {column.score}") as update:
         paired = Paired(metric, runs[0].info, info, tuple(tuple(run.statistics.of(metric.name)) for run in runs))
         tests = method_tests(paired, trainings(groups), lambda done, total: update(done, total, ""))

@@ -20,6 +20,7 @@ from ..runs.stored_scores import with_score
 from ..types import Metric, ScoreInfo, UserError
 from .check_result import CheckedRun, CheckResult, CostChange, LostClass, LostSample, UncheckedRun, Verdict
 from .compare_runs import refuse_incomparable
+from .score_by_class import ScoreByClass, score_by_class
 
 ALPHA = 0.01
 """Chance that a method that did not change is called worse, over all runs of a check together."""
@@ -158,7 +159,7 @@ def held_against(
         baseline=float(paired.values[1]),
         value=float(paired.values[0]),
         loss=loss_of(paired),
-        classes=_classes(baseline.record, run.record, score.name if score.higher_is_better else ""),
+        classes=_classes(baseline.record, run.record, score_by_class(family, score, baseline)),
         samples=_samples(paired),
         costs=costs,
         slower=_slower(costs, slowdown),
@@ -266,15 +267,22 @@ def _shown(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.4f}"
 
 
-def _classes(before: Record, now: Record, score: str) -> list[LostClass]:
-    """Classes that lost, by the score where the table has it, else by IoU, the largest loss first."""
+def _classes(before: Record, now: Record, by: ScoreByClass | None) -> list[LostClass]:
+    """Classes that lost, by the score of classes that belongs to the guarded one, the largest loss first.
+
+    A class that has no score now lost all that it had, of a distance more than any number.
+    """
+    if by is None:
+        return []
+    key = by.what.name
     rows: list[tuple[float, str, LostClass]] = []
-    for name, first in before.per_class.items():
-        named = (score, score.removeprefix("mean_"), score.removesuffix("_class"), "iou", *first, "")
-        key = next(key for key in named if key in first or not key)
-        old, new = first.get(key), now.per_class.get(name, {}).get(key)
-        if old is not None and (new is None or new < old):
-            loss = old - (new or 0.0)
+    for name in by.names:
+        old, new = (record.per_class.get(name, {}).get(key) for record in (before, now))
+        if old is None:
+            continue
+        worst = 0.0 if by.what.higher_is_better else math.inf
+        loss = by.sign * (old - (worst if new is None else new))
+        if loss > 0 or new is None:
             row = {"class": name, "by": key, "baseline": old, "value": new, "loss": loss}
             rows.append((-loss, name, LostClass.model_validate(row)))
     return [row for _, _, row in sorted(rows, key=lambda each: each[:2])[:MAX_NAMED]]

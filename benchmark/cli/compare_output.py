@@ -112,7 +112,9 @@ def _drawn(found: ComparedGroup) -> str:
 def _interval_and_test(found: ComparedGroup) -> str:
     """What the interval of a difference is for, and what its p value is of."""
     pairs = len(found.pairs)
-    together = f"adjusted for {pairs} pairs together (step-down)" if pairs > 1 else "not adjusted, as it is one pair"
+    together = (
+        f"adjusted for {pairs} pairs together ({found.correction})" if pairs > 1 else "not adjusted, as it is one pair"
+    )
     if found.method_differences is None:
         return f"paired bootstrap interval; p by swapping whole {_drawn(found)}, {together}"
     alone = [each for each in found.method_differences if not each.holds_training]

@@ -10,6 +10,7 @@ from ..boards.compare_runs import compare_stored, refuse_incomparable
 from ..boards.comparison import Comparison, StandsAlone
 from ..boards.comparison_rows import comparison_text, refuse_ending
 from ..io.atomic import write_output
+from ..io.output_checks import refuse_below_a_file
 from ..io.reporter import Reporter
 from ..runs.find import FoundRun, each_once
 from ..runs.remote import folders_of
@@ -30,9 +31,8 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
     """
     if request.out is not None:
         refuse_ending(request.out)
+        refuse_below_a_file(request.out, "--out")
     made = _made(request, reporter)
-    if request.by_class and all(group.by_class is None for group in made.every_group):
-        raise UserError("--by-class: none of these runs has scores of single classes that can be compared at once")
     if request.out is not None:
         write_output(request.out, comparison_text(made, request.out))
         reporter.say(f"wrote {request.out}")
@@ -43,14 +43,13 @@ def _made(request: CompareRequest, reporter: Reporter) -> Comparison:
     every, broken = records_below(folders_of(request.runs, reporter))
     if again := _made_again(every):
         runs = [with_score(open_run(folder), request.score) for folder in again]
-        return _compared(ComparableRuns(runs, []), request, reporter)
+        return _compared([ComparableRuns(runs, [])], request, reporter)[0]
     found = each_once(every, reporter.warn)
     made = grouping(found, Wanted(request.dataset, request.split, request.score))
     made.alone.extend(broken)
     if not made.groups:
         _refuse(found, made.alone)
-    compared = [_compared(group, request, reporter) for group in made.groups]
-    return _together(compared, made)
+    return _together(_compared(made.groups, request, reporter), made)
 
 
 def _made_again(every: Sequence[FoundRun]) -> list[Path]:
@@ -64,18 +63,24 @@ def _made_again(every: Sequence[FoundRun]) -> list[Path]:
     return [made[moment] for moment in sorted(made)] if len(made) > 1 else []
 
 
-def _compared(group: ComparableRuns, request: CompareRequest, reporter: Reporter) -> Comparison:
-    return compare_stored(
-        group.runs,
-        reporter,
-        corrupted=group.corrupted,
-        score=request.score,
-        target=request.target,
-        resamples=request.resamples,
-        seed=request.seed,
-        blocks=request.blocks,
-        by_class=request.by_class,
-    )
+def _compared(groups: Sequence[ComparableRuns], request: CompareRequest, reporter: Reporter) -> list[Comparison]:
+    families = (family for group in groups for run in group.runs for family in run.metrics)
+    if request.by_class and not any(family.class_scores for family in families):
+        raise UserError("--by-class: none of these runs has scores of single classes that can be compared at once")
+    return [
+        compare_stored(
+            group.runs,
+            reporter,
+            corrupted=group.corrupted,
+            score=request.score,
+            target=request.target,
+            resamples=request.resamples,
+            seed=request.seed,
+            blocks=request.blocks,
+            by_class=request.by_class,
+        )
+        for group in groups
+    ]
 
 
 def _together(compared: Sequence[Comparison], made: Grouping) -> Comparison:

@@ -29,6 +29,7 @@ from ..evaluation.library_conventions import conventions, official
 from ..evaluation.scores import defined
 from ..io.atomic import write_output
 from ..io.documents import Document, Number
+from ..io.output_checks import refuse_below_a_file
 from ..io.reporter import Reporter
 from ..metrics.overlap import BinaryOverlap
 from ..runs.folder import PREDICTIONS
@@ -196,9 +197,11 @@ def _refuse_file(request: ExplainRequest) -> None:
     """Raise UserError for a file of the confusion matrix that is no .csv, and where there is none to normalise."""
     path = request.confusion
     if path is None and request.normalise:
-        raise UserError("--normalise is of a confusion matrix; name its file, such as --confusion confusion.csv")
+        raise UserError("--normalise needs --confusion FILE.csv")
     if path is not None and (path.is_dir() or path.suffix.lower() != ".csv"):
         raise UserError(f"--confusion {path}: expected the name of a file that ends in .csv")
+    if path is not None:
+        refuse_below_a_file(path, "--confusion")
 
 
 def _conventions(runs: Sequence[StoredRun]) -> Explanation:

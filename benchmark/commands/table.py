@@ -12,6 +12,7 @@ from ..boards.paper_formats import Format, format_of, written
 from ..boards.paper_groups import WantedRuns, runs_of_table
 from ..boards.paper_table import PaperTable, WantedColumns, paper_table
 from ..io.atomic import write_output
+from ..io.output_checks import refuse_below_a_file
 from ..io.reporter import Reporter
 from ..runs.find import each_once
 from ..runs.remote import folders_of
@@ -53,6 +54,8 @@ def table(request: TableRequest, reporter: Reporter) -> WrittenTable:
         raise UserError(
             f"--out {request.out} is a folder; expected the name of a file, such as {request.out}/table.tex"
         )
+    if request.out is not None:
+        refuse_below_a_file(request.out, "--out")
     every, broken = records_below(folders_of(request.runs or (Path("runs"),), reporter))
     found = each_once(every, reporter.warn)
     chosen = runs_of_table(found, broken, WantedRuns(request.dataset, request.split, request.source))

@@ -31,7 +31,7 @@ class PairedClasses(Paired):
 
     @cached_property
     def sums_by_run(self) -> tuple[SumsByClass, ...]:
-        """Every run's score of each class as functions of sums. Raises UserError for a score that is none."""
+        """Each run's score of each class as functions of sums. UserError for one that is no such function."""
         found = [self.metric.sums_by_class(run, self.info, self.score.name, self.places) for run in self.runs]
         known = tuple(sums for sums in found if sums is not None)
         if len(known) < len(found):

@@ -38,9 +38,9 @@ def few_units(rows: Mapping[str, Mapping[str, float | None]]) -> str:
     found = [name for name, row in rows.items() if is_few(row)]
     if not found:
         return ""
-    are = "is" if len(found) == 1 else "are"
+    have = "has" if len(found) == 1 else "have"
     drawn = "samples (or groups, where these are drawn)"
-    return f"* {some(found, 5)} {are} truly in fewer than {FEW} {drawn}: intervals say little"
+    return f"* {some(found, 5)} {have} true pixels in fewer than {FEW} {drawn}: intervals say little"
 
 
 class _ClassDraws:

@@ -177,6 +177,15 @@ def _chosen(text: str, classes: Sequence[ClassInfo]) -> tuple[int, ...]:
         return found
     names = list(dict.fromkeys(part.strip() for part in text.split(BETWEEN)))
     for name in names:
+        if not name:
+            raise UserError(
+                f"the name of a class is missing after '{OF_CLASS}', or beside a comma. Classes: {', '.join(place)}."
+            )
+        if name not in place and name in _KINDS:
+            raise UserError(
+                f"Unknown class '{name}'. It stands alone, for all classes of its kind; give it by itself, or name "
+                f"classes: {', '.join(place)}."
+            )
         if name not in place:
             raise UserError(unknown("class", name, place, _KINDS))
     return tuple(sorted(place[name] for name in names))

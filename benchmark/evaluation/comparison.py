@@ -54,7 +54,7 @@ ALPHA = 1 - LEVEL
 _MAX_PAIRS = 64
 """Pairs whose intervals are made together: their draws stay in the processor's cache."""
 
-_MIN_SWAPS = 100
+MIN_SWAPS = 100
 """Patterns from which on the largest of many differences has a distribution: 8 units have 128 distinct ones."""
 
 
@@ -156,7 +156,7 @@ class Paired:
     @property
     def leans_on_t(self) -> bool:
         """Whether swaps are too few to tell many pairs apart: then small p values are those of t tests, after Holm."""
-        return self.swaps < _MIN_SWAPS
+        return self.swaps < MIN_SWAPS
 
     @cached_property
     def _sums(self) -> tuple[Sums, ...] | None:

@@ -87,8 +87,9 @@ class SparseCounts:
         Doubles hold these sums exactly (far below 2**53), so that the order of the samples does not matter. Of the same
         array as the last time the sums are not made again: means over classes and single classes ask in turn.
         """
-        if self._last and self._last[0][0] is weights:
-            return self._last[0][1]
+        for known, sums in tuple(self._last):  # another thread may replace it meanwhile
+            if known is weights:
+                return sums
         width = 3 * self.classes
         total = np.zeros((len(weights), width))
         cells = np.zeros(max((block.samples for block in self.blocks), default=0) * width)

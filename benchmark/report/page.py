@@ -228,11 +228,12 @@ def _differences(section: Section) -> Html | None:
         )
     n = len(section.compared.pairs)
     if section.compared.methods is None:
-        kind, test = "run", "Paired on the same samples; p is adjusted for {} together (step-down)"
+        kind, test = "run", "Paired on the same samples; p is adjusted for {} together ({})"
     else:
-        kind, test = "method", "For other samples and other trainings; p is adjusted for {} together (step-down)"
+        kind, test = "method", "For other samples and other trainings; p is adjusted for {} together ({})"
     heads = [kind, f"{best} less {kind}", "p, adjusted", "effect", "samples better / equal / worse"]
-    note = f"{test.format(counted(n, 'pair'))}; effect: mean difference per sample over its standard deviation."
+    tests = test.format(counted(n, "pair"), section.compared.correction)
+    note = f"{tests}; effect: mean difference per sample over its standard deviation."
     return folded_table(section.title, f"How far {best} is ahead of each {kind}", note, heads, rows)
 
 

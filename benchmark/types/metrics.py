@@ -164,7 +164,7 @@ class Metric(Protocol):
         """Scores of B resamples at once; weights (B, n) int64 says how often each of the n statistics is drawn."""
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
-        """One score of n statistics as a function of sums over them; None for a score that is none."""
+        """One score of n statistics as a function of sums over them; None for a score that is no such function."""
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Classes that count 0 in a score although no true mask of these samples holds them; None without such ones."""
@@ -183,7 +183,8 @@ class Metric(Protocol):
     def sums_by_class(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass | None:
-        """One of `class_scores` of the classes at some places, as functions of sums; None for a score that is none."""
+        """One of `class_scores` of the classes at some places, as functions of sums; None for one that is no such
+        function."""
 
     def absent_among(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]

@@ -96,6 +96,9 @@ def test_differences_by_class_are_shown_and_written(bench: Run, tmp_path: Path) 
     found = segbench.compare(ONE, OTHER, by_class=True, out=tmp_path / "compared.json")
     assert found.by_class is not None
     assert [each.name for each in found.by_class] == [row["class"] for row in classes]
+    for shown in (str(found), found._repr_html_()):
+        assert all(row["class"] in shown for row in classes)
+        assert "adjusted for all 11 classes and pairs together (step-down)" in shown
     written: Any = json.loads((tmp_path / "compared.json").read_text(encoding="utf-8"))
     assert [each["class"] for each in written["by_class"]] == [row["class"] for row in classes]
 
@@ -112,6 +115,28 @@ def test_a_file_that_says_no_format_is_refused_before_anything_is_computed(
     done = bench("compare", ONE, OTHER, "--out", tmp_path / name)
     assert done.returncode == 2
     assert "expected the name of a file that ends in .csv or .json" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("compare", ONE, OTHER, "--out"), ("table", ONE, OTHER, "--out"), ("explain", ONE, "--confusion")],
+    ids=lambda words: words[0],
+)
+def test_a_file_below_a_file_is_refused_before_anything_is_computed(
+    bench: Run, tmp_path: Path, words: tuple[str | Path, ...]
+) -> None:
+    (tmp_path / "notes").write_text("mine")
+    done = bench(*words, tmp_path / "notes" / "made" / "x.csv")
+    assert done.returncode == 2
+    assert f"'{tmp_path / 'notes'}' is a file and no folder" in done.stderr
+    assert "comparing" not in done.stderr
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_a_table_by_class_takes_a_score_without_a_class(bench: Run) -> None:
+    done = bench("table", ONE, OTHER, "--by-class", "--metric", "dice@car")
+    assert done.returncode == 2
+    assert "Leave --by-class out for these alone, or give --metric dice for all" in done.stderr
 
 
 def test_the_confusion_matrix_is_written_as_pixels_or_shares(bench: Run, tmp_path: Path) -> None:
@@ -132,7 +157,7 @@ def test_the_confusion_matrix_is_written_as_pixels_or_shares(bench: Run, tmp_pat
 
 
 def test_what_has_no_confusion_matrix_says_so(bench: Run, tmp_path: Path) -> None:
-    assert "--normalise is of a confusion matrix" in bench("explain", ONE, "--normalise").stderr
+    assert "--normalise needs --confusion FILE.csv" in bench("explain", ONE, "--normalise").stderr
     assert "expected the name of a file that ends in .csv" in bench("explain", ONE, "--confusion", tmp_path).stderr
 
 
@@ -156,7 +181,7 @@ def scored_folder(bench: Run, root: Path) -> tuple[Path, Path]:
         assert done.returncode == 0, done.stderr
         if name == "one":
             assert "nucleus*" in " ".join(done.stdout.split())
-            assert "* nucleus is truly in fewer than 5 samples" in done.stdout
+            assert "* nucleus has true pixels in fewer than 5 samples" in done.stdout
     return root / "run-one", root / "run-other"
 
 
@@ -206,7 +231,7 @@ def test_what_counts_no_pixels_has_no_classes_and_no_matrix(bench: Run, tmp_path
     (folder,) = RECORDS.glob("cityscapes-maskrcnn-69d1c6ca")
     done = bench("explain", folder, "--confusion", tmp_path / "c.csv")
     assert done.returncode == 2
-    assert "which count no pairs of labels" in done.stderr
+    assert "scored by cityscapes-ap, which counts no pairs of labels" in done.stderr
     again = tmp_path / "again"
     shutil.copytree(folder, again)
     record = json.loads((again / "record.json").read_text())

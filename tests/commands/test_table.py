@@ -111,6 +111,36 @@ def test_a_run_without_its_evidence_is_in_no_table(bench: Run, runs: Path, tmp_p
     assert f"no {STATISTICS}" in done.stderr
 
 
+def said_by_records(runs: Path, folder: Path, name: str) -> Path:
+    """Copies of runs whose records hold a score of this name, 0.999, that nothing was computed for."""
+    shutil.copytree(runs, folder)
+    for file in folder.glob("*/record.json"):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        one = {**record["scores"]["dice"], "value": 0.999, "low": 0.99, "high": 1.0}
+        file.write_text(json.dumps({**record, "scores": {**record["scores"], name: one}}), encoding="utf-8")
+    return folder
+
+
+def test_scores_of_classes_are_computed_whatever_records_say(bench: Run, runs: Path, tmp_path: Path) -> None:
+    table = json.loads((runs / "good" / "record.json").read_text(encoding="utf-8"))["per_class"]
+    name, row = next(iter(table.items()))
+    folder = said_by_records(runs, tmp_path / "runs", f"iou@{name}")
+    found = printed_json(bench("table", folder, "--metric", f"iou@{name}", "--json"))
+    good = next(each for each in found["rows"] if "good" in each["label"])
+    assert good["cells"][0]["value"] == row["iou"]
+    compared = printed_json(bench("compare", folder, "--metric", f"iou@{name}", "--json"))
+    assert max(run["value"] for run in compared["runs"]) == row["iou"]
+
+
+@pytest.mark.parametrize("name", ["zzz", "iou@nothing"])
+def test_a_score_that_nothing_proves_is_refused(bench: Run, runs: Path, tmp_path: Path, name: str) -> None:
+    done = bench("table", said_by_records(runs, tmp_path / "runs", name), "--metric", name)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    said = "says 'zzz', which is a score of none of its metrics" if name == "zzz" else "Unknown class 'nothing'"
+    assert said in done.stderr
+
+
 def test_the_page_shows_what_is_printed(bench: Run) -> None:
     """The two tables of docs/paper.md are those of the commands above them, but for where lines end."""
     text = PAGE.read_text(encoding="utf-8")

@@ -141,7 +141,12 @@ def test_a_kind_stands_for_its_classes_and_an_undefined_class_is_left_out() -> N
             "iou@cra",
             "Unknown class 'cra'. Did you mean 'car'? Available: background, car, person, rare, traffic light.",
         ),
-        ("iou@", "Unknown class ''."),
+        ("iou@", "the name of a class is missing after '@', or beside a comma. Classes: background, car, person, "),
+        ("iou@car,", "the name of a class is missing after '@', or beside a comma. Classes: background, car, person, "),
+        (
+            "iou@stuff,car",
+            "Unknown class 'stuff'. It stands alone, for all classes of its kind; give it by itself, or ",
+        ),
         ("iou@car,persn", "Unknown class 'persn'. Did you mean 'person'?"),
         ("io@car", "'io@car': Unknown score of a class 'io'. Did you mean 'iou'? Available: accuracy, dice, "),
         ("miou@car", "'miou@car': Unknown score of a class 'miou'. Did you mean 'iou'?"),

@@ -115,8 +115,9 @@ class Classes:
 
     @property
     def with_background(self) -> bool:
-        """Whether one class is the background and others are not."""
-        return self.task == "binary" or len({c.kind == "background" for c in self.classes}) == 2
+        """Whether some classes are the background and others are not. A binary task has one without saying so."""
+        background = [c.kind == "background" for c in self.classes]
+        return not all(background) and (self.task == "binary" or any(background))
 
     @property
     def version(self) -> str:

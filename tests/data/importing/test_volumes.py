@@ -139,6 +139,10 @@ def test_a_main_score_without_background_needs_one(tmp_path: Path) -> None:
     classes.write_text(text.replace("kind: background", "kind: stuff"))
     with pytest.raises(UserError, match="main_score is foreground_dice, which leaves out the background"):
         Folder(tmp_path / "mine")
+    rows = "[{id: 0, name: air, kind: background}, {id: 1, name: water, kind: background}]"
+    classes.write_text(f"name: mine\nclasses: {rows}\ntask: binary\nmain_score: foreground_dice\n")
+    with pytest.raises(UserError, match="give one class, and not all of them, 'kind: background'"):
+        Folder(tmp_path / "mine")
     classes.write_text(text.replace("foreground_dice", "miou_171"))
     with pytest.raises(UserError, match="main_score is 'miou_171'; expected one of foreground_dice"):
         Folder(tmp_path / "mine")
