@@ -76,6 +76,9 @@ def class_differences(
     return rows
 
 
+_ENDS = ("low", "high", "low_a", "high_a", "low_b", "high_b")
+
+
 def _row(
     classes: PairedClasses,
     at: tuple[int, int, int],
@@ -96,4 +99,5 @@ def _row(
         | {"a": labels[a], "b": labels[b], "significant": told.significant, "class": name}
         | {"score": score.name, "unit": score.unit, "higher_is_better": score.higher_is_better}
         | {"units": units, "few": units is not None and units < FEW, **sides}
+        | dict.fromkeys(_ENDS if units is not None and units < 2 else ())  # one says nothing of others
     )
