@@ -65,14 +65,16 @@ def class_tables(rows: Sequence[ClassDifference], leader: str) -> list[ClassTabl
     return [ClassTable(a, b, mine) for (a, b), mine in pairs.items() if leader in (a, b)][:_MAX_TABLES]
 
 
-def about_classes(rows: Sequence[ClassDifference], drawn: str, correction: str, tables: int) -> list[str]:
+def about_classes(
+    rows: Sequence[ClassDifference], drawn: str, correction: str, tables: int, *, over_seeds: bool = False
+) -> list[str]:
     """What the columns are, and what the star is, where a class has one.
 
     Parameters
     ----------
     rows : of all pairs.
     drawn : what was drawn and swapped. correction : how p values of several pairs are adjusted.
-    tables : how many are shown.
+    tables : how many are shown. over_seeds : of methods with several seeds.
     """
     tested = sum(row.p_adjusted is not None for row in rows)
     adjusted = f"adjusted for all {tested} classes and pairs together ({correction})"
@@ -80,10 +82,10 @@ def about_classes(rows: Sequence[ClassDifference], drawn: str, correction: str, 
         adjusted = "not adjusted, as it is one class of one pair"
     pairs = len({(row.a, row.b) for row in rows})
     more = f"; {tables} of {pairs} pairs, all with --out or --json" if tables < pairs else ""
-    lines = [
-        f"difference: a less b, with its 95 % paired bootstrap interval; p by swapping whole {drawn}, {adjusted}; "
-        f"in: {drawn} with true pixels of the class{more}"
-    ]
+    test = f"with its 95 % paired bootstrap interval; p by swapping whole {drawn}"
+    if over_seeds:
+        test = f"means over seeds, with its 95 % interval for other {drawn} and other trainings; p for both"
+    lines = [f"difference: a less b, {test}, {adjusted}; in: {drawn} with true pixels of the class{more}"]
     if any(row.few for row in rows):
         lines.append(f"* has true pixels in fewer than {FEW} {drawn}: its intervals say little")
     return lines

@@ -19,7 +19,7 @@ from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo, UserError
 from .class_differences import class_differences
 from .comparable import RENAMED, Comparable, badness, differing, whole_n
-from .compared_methods import Costs, borrowed_spread, compared_methods
+from .compared_methods import Costs, TrainedMethods, borrowed_spread, compared_methods, trained_methods
 from .comparison import (
     ClassWinners,
     ComparedRun,
@@ -102,10 +102,11 @@ def compare_stored(
     labelled = [(row.label, run) for row, run in zip(found.runs, runs, strict=True)]
     beside: dict[str, Any] = {"people": _people(people, labelled, paired)}
     if by_class:
+        methods = trained_methods(paired, records)
         with reporter.progress("comparing classes"):
-            beside["by_class"] = class_differences(paired, by, runs, [row.label for row in found.runs])
+            beside["by_class"] = class_differences(paired, by, runs, [row.label for row in found.runs], methods)
         if beside["by_class"] is None:
-            reporter.warn(f"{found.title}: {not_by_class(info.name, by)}")
+            reporter.warn(f"{found.title}: {_not_by_class(info.name, by, methods)}")
     if corrupted:
         beside["robustness"] = robustness(labelled, corrupted, info.name)
     return found.model_copy(update=beside)
@@ -338,12 +339,14 @@ def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:
     ]
 
 
-def not_by_class(score: str, by: ScoreByClass | None) -> str:
+def _not_by_class(score: str, by: ScoreByClass | None, methods: TrainedMethods | None) -> str:
     """Why classes are not compared by what a score is made of."""
     if by is None:
         return (
             f"no score of single classes belongs to {score}, so classes are not compared. Choose another with --metric"
         )
+    if methods is not None and len(methods.names) < 2:
+        return "each of these runs is of one method, whose trainings are not compared by class"
     return f"{by.what.name} of single classes has no paired test, so classes are not compared"
 
 

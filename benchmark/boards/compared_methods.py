@@ -99,6 +99,15 @@ class MethodDifference(PairedDifference):
 
 
 @dataclass(frozen=True)
+class TrainedMethods:
+    """Methods from best to worst: their runs, their names, and the places of their runs among the compared ones."""
+
+    groups: list[SeedGroup]
+    names: list[str]
+    trained: list[Trainings]
+
+
+@dataclass(frozen=True)
 class ComparedMethods:
     """Methods from best to worst, every pair of them, and the best learned one less the best classical one."""
 
@@ -120,6 +129,20 @@ def compared_methods(
     paired, records, labels : the compared runs, in one order
     progress : called with the number of tests that are done, and of all
     """
+    methods = trained_methods(paired, records)
+    if methods is None:
+        return None
+    groups, names, trained = methods.groups, methods.names, methods.trained
+    places = [each.places for each in trained]
+    tests = method_tests(paired, trained, progress)
+    apart = _differences(paired, trained, names, tests)
+    best = [_best_of(family, groups, names) for family in ("learned", "classical")]
+    families = next((_turned(each, best[0]) for each in apart if {each.a, each.b} == set(best)), None)
+    return ComparedMethods(_methods(paired, groups, places, names, labels, tests), apart, families)
+
+
+def trained_methods(paired: Paired, records: Sequence[Record]) -> TrainedMethods | None:
+    """The methods of compared runs; None where each has one run."""
     groups = seed_groups(records)
     if len(groups) == len(records):
         return None
@@ -128,16 +151,11 @@ def compared_methods(
     values = np.array([paired.values[mine].mean() for mine in places])
     order = sorted(range(len(groups)), key=lambda k: badness(float(values[k]), paired.score.higher_is_better))
     groups, places = [groups[k] for k in order], [places[k] for k in order]
-    names = method_labels(groups)
     trained = [
         trainings_of(group.records[0].method.family, mine, whole=not group.partial)
         for group, mine in zip(groups, places, strict=True)
     ]
-    tests = method_tests(paired, trained, progress)
-    apart = _differences(paired, trained, names, tests)
-    best = [_best_of(family, groups, names) for family in ("learned", "classical")]
-    families = next((_turned(each, best[0]) for each in apart if {each.a, each.b} == set(best)), None)
-    return ComparedMethods(_methods(paired, groups, places, names, labels, tests), apart, families)
+    return TrainedMethods(groups, method_labels(groups), trained)
 
 
 def borrowed_spread(methods: Sequence[ComparedMethod]) -> str | None:

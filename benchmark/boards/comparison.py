@@ -158,7 +158,7 @@ class ComparedGroup(Document):
     that of a custom folder, which holds its name and stands for its classes. `blocks` is how many consecutive samples
     of a group were drawn together. `few_groups` is the number of groups where these were too few to be drawn, so that
     samples counted as independent: where neighbours are alike, intervals are too narrow and p values too small.
-    `by_class` is there where it was asked for: every pair of runs on every class.
+    `by_class` is there where it was asked for: every pair of `methods`, or of runs without these, on every class.
     """
 
     dataset: str
@@ -283,7 +283,9 @@ class ComparedGroup(Document):
         if not self.by_class:
             return []
         drawn = self.drawn if self.blocks is None else f"blocks of {self.blocks} consecutive samples"
-        return about_classes(self.by_class, drawn, self.correction, len(self.class_tables))
+        return about_classes(
+            self.by_class, drawn, self.correction, len(self.class_tables), over_seeds=self.methods is not None
+        )
 
     def class_values(self, row: ClassWinners) -> dict[str, float | None]:
         """The score of each row on a class, by its label: of a method the mean over seeds, None where one has none."""

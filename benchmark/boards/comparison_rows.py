@@ -54,7 +54,13 @@ def _rows(group: ComparedGroup) -> Iterator[dict[str, Any]]:
     for row in group.by_class or ():
         sides = {label: getattr(row, label) for label in COLUMNS if label.endswith(("_a", "_b"))}
         about = {key: getattr(row, key) for key in ("score", "unit", "higher_is_better", "units", "few")}
-        yield data | {"compared": "runs", "class": row.name} | about | _pair(row, {}) | sides
+        yield (
+            data
+            | {"compared": "runs" if group.methods is None else "methods", "class": row.name}
+            | about
+            | _pair(row, {})
+            | sides
+        )
 
 
 def _pair(pair: PairedDifference, values: Mapping[str, _Value]) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
     if found.few_groups is not None:
         console.print(
             f"[yellow]these {found.n} samples are of {counted(found.few_groups, 'group')}, too few to draw, and count "
-            "as independent: where neighbours are alike, intervals are too narrow and p too small. See what is left "
-            "with blocks of neighbours: --blocks 20[/]",
+            "as independent: where neighbours are alike, intervals are too narrow and p too small"
+            f"{_with_blocks(found.n)}[/]",
             soft_wrap=True,
         )
     if found.units < _MIN_UNITS:
@@ -94,6 +94,11 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
         console.print(_classes(found))
     _samples(console, found)
     _labels(console, found)
+
+
+def _with_blocks(n: int) -> str:
+    """A length of blocks that leaves ten of them or more; nothing where samples are too few."""
+    return f". See what is left with blocks of neighbours: --blocks {min(20, n // 10)}" if n >= 20 else ""
 
 
 def _seeds_of(each: ComparedMethod) -> str:

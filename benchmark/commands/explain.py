@@ -200,6 +200,8 @@ def _refuse_file(request: ExplainRequest) -> None:
         raise UserError("--normalise needs --confusion FILE.csv")
     if path is not None and (path.is_dir() or path.suffix.lower() != ".csv"):
         raise UserError(f"--confusion {path}: expected the name of a file that ends in .csv")
+    if path is not None and request.other is not None:
+        raise UserError("--confusion writes the matrix of one run, and two were given")
     if path is not None:
         refuse_below_a_file(path, "--confusion")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..metrics.pooled import drawn_by_class
 from ..types import AbsentClasses, Float64, Int64, Sums, SumsByClass, UserError
-from .comparison import Difference, Paired
+from .comparison import Claims, Difference, Paired
 from .intervals import bootstrap_weights, jackknife_parts, paired_intervals
 from .swaps import Pair
 
@@ -79,6 +79,10 @@ class PairedClasses(Paired):
     def _are(self, absent: AbsentClasses | None) -> list[bool]:
         names = [self.metric.classes_of(self.info)[place].name for place in self.places]
         return [absent is not None and name in absent.pixels for name in names]
+
+    def chances(self, pairs: Sequence[Pair], claims: Claims) -> tuple[Float64, Float64]:
+        """P values of pairs of places, each (pairs,): single, and adjusted for all of them; see `Claims`."""
+        return self._chances(pairs, claims=claims)
 
     @property
     def _pairs(self) -> list[Pair]:

@@ -59,9 +59,15 @@ def blocks_of(statistics: Sequence[Statistic], size: int) -> list[str]:
     jackknife and the bootstrap for general stationary observations", Annals of Statistics 17(3), 1989). Blocks do not
     overlap here, and the last one of a group may be shorter.
 
-    Raises UserError where whole groups are drawn anyway, and for fewer than 5 blocks.
+    Raises UserError where whole groups are drawn anyway, where no two samples belong together, and for fewer than 5
+    blocks.
     """
     groups = [s.group for s in statistics]
+    if len(set(groups)) == len(groups):
+        raise UserError(
+            "--blocks: each of these samples stands alone, so that none has neighbours. Say which belong together: "
+            "'group' in the classes.yaml of a folder of your own"
+        )
     if resampling_unit(groups) == "groups":
         raise UserError(f"--blocks: these samples are of {len(set(groups))} groups, which are drawn as they are")
     names = [""] * len(groups)

@@ -118,8 +118,7 @@ def method_tests(
     pairs = list(combinations(range(len(trained)), 2))
     if not pairs:
         return []
-    middle = [each.places[np.argsort(paired.values[each.places])[(len(each.places) - 1) // 2]] for each in trained]
-    runs = replace(paired, runs=tuple(paired.runs[place] for place in middle))
+    runs = replace(paired, runs=tuple(paired.runs[place] for place in middle_runs(paired.values, trained)))
     values = [
         float(paired.values[trained[a].places].mean() - paired.values[trained[b].places].mean()) for a, b in pairs
     ]
@@ -128,7 +127,7 @@ def method_tests(
         spreads, total = training_spreads(paired.values, trained, moderated=True), freedom_of(trained)
         noises = [training_noise(trained[a], trained[b], (spreads[a], spreads[b]), total) for a, b in pairs]
         p = [
-            _p_of_means(paired, trained[a], trained[b], noise, value)
+            p_of_means(paired, trained[a], trained[b], noise, value)
             for (a, b), noise, value in zip(pairs, noises, values, strict=True)
         ]
         claims = Claims(np.abs(values), np.array(p))
@@ -139,11 +138,16 @@ def method_tests(
     ]
 
 
-def _p_of_means(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise | None, value: float) -> float:
+def middle_runs(values: Float64, trained: Sequence[Trainings]) -> list[int]:
+    """The place of the middle run of each method by its score, of an even number the lower one."""
+    return [int(each.places[np.argsort(values[each.places])[(len(each.places) - 1) // 2]]) for each in trained]
+
+
+def p_of_means(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise | None, value: float) -> float:
     """How probable a difference of means is by chance; 0 where trainings make none, so that samples alone decide."""
     if noise is None or not noise.variance > 0:
         return 0.0
-    error, freedom = jackknife_error(paired.without[a.places].mean(axis=0) - paired.without[b.places].mean(axis=0))
+    error, freedom = jackknife_error(_less(paired.without, a, b))
     return p_value(value, (error**2, freedom), noise)
 
 
@@ -179,22 +183,31 @@ def over_seeds(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise 
     pairs : int
         How many pairs are tested together, for `seeds_needed`.
     """
-
-    def apart(scores: Float64) -> Float64:
-        less: Float64 = scores[a.places].mean(axis=0) - scores[b.places].mean(axis=0)
-        return less
-
-    value, without = float(apart(paired.values)), apart(paired.without)
-    low, high = with_training(value, corrected_interval(value, apart(paired.draws), without), noise)
-    most = paired.score.high - paired.score.low
-    error, freedom = jackknife_error(without)
+    value, low, high = difference_of_means(paired, a, b, noise)
+    error, freedom = jackknife_error(_less(paired.without, a, b))
     return OverSeeds(
         value=value,
-        low=max(low, -most),
-        high=min(high, most),
+        low=low,
+        high=high,
         holds_training=noise is not None,
         seeds_needed=None if noise is None else seeds_needed(value, (error**2, freedom), noise, ALPHA / pairs),
     )
+
+
+def difference_of_means(
+    paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise | None
+) -> tuple[float, float, float]:
+    """The mean over seeds of one method less that of another, with its 95 % interval, as `over_seeds` has them."""
+    value = float(_less(paired.values, a, b))
+    of_samples = corrected_interval(value, _less(paired.draws, a, b), _less(paired.without, a, b))
+    low, high = with_training(value, of_samples, noise)
+    most = paired.score.high - paired.score.low
+    return value, max(low, -most), min(high, most)
+
+
+def _less(scores: Float64, a: Trainings, b: Trainings) -> Float64:
+    less: Float64 = scores[a.places].mean(axis=0) - scores[b.places].mean(axis=0)
+    return less
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,14 @@ def _read_alike(dataset: Dataset, found: Found) -> Found:
     return replace(found, files=files, warnings=found.warnings + read.warnings)
 
 
+def are_corrected(path: Path) -> bool:
+    """Whether `bench doctor` corrected these predictions, for which it looked at the truth."""
+    return (path / REMEDIES).is_file()
+
+
 def _corrected(path: Path) -> tuple[str, ...]:
     """Say of predictions which `bench doctor` corrected that it saw the truth."""
-    if not (path / REMEDIES).is_file():
+    if not are_corrected(path):
         return ()
     return (
         f"'bench doctor --out' corrected these predictions with the truth at hand ({REMEDIES} says how): an honest "

@@ -19,7 +19,7 @@ from ..evaluation.true_labels import LabelsHeld
 from ..evaluation.wrong_predictions import wrong_predictions
 from ..io.atomic import atomic_path
 from ..io.reporter import Reporter
-from ..predictions.find import Found, find_predictions
+from ..predictions.find import Found, are_corrected, find_predictions
 from ..predictions.stored import store_found
 from ..registry import dataset_class, hooks, metrics_of
 from ..types import Dataset, Metric, UserError, parts_of
@@ -60,7 +60,8 @@ class PredictionsToScore:
     @property
     def name(self) -> str:
         """The name on the leaderboard."""
-        return self.request.name or _stem(self.request.predictions)
+        name = self.request.name or _stem(self.request.predictions)
+        return f"{name}, corrected with the truth" if are_corrected(self.request.predictions) else name
 
     @classmethod
     def find(cls, request: EvaluateRequest, reporter: Reporter) -> PredictionsToScore:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rich.console import Console
 
@@ -13,16 +15,21 @@ from segbench.cli.class_difference_output import class_differences
 
 def row(name: str, value: float | None, *, higher: bool = True, few: bool = False) -> ClassDifference:
     score = "iou" if higher else "hausdorff95"
-    return ClassDifference.model_construct(
-        **{"a": "one", "b": "two", "name": name, "score": score, "higher_is_better": higher, "few": few},
-        **{"value": value, "low": value, "high": value, "value_a": value, "value_b": 0.0, "p_adjusted": value and 0.04},
-        **{"significant": value is not None, "units": 3 if few else 30},
-    )
+    said: dict[str, Any] = {"a": "one", "b": "two", "name": name, "score": score, "higher_is_better": higher}
+    said |= {"value": value, "low": value, "high": value, "value_a": value, "value_b": 0.0}
+    said |= {"p_adjusted": value and 0.04, "significant": value is not None, "units": 3 if few else 30, "few": few}
+    return ClassDifference.model_construct(**said)
 
 
 def group(rows: list[ClassDifference], smallest_p: float = 0.001) -> ComparedGroup:
     runs = [ComparedRun.model_construct(label=label) for label in ("one", "two")]
-    about = {"runs": runs, "by_class": rows, "drawn": "samples", "blocks": None, "smallest_p": smallest_p}
+    about: dict[str, Any] = {
+        "runs": runs,
+        "by_class": rows,
+        "drawn": "samples",
+        "blocks": None,
+        "smallest_p": smallest_p,
+    }
     return ComparedGroup.model_construct(**about)
 
 
