@@ -158,6 +158,7 @@ def test_the_confusion_matrix_is_written_as_pixels_or_shares(bench: Run, tmp_pat
 
 def test_what_has_no_confusion_matrix_says_so(bench: Run, tmp_path: Path) -> None:
     assert "--normalise needs --confusion FILE.csv" in bench("explain", ONE, "--normalise").stderr
+    assert "two were given" in bench("explain", ONE, OTHER, "--confusion", "c.csv").stderr
     assert "expected the name of a file that ends in .csv" in bench("explain", ONE, "--confusion", tmp_path).stderr
 
 

@@ -163,6 +163,7 @@ def test_the_page_says_how_to_score_them_and_the_record_how_they_were_made(
     assert "with the truth at hand" in scored.stderr
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert any("with the truth at hand" in warning for warning in record["warnings"])
+    assert record["method"]["name"] == "right, corrected with the truth", "wherever it stands beside others"
     (tmp_path / "wrong" / f"{sorted(case.predictions)[0]}.png").unlink()
     part = bench("doctor", "-d", "medaka", "--root", case.root, "-p", "wrong", "--out", "part")
     line = next(line.strip() for line in part.stdout.splitlines() if line.strip().startswith("bench evaluate"))

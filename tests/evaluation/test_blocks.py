@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,13 @@ def test_where_whole_groups_are_drawn_and_of_too_few_blocks_it_is_refused() -> N
         blocks_of(many, 2)
     with pytest.raises(UserError, match="--blocks 4: makes 3 blocks of these samples, and intervals need 5"):
         blocks_of(film(np.full(12, 0.5)), 4)
+
+
+def test_samples_that_stand_alone_have_no_neighbours() -> None:
+    """As in a flat folder, where each image is a group of its own: blocks of one would change nothing, in silence."""
+    alone = [replace(each, group=each.sample_id) for each in film(np.full(40, 0.5))]
+    with pytest.raises(UserError, match="stands alone"):
+        blocks_of(alone, 10)
 
 
 def test_of_frames_that_are_alike_blocks_call_no_more_different_than_they_should() -> None:
