@@ -45,6 +45,7 @@ _MATCHED = 0.5
 
 _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 """The last dense tables: every score, resample and table of a run needs the same."""
+_summed: SameStatistics[tuple[Int64, Int64, dict[str, Float64]]] = SameStatistics(1)
 
 _WORDS = {"pq": "panoptic quality", "sq": "segmentation quality", "rq": "recognition quality"}
 _MEANS = {"pq": "PQ = sum of IoU / (TP + FP/2 + FN/2)", "sq": "mean IoU of what matches", "rq": "F1 of segments"}
@@ -154,12 +155,7 @@ class PanopticQuality(MetricFamily):
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
         classes = _classes(info)
-        counts, iou = _dense(statistics, classes)
-        held = np.flatnonzero(counts.any(axis=(0, 2)))
-        table = _qualities(
-            summed(counts[:, held].reshape(len(statistics), held.size * 3), weights).reshape(-1, held.size, 3),
-            weighted_sums(weights, iou[:, held]),
-        )
+        held, table = _drawn(statistics, classes, weights)
         kinds = [classes[place].kind for place in held.tolist()]
         found = {}
         for suffix, (_, group) in _GROUPS.items():
@@ -188,6 +184,17 @@ class PanopticQuality(MetricFamily):
     def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
         """The classes of segments."""
         return tuple(_classes(info))
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """From the sums that the means over classes are made of."""
+        classes = _classes(info)
+        held, table = _drawn(statistics, classes, weights)
+        found = {name: np.full((len(weights), len(classes)), np.nan) for name in table}
+        for name, values in table.items():
+            found[name][:, held] = values
+        return found
 
     def sums_by_class(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
@@ -335,6 +342,25 @@ def _laid_out_by(statistics: Sequence[Statistic], places: Mapping[int, int]) -> 
     for table in (counts, iou):
         table.flags.writeable = False
     return counts, iou
+
+
+def _drawn(
+    statistics: Sequence[Statistic], classes: Sequence[ClassInfo], weights: Int64
+) -> tuple[Int64, dict[str, Float64]]:
+    """Places of the classes that have segments, and their qualities on B resamples, each (B, classes with segments).
+
+    Of the same array of weights as the last time the same again: means over classes and single classes ask in turn.
+    """
+
+    def make() -> tuple[Int64, Int64, dict[str, Float64]]:
+        counts, iou = _dense(statistics, classes)
+        held = np.flatnonzero(counts.any(axis=(0, 2)))
+        sums = summed(counts[:, held].reshape(len(statistics), held.size * 3), weights).reshape(-1, held.size, 3)
+        return weights, held, _qualities(sums, weighted_sums(weights, iou[:, held]))
+
+    # The result holds the weights, so that no other array can get their id.
+    _, held, table = _summed.get(statistics, (id(weights), *(each.id for each in classes)), make)
+    return held, table
 
 
 def _qualities(counts: Float64, iou: Float64) -> dict[str, Float64]:

@@ -21,6 +21,9 @@ from segbench.datasets.cityscapes import Cityscapes
 from segbench.errors import UserError
 from segbench.evaluation.comparison import Paired
 from segbench.io.images.segment_ids import write_segment_ids
+from segbench.metrics import panoptic
+from segbench.metrics.base import MetricFamily
+from segbench.metrics.exact_sums import weighted_sums
 from segbench.metrics.panoptic import PanopticQuality, instance_rows
 from segbench.metrics.pooled import drawn
 from segbench.testing import check_metric
@@ -208,6 +211,28 @@ def test_sums_and_resampling_equal_scoring_repeated_samples() -> None:
             assert resampled[name][row] == pytest.approx(value, abs=1e-12, nan_ok=True), name
             by_sums = drawn(METRIC.sums(statistics, INFO, name), weights)[row]
             assert by_sums == pytest.approx(value, abs=1e-12, nan_ok=True), name
+
+
+def test_classes_are_resampled_by_the_sums_of_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers, bit for bit, as from the sums of each class; and sums of one set of weights are made once."""
+    statistics = _measured(random_pairs(12))
+    calls = []
+
+    def counted(weights: Any, values: Any) -> Any:
+        calls.append(weights)
+        return weighted_sums(weights, values)
+
+    monkeypatch.setattr(panoptic, "weighted_sums", counted)
+    for seed in range(3):
+        weights = np.random.default_rng(seed).multinomial(12, [1 / 12] * 12, size=20)
+        calls.clear()
+        means = METRIC.resample(statistics, INFO, weights)
+        found = METRIC.resample_classes(statistics, INFO, weights)
+        assert len(calls) == 1
+        expected = MetricFamily.resample_classes(METRIC, statistics, INFO, weights)
+        np.testing.assert_equal(found, expected)
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_allclose(means["pq"], np.nanmean(found["pq"], axis=1))
 
 
 def test_two_runs_are_compared() -> None:
