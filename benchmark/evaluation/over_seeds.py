@@ -139,7 +139,7 @@ def method_tests(
 
 
 def middle_runs(values: Float64, trained: Sequence[Trainings]) -> list[int]:
-    """The place of the middle run of each method by its score, of an even number the lower one."""
+    """The place of the middle run of each method by the scores (runs,), of an even number the lower one."""
     return [int(each.places[np.argsort(values[each.places])[(len(each.places) - 1) // 2]]) for each in trained]
 
 
