@@ -136,6 +136,11 @@ def shown(text: str, most: int = 60) -> str:
     return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
+def short_class(name: str) -> str:
+    """The name of a class as a table of classes at the terminal shows it: no longer than 28 letters."""
+    return shown(name, 28)
+
+
 def unknown(what: str, name: str, available: Iterable[str], also: Iterable[str] = ()) -> str:
     """The sentence for a name that does not exist, with the nearest (of those in `also` too) and all that do.
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..evaluation.class_intervals import FEW
-from ..text import UNDEFINED, between, number, p_value, shown
+from ..text import UNDEFINED, between, number, p_value, short_class
 from .class_differences import ClassDifference
 
 HEADS = ("class", "a", "b", "difference", "95 % interval", "p", "in")
-MAX_NAME = 28
 
 _MAX_CLASSES = 40
 _MAX_TABLES = 3
@@ -93,7 +92,7 @@ def about_classes(
 
 def _cells(row: ClassDifference) -> list[str]:
     return [
-        f"{shown(row.name, MAX_NAME)}{'*' * row.few}",
+        f"{short_class(row.name)}{'*' * row.few}",
         *(number(value, ".4f") for value in (row.value_a, row.value_b)),
         number(row.value, "+.4f"),
         between(row.low, row.high, "+.4f"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..text import AND_MORE, UNDEFINED, between, counted, number, p_value, samples_of, some
+from ..text import AND_MORE, UNDEFINED, between, counted, number, p_value, samples_of, short_class, some
 from . import output
 from .class_difference_output import class_differences
 from .output import safe
@@ -231,7 +231,7 @@ def _classes(found: ComparedGroup) -> Table:
         better = " > " if sign < 0 else " < "
         signs = [" = " if one == other else better for one, other in pairwise(values)]
         table.add_row(
-            safe(row.name),
+            safe(short_class(row.name)),
             winners,
             *([safe(behind[0]) if behind else UNDEFINED] if len(found.rows) > 2 else []),
             "".join(value + sign for value, sign in zip(values, [*signs, ""], strict=True)),

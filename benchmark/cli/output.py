@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..text import CLASS_COUNTS, UNDEFINED, between, counted, interval, number, printable
+from ..text import CLASS_COUNTS, UNDEFINED, between, counted, interval, number, printable, short_class
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -277,7 +277,7 @@ def _class_tables(
             ]
             if beside:
                 cells.insert(1, between(*ends.get(name, (None, None)), word=" – "))
-            table.add_row(f"{safe(name)}{'*' * is_few(intervals.get(name, {}))}", *cells)
+            table.add_row(f"{safe(short_class(name))}{'*' * is_few(intervals.get(name, {}))}", *cells)
         yield table
 
 
