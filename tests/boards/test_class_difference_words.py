@@ -7,30 +7,23 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from segbench.boards.class_difference_words import MAX_NAME, about_classes, class_tables
+from segbench.boards.class_difference_words import about_classes, class_tables
 from segbench.boards.class_differences import ClassDifference
 from segbench.boards.comparison import ComparedGroup, ComparedRun
 from segbench.cli.class_difference_output import class_differences
 
 
 def row(name: str, value: float | None, *, higher: bool = True, few: bool = False) -> ClassDifference:
-    score = "iou" if higher else "hausdorff95"
-    said: dict[str, Any] = {"a": "one", "b": "two", "name": name, "score": score, "higher_is_better": higher}
-    said |= {"value": value, "low": value, "high": value, "value_a": value, "value_b": 0.0}
-    said |= {"p_adjusted": value and 0.04, "significant": value is not None, "units": 3 if few else 30, "few": few}
-    return ClassDifference.model_construct(**said)
+    about: dict[str, Any] = {"a": "one", "b": "two", "name": name, "higher_is_better": higher, "few": few}
+    about |= {"score": "iou" if higher else "hausdorff95", "value": value, "low": value, "high": value}
+    about |= {"value_a": value, "value_b": 0.0, "p_adjusted": value and 0.04, "significant": value is not None}
+    return ClassDifference.model_construct(None, **about, units=3 if few else 30)
 
 
 def group(rows: list[ClassDifference], smallest_p: float = 0.001) -> ComparedGroup:
     runs = [ComparedRun.model_construct(label=label) for label in ("one", "two")]
-    about: dict[str, Any] = {
-        "runs": runs,
-        "by_class": rows,
-        "drawn": "samples",
-        "blocks": None,
-        "smallest_p": smallest_p,
-    }
-    return ComparedGroup.model_construct(**about)
+    about: dict[str, Any] = {"runs": runs, "by_class": rows, "drawn": "samples", "smallest_p": smallest_p}
+    return ComparedGroup.model_construct(None, **about)
 
 
 def printed(found: ComparedGroup, width: int = 80) -> str:
@@ -55,7 +48,7 @@ def test_of_many_classes_gains_and_losses_are_shown() -> None:
 def test_few_classes_are_all_shown_and_a_long_name_takes_a_line() -> None:
     rows = [row("x" * 300, 0.25), row("[bold]sky", -0.5, few=True)]
     (table,) = class_tables(rows, "one")
-    assert [cells[0] for cells in table.cells] == ["x" * (MAX_NAME - 1) + "…", "[bold]sky*"]
+    assert [cells[0] for cells in table.cells] == ["x" * 27 + "…", "[bold]sky*"]
     lines = printed(group(rows)).splitlines()
     assert sum("xxx" in line for line in lines) == 1
     assert any("[bold]sky*" in line for line in lines)
