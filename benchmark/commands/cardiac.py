@@ -57,6 +57,8 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     ]
     film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
     _name_disagreement(hearts, film, reporter)
+    if not request.predicted and request.pulsation is None:
+        _advise_of_flicker(hearts, reporter)
     block = cardiac_block(hearts)
     with_doubts(block.sequences, hearts)
     flags = Counter(flag for sequence in block.sequences for flag in sequence.flags)
@@ -134,6 +136,21 @@ def _name_disagreement(hearts: Sequence[Heartbeat], film: float | None, reporter
                 f"'{heart.track.name}': the film's own colours beat {film:.1f} times a minute, {said}. Look at the "
                 "overlays: the masks may not follow the heart"
             )
+
+
+def _advise_of_flicker(hearts: Sequence[Heartbeat], reporter: Reporter) -> None:
+    """Say how masks of a network are read, where their rhythm denies the beats that were counted as in clean ones."""
+    odd = [heart for heart in hearts if "rates_disagree" in heart.flags]
+    for heart in odd:
+        reporter.warn(
+            f"'{heart.track.name}': {heart.heart_rate_bpm or 0:.1f} beats per minute were counted, and the rhythm of "
+            f"its masks is {heart.heart_rate_bpm_spectral or 0:.1f}"
+        )
+    if odd:
+        reporter.warn(
+            "masks that flicker, as those of a network do, are read with --clean --pulsation --smoothing 2 "
+            "--refractory 0.5 (the default with --run)"
+        )
 
 
 def _propagated(request: CardiacRequest, sides: Sides, reporter: Reporter) -> PropagationBlock:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -185,6 +186,25 @@ def test_truth_gives_errors_and_verdicts(masks: Path, bench: Run, tmp_path: Path
     assert (tmp_path / "judged" / "plots" / "bland-altman-fs-minor.png").is_file()
     same = printed_json(bench("cardiac", masks, "--truth", masks, "--json"))
     assert {same["scores"][name]["value"] for name in scores if "error" in name} == {0}
+
+
+def test_masks_that_flicker_are_said_to_be_read_otherwise(bench: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    clean = drawn(PLAN)
+    shaken = tuple(
+        (cv2.dilate if random.random() < 0.5 else cv2.erode)(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        for mask in clean
+    )
+    write(tmp_path / "shaken", shaken)
+    done = bench("cardiac", "shaken", "--json")
+    assert "--clean --pulsation --smoothing 2 --refractory 0.5" in done.stderr
+    assert "'shaken': " in done.stderr
+    said = ("--clean", "--pulsation", "--smoothing", "2", "--refractory", "0.5")
+    steady = bench("cardiac", "shaken", *said, "--json")
+    assert "masks that flicker" not in steady.stderr
+    true = printed_json(bench("cardiac", write(tmp_path / "clean", clean), "--json"))["sequences"][0]
+    one, other = (printed_json(each)["sequences"][0]["heart_rate_bpm"] for each in (done, steady))
+    assert abs(other - true["heart_rate_bpm"]) < abs(one - true["heart_rate_bpm"])
 
 
 def test_masks_of_another_size_than_the_truth_are_judged_in_micrometres(
