@@ -181,7 +181,9 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
 def _next_commands(folder: Path) -> str:
     """What people type after a run: a page of it, and all runs beside it against each other."""
     report = shlex.join(["bench", "report", str(folder), "--out", "report"])
-    return f"{safe(report)}\n      {safe(shlex.join(['bench', 'compare', str(folder.parent)]))}"
+    alone = not any(path.parent != folder for path in folder.parent.glob("*/record.json"))
+    compare = shlex.join(["bench", "compare", str(folder.parent)]) + "  # once there is a second run" * alone
+    return f"{safe(report)}\n      {safe(compare)}"
 
 
 def predicted(made: PredictDocument, as_json: bool) -> None:

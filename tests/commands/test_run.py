@@ -79,6 +79,16 @@ def test_threshold_run_leaves_a_whole_run_folder(bench: Run, stacks: Path, tmp_p
     assert repeated["run_id"] == record["run_id"]
 
 
+def test_what_comes_next_can_be_typed(bench: Run, stacks: Path) -> None:
+    """One run is compared with nothing: the first one says so."""
+    first = bench("run", "--dataset", "isbi2012", "--method", "constant", "--root", stacks)
+    assert "bench compare runs  # once there is a second run" in first.stdout
+    second = bench("run", "--dataset", "isbi2012", "--method", "mean-shape", "--root", stacks)
+    assert "bench compare runs" in second.stdout
+    assert "# once" not in second.stdout
+    assert bench("compare", "runs").returncode == 0
+
+
 def test_workers_do_not_change_a_byte(bench: Run, stacks: Path, tmp_path: Path) -> None:
     tables = []
     for workers in ("0", "2"):
