@@ -227,7 +227,9 @@ def _classes(found: ComparedGroup) -> Table:
         first = [label for label in ranked if known[label] == known[ranked[0]]]
         behind = ranked[len(first) :]
         winners = ", ".join(map(safe, first))
-        values = _told_apart([known[label] for label in ranked[:3]])
+        # What the winners share stands once, before the next two; twice where nobody is behind.
+        shown = [ranked[0], *behind[:2]] if behind else ranked[:3]
+        values = _told_apart([known[label] for label in shown])
         better = " > " if sign < 0 else " < "
         signs = [" = " if one == other else better for one, other in pairwise(values)]
         table.add_row(

@@ -40,3 +40,14 @@ def test_scores_of_a_class_are_equal_only_where_there_is_no_winner(values: tuple
         console.print(compare_output._classes(ComparedGroup.model_construct(runs=rows, per_class=[row])))
     line = next(line for line in captured.get().splitlines() if "cell" in line)
     assert " ".join(line.split()) == f"cell {', '.join(winners)} {shown}"
+
+
+def test_the_runner_up_of_several_winners_is_shown_with_its_score() -> None:
+    values = {"one": 0.933, "two": 0.933, "three": 0.933, "four": 0.931, "five": 0.5}
+    row = ClassWinners.model_validate({"class": "sky", "by": "iou", "winners": ["one", "two", "three"], **values})
+    rows = [ComparedRun.model_construct(label=label) for label in values]
+    console = Console(width=300)
+    with console.capture() as captured:
+        console.print(compare_output._classes(ComparedGroup.model_construct(runs=rows, per_class=[row])))
+    line = next(line for line in captured.get().splitlines() if "sky" in line)
+    assert " ".join(line.split()) == "sky one, two, three four 0.933 > 0.931 > 0.500"
