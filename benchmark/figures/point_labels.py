@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Float64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +28,7 @@ Point: TypeAlias = tuple[float, float, str, str]
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, bottom, right, top in pixels."""
 Line: TypeAlias = tuple[float, float, float, float]
-"""x and y in pixels of one end, then of the other."""
+"""x and y of one end, then of the other."""
 
 
 def laid_out(figure: Figure) -> None:
@@ -59,19 +63,24 @@ def _middle(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-@dataclass
 class _Taken:
-    """What a label must keep clear of, in pixels: the frame's inside, boxes, and lines."""
+    """What a label must keep clear of, in pixels: the frame's inside, boxes (n x 4), and lines (m x 4)."""
 
-    frame: Box
-    boxes: list[Box]
-    lines: list[Line] = field(default_factory=list)
+    def __init__(self, frame: Box, boxes: Float64, lines: Float64) -> None:
+        self.frame, self.boxes, self.lines = frame, boxes, lines
+
+    def add(self, box: Box, line: Line | None) -> None:
+        """Take the place of a label and of the line to its point."""
+        self.boxes = np.vstack((self.boxes, box))
+        if line is not None:
+            self.lines = np.vstack((self.lines, line))
 
     def cost(self, box: Box, line: Line | None) -> float:
         """How bad a label with this box, and this line to its point, would be here."""
-        covered = sum(_overlap(box, other) for other in self.boxes)
-        crossed = sum(_crosses(other, box) for other in self.lines)
-        crossing = 0 if line is None else sum(_crosses(line, other) for other in self.boxes)
+        here = np.array(box)
+        covered = float(_overlap(here, self.boxes).sum())
+        crossed = np.count_nonzero(_crosses(self.lines, here))
+        crossing = 0 if line is None else np.count_nonzero(_crosses(np.array(line), self.boxes))
         return 20 * covered + 400 * crossed + 400 * crossing + 50 * _outside(box, self.frame)
 
 
@@ -81,11 +90,14 @@ def label_points(
     points: Sequence[Point],
     others: Sequence[tuple[float, float]] = (),
     levels: Sequence[float] = (),
+    lines: Sequence[Line] = (),
+    radius: float = 5.0,
 ) -> None:
     """Write each label near its point, where it covers no other label, point or line; a line leads to one further off.
 
-    The figure is laid out already and stays so (`laid_out`). `others` are (x, y) of points without a label, `levels`
-    the heights of lines across the panel, in the plot's units.
+    The figure is laid out already and stays so (`laid_out`). In the plot's units, `others` are (x, y) of points without
+    a label, `levels` the heights of lines across the panel, and `lines` the two ends of other lines; `radius` is that
+    of a point's mark, in typographic points.
     """
     scale = figure.dpi / 72
 
@@ -95,11 +107,12 @@ def label_points(
 
     left, bottom, right, top = map(float, axes.get_window_extent().extents)
     places = [pixels(x, y) for x, y, _, _ in points]
-    dots = [*places, *(pixels(x, y) for x, y in others)]
-    d = 5 * scale
-    taken = _Taken((left, bottom, right, top), [(x - d, y - d, x + d, y + d) for x, y in dots])
+    dots = np.array([*places, *(pixels(x, y) for x, y in others)]).reshape(-1, 2)
+    d = radius * scale
     heights = [float(axes.transData.transform((axes.get_xlim()[0], y))[1]) for y in levels]
-    taken.lines += [(left, height, right, height) for height in heights]
+    clear = [(left, height, right, height) for height in heights]
+    clear += [(*pixels(*line[:2]), *pixels(*line[2:])) for line in lines]
+    taken = _Taken((left, bottom, right, top), np.hstack((dots - d, dots + d)), np.array(clear).reshape(-1, 4))
     crowded = sorted(range(len(points)), key=lambda i: sum(abs(places[i][1] - y) for _, y in places))
     for i in crowded:
         x, y, label, color = points[i]
@@ -108,30 +121,29 @@ def label_points(
         _, box, line = min(
             (
                 (cost + taken.cost(box, line), box, line)
-                for cost, box, line in _candidates(places[i], extent.width, extent.height, scale, taken.frame)
+                for cost, box, line in _candidates(places[i], extent.width, extent.height, scale, taken.frame, radius)
             ),
             key=lambda candidate: candidate[0],
         )
-        taken.boxes.append(box)
+        taken.add(box, line)
         text.set_position(((box[0] - places[i][0]) / scale, (box[1] - places[i][1]) / scale))
         text.set_verticalalignment("bottom")
         if line is not None:
-            taken.lines.append(line)
             end = ((line[0] - places[i][0]) / scale, (line[1] - places[i][1]) / scale)
             arrow = {"arrowstyle": "-", "color": color, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 4}
             axes.annotate("", (x, y), end, textcoords="offset points", arrowprops=arrow)
 
 
 def _candidates(
-    place: tuple[float, float], width: float, height: float, scale: float, frame: Box
+    place: tuple[float, float], width: float, height: float, scale: float, frame: Box, radius: float
 ) -> Iterator[tuple[float, Box, Line | None]]:
     """Boxes of pixels around a point, each with what it costs to be that far away, and the line that leads to it.
 
     The right side comes first; a label right beside its point needs no line. What would stand out of the frame is moved
     into it.
     """
-    for ring, gap in enumerate((7, 12, 18, 26, 36, 48, 62, 78, 96, 120)):
-        d = gap * scale
+    for ring, gap in enumerate((2, 7, 13, 21, 31, 43, 57, 73, 91, 115)):
+        d = (radius + gap) * scale
         sides = (
             (d, -height / 2),
             (-d - width, -height / 2),
@@ -148,27 +160,29 @@ def _candidates(
             yield (ring + side * 0.05) * FAR, box, line
 
 
-def _overlap(a: Box, b: Box) -> float:
-    """Shared area of two boxes in pixels, at least 1 where they touch."""
-    wide, high = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    return 1 + wide * high if wide > 0 and high > 0 else 0.0
+def _overlap(box: Float64, others: Float64) -> Float64:
+    """Shared area of a box with each of others (n x 4) in pixels, at least 1 where they touch."""
+    wide, high = np.minimum(box[2:], others[:, 2:]).T - np.maximum(box[:2], others[:, :2]).T
+    touching = (wide > 0) & (high > 0)
+    return np.where(touching, 1 + wide * high, 0.0)
 
 
-def _crosses(line: Line, box: Box) -> bool:
-    """Whether a part of a line lies inside a box (Liang and Barsky's clipping).
+def _crosses(lines: Float64, boxes: Float64) -> NDArray[np.bool_]:
+    """Whether a part of each line lies inside each box (Liang and Barsky's clipping); one of the two may be single.
 
-    >>> _crosses((0, 5, 20, 5), (8, 0, 12, 10)), _crosses((0, 15, 20, 15), (8, 0, 12, 10))
-    (True, False)
+    >>> _crosses(np.array([[0.0, 5, 20, 5], [0, 15, 20, 15], [9, 2, 9, 3]]), np.array([8.0, 0, 12, 10]))
+    array([ True, False,  True])
     """
-    first, last = 0.0, 1.0
-    for start, end, low, high in ((line[0], line[2], box[0], box[2]), (line[1], line[3], box[1], box[3])):
-        if start == end:
-            if not low < start < high:
-                return False
-            continue
-        enters, leaves = sorted(((low - start) / (end - start), (high - start) / (end - start)))
-        first, last = max(first, enters), min(last, leaves)
-    return first < last
+    start, along = lines[..., :2], lines[..., 2:] - lines[..., :2]
+    low, high = boxes[..., :2], boxes[..., 2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ends = np.stack(np.broadcast_arrays((low - start) / along, (high - start) / along))
+    # A line that runs along an axis is between the two sides of a box all the way, or nowhere.
+    level, between = along == 0, (low < start) & (start < high)
+    enters = np.where(level, np.where(between, -np.inf, np.inf), ends.min(0))
+    leaves = np.where(level, np.where(between, np.inf, -np.inf), ends.max(0))
+    found: NDArray[np.bool_] = np.maximum(enters.max(-1), 0.0) < np.minimum(leaves.min(-1), 1.0)
+    return found
 
 
 def _short_of_its_end(line: Line, gap: float) -> Line:

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from ...boards.comparable import whole_n
 from ...boards.seed_groups import curves_of, plotted, seed_groups
-from ...figures.point_labels import label_points, laid_out
+from ...figures.point_labels import Line, Point, label_points, laid_out
 from ...figures.score_plots import learning_curve
 from ...figures.style import FAMILIES, house_style, human_band, plain_ticks, svg_of
 from ...text import counted, number, shown
@@ -31,6 +32,8 @@ MAX_NAMED = 24
 """Number of runs up to which every point is named; of more only those on the front."""
 MAX_POINTS = 300
 _MAX_CURVES = 10
+_RING = 13
+"""Diameter of the ring around a run on the front, in typographic points."""
 _PHOTOGRAPH_DPI = 80
 
 
@@ -197,8 +200,8 @@ def costs(section: Section) -> Drawn | None:
         first.set_ylabel(f"{section.main_score} ({'higher' if sign < 0 else 'lower'} is better)")
         _families(figure, section.entries)
         laid_out(figure)
-        for axes, points in later:
-            label_points(figure, axes, points)
+        for axes, (points, others, lines) in later:
+            label_points(figure, axes, points, others, lines=lines, radius=_RING / 2)
         return figure
 
     told = []
@@ -216,14 +219,16 @@ def costs(section: Section) -> Drawn | None:
 
 def _cost_panel(
     axes: Axes, what: str, there: Sequence[tuple[Entry, float]], flags: Sequence[bool]
-) -> list[tuple[float, float, str, str]]:
-    """Draw one panel; the points that are to be named."""
+) -> tuple[list[Point], list[tuple[float, float]], list[Line]]:
+    """Draw one panel; the points that are to be named, and the points and lines that names keep clear of."""
     positive = [cost for _, cost in there if cost > 0]
     least = min(positive, default=1.0)
     # Nothing at all has no place on a log scale: it stands left of the least, under its own tick.
     nothing = least / 10
     few = len(there) <= MAX_NAMED
-    points = []
+    points: list[Point] = []
+    others: list[tuple[float, float]] = []
+    lines: list[Line] = []
     steps: list[tuple[float, float]] = []
     for (entry, cost), flag in sorted(zip(there, flags, strict=True), key=lambda pair: pair[0][1]):
         if entry.value is None or entry.main is None:
@@ -232,13 +237,16 @@ def _cost_panel(
         color, marker = FAMILIES[entry.record.method.family]
         if few and entry.main.low is not None and entry.main.high is not None:
             axes.plot([x, x], [entry.main.low, entry.main.high], color=color, alpha=0.35, linewidth=1.5, zorder=2)
+            lines.append((x, entry.main.low, x, entry.main.high))
         if few:
             axes.plot(x, y, marker=marker, color=color, markersize=7, markeredgecolor="white", zorder=4)
         if flag:
-            axes.plot(x, y, "o", markersize=13, markerfacecolor="none", markeredgecolor="#555555", zorder=3)
+            axes.plot(x, y, "o", markersize=_RING, markerfacecolor="none", markeredgecolor="#555555", zorder=3)
             steps.append((x, y))
-        if flag or few:
+        if (flag or few) and len(points) < MAX_NAMED:
             points.append((x, y, shown(entry.label, 24), color))
+        else:
+            others.append((x, y))
     if not few:
         _cloud(axes, there, nothing)
     axes.step(*zip(*steps, strict=True), where="post", color="#555555", linewidth=1.2, linestyle="--", zorder=1)
@@ -252,7 +260,9 @@ def _cost_panel(
         axes.set_xticks([nothing, *ticks], ["0", *(f"{tick:,g}" for tick in ticks)])
         axes.set_xlim(min(low, nothing / 2), high)
         axes.minorticks_off()
-    return points[:MAX_NAMED]
+    for (x, y), (to_x, to_y) in pairwise(steps):
+        lines += [(x, y, to_x, y), (to_x, y, to_x, to_y)]
+    return points, others, lines
 
 
 def _cloud(axes: Axes, there: Sequence[tuple[Entry, float]], nothing: float) -> None:
