@@ -18,7 +18,7 @@ from ..io.atomic import output_path, temporary_folder
 from ..io.images.read import palette_color
 from ..io.images.rle import decode_rle
 from ..types import Array, DatasetInfo, Object, Prediction, UserError
-from .coco_results import write_object_results, write_stuff_results
+from .coco_results_writer import write_object_results, write_stuff_results
 from .export_format import ExportedRun, ExportFormat
 from .find import write_stack
 

@@ -162,7 +162,8 @@ def store_found(
 
 def write_objects(folder: Path, pairs: Iterable[tuple[str, Sequence[Object]]], info: DatasetInfo) -> None:
     """Write objects into an empty folder as the dataset's official tool takes them."""
-    from .coco_results import takes_results, write_object_results
+    from .coco_results import takes_results
+    from .coco_results_writer import write_object_results
     from .official_formats import write_cityscapes_objects
 
     if takes_results(info):

@@ -22,17 +22,13 @@ from segbench.datasets.cocostuff import REMOVED, COCOStuff
 from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.io.images.read import read_array
+from segbench.io.images.rle import decode_rle, encode_rle
 from segbench.metrics.coco import COCOAveragePrecision
 from segbench.metrics.overlap import COCOStuffOverlap
 from segbench.metrics.pair_counts import class_counts, ranks
 from segbench.metrics.pooled import ratio
-from segbench.predictions.coco_results import (
-    decode_rle,
-    encode_rle,
-    find_results,
-    read_stuff_results,
-    write_stuff_results,
-)
+from segbench.predictions.coco_results import find_results, read_stuff_results
+from segbench.predictions.coco_results_writer import write_stuff_results
 from segbench.registry import metrics_of
 from segbench.testing import check_dataset
 from segbench.types import Prediction

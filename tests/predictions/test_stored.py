@@ -31,9 +31,10 @@ from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.isbi2012 import ISBI2012
 from segbench.errors import UserError
+from segbench.io.images.rle import encode_rle
 from segbench.io.reporter import Reporter
 from segbench.predictions.cityscapes_instances import find_objects
-from segbench.predictions.coco_results import encode_rle, write_stuff_results
+from segbench.predictions.coco_results_writer import write_stuff_results
 from segbench.predictions.matching import Found
 from segbench.predictions.official_formats import write_cityscapes_objects
 from segbench.predictions.stored import store_found
