@@ -29,7 +29,7 @@ from ..types import (
     Sums,
     SumsByClass,
 )
-from .base import MetricFamily
+from .base import SummedFamily
 from .exact_sums import weighted_sums
 from .pooled import absent_of, mean_where, ratio, summed
 from .same_statistics import SameStatistics
@@ -50,7 +50,7 @@ _GROUPS: Mapping[str, tuple[str, frozenset[str]]] = {
 
 
 @dataclass(frozen=True)
-class PanopticQuality(MetricFamily):
+class PanopticQuality(SummedFamily):
     """PQ, SQ and RQ: means over the classes that have a true segment that counts, or a false positive.
 
     A statistic has a row per class with the numbers of matched (`tp`), invented (`fp`) and missed (`fn`) segments, the
@@ -125,11 +125,6 @@ class PanopticQuality(MetricFamily):
         segments = statistic.columns["tp"] + statistic.columns["fn"]
         held = segments > 0
         return {"category": statistic.columns["category"][held], "segments": segments[held]}
-
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores; NaN where no class of the kind has a segment."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""

@@ -49,8 +49,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class ObjectResults:
-    """The detections of one image in a COCO results file."""
+class _ImageResults:
+    """The entries of one image in a COCO results file."""
 
     path: Path
     sample_id: str
@@ -60,6 +60,11 @@ class ObjectResults:
     def paths(self) -> tuple[Path, ...]:
         """The one file."""
         return (self.path,)
+
+
+@dataclass(frozen=True)
+class ObjectResults(_ImageResults):
+    """The detections of one image in a COCO results file."""
 
     def read(self, dataset: Dataset) -> Prediction:
         """Objects in the order of the file. Raises UserError naming the entry whose mask is unsound."""
@@ -75,17 +80,8 @@ class ObjectResults:
 
 
 @dataclass(frozen=True)
-class StuffResults:
+class StuffResults(_ImageResults):
     """The label map of one image in a COCO results file: a mask for each of its classes."""
-
-    path: Path
-    sample_id: str
-    entries: tuple[Entry, ...]
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
 
     def read(self, dataset: Dataset) -> Prediction:
         """The label map as a prediction, at the size of the image; raises UserError as `label_map` does."""
@@ -162,17 +158,6 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
         i: source(path, i, tuple(matched.get(i, ()))) for i in ids if i in matched or not partial
     }
     return Found(files, tuple(_warnings(path, entries, foreign)), kind="objects" if objects else "maps")
-
-
-def read_stuff_results(path: Path) -> dict[str, StuffResults]:
-    """Label maps of a COCO results file without scores, by image id as text; each is built when it is asked for.
-
-    Raises UserError for a file that is no COCO results file, or holds scores.
-    """
-    entries = _read_entries(path)
-    if _are_objects(path, entries):
-        raise UserError(f"{path}: its entries have scores: it holds objects, not label maps")
-    return {name: StuffResults(path, name, mine) for name, mine in _by_image(entries).items()}
 
 
 def read_object_results(path: Path, info: DatasetInfo) -> dict[str, ObjectResults]:
