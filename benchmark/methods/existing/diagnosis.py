@@ -11,7 +11,7 @@ from ...diagnosis.document import Finding, ModelDiagnosis
 from ...evaluation.evaluate import evaluate
 from ...io.reporter import Reporter
 from ...registry import make_method, metrics_of
-from ...types import Dataset, Prediction, UserError
+from ...types import Array, Dataset, Prediction, Uint8, UserError
 from .card import ModelCard
 from .method import ExistingMethod
 from .outputs import prediction
@@ -60,16 +60,9 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
             f"'bench doctor -m' looks at models that exist (torch:, onnx:, hf:), not at {name.partition(':')[0]}. "
             "Of others it looks at predictions: run with --save-predictions, then bench doctor --predictions."
         )
-    ids = dataset.ids(split)
-    ids = ids[:: max(1, -(-len(ids) // MAX_IMAGES))]
-    if len(ids) < 2:
-        raise UserError(f"split '{split}' has {len(ids)} sample: a card is found on some images and judged on others")
+    ids = _few_ids(dataset, split)
     card = method.look(dataset.info, device)
-    samples = [dataset.load(sample_id, ("image", "labels")) for sample_id in ids]
-    images = [sample.image for sample in samples if sample.image is not None]
-    truths = [sample.labels for sample in samples if sample.labels is not None]
-    if len(images) < len(ids) or len(truths) < len(ids):
-        raise UserError(f"split '{split}' has samples without image or labels: run 'bench data verify'")
+    images, truths = _labelled(dataset, split, ids)
     (metric,) = (m for m in metrics_of(dataset.info) if dataset.info.main_score in {s.name for s in m.scores})
 
     def score(predictions: Sequence[Prediction], places: Sequence[int]) -> float:
@@ -103,6 +96,25 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
         method=method.info.name,
         card=found.card.to_yaml() if found.findings else None,
     )
+
+
+def _few_ids(dataset: Dataset, split: str) -> tuple[str, ...]:
+    """At most `MAX_IMAGES` samples, evenly over the split; raises UserError for a split with fewer than two."""
+    ids = dataset.ids(split)
+    ids = ids[:: max(1, -(-len(ids) // MAX_IMAGES))]
+    if len(ids) < 2:
+        raise UserError(f"split '{split}' has {len(ids)} sample: a card is found on some images and judged on others")
+    return ids
+
+
+def _labelled(dataset: Dataset, split: str, ids: Sequence[str]) -> tuple[list[Uint8], list[Array]]:
+    """Images and true labels; raises UserError where a sample lacks either."""
+    samples = [dataset.load(sample_id, ("image", "labels")) for sample_id in ids]
+    images = [sample.image for sample in samples if sample.image is not None]
+    truths = [sample.labels for sample in samples if sample.labels is not None]
+    if len(images) < len(ids) or len(truths) < len(ids):
+        raise UserError(f"split '{split}' has samples without image or labels: run 'bench data verify'")
+    return images, truths
 
 
 def _why_not(method: ExistingMethod, looked: Looked, card: ModelCard) -> str:
