@@ -1,4 +1,4 @@
-"""Which ranks on a board could be otherwise: spans from paired tests of the stored statistics."""
+"""Spans of ranks on a board: first and last rank that each run may have, by paired tests of the stored statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change makes of a score: the rows of a suite against one of them, over the same samples and over seeds."""
+"""What a change does to a score: the rows of a suite against one of them, over the same samples and over seeds."""
 
 from __future__ import annotations
 

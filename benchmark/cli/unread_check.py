@@ -1,4 +1,4 @@
-"""What `bench check` leaves for other tools where its command line cannot be read: no verdict of an earlier check.
+"""Output files of `bench check` when its command line cannot be parsed: no verdict of an earlier check is left.
 
 A usage error ends `bench` before the command begins, so the files are looked for in the words themselves.
 """

@@ -1,4 +1,4 @@
-"""Agreement under the one-to-one coding of classes that fits best: what is left of a mistake once codings are free.
+"""Agreement under the best one-to-one assignment of classes: which mistakes remain once label values may be reassigned.
 
 Label values may have been written in any order. Whether predictions are turned, or belong to other samples, must be
 judged apart from that: both sides get the renumbering of classes under which they agree best. It is fitted on four

@@ -1,4 +1,4 @@
-"""What is seen of a prediction and of the truth: a small grid of pixels of each, and facts of the whole file."""
+"""A small grid of pixels sampled from a prediction and its truth, with facts about the whole file."""
 
 from __future__ import annotations
 

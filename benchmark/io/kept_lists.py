@@ -1,4 +1,4 @@
-"""What `bench list` found, kept for the next time: to import all that it names takes far longer than to print it."""
+"""A cache of what `bench list` found: importing everything that it names takes far longer than printing it."""
 
 from __future__ import annotations
 

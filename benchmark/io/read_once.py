@@ -1,4 +1,4 @@
-"""Files that are read for every image and hold what is true of all: read once, and again when they have changed."""
+"""Files that concern all images of a dataset: read once, and again only when they have changed."""
 
 from __future__ import annotations
 

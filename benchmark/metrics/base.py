@@ -1,4 +1,4 @@
-"""What every metric family is unless it says otherwise."""
+"""Base classes of metric families, with the defaults of `segbench.types.Metric`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record says of its maker's machine, and the same record without it: paths, the user's and the machine's name.
+"""Removing from a record what it says about its maker's machine: paths, user name and host name.
 
 Only what a result does not follow from is written anew: a run keeps its id. What its id stands for (a setting, the name
 of a method) is named instead, for its maker to decide.

@@ -1,4 +1,4 @@
-"""What a dataset is asked for."""
+"""The interface of a dataset."""
 
 from __future__ import annotations
 

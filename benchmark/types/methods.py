@@ -1,4 +1,4 @@
-"""What a method is asked for."""
+"""The interface of a method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric family is asked for."""
+"""The interface of a metric family."""
 
 from __future__ import annotations
 

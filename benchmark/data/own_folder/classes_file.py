@@ -1,4 +1,4 @@
-"""`classes.yaml` of your own folder: its classes, and what else is to be known of it."""
+"""`classes.yaml` of your own folder: its classes, and everything else that describes the folder."""
 
 from __future__ import annotations
 

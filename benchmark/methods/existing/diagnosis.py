@@ -1,4 +1,4 @@
-"""`bench doctor -m`: what a model that exists is given or read wrongly, proved on images that it was not found on."""
+"""`bench doctor -m`: what is wrong in a model's inputs or outputs, found on some images and confirmed on others."""
 
 from __future__ import annotations
 

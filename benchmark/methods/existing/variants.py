@@ -1,4 +1,4 @@
-"""What usually goes wrong with a model that exists: the cards that its own card could have been meant as."""
+"""Usual mistakes in a model card: the cards that its author may have meant."""
 
 from __future__ import annotations
 

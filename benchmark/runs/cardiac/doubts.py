@@ -1,4 +1,4 @@
-"""What to doubt of a film at hand beyond the flags of a record: a heart that stops, beats unevenly, or cannot be one.
+"""Doubts about a film beyond the flags of a record: a heart that stops, beats unevenly, or cannot be a heart.
 
 Records hold the flags of `segbench.cardiac.beats` alone, so that what is stored follows from the statistics for good.
 

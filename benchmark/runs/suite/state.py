@@ -1,4 +1,4 @@
-"""What is known of a suite's cells between two sittings: `suite.json`, and which cells are done, missing or stale."""
+"""The state of a suite between two calls: `suite.json`, and which cells are done, missing or stale."""
 
 from __future__ import annotations
 

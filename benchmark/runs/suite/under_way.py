@@ -1,4 +1,4 @@
-"""A suite under way: what is missing, unfinished or stale is run, and `suite.json` says how far it is."""
+"""Running a suite: every missing, unfinished or stale cell is run, and `suite.json` records the progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps still in a medaka film (body, skin, yolk, pigment), and the chambers beside the ventricle."""
+"""The parts of a medaka film that do not move (body, skin, yolk, pigment), and the chambers beside the ventricle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

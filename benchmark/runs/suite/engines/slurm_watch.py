@@ -1,4 +1,4 @@
-"""What becomes of a suite's jobs in SLURM: seen in reports that they write and in the queue, and judged."""
+"""Watching a suite's jobs in SLURM: how each ended, from the reports that they write and from the queue."""
 
 from __future__ import annotations
 
