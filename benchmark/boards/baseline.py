@@ -33,7 +33,7 @@ class Pair(NamedTuple):
     run: Path
 
 
-class Stray(NamedTuple):
+class UnmatchedRun(NamedTuple):
     """A run that no run of the baseline stands for, and why it is held against nothing."""
 
     name: str
@@ -46,7 +46,7 @@ class Pairing:
     """Every run of the baseline with its successor, and the runs that are none."""
 
     pairs: list[Pair]
-    strays: list[Stray]
+    strays: list[UnmatchedRun]
 
 
 def method_identity(record: Record) -> Key:
@@ -92,8 +92,8 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
     lacking = [run for key, found in now.items() if key not in before for run in found]
     refused = _why_no_baseline(now)
     add = f"which --update would refuse: {refused}" if refused else "add it with --update"
-    strays = [Stray(_name(run), run, f"the baseline has no such run; {add}") for run in lacking]
-    strays += [Stray(_name(run), run, why_not_ranked(run.record)) for run in unfinished]
+    strays = [UnmatchedRun(_name(run), run, f"the baseline has no such run; {add}") for run in lacking]
+    strays += [UnmatchedRun(_name(run), run, why_not_ranked(run.record)) for run in unfinished]
     return Pairing(pairs, strays)
 
 

@@ -68,7 +68,7 @@ class Comparable:
         return self.version if self.version != dataset_class(self.dataset).info.version else ""
 
 
-class ComparableRuns(Document):
+class ComparableFields(Document):
     """What all runs of a table share: the fields of `Comparable`."""
 
     dataset: str

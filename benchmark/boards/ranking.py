@@ -10,7 +10,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from ..io.collector import collector_paused
 from ..io.documents import Number, without_none
 from ..runs.record import DIGESTS, Record
-from .comparable import Comparable, ComparableRuns, best_first, group_order, grouped, main_badness, tied_ranks
+from .comparable import Comparable, ComparableFields, best_first, group_order, grouped, main_badness, tied_ranks
 from .people import People, people_beside, people_of
 from .seed_groups import SeedGroup, seed_groups
 
@@ -41,7 +41,7 @@ class RankedRun(Record):
         return {"rank": written.pop("rank"), "run_id": written.pop("run_id"), **written, **last}
 
 
-class RankedGroup(ComparableRuns):
+class RankedGroup(ComparableFields):
     """Runs that are ranked together: what they share, and their rows, the best first."""
 
     main_score: str

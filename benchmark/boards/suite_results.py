@@ -18,7 +18,7 @@ from ..runs.suite.planned import CELLS
 from ..runs.suite.spec import Cell, Plan
 from ..runs.suite.state import CellState, SuiteState
 from ..text import UNDEFINED, interval, number, samples_of
-from .comparable import Comparable, ComparableRuns, badness, whole_n
+from .comparable import Comparable, ComparableFields, badness, whole_n
 from .markdown import escape
 from .robustness import RobustnessLine, robustness
 from .seed_differences import SeedRuns, SuiteDifferences, difference_figure, difference_lines, seed_differences
@@ -55,7 +55,7 @@ class SuiteRow(Document):
     cells: list[str]
 
 
-class SuiteSection(ComparableRuns):
+class SuiteSection(ComparableFields):
     """One table: rows that may be compared, from best to worst by the main score."""
 
     n: int

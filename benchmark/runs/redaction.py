@@ -81,7 +81,7 @@ def without_maker(content: Mapping[str, Any], maker: Maker) -> dict[str, Any]:
     return said
 
 
-def told_of_maker(content: Any, maker: Maker) -> Iterator[tuple[str, str]]:
+def traces_of_maker(content: Any, maker: Maker) -> Iterator[tuple[str, str]]:
     """Where a record (or anything of JSON) still tells of its maker's machine, and what it says there."""
     for where, text in _texts(content, ""):
         found = _PLAIN.search(text) or _QUOTED.search(text)

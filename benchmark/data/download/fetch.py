@@ -36,7 +36,7 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for a server: `attempts` in a row that bring nothing new end it."""
 
     attempts: int = 5
@@ -59,7 +59,7 @@ def fetch(
     path: Path,
     *,
     headers: Mapping[str, str] | None = None,
-    patience: Patience = Patience(),
+    patience: RetryPolicy = RetryPolicy(),
     progress: Progress = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:

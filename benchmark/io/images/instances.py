@@ -37,7 +37,7 @@ def instance_numbers(values: Array, where: str) -> Array:
     return np.asarray(places.reshape(values.shape) + (found[0] != 0), np.int32)
 
 
-def few_numbers(instances: Array) -> Array:
+def numbers_in_16_bits(instances: Array) -> Array:
     """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on where one is too large or a
     map of a single instance would look like a mask."""
     if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max and not is_mask(instances):
@@ -54,7 +54,7 @@ def is_mask(values: Array) -> bool:
     return high in (0, 1, 255, 65_535) and bool(((values == 0) | (values == high)).all())
 
 
-def one_number(values: Array) -> Array:
+def mask_as_one_instance(values: Array) -> Array:
     """A mask, (H, W) or (H, W, C) of bool or integers, as numbers of instances: 2 in all of its foreground.
 
     Anything else, and alpha, stays as it is.

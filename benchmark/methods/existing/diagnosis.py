@@ -15,7 +15,7 @@ from ...types import Array, Dataset, Prediction, Uint8, UserError
 from .card import ModelCard
 from .method import ExistingMethod
 from .outputs import prediction
-from .variants import ASPECTS, Looked, fields_of, input_variants
+from .variants import ASPECTS, ModelOnImages, fields_of, input_variants
 
 MAX_IMAGES = 12
 """Number of images, evenly spread, that a model is looked at on: the even ones find a card, the odd ones judge it."""
@@ -70,7 +70,7 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
         statistics = evaluate(dataset, (metric,), pairs, workers=0)
         return float(metric.compute(statistics.of(metric.name), dataset.info)[dataset.info.main_score])
 
-    looked = Looked(
+    looked = ModelOnImages(
         lambda image, given: method.outputs_of([image], given)[0],
         images,
         truths,
@@ -117,7 +117,7 @@ def _labelled(dataset: Dataset, split: str, ids: Sequence[str]) -> tuple[list[Ui
     return images, truths
 
 
-def _why_not(method: ExistingMethod, looked: Looked, card: ModelCard) -> str:
+def _why_not(method: ExistingMethod, looked: ModelOnImages, card: ModelCard) -> str:
     """Why a model cannot be scored with its card."""
     try:
         prediction(looked.outputs(card, 0), card, looked.dataset, method.info.name)
@@ -126,7 +126,7 @@ def _why_not(method: ExistingMethod, looked: Looked, card: ModelCard) -> str:
     return f"{looked.dataset.main_score} is undefined"
 
 
-def find_card(looked: Looked, card: ModelCard, aspects: Sequence[str] = ASPECTS) -> ModelFindings:
+def find_card(looked: ModelOnImages, card: ModelCard, aspects: Sequence[str] = ASPECTS) -> ModelFindings:
     """The card under which a model agrees with the truth, where that is another one and clearly better.
 
     Parameters
@@ -149,7 +149,7 @@ def find_card(looked: Looked, card: ModelCard, aspects: Sequence[str] = ASPECTS)
 
 
 def _shortlist(
-    looked: Looked, variants: Sequence[ModelCard], aspects: Sequence[str], places: Sequence[int]
+    looked: ModelOnImages, variants: Sequence[ModelCard], aspects: Sequence[str], places: Sequence[int]
 ) -> list[ModelCard]:
     """The best input variants on a few images, the card itself, which is the first, always among them."""
 
@@ -163,7 +163,7 @@ def _shortlist(
     return [variants[0], *(each for _, each in kept)]
 
 
-def _forms(looked: Looked, variant: ModelCard, aspects: Sequence[str], places: Sequence[int]) -> list[ModelCard]:
+def _forms(looked: ModelOnImages, variant: ModelCard, aspects: Sequence[str], places: Sequence[int]) -> list[ModelCard]:
     """An input variant with the outputs as they are taken, and as what they mostly are."""
     forms, found = [variant], []
     if "outputs" in aspects and looked.are_probabilities(variant, places):
@@ -175,12 +175,12 @@ def _forms(looked: Looked, variant: ModelCard, aspects: Sequence[str], places: S
     return found
 
 
-def _named(looked: Looked, classes: dict[int, int]) -> dict[int, str]:
+def _named(looked: ModelOnImages, classes: dict[int, int]) -> dict[int, str]:
     names = {each.id: each.name for each in looked.dataset.classes}
     return {index: names[label] for index, label in sorted(classes.items())}
 
 
-def _without_needless(looked: Looked, card: ModelCard, best: ModelCard, places: Sequence[int]) -> ModelCard:
+def _without_needless(looked: ModelOnImages, card: ModelCard, best: ModelCard, places: Sequence[int]) -> ModelCard:
     """Without the changes that gain nothing on images that they were not found on."""
     for aspect in ASPECTS:
         without = best.model_copy(update=fields_of(card, aspect))
@@ -189,12 +189,12 @@ def _without_needless(looked: Looked, card: ModelCard, best: ModelCard, places: 
     return best
 
 
-def _is_advised(looked: Looked, card: ModelCard, best: ModelCard, places: Sequence[int]) -> bool:
+def _is_advised(looked: ModelOnImages, card: ModelCard, best: ModelCard, places: Sequence[int]) -> bool:
     gain = _known(looked.score_of(best, places)) - max(_known(looked.score_of(card, places)), 0.0)
     return gain >= MIN_GAIN and looked.agreement(best, places) >= MIN_AGREEMENT
 
 
-def _told(looked: Looked, card: ModelCard, best: ModelCard, places: Sequence[int]) -> list[Finding]:
+def _told(looked: ModelOnImages, card: ModelCard, best: ModelCard, places: Sequence[int]) -> list[Finding]:
     """A finding for each aspect that differs, each on top of those before it."""
     now, found = card, []
     for aspect in ASPECTS:
