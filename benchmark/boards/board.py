@@ -159,7 +159,7 @@ def _machine(hardware: Mapping[str, Any]) -> str:
 
 
 def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:
-    """What the rows of people are, and the range that the methods are held against."""
+    """What the rows of people are, and the range that the methods are compared with."""
     who = counted(len(people), "human annotator")
     if human is None:
         return f" {who}: never ranked."

@@ -104,7 +104,7 @@ def loss_of(paired: Paired) -> Loss:
 
 @dataclass(frozen=True)
 class GateComparison:
-    """One run held against its baseline, before the verdict, which depends on all runs of the check."""
+    """One run compared with its baseline, before the verdict, which depends on all runs of the check."""
 
     name: str
     run_id: str

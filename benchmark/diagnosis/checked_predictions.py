@@ -94,7 +94,7 @@ class CheckedPredictions:
         return replace(self, remedy_functions=(*self.remedy_functions, *suspicion.remedy_functions), matching=matching)
 
     def sampled_again(self) -> CheckedPredictions:
-        """The same with the pixels of cropped files sampled anew: their grids were taken from the whole."""
+        """The same with the pixels of cropped files sampled again: their grids were taken from the whole."""
         if not any(isinstance(step, Fit) and step.how != "resize" for step in self.remedy_functions):
             return self
         shapes = {n: self.truths[i].shape for i, n in self.matching.items()}

@@ -199,7 +199,7 @@ def sample_files(
         except UserError as error:
             return str(error)
         found = SampledFile.of(name, raw, dataset.info, grid, _is_jpeg(source.path))
-        return found or f"{name}: is of shape {raw.shape} and {raw.dtype}; expected one map of height x width"
+        return found or f"{name}: has shape {raw.shape} and {raw.dtype}; expected one map of height x width"
 
     return list(_each(sample, files, progress))
 

@@ -186,7 +186,7 @@ class Evaluator:
         """
         truth = without_channel(integers(target, "target"))
         if truth.ndim not in (2, 3):
-            raise UserError(f"target is of shape {shape_text(truth)}; expected (H, W) or (N, H, W)")
+            raise UserError(f"target has shape {shape_text(truth)}; expected (H, W) or (N, H, W)")
         batch = truth.ndim == 3
         truths = list(truth) if batch else [truth]
         names = self._names(ids, len(truths))

@@ -19,7 +19,7 @@ _AT_ONCE = 512
 
 
 class PackedColumns(Mapping[str, Array]):
-    """Columns of one statistic, (n,) int64 or float64, made anew whenever they are asked for.
+    """Columns of one statistic, (n,) int64 or float64, made again whenever they are asked for.
 
     Parameters
     ----------

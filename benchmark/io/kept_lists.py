@@ -25,7 +25,7 @@ _ENDINGS = (".py", ".yaml")
 class KeptLists:
     """Lists of what comes with segbench, each as long as no file of segbench and nothing that is installed has changed.
 
-    A file that is damaged is made anew; where none can be written, none is.
+    A file that is damaged is made again; where none can be written, none is.
 
     Parameters
     ----------

@@ -258,7 +258,7 @@ def _check_probabilities(sample: Sample, values: Array, void: Array, info: Datas
     """Refuse values (C, H, W) that are no probabilities where the truth is not void."""
     if values.shape != (len(info.classes), *void.shape):
         raise UserError(
-            f"prediction of sample '{sample.id}' is of shape {values.shape}; expected probabilities of "
+            f"prediction of sample '{sample.id}' has shape {values.shape}; expected probabilities of "
             f"{len(info.classes)} classes x height x width"
         )
     least = 0.0 if info.unscored else 1.0

@@ -1,6 +1,6 @@
 """Removing from a record what it says about its maker's machine: paths, user name and host name.
 
-Only what a result does not follow from is written anew: a run keeps its id. What its id stands for (a setting, the name
+Only what a result does not depend on is rewritten, so a run keeps its id. What its id stands for (a setting, the name
 of a method) is named instead, for its maker to decide.
 """
 

@@ -113,7 +113,7 @@ RunFolderOut: TypeAlias = Annotated[
     Path | None, Option("The run folder. [default: runs/<dataset>-<method>-<hash>]", kept=False)
 ]
 Overwrite: TypeAlias = Annotated[
-    bool, Option("Make a finished run anew; it is replaced when the new one is complete.", kept=False)
+    bool, Option("Repeat a finished run; it is replaced when the new one is complete.", kept=False)
 ]
 Settings: TypeAlias = Annotated[
     Mapping[str, Any],

@@ -232,7 +232,7 @@ def test_a_run_that_is_not_whole_is_named(bench: Run, tmp_path: Path) -> None:
     shutil.move(part, folder / "baseline" / "part")
     code, _, err = gate(bench, folder)
     assert code == 2
-    assert "no run can be held against it" in err
+    assert "no run can be compared with it" in err
 
 
 @pytest.mark.slow

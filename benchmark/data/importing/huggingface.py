@@ -242,7 +242,7 @@ def _as_png(value: list[Any], where: str) -> bytes:
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: is {short(value)}; expected rows of label values ({error})") from error
     if array.ndim != 2 or not array.size or array.min() < 0 or array.max() > 65_535:
-        raise UserError(f"{where}: is of shape {array.shape}; expected height x width label values from 0 to 65535")
+        raise UserError(f"{where}: has shape {array.shape}; expected height x width label values from 0 to 65535")
     buffer = io.BytesIO()
     Image.fromarray(array.astype(np.uint8 if array.max() < 256 else np.uint16)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -108,7 +108,7 @@ def read_contents(path: Path) -> MaskContents:
         return MaskContents(path, "values", pixels, _palette(path, pixels), thin, _shown_counts(path, values), pieces)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
         raise UserError(
-            f"{path}: is of shape {values.shape} and {values.dtype}; expected a mask of height x width with label "
+            f"{path}: has shape {values.shape} and {values.dtype}; expected a mask of height x width with label "
             "values, or RGB colours of 8 bits"
         )
     _, lengths, keys = color_runs(values)
@@ -194,7 +194,7 @@ def pixels_in_all(seen: Sequence[MaskContents]) -> Counter[int]:
 
 def are_numbers(seen: Sequence[MaskContents]) -> bool:
     """Whether masks seem to hold numbers of objects: from 1 on in each of them or very many, more in some than in
-    others, and nearly every one of one piece. Classes are not counted anew in every mask, nor all of one piece."""
+    others, and nearly every one of one piece. Classes are not numbered afresh in every mask, nor all of one piece."""
     counts = [len(one.pixels.keys() - {0}) for one in seen]
     many = [one for one in seen if one.pieces is not None]
     numbers = sum(len(one.pixels.keys() - {0}) for one in many)

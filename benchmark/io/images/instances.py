@@ -8,7 +8,7 @@ from ...types import Array, UserError
 
 
 def instance_numbers(values: Array, where: str) -> Array:
-    """Instance numbers of any integer type as int32; those beyond 32 bits are counted anew in their order.
+    """Instance numbers of any integer type as int32; those beyond 32 bits are renumbered in their order.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def instance_numbers(values: Array, where: str) -> Array:
 
 
 def numbers_in_16_bits(instances: Array) -> Array:
-    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on where one is too large or a
+    """Instance numbers (H, W) that fit into 16 bits: as they are, or renumbered from 2 on where one is too large or a
     map of a single instance would look like a mask."""
     if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max and not is_mask(instances):
         return instances

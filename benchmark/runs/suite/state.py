@@ -146,7 +146,7 @@ def read_state(folder: Path) -> SuiteState | None:
         first = error.errors()[0]
         raise UserError(
             f"{path}: '{'.'.join(map(str, first['loc'])) or 'the file'}' is wrong: {first['msg']}. "
-            "Choose another --out, or delete the folder to begin anew."
+            "Choose another --out, or delete the folder to begin again."
         ) from None
     if state.schema_version != SCHEMA_VERSION:
         raise UserError(f"{path}: has schema version {state.schema_version}; this segbench reads {SCHEMA_VERSION}")
