@@ -24,7 +24,10 @@ _IGNORE_KEYS = ("id", "color")
 
 
 def class_rows(content: Any, where: str, least: int = 2) -> list[dict[str, Any]]:
-    """One checked mapping per class, in the order of the file, of which there are at least so many."""
+    """One checked mapping per class, in the order of the file.
+
+    Raises UserError for fewer than `least` classes, and for a value that is wrong or repeated, naming its key.
+    """
     if isinstance(content, dict):
         content = [{"id": key, "name": value} for key, value in content.items()]
     if not isinstance(content, list) or len(content) < least:
@@ -46,6 +49,7 @@ def class_rows(content: Any, where: str, least: int = 2) -> list[dict[str, Any]]
 
 
 def given_colors(rows: list[dict[str, Any]], where: str) -> dict[Color, int]:
+    """The label of every colour that the file gives; raises UserError for a colour of two classes."""
     colors: dict[Color, int] = {}
     for number, row in enumerate(rows):
         if "color" not in row:
@@ -58,10 +62,13 @@ def given_colors(rows: list[dict[str, Any]], where: str) -> dict[Color, int]:
     return colors
 
 
-def ignore_key(
+def parse_ignore(
     content: Any, where: str, rows: list[dict[str, Any]], colors: Mapping[Color, int]
 ) -> tuple[int | None, Color | None]:
-    """Label value and colour of pixels that do not count: an id, a colour, or a mapping with both."""
+    """Label value and colour of pixels that do not count: an id, a colour, or a mapping with both.
+
+    Raises UserError for one that is a class.
+    """
     if content is None:
         return None, None
     values = content

@@ -22,7 +22,7 @@ from .checked_values import (
     positive,
     text_of,
 )
-from .class_list import class_rows, free_label, given_colors, ignore_key, with_colors
+from .class_list import class_rows, free_label, given_colors, parse_ignore, with_colors
 from .grouping import parse_group
 from .layout import KEYS as PLACES
 from .layout import Layout, parse_layout
@@ -189,7 +189,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     rows = class_rows(values["classes"], where, least=1 if panoptic else 2)
     colors = given_colors(rows, where)
     layout = parse_layout(values, where)
-    ignore_label, ignore_color = ignore_key(values.get("ignore"), where, rows, colors)
+    ignore_label, ignore_color = parse_ignore(values.get("ignore"), where, rows, colors)
     void_in_masks = ignore_label is not None or not layout.region
     ignore_label = ignore_label if void_in_masks else free_label(rows)
     classes = with_colors(rows, colors, ignore_color)
