@@ -141,9 +141,7 @@ def _prediction(path: Path, shape: tuple[int, ...], card: ModelCard, dataset: Da
     except UserError as error:
         raise UserError(f"{method} wrote a file that is no label map: {_named(error, path)}") from None
     if values.shape != shape:
-        raise UserError(
-            f"{method}: {path.name} is of shape {values.shape}, its image of {shape}. Write it in its size."
-        )
+        raise UserError(f"{method}: {path.name} has shape {values.shape}, its image of {shape}. Write it in its size.")
     if values.dtype.kind == "f":
         return Prediction(probabilities=_probabilities(values, path, binary, method))
     if card.classes is not None:

@@ -1,4 +1,4 @@
-"""The majority class everywhere: what a score is worth without any method."""
+"""The majority class everywhere: the score that needs no method at all."""
 
 from __future__ import annotations
 

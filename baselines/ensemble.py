@@ -1,4 +1,4 @@
-"""The mean of several fitted methods: what runs that were made one by one are worth together.
+"""Ensemble: the mean of the predictions of several fitted runs.
 
 Each member predicts as it was set, and their probabilities are averaged. A member that says only a label counts as
 certain of it, so methods without probabilities vote. Gaps of outlines are closed in the mean, not in each member.

@@ -230,7 +230,7 @@ class HuggingFace(ExistingMethod):
             told = f"it has {others[0]}, which is a pickle or of another library" if others else "it has none"
             raise UserError(
                 f"'{folder}': weights are read as safetensors alone, and {told}. Where you trust it, load it once with "
-                "transformers and write it anew with model.save_pretrained(folder)."
+                "transformers and write it again with model.save_pretrained(folder)."
             )
         for path in folder.glob("*.safetensors"):
             check_model_size(path, path.stat().st_size)

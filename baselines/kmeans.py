@@ -1,6 +1,6 @@
 """K-means: the colours of an image become K, and every pixel takes the nearest of them.
 
-The palette is found anew in every image on at most 20,000 evenly spaced pixels (mini-batches for more clusters would
+The palette is found again in every image on at most 20,000 evenly spaced pixels (mini-batches for more clusters would
 see no others), so that large images cost no more than small ones. For a binary task the clusters are put in the order
 of their lightness, and a cut between two of them, chosen on training images, separates foreground from background.
 """

@@ -1,4 +1,4 @@
-"""The mean shape: what the training masks say of a place, whatever the image shows. A prior any method must beat.
+"""The mean shape of the training masks, whatever the image shows: a prior that any method must beat.
 
 Binary: the share of training masks with foreground at each relative place, cut where that is best for the training
 images. Multi-class: the most frequent class of each place, after division by a power of its overall frequency.

@@ -1,4 +1,4 @@
-"""`onnx:FILE`: a network that exists, as ONNX, run by onnxruntime (`pip install 'segbench[onnx]'`).
+"""`onnx:FILE`: a trained network as ONNX, run by onnxruntime (`pip install 'segbench[onnx]'`).
 
 What it expects and what its outputs mean stands in a model card, `FILE.yaml` beside it; a fixed input size and the
 number of channels are read from the file.

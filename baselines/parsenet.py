@@ -1,4 +1,4 @@
-"""ParseNet: what the whole image is about, told to every pixel.
+"""ParseNet: every pixel also sees a summary of the whole image.
 
 A convolution sees its surroundings only. Liu et al. average the last features over the image and hand that context to
 every position beside its own features. Features of two layers differ in scale, and the larger would drown the smaller:

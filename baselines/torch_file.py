@@ -1,4 +1,4 @@
-"""`torch:FILE`: a network that exists, as TorchScript (`.pt`, `.ts`) or as an exported program (`.pt2`).
+"""`torch:FILE`: a trained network as TorchScript (`.pt`, `.ts`) or as an exported program (`.pt2`).
 
 It runs the code in the file. What it expects and what its outputs mean stands in a model card, `FILE.yaml` beside it.
 """

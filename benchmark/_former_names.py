@@ -1,4 +1,4 @@
-"""Names of segbench that were others before: an old import works for one release, with a DeprecationWarning.
+"""Former names of segbench: an old import works for one more release, with a DeprecationWarning.
 
 Whoever moves or renames something that a plugin or a notebook can import adds a line here, and nothing else.
 """

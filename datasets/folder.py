@@ -229,7 +229,7 @@ class Folder(FileDataset):
     def read_instances(self, path: Path) -> Array:
         """(H, W) int32 instance numbers. Raises UserError for anything but a grey image of whole numbers.
 
-        Of segments the things, numbered anew.
+        Of segments the things, renumbered.
         """
         if self._panoptic is not None:
             return self._panoptic.instances(path)

@@ -1,4 +1,4 @@
-"""`segbench.slice_runs` and `segbench.plan`: what is asked of stored runs beside which of them is better."""
+"""`segbench.slice_runs` and `segbench.plan`: questions to stored runs other than which is better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is: names to give to `run` and `evaluate`."""
+"""Lists of the names that `run` and `evaluate` take."""
 
 from __future__ import annotations
 

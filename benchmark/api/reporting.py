@@ -1,4 +1,4 @@
-"""Talking to a Python program: warnings as warnings, talk as log messages, progress as bars where someone watches."""
+"""Reporting to a Python program: warnings as warnings, messages as log entries, progress as bars if someone watches."""
 
 from __future__ import annotations
 

@@ -78,12 +78,12 @@ def run(
     resume : bool
         Continue an interrupted run of the same settings.
     overwrite : bool
-        Make a finished run anew. Else one that is complete and current is returned as it is. It is replaced when the
-        new one is complete.
+        Repeat a finished run, and replace it when the new one is complete. Without this, a run that is complete and
+        up to date is returned as it is.
     plots : bool
         Draw what the metric families plot, into the run folder.
     weights : path, optional
-        A run of the same training: its weights are taken, and only prediction is done anew.
+        A run of the same training: its weights are used, and only the prediction is repeated.
     corrupt : str, optional
         `NAME:LEVEL`, what is done to the images that are predicted, such as `noise:3`; see docs/robustness.md.
     metrics : sequence of str
@@ -217,7 +217,7 @@ def evaluate(
     metrics : sequence of str
         Metric families to add; see `segbench.list_metrics`.
     overwrite : bool
-        Score anew what was scored already; else a result that is complete and current is returned as it is.
+        Score again what was scored already. Without this, a result that is complete and up to date is returned.
     plots : bool
         Draw what the metric families plot, into the run folder.
     instances : bool

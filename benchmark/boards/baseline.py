@@ -33,8 +33,8 @@ class Pair(NamedTuple):
     run: Path
 
 
-class Stray(NamedTuple):
-    """A run that no run of the baseline stands for, and why it is held against nothing."""
+class UnmatchedRun(NamedTuple):
+    """A run that no run of the baseline stands for, and why it is compared with nothing."""
 
     name: str
     run: FoundRun
@@ -46,7 +46,7 @@ class Pairing:
     """Every run of the baseline with its successor, and the runs that are none."""
 
     pairs: list[Pair]
-    strays: list[Stray]
+    strays: list[UnmatchedRun]
 
 
 def method_identity(record: Record) -> Key:
@@ -66,14 +66,14 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
     Raises
     ------
     UserError
-        For a baseline without a run, or with one that nothing can be held against; for a run that is missing, one of
+        For a baseline without a run, or with one that nothing can be compared with; for a run that is missing, one of
         several, or the baseline itself.
     """
     before, unusable = _by_method(baseline, "baseline", warn)
     now, unfinished = _by_method(runs, "runs to check", warn)
     for run in unusable:
         raise UserError(
-            f"'{run.folder}' of the baseline is {why_not_ranked(run.record)}, so that no run can be held against it. "
+            f"'{run.folder}' of the baseline is {why_not_ranked(run.record)}, so that no run can be compared with it. "
             f"{_instead(run, now)}"
         )
     if not before:
@@ -92,8 +92,8 @@ def pairs_of(baseline: Path, runs: Path, warn: Warn) -> Pairing:
     lacking = [run for key, found in now.items() if key not in before for run in found]
     refused = _why_no_baseline(now)
     add = f"which --update would refuse: {refused}" if refused else "add it with --update"
-    strays = [Stray(_name(run), run, f"the baseline has no such run; {add}") for run in lacking]
-    strays += [Stray(_name(run), run, why_not_ranked(run.record)) for run in unfinished]
+    strays = [UnmatchedRun(_name(run), run, f"the baseline has no such run; {add}") for run in lacking]
+    strays += [UnmatchedRun(_name(run), run, why_not_ranked(run.record)) for run in unfinished]
     return Pairing(pairs, strays)
 
 
@@ -170,7 +170,7 @@ def _write_anew(made: Path, old: Path, new: Mapping[Key, FoundRun]) -> None:
 
 
 def _pair(name: str, old: FoundRun, run: FoundRun, warn: Warn) -> Pair:
-    """Raises UserError where a run is held against itself."""
+    """Raises UserError where a run is compared with itself."""
     if old.folder.resolve() == run.folder.resolve():
         raise UserError(
             f"'{run.folder}' is the baseline of {name} and the run to check at once: nothing would be compared. Name "
@@ -197,7 +197,7 @@ def _why_no_baseline(now: Mapping[Key, Sequence[FoundRun]]) -> str | None:
 
 
 def _instead(unusable: FoundRun, now: Mapping[Key, Sequence[FoundRun]]) -> str:
-    """What to do about a run of the baseline that nothing can be held against: only what would work."""
+    """What to do about a run of the baseline that nothing can be compared with: only what would work."""
     key = method_identity(unusable.record)
     if key not in now:
         return (

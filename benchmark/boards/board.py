@@ -86,8 +86,23 @@ def _section(
 ) -> list[str]:
     ranked = ranked_rows(rivals(rows))
     human = HumanRange.of([record.scores.get(ranked[0][1].record.main_score) for record in people])
+    every = [record for row in rows for record in row.records]
+    text = _about(key, rows, people, spans)
+    names = board_labels([row.record for _, row in ranked])
+    records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
+    records += [(0, record, f"{record.method.name} (human)") for record in people]
+    extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
+    fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
+    beside = [(0, SeedGroup((record,))) for record in people]
+    rows_shown = [*ranked, *beside]
+    table = row_table(rows_shown, spans, human)
+    return [f"## {heading(key, every)}", "", text, "", table, "", *_unfolded(rows_shown), *fewer, *extra]
+
+
+def _about(key: Comparable, rows: Sequence[SeedGroup], people: Sequence[Record], spans: Spans) -> str:
+    """The sentences above a table: on which samples, how it is ranked, and what to mind."""
+    ranked = ranked_rows(rivals(rows))
     first = ranked[0][1].record
-    synthetic = key.origin == "synthetic"
     every = [record for row in rows for record in row.records]
     few_groups = any(spans[row.middle.run_id].tested.few_groups for row in rows if row.middle.run_id in spans)
     text = (
@@ -98,7 +113,7 @@ def _section(
     )
     if is_a_part(every):
         text += " Not to be read beside scores of the whole split."
-    if synthetic:
+    if key.origin == "synthetic":
         made = first.dataset.made_by
         by = "segbench" if made is None else f"version {escape(made.version)} of segbench's generator"
         text += f" Made by {by}, not real images: these rows are never ranked beside real ones."
@@ -117,20 +132,12 @@ def _section(
         text += f" A time to fit with{AND_MORE} leaves out the training of the weights that the network started from."
     text += _machines(every)
     if people:
-        text += _human_range(people, human)
+        text += _human_range(people, HumanRange.of([record.scores.get(first.main_score) for record in people]))
     text += _never_true([row.middle for _, row in ranked])
     if any(doubtful(score) for row in rows for score in row.record.scores.values()):
         text += f" {DOUBTFUL}: does not hold its score, because resamples of so few samples miss whole classes."
     text += _tested([spans[row.middle.run_id] for row in rows if row.middle.run_id in spans])
-    names = board_labels([row.record for _, row in ranked])
-    records = [(rank, row.record, name) for (rank, row), name in zip(ranked, names, strict=True)]
-    records += [(0, record, f"{record.method.name} (human)") for record in people]
-    extra = [line for _, section in hooks(metrics().values(), "board_section") for line in section(records)]
-    fewer = _fewer(rows, plot) if len(ranked) < len(rows) else []
-    beside = [(0, SeedGroup((record,))) for record in people]
-    rows_shown = [*ranked, *beside]
-    table = row_table(rows_shown, spans, human)
-    return [f"## {heading(key, every)}", "", text, "", table, "", *_unfolded(rows_shown), *fewer, *extra]
+    return text
 
 
 def _machines(records: Sequence[Record]) -> str:
@@ -152,7 +159,7 @@ def _machine(hardware: Mapping[str, Any]) -> str:
 
 
 def _human_range(people: Sequence[Record], human: HumanRange | None) -> str:
-    """What the rows of people are, and the range that the methods are held against."""
+    """What the rows of people are, and the range that the methods are compared with."""
     who = counted(len(people), "human annotator")
     if human is None:
         return f" {who}: never ranked."

@@ -92,7 +92,7 @@ class CheckedRun(Document):
 
 
 class UncheckedRun(Document):
-    """A run that was held against nothing, and why; `failed` where `--strict` asks for every run to be checked."""
+    """A run that was compared with nothing, and why; `failed` where `--strict` asks for every run to be checked."""
 
     name: str
     run_id: str
@@ -109,7 +109,7 @@ def classes_lost(rows: list[LostClass]) -> str:
 class CheckResult(Document):
     """What `bench check` found: `ok` where no run got worse, and every loss could have been seen.
 
-    `unchecked` are runs that were held against nothing. `updated` names the folders of a new baseline.
+    `unchecked` are runs that were compared with nothing. `updated` names the folders of a new baseline.
     """
 
     ok: bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..data.self_defined import renamed
+from ..io.documents import Document
 from ..registry import dataset_class
 from ..runs.record import Record, recorded_info
 from ..runs.versions import other_versions, with_versions
@@ -65,6 +66,21 @@ class Comparable:
     def own_version(self) -> str:
         """The version where it is not the dataset's own: that of a custom folder holds its name. Else empty."""
         return self.version if self.version != dataset_class(self.dataset).info.version else ""
+
+
+class ComparableFields(Document):
+    """What all runs of a table share: the fields of `Comparable`."""
+
+    dataset: str
+    version: str
+    origin: str
+    split: str
+    options: str
+    folds: int | None
+    ids_sha256: str
+    data_sha256: str
+    metrics: str
+    corruption: str | None = None
 
 
 def official_metrics(record: Record) -> dict[str, str]:

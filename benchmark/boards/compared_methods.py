@@ -9,17 +9,8 @@ import numpy as np
 
 from ..evaluation.comparison import Paired
 from ..evaluation.intervals import corrected_interval
-from ..evaluation.over_seeds import (
-    MethodTest,
-    Trainings,
-    by_sample,
-    freedom_of,
-    method_tests,
-    over_seeds,
-    spans_of,
-    training_noise,
-    training_spreads,
-)
+from ..evaluation.over_seeds import MethodTest, by_sample, method_tests, over_seeds, spans_of
+from ..evaluation.training_variance import Trainings, freedom_of, training_noise, training_spreads
 from ..io.documents import Document, Number
 from ..runs.record import Record
 from ..text import some

@@ -1,4 +1,4 @@
-"""What the folder of a submitted run shows to be impossible, and what nothing in it can prove."""
+"""Claims of a submitted run that its own folder shows to be impossible, and claims that nothing in it can prove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of runs where several stand together: on a board, in a comparison, in a plot."""
+"""Short labels of runs that are shown together: on a board, in a comparison, in a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs whose predictions stand beside each other in a figure of a paper, and their scores of every sample."""
+"""The runs whose predictions are shown side by side in the figure of a paper, and their scores on every sample."""
 
 from __future__ import annotations
 

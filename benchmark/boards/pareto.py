@@ -1,4 +1,4 @@
-"""Which runs or methods nobody beats in score and cost at once."""
+"""The Pareto front: runs or methods that no other beats in score and cost at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ranks on a board could be otherwise: spans from paired tests of the stored statistics."""
+"""Spans of ranks on a board: first and last rank that each run may have, by paired tests of the stored statistics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from ..evaluation.comparison import ALPHA, Paired
 from ..evaluation.intervals import in_few_groups
-from ..evaluation.over_seeds import method_tests, spans_of, unlike_deviations
+from ..evaluation.over_seeds import method_tests, spans_of
+from ..evaluation.training_variance import unlike_deviations
 from ..runs.find import FoundRun
 from ..runs.stored import open_run
 from ..text import counted

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.collector import collector_paused
-from ..io.documents import Document, Number, without_none
+from ..io.documents import Number, without_none
 from ..runs.record import DIGESTS, Record
-from .comparable import Comparable, best_first, group_order, grouped, main_badness, tied_ranks
+from .comparable import Comparable, ComparableFields, best_first, group_order, grouped, main_badness, tied_ranks
 from .people import People, people_beside, people_of
 from .seed_groups import SeedGroup, seed_groups
 
@@ -41,19 +41,9 @@ class RankedRun(Record):
         return {"rank": written.pop("rank"), "run_id": written.pop("run_id"), **written, **last}
 
 
-class RankedGroup(Document):
-    """Runs that are ranked together: what they share (see `comparable.Comparable`), and their rows, the best first."""
+class RankedGroup(ComparableFields):
+    """Runs that are ranked together: what they share, and their rows, the best first."""
 
-    dataset: str
-    version: str
-    origin: str
-    split: str
-    options: str
-    folds: int | None
-    ids_sha256: str
-    data_sha256: str
-    metrics: str
-    corruption: str | None = None
     main_score: str
     rows: list[RankedRun]
     people: People | None = None

@@ -103,8 +103,8 @@ def loss_of(paired: Paired) -> Loss:
 
 
 @dataclass(frozen=True)
-class HeldAgainst:
-    """One run held against its baseline, before the verdict, which depends on all runs of the check."""
+class GateComparison:
+    """One run compared with its baseline, before the verdict, which depends on all runs of the check."""
 
     name: str
     run_id: str
@@ -120,14 +120,14 @@ class HeldAgainst:
     note: str = ""
 
 
-def held_against(
+def compared_with_baseline(
     name: str,
     baseline: StoredRun,
     run: StoredRun,
     *,
     metric: str | None = None,
     slowdown: float | None = None,
-) -> HeldAgainst:
+) -> GateComparison:
     """Hold a run against its baseline.
 
     Parameters
@@ -154,7 +154,7 @@ def held_against(
     sides = tuple(tuple(side.statistics.of(family.name)) for side in (run, baseline))
     paired = Paired(family, baseline.info, score, sides)
     costs = _costs(baseline.record, run.record)
-    return HeldAgainst(
+    return GateComparison(
         *(name, run.record.run_id, score.name),
         baseline=float(paired.values[1]),
         value=float(paired.values[0]),
@@ -168,7 +168,7 @@ def held_against(
     )
 
 
-def result_of(held: Sequence[HeldAgainst], unchecked: Sequence[UncheckedRun], tolerance: float) -> CheckResult:
+def result_of(held: Sequence[GateComparison], unchecked: Sequence[UncheckedRun], tolerance: float) -> CheckResult:
     """The verdicts on all runs of a check, with p values adjusted for their number."""
     p_values = [each.loss.p for each in held]
     levels, adjusted = _levels(p_values), holm(p_values)
@@ -200,7 +200,7 @@ def _levels(p_values: Sequence[float]) -> list[float]:
     return levels
 
 
-def _checked(held: HeldAgainst, tolerance: float, p_adjusted: float, level: float) -> CheckedRun:
+def _checked(held: GateComparison, tolerance: float, p_adjusted: float, level: float) -> CheckedRun:
     verdict, message = _verdict(held, tolerance, p_adjusted, level)
     return CheckedRun(
         name=held.name,
@@ -222,7 +222,7 @@ def _checked(held: HeldAgainst, tolerance: float, p_adjusted: float, level: floa
     )
 
 
-def _verdict(held: HeldAgainst, tolerance: float, p_adjusted: float, level: float) -> tuple[Verdict, str]:
+def _verdict(held: GateComparison, tolerance: float, p_adjusted: float, level: float) -> tuple[Verdict, str]:
     """What is said of a run, and one sentence on what was found."""
     loss, size = held.loss, f"{held.score} {_shown(held.baseline)} → {_shown(held.value)}"
     if math.isnan(held.baseline):

@@ -15,7 +15,7 @@ MARKS: Mapping[Verdict, str] = {"ok": "✅", "better": "⬆️", "worse": "❌",
 
 
 def junit(found: CheckResult) -> str:
-    """JUnit XML, one test case for each run; one that was held against nothing is skipped, unless it is to fail."""
+    """JUnit XML, one test case for each run; one that was compared with nothing is skipped, unless it is to fail."""
     strays = sum(each.failed for each in found.unchecked)
     counts = {"failures": sum(each.failed for each in found.checks) + strays, "skipped": len(found.unchecked) - strays}
     suite = _suite(len(found.checks) + len(found.unchecked), **counts)

@@ -1,4 +1,4 @@
-"""What a change makes of a score: the rows of a suite against one of them, over the same samples and over seeds."""
+"""What a change does to a score: the rows of a suite against one of them, over the same samples and over seeds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,8 @@ import numpy as np
 from tabulate import tabulate
 
 from ..evaluation.comparison import ALPHA, Paired, holm
-from ..evaluation.over_seeds import (
-    Trainings,
-    freedom_of,
-    method_tests,
-    over_seeds,
-    training_noise,
-    training_spreads,
-)
+from ..evaluation.over_seeds import method_tests, over_seeds
+from ..evaluation.training_variance import Trainings, freedom_of, training_noise, training_spreads
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
 from ..text import counted, interval, p_value

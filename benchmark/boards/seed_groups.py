@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.intervals import MIN_GROUPS
-from ..evaluation.over_seeds import Trainings
 from ..evaluation.scores import Score
+from ..evaluation.training_variance import Trainings
 from ..runs.record import Cost, Record
 from ..types import Int64
 from .labels import comparison_labels, configuration, plot_labels

@@ -1,4 +1,4 @@
-"""Who vouches for a record: SSH signatures, made and checked by OpenSSH's ssh-keygen alone."""
+"""Signatures of records with SSH keys, made and checked by OpenSSH's ssh-keygen alone."""
 
 from __future__ import annotations
 

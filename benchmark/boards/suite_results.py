@@ -18,7 +18,7 @@ from ..runs.suite.planned import CELLS
 from ..runs.suite.spec import Cell, Plan
 from ..runs.suite.state import CellState, SuiteState
 from ..text import UNDEFINED, interval, number, samples_of
-from .comparable import Comparable, badness, whole_n
+from .comparable import Comparable, ComparableFields, badness, whole_n
 from .markdown import escape
 from .robustness import RobustnessLine, robustness
 from .seed_differences import SeedRuns, SuiteDifferences, difference_figure, difference_lines, seed_differences
@@ -55,19 +55,9 @@ class SuiteRow(Document):
     cells: list[str]
 
 
-class SuiteSection(Document):
+class SuiteSection(ComparableFields):
     """One table: rows that may be compared, from best to worst by the main score."""
 
-    dataset: str
-    version: str
-    origin: str
-    split: str
-    options: str
-    folds: int | None
-    ids_sha256: str
-    data_sha256: str
-    metrics: str
-    corruption: str | None = None
     n: int
     whole_n: int | None = None
     main_score: str

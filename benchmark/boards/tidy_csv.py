@@ -1,4 +1,4 @@
-"""Tidy tables as CSV: a row for each thing, a column for what is known of it."""
+"""Tidy tables as CSV: one row per observation, one column per variable."""
 
 from __future__ import annotations
 

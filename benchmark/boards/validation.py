@@ -38,7 +38,7 @@ def validate(
     run = open_unchecked(folder)
     neighbours = list(neighbours_of(folder, run.record, among))
     if not neighbours:
-        reporter.say("no comparable run beside it: samples and truth were held against nothing")
+        reporter.say("no comparable run beside it: samples and truth were compared with nothing")
     checks = [*form_checks(run), *impossible_checks(run), *stored_checks(run), *binding_checks(run)]
     checks.append(signature_check(run.folder, signers))
     checks += neighbour_checks(run, neighbours)

@@ -23,7 +23,7 @@ def main() -> None:
     from ..io.address_space import load_linear_algebra
     from ..io.interrupts import ended_like_ctrl_c
     from .system_errors import refuse_too_little_memory, sentence_of
-    from .unread_check import told_to_other_tools
+    from .unread_check import reporting_usage_errors
 
     atexit.register(_end_without_search)
     for stream in (sys.stdout, sys.stderr):
@@ -34,7 +34,7 @@ def main() -> None:
         _fail(refused)
     try:
         load_linear_algebra()
-        with _plugins_told(), ended_like_ctrl_c(), told_to_other_tools(sys.argv[1:]):
+        with _plugins_told(), ended_like_ctrl_c(), reporting_usage_errors(sys.argv[1:]):
             _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
         _fail(str(error))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def cardiac(request: CardiacRequest, json: bool, quiet: bool) -> None:
     """Heart rate, shortening and ejection fraction of beating hearts, beat by beat, with plots.
 
-    With --truth also the Dice of the masks and the errors, held against the range of human annotators: 5 to 12
+    With --truth also the Dice of the masks and the errors, compared with the range of human annotators: 5 to 12
     percentage points of fractional shortening. Exit status 1 if no ventricle was found in a whole film.
     """
     from ..commands.cardiac import cardiac as do_cardiac

@@ -1,4 +1,4 @@
-"""Asking at the terminal for what a command needs and was not given: a numbered list, and a name or a number."""
+"""Asking at the terminal for a missing argument: prints a numbered list, and takes a name or a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that are made when they are called, so that each costs what it needs itself and `--help` costs little."""
+"""Commands that are imported when they are called, so that each pays for its own imports and `--help` is quick."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def predicted(made: PredictDocument, as_json: bool) -> None:
 
 
 def checked(found: CheckResult, as_json: bool) -> None:
-    """A line for each run that was held against its baseline."""
+    """A line for each run that was compared with its baseline."""
     if as_json:
         document(found)
         return

@@ -1,4 +1,4 @@
-"""What the system refuses (space, rights, files, memory) as one sentence that says where, and what to do."""
+"""Errors of the system (space, permissions, files, memory) as one sentence that says where, and what to do."""
 
 from __future__ import annotations
 

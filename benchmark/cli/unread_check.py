@@ -1,4 +1,4 @@
-"""What `bench check` leaves for other tools where its command line cannot be read: no verdict of an earlier check.
+"""Output files of `bench check` when its command line cannot be parsed: no verdict of an earlier check is left.
 
 A usage error ends `bench` before the command begins, so the files are looked for in the words themselves.
 """
@@ -15,7 +15,7 @@ _MESSAGE = "The command line of 'bench check' could not be read, so nothing was 
 
 
 @contextmanager
-def told_to_other_tools(words: Sequence[str]) -> Iterator[None]:
+def reporting_usage_errors(words: Sequence[str]) -> Iterator[None]:
     """Write the files of `bench check --junit FILE --summary FILE` where what is done within ends with a usage error.
 
     `words` are those after `bench`. At any other end, a `UserError` too, the command writes them itself.

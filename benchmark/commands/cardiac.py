@@ -23,7 +23,7 @@ from ..runs.cardiac.document import CardiacDocument
 from ..runs.cardiac.doubts import cannot_judge, with_doubts
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
-from ..runs.cardiac.sides import MASKS, RESULT, Sides, info_of, read_sides
+from ..runs.cardiac.sides import MASKS, RESULT, Measured, Sides, info_of, read_sides
 from ..runs.cardiac.tables import sequence_rows, timed_beat_rows, write_table
 from ..runs.record import read_record
 from ..text import counted
@@ -50,29 +50,12 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     sides = read_sides(request, reporter)
     with reporter.progress("measuring masks") as update:
         measured = sides.measured(update)
-    rows = [(name, number, mask) for name, found in measured.silhouettes.items() for number, mask in found.items()]
-    hearts = [
-        beats_of(track, request.detection)
-        for track in tracks(rows, sides.calibration.fps, sides.calibration.pixel_size_um, measured.cells)
-    ]
+    hearts = _hearts(request, sides, measured)
     film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
     _name_disagreement(hearts, film, reporter)
     if not request.predicted and request.pulsation is None:
         _advise_of_flicker(hearts, reporter)
-    block = cardiac_block(hearts)
-    with_doubts(block.sequences, hearts)
-    flags = Counter(flag for sequence in block.sequences for flag in sequence.flags)
-    block.summary.flagged_sequences = dict(sorted(flags.items()))
-    document = CardiacDocument(
-        command=request.command(),
-        input=str(request.input),
-        cleaned=sides.clean,
-        fps_from=sides.calibration.fps_from,
-        pixel_size_from=sides.calibration.pixel_size_from,
-        warnings=list(reporter.warnings),
-        sequences=block.sequences,
-        summary=block.summary,
-    )
+    document = _document(request, sides, hearts, reporter)
     if sides.frames is not None:
         document.film_heart_rate_bpm = film
     _name_empty(request, hearts, document, reporter)
@@ -91,6 +74,33 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         with reporter.progress("writing tables and plots"):
             document.files = [str(path) for path in _write(request, folder, sides, hearts, agreement, document)]
     return document
+
+
+def _hearts(request: CardiacRequest, sides: Sides, measured: Measured) -> list[Heartbeat]:
+    """The beats of every sequence of masks."""
+    rows = [(name, number, mask) for name, found in measured.silhouettes.items() for number, mask in found.items()]
+    found = tracks(rows, sides.calibration.fps, sides.calibration.pixel_size_um, measured.cells)
+    return [beats_of(track, request.detection) for track in found]
+
+
+def _document(
+    request: CardiacRequest, sides: Sides, hearts: Sequence[Heartbeat], reporter: Reporter
+) -> CardiacDocument:
+    """What is said of the hearts alone; film, truth and files are added later."""
+    block = cardiac_block(hearts)
+    with_doubts(block.sequences, hearts)
+    flags = Counter(flag for sequence in block.sequences for flag in sequence.flags)
+    block.summary.flagged_sequences = dict(sorted(flags.items()))
+    return CardiacDocument(
+        command=request.command(),
+        input=str(request.input),
+        cleaned=sides.clean,
+        fps_from=sides.calibration.fps_from,
+        pixel_size_from=sides.calibration.pixel_size_from,
+        warnings=list(reporter.warnings),
+        sequences=block.sequences,
+        summary=block.summary,
+    )
 
 
 def _name_empty(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ..boards.baseline import Stray, pairs_of, update_baseline
+from ..boards.baseline import UnmatchedRun, pairs_of, update_baseline
 from ..boards.check_result import CheckResult, UncheckedRun
-from ..boards.regression import held_against, result_of
+from ..boards.regression import compared_with_baseline, result_of
 from ..boards.regression_output import junit, junit_of_error, summary, summary_of_error
 from ..io.atomic import encoded, naming, write_output
 from ..io.reporter import Reporter
@@ -57,7 +57,7 @@ def _checked(request: CheckRequest, reporter: Reporter) -> CheckResult:
     with reporter.progress("checking") as update:
         for done, pair in enumerate(pairing.pairs, 1):
             sides = (open_run(pair.baseline), open_run(pair.run))
-            held.append(held_against(pair.name, *sides, metric=request.score, slowdown=request.slowdown))
+            held.append(compared_with_baseline(pair.name, *sides, metric=request.score, slowdown=request.slowdown))
             update(done, len(pairing.pairs), "")
     unchecked = [_unchecked(stray, request.strict) for stray in pairing.strays]
     for stray in unchecked:
@@ -65,7 +65,7 @@ def _checked(request: CheckRequest, reporter: Reporter) -> CheckResult:
     return result_of(held, unchecked, request.tolerance)
 
 
-def _unchecked(stray: Stray, strict: bool) -> UncheckedRun:
+def _unchecked(stray: UnmatchedRun, strict: bool) -> UncheckedRun:
     run_id, folder = stray.run.record.run_id, str(stray.run.folder)
     return UncheckedRun(name=stray.name, run_id=run_id, folder=folder, failed=strict, message=stray.why)
 

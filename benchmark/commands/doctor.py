@@ -1,4 +1,4 @@
-"""`bench doctor`: what is wrong with predictions, why, what they score after the remedy, and the corrected files."""
+"""`bench doctor`: what is wrong with predictions, why, what they score once corrected, and the corrected files."""
 
 from __future__ import annotations
 

@@ -80,9 +80,9 @@ def _stands(writer: RunWriter, earlier: Record, first: Record, request: Evaluate
         why = f"it has no {INSTANCES}"
     if why or request.overwrite:
         why = why or "--overwrite asks for a new one"
-        reporter.say(f"{writer.folder} is there already, but {why}: it is made anew and then takes its place")
+        reporter.say(f"{writer.folder} is there already, but {why}: it is made again and then takes its place")
         return False
-    reporter.say(f"{writer.folder} is complete and current: this is its result (--overwrite makes it anew)")
+    reporter.say(f"{writer.folder} is complete and current: this is its result (--overwrite makes it again)")
     return True
 
 

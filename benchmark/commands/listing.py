@@ -1,4 +1,4 @@
-"""`bench list`: what there is, with one line each."""
+"""`bench list`: the names of datasets, methods, metrics, presets and suites, with one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where one is: runs in this folder, data that is there, and the command that comes next."""
+"""`bench` alone: the runs in this folder, the data that was found, and the command to try next."""
 
 from __future__ import annotations
 

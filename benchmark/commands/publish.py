@@ -15,7 +15,7 @@ from ..io.reporter import Reporter
 from ..runs.find import run_folders
 from ..runs.folder import RECORD, SIGNATURE, STATISTICS
 from ..runs.record import read_content
-from ..runs.redaction import Maker, told_of_maker, without_maker
+from ..runs.redaction import Maker, traces_of_maker, without_maker
 from ..runs.results_index import INDEX, write_index
 from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check
@@ -115,7 +115,7 @@ def _write(run: StoredRun, content: dict[str, object], copy: Path, *, signed: bo
 def _private(content: object, run: StoredRun, maker: Maker) -> Check:
     """Whether nothing tells of the maker's machine: neither what the run's id stands for, nor names of samples."""
     names = sorted({name for item in run.statistics for name in (item.sample_id, item.group)})
-    for where, text in (*told_of_maker(content, maker), *told_of_maker({"sample ids": names}, maker)):
+    for where, text in (*traces_of_maker(content, maker), *traces_of_maker({"sample ids": names}, maker)):
         told = f"{where} says '{text}', which the run's id stands for: rename it and make the run again"
         return Check.of("private", False, told)
     return Check.of("private", True, "no path, user or host of your machine is in it")
@@ -125,7 +125,7 @@ def _list_results(folder: Path, maker: Maker, reporter: Reporter) -> None:
     index = write_index(folder)
     reporter.say(f"wrote {folder / INDEX}: {len(index.runs)} runs")
     for each in run_folders(folder):
-        for where, text in told_of_maker(read_content(each / RECORD), maker):
+        for where, text in traces_of_maker(read_content(each / RECORD), maker):
             reporter.warn(f"{each.name}: {where} says '{text}', which readers of the index will see")
             break
 

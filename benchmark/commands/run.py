@@ -69,10 +69,10 @@ def _stands(writer: RunWriter, earlier: Record, first: Record, request: RunReque
     why = why_not_current(writer.folder, earlier, first, predictions=kept, plots=request.plots)
     if why or request.overwrite:
         why = why or "--overwrite asks for a new one"
-        reporter.say(f"{writer.folder} is complete, but {why}: the run is made anew and then takes its place")
+        reporter.say(f"{writer.folder} is complete, but {why}: the run is made again and then takes its place")
         return False
     what = "complete: nothing to resume" if request.resume else "complete and current: this is its result"
-    reporter.say(f"{writer.folder} is {what} (--overwrite makes it anew)")
+    reporter.say(f"{writer.folder} is {what} (--overwrite makes it again)")
     if request.log and not (writer.folder / TRACKING).is_dir():
         reporter.say("it was made without --log, which --overwrite would write as well")
     return True
@@ -141,10 +141,10 @@ def _resumed_or_cleared(
         first = first.model_copy(update={"environment": first.environment.model_copy(update=code)})
     else:
         if begun is not None:
-            why = "is of other data or versions: starting anew" if request.resume else "is replaced"
+            why = "is of other data or versions: starting again" if request.resume else "is replaced"
             reporter.say(f"the interrupted run in {writer.folder} {why}")
         elif request.resume and earlier is None:
-            reporter.say(f"nothing to resume in {writer.folder}: starting anew")
+            reporter.say(f"nothing to resume in {writer.folder}: starting again")
         writer.clear()
     return first.model_copy(update={"warnings": [*reporter.warnings, UNFINISHED]})
 

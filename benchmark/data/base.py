@@ -1,4 +1,4 @@
-"""The base of datasets whose samples are files: declare where they are, and all else has a default."""
+"""The base of datasets whose samples are files: declare where they are, and everything else has a default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .self_defined import Proposal
 
 
 class FileDataset(FileLayout):
-    """One file per part and sample below a root folder. A class that derives from it sets `info` and `paths`.
+    """One file per part and sample below a root folder. A subclass sets `info` and `paths`.
 
     Every method is a default that may be overridden. The defaults know two layouts: a folder per split, where the paths
     hold `{split}`; else a list per split, `split_lists`.
@@ -28,17 +28,17 @@ class FileDataset(FileLayout):
     ----------
     root : the folder that holds the layout, as `layout_root` finds it.
     settings : the checked options, of the type `info.settings`.
-    info : what is true of the dataset before any file is read.
-    paths : of each part below the root, such as `{"image": "images/{split}/{group}/{id}.jpg"}`. `{id}` begins the name
-        of the file, `{split}` is the folder of a split, and `{group}` any folder in it, one for each group.
-    parts : the parts that its files hold; those of `paths` where it names none.
+    info : the description of the dataset, known before any file is read.
+    paths : path of each part below the root, such as `{"image": "images/{split}/{group}/{id}.jpg"}`. `{id}` begins
+        the file's name, `{split}` is the folder of a split, and `{group}` any folder in it, one for each group.
+    parts : the parts that its files hold; by default those of `paths`.
     split_lists : path of the list of a split, one sample per line, such as `splits/{split}.txt`.
-    split_folders : folders of splits that are not called as these are.
-    images_labelled : whether every image has a label map; else the lists say which.
-    sought : what there is none of where nothing can be used, for the message; settings stand in it as `{view}`.
-    label_bits : of label values as they are stored, at most.
+    split_folders : folders of splits whose names differ from the split's.
+    images_labelled : whether every image has a label map; if not, the lists say which do.
+    sought : what was looked for, for the message when nothing is found; settings appear in it as `{view}`.
+    label_bits : largest number of bits of a stored label value.
     example : a sample id, for messages.
-    rule_parts : further parts that every label map has where one has it, and that `check_sample` holds against it.
+    rule_parts : further parts that all samples have if one does, and that `check_sample` compares with the labels.
     self_defined : whether the classes are known only once the root is read; see `definition`.
     """
 
@@ -132,5 +132,5 @@ def stored_values(path: Path, expected: str, largest: np.dtype[Any]) -> Array:
     """
     values = read_array(path)
     if values.ndim != 2 or values.dtype.kind not in "iu" or values.dtype.itemsize > largest.itemsize:
-        raise UserError(f"{path}: is of shape {values.shape} and {values.dtype}; expected {expected}")
+        raise UserError(f"{path}: has shape {values.shape} and {values.dtype}; expected {expected}")
     return values

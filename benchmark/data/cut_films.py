@@ -1,4 +1,4 @@
-"""Were films cut between training and scoring? Frames that stand side by side by name, and look alike, on both sides.
+"""Films cut between training and scoring: frames next to each other by name that look alike, one on each side.
 
 Whoever keeps all frames in one folder gets every frame held apart by itself, and a score on the neighbours of what was
 learned. Names alone do not tell: unrelated images are numbered too. So the pictures are asked: held-out ones of a cut

@@ -1,4 +1,4 @@
-"""Images decoded ahead of the method that is to predict them."""
+"""Decoding images ahead of the method that predicts them."""
 
 from __future__ import annotations
 

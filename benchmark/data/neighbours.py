@@ -1,4 +1,4 @@
-"""A slice of a stack between its neighbours, as one image: alike of a dataset's stack and of a new one."""
+"""A slice of a stack with its neighbours as one image, made the same way from a dataset's stack and from a new one."""
 
 from __future__ import annotations
 

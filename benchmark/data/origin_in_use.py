@@ -1,4 +1,4 @@
-"""Whether the samples in use are real: their own files say so, whatever has become of the folder's marker."""
+"""Whether the samples in use are real or synthetic: read from their own files, even if the folder's marker is gone."""
 
 from __future__ import annotations
 

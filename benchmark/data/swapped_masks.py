@@ -1,7 +1,7 @@
-"""Two masks that lie under each other's name: outlines say whose they are, since most run along edges of the image.
+"""Two masks with swapped names: outlines mostly follow the edges of their own image, which shows whose they are.
 
 How well a mask fits an image is the mean rank, 0 to 1, of the gradients of the image along the outlines of the mask. A
-mask that has nothing to do with the image has about 0.5. Neighbours by name are held against each other: those are
+mask that has nothing to do with the image has about 0.5. Neighbours by name are compared with each other: those are
 swapped where each mask fits the other's image better, by far more than chance and by half of what is usual the other
 way round. Where masks usually do not fit their own image better than a neighbour's, nothing can be told.
 """

@@ -49,7 +49,7 @@ class Content(NamedTuple):
 class VerificationCache:
     """Sound samples and hashes of files of one root; without a path it remembers for this command alone.
 
-    Advisory: what is missing, damaged or out of date is read anew. Every entry is sealed: a short hash of what it says
+    Advisory: what is missing, damaged or out of date is read again. Every entry is sealed: a short hash of what it says
     and of path, size, times and inode of the files that it was made from, and for samples of the code that checks them.
     So an entry is used only for the very files and by the very code that it was made with, and a flipped bit voids it.
 

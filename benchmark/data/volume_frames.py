@@ -1,4 +1,4 @@
-"""Volumes to segment, as the frames that their slices are: cut and shown as those that a run learned from."""
+"""Volumes to segment as a sequence of slices, cut and scaled like those that the run learned from."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def read_channels(paths: Sequence[Path]) -> list[Array]:
     for path, part in zip(paths, parts, strict=True):
         if part.shape[:3] != parts[0].shape[:3]:
             raise UserError(
-                f"{path}: is of {slices_told(part.shape)}; the first channel, '{paths[0]}', "
-                f"is of {slices_told(parts[0].shape)}"
+                f"{path}: is of {slices_in_words(part.shape)}; the first channel, '{paths[0]}', "
+                f"is of {slices_in_words(parts[0].shape)}"
             )
     return [part[..., c] for part in (p[..., None] if p.ndim == 3 else p for p in parts) for c in range(part.shape[3])]
 
@@ -53,7 +53,7 @@ def read_channels(paths: Sequence[Path]) -> list[Array]:
 def check_grid(path: Path, volume: nifti.Volume, other: nifti.Volume, called: str) -> None:
     """Raise UserError where a volume does not lie on the grid of another one, which is `called` in the message."""
     if volume.shape != other.shape:
-        raise UserError(f"{path}: is of {slices_told(volume.shape)}; {called} of {slices_told(other.shape)}")
+        raise UserError(f"{path}: is of {slices_in_words(volume.shape)}; {called} of {slices_in_words(other.shape)}")
     if not volume.spaced_like(other):
         found, expected = (
             f"{each.plane} slices with a spacing of {' x '.join('?' if s is None else f'{s:g}' for s in each.spacing)}"
@@ -84,7 +84,7 @@ def slice_pictures(channels: Sequence[Array], rule: VolumeSlices) -> Iterator[Ui
             yield np.stack([*shades, *black], axis=-1)
 
 
-def slices_told(shape: Sequence[int]) -> str:
+def slices_in_words(shape: Sequence[int]) -> str:
     """The size of slices (N, H, W) in words."""
     return f"{counted(int(shape[0]), 'slice')} of {shape[1]} x {shape[2]}"
 

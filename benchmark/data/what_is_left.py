@@ -1,4 +1,4 @@
-"""Is anything left to learn from, and to score? What the label values of some samples say of the numbers to come.
+"""Whether the label values of some samples leave anything to learn from and to score.
 
 `data verify`, `run`, `evaluate` and `doctor` ask the same questions here.
 """

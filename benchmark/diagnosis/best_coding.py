@@ -1,4 +1,4 @@
-"""Agreement under the one-to-one coding of classes that fits best: what is left of a mistake once codings are free.
+"""Agreement under the best one-to-one assignment of classes: which mistakes remain once label values may be reassigned.
 
 Label values may have been written in any order. Whether predictions are turned, or belong to other samples, must be
 judged apart from that: both sides get the renumbering of classes under which they agree best. It is fitted on four
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..types import Array, Float64, Int64
 from .remedy_functions import Turn, Turned, pack
-from .sampled_pixels import Seen, View
+from .sampled_pixels import SampledFile, View
 
 MAX_VALUES = 300
 """Number of different values, the most frequent ones, that may stand for a class."""
@@ -108,7 +108,7 @@ class Codes:
     Parameters
     ----------
     view : View
-    files : sequence of Seen or None
+    files : sequence of SampledFile or None
         All files in order; `offset` counts in it.
     matching : sequence of int
         The number of each truth's file.
@@ -117,7 +117,7 @@ class Codes:
     """
 
     def __init__(
-        self, view: View, files: Sequence[Seen | None], matching: Sequence[int], most: int = MAX_SAMPLES
+        self, view: View, files: Sequence[SampledFile | None], matching: Sequence[int], most: int = MAX_SAMPLES
     ) -> None:
         self._view, self._files = view, files
         chosen = np.unique(np.linspace(0, len(view.truths) - 1, most).astype(int)).tolist()
@@ -142,7 +142,7 @@ class Codes:
             return pack(raw)
         return raw.astype(np.int64) if raw.ndim == 2 and raw.dtype.kind in "biu" else None
 
-    def _mask(self, raw: Array, seen: Seen) -> Array | None:
+    def _mask(self, raw: Array, seen: SampledFile) -> Array | None:
         read = self._view.decode(raw)
         if read is not None:
             return np.asarray(read).astype(np.int64)

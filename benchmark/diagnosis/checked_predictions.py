@@ -17,7 +17,7 @@ from ..registry import metrics_of
 from ..types import Array, Dataset, Metric, UserError
 from .lenient_reading import Listing, Remedied, decoder, full_size, sample_again, sample_files, sample_truths
 from .remedy_functions import Fit, RemedyFunction
-from .sampled_pixels import Seen, Suspicion, Truth, View
+from .sampled_pixels import SampledFile, Suspicion, Truth, View
 
 MAX_SCORED = 200
 """Number of samples up to which all are scored; of more, `MAX_SPREAD` spread evenly over the split."""
@@ -46,7 +46,7 @@ class CheckedPredictions:
     metrics: tuple[Metric, ...]
     truths: Mapping[str, Truth]
     listing: Listing
-    seen: tuple[Seen | None, ...]
+    seen: tuple[SampledFile | None, ...]
     matching: Mapping[str, int]
     unreadable: tuple[str, ...] = ()
     remedy_functions: tuple[RemedyFunction, ...] = ()
@@ -77,7 +77,7 @@ class CheckedPredictions:
             described_by(type(self.dataset)),
         )
 
-    def _seen(self, sample_id: str) -> Seen:
+    def _seen(self, sample_id: str) -> SampledFile:
         found = self.seen[self.matching[sample_id]]
         assert found is not None
         return found
@@ -94,7 +94,7 @@ class CheckedPredictions:
         return replace(self, remedy_functions=(*self.remedy_functions, *suspicion.remedy_functions), matching=matching)
 
     def sampled_again(self) -> CheckedPredictions:
-        """The same with the pixels of cropped files sampled anew: their grids were taken from the whole."""
+        """The same with the pixels of cropped files sampled again: their grids were taken from the whole."""
         if not any(isinstance(step, Fit) and step.how != "resize" for step in self.remedy_functions):
             return self
         shapes = {n: self.truths[i].shape for i, n in self.matching.items()}
@@ -156,9 +156,9 @@ def examine(dataset: Dataset, ids: Sequence[str], listing: Listing, reporter: Re
         sampled = sample_files(dataset, files, grid, lambda done: update(done, len(files), ""))
     with reporter.progress("looking at ground truth") as update:
         truths = sample_truths(dataset, ids, grid, lambda done: update(done, len(ids), ""))
-    seen: list[Seen | None] = [None] * len(listing.files)
+    seen: list[SampledFile | None] = [None] * len(listing.files)
     for number, found in zip(numbers, sampled, strict=True):
-        seen[number] = found if isinstance(found, Seen) else None
+        seen[number] = found if isinstance(found, SampledFile) else None
     families = metrics_of(dataset.info)
     main = [m for m in families if any(score.name == dataset.info.main_score for score in m.scores)]
     return CheckedPredictions(

@@ -48,7 +48,7 @@ def conclude(
         Where the predictions lie, for messages.
     reporter : Reporter
     partial : bool
-        Samples without a prediction are on purpose.
+        Samples without a prediction were left out on purpose.
 
     Raises
     ------

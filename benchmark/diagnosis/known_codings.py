@@ -1,4 +1,4 @@
-"""The ways in which the label values of a multi-class dataset are also written."""
+"""Other label values in which predictions of a multi-class dataset are commonly written."""
 
 from __future__ import annotations
 

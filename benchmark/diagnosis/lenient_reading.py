@@ -25,7 +25,7 @@ from ..predictions.panoptic_results import Submission
 from ..predictions.volumes import find_volumes, volumes_below
 from ..types import Array, Dataset, DatasetInfo, Prediction, UserError
 from .remedy_functions import RemedyFunction
-from .sampled_pixels import VOID, Seen, Truth, apply
+from .sampled_pixels import VOID, SampledFile, Truth, apply
 
 _NO_OBJECTS = "Objects with scores (JSON, *_pred.txt) are not diagnosed."
 _STACKS = frozenset({".tif", ".tiff", ".npy", ".npz"})
@@ -187,10 +187,10 @@ def _stack(dataset: Dataset, ids: Sequence[str], path: Path) -> Listing:
 
 def sample_files(
     dataset: Dataset, files: Sequence[tuple[File, str]], grid: int, progress: Callable[[int], None]
-) -> list[Seen | str]:
+) -> list[SampledFile | str]:
     """The sampled pixels of every file, or why there are none."""
 
-    def sample(file: tuple[File, str]) -> Seen | str:
+    def sample(file: tuple[File, str]) -> SampledFile | str:
         source, name = file
         try:
             raw = read_raw(source, dataset)
@@ -198,23 +198,23 @@ def sample_files(
             raise
         except UserError as error:
             return str(error)
-        found = Seen.of(name, raw, dataset.info, grid, _is_jpeg(source.path))
-        return found or f"{name}: is of shape {raw.shape} and {raw.dtype}; expected one map of height x width"
+        found = SampledFile.of(name, raw, dataset.info, grid, _is_jpeg(source.path))
+        return found or f"{name}: has shape {raw.shape} and {raw.dtype}; expected one map of height x width"
 
     return list(_each(sample, files, progress))
 
 
 def sample_again(
     dataset: Dataset,
-    files: Iterable[tuple[Seen | None, File, tuple[int, int]]],
+    files: Iterable[tuple[SampledFile | None, File, tuple[int, int]]],
     remedy_functions: Sequence[RemedyFunction],
-) -> Iterator[Seen | None]:
+) -> Iterator[SampledFile | None]:
     """The pixels of what the remedies leave of each file; with every file goes the size of its truth."""
     for seen, file, shape in files:
         again = None
         if seen is not None:
             values = apply(read_raw(file, dataset), remedy_functions, shape)
-            again = Seen.of(seen.name, values, dataset.info, len(seen.values), seen.jpeg)
+            again = SampledFile.of(seen.name, values, dataset.info, len(seen.values), seen.jpeg)
         yield again
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..types import Array, Float64
-from .sampled_pixels import Seen, Suspicion, Truth, agreement, mean, proven
+from .sampled_pixels import SampledFile, Suspicion, Truth, agreement, mean, proven
 
 MAX_COMPARED = 60
 """Number of samples up to which every prediction is compared with every truth."""
@@ -19,7 +19,7 @@ OFFSETS = (-2, -1, 1, 2)
 
 
 def mismatched(
-    grids: Sequence[Array | None], seen: Sequence[Seen], truths: Sequence[Truth], matching: Mapping[str, int]
+    grids: Sequence[Array | None], seen: Sequence[SampledFile], truths: Sequence[Truth], matching: Mapping[str, int]
 ) -> Iterator[Suspicion]:
     """Another match of files with samples under which they agree far better.
 
@@ -133,7 +133,10 @@ def _put_at_the_other_end(shapes: Sequence[Shape | None], truths: Sequence[Truth
 
 
 def exchanged_sizes(
-    seen: Sequence[Seen | None], grids: Sequence[Array | None], truths: Sequence[Truth], matching: Mapping[str, int]
+    seen: Sequence[SampledFile | None],
+    grids: Sequence[Array | None],
+    truths: Sequence[Truth],
+    matching: Mapping[str, int],
 ) -> Iterator[Suspicion]:
     """Files of wrong sizes whose sizes are exactly those that are missing: exchanged among each other.
 
@@ -170,7 +173,7 @@ def exchanged_sizes(
     )
 
 
-def _name(seen: Seen | None) -> str:
+def _name(seen: SampledFile | None) -> str:
     return "" if seen is None else seen.name
 
 
@@ -212,7 +215,7 @@ def _place(here: int, truths: Sequence[Truth], matching: Mapping[str, int]) -> i
 
 def _swapped(
     grids: Sequence[Array | None],
-    seen: Sequence[Seen],
+    seen: Sequence[SampledFile],
     truths: Sequence[Truth],
     matching: Mapping[str, int],
     own: Float64,

@@ -1,4 +1,4 @@
-"""What is seen of a prediction and of the truth: a small grid of pixels of each, and facts of the whole file."""
+"""A small grid of pixels sampled from a prediction and its truth, with facts about the whole file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SampledFile:
     """A prediction file, or a page of a stack.
 
     values: raw values on a grid, (g, g), (g, g, 3) or the likeliest class's label value of scores (C, H, W).
@@ -67,7 +67,7 @@ class Seen:
     nan: float = 0.0
 
     @classmethod
-    def of(cls, name: str, raw: Array, info: DatasetInfo, grid: int, jpeg: bool = False) -> Seen | None:
+    def of(cls, name: str, raw: Array, info: DatasetInfo, grid: int, jpeg: bool = False) -> SampledFile | None:
         """Look at raw values; None where they are no image, map or scores of the dataset's classes."""
         values = straighten(raw, len(info.classes))
         kind = layout(values, len(info.classes))
@@ -132,7 +132,7 @@ class View:
 
     info: DatasetInfo
     decode: Decode
-    seen: tuple[Seen, ...]
+    seen: tuple[SampledFile, ...]
     truths: tuple[Truth, ...]
     remedy_functions: tuple[RemedyFunction, ...] = ()
     described_by: str = ""
@@ -159,7 +159,7 @@ class View:
             return False
         return proven(self.own, other, self.elsewhere(*remedy_functions), margin)
 
-    def labels(self, seen: Seen, *remedy_functions: RemedyFunction) -> Array | None:
+    def labels(self, seen: SampledFile, *remedy_functions: RemedyFunction) -> Array | None:
         """Label values (g, g) on the grid after more remedies, None where the dataset refuses them."""
         return self.decode(apply(seen.values, (*self.remedy_functions, *remedy_functions), seen.values.shape[:2]))
 
@@ -173,7 +173,7 @@ class View:
                 total[value] = total.get(value, 0) + count
         return total
 
-    def raw(self, seen: Seen) -> Array:
+    def raw(self, seen: SampledFile) -> Array:
         """Raw values on the grid after the remedies found so far."""
         return apply(seen.values, self.remedy_functions, seen.values.shape[:2])
 

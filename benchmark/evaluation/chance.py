@@ -1,4 +1,4 @@
-"""P values of the differences of all pairs at once, from what patterns make of them: single ones, and step-down max T.
+"""P values of the differences of all pairs from swap patterns: of each pair alone, and adjusted by step-down max T.
 
 Pairs are gone through from the one that is the least apart upwards, a few at a time under a chunk of patterns, and of
 each pattern only the largest difference so far is kept: memory does not grow with pairs times patterns.

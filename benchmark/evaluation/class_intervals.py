@@ -96,7 +96,7 @@ def intervals_with_classes(
     return of_scores, found
 
 
-def tells_units(metric: Metric) -> bool:
+def can_count_units(metric: Metric) -> bool:
     """Whether the statistics of a family are sparse confusion matrices, which `units_that_hold` reads."""
     return set(PAIR_COLUMNS) <= metric.columns.keys()
 

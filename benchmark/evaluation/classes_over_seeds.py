@@ -17,17 +17,8 @@ from ..types import Float64
 from .class_comparison import PairedClasses
 from .comparison import Claims, Difference
 from .intervals import corrected_interval
-from .over_seeds import (
-    TrainingNoise,
-    Trainings,
-    by_sample,
-    difference_of_means,
-    freedom_of,
-    middle_runs,
-    p_of_means,
-    training_noise,
-    training_spreads,
-)
+from .over_seeds import by_sample, difference_of_means, middle_runs, p_of_means
+from .training_variance import TrainingNoise, Trainings, freedom_of, training_noise, training_spreads
 
 
 @dataclass(frozen=True)

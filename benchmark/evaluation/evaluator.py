@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -26,7 +24,8 @@ from ..io.images.tensors import (
 from ..metrics.joint_counts import counted_once
 from ..registry import dataset_class, families, metrics_of
 from ..registry.metric_names import metric_names
-from ..types import Array, ClassInfo, DatasetInfo, Metric, Sample, SplitInfo, Statistic, UserError
+from ..types import Array, DatasetInfo, Metric, Sample, Statistic, UserError
+from .label_sets import label_set
 from .statistics import Statistics
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class Evaluator:
             if not self._info.classes:
                 raise UserError(f"the classes of {self._info.name} are in its root: pass the info of a dataset there")
         else:
-            self._info = _label_set(num_classes, classes, ignore_index, task)
+            self._info = label_set(num_classes, classes, ignore_index, task)
         self._metrics = _families(self._info, metrics)
         self.reset()
 
@@ -187,7 +186,7 @@ class Evaluator:
         """
         truth = without_channel(integers(target, "target"))
         if truth.ndim not in (2, 3):
-            raise UserError(f"target is of shape {shape_text(truth)}; expected (H, W) or (N, H, W)")
+            raise UserError(f"target has shape {shape_text(truth)}; expected (H, W) or (N, H, W)")
         batch = truth.ndim == 3
         truths = list(truth) if batch else [truth]
         names = self._names(ids, len(truths))
@@ -335,61 +334,6 @@ class Evaluator:
             if one._seen:
                 union._numbered = one._numbered
         return union
-
-
-def _whole(name: str, value: Any, least: int | None = None) -> int:
-    """A whole number of Python, NumPy or PyTorch, from `least` where there is one; UserError for anything else."""
-    found = None
-    if not isinstance(value, bool | np.bool_):
-        with suppress(TypeError):
-            found = operator.index(value)
-    if found is None or (least is not None and found < least):
-        raise UserError(f"{name} is {value!r}; expected a whole number{'' if least is None else f' from {least}'}")
-    return found
-
-
-def _label_set(
-    num_classes: int | None, names: Sequence[str] | None, ignore_index: int | None, task: str | None
-) -> DatasetInfo:
-    """The description of a label set that belongs to no dataset."""
-    if (num_classes is None) == (names is None):
-        raise UserError(
-            "Evaluator takes a dataset, or num_classes, or classes: exactly one. For example num_classes=19"
-        )
-    if isinstance(names, str):
-        raise UserError(f"classes='{names}' is one text; expected a sequence of names")
-    count = len(names) if names is not None else _whole("num_classes", num_classes, 1)
-    if count < 1:
-        raise UserError("classes is empty; expected a name for each class")
-    ignore_index = None if ignore_index is None else _whole("ignore_index", ignore_index)
-    given = list(names) if names is not None else ["foreground"] if count == 1 else [f"class-{n}" for n in range(count)]
-    labels = ["background", *given] if count == 1 else given
-    binary = count == 1 or task == "binary"
-    if len(set(labels)) < len(labels) or task not in (None, "binary", "multiclass"):
-        raise UserError(f"classes {labels} with task {task!r}: expected different names, and binary or multiclass")
-    if (binary and len(labels) != 2) or (count == 1 and task == "multiclass"):
-        raise UserError(f"task '{task}' does not fit {count} classes; a binary task has a background and a foreground")
-    if ignore_index is not None and 0 <= ignore_index < len(labels):
-        raise UserError(f"ignore_index={ignore_index} is a class; labels are 0 to {len(labels) - 1}, void is another")
-    return DatasetInfo(
-        name="labels",
-        version="1",
-        summary=f"{len(labels)} classes" + ("" if ignore_index is None else f", void {ignore_index}"),
-        task="binary" if binary else "multiclass",
-        classes=tuple(
-            ClassInfo(n, name, (0, 0, 0), "background" if name.lower() == "background" else "stuff")
-            for n, name in enumerate(labels)
-        ),
-        splits={"all": SplitInfo(None, "every sample")},
-        default_split="all",
-        metrics=("binary-overlap",) if binary else ("overlap",),
-        main_score="dice" if binary else "miou",
-        licence="–",
-        citation="–",
-        homepage="–",
-        layout="–",
-        ignore_label=ignore_index,
-    )
 
 
 def _families(info: DatasetInfo, names: Sequence[str]) -> tuple[Metric, ...]:

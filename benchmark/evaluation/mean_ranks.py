@@ -3,7 +3,7 @@
 Scores of different datasets and metrics have no common unit, ranks have: on every dataset the methods are ranked from 1
 by their score, equal scores share the mean of their ranks, and the ranks of a method are averaged. How much of that is
 the choice of datasets and samples is measured by drawing both: datasets with replacement, and in each one that is
-drawn, anew, samples (or groups) with replacement, the same ones for all methods.
+drawn, samples (or groups) with replacement, the same ones for all methods.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Statistics in little memory: columns of neighbours lie in one array, whole numbers in as few bytes as hold them.
+"""Statistics in little memory: consecutive samples share one array, and integers use the fewest bytes that hold them.
 
 A small table as arrays of its own takes 2 KB, most of it for the arrays themselves; a dozen classes need 200 bytes.
 """
@@ -19,7 +19,7 @@ _AT_ONCE = 512
 
 
 class PackedColumns(Mapping[str, Array]):
-    """Columns of one statistic, (n,) int64 or float64, made anew whenever they are asked for.
+    """Columns of one statistic, (n,) int64 or float64, made again whenever they are asked for.
 
     Parameters
     ----------

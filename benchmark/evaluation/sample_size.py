@@ -1,4 +1,4 @@
-"""How wide an interval would be, and how small a difference would be seen, with another number of samples.
+"""How wide an interval would be, and how small a difference could be detected, with another number of samples.
 
 Test sets of n units are drawn, with replacement, from the units of a run. What the score does from one to the next is
 what it would do from one real test set of that size to the next, so far as the run's units stand for all; the interval

@@ -3,7 +3,7 @@
 A slice is a set of samples; slices may overlap, as those of images that hold a class do. Its gap is the score of its
 samples less that of all others, each pooled as the data set's own score is. If a property has nothing to do with how
 well samples are scored, it does not matter which sample has it: the properties are permuted, the same permutation for
-all runs and for all properties that vary alike, and the largest gap of each permutation is what gaps are held against
+all runs and for all properties that vary alike, and the largest gap of each permutation is what gaps are compared with
 (step-down max T). So p is adjusted for all slices that are looked at, and keeps their dependence. Each gap is measured
 from the mean of its permutations and by their spread: a score of few samples may lie lower by itself, as classes are
 missing there.

@@ -1,4 +1,4 @@
-"""What the truth of each sample holds, taken along while predictions are measured: no map is decoded for it alone."""
+"""The labels in each sample's truth, noted while predictions are measured, so that no map is decoded just for this."""
 
 from __future__ import annotations
 

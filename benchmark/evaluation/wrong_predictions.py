@@ -1,4 +1,4 @@
-"""Which predictions cannot be scored: all that are wrong are named at once, and what is wrong is said once a kind."""
+"""Predictions that cannot be scored: all are named at once, and each kind of fault is explained once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of methods with their intervals, and against what they cost. Matplotlib is imported when one draws."""
+"""Scores of methods with their intervals, and scores against cost. Matplotlib is imported only to draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python's search for cycles of objects, which looks again at all that is there whenever much has been made."""
+"""Pausing Python's garbage collector, which scans all objects again and again while many are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A SQLite file that may be lost at any time: what cannot be read is made anew, what cannot be written is left."""
+"""A SQLite file that may be lost at any time: what cannot be read is made again, what cannot be written is skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `bench list` found, kept for the next time: to import all that it names takes far longer than to print it."""
+"""A cache of what `bench list` found: importing everything that it names takes far longer than printing it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ENDINGS = (".py", ".yaml")
 class KeptLists:
     """Lists of what comes with segbench, each as long as no file of segbench and nothing that is installed has changed.
 
-    A file that is damaged is made anew; where none can be written, none is.
+    A file that is damaged is made again; where none can be written, none is.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ def exclusive(path: Path, busy: str, say: Callable[[str], None] | None = None, *
     finally:
         if not stays:
             with suppress(OSError):
-                path.unlink()  # while it is held: whoever has opened it meanwhile sees that it is gone, and opens anew
+                path.unlink()  # while it is held: whoever has opened it meanwhile sees that it is gone, and opens again
         lock.release()
 
 

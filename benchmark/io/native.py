@@ -193,8 +193,8 @@ def png_values(stream: bytes, rows: int, columns: int, bits: int) -> Array | Non
 
 
 def empty(shape: tuple[int, ...], kind: DTypeLike) -> Array:
-    """As `numpy.empty`, of memory that is used again once nobody holds the array: fetched anew from the system it would
-    cost more time than decoding an image into it."""
+    """As `numpy.empty`, from memory that is reused once nobody holds the array: getting it from the system each time
+    would take longer than decoding an image into it."""
     dtype = np.dtype(kind)
     size = math.prod(shape) * dtype.itemsize
     if _native is None or size < _MIN_KEPT:

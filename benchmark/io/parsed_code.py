@@ -20,7 +20,7 @@ _MAX_FILES = 1000
 class ParsedCode:
     """Files of Python by their content: one that has changed is another one, so nothing here can be out of date.
 
-    A file that is damaged, or was written by another version, is made anew; where none can be written, none is.
+    A file that is damaged, or was written by another version, is made again; where none can be written, none is.
 
     Parameters
     ----------

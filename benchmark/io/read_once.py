@@ -1,4 +1,4 @@
-"""Files that are read for every image and hold what is true of all: read once, and again when they have changed."""
+"""Files that concern all images of a dataset: read once, and again only when they have changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReadOnce(Generic[Content]):
     def __init__(self, read: Callable[[Path], Content], files: int) -> None:
         @lru_cache(maxsize=files)
         def known(path: Path, mtime_ns: int, size: int) -> Content | UserError:
-            del mtime_ns, size  # a changed file is read anew
+            del mtime_ns, size  # a changed file is read again
             try:
                 return read(path)
             except UserError as error:
@@ -46,5 +46,5 @@ class ReadOnce(Generic[Content]):
         return found
 
     def forget(self) -> None:
-        """Read every file anew."""
+        """Read every file again."""
         self._known.cache_clear()

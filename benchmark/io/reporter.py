@@ -80,7 +80,7 @@ class Reporter:
         """Progress where no bar can be drawn: a line every `EVERY_S` seconds, with the time left.
 
         Work that is resumed begins at more than one unit: those took no time here. Work of several phases, each of
-        which counts anew, is timed phase by phase: what one took says nothing of the next.
+        which counts again, is timed phase by phase: what one took says nothing of the next.
         """
         start = last = time.monotonic()
         before: int | None = None

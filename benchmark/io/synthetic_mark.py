@@ -1,4 +1,4 @@
-"""The sentence in every file that segbench drew: what tells a synthetic picture from a real one, wherever it is copied.
+"""The sentence in every file that segbench draws, which marks a synthetic picture as such wherever it is copied.
 
 It is plain ASCII, which each format keeps uncompressed (PNG and TIFF as their `Software`, JPEG as its comment, JSON as
 a description), and it is written near the beginning. So it is looked for as bytes: no file is decoded for it, and a

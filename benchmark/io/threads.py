@@ -1,4 +1,4 @@
-"""Small work in threads, several items at a time: to hand over one costs as much as to hash a small file."""
+"""Small jobs in threads, several at a time: handing over a single one costs as much as hashing a small file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of the user: data, what can be made anew, and plugins; and what an origin is called that is none of them."""
+"""The user's folders for data, caches and plugins, and how a data folder elsewhere is named in a record."""
 
 from __future__ import annotations
 

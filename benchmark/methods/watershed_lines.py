@@ -1,4 +1,4 @@
-"""Basins of a relief and the borders between them: how thin and gapless outlines are made of an uncertain map."""
+"""Watershed basins and the lines between them: thin outlines without gaps from an uncertain map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every metric family is unless it says otherwise."""
+"""Base classes of metric families, with the defaults of `segbench.types.Metric`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..types import (
     SumsByClass,
     Task,
 )
-from .pooled import drawn_by_class
+from .pooled import drawn, drawn_by_class
 
 
 class MetricFamily(ABC):
@@ -63,11 +63,11 @@ class MetricFamily(ABC):
 
         Right where `compute` only adds or averages statistics, so that one may be given to it several times.
         """
-        drawn = [
+        found = [
             self.compute([s for s, n in zip(statistics, row.tolist(), strict=True) for _ in range(n)], info)
             for row in weights
         ]
-        return {what.name: np.array([scores[what.name] for scores in drawn], np.float64) for what in self.scores}
+        return {what.name: np.array([scores[what.name] for scores in found], np.float64) for what in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
         """No score is known to be a function of sums: comparisons take `resample`, which is slower."""
@@ -140,3 +140,28 @@ class MetricFamily(ABC):
         """No block of its own in the record."""
         del statistics, info, scores, intervals
         return {}
+
+
+class ResampledFamily(MetricFamily):
+    """Base of families that write `resample`: a split's own scores are those of the resample with every sample once."""
+
+    @abstractmethod
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """Scores of B resamples, each (B,) float64, weights (B, n) int64; NaN where undefined."""
+
+    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
+        """All scores; NaN where undefined."""
+        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
+        return {score.name: float(found[score.name][0]) for score in self.scores}
+
+
+class SummedFamily(ResampledFamily):
+    """Base of families whose every score is a function of sums over samples, which `sums` gives."""
+
+    @abstractmethod
+    def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
+        """What a score is made of."""
+
+    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+        """Scores of B resamples, each (B,) float64, weights (B, n) int64; NaN where undefined."""
+        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}

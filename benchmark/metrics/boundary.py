@@ -44,13 +44,13 @@ from ..types import (
     Sums,
     SumsByClass,
 )
-from .base import MetricFamily
+from .base import SummedFamily
 from .class_maps import class_maps
 from .joint_counts import joint_counts, shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest
 from .pair_counts import ranks
-from .pooled import absent_of, drawn, mean_of_quotients, mean_where, means_by_class, ratio
+from .pooled import absent_of, mean_of_quotients, mean_where, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
@@ -66,7 +66,7 @@ _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 
 
 @dataclass(frozen=True)
-class Boundary(MetricFamily):
+class Boundary(SummedFamily):
     """How well boundaries are met.
 
     Every score is the mean over the classes for which it is defined, without background: a binary dataset has one, its
@@ -139,10 +139,6 @@ class Boundary(MetricFamily):
         """The means over classes; NaN where no class is defined."""
         table = _by_class(*_averaged(statistics, info))
         return {score.name: _mean(table[score.name]) for score in self.scores}
-
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same scores of B resamples, each (B,) float64."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over classes: of quotients of pooled counts, or of means over images."""

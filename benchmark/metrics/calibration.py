@@ -30,11 +30,11 @@ from ..types import (
     Sums,
     UserError,
 )
-from .base import MetricFamily
+from .base import SummedFamily
 from .class_maps import class_maps, is_void
 from .confidence_bins import BINS, ConfidenceBins, joined
 from .label_checks import binary_labels, class_labels, true_labels
-from .pooled import drawn, ratio
+from .pooled import ratio
 from .probabilities import pieces
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
@@ -56,7 +56,7 @@ _sums: SameStatistics[Sums] = SameStatistics(4)
 
 
 @dataclass(frozen=True)
-class Calibration(MetricFamily):
+class Calibration(SummedFamily):
     """How well probabilities hold, pooled over all counted pixels; of label maps, which have none, undefined.
 
     The confidence of a pixel is the probability of the class that is predicted there: the likeliest one, of a binary
@@ -119,15 +119,6 @@ class Calibration(MetricFamily):
             name: found.get(name, np.zeros(0)).astype(kind) for name, kind in self.columns.items()
         }
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
-
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores of the pooled histograms; NaN where no pixel has a probability."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
-
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same scores of B resamples, each (B,) float64."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """An ECE follows from what frequency and confidence differ by in each bin, the others from sums of errors."""
@@ -267,7 +258,7 @@ def _check_probabilities(sample: Sample, values: Array, void: Array, info: Datas
     """Refuse values (C, H, W) that are no probabilities where the truth is not void."""
     if values.shape != (len(info.classes), *void.shape):
         raise UserError(
-            f"prediction of sample '{sample.id}' is of shape {values.shape}; expected probabilities of "
+            f"prediction of sample '{sample.id}' has shape {values.shape}; expected probabilities of "
             f"{len(info.classes)} classes x height x width"
         )
     least = 0.0 if info.unscored else 1.0

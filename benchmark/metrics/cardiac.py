@@ -23,7 +23,7 @@ from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence
 from ..cardiac.track import tracks
 from ..text import whole_number
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Uint8, UserError
-from .base import MetricFamily
+from .base import ResampledFamily
 from .exact_sums import weighted_sums
 from .joint_counts import joint_counts
 from .label_checks import binary_labels, check_labels, true_labels
@@ -40,7 +40,7 @@ _agreed: SameStatistics[Agreement] = SameStatistics(1)
 
 
 @dataclass(frozen=True)
-class Cardiac(MetricFamily):
+class Cardiac(ResampledFamily):
     """Errors of heart rate, shortening and ejection fraction per beat, and how many beats were found.
 
     Every error is the mean of absolute errors: of rates over the sequences in which both sides have one, of all else
@@ -96,11 +96,6 @@ class Cardiac(MetricFamily):
         sides = (silhouette(labels == info.foreground) for labels in (truth, predicted))
         return _statistic(sample.id, sample.group, sample.index, *sides)
 
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores; NaN where there is nothing to take a mean of."""
-        one = np.ones((1, len(statistics)), np.int64)
-        return {name: float(values[0]) for name, values in self.resample(statistics, info, one).items()}
-
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of B samples drawn with (B, n) weights: a beat weighs what its diastolic frame weighs.
 
@@ -108,11 +103,6 @@ class Cardiac(MetricFamily):
         """
         agreement = self.agreement(statistics, info)
         return _means(agreement.table, _Weights(agreement, statistics, weights))
-
-    def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
-        """There is one heart."""
-        del statistics, info
-        return {}
 
     def details(
         self, statistics: Sequence[Statistic], info: DatasetInfo, scores: Values, intervals: Mapping[str, Interval]

@@ -26,7 +26,7 @@ from ..types import (
     Statistic,
     UserError,
 )
-from .base import MetricFamily
+from .base import ResampledFamily
 from .instances import FIRST_OBJECT, joined, owners, things, true_instances
 from .joint_counts import joint_counts
 from .label_checks import same_shape
@@ -47,7 +47,7 @@ _CHUNK = 100_000
 
 
 @dataclass(frozen=True)
-class CityscapesAP(MetricFamily):
+class CityscapesAP(ResampledFamily):
     """Average precision of predicted objects with confidences, at 10 IoU thresholds (a match is strictly above).
 
     A true object has one match at most, that of the best score; further ones are false positives. Groups and true
@@ -132,11 +132,6 @@ class CityscapesAP(MetricFamily):
         """Every true object and group with its pixels."""
         true = statistic.columns["object_pixels"] == 0
         return {name: statistic.columns[name][true] for name in ("label", "instance", "instance_pixels")}
-
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """`ap` and `ap50`; NaN where no class has true objects."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""

@@ -83,11 +83,6 @@ class ForegroundOverlap(PairsOfLabels):
         """Sparse confusion matrix of one sample."""
         return overlap_statistic(self.name, sample, class_labels(sample, prediction, info), info)
 
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """The means; NaN where no case holds any class of the foreground."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
-
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64.
 

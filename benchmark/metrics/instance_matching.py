@@ -17,10 +17,10 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
-from .base import MetricFamily
+from .base import SummedFamily
 from .joint_counts import joint_counts, shared_counts
 from .label_checks import binary_labels, check_labels, same_shape, true_labels
-from .pooled import drawn, mean_of, mean_of_quotients, ratio
+from .pooled import mean_of, mean_of_quotients, ratio
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
 
@@ -34,7 +34,7 @@ _columns: SameStatistics[tuple[Float64, ...]] = SameStatistics(1)
 
 
 @dataclass(frozen=True)
-class InstanceMatching(MetricFamily):
+class InstanceMatching(SummedFamily):
     """How many true instances are found, each by one predicted instance of its own.
 
     A pair matches from an IoU on, 0.5 and above, where a segment has but one partner (of two halves one counts). TP is
@@ -123,15 +123,6 @@ class InstanceMatching(MetricFamily):
     def truth_side(self, statistic: Statistic) -> dict[str, Array]:
         """The number of true instances."""
         return {"true": statistic.columns["true"]}
-
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores; NaN where no image has what they are a part of."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
-
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same scores of B resamples, each (B,) float64."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Every score is a quotient of sums, or the mean of a value of each image."""

@@ -78,7 +78,7 @@ def class_labels(sample: Sample, prediction: Prediction, info: DatasetInfo) -> A
     values = prediction.probabilities
     if values.ndim != 3 or len(values) != len(info.classes):
         raise UserError(
-            f"prediction of sample '{sample.id}' is of shape {values.shape}; expected probabilities of "
+            f"prediction of sample '{sample.id}' has shape {values.shape}; expected probabilities of "
             f"{len(info.classes)} classes x height x width"
         )
     same_shape(sample, values.shape[1:])

@@ -29,7 +29,7 @@ from ..types import (
     SumsByClass,
     Task,
 )
-from .base import MetricFamily
+from .base import SummedFamily
 from .joint_counts import shared_counts
 from .label_checks import binary_labels, check_labels, class_labels, true_labels
 from .overlap_scores import (
@@ -108,7 +108,7 @@ def overlap_totals(statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class PairsOfLabels(MetricFamily):
+class PairsOfLabels(SummedFamily):
     """What families share whose statistics are sparse confusion matrices."""
 
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = _COLUMNS
@@ -188,10 +188,6 @@ class BinaryOverlap(PairsOfLabels):
             "iou_foreground": _quotient(tp, union),
         }
 
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same scores of B resamples, each (B,) float64."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
-
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Every score is a quotient of sums, or the mean of a quotient."""
         counts = self._counts(statistics, info)
@@ -241,11 +237,6 @@ class _MultiClassOverlap(PairsOfLabels):
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Sparse confusion matrix of one sample."""
         return overlap_statistic(self.name, sample, class_labels(sample, prediction, info), info)
-
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores of the counts pooled over the samples."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""

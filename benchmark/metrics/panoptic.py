@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from ..types import (
     DatasetInfo,
     Float64,
     Int64,
-    Panoptic,
     Part,
     Prediction,
     Sample,
@@ -29,19 +28,13 @@ from ..types import (
     Statistic,
     Sums,
     SumsByClass,
-    UserError,
 )
-from .base import MetricFamily
+from .base import SummedFamily
 from .exact_sums import weighted_sums
-from .joint_counts import joint_counts
 from .pooled import absent_of, mean_where, ratio, summed
 from .same_statistics import SameStatistics
+from .segment_matching import MATCHED_IOU, segment_rows
 from .table_rules import MAX_PIXELS, all_different, broken_rule
-
-Outcome = Literal["matched", "missed", "invented", "ignored", "crowd"]
-
-_MATCHED = 0.5
-"""A pair matches where its IoU is above: then no segment has two partners (the theorem of section 4.1)."""
 
 _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 """The last dense tables: every score, resample and table of a run needs the same."""
@@ -57,25 +50,7 @@ _GROUPS: Mapping[str, tuple[str, frozenset[str]]] = {
 
 
 @dataclass(frozen=True)
-class SegmentRow:
-    """What became of one true or predicted segment; a matched pair is one row.
-
-    outcome : `matched`; `missed` (true, a false negative); `invented` (predicted, a false positive); `ignored`
-    (predicted, more than half of it on void or on a crowd of its class); `crowd` (true, never counted).
-    true, predicted : numbers of the segments, 0 where there is none; their pixels. iou : NaN where nothing matches.
-    """
-
-    category: int
-    outcome: Outcome
-    true: int
-    predicted: int
-    iou: float
-    true_pixels: int
-    predicted_pixels: int
-
-
-@dataclass(frozen=True)
-class PanopticQuality(MetricFamily):
+class PanopticQuality(SummedFamily):
     """PQ, SQ and RQ: means over the classes that have a true segment that counts, or a false positive.
 
     A statistic has a row per class with the numbers of matched (`tp`), invented (`fp`) and missed (`fn`) segments, the
@@ -105,7 +80,7 @@ class PanopticQuality(MetricFamily):
     )
     parts: ClassVar[tuple[Part, ...]] = ("panoptic",)
     releases_gil: ClassVar[bool] = True
-    hooks: ClassVar[Mapping[str, str]] = {"instances": "segbench.metrics.panoptic:instance_rows"}
+    hooks: ClassVar[Mapping[str, str]] = {"instances": "segbench.metrics.segment_matching:instance_rows"}
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """Match the segments of one sample and count them by class."""
@@ -133,11 +108,15 @@ class PanopticQuality(MetricFamily):
         category, tp, fp, fn, pixels, iou = (statistic.columns[name] for name in self.columns)
         return broken_rule(
             {
-                f"classes are those of segments of {info.name}": np.isin(category, [c.id for c in _classes(info)]),
+                f"classes are those of segments of {info.name}": np.isin(
+                    category, [c.id for c in info.segment_classes]
+                ),
                 "a class stands once": all_different(category),
                 "numbers of segments are not negative": (tp >= 0) & (fp >= 0) & (fn >= 0) & (tp + fp + fn > 0),
                 "what is invented has pixels": (pixels >= fp) & (pixels < MAX_PIXELS) & ((fp > 0) | (pixels == 0)),
-                "IoUs of pairs lie above 0.5, up to 1": (iou >= _MATCHED * tp) & (iou <= tp) & ((tp > 0) | (iou == 0)),
+                "IoUs of pairs lie above 0.5, up to 1": (iou >= MATCHED_IOU * tp)
+                & (iou <= tp)
+                & ((tp > 0) | (iou == 0)),
             }
         )
 
@@ -147,14 +126,9 @@ class PanopticQuality(MetricFamily):
         held = segments > 0
         return {"category": statistic.columns["category"][held], "segments": segments[held]}
 
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores; NaN where no class of the kind has a segment."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {score.name: float(found[score.name][0]) for score in self.scores}
-
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
-        classes = _classes(info)
+        classes = info.segment_classes
         held, table = _drawn(statistics, classes, weights)
         kinds = [classes[place].kind for place in held.tolist()]
         found = {}
@@ -168,8 +142,8 @@ class PanopticQuality(MetricFamily):
         """Every score is a mean of quotients of sums over samples."""
         name, _, suffix = score.partition("_")
         group = _GROUPS[f"_{suffix}" if suffix else ""][1]
-        chosen = [place for place, each in enumerate(_classes(info)) if each.kind in group]
-        counts, iou = _dense(statistics, _classes(info))
+        chosen = [place for place, each in enumerate(info.segment_classes) if each.kind in group]
+        counts, iou = _dense(statistics, info.segment_classes)
         counts, iou = counts[:, chosen], iou[:, chosen]
         flat = counts.reshape(len(statistics), len(chosen) * 3)
         if name == "rq":
@@ -179,17 +153,17 @@ class PanopticQuality(MetricFamily):
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Classes without a true segment that counts, of which segments were invented: they count 0."""
         group = _GROUPS[score[2:]][1]
-        return _absent(statistics, [each for each in _classes(info) if each.kind in group])
+        return _absent(statistics, [each for each in info.segment_classes if each.kind in group])
 
     def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
         """The classes of segments."""
-        return tuple(_classes(info))
+        return info.segment_classes
 
     def resample_classes(
         self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
     ) -> dict[str, Float64]:
         """From the sums that the means over classes are made of."""
-        classes = _classes(info)
+        classes = info.segment_classes
         held, table = _drawn(statistics, classes, weights)
         found = {name: np.full((len(weights), len(classes)), np.nan) for name in table}
         for name, values in table.items():
@@ -200,7 +174,7 @@ class PanopticQuality(MetricFamily):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """A quality of each class from its numbers of segments and its sum of IoU."""
-        counts, iou = (each[:, list(places)] for each in _dense(statistics, _classes(info)))
+        counts, iou = (each[:, list(places)] for each in _dense(statistics, info.segment_classes))
         return SumsByClass(np.concatenate([counts.astype(np.float64), iou[..., None]], axis=-1), _QUALITY[score])
 
     def absent_among(
@@ -208,11 +182,11 @@ class PanopticQuality(MetricFamily):
     ) -> AbsentClasses | None:
         """As `absent_classes`."""
         del score
-        return _absent(statistics, [_classes(info)[place] for place in places])
+        return _absent(statistics, [info.segment_classes[place] for place in places])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """PQ, SQ, RQ and the numbers of segments of every class; qualities are NaN where it has none that counts."""
-        classes = _classes(info)
+        classes = info.segment_classes
         counts, iou = _dense(statistics, classes)
         every = np.ones((1, len(statistics)), np.int64)
         table = _qualities(counts.sum(axis=0)[None].astype(np.float64), weighted_sums(every, iou))
@@ -224,103 +198,6 @@ class PanopticQuality(MetricFamily):
             }
             for place, each in enumerate(classes)
         }
-
-
-def segment_rows(sample: Sample, prediction: Prediction, info: DatasetInfo) -> list[SegmentRow]:
-    """What became of every segment of a sample: matched pairs and true ones in true order, then predicted ones.
-
-    Raises
-    ------
-    UserError
-        Naming the sample, where there are no segments, for another size, and for a class that the dataset has not.
-    """
-    truth, found = _checked(sample, prediction, info)
-    true_ids, found_ids, pixels = joint_counts(truth.ids, found.ids)
-    both = dict(zip(zip(true_ids.tolist(), found_ids.tolist(), strict=True), pixels.tolist(), strict=True))
-    true_area, found_area = _areas(true_ids, pixels), _areas(found_ids, pixels)
-    true_of = {segment.id: segment for segment in truth.segments}
-    found_of = {segment.id: segment for segment in found.segments}
-    partner: dict[int, tuple[int, float]] = {}
-    for (one, other), shared in both.items():
-        true, predicted = true_of.get(one), found_of.get(other)
-        if true is None or predicted is None or true.crowd or true.category != predicted.category:
-            continue
-        union = found_area[other] + true_area[one] - shared - both.get((0, other), 0)
-        if shared / union > _MATCHED:
-            partner[one] = other, shared / union
-    rows = []
-    for segment in truth.segments:
-        other, iou = partner.get(segment.id, (0, math.nan))
-        outcome: Outcome = "matched" if other else "crowd" if segment.crowd else "missed"
-        area = (true_area[segment.id], found_area[other] if other else 0)
-        rows.append(SegmentRow(segment.category, outcome, segment.id, other, iou, *area))
-    taken = {other for other, _ in partner.values()}
-    crowd = {segment.category: segment.id for segment in truth.segments if segment.crowd}  # of several the last
-    for segment in found.segments:
-        if segment.id in taken:
-            continue
-        excused = both.get((0, segment.id), 0)
-        if segment.category in crowd:
-            excused += both.get((crowd[segment.category], segment.id), 0)
-        outcome = "ignored" if excused / found_area[segment.id] > _MATCHED else "invented"
-        rows.append(SegmentRow(segment.category, outcome, 0, segment.id, math.nan, 0, found_area[segment.id]))
-    return rows
-
-
-def instance_rows(sample: Sample, prediction: Prediction, info: DatasetInfo) -> list[dict[str, Any]]:
-    """A row for each instance, with the name of its class and empty cells where there is nothing to say."""
-    names = {each.id: each.name for each in _classes(info)}
-    return [
-        {
-            "sample": sample.id,
-            "class": names[row.category],
-            "outcome": row.outcome,
-            "iou": "" if math.isnan(row.iou) else row.iou,
-            "true_segment": row.true or "",
-            "predicted_segment": row.predicted or "",
-            "true_pixels": row.true_pixels if row.true else "",
-            "predicted_pixels": row.predicted_pixels if row.predicted else "",
-        }
-        for row in segment_rows(sample, prediction, info)
-    ]
-
-
-def _classes(info: DatasetInfo) -> tuple[ClassInfo, ...]:
-    return info.segment_classes
-
-
-def _checked(sample: Sample, prediction: Prediction, info: DatasetInfo) -> tuple[Panoptic, Panoptic]:
-    """True and predicted segments of one size and of known classes."""
-    truth, found = sample.panoptic, prediction.panoptic
-    if truth is None:
-        raise UserError(f"sample '{sample.id}' has no true segments, so panoptic quality cannot be scored")
-    if found is None:
-        raise UserError(
-            f"prediction of sample '{sample.id}' holds no segments; panoptic quality takes a JSON file of segments "
-            "and a folder of PNG files in COCO's panoptic format"
-        )
-    if truth.ids.shape != found.ids.shape:
-        sizes = (" x ".join(map(str, each.ids.shape)) for each in (found, truth))
-        raise UserError(
-            "prediction of sample '{}' is {}, its ground truth is {} (height x width). Predictions are scored at the "
-            "size of the truth: write them at that size.".format(sample.id, *sizes)
-        )
-    known = {each.id for each in _classes(info)}
-    for what, each in (("ground truth", truth), ("prediction", found)):
-        odd = next((segment for segment in each.segments if segment.category not in known), None)
-        if odd is not None:
-            raise UserError(
-                f"{what} of sample '{sample.id}': segment {odd.id} has the category {odd.category}, which {info.name} "
-                f"does not score. Expected one of {', '.join(map(str, sorted(known)))}."
-            )
-    return truth, found
-
-
-def _areas(ids: Int64, pixels: Int64) -> dict[int, int]:
-    numbers, place = np.unique(ids, return_inverse=True)
-    total = np.zeros(len(numbers), np.int64)
-    np.add.at(total, place, pixels)
-    return dict(zip(numbers.tolist(), total.tolist(), strict=True))
 
 
 def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:

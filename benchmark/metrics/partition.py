@@ -16,10 +16,9 @@ import numpy as np
 
 from ..io import native
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, Task
-from .base import MetricFamily
+from .base import SummedFamily
 from .joint_counts import joint_counts
 from .label_checks import foreground_probabilities
-from .pooled import drawn
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
 
@@ -202,20 +201,6 @@ def slice_counts(foreground: Array, probabilities: Array) -> list[PairCounts]:
     return results
 
 
-def stack_scores(foregrounds: Sequence[Array], probabilities: Sequence[Array]) -> tuple[float, float]:
-    """V_Rand and V_Info of a stack: the best, over one common threshold, of the mean over its slices.
-
-    Parameters
-    ----------
-    foregrounds, probabilities : sequences of (H, W) arrays
-        As in `slice_counts`, one of each per slice.
-    """
-    counts = [slice_counts(truth, proposal) for truth, proposal in zip(foregrounds, probabilities, strict=True)]
-    rand = np.array([[c.v_rand for c in at_thresholds] for at_thresholds in counts])
-    info = np.array([[c.v_info for c in at_thresholds] for at_thresholds in counts])
-    return float(rand.mean(axis=0).max()), float(info.mean(axis=0).max())
-
-
 def _best_mean(sums: Float64) -> Float64:
     best: Float64 = (sums[..., :-1] / sums[..., -1:]).max(axis=-1)
     return best
@@ -225,7 +210,7 @@ _per_slice: SameStatistics[tuple[Float64, Float64]] = SameStatistics(1)
 
 
 @dataclass(frozen=True)
-class Partition(MetricFamily):
+class Partition(SummedFamily):
     """V_Rand and V_Info of a stack of slices, the ranking metrics of ISBI 2012."""
 
     name: ClassVar[str] = "partition"
@@ -279,12 +264,8 @@ class Partition(MetricFamily):
             "v_info": max(math.fsum(column) / len(column) for column in information.T.tolist()),
         }
 
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """Scores of B resampled stacks by weights (B, n); the common threshold is chosen anew in each."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
-
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
-        """The greatest of the means at the thresholds."""
+        """The greatest of the means at the thresholds: every resample has a common threshold of its own."""
         del info
         values = self._per_slice(statistics)[0 if score == "v_rand" else 1]
         return Sums(np.concatenate([values, np.ones((len(values), 1))], axis=1), _best_mean)

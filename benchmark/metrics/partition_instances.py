@@ -18,9 +18,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, Sums, UserError
-from .base import MetricFamily
+from .base import SummedFamily
 from .joint_counts import joint_counts
-from .pooled import drawn, mean_of, ratio
+from .pooled import mean_of, ratio
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, broken_rule
 
@@ -31,7 +31,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class PartitionInstances(MetricFamily):
+class PartitionInstances(SummedFamily):
     """How well an image is cut into instances, whatever their numbers.
 
     Pixels whose true instance is 0 are background and are not counted, nor are those whose true label is void; on the
@@ -152,10 +152,6 @@ class PartitionInstances(MetricFamily):
             defined = values[~np.isnan(values)].tolist()
             means[name] = math.fsum(defined) / len(defined) if defined else math.nan
         return means
-
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same means of B resamples, each (B,) float64."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """The mean over the images in which the score is defined."""

@@ -1,4 +1,4 @@
-"""What is made of statistics, made once: scores, intervals and tables ask for the same several times in a row."""
+"""A cache of what was last computed from statistics: scores, intervals and tables need the same several times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers in as few bytes as hold them."""
+"""Integers in the smallest type that holds them."""
 
 from __future__ import annotations
 

@@ -41,13 +41,13 @@ from ..types import (
     SumsByClass,
     UserError,
 )
-from .base import MetricFamily
+from .base import SummedFamily
 from .class_maps import class_maps
 from .joint_counts import shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest_by_steps
 from .pair_counts import ranks
-from .pooled import absent_of, drawn, mean_of_quotients, mean_where, means_by_class, ratio
+from .pooled import absent_of, mean_of_quotients, mean_where, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
@@ -67,7 +67,7 @@ _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 
 
 @dataclass(frozen=True)
-class SurfaceDistance(MetricFamily):
+class SurfaceDistance(SummedFamily):
     """How far true and predicted surfaces of volumes are apart.
 
     Every score is the mean over the classes of their mean over the cases in which it is defined, without background.
@@ -151,17 +151,8 @@ class SurfaceDistance(MetricFamily):
         ]
         return [self._statistic(part, table if part is slices[0] else ()) for part in slices]
 
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """The means over classes; NaN where no class is defined."""
-        once = np.ones((1, len(statistics)), np.int64)
-        return {name: float(values[0]) for name, values in self.resample(statistics, info, once).items()}
-
-    def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same scores of B resamples, each (B,) float64; a case weighs what its first slice weighs."""
-        return {score.name: drawn(self.sums(statistics, info, score.name), weights) for score in self.scores}
-
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
-        """Means over classes of means over cases."""
+        """Means over classes of means over cases; a case weighs what its first slice weighs."""
         values = _values(*_dense(statistics, info))[score]
         known = ~np.isnan(values)
         return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)

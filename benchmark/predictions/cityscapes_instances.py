@@ -199,7 +199,7 @@ def _foreground(values: Array, where: str) -> Array:
         values = values[:, :, 0]
     if values.ndim != 2 or values.dtype.kind not in "biu":
         raise UserError(
-            f"{where}: is of shape {values.shape} and {values.dtype}; expected a grey PNG in which everything but 0 is "
+            f"{where}: has shape {values.shape} and {values.dtype}; expected a grey PNG in which everything but 0 is "
             "the object"
         )
     return values.astype(bool)

@@ -1,11 +1,10 @@
-"""COCO results files: detected objects, and stuff (a label map as one mask for each class).
+"""Reading COCO results files: detected objects, and stuff (a label map as one mask for each class).
 
 References: cocodataset.org, "Results format"; nightrome/cocostuffapi for stuff.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +13,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..data.coco_annotations import is_finite, is_whole, load_json
-from ..io.atomic import output_path
 from ..io.images.limits import open_image
-from ..io.images.rle import CheckedRLE, check_rle, decode_rle, encode_rle, rle_size, short
+from ..io.images.rle import CheckedRLE, check_rle, decode_rle, rle_size, short
 from ..text import some
-from ..types import Array, Dataset, DatasetInfo, Object, Prediction, PredictionSource, Uint8, UserError
+from ..types import Dataset, DatasetInfo, Object, Prediction, PredictionSource, Uint8, UserError
 from .matching import Found
-
-__all__ = [
-    "decode_rle",
-    "encode_rle",
-    "find_results",
-    "read_object_results",
-    "read_stuff_results",
-    "takes_results",
-    "write_object_results",
-    "write_stuff_results",
-]
 
 _METRIC = "coco-ap"
 """Datasets that name this family in `object_metrics` take COCO results; their label values are category id - 1."""
@@ -62,8 +49,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class ObjectResults:
-    """The detections of one image in a COCO results file."""
+class _ImageResults:
+    """The entries of one image in a COCO results file."""
 
     path: Path
     sample_id: str
@@ -73,6 +60,11 @@ class ObjectResults:
     def paths(self) -> tuple[Path, ...]:
         """The one file."""
         return (self.path,)
+
+
+@dataclass(frozen=True)
+class ObjectResults(_ImageResults):
+    """The detections of one image in a COCO results file."""
 
     def read(self, dataset: Dataset) -> Prediction:
         """Objects in the order of the file. Raises UserError naming the entry whose mask is unsound."""
@@ -88,17 +80,8 @@ class ObjectResults:
 
 
 @dataclass(frozen=True)
-class StuffResults:
+class StuffResults(_ImageResults):
     """The label map of one image in a COCO results file: a mask for each of its classes."""
-
-    path: Path
-    sample_id: str
-    entries: tuple[Entry, ...]
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The one file."""
-        return (self.path,)
 
     def read(self, dataset: Dataset) -> Prediction:
         """The label map as a prediction, at the size of the image; raises UserError as `label_map` does."""
@@ -177,17 +160,6 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
     return Found(files, tuple(_warnings(path, entries, foreign)), kind="objects" if objects else "maps")
 
 
-def read_stuff_results(path: Path) -> dict[str, StuffResults]:
-    """Label maps of a COCO results file without scores, by image id as text; each is built when it is asked for.
-
-    Raises UserError for a file that is no COCO results file, or holds scores.
-    """
-    entries = _read_entries(path)
-    if _are_objects(path, entries):
-        raise UserError(f"{path}: its entries have scores: it holds objects, not label maps")
-    return {name: StuffResults(path, name, mine) for name, mine in _by_image(entries).items()}
-
-
 def read_object_results(path: Path, info: DatasetInfo) -> dict[str, ObjectResults]:
     """Objects of a COCO results file, by image id as text; images without any are not in it.
 
@@ -209,82 +181,12 @@ def _by_image(entries: Iterable[tuple[ImageId, Entry]]) -> dict[str, tuple[Entry
     return {name: tuple(mine) for name, mine in grouped.items()}
 
 
-def write_stuff_results(path: Path, pairs: Iterable[tuple[str, Array]], info: DatasetInfo) -> None:
-    """Write label maps as results of stuff, one entry for each class of each image, image by image.
-
-    Parameters
-    ----------
-    path : Path
-        JSON file, replaced when all is written.
-    pairs : iterable of (sample id, labels (H, W) integer)
-        Label values of classes; the ignore label is left out.
-    info : DatasetInfo
-
-    Raises
-    ------
-    UserError
-        For a label value of no class.
-    """
-    _write_entries(path, (entry for sample_id, labels in pairs for entry in _stuff_entries(sample_id, labels, info)))
-
-
-def write_object_results(path: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
-    """Write objects as COCO results, in the order given: it decides between equal scores.
-
-    Parameters
-    ----------
-    path : Path
-        JSON file, replaced when all is written.
-    pairs : iterable of (sample id, objects)
-        `category_id` is the label value + 1; an image without objects has no entry. An unsound mask is a UserError.
-    """
-    _write_entries(path, (entry for sample_id, objects in pairs for entry in _object_entries(sample_id, objects)))
-
-
-def _write_entries(path: Path, entries: Iterable[dict[str, Any]]) -> None:
-    with output_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
-        separator = "[\n"
-        for entry in entries:
-            file.write(separator + json.dumps(entry, allow_nan=False))
-            separator = ",\n"
-        file.write("[]\n" if separator == "[\n" else "\n]\n")
-
-
-def _object_entries(sample_id: str, objects: Iterable[Object]) -> Iterator[dict[str, Any]]:
-    for number, found in enumerate(objects):
-        if isinstance(found.mask, np.ndarray):
-            mask = encode_rle(found.mask)
-        else:
-            checked = check_rle(found.mask, f"object {number} of '{sample_id}'")
-            mask = {"size": checked["size"], "counts": checked["counts"].decode("ascii")}
-        yield {
-            "image_id": _image_id(sample_id),
-            "category_id": int(found.label) + 1,
-            "segmentation": mask,
-            "score": float(found.score),
-        }
-
-
-def _stuff_entries(sample_id: str, labels: Array, info: DatasetInfo) -> Iterator[dict[str, Any]]:
-    for value in np.unique(labels).tolist():
-        if value == info.ignore_label:
-            continue
-        if value not in info.predictable:
-            raise UserError(f"prediction of sample '{sample_id}' holds label value {value}, no class of {info.name}")
-        segmentation = encode_rle(labels == value)
-        yield {"image_id": _image_id(sample_id), "category_id": value + 1, "segmentation": segmentation}
-
-
-def _image_id(sample_id: str) -> ImageId:
-    return int(sample_id) if _is_number(sample_id) else sample_id
-
-
 class _Lookup:
     """Sample ids by themselves and by their number."""
 
     def __init__(self, ids: Sequence[str]) -> None:
         self._names = frozenset(ids)
-        self._numbers = {int(name): name for name in ids if _is_number(name)}
+        self._numbers = {int(name): name for name in ids if is_number(name)}
 
     def find(self, image_id: ImageId) -> str | None:
         """The sample of an image id, None for none."""
@@ -292,10 +194,11 @@ class _Lookup:
             return self._numbers.get(image_id)
         if image_id in self._names:
             return image_id
-        return self._numbers.get(int(image_id)) if _is_number(image_id) else None
+        return self._numbers.get(int(image_id)) if is_number(image_id) else None
 
 
-def _is_number(name: str) -> bool:
+def is_number(name: str) -> bool:
+    """Whether a sample id is a whole number, as image ids of COCO are."""
     return name.isascii() and name.isdigit() and len(name) < 20
 
 

@@ -1,4 +1,4 @@
-"""Stored predictions, each held against the form that it is exported to and against its sample."""
+"""Stored predictions, each compared with the form that it is exported to and against its sample."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..io.images.instances import one_number
+from ..io.images.instances import mask_as_one_instance
 from ..io.images.masks import read_labels
 from ..types import Array, Dataset, DatasetInfo, Prediction
 
@@ -33,7 +33,7 @@ class PredictionFile:
 
     def as_meant(self, values: Array) -> Array:
         """Its values, (H, W) or (H, W, C): where it holds numbers of objects, those of one object are no mask."""
-        return one_number(values) if self.numbers and values.ndim in (2, 3) else values
+        return mask_as_one_instance(values) if self.numbers and values.ndim in (2, 3) else values
 
     def values(self, info: DatasetInfo) -> Array:
         """What it holds before it is decoded: of a mask what it shows, else the values that it stores."""

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from ..io.atomic import atomic_path
-from ..io.images.instances import few_numbers
+from ..io.images.instances import numbers_in_16_bits
 from ..io.images.nifti import is_volume
 from ..io.images.read import IMAGE_SUFFIXES, count_pages
 from ..io.listing import files_below
@@ -185,7 +185,7 @@ def write_prediction(folder: Path, sample_id: str, prediction: Prediction, info:
         For labels that are no 8-bit values, or none of 16 bits where the dataset has such labels.
     """
     numbered = info.task == "binary" and prediction.instances is not None
-    values = few_numbers(np.asarray(prediction.instances)) if numbered else prediction_labels(prediction, info)
+    values = numbers_in_16_bits(np.asarray(prediction.instances)) if numbered else prediction_labels(prediction, info)
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
     binary = info.task == "binary" and not numbered
     most = 65535 if numbered else 1 if binary else 65535 if max(info.predictable | info.void) > 255 else 255

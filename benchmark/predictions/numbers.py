@@ -1,4 +1,4 @@
-"""Whether integers of a binary data set whose truth has instances are masks or numbers of objects: all files alike."""
+"""Whether integer predictions of a binary dataset with instances are masks or object numbers, for all files alike."""
 
 from __future__ import annotations
 

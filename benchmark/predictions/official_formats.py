@@ -18,7 +18,7 @@ from ..io.atomic import output_path, temporary_folder
 from ..io.images.read import palette_color
 from ..io.images.rle import decode_rle
 from ..types import Array, DatasetInfo, Object, Prediction, UserError
-from .coco_results import write_object_results, write_stuff_results
+from .coco_results_writer import write_object_results, write_stuff_results
 from .export_format import ExportedRun, ExportFormat
 from .find import write_stack
 
@@ -62,7 +62,7 @@ class ISBI2012Format(ExportFormat):
         """Raise UserError for anything but 32-bit probabilities (H, W)."""
         del info
         if values.ndim != 2 or values.dtype != np.float32 or not ((values >= 0) & (values <= 1)).all():
-            raise UserError(f"{where}: is of shape {values.shape} and {values.dtype}; expected 32-bit floats in 0..1")
+            raise UserError(f"{where}: has shape {values.shape} and {values.dtype}; expected 32-bit floats in 0..1")
 
     def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
         """See `write_stack`."""

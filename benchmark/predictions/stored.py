@@ -73,14 +73,10 @@ class PredictionWriter:
                 pass  # a report draws label maps alone
             elif structured:
                 self._found[sample_id] = prediction
-            elif self.info.stacked and self.only is not None:
-                write_stack(self.folder / f"{sample_id}.tif", (prediction,))
-            elif self.info.stacked:
+            elif self.info.stacked and self.only is None:
                 self._pages[sample_id] = prediction
-            elif self.soft and self.info.task == "binary" and prediction.probabilities is not None:
-                write_stack(self.folder / f"{sample_id}.tif", (prediction,))
             else:
-                write_prediction(self.folder, sample_id, prediction, self.info)
+                _write_one(self.folder, sample_id, prediction, self.info, soft=self.soft)
             yield sample_id, prediction
 
     def close(self, split: str, ids: Sequence[str]) -> None:
@@ -94,6 +90,14 @@ class PredictionWriter:
                     write_objects(place, ((i, each.objects or ()) for i, each in found), self.info)
         if self._pages:
             write_stack(self.folder / f"{split}.tif", [self._pages[i] for i in ids])
+
+
+def _write_one(folder: Path, sample_id: str, prediction: Prediction, info: DatasetInfo, *, soft: bool) -> None:
+    """Write the file of one sample: a TIFF for a slice, and for probabilities where asked; else a label map."""
+    if info.stacked or (soft and info.task == "binary" and prediction.probabilities is not None):
+        write_stack(folder / f"{sample_id}.tif", (prediction,))
+    else:
+        write_prediction(folder, sample_id, prediction, info)
 
 
 def as_stored(prediction: Prediction) -> Prediction:
@@ -154,15 +158,13 @@ def store_found(
             write_stack(place / f"{split}.tif", (prediction for _, prediction in read()))
         else:
             for sample_id, prediction in read():
-                if info.stacked or (soft and info.task == "binary" and prediction.probabilities is not None):
-                    write_stack(place / f"{sample_id}.tif", (prediction,))
-                else:
-                    write_prediction(place, sample_id, prediction, info)
+                _write_one(place, sample_id, prediction, info, soft=soft)
 
 
 def write_objects(folder: Path, pairs: Iterable[tuple[str, Sequence[Object]]], info: DatasetInfo) -> None:
     """Write objects into an empty folder as the dataset's official tool takes them."""
-    from .coco_results import takes_results, write_object_results
+    from .coco_results import takes_results
+    from .coco_results_writer import write_object_results
     from .official_formats import write_cityscapes_objects
 
     if takes_results(info):

@@ -1,4 +1,4 @@
-"""What the errors of a section's runs come from, and truth that looks wrong: from label maps that are read once."""
+"""Causes of the errors of a section's runs, and truth that looks wrong, from label maps that are read once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From run folders to the page: its sections with figures, tables and samples, and what is to be said of them."""
+"""From run folders to the page: its sections with figures, tables, samples and notes."""
 
 from __future__ import annotations
 

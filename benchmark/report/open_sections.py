@@ -53,21 +53,7 @@ def open_section(
     `people`, and the same methods on `corrupted` images, stand beside them and are not ranked.
     """
     opened, faults = _opened(members)
-    compared, why_not = None, ""
-    if len(members) > MAX_TESTED:
-        many = f"{len(members)} runs are too many to test pair by pair (more than {MAX_TESTED})"
-        why_not = f"Ranks are by the score alone: {many}."
-    elif faults:
-        reporter.warn(f"not compared: {faults[0]}")
-        why_not = (
-            f"Ranks are by the score alone: {counted(len(faults), 'run')} without statistics that this version reads."
-        )
-    elif len(members) > 1:
-        try:
-            compared = compare_stored([opened[record.run_id] for _, record in members], reporter)
-        except UserError as error:
-            reporter.warn(f"not compared: {error}")
-            why_not = "Ranks are by the score alone: the runs could not be tested against each other."
+    compared, why_not = _compared(members, opened, faults, reporter)
     rows = {row.run_id: row for row in compared.runs} if compared is not None else {}
     spans = {} if compared is None else _spans(compared)
     by_score = tied_ranks([main_badness(record) for _, record in members])
@@ -97,6 +83,26 @@ def open_section(
         robustness=_robustness(entries, opened, corrupted, reporter),
         person_entries=tuple(Entry(folder, record, f"{record.method.name} (human)", None) for folder, record in people),
     )
+
+
+def _compared(
+    members: Sequence[FoundRun], opened: Mapping[str, StoredRun], faults: Sequence[UserError], reporter: Reporter
+) -> tuple[Comparison | None, str]:
+    """The comparison of all runs; or None, and why there is none where there are several."""
+    if len(members) > MAX_TESTED:
+        many = f"{len(members)} runs are too many to test pair by pair (more than {MAX_TESTED})"
+        return None, f"Ranks are by the score alone: {many}."
+    if faults:
+        reporter.warn(f"not compared: {faults[0]}")
+        unread = counted(len(faults), "run")
+        return None, f"Ranks are by the score alone: {unread} without statistics that this version reads."
+    if len(members) < 2:
+        return None, ""
+    try:
+        return compare_stored([opened[record.run_id] for _, record in members], reporter), ""
+    except UserError as error:
+        reporter.warn(f"not compared: {error}")
+        return None, "Ranks are by the score alone: the runs could not be tested against each other."
 
 
 def _robustness(

@@ -1,4 +1,4 @@
-"""Details of a figure's images: where the user says they lie, or around the largest region that is wrong."""
+"""Crops of a figure's images: where the user says, or around the largest wrong region."""
 
 from __future__ import annotations
 

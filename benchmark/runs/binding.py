@@ -1,6 +1,6 @@
-"""What binds a record to what it stands for: a digest of all that it says, and one of each file beside it.
+"""Digests that bind a record to its content: one of everything that it says, and one of each file beside it.
 
-The digest is no secret and proves nothing against who computes it anew; it shows what was edited, damaged or put in
+The digest is no secret and proves nothing against who computes it again; it shows what was edited, damaged or put in
 from another run. Who vouches for a record is for a signature to say.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a stored result is what would be made now, and what has changed where it is not."""
+"""Whether a stored result is up to date, and if not, what has changed."""
 
 from __future__ import annotations
 

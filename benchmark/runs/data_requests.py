@@ -27,7 +27,7 @@ class DescribeDataRequest:
 
     dataset: NamedDataset
     root: Root = None
-    write: Annotated[bool, Option("Guess the classes of a folder of your own and write its classes.yaml.")] = False
+    write: Annotated[bool, Option("Guess the classes of your own folder and write its classes.yaml.")] = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class VerifyDataRequest:
 
     dataset: NamedDataset
     root: Root = None
-    no_cache: Annotated[bool, Option("Read every file again, also unchanged ones.")] = False
+    no_cache: Annotated[bool, Option("Read every file again, including unchanged ones.")] = False
     settings: Annotated[
         Mapping[str, Any],
         Option(
@@ -80,7 +80,7 @@ class ImportRequest:
     out: Annotated[Path, Option("A new folder, for --dataset folder --root DIR.", metavar="DIR")]
     format: Annotated[
         Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface", "nnunet"] | None,
-        Option("What the annotations are of. [default: recognised]", flags=("--from",)),
+        Option("Format of the annotations. [default: recognised]", flags=("--from",)),
     ] = None
     copy: Annotated[bool, Option("Copy pictures; without it they are linked.")] = False
     overwrite: Annotated[bool, Option("Replace what an earlier import made.")] = False

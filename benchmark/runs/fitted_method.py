@@ -156,30 +156,42 @@ def predict_frames(
         For a frame that cannot be decoded, after the predictions of those before it; or when memory runs out.
     """
     watch = watch or Stopwatch()
-    coming: list[tuple[int, Uint8]] = []
-    source, unreadable = _readable(frames, skip, left_out), None
-    while unreadable is None:
-        if stop():
-            raise KeyboardInterrupt
-        try:
-            for index, image in source:
-                seen(image)
-                coming.append((index, luma(image) if info.grey else image))
-                if len(coming) == batch:
-                    break
-        except UserError as error:
-            unreadable = error
-        if not coming:
-            break
+    for coming in _batches(_readable(frames, skip, left_out), batch, stop, seen):
+        images = [luma(image) if info.grey else image for _, image in coming]
         start = time.perf_counter()
-        predictions = _predicted(method, [image for _, image in coming], frames.one)
+        predictions = _predicted(method, images, frames.one)
         watch.seconds += time.perf_counter() - start
         watch.frames += len(coming)
         for (index, _), prediction in zip(coming, predictions, strict=True):
             yield index, as_stored(prediction)
-        coming = []
-    if unreadable is not None:
-        raise unreadable
+
+
+def _batches(
+    source: Iterator[tuple[int, Uint8]], size: int, stop: Callable[[], bool], seen: Callable[[Uint8], None]
+) -> Iterator[list[tuple[int, Uint8]]]:
+    """Frames in groups of `size`; what was read before a frame that cannot be decoded comes before its error."""
+
+    def end_if_asked() -> None:
+        if stop():
+            raise KeyboardInterrupt
+
+    end_if_asked()
+    coming: list[tuple[int, Uint8]] = []
+    try:
+        for index, image in source:
+            seen(image)
+            coming.append((index, image))
+            if len(coming) == size:
+                yield coming
+                coming = []
+                end_if_asked()
+    except UserError:
+        if coming:
+            yield coming
+        raise
+    if coming:
+        yield coming
+        end_if_asked()
 
 
 def _readable(

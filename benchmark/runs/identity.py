@@ -1,4 +1,4 @@
-"""What a result follows from: the identity whose hash is a run's id, also as its record says it."""
+"""The identity of a run: everything that its result depends on, whose hash is the run's id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a dataset the weights of a run have seen: in its own training, and in those that it started from."""
+"""The samples that the weights of a run were trained on, in its own training and in those that it started from."""
 
 from __future__ import annotations
 

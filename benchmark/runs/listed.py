@@ -1,4 +1,4 @@
-"""Documents of what there is, one of each dataset, method, metric family, preset and suite."""
+"""One document for each dataset, method, metric family, preset and suite, as `bench list` shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs whose fitted methods another run joins: which can be joined, and what of the dataset they have learned from."""
+"""The members of an ensemble: which runs can be joined, and which samples they were trained on."""
 
 from __future__ import annotations
 

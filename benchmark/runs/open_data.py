@@ -137,7 +137,7 @@ def _warn_of_another_version(info: DatasetInfo, root: Path, reporter: Reporter) 
     words = ["bench", "data", "synthesize", info.name, "--root", str(made.folder), "--seed", str(made.seed), *full]
     reporter.warn(
         f"this SYNTHETIC data is of version {made.version} of its generator, and today's is version "
-        f"{makes.GENERATOR_VERSION}: scores may differ from those of today's data. To make it anew: "
+        f"{makes.GENERATOR_VERSION}: scores may differ from those of today's data. To make it again: "
         + shlex.join(words)
     )
 

@@ -1,4 +1,4 @@
-"""The origin of a stored run's samples, as the data here has it."""
+"""Whether the samples of a stored run are real or synthetic, checked against the data on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `bench predict` writes of volumes: one of label values for each, which lies on it in every viewer."""
+"""Volumes that `bench predict` writes: label values on the grid of each input, so that every viewer overlays them."""
 
 from __future__ import annotations
 

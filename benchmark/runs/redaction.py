@@ -1,6 +1,6 @@
-"""What a record says of its maker's machine, and the same record without it: paths, the user's and the machine's name.
+"""Removing from a record what it says about its maker's machine: paths, user name and host name.
 
-Only what a result does not follow from is written anew: a run keeps its id. What its id stands for (a setting, the name
+Only what a result does not depend on is rewritten, so a run keeps its id. What its id stands for (a setting, the name
 of a method) is named instead, for its maker to decide.
 """
 
@@ -81,7 +81,7 @@ def without_maker(content: Mapping[str, Any], maker: Maker) -> dict[str, Any]:
     return said
 
 
-def told_of_maker(content: Any, maker: Maker) -> Iterator[tuple[str, str]]:
+def traces_of_maker(content: Any, maker: Maker) -> Iterator[tuple[str, str]]:
     """Where a record (or anything of JSON) still tells of its maker's machine, and what it says there."""
     for where, text in _texts(content, ""):
         found = _PLAIN.search(text) or _QUOTED.search(text)

@@ -1,6 +1,6 @@
 """Runs that lie on a web server, behind an index: read, never written, and believed no more than a stranger's folder.
 
-Files are kept by their SHA-256 in the folder of what can be made anew, so that each is fetched once.
+Files are kept by their SHA-256 in the folder of what can be made again, so that each is fetched once.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _fetch(run: IndexedRun, address: str) -> None:
             if found != expected.sha256:
                 raise UserError(
                     f"{place} is not the file that {address} lists: SHA-256 {found}, expected {expected.sha256}. "
-                    "Whoever keeps the results there can write the index anew: bench publish --index FOLDER"
+                    "Whoever keeps the results there can write the index again: bench publish --index FOLDER"
                 )
             (made / name).write_bytes(content)
         told = read_record(made).run_id

@@ -113,7 +113,7 @@ RunFolderOut: TypeAlias = Annotated[
     Path | None, Option("The run folder. [default: runs/<dataset>-<method>-<hash>]", kept=False)
 ]
 Overwrite: TypeAlias = Annotated[
-    bool, Option("Make a finished run anew; it is replaced when the new one is complete.", kept=False)
+    bool, Option("Repeat a finished run; it is replaced when the new one is complete.", kept=False)
 ]
 Settings: TypeAlias = Annotated[
     Mapping[str, Any],
@@ -144,7 +144,7 @@ _ADDRESS = (
     "[default: auto where there is a cluster, else local]"
 )
 Trust: TypeAlias = Annotated[
-    bool, Option("Let run what is named here: programs (command:…) and model files with code in them (torch:…).")
+    bool, Option("Allow running the code that is named here: programs (command:…), model files with code (torch:…).")
 ]
 RunFolder: TypeAlias = Annotated[Path, Argument("A run folder.", metavar="RUN")]
 
@@ -167,13 +167,13 @@ class RunRequest:
     train_fraction: Annotated[float, Option("Part of the training samples to use, above 0 up to 1.")] = 1.0
     train_on: Annotated[
         TrainOn,
-        Option("train, or train+val for a last training, once nothing is to be chosen by the validation samples."),
+        Option("train, or train+val for a final training, when no more choices need the validation samples."),
     ] = "train"
     settings: Settings = field(default_factory=dict)
     out: RunFolderOut = None
     save_predictions: Annotated[bool, Option("Keep predictions in the run folder.")] = False
     workers: Annotated[int, Option("Threads or processes that measure; 0 measures as it predicts.", low=0)] = 0
-    resume: Annotated[bool, Option("Go on with an interrupted run of the same settings.", kept=False)] = False
+    resume: Annotated[bool, Option("Continue an interrupted run with the same settings.", kept=False)] = False
     overwrite: Overwrite = False
     plots: Plots = True
     weights: Annotated[
@@ -248,11 +248,11 @@ class EvaluateRequest:
     overwrite: Overwrite = False
     plots: Plots = True
     instances: Annotated[
-        bool, Option("Of predicted segments: write instances.csv, a row for each, into the run folder.")
+        bool, Option("For panoptic predictions: write instances.csv, a row for each segment, into the run folder.")
     ] = False
     family: Annotated[
         Literal["external", "human"],
-        Option("human: one person's masks, which stand as a range beside the methods and are never ranked."),
+        Option("human: one person's masks, shown as a range beside the methods and never ranked."),
     ] = "external"
 
     def command(self) -> str:
@@ -275,12 +275,12 @@ class PredictRequest:
     out: Annotated[Path, Option("A new folder for the predictions and predict.json.")]
     device: Device = "auto"
     batch: Annotated[int, Option("Frames given to the method at once.", low=1)] = BATCH
-    fold: Annotated[int | None, Option("Of a cross-validation: whose method, from 1. [default: the first]", low=1)] = (
-        None
-    )
+    fold: Annotated[
+        int | None, Option("For a cross-validation: the fold whose method is used, from 1. [default: the first]", low=1)
+    ] = None
     channel: Channel = None
     z: ZSlice = None
-    resume: Annotated[bool, Option("Keep the frames that are written already.", kept=False)] = False
+    resume: Annotated[bool, Option("Keep frames that are already written.", kept=False)] = False
     trust: Trust = False
 
     @property
@@ -306,9 +306,11 @@ class SuiteRequest:
     )
     any_code: Annotated[bool, Option("With --resume: cells made by other code count as done.")] = False
     dry_run: Annotated[bool, Option("Print the plan and run nothing.", kept=False)] = False
-    status: Annotated[bool, Option("Say how far it is, from any machine that sees its folder.", kept=False)] = False
-    watch: Annotated[bool, Option("Show how far it is until it ends; Ctrl-C leaves it alone.", kept=False)] = False
-    cancel: Annotated[bool, Option("End it in order, from any machine that sees its folder.", kept=False)] = False
+    status: Annotated[bool, Option("Show its progress, from any machine that sees its folder.", kept=False)] = False
+    watch: Annotated[bool, Option("Show its progress until it ends; Ctrl-C ends only the watching.", kept=False)] = (
+        False
+    )
+    cancel: Annotated[bool, Option("End it cleanly, from any machine that sees its folder.", kept=False)] = False
     export: Annotated[
         Path | None,
         Option("Write a row for each cell, also while it runs: .csv, .json or .parquet.", metavar="FILE", kept=False),
@@ -334,7 +336,7 @@ class SuiteRequest:
     roots: Annotated[
         Mapping[str, Path],
         Option(
-            "Where a dataset of the suite lies; repeatable.",
+            "Where a dataset of the suite is; repeatable.",
             flags=("--root",),
             metavar="DATASET=DIR",
             read=_read_roots,
@@ -360,10 +362,10 @@ class DoctorRequest:
     ] = None
     split: Split = None
     root: Root = None
-    partial: Annotated[bool, Option("Samples without a prediction are on purpose.")] = False
+    partial: Annotated[bool, Option("Samples without a prediction were left out on purpose.")] = False
     method: Annotated[
         str | None,
-        Option("Look at a model that exists instead: torch:FILE, onnx:FILE or hf:FOLDER.", flags=("--method", "-m")),
+        Option("Look at a trained model instead: torch:FILE, onnx:FILE or hf:FOLDER.", flags=("--method", "-m")),
     ] = None
     device: Device = "auto"
     out: Annotated[

@@ -1,4 +1,4 @@
-"""`bench run --weights`: which runs' weights may be used, so that only predicting is done anew."""
+"""`bench run --weights`: which runs' weights may be used, so that only predicting is done again."""
 
 from __future__ import annotations
 

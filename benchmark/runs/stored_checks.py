@@ -119,7 +119,7 @@ def _evidence(run: StoredRun) -> Check:
         if found is None or found == told.get(name):
             continue
         if name == STATISTICS and run.statistics.sha256() == run.record.statistics_sha256:
-            continue  # written anew, with the same content
+            continue  # written again, with the same content
         where = "is not that of this record" if name in told else "was not there when the record was made"
         return Check.of("evidence", False, f"{name} {where}")
     return Check.of("evidence", True, "the files are those that the record was made with")

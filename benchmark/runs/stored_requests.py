@@ -71,7 +71,7 @@ class PlanRequest:
 class CheckRequest:
     """What the user asked `bench check` for. `tolerance` is in the score's unit, `slowdown` a factor on the times."""
 
-    baseline: Annotated[Path, Option("Committed run folders to hold the runs against.")]
+    baseline: Annotated[Path, Option("Committed run folders to compare the runs with.")]
     runs: Annotated[Path, Option("The runs to check.")] = Path("runs")
     tolerance: Annotated[float, Option("A smaller loss never fails, in the score's unit.")] = 0.005
     slowdown: Annotated[
@@ -93,7 +93,7 @@ class ReportRequest:
         Argument("Run folders, folders of them, or addresses of an index.", metavar="RUN …", read=read_places),
     ]
     out: Annotated[Path, Option("Folder for index.html: a new one, or that of an earlier page.")]
-    root: Annotated[Path | None, Option("Where the images lie, for overlays. [default: $SEGBENCH_DATA/<dataset>]")] = (
+    root: Annotated[Path | None, Option("Where the images are, for overlays. [default: $SEGBENCH_DATA/<dataset>]")] = (
         None
     )
 
@@ -243,7 +243,7 @@ class PublishRequest:
     """What the user asked `bench publish` for."""
 
     runs: Annotated[tuple[Path, ...], Argument("Run folders to publish.", metavar="RUN")] = ()
-    to: Annotated[Path, Option("Folder of a results repository that takes them; made where it is not there.")] = RECORDS
+    to: Annotated[Path, Option("Folder of a results repository to add them to; created if missing.")] = RECORDS
     root: Annotated[Path | None, Option("Measure the truth of every statistic again from the data there.")] = None
     index: Annotated[
         Path | None, Option("Write index.json of all runs below this folder, for a web server.", metavar="FOLDER")
@@ -256,7 +256,7 @@ class ExplainRequest:
 
     run: RunFolder
     other: Annotated[
-        Path | None, Argument("Another run on the same samples, whose errors stand beside.", metavar="[RUN]")
+        Path | None, Argument("Another run on the same samples, whose errors are shown beside.", metavar="[RUN]")
     ] = None
     root: Annotated[
         Path | None, Option("Where the labels lie, for the causes of errors. [default: where the run found them]")
@@ -293,7 +293,9 @@ class SliceRequest:
         ),
     ] = ()
     score: Annotated[str | None, Option(SCORE_HELP, flags=("--metric",))] = None
-    bins: Annotated[int, Option("Parts that numbers are cut into, of equally many samples.", low=2, high=50)] = 4
+    bins: Annotated[
+        int, Option("Parts that numeric properties are divided into, with equally many samples each.", low=2, high=50)
+    ] = 4
     root: Annotated[
         Path | None,
         Option("Where images and labels lie, for all but tables and class. [default: $SEGBENCH_DATA/<dataset>]"),
@@ -310,7 +312,7 @@ class ShowRequest:
         str,
         Argument("A classical method; or a run folder of one, to see what it chose at work.", metavar="METHOD|RUN"),
     ]
-    image: Annotated[Path, Argument("A picture of any kind that is read.")]
+    image: Annotated[Path, Argument("An image in any format that segbench reads.")]
     out: Annotated[
         Path | None, Option("Folder of the pictures: a new one, or an earlier one. [default: <image>-<method>]")
     ] = None

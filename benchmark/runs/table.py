@@ -1,4 +1,4 @@
-"""Runs as a table, for notebooks."""
+"""Stored runs as a pandas table, for notebooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values held against a model, and the one message that says what is wrong with them."""
+"""Values compared with a model, and the one message that says what is wrong with them."""
 
 from __future__ import annotations
 

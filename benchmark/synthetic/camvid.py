@@ -27,7 +27,7 @@ _NOTICE = "Synthetic: painted by segbench, not filmed. Never publish a score on 
 _MARK = Mark("segbench.synthetic.camvid", GENERATOR_VERSION, _NOTICE)
 _SPLITS = ("train", "val", "test")
 _ATTEMPTS = 6
-"""A street in which other things hide what it is to show is painted anew, so often at most."""
+"""A street in which other things hide what it is to show is painted again, so often at most."""
 
 # Labels of the streets that each class stands for, in the order of the classes 0 to 10; the first is asked for.
 MEMBERS: tuple[tuple[int, ...], ...] = (

@@ -1,4 +1,4 @@
-"""What a dataset is asked for."""
+"""The interface of a dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Dataset(Protocol):
 
     @property
     def info(self) -> DatasetInfo:
-        """What is true of the dataset before any file is read; also an attribute of the class."""
+        """The dataset's description, known before any file is read; also an attribute of the class."""
 
     @property
     def root(self) -> Path:
@@ -29,14 +29,14 @@ class Dataset(Protocol):
 
     @property
     def rule_parts(self) -> tuple[Part, ...]:
-        """Further parts that `check_sample` holds against the labels."""
+        """Further parts that `check_sample` compares with the labels."""
 
     @property
     def self_defined(self) -> bool:
         """Whether the classes are known only once the root is read: then `info` of the class has none."""
 
     def definition(self) -> Mapping[str, Any]:
-        """JSON values that make the same classes and metrics again without the data, of one that is self-defined."""
+        """For a self-defined dataset: JSON values that give the same classes and metrics without the data."""
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Sample ids of a split (or of `"all"`: every labelled sample) in their canonical order.
@@ -57,9 +57,9 @@ class Dataset(Protocol):
         """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
 
     def decode_prediction(self, values: Array, where: str) -> Prediction:
-        """The prediction that a file's raw values mean, of the shape that the file holds.
+        """The prediction that a file's raw values stand for, in the shape of the file.
 
-        Raises UserError for values that mean none; `where` names the file.
+        Raises UserError for values that are no prediction; `where` names the file.
         """
 
     def check(self, progress: Progress | None = None) -> list[str]:
@@ -69,20 +69,20 @@ class Dataset(Protocol):
         """One sentence per number of files that differs from the official one; reads no pixels."""
 
     def check_pairs(self) -> list[str]:
-        """One sentence per file without its counterpart, name that is taken twice, and the like; decodes nothing."""
+        """One sentence per file without a counterpart, per duplicate name, and the like; decodes nothing."""
 
     def check_sample(self, sample: Sample) -> list[str]:
-        """One sentence per rule of the dataset's own that a decoded sample breaks; parts of it may be None."""
+        """One sentence per rule of this dataset that a decoded sample breaks; parts of the sample may be None."""
 
     def hints(self) -> list[str]:
-        """One sentence per thing that is no fault and that its user should know; decodes nothing."""
+        """One sentence per fact that is no fault but that users should know; decodes nothing."""
 
     def readable(self) -> tuple[str, ...]:
-        """Every sample that has labels, also of splits that `ids` refuses because they are not whole."""
+        """Every labelled sample, including those of splits that `ids` refuses because they are incomplete."""
 
 
 class DatasetDefaults:
-    """What a dataset has where it says nothing else; `segbench.data.FileDataset` is built on it."""
+    """Defaults of a dataset; `segbench.data.FileDataset` is built on them."""
 
     rule_parts: ClassVar[tuple[Part, ...]] = ("instances",)
     self_defined: ClassVar[bool] = False

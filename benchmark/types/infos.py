@@ -1,4 +1,4 @@
-"""What is true of datasets and scores before any file is read."""
+"""Descriptions of datasets and their classes, splits and files: all that is known before any file is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method is asked for."""
+"""The interface of a method."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .samples import Prediction
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What is true of a method before it is built.
+    """The description of a method, known before it is built.
 
-    `settings` is the model of its whole configuration: no other key is accepted. `defaults` are that model's; a method
-    without types and ranges may give them instead, and its model is made of them. One that does not `train` is a model
-    that exists: nothing is fitted, and any split may be scored. One that `runs_code` runs what its name says, a program
-    or the code in a model file: it is taken from a command line and not from a file of somebody else's. `accelerated`
-    says whether it computes on the device that is asked for (None: where it is of the learned ones).
+    `settings` is the model of its whole configuration: no other key is accepted. `defaults` are the model's defaults; a
+    method without types and ranges may give `defaults` alone, from which its model is made. A method that does not
+    `train` is an existing model: nothing is fitted, and any split may be scored. A method with `runs_code` executes
+    what its name says, a program or the code in a model file: it is accepted from a command line, but not from other
+    people's files. `accelerated` says whether it computes on the requested device (None: if it is a learned method).
     """
 
     name: str
@@ -50,7 +50,7 @@ class MethodInfo:
 
 @dataclass(frozen=True)
 class OwnCost:
-    """What a method has measured of its own predictions, where nobody else can: a program that it starts.
+    """The cost of predictions that only the method itself can measure, such as that of a program that it starts.
 
     `ms_per_image` is its wall time divided by the images, start-up included, of calls with `images_per_call` images.
     """
@@ -61,7 +61,7 @@ class OwnCost:
 
 
 Measurements: TypeAlias = Sequence[tuple[int, Mapping[str, float]]]
-"""Numbers of steps of a training, each with what was measured after so many, such as `loss`."""
+"""Pairs of a number of training steps and what was measured after them, such as `loss`."""
 Track: TypeAlias = Callable[[Measurements], None]
 
 
@@ -69,12 +69,11 @@ Track: TypeAlias = Callable[[Measurements], None]
 class FitContext:
     """What a method may use while it is fitted.
 
-    `folder` is where it keeps checkpoints (exists, belongs to it alone); with `resume` it goes on from the last one
-    found there. `progress(done, total, text)` reports, `log(text)` writes a line to the run's log, `say(text)` tells
-    the user too, `warn(text)` also puts it in the record. `track(measurements)` writes to the trackers that the run is
-    logged to; None where there are none. `stop()` is asked between steps: when it says True the method checkpoints and
-    raises KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training that its checkpoint had
-    taken.
+    `folder` exists and is for its checkpoints alone; with `resume` it continues from the last one found there.
+    `progress(done, total, text)` reports progress, `log(text)` writes a line to the run's log, `say(text)` also tells
+    the user, and `warn(text)` also adds it to the record. `track(measurements)` writes to the trackers that the run is
+    logged to; None without trackers. `stop()` is called between steps: when it returns True the method checkpoints and
+    raises KeyboardInterrupt. A resumed method sets `earlier_s` to the seconds of training before its checkpoint.
     """
 
     dataset: DatasetInfo
@@ -102,7 +101,7 @@ class Method(Protocol):
 
     @property
     def info(self) -> MethodInfo:
-        """What is true of the method before it is built; also an attribute of the class."""
+        """The method's description, known before it is built; also an attribute of the class."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -110,7 +109,7 @@ class Method(Protocol):
 
     @property
     def chosen(self) -> Mapping[str, Any]:
-        """What was chosen on the training samples, for the record; empty before `fit` and where nothing is."""
+        """What was chosen on the training samples, for the record; empty before `fit`, or if nothing is chosen."""
 
     def fit(self, train: Samples, val: Samples, context: FitContext) -> None:
         """Learn from `train`; `val` is for choices such as early stopping, and may be empty."""
@@ -119,8 +118,8 @@ class Method(Protocol):
         """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
 
     def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
-        """Segment images as `predict` does, and give probabilities of all classes of a multi-class task beside the same
-        labels, where the method has some: many times as large as label maps, and so only given when they are measured.
+        """Segment images as `predict` does and, if the method can, add the probabilities of all classes of a
+        multi-class task. They are many times as large as label maps, so they are requested only when they are measured.
         """
 
     def save(self, folder: Path) -> None:
@@ -130,57 +129,57 @@ class Method(Protocol):
         """Become the method that was saved there, ready to predict on `device`."""
 
     def parameters(self) -> int | None:
-        """Number of trained parameters (0 for a method that has none); None where nobody can count them."""
+        """Number of trained parameters (0 for a method without any); None where they cannot be counted."""
 
     @property
     def oracle(self) -> bool:
-        """Whether it uses ground truth, as it is configured: an upper bound, marked as one and never ranked."""
+        """Whether it uses ground truth in this configuration: an upper bound, marked as one and never ranked."""
 
     def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
-        """Segment images as `predict` does, each by its true labels (H, W); of an `oracle` alone."""
+        """Segment images as `predict` does, given their true labels, each (H, W); for an `oracle` alone."""
 
     @property
     def prediction_settings(self) -> tuple[str, ...]:
-        """Settings that change only how it predicts, so that it can be used with others without being fitted again."""
+        """Settings that affect only prediction, so that they can be changed without fitting again."""
 
     def predict_as(self, config: Mapping[str, Any]) -> None:
-        """Predict with the prediction settings of another whole configuration than it was fitted with."""
+        """Use the prediction settings of another complete configuration than the one it was fitted with."""
 
     def macs(self, shape: tuple[int, int]) -> int | None:
         """Multiply-accumulate operations of predicting one image (H, W); None where they are not counted."""
 
     @property
     def family(self) -> Family:
-        """The family that its results stand in: that of `info`, or what a model card says."""
+        """The family under which its results are listed: that of `info`, or what a model card says."""
 
     def resolved(self, dataset: DatasetInfo) -> Mapping[str, Any]:
-        """The configuration with what it says of files outside filled in: all that the result follows from."""
+        """The configuration with everything filled in that files outside decide: all that the result depends on."""
 
     @property
     def member_runs(self) -> Sequence[Path]:
-        """Folders of the runs whose fitted methods it joins: what they have learned from may not be scored."""
+        """Folders of the runs whose fitted methods it joins; samples that these were trained on may not be scored."""
 
     @property
     def member_methods(self) -> Sequence[str]:
-        """Names of the methods of these runs, as the configuration says them: a result follows from their code too."""
+        """Names of the methods of these runs, as the configuration gives them; the result depends on their code too."""
 
     def open(self, dataset: DatasetInfo, device: str) -> None:
-        """Become ready to predict, of a method that does not train."""
+        """Prepare to predict, for a method that does not train."""
 
     @property
     def images_per_call(self) -> int | None:
-        """Number of images that it wants to be given at once; None where that is all the same."""
+        """Number of images that it should be given at once; None if it does not matter."""
 
     @property
     def predicts(self) -> PredictionKind:
-        """What it predicts, as it is configured: label maps, or what other scores are for."""
+        """What it predicts in this configuration: label maps, or what other scores are for."""
 
     def own_cost(self) -> OwnCost | None:
-        """What it has measured of its predictions itself; None where the time and memory of this process tell it."""
+        """The cost of its predictions as it measured it; None if this process can measure time and memory."""
 
 
 class MethodDefaults:
-    """What a method has where it says nothing else; `segbench.methods.BaseMethod` is built on it.
+    """Defaults of a method; `segbench.methods.BaseMethod` is built on them.
 
     `prefix` is that of the names of a family of methods (`smp` of `smp:Unet/resnet18`), whose classes `named` makes.
     `filled_in` names the settings that `resolved` fills in from files.
@@ -197,12 +196,12 @@ class MethodDefaults:
         """Segment images, each (H, W) or (H, W, 3) uint8 of any size; one prediction of the same H, W for each."""
 
     def predict_probabilities(self, images: Sequence[Uint8]) -> list[Prediction]:
-        """What `predict` gives: label maps alone, of a method that has no probabilities of several classes."""
+        """The result of `predict`: label maps alone, for a method without probabilities of several classes."""
         return self.predict(images)
 
     @classmethod
     def named(cls, rest: str) -> type[Any]:
-        """The class of the family's method whose name is `<prefix>:<rest>`. Raises UserError for one that is none."""
+        """The class of the family's method whose name is `<prefix>:<rest>`. Raises UserError for an unknown one."""
         raise UserError(f"method {cls.info.name} is no family: there is no '{cls.info.name}:{rest}'")
 
     @classmethod
@@ -223,12 +222,12 @@ class MethodDefaults:
 
     @property
     def member_runs(self) -> Sequence[Path]:
-        """Folders of the runs whose fitted methods it joins: what they have learned from may not be scored."""
+        """Folders of the runs whose fitted methods it joins; samples that these were trained on may not be scored."""
         return ()
 
     @property
     def member_methods(self) -> Sequence[str]:
-        """Names of the methods of these runs, as the configuration says them: a result follows from their code too."""
+        """Names of the methods of these runs, as the configuration gives them; the result depends on their code too."""
         return ()
 
     def open(self, dataset: DatasetInfo, device: str) -> None:
@@ -238,25 +237,25 @@ class MethodDefaults:
 
     @property
     def images_per_call(self) -> int | None:
-        """Number of images that it wants to be given at once; None where that is all the same."""
+        """Number of images that it should be given at once; None if it does not matter."""
         return None
 
     @property
     def predicts(self) -> PredictionKind:
-        """What it predicts, as it is configured."""
+        """What it predicts in this configuration."""
         return "maps"
 
     def own_cost(self) -> OwnCost | None:
-        """What it has measured of its predictions itself."""
+        """The cost of its predictions as it measured it."""
         return None
 
     @property
     def oracle(self) -> bool:
-        """Whether this method, as it is configured, uses ground truth: `predict_with_truth` is then what predicts."""
+        """Whether it uses ground truth in this configuration: then `predict_with_truth` replaces `predict`."""
         return False
 
     def predict_with_truth(self, images: Sequence[Uint8], truths: Sequence[Array]) -> list[Prediction]:
-        """Segment images as `predict` does, each by its true labels (H, W). Raises UserError: only an oracle can."""
+        """Segment images as `predict` does, given their true labels. Raises UserError: only an oracle can."""
         del images, truths
         raise UserError(f"method {self.info.name} uses no ground truth")
 

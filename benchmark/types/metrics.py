@@ -1,4 +1,4 @@
-"""What a metric family is asked for."""
+"""The interface of a metric family."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ScoreInfo:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """What one metric keeps of one sample: a small table of int64 or float64 columns of equal length."""
+    """What one metric stores about one sample: a small table of int64 or float64 columns of equal length."""
 
     metric: str
     sample_id: str
@@ -42,8 +42,8 @@ class Sums:
 
     terms : (n, F) int64 or float64, what each of n samples adds to the F sums.
     value : from sums (..., F) float64 to scores (...) float64, NaN where undefined; the same function for every run.
-    alone : (n, F), of a score whose terms add up to it only where whole groups are drawn: those of each sample if it
-        were all there is of its group. None where the terms hold for any set of samples.
+    alone : (n, F), for a score whose terms are valid only if whole groups are drawn: the terms of each sample as if it
+        were the whole group. None where the terms are valid for any set of samples.
     """
 
     terms: Int64 | Float64
@@ -81,12 +81,12 @@ class AbsentClasses:
 class Metric(Protocol):
     """A metric family: frozen configuration, no state; all state is in the statistics.
 
-    `segbench.metrics.MetricFamily` is a base that has a default for whatever few families need.
+    `segbench.metrics.MetricFamily` is a base with a default for everything that only some families need.
     """
 
     @property
     def name(self) -> str:
-        """The family's name; also an attribute of the class, as all that follow."""
+        """The family's name; also an attribute of the class, like all properties below."""
 
     @property
     def version(self) -> str:
@@ -102,7 +102,7 @@ class Metric(Protocol):
 
     @property
     def class_scores(self) -> tuple[ScoreInfo, ...]:
-        """Scores of single classes, which `per_class` holds and `resample_classes` resamples; empty without such."""
+        """Scores of single classes, in `per_class` and resampled by `resample_classes`; empty if there are none."""
 
     @property
     def columns(self) -> Mapping[str, Literal["int64", "float64"]]:
@@ -122,23 +122,23 @@ class Metric(Protocol):
 
     @property
     def takes_void(self) -> bool:
-        """Whether it knows a void label."""
+        """Whether it can leave out a void label."""
 
     @property
     def takes_probabilities(self) -> bool:
-        """Whether it measures the probabilities of all classes, which methods then give beside their label maps."""
+        """Whether it measures the probabilities of all classes, which methods then give with their label maps."""
 
     @property
     def hooks(self) -> Mapping[str, str]:
-        """What other rooms show of this family alone, `{hook: "module:function"}`; see `segbench.registry.hook`."""
+        """Functions for figures and tables of the family, `{hook: "module:function"}`: see `segbench.registry.hook`."""
 
     @property
     def row_lists(self) -> tuple[str, ...]:
-        """Lists of its `details` whose items, mappings without others inside, a record writes a line each."""
+        """Lists in its `details` whose items, flat mappings, are written one per line in a record."""
 
     @property
     def needs_background(self) -> bool:
-        """Whether it scores only datasets of which one class is the background."""
+        """Whether it scores only datasets with a background class."""
 
     @property
     def needs_volumes(self) -> bool:
@@ -146,10 +146,10 @@ class Metric(Protocol):
 
     @property
     def part_columns(self) -> Mapping[str, Literal["int64", "float64"]]:
-        """Columns of what `measure` gives, of a family that measures groups as a whole; empty of any other."""
+        """Columns of the result of `measure` for a family that measures groups as a whole; empty for any other."""
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
-        """The statistic of one sample, or its part where there are `part_columns`.
+        """The statistic of one sample, or its part of a group's if there are `part_columns`.
 
         Raises UserError naming the sample for a wrong shape or value.
         """
@@ -164,10 +164,10 @@ class Metric(Protocol):
         """Scores of B resamples at once; weights (B, n) int64 says how often each of the n statistics is drawn."""
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
-        """One score of n statistics as a function of sums over them; None for a score that is no such function."""
+        """One score of n statistics as a function of sums over them; None for a score that is not such a function."""
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
-        """Classes that count 0 in a score although no true mask of these samples holds them; None without such ones."""
+        """Classes that count 0 in a score although they are in no true mask of these samples; None without any."""
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
@@ -183,26 +183,26 @@ class Metric(Protocol):
     def sums_by_class(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass | None:
-        """One of `class_scores` of the classes at some places, as functions of sums; None for one that is no such
-        function."""
+        """One of `class_scores` for the classes at these places, as functions of sums; None for one that is not such
+        a function."""
 
     def absent_among(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> AbsentClasses | None:
-        """As `absent_classes`, of the mean of one of `class_scores` over the classes at some places."""
+        """As `absent_classes`, for the mean of one of `class_scores` over the classes at these places."""
 
     def per_category(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Table {category name: {quantity: value}}; empty for a family that scores no groups of classes."""
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
-        """What no image and no prediction could give in this statistic, in words; None where it can be true."""
+        """What in this statistic no image and no prediction could have produced, in words; None if it is possible."""
 
     def truth_side(self, statistic: Statistic) -> dict[str, Array]:
-        """What of a statistic follows from the truth alone: any prediction gives the same. Empty where nothing does."""
+        """The part of a statistic that depends on the truth alone, whatever the prediction. Empty if there is none."""
 
     def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
-        """Numbers of pixels that follow from a statistic and that other families count too, by what they are of:
-        `pixels`, `true foreground` and `predicted foreground`."""
+        """Numbers of pixels in a statistic that other families count too, under the names `pixels`, `true foreground`
+        and `predicted foreground`."""
 
     def details(
         self,
@@ -211,19 +211,19 @@ class Metric(Protocol):
         scores: Mapping[str, float | None],
         intervals: Mapping[str, tuple[float | None, float | None]],
     ) -> dict[str, Any]:
-        """The family's block in a record, under its name: plain values for JSON; empty where scores say all.
+        """The family's block in a record, under its name: plain JSON values; empty if the scores say everything.
 
-        A function of the statistics and of this family's scores with their intervals.
+        It is a function of the statistics and of this family's scores with their intervals.
         """
 
 
 @runtime_checkable
 class PredictionSource(Protocol):
-    """A prediction on disk: picklable, read where it is measured."""
+    """A prediction on disk: picklable, and read by the process that measures it."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that it is made of; the first names it in errors."""
+        """Its files; errors name the first."""
 
     def read(self, dataset: Dataset) -> Prediction:
         """Decode it."""

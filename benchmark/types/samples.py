@@ -68,7 +68,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a method says of one image: exactly one of labels, probabilities, objects and panoptic.
+    """A method's prediction for one image: exactly one of labels, probabilities, objects and panoptic.
 
     labels: (H, W) integer label values. probabilities: (H, W) float32 in 0..1, the foreground's, for a binary task;
     (C, H, W) float32 in class order for a multi-class one, beside which labels may say what was chosen. objects: found

@@ -4,7 +4,7 @@ Run: python docs/site/picture.py [RUN ROOT]
 
 Shown are the samples whose Dice is the best, the median and the 10th percentile of the run. RUN is a folder of
 `bench run --dataset medaka --method unet --save-predictions`, ROOT the data that it was scored on: their masks and what
-was scored are stored beside the picture, in `first-look/`. Without both, the words are written anew from these masks.
+was scored are stored beside the picture, in `first-look/`. Without both, the words are written again from these masks.
 """
 
 from __future__ import annotations

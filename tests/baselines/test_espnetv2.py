@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from segbench.baselines.espnetv2 import ESPNetv2Config, build_network, dilations, pooling_matrix
+from segbench.baselines.espnetv2 import ESPNetv2Config, build_network
+from segbench.methods.training.espnetv2_network import dilations, pooling_matrix
 from segbench.methods.training.transfer import encoder_of
 
 pytestmark = pytest.mark.slow

@@ -296,7 +296,7 @@ def test_a_program_is_timed_and_its_maps_are_scored(bench: Run, camvid: Path, tm
 @pytest.mark.parametrize(
     ("script", "words"),
     [
-        ('cp "$1"/*.png "$2"', "is of shape"),
+        ('cp "$1"/*.png "$2"', "has shape"),
         ("echo out of luck >&2; exit 3", "failed with exit status 3. It said:\n  out of luck"),
         ("true", "wrote no label map for 4 of 4 images (first: 000000.png)"),
         ('for f in "$1"/*; do echo no > "$2/$(basename "$f")"; done', "wrote a file that is no label map: 000000.png"),

@@ -16,10 +16,10 @@ from segbench.baselines.unet import UNet, UNetConfig, build_network
 from segbench.datasets.isbi2012 import ISBI2012
 from segbench.datasets.medaka import Medaka
 from segbench.errors import UserError
-from segbench.metrics.partition import stack_scores
 from segbench.runs.presets import preset_names, resolve
 from segbench.types import DatasetInfo, Method, Samples, Uint8
 from small_stack import context, samples, write_stack
+from stack_scores import stack_scores
 
 pytestmark = pytest.mark.slow
 

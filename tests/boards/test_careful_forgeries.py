@@ -1,4 +1,4 @@
-"""Forgeries by somebody who computes every hash, id, score and digest anew: what is refused, and what is as stated.
+"""Forgeries by somebody who computes every hash, id, score and digest again: what is refused, and what is as stated.
 
 `docs/trust.md` says how many of which kind there are.
 """
@@ -254,7 +254,7 @@ def test_what_this_version_cannot_compute_is_refused(sent: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", [name for name in STATED if name != "another truth's hash"])
 def test_none_of_them_passes_without_the_digest(sent: Path, name: str) -> None:
-    """Who forgets to bind the record anew is found out in every case."""
+    """Who forgets to bind the record again is found out in every case."""
     forge, _ = STATED[name]
     forge(sent)
     assert not validate(sent, None, QUIET).ok

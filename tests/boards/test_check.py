@@ -169,7 +169,7 @@ def test_a_run_that_is_missing_or_one_of_two_is_refused(
 
 
 def test_noise_is_that_of_many_test_sets() -> None:
-    """The jackknife's standard error is the spread of the difference over test sets drawn anew."""
+    """The jackknife's standard error is the spread of the difference over test sets drawn again."""
     differences, errors = [], []
     for seed in range(60):
         random = np.random.default_rng(seed)

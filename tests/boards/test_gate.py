@@ -24,7 +24,7 @@ from scipy import stats
 from commands import Run
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from own_folders import QUIET
-from segbench.boards.regression import HeldAgainst, Loss, loss_of, result_of
+from segbench.boards.regression import GateComparison, Loss, loss_of, result_of
 from segbench.commands.check import CheckRequest, append, check
 from segbench.evaluation.comparison import Paired
 from segbench.runs.find import run_folders
@@ -135,8 +135,8 @@ def test_what_rose_from_nothing_is_better(bench: Run, tmp_path: Path) -> None:
     assert (code, only(found)["verdict"]) == (0, "better")
 
 
-def held(name: str, loss: Loss, baseline: float = 0.9) -> HeldAgainst:
-    return HeldAgainst(name, name, "dice", baseline, baseline - loss.loss, loss, [], [], {}, [], [])
+def held(name: str, loss: Loss, baseline: float = 0.9) -> GateComparison:
+    return GateComparison(name, name, "dice", baseline, baseline - loss.loss, loss, [], [], {}, [], [])
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_run_that_is_not_whole_is_named(bench: Run, tmp_path: Path) -> None:
     shutil.move(part, folder / "baseline" / "part")
     code, _, err = gate(bench, folder)
     assert code == 2
-    assert "no run can be held against it" in err
+    assert "no run can be compared with it" in err
 
 
 @pytest.mark.slow

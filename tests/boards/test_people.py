@@ -1,4 +1,4 @@
-"""People beside methods: their runs are never ranked, and give the range that every method is held against."""
+"""People beside methods: their runs are never ranked, and give the range that every method is compared with."""
 
 from __future__ import annotations
 

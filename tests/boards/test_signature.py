@@ -97,7 +97,7 @@ def test_a_signature_of_another_record_is_refused(run: Path, made: Path, tmp_pat
 
 
 def test_what_was_edited_after_it_was_signed_is_refused(run: Path, made: Path) -> None:
-    """Also where the digest was computed anew."""
+    """Also where the digest was computed again."""
     sign(run, made / "alice")
     change(run, cost__parameters=12)
     change(run, content_sha256=content_sha256(read_content(run / "record.json")))

@@ -96,7 +96,7 @@ def test_each_phase_is_timed_by_itself(monkeypatch: pytest.MonkeyPatch, capsys: 
         for done in range(1, 7):
             now += 60.0
             advance(done, 6, "candidate")
-        for total in (16, 16):  # the second differs from the first in nothing but that it begins anew
+        for total in (16, 16):  # the second differs from the first in nothing but that it begins again
             for done in range(1, total + 1):
                 now += 10.0
                 advance(done, total, "describing regions")

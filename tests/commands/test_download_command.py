@@ -25,13 +25,13 @@ from places import ROOT
 from segbench.commands.data import describe
 from segbench.commands.download import DownloadRequest, download
 from segbench.data.download.cityscapes_login import SITE, log_in
-from segbench.data.download.fetch import Patience
+from segbench.data.download.fetch import RetryPolicy
 from segbench.io.reporter import Reporter
 from segbench.registry import datasets
 from segbench.types import UserError
 from synthetic_roots import write_stacks
 
-QUICK = Patience(attempts=3, timeout_s=5, first_wait_s=0.0)
+QUICK = RetryPolicy(attempts=3, timeout_s=5, first_wait_s=0.0)
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official_objects  # noqa: N813
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official_pixels  # noqa: N813
 from PIL import Image
 from pycocotools import mask as mask_api
 
 from commands import Run, printed_json
+from official_cityscapes import official_averages
 from places import GOLDEN
 from scenes import label_map
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
@@ -279,21 +279,7 @@ def test_golden_objects_written_again_are_scored_the_same_by_the_official_evalua
     found = find_predictions(dataset, ids, root / "predictions_instance")
     pairs = [(i, found.files[i].read(dataset).objects or ()) for i in ids]
     write_cityscapes_objects(tmp_path / "mine", pairs)
-    monkeypatch.setattr(np, "in1d", np.isin, raising=False)
-    monkeypatch.setattr(official_objects, "writeDict2JSON", lambda *_: None)  # knows no NumPy numbers
-    args = official_objects.args
-    changed = {
-        "predictionPath": str(tmp_path / "mine"),
-        "predictionWalk": None,
-        "gtInstancesFile": str(tmp_path / "truth.json"),
-        "quiet": True,
-        "JSONOutput": False,
-    }
-    for key, value in changed.items():
-        monkeypatch.setattr(args, key, value)
-    truths = [str(path) for path in sorted(root.glob("gtFine/val/*/*_instanceIds.png"))]
-    lists = [official_objects.getPrediction(truth, args) for truth in truths]
-    averages = official_objects.evaluateImgLists(lists, truths, args)["averages"]
+    averages = official_averages(root, tmp_path / "mine", tmp_path / "truth.json", monkeypatch)
     golden = json.loads((root / "instance_results.json").read_text())["averages"]
     assert averages["allAp"] == pytest.approx(golden["allAp"], abs=1e-12)
     assert averages["allAp50%"] == pytest.approx(golden["allAp50%"], abs=1e-12)

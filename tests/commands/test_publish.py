@@ -16,7 +16,7 @@ from forged_records import bind_anew, change
 from commands import Run, printed_json
 from places import ROOT
 from segbench.runs.binding import content_sha256
-from segbench.runs.redaction import Maker, told_of_maker, without_maker
+from segbench.runs.redaction import Maker, traces_of_maker, without_maker
 
 RECORDS = ROOT / "leaderboards" / "records"
 JANE = Maker(frozenset({"jane", "dgx7"}))
@@ -190,7 +190,7 @@ def test_a_record_that_names_a_place_outside_goes_nowhere(bench: Run, tmp_path: 
 )
 def test_places_in_a_command_are_named_by_their_last_part(command: str, clean: str) -> None:
     assert without_maker({"command": command}, JANE)["command"] == clean
-    assert list(told_of_maker({"command": clean}, JANE)) == []
+    assert list(traces_of_maker({"command": clean}, JANE)) == []
 
 
 def test_texts_lose_their_paths_and_nothing_else() -> None:
@@ -218,11 +218,11 @@ def test_what_the_id_stands_for_is_named_and_not_changed() -> None:
     content = {"command": "bench run", "method": {"name": "jane-net", "config": {"card": "/srv/card.yaml"}}}
     clean = without_maker(content, JANE)
     assert clean == content
-    assert dict(told_of_maker(clean, JANE)) == {"method.name": "jane", "method.config.card": "/srv/card.yaml"}
+    assert dict(traces_of_maker(clean, JANE)) == {"method.name": "jane", "method.config.card": "/srv/card.yaml"}
 
 
 def test_committed_records_tell_of_nobody() -> None:
     for path in RECORDS.glob("*/record.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
         assert without_maker(content, Maker.here()) == content
-        assert list(told_of_maker(content, Maker.here())) == []
+        assert list(traces_of_maker(content, Maker.here())) == []

@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from segbench.data.download import unpack as archives
-from segbench.data.download.unpack import Limits, Unpacked, unpack
+from segbench.data.download.archive_members import Limits
+from segbench.data.download.unpack import Unpacked, unpack
 from segbench.types import UserError
 
 NOISE = random.Random(0).randbytes(5000)

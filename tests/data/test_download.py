@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 
 from file_server import Server, serving, sha256
 from segbench import __version__
-from segbench.data.download.fetch import Patience, accept, byte_count, fetch, part_of
+from segbench.data.download.fetch import RetryPolicy, accept, byte_count, fetch, part_of
 from segbench.io import http as web
 from segbench.types import Download, UserError
 
-QUICK = Patience(attempts=3, timeout_s=5, first_wait_s=0.0)
+QUICK = RetryPolicy(attempts=3, timeout_s=5, first_wait_s=0.0)
 CONTENT = random.Random(0).randbytes(300_000)
 
 
@@ -42,7 +42,7 @@ def _file(server: Server, **known: Any) -> Download:
     return Download(server.url("data.bin"), "data.bin", **known)
 
 
-def _got(server: Server, folder: Path, patience: Patience = QUICK, **known: Any) -> bytes:
+def _got(server: Server, folder: Path, patience: RetryPolicy = QUICK, **known: Any) -> bytes:
     """Fetch, check, and give the content."""
     path = folder / "data.bin"
     fetch(_file(server, **known), path, patience=patience)
@@ -252,7 +252,7 @@ def test_a_server_that_falls_silent_is_asked_again(server: Server, tmp_path: Pat
         said.append(text)
         served.pause_s = 0
 
-    fetch(_file(server), tmp_path / "data.bin", patience=Patience(3, 0.7, 0.0), say=say)
+    fetch(_file(server), tmp_path / "data.bin", patience=RetryPolicy(3, 0.7, 0.0), say=say)
     assert part_of(tmp_path / "data.bin").read_bytes() == CONTENT
     assert ["sends nothing more" in text for text in said] == [True]
     assert server.ranges() == [None, "bytes=250000-"]

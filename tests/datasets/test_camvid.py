@@ -155,7 +155,7 @@ def test_what_the_original_release_can_lack(tmp_path: Path) -> None:
     assert dataset.ids("test") == FRAMES["test"]
     grey = root / "LabeledApproved_full" / "0001TP_008550_L.png"
     Image.fromarray(np.zeros((36, 48), np.uint8)).save(grey)
-    with pytest.raises(UserError, match=r"0001TP_008550_L\.png: is of shape .* expected a label map in colour"):
+    with pytest.raises(UserError, match=r"0001TP_008550_L\.png: has shape .* expected a label map in colour"):
         dataset.load("0001TP_008550", ("labels",))
 
 

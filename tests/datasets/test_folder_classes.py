@@ -270,7 +270,7 @@ def test_what_is_no_label_map_is_refused_by_the_guess(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"a\.png' is a grey .*b\.png' an RGB"):
         inspect("n", [masks / "a.png", masks / "b.png"])
     np.save(masks / "c.npy", np.zeros((4, 4)))
-    with pytest.raises(UserError, match=r"c\.npy: is of shape .* float64"):
+    with pytest.raises(UserError, match=r"c\.npy: has shape .* float64"):
         inspect("n", [masks / "c.npy"])
 
 

@@ -23,7 +23,7 @@ from segbench.commands.doctor import DoctorRequest, diagnose
 from segbench.diagnosis.checked_predictions import described_by
 from segbench.diagnosis.known_codings import codings
 from segbench.io.reporter import Reporter
-from segbench.predictions.coco_results import write_stuff_results
+from segbench.predictions.coco_results_writer import write_stuff_results
 from segbench.registry import dataset_class
 from segbench.types import UserError
 

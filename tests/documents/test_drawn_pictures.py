@@ -50,7 +50,7 @@ def test_a_drawing_has_a_ground_of_its_own(path: Path) -> None:
 
 
 def test_the_first_picture_shows_its_masks_and_their_dice() -> None:
-    """`docs/site/picture.py` writes it anew from the masks of a run, which are stored beside it."""
+    """`docs/site/picture.py` writes it again from the masks of a run, which are stored beside it."""
     sys.path.insert(0, str(ROOT / "docs" / "site"))
     try:
         import picture

@@ -216,7 +216,7 @@ def _two_runs(count: int) -> list[list[Statistic]]:
 
 
 def test_intervals_are_made_of_a_plain_bootstrap() -> None:
-    """Samples drawn one by one and divided anew give the spread of the draws that intervals are made of."""
+    """Samples drawn one by one and divided afresh give the spread of the draws that intervals are made of."""
     runs = _two_runs(40)
     found = [anatomy(Overlap(), MANY, "miou", each) for each in runs]
     random = np.random.default_rng(5)

@@ -286,7 +286,7 @@ LABELS = np.zeros((2, 4, 5), np.int64)
         (np.full((2, 4, 5), 3), LABELS, {}, "label value 3"),
         (LABELS, LABELS + 3, {}, "ground truth.*label value 3"),
         (LABELS, LABELS.astype(float), {}, "target holds float64"),
-        (LABELS, np.zeros(5, int), {}, "target is of shape 5"),
+        (LABELS, np.zeros(5, int), {}, "target has shape 5"),
         (LABELS, LABELS, {"ids": ["a"]}, "1 ids for 2 samples"),
         (LABELS, LABELS, {"ids": ["a", "a"]}, "'a' was counted before"),
         (LABELS, LABELS, {"ids": [1.5, 2]}, "an id is a text or a whole number"),

@@ -10,19 +10,14 @@ from scipy import stats
 
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.over_seeds import (
+from segbench.evaluation.over_seeds import by_sample, method_tests, over_seeds, p_value, spans_of, with_training
+from segbench.evaluation.training_variance import (
     TrainingNoise,
     Trainings,
-    by_sample,
-    method_tests,
-    over_seeds,
-    p_value,
-    spans_of,
     training_noise,
     training_spreads,
     unlike_deviations,
     usual_spread,
-    with_training,
 )
 
 

@@ -26,8 +26,8 @@ class Plan:
     """What a heart is to be like.
 
     rate_bpm: mean rate. ef: ejection fraction of a whole beat. contraction: part of a beat from diastole to systole.
-    arrhythmia: standard deviation of a beat's length as a part of it. noise_px: standard deviation of the outline, anew
-    in every frame. drift_px: way of the centre through the picture. missing: part of the frames that are not there.
+    arrhythmia: standard deviation of a beat's length as a part of it. noise_px: standard deviation of the outline in
+    every frame. drift_px: way of the centre through the picture. missing: part of the frames that are not there.
     """
 
     seed: int

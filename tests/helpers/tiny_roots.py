@@ -186,7 +186,7 @@ def stored(path: Path) -> Any:
 
 
 def store(path: Path, values: Any) -> None:
-    """Write the values of a file anew; a stack stays a stack."""
+    """Write the values of a file again; a stack stays a stack."""
     if path.name.startswith("t"):
         tifffile.imwrite(path, values, photometric="rgb" if values.shape[-1] == 3 else "minisblack")
     else:

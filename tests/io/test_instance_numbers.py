@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segbench.errors import UserError
-from segbench.io.images.instances import few_numbers, instance_numbers, is_mask
+from segbench.io.images.instances import instance_numbers, is_mask, numbers_in_16_bits
 from segbench.io.images.tensors import instances_of
 
 PLACES = np.array([[0, 1, 1], [2, 0, 3]])
@@ -57,8 +57,8 @@ def test_numbers_that_stand_for_nothing_are_refused(value: Any, said: str) -> No
 def test_no_numbers_that_are_stored_look_like_a_mask(number: int) -> None:
     """One object of two pieces."""
     numbers = np.array([[number, 0, number]], np.int32)
-    stored = few_numbers(numbers)
+    stored = numbers_in_16_bits(numbers)
     assert not is_mask(stored)
     assert stored.max() <= 65_535
     assert np.array_equal(stored > 0, numbers > 0)
-    assert not few_numbers(np.zeros((1, 2), np.int32)).any()
+    assert not numbers_in_16_bits(np.zeros((1, 2), np.int32)).any()

@@ -108,7 +108,7 @@ def test_plain_pages_and_arrays_are_frames(tmp_path: Path) -> None:
 
 def test_an_array_of_more_axes_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", numbered("TZ"))
-    with pytest.raises(UserError, match=r"a\.npy: is of shape \(4, 3, 8, 9\)"):
+    with pytest.raises(UserError, match=r"a\.npy: has shape \(4, 3, 8, 9\)"):
         open_stack(tmp_path / "a.npy")
 
 

@@ -16,10 +16,10 @@ from commands import Run
 from segbench.errors import UserError
 from segbench.methods.training.config import TrainingConfig
 from segbench.methods.training.transfer import (
+    begin_from,
     encoder_of,
     freeze,
     hold_frozen,
-    initialise,
     match,
     parameter_groups,
     read_weights,
@@ -48,7 +48,7 @@ def test_weights_match_by_name_and_shape_and_the_rest_is_told(tmp_path: Path) ->
     theirs, mine = Tiny(classes=5), Tiny(classes=3)
     save_file({**theirs.state_dict(), "more": torch.zeros(2)}, tmp_path / "w.safetensors")
     head = mine.head.weight.detach().clone()
-    told = initialise(mine, tmp_path / "w.safetensors")
+    told = begin_from(mine, read_weights(tmp_path / "w.safetensors"), "w.safetensors")
     assert torch.equal(mine.encoder.state_dict()["0.weight"], theirs.encoder.state_dict()["0.weight"])
     assert torch.equal(mine.head.weight, head)
     assert "took 7 of the network's 9 tensors" in told
@@ -93,7 +93,7 @@ def test_state_dicts_are_read_alone_or_wrapped_and_nothing_else_is(tmp_path: Pat
 def test_weights_of_another_architecture_are_an_error(tmp_path: Path) -> None:
     save_file({"conv.weight": torch.zeros(8, 3, 5, 5)}, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"none of its 1 tensor has the name and shape .*'conv.weight' 8x3x5x5"):
-        initialise(Tiny(), tmp_path / "w.safetensors")
+        begin_from(Tiny(), read_weights(tmp_path / "w.safetensors"), "w.safetensors")
 
 
 def test_a_frozen_encoder_keeps_weights_and_statistics() -> None:

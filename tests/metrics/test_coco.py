@@ -19,9 +19,8 @@ from pycocotools import mask as mask_api
 from places import SHARED
 from random_coco import INFO, THINGS, Pairs, as_coco, official, random_pairs
 from segbench.errors import UserError
-from segbench.io.images.rle import check_rle
+from segbench.io.images.rle import check_rle, decode_rle, encode_rle
 from segbench.metrics.coco import COCOAveragePrecision
-from segbench.predictions.coco_results import decode_rle, encode_rle
 from segbench.testing import check_metric
 from segbench.types import Object, Prediction, Sample, Statistic
 

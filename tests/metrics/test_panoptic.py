@@ -24,8 +24,9 @@ from segbench.io.images.segment_ids import write_segment_ids
 from segbench.metrics import panoptic
 from segbench.metrics.base import MetricFamily
 from segbench.metrics.exact_sums import weighted_sums
-from segbench.metrics.panoptic import PanopticQuality, instance_rows
+from segbench.metrics.panoptic import PanopticQuality
 from segbench.metrics.pooled import drawn
+from segbench.metrics.segment_matching import instance_rows
 from segbench.testing import check_metric
 from segbench.types import Dataset, DatasetInfo, Panoptic, Prediction, Sample, Segment, Statistic
 

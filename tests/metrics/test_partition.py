@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 import places
 from segbench.io import native
-from segbench.metrics.partition import official_thresholds, slice_counts, stack_scores, thin_borders
+from segbench.metrics.partition import official_thresholds, slice_counts, thin_borders
+from stack_scores import stack_scores
 
 pytestmark = pytest.mark.usefixtures("engine")
 

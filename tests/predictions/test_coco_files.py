@@ -22,17 +22,13 @@ from segbench.datasets.cocostuff import REMOVED, COCOStuff
 from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
 from segbench.io.images.read import read_array
+from segbench.io.images.rle import decode_rle, encode_rle
 from segbench.metrics.coco import COCOAveragePrecision
 from segbench.metrics.overlap import COCOStuffOverlap
 from segbench.metrics.pair_counts import class_counts, ranks
 from segbench.metrics.pooled import ratio
-from segbench.predictions.coco_results import (
-    decode_rle,
-    encode_rle,
-    find_results,
-    read_stuff_results,
-    write_stuff_results,
-)
+from segbench.predictions.coco_results import find_results
+from segbench.predictions.coco_results_writer import write_stuff_results
 from segbench.registry import metrics_of
 from segbench.testing import check_dataset
 from segbench.types import Prediction
@@ -342,10 +338,13 @@ def _stuff(path: Path) -> Path:
 
 def test_label_maps_come_back_from_stuff_results(bench: Run, tmp_path: Path) -> None:
     path = _stuff(tmp_path / "stuff.json")
-    maps = read_stuff_results(path)
-    assert list(maps) == [f"pair{n}" for n in range(6)]
+    dataset, ids = COCOStuff(GOLDEN), [f"pair{n}" for n in range(6)]
+    maps = find_results(dataset, ids, path).files
+    assert list(maps) == ids
     for name, results in maps.items():
-        assert np.array_equal(results.label_map(INFO), read_array(GOLDEN / "predictions" / f"{name}.png"))
+        labels = results.read(dataset).labels
+        assert labels is not None
+        assert np.array_equal(labels, read_array(GOLDEN / "predictions" / f"{name}.png"))
     entry = json.loads(path.read_text())[0]
     assert set(entry) == {"image_id", "category_id", "segmentation"}
     records = [

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official_objects  # noqa: N813
 from PIL import Image
 from pycocotools import mask as mask_api
 
 from coco_roots import write_coco
 from commands import Run, printed_json
+from official_cityscapes import official_averages
 from places import GOLDEN
 from random_coco import as_coco, official, random_pairs
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
@@ -31,9 +31,10 @@ from segbench.datasets.cityscapes import Cityscapes
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.datasets.isbi2012 import ISBI2012
 from segbench.errors import UserError
+from segbench.io.images.rle import encode_rle
 from segbench.io.reporter import Reporter
 from segbench.predictions.cityscapes_instances import find_objects
-from segbench.predictions.coco_results import encode_rle, write_stuff_results
+from segbench.predictions.coco_results_writer import write_stuff_results
 from segbench.predictions.matching import Found
 from segbench.predictions.official_formats import write_cityscapes_objects
 from segbench.predictions.stored import store_found
@@ -214,21 +215,7 @@ def test_the_official_evaluator_reads_exported_objects(tmp_path: Path, monkeypat
     case = CASES["cityscapes objects"](tmp_path)
     _kept(case, tmp_path / "run")
     export(ExportRequest(tmp_path / "run", "cityscapes", tmp_path / "mine"), QUIET)
-    monkeypatch.setattr(np, "in1d", np.isin, raising=False)  # removed from NumPy, still used there
-    monkeypatch.setattr(official_objects, "writeDict2JSON", lambda *_: None)  # knows no NumPy numbers
-    args = official_objects.args
-    changed = {
-        "predictionPath": str(tmp_path / "mine"),
-        "predictionWalk": None,
-        "gtInstancesFile": str(tmp_path / "truth.json"),
-        "quiet": True,
-        "JSONOutput": False,
-    }
-    for key, value in changed.items():
-        monkeypatch.setattr(args, key, value)
-    truths = [str(path) for path in sorted(case.root.glob("gtFine/val/*/*_instanceIds.png"))]
-    lists = [official_objects.getPrediction(truth, args) for truth in truths]
-    averages = official_objects.evaluateImgLists(lists, truths, args)["averages"]
+    averages = official_averages(case.root, tmp_path / "mine", tmp_path / "truth.json", monkeypatch)
     golden = json.loads((case.root / "instance_results.json").read_text())["averages"]
     assert averages["allAp"] == pytest.approx(golden["allAp"], abs=1e-12)
     assert averages["allAp50%"] == pytest.approx(golden["allAp50%"], abs=1e-12)

@@ -22,7 +22,7 @@ from segbench.errors import UserError
 from segbench.io.fingerprints import file_sha256
 from segbench.methods.existing.card import ModelCard
 from segbench.methods.training.networks import IMAGENET_MEAN, IMAGENET_STD
-from segbench.methods.training.transfer import initialise
+from segbench.methods.training.transfer import begin_from, read_weights
 
 SHA256 = {
     "espnetv2_s_2.0_city_1024x512.pth": "a72d59699801c7ce8e8b89a53af9097eaaa60dc12180ecde86fd700ba1222fe8",
@@ -44,7 +44,7 @@ def write(weights: Path, out: Path) -> None:
         raise UserError(f"{weights}: is none of the files that are expected: {', '.join(SHA256)}")
     scale, trained, width, height = found.groups()
     network = build_network(ESPNetv2Config.model_validate({"width": float(scale)}), 21 if trained == "pascal" else 20)
-    print(initialise(network, weights))
+    print(begin_from(network, read_weights(weights), str(weights)))
     example = torch.rand(1, 3, int(height), int(width))
     out.mkdir(parents=True, exist_ok=True)
     stem = out / weights.stem

@@ -86,7 +86,7 @@ def test_whatever_else_it_says_is_an_edit(bound: Path, changes: dict[str, object
 
 
 def test_a_digest_of_its_own_does_not_hide_another_identity(bound: Path) -> None:
-    """Whoever computes the digest anew still has the id of another run."""
+    """Whoever computes the digest again still has the id of another run."""
     change(bound, dataset__split="val")
     content = json.loads((bound / "record.json").read_text(encoding="utf-8"))
     change(bound, content_sha256=content_sha256(content))

@@ -354,7 +354,7 @@ def test_a_finished_run_becomes_one_of_mlflow(bench: Run, stacks: Path, tmp_path
     assert not names & {"checkpoint", "predictions", "tracking"}
     fetched = client.download_artifacts(exported.info.run_id, "record.json", str(tmp_path))
     assert Path(fetched).read_bytes() == (tmp_path / "run" / "record.json").read_bytes()
-    # Made anew it is another run, and predictions from elsewhere are exported as well.
+    # Made again it is another run, and predictions from elsewhere are exported as well.
     assert bench(*UNET, "--root", stacks, "--out", "run", "--overwrite", "--save-predictions").returncode == 0
     assert printed_json(bench("export", "run", "--format", "mlflow", "--out", "store", "--json"))["new"]
     scored = ["evaluate", "-d", "isbi2012", "--root", stacks, "-p", "run/predictions", "--out", "mine"]

@@ -23,7 +23,8 @@ import numpy as np
 from populations import films, populations
 
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.over_seeds import Trainings, method_tests
+from segbench.evaluation.over_seeds import method_tests
+from segbench.evaluation.training_variance import Trainings
 from segbench.types import Float64
 
 TRAINING = 0.02

@@ -254,7 +254,7 @@ def test_generated_ventricles_are_distributed_like_the_real_ones() -> None:
     real = real_sequences()
     assert (len(real), sum(map(len, real))) == (24, 503)
     # 24 sequences are a small sample: their quantiles are known as well as they repeat when whole sequences
-    # are drawn anew from them. 99 % of those draws bound what a right generator may give; 300 generated sequences
+    # are drawn again from them. 99 % of those draws bound what a right generator may give; 300 generated sequences
     # have almost no sampling error of their own. Intervals are whole frames, so they may be one frame off.
     rng = np.random.default_rng(0)
     draws = [quantiles([real[i] for i in rng.integers(0, 24, 24)]) for _ in range(400)]

@@ -36,7 +36,7 @@ Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait for a server: `attempts` in a row that bring nothing new end it."""
 
     attempts: int = 5
@@ -59,7 +59,7 @@ def fetch(
     path: Path,
     *,
     headers: Mapping[str, str] | None = None,
-    patience: Patience = Patience(),
+    patience: RetryPolicy = RetryPolicy(),
     progress: Progress = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -248,7 +248,7 @@ class _Job:
                 self._save(_Version(**{**asdict(self.version), "total": held}))
                 return
             self._forget()
-            raise TransientError("the server cannot go on where the last attempt ended, so it starts anew")
+            raise TransientError("the server cannot go on where the last attempt ended, so it starts again")
         if error.code in PASSING_STATUSES:
             after = error.headers.get("Retry-After", "")
             raise TransientError(f"the server answers {error.code}", float(whole_number(after) or 0))
@@ -266,7 +266,7 @@ class _Job:
             same = span is not None and whole_number(span[1]) == held and new.etag == self.version.etag
             if not same or self.version.total not in (None, new.total):
                 self._forget()
-                raise TransientError("the file changed on the server, so it starts anew")
+                raise TransientError("the file changed on the server, so it starts again")
         elif response.status == 200:
             new.total = whole_number(response.headers.get("Content-Length", ""))
             held = 0

@@ -15,7 +15,7 @@ from ...io.reporter import Reporter
 from ...text import unknown
 from ...types import DatasetInfo, Download, UserError
 from ..locations import ARCHIVES, DOWNLOAD_LOCK, DOWNLOADED, default_root, origin_of
-from .fetch import Digest, Patience, Progress, accept, byte_count, check, disk_error, fetch, need_space, part_of
+from .fetch import Digest, Progress, RetryPolicy, accept, byte_count, check, disk_error, fetch, need_space, part_of
 from .unpack import unpack
 
 
@@ -91,7 +91,7 @@ def get(
     wanted: Download,
     before: dict[str, Any] | None,
     headers: dict[str, str],
-    patience: Patience,
+    patience: RetryPolicy,
     keep: bool,
     reporter: Reporter,
 ) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _held(wanted: Download, path: Path, recorded: str | None, reporter: Reporter
 
 
 @contextmanager
-def alone(root: Path, reporter: Reporter) -> Iterator[None]:
+def one_fetch_at_a_time(root: Path, reporter: Reporter) -> Iterator[None]:
     """One process at a time fetches into a folder; others wait for it.
 
     Raises UserError for a root that is a file, holds synthetic data, or cannot be written to.

@@ -9,53 +9,22 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import lzma
 import os
-import re
 import shutil
-import stat
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Self
+from typing import IO
 
 from ...io.atomic import atomic_path
 from ...types import UserError
-from .fetch import CHUNK, disk_error, need_space
+from .archive_members import Limits, Member, checked_members, opened, reading, refused, wanted_members
+from .fetch import CHUNK, need_space
 
-_BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # a way of compression that Python does not know
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-)
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-_LONGEST_HEADER = 1 << 20
-_LONGEST_PADDING = 64 << 20
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What an archive may unpack to; above `ratio_from` bytes also at most `max_ratio` times its own size."""
-
-    max_members: int = 1_000_000
-    max_bytes: int = 200 * 10**9
-    max_ratio: float = 200.0
-    ratio_from: int = 10**9
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -67,32 +36,13 @@ class Unpacked:
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-class _Header(tarfile.TarInfo):
-    """A header whose extensions, such as long names, are read into memory only when they are short."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        header = super().frombuf(buf, encoding, errors)
-        if not (header.isreg() or header.isdir()) and header.size > _LONGEST_HEADER:
-            raise UserError(f"'{header.name[:200]}' in the tar has a header of {header.size:,} bytes; refused")
-        return header
-
-
-@dataclass(frozen=True)
-class _Member:
-    parts: tuple[str, ...]
-    size: int
-    folder: bool
-    entry: Any
-
-
 def unpack(
     archive: Path,
     target: Path,
     staging: Path,
     *,
     holds: Sequence[str] = (),
-    limits: Limits = Limits(),
+    limits: Limits = _LIMITS,
     progress: Callable[[int, int | None], None] = lambda *_: None,
 ) -> Unpacked:
     """Unpack an archive into a folder.
@@ -115,8 +65,8 @@ def unpack(
     UserError
         The archive is broken, cut short, refused for what it holds, or in conflict with a file that is there.
     """
-    with _reading(archive), _opened(archive) as source:
-        members = _wanted(archive, _listed(archive, source, limits), holds)
+    with reading(archive), opened(archive) as source:
+        members = wanted_members(archive, checked_members(archive, source, limits), holds)
         total = sum(member.size for member in members)
         _no_conflict_of_kinds(archive, members, target)
         shutil.rmtree(staging, ignore_errors=True)
@@ -134,163 +84,10 @@ def unpack(
     return _summary(members)
 
 
-@contextmanager
-def _reading(archive: Path) -> Iterator[None]:
-    """Every way in which an archive can be broken, as one message."""
-    try:
-        yield
-    except _BROKEN as error:
-        raise _broken(archive, error) from error
-    except OSError as error:
-        # gzip's own check fails without a number; with one the disk refuses.
-        if error.errno is not None and error.errno != errno.EINVAL:
-            raise disk_error(error, Path(error.filename or archive)) from error
-        raise _broken(archive, error) from error
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
-    with archive.open("rb") as file:
-        head = file.read(16)
-    if head.startswith(_ZIP):
-        with zipfile.ZipFile(archive) as zipped:
-            yield zipped
-        return
-    try:
-        tar = tarfile.open(archive, tarinfo=_Header)  # noqa: SIM115 - closed below
-    except tarfile.ReadError as error:
-        if head.startswith(_PACKED) or not head:
-            raise
-        raise UserError(
-            f"{archive.name}: is neither a zip nor a tar (it begins with {head!r}). Unpack '{archive}' yourself if you "
-            "know what it is, else fetch it again."
-        ) from error
-    with tar:
-        yield tar
-
-
-def _listed(archive: Path, source: zipfile.ZipFile | tarfile.TarFile, limits: Limits) -> list[_Member]:
-    """Every member, checked; the first that is not allowed ends it."""
-    allowed = limits.max_bytes
-    size = archive.stat().st_size
-    if size * limits.max_ratio < allowed:
-        allowed = max(limits.ratio_from, int(size * limits.max_ratio))
-    found: list[_Member] = []
-    total = 0
-    seen: set[tuple[str, ...]] = set()
-    for member in _zipped(archive, source) if isinstance(source, zipfile.ZipFile) else _tarred(archive, source):
-        total += member.size
-        if len(found) >= limits.max_members:
-            raise _refused(archive, f"it has more than {limits.max_members:,} members")
-        if total > min(allowed, limits.max_bytes):
-            raise _refused(archive, f"it would unpack to more than {min(allowed, limits.max_bytes):,} bytes")
-        if not member.folder:
-            if member.parts in seen:
-                raise _refused(archive, f"'{'/'.join(member.parts)}' is in it twice")
-            seen.add(member.parts)
-        found.append(member)
-    return found
-
-
-def _zipped(archive: Path, source: zipfile.ZipFile) -> Iterator[_Member]:
-    packed, size = 0, archive.stat().st_size
-    # A zip that is cut behind another one, stored inside it, ends as that one does.
-    begin = min((entry.header_offset for entry in source.infolist()), default=0)
-    if begin > 0:
-        raise zipfile.BadZipFile(f"its first member begins at byte {begin:,}, not at the start")
-    for entry in source.infolist():
-        # `orig_filename` is the name before the module cuts it at a null byte.
-        parts = _safe_parts(archive, entry.orig_filename)
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _refused(archive, f"'{entry.filename}' is a link or a device")
-        if entry.flag_bits & 0x1:
-            raise _refused(archive, f"'{entry.filename}' is encrypted")
-        packed += entry.compress_size
-        if packed > size:
-            raise _refused(archive, "its members overlap")
-        yield _Member(parts, entry.file_size, entry.is_dir(), entry)
-
-
-def _tarred(archive: Path, source: tarfile.TarFile) -> Iterator[_Member]:
-    for entry in source:
-        parts = _safe_parts(archive, entry.name)
-        if not (entry.isreg() or entry.isdir()):
-            raise _refused(archive, f"'{entry.name}' is a link or a device")
-        if hasattr(tarfile, "data_filter"):  # Python's own rules as well
-            try:
-                tarfile.data_filter(entry, "/")
-            except tarfile.FilterError as error:
-                raise _refused(archive, str(error)) from error
-        yield _Member(parts, entry.size, entry.isdir(), entry)
-    # A tar that is cut between two members looks whole but for the block of zeros at its end.
-    file: Any = source.fileobj
-    file.seek(source.offset)
-    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("its end is missing")
-    # What compresses a tar checks itself at its own end only.
-    rest = _LONGEST_PADDING
-    while block := file.read(CHUNK):
-        rest -= len(block)
-        if rest < 0:
-            raise _refused(archive, "much lies behind its end")
-
-
-def _safe_parts(archive: Path, name: str) -> tuple[str, ...]:
-    """The parts of a member's name. Raises UserError for one that could leave the folder it is unpacked in."""
-    reason = ""
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        reason = "is absolute"
-    elif "\\" in name or "\0" in name:
-        reason = "has a backslash or a null byte"
-    elif ".." in name.split("/"):
-        reason = "leaves the folder"
-    if reason:
-        raise _refused(archive, f"the name {name[:200]!r} in it {reason}")
-    return tuple(part for part in name.split("/") if part not in ("", "."))
-
-
-def _broken(archive: Path, error: Exception) -> UserError:
-    why = str(error).partition(":\n")[0].replace("\n", " ") or type(error).__name__
-    return UserError(f"{archive.name}: is broken or cut short ({why}). Remove '{archive}' and fetch it again.")
-
-
-def _refused(archive: Path, why: str) -> UserError:
-    return UserError(f"{archive.name}: {why}; refused, and nothing was unpacked. This is not how the official file is.")
-
-
-def _wanted(archive: Path, members: Iterable[_Member], holds: Sequence[str]) -> list[_Member]:
-    """The members to unpack, by their names in the target; without what macOS adds for itself."""
-    kept = [
-        m
-        for m in members
-        if m.parts and m.parts[0] != "__MACOSX" and not m.parts[-1].startswith("._") and m.parts[-1] != ".DS_Store"
-    ]
-    if all(m.folder for m in kept):
-        raise UserError(f"{archive.name}: holds no files. Remove '{archive}' and fetch it again.")
-    if not holds:
-        return kept
-    bases = {m.parts[:depth] for m in kept for depth in range(len(m.parts)) if m.parts[depth] in holds}
-    tops = {m.parts[: depth + 1] for m in kept for depth in range(len(m.parts)) if m.parts[depth] in holds}
-    for base in sorted(bases, key=lambda parts: (len(parts), parts)):
-        if all((*base, name) in tops for name in holds):
-            depth = len(base)
-            return [
-                _Member(m.parts[depth:], m.size, m.folder, m.entry)
-                for m in kept
-                if m.parts[:depth] == base and len(m.parts) > depth and m.parts[depth] in holds
-            ]
-    there = sorted({m.parts[0] for m in kept})
-    raise UserError(
-        f"{archive.name}: does not hold {', '.join(holds)}; it holds {', '.join(there[:10]) or 'nothing'}. The file on "
-        f"the server has changed: unpack '{archive}' yourself into the official layout."
-    )
-
-
 def _write_all(
     archive: Path,
     source: zipfile.ZipFile | tarfile.TarFile,
-    members: Sequence[_Member],
+    members: Sequence[Member],
     staging: Path,
     progress: Callable[[int], None],
 ) -> None:
@@ -309,19 +106,19 @@ def _write_all(
                 progress(done)
 
 
-def _blocks(archive: Path, content: IO[bytes], member: _Member) -> Iterator[bytes]:
+def _blocks(archive: Path, content: IO[bytes], member: Member) -> Iterator[bytes]:
     """A member's content, exactly as long as its header says."""
     left = member.size
     while block := content.read(CHUNK):
         left -= len(block)
         if left < 0:
-            raise _refused(archive, f"'{'/'.join(member.parts)}' is longer than its header says")
+            raise refused(archive, f"'{'/'.join(member.parts)}' is longer than its header says")
         yield block
     if left:
         raise EOFError(f"'{'/'.join(member.parts)}' ends {left} bytes early")
 
 
-def _no_conflict_of_kinds(archive: Path, members: Sequence[_Member], target: Path) -> None:
+def _no_conflict_of_kinds(archive: Path, members: Sequence[Member], target: Path) -> None:
     """A file where another member, or the target, needs a folder."""
     files = {member.parts for member in members if not member.folder}
     for member in members:
@@ -329,7 +126,7 @@ def _no_conflict_of_kinds(archive: Path, members: Sequence[_Member], target: Pat
             {member.parts} if member.folder else set()
         )
         if files & above:
-            raise _refused(archive, f"'{'/'.join(member.parts)}' lies in a file")
+            raise refused(archive, f"'{'/'.join(member.parts)}' lies in a file")
     for name in {parts for m in members for depth in range(1, len(m.parts)) if (parts := m.parts[:depth])}:
         path = target.joinpath(*name)
         if path.exists() and not path.is_dir():
@@ -385,7 +182,7 @@ def _rename(source: Path, target: Path) -> None:
         source.unlink()
 
 
-def _summary(members: Sequence[_Member]) -> Unpacked:
+def _summary(members: Sequence[Member]) -> Unpacked:
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for member in (m for m in members if not m.folder):

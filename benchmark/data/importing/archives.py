@@ -1,4 +1,4 @@
-"""A source that is an archive: it is unpacked beside the folder that is made, and gone when that is there."""
+"""A source that is an archive: unpacked beside the output folder, and removed when that is written."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import yaml
 
 from ...types import VolumeSlices
 from ..own_folder.checked_values import Color
-from ..own_folder.classes_file import free_color, written_volumes
+from ..own_folder.class_list import free_color
+from ..own_folder.volumes_key import written_volumes
 from .items import SourceClass
 from .painting import Coding
 

@@ -108,18 +108,21 @@ class HuggingFace:
         """The rows of every split, in their order; raises UserError for a row without a picture or its labels."""
         seen: set[PurePosixPath] = set()
         for part in self.parts:
-            number = 0
-            for file in part.files:
-                for batch in _batches(file, [self._image, self._label]):
-                    for row in batch.to_pylist():
-                        where = f"{file}: row {number} of '{part.split}'" if part.split else f"{file}: row {number}"
-                        item = self._item(row, number, where, part.split)
-                        if item.name in seen:  # the same name in another split
-                            name = f"{part.split or 'row'}_{number:06d}{item.name.suffix}"
-                            item = replace(item, name=PurePosixPath(name))
-                        seen.add(item.name)
-                        number += 1
-                        yield item
+            for number, (file, row) in enumerate(self._rows(part)):
+                where = f"{file}: row {number} of '{part.split}'" if part.split else f"{file}: row {number}"
+                item = self._item(row, number, where, part.split)
+                if item.name in seen:  # the same name in another split
+                    name = f"{part.split or 'row'}_{number:06d}{item.name.suffix}"
+                    item = replace(item, name=PurePosixPath(name))
+                seen.add(item.name)
+                yield item
+
+    def _rows(self, part: Part) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """The file and the cells of every row of a split."""
+        for file in part.files:
+            for batch in _batches(file, [self._image, self._label]):
+                for row in batch.to_pylist():
+                    yield file, row
 
     def _item(self, row: Mapping[str, Any], number: int, where: str, split: str) -> Item:
         picture, name = self._bytes(row[self._image], f"{where}: '{self._image}'")
@@ -239,7 +242,7 @@ def _as_png(value: list[Any], where: str) -> bytes:
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{where}: is {short(value)}; expected rows of label values ({error})") from error
     if array.ndim != 2 or not array.size or array.min() < 0 or array.max() > 65_535:
-        raise UserError(f"{where}: is of shape {array.shape}; expected height x width label values from 0 to 65535")
+        raise UserError(f"{where}: has shape {array.shape}; expected height x width label values from 0 to 65535")
     buffer = io.BytesIO()
     Image.fromarray(array.astype(np.uint8 if array.max() < 256 else np.uint16)).save(buffer, "PNG")
     return buffer.getvalue()

@@ -207,5 +207,5 @@ def _drawn(data: object, size: Size, where: str) -> Array:
     except Exception as error:  # every decoder raises its own kinds
         raise UserError(f"{where}: 'mask' cannot be decoded ({type(error).__name__}: {error})") from error
     if values.ndim != 2:
-        raise UserError(f"{where}: 'mask' is of shape {values.shape}; expected a grey picture of height x width")
+        raise UserError(f"{where}: 'mask' has shape {values.shape}; expected a grey picture of height x width")
     return values

@@ -23,7 +23,7 @@ MAX_POINTS = 1_000_000
 """Points of one outline."""
 
 _MAX_COMPARED = 500
-"""Outlines of one object that are held against one another."""
+"""Outlines of one object that are compared with one another."""
 
 _BYTES_PER_PIXEL = 8
 """What painting one picture takes: labels, numbers of objects, and one mask."""

@@ -45,7 +45,7 @@ def below(folder: Path, name: PurePosixPath, suffix: str) -> Path:
     return path
 
 
-def bring(picture: Path, path: Path, copy: bool) -> str:
+def link_or_copy(picture: Path, path: Path, copy: bool) -> str:
     """Link a file to a path, or copy it where that is asked for or nothing else works; says how it came."""
     origin = picture.resolve()
     if not copy:

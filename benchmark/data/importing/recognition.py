@@ -1,4 +1,4 @@
-"""Which tool's annotations a source holds, by what lies there, and opening them."""
+"""Recognising which tool's annotations a source holds, from its files, and opening them."""
 
 from __future__ import annotations
 

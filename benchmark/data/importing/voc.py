@@ -135,7 +135,7 @@ class Voc:
             return self._known(values, path)
         refuse_inks(path)
         if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
-            raise UserError(f"{path}: is of shape {values.shape} and {values.dtype}; expected a palette or RGB image")
+            raise UserError(f"{path}: has shape {values.shape} and {values.dtype}; expected a palette or RGB image")
         return self._of_colors(values, path)
 
     def _known(self, values: Array, path: Path) -> Array:
@@ -175,7 +175,7 @@ def _objects(path: Path, shape: tuple[int, ...]) -> Array:
     else:
         void = _VOID
     if values.shape != shape[:2] or values.dtype.kind not in "iu":
-        raise UserError(f"{path}: is of shape {values.shape}; expected numbers of objects of the mask's size {shape}")
+        raise UserError(f"{path}: has shape {values.shape}; expected numbers of objects of the mask's size {shape}")
     found, places = np.unique(np.where(values == void, 0, values), return_inverse=True)
     first = 0 if found[0] == 0 else 1
     return (places.reshape(values.shape) + first).astype(np.int32)

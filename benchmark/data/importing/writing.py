@@ -29,7 +29,7 @@ from .documents import ImportedClass, ImportedData, LeftOut
 from .items import Item, Notes, Raster, Segments, Shape, Size, Source, SourceClass
 from .naming import Names
 from .outlines import RULE
-from .output_folder import FLAGS, REPORT, below, bring, refuse_target
+from .output_folder import FLAGS, REPORT, below, link_or_copy, refuse_target
 from .painting import BACKGROUND_RULE, CROWD_RULE, RULES, Painted, coding_of, paint
 from .pictures import checked_size, stored_size, suffix_of, upright
 
@@ -127,7 +127,7 @@ class _Builder:
             path.write_bytes(picture)
             self.images[item.bytes_from] += 1
         else:
-            self.images[bring(picture, path, self.copy)] += 1
+            self.images[link_or_copy(picture, path, self.copy)] += 1
         return path.suffix
 
     def _draw(
@@ -187,7 +187,7 @@ class _Builder:
 
     def _add_segments(self, segments: Segments, name: PurePosixPath, suffix: str, size: Size | None) -> None:
         sample = "__".join(name.parts)
-        bring(segments.file, below(self.root / "panoptic", PurePosixPath(sample), ".png"), self.copy)
+        link_or_copy(segments.file, below(self.root / "panoptic", PurePosixPath(sample), ".png"), self.copy)
         number = len(self.segments) + 1
         height, width = size or (0, 0)
         file = f"{name.as_posix()}{suffix}"

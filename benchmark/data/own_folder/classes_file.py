@@ -1,46 +1,41 @@
-"""`classes.yaml` of your own folder: its classes, and what else is to be known of it."""
+"""`classes.yaml` of your own folder: its classes, and everything else that describes the folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ...io.images.read import palette_color
 from ...io.text_files import read_text
 from ...io.yaml import Limits, read_yaml
 from ...types import ClassInfo, Task, UserError, VolumeSlices
 from .checked_values import (
-    MAX_LABEL,
-    MAX_NUMBER,
     MAX_TEXT,
     Color,
     as_shown,
-    label_of,
     mapping_of,
     one_of,
     pixel_size_of,
     positive,
-    rgb_of,
     text_of,
 )
+from .class_list import class_rows, free_label, given_colors, parse_ignore, with_colors
 from .grouping import parse_group
 from .layout import KEYS as PLACES
 from .layout import Layout, parse_layout
 from .naming import PARTS, PLACE, Names
 from .splits import RULE
+from .volumes_key import parse_volumes, written_volumes
 
 FILE = "classes.yaml"
 MAX_BYTES = 200_000
 
 Coding = Literal["auto", "values", "colors", "instances"]
-Kind = Literal["thing", "stuff", "background"]
 
 _LIMITS = Limits(depth=8, text=MAX_TEXT, aliases=False)
-_MAX_CHANNELS = 10_000
 _TEXTS = ("summary", "licence", "citation", "homepage")
 _KEYS = (
     "name",
@@ -64,9 +59,6 @@ MAIN_SCORES = ("foreground_dice",)
 
 _UNSCORED = ("name", "frames_per_second", "volumes", *_TEXTS)
 """Keys whose values no score depends on."""
-_VOLUME_KEYS = ("channels", "window", "spacing_mm")
-_CLASS_KEYS = ("id", "name", "color", "kind", "category")
-_IGNORE_KEYS = ("id", "color")
 
 
 @dataclass(frozen=True)
@@ -194,13 +186,13 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
     if "classes" not in values:
         raise UserError(f"{where}: has no key 'classes'; expected a list such as '- {{id: 0, name: background}}'")
     panoptic = values.get("panoptic", False) is True
-    rows = _rows(values["classes"], where, least=1 if panoptic else 2)
-    colors = _own_colors(rows, where)
+    rows = class_rows(values["classes"], where, least=1 if panoptic else 2)
+    colors = given_colors(rows, where)
     layout = parse_layout(values, where)
-    ignore_label, ignore_color = _ignore(values.get("ignore"), where, rows, colors)
+    ignore_label, ignore_color = parse_ignore(values.get("ignore"), where, rows, colors)
     void_in_masks = ignore_label is not None or not layout.region
-    ignore_label = ignore_label if void_in_masks else _free_label(rows)
-    classes = _with_colors(rows, colors, ignore_color)
+    ignore_label = ignore_label if void_in_masks else free_label(rows)
+    classes = with_colors(rows, colors, ignore_color)
     if ignore_label is not None and ignore_color is not None:
         colors[ignore_color] = ignore_label
     key = "coding" if layout.masks else "masks"
@@ -228,7 +220,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         layout=layout,
         group=None if values.get("group") is None else parse_group(values["group"], f"{where}: group"),
         void_in_masks=void_in_masks,
-        volumes=None if values.get("volumes") is None else _volumes(values["volumes"], where),
+        volumes=None if values.get("volumes") is None else parse_volumes(values["volumes"], where),
         main_score=one_of(values["main_score"], where, "main_score", MAIN_SCORES) if "main_score" in values else None,
     )
     if found.main_score is not None and not found.with_background:
@@ -237,38 +229,6 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
             "class, and not all of them, 'kind: background'"
         )
     return found
-
-
-def written_volumes(volumes: VolumeSlices) -> dict[str, Any]:
-    """The value of the key `volumes`."""
-    content: dict[str, Any] = {"channels": volumes.channels}
-    if volumes.window is not None:
-        content["window"] = list(volumes.window)
-    if volumes.spacing_mm:
-        content["spacing_mm"] = {case: list(lengths) for case, lengths in volumes.spacing_mm.items()}
-    return content
-
-
-def _rows(content: Any, where: str, least: int = 2) -> list[dict[str, Any]]:
-    """One checked mapping per class, in the order of the file, of which there are at least so many."""
-    if isinstance(content, dict):
-        content = [{"id": key, "name": value} for key, value in content.items()]
-    if not isinstance(content, list) or len(content) < least:
-        raise UserError(f"{where}: key 'classes' is {as_shown(content)}; expected a list of two classes or more")
-    rows: list[dict[str, Any]] = []
-    for number, entry in enumerate(content):
-        key = f"classes[{number}]"
-        row = dict(mapping_of(entry, where, key, _CLASS_KEYS))
-        row["id"] = label_of(row.get("id"), where, f"{key}.id")
-        row["name"] = text_of(row.get("name"), where, f"{key}.name")
-        row["kind"] = one_of(row.get("kind", "stuff"), where, f"{key}.kind", get_args(Kind))
-        row["category"] = text_of(row["category"], where, f"{key}.category") if "category" in row else ""
-        for name in ("id", "name"):
-            first = next((n for n, other in enumerate(rows) if other[name] == row[name]), None)
-            if first is not None:
-                raise UserError(f"{where}: {key}.{name} is '{row[name]}', and so is classes[{first}].{name}")
-        rows.append(row)
-    return rows
 
 
 def _names(content: Any, where: str) -> dict[str, str]:
@@ -285,66 +245,6 @@ def _names(content: Any, where: str) -> dict[str, str]:
             )
         found[part] = pattern
     return found
-
-
-def _own_colors(rows: list[dict[str, Any]], where: str) -> dict[Color, int]:
-    colors: dict[Color, int] = {}
-    for number, row in enumerate(rows):
-        if "color" not in row:
-            continue
-        color = rgb_of(row["color"], where, f"classes[{number}].color")
-        if color in colors:
-            other = next(r["name"] for r in rows if r["id"] == colors[color])
-            raise UserError(f"{where}: classes[{number}].color {list(color)} is the colour of '{other}' too")
-        colors[color] = row["id"]
-    return colors
-
-
-def _ignore(
-    content: Any, where: str, rows: list[dict[str, Any]], colors: Mapping[Color, int]
-) -> tuple[int | None, Color | None]:
-    """Label value and colour of pixels that do not count: an id, a colour, or a mapping with both."""
-    if content is None:
-        return None, None
-    values = content
-    if not isinstance(content, dict):
-        values = {"id" if isinstance(content, int) else "color": content}
-    values = mapping_of(values, where, "ignore", _IGNORE_KEYS)
-    taken = {row["id"] for row in rows}
-    color = rgb_of(values["color"], where, "ignore.color") if "color" in values else None
-    label = label_of(values["id"], where, "ignore.id") if "id" in values else _free_label(rows)
-    if label in taken or (color is not None and color in colors):
-        raise UserError(f"{where}: key 'ignore' ({content}) is a class; pixels to ignore have a label of their own")
-    return label, color
-
-
-def _free_label(rows: list[dict[str, Any]]) -> int:
-    """A label that no class has."""
-    taken = {row["id"] for row in rows}
-    free: Iterator[int] = iter((255, *range(MAX_LABEL, -1, -1)))
-    return next(label for label in free if label not in taken)
-
-
-def _with_colors(
-    rows: list[dict[str, Any]], colors: Mapping[Color, int], ignored: Color | None
-) -> tuple[ClassInfo, ...]:
-    """The classes, with a colour made up for those that have none."""
-    color_of = {label: color for color, label in colors.items()}
-    taken = {*colors, *([ignored] if ignored else [])}
-    for row in rows:
-        if row["id"] not in color_of:
-            color_of[row["id"]] = free_color(row["id"], taken)
-            taken.add(color_of[row["id"]])
-    return tuple(ClassInfo(r["id"], r["name"], color_of[r["id"]], r["kind"], r["category"]) for r in rows)
-
-
-def free_color(label: int, taken: Collection[Color]) -> Color:
-    """A colour for a label: of the VOC palette while there are any, and none that is taken."""
-    color, step = palette_color(label % 256), label
-    while color in taken:
-        step = (step * 2_654_435_761 + 40_503) % 2**32
-        color = (step >> 24 & 255, step >> 16 & 255, step >> 8 & 255)
-    return color
 
 
 def _refuse_numbers(values: Mapping[str, Any], where: str, key: str, task: Task) -> None:
@@ -370,46 +270,3 @@ def _task(values: Mapping[str, Any], where: str, classes: tuple[ClassInfo, ...])
             "and 255 are read as 0 and 1, so write 1 here; for anything else write 'task: multiclass'."
         )
     return task
-
-
-def _volumes(content: Any, where: str) -> VolumeSlices:
-    values = mapping_of(content, where, "volumes", _VOLUME_KEYS)
-    channels, window = values.get("channels", 1), values.get("window")
-    if type(channels) is not int or not 1 <= channels <= _MAX_CHANNELS:
-        raise UserError(
-            f"{where}: volumes.channels is {as_shown(channels)}; expected a number from 1 to {_MAX_CHANNELS}"
-        )
-    spacing = _spacing(values.get("spacing_mm"), where)
-    if window is None:
-        return VolumeSlices(channels, spacing_mm=spacing)
-    numbers = isinstance(window, list) and len(window) == 2 and all(type(v) in (int, float) for v in window)
-    if not numbers or not -MAX_NUMBER < window[0] <= window[1] < MAX_NUMBER:
-        raise UserError(
-            f"{where}: volumes.window is {as_shown(window)}; expected the intensities that are black and white, such "
-            "as [-100.0, 250.0]"
-        )
-    return VolumeSlices(channels, (float(window[0]), float(window[1])), spacing)
-
-
-def _spacing(content: Any, where: str) -> dict[str, tuple[float, float, float]]:
-    """The distances of slices, rows and columns of each volume."""
-    if content is None:
-        return {}
-    found = {}
-    if not isinstance(content, dict) or not all(isinstance(case, str) for case in content):
-        raise UserError(
-            f"{where}: volumes.spacing_mm is {as_shown(content)}; expected the names of volumes (in quotes where they "
-            "are numbers), each with its three lengths"
-        )
-    for case, lengths in content.items():
-        key = f"volumes.spacing_mm.{case}"
-        if not isinstance(lengths, list) or len(lengths) != 3:
-            raise UserError(
-                f"{where}: {key} is {as_shown(lengths)}; expected the mm between slices, rows and columns, such as "
-                "[5.0, 0.8, 0.8]"
-            )
-        slices, rows, columns = (positive(each, where, key) for each in lengths)
-        if slices is None or rows is None or columns is None:
-            raise UserError(f"{where}: {key} lacks a number; expected the mm between slices, rows and columns")
-        found[case] = (slices, rows, columns)
-    return found

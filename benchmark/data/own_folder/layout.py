@@ -1,4 +1,4 @@
-"""Where files of your own folder lie when they lie elsewhere than in images/ and masks/: patterns of paths.
+"""Patterns of paths for the files of your own folder when they are not in images/ and masks/.
 
 `train/*.png` finds images: `*` stands for any characters of a name, `**` for any folders, and `{word}` for characters
 that are used again. `trainannot/{stem}.png` says where what belongs to an image lies: `{stem}` is the name of its file

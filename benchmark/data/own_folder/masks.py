@@ -50,7 +50,7 @@ def instance_map(values: Array, where: str) -> Array:
     """Instance numbers (H, W). Raises UserError for anything but a grey image of whole numbers."""
     if values.ndim != 2 or values.dtype.kind not in "biu":
         raise UserError(
-            f"{where}: is of shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
+            f"{where}: has shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
         )
     return instance_numbers(values, where)
 
@@ -133,7 +133,7 @@ def _one_channel(values: Array, where: str, classes: Classes) -> Array | None:
     if values.ndim == 2:
         return values
     if values.ndim != 3 or not 1 <= values.shape[2] <= 4:
-        raise UserError(f"{where}: is of shape {values.shape}; expected one mask of height x width, grey or RGB")
+        raise UserError(f"{where}: has shape {values.shape}; expected one mask of height x width, grey or RGB")
     if values.shape[2] < 3:
         return np.asarray(values[:, :, 0])
     if classes.coding == "colors" or not (classes.task == "binary" or classes.coding == "values"):

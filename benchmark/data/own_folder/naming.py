@@ -1,4 +1,4 @@
-"""How files of your own folder are called where images and masks of one sample differ, and guessing that."""
+"""Patterns of file names for your own folder, where images and masks are named differently, and guessing them."""
 
 from __future__ import annotations
 

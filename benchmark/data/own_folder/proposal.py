@@ -17,8 +17,8 @@ from ...io.images.read import binary_mask
 from ...io.listing import files_below
 from ...types import UserError
 from .grouping import MAX_CHOICES, grouped, parse_group
-from .inspection import are_numbers, look
 from .layout import Layout, Places
+from .mask_contents import are_numbers, read_contents
 from .names import IMAGES, MASKS, normal, split_of_folder
 from .naming import PLACE, guess_names, named_by
 from .splits import SPLITS
@@ -62,7 +62,7 @@ class _Folder:
             if path.suffix.lower() not in MASKS:
                 return 0
             try:
-                one = look(path)
+                one = read_contents(path)
             except UserError:
                 return 0
             found |= one.pixels.keys()

@@ -8,7 +8,7 @@ from ...types import Array, UserError
 
 
 def instance_numbers(values: Array, where: str) -> Array:
-    """Instance numbers of any integer type as int32; those beyond 32 bits are counted anew in their order.
+    """Instance numbers of any integer type as int32; those beyond 32 bits are renumbered in their order.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def instance_numbers(values: Array, where: str) -> Array:
     return np.asarray(places.reshape(values.shape) + (found[0] != 0), np.int32)
 
 
-def few_numbers(instances: Array) -> Array:
-    """Instance numbers (H, W) that fit into 16 bits: as they are, or counted anew from 2 on where one is too large or a
+def numbers_in_16_bits(instances: Array) -> Array:
+    """Instance numbers (H, W) that fit into 16 bits: as they are, or renumbered from 2 on where one is too large or a
     map of a single instance would look like a mask."""
     if int(instances.max(initial=0)) <= np.iinfo(np.uint16).max and not is_mask(instances):
         return instances
@@ -54,7 +54,7 @@ def is_mask(values: Array) -> bool:
     return high in (0, 1, 255, 65_535) and bool(((values == 0) | (values == high)).all())
 
 
-def one_number(values: Array) -> Array:
+def mask_as_one_instance(values: Array) -> Array:
     """A mask, (H, W) or (H, W, C) of bool or integers, as numbers of instances: 2 in all of its foreground.
 
     Anything else, and alpha, stays as it is.

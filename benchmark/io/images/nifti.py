@@ -201,7 +201,7 @@ def _opened(path: Path) -> tuple[Any, Array]:
     if not isinstance(image, nibabel.Nifti1Image) or kind.kind not in "biuf":
         raise UserError(f"{path}: holds {kind} values; expected whole numbers or real ones")
     if not 2 <= len(shape) <= 5 or min(shape) < 1 or (len(shape) == 5 and shape[3] != 1):
-        raise UserError(f"{path}: is of shape {shape}; expected (X, Y), (X, Y, Z) or (X, Y, Z, channels)")
+        raise UserError(f"{path}: has shape {shape}; expected (X, Y), (X, Y, Z) or (X, Y, Z, channels)")
     if np.isnan(turned).any():  # its header places no axis: they are taken as they come
         turned = np.array([[0, 1], [1, 1], [2, 1]])
     return image, np.asarray(turned)[:3]

@@ -160,7 +160,7 @@ def as_picture(values: Array, where: str, limits: tuple[float, float] | None = N
     """
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 2, 3, 4)):
         raise UserError(
-            f"{where}: is of shape {values.shape}; expected one grey or RGB image. Give a stack by itself, not in a "
+            f"{where}: has shape {values.shape}; expected one grey or RGB image. Give a stack by itself, not in a "
             "folder."
         )
     if values.dtype == np.bool_:

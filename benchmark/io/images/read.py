@@ -98,7 +98,7 @@ def binary_mask(values: Array, where: str) -> Uint8:
             raise UserError(f"{where}: is a colour image; a mask has equal channels")
         values = red
     if values.ndim != 2:
-        raise UserError(f"{where}: is of shape {values.shape}; expected one mask of height x width")
+        raise UserError(f"{where}: has shape {values.shape}; expected one mask of height x width")
     inside = values != 0
     high = values.max(initial=0)
     expected = np.count_nonzero(values == high) if high else 0
@@ -129,7 +129,7 @@ def binary_probabilities(values: Array, where: str) -> Prediction:
     Raises UserError for another shape, type or range; `where` names the file.
     """
     if values.ndim != 2:
-        raise UserError(f"{where}: is of shape {values.shape}; expected one map of height x width")
+        raise UserError(f"{where}: has shape {values.shape}; expected one map of height x width")
     if values.dtype == np.uint8:
         return Prediction(probabilities=values.astype(np.float32) / np.float32(255))
     if values.dtype == np.bool_ or values.dtype.kind == "f":
@@ -174,7 +174,7 @@ def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Predic
                 "a colour image; expected one label value per pixel. Save label values (a grey or palette PNG), not "
                 "their colours; 'bench doctor' looks for the cause"
             )
-        raise UserError(f"{where}: is of shape {values.shape} and {values.dtype}, {expected}.")
+        raise UserError(f"{where}: has shape {values.shape} and {values.dtype}, {expected}.")
     if values.dtype.kind not in "iu":
         raise UserError(f"{where}: holds {values.dtype} values; expected label values as integers")
     if values.dtype == np.uint16 and values.max(initial=0) > 255:

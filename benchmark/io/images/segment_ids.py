@@ -31,7 +31,7 @@ def read_segment_ids(path: Path) -> Array:
         values = values[:, :, :3]
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype != np.uint8:
         raise UserError(
-            f"{path}: is of shape {values.shape} and {values.dtype}; expected a colour PNG of 8 bits a channel, whose "
+            f"{path}: has shape {values.shape} and {values.dtype}; expected a colour PNG of 8 bits a channel, whose "
             "colours are segment numbers (R + 256 G + 65536 B)"
         )
     import cv2  # 20 MB that no other evaluation needs

@@ -142,7 +142,7 @@ def open_stack(path: Path) -> Stack:
     stacked = len(shape) - colour == 3
     if len(shape) - colour > 3:
         raise UserError(
-            f"{path}: is of shape {shape}; expected a film as (N, H, W) or (N, H, W, 3). Save one slice of it."
+            f"{path}: has shape {shape}; expected a film as (N, H, W) or (N, H, W, 3). Save one slice of it."
         )
     return Stack(path, "I" * stacked, tuple(shape[:1]) if stacked else ())
 

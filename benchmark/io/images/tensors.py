@@ -48,7 +48,7 @@ def _likeliest(scores: Any, axis: int, info: DatasetInfo) -> Array:
     """Label values of the highest scores; chosen where the scores lie, so that only labels leave the device."""
     if int(scores.shape[axis]) != len(info.classes):
         raise UserError(
-            f"prediction is of shape {shape_text(scores)}; expected scores of {len(info.classes)} classes "
+            f"prediction has shape {shape_text(scores)}; expected scores of {len(info.classes)} classes "
             f"along axis {axis}"
         )
     # NaN alone differs from itself, in the tensors of every library.

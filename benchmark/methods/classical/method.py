@@ -47,10 +47,6 @@ class ClassicalSettings(Settings):
 ARRAYS = "arrays.npz"
 
 
-BUDGET: Mapping[str, Any] = ClassicalSettings().model_dump()
-"""Defaults of what every classical method can be told."""
-
-
 class ClassicalMethod(BaseMethod):
     """A method without gradients: fitted by trying its candidates on training images.
 

@@ -1,1 +1,1 @@
-"""Models that exist: what they are told by a card, how images come to them, and what becomes of their outputs."""
+"""Models trained elsewhere: their cards, how images are given to them, and how their outputs are read."""

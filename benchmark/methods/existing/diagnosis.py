@@ -1,4 +1,4 @@
-"""`bench doctor -m`: what a model that exists is given or read wrongly, proved on images that it was not found on."""
+"""`bench doctor -m`: what is wrong in a model's inputs or outputs, found on some images and confirmed on others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...diagnosis.document import Finding, ModelDiagnosis
 from ...evaluation.evaluate import evaluate
 from ...io.reporter import Reporter
 from ...registry import make_method, metrics_of
-from ...types import Dataset, Prediction, UserError
+from ...types import Array, Dataset, Prediction, Uint8, UserError
 from .card import ModelCard
 from .method import ExistingMethod
 from .outputs import prediction
-from .variants import ASPECTS, Looked, fields_of, input_variants
+from .variants import ASPECTS, ModelOnImages, fields_of, input_variants
 
 MAX_IMAGES = 12
 """Number of images, evenly spread, that a model is looked at on: the even ones find a card, the odd ones judge it."""
@@ -60,16 +60,9 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
             f"'bench doctor -m' looks at models that exist (torch:, onnx:, hf:), not at {name.partition(':')[0]}. "
             "Of others it looks at predictions: run with --save-predictions, then bench doctor --predictions."
         )
-    ids = dataset.ids(split)
-    ids = ids[:: max(1, -(-len(ids) // MAX_IMAGES))]
-    if len(ids) < 2:
-        raise UserError(f"split '{split}' has {len(ids)} sample: a card is found on some images and judged on others")
+    ids = _few_ids(dataset, split)
     card = method.look(dataset.info, device)
-    samples = [dataset.load(sample_id, ("image", "labels")) for sample_id in ids]
-    images = [sample.image for sample in samples if sample.image is not None]
-    truths = [sample.labels for sample in samples if sample.labels is not None]
-    if len(images) < len(ids) or len(truths) < len(ids):
-        raise UserError(f"split '{split}' has samples without image or labels: run 'bench data verify'")
+    images, truths = _labelled(dataset, split, ids)
     (metric,) = (m for m in metrics_of(dataset.info) if dataset.info.main_score in {s.name for s in m.scores})
 
     def score(predictions: Sequence[Prediction], places: Sequence[int]) -> float:
@@ -77,7 +70,7 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
         statistics = evaluate(dataset, (metric,), pairs, workers=0)
         return float(metric.compute(statistics.of(metric.name), dataset.info)[dataset.info.main_score])
 
-    looked = Looked(
+    looked = ModelOnImages(
         lambda image, given: method.outputs_of([image], given)[0],
         images,
         truths,
@@ -105,7 +98,26 @@ def diagnose_model(name: str, dataset: Dataset, split: str, device: str, reporte
     )
 
 
-def _why_not(method: ExistingMethod, looked: Looked, card: ModelCard) -> str:
+def _few_ids(dataset: Dataset, split: str) -> tuple[str, ...]:
+    """At most `MAX_IMAGES` samples, evenly over the split; raises UserError for a split with fewer than two."""
+    ids = dataset.ids(split)
+    ids = ids[:: max(1, -(-len(ids) // MAX_IMAGES))]
+    if len(ids) < 2:
+        raise UserError(f"split '{split}' has {len(ids)} sample: a card is found on some images and judged on others")
+    return ids
+
+
+def _labelled(dataset: Dataset, split: str, ids: Sequence[str]) -> tuple[list[Uint8], list[Array]]:
+    """Images and true labels; raises UserError where a sample lacks either."""
+    samples = [dataset.load(sample_id, ("image", "labels")) for sample_id in ids]
+    images = [sample.image for sample in samples if sample.image is not None]
+    truths = [sample.labels for sample in samples if sample.labels is not None]
+    if len(images) < len(ids) or len(truths) < len(ids):
+        raise UserError(f"split '{split}' has samples without image or labels: run 'bench data verify'")
+    return images, truths
+
+
+def _why_not(method: ExistingMethod, looked: ModelOnImages, card: ModelCard) -> str:
     """Why a model cannot be scored with its card."""
     try:
         prediction(looked.outputs(card, 0), card, looked.dataset, method.info.name)
@@ -114,7 +126,7 @@ def _why_not(method: ExistingMethod, looked: Looked, card: ModelCard) -> str:
     return f"{looked.dataset.main_score} is undefined"
 
 
-def find_card(looked: Looked, card: ModelCard, aspects: Sequence[str] = ASPECTS) -> ModelFindings:
+def find_card(looked: ModelOnImages, card: ModelCard, aspects: Sequence[str] = ASPECTS) -> ModelFindings:
     """The card under which a model agrees with the truth, where that is another one and clearly better.
 
     Parameters
@@ -137,7 +149,7 @@ def find_card(looked: Looked, card: ModelCard, aspects: Sequence[str] = ASPECTS)
 
 
 def _shortlist(
-    looked: Looked, variants: Sequence[ModelCard], aspects: Sequence[str], places: Sequence[int]
+    looked: ModelOnImages, variants: Sequence[ModelCard], aspects: Sequence[str], places: Sequence[int]
 ) -> list[ModelCard]:
     """The best input variants on a few images, the card itself, which is the first, always among them."""
 
@@ -151,7 +163,7 @@ def _shortlist(
     return [variants[0], *(each for _, each in kept)]
 
 
-def _forms(looked: Looked, variant: ModelCard, aspects: Sequence[str], places: Sequence[int]) -> list[ModelCard]:
+def _forms(looked: ModelOnImages, variant: ModelCard, aspects: Sequence[str], places: Sequence[int]) -> list[ModelCard]:
     """An input variant with the outputs as they are taken, and as what they mostly are."""
     forms, found = [variant], []
     if "outputs" in aspects and looked.are_probabilities(variant, places):
@@ -163,12 +175,12 @@ def _forms(looked: Looked, variant: ModelCard, aspects: Sequence[str], places: S
     return found
 
 
-def _named(looked: Looked, classes: dict[int, int]) -> dict[int, str]:
+def _named(looked: ModelOnImages, classes: dict[int, int]) -> dict[int, str]:
     names = {each.id: each.name for each in looked.dataset.classes}
     return {index: names[label] for index, label in sorted(classes.items())}
 
 
-def _without_needless(looked: Looked, card: ModelCard, best: ModelCard, places: Sequence[int]) -> ModelCard:
+def _without_needless(looked: ModelOnImages, card: ModelCard, best: ModelCard, places: Sequence[int]) -> ModelCard:
     """Without the changes that gain nothing on images that they were not found on."""
     for aspect in ASPECTS:
         without = best.model_copy(update=fields_of(card, aspect))
@@ -177,12 +189,12 @@ def _without_needless(looked: Looked, card: ModelCard, best: ModelCard, places: 
     return best
 
 
-def _is_advised(looked: Looked, card: ModelCard, best: ModelCard, places: Sequence[int]) -> bool:
+def _is_advised(looked: ModelOnImages, card: ModelCard, best: ModelCard, places: Sequence[int]) -> bool:
     gain = _known(looked.score_of(best, places)) - max(_known(looked.score_of(card, places)), 0.0)
     return gain >= MIN_GAIN and looked.agreement(best, places) >= MIN_AGREEMENT
 
 
-def _told(looked: Looked, card: ModelCard, best: ModelCard, places: Sequence[int]) -> list[Finding]:
+def _told(looked: ModelOnImages, card: ModelCard, best: ModelCard, places: Sequence[int]) -> list[Finding]:
     """A finding for each aspect that differs, each on top of those before it."""
     now, found = card, []
     for aspect in ASPECTS:

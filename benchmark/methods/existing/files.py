@@ -1,4 +1,4 @@
-"""Model files as strangers wrote them: what they are is found out, and held to limits, before anything is loaded."""
+"""Model files from strangers: their kind is recognised and their size limited before anything is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all models that exist share: a name that says where one is, a card, and no training.
+"""The base of models trained elsewhere: a name that says where the model is, a card, and no training.
 
 No torch is imported here, so that methods can be listed without it.
 """

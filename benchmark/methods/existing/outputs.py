@@ -1,4 +1,4 @@
-"""From what a model gives to label maps and probabilities of an image's own size."""
+"""From a model's outputs to label maps and probabilities of the image's size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models that take an array of pixels and give an array of classes: what TorchScript and ONNX share."""
+"""Models that map an array of pixels to an array of classes: what TorchScript and ONNX share."""
 
 from __future__ import annotations
 

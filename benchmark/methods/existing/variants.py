@@ -1,4 +1,4 @@
-"""What usually goes wrong with a model that exists: the cards that its own card could have been meant as."""
+"""Usual mistakes in a model card: the cards that its author may have meant."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _scalings(grey: bool) -> Iterator[dict[str, Any]]:
 
 
 @dataclass
-class Looked:
+class ModelOnImages:
     """A model looked at on some images: outputs of each input variant for each image, computed once when asked for.
 
     truths are (H, W) integer label values of the images, of which void ones are not counted.

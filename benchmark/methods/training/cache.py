@@ -1,6 +1,6 @@
 """Decoded training examples on disk, below a size limit: for data that is larger than memory, and for the next run.
 
-Nothing depends on the cache: a file that is missing, half written or damaged is decoded anew, and a disk that is full
+Nothing depends on the cache: a file that is missing, half written or damaged is decoded again, and a disk that is full
 or read-only only ends the writing.
 """
 
@@ -140,7 +140,7 @@ class DecodedCache:
 class SampleKeys:
     """Keys of the prepared pairs of samples: what was read, how it was prepared, and by which rules.
 
-    A file is known by its path, size and time of change, so that a changed one is read anew without reading it first.
+    A file is known by its path, size and time of change, so that a changed one is read again without reading it first.
     """
 
     def __init__(self, samples: Samples, config: TrainingConfig, info: DatasetInfo) -> None:

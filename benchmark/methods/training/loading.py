@@ -253,7 +253,7 @@ class _Batches(Dataset[_Loaded]):
 
 
 class _Wanted:
-    """A batch sampler whose batches are set anew for each epoch."""
+    """A batch sampler whose batches are set at the start of each epoch."""
 
     def __init__(self) -> None:
         self.batches: Iterable[list[int]] = ()

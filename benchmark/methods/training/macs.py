@@ -1,4 +1,4 @@
-"""How much arithmetic a prediction takes."""
+"""The number of multiply-accumulate operations (MACs) of a prediction."""
 
 from __future__ import annotations
 

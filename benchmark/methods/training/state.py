@@ -115,7 +115,7 @@ def restore(state: State, checkpoint: Checkpoint | None, context: FitContext) ->
     state.epoch, numbers = checkpoint.epoch, checkpoint.numbers
     for name in _NUMBERS:
         setattr(state, name, numbers[name])
-    # Checkpoints of older versions lack it: then the scale is found anew.
+    # Checkpoints of older versions lack it: then the scale is found again.
     if state.scaler is not None and "scaler" in numbers:
         state.scaler.load_state_dict(numbers["scaler"])
     context.earlier_s = state.seconds

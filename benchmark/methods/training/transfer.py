@@ -108,11 +108,6 @@ def match(tensors: Tensors, network: nn.Module) -> Matched:
     )
 
 
-def initialise(network: nn.Module, place: Path, rows: ClassRows | None = None) -> str:
-    """`begin_from` the weights of a run or a file."""
-    return begin_from(network, read_weights(weights_at(place)), f"--init {place}", rows)
-
-
 def begin_from(network: nn.Module, tensors: Tensors, where: str, rows: ClassRows | None = None) -> str:
     """Give a network the weights of another where name and shape match, and say what did and what did not.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ...data.download.fetch import Patience, accept, fetch
+from ...data.download.fetch import RetryPolicy, accept, fetch
 from ...data.locations import cache_home
 from ...errors import UserError
 from ...io.atomic import write_text
@@ -21,7 +21,7 @@ from ...types import Download
 
 Tensors = dict[str, torch.Tensor]
 
-PATIENCE = Patience(attempts=2, timeout_s=20.0)
+PATIENCE = RetryPolicy(attempts=2, timeout_s=20.0)
 """A machine without a way out is told so within seconds."""
 
 

@@ -1,1 +1,1 @@
-"""Hearts of masks at hand, by no run or by one: read as sequences, held against truth, changed on purpose."""
+"""Hearts from masks, with or without a run: read as sequences, compared with the truth, and changed on purpose."""

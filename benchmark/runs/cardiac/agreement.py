@@ -1,4 +1,4 @@
-"""Measured masks held against true ones, as a run on a dataset holds them."""
+"""Measured masks compared with true ones, in the same way as in a run on a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to doubt of a film at hand beyond the flags of a record: a heart that stops, beats unevenly, or cannot be one.
+"""Doubts about a film beyond the flags of a record: a heart that stops, beats unevenly, or cannot be a heart.
 
 Records hold the flags of `segbench.cardiac.beats` alone, so that what is stored follows from the statistics for good.
 
@@ -98,7 +98,7 @@ def with_doubts(sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat])
 
 
 def cannot_judge(rhythm: float, rate: float | None = None) -> bool:
-    """Whether a rhythm, or the rate that it is held against, is at or beyond the edge of where rhythms are found."""
+    """Whether a rhythm, or the rate that it is compared with, is at or beyond the edge of where rhythms are found."""
     low, high = RATES[0] * (1 + NEAR_EDGE), RATES[1] * (1 - NEAR_EDGE)
     return not low < rhythm < high or (rate is not None and not RATES[0] <= rate <= RATES[1])
 

@@ -1,4 +1,4 @@
-"""Which true masks belong to which of the measured ones, whether they can be held against them, and their Dice."""
+"""Which true masks belong to which of the measured ones, whether they can be compared with them, and their Dice."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Work on a Ray cluster that is there already, or on one that is started for it: connecting, and what a node needs."""
+"""Work on a Ray cluster, an existing one or one started for it: connecting, and what a node needs."""

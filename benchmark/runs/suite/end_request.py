@@ -1,4 +1,4 @@
-"""A wish that a suite ends, as a file in its folder: it reaches the process that runs it where signals do not."""
+"""A request to end a suite, as a file in its folder: it reaches the process that runs it where signals do not."""
 
 from __future__ import annotations
 

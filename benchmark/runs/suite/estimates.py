@@ -1,4 +1,4 @@
-"""How long a cell will take, from what like ones took."""
+"""How long a cell will take, estimated from similar cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells of a suite would be made from now: found once for all cells that share it, as a grid has thousands."""
+"""What the cells of a suite depend on, found once for all cells that share it, because a grid may have thousands."""
 
 from __future__ import annotations
 

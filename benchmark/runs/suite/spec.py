@@ -122,7 +122,7 @@ class Suite(_Model):
 
     `train_on` says which splits are learned from: `train`, or `train+val`, by every method that is trained. In
     `corruptions`, null stands for images as they are; where it is there, nothing is trained twice.
-    `reference` is the label of a method that the others are held against.
+    `reference` is the label of a method that the others are compared with.
     """
 
     summary: str = ""
@@ -211,7 +211,7 @@ class Plan:
     """The cells of a suite in their order, and the combinations left out because a method cannot do them.
 
     `slurm` are options of `sbatch`, for the engine of that name; `reference` is the label of a cell that others are
-    held against.
+    compared with.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is known of a suite's cells between two sittings: `suite.json`, and which cells are done, missing or stale."""
+"""The state of a suite between two calls: `suite.json`, and which cells are done, missing or stale."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def read_state(folder: Path) -> SuiteState | None:
         first = error.errors()[0]
         raise UserError(
             f"{path}: '{'.'.join(map(str, first['loc'])) or 'the file'}' is wrong: {first['msg']}. "
-            "Choose another --out, or delete the folder to begin anew."
+            "Choose another --out, or delete the folder to begin again."
         ) from None
     if state.schema_version != SCHEMA_VERSION:
         raise UserError(f"{path}: has schema version {state.schema_version}; this segbench reads {SCHEMA_VERSION}")

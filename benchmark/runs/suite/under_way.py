@@ -1,4 +1,4 @@
-"""A suite under way: what is missing, unfinished or stale is run, and `suite.json` says how far it is."""
+"""Running a suite: every missing, unfinished or stale cell is run, and `suite.json` records the progress."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _forget_killed(state: SuiteState) -> None:
 
 
 def jobs_of(suite: SuiteUnderWay) -> list[Job]:
-    """What is to be run: cells that are missing, unfinished (resumed) or stale (made anew, beside what is there)."""
+    """What is to be run: cells that are missing, unfinished (resumed) or stale (made again, beside what is there)."""
     _leave_other_queues(suite)
     _end_forgotten_jobs(suite)
     _wait_for_earlier_cells(suite)

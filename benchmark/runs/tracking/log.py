@@ -1,4 +1,4 @@
-"""The log of a run in the trackers that were asked for, which a resumed run goes on with."""
+"""The log of a run in the chosen trackers, which a resumed run continues."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _NOTICE = "Synthetic: painted by segbench, not filmed. Never publish a score on 
 _MARK = Mark("segbench.synthetic.cityscapes", GENERATOR_VERSION, _NOTICE)
 _SPLITS = ("train", "val")
 _ATTEMPTS = 6
-"""A street in which other things hide what it is to show is painted anew, so often at most."""
+"""A street in which other things hide what it is to show is painted again, so often at most."""
 _CITIES = (
     *("aachen", "bochum", "bremen", "cologne", "darmstadt", "dusseldorf", "erfurt", "hamburg", "hanover"),
     *("jena", "krefeld", "monchengladbach", "strasbourg", "stuttgart", "tubingen", "ulm", "weimar", "zurich"),

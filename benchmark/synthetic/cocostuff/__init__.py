@@ -34,7 +34,7 @@ _MARK = Mark("segbench.synthetic.cocostuff", GENERATOR_VERSION, _NOTICE)
 _SPLITS = ("train2017", "val2017")
 _RATIOS = ((3, 4), (3, 4), (3, 4), (4, 3), (1, 1), (2, 3))
 _ATTEMPTS = 6
-"""A scene in which other things hide what it is to show is painted anew, so often at most."""
+"""A scene in which other things hide what it is to show is painted again, so often at most."""
 _FIRST_ID_OF = {
     **{1: "person", 2: "vehicle", 10: "outdoor", 16: "animal", 27: "accessory", 34: "sports", 44: "kitchen"},
     **{52: "food", 62: "furniture", 72: "electronic", 78: "appliance", 84: "indoor"},

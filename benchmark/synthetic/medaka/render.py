@@ -8,10 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .heart import HEIGHT, WIDTH, Floats, Heart, State, normal
-from .scenery import (
+from .brushes import (
     PAD,
-    Chamber,
     Grid,
     Layer,
     Skin,
@@ -20,14 +18,14 @@ from .scenery import (
     band,
     box_around,
     depth_in_ellipse,
-    lateral,
     paint,
     relief,
     soft_edge,
     texture,
     uniform,
-    ventral,
 )
+from .heart import HEIGHT, WIDTH, Floats, Heart, State, normal
+from .scenery import Chamber, lateral, ventral
 
 Image = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""What lies behind the things of a scene: street, field, sky, water, room and railway, all of one label.
+"""Backdrops of scenes, all of one label: street, field, sky, water, room and railway.
 
 Each function paints the whole canvas and returns the row of the horizon, where the ground begins.
 """

@@ -1,4 +1,4 @@
-"""Cells on this machine, so many at a time."""
+"""Cells on this machine, a given number at a time."""
 
 from __future__ import annotations
 

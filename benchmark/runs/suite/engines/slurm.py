@@ -218,7 +218,7 @@ class SlurmEngine:
         return (self.folder / FOLDER / REPORTS).absolute()
 
     def _forget_reports(self, kept: Mapping[str, Task]) -> None:
-        """Take away what ended jobs of earlier calls have written: numbers begin anew when a cluster is set up anew."""
+        """Remove what ended jobs of earlier calls wrote: job numbers restart when a cluster is set up again."""
         known = {task.id for task in kept.values()}
         for path in self._reports.glob("*.json"):
             if path.stem not in known:

@@ -1,4 +1,4 @@
-"""SLURM's queue: what it knows of jobs, and what is asked of it, through its own commands."""
+"""SLURM's queue: the state of jobs, submitting and cancelling, through SLURM's own commands."""
 
 from __future__ import annotations
 

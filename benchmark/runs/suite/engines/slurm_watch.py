@@ -1,4 +1,4 @@
-"""What becomes of a suite's jobs in SLURM: seen in reports that they write and in the queue, and judged."""
+"""Watching a suite's jobs in SLURM: how each ended, from the reports that they write and from the queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import slurm_queue as queue
 from .slurm_job import Report, read_report
 
 MAX_RETRIES = 3
-"""How often a cell is submitted anew whose job was lost: its node died, or SLURM took it away."""
+"""How often a cell is submitted again whose job was lost: its node died, or SLURM took it away."""
 
 GRACE_S = 60.0
 """How long a file that another machine has written may stay unseen: network file systems remember folders so long."""
@@ -34,7 +34,7 @@ _LOST = frozenset({"BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"})
 """States of jobs that ended through no fault of theirs."""
 
 Verdict: TypeAlias = Outcome | Literal["lost"] | None
-"""How a cell ended; "lost": it is to be submitted anew; None: it has not ended, or nothing is known yet."""
+"""How a cell ended; "lost": it is to be submitted again; None: it has not ended, or nothing is known yet."""
 
 Judgement: TypeAlias = Verdict | Literal["silent"]
 
