@@ -1,0 +1,188 @@
+"""Topology family: errors of the numbers of pieces and holes of masks (Betti numbers) and of their difference.
+
+Of a mask in two dimensions Betti number 0 is the number of its pieces, whose pixels hang together by sides or corners,
+and Betti number 1 that of its holes: pieces of all else, by sides alone, that do not reach the outside. The Euler
+characteristic is the first less the second. A mask is the set of pixels of one class of the foreground. Void pixels of
+the truth belong to no mask, neither true nor predicted, so that void inside a mask is a hole of both sides. All beyond
+the image border is outside: what is open towards the border is no hole.
+
+References
+----------
+Hu et al., "Topology-Preserving Deep Image Segmentation", NeurIPS 2019 (Betti error, over patches). Clough et al., "A
+Topological Loss Function for Deep-Learning Based Image Segmentation Using Persistent Homology", IEEE TPAMI
+44(12):8766-8778 (2022). Shit et al., "clDice", CVPR 2021 (errors of both Betti numbers and of Euler characteristics).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import cv2
+import numpy as np
+
+from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, SumsByClass
+from .class_masks import Box, class_masks, statistic_of_rows
+from .class_means import MeansOverClasses
+from .label_checks import true_labels
+from .pair_counts import ranks
+from .rows_by_class import rows_by_class
+from .same_statistics import SameStatistics
+from .table_rules import MAX_PIXELS, all_different, broken_rule
+
+PATCH_PX = 64
+_WHOLE = 1 << 31
+"""The side of a patch that is any image as a whole."""
+
+_BETTI = ("pieces_true", "holes_true", "pieces_pred", "holes_pred")
+_PATCHES = ("patch_pieces", "patch_holes", "patches")
+_COUNTS = (*_BETTI, *_PATCHES)
+
+_laid_out: SameStatistics[Int64] = SameStatistics(1)
+
+
+def _error(name: str, summary: str, unit: str) -> ScoreInfo:
+    return ScoreInfo(name, summary, unit, high=math.inf, higher_is_better=False)
+
+
+@dataclass(frozen=True)
+class Topology(MeansOverClasses):
+    """By how many pieces and holes a prediction is wrong.
+
+    Every score is the mean over images of an absolute difference, then over the classes, without background, that any
+    image holds, truly or predicted; of a binary dataset it is the foreground's. An image without the class on either
+    side counts 0.
+
+    betti0_error, betti1_error: of the numbers of pieces and of holes. euler_error: of their differences, pieces less
+    holes. betti0_patch_error, betti1_patch_error: the mean over patches of the errors within each, so that a piece too
+    many here does not make up for one too few there. Patches are squares of 64 pixels side by side from the upper left
+    corner; at the right and lower border they are as small as the image leaves them.
+    """
+
+    name: ClassVar[str] = "topology"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "errors of Betti numbers (pieces, holes), of images and of 64 px patches, and of Euler's"
+    scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        _error("betti0_error", "mean over images of the difference between numbers of pieces", "pieces"),
+        _error("betti1_error", "mean over images of the difference between numbers of holes", "holes"),
+        _error("euler_error", "mean over images of the difference between Euler characteristics", "pieces less holes"),
+        _error("betti0_patch_error", "mean over images of the mean over 64 px patches of betti0_error", "pieces"),
+        _error("betti1_patch_error", "mean over images of the mean over 64 px patches of betti1_error", "holes"),
+    )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = scores
+    columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = dict.fromkeys(("label", *_COUNTS), "int64")
+    parts: ClassVar[tuple[Part, ...]] = ("labels",)
+    releases_gil: ClassVar[bool] = True
+
+    def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
+        """One row per class that truth or prediction holds.
+
+        Raises
+        ------
+        UserError
+            For a prediction of another size, or a label value that the dataset does not know.
+        """
+        patches = math.prod(-(-size // PATCH_PX) for size in true_labels(sample).shape)
+        rows = []
+        for label, true, found, box in class_masks(sample, prediction, info):
+            sides = [betti_numbers(mask, box, _WHOLE)[:, 0].tolist() for mask in (true, found)]
+            here, there = (betti_numbers(mask, box, PATCH_PX) for mask in (true, found))
+            rows.append((label, *sides[0], *sides[1], *np.abs(here - there).sum(axis=1).tolist(), patches))
+        return statistic_of_rows(self, sample, rows)
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """The error, the image, and whether it holds the class."""
+        counts = _dense(statistics, info)[:, list(places)]
+        held = counts[..., 6] > 0
+        return SumsByClass(np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1), _mean_of_held)
+
+    def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
+        """A side with holes has pieces, one side at least has the class, and patches bound their errors."""
+        columns = statistic.columns
+        pieces, holes, other_pieces, other_holes, patch_pieces, patch_holes, patches = (columns[n] for n in _COUNTS)
+        counts = np.stack([columns[name] for name in _COUNTS])
+        return broken_rule(
+            {
+                "labels are of the foreground": np.isin(columns["label"], [c.id for c in info.foreground_classes]),
+                "a label stands once": all_different(columns["label"]),
+                "numbers are those of a picture": np.all((counts >= 0) & (counts < MAX_PIXELS), axis=0),
+                "one side has the label": pieces + other_pieces > 0,
+                "holes are in pieces": ((holes == 0) | (pieces > 0)) & ((other_holes == 0) | (other_pieces > 0)),
+                "there are patches": patches > 0,
+                "errors of patches fit into these": np.maximum(patch_pieces, patch_holes) <= patches * PATCH_PX**2,
+            }
+        )
+
+    def truth_side(self, statistic: Statistic) -> dict[str, Array]:
+        """Pieces and holes of every true label."""
+        there = statistic.columns["pieces_true"] > 0
+        return {name: statistic.columns[name][there] for name in ("label", "pieces_true", "holes_true", "patches")}
+
+
+def betti_numbers(mask: Array, box: Box, side: int) -> Int64:
+    """Numbers of pieces and of holes in every patch.
+
+    Parameters
+    ----------
+    mask : (h, w) bool, what lies in this `box` of an image that holds nothing elsewhere
+    side : of a patch in pixels; patches lie side by side from the upper left corner of the image
+
+    Returns
+    -------
+    (2, patches) int64
+        Of those patches that the box touches, row by row.
+    """
+    rows, columns = (_spread(part, side) for part in box)
+    # An empty line between patches keeps pieces apart and makes one outside of all.
+    spread = np.zeros((len(rows[1]), len(columns[1])), np.uint8)
+    spread[np.ix_(rows[0], columns[0])] = mask
+    across = int(columns[1][-1]) + 1
+    patches = (int(rows[1][-1]) + 1) * across
+    found = np.zeros((2, patches), np.int64)
+    for number, (inside, connectivity) in enumerate(((spread, 8), (1 - spread, 4))):
+        _, labels, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=connectivity)
+        pieces = np.ones(len(table), bool)
+        pieces[[0, labels[0, 0]]] = False
+        top, left = table[pieces, cv2.CC_STAT_TOP], table[pieces, cv2.CC_STAT_LEFT]
+        found[number] = np.bincount(rows[1][top] * across + columns[1][left], minlength=patches)
+    return found
+
+
+def _spread(part: slice, side: int) -> tuple[Int64, Int64]:
+    """Where the lines of a part of an image come to lie with an empty one around each patch, and the patch of each."""
+    lines = np.arange(part.start, part.stop)
+    patch = lines // side - part.start // side
+    places = np.arange(len(lines)) + patch + 1
+    owner = np.zeros(places[-1] + 2, np.int64)
+    owner[places] = patch
+    owner[-1] = patch[-1]
+    return places, owner
+
+
+def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
+    """Counts (n, C, 7) int64, 0 for a class that an image does not have; they cannot be written to."""
+    rank = ranks(info.foreground_classes)
+    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, ())[0])
+
+
+def _errors(counts: Int64) -> dict[str, Float64]:
+    """Every score of counts (n, C, 7) in each image, (n, C)."""
+    pieces, holes, other_pieces, other_holes, patch_pieces, patch_holes, patches = np.moveaxis(counts, -1, 0)
+    many = np.maximum(patches, 1)
+    return {
+        "betti0_error": np.abs(other_pieces - pieces).astype(np.float64),
+        "betti1_error": np.abs(other_holes - holes).astype(np.float64),
+        "euler_error": np.abs(other_pieces - other_holes - pieces + holes).astype(np.float64),
+        "betti0_patch_error": patch_pieces / many,
+        "betti1_patch_error": patch_holes / many,
+    }
+
+
+def _mean_of_held(sums: Float64) -> Float64:
+    """The mean error (…) over images, of sums (…, 3); NaN of a class that no image holds."""
+    error, images, held = np.moveaxis(sums, -1, 0)
+    return np.where(held > 0, error / np.maximum(images, 1), np.nan)
