@@ -1,7 +1,7 @@
 """Centreline family: clDice of thin structures such as vessels, neurites, membranes, cracks and roads.
 
 The skeleton of a mask is what scikit-image's `skeletonize` leaves of it in two dimensions: lines of one pixel that hang
-together as the mask does. A mask is the set of pixels of one class of the foreground. Void pixels of the truth belong
+together as the mask does. A mask is the set of pixels of one class. Void pixels of the truth belong
 to no mask, neither true nor predicted, and all beyond the image border is outside: a vessel that ends at void or at the
 border is thinned there as a free end, on both sides alike.
 
@@ -34,7 +34,7 @@ from ..types import (
     SumsByClass,
 )
 from .class_masks import class_masks, statistic_of_rows
-from .class_means import MeansOverClasses
+from .class_means import MeansOverClasses, named_classes, of_places
 from .pair_counts import ranks
 from .pooled import absent_of, means_by_class, ratio
 from .rows_by_class import rows_by_class
@@ -88,8 +88,7 @@ class Centreline(MeansOverClasses):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """Functions of pooled pixels, or the mean over images."""
-        every = tuple(places) == tuple(self._places(info))
-        counts = _dense(statistics, info) if every else _dense(statistics, info)[:, list(places)]
+        counts = of_places(_dense(statistics, info), info, places)
         if score == "cldice_per_image":
             return means_by_class(_cldice(counts))
         return SumsByClass(counts, partial(_value, score))
@@ -101,7 +100,7 @@ class Centreline(MeansOverClasses):
         if score == "topology_sensitivity":
             return None
         counts = _dense(statistics, info)[:, list(places)].sum(axis=0)
-        return absent_of([info.foreground_classes[place].name for place in places], counts[:, 0], counts[:, 2])
+        return absent_of([named_classes(info)[place].name for place in places], counts[:, 0], counts[:, 2])
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """What is covered is a part of the skeleton, and one side at least has the class."""
@@ -109,7 +108,7 @@ class Centreline(MeansOverClasses):
         true, true_covered, found, found_covered = (columns[name] for name in _COUNTS)
         return broken_rule(
             {
-                "labels are of the foreground": np.isin(columns["label"], [c.id for c in info.foreground_classes]),
+                "labels are of classes": np.isin(columns["label"], [c.id for c in named_classes(info)]),
                 "a label stands once": all_different(columns["label"]),
                 "covered pixels are pixels of the skeleton": (true_covered >= 0) & (true_covered <= true)
                 & (found_covered >= 0) & (found_covered <= found),
@@ -141,7 +140,7 @@ def _covered(true: Array, found: Array) -> tuple[int, int, int, int]:
 
 def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
     """Counts (n, C, 4) int64, 0 for a class that an image does not have; they cannot be written to."""
-    rank = ranks(info.foreground_classes)
+    rank = ranks(named_classes(info))
     return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, ())[0])
 
 

@@ -1,4 +1,4 @@
-"""True and predicted masks of the classes of the foreground that an image holds, and the rows that are made of them."""
+"""True and predicted masks of the classes that an image holds, and the rows that are made of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
 from .class_maps import class_maps
+from .class_means import named_classes
 from .joint_counts import shared_counts
 from .label_checks import check_labels, class_labels, true_labels
 
@@ -27,7 +28,7 @@ def class_masks(sample: Sample, prediction: Prediction, info: DatasetInfo) -> It
     """
     labels = true_labels(sample), class_labels(sample, prediction, info)
     check_labels(sample.id, *shared_counts(*labels)[:2], info)
-    classes = info.foreground_classes
+    classes = named_classes(info)
     true, found = class_maps(*labels, classes, info.void)
     held = np.union1d(*(np.unique(each) for each in (true, found)))
     for place in held[held > 0].tolist():

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..types import AbsentClasses, Array, ClassInfo, DatasetInfo, Float64, Int64, Statistic, Sums, SumsByClass
 from .base import MetricFamily
+from .class_maps import is_called_background
 from .pooled import mean_of_classes, mean_of_defined, summed
 
 
@@ -17,8 +18,9 @@ from .pooled import mean_of_classes, mean_of_defined, summed
 class MeansOverClasses(MetricFamily):
     """All that follows from `sums_by_class`, where `scores` and `class_scores` have the same names.
 
-    A binary dataset has one class, its foreground; a background that the dataset declares is none. A class whose score
-    is undefined is left out of the mean.
+    A binary dataset has one such class. The table per class has also a background that is something by itself, such as
+    the membrane between cells: one that has another name than that. A class whose score is undefined is left out of
+    the mean.
     """
 
     @abstractmethod
@@ -28,8 +30,8 @@ class MeansOverClasses(MetricFamily):
         """Every score of a class. Scores that give the same terms, as one object, are summed together."""
 
     def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
-        """The foreground."""
-        return info.foreground_classes
+        """The foreground, and a background with a name of its own."""
+        return named_classes(info)
 
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """The means over classes; NaN where no class is defined."""
@@ -38,12 +40,12 @@ class MeansOverClasses(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
-        found = self.resample_classes(statistics, info, weights)
-        return {name: mean_of_defined(values) for name, values in found.items()}
+        found, averaged = self.resample_classes(statistics, info, weights), _averaged(info)
+        return {name: mean_of_defined(values[:, averaged]) for name, values in found.items()}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
-        """The sums of all classes side by side."""
-        return mean_of_classes(self.sums_by_class(statistics, info, score, self._places(info)))
+        """The sums of the foreground's classes side by side."""
+        return mean_of_classes(self.sums_by_class(statistics, info, score, _averaged(info)))
 
     def resample_classes(
         self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
@@ -52,7 +54,7 @@ class MeansOverClasses(MetricFamily):
         found: dict[str, Float64] = {}
         known: list[tuple[Array, Float64]] = []
         for what in self.class_scores:
-            sums = self.sums_by_class(statistics, info, what.name, self._places(info))
+            sums = self.sums_by_class(statistics, info, what.name, range(len(named_classes(info))))
             total = next((total for terms, total in known if terms is sums.terms), None)
             if total is None:
                 samples, classes, width = sums.terms.shape
@@ -70,8 +72,21 @@ class MeansOverClasses(MetricFamily):
         }
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
-        """Those among all classes."""
-        return self.absent_among(statistics, info, score, self._places(info))
+        """Those among the foreground's classes."""
+        return self.absent_among(statistics, info, score, _averaged(info))
 
-    def _places(self, info: DatasetInfo) -> range:
-        return range(len(self.classes_of(info)))
+
+def named_classes(info: DatasetInfo) -> tuple[ClassInfo, ...]:
+    """The classes of the foreground, and a background that is called by another name, in the order of the classes."""
+    foreground = info.foreground_classes
+    return tuple(each for each in info.classes if each in foreground or not is_called_background(each))
+
+
+def of_places(terms: Int64, info: DatasetInfo, places: Sequence[int]) -> Int64:
+    """The terms (n, k, F) of classes at some places among all (n, C, F): of all of them the same object."""
+    return terms if tuple(places) == tuple(range(len(named_classes(info)))) else terms[:, list(places)]
+
+
+def _averaged(info: DatasetInfo) -> list[int]:
+    foreground = info.foreground_classes
+    return [place for place, each in enumerate(named_classes(info)) if each in foreground]

@@ -33,7 +33,7 @@ from ..types import (
     Statistic,
     SumsByClass,
 )
-from .class_means import MeansOverClasses
+from .class_means import MeansOverClasses, named_classes, of_places
 from .label_checks import class_labels
 from .overlap import PairsOfLabels, overlap_statistic
 from .pair_counts import ranks, sparse_counts
@@ -87,8 +87,7 @@ class SensitivitySpecificity(MeansOverClasses, PairsOfLabels):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """Functions of pooled pixels, or means over images."""
-        every = tuple(places) == tuple(self._places(info))
-        counts = _pixels(statistics, info) if every else _pixels(statistics, info)[:, list(places)]
+        counts = of_places(_pixels(statistics, info), info, places)
         if score.endswith(_PER_IMAGE):
             return means_by_class(_value(score.removesuffix(_PER_IMAGE), counts))
         return SumsByClass(counts, partial(_value, score))
@@ -100,13 +99,13 @@ class SensitivitySpecificity(MeansOverClasses, PairsOfLabels):
         if score.removesuffix(_PER_IMAGE) not in ("precision", "volume_similarity"):
             return None
         _, true, predicted, _ = _pixels(statistics, info)[:, list(places)].sum(axis=0).T
-        return absent_of([info.foreground_classes[place].name for place in places], true, predicted)
+        return absent_of([named_classes(info)[place].name for place in places], true, predicted)
 
 
 def _pixels(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
-    """Right, true, predicted and all counted pixels of each class of the foreground, (n, C, 4) int64."""
+    """Right, true, predicted and all counted pixels of each class, (n, C, 4) int64."""
     place = ranks(info.classes)
-    places = tuple(place[each.id] for each in info.foreground_classes)
+    places = tuple(place[each.id] for each in named_classes(info))
 
     def make() -> Int64:
         counts = sparse_counts(statistics, place)

@@ -2,7 +2,7 @@
 
 Of a mask in two dimensions Betti number 0 is the number of its pieces, whose pixels hang together by sides or corners,
 and Betti number 1 that of its holes: pieces of all else, by sides alone, that do not reach the outside. The Euler
-characteristic is the first less the second. A mask is the set of pixels of one class of the foreground. Void pixels of
+characteristic is the first less the second. A mask is the set of pixels of one class. Void pixels of
 the truth belong to no mask, neither true nor predicted, so that void inside a mask is a hole of both sides. All beyond
 the image border is outside: what is open towards the border is no hole.
 
@@ -25,7 +25,7 @@ import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, SumsByClass
 from .class_masks import Box, class_masks, statistic_of_rows
-from .class_means import MeansOverClasses
+from .class_means import MeansOverClasses, named_classes
 from .label_checks import true_labels
 from .pair_counts import ranks
 from .rows_by_class import rows_by_class
@@ -107,7 +107,7 @@ class Topology(MeansOverClasses):
         counts = np.stack([columns[name] for name in _COUNTS])
         return broken_rule(
             {
-                "labels are of the foreground": np.isin(columns["label"], [c.id for c in info.foreground_classes]),
+                "labels are of classes": np.isin(columns["label"], [c.id for c in named_classes(info)]),
                 "a label stands once": all_different(columns["label"]),
                 "numbers are those of a picture": np.all((counts >= 0) & (counts < MAX_PIXELS), axis=0),
                 "one side has the label": pieces + other_pieces > 0,
@@ -165,7 +165,7 @@ def _spread(part: slice, side: int) -> tuple[Int64, Int64]:
 
 def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
     """Counts (n, C, 7) int64, 0 for a class that an image does not have; they cannot be written to."""
-    rank = ranks(info.foreground_classes)
+    rank = ranks(named_classes(info))
     return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, ())[0])
 
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from segbench.datasets.folder import Folder
+from segbench.evaluation.class_scores import find_score
 from segbench.metrics.centreline import Centreline, skeleton
 from segbench.registry import dataset_class
 from segbench.testing import check_metric
 from segbench.types import Array, ClassInfo, DatasetInfo, Prediction, Sample, Statistic, UserError
 
 METRIC = Centreline()
-BINARY = replace(dataset_class("isbi2012").info, ignore_label=255)
+BINARY = replace(dataset_class("medaka").info, ignore_label=255)
 CLASSES = (
     ClassInfo(0, "background", (0, 0, 0), "background"),
     ClassInfo(4, "artery", (255, 0, 0)),
@@ -103,6 +104,26 @@ def test_classes_are_scored_by_themselves_and_averaged_without_background() -> N
     assert math.isnan(by_definition(*pairs[0], 2)["cldice"])
     for name, value in scores(*pairs, info=MANY).items():
         assert value == pytest.approx((table["artery"][name] + table["vein"][name]) / 2, abs=1e-15)
+
+
+def test_a_background_that_is_something_by_itself_is_in_the_table_alone() -> None:
+    """Membranes lie between cells: thin, and not the foreground of the dataset."""
+    info = replace(dataset_class("isbi2012").info, ignore_label=255)
+    pairs = [ridges(seed, void=True) for seed in range(3)]
+    turned = [tuple(np.where(each == 255, 255, each == 0).astype(np.uint8) for each in pair) for pair in pairs]
+    cells = [(truth, found) for truth, found in turned]
+    table = METRIC.per_class(measured(cells, info), info)
+    assert list(table) == ["membrane", "cell"]
+    assert table["membrane"] == pytest.approx(scores(*pairs), abs=1e-15)
+    assert table["cell"] == pytest.approx(scores(*cells, info=info), abs=1e-15)
+    assert table["cell"] == pytest.approx(scores(*cells), abs=1e-15)
+    known = find_score([METRIC], info, "cldice_per_image@membrane")
+    assert known is not None
+    assert known[0].compute(measured(cells, info), info)["cldice_per_image@membrane"] == pytest.approx(
+        scores(*pairs)["cldice_per_image"], abs=1e-15
+    )
+    soil = tuple(replace(each, name="soil") if each.id == 0 else each for each in CLASSES)
+    assert [each.name for each in METRIC.classes_of(replace(MANY, classes=soil))] == ["soil", "artery", "vein", "never"]
 
 
 def test_width_costs_a_free_end_at_most_and_a_gap_costs_its_length() -> None:

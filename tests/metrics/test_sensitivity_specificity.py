@@ -21,7 +21,7 @@ from segbench.testing import check_metric
 from segbench.types import Array, ClassInfo, DatasetInfo, Prediction, Sample, Statistic, UserError
 
 METRIC = SensitivitySpecificity()
-BINARY = replace(dataset_class("isbi2012").info, ignore_label=255)
+BINARY = replace(dataset_class("medaka").info, ignore_label=255)
 CLASSES = (
     ClassInfo(0, "background", (0, 0, 0), "background"),
     ClassInfo(4, "vessel", (255, 0, 0)),
