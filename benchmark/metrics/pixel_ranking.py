@@ -38,8 +38,9 @@ from .probabilities import pieces
 from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
-_BITS = 6
-"""Of the mantissa that a level keeps: the steps of 8-bit images, 1/255, stay apart everywhere."""
+_BITS = 8
+"""Of the mantissa that a level keeps. With 6 the steps of 8-bit images, 1/255, stay apart already; of the 32-bit
+probabilities of real images 6 move the FPR by 0.004, 8 by less than 0.0005."""
 
 _OCTAVES = 23
 """Below 2^-23 all probabilities are of one level, as are those that are so near to 1."""
@@ -66,7 +67,7 @@ class PixelRanking(MetricFamily):
     there. fpr_at_95_tpr: part of the background at or above the highest threshold that finds 95 % of the foreground.
     Undefined without true foreground; roc_auc and fpr_at_95_tpr without background, too.
 
-    Probabilities are equal that are of one level: within 1/64 of each other, or of what they miss to 1.
+    Probabilities are equal that are of one level: within 1/256 of each other, or of what they miss to 1.
     """
 
     name: ClassVar[str] = "pixel-ranking"
@@ -145,11 +146,11 @@ class PixelRanking(MetricFamily):
 def levels(probabilities: Array) -> Int64:
     """The level of probabilities (…) in 0..1, 0 to `LEVELS` - 1, (…) int64: the higher, the higher.
 
-    A level is 1/64 of an octave wide, of the probability below 0.5 and of what it misses to 1 from there on, so that
+    A level is 1/256 of an octave wide, of the probability below 0.5 and of what it misses to 1 from there on, so that
     probabilities near 0 and near 1 are told apart as those of networks need it; the same on every machine.
 
     >>> levels(np.array([0, 1e-9, 0.5, 0.996, 1])).tolist()
-    [0, 0, 1409, 1856, 2818]
+    [0, 0, 5633, 7419, 11266]
     """
     values = np.asarray(probabilities, np.float32)
     upper = values >= 0.5
