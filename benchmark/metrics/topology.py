@@ -15,6 +15,7 @@ Topological Loss Function for Deep-Learning Based Image Segmentation Using Persi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +34,6 @@ from .same_statistics import SameStatistics
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 PATCH_PX = 64
-_WHOLE = 1 << 31
-"""The side of a patch that is any image as a whole."""
-
 _BETTI = ("pieces_true", "holes_true", "pieces_pred", "holes_pred")
 _PATCHES = ("patch_pieces", "patch_holes", "patches")
 _COUNTS = (*_BETTI, *_PATCHES)
@@ -74,7 +72,6 @@ class Topology(MeansOverClasses):
     class_scores: ClassVar[tuple[ScoreInfo, ...]] = scores
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = dict.fromkeys(("label", *_COUNTS), "int64")
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
-    releases_gil: ClassVar[bool] = True
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
         """One row per class that truth or prediction holds.
@@ -87,9 +84,8 @@ class Topology(MeansOverClasses):
         patches = math.prod(-(-size // PATCH_PX) for size in true_labels(sample).shape)
         rows = []
         for label, true, found, box in class_masks(sample, prediction, info):
-            sides = [betti_numbers(mask, box, _WHOLE)[:, 0].tolist() for mask in (true, found)]
-            here, there = (betti_numbers(mask, box, PATCH_PX) for mask in (true, found))
-            rows.append((label, *sides[0], *sides[1], *np.abs(here - there).sum(axis=1).tolist(), patches))
+            wrong = patch_errors(true, found, box)
+            rows.append((label, *betti_numbers(true), *betti_numbers(found), *wrong, patches))
         return statistic_of_rows(self, sample, rows)
 
     def sums_by_class(
@@ -123,44 +119,39 @@ class Topology(MeansOverClasses):
         return {name: statistic.columns[name][there] for name in ("label", "pieces_true", "holes_true", "patches")}
 
 
-def betti_numbers(mask: Array, box: Box, side: int) -> Int64:
-    """Numbers of pieces and of holes in every patch.
+def betti_numbers(mask: Array) -> tuple[int, int]:
+    """Numbers of pieces and of holes of a mask (h, w) bool, all beyond which is outside.
+
+    >>> betti_numbers(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 0, 1]], bool))
+    (2, 1)
+    """
+    inside = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0.0,))
+    pieces = cv2.connectedComponents(inside, connectivity=8)[0] - 1
+    # beside the label of the mask there is that of the outside
+    return pieces, cv2.connectedComponents(1 - inside, connectivity=4)[0] - 2
+
+
+def patch_errors(true: Array, found: Array, box: Box, side: int = PATCH_PX) -> tuple[int, int]:
+    """Sums over patches of the differences between numbers of pieces and of holes.
 
     Parameters
     ----------
-    mask : (h, w) bool, what lies in this `box` of an image that holds nothing elsewhere
+    true, found : (h, w) bool, what lies in this `box` of an image that holds nothing elsewhere
     side : of a patch in pixels; patches lie side by side from the upper left corner of the image
-
-    Returns
-    -------
-    (2, patches) int64
-        Of those patches that the box touches, row by row.
     """
-    rows, columns = (_spread(part, side) for part in box)
-    # An empty line between patches keeps pieces apart and makes one outside of all.
-    spread = np.zeros((len(rows[1]), len(columns[1])), np.uint8)
-    spread[np.ix_(rows[0], columns[0])] = mask
-    across = int(columns[1][-1]) + 1
-    patches = (int(rows[1][-1]) + 1) * across
-    found = np.zeros((2, patches), np.int64)
-    for number, (inside, connectivity) in enumerate(((spread, 8), (1 - spread, 4))):
-        _, labels, table, _ = cv2.connectedComponentsWithStats(inside, connectivity=connectivity)
-        pieces = np.ones(len(table), bool)
-        pieces[[0, labels[0, 0]]] = False
-        top, left = table[pieces, cv2.CC_STAT_TOP], table[pieces, cv2.CC_STAT_LEFT]
-        found[number] = np.bincount(rows[1][top] * across + columns[1][left], minlength=patches)
-    return found
+    pieces = holes = 0
+    for rows, columns in itertools.product(*(_parts(part, side) for part in box)):
+        masks = true[rows, columns], found[rows, columns]
+        if not np.array_equal(*masks):
+            (here, hollow), (there, other) = map(betti_numbers, masks)
+            pieces, holes = pieces + abs(here - there), holes + abs(hollow - other)
+    return pieces, holes
 
 
-def _spread(part: slice, side: int) -> tuple[Int64, Int64]:
-    """Where the lines of a part of an image come to lie with an empty one around each patch, and the patch of each."""
-    lines = np.arange(part.start, part.stop)
-    patch = lines // side - part.start // side
-    places = np.arange(len(lines)) + patch + 1
-    owner = np.zeros(places[-1] + 2, np.int64)
-    owner[places] = patch
-    owner[-1] = patch[-1]
-    return places, owner
+def _parts(part: slice, side: int) -> list[slice]:
+    """What of a part of an image's lines is of each patch that it touches, counted from where the part starts."""
+    starts = range(part.start // side * side, part.stop, side)
+    return [slice(max(start - part.start, 0), start + side - part.start) for start in starts]
 
 
 def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as theirs
+from monai.metrics.confusion_matrix import compute_confusion_matrix_metric, get_confusion_matrix
+from sklearn import metrics as scikit_learn
 
 from segbench.datasets.folder import Folder
 from segbench.metrics.sensitivity_specificity import SensitivitySpecificity
@@ -50,17 +52,17 @@ def measured(pairs: Sequence[Pair], info: DatasetInfo) -> list[Statistic]:
 
 def by_sklearn(truth: Array, found: Array) -> dict[str, float]:
     """Of masks (n,) bool, with NaN where scikit-learn has a warning or an error in place of a quotient."""
-    table = theirs.confusion_matrix(truth, found, labels=[False, True])
+    table = scikit_learn.confusion_matrix(truth, found, labels=[False, True])
     (_, fp), (fn, tp) = table.tolist()
-    recall = theirs.recall_score(truth, found, zero_division=np.nan)
-    specificity = theirs.recall_score(~truth, ~found, zero_division=np.nan)
+    recall = scikit_learn.recall_score(truth, found, zero_division=np.nan)
+    specificity = scikit_learn.recall_score(~truth, ~found, zero_division=np.nan)
     both = truth.any() and not truth.all()
     return {
         "sensitivity": recall,
         "specificity": specificity,
-        "precision": theirs.precision_score(truth, found, zero_division=np.nan),
-        "balanced_accuracy": theirs.balanced_accuracy_score(truth, found) if both else math.nan,
-        "mcc": theirs.matthews_corrcoef(truth, found) if both else math.nan,
+        "precision": scikit_learn.precision_score(truth, found, zero_division=np.nan),
+        "balanced_accuracy": scikit_learn.balanced_accuracy_score(truth, found) if both else math.nan,
+        "mcc": scikit_learn.matthews_corrcoef(truth, found) if both else math.nan,
         "volume_similarity": 1 - abs(fp - fn) / (2 * tp + fp + fn) if tp + fp + fn else math.nan,
     }
 
@@ -100,6 +102,27 @@ def test_of_several_classes_it_is_the_mean_without_background_of_one_against_the
     for name, value in found.items():
         classes = [vessel[name], lesion[name]] + ([1.0] if name.startswith("specificity") else [])
         assert value == pytest.approx(np.mean(classes), abs=1e-12), name
+
+
+def test_means_over_images_are_monais() -> None:
+    random = np.random.default_rng(5)
+    truths, found = (random.random((6, 20, 20)) < part for part in (0.3, 0.4))
+    pairs = [(truth.astype(np.uint8), one.astype(np.uint8)) for truth, one in zip(truths, found, strict=True)]
+    table = get_confusion_matrix(*(torch.from_numpy(each[:, None]).float() for each in (found, truths)))
+    scored = [METRIC.compute([statistic], BINARY) for statistic in measured(pairs, BINARY)]
+    theirs = {
+        "sensitivity": "sensitivity",
+        "specificity": "specificity",
+        "precision": "precision",
+        "balanced_accuracy": "balanced accuracy",
+        "mcc": "matthews correlation coefficient",
+    }
+    whole = METRIC.compute(measured(pairs, BINARY), BINARY)
+    for name, called in theirs.items():
+        values = compute_confusion_matrix_metric(called, table)[:, 0].tolist()
+        assert [one[name] for one in scored] == pytest.approx(values, abs=1e-6), name
+        if name in PER_IMAGE:
+            assert whole[f"{name}_per_image"] == pytest.approx(np.mean(values), abs=1e-6)
 
 
 def test_edges() -> None:
