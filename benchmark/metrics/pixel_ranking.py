@@ -144,7 +144,7 @@ class PixelRanking(MetricFamily):
 
 
 def levels(probabilities: Array) -> Int64:
-    """The level of probabilities (…) in 0..1, 0 to `LEVELS` - 1, (…) int64: the higher, the higher.
+    """The level of probabilities (n,) in 0..1, 0 to `LEVELS` - 1, (n,) int64: the higher, the higher.
 
     A level is 1/256 of an octave wide, of the probability below 0.5 and of what it misses to 1 from there on, so that
     probabilities near 0 and near 1 are told apart as those of networks need it; the same on every machine.

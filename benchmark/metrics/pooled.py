@@ -80,7 +80,7 @@ def mean_of_quotients(sums: Float64) -> Float64:
 
 
 def mean_of_defined(values: Float64) -> Float64:
-    """Mean over the last axis of what is defined, NaN where nothing is; of one value itself."""
+    """Mean over the last axis of the values (…, C) that are defined, NaN where none is; of one value itself."""
     return mean_where(values, ~np.isnan(values))
 
 

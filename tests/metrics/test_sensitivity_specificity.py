@@ -108,7 +108,8 @@ def test_means_over_images_are_monais() -> None:
     random = np.random.default_rng(5)
     truths, found = (random.random((6, 20, 20)) < part for part in (0.3, 0.4))
     pairs = [(truth.astype(np.uint8), one.astype(np.uint8)) for truth, one in zip(truths, found, strict=True)]
-    table = get_confusion_matrix(*(torch.from_numpy(each[:, None]).float() for each in (found, truths)))
+    predicted, true = (torch.from_numpy(each[:, None]).float() for each in (found, truths))
+    table = get_confusion_matrix(predicted, true)
     scored = [METRIC.compute([statistic], BINARY) for statistic in measured(pairs, BINARY)]
     theirs = {
         "sensitivity": "sensitivity",
