@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -54,6 +54,9 @@ LEVELS = 2 * _HALF + 1
 
 _CELLS = 1 << 21
 """Pixels of levels, of so many resamples together, that are held at once."""
+
+_SAMPLES = 256
+"""Images whose levels are laid out at once."""
 
 _TPR = (19, 20)
 
@@ -163,8 +166,8 @@ def levels(probabilities: Array) -> Int64:
 class _Table:
     """Pixels of each image at the levels that any has, from the highest down: sparse matrices (n, L) of doubles."""
 
-    background: Array
-    foreground: Array
+    background: Any
+    foreground: Any
 
     @classmethod
     def of(cls, statistics: Sequence[Statistic]) -> _Table:
@@ -180,10 +183,16 @@ class _Table:
         return cls(*(csr_array((each.astype(np.float64), (row, place)), shape=shape) for each in pixels))
 
     def pooled(self, weights: Int64) -> tuple[Float64, Float64]:
-        """Pixels of background and foreground (B, L) of B resamples: doubles hold these sums exactly."""
-        drawn = weights.astype(np.float64)
-        # in the order of rows, so that a resample has the same bits among any others
-        return np.ascontiguousarray(drawn @ self.background), np.ascontiguousarray(drawn @ self.foreground)
+        """Pixels of background and foreground (B, L) of B resamples: doubles hold these sums exactly, in any order."""
+        total = np.zeros((2, len(weights), self.background.shape[1]))
+        for start in range(0, weights.shape[1], _SAMPLES):
+            here = slice(start, start + _SAMPLES)
+            drawn = weights[:, here].astype(np.float64)
+            if drawn.any():
+                # images hold so many of the levels that dense products are quicker
+                total[0] += drawn @ self.background[here].toarray()
+                total[1] += drawn @ self.foreground[here].toarray()
+        return total[0], total[1]
 
 
 _tables: SameStatistics[_Table] = SameStatistics(2)
