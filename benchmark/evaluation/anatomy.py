@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..metrics.class_maps import is_called_background
 from ..metrics.joint_counts import joint_counts
 from ..types import Array, DatasetInfo, Statistic, Uint8
 
@@ -49,8 +50,7 @@ def object_labels(info: DatasetInfo) -> tuple[int, ...]:
         return things
     if info.task == "binary":
         return (info.foreground,)
-    ground = ("background", "bg")
-    return tuple(c.id for c in info.classes if c.kind != "background" and c.name.strip().lower() not in ground)
+    return tuple(c.id for c in info.classes if c.kind != "background" and not is_called_background(c))
 
 
 def causes(truth: Array, predicted: Array, info: DatasetInfo, reach: int = BOUNDARY_PX) -> Uint8:

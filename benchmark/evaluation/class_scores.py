@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from ..metrics.base import MetricFamily
-from ..metrics.pooled import mean_where
+from ..metrics.pooled import mean_of_classes, mean_of_defined
 from ..text import unknown
 from ..types import (
     AbsentClasses,
@@ -26,7 +25,6 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
-    SumsByClass,
     UserError,
 )
 
@@ -101,12 +99,12 @@ class ClassScore(MetricFamily):
         """The value in the family's table by class, or the mean of several."""
         table = self.family.per_class(statistics, info)
         values = np.array([table.get(name, {}).get(self.what.name, np.nan) for name in self.class_names(info)])
-        return {self.called: float(_mean(values))}
+        return {self.called: float(mean_of_defined(values))}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """From the scores of all classes."""
         found = self.family.resample_classes(statistics, info, weights)[self.what.name]
-        return {self.called: _mean(found[:, list(self.places)])}
+        return {self.called: mean_of_defined(found[:, list(self.places)])}
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
         """The sums of these classes side by side."""
@@ -118,23 +116,6 @@ class ClassScore(MetricFamily):
         """Those among these classes."""
         del score
         return self.family.absent_among(statistics, info, self.what.name, self.places)
-
-
-def mean_of_classes(sums: SumsByClass) -> Sums:
-    """The mean over all classes of some sums, of those that are defined; of one class its score."""
-    n, classes, width = sums.terms.shape
-    value = sums.value if classes == 1 else partial(_mean_of_sums, sums.value, classes)
-    alone = None if sums.alone is None else sums.alone.reshape(n, classes * width)
-    return Sums(sums.terms.reshape(n, classes * width), value, alone)
-
-
-def _mean_of_sums(value: Callable[[Float64], Float64], classes: int, sums: Float64) -> Float64:
-    return _mean(value(sums.reshape(*sums.shape[:-1], classes, sums.shape[-1] // classes)))
-
-
-def _mean(values: Float64) -> Float64:
-    """Mean over the last axis of what is defined, NaN where nothing is; of one value itself."""
-    return mean_where(values, ~np.isnan(values))
 
 
 def find_score(families: Sequence[Metric], info: DatasetInfo, name: str) -> tuple[Metric, ScoreInfo] | None:

@@ -35,3 +35,8 @@ def _replaced(labels: Array, values: Mapping[int, int]) -> Array:
     table = np.zeros(high - low + 1, np.min_scalar_type(max(values.values())))
     table[np.array(list(values)) - low] = list(values.values())
     return np.asarray(table[np.clip(labels.astype(np.int64), low, high) - low])
+
+
+def is_called_background(each: ClassInfo) -> bool:
+    """Whether a class is nothing but what is left: its name says no more."""
+    return each.name.strip().lower() in ("background", "bg")

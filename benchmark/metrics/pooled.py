@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -76,3 +77,20 @@ def mean_of_quotients(sums: Float64) -> Float64:
     """Mean quotient of sums (..., 2C), C numerators and then their denominators, of those that are defined: (...)."""
     quotients = sums.shape[-1] // 2
     return mean_ratio(sums[..., :quotients], sums[..., quotients:])
+
+
+def mean_of_defined(values: Float64) -> Float64:
+    """Mean over the last axis of the values (…, C) that are defined, NaN where none is; of one value itself."""
+    return mean_where(values, ~np.isnan(values))
+
+
+def mean_of_classes(sums: SumsByClass) -> Sums:
+    """The mean over all classes of some sums, of those that are defined; of one class its score."""
+    n, classes, width = sums.terms.shape
+    value = sums.value if classes == 1 else partial(_mean_of_sums, sums.value, classes)
+    alone = None if sums.alone is None else sums.alone.reshape(n, classes * width)
+    return Sums(sums.terms.reshape(n, classes * width), value, alone)
+
+
+def _mean_of_sums(value: Callable[[Float64], Float64], classes: int, sums: Float64) -> Float64:
+    return mean_of_defined(value(sums.reshape(*sums.shape[:-1], classes, sums.shape[-1] // classes)))

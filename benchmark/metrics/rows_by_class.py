@@ -29,8 +29,8 @@ def rows_by_class(
     real = np.full((len(statistics), len(rank), len(reals)), np.nan)
     for n, statistic in enumerate(statistics):
         places = [rank[label] for label in statistic.columns["label"].tolist()]
-        whole[n, places] = np.stack([statistic.columns[name] for name in counts], axis=1)
-        real[n, places] = np.stack([statistic.columns[name] for name in reals], axis=1)
-    for table in (whole, real):
-        table.flags.writeable = False
+        for table, names in ((whole, counts), (real, reals)):
+            for column, name in enumerate(names):
+                table[n, places, column] = statistic.columns[name]
+    whole.flags.writeable = real.flags.writeable = False
     return whole, real

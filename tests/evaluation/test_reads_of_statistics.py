@@ -63,6 +63,10 @@ CASES: Mapping[str, tuple[str, Callable[[np.random.Generator], tuple[Sample, Pre
     "instance-matching": ("isbi2012", of_instances),
     "partition-instances": ("isbi2012", of_instances),
     "calibration": ("voc2012", of_classes),
+    "centreline": ("isbi2012", of_binary),
+    "pixel-ranking": ("isbi2012", of_binary),
+    "sensitivity-specificity": ("voc2012", of_classes),
+    "topology": ("isbi2012", of_binary),
     "voc2012-overlap": ("voc2012", of_classes),
 }
 
