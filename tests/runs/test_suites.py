@@ -25,9 +25,11 @@ from segbench.boards.suite_results import SuiteResults, markdown
 from segbench.data.splits import plan_split, take_fraction
 from segbench.errors import UserError
 from segbench.registry import make_dataset
+from segbench.runs.request import SuiteRequest
 from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.engines.local import LocalEngine
 from segbench.runs.suite.grid import make_plan
+from segbench.runs.suite.planned import cell_job, plan_of
 from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, parse_suite, suite_names
 
 FILE = Path("mine.yaml")
@@ -75,6 +77,7 @@ def test_shipped_suites_are_planned(name: str) -> None:
         ("- 1", "holds a list of 1"),
         (BASE + "seeds: 3", "'seeds' is 3: expected a valid list"),
         (BASE + "seeds: [true]", r"'seeds\[0\]' is true: expected a valid integer"),
+        (BASE + "plots: no plots", "'plots' is \"no plots\": expected a valid boolean"),
         (BASE + "seeds: []", "'seeds' is a list of 0"),
         (BASE + "train_on: val", "'train_on' is \"val\": expected 'train' or 'train\\+val'"),
         (BASE + "train_on: train+val\nfolds: [null, 3]", "'train_on' is train\\+val, and .*3 folds' learns from every"),
@@ -202,6 +205,19 @@ def test_cells_that_learn_from_validation_samples_are_recorded_and_resumed(
     assert "started" not in again.stderr
     file.write_text(file.read_text().replace("train_on: train+val", "label: threshold train+val"))
     assert bench(*command, "--resume").stderr.count("started") == 1
+
+
+def test_a_suite_without_plots_makes_the_same_runs_without_them(tmp_path: Path) -> None:
+    cells = []
+    for plots in ("true", "false"):
+        file = _write(tmp_path, f"{BASE}plots: {plots}\n")
+        cells += plan_of(SuiteRequest(str(file))).cells
+    drawn, left_out = cells
+    assert drawn.name == left_out.name
+    words = [cell_job(c, SuiteRequest("x"), tmp_path, origin="auto").arguments for c in (drawn, left_out)]
+    assert "--no-plots" not in words[0]
+    assert [word for word in words[1] if word != "--no-plots"] == list(words[0])
+    assert "--no-plots" in words[1]
 
 
 def test_what_a_method_cannot_do_is_left_out_and_told() -> None:
