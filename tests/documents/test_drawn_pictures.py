@@ -19,6 +19,7 @@ from growth_figure import Measured, read, table, write_plot
 from PIL import Image
 
 from places import ROOT
+from segbench.figures.style import write_svg
 
 DRAWINGS = sorted([*(ROOT / "docs" / "images").glob("*.svg"), *(ROOT / "leaderboards").glob("*.svg")])
 MEASURED = ROOT / "tests" / "speed" / "growth.json"
@@ -121,7 +122,7 @@ def test_many_workers_are_shown_as_they_are_simulated(tmp_path: Path) -> None:
     page = " ".join((ROOT / "docs" / "cluster.md").read_text(encoding="utf-8").split())
     assert f"gives out {done.cells:,}".replace(",", " ") + " cells" in page
     assert f"{done.total / 3600:.0f} hours one after another, the longest {done.longest / 60:.0f} minutes" in page
-    workers.write_svg(tmp_path / "workers.svg", lambda: workers.drawn(done.found, done.bound))
+    write_svg(tmp_path / "workers.svg", lambda: workers.drawn(done.found, done.bound))
     assert (tmp_path / "workers.svg").read_bytes() == (ROOT / "docs" / "images" / "workers.svg").read_bytes()
 
 

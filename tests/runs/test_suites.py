@@ -30,7 +30,7 @@ from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.engines.local import LocalEngine
 from segbench.runs.suite.grid import make_plan
 from segbench.runs.suite.planned import cell_job, plan_of
-from segbench.runs.suite.spec import MAX_CELLS, Changes, Plan, find_suite, parse_suite, suite_names
+from segbench.runs.suite.spec import MAX_CELLS, Cell, Changes, Plan, find_suite, parse_suite, suite_names
 
 FILE = Path("mine.yaml")
 BASE = "datasets: [isbi2012]\nmethods: [threshold]\n"
@@ -208,7 +208,7 @@ def test_cells_that_learn_from_validation_samples_are_recorded_and_resumed(
 
 
 def test_a_suite_without_plots_makes_the_same_runs_without_them(tmp_path: Path) -> None:
-    cells = []
+    cells: list[Cell] = []
     for plots in ("true", "false"):
         file = _write(tmp_path, f"{BASE}plots: {plots}\n")
         cells += plan_of(SuiteRequest(str(file))).cells
