@@ -26,6 +26,7 @@ from synthetic_roots import write_hearts, write_stacks
 
 if TYPE_CHECKING:
     from diagnosed_cases import Case
+    from segbench.report.build import ReportSummary
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a shell's background job. Processes that tests start would not hear their Ctrl-C.
@@ -191,3 +192,27 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from built_site import build_site
 
     return build_site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of two datasets that `bench report` has made a page of; no test changes them."""
+    from reported_runs import write_runs
+
+    return write_runs(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def report_page(reported: Path) -> ReportSummary:
+    """The page of `reported`."""
+    from reported_runs import page_of
+
+    return page_of(reported)
+
+
+@pytest.fixture(scope="session")
+def long_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of more runs than are laid out at once."""
+    from reported_runs import long_page
+
+    return long_page(tmp_path_factory.mktemp("many"))

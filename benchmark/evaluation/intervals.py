@@ -16,12 +16,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import numpy as np
 
+from ..metrics.small_integers import smallest
 from ..text import counted
-from ..types import AbsentClasses, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
+from ..types import AbsentClasses, Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
 from .quantiles import normal_below, normal_quantile, sorted_quantiles, t_quantile
 
 RESAMPLES = 2000
@@ -31,6 +33,8 @@ _CHUNK = 1 << 18
 """Weights that are drawn at once: they stay in the processor's cache, and memory does not grow with the split."""
 _MIN_ROWS = 32
 """Sets that are drawn at once of however many samples: a family goes through all samples once for each part."""
+_KEPT_DRAWS = 1 << 23
+"""Numbers of a bootstrap that are kept for the next family of the run, mostly a byte each."""
 _BLOCKS = 200
 
 Unit = Literal["groups", "samples"]
@@ -108,14 +112,24 @@ def bootstrap_weights(
     size : int, optional
         How many units a set has, from 1; as many as there are by default.
     """
-    random = np.random.default_rng(seed)
     member, units = units_of(groups)
-    rows = _rows_at_once(groups)
+    draws = units, resamples, seed, units if size is None else size, _rows_at_once(groups)
+    for drawn in _draws_once(*draws) if units * resamples <= _KEPT_DRAWS else _draws(*draws):
+        yield drawn[:, member].astype(np.int64, copy=False)
+
+
+def _draws(units: int, resamples: int, seed: int, size: int, rows: int) -> Iterator[Int64]:
+    """How often each unit is drawn, in chunks of at most (rows, units)."""
+    random = np.random.default_rng(seed)
     parts = np.full(units, 1 / units)
     for start in range(0, resamples, rows):
-        drawn = random.multinomial(units if size is None else size, parts, size=min(rows, resamples - start))
-        drawn = drawn[:, member].astype(np.int64, copy=False)
-        yield drawn
+        yield random.multinomial(size, parts, size=min(rows, resamples - start))
+
+
+@lru_cache(maxsize=1)
+def _draws_once(units: int, resamples: int, seed: int, size: int, rows: int) -> tuple[Array, ...]:
+    """The same, made once for all families of a run, which draw alike."""
+    return tuple(smallest(drawn) for drawn in _draws(units, resamples, seed, size, rows))
 
 
 def _rows_at_once(groups: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,11 +73,11 @@ class Statistics:
         """Fingerprint of the content: every key, and every column bit for bit."""
         digest = hashlib.sha256()
         for item in self:
-            head = [item.metric, item.sample_id, item.group, item.index]
+            head = json.dumps([item.metric, item.sample_id, item.group, item.index])[:-1]
             for name in sorted(item.columns):
                 column = item.columns[name]
-                digest.update(json.dumps([*head, name, str(column.dtype), len(column)]).encode())
-                digest.update(np.ascontiguousarray(column).tobytes())
+                digest.update(f"{head}, {_kind(name, column.dtype)}, {len(column)}]".encode())
+                digest.update(column.tobytes())
         return digest.hexdigest()
 
     def to_parquet(self, path: Path, metrics: Iterable[Metric]) -> None:
@@ -134,6 +135,12 @@ class Statistics:
             if _column(path, table, name, kind).null_count:
                 raise UserError(f"{path}: column '{name}' has empty cells")
         return cls(packed(_rows(path, table, metrics)))
+
+
+@cache
+def _kind(name: str, dtype: np.dtype[Any]) -> str:
+    """A column's name and type as JSON has them in a list."""
+    return json.dumps([name, str(dtype)])[1:-1]
 
 
 def _refuse_endless(path: Path, metadata: Any) -> None:

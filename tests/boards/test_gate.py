@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from evaluated_runs import evaluated, truth
+from gated_runs import BAD, GOOD, gate, pair
 from scipy import stats
 
 from commands import Run
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from own_folders import QUIET
 from segbench.boards.regression import GateComparison, Loss, loss_of, result_of
-from segbench.commands.check import CheckRequest, append, check
 from segbench.evaluation.comparison import Paired
-from segbench.runs.find import run_folders
-
-GOOD, BAD = 0.02, 0.5
-
-
-def gate(bench: Run, folder: Path, *more: str | Path, **places: Path) -> Any:
-    """What `bench check` found and its exit status, with what its files for other tools say."""
-    baseline, runs = places.get("baseline", folder / "baseline"), places.get("runs", folder / "runs")
-    junit, summary = folder / "junit.xml", folder / "summary.md"
-    summary.unlink(missing_ok=True)
-    files = ("--junit", junit, "--summary", summary)
-    done = bench("check", "--baseline", baseline, "--runs", runs, "--json", *files, *more)
-    assert "Traceback" not in done.stderr
-    suite = ElementTree.parse(junit).getroot()
-    closed = int(suite.get("failures", "")) + int(suite.get("errors", ""))
-    assert len(suite.findall("testcase/failure")) + len(suite.findall("testcase/error")) == closed
-    assert (closed > 0) == (done.returncode != 0), "JUnit agrees with the exit status"
-    assert ("❌" in summary.read_text(encoding="utf-8")) == (done.returncode != 0), "and so does the summary"
-    return done.returncode, json.loads(done.stdout) if done.returncode < 2 else {}, done.stderr
-
-
-def pair(folder: Path, before: Sequence[float], now: Sequence[float]) -> Path:
-    """A baseline and a run of the same method on the same samples."""
-    root = truth(folder / "root", len(before))
-    evaluated(root, folder / "baseline" / "model", before)
-    evaluated(root, folder / "runs" / "model", now, seed=1)
-    return folder
 
 
 def only(found: Any) -> Any:
@@ -317,197 +282,6 @@ def test_a_time_that_is_gone_is_not_called_quick(bench: Run, tmp_path: Path) -> 
     code, found, _ = gate(bench, folder, "--slowdown", "2")
     assert (code, only(found)["verdict"]) == (1, "inconclusive")
     assert "the run does not" in only(found)["message"]
-
-
-@pytest.mark.slow
-def test_an_old_report_does_not_outlive_a_check_that_failed(bench: Run, tmp_path: Path) -> None:
-    folder = pair(tmp_path, [GOOD] * 6, [GOOD] * 6)
-    assert gate(bench, folder)[0] == 0
-    shutil.rmtree(folder / "runs")
-    code, _, err = gate(bench, folder)
-    assert code == 2
-    assert "expected the runs to check" in err
-    (error,) = ElementTree.parse(folder / "junit.xml").getroot().findall("testcase/error")
-    assert "expected the runs to check" in str(error.get("message"))
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--tolerence", "0.1"),
-        ("--tolerance", "much"),
-        ("--metric",),
-        ("--baseline",),
-        ("one", "two"),
-    ],
-)
-def test_an_old_report_does_not_outlive_a_command_line_that_cannot_be_read(
-    bench: Run, tmp_path: Path, words: Sequence[str]
-) -> None:
-    junit, summary = tmp_path / "junit.xml", tmp_path / "summary.md"
-    junit.write_text("<testsuite name='old'/>", encoding="utf-8")
-    summary.write_text("before\n", encoding="utf-8")
-    done = bench("check", "--junit", junit, f"--summary={summary}", *words)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Error: " in done.stderr
-    (error,) = ElementTree.parse(junit).getroot().findall("testcase/error")
-    assert "could not be read, so nothing was checked" in str(error.get("message"))
-    said = summary.read_text(encoding="utf-8")
-    assert said.startswith("before\n")
-    assert "❌ not checked" in said
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="links")
-def test_reports_through_a_link_are_written_where_it_leads(bench: Run, tmp_path: Path) -> None:
-    for words, name in ((("--tolerance", "much"), "unread.xml"), (("--baseline", str(tmp_path / "no")), "checked.xml")):
-        (tmp_path / name).write_text("old", encoding="utf-8")
-        (tmp_path / f"link-{name}").symlink_to(name)
-        assert bench("check", "--junit", tmp_path / f"link-{name}", *words).returncode == 2
-        assert (tmp_path / f"link-{name}").is_symlink()
-        assert ElementTree.parse(tmp_path / name).getroot().findall("testcase/error")
-
-
-def test_a_summary_is_added_to_whatever_others_wrote(tmp_path: Path) -> None:
-    summary = tmp_path / "deep" / "summary.md"
-    append(summary, "one\n")
-    with summary.open("ab", buffering=0) as another_step:
-        another_step.write(b"in Latin-1: \xe9\n")
-        append(summary, "two\udcff\n")
-        another_step.write(b"three\n")
-    assert summary.read_bytes() == b"one\nin Latin-1: \xe9\ntwo\\udcff\nthree\n"
-
-
-def test_a_command_line_that_cannot_be_read_writes_no_other_file(bench: Run, tmp_path: Path) -> None:
-    old = tmp_path / "junit.xml"
-    old.write_text("old", encoding="utf-8")
-    for words in (
-        ("chekc", "--junit", old),
-        ("compare", "--junit", old),
-        ("check", "--junti", old),
-        ("check", "--junit", "--baseline", old),
-        ("check", "--", "--junit", old),
-        ("check", "--junit", tmp_path, "--odd"),
-    ):
-        assert bench(*words).returncode == 2
-        assert old.read_text(encoding="utf-8") == "old"
-        assert list(tmp_path.iterdir()) == [old]
-    assert bench("check", "--junit", old, "--help").returncode == 0
-    assert old.read_text(encoding="utf-8") == "old"
-
-
-@pytest.mark.slow
-def test_a_reader_that_has_gone_does_not_open_the_gate(tmp_path: Path) -> None:
-    folder = pair(tmp_path, [GOOD] * 8, [BAD] * 8)
-    reading, writing = os.pipe()
-    os.close(reading)
-    words = ["check", "--baseline", str(folder / "baseline"), "--runs", str(folder / "runs"), "-q"]
-    code = "from segbench.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, *words], stdout=writing, stderr=subprocess.DEVNULL, check=False)
-    os.close(writing)
-    assert done.returncode != 0
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Path:
-    """A baseline of 30 runs with a note beside them, and new ones of each."""
-    pair(tmp_path, [0.1] * 6, [GOOD] * 6)
-    for place in ("baseline", "runs"):
-        for number in range(1, 30):
-            shutil.copytree(tmp_path / place / "model", tmp_path / place / f"model-{number}")
-            path = tmp_path / place / f"model-{number}" / "record.json"
-            record = json.loads(path.read_text())
-            record["method"]["name"], record["run_id"] = f"model-{number}", f"folder-model-{place}{number:04d}"
-            path.write_text(json.dumps(record))
-    (tmp_path / "baseline" / "README.md").write_text("ours\n", encoding="utf-8")
-    return tmp_path
-
-
-@pytest.mark.slow
-def test_an_update_leaves_what_is_not_its_own(many: Path) -> None:
-    shutil.rmtree(many / "runs" / "model-7")
-    before = contents(many / "baseline")
-    made = check(CheckRequest(many / "baseline", many / "runs", update=True), QUIET)
-    after = contents(many / "baseline")
-    assert len(made.updated or []) == 29
-    assert before.keys() == after.keys()
-    changed = {path.partition("/")[0] for path in before if before[path] != after[path]}
-    assert changed == {"model", *(f"model-{number}" for number in range(1, 30) if number != 7)}
-    assert [path.name for path in many.iterdir() if path.name.startswith(".")] == []
-
-
-@pytest.mark.slow
-def test_a_killed_update_leaves_the_old_baseline_or_the_new_one(many: Path) -> None:
-    old, wanted = contents(many / "baseline"), contents(many / "runs")
-    words = ["check", "--baseline", str(many / "baseline"), "--runs", str(many / "runs"), "--update", "-q"]
-    killed = 0
-    for round_ in range(12):
-        code = "from segbench.cli import main; main()"
-        process = subprocess.Popen([sys.executable, "-c", code, *words])
-        while process.poll() is None and not any(many.glob(".baseline.*")):
-            time.sleep(0.0005)
-        time.sleep(0.002 * round_)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        found = contents(many / "baseline")
-        if found != old:
-            assert {path: found[path] for path in found if path != "README.md"} == {
-                path: wanted[path] for path in wanted if path.endswith(("record.json", ".parquet"))
-            }
-            break
-        assert len(run_folders(many / "baseline")) == 30
-    assert killed >= 3
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
-def test_a_full_disk_leaves_the_old_baseline(many: Path) -> None:
-    """The statistics of the last run are larger than any file may get."""
-    root = truth(many / "large", 120)
-    shutil.rmtree(many / "runs" / "model-9")
-    large = evaluated(root, many / "runs" / "zz-large", [0.3] * 120, name="zz", metrics=("boundary",))
-    sizes = [path.stat().st_size for path in (many / "runs").rglob("*") if path.is_file() and large not in path.parents]
-    limit = max(sizes) + 100
-    assert (large / "statistics.parquet").stat().st_size > limit or (large / "record.json").stat().st_size > limit
-    old = contents(many / "baseline")
-    code = (
-        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}));"
-        "from segbench.cli import main; main()"
-    )
-    words = ["check", "--baseline", str(many / "baseline"), "--runs", str(many / "runs"), "--update", "-q"]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "File too large" in done.stderr
-    assert contents(many / "baseline") == old
-    assert [path.name for path in many.iterdir() if path.name.startswith(".")] == []
-
-
-@pytest.mark.slow
-def test_runs_that_cannot_stand_beside_each_other_leave_the_old_baseline(bench: Run, many: Path) -> None:
-    (many / "runs" / "model-20" / "statistics.parquet").write_bytes(b"nothing")
-    old = contents(many / "baseline")
-    code, _, err = gate(bench, many, "--update")
-    assert code == 2
-    assert "statistics.parquet" in err
-    assert contents(many / "baseline") == old
-
-
-@pytest.mark.slow
-def test_folders_of_one_name_are_both_kept(bench: Run, tmp_path: Path) -> None:
-    root = truth(tmp_path / "root", 6)
-    for name in ("one", "two"):
-        evaluated(root, tmp_path / "runs" / name / "cell", [GOOD] * 6, name=name)
-    assert gate(bench, tmp_path, "--update")[0] == 0
-    code, found, _ = gate(bench, tmp_path)
-    assert (code, [each["name"] for each in found["checks"]]) == (0, ["folder real all one", "folder real all two"])
 
 
 def test_few_noisy_samples_close_the_gate() -> None:

@@ -8,6 +8,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +19,7 @@ from growth_figure import Measured, read, table, write_plot
 from PIL import Image
 
 from places import ROOT
+from segbench.figures.style import write_svg
 
 DRAWINGS = sorted([*(ROOT / "docs" / "images").glob("*.svg"), *(ROOT / "leaderboards").glob("*.svg")])
 MEASURED = ROOT / "tests" / "speed" / "growth.json"
@@ -49,13 +52,25 @@ def test_a_drawing_has_a_ground_of_its_own(path: Path) -> None:
     assert found[3] >= bottom
 
 
+@contextmanager
+def scripts(folder: str) -> Iterator[None]:
+    """Scripts of a folder can be imported meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / folder)
+        yield
+
+
+def table_of(page: str, start: str) -> list[list[str]]:
+    """Cells of the rows of a page's table whose head begins so."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    lines = text[text.index(start) :].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
 def test_the_first_picture_shows_its_masks_and_their_dice() -> None:
     """`docs/site/picture.py` writes it again from the masks of a run, which are stored beside it."""
-    sys.path.insert(0, str(ROOT / "docs" / "site"))
-    try:
+    with scripts("docs/site"):
         import picture
-    finally:
-        sys.path.pop(0)
     text = picture.PICTURE.read_text(encoding="utf-8")
     shown, panes = picture.stored_samples(), picture.stored_panes(text)
     assert [each.word for each in shown] == list(picture.PLACES)
@@ -95,3 +110,49 @@ def test_an_exponent_is_that_of_the_time_above_the_start() -> None:
     growth = read(MEASURED)
     points = [Measured("square", "runs", n, growth.start_s + 0.01 * n**2, 1.0) for n in (10, 20, 40)]
     assert type(growth)(growth.start_s, tuple(points)).exponent("square") == pytest.approx(2.0)
+
+
+def test_many_workers_are_shown_as_they_are_simulated(tmp_path: Path) -> None:
+    with scripts("tests/simulation"):
+        import workers
+    done = workers.Simulated.of(json.loads(workers.TIMES.read_text(encoding="utf-8")))
+    shown = table_of("cluster.md", "| workers | h, in the order of the file |")
+    assert [row[0] for row in shown] == ["1", "2", "8", "32", "64", "128", "256", "512"]
+    assert all(row in done.table() for row in shown)
+    page = " ".join((ROOT / "docs" / "cluster.md").read_text(encoding="utf-8").split())
+    assert f"gives out {done.cells:,}".replace(",", " ") + " cells" in page
+    assert f"{done.total / 3600:.0f} hours one after another, the longest {done.longest / 60:.0f} minutes" in page
+    write_svg(tmp_path / "workers.svg", lambda: workers.drawn(done.found, done.bound))
+    assert (tmp_path / "workers.svg").read_bytes() == (ROOT / "docs" / "images" / "workers.svg").read_bytes()
+
+
+def test_the_ablation_is_drawn_as_its_table_says() -> None:
+    """Its runs are not stored: points and ends of lines are read off the axis."""
+    root = ElementTree.parse(ROOT / "docs" / "images" / "ablation.svg").getroot()
+    groups = {each.get("id", ""): each for each in root.iter(f"{SVG}g")}
+    ticks = {name: each for name, each in groups.items() if re.match("[xy]tick_", name)}
+    names = ["".join(next(each.iter(f"{SVG}text")).itertext()).replace("\u2212", "-") for each in ticks.values()]
+    places = [next(each.iter(f"{SVG}use")).attrib for each in ticks.values()]
+    scale = {
+        float(name): float(at["x"])
+        for name, at in zip(names, places, strict=True)
+        if name[-1].isdigit() and "." in name
+    }
+    heights = {name: float(at["y"]) for name, at, key in zip(names, places, ticks, strict=True) if key.startswith("y")}
+
+    def value(x: str) -> str:
+        """What the axis says at a place, rounded as in the table."""
+        return f"{(float(x) - scale[0.0]) / (scale[0.0] - scale[-1.0]):+.3f}"
+
+    drawn = {}
+    for line in (each for each in groups["axes_1"] if each.get("id", "").startswith("line")):
+        path = line.find(f"{SVG}path")
+        ends = re.findall(r"[ML] (\S+) (\S+)", "" if path is None else path.get("d", ""))
+        if len(ends) == 2 and ends[0][1] == ends[1][1]:
+            drawn[float(ends[0][1])] = [value(ends[0][0]), value(ends[1][0])]
+        elif len(ends) == 1:
+            drawn[float(ends[0][1])].insert(0, value(ends[0][0]))
+    table = table_of("ablation.md", "| switched |")
+    assert [f"{middle} [{low}, {high}]" for middle, low, high in drawn.values()] == [row[1] for row in table]
+    assert list(drawn) == list(heights.values())
+    assert all(row[0].replace("`", "").startswith(name) for row, name in zip(table, heights, strict=True))

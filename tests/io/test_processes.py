@@ -35,8 +35,9 @@ import os, time
 from pathlib import Path
 
 def write_pid(folder):
-    time.sleep(0.5)  # so that each worker takes one
     Path(folder, f"{os.getpid()}.pid").touch()
+    while len([*Path(folder).glob("*.pid")]) < 2:  # so that each worker takes one
+        time.sleep(0.01)
 
 def sleep(seconds):
     time.sleep(seconds)

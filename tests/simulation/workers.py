@@ -1,8 +1,9 @@
 """How time falls with workers: a suite of cells that take as long as recorded runs, given out to 1 to 512 of them.
 
     python tests/simulation/workers.py [--seeds 20] [--driver-ms 5] [--plot docs/images/workers.svg]
+    python tests/simulation/workers.py --records leaderboards/records    # takes their times anew, into workers.json
 
-Every committed run in `leaderboards/records` whose cost is known gives a cell for each seed. A free worker takes the
+Every committed run whose cost is known gives a cell for each seed. A free worker takes the
 next cell, in the order of the file or the longest first; each begin and each end of a cell first waits for the driver,
 which is one process and takes half of `--driver-ms` for it (`tests/speed/suite.py` measures it). A third order begins
 with what is expected to take longest where the expectation is wrong by a factor, drawn from a log-normal distribution.
@@ -12,19 +13,21 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import sys
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from places import ROOT
 from segbench.figures.style import COLORS, DASHES, MARKERS, plain_ticks, write_svg
+from segbench.io.atomic import write_text
 from segbench.runs.find import find_runs
 
+TIMES = Path(__file__).with_suffix(".json")
+"""Seconds that each committed run took, of the records at the end of November 2026."""
 WORKERS = (1, 2, 8, 16, 32, 64, 128, 256, 512)
 WRONG_BY = 2.0
 """Standard deviation of the factor by which an expectation is wrong."""
@@ -80,27 +83,51 @@ def drawn(found: dict[str, list[float]], bound: list[float]) -> Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class Simulated:
+    """Seconds until all cells are done for each of `WORKERS`, by their order, and what no schedule undercuts."""
+
+    cells: int
+    total: float
+    longest: float
+    found: dict[str, list[float]]
+    bound: list[float]
+
+    @classmethod
+    def of(cls, once: Sequence[float], seeds: int = 20, driver_ms: float = 5.0) -> Simulated:
+        """Cells of as many seeds that take as long as these."""
+        times = [seconds for seconds in once for _ in range(seeds)]
+        bound = [max(sum(times) / workers, max(times)) for workers in WORKERS]
+        found = {
+            name: [makespan(cells, workers, driver_ms / 1000) for workers in WORKERS]
+            for name, cells in orders(times).items()
+        }
+        return cls(len(times), sum(times), max(times), found, bound)
+
+    def table(self) -> list[list[str]]:
+        """Workers, hours in each order, and hours at least."""
+        return [
+            [str(workers), *(f"{each[place] / 3600:.2f}" for each in (*self.found.values(), self.bound))]
+            for place, workers in enumerate(WORKERS)
+        ]
+
+
 def main() -> None:
     """Simulate, print a table, and draw it where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=Path, default=ROOT / "leaderboards" / "records")
+    parser.add_argument("--records", type=Path)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--driver-ms", type=float, default=5.0)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
-    once = recorded_times(arguments.records)
-    times = [seconds for seconds in once for _ in range(arguments.seeds)]
-    driver = arguments.driver_ms / 1000
-    bound = [max(sum(times) / workers, max(times)) for workers in WORKERS]
-    found = {name: [makespan(cells, workers, driver) for workers in WORKERS] for name, cells in orders(times).items()}
-    print(f"{len(times)} cells, {sum(times) / 3600:.1f} h one after another, the longest {max(times) / 60:.0f} min")
-    rows = [
-        [workers, *(f"{seconds[place] / 3600:.2f}" for seconds in found.values()), f"{bound[place] / 3600:.2f}"]
-        for place, workers in enumerate(WORKERS)
-    ]
-    print(tabulate(rows, ["workers", *(f"h, {name}" for name in found), "h, at least"], tablefmt="github"))
+    if arguments.records is not None:
+        write_text(TIMES, json.dumps([round(each, 3) for each in recorded_times(arguments.records)]) + "\n")
+    done = Simulated.of(json.loads(TIMES.read_text(encoding="utf-8")), arguments.seeds, arguments.driver_ms)
+    print(f"{done.cells} cells, {done.total / 3600:.1f} h one after another, the longest {done.longest / 60:.0f} min")
+    heads = ["workers", *(f"h, {name}" for name in done.found), "h, at least"]
+    print(tabulate(done.table(), heads, tablefmt="github"))
     if arguments.plot is not None:
-        write_svg(arguments.plot, lambda: drawn(found, bound))
+        write_svg(arguments.plot, lambda: drawn(done.found, done.bound))
 
 
 if __name__ == "__main__":

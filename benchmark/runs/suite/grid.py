@@ -135,6 +135,7 @@ def _cells_of(variant: _Variant, suite: Suite, changes: Changes) -> list[Cell] |
             split=None if folds else entry.split,
             source=changes.source or entry.source or suite.source,
             root=None if root is None else str(root),
+            plots=suite.plots,
             settings=settings,
             options=options,
             resources=resources_of(preset, bool(method.accelerated), suite.resources, variant.method.resources),

@@ -198,6 +198,7 @@ def cell_job(
         out=folder / CELLS / cell.name,
         weights=folder / CELLS / cell.weights_of if cell.weights_of else None,
         corrupt=cell.corrupt,
+        plots=cell.plots,
         overwrite=overwrite,
     )
     words = tuple(run.words(resume=resume))

@@ -123,6 +123,7 @@ class Suite(_Model):
     `train_on` says which splits are learned from: `train`, or `train+val`, by every method that is trained. In
     `corruptions`, null stands for images as they are; where it is there, nothing is trained twice.
     `reference` is the label of a method that the others are compared with.
+    `plots` says whether run folders get figures.
     """
 
     summary: str = ""
@@ -130,6 +131,7 @@ class Suite(_Model):
     preset: Name = "quick"
     source: Source = "auto"
     train_on: TrainOn = "train"
+    plots: bool = True
     settings: Settings = Field(default_factory=dict)
     datasets: Annotated[list[Annotated[DatasetEntry, BeforeValidator(_named)]], Field(min_length=1)]
     methods: Annotated[list[Annotated[MethodEntry, BeforeValidator(_named)]], Field(min_length=1)]
@@ -171,6 +173,7 @@ class Cell:
     options: dict[str, Any] = field(default_factory=dict)
     corrupt: str | None = None
     weights_of: str | None = None
+    plots: bool = True
     resources: Resources = field(default_factory=Resources)
 
     @property
@@ -191,7 +194,7 @@ class Cell:
 
     def with_name(self) -> Cell:
         """The same cell named after what it is; the hash tells cells apart whose short names are equal."""
-        without = ("name", "label", "root", "resources")
+        without = ("name", "label", "root", "plots", "resources")
         content = {key: value for key, value in vars(self).items() if key not in without}
         if self.corrupt is None:  # its name stays what it was before images could be corrupted
             del content["corrupt"], content["weights_of"]
