@@ -78,7 +78,7 @@ def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
 def _why_not(record: Record) -> str:
     scored = record.method.oracle and record.complete
     score = f": {escape(record.main_score)} {with_interval(record.main)}" if scored else ""
-    return why_not_ranked(record) + score
+    return escape(why_not_ranked(record)) + score
 
 
 def _section(

@@ -64,8 +64,8 @@ def learned_from(curve: Sequence[SeedGroup], label: str) -> str:
     """A sentence about a learning curve, from the fewest labels to the most; `label` tells it from others."""
     few, most = curve[0], curve[-1]
     return (
-        f"**{escape(label)}** with {_labels(few.record)} reaches {few.record.main_score} {_of_seeds(few)}, with "
-        f"{most.record.method.n_train:g} {_of_seeds(most)}."
+        f"**{escape(label)}** with {_labels(few.record)} reaches {escape(few.record.main_score)} {_of_seeds(few)}, "
+        f"with {most.record.method.n_train:g} {_of_seeds(most)}."
     )
 
 
@@ -158,7 +158,7 @@ def _main(record: Record) -> float:
 
 def _value(record: Record) -> str:
     score: Score = record.scores[record.main_score]
-    return f"{record.main_score} {with_interval(score)}"
+    return f"{escape(record.main_score)} {with_interval(score)}"
 
 
 def _cost(record: Record) -> str:
@@ -167,7 +167,8 @@ def _cost(record: Record) -> str:
         return ""
     one = short_time(cost.predict_ms_per_image / 1000)
     fitted = short_time(cost.train_s) + " (after a training that is not counted)" * record.started_elsewhere
-    return f", fitted in {fitted} and {one} per image on {cost.device}"
+    on = f" on {escape(cost.device)}" if cost.device else ""
+    return f", fitted in {fitted} and {one} per image{on}"
 
 
 def short_time(seconds: float) -> str:

@@ -155,4 +155,4 @@ def _point(paired: Paired, place: int, record: Record) -> RobustnessPoint:
 
 def _name_and_level(record: Record) -> tuple[str, int]:
     name, _, level = str(record.method.corruption).rpartition(":")
-    return name, int(level) if level.isdigit() else 0
+    return name, int(level) if len(level) == 1 and level.isdecimal() else 0

@@ -298,11 +298,11 @@ def _robustness_lines(curves: SuiteRobustness) -> list[str]:
             said = f"{number(point.value, '.4f')}, {lost}"
             cells.setdefault(f"{point.corruption}:{point.level}", {})[line.label] = said
     cells["mean loss"] = {line.label: number(line.mean_relative_drop, "+.1%") for line in curves.lines}
-    body = [[name, *(row.get(label, UNDEFINED) for label in labels)] for name, row in cells.items()]
+    body = [[escape(name), *(row.get(label, UNDEFINED) for label in labels)] for name, row in cells.items()]
     table = tabulate(body, ["images", *map(escape, labels)], tablefmt="github", disable_numparse=True)
     note = (
-        f"{curves.score} on images that were made worse, level 1 to 5, for prediction alone, and which part of the "
-        "score on images as they are is lost, with its paired 95 % interval."
+        f"{escape(curves.score)} on images that were made worse, level 1 to 5, for prediction alone, and which part of "
+        "the score on images as they are is lost, with its paired 95 % interval."
     )
     return [f"## Robustness: {escape(curves.title)}", "", note, "", table, ""]
 

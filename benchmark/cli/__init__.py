@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
-import io
 import os
 import sys
 import warnings
@@ -22,14 +21,12 @@ def main() -> None:
     from ..errors import UserError
     from ..io.address_space import load_linear_algebra
     from ..io.interrupts import ended_like_ctrl_c
+    from . import standard_streams
     from .system_errors import refuse_too_little_memory, sentence_of
     from .unread_check import reporting_usage_errors
 
     atexit.register(_end_without_search)
-    for stream in (sys.stdout, sys.stderr):
-        # A path of odd bytes, or a terminal that knows no umlauts, is no reason to fail after the work is done.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    standard_streams.prepare()
     if refused := refuse_too_little_memory():
         _fail(refused)
     try:
@@ -38,10 +35,6 @@ def main() -> None:
             _command()(_spread_settings(sys.argv[1:]), prog_name="bench")
     except UserError as error:
         _fail(str(error))
-    except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has gone; that is no fault of the run.
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
         if (sentence := sentence_of(error)) is None:
             raise

@@ -212,7 +212,7 @@ def _robustness(lines: Sequence[RobustnessLine]) -> Table:
             text = f"{number(point.value, '.4f')} ({number(point.relative_drop, '+.1%')}: {lost})"
             cells.setdefault((point.corruption, point.level), {})[line.label] = text
     for (name, level), found in cells.items():
-        table.add_row(f"{name}:{level}", *(found.get(line.label, UNDEFINED) for line in lines))
+        table.add_row(f"{safe(name)}:{level}", *(found.get(line.label, UNDEFINED) for line in lines))
     table.add_row("mean loss", *(number(line.mean_relative_drop, "+.1%") for line in lines))
     return table
 
@@ -282,5 +282,5 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
     for name in columns:
         is_name = name in ("run", "method", "a less b", "the leader less", "class", "winner", "runner-up", "images")
-        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
+        table.add_column(safe(name), justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     return table

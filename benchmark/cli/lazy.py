@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -94,6 +96,18 @@ class Commands(MutableMapping[str, Any]):
 
 class LazyGroup(TyperGroup):
     """A group whose help makes none of its commands."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a pipe that breaks within it is a failure with a message.
+
+        Typer takes it for a reader of stdout that has gone, and would end with exit status 1 and without a word.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise UserError(
+                "a process that this command talked to ended early (broken pipe). Try again with fewer --workers."
+            ) from error
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, each with a sentence that is whole."""

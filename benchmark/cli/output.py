@@ -142,8 +142,10 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     scope = f"{data.folds}-fold cross-validation" if data.folds else f"split {data.split}"
     partial = "" if result.complete else ", [yellow]partial[/]"
     if method.corruption is not None:
-        partial = f", [yellow]images made worse ({method.corruption})[/]{partial}"
-    console.print(f"[bold]{safe(method.name)}[/] on [bold]{data.name}[/]{origin}, {scope}, {data.samples}{partial}")
+        partial = f", [yellow]images made worse ({safe(method.corruption)})[/]{partial}"
+    console.print(
+        f"[bold]{safe(method.name)}[/] on [bold]{safe(data.name)}[/]{origin}, {scope}, {data.samples}{partial}"
+    )
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))
@@ -169,7 +171,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
         macs = "" if cost.macs_per_image is None else f", {cost.macs_per_image / 1e9:.1f} GMAC/image"
         console.print(
             f"cost: fitted in {cost.train_s:.1f} s{alone}{batch}{macs}, "
-            f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {cost.device}"
+            f"{cost.parameters:,} parameters, peak memory {cost.peak_memory_mb:.0f} MB, device {safe(str(cost.device))}"
         )
     if result.main is not None:
         console.print(f"[bold]{safe(_main_score(result))}[/]{origin}")
@@ -320,7 +322,7 @@ def new_table(*columns: str, header: bool = True) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(safe(column), overflow="fold")
     return table
 
 

@@ -96,7 +96,7 @@ def _cells(planned: PlannedNumber | None) -> list[str]:
 
 def _curve(curve: LearningCurve) -> Table:
     timed = any(point.label_hours is not None for point in curve.points)
-    table = new_table("labelled images", safe(curve.label), *(["labelling"] if timed else []))
+    table = new_table("labelled images", curve.label, *(["labelling"] if timed else []))
     for point in curve.points:
         hours = [_time(point.label_hours)] if timed else []
         table.add_row(f"{point.n_train:g}", interval(point.value, point.low, point.high), *hours)

@@ -21,6 +21,7 @@ from ..runs.stored import StoredRun, open_unchecked
 from ..runs.stored_checks import Check
 from ..runs.stored_requests import RECORDS
 from ..runs.stored_requests import PublishRequest as PublishRequest
+from ..text import counted
 from ..types import UserError
 
 FORM = Path(".github/PULL_REQUEST_TEMPLATE/add-a-result.md")
@@ -69,7 +70,7 @@ def publish(request: PublishRequest, reporter: Reporter) -> Publication:
         _list_results(request.index, maker, reporter)
     added = [Path(run.folder) for run in runs if run.folder is not None]
     pairs = zip(request.runs, runs, strict=True)
-    to_sign = [run.folder for folder, run in pairs if run.folder and run.rewritten and (folder / SIGNATURE).is_file()]
+    to_sign = [run.run_id for folder, run in pairs if run.folder and run.rewritten and (folder / SIGNATURE).is_file()]
     return Publication(
         ok=all(run.ok for run in runs),
         runs=runs,
@@ -123,7 +124,7 @@ def _private(content: object, run: StoredRun, maker: Maker) -> Check:
 
 def _list_results(folder: Path, maker: Maker, reporter: Reporter) -> None:
     index = write_index(folder)
-    reporter.say(f"wrote {folder / INDEX}: {len(index.runs)} runs")
+    reporter.say(f"wrote {folder / INDEX}: {counted(len(index.runs), 'run')}")
     for each in run_folders(folder):
         for where, text in traces_of_maker(read_content(each / RECORD), maker):
             reporter.warn(f"{each.name}: {where} says '{text}', which readers of the index will see")
@@ -134,13 +135,16 @@ def _commands(added: Sequence[Path], to: Path, to_sign: Sequence[str]) -> Iterat
     """What to type for a pull request with these folders, or to host them; some have lost their signature."""
     if not added:
         return
-    top = _work_tree(to)
     names = [folder.name for folder in added]
+    top = _work_tree(to)
+    if top is not None and top != _work_tree(Path()):
+        yield shlex.join(["cd", str(top)])
+        to = to.resolve().relative_to(top)
     what = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     if top is not None:
         yield shlex.join(["git", "switch", "-c", f"result-{names[0]}"])
     for folder in to_sign:
-        yield f"bench leaderboard --sign {shlex.quote(folder)} --key ~/.ssh/id_ed25519"
+        yield f"bench leaderboard --sign {shlex.quote(str(to / folder))} --key ~/.ssh/id_ed25519"
     boards = to.name == RECORDS.name and (to.parent / "README.md").is_file()
     if boards:
         yield shlex.join(["bench", "leaderboard", str(to), "--out", str(to.parent)])

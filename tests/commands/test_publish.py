@@ -150,6 +150,21 @@ def test_the_commands_are_those_of_a_pull_request(bench: Run, clone: Path, tmp_p
     assert sorted(Path(line).name for line in staged.stdout.split()) == ["record.json", "statistics.parquet"]
 
 
+def test_results_in_another_repository_are_added_there(bench: Run, clone: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other repository"
+    for folder in (clone, other):
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    made = printed_json(
+        bench("publish", tmp_path / "runs" / "mine", "--to", f"../{other.name}/ours", "--json", cwd=clone)
+    )
+    subprocess.run(["sh", "-ec", "\n".join(made["commands"][:3])], cwd=clone, check=True, capture_output=True)
+    staged = ["git", "-C", str(other), "diff", "--cached", "--name-only"]
+    listed = subprocess.run(staged, capture_output=True, text=True, check=True).stdout.split()
+    run_id = made["runs"][0]["run_id"]
+    assert listed == [f"ours/{run_id}/record.json", f"ours/{run_id}/statistics.parquet"]
+
+
 def test_nothing_to_publish_and_no_folder_of_results_are_told(bench: Run, tmp_path: Path) -> None:
     shutil.copytree(next(RECORDS.iterdir()), tmp_path / "mine")
     for words, told in (

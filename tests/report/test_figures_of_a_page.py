@@ -9,11 +9,11 @@ from reported_runs import NAMES, RECORDS
 from segbench.datasets.isbi2012 import ISBI2012
 from segbench.datasets.voc2012 import VOC2012
 from segbench.metrics.partition import Partition
-from segbench.report.figures.classes import class_ious, matrix_of
+from segbench.report.figures.classes import class_ious, classes, matrix_of
 from segbench.report.figures.partition import threshold_scores
 from segbench.report.figures.runs import front
 from segbench.report.overlays import FALSE_NEGATIVE, FALSE_POSITIVE, ONE, OTHER, disagreement, errors, paint
-from segbench.report.sections import Entry
+from segbench.report.sections import Entry, Section
 from segbench.runs.stored import open_run
 from segbench.types import Prediction, Sample
 
@@ -65,6 +65,14 @@ def test_classes_and_confusion_are_those_of_the_record() -> None:
     assert matrix is not None
     recall = [run.record.per_class[name]["accuracy"] for name in found]
     assert (np.diag(matrix) / matrix.sum(axis=1)).tolist() == pytest.approx(recall)
+
+
+def test_a_class_that_one_record_lacks_is_drawn_for_the_others() -> None:
+    whole, part = entry("unet-0b805e1a"), entry("threshold-146d703e")
+    part.record.per_class.pop("cell")
+    drawing = classes(Section("s", "t", "n", synthetic=False, entries=(whole, part)))
+    assert drawing is not None
+    assert "IoU of 2 classes for 2 runs" in drawing.alt
 
 
 def test_the_front_is_what_nothing_dominates() -> None:

@@ -120,7 +120,8 @@ def classes(section: Section) -> Drawn | None:
         figure = Figure(figsize=(8, height), layout="constrained")
         axes = figure.add_subplot()
         for place, (entry, label) in enumerate(zip(entries, labels, strict=True)):
-            _class_row(axes, [table[entry.label][name] for name in chosen], place, len(entries), label)
+            row = [table[entry.label].get(name, (None, math.nan, math.nan)) for name in chosen]
+            _class_row(axes, row, place, len(entries), label)
         axes.set_yticks(range(len(chosen)), [shown(name, 28) for name in chosen])
         axes.set_ylim(len(chosen) - 0.45, -0.55)
         axes.set_xlim(left=0)
