@@ -9,6 +9,7 @@ from ...cardiac.agreement import Agreement
 from ...cardiac.beats import Heartbeat
 from ...data.image_sources import Frames
 from ...runs.cardiac.sides import Sides
+from ...runs.cardiac.unfit import Unfit
 from ..style import write_figure
 from .film_strip import film_strip, typical_beat
 from .overlay import write_overlay_video
@@ -16,10 +17,17 @@ from .pages import write_cardiac_plots
 from .run_plots import STRIP, VIDEO, write_agreement_plots
 
 
-def write_plots(folder: Path, sides: Sides, hearts: Sequence[Heartbeat], agreement: Agreement | None) -> list[Path]:
+def write_plots(
+    folder: Path,
+    sides: Sides,
+    hearts: Sequence[Heartbeat],
+    unfits: Mapping[str, Unfit],
+    agreement: Agreement | None,
+) -> list[Path]:
     """Write all figures of measured sequences below a folder; of pictures, where there are any, the overlay video."""
     truths = {} if agreement is None else {heart.track.name: heart for heart in agreement.truths}
-    written = write_cardiac_plots(folder / "plots", hearts, [truths.get(heart.track.name) for heart in hearts])
+    true = [truths.get(heart.track.name) for heart in hearts]
+    written = write_cardiac_plots(folder / "plots", hearts, true, doubts=unfits)
     if agreement is not None:
         written += write_agreement_plots(folder / "plots", agreement)
     if sides.frames is not None and len(hearts) == 1:

@@ -1,5 +1,7 @@
 """What to doubt of a film at hand beyond the flags of a record: a heart that stops, beats unevenly, or cannot be one.
 
+What follows for its numbers says `segbench.runs.cardiac.unfit`.
+
 Records hold the flags of `segbench.cardiac.beats` alone, so that what is stored follows from the statistics for good.
 
 A regular heart that is sampled in whole frames is not flagged: an interval is known to part of a frame, and the size of
@@ -14,10 +16,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...cardiac.beats import SEQUENCE_FLAGS, Heartbeat
+from ...cardiac.beats import MAX_JUMPING, SEQUENCE_FLAGS, Heartbeat
+from ...cardiac.following import beats_without_shortening, movement_against_beat, scattered_measures
 from ...cardiac.rhythm import RATES
-from ...cardiac.to_json import SequenceBlock
-from ...cardiac.track import Track
+from ...cardiac.track import Track, jumping_part
+from ...text import counted
 from ...types import Float64
 
 PAUSE = 1.6
@@ -41,16 +44,30 @@ VOLUMES_OF_HEARTS_NL = (1e-3, 1e4)
 """End-diastolic volume, nanolitres: a sphere of 12 µm, and ten times the ventricle of an adult zebrafish."""
 COVERED = 0.5
 """Part of the picture above which a mask that goes round its edge is taken for an inverted one."""
+LENGTHS_OF_EMBRYOS_UM = (30.0, 600.0)
+"""Major axis at the end of diastole; people's masks of HeartSeg's 24 films have 138 to 206 µm."""
+MAX_AGAINST = 0.2
+"""Part of its way by which the volume may go back between two extrema."""
+MAX_WITHOUT_SHORTENING = 0.1
+"""Part of the beats in which something may fail to shorten."""
+MAX_SCATTER = 0.5
+"""Standard deviation over the beats as a part of the mean."""
+MIN_SCATTERED = 4
+"""Beats whose scatter says something."""
 NEAR_EDGE = 0.05
 """Part of a rate by which a rhythm is at the edge of where it is looked for."""
+
+MEASURES_IN_WORDS = {"fs_minor": "FS minor", "fs_major": "FS major", "fac": "FAC", "ef": "EF"}
 
 FLAGS = SEQUENCE_FLAGS | {
     "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %, nothing, or less than "
     "nothing: distrust their volumes",
+    "not_following": "the masks do not follow the beat, so no size and no single interval of its beats is to be used; "
+    "the heart rate may be right",
     "one_frame": "one frame holds no beat: give the masks of a film",
     "motionless": "nothing moves: all masks are the same",
     "rhythm_at_edge": f"its rate is at or beyond the edge of where a rhythm is looked for ({RATES[0]:g} to "
-    f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve",
+    f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve, and is --fps right?",
     "pause": f"the heart stands still before its first or after its last beat for over {PAUSE} median intervals: rates "
     "and EF are of the part that beats",
     "uneven_intervals": f"intervals vary by over {UNEVEN_CV:.0%}, or one is over {ODD_INTERVAL:.0%} off the median "
@@ -64,14 +81,23 @@ FLAGS = SEQUENCE_FLAGS | {
     "a minute: is --fps right?",
     "implausible_size": f"the volume of no such heart is outside of {VOLUMES_OF_HEARTS_NL[0]:g} to "
     f"{VOLUMES_OF_HEARTS_NL[1]:g} nL: is --pixel-size-um right (micrometres, not nanometres)?",
+    "unusual_size": f"the ventricle of a fish embryo is {LENGTHS_OF_EMBRYOS_UM[0]:g} to {LENGTHS_OF_EMBRYOS_UM[1]:g} "
+    "µm long at the end of diastole, and this one is not: if it is no grown fish or other animal, is --pixel-size-um "
+    "right?",
 }
 """Every flag of a sequence at hand, in words."""
 
 
+_OF_BEATS = frozenset({"uneven_intervals", "alternating", "weak_beats"})
+"""What is said of the heart by its single beats, and so by masks that follow them alone."""
+
+
 def doubtful(heart: Heartbeat) -> tuple[str, ...]:
     """The flags of a sequence, and those of this module; see `FLAGS`."""
-    at_edge = _rhythm_at_edge(heart)
+    at_edge, no_size = _rhythm_at_edge(heart), _outside(_volume_nl(heart), VOLUMES_OF_HEARTS_NL)
+    astray = bool(reasons_of_not_following(heart))
     odd = {
+        "not_following": astray,
         "one_frame": len(heart.track.frames) == 1,
         "motionless": _motionless(heart.track),
         "rhythm_at_edge": at_edge,
@@ -81,20 +107,39 @@ def doubtful(heart: Heartbeat) -> tuple[str, ...]:
         "weak_beats": _weak(heart),
         "inverted": _inverted(heart.track),
         "implausible_rate": _outside(heart.heart_rate_bpm, RATES_OF_HEARTS),
-        "implausible_size": _outside(_volume_nl(heart), VOLUMES_OF_HEARTS_NL),
+        "implausible_size": no_size,
+        "unusual_size": not no_size and _outside(_length_um(heart), LENGTHS_OF_EMBRYOS_UM),
     }
     # A rhythm that cannot judge does not disagree.
     own = [flag for flag in heart.flags if not (at_edge and flag == "rates_disagree")]
     ejected = heart.distribution("ef").median
     if ejected is not None and ejected <= 0 and "implausible" not in own:
         own.append("implausible")
-    return (*own, *(name for name, is_so in odd.items() if is_so))
+    return (*own, *(name for name, is_so in odd.items() if is_so and not (astray and name in _OF_BEATS)))
 
 
-def with_doubts(sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat]) -> None:
-    """Put the flags of sequences at hand into their blocks."""
-    for sequence, heart in zip(sequences, hearts, strict=True):
-        sequence.flags = list(doubtful(heart))
+def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
+    """In words, how it shows that the masks do not follow the beat; nothing where they do, or where no beat is."""
+    beats = len(heart.beats)
+    if not beats:
+        return ()
+    found = []
+    if _inverted(heart.track):
+        found.append("heart and background seem exchanged")
+    if "few_frames_per_beat" not in heart.flags and (jumping := jumping_part(heart.track)) > MAX_JUMPING:
+        found.append(f"the mask jumps in {jumping:.0%} of the steps from a frame to the next")
+    if (odd := beats_without_shortening(heart)) > MAX_WITHOUT_SHORTENING * beats:
+        found.append(
+            f"in {odd} of {counted(beats, 'beat')} an axis, the area or the volume is no smaller at systole than at "
+            "diastole"
+        )
+    if (back := movement_against_beat(heart)) is not None and back > MAX_AGAINST:
+        found.append(f"between diastole and systole the volume goes back by {back:.0%} of its way")
+    # A heart whose every other beat is weak scatters, too.
+    if not _alternating(heart) and (scattered := scattered_measures(heart, MAX_SCATTER, MIN_SCATTERED)):
+        names = " and ".join(MEASURES_IN_WORDS[name] for name in scattered)
+        found.append(f"the standard deviation of {names} over the beats is over {MAX_SCATTER:.0%} of the mean")
+    return tuple(found)
 
 
 def cannot_judge(rhythm: float, rate: float | None = None) -> bool:
@@ -190,6 +235,13 @@ def _volume_nl(heart: Heartbeat) -> float | None:
     full = [heart.shape_at(frame) for frame in heart.diastoles] or heart.shapes_um
     volumes = [shape.volume / 1e6 for shape in full if shape is not None]
     return float(np.median(volumes)) if volumes else None
+
+
+def _length_um(heart: Heartbeat) -> float | None:
+    """Median major axis at the end of diastole; of a film without a beat that of its masks."""
+    full = [heart.shape_at(frame) for frame in heart.diastoles] or heart.shapes_um
+    lengths = [shape.axis_major for shape in full if shape is not None]
+    return float(np.median(lengths)) if lengths else None
 
 
 def _outside(value: float | None, limits: Sequence[float]) -> bool:
