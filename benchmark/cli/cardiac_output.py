@@ -237,7 +237,7 @@ def _do_not_use(console: Console, found: Sequence[SequenceBlock]) -> None:
         rate = f". Its heart rate ({each.heart_rate_bpm:.1f}) may be right" if fit else ""
         console.print(
             f"[bold red]{safe(each.name)}: do not use its {_listed(named)}[/]: "
-            f"{safe('. '.join(each.do_not_use_because or ()))}{rate}",
+            f"{safe('; '.join(each.do_not_use_because or ()))}{rate}",
             soft_wrap=True,
         )
     if len(odd) > MAX_NAMED:

@@ -48,6 +48,8 @@ LENGTHS_OF_EMBRYOS_UM = (30.0, 600.0)
 """Major axis at the end of diastole; people's masks of HeartSeg's 24 films have 138 to 206 µm."""
 MAX_AGAINST = 0.2
 """Part of its way by which the volume may go back between two extrema."""
+MAX_AGAINST_IN_JUMPS = 0.1
+"""The same where masks jump: hearts that eject most of their volume within two frames jump, but do not go back."""
 MAX_WITHOUT_SHORTENING = 0.1
 """Part of the beats in which something may fail to shorten."""
 MAX_SCATTER = 0.5
@@ -126,14 +128,16 @@ def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
     found = []
     if _inverted(heart.track):
         found.append("heart and background seem exchanged")
-    if "few_frames_per_beat" not in heart.flags and (jumping := jumping_part(heart.track)) > MAX_JUMPING:
+    back, jumping = movement_against_beat(heart) or 0.0, jumping_part(heart.track)
+    jumps = jumping > MAX_JUMPING and "few_frames_per_beat" not in heart.flags
+    if jumps and back > MAX_AGAINST_IN_JUMPS:
         found.append(f"the mask jumps in {jumping:.0%} of the steps from a frame to the next")
     if (odd := beats_without_shortening(heart)) > MAX_WITHOUT_SHORTENING * beats:
         found.append(
             f"in {odd} of {counted(beats, 'beat')} an axis, the area or the volume is no smaller at systole than at "
             "diastole"
         )
-    if (back := movement_against_beat(heart)) is not None and back > MAX_AGAINST:
+    if back > (MAX_AGAINST_IN_JUMPS if jumps else MAX_AGAINST):
         found.append(f"between diastole and systole the volume goes back by {back:.0%} of its way")
     # A heart whose every other beat is weak scatters, too.
     if not _alternating(heart) and (scattered := scattered_measures(heart, MAX_SCATTER, MIN_SCATTERED)):
