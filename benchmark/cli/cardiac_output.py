@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, relative_in_words, verdict_in_words
 from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.to_json import AgreementBlock
-from ..runs.cardiac.doubts import FLAGS
+from ..runs.cardiac.doubts import FLAGS, cannot_judge
 from ..runs.cardiac.methods import METHODS
 from ..text import UNDEFINED, between, counted, number, printable
 from .output import safe, stdout
@@ -54,9 +55,13 @@ def document(found: CardiacDocument, as_json: bool, quiet: bool = False) -> None
     console = stdout()
     sequences(console, found.sequences, found.summary)
     summary(console, found.summary)
+    if len(found.sequences) == 1:
+        _size_of(console, found.sequences[0])
     _do_not_use(console, found.sequences)
     if found.film_heart_rate_bpm is not None:
         text = f"rhythm of the film's own colours, without any mask: {found.film_heart_rate_bpm:.1f} beats/min"
+        if cannot_judge(found.film_heart_rate_bpm):
+            text += ", at the edge of where one is looked for: what changes may be no heart"
         console.print(text, soft_wrap=True)
     if found.fps_from == "default" and found.sequences:
         fps = found.sequences[0].fps
@@ -221,6 +226,18 @@ def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBl
         named = [printable(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
         console.print(f"{counted(count, 'sequence')} flagged '{name}' ({where}): {FLAGS[flag]}", soft_wrap=True)
+
+
+def _size_of(console: Console, found: SequenceBlock) -> None:
+    """How large the ventricle is when full: whoever knows the animal sees whether the size of a pixel is right."""
+    full = [frame for frame in found.frames or () if frame.frame in found.diastoles]
+    sizes = [(frame.axis_major_um, frame.axis_minor_um, frame.volume_nl) for frame in full]
+    known = [[value for value in column if value is not None] for column in zip(*sizes, strict=True)]
+    if "end_diastolic_major_um" in (found.do_not_use or ()) or not all(known) or not known:
+        return
+    major, minor, volume = (median(column) for column in known)
+    text = f"end of diastole: {major:.0f} x {minor:.0f} µm, {volume:{_three_digits(volume)}} nL (medians)"
+    console.print(text, soft_wrap=True)
 
 
 def _fit(found: SequenceBlock, measure: str, text: str) -> str:

@@ -10,7 +10,7 @@ from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
 from ..cardiac.film_rhythm import film_rhythm
 from ..cardiac.rhythm import RATES
-from ..cardiac.to_json import cardiac_block, frame_rows
+from ..cardiac.to_json import SequenceBlock, cardiac_block, frame_rows
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
@@ -59,11 +59,11 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     ]
     film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
     _name_disagreement(hearts, film, reporter)
-    if not request.predicted and request.pulsation is None:
-        _advise_of_flicker(hearts, reporter)
     block = cardiac_block(hearts)
     unfits = {heart.track.name: unfit(heart, film) for heart in hearts}
     with_doubts(block.sequences, hearts, unfits)
+    if not request.predicted and request.pulsation is None:
+        _advise_of_flicker(hearts, block.sequences, reporter)
     block.summary = usable_summary(block.summary, hearts, unfits)
     flags = Counter(flag for sequence in block.sequences for flag in sequence.flags)
     block.summary.flagged_sequences = dict(sorted(flags.items()))
@@ -144,9 +144,13 @@ def _name_disagreement(hearts: Sequence[Heartbeat], film: float | None, reporter
             )
 
 
-def _advise_of_flicker(hearts: Sequence[Heartbeat], reporter: Reporter) -> None:
+def _advise_of_flicker(hearts: Sequence[Heartbeat], sequences: Sequence[SequenceBlock], reporter: Reporter) -> None:
     """Say how masks of a network are read, where their rhythm denies the beats that were counted as in clean ones."""
-    odd = [heart for heart in hearts if "rates_disagree" in heart.flags]
+    odd = [
+        heart
+        for heart, each in zip(hearts, sequences, strict=True)
+        if "rates_disagree" in each.flags and not {"gap", "implausible_rate"} & set(each.flags)
+    ]
     for heart in odd:
         reporter.warn(
             f"'{heart.track.name}': {heart.heart_rate_bpm or 0:.1f} beats per minute were counted, and the rhythm of "

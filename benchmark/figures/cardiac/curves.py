@@ -170,6 +170,8 @@ def _beat_rows(
         ("EF (%)", "ef", lambda beat: number(100 * beat.ef, ".0f")),
         ("beats/min", "beat_heart_rate_bpm", lambda beat: number(beat.heart_rate_bpm, ".0f")),
     )
+    places = [(_middle(beat, 0) / heartbeat.track.fps, str(n)) for n, beat in enumerate(heartbeat.beats, 1)]
+    yield "beat", QUIET, places
     for label, measure, text in measures:
         for side, color, which in sides:
             if side is heartbeat and doubt.holds(measure):

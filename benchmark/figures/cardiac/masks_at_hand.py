@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ...cardiac.agreement import Agreement
 from ...cardiac.beats import Heartbeat
@@ -31,16 +33,21 @@ def write_plots(
     if agreement is not None:
         written += write_agreement_plots(folder / "plots", agreement)
     if sides.frames is not None and len(hearts) == 1:
-        written += _film(folder, sides, sides.frames, hearts[0], truths)
+        written += _film(folder, sides, sides.frames, hearts[0], truths, unfits[hearts[0].track.name])
     return written
 
 
-def _film(folder: Path, sides: Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat]) -> list[Path]:
+def _film(
+    folder: Path, sides: Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat], doubt: Unfit
+) -> list[Path]:
     """The film strip of a typical beat and the overlay video."""
     name = heart.track.name
     written = []
     if beat := typical_beat(heart):
-        written += write_figure(folder / "plots" / STRIP, lambda: film_strip(frames, sides.mask(name), heart, beat))
+        assumed = sides.calibration.pixel_size_from == "default"
+        look: dict[str, Any] = {"doubt": doubt, "assumed_pixels": assumed}
+        draw = partial(film_strip, frames, sides.mask(name), heart, beat, **look)
+        written += write_figure(folder / "plots" / STRIP, draw)
     video = folder / VIDEO
     write_overlay_video(video, frames, sides.mask(name), heart, truth=truths.get(name))
     return [*written, video]

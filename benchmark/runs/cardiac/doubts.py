@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from ...cardiac.beats import MAX_JUMPING, SEQUENCE_FLAGS, Heartbeat
 from ...cardiac.following import beats_without_shortening, movement_against_beat, scattered_measures
+from ...cardiac.geometry import shape_of
 from ...cardiac.rhythm import RATES
 from ...cardiac.track import Track, jumping_part
 from ...text import counted
@@ -42,6 +44,8 @@ RATES_OF_HEARTS = (10.0, 400.0)
 """Beats per minute, from a cold or failing heart to more than any embryo's."""
 VOLUMES_OF_HEARTS_NL = (1e-3, 1e4)
 """End-diastolic volume, nanolitres: a sphere of 12 µm, and ten times the ventricle of an adult zebrafish."""
+STILL = 0.01
+"""Part of the area, and of the diameter, within which nothing moves."""
 COVERED = 0.5
 """Part of the picture above which a mask that goes round its edge is taken for an inverted one."""
 LENGTHS_OF_EMBRYOS_UM = (30.0, 600.0)
@@ -62,12 +66,17 @@ NEAR_EDGE = 0.05
 MEASURES_IN_WORDS = {"fs_minor": "FS minor", "fs_major": "FS major", "fac": "FAC", "ef": "EF"}
 
 FLAGS = SEQUENCE_FLAGS | {
+    "no_beat": f"{SEQUENCE_FLAGS['no_beat']}; the first and the last frame are never one, so a film is to show two "
+    "beats and more",
     "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %, nothing, or less than "
     "nothing: distrust their volumes",
     "not_following": "the masks do not follow the beat, so no size and no single interval of its beats is to be used; "
     "the heart rate may be right",
+    "gap": "frames between its beats have no mask, so long that a beat may be hidden there: the heart rate counts one "
+    "interval where there may be more",
+    "few_beats": "one or two beats: nothing tells how much its beats differ",
     "one_frame": "one frame holds no beat: give the masks of a film",
-    "motionless": "nothing moves: all masks are the same",
+    "motionless": "nothing moves: all masks are the same, or nearly",
     "rhythm_at_edge": f"its rate is at or beyond the edge of where a rhythm is looked for ({RATES[0]:g} to "
     f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve, and is --fps right?",
     "pause": f"the heart stands still before its first or after its last beat for over {PAUSE} median intervals: rates "
@@ -100,8 +109,10 @@ def doubtful(heart: Heartbeat) -> tuple[str, ...]:
     astray = bool(reasons_of_not_following(heart))
     odd = {
         "not_following": astray,
+        "gap": longest_gap(heart) > 0,
+        "few_beats": 0 < len(heart.beats) < 3,
         "one_frame": len(heart.track.frames) == 1,
-        "motionless": _motionless(heart.track),
+        "motionless": not heart.beats and _motionless(heart.track),
         "rhythm_at_edge": at_edge,
         "pause": _pauses(heart),
         "uneven_intervals": _uneven(heart),
@@ -146,6 +157,20 @@ def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
     return tuple(found)
 
 
+def longest_gap(heart: Heartbeat) -> int:
+    """Most frames in a row without a mask in one interval that is over 1.6 times the median, where half are; else 0."""
+    seen = {frame for frame, mask in zip(heart.track.frames, heart.track.silhouettes, strict=True) if mask.area}
+    usual = float(np.median(heart.intervals)) if heart.intervals else 0.0
+    found = 0
+    for extrema in (heart.diastoles, heart.systoles):
+        for start, end in pairwise(extrema):
+            if end - start > PAUSE * usual:
+                there = [frame for frame in range(start, end + 1) if frame in seen]
+                gap = max(after - before for before, after in pairwise(there)) - 1
+                found = max(found, gap if gap > usual / 2 else 0)
+    return found
+
+
 def cannot_judge(rhythm: float, rate: float | None = None) -> bool:
     """Whether a rhythm, or the rate that it is held against, is at or beyond the edge of where rhythms are found."""
     low, high = RATES[0] * (1 + NEAR_EDGE), RATES[1] * (1 - NEAR_EDGE)
@@ -162,8 +187,14 @@ def _rhythm_at_edge(heart: Heartbeat) -> bool:
 
 
 def _motionless(track: Track) -> bool:
-    seen = [mask for mask in track.silhouettes if mask.area]
-    return len(seen) > 1 and len(set(seen)) == 1
+    """All masks are the same, or in a film of one repeated picture, which codecs change a little, nearly so."""
+    seen = [shape for mask in track.silhouettes if (shape := shape_of(mask)) is not None]
+    if len(seen) < 2:
+        return False
+    places = np.array([shape.centroid for shape in seen])
+    areas = np.array([shape.area for shape in seen])
+    still = STILL * seen[0].equivalent_diameter
+    return float(np.ptp(areas)) <= STILL * float(areas.mean()) and float(np.ptp(places, axis=0).max()) <= still
 
 
 def _pauses(heart: Heartbeat) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from ...cardiac.beats import Heartbeat, distribution, rates_disagree
 from ...cardiac.to_json import BEAT_MEASURES, DistributionBlock, SequenceBlock, SummaryBlock, cardiac_output
-from .doubts import cannot_judge, doubtful, reasons_of_not_following
+from ...text import counted
+from .doubts import cannot_judge, doubtful, longest_gap, reasons_of_not_following
 
 FRACTIONS = ("ef", "fs_minor", "fs_major", "fac")
 VOLUMES = ("stroke_volume_px3", "stroke_volume_nl", "end_diastolic_volume_nl", "end_systolic_volume_nl")
@@ -45,8 +46,8 @@ def unfit(heart: Heartbeat, film_bpm: float | None = None) -> Unfit:
     """What is not to be used of a film.
 
     Sizes and single intervals of masks that do not follow the beat; lengths and volumes in impossible pixels; and the
-    heart rate where no heart has it, where the film's own colours have another (`film_bpm`, beats per minute), or where
-    without these the rhythm of such masks is another.
+    heart rate where no heart has it, where frames without masks may hide a beat, where the film's own colours have
+    another (`film_bpm`, beats per minute), or where without these the rhythm of masks that do not follow is another.
     """
     flags, found = doubtful(heart), _Found()
     astray = reasons_of_not_following(heart)
@@ -54,6 +55,9 @@ def unfit(heart: Heartbeat, film_bpm: float | None = None) -> Unfit:
         found.add(f"the masks do not follow the beat: {'; '.join(astray)}", FRACTIONS, VOLUMES, LENGTHS, INTERVALS)
     if "implausible_size" in flags:
         found.add("no heart has such a volume, so the size of a pixel is wrong", VOLUMES, LENGTHS)
+    if gap := longest_gap(heart):
+        what = f"{counted(gap, 'frame')} in a row have no mask, and beats in there were not seen"
+        found.add(what, (RATE,), INTERVALS)
     rate = heart.heart_rate_bpm
     if "implausible_rate" in flags:
         found.add("no heart beats at such a rate, so the frames per second are wrong", (RATE,), INTERVALS)
