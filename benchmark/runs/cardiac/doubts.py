@@ -66,6 +66,7 @@ NEAR_EDGE = 0.05
 MEASURES_IN_WORDS = {"fs_minor": "FS minor", "fs_major": "FS major", "fac": "FAC", "ef": "EF"}
 
 FLAGS = SEQUENCE_FLAGS | {
+    "few_frames_per_beat": f"{SEQUENCE_FLAGS['few_frames_per_beat']}, and whether masks follow the beat hardly shows",
     "no_beat": f"{SEQUENCE_FLAGS['no_beat']}; the first and the last frame are never one, so a film is to show two "
     "beats and more",
     "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %, nothing, or less than "
@@ -112,7 +113,7 @@ def doubtful(heart: Heartbeat) -> tuple[str, ...]:
         "gap": longest_gap(heart) > 0,
         "few_beats": 0 < len(heart.beats) < 3,
         "one_frame": len(heart.track.frames) == 1,
-        "motionless": not heart.beats and _motionless(heart.track),
+        "motionless": _motionless(heart.track),
         "rhythm_at_edge": at_edge,
         "pause": _pauses(heart),
         "uneven_intervals": _uneven(heart),
@@ -137,6 +138,10 @@ def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
     if not beats:
         return ()
     found = []
+    if _motionless(heart.track):
+        found.append(f"nothing moves by more than {STILL:.0%}")
+    if like_flicker(heart):
+        found.append("its beats take under 7 frames and come at uneven intervals, as flicker does")
     if _inverted(heart.track):
         found.append("heart and background seem exchanged")
     back, jumping = movement_against_beat(heart) or 0.0, jumping_part(heart.track)
@@ -149,12 +154,20 @@ def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
             "diastole"
         )
     if back > (MAX_AGAINST_IN_JUMPS if jumps else MAX_AGAINST):
-        found.append(f"between diastole and systole the volume goes back by {back:.0%} of its way")
+        found.append(
+            f"between diastole and systole the volume goes back by {back:.0%} of its way, as where "
+            "masks flicker or a beat was passed over"
+        )
     # A heart whose every other beat is weak scatters, too.
     if not _alternating(heart) and (scattered := scattered_measures(heart, MAX_SCATTER, MIN_SCATTERED)):
         names = " and ".join(MEASURES_IN_WORDS[name] for name in scattered)
         found.append(f"the standard deviation of {names} over the beats is over {MAX_SCATTER:.0%} of the mean")
     return tuple(found)
+
+
+def like_flicker(heart: Heartbeat) -> bool:
+    """Whether so few frames make a beat, at such uneven intervals, that it cannot be told from flicker of the masks."""
+    return "few_frames_per_beat" in heart.flags and _uneven(heart)
 
 
 def longest_gap(heart: Heartbeat) -> int:

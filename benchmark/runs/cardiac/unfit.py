@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...cardiac.beats import Heartbeat, distribution, rates_disagree
+from ...cardiac.beats import Detection, Heartbeat, beats_of, distribution, rates_disagree
 from ...cardiac.to_json import BEAT_MEASURES, DistributionBlock, SequenceBlock, SummaryBlock, cardiac_output
 from ...text import counted
-from .doubts import cannot_judge, doubtful, longest_gap, reasons_of_not_following
+from .doubts import cannot_judge, doubtful, like_flicker, longest_gap, reasons_of_not_following
 
 FRACTIONS = ("ef", "fs_minor", "fs_major", "fac")
 VOLUMES = ("stroke_volume_px3", "stroke_volume_nl", "end_diastolic_volume_nl", "end_systolic_volume_nl")
@@ -47,7 +47,8 @@ def unfit(heart: Heartbeat, film_bpm: float | None = None) -> Unfit:
 
     Sizes and single intervals of masks that do not follow the beat; lengths and volumes in impossible pixels; and the
     heart rate where no heart has it, where frames without masks may hide a beat, where the film's own colours have
-    another (`film_bpm`, beats per minute), or where without these the rhythm of masks that do not follow is another.
+    another (`film_bpm`, beats per minute), or where without these the rhythm of masks that do not follow is another, or
+    the published definition finds twice as many beats that they do follow.
     """
     flags, found = doubtful(heart), _Found()
     astray = reasons_of_not_following(heart)
@@ -58,6 +59,11 @@ def unfit(heart: Heartbeat, film_bpm: float | None = None) -> Unfit:
     if gap := longest_gap(heart):
         what = f"{counted(gap, 'frame')} in a row have no mask, and beats in there were not seen"
         found.add(what, (RATE,), INTERVALS)
+    if astray and (counted_plainly := _rate_that_masks_follow(heart)) is not None:
+        what = "by the published definition (--no-pulsation --smoothing 0 --refractory 0) the masks follow"
+        found.add(f"{what} {counted_plainly:.1f} beats per minute", (RATE,))
+    if astray and "motionless" in flags:
+        found.add("what is still has no heart rate", (RATE,))
     rate = heart.heart_rate_bpm
     if "implausible_rate" in flags:
         found.add("no heart beats at such a rate, so the frames per second are wrong", (RATE,), INTERVALS)
@@ -67,7 +73,21 @@ def unfit(heart: Heartbeat, film_bpm: float | None = None) -> Unfit:
     elif astray and "rates_disagree" in flags:
         rhythm = heart.heart_rate_bpm_spectral or 0.0
         found.add(f"the rhythm of these masks is {rhythm:.1f} per minute", (RATE,), INTERVALS)
+    elif like_flicker(heart):
+        found.add("what may be flicker has no heart rate", (RATE,))
     return Unfit(tuple(found.measures), tuple(found.reasons))
+
+
+def _rate_that_masks_follow(heart: Heartbeat) -> float | None:
+    """Twice the rate, where the masks follow that when beats are looked for by the published definition; else None.
+
+    A heart whose every other beat is weak has half the rhythm, by which the weak beats are passed over.
+    """
+    rate, plain = heart.heart_rate_bpm, beats_of(heart.track, Detection())
+    other = plain.heart_rate_bpm
+    if rate is None or other is None or heart.detection == plain.detection or rates_disagree(other, 2 * rate):
+        return None
+    return None if reasons_of_not_following(plain) else other
 
 
 def with_doubts(sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat], unfits: Mapping[str, Unfit]) -> None:
