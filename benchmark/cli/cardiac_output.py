@@ -83,6 +83,11 @@ def document(found: CardiacDocument, as_json: bool, quiet: bool = False) -> None
     if found.agreement is not None and found.scores is not None:
         console.print()
         agreement(console, found.agreement, len(found.sequences), found.scores)
+        for each in found.truth or ():
+            if "ef" in (each.do_not_use or ()):
+                why = safe("; ".join(each.do_not_use_because or ()))
+                text = f"[bold red]the truth of {safe(each.name)} is in doubt[/], and so are these errors: {why}"
+                console.print(text, soft_wrap=True)
     if found.propagation is not None:
         console.print()
         propagation(console, found.propagation)

@@ -108,18 +108,18 @@ def test_numbers_that_may_be_one_off_are_warned_of(tmp_path: Path) -> None:
     pages = find_sequences(stack(tmp_path / "fish.tif", 9))
     warned: list[str] = []
     few = find_sequences(write(tmp_path / "few", [1, 2, 3]))
-    (found,) = paired_with_truth(by_name(pages), few, str, warned.append).values()
+    (found,) = paired_with_truth(by_name(pages), few, warned.append, warned.append).values()
     assert found.numbers == (1, 2, 3)
-    assert "'fish' has pages 0 to 8, its truth 'few' frames 1 to 3: pages of a stack count from 0" in warned[0]
+    assert "'fish' has pages 0 to 8, its truth 'few' frames 1 to 3: pages of a stack count from 0" in warned[1]
     zero, one = (find_sequences(write(tmp_path / name, range(n, n + 5))) for n, name in enumerate(("zero", "one")))
-    paired_with_truth(by_name(zero), one, str, warned.append)
-    assert "'zero' has frames 0 to 4, its truth 'one' frames 1 to 5, as many, from another number on" in warned[1]
+    paired_with_truth(by_name(zero), one, warned.append, warned.append)
+    assert "'zero' has frames 0 to 4, its truth 'one' frames 1 to 5, as many, from another number on" in warned[3]
 
 
 def test_no_frame_in_common_names_both_sides(tmp_path: Path) -> None:
     masks, truth = (find_sequences(write(tmp_path / name, range(n, n + 4))) for n, name in ((0, "m"), (50, "t")))
     with pytest.raises(UserError, match=r"Masks: 'm' \(frames 0 to 3\)\. Truth: 't' \(frames 50 to 53\)\."):
-        paired_with_truth(by_name(masks), truth, str, str)
+        paired_with_truth(by_name(masks), truth, print, print)
 
 
 def test_films_are_compared_with_those_of_their_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
