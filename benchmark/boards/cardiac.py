@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from ..cardiac.agreement import HUMAN_RANGE_PP, verdict_in_words
+from ..cardiac.agreement import HUMAN_RANGE_PP, relative_in_words, verdict_in_words
 from ..metrics.cardiac import Cardiac
 from ..runs.record import Record
 from ..text import UNDEFINED, number
@@ -143,7 +143,10 @@ def _details(record: Record, name: str) -> list[str]:
     return [
         escape(name),
         number(scores["beat_precision"].value, ".0%"),
-        *(number(scores[f"fs_{axis}_error_relative"].value, ".1%") for axis in _AXES),
+        *(
+            relative_in_words(scores[f"fs_{axis}_error_pp"].value, scores[f"fs_{axis}_error_relative"].value)
+            for axis in _AXES
+        ),
         number(scores["beat_frame_error"].value, ".2f"),
     ]
 

@@ -23,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..text import number
 from ..types import Float64, Int64
 from .beats import Beat, Heartbeat
 
@@ -31,6 +32,9 @@ HUMAN_RANGE_PP = (5.0, 12.0)
 
 ENOUGH_BEATS = 0.8
 """Part of the true beats that must be found before a verdict is given: errors are known of the found ones alone."""
+
+NEAR_ZERO = 0.02
+"""A true fraction below which an error relative to it says nothing: less than half of what people agree to."""
 
 Verdict = Literal["better than human", "within the human range", "worse than human", "undecided"]
 NAMES = {
@@ -208,6 +212,17 @@ def undecided_in_words(low: float, high: float, human: tuple[float, float]) -> s
     if high <= worst:
         return "undecided (better or within)"
     return f"undecided ({'within or worse' if low >= best else 'better, within or worse'})"
+
+
+def relative_in_words(error_pp: float | None, relative: float | None) -> str:
+    """A mean relative error in percent; or, where true values near 0 make it what it is, that this is so.
+
+    `relative` (a part, not percent) is the mean of errors over true values, so `error_pp` over it is a true value that
+    would give both. Below 2 points, a fraction of such beats decides the mean, which then says nothing of the rest.
+    """
+    if error_pp and relative and error_pp / (100 * relative) < NEAR_ZERO:
+        return "true value near 0"
+    return number(relative, ".1%")
 
 
 def _table(agreement: Agreement) -> Table:

@@ -36,7 +36,8 @@ _RANGE_OF_EVEN_BEAT = 2 * math.sqrt(2)
 _SECOND_LOOK = 0.5
 _DISAGREEMENT = 0.10
 _MAX_EJECTION = 0.85
-_MAX_JUMPING = 0.05
+MAX_JUMPING = 0.05
+"""Part of the steps in which masks may jump (see `jumping_part`)."""
 
 SEQUENCE_FLAGS = {
     "no_beat": "no diastole followed by a systole was found",
@@ -274,7 +275,7 @@ class Heartbeat:
     def _implausible(self) -> bool:
         ejected = self.distribution("ef").median
         too_much = ejected is not None and ejected > _MAX_EJECTION
-        return too_much or (not self._few_frames and jumping_part(self.track) > _MAX_JUMPING)
+        return too_much or (not self._few_frames and jumping_part(self.track) > MAX_JUMPING)
 
     def _area(self, frame: int) -> float | None:
         shape = self.shape_at(frame)

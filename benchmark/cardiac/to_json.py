@@ -101,7 +101,8 @@ class BeatBlock(Block):
 class SequenceBlock(Block):
     """One sequence. `first_frame`, `last_frame` and `missing` are file numbers, all else counts from the first frame.
 
-    `pixel_size_um` is the side of a pixel, or [height, width] where these differ.
+    `pixel_size_um` is the side of a pixel, or [height, width] where these differ. `bench cardiac` names in
+    `do_not_use` the measures that tables and summary leave out, and says why; records have no such keys.
     """
 
     name: str
@@ -129,6 +130,8 @@ class SequenceBlock(Block):
     stroke_volume_nl: DistributionBlock
     rhythm: RhythmBlock
     flags: list[str]
+    do_not_use: list[str] | None = None
+    do_not_use_because: list[str] | None = None
 
 
 class SummaryBlock(Block):

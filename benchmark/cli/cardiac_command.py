@@ -26,6 +26,6 @@ def cardiac(request: CardiacRequest, json: bool, quiet: bool) -> None:
         found = do_cardiac(request, reporter)
     if json:
         reporter.tell_noted()
-    cardiac_output.document(found, json)
+    cardiac_output.document(found, json, quiet)
     if found.no_ventricle:
         raise typer.Exit(1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ..cardiac.agreement import ENOUGH_BEATS, verdict_in_words
+from ..cardiac.agreement import ENOUGH_BEATS, relative_in_words, verdict_in_words
 from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.to_json import AgreementBlock
-from ..runs.cardiac.doubts import FLAGS
+from ..runs.cardiac.doubts import FLAGS, cannot_judge
+from ..runs.cardiac.methods import METHODS
 from ..text import UNDEFINED, between, counted, number, printable
 from .output import safe, stdout
 
@@ -28,6 +30,14 @@ MANY_BEATS = 18
 """Beats of the published table (Schutera et al. 2019): a verdict on fewer rests on little."""
 MAX_NAMED = 5
 """Number of sequences that are named for one flag."""
+UNFIT = "unfit"
+"""Stands in the table for a number that is not to be used."""
+_GROUPS = {
+    "heart rate": ("heart_rate_bpm",),
+    "intervals (CV)": ("interval_cv",),
+    "EF, FS and FAC": ("ef", "fs_minor", "fs_major", "fac"),
+    "volumes and diameters": ("stroke_volume_nl", "end_diastolic_major_um"),
+}
 _STYLES = {
     "better than human": "bold green",
     "within the human range": "green",
@@ -37,16 +47,21 @@ _STYLES = {
 _NAMES = {"fs_minor": "FS, minor axis", "fs_major": "FS, major axis", "ef": "ejection fraction"}
 
 
-def document(found: CardiacDocument, as_json: bool) -> None:
-    """Beats of every sequence, and what they are worth beside a truth."""
+def document(found: CardiacDocument, as_json: bool, quiet: bool = False) -> None:
+    """Beats of every sequence, what they are worth beside a truth, and what to do next."""
     if as_json:
         print(found.to_json(), end="")
         return
     console = stdout()
     sequences(console, found.sequences, found.summary)
     summary(console, found.summary)
+    if len(found.sequences) == 1:
+        _size_of(console, found.sequences[0])
+    _do_not_use(console, found.sequences)
     if found.film_heart_rate_bpm is not None:
         text = f"rhythm of the film's own colours, without any mask: {found.film_heart_rate_bpm:.1f} beats/min"
+        if cannot_judge(found.film_heart_rate_bpm):
+            text += ", at the edge of where one is looked for: what changes may be no heart"
         console.print(text, soft_wrap=True)
     if found.fps_from == "default" and found.sequences:
         fps = found.sequences[0].fps
@@ -68,6 +83,11 @@ def document(found: CardiacDocument, as_json: bool) -> None:
     if found.agreement is not None and found.scores is not None:
         console.print()
         agreement(console, found.agreement, len(found.sequences), found.scores)
+        for each in found.truth or ():
+            if "ef" in (each.do_not_use or ()):
+                why = safe("; ".join(each.do_not_use_because or ()))
+                text = f"[bold red]the truth of {safe(each.name)} is in doubt[/], and so are these errors: {why}"
+                console.print(text, soft_wrap=True)
     if found.propagation is not None:
         console.print()
         propagation(console, found.propagation)
@@ -75,6 +95,8 @@ def document(found: CardiacDocument, as_json: bool) -> None:
         console.print(
             f"{counted(len(found.files), 'file')} in {safe(str(Path(found.files[-1]).parent))}", soft_wrap=True
         )
+    if not quiet:
+        console.print(f"next: {_next(found)}", soft_wrap=True)
 
 
 def dice(console: Console, found: DiceBlock) -> None:
@@ -89,7 +111,7 @@ def dice(console: Console, found: DiceBlock) -> None:
 def sequences(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBlock) -> None:
     """One line for each sequence, then the flags that need a word; `rhythm` is the rate found without beats.
 
-    `CV` is that of the intervals between beats: how unevenly it beats.
+    `CV` is that of the intervals between beats: how unevenly it beats. What is not to be used is `unfit`.
     """
     table = _table("sequence", "frames", "beats", "beats/min", "CV %", "rhythm", "EF %", "FS minor", "FS major")
     for each in found:
@@ -97,17 +119,17 @@ def sequences(console: Console, found: Sequence[SequenceBlock], over_all: Summar
             printable(each.name),
             f"{each.n_frames}" + (f" (-{len(each.missing)})" if each.missing else ""),
             str(len(each.beats)),
-            number(each.heart_rate_bpm, ".1f"),
-            number(None if each.rhythm.interval_cv is None else 100 * each.rhythm.interval_cv, ".1f"),
+            _fit(each, "heart_rate_bpm", number(each.heart_rate_bpm, ".1f")),
+            _fit(each, "interval_cv", number(each.rhythm.interval_cv and 100 * each.rhythm.interval_cv, ".1f")),
             number(each.heart_rate_bpm_spectral, ".1f"),
-            *(_spread(values, 100, ".0f") for values in (each.ef, each.fs_minor, each.fs_major)),
+            *(_fit(each, name, _spread(getattr(each, name), 100, ".0f")) for name in ("ef", "fs_minor", "fs_major")),
         )
     console.print(table)
     _notes(console, found, over_all)
 
 
 def summary(console: Console, found: SummaryBlock) -> None:
-    """Over all sequences and beats: mean and standard deviation."""
+    """Over all sequences and their beats: mean and standard deviation of what may be used."""
     volume = found.stroke_volume_nl
     parts = [
         (found.heart_rate_bpm, f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min"),
@@ -143,7 +165,7 @@ def agreement(console: Console, found: AgreementBlock, n_sequences: int, scores:
             what,
             number(error.value, ".2f"),
             between(error.low, error.high, ".2f", " – "),
-            number(scores[f"{name}_error_relative"].value, ".1%"),
+            relative_in_words(error.value, scores[f"{name}_error_relative"].value),
             f"[{_STYLES[said.partition(' (')[0]]}]{said}[/]" if name in found.verdicts else UNDEFINED,
         )
     rate = scores["heart_rate_error_bpm"]
@@ -203,10 +225,71 @@ def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBl
     for flag, count in over_all.flagged_frames.items():
         console.print(f"{counted(count, 'frame')} flagged '{flag}': {MASK_FLAGS[flag]}", soft_wrap=True)
     for flag, count in over_all.flagged_sequences.items():
+        if flag == "not_following":
+            continue  # stands below with its reasons
         name = flag.replace("_", " ")
         named = [printable(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
         console.print(f"{counted(count, 'sequence')} flagged '{name}' ({where}): {FLAGS[flag]}", soft_wrap=True)
+
+
+def _size_of(console: Console, found: SequenceBlock) -> None:
+    """How large the ventricle is when full: whoever knows the animal sees whether the size of a pixel is right."""
+    full = [frame for frame in found.frames or () if frame.frame in found.diastoles]
+    sizes = [(frame.axis_major_um, frame.axis_minor_um, frame.volume_nl) for frame in full]
+    known = [[value for value in column if value is not None] for column in zip(*sizes, strict=True)]
+    if "end_diastolic_major_um" in (found.do_not_use or ()) or not all(known) or not known:
+        return
+    major, minor, volume = (median(column) for column in known)
+    text = f"end of diastole: {major:.0f} x {minor:.0f} µm, {volume:{_three_digits(volume)}} nL (medians)"
+    console.print(text, soft_wrap=True)
+
+
+def _fit(found: SequenceBlock, measure: str, text: str) -> str:
+    """The text of a measure, unless it is not to be used."""
+    return f"[bold red]{UNFIT}[/]" if text != UNDEFINED and measure in (found.do_not_use or ()) else text
+
+
+def _do_not_use(console: Console, found: Sequence[SequenceBlock]) -> None:
+    """Which numbers of which films are not to be used, and why."""
+    odd = [each for each in found if each.do_not_use]
+    for each in odd[:MAX_NAMED]:
+        named = [words for words, measures in _GROUPS.items() if set(measures) & set(each.do_not_use or ())]
+        fit = "heart_rate_bpm" not in (each.do_not_use or ()) and each.heart_rate_bpm is not None
+        rate = f". Its heart rate ({each.heart_rate_bpm:.1f}) may be right" if fit else ""
+        console.print(
+            f"[bold red]{safe(each.name)}: do not use its {_listed(named)}[/]: "
+            f"{safe('; '.join(each.do_not_use_because or ()))}{rate}",
+            soft_wrap=True,
+        )
+    if len(odd) > MAX_NAMED:
+        console.print(f"and {len(odd) - MAX_NAMED} more films: see do_not_use in sequences.csv or --json")
+    if odd and len(found) > 1:
+        console.print(
+            f"means over films leave these numbers out ({len(odd)} of {len(found)} films): say so where you give them",
+            soft_wrap=True,
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _next(found: CardiacDocument) -> str:
+    """What people do after this: keep tables and plots, look at the masks, hold them against some drawn by hand."""
+    lines = []
+    if not found.files:
+        lines.append(f"{safe(found.command)} --out heart  # tables, plots")
+    else:
+        folder = Path(found.files[-1]).parent
+        looked_at = [path for path in map(Path, found.files) if path.name == "overlay.mp4" or path.suffix == ".png"]
+        if looked_at:
+            lines.append(f"look at {safe(str(max(looked_at, key=lambda path: path.name == 'overlay.mp4')))}")
+        lines.append(f"{METHODS} in {safe(str(folder))} says what the columns are, and has words for a Methods section")
+    if found.dice is None and found.agreement is None:
+        masks = f"bench cardiac {safe(found.masks)}" if found.masks else safe(found.command)
+        lines.append(f"{masks} --truth DIR  # how far off: masks that you have drawn")
+    return "\n      ".join(lines)
 
 
 def _table(*columns: str) -> Table:

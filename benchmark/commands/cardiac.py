@@ -10,7 +10,7 @@ from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
 from ..cardiac.film_rhythm import film_rhythm
 from ..cardiac.rhythm import RATES
-from ..cardiac.to_json import cardiac_block, frame_rows
+from ..cardiac.to_json import SequenceBlock, cardiac_block, frame_rows
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
@@ -20,11 +20,13 @@ from ..io.text_files import read_json
 from ..metrics.cardiac import Cardiac
 from ..runs.cardiac.agreement import held_against_truth
 from ..runs.cardiac.document import CardiacDocument
-from ..runs.cardiac.doubts import cannot_judge, with_doubts
+from ..runs.cardiac.doubts import cannot_judge
+from ..runs.cardiac.methods import METHODS, methods_text
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
 from ..runs.cardiac.sides import MASKS, RESULT, Measured, Sides, info_of, read_sides
 from ..runs.cardiac.tables import sequence_rows, timed_beat_rows, write_table
+from ..runs.cardiac.unfit import Unfit, unfit, usable_summary, with_doubts
 from ..runs.record import read_record
 from ..text import counted
 from ..types import Array, UserError
@@ -53,11 +55,11 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     hearts = _hearts(request, sides, measured)
     film = None if sides.frames is None else _rate_of_film(sides.frames, sides.calibration.fps, reporter)
     _name_disagreement(hearts, film, reporter)
-    if not request.predicted and request.pulsation is None:
-        _advise_of_flicker(hearts, reporter)
-    document = _document(request, sides, hearts, reporter)
-    if sides.frames is not None:
+    unfits = {heart.track.name: unfit(heart, film) for heart in hearts}
+    document = _document(request, sides, hearts, unfits, reporter)
+    if sides.frames is not None and request.run is not None:
         document.film_heart_rate_bpm = film
+        document.run_id, document.masks = read_record(request.run).run_id, str(Path(folder or "") / MASKS)
     _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
@@ -66,13 +68,14 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         metric, info = Cardiac(request.detection, measured.cells), info_of(sides.calibration)
         judged = held_against_truth(measured.silhouettes, sides.truths, metric, info, reporter.warn)
         agreement = judged.agreement
-        with_doubts(judged.truth, agreement.truths)
+        true = {heart.track.name: unfit(heart) for heart in agreement.truths}
+        with_doubts(judged.truth, agreement.truths, true)
         document.truth, document.agreement, document.scores = judged.truth, judged.block, judged.scores
     if request.propagation:
         document.propagation = _propagated(request, sides, reporter)
     if folder is not None:
         with reporter.progress("writing tables and plots"):
-            document.files = [str(path) for path in _write(request, folder, sides, hearts, agreement, document)]
+            document.files = [str(path) for path in _write(request, folder, sides, hearts, unfits, agreement, document)]
     return document
 
 
@@ -84,11 +87,18 @@ def _hearts(request: CardiacRequest, sides: Sides, measured: Measured) -> list[H
 
 
 def _document(
-    request: CardiacRequest, sides: Sides, hearts: Sequence[Heartbeat], reporter: Reporter
+    request: CardiacRequest,
+    sides: Sides,
+    hearts: Sequence[Heartbeat],
+    unfits: Mapping[str, Unfit],
+    reporter: Reporter,
 ) -> CardiacDocument:
     """What is said of the hearts alone; film, truth and files are added later."""
     block = cardiac_block(hearts)
-    with_doubts(block.sequences, hearts)
+    with_doubts(block.sequences, hearts, unfits)
+    if not request.predicted and request.pulsation is None:
+        _advise_of_flicker(hearts, block.sequences, reporter)
+    block.summary = usable_summary(block.summary, hearts, unfits)
     flags = Counter(flag for sequence in block.sequences for flag in sequence.flags)
     block.summary.flagged_sequences = dict(sorted(flags.items()))
     return CardiacDocument(
@@ -148,9 +158,13 @@ def _name_disagreement(hearts: Sequence[Heartbeat], film: float | None, reporter
             )
 
 
-def _advise_of_flicker(hearts: Sequence[Heartbeat], reporter: Reporter) -> None:
+def _advise_of_flicker(hearts: Sequence[Heartbeat], sequences: Sequence[SequenceBlock], reporter: Reporter) -> None:
     """Say how masks of a network are read, where their rhythm denies the beats that were counted as in clean ones."""
-    odd = [heart for heart in hearts if "rates_disagree" in heart.flags]
+    odd = [
+        heart
+        for heart, each in zip(hearts, sequences, strict=True)
+        if "rates_disagree" in each.flags and not {"gap", "implausible_rate"} & set(each.flags)
+    ]
     for heart in odd:
         reporter.warn(
             f"'{heart.track.name}': {heart.heart_rate_bpm or 0:.1f} beats per minute were counted, and the rhythm of "
@@ -192,16 +206,22 @@ def _write(
     folder: Path,
     sides: Sides,
     hearts: Sequence[Heartbeat],
+    unfits: Mapping[str, Unfit],
     agreement: Agreement | None,
     document: CardiacDocument,
 ) -> list[Path]:
     """Tables of frames, beats and sequences, plots, and last the result, which marks the folder as complete."""
-    written: list[Path] = []
-    written += write_table(folder / "frames", frame_rows(hearts))
-    written += write_table(folder / "beats", timed_beat_rows(hearts))
-    written += write_table(folder / "sequences", sequence_rows(document.sequences))
+    tables = {
+        "sequences": sequence_rows(document.sequences, hearts, unfits),
+        "beats": timed_beat_rows(hearts, unfits),
+        "frames": frame_rows(hearts),
+    }
+    written = [path for name, rows in tables.items() for path in write_table(folder / name, rows)]
+    columns = {name: list(rows[0]) for name, rows in tables.items() if rows}
+    write_text(folder / METHODS, methods_text(document, request.detection, columns))
+    written.append(folder / METHODS)
     if request.plots:
-        written += write_plots(folder, sides, hearts, agreement)
+        written += write_plots(folder, sides, hearts, unfits, agreement)
     if document.propagation is not None:
         written += _write_propagation(request, folder, document.propagation.rows)
     write_text(folder / RESULT, document.to_json())

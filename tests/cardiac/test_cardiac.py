@@ -23,6 +23,7 @@ from segbench.cardiac.agreement import (
     Pair,
     limits_of_agreement,
     match_beats,
+    relative_in_words,
     verdict,
     verdict_in_words,
 )
@@ -287,6 +288,23 @@ def test_nothing_to_compare_is_undefined() -> None:
     scores = scored(beating, {"a": [0] * len(beating["a"])})
     assert scores.pop("beat_detection_rate") == 0
     assert all(math.isnan(value) for value in scores.values())
+
+
+@pytest.mark.parametrize(
+    ("error_pp", "relative", "wanted"),
+    [
+        (8.4, 0.184, "18.4%"),
+        (5.0, 2.4, "240.0%"),  # a true shortening of 2.1 %
+        (4.0, 217.85, "true value near 0"),
+        (0.0, 0.0, "0.0%"),
+        (3.0, None, "–"),
+        (None, None, "–"),
+    ],
+)
+def test_a_relative_error_of_a_true_value_near_0_is_said_to_be_one(
+    error_pp: float | None, relative: float | None, wanted: str
+) -> None:
+    assert relative_in_words(error_pp, relative) == wanted
 
 
 def test_bland_altman_by_hand() -> None:

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import cv2
 import numpy as np
 import pytest
+from contracting import even, heart, masks, of_beats
 
-from segbench.cardiac.beats import Detection, Heartbeat, beats_of
-from segbench.cardiac.geometry import silhouette
-from segbench.cardiac.track import tracks
-from segbench.runs.cardiac.doubts import FLAGS, cannot_judge, doubtful
-from segbench.types import Float64, Uint8
+from segbench.cardiac.beats import Detection
+from segbench.runs.cardiac.doubts import FLAGS, cannot_judge, doubtful, longest_gap
 
-DOUBTS = set(FLAGS) - {"few_frames_per_beat"}
-"""All flags but the one that every film of few frames per beat has."""
-
-
-def masks(contraction: Float64, minor: float = 0.25) -> list[Uint8]:
-    """SYNTHETIC ellipses, of which the minor axis shortens by this part and the major one by 12 %, (160, 200)."""
-    found = []
-    for part in contraction:
-        canvas = np.zeros((160, 200), np.uint8)
-        # Sixteenths of a pixel: whole ones would be steps of the area.
-        sides = round(16 * 60 * (1 - 0.12 * part)), round(16 * 38 * (1 - minor * part))
-        cv2.ellipse(canvas, (16 * 100, 16 * 80), sides, 20, 0, 360, 1, cv2.FILLED, shift=4)
-        found.append(canvas)
-    return found
-
-
-def heart(
-    drawn: Sequence[Uint8], fps: float = 30.0, pixel_um: float = 0.65, detection: Detection | None = None
-) -> Heartbeat:
-    rows = [("a", number, silhouette(mask)) for number, mask in enumerate(drawn)]
-    return beats_of(tracks(rows, fps, (pixel_um, pixel_um))[0], detection)
-
-
-def even(frames: int, period: float, start: float = 0.0) -> Float64:
-    """Contraction of a heart that beats every `period` frames."""
-    return np.asarray((1 - np.cos(2 * np.pi * (np.arange(frames) + start) / period)) / 2, np.float64)
-
-
-def of_beats(lengths: Sequence[float], strengths: Sequence[float] | None = None) -> Float64:
-    """Contraction over beats of these lengths in frames, and strengths."""
-    starts = np.cumsum([0.0, *lengths])
-    frames = np.arange(int(starts[-1]))
-    beat = np.searchsorted(starts, frames, "right") - 1
-    phase = (frames - starts[beat]) / np.array(lengths)[beat]
-    strong = np.ones(len(lengths)) if strengths is None else np.array(strengths)
-    return np.asarray(strong[beat] * (1 - np.cos(2 * np.pi * phase)) / 2, np.float64)
+DOUBTS = set(FLAGS) - {"few_frames_per_beat", "few_beats"}
+"""All flags but those that every film of few frames per beat, or of few beats, has."""
 
 
 @pytest.mark.parametrize("detection", [Detection(), Detection.for_predicted_masks()], ids=["plain", "predicted"])
@@ -127,10 +88,38 @@ def test_why_there_is_no_beat_is_said() -> None:
     drawn = masks(even(2, 15))
     assert doubtful(heart(drawn[:1])) == ("no_beat", "no_rate", "one_frame")
     assert doubtful(heart(drawn[:1] * 20)) == ("no_beat", "no_rate", "motionless")
+    # One picture again and again, of which a codec changed a few pixels.
+    nearly = [drawn[0].copy() for _ in range(40)]
+    for number, mask in enumerate(nearly):
+        mask[80, 160 : 160 + number % 7 // 3] = 1
+    assert "motionless" in doubtful(heart(nearly))
+    # Hearts that beat weakly move.
+    assert "motionless" not in doubtful(heart(masks(0.1 * even(90, 15))))
+
+
+def test_one_or_two_beats_are_said_to_be_few() -> None:
+    drawn = masks(even(100, 15))
+    assert doubtful(heart(drawn[3:40])) == ("few_beats",)
+    assert doubtful(heart(drawn[:70])) == ()
+
+
+def test_frames_without_masks_that_may_hide_a_beat_are_flagged() -> None:
+    """Not a frame or two, and not a pause of the heart that is seen."""
+    drawn = masks(even(120, 15))
+    for length, wanted in ((2, 0), (14, 14)):
+        hidden = [0 * mask if 50 <= n < 50 + length else mask for n, mask in enumerate(drawn)]
+        found = heart(hidden)
+        assert longest_gap(found) == wanted
+        assert ("gap" in doubtful(found)) == bool(wanted)
+    paused = heart(masks(np.concatenate([even(60, 15), np.zeros(20), even(60, 15)])))
+    assert "irregular" in paused.flags
+    assert "gap" not in doubtful(paused)
 
 
 def test_rates_and_sizes_of_no_heart_are_flagged() -> None:
     drawn = masks(even(90, 15))
     assert doubtful(heart(drawn, fps=3000)) == ("implausible_rate",)
     assert doubtful(heart(drawn, pixel_um=650)) == ("implausible_size",)
+    # Ten times the true pixel is a heart of 0.8 mm: of a grown fish, perhaps.
+    assert doubtful(heart(drawn, pixel_um=6.5)) == ("unusual_size",)
     assert doubtful(heart(drawn, pixel_um=0.01)) == ("implausible_size",)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from segbench.data.frame_numbers import number_frames
@@ -60,6 +61,65 @@ def test_frame_numbers_pair_what_has_no_name_in_common(tmp_path: Path) -> None:
         "masks-0010": "truth-0011",
     }
     assert "by the numbers of their frames" in said[0]
+
+
+def test_names_that_differ_in_words_for_masks_alone_belong_together(tmp_path: Path) -> None:
+    """Several films all of whose frames have the same numbers, as two programs wrote them."""
+    for name in ("fish1_pred", "Fish2_pred", "fish3"):
+        write(tmp_path / "masks" / name, range(3))
+    for name in ("fish1_GT", "fish2-manual-masks"):
+        write(tmp_path / "truth" / name, range(3))
+    said: list[str] = []
+    warned: list[str] = []
+    masks, truths = by_name(find_sequences(tmp_path / "masks")), find_sequences(tmp_path / "truth")
+    pairs = paired_with_truth(masks, truths, said.append, warned.append)
+    assert {name: truth.name for name, truth in pairs.items()} == {
+        "fish1_pred": "fish1_GT",
+        "Fish2_pred": "fish2-manual-masks",
+    }
+    assert "by what their names have in common" in said[0]
+    assert warned == ["no truth for 1 sequence: fish3"]
+
+
+def stack(path: Path, pages: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(
+        path, np.pad(np.full((pages, 4, 4), 255, np.uint8), ((0, 0), (2, 4), (2, 6))), photometric="minisblack"
+    )
+    return path
+
+
+@pytest.mark.parametrize("first", [0, 1, 100])
+@pytest.mark.parametrize("name", ["fish", "of another name"])
+def test_a_stack_and_as_many_files_are_taken_in_order(tmp_path: Path, first: int, name: str) -> None:
+    """Pages have no numbers; files begin at 0, at 1, or where the heart was cut out of a longer film."""
+    pages = find_sequences(stack(tmp_path / "fish.tif", 5))
+    files = find_sequences(write(tmp_path / name, (first + n for n in range(5) if n != 2)))
+    warned: list[str] = []
+    (found,) = paired_with_truth(by_name(pages), files, warned.append, warned.append).values()
+    assert found.numbers == (0, 1, 3, 4)
+    (found,) = paired_with_truth(by_name(files), pages, warned.append, warned.append).values()
+    assert found.numbers == tuple(range(first, first + 5))
+    assert found.places == (0, 1, 2, 3, 4)
+    assert len(warned) == 2  # which were paired; no doubt about numbers
+
+
+def test_numbers_that_may_be_one_off_are_warned_of(tmp_path: Path) -> None:
+    pages = find_sequences(stack(tmp_path / "fish.tif", 9))
+    warned: list[str] = []
+    few = find_sequences(write(tmp_path / "few", [1, 2, 3]))
+    (found,) = paired_with_truth(by_name(pages), few, warned.append, warned.append).values()
+    assert found.numbers == (1, 2, 3)
+    assert "'fish' has pages 0 to 8, its truth 'few' frames 1 to 3: pages of a stack count from 0" in warned[1]
+    zero, one = (find_sequences(write(tmp_path / name, range(n, n + 5))) for n, name in enumerate(("zero", "one")))
+    paired_with_truth(by_name(zero), one, warned.append, warned.append)
+    assert "'zero' has frames 0 to 4, its truth 'one' frames 1 to 5, as many, from another number on" in warned[3]
+
+
+def test_no_frame_in_common_names_both_sides(tmp_path: Path) -> None:
+    masks, truth = (find_sequences(write(tmp_path / name, range(n, n + 4))) for n, name in ((0, "m"), (50, "t")))
+    with pytest.raises(UserError, match=r"Masks: 'm' \(frames 0 to 3\)\. Truth: 't' \(frames 50 to 53\)\."):
+        paired_with_truth(by_name(masks), truth, print, print)
 
 
 def test_films_are_compared_with_those_of_their_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:

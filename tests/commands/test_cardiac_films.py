@@ -114,6 +114,55 @@ def test_slices_alone_are_frames_and_that_is_said(bench: Run, tmp_path: Path) ->
     assert "z-slices are taken as the frames" in done.stderr
 
 
+def test_what_to_do_next_is_said(bench: Run, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "heart.tif", masks(), photometric="minisblack")
+    first = bench("cardiac", "heart.tif", "--fps", "30")
+    assert "next: bench cardiac heart.tif --fps 30.0 --out heart" in first.stdout
+    assert "next:" not in bench("cardiac", "heart.tif", "--fps", "30", "--quiet").stdout
+    kept = bench("cardiac", "heart.tif", "--fps", "30", "--truth", "heart.tif", "--out", "heart")
+    assert "next: look at heart/plots/area-heart.png" in kept.stdout
+    assert "--truth DIR" not in kept.stdout
+
+
+def test_every_column_is_described_with_its_unit(bench: Run, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "heart.tif", masks(), photometric="minisblack")
+    assert bench("cardiac", "heart.tif", "--fps", "30", "--out", "heart", "--no-plots").returncode == 0
+    text = (tmp_path / "heart" / "methods.txt").read_text()
+    words = " ".join(text.split())
+    assert "at 30 frames per second and with pixels of" in words
+    assert "(ASSUMED: put yours here)" in words
+    for name in ("sequences", "beats", "frames"):
+        columns = (tmp_path / "heart" / f"{name}.csv").read_text().splitlines()[0].split(",")
+        told = text.partition(f"COLUMNS OF {name}.csv\n\n")[2].partition("\n\n")[0].splitlines()
+        assert [line.split()[0] for line in told] == columns
+        assert all(len(line.split()) > 2 for line in told)
+
+
+def test_a_film_that_cannot_be_trusted_says_so_wherever_it_is_read(bench: Run, tmp_path: Path) -> None:
+    """Masks of which each is wrong by chance: no mean of EF is left to copy, in print, in tables, or over films."""
+    random = np.random.default_rng(2)
+    good = masks()
+    shaken = np.stack([good[int(place)] for place in np.clip(np.arange(60) + random.normal(0, 4, 60), 0, 59)])
+    for name, stack in (("good", good), ("shaken", shaken)):
+        (tmp_path / "films").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "films" / f"{name}.tif", stack, photometric="minisblack")
+    done = bench("cardiac", "films", "--fps", "30", "--out", "found", "--no-plots")
+    said = " ".join(done.stdout.split())
+    assert "shaken: do not use its" in said
+    assert "the masks do not follow the beat" in said
+    assert "means over films leave these numbers out (1 of 2 films)" in said
+    (row,) = [line for line in done.stdout.splitlines() if line.split()[:1] == ["shaken"]]
+    assert row.split().count("unfit") >= 4
+    block = json.loads((tmp_path / "found" / "cardiac.json").read_text())
+    by_name = {each["name"]: each for each in block["sequences"]}
+    assert by_name["good"]["do_not_use"] == by_name["good"]["do_not_use_because"] == []
+    assert {"ef", "fs_minor", "stroke_volume_nl"} <= set(by_name["shaken"]["do_not_use"])
+    assert "not_following" in by_name["shaken"]["flags"]
+    assert block["summary"]["ef"]["n"] == len(by_name["good"]["beats"])
+    assert block["summary"]["ef"]["mean"] == by_name["good"]["ef"]["mean"]
+    assert "NOT TO BE USED" in (tmp_path / "found" / "methods.txt").read_text()
+
+
 def test_masks_mean_what_they_show(bench: Run, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "plain.tif", masks() > 0, photometric="minisblack")
     tifffile.imwrite(tmp_path / "white.tif", masks() == 0, photometric="miniswhite")

@@ -261,6 +261,11 @@ def test_bland_altman_prints_bias_limits_and_n() -> None:
     assert limits.high is not None
     found = svg(lambda: bland_altman(truth, predicted, "ejection fraction", "points"))
     assert "n = 4" in found
+    percent = svg(lambda: bland_altman(truth, predicted, "ejection fraction", "%", ["a", "a", "b", "b"]))
+    assert "+0.50 points" in percent
+    assert "predicted − true (points)" in percent
+    assert "mean of predicted and true ejection fraction (%)" in percent
+    assert "n = 4 beats of 2 films" in percent
     assert "+0.50 points" in found
     assert f"+{limits.high:.2f} points" in found
     assert f"−{-limits.low:.2f} points" in found

@@ -192,7 +192,9 @@ def test_images_are_8_bit_and_grey_or_rgb(tmp_path: Path) -> None:
 def test_masks_hold_two_values() -> None:
     assert np.array_equal(binary_mask(np.array([[0, 255]]), "m"), [[0, 1]])
     assert np.array_equal(binary_mask(np.array([[[0, 0, 0], [255, 255, 255]]]), "m"), [[0, 1]])
-    for bad in ([[0, 3, 255]], [[0, 254]]):
+    # White of 16 bits, as Fiji's 16-bit masks have it, is white; a number of that size is none.
+    assert np.array_equal(binary_mask(np.array([[0, 65535]], np.uint16), "m"), [[0, 1]])
+    for bad in ([[0, 3, 255]], [[0, 254]], [[0, 65535]]):
         with pytest.raises(UserError, match="m: holds"):
             binary_mask(np.array(bad), "m")
     with pytest.raises(UserError, match="colour"):

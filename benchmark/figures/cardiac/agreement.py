@@ -9,7 +9,7 @@ import numpy as np
 
 from ...cardiac.agreement import HUMAN_RANGE_PP, limits_of_agreement
 from ...cardiac.propagation import _number, needed_dice
-from ...text import shown
+from ...text import counted, shown
 from ...types import Float64, UserError
 from ..point_labels import spread
 from ..style import COLORS, DASHES, MARKERS
@@ -60,10 +60,12 @@ def bland_altman(
     axes = figure.add_subplot()
     names = [shown(groups[i]) if groups is not None else "" for i in kept.tolist()]
     _scatter(figure, axes, mean, difference, names)
-    _limit_lines(axes, difference, unit)
+    apart = "points" if unit == "%" else unit  # percentages differ by percentage points
+    _limit_lines(axes, difference, apart)
     axes.set_xlabel(f"mean of predicted and true {shown(name)} ({shown(unit)})", parse_math=False)
-    axes.set_ylabel(f"predicted − true ({shown(unit)})", parse_math=False)
-    axes.set_title(f"Agreement of {shown(name)} with the truth, n = {kept.size}", loc="left", fontsize=10)
+    axes.set_ylabel(f"predicted − true ({shown(apart)})", parse_math=False)
+    films = f" beats of {counted(len(set(names)), 'film')}" if groups is not None else ""
+    axes.set_title(f"Agreement of {shown(name)} with the truth, n = {kept.size}{films}", loc="left", fontsize=10)
     if not kept.size:
         say(axes, "no pair of a true and a predicted value")
     return figure

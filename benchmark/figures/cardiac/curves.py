@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...cardiac.beats import Beat, Heartbeat
-from ...text import counted, shown
+from ...runs.cardiac.unfit import Unfit, unfit
+from ...text import counted, number, shown
 from ...types import Float64
 from ..style import COLORS
 from .agreement import QUIET, SMALL
@@ -26,19 +27,25 @@ if TYPE_CHECKING:
 PREDICTED, TRUE = COLORS[0], COLORS[6]
 DIASTOLE_COLOR, SYSTOLE_COLOR = COLORS[0], COLORS[1]
 LEGEND: dict[str, Any] = {"frameon": False, "fontsize": SMALL, "columnspacing": 1.6}
+DOUBT = COLORS[1]
+"""Of words that say what is not to be used."""
 ABSENT, FLAGGED = "#d4d4d4", "#F6DFA6"
 DIASTOLE_MARK, SYSTOLE_MARK = "^", "v"
 FLAG_WORDS = {"components": "in pieces", "holes": "with holes", "border": "cut by the edge", "empty": "empty"}
 
 
-def area_curve(heartbeat: Heartbeat, truth: Heartbeat | None = None, title: str | None = None) -> Figure:
+def area_curve(
+    heartbeat: Heartbeat, truth: Heartbeat | None = None, title: str | None = None, doubt: Unfit | None = None
+) -> Figure:
     """Area against time with diastoles and systoles marked, ejection fraction and heart rate of each beat below.
 
     Missing frames and empty masks are gaps; masks with a flag are shaded. The truth is placed by its file numbers.
+    What is not to be used (`doubt`; by default what the masks alone tell) is left out, and the title says so.
     """
     from matplotlib.figure import Figure
 
-    rows = list(_beat_rows(heartbeat, truth))
+    doubt = unfit(heartbeat) if doubt is None else doubt
+    rows = list(_beat_rows(heartbeat, truth, doubt))
     width = float(np.clip(9 * heartbeat.track.frames[-1] / 150, 9, 13))
     left, table, lines = 1.15 if truth is None else 1.65, 0.22 * len(rows), 1 + (truth is not None)
     height = 3.9 + table + 0.22 * lines
@@ -55,7 +62,8 @@ def area_curve(heartbeat: Heartbeat, truth: Heartbeat | None = None, title: str 
     _scales(axes, heartbeat)
     _number_beats(figure.add_subplot(grid[1], sharex=axes), rows, width - left - 0.95)
     name = shown(heartbeat.track.name) if title is None else shown(title)
-    axes.set_title(f"{name}\n{_summary(heartbeat, truth)}", loc="left", fontsize=10, parse_math=False)
+    said = f"{name}\n{_summary(heartbeat, truth, doubt)}"
+    axes.set_title(said, loc="left", fontsize=10, parse_math=False, color=DOUBT if doubt.measures else "black")
     figure.legend(handles=handles, loc="lower center", ncols=len(handles) if truth is None else 3, **LEGEND)
     return figure
 
@@ -133,11 +141,11 @@ def _scales(axes: Axes, heartbeat: Heartbeat) -> None:
 
     track = heartbeat.track
     pixel = track.pixel_size_um[0] * track.pixel_size_um[1]
-    seconds: Callable[[Any], Any] = lambda number: (number - track.first_frame) / track.fps  # noqa: E731
-    number: Callable[[Any], Any] = lambda time: time * track.fps + track.first_frame  # noqa: E731
+    seconds: Callable[[Any], Any] = lambda frame: (frame - track.first_frame) / track.fps  # noqa: E731
+    frame: Callable[[Any], Any] = lambda time: time * track.fps + track.first_frame  # noqa: E731
     to_px: Callable[[Any], Any] = lambda um: um / pixel  # noqa: E731
     to_um: Callable[[Any], Any] = lambda px: px * pixel  # noqa: E731
-    frames = axes.secondary_xaxis("top", functions=(number, seconds))
+    frames = axes.secondary_xaxis("top", functions=(frame, seconds))
     frames.set_xlabel("frame number", color=QUIET, fontsize=SMALL)
     frames.xaxis.set_major_locator(MaxNLocator(integer=True))
     pixels = axes.secondary_yaxis("right", functions=(to_px, to_um))
@@ -151,17 +159,24 @@ def _scales(axes: Axes, heartbeat: Heartbeat) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def _beat_rows(heartbeat: Heartbeat, truth: Heartbeat | None) -> Iterator[tuple[str, str, list[tuple[float, str]]]]:
+def _beat_rows(
+    heartbeat: Heartbeat, truth: Heartbeat | None, doubt: Unfit
+) -> Iterator[tuple[str, str, list[tuple[float, str]]]]:
     """Lines of the table under a curve: label, colour, and (time in seconds, text) of each beat."""
     sides = [(heartbeat, PREDICTED, "" if truth is None else ", predicted")]
     if truth is not None:
         sides.append((truth, TRUE, ", true"))
-    measures: tuple[tuple[str, Callable[[Beat], str]], ...] = (
-        ("EF (%)", lambda beat: f"{100 * beat.ef:.0f}"),
-        ("beats/min", lambda beat: "–" if beat.heart_rate_bpm is None else f"{beat.heart_rate_bpm:.0f}"),
+    measures: tuple[tuple[str, str, Callable[[Beat], str]], ...] = (
+        ("EF (%)", "ef", lambda beat: number(100 * beat.ef, ".0f")),
+        ("beats/min", "beat_heart_rate_bpm", lambda beat: number(beat.heart_rate_bpm, ".0f")),
     )
-    for label, text in measures:
+    places = [(_middle(beat, 0) / heartbeat.track.fps, str(n)) for n, beat in enumerate(heartbeat.beats, 1)]
+    yield "beat", QUIET, places
+    for label, measure, text in measures:
         for side, color, which in sides:
+            if side is heartbeat and doubt.holds(measure):
+                yield f"{label}{which}", color, [((side.track.frames[-1] / 2) / side.track.fps, "not to be used")]
+                continue
             offset = side.track.first_frame - heartbeat.track.first_frame
             yield (
                 label + which,
@@ -196,15 +211,27 @@ def _number_beats(axes: Axes, rows: Sequence[tuple[str, str, list[tuple[float, s
     axes.set_xlabel(f"time (s){'; not every beat has room for its numbers' if crowded else ''}")
 
 
-def _summary(heartbeat: Heartbeat, truth: Heartbeat | None) -> str:
+def rate_in_words(heartbeat: Heartbeat, doubt: Unfit, form: str) -> str:
+    """The heart rate of a sequence, or why there is none."""
+    rate = heartbeat.heart_rate_bpm
+    if rate is None:
+        return "no heart rate"
+    return "heart rate in doubt" if doubt.holds("heart_rate_bpm") else f"{rate:{form}} beats/min"
+
+
+def _summary(heartbeat: Heartbeat, truth: Heartbeat | None, doubt: Unfit) -> str:
     """Heart rate and ejection fraction of a whole sequence, with the true ones in brackets."""
-    rate, fraction = heartbeat.heart_rate_bpm, heartbeat.distribution("ef")
-    words = ["no heart rate" if rate is None else f"heart rate {rate:.1f} beats/min"]
+    rate, fraction = rate_in_words(heartbeat, doubt, ".1f"), heartbeat.distribution("ef")
+    words = [f"heart rate {rate}" if rate[0].isdigit() else rate]
     if truth is not None and truth.heart_rate_bpm is not None:
         words[0] += f" (true {truth.heart_rate_bpm:.1f})"
     if fraction.mean is None:
         return f"{words[0]}, no beat found"
-    words.append(f"ejection fraction {100 * fraction.mean:.0f} %")
+    if doubt.holds("ef"):
+        words.append("THE MASKS DO NOT FOLLOW THE BEAT: sizes are not to be used")
+        return f"{', '.join(words)}, {counted(fraction.n, 'beat')}"
+    spread = "" if fraction.std is None else f" ± {100 * fraction.std:.0f}"
+    words.append(f"ejection fraction {100 * fraction.mean:.0f}{spread} %")
     true = None if truth is None else truth.distribution("ef").mean
     if true is not None:
         words[1] += f" (true {100 * true:.0f} %)"

@@ -12,10 +12,11 @@ import numpy as np
 from ...cardiac.beats import Beat, Heartbeat
 from ...cardiac.geometry import cleaned
 from ...runs.cardiac.mask_sequences import Bool
+from ...runs.cardiac.unfit import Unfit, unfit
 from ...text import shown
 from ...types import Uint8
 from .agreement import QUIET, SMALL
-from .curves import DIASTOLE_COLOR, SYSTOLE_COLOR, beat_end
+from .curves import DIASTOLE_COLOR, DOUBT, SYSTOLE_COLOR, beat_end
 from .overlay import EXTRA_RGB, MISSED_RGB, PREDICTED_RGB, RGB, TRUE_RGB, image_or_grey, outlined, resized, shots
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def film_strip(
     beat: Beat,
     truths: Iterable[Bool] | None = None,
     count: int = 8,
+    *,
+    doubt: Unfit | None = None,
+    assumed_pixels: bool = False,
 ) -> Figure:
     """Frames of one beat, from its diastole to the next (or the last frame), cut out around the heart.
 
@@ -45,6 +49,10 @@ def film_strip(
         The beat is one of the heartbeat's.
     count : int
         Most frames that are shown; diastoles and systole always are.
+    doubt : Unfit, optional
+        What is not to be used of the film, which the title says; by default what the masks alone tell.
+    assumed_pixels : bool
+        Whether nobody said the size of a pixel, which the scale bar says.
 
     Raises
     ------
@@ -73,9 +81,11 @@ def film_strip(
         axes.imshow(_enlarged(*parts), extent=(0, extent[0], extent[1], 0))
         _label(axes, heartbeat, frame, beat, end)
         if place == 0:
-            _scale_bar(axes, extent[0])
-    title = f"{shown(heartbeat.track.name, 40)}: {_beat_in_words(heartbeat, beat, 'predicted ' * (truths is not None))}"
-    figure.text(0.1 / width, 1 - 0.08 / tall, title, va="top", fontsize=10, parse_math=False)
+            _scale_bar(axes, extent[0], assumed_pixels)
+    doubt = unfit(heartbeat) if doubt is None else doubt
+    title = f"{shown(heartbeat.track.name, 40)}: {_beat_in_words(heartbeat, beat, truths is not None, doubt)}"
+    color = DOUBT if doubt.holds("ef") else "black"
+    figure.text(0.1 / width, 1 - 0.08 / tall, title, va="top", fontsize=10, color=color, parse_math=False)
     _legend(figure, truths is not None)
     return figure
 
@@ -98,10 +108,13 @@ def _enlarged(image: Uint8 | None, mask: Bool, truth: Bool | None) -> Uint8:
     )
 
 
-def _beat_in_words(heartbeat: Heartbeat, beat: Beat, whose: str) -> str:
+def _beat_in_words(heartbeat: Heartbeat, beat: Beat, predicted: bool, doubt: Unfit) -> str:
     """Which beat of how many it is, and how typical."""
     beats, median = heartbeat.beats, heartbeat.distribution("ef").median
-    text = f"beat {beats.index(beat) + 1} of {len(beats)}, {whose}ejection fraction {100 * beat.ef:.0f} %"
+    text = f"beat {beats.index(beat) + 1} of {len(beats)}"
+    if doubt.holds("ef"):
+        return f"{text}; the masks of this film do not follow the beat"
+    text += f", {'predicted ' * predicted}ejection fraction {100 * beat.ef:.0f} %"
     return text if len(beats) < 2 or median is None else f"{text} (median {100 * median:.0f} %)"
 
 
@@ -146,14 +159,23 @@ def _label(axes: Any, heartbeat: Heartbeat, frame: int, beat: Beat, end: int) ->
     )
 
 
-def _scale_bar(axes: Any, width_um: float) -> None:
+def _scale_bar(axes: Any, width_um: float, assumed: bool) -> None:
     """A bar of a round length, about a third of the picture, in its lower left corner."""
     length = max((bar for bar in _BARS_UM if bar <= 0.45 * width_um), default=_BARS_UM[0])
     left, across = 0.06 * width_um, axes.get_xaxis_transform()
     axes.plot([left, left + length], [0.07, 0.07], color="black", linewidth=4.5, scalex=False, transform=across)
     axes.plot([left, left + length], [0.07, 0.07], color="white", linewidth=2.5, scalex=False, transform=across)
     box = {"facecolor": "black", "alpha": 0.6, "pad": 1.5, "linewidth": 0}
-    axes.text(left, 0.13, f"{length} µm", va="bottom", fontsize=SMALL, color="white", transform=across, bbox=box)
+    axes.text(
+        left,
+        0.13,
+        f"{length} µm{', assumed' * assumed}",
+        va="bottom",
+        fontsize=SMALL,
+        color="white",
+        transform=across,
+        bbox=box,
+    )
 
 
 def _legend(figure: Figure, with_truth: bool) -> None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...cardiac.beats import Heartbeat
+from ...runs.cardiac.unfit import Unfit, unfit
 from ...text import counted, shown
 from ...types import Float64
 from ..style import COLORS
 from .agreement import QUIET, say
-from .curves import DIASTOLE_COLOR, DIASTOLE_MARK, LEGEND, SYSTOLE_COLOR, SYSTOLE_MARK, TRUE, consecutive
+from .curves import DIASTOLE_COLOR, DIASTOLE_MARK, DOUBT, LEGEND, SYSTOLE_COLOR, SYSTOLE_MARK, TRUE, consecutive
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -25,23 +26,26 @@ _STEPS = 24
 """Points of the emptying and of the filling of a mean beat."""
 
 
-def volume_loop(heartbeat: Heartbeat, truth: Heartbeat | None = None) -> Figure:
+def volume_loop(heartbeat: Heartbeat, truth: Heartbeat | None = None, doubt: Unfit | None = None) -> Figure:
     """Volume against its rate of change: a beat goes once around, emptying below the line and filling above it.
 
     The further left a loop reaches, the more completely the ventricle empties; the further down, the faster. Grey
     rounds are single beats, the thick one is their mean (of beats that are whole, at equal parts of emptying and of
-    filling). The rate at a frame is that between its two neighbours; masks in pieces are left out.
+    filling). The rate at a frame is that between its two neighbours; masks in pieces are left out. The title says
+    where volumes are not to be used (`doubt`; by default what the masks alone tell).
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 5.4), layout="constrained")
     axes = figure.add_subplot()
     handles = draw_loop(axes, heartbeat, truth)
-    axes.set_xlabel("volume of the ventricle (nl): emptier to the left, fuller to the right")
-    axes.set_ylabel("change of volume (nl per s)")
+    axes.set_xlabel("volume of the ventricle (nL): emptier to the left, fuller to the right")
+    axes.set_ylabel("change of volume (nL per s)")
     whole = len(whole_rounds(heartbeat))
     title = f"{shown(heartbeat.track.name)}: {'mean of ' * (whole > 1)}{counted(whole, 'whole beat')}"
-    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
+    astray = (unfit(heartbeat) if doubt is None else doubt).holds("stroke_volume_nl")
+    title += "\nTHESE VOLUMES ARE NOT TO BE USED" * astray
+    axes.set_title(title, loc="left", fontsize=10, parse_math=False, color=DOUBT if astray else "black")
     if not axes.dataLim.width:
         say(axes, "no three frames in a row with a heart in them")
     figure.legend(handles=handles, loc="outside lower center", ncols=4, **LEGEND)
@@ -70,7 +74,7 @@ def draw_loop(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None, scale: 
 
 
 def _rates(heartbeat: Heartbeat) -> dict[int, tuple[float, float]]:
-    """By frame, the volume (nl) and its rate of change (nl/s), where both neighbours are there."""
+    """By frame, the volume (nL) and its rate of change (nL/s), where both neighbours are there."""
     track = heartbeat.track
     frames = zip(track.frames, track.silhouettes, heartbeat.shapes_um, strict=True)
     # The axes of a mask in pieces span the gap between them.

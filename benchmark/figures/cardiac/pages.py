@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cardiac.beats import Heartbeat
+from ...runs.cardiac.unfit import Unfit, unfit
 from ...text import counted, file_stems, shown
 from ..style import write_figure
 from .agreement import SMALL, say
-from .curves import LEGEND, area_curve, curves, shade
+from .curves import DOUBT, LEGEND, area_curve, curves, rate_in_words, shade
 from .loops import draw_loop, volume_loop, whole_rounds
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ def write_cardiac_plots(
     truths: Sequence[Heartbeat | None] | None = None,
     *,
     each: bool = True,
+    doubts: Mapping[str, Unfit] | None = None,
 ) -> list[Path]:
     """Write the area curve and volume loop of every sequence, and pages of both where there are several.
 
@@ -46,6 +49,8 @@ def write_cardiac_plots(
     folder : Path
     heartbeats, truths : sequences of Heartbeat
         Truths in the same order, None where there is none.
+    doubts : mapping of str to Unfit, optional
+        What is not to be used of a sequence, by its name; else what the masks alone tell.
     each : bool
         False writes the pages alone (`area-curves-1`, `volume-loops-1`), which is quicker.
 
@@ -55,16 +60,19 @@ def write_cardiac_plots(
         Each plot as SVG and PNG. Names of sequences are made safe for files; equal input gives equal files.
     """
     sides: list[Side] = list(zip(heartbeats, truths if truths is not None else [None] * len(heartbeats), strict=True))
-    written = _write_pages(folder, sides) if len(sides) > 1 or not each else []
+    known = {heart.track.name: unfit(heart) for heart in heartbeats} if doubts is None else doubts
+    written = _write_pages(folder, sides, known) if len(sides) > 1 or not each else []
     if not each:
         return written
     for stem, (heartbeat, truth) in zip(file_stems([h.track.name for h in heartbeats]), sides, strict=True):
-        written += write_figure(folder / f"area-{stem}", lambda h=heartbeat, t=truth: area_curve(h, t))  # type: ignore[misc]
-        written += write_figure(folder / f"loop-{stem}", lambda h=heartbeat, t=truth: volume_loop(h, t))  # type: ignore[misc]
+        doubt = known[heartbeat.track.name]
+        curve = partial(area_curve, heartbeat, truth, doubt=doubt)
+        written += write_figure(folder / f"area-{stem}", curve)
+        written += write_figure(folder / f"loop-{stem}", partial(volume_loop, heartbeat, truth, doubt))
     return written
 
 
-def _write_pages(folder: Path, sides: Sequence[Side]) -> list[Path]:
+def _write_pages(folder: Path, sides: Sequence[Side], doubts: Mapping[str, Unfit]) -> list[Path]:
     per_page = PAGE[0] * PAGE[1]
     long = [side for side in sides if len(side[0].track.frames) >= MIN_FRAMES] or list(sides)
     shown_here = long[: MAX_PAGES * per_page]
@@ -73,27 +81,31 @@ def _write_pages(folder: Path, sides: Sequence[Side]) -> list[Path]:
     written = []
     for number, page in enumerate(pages, 1):
         note = f"{counted(missing, 'sequence')} not shown" if missing and number == len(pages) else ""
-        written += write_figure(folder / f"area-curves-{number}", lambda p=page, n=note: small_multiples(p, n))  # type: ignore[misc]
-        written += write_figure(folder / f"volume-loops-{number}", lambda p=page, n=note: volume_loops(p, n))  # type: ignore[misc]
+        written += write_figure(folder / f"area-curves-{number}", partial(small_multiples, page, note, doubts))
+        written += write_figure(folder / f"volume-loops-{number}", partial(volume_loops, page, note, doubts))
     return written
 
 
-def small_multiples(sides: Sequence[Side], note: str = "") -> Figure:
-    """The area curves of several sequences on one page, each on its own scale of area; `note` stands at the bottom."""
+def small_multiples(sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unfit] | None = None) -> Figure:
+    """The area curves of several sequences on one page, each on its own scale of area; `note` stands at the bottom.
+
+    `doubts` says by name what is not to be used, by default what the masks alone tell.
+    """
+    known = {heart.track.name: unfit(heart) for heart, _ in sides} if doubts is None else doubts
 
     def draw(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None) -> tuple[str, list[Artist]]:
         shades = shade(axes, heartbeat, "mask flagged")
         drawn = curves(axes, heartbeat, truth, size=4.5) + shades
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.locator_params(axis="y", nbins=4)
-        rate = heartbeat.heart_rate_bpm
-        return "no heart rate" if rate is None else f"{rate:.0f} beats/min", drawn
+        return rate_in_words(heartbeat, known[heartbeat.track.name], ".0f"), drawn
 
-    return _page(sides, draw, 1.75, ("time (s)", "area of the ventricle (µm²)"), note)
+    return _page(sides, draw, 1.75, ("time (s)", "area of the ventricle (µm²)"), note, known)
 
 
-def volume_loops(sides: Sequence[Side], note: str = "") -> Figure:
+def volume_loops(sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unfit] | None = None) -> Figure:
     """The volume loops of several sequences on one page, each on its own scale; see `volume_loop`."""
+    known = {heart.track.name: unfit(heart) for heart, _ in sides} if doubts is None else doubts
 
     def draw(axes: Axes, heartbeat: Heartbeat, truth: Heartbeat | None) -> tuple[str, list[Artist]]:
         drawn = draw_loop(axes, heartbeat, truth, 0.6)
@@ -102,7 +114,7 @@ def volume_loops(sides: Sequence[Side], note: str = "") -> Figure:
             say(axes, "no three frames in a row\nwith a heart in them")
         return counted(len(whole_rounds(heartbeat)), "whole beat"), drawn
 
-    return _page(sides, draw, 2.4, ("volume of the ventricle (nl)", "change of volume (nl per s)"), note)
+    return _page(sides, draw, 2.4, ("volume of the ventricle (nL)", "change of volume (nL per s)"), note, known)
 
 
 def _page(
@@ -111,6 +123,7 @@ def _page(
     high: float,
     labels: tuple[str, str],
     note: str,
+    doubts: Mapping[str, Unfit],
 ) -> Figure:
     """Small plots in rows, one legend for all. `draw` fills one and says what stands behind its name; inches."""
     from matplotlib.figure import Figure
@@ -127,7 +140,9 @@ def _page(
         said, drawn = draw(axes, heartbeat, truth)
         handles |= {handle.get_label(): handle for handle in drawn}
         name = f"{shown(heartbeat.track.name, 24)}: {said}"
-        axes.set_title(name, loc="left", fontsize=SMALL, parse_math=False)
+        astray = doubts[heartbeat.track.name].holds("ef")
+        name += "\nmasks do not follow the beat" * astray
+        axes.set_title(name, loc="left", fontsize=SMALL, parse_math=False, color=DOUBT if astray else "black")
         axes.tick_params(labelsize=8)
     figure.supxlabel(labels[0], fontsize=10, y=0.12 / height, va="bottom")
     figure.supylabel(labels[1], fontsize=10, x=0.12 / width, ha="left")

@@ -76,7 +76,7 @@ def binary_mask(values: Array, where: str) -> Uint8:
     Parameters
     ----------
     values : (H, W) or (H, W, 3) array
-        Holds only 0 and 255, or only 0 and 1; colour channels must be equal.
+        Holds only 0 and 255, only 0 and 1, or in 16 bits only 0 and 65535; colour channels must be equal.
     where : str
         The file, for the error.
 
@@ -102,7 +102,8 @@ def binary_mask(values: Array, where: str) -> Uint8:
     inside = values != 0
     high = values.max(initial=0)
     expected = np.count_nonzero(values == high) if high else 0
-    if high not in (0, 1, 255) or np.count_nonzero(inside) != expected:
+    whites = (1, 255, 65535) if values.dtype == np.uint16 else (1, 255)
+    if high not in (0, *whites) or np.count_nonzero(inside) != expected:
         found = np.unique(values)
         listed = ", ".join(f"{v:g}" for v in found[:6].tolist()) + (", …" if len(found) > 6 else "")
         raise UserError(

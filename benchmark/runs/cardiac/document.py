@@ -32,5 +32,9 @@ class CardiacDocument(Block):
     files: list[str] | None = None
     film_heart_rate_bpm: float | None = None
     """The rhythm of the film's own colours, found without any mask; no key without a film."""
+    run_id: str | None = None
+    """The run that segmented the film; no key without one."""
+    masks: str | None = None
+    """The folder of the masks that it made; no key without one."""
     no_ventricle: list[str] | None = None
     """Sequences in whose frames no ventricle was found at all; no key where there are none."""

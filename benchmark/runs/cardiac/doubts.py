@@ -1,5 +1,7 @@
 """Doubts about a film beyond the flags of a record: a heart that stops, beats unevenly, or cannot be a heart.
 
+What follows for its numbers says `segbench.runs.cardiac.unfit`.
+
 Records hold the flags of `segbench.cardiac.beats` alone, so that what is stored follows from the statistics for good.
 
 A regular heart that is sampled in whole frames is not flagged: an interval is known to part of a frame, and the size of
@@ -11,13 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from ...cardiac.beats import SEQUENCE_FLAGS, Heartbeat
+from ...cardiac.beats import MAX_JUMPING, SEQUENCE_FLAGS, Heartbeat
+from ...cardiac.following import beats_without_shortening, movement_against_beat, scattered_measures
+from ...cardiac.geometry import shape_of
 from ...cardiac.rhythm import RATES
-from ...cardiac.to_json import SequenceBlock
-from ...cardiac.track import Track
+from ...cardiac.track import Track, jumping_part
+from ...text import counted
 from ...types import Float64
 
 PAUSE = 1.6
@@ -39,18 +44,42 @@ RATES_OF_HEARTS = (10.0, 400.0)
 """Beats per minute, from a cold or failing heart to more than any embryo's."""
 VOLUMES_OF_HEARTS_NL = (1e-3, 1e4)
 """End-diastolic volume, nanolitres: a sphere of 12 µm, and ten times the ventricle of an adult zebrafish."""
+STILL = 0.01
+"""Part of the area, and of the diameter, within which nothing moves."""
 COVERED = 0.5
 """Part of the picture above which a mask that goes round its edge is taken for an inverted one."""
+LENGTHS_OF_EMBRYOS_UM = (30.0, 600.0)
+"""Major axis at the end of diastole; people's masks of HeartSeg's 24 films have 138 to 206 µm."""
+MAX_AGAINST = 0.2
+"""Part of its way by which the volume may go back between two extrema."""
+MAX_AGAINST_IN_JUMPS = 0.1
+"""The same where masks jump: hearts that eject most of their volume within two frames jump, but do not go back."""
+MAX_WITHOUT_SHORTENING = 0.1
+"""Part of the beats in which something may fail to shorten."""
+MAX_SCATTER = 0.5
+"""Standard deviation over the beats as a part of the mean."""
+MIN_SCATTERED = 4
+"""Beats whose scatter says something."""
 NEAR_EDGE = 0.05
 """Part of a rate by which a rhythm is at the edge of where it is looked for."""
 
+MEASURES_IN_WORDS = {"fs_minor": "FS minor", "fs_major": "FS major", "fac": "FAC", "ef": "EF"}
+
 FLAGS = SEQUENCE_FLAGS | {
+    "few_frames_per_beat": f"{SEQUENCE_FLAGS['few_frames_per_beat']}, and whether masks follow the beat hardly shows",
+    "no_beat": f"{SEQUENCE_FLAGS['no_beat']}; the first and the last frame are never one, so a film is to show two "
+    "beats and more",
     "implausible": "masks jump in area, place or shape from frame to frame, or eject over 85 %, nothing, or less than "
     "nothing: distrust their volumes",
+    "not_following": "the masks do not follow the beat, so no size and no single interval of its beats is to be used; "
+    "the heart rate may be right",
+    "gap": "frames between its beats have no mask, so long that a beat may be hidden there: the heart rate counts one "
+    "interval where there may be more",
+    "few_beats": "one or two beats: nothing tells how much its beats differ",
     "one_frame": "one frame holds no beat: give the masks of a film",
-    "motionless": "nothing moves: all masks are the same",
+    "motionless": "nothing moves: all masks are the same, or nearly",
     "rhythm_at_edge": f"its rate is at or beyond the edge of where a rhythm is looked for ({RATES[0]:g} to "
-    f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve",
+    f"{RATES[1]:g} per minute), so the rhythm cannot judge: look at the area curve, and is --fps right?",
     "pause": f"the heart stands still before its first or after its last beat for over {PAUSE} median intervals: rates "
     "and EF are of the part that beats",
     "uneven_intervals": f"intervals vary by over {UNEVEN_CV:.0%}, or one is over {ODD_INTERVAL:.0%} off the median "
@@ -64,14 +93,25 @@ FLAGS = SEQUENCE_FLAGS | {
     "a minute: is --fps right?",
     "implausible_size": f"the volume of no such heart is outside of {VOLUMES_OF_HEARTS_NL[0]:g} to "
     f"{VOLUMES_OF_HEARTS_NL[1]:g} nL: is --pixel-size-um right (micrometres, not nanometres)?",
+    "unusual_size": f"the ventricle of a fish embryo is {LENGTHS_OF_EMBRYOS_UM[0]:g} to {LENGTHS_OF_EMBRYOS_UM[1]:g} "
+    "µm long at the end of diastole, and this one is not: if it is no grown fish or other animal, is --pixel-size-um "
+    "right?",
 }
 """Every flag of a sequence at hand, in words."""
 
 
+_OF_BEATS = frozenset({"uneven_intervals", "alternating", "weak_beats"})
+"""What is said of the heart by its single beats, and so by masks that follow them alone."""
+
+
 def doubtful(heart: Heartbeat) -> tuple[str, ...]:
     """The flags of a sequence, and those of this module; see `FLAGS`."""
-    at_edge = _rhythm_at_edge(heart)
+    at_edge, no_size = _rhythm_at_edge(heart), _outside(_volume_nl(heart), VOLUMES_OF_HEARTS_NL)
+    astray = bool(reasons_of_not_following(heart))
     odd = {
+        "not_following": astray,
+        "gap": longest_gap(heart) > 0,
+        "few_beats": 0 < len(heart.beats) < 3,
         "one_frame": len(heart.track.frames) == 1,
         "motionless": _motionless(heart.track),
         "rhythm_at_edge": at_edge,
@@ -81,20 +121,67 @@ def doubtful(heart: Heartbeat) -> tuple[str, ...]:
         "weak_beats": _weak(heart),
         "inverted": _inverted(heart.track),
         "implausible_rate": _outside(heart.heart_rate_bpm, RATES_OF_HEARTS),
-        "implausible_size": _outside(_volume_nl(heart), VOLUMES_OF_HEARTS_NL),
+        "implausible_size": no_size,
+        "unusual_size": not no_size and _outside(_length_um(heart), LENGTHS_OF_EMBRYOS_UM),
     }
     # A rhythm that cannot judge does not disagree.
     own = [flag for flag in heart.flags if not (at_edge and flag == "rates_disagree")]
     ejected = heart.distribution("ef").median
     if ejected is not None and ejected <= 0 and "implausible" not in own:
         own.append("implausible")
-    return (*own, *(name for name, is_so in odd.items() if is_so))
+    return (*own, *(name for name, is_so in odd.items() if is_so and not (astray and name in _OF_BEATS)))
 
 
-def with_doubts(sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat]) -> None:
-    """Put the flags of sequences at hand into their blocks."""
-    for sequence, heart in zip(sequences, hearts, strict=True):
-        sequence.flags = list(doubtful(heart))
+def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
+    """In words, how it shows that the masks do not follow the beat; nothing where they do, or where no beat is."""
+    beats = len(heart.beats)
+    if not beats:
+        return ()
+    found = []
+    if _motionless(heart.track):
+        found.append(f"nothing moves by more than {STILL:.0%}")
+    if like_flicker(heart):
+        found.append("its beats take under 7 frames and come at uneven intervals, as flicker does")
+    if _inverted(heart.track):
+        found.append("heart and background seem exchanged")
+    back, jumping = movement_against_beat(heart) or 0.0, jumping_part(heart.track)
+    jumps = jumping > MAX_JUMPING and "few_frames_per_beat" not in heart.flags
+    if jumps and back > MAX_AGAINST_IN_JUMPS:
+        found.append(f"the mask jumps in {jumping:.0%} of the steps from a frame to the next")
+    if (odd := beats_without_shortening(heart)) > MAX_WITHOUT_SHORTENING * beats:
+        found.append(
+            f"in {odd} of {counted(beats, 'beat')} an axis, the area or the volume is no smaller at systole than at "
+            "diastole"
+        )
+    if back > (MAX_AGAINST_IN_JUMPS if jumps else MAX_AGAINST):
+        found.append(
+            f"between diastole and systole the volume goes back by {back:.0%} of its way, as where "
+            "masks flicker or a beat was passed over"
+        )
+    # A heart whose every other beat is weak scatters, too.
+    if not _alternating(heart) and (scattered := scattered_measures(heart, MAX_SCATTER, MIN_SCATTERED)):
+        names = " and ".join(MEASURES_IN_WORDS[name] for name in scattered)
+        found.append(f"the standard deviation of {names} over the beats is over {MAX_SCATTER:.0%} of the mean")
+    return tuple(found)
+
+
+def like_flicker(heart: Heartbeat) -> bool:
+    """Whether so few frames make a beat, at such uneven intervals, that it cannot be told from flicker of the masks."""
+    return "few_frames_per_beat" in heart.flags and _uneven(heart)
+
+
+def longest_gap(heart: Heartbeat) -> int:
+    """Most frames in a row without a mask in one interval that is over 1.6 times the median, where half are; else 0."""
+    seen = {frame for frame, mask in zip(heart.track.frames, heart.track.silhouettes, strict=True) if mask.area}
+    usual = float(np.median(heart.intervals)) if heart.intervals else 0.0
+    found = 0
+    for extrema in (heart.diastoles, heart.systoles):
+        for start, end in pairwise(extrema):
+            if end - start > PAUSE * usual:
+                there = [frame for frame in range(start, end + 1) if frame in seen]
+                gap = max(after - before for before, after in pairwise(there)) - 1
+                found = max(found, gap if gap > usual / 2 else 0)
+    return found
 
 
 def cannot_judge(rhythm: float, rate: float | None = None) -> bool:
@@ -113,8 +200,14 @@ def _rhythm_at_edge(heart: Heartbeat) -> bool:
 
 
 def _motionless(track: Track) -> bool:
-    seen = [mask for mask in track.silhouettes if mask.area]
-    return len(seen) > 1 and len(set(seen)) == 1
+    """All masks are the same, or in a film of one repeated picture, which codecs change a little, nearly so."""
+    seen = [shape for mask in track.silhouettes if (shape := shape_of(mask)) is not None]
+    if len(seen) < 2:
+        return False
+    places = np.array([shape.centroid for shape in seen])
+    areas = np.array([shape.area for shape in seen])
+    still = STILL * seen[0].equivalent_diameter
+    return float(np.ptp(areas)) <= STILL * float(areas.mean()) and float(np.ptp(places, axis=0).max()) <= still
 
 
 def _pauses(heart: Heartbeat) -> bool:
@@ -190,6 +283,13 @@ def _volume_nl(heart: Heartbeat) -> float | None:
     full = [heart.shape_at(frame) for frame in heart.diastoles] or heart.shapes_um
     volumes = [shape.volume / 1e6 for shape in full if shape is not None]
     return float(np.median(volumes)) if volumes else None
+
+
+def _length_um(heart: Heartbeat) -> float | None:
+    """Median major axis at the end of diastole; of a film without a beat that of its masks."""
+    full = [heart.shape_at(frame) for frame in heart.diastoles] or heart.shapes_um
+    lengths = [shape.axis_major for shape in full if shape is not None]
+    return float(np.median(lengths)) if lengths else None
 
 
 def _outside(value: float | None, limits: Sequence[float]) -> bool:

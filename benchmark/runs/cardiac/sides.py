@@ -100,11 +100,6 @@ def read_sides(request: CardiacRequest, reporter: Reporter) -> Sides:
         warn = reporter.warn if found.pixel_size_um is None else None
         of_one_size = [refuse_other_size(name, masks[name], each, warn) for name, each in truths.items()]
         alike = all(of_one_size)
-        if not truths:
-            raise UserError(
-                f"no frame of '{request.truth}' has the number of one of '{request.input}'. Masks and truth are paired "
-                "by the last number in their names, pages of a stack by their place."
-            )
     return Sides(masks, truths, frames, found, clean, beating, alike)
 
 

@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cardiac.beats import Heartbeat
+from ...cardiac.beats import Beat, Heartbeat, distribution
 from ...cardiac.to_json import DistributionBlock, SequenceBlock, beat_rows
 from ...io.atomic import atomic_path, write_text
 from ...text import no_formula
+from .unfit import LENGTHS, Unfit
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOMENT = re.compile("_(mean|std|refined)$")
+"""What stands behind the name of a measure in a column."""
 
-def timed_beat_rows(hearts: Sequence[Heartbeat]) -> list[dict[str, Any]]:
-    """One row for each beat: its frames in seconds, the interval to the next diastole and both volumes too."""
+
+def timed_beat_rows(hearts: Sequence[Heartbeat], unfits: Mapping[str, Unfit]) -> list[dict[str, Any]]:
+    """One row for each beat: its frames in seconds, the interval to the next diastole, axes and volumes too.
+
+    What is not to be used of the film is left out, and named in `do_not_use`.
+    """
     beats = [(heart, beat) for heart in hearts for beat in heart.beats]
     found = []
     for row, (heart, beat) in zip(beat_rows(hearts), beats, strict=True):
         following = [frame for frame in heart.diastoles if frame > beat.diastolic_frame]
-        full, empty = heart.shape_at(beat.diastolic_frame), heart.shape_at(beat.systolic_frame)
-        found.append(
-            row
-            | {
-                "diastole_s": beat.diastolic_frame / heart.track.fps,
-                "systole_s": beat.systolic_frame / heart.track.fps,
-                "interval_s": (following[0] - beat.diastolic_frame) / heart.track.fps if following else None,
-                "end_diastolic_volume_nl": full and full.volume / 1e6,
-                "end_systolic_volume_nl": empty and empty.volume / 1e6,
-            }
-        )
+        times = {
+            "diastole_s": beat.diastolic_frame / heart.track.fps,
+            "systole_s": beat.systolic_frame / heart.track.fps,
+            "interval_s": (following[0] - beat.diastolic_frame) / heart.track.fps if following else None,
+        }
+        each = unfits[heart.track.name]
+        found.append(_without(row | times | _sizes(heart, beat), each, {"heart_rate_bpm": "beat_heart_rate_bpm"}))
     return found
 
 
-def sequence_rows(sequences: Sequence[SequenceBlock]) -> list[dict[str, Any]]:
+def sequence_rows(
+    sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat], unfits: Mapping[str, Unfit]
+) -> list[dict[str, Any]]:
     """One row for each film: its rate, how evenly it beats, and mean and standard deviation over its beats.
 
     `group` is the folder that a film lies in, where folders are part of its name. Fractions are of 1; the interval's
-    variation (CV) too. Volumes are in nanolitres.
+    variation (CV) too. What is not to be used of a film is left out, and named in `do_not_use`.
     """
     found = []
-    for each in sequences:
+    for each, heart in zip(sequences, hearts, strict=True):
         group, _, film = each.name.rpartition("__")
         row: dict[str, Any] = {"sequence": each.name, "group": group, "film": film, "frames": each.n_frames}
         row |= {"fps": each.fps, "beats": len(each.beats), "heart_rate_bpm": each.heart_rate_bpm}
@@ -50,8 +56,34 @@ def sequence_rows(sequences: Sequence[SequenceBlock]) -> list[dict[str, Any]]:
         for name in ("ef", "fs_minor", "fs_major", "fac", "stroke_volume_nl"):
             spread: DistributionBlock = getattr(each, name)
             row |= {f"{name}_mean": spread.mean, f"{name}_std": spread.std}
-        found.append(row | {"flags": " ".join(each.flags)})
+        sizes = [_sizes(heart, beat) for beat in heart.beats]
+        for name in (*LENGTHS, "end_diastolic_volume_nl", "end_systolic_volume_nl"):
+            over = distribution(size[name] for size in sizes)
+            row |= {f"{name}_mean": over.mean, f"{name}_std": over.std}
+        row["flags"] = " ".join(each.flags)
+        unfit = unfits[each.name]
+        found.append(_without(row, unfit) | {"because": "; ".join(unfit.reasons)})
     return found
+
+
+def _sizes(heart: Heartbeat, beat: Beat) -> dict[str, float]:
+    """Axes in micrometres and volumes in nanolitres at both ends of a beat."""
+    found = {}
+    for name, frame in (("diastolic", beat.diastolic_frame), ("systolic", beat.systolic_frame)):
+        shape = heart.shape_at(frame)
+        assert shape is not None  # an extremum has an area
+        found[f"end_{name}_major_um"] = shape.axis_major
+        found[f"end_{name}_minor_um"] = shape.axis_minor
+        found[f"end_{name}_volume_nl"] = shape.volume / 1e6
+    return found
+
+
+def _without(row: Mapping[str, Any], unfit: Unfit, other_names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A row without what is not to be used, the names of which stand in its last column."""
+    measures = {column: _MOMENT.sub("", column) for column in row}
+    measures |= {column: other_names[name] for column, name in measures.items() if other_names and name in other_names}
+    left = {column: None if unfit.holds(measures[column]) else value for column, value in row.items()}
+    return left | {"do_not_use": " ".join(unfit.measures)}
 
 
 def write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:

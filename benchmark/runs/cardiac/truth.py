@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +17,9 @@ from .mask_sequences import MaskSequence
 
 MAX_NAMED = 8
 """Pairs that are named."""
+_WORD_FOR_MASKS = re.compile(
+    "masks?|labels?|truth|true|gt|groundtruth|annotations?|manual|seg|segmentations?|pred|preds|predicted|predictions?"
+)
 
 
 class DiceBlock(Block):
@@ -33,23 +39,25 @@ def paired_with_truth(
     say: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> dict[str, MaskSequence]:
-    """True sequences by the names of the measured ones, said pair by pair; nothing where none belong together.
+    """True sequences by the names of the measured ones, said pair by pair.
 
-    Sequences of one name belong together. Where no name is on both sides, file numbers decide, if each sequence has
-    frames in common with one of the other side alone. What has no partner is warned of.
+    Sequences of one name belong together, else those whose names differ in words such as "masks" alone, else the one
+    film and the one truth that there are. Failing that, file numbers decide, if each sequence has frames in common with
+    one of the other side alone. A stack and files of as many frames are taken in order, from whatever number the
+    files' names begin. What has no partner is warned of.
 
     Raises
     ------
     UserError
-        Where neither names nor numbers say which belong together.
+        Where neither names nor numbers say which belong together, or those that do have no frame in common.
     """
-    common = {truth.name: _in_common(masks[truth.name], truth) for truth in truths if truth.name in masks}
-    pairs = {truth.name: truth for truth in truths if common.get(truth.name)}
-    by = "by name"
+    by, pairs = "by name", _by_names(masks, truths, _whole)
     if not pairs:
-        pairs, by = _by_numbers(masks, truths), "by the numbers of their frames"
+        by, pairs = "by what their names have in common", _by_names(masks, truths, _bare)
     if not pairs:
-        return {}
+        by, pairs = "by the numbers of their frames", _by_numbers(masks, truths)
+    if not pairs:
+        raise UserError(_nothing_in_common(masks, truths))
     partners = {truth.name for truth in pairs.values()}
     strangers = [truth.name for truth in truths if truth.name not in partners]
     unjudged = [name for name in masks if name not in pairs]
@@ -57,11 +65,87 @@ def paired_with_truth(
         f"'{name}' with '{truth.name}' ({_frames(_in_common(masks[name], truth))})" for name, truth in pairs.items()
     ]
     say(f"masks and truth paired {by}: {some(told, MAX_NAMED)}")
+    for name, truth in pairs.items():
+        if note := _doubtful_numbers(masks[name], truth):
+            warn(note)
     if strangers:
         warn(f"{counted(len(strangers), 'true sequence')} without masks left out: {some(strangers, MAX_NAMED)}")
     if unjudged:
         warn(f"no truth for {counted(len(unjudged), 'sequence')}: {some(unjudged, MAX_NAMED)}")
     return pairs
+
+
+def _whole(name: str) -> str:
+    return name
+
+
+def _bare(name: str) -> str:
+    """A name without the words that say whose masks these are; empty where it has no others."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return "_".join(word for word in words if word and not _WORD_FOR_MASKS.fullmatch(word))
+
+
+def _by_names(
+    masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence], key: Callable[[str], str]
+) -> dict[str, MaskSequence]:
+    """Pairs of films whose names have one key, and no other film the same, with frames in common."""
+    sides = (Counter(map(key, masks)), Counter(key(truth.name) for truth in truths))
+    true = {key(truth.name): truth for truth in truths}
+    found = {}
+    for name, sequence in masks.items():
+        if key(name) and all(side[key(name)] == 1 for side in sides):
+            aligned = _in_order(sequence, true[key(name)])
+            if _in_common(sequence, aligned):
+                found[name] = aligned
+    return found
+
+
+def _in_order(masks: MaskSequence, truth: MaskSequence) -> MaskSequence:
+    """The truth with the numbers of the masks, where one is a stack, of as many frames as the names of the other span.
+
+    Pages of a stack have no numbers but their places, from 0.
+    """
+    files = masks if truth.places else truth
+    if bool(masks.places) == bool(truth.places) or files.first_frame == 0:
+        return truth
+    span, pages = files.last_frame - files.first_frame + 1, len(truth if truth.places else masks)
+    if span != pages:
+        return truth
+    shift = files.first_frame if truth.places else -files.first_frame
+    return replace(truth, numbers=tuple(number + shift for number in truth.numbers))
+
+
+def _doubtful_numbers(masks: MaskSequence, truth: MaskSequence) -> str | None:
+    """What is odd about numbers that are paired as they are."""
+    sides = f"'{masks.name}' has {_span(masks)}, its truth '{truth.name}' {_span(truth)}"
+    pages, files = (masks, truth) if masks.places else (truth, masks)
+    if pages.places and not files.places and (pages.first_frame, files.first_frame) == (0, 1):
+        return (
+            f"{sides}: pages of a stack count from 0, so if '{files.files[0].name}' is of the first page, all frames "
+            "are one off. Number the files from 0, or give the masks of all frames"
+        )
+    if len(masks) == len(truth) and masks.first_frame != truth.first_frame:
+        return (
+            f"{sides}, as many, from another number on: they are paired by number. If both show the same frames, "
+            "number them alike"
+        )
+    return None
+
+
+def _nothing_in_common(masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence]) -> str:
+    own = [f"'{name}' ({_span(each)})" for name, each in masks.items()]
+    true = [f"'{each.name}' ({_span(each)})" for each in truths]
+    return (
+        f"no frame of the truth has the number of one of the masks. Masks: {some(own, MAX_NAMED)}. Truth: "
+        f"{some(true, MAX_NAMED)}. They are paired by the last number in their names, pages of a stack by their place: "
+        "number both alike."
+    )
+
+
+def _span(sequence: MaskSequence) -> str:
+    what = "page" if sequence.places else "frame"
+    first, last = sequence.first_frame, sequence.last_frame
+    return f"{what} {first}" if first == last else f"{what}s {first} to {last}"
 
 
 def joined_frames(truths: Sequence[MaskSequence], warn: Callable[[str], None]) -> tuple[list[MaskSequence], bool]:
@@ -139,6 +223,10 @@ def _in_common(one: MaskSequence, other: MaskSequence) -> int:
 
 
 def _by_numbers(masks: Mapping[str, MaskSequence], truths: Sequence[MaskSequence]) -> dict[str, MaskSequence]:
+    if len(masks) == len(truths) == 1:
+        ((name, sequence),) = masks.items()
+        aligned = _in_order(sequence, truths[0])
+        return {name: aligned} if _in_common(sequence, aligned) else {}
     owners: dict[int, list[str]] = {}
     for truth in truths:
         for number in set(truth.numbers):
