@@ -12,6 +12,7 @@ from ..io.documents import Document, Number, without_none
 from ..text import AND_MORE, between, counted, number, p_value, samples_of, some
 from .class_difference_words import HEADS, ClassTable, about_classes, class_tables
 from .class_differences import ClassDifference
+from .close_calls import close_calls
 from .compared_methods import ComparedMethod, Costs, MethodDifference
 from .notebook import html_table, text_table
 from .paired_difference import PairedDifference as PairedDifference
@@ -201,7 +202,17 @@ class ComparedGroup(Document):
 
     @property
     def answer(self) -> str:
-        """Which method is better, in a sentence or two."""
+        """Which method is better, in a few sentences: by the tests, and where intervals say otherwise."""
+        return f"{self._verdict} {self.close_calls}".rstrip()
+
+    @property
+    def close_calls(self) -> str:
+        """Where the interval of the leader's difference and its test disagree; empty where they do not."""
+        tied = [row for row in self.rows if row.value == self.rows[0].value]
+        return "" if len(tied) > 1 else close_calls(self.pairs, self.rows[0].label)
+
+    @property
+    def _verdict(self) -> str:
         best, *others = self.rows
         if best.value is None:
             return f"{self.score} is undefined for every run; choose another score with --metric."
