@@ -159,6 +159,7 @@ class ComparedGroup(Document):
     that of a custom folder, which holds its name and stands for its classes. `blocks` is how many consecutive samples
     of a group were drawn together. `few_groups` is the number of groups where these were too few to be drawn, so that
     samples counted as independent: where neighbours are alike, intervals are too narrow and p values too small.
+    `group_hint` is an expression by which the names of samples that stand alone seem to say groups.
     `by_class` is there where it was asked for: every pair of `methods`, or of runs without these, on every class.
     """
 
@@ -175,6 +176,7 @@ class ComparedGroup(Document):
     drawn: str
     blocks: int | None = None
     few_groups: int | None = None
+    group_hint: str | None = None
     resamples: int
     smallest_p: Number
     runs: list[ComparedRun]

@@ -11,6 +11,8 @@ variable of some degrees of freedom, n - 1 of a normal distribution and fewer wh
 The error itself is between that of drawn sets, which is too small, as a class that few units hold is now and then
 absent from all of the units that a real set would hold, and that of the jackknife, which is too large where leaving one
 unit out takes a whole class away: their geometric mean. A set on which the score is undefined shows no difference.
+Of fewer than 20 units runs that are drawn say little of how estimates scatter, because one unit decides, drawn or not:
+errors are taken to differ as those of a normal distribution do, and to fall short by as much as those of drawn runs do.
 
 References
 ----------
@@ -178,8 +180,12 @@ class _Pilot:
         error, freedom = paired.noise(0, 1)
         if not own > 0 or not freedom:
             return cls(np.ones(1), 1.0)
-        unbiased = math.sqrt(paired.units / (paired.units - 1))
-        return cls(_ratios(_freedom(paired, freedom)), math.sqrt(unbiased * max(unbiased, error / own)))
+        redrawn, unbiased = _redrawn_errors(paired), math.sqrt(paired.units / (paired.units - 1))
+        if paired.units >= _FEW_UNITS:
+            stretch = math.sqrt(unbiased * max(unbiased, error / own))
+            return cls(_ratios(_freedom_of(redrawn, freedom)), stretch)
+        usual = math.sqrt(float(np.square(redrawn).mean())) * unbiased
+        return cls(_ratios(freedom), max(1.0, error / own) * max(1.0, error / usual if usual > 0 else 1.0))
 
     def visible(self, differences: Float64, size: int) -> float:
         """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""
@@ -218,15 +224,10 @@ def _ratios(freedom: float) -> Float64:
     return np.asarray(np.sqrt(chdtri(freedom, tails) / freedom), np.float64)
 
 
-def _freedom(paired: Paired, freedom: int) -> float:
-    """Degrees of freedom of the error of a difference, from how far those of redrawn runs scatter."""
-    if paired.units < _FEW_UNITS:
-        return freedom
-    errors = _redrawn_errors(paired)
+def _freedom_of(errors: Float64, most: int) -> float:
+    """Degrees of freedom of an error, from how far estimates of it (n,) scatter; `most` of a normal distribution."""
     mean, variance = float(errors.mean()), float(errors.var())
-    if not variance > 0:
-        return freedom
-    return min(freedom, max(mean**2 / (2 * variance), _MIN_FREEDOM))
+    return min(most, max(mean**2 / (2 * variance), _MIN_FREEDOM)) if variance > 0 else most
 
 
 def _redrawn_errors(paired: Paired) -> Float64:

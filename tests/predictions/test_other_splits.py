@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import label_map, write_camvid, write_pngs
 
+from scenes import label_map, write_camvid, write_pngs
 from segbench.datasets.camvid import CamVid
 from segbench.predictions.find import find_predictions
 from segbench.types import UserError
@@ -44,9 +44,7 @@ def test_files_of_other_splits_are_named_by_their_split(camvid: CamVid, tmp_path
 
 def test_a_wrong_split_is_named_where_nothing_fits(camvid: CamVid, tmp_path: Path) -> None:
     place = written(tmp_path / "mine", *FRAMES["val"])
-    with pytest.raises(
-        UserError, match=r"Of these 2, 2 to split 'val' of camvid \(choose a split with --split\)\. Name"
-    ):
+    with pytest.raises(UserError, match=r"Of these 2, 2 to split 'val' of camvid \(choose a split with --split\)\."):
         find_predictions(camvid, FRAMES["test"], place)
 
 

@@ -22,9 +22,11 @@ from ...text import counted
 from ...types import Array, UserError
 from .checked_values import MAX_LABEL, Color
 from .classes_file import FILE, free_color
+from .grouping import GuessedGroup
 from .layout import Places
 from .masks import color_runs, equal_channels
 from .naming import Guess, written
+from .splits import SPLITS
 
 MAX_MASKS = 1000
 """Largest number of masks that are read, spread evenly over the folder."""
@@ -77,6 +79,7 @@ def inspect(
     progress: Callable[[int, int], None] | None = None,
     called: Guess | None = None,
     places: Places | None = None,
+    group: GuessedGroup | None = None,
 ) -> str:
     """The text of the `classes.yaml` that these masks seem to need.
 
@@ -92,6 +95,9 @@ def inspect(
         How images and masks are called, where they differ.
     places : Places, optional
         Where they lie, where that is not images/ and masks/.
+    group : GuessedGroup, optional
+        By which names seem to say what goes together; of two groups, which are too few for three splits, it is only
+        told.
 
     Raises
     ------
@@ -103,14 +109,15 @@ def inspect(
     seen = _as_shown(_look_at_all(chosen, progress))
     colored = any(one.kind == "colors" for one in seen)
     seen = [_as_colors(one, seen) if colored else _as_values(one) for one in seen]
+    lines = _place_lines(places) + _name_lines(called) + _group_lines(group)
     total: Counter[int] = Counter()
     for one in seen:
         total.update(one.pixels)
     if not colored and are_numbers(seen):
-        return _numbered_text(name, seen, len(masks), _place_lines(places) + _name_lines(called))
+        return _numbered_text(name, seen, len(masks), lines)
     _refuse_no_labels(seen, total)
     guess = _guess_colors(total, seen) if colored else _guess_values(total, seen)
-    return _text(name, guess, total, seen, len(masks), colored, _place_lines(places) + _name_lines(called))
+    return _text(name, guess, total, seen, len(masks), colored, lines)
 
 
 def _look_at_all(paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> list[Seen]:
@@ -406,12 +413,26 @@ def _place_lines(places: Places | None) -> list[str]:
         lines.append(f"# These would fit as masks too: {', '.join(places.others)}.")
     if places.layout.region:
         lines.append("# Pixels outside of the region count nowhere. Guessed: one large round piece in every file.")
-    if places.group is not None:
-        lines += [
-            "# What goes together, such as a film or a patient, by a regular expression of names: no split parts it.",
-            f"group: {_quoted(places.group)}",
-        ]
     return [*lines, ""]
+
+
+def _group_lines(group: GuessedGroup | None) -> list[str]:
+    if group is None:
+        return []
+    line = f"group: {_quoted(group.expression)}"
+    if group.groups < len(SPLITS):
+        return [
+            f"# Names begin in {group.groups} ways. If these are films or patients, write so, with lists of samples in",
+            "# splits/*.txt: frames of one film are alike, and count in intervals and tests as if each stood alone.",
+            f"# {line}",
+            "",
+        ]
+    return [
+        "# What goes together, such as a film or a patient, by a regular expression of names: no split parts it, and",
+        "# of 5 or more each counts once in intervals and tests. Guessed: names begin alike.",
+        line,
+        "",
+    ]
 
 
 def _name_lines(called: Guess | None) -> list[str]:
