@@ -18,12 +18,14 @@ from segbench.data.listing import near_names
 from segbench.data.locations import read_all
 from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
 from segbench.data.own_folder.finding import called_names, find, inside_region
+from segbench.data.own_folder.grouping import guessed_group
 from segbench.data.own_folder.layout import Layout, Located, Places
 from segbench.data.own_folder.masks import decode_mask, decode_prediction, instance_map
 from segbench.data.own_folder.names import (
     IMAGES,
     MASK_SUFFIX,
     MASKS,
+    group_of,
     guess,
     none_paired,
     normal,
@@ -161,13 +163,14 @@ class Folder(FileDataset):
         images, masks, _ = scan(root)
         places = propose_places(root)
         if places is not None and places.layout.images and _elsewhere(places, masks):
-            return _proposal(root, inspect(_own_name(root), places.masks, progress, None, places), ())
+            return _proposal(root, inspect(_own_name(root), places.masks, progress, None, places, places.group), ())
         if not masks:
             raise _no_masks(root, None)
         naming = guess(root, len(images.keys() & masks.keys()))
         if naming is not None:
             images, masks, _ = scan(root, naming.names)
-        text = inspect(_own_name(root), list(masks.values()), progress, naming, _regions_alone(places))
+        group = None if any(group_of(path, root) for path in images.values()) else guessed_group(_stems(images))
+        text = inspect(_own_name(root), list(masks.values()), progress, naming, _regions_alone(places), group)
         return _proposal(root, text, none_paired(images, masks, root))
 
     def definition(self) -> Mapping[str, Any]:
@@ -352,6 +355,10 @@ def _proposal(root: Path, text: str, hints: Sequence[str]) -> Proposal:
 def _elsewhere(places: Places, masks: Mapping[str, Path]) -> bool:
     """Whether the truth seems to lie elsewhere than in masks/: there is none there, or it says less."""
     return not masks or not set(places.masks) & set(masks.values())
+
+
+def _stems(images: Mapping[str, Path]) -> list[str]:
+    return [path.name.partition(".")[0] for path in images.values()]
 
 
 def _regions_alone(places: Places | None) -> Places | None:

@@ -18,6 +18,7 @@ from .comparable import comparable_groups, differing, group_order, why_not_ranke
 from .compare_runs import no_score, score_names
 from .comparison import StandsAlone
 from .robustness import corrupted_beside
+from .score_by_class import made_of_class_score
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,19 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which runs are to be compared: of a dataset, of a split; by which score. None takes all."""
+    """Which runs are to be compared: of a dataset, of a split; by which score. None takes all.
+
+    `by_class` : the score may be called by that of single classes which it is made of.
+    """
 
     dataset: str | None = None
     split: str | None = None
     score: str | None = None
+    by_class: bool = False
+
+    def score_of(self, run: StoredRun) -> str | None:
+        """The name of the score that a run is compared by."""
+        return made_of_class_score(run, self.score) if self.by_class else self.score
 
     def takes(self, record: Record) -> bool:
         """Whether a run is of the dataset and the split."""
@@ -124,11 +133,13 @@ def _opened(chosen: Sequence[FoundRun], wanted: Wanted) -> tuple[list[StoredRun]
         try:
             if not record.scores:
                 raise UserError(why_not_ranked(record))
-            run = _with(open_run(folder), wanted.score, unknown)
+            run = open_run(folder)
+            score = wanted.score_of(run)
+            run = _with(run, score, unknown)
             scores = score_names(run)
             available.append(scores)
-            if wanted.score is not None and wanted.score not in scores:
-                raise UserError(f"it has no score '{wanted.score}'")
+            if score is not None and score not in scores:
+                raise UserError(f"it has no score '{score}'")
             opened.append(run)
         except UserError as error:
             alone.append(_alone(folder, record, str(error)))

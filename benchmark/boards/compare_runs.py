@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.own_folder.grouping import guessed_group
 from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
 from ..evaluation.intervals import corrected_interval, in_few_groups
@@ -211,6 +212,7 @@ def _comparison(
         drawn=paired.unit,
         blocks=paired.blocks,
         few_groups=_few_groups(paired),
+        group_hint=_group_hint(paired, records[0]),
         resamples=paired.resamples,
         smallest_p=paired.smallest_p,
         runs=_runs(paired, records, labels, differences),
@@ -229,6 +231,15 @@ def _few_groups(paired: Paired) -> int | None:
     """The number of groups where these are too few to be drawn, so that samples count as independent."""
     groups = [s.group for s in paired.runs[0]]
     return len(set(groups)) if paired.unit == "samples" and in_few_groups(groups, paired.info.name) else None
+
+
+def _group_hint(paired: Paired, record: Record) -> str | None:
+    """By what the samples of a custom folder, which all stand alone, seem to belong together."""
+    samples = paired.runs[0]
+    if not Comparable.of(record).own_version or len({s.group for s in samples}) < len(samples):
+        return None
+    guessed = guessed_group([s.sample_id for s in samples])
+    return None if guessed is None else guessed.expression
 
 
 def _runs(

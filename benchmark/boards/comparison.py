@@ -12,6 +12,7 @@ from ..io.documents import Document, Number, without_none
 from ..text import AND_MORE, between, counted, number, p_value, samples_of, some
 from .class_difference_words import HEADS, ClassTable, about_classes, class_tables
 from .class_differences import ClassDifference
+from .close_calls import close_calls
 from .compared_methods import ComparedMethod, Costs, MethodDifference
 from .notebook import html_table, text_table
 from .paired_difference import PairedDifference as PairedDifference
@@ -158,6 +159,7 @@ class ComparedGroup(Document):
     that of a custom folder, which holds its name and stands for its classes. `blocks` is how many consecutive samples
     of a group were drawn together. `few_groups` is the number of groups where these were too few to be drawn, so that
     samples counted as independent: where neighbours are alike, intervals are too narrow and p values too small.
+    `group_hint` is an expression by which the names of samples that stand alone seem to say groups.
     `by_class` is there where it was asked for: every pair of `methods`, or of runs without these, on every class.
     """
 
@@ -174,6 +176,7 @@ class ComparedGroup(Document):
     drawn: str
     blocks: int | None = None
     few_groups: int | None = None
+    group_hint: str | None = None
     resamples: int
     smallest_p: Number
     runs: list[ComparedRun]
@@ -201,7 +204,17 @@ class ComparedGroup(Document):
 
     @property
     def answer(self) -> str:
-        """Which method is better, in a sentence or two."""
+        """Which method is better, in a few sentences: by the tests, and where intervals say otherwise."""
+        return f"{self._verdict} {self.close_calls}".rstrip()
+
+    @property
+    def close_calls(self) -> str:
+        """Where the interval of the leader's difference and its test disagree; empty where they do not."""
+        tied = [row for row in self.rows if row.value == self.rows[0].value]
+        return "" if len(tied) > 1 else close_calls(self.pairs, self.rows[0].label)
+
+    @property
+    def _verdict(self) -> str:
         best, *others = self.rows
         if best.value is None:
             return f"{self.score} is undefined for every run; choose another score with --metric."

@@ -8,7 +8,7 @@ from ..evaluation.scores import Score
 from ..text import UNDEFINED, interval, printable
 
 _MARKUP = re.compile(r"[\\|`*<>\[\]~]|(?<![^\W_])_|_(?![^\W_])")
-_ACTING = re.compile(r"@|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=gh-)(?=\d)", re.IGNORECASE)
+_ACTING = re.compile(r"(?<!\w)@|@(?=[\w-]+\.)|(?<=:)//|(?<=www)\.|#(?=\d)|(?<=gh-)(?=\d)", re.IGNORECASE)
 _INERT = "<!-- -->"
 """Between the parts of what would otherwise become a mention, a link or a reference; it is not shown."""
 
@@ -26,6 +26,8 @@ def escape(text: str) -> str:
 
     >>> escape("a|b @someone")
     'a\\\\|b @<!-- -->someone'
+    >>> escape("iou@car")  # mentions nobody, and is read in terminals too
+    'iou@car'
     """
     plain = printable(" ".join(text.split())).replace("&", "&amp;")
     return _ACTING.sub(lambda found: found[0] + _INERT, _MARKUP.sub(lambda found: f"\\{found[0]}", plain))

@@ -66,8 +66,10 @@ def _tests(table: PaperTable) -> list[str]:
     found = []
     if tested:
         marked = any(cell.not_told_from_best for row in table.rows for cell in row.cells)
-        said = f"{MARK}: cannot be told from" if marked else "Every other value is told from"
-        found.append(f"{said} the best of its column by paired tests ({_correction(tested)}).")
+        # Beside columns of classes, which are not tested, the tested ones are named.
+        of, its = (f" of {', '.join(each.score for each in tested)}", "") if table.by_class else ("", " of its column")
+        said = f"{MARK}{of}: cannot be told from" if marked else f"Every other value{of} is told from"
+        found.append(f"{said} the best{its} by paired tests ({_correction(tested)}).")
     untested = [column for column in table.columns if not column.of_class and not column.pairs]
     reasons = {column.why_untested for column in untested}
     found += [

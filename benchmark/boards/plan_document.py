@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
-from ..text import UNDEFINED, between, number
+from ..text import UNDEFINED, between, counted, interval, number
 from .comparison import PairedDifference
-from .notebook import html_table
+from .notebook import html_table, text_table
+from .plan_words import sentence_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,17 +109,38 @@ class SizePlan(Document):
 
         return size_plan(self.model_dump(mode="json"))
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: what is needed, then width and visible difference by size."""
-        title = f"{self.score} on {self.dataset}, split {self.split}, {self.n} samples"
-        needed = [[each.what, number(each.target, ".4f"), _or_dash(each.units), _range(each)] for each in self.needed]
-        sizes = [
+    @property
+    def title(self) -> str:
+        """What was planned from, in one line."""
+        origin = " (SYNTHETIC)" if self.origin == "synthetic" else ""
+        return f"{self.score} on {self.dataset}{origin}, split {self.split}, {counted(self.n, 'sample')}"
+
+    @property
+    def sentences(self) -> list[str]:
+        """How many images each target takes."""
+        return [sentence_of(self, needed) for needed in self.needed]
+
+    def _sizes(self) -> tuple[list[str], list[list[str]]]:
+        """Heads, and a row for each size."""
+        rows = [
             [str(each.units), *_shown(each.width), *([] if each.visible is None else _shown(each.visible))]
             for each in self.sizes
         ]
-        pair = ["visible", "between"] if self.difference is not None else []
-        first = html_table(title, ["asked", "target", self.drawn, "between"], needed, self.notes)
-        return first + html_table("", [self.drawn, "width", "between", *pair], sizes)
+        return [self.drawn, "width", "between", *(["visible", "between"] if self.difference else [])], rows
+
+    def __str__(self) -> str:
+        """The runs, what is needed, and a line for each size."""
+        runs = [f"{run.label}: {interval(run.value, run.low, run.high)}" for run in self.runs]
+        return "\n".join([self.title, *runs, *self.sentences, text_table(*self._sizes()), *self.notes])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what is needed, then width and visible difference by size."""
+        needed = [[each.what, number(each.target, ".4f"), _or_dash(each.units), _range(each)] for each in self.needed]
+        first = html_table(self.title, ["asked", "target", self.drawn, "between"], needed, self.notes)
+        return first + html_table("", *self._sizes())
 
     @model_serializer(mode="wrap")
     def _only_what_is_known(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..evaluation.class_scores import ClassScore
+from ..evaluation.class_scores import BETWEEN, OF_CLASS, ClassScore
 from ..runs.stored import StoredRun
 from ..types import Metric, ScoreInfo
 
@@ -19,6 +19,9 @@ _MADE_OF = {
     "ece": "",
 }
 """Scores whose names do not say of which score of classes they are made; empty for one that is made of none."""
+
+_WEIGHTED = ("fwiou",)
+"""Scores that count classes unequally, which nobody means by the name of their score of a class."""
 
 _OF_KINDS = {"_things": ("thing",), "_stuff": ("stuff", "background")}
 """What ends the name of a score of some classes alone, and the kinds of these classes."""
@@ -66,6 +69,26 @@ def score_by_class(metric: Metric, score: ScoreInfo, run: StoredRun) -> ScoreByC
     places = _places(metric, run, kinds)
     held = [place for place in places if wanted in table.get(metric.classes_of(run.info)[place].name, {})]
     return _of(metric, replace(score, name=wanted), held, run)
+
+
+def made_of_class_score(run: StoredRun, name: str | None) -> str | None:
+    """The score that is made of a score of single classes: mIoU of IoU, where `iou` is asked for class by class.
+
+    Where a family has several, its main one, else the first; where it has none, the mean over all of its classes.
+    Any other name as it is.
+    """
+    every = [(family, score) for family in run.metrics for score in family.scores]
+    if name is None or any(name == score.name for _, score in every):
+        return name
+    family = next((each for each in run.metrics if any(what.name == name for what in each.class_scores)), None)
+    if family is None:
+        return name
+    every.sort(key=lambda found: found[1].name != run.record.main_score)
+    for metric, score in every:
+        by = score_by_class(metric, score, run)
+        if by is not None and by.family == family and by.what.name == name and score.name not in _WEIGHTED:
+            return score.name
+    return f"{name}{OF_CLASS}{BETWEEN.join(each.name for each in family.classes_of(run.info))}"
 
 
 def _places(family: Metric, run: StoredRun, kinds: Sequence[str] | None) -> list[int]:

@@ -16,7 +16,7 @@ from ..runs.stored import StoredRun
 from ..text import between, counted, named, number, p_value, some
 from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
 from .labels import comparison_labels
-from .notebook import html_table
+from .notebook import html_table, text_table
 
 GROUP = "group"
 """The property that is the group of a sample: its video, city or case."""
@@ -92,8 +92,14 @@ class Sliced(Document):
         told = [unit if len(by_unit) == 1 else f"{unit} ({', '.join(of)})" for unit, of in by_unit.items()]
         return " and ".join(told)
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the answer, and a row for each slice and run."""
+    @property
+    def title(self) -> str:
+        """What was cut into slices, in one line."""
+        origin = " (SYNTHETIC)" if self.origin == "synthetic" else ""
+        return f"{self.score} on {self.dataset}{origin}, split {self.split}, {counted(self.n, 'sample')}"
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Heads, and a row for each slice and run."""
         labels = {run.run_id: run.label for run in self.runs}
         rows = [
             [
@@ -103,10 +109,18 @@ class Sliced(Document):
             for row in self.slices
             for one in row.scores
         ]
-        heads = ["by", "part", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"]
-        return html_table(
-            f"{self.score} on {self.dataset}, split {self.split}", heads, rows, [self.answer, *self.notes]
-        )
+        return ["by", "part", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"], rows
+
+    def __str__(self) -> str:
+        """The answer, and a row for each slice and run."""
+        return "\n".join([self.title, self.answer, text_table(*self._table()), *self.notes])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and a row for each slice and run."""
+        return html_table(self.title, *self._table(), [self.answer, *self.notes])
 
 
 class SlicedByAll(Document):
@@ -118,6 +132,19 @@ class SlicedByAll(Document):
     tables: list[Sliced]
     left_out: dict[str, str]
     answer: str
+
+    def __str__(self) -> str:
+        """The answer, and the table of each property."""
+        left = [f"left out: {by}: {why}" for by, why in self.left_out.items()]
+        return "\n\n".join([self.answer, *map(str, self.tables), *left])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, and the table of each property."""
+        left = [f"left out: {by}: {why}" for by, why in self.left_out.items()]
+        return html_table("", [], [], [self.answer, *left]) + "".join(each._repr_html_() for each in self.tables)
 
 
 def by_all(tables: Sequence[Sliced], left_out: Mapping[str, str]) -> SlicedByAll:

@@ -70,6 +70,13 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
             f"{_with_blocks(found.n)}[/]",
             soft_wrap=True,
         )
+    if found.group_hint is not None:
+        console.print(
+            "[yellow]names of these samples begin alike: if these are films or patients, write "
+            f"[bold]group: '{safe(found.group_hint)}'[/] into the folder's classes.yaml and score again; as it is, "
+            "each counts as independent[/]",
+            soft_wrap=True,
+        )
     if found.units < _MIN_UNITS:
         console.print(
             f"[yellow]only {counted(found.units, found.drawn[:-1])}: permutations cannot give a p value below "

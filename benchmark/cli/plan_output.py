@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, between, counted, duration, interval
+from ..boards.plan_words import labelling_time
+from ..text import UNDEFINED, between, counted, interval
 from . import output
 from .output import new_table, safe
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..boards.plan_document import LearningCurve, Needed, PlannedNumber, SizePlan
+    from ..boards.plan_document import LearningCurve, PlannedNumber, SizePlan
 
 
 def size_plan(found: SizePlan, as_json: bool, be_quiet: bool) -> None:
@@ -27,8 +28,8 @@ def size_plan(found: SizePlan, as_json: bool, be_quiet: bool) -> None:
     )
     for run in found.runs:
         console.print(f"{safe(run.label)}: {interval(run.value, run.low, run.high)}", soft_wrap=True)
-    for needed in found.needed:
-        console.print(_sentence(found, needed), style="bold", soft_wrap=True)
+    for sentence in found.sentences:
+        console.print(sentence, style="bold", soft_wrap=True)
     if not (be_quiet or output.quiet):
         console.print(_sizes(found))
         visible = "; visible: difference that 4 of 5 test sets show, paired, at 5 %" if found.difference else ""
@@ -41,26 +42,6 @@ def size_plan(found: SizePlan, as_json: bool, be_quiet: bool) -> None:
             console.print(_curve(curve))
     for note in found.notes:
         console.print(f"note: {safe(note)}", style="yellow", soft_wrap=True)
-
-
-def _sentence(found: SizePlan, needed: Needed) -> str:
-    if needed.what == "width":
-        what = f"an interval of full width {needed.target:.4f}"
-    else:
-        what = f"to see a difference of {needed.target:.4f} in 4 of 5 test sets"
-    if needed.target == 0:
-        equal = "these samples show no spread" if needed.what == "width" else "the two runs have equal scores"
-        return f"{equal}: nothing can be planned from them"
-    if needed.units is None:
-        return f"{what}: no number of {found.drawn} is known to be enough"
-    units = counted(needed.units, found.drawn[:-1])
-    images = f" ({needed.images:.0f} images)" if found.drawn == "groups" and needed.images is not None else ""
-    ends = ["?" if end is None else str(end) for end in (needed.units_low, needed.units_high)]
-    known = f" (between {ends[0]} and {ends[1]}, as far as these samples tell)" if ends != ["?", "?"] else ""
-    hours = "" if needed.label_hours is None else f"; labelling them takes {_time(needed.label_hours)}"
-    if needed.units == needed.units_low == needed.units_high:  # the fewest that are planned
-        return f"{what}: {units}{images} are enough, and fewer are not planned{hours}"
-    return f"{what}: about {units}{images}{known}{hours}"
 
 
 def _sizes(found: SizePlan) -> Table:
@@ -79,13 +60,9 @@ def _sizes(found: SizePlan) -> Table:
         style = "bold" if size.units == found.units else ""
         cells = [str(size.units)] if groups else []
         cells += [f"{size.images:.0f}", *_cells(size.width), *(_cells(size.visible) if pair else [])]
-        cells += [_time(size.label_hours)] if timed else []
+        cells += [labelling_time(size.label_hours)] if timed else []
         table.add_row(*cells, style=style)
     return table
-
-
-def _time(hours: float | None) -> str:
-    return UNDEFINED if hours is None else duration(3600 * hours)
 
 
 def _cells(planned: PlannedNumber | None) -> list[str]:
@@ -98,6 +75,6 @@ def _curve(curve: LearningCurve) -> Table:
     timed = any(point.label_hours is not None for point in curve.points)
     table = new_table("labelled images", curve.label, *(["labelling"] if timed else []))
     for point in curve.points:
-        hours = [_time(point.label_hours)] if timed else []
+        hours = [labelling_time(point.label_hours)] if timed else []
         table.add_row(f"{point.n_train:g}", interval(point.value, point.low, point.high), *hours)
     return table

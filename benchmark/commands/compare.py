@@ -42,14 +42,19 @@ def compare(request: CompareRequest, reporter: Reporter) -> Comparison:
 def _made(request: CompareRequest, reporter: Reporter) -> Comparison:
     every, broken = records_below(folders_of(request.runs, reporter))
     if again := _made_again(every):
-        runs = [with_score(open_run(folder), request.score) for folder in again]
+        wanted = _wanted(request)
+        runs = [with_score(run, wanted.score_of(run)) for run in map(open_run, again)]
         return _compared([ComparableRuns(runs, [])], request, reporter)[0]
     found = each_once(every, reporter.warn)
-    made = grouping(found, Wanted(request.dataset, request.split, request.score))
+    made = grouping(found, _wanted(request))
     made.alone.extend(broken)
     if not made.groups:
         _refuse(found, made.alone)
     return _together(_compared(made.groups, request, reporter), made)
+
+
+def _wanted(request: CompareRequest) -> Wanted:
+    return Wanted(request.dataset, request.split, request.score, request.by_class)
 
 
 def _made_again(every: Sequence[FoundRun]) -> list[Path]:
@@ -72,7 +77,7 @@ def _compared(groups: Sequence[ComparableRuns], request: CompareRequest, reporte
             group.runs,
             reporter,
             corrupted=group.corrupted,
-            score=request.score,
+            score=_wanted(request).score_of(group.runs[0]),
             target=request.target,
             resamples=request.resamples,
             seed=request.seed,

@@ -35,6 +35,13 @@ class WrittenTable:
         """What `bench table --json` prints."""
         return self.table.to_json()
 
+    def __str__(self) -> str:
+        """The text in its format."""
+        return self.text.rstrip("\n")
+
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_markdown_(self) -> str:
         """The table, for a notebook."""
         return written(self.table, "markdown")

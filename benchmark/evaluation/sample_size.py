@@ -4,18 +4,23 @@ Test sets of n units are drawn, with replacement, from the units of a run. What 
 what it would do from one real test set of that size to the next, so far as the run's units stand for all; the interval
 of such a set is as wide as the middle 95 % of these scores, stretched as `intervals` stretches it. A difference counts
 as visible where a two-sided test at 5 % finds it in 4 of 5 test sets, over all runs that it could have been planned
-from: how much units differ is only estimated, and what is planned from too low an estimate is seen too rarely.
-Estimates of pooled scores are too low on average, for few units hold a rare class. Both are measured: runs are drawn
-from the units of the run, and planned from in turn. Below 20 units errors are taken to differ as those of a normal
-distribution do.
+from: how much units differ is only estimated, and what is planned from too low an estimate is seen too rarely. How far
+estimates scatter is measured on runs that are drawn from the units of the run: their variance as that of a chi-squared
+variable of some degrees of freedom, n - 1 of a normal distribution and fewer where a few units decide.
+
+The error itself is between that of drawn sets, which is too small, as a class that few units hold is now and then
+absent from all of the units that a real set would hold, and that of the jackknife, which is too large where leaving one
+unit out takes a whole class away: their geometric mean. A set on which the score is undefined shows no difference.
+Of fewer than 20 units runs that are drawn say little of how estimates scatter, because one unit decides, drawn or not:
+errors are taken to differ as those of a normal distribution do, and to fall short by as much as those of drawn runs do.
 
 References
 ----------
 Bickel, Goetze & van Zwet, "Resampling fewer than n observations", Statistica Sinica 7:1-31 (1997): sets of another
-size than the sample. Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 10: what an estimate is off
-by, as what it is off by on drawn sets. Julious & Owen, "Sample size calculations for clinical studies allowing for
-uncertainty about the variance", Pharmaceutical Statistics 5:29-37 (2006): power over all pilots. Cohen, "Statistical
-Power Analysis for the Behavioral Sciences" (1988): power.
+size than the sample. Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics
+Bulletin 2:110-114 (1946): degrees of freedom from how far estimates scatter. Julious & Owen, "Sample size calculations
+for clinical studies allowing for uncertainty about the variance", Pharmaceutical Statistics 5:29-37 (2006): power over
+all pilots. Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988): power.
 """
 
 from __future__ import annotations
@@ -52,6 +57,9 @@ _REDRAWN = 200
 """Runs that are drawn from the units of a run, and planned from in turn."""
 _FEW_UNITS = 20
 """Below so many units, runs drawn from them say little of how errors differ: one unit decides, drawn or not."""
+_MIN_FREEDOM = 3.0
+"""Fewer degrees of freedom are not told apart: then single units decide."""
+_QUANTILES = 200
 _MAX_ERRORS = 1000.0
 _HALVINGS = 50
 _NORMAL_KURTOSIS = 3.0
@@ -157,11 +165,8 @@ def _drawn(paired: Paired, size: int, draws: int) -> list[Float64]:
 class _Pilot:
     """How well a run tells the error of the difference to another: what the visible difference is made of.
 
-    ratios : (redrawn,) the error that runs drawn from its units would tell, over that which the units themselves have;
-    of few units, that of a normal distribution.
-    stretch : the error that the run tells, over that of sets drawn from its units, which spread a little less; times
-    what the run tells more than redrawn runs do, as whatever it was drawn from would tell more than the run. Neither is
-    less than 1: where a few units decide, either may fall short by chance, and planning from it would ask for too few.
+    ratios : (quantiles,) the error that runs like it would tell, over the true one.
+    stretch : the error that is planned with, over that of sets drawn from the run's units.
     """
 
     ratios: Float64
@@ -175,50 +180,54 @@ class _Pilot:
         error, freedom = paired.noise(0, 1)
         if not own > 0 or not freedom:
             return cls(np.ones(1), 1.0)
-        redrawn = _redrawn_errors(paired)
-        usual = math.sqrt(float(np.square(redrawn).mean()))
-        if not usual > 0:
-            return cls(np.ones(1), 1.0)
-        if paired.units < _FEW_UNITS:
-            ratios, usual = _normal_ratios(freedom), usual / math.sqrt(1 - 1 / paired.units)
-        else:
-            ratios = redrawn / own
-        return cls(ratios, max(1.0, error / own) * max(1.0, error / usual))
+        redrawn, unbiased = _redrawn_errors(paired), math.sqrt(paired.units / (paired.units - 1))
+        if paired.units >= _FEW_UNITS:
+            stretch = math.sqrt(unbiased * max(unbiased, error / own))
+            return cls(_ratios(_freedom_of(redrawn, freedom)), stretch)
+        usual = math.sqrt(float(np.square(redrawn).mean())) * unbiased
+        return cls(_ratios(freedom), max(1.0, error / own) * max(1.0, error / usual if usual > 0 else 1.0))
 
     def visible(self, differences: Float64, size: int) -> float:
         """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""
-        differences = differences[~np.isnan(differences)]
-        if not differences.size:
+        known = differences[~np.isnan(differences)]
+        if not known.size:
             return math.nan
-        return self._errors_asked(size - 1) * self.stretch * float(differences.std())
+        power = POWER * differences.size / known.size  # a set whose score is undefined shows nothing
+        return self._errors_asked(size - 1, power) * self.stretch * float(known.std())
 
-    def _errors_asked(self, freedom: int) -> float:
-        """How many errors apart two scores have to be, so that 4 of 5 test sets show it, over all redrawn runs.
+    def _errors_asked(self, freedom: int, power: float = POWER) -> float:
+        """How many errors apart two scores have to be, so that a part of the test sets show it, over all pilots.
 
-        Of an error that is known it is t at 97.5 % plus t at 80 %. NaN where no number is enough.
+        Of an error that is known it is t at 97.5 % plus t at that part. NaN where no number is enough.
         """
         from scipy.special import stdtr  # quicker to import than scipy.stats
 
         found = t_quantile(freedom, 1 - ALPHA / 2)
         low, high = 0.0, _MAX_ERRORS
 
-        def power(errors: float) -> float:
-            return float(stdtr(freedom, errors * self.ratios - found).mean())
+        def reached(errors: float) -> bool:
+            return float(stdtr(freedom, errors * self.ratios - found).mean()) >= power
 
-        if power(high) < POWER:
+        if not reached(high):
             return math.nan
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            low, high = (middle, high) if power(middle) < POWER else (low, middle)
+            low, high = (low, middle) if reached(middle) else (middle, high)
         return high
 
 
-def _normal_ratios(freedom: int) -> Float64:
-    """Errors that runs of units from a normal distribution would tell, over the true one: (redrawn,) quantiles."""
+def _ratios(freedom: float) -> Float64:
+    """Errors of so many degrees of freedom, over the true one: (quantiles,) of the root of a chi-squared variable."""
     from scipy.special import chdtri  # quicker to import than scipy.stats
 
-    tails = (np.arange(_REDRAWN) + 0.5) / _REDRAWN
+    tails = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     return np.asarray(np.sqrt(chdtri(freedom, tails) / freedom), np.float64)
+
+
+def _freedom_of(errors: Float64, most: int) -> float:
+    """Degrees of freedom of an error, from how far estimates of it (n,) scatter; `most` of a normal distribution."""
+    mean, variance = float(errors.mean()), float(errors.var())
+    return min(most, max(mean**2 / (2 * variance), _MIN_FREEDOM)) if variance > 0 else most
 
 
 def _redrawn_errors(paired: Paired) -> Float64:

@@ -17,6 +17,7 @@ from ..io.listing import files_below
 from ..io.text_files import read_text
 from ..types import Array, Dataset, DatasetInfo, Object, Prediction, UserError
 from .matching import Found, SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
+from .other_splits import of_other_splits
 
 LIST = "_pred.txt"
 """How the name of a list of objects ends."""
@@ -114,14 +115,15 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
         return None
     matched, extra = match_files(dataset, SampleIds(ids), candidates, path)
     refuse_duplicates(matched, path)
-    refuse_missing(ids, matched, path, extra, partial)
+    where = of_other_splits(dataset, ids, extra, path)
+    refuse_missing(ids, matched, path, extra, partial, where)
     files: dict[str, ObjectList] = {}
     skipped: dict[int, int] = {}
     for sample_id in ids:
         if sample_id in matched:
             objects = read_list(matched[sample_id][0], path, dataset.info, skipped)
             files[sample_id] = ObjectList(sample_id, matched[sample_id][0], objects)
-    return Found(files, (*extra_warnings(extra), *_skip_warnings(skipped, dataset.info)), kind="objects")
+    return Found(files, (*extra_warnings(extra, where), *_skip_warnings(skipped, dataset.info)), kind="objects")
 
 
 def read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, int]) -> tuple[ListedObject, ...]:

@@ -23,6 +23,7 @@ from .files import PredictionFile
 from .matching import Found as Found
 from .matching import SampleIds, extra_warnings, match_files, refuse_duplicates, refuse_missing
 from .numbers import read_alike
+from .other_splits import of_other_splits
 from .panoptic_results import find_panoptic
 from .volumes import find_volumes, volumes_below
 
@@ -103,10 +104,11 @@ def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> F
     matched, extra = match_files(dataset, ids, candidates, path)
     _refuse_numbers_from_1(dataset, ids, matched, candidates)
     refuse_duplicates(matched, path)
-    refuse_missing(ids, matched, path, extra, partial)
+    where = of_other_splits(dataset, ids, extra, path)
+    refuse_missing(ids, matched, path, extra, partial, where)
     files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
     odd = _odd_values(dataset, next(iter(files.values())))
-    return Found(files, (*extra_warnings(extra), *odd))
+    return Found(files, (*extra_warnings(extra, where), *odd))
 
 
 def _only_results(path: Path, info: DatasetInfo) -> Path:

@@ -58,24 +58,30 @@ def refuse_duplicates(matched: Mapping[str, Sequence[Path]], folder: Path) -> No
 
 
 def refuse_missing(
-    ids: Sequence[str], matched: Collection[str], folder: Path, extra: Sequence[str], partial: bool
+    ids: Sequence[str], matched: Collection[str], folder: Path, extra: Sequence[str], partial: bool, where: str = ""
 ) -> None:
-    """Raise UserError naming samples without a prediction and `extra` files, unless `partial` and some are there."""
+    """Raise UserError naming samples without a prediction and `extra` files, unless `partial` and some are there.
+
+    `where` says to which other splits these files belong.
+    """
     missing = [i for i in ids if i not in matched]
     if not missing or (partial and matched):
         return
     unmatched = f" {_belonging(extra)} to no sample: {some(extra)}." if extra else ""
+    if where:
+        unmatched += f" {where}."
     raise UserError(
         f"{len(missing)} of {len(ids)} samples have no prediction below '{folder}': {some(missing)}.{unmatched} "
         f"Name each file by its sample id{'' if partial else '. To score a subset on purpose, add --partial'}."
     )
 
 
-def extra_warnings(extra: Sequence[str]) -> tuple[str, ...]:
-    """The warning that names files of no sample, if there are any."""
+def extra_warnings(extra: Sequence[str], where: str = "") -> tuple[str, ...]:
+    """The warning that names files of no sample, if there are any; `where` says to which other splits they belong."""
     if not extra:
         return ()
-    return (f"{_belonging(extra)} to no sample of the split and took no part in the scores: {some(extra)}",)
+    warning = f"{_belonging(extra)} to no sample of the split and took no part in the scores: {some(extra)}"
+    return (f"{warning}. {where}" if where else warning,)
 
 
 def _belonging(extra: Sequence[str]) -> str:

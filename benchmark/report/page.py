@@ -123,6 +123,7 @@ def answers(section: Section) -> list[str]:
         lines = [f"{first.label} leads with {score} {value}, but cannot be told from {some(ties, 4)}."]
     else:
         lines = [f"{first.label} is better than {found.all_others}, beyond chance: {score} {value}."]
+    lines += [found.close_calls] if found.close_calls else []
     return lines + ([f"{found.not_counted}."] if found.not_counted else []) + _families(found)
 
 

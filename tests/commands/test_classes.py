@@ -255,3 +255,13 @@ def test_a_table_of_classes_has_intervals(bench: Run) -> None:
     for row in found["rows"]:
         cell = row["cells"][place]
         assert (cell["low"], cell["high"]) == pytest.approx(expected[row["run_ids"][0]], abs=1e-12)
+
+
+def test_a_comparison_by_class_takes_the_name_of_a_score_of_classes(bench: Run) -> None:
+    for asked, score in (("iou", "miou"), ("dice", "dice"), ("accuracy", "mean_accuracy")):
+        options = ("--by-class", "--metric", asked, "--resamples", "100", "--json")
+        found = printed_json(bench("compare", ONE, OTHER, *options))
+        assert (found["score"], {row["score"] for row in found["by_class"]}) == (score, {asked})
+    done = bench("compare", ONE, OTHER, "--by-class", "--metric", "boundary_iou")
+    assert done.returncode != 0
+    assert "'boundary_iou' is no score of these runs" in done.stderr

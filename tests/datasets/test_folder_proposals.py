@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from commands import Run
 from foreign_layouts import blocks, camvid, cwfid, disc, drive, photo, save, vnc
 from own_folders import QUIET
 from segbench.commands.data import describe, verify
@@ -97,3 +99,49 @@ def test_a_folder_of_something_else_beside_the_usual_ones_changes_nothing(tmp_pa
         save(tmp_path / "previews" / f"{n}.png", photo(n + 10))
         save(tmp_path / "old" / f"{n}.png", blocks(n, 2))
     assert proposed(tmp_path) == {"masks": "values"}
+
+
+def numbered_frames(root: Path, *films: str) -> Path:
+    for film in films:
+        for number in range(6):
+            labels = np.zeros((12, 16), np.uint8)
+            labels[2 + number :, 4:] = 1
+            for folder, pixels in (("images", 90 + 60 * labels), ("masks", labels)):
+                path = root / folder / f"{film}_{30 * number:05d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    return root
+
+
+def test_names_that_begin_alike_propose_a_group_beside_usual_folders_too(tmp_path: Path) -> None:
+    text = Folder.propose(numbered_frames(tmp_path, "0001TP", "0016E5", "Seq05VD")).text
+    assert 'group: "^(.+?)_"' in text.splitlines()
+    (tmp_path / "classes.yaml").write_text(text)
+    assert {Folder(tmp_path).group(i) for i in Folder(tmp_path).ids("all")} == {"0001TP", "0016E5", "Seq05VD"}
+
+
+def test_two_films_are_told_but_not_grouped(tmp_path: Path) -> None:
+    text = Folder.propose(numbered_frames(tmp_path, "0001TP", "Seq05VD")).text
+    assert '# group: "^(.+?)_"' in text.splitlines()
+    (tmp_path / "classes.yaml").write_text(text)
+    assert Folder(tmp_path).ids("train")
+
+
+def test_kinds_of_things_are_no_groups(tmp_path: Path) -> None:
+    assert "group:" not in Folder.propose(numbered_frames(tmp_path, "cat", "dog")).text
+
+
+def test_a_comparison_hints_at_groups_that_names_say(bench: Run, tmp_path: Path) -> None:
+    root = numbered_frames(tmp_path / "own", "0001TP", "Seq05VD")
+    (root / "classes.yaml").write_text("classes: {0: ground, 1: thing}\n")
+    for name, split in (("a", 1), ("b", 3)):
+        place = tmp_path / name
+        place.mkdir()
+        for n, mask in enumerate(sorted((root / "masks").iterdir())):
+            labels = np.array(Image.open(mask))
+            labels[: 3 + n % split] = 0
+            Image.fromarray(labels).save(place / mask.name)
+        scored = ("-d", "folder", "--root", root, "--split", "all", "-p", place, "--out", tmp_path / "runs" / name)
+        assert bench("evaluate", *scored).returncode == 0
+    done = bench("compare", tmp_path / "runs")
+    assert "if these are films or patients, write group: '^(.+?)_'" in done.stdout

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from populations import Population, Run, populations
+from populations import RECORDS, Population, Run, populations, recorded
 from scipy import stats
 
 from segbench.evaluation.comparison import Paired
@@ -115,6 +116,37 @@ def test_few_images_plan_for_four_of_five_as_well(name: str) -> None:
         # A difference that is as large as this pilot calls visible would be found by a test on 60 images so often.
         power.append(stats.t.sf(stats.t.ppf(0.975, size - 1) - plan.visible.value / error, size - 1))
     assert 0.72 <= float(np.mean(power)) <= 0.88
+
+
+def drawn_of_records(first: str, second: str, score: str, size: int, seed: int) -> Paired:
+    """Both records on images that are drawn, with replacement, from those that they were scored on."""
+    one, other = (recorded(RECORDS / name, score) for name in (first, second))
+    places = np.random.default_rng(seed).integers(0, len(one.samples), size).tolist()
+    runs = tuple(
+        tuple(replace(each.samples[k], sample_id=f"{n:06d}", index=n) for n, k in enumerate(places))
+        for each in (one, other)
+    )
+    return Paired(one.metric, one.info, one.score, runs, resamples=500)
+
+
+@pytest.mark.slow
+def test_pilots_in_which_one_image_decides_do_not_ask_for_many_times_too_many() -> None:
+    """As tests/simulation/planned_from_records.py: 95 images show this difference, which bicyclists decide."""
+    pair, asked = ("camvid-espnetv2-f64ef65e", "camvid-espnetv2-d3232f75"), []
+    for seed in range(12):
+        plans = planned(drawn_of_records(*pair, "miou", 20, seed), [10, 50, 200, 800], 400)
+        asked.append(units_needed(plans, 0.0335, lambda plan: plan.visible.value) or math.inf)
+    assert max(asked) <= 4 * 95
+    assert 95 / 2 <= float(np.median(asked)) <= 2 * 95
+
+
+@pytest.mark.slow
+def test_a_test_set_without_a_score_shows_no_difference() -> None:
+    """VOC's mIoU is undefined where a class is missing, as in nearly every set of 50 images and in few of 800."""
+    both = drawn_of_records("voc2012-kmeans-34e65535", "voc2012-felzenszwalb-c947a83b", "miou", 440, 0)
+    few, many = planned(both, [50, 800], 200)
+    assert math.isnan(few.visible.value)
+    assert many.visible.value > 0
 
 
 def test_the_range_is_that_of_a_variance_of_so_many_units() -> None:

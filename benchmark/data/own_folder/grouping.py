@@ -7,10 +7,11 @@ what repeats or branches, no look-around, no back-reference, and few parts that 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import UserError
 
@@ -22,6 +23,11 @@ MAX_WORK = 2_000_000_000
 
 _MOST_COPIES = 50
 """How often a part may be repeated where the number is fixed."""
+
+_GUESSES = ("^(.+?)_", "^(.+?)-", "^([A-Za-z]+[0-9]+)[A-Za-z_-]", "^(.+)_[^_]+$")
+_MIN_GUESSED = 3
+_MIN_NUMBERED = 5
+_NUMBERED = re.compile(r"[_-]?[A-Za-z]{0,3}[0-9]+$")
 
 
 def parse_group(text: Any, where: str) -> str:
@@ -93,3 +99,40 @@ def grouped(names: Mapping[str, str], expression: str, where: str) -> dict[str, 
             )
         found[sample_id] = group
     return found
+
+
+class GuessedGroup(NamedTuple):
+    """An expression by which names seem to say groups, and how many these are."""
+
+    expression: str
+    groups: int
+
+
+def guessed_group(names: Sequence[str]) -> GuessedGroup | None:
+    """An expression by which names (without ending) seem to say groups; None where they do not.
+
+    Groups are few, of several files each, and called by more than a number. Of only two, as of CamVid's
+    `0001TP_006690` and `Seq05VD_f00000`, each is called by letters and digits, and its files are numbered.
+
+    >>> guessed_group([f"{film}_{n:05d}" for film in ("0001TP", "0016E5") for n in range(8)])
+    GuessedGroup(expression='^(.+?)_', groups=2)
+    >>> guessed_group([f"{kind}_{n}" for kind in ("cat", "dog") for n in range(8)])
+    """
+    for expression in _GUESSES:
+        try:
+            found = grouped({str(n): name for n, name in enumerate(names)}, parse_group(expression, ""), "")
+        except UserError:
+            continue
+        sizes = Counter(found.values())
+        if len(sizes) > len(names) / 2 or all(group.isdecimal() for group in sizes):
+            continue
+        if len(sizes) >= _MIN_GUESSED or (len(sizes) > 1 and _numbered_films(names, found, sizes)):
+            return GuessedGroup(expression, len(sizes))
+    return None
+
+
+def _numbered_films(names: Sequence[str], found: Mapping[str, str], sizes: Mapping[str, int]) -> bool:
+    """Whether groups are called by letters and digits, and each has several files that a number tells apart."""
+    coded = all(re.search("[0-9]", group) and re.search("[A-Za-z]", group) for group in sizes)
+    rests = (name.removeprefix(group) for name, group in zip(names, found.values(), strict=True))
+    return coded and min(sizes.values()) >= _MIN_NUMBERED and all(_NUMBERED.match(rest) for rest in rests)

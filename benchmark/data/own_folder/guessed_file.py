@@ -10,9 +10,11 @@ from ...io.images.read import palette_color
 from .checked_values import Color
 from .class_list import free_color
 from .classes_guess import ClassesGuess
+from .grouping import GuessedGroup
 from .layout import Places
 from .mask_contents import VOID, MaskContents, pixels_in_all
 from .naming import Guess, written
+from .splits import SPLITS
 
 _OPTIONAL = (
     "# What is known besides; all of it is optional.",
@@ -116,12 +118,27 @@ def place_lines(places: Places | None) -> list[str]:
         lines.append(f"# These would fit as masks too: {', '.join(places.others)}.")
     if places.layout.region:
         lines.append("# Pixels outside of the region count nowhere. Guessed: one large round piece in every file.")
-    if places.group is not None:
-        lines += [
-            "# What goes together, such as a film or a patient, by a regular expression of names: no split parts it.",
-            f"group: {_quoted(places.group)}",
-        ]
     return [*lines, ""]
+
+
+def group_lines(group: GuessedGroup | None) -> list[str]:
+    """By which names seem to say what goes together."""
+    if group is None:
+        return []
+    line = f"group: {_quoted(group.expression)}"
+    if group.groups < len(SPLITS):
+        return [
+            f"# Names begin in {group.groups} ways. If these are films or patients, write so, with lists of samples in",
+            "# splits/*.txt: frames of one film are alike, and count in intervals and tests as if each stood alone.",
+            f"# {line}",
+            "",
+        ]
+    return [
+        "# What goes together, such as a film or a patient, by a regular expression of names: no split parts it, and",
+        "# of 5 or more each counts once in intervals and tests. Guessed: names begin alike.",
+        line,
+        "",
+    ]
 
 
 def name_lines(called: Guess | None) -> list[str]:

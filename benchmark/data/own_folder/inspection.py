@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .classes_guess import guess_colors, guess_values, refuse_no_labels
-from .guessed_file import classes_text, name_lines, numbered_text, place_lines
+from .grouping import GuessedGroup
+from .guessed_file import classes_text, group_lines, name_lines, numbered_text, place_lines
 from .layout import Places
 from .mask_contents import are_numbers, as_all_show, as_values, read_all, refuse_grey_among_colors
 from .naming import Guess
@@ -21,6 +22,7 @@ def inspect(
     progress: Callable[[int, int], None] | None = None,
     called: Guess | None = None,
     places: Places | None = None,
+    group: GuessedGroup | None = None,
 ) -> str:
     """The text of the `classes.yaml` that these masks seem to need.
 
@@ -36,6 +38,9 @@ def inspect(
         How images and masks are called, where they differ.
     places : Places, optional
         Where they lie, where that is not images/ and masks/.
+    group : GuessedGroup, optional
+        By which names seem to say what goes together; of two groups, which are too few for three splits, it is only
+        told.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def inspect(
     """
     chosen = [masks[n * len(masks) // min(len(masks), MAX_MASKS)] for n in range(min(len(masks), MAX_MASKS))]
     seen = as_all_show(read_all(chosen, progress))
-    placed = place_lines(places) + name_lines(called)
+    placed = place_lines(places) + name_lines(called) + group_lines(group)
     if any(one.kind == "colors" for one in seen):
         refuse_grey_among_colors(seen)
         refuse_no_labels(seen)

@@ -17,6 +17,7 @@ from typing import Any
 from ...errors import UserError
 from ...io.listing import files_below
 from ...text import some
+from .grouping import GuessedGroup
 from .names import IMAGES, JPEG, MASKS, checked_id, normal, refuse_jpeg
 from .splits import SPLITS
 
@@ -70,7 +71,7 @@ class Places:
     masks: Sequence[Path]
     pairs: int
     images: int
-    group: str | None = None
+    group: GuessedGroup | None = None
     others: Sequence[str] = ()
 
 

@@ -16,7 +16,7 @@ from ...io.images.masks import read_labels
 from ...io.images.read import binary_mask
 from ...io.listing import files_below
 from ...types import UserError
-from .grouping import MAX_CHOICES, grouped, parse_group
+from .grouping import guessed_group
 from .layout import Layout, Places
 from .mask_contents import are_numbers, read_contents
 from .names import IMAGES, MASKS, normal, split_of_folder
@@ -34,7 +34,6 @@ _MIN_REGION, _MIN_SOLIDITY = 0.3, 0.9
 _NUMBERS = "instances"
 """Holds numbers of objects beside masks, and neither these nor images."""
 _SPLIT_WORDS = {"training": "train", "testing": "test"}
-_GROUPS = ("^(.+?)_", "^(.+?)-", "^([A-Za-z]+[0-9]+)[A-Za-z_-]", "^(.+)_[^_]+$")
 _ENDING = re.compile(r"_[A-Za-z]+$")
 _TRUTH = re.compile(r"annot|label|manual|truth|gt|seg", re.IGNORECASE)
 _REGION = re.compile(r"mask|fov|roi|region|valid", re.IGNORECASE)
@@ -248,7 +247,7 @@ def _places(chosen: Mapping[str, _Pair], pairs: Sequence[_Pair], group_part: str
         files,
         sum(pair.pairs for pair in pairs),
         sum(len(pair.images.files) for pair in pairs),
-        None if group_part not in ("", "split") else _group_of(stems),
+        None if group_part not in ("", "split") else guessed_group(stems),
         [fit.pattern(called) for pair in pairs for fit, called in pair.others if fit.path not in own],
     )
 
@@ -260,16 +259,3 @@ def _with_group(pattern: str, part: str) -> str:
 def _masks_of(pair: _Pair) -> list[Path]:
     names = {named_by(stem, pair.image) for stem in pair.images.files}
     return [path for stem, path in pair.masks.files.items() if named_by(stem, pair.mask) in names]
-
-
-def _group_of(stems: Sequence[str]) -> str | None:
-    """An expression by which names seem to say groups: few of them, of several files each."""
-    for expression in _GROUPS:
-        try:
-            found = grouped({str(n): stem for n, stem in enumerate(stems)}, parse_group(expression, ""), "")
-        except UserError:
-            continue
-        groups = set(found.values())
-        if MAX_CHOICES <= len(groups) <= len(stems) / 2 and not all(group.isdecimal() for group in groups):
-            return expression
-    return None
