@@ -261,7 +261,7 @@ def test_bland_altman_prints_bias_limits_and_n() -> None:
     assert limits.high is not None
     found = svg(lambda: bland_altman(truth, predicted, "ejection fraction", "points"))
     assert "n = 4" in found
-    percent = svg(lambda: bland_altman(truth, predicted, "ejection fraction", "%", ["a", "a", "b", "b"]))
+    percent = svg(lambda: bland_altman(truth, predicted, "ejection fraction", "%", ["a", "b", "a", "b", "b"]))
     assert "+0.50 points" in percent
     assert "predicted − true (points)" in percent
     assert "mean of predicted and true ejection fraction (%)" in percent
