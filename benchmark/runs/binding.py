@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from ..io.fingerprints import file_sha256, folder_sha256
 from .folder import CHECKPOINT, CONFIG, PREDICTIONS, STATISTICS
 from .record import Record
@@ -42,6 +43,16 @@ def evidence_sha256(folder: Path, name: str) -> str | None:
     if path.is_dir():
         return folder_sha256(path)
     return file_sha256(path) if path.is_file() else None
+
+
+def refuse_other_checkpoint(folder: Path, record: Record) -> None:
+    """Raise UserError where a run folder does not hold what its run has fitted, as far as its record can tell."""
+    told = (record.evidence or {}).get(CHECKPOINT)
+    if told is not None and evidence_sha256(folder, CHECKPOINT) != told:
+        raise UserError(
+            f"'{folder / CHECKPOINT}' does not hold what this run has fitted: it was changed, damaged, or is another "
+            f"run's. Make it again: {record.command_in(folder)}"
+        )
 
 
 def bound(record: Record, folder: Path) -> Record:

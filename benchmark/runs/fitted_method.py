@@ -14,6 +14,7 @@ from ..predictions.stored import as_stored
 from ..registry import make_method, method_class
 from ..text import counted, some
 from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
+from .binding import refuse_other_checkpoint
 from .devices import out_of_memory, resolve_device
 from .folder import CHECKPOINT
 from .record import Record, read_record, recorded_info
@@ -39,7 +40,7 @@ class Stopwatch:
 def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
     """The record of a run that can predict, and the folder of its checkpoint.
 
-    Raises UserError for a run without one, or where a fold has to be chosen.
+    Raises UserError for a run without one, or with that of another run, or where a fold has to be chosen.
     """
     record = read_record(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
@@ -63,6 +64,7 @@ def find_checkpoint(run_folder: Path, fold: int | None) -> tuple[Record, Path]:
     if not checkpoint.is_dir():
         again = record.command_in(folder)
         raise UserError(f"'{checkpoint}' is missing: the run's fitted method was taken away. Run it again: {again}")
+    refuse_other_checkpoint(folder, record)
     return record, checkpoint
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..registry import method_class
 from ..types import Method, UserError
+from .binding import refuse_other_checkpoint
 from .members import shown_options
 from .record import Record, read_record
 
@@ -26,7 +27,8 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method, *, any_
     Raises
     ------
     UserError
-        Where anything but settings of prediction differs, or it is no complete run of a network.
+        Where anything but settings of prediction differs, it is no complete run of a network, or its weights are not
+        those that it has fitted.
     """
     record = read_record(folder)
     wanted = {
@@ -48,6 +50,7 @@ def trained_alike(folder: Path, mine: Mapping[str, Any], method: Method, *, any_
     if not record.complete or not (network or any_method):
         raise UserError(f"--weights {folder}: expected a complete run of a network")
     _refuse_other_training(folder, record, mine["config"], method.prediction_settings)
+    refuse_other_checkpoint(folder if folder.is_dir() else folder.parent, record)
     return record
 
 

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from forged_records import change
 from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import tiny_roots
 from commands import Run, printed_json
@@ -226,9 +229,24 @@ def test_runs_that_cannot_predict_say_why(made: Path, bench: Run, tmp_path: Path
     refused(tmp_path / "scored", "made elsewhere", "bench run")
 
 
+def test_what_a_run_has_not_fitted_segments_nothing(made: Path, bench: Run, tmp_path: Path) -> None:
+    """Weights that can be read, but are not those of the record: predictions would be told to be of this run."""
+    copy = shutil.copytree(made / "medaka-unet", tmp_path / "copy")
+    path = copy / "checkpoint" / "model.safetensors"
+    with safe_open(path, framework="np") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file({name: np.zeros_like(values) for name, values in tensors.items()}, path, metadata=metadata)
+    done = bench("predict", copy, grey_hearts(made), "--out", "masks")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not hold what this run has fitted" in done.stderr
+    assert "bench run --dataset medaka" in done.stderr
+    assert not (tmp_path / "masks").exists()
+
+
 def test_a_damaged_checkpoint_is_named(made: Path, bench: Run, tmp_path: Path) -> None:
     for run, name in (("medaka-unet", "model.safetensors"), ("medaka-threshold", "threshold.json")):
         copy = shutil.copytree(made / run, tmp_path / run)
+        change(copy, evidence=None)  # as in records of before there was any
         for broken in (True, False):
             (copy / "checkpoint" / name).write_bytes(b"x" * 40)
             if not broken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -139,6 +140,10 @@ def test_trained_weights_predict_with_other_settings(bench: Run, stacks: Path, t
         assert done.returncode == 2
         assert expected in done.stderr
         assert "Traceback" not in done.stderr
+    shutil.copy(weights / "checkpoint" / "checkpoint.safetensors", weights / "checkpoint" / "model.safetensors")
+    done = bench(*UNET, "--root", stacks, "--weights", weights, "--set", "close_gaps=0.7")
+    assert done.returncode == 2
+    assert "does not hold what this run has fitted" in done.stderr
     done = bench(*UNET, "--root", stacks, "--weights", tmp_path / "nothing")
     assert done.returncode == 2
     assert "is no run folder" in done.stderr
