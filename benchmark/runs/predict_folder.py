@@ -47,8 +47,8 @@ class PredictingRun(Document):
 class PredictedInput(Document):
     """What is segmented: `sizes` are the different heights and widths of its frames, known at the end.
 
-    `fps` and `pixel_size_um` (height and width) are what the file says, None where it says nothing. `readable_sha256` is
-    of the files that could be read, where some could not.
+    `fps` and `pixel_size_um` (height and width) are what the file says, None where it says nothing.
+    `readable_sha256` is of the files that could be read, where some could not.
     """
 
     path: str
