@@ -28,8 +28,7 @@ def close_calls(pairs: Sequence[PairedDifference], best: str) -> str:
 
 def _disagreement(pair: PairedDifference, pairs: int) -> str:
     """What is said after the interval; empty where both agree, or where one of them is not known."""
-    ends = (pair.low, pair.high)
-    if pair.low is None or pair.high is None or pair.p is None or not all(map(math.isfinite, ends)):
+    if pair.low is None or pair.high is None or pair.p is None or not math.isfinite(pair.high - pair.low):
         return ""
     holds_zero = pair.low <= 0 <= pair.high
     if holds_zero != pair.significant:

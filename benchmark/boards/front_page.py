@@ -12,7 +12,7 @@ from ..runs.versions import not_of_today
 from .board_plots import curve_name, drawn, plot_name, rivals
 from .comparable import Comparable, is_a_part, samples_together
 from .findings import against_people, findings, learned_from, told_from
-from .headings import front_heading, heading, section_address
+from .headings import front_heading, headings, section_address
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .over_datasets import OverDatasets, over_datasets_section
@@ -31,11 +31,12 @@ KINDS = {
 
 @dataclass(frozen=True)
 class _Group:
-    """Comparable rows, and the place of their section on their dataset's board."""
+    """Comparable rows, and the place and the title of their section on their dataset's board."""
 
     key: Comparable
     rows: Sequence[SeedGroup]
     place: int
+    title: str
 
     @property
     def every(self) -> list[Record]:
@@ -55,13 +56,16 @@ class _Group:
         return part if is_a_part(self.every) else whole
 
 
+def _groups(records: Sequence[Record]) -> list[_Group]:
+    """The groups of one board, in its order."""
+    found = board_groups(records)
+    titles = headings([(key, [record for row in rows for record in row.records]) for key, rows in found])
+    return [_Group(key, rows, n, title) for n, ((key, rows), title) in enumerate(zip(found, titles, strict=True))]
+
+
 def front_page(by_dataset: Mapping[str, Sequence[Record]], over: Sequence[OverDatasets], spans: Spans) -> str:
     """Markdown of the front page from the records of every dataset."""
-    groups = [
-        _Group(key, rows, place)
-        for _, records in sorted(by_dataset.items())
-        for place, (key, rows) in enumerate(board_groups(records))
-    ]
+    groups = [group for _, records in sorted(by_dataset.items()) for group in _groups(records)]
     kinds = {kind: [group for group in groups if group.kind == kind] for kind in KINDS}
     pages = " · ".join(f"[{name}]({name}.md)" for name in sorted(by_dataset))
     lines = [
@@ -92,8 +96,8 @@ def _index(groups: Sequence[_Group], spans: Spans) -> str:
         best = ranked[0]
         body.append(
             [
-                f"[{group.key.dataset}]({section_address(group.key, group.every)})",
-                heading(group.key, group.every).removeprefix("SYNTHETIC data, "),
+                f"[{group.key.dataset}]({section_address(group.key, group.title)})",
+                group.title.removeprefix("SYNTHETIC data, "),
                 len(group.every),
                 escape(board_labels(ranked)[0]),
                 f"{escape(best.main_score)} {with_interval(best.main)}",
@@ -107,7 +111,7 @@ def _index(groups: Sequence[_Group], spans: Spans) -> str:
 def _told(group: _Group, records: Sequence[Record], spans: Spans) -> list[str]:
     """What a group's board says in sentences, with its plots."""
     key, ranked = group.key, group.ranked
-    lines = [front_heading(key, group.every, samples_together(ranked)), ""]
+    lines = [front_heading(key, group.title, samples_together(ranked)), ""]
     if aside := not_of_today(ranked[0]):
         lines += [escape(aside), ""]
     curves = curves_of(group.rows)

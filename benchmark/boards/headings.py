@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 
 from ..registry import dataset_class
 from ..runs.record import Record
@@ -19,18 +21,40 @@ def heading(key: Comparable, records: Sequence[Record]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def front_heading(key: Comparable, records: Sequence[Record], samples: str) -> str:
-    """The same for the front page, with a link to the section, and what the images are."""
-    link = f"[{key.dataset}]({section_address(key, records)})"
+def headings(groups: Sequence[tuple[Comparable, Sequence[Record]]]) -> list[str]:
+    """The headings of all sections of one board, in order: each has an anchor of its own.
+
+    Sections that would share one are told apart by their samples and data, and at last by a number.
+    """
+    plain = [heading(key, records) for key, records in groups]
+    shared = Counter(map(anchor, plain))
+    found: list[str] = []
+    taken: set[str] = set()
+    for (key, _), text in zip(groups, plain, strict=True):
+        if shared[anchor(text)] > 1:
+            text += f", ids {escape(key.ids_sha256[:8])}, data {escape(key.data_sha256[:8])}"
+        unique = text
+        for number in count(2):
+            if anchor(unique) not in taken:
+                break
+            unique = f"{text}, table {number}"
+        taken.add(anchor(unique))
+        found.append(unique)
+    return found
+
+
+def front_heading(key: Comparable, title: str, samples: str) -> str:
+    """What the front page says of a section of this title, with a link to it, and what the images are."""
+    link = f"[{key.dataset}]({section_address(key, title)})"
     synthetic = "SYNTHETIC data, " if key.origin == "synthetic" else ""
     options = f", {escape(key.options)}" if key.options else ""
     summary = dataset_class(key.dataset).info.summary
     return f"### {link}: {synthetic}{escape(key.protocol)}{options}, {samples} of {summary}"
 
 
-def section_address(key: Comparable, records: Sequence[Record]) -> str:
-    """The page of a dataset, at the section of comparable records."""
-    return f"{key.dataset}.md#{anchor(heading(key, records))}"
+def section_address(key: Comparable, title: str) -> str:
+    """The page of a dataset, at the section of this title."""
+    return f"{key.dataset}.md#{anchor(title)}"
 
 
 def anchor(heading: str) -> str:

@@ -294,9 +294,10 @@ def _next(found: CardiacDocument) -> str:
 
 def _table(*columns: str) -> Table:
     from rich import box
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    from .fitting_table import FittingTable
+
+    table = FittingTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in columns:
         # Where it is narrow, names are folded; numbers stay whole.
         words = name == columns[0] or name.startswith("human")

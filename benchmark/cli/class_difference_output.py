@@ -26,11 +26,11 @@ def class_differences(console: Console, found: ComparedGroup) -> None:
 
 def _table(found: ClassTable) -> Table:
     from rich import box
-    from rich.table import Table
 
     from ..boards.class_difference_words import HEADS
+    from .fitting_table import FittingTable
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
+    table = FittingTable(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
     table.title, table.title_justify = safe(found.title), "left"
     for name in HEADS:
         table.add_column(name, justify="left" if name == HEADS[0] else "right", no_wrap=name != HEADS[0])

@@ -284,9 +284,10 @@ def _labels(console: Console, found: ComparedGroup) -> None:
 
 def _table(*columns: str) -> Table:
     from rich import box
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
+    from .fitting_table import FittingTable
+
+    table = FittingTable(box=box.SIMPLE_HEAD, pad_edge=False, caption_justify="left", caption_style="")
     for name in columns:
         is_name = name in ("run", "method", "a less b", "the leader less", "class", "winner", "runner-up", "images")
         table.add_column(safe(name), justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")

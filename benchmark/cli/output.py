@@ -318,9 +318,10 @@ def safe(content: str) -> str:
 
 def new_table(*columns: str, header: bool = True) -> Table:
     from rich import box
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=False)
+    from .fitting_table import FittingTable
+
+    table = FittingTable(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=False)
     for column in columns:
         table.add_column(safe(column), overflow="fold")
     return table

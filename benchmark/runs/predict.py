@@ -26,6 +26,7 @@ from .predict_folder import (
     PredictedOutput,
     PredictingRun,
     claimed,
+    readable_sha256,
 )
 from .predicted_volumes import VolumeOutput
 from .record import Record, recorded_info
@@ -115,6 +116,8 @@ def _predict_rest(
         document.complete, document.kept = complete, len(done)
         document.ms_per_frame, document.predicted = watch.ms_per_frame, watch.frames
         document.unreadable = [str(error.path) for error in unreadable]
+        if unreadable:
+            document.input.readable_sha256 = readable_sha256(frames.paths, document.unreadable)
         sizes.note(document)
         document.write(request.out)
     if unreadable:

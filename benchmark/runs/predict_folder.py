@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from ..data.image_sources import Frames
 from ..io.atomic import write_text
 from ..io.documents import Document
+from ..io.fingerprints import files_sha256
 from ..io.images.limits import open_image
 from ..io.images.read import read_array
 from ..io.images.tiff import opened, pages_of
@@ -47,6 +48,7 @@ class PredictedInput(Document):
     """What is segmented: `sizes` are the different heights and widths of its frames, known at the end.
 
     `fps` and `pixel_size_um` (height and width) are what the file says, None where it says nothing.
+    `readable_sha256` is of the files that could be read, where some could not.
     """
 
     path: str
@@ -58,6 +60,7 @@ class PredictedInput(Document):
     pixel_size_um: list[float] | None = None
     channel: int | None = None
     z: int | None = None
+    readable_sha256: str | None = None
 
 
 class PredictedOutput(Document):
@@ -197,7 +200,7 @@ def claimed(folder: Path, document: PredictDocument, output: Output) -> Iterator
     new = not folder.exists()
     try:
         with exclusive(folder / LOCK, busy):
-            yield _earlier(folder, document)
+            yield _earlier(folder, document, output.frames.paths)
     except BusyError:
         raise
     except UserError:
@@ -220,12 +223,27 @@ def _refuse_foreign(folder: Path, output: Output) -> None:
         )
 
 
-def _earlier(folder: Path, document: PredictDocument) -> PredictDocument | None:
+def readable_sha256(paths: Iterable[Path], unreadable: Iterable[str]) -> str:
+    """Fingerprint of an input without the files that could not be read."""
+    left_out = {Path(path).resolve() for path in unreadable}
+    return files_sha256(path for path in paths if path.resolve() not in left_out)
+
+
+def _only_repaired(earlier: PredictDocument, paths: Sequence[Path]) -> bool:
+    """Whether nothing changed since but files that could not be read, none of which was predicted."""
+    if earlier.complete or earlier.input.readable_sha256 is None:
+        return False
+    return earlier.input.readable_sha256 == readable_sha256(paths, earlier.unreadable)
+
+
+def _earlier(folder: Path, document: PredictDocument, paths: Sequence[Path]) -> PredictDocument | None:
     if not (folder / DOCUMENT).is_file():
         return None
     earlier = _read(folder / DOCUMENT)
     pairs = {f"run {key}": (getattr(earlier.run, key), getattr(document.run, key)) for key in _SAME_RUN}
     pairs |= {f"input {key}": (getattr(earlier.input, key), getattr(document.input, key)) for key in _SAME_INPUT}
+    if pairs["input sha256"][0] != pairs["input sha256"][1] and _only_repaired(earlier, paths):
+        del pairs["input sha256"], pairs["input frames"]
     for what, (found, wanted) in pairs.items():
         if found != wanted:
             whose = "by another run" if what.startswith("run") else "of another input, or of files that changed since"

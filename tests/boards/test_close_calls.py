@@ -12,8 +12,18 @@ from segbench.boards.paired_difference import PairedDifference
 
 def pair(a: str, b: str, low: float, high: float, p: float, adjusted: float) -> PairedDifference:
     return PairedDifference(
-        **{"a": a, "b": b, "value": (low + high) / 2, "low": low, "high": high, "p": p, "p_adjusted": adjusted},
-        **{"effect": 0.1, "wins": 3, "ties": 0, "losses": 1, "significant": adjusted < 0.05},
+        a=a,
+        b=b,
+        value=(low + high) / 2,
+        low=low,
+        high=high,
+        p=p,
+        p_adjusted=adjusted,
+        effect=0.1,
+        wins=3,
+        ties=0,
+        losses=1,
+        significant=adjusted < 0.05,
     )
 
 

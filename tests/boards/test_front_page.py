@@ -321,3 +321,29 @@ def test_rows_that_start_from_runs_or_join_them_are_named_by_what_those_are(reco
     assert board_labels(joined) == ["unet (members=2 unet, 20 labels)", "unet (members=2 unet, 25 labels)"]
     same = [row.model_copy(update={"method": row.method.model_copy(update={"n_train": 20.0})}) for row in joined]
     assert board_labels(same) == ["unet (members=2 unet, a+b)", "unet (members=2 unet, c+d)"]
+
+
+def sections(page: str) -> list[str]:
+    """The anchors of a page's sections, as links name them."""
+    return [anchor(line.removeprefix("## ")) for line in page.splitlines() if line.startswith("## ")]
+
+
+def test_sections_of_one_heading_have_anchors_of_their_own(record: Record) -> None:
+    """The same split of the same number of samples, of other data: two sections, and links that tell them apart."""
+    other = made(record, "fcn", "learned", 0.8)
+    data = other.dataset.model_copy(update={"data_sha256": "0" * 64})
+    pages = boards([made(record, "unet", "learned", 0.9), other.model_copy(update={"dataset": data})])
+    anchors = [each for each in sections(pages["isbi2012.md"]) if each.startswith("split-test")]
+    assert len(anchors) == len(set(anchors)) == 2
+    linked = re.findall(r"\(isbi2012\.md#([^)]*)\)", pages["README.md"])
+    assert sorted(set(linked)) == sorted(anchors)
+
+
+def test_every_link_of_the_committed_boards_leads_to_a_section() -> None:
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "leaderboards").glob("*.md")}
+    for page in pages.values():
+        assert len(sections(page)) == len(set(sections(page)))
+        for target in re.findall(r"\]\(([^)#:]*(?:#[^)]*)?)\)", page):
+            name, _, place = target.partition("#")
+            assert (ROOT / "leaderboards" / name).exists()
+            assert not place or place in sections(pages[name])

@@ -396,6 +396,30 @@ def test_broken_images_are_named_when_all_others_are_written(made: Path, bench: 
     assert resumed.returncode == 2
     assert "8 images of 10 are there already" in resumed.stderr
     assert "2 files cannot be read" in resumed.stderr
+    broken[0].write_bytes(whole[0])
+    one_left = bench(*command, "--resume")
+    assert "All that can be read is segmented: 9 images in 'masks'." in one_left.stderr
+    broken[1].write_bytes(whole[1])
+    repaired = printed_json(bench(*command, "--resume", "--json"))
+    assert (repaired["complete"], repaired["kept"], repaired["predicted"]) == (True, 9, 1)
+    assert all(
+        np.array_equal(mask, kept[f"lateral-test-{name.partition('_')[0]}"])
+        for name, mask in pictures(tmp_path / "masks").items()
+    )
+
+
+def test_a_file_that_changed_beside_a_broken_one_is_no_repair(made: Path, bench: Run, tmp_path: Path) -> None:
+    images = shutil.copytree(grey_hearts(made), tmp_path / "images")
+    first, second, *_ = sorted(images.iterdir())
+    whole = first.read_bytes()
+    first.write_bytes(whole[:300])
+    command = ["predict", made / "medaka-threshold", images, "--out", "masks"]
+    assert bench(*command).returncode == 2
+    first.write_bytes(whole)
+    Image.fromarray(picture(9, (60, 80))).save(second)
+    changed = bench(*command, "--resume")
+    assert changed.returncode == 2
+    assert "files that changed since" in changed.stderr
 
 
 @pytest.mark.parametrize("name", ["no.avi", "no.tif", "no.png", "absent.mp4", "folder"])

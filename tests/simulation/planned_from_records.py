@@ -24,7 +24,7 @@ from segbench.evaluation.comparison import ALPHA, Paired
 from segbench.evaluation.sample_size import POWER, planned, units_needed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from populations import RECORDS, Recorded, recorded
+from populations import RECORDS, recorded
 
 PAIRS = (
     ("canny-a9c54b26", "deconvnet-f78e977c"),
@@ -42,9 +42,7 @@ class Truth:
     """Two records as a population of images: the true difference, and how often test sets of a size show it."""
 
     def __init__(self, first: str, second: str, sets: int) -> None:
-        self.runs: tuple[Recorded, Recorded] = tuple(
-            recorded(RECORDS / f"camvid-{name}", "miou") for name in (first, second)
-        )
+        self.runs = [recorded(RECORDS / f"camvid-{name}", "miou") for name in (first, second)]
         self.images = len(self.runs[0].samples)
         whole = self.paired(np.arange(self.images), 50)
         self.difference = abs(float(whole.values[0] - whole.values[1]))

@@ -1,0 +1,66 @@
+"""Tables of the terminal at any width: no number is cut or folded, and what has no room stands row by row."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from committed_records import RECORDS
+from rich.console import Console
+
+from commands import Run
+from segbench.cli.output import new_table
+
+ROWS = (
+    ("fcn (epochs=30)", "0.4991", "0.4878 to 0.5109", "< 0.001", "225/0/8"),
+    ("a much longer name of a method (with=settings)", "0.3789", "0.3730 to 0.3854", "0.022", "–"),
+)
+RUNS = [RECORDS / name for name in ("camvid-fcn-85543f97", "camvid-unet-338ebb1f", "camvid-fcn-faa777cd")]
+
+
+def shown(width: int) -> str:
+    table = new_table("method", "miou", "95 % interval", "p", "w/t/l")
+    for row in ROWS:
+        table.add_row(*row)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("width", [*range(36, 100, 3), 160])
+def test_every_number_is_whole_at_every_width(width: int) -> None:
+    text = shown(width)
+    assert all(len(line) <= width for line in text.splitlines())
+    for row in ROWS:
+        assert all(cell in text for cell in row[1:])
+    assert "…" not in text
+
+
+def test_rows_stand_alone_only_where_a_table_has_no_room() -> None:
+    assert "(a row for each value" not in shown(80)
+    narrow = shown(40)
+    assert "the table takes a terminal of 62 columns" in " ".join(narrow.split())
+    assert re.search(r"^95 % interval +0\.4878 to 0\.5109 *$", narrow, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", ["60", "80"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("compare", *RUNS, "--by-class", "--resamples", "200"),
+        ("plan", *RUNS[:2], "--seconds-per-label", "60"),
+        ("slice", *RUNS, "--by", "group", "--permutations", "200"),
+        ("explain", RUNS[0]),
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_commands_print_the_same_numbers_in_narrow_terminals(
+    bench: Run, command: tuple[str, ...], columns: str
+) -> None:
+    number = re.compile(r"[+-]?[0-9]+\.[0-9]+")
+    wide, narrow = (set(number.findall(bench(*command, COLUMNS=width).stdout)) for width in ("250", columns))
+    assert wide == narrow
