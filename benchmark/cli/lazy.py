@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..errors import UserError
+from .system_errors import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,16 +99,15 @@ class LazyGroup(TyperGroup):
     """A group whose help makes none of its commands."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a pipe that breaks within it is a failure with a message.
+        """Run the command; a pipe that breaks or a file that ends too early within it is a failure with a message.
 
-        Typer takes it for a reader of stdout that has gone, and would end with exit status 1 and without a word.
+        Typer takes them for a reader of stdout that has gone and for a prompt that got no answer: it would end with
+        exit status 1, which is that of a failed check, and say nothing or "Aborted!".
         """
         try:
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise UserError(
-                "a process that this command talked to ended early (broken pipe). Try again with fewer --workers."
-            ) from error
+        except (BrokenPipeError, EOFError) as error:
+            raise UserError(sentence_of(error) or str(error)) from error
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, each with a sentence that is whole."""

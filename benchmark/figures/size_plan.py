@@ -31,30 +31,38 @@ def size_plan(plan: Content) -> Figure:
 
 
 def _width(axes: Axes, plan: Content) -> None:
-    _curve(axes, plan, "width", COLORS[0])
+    axes.set_ylabel(f"full width of the 95 % interval, {plan['score']}")
+    if not _curve(axes, plan, "width", COLORS[0]):
+        return
     now = next((size for size in plan["sizes"] if size["units"] == plan["units"]), None)
     if now is not None and now["width"]["value"]:
         axes.plot(now["images"], now["width"]["value"], "o", color=COLORS[0], markersize=7, label="these runs")
-    axes.set_ylabel(f"full width of the 95 % interval, {plan['score']}")
     _finish(axes, plan)
 
 
 def _visible(axes: Axes, plan: Content) -> None:
-    _curve(axes, plan, "visible", COLORS[1])
+    axes.set_ylabel(f"smallest visible difference, {plan['score']}")
+    if not _curve(axes, plan, "visible", COLORS[1]):
+        return
     apart = plan["difference"]["value"]
     if apart:
         axes.axhline(abs(apart), color="#666666", linewidth=1, linestyle="--", label="between these runs")
-    axes.set_ylabel(f"smallest visible difference, {plan['score']}")
     _finish(axes, plan)
 
 
-def _curve(axes: Axes, plan: Content, what: str, color: str) -> None:
+def _curve(axes: Axes, plan: Content, what: str, color: str) -> bool:
+    """Draw a number against the size of the test set; False where it is 0 throughout, as a logarithm shows no 0."""
     sizes = [size for size in plan["sizes"] if size[what]["value"]]
+    if not sizes:
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.5, 0.5, "0 at every size:\nthese samples do not differ", ha="center", transform=axes.transAxes)
+        return False
     images = [size["images"] for size in sizes]
     axes.plot(images, [size[what]["value"] for size in sizes], color=color, zorder=3)
     known = [size for size in sizes if size[what]["low"] is not None]
     lows, highs = ([size[what][end] for size in known] for end in ("low", "high"))
     axes.fill_between([size["images"] for size in known], lows, highs, color=color, alpha=0.15, linewidth=0)
+    return True
 
 
 def _finish(axes: Axes, plan: Content) -> None:

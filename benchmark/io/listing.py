@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -22,7 +23,10 @@ _OTHER_PICTURES = frozenset({
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Files with one of these suffixes in any depth, through links too, without hidden ones."""
+    """Files with one of these suffixes in any depth, through links too, without hidden ones.
+
+    Raises UserError for a folder that cannot be listed, and for a pipe or a device, which may have no end.
+    """
     found: list[Path] = []
     seen: set[str] = set()
 
@@ -37,8 +41,21 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = (Path(place) / name for name in names if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in suffixes]
+        wanted = [path for path in paths if path.suffix.lower() in suffixes]
+        for path in wanted:
+            _refuse_endless(path)
+        found += wanted
     return sorted(found)
+
+
+def _refuse_endless(path: Path) -> None:
+    """Raise UserError for what is neither a file nor a folder; of a link to nothing the readers tell."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UserError(f"'{path}' is a pipe or a device, which may have no end. Put a file there, or take it away.")
 
 
 def unread_files(paths: Iterable[Path], suffixes: Collection[str]) -> str:

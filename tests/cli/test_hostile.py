@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,18 @@ def test_damaged_truth_is_named(bench: Run, scene: tuple[Path, Path], tmp_path: 
     path = scene[0] / "VOCdevkit" / "VOC2012" / "SegmentationClass" / f"{VICTIM}.png"
     path.write_bytes(path.read_bytes()[:70])
     _refused(_evaluate(bench, scene), tmp_path, str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices with names are those of POSIX systems")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_has_no_end_is_not_read(bench: Run, scene: tuple[Path, Path], tmp_path: Path, kind: str) -> None:
+    path = scene[1] / f"{VICTIM}.png"
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    _refused(_evaluate(bench, scene), tmp_path, path.name, "a pipe or a device")
 
 
 def test_links_that_lead_in_a_circle_end(bench: Run, scene: tuple[Path, Path]) -> None:

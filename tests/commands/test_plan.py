@@ -63,8 +63,9 @@ def test_what_never_differs_plans_nothing(bench: Run, tmp_path: Path) -> None:
     root = truth(tmp_path / "mine", 12)
     for name in ("one", "other"):
         evaluated(root, tmp_path / "runs" / name, [0.0] * 12, name)
-    done = bench("plan", tmp_path / "runs")
+    done = bench("plan", tmp_path / "runs", "--out", tmp_path / "drawn")
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "drawn" / "plan.svg").read_text(encoding="utf-8").count("these samples do not differ") == 2
     assert "these samples show no spread: nothing can be planned from them" in done.stdout
     assert "the two runs have equal scores: nothing can be planned from them" in done.stdout
     assert "known to be enough" not in done.stdout

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,8 @@ import pytest
 from evaluated_runs import predictions, truth
 from PIL import Image
 
+from segbench.cli import _command, main
+from segbench.cli.system_errors import sentence_of
 from segbench.runs.folder import RECORD
 from segbench.runs.record import read_record
 
@@ -241,3 +246,32 @@ def test_processes_are_done_without_where_there_is_no_shared_memory(limited: Ben
     assert done.returncode == 0, done.stderr
     done = limited(*EVALUATE, "--workers", "2", "--out", "run", first=closed)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_compiled_file_that_a_full_disk_cut_short_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes as much of it as there is room for, and reads it ever after; typer would say "Aborted!"."""
+    (tmp_path / "cut_short.py").write_text("value = [1, 2, 3]")
+    compiled = Path(str(py_compile.compile(str(tmp_path / "cut_short.py"), doraise=True)))
+    compiled.write_bytes(compiled.read_bytes()[:20])
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EOFError) as raised:
+        import_module("cut_short")
+    told = sentence_of(raised.value)
+    assert told is not None
+    assert f"'{compiled}' was cut short" in told
+
+
+@pytest.mark.parametrize("error", [EOFError("no more"), BrokenPipeError(32, "Broken pipe"), BrokenProcessPool("died")])
+def test_what_ends_too_early_is_no_failed_check(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 1 is that of a gate that found a loss."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("segbench.cli.data_commands.list_", fail)
+    monkeypatch.setattr(sys, "argv", ["bench", "list"])
+    _command.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    _command.cache_clear()
+    assert ended.value.code == 2
