@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
-from ..text import UNDEFINED, between, counted, interval, number
+from ..text import UNDEFINED, between, counted, duration, interval, number
 from .comparison import PairedDifference
 from .notebook import html_table, text_table
-from .plan_words import sentence_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +117,7 @@ class SizePlan(Document):
     @property
     def sentences(self) -> list[str]:
         """How many images each target takes."""
-        return [sentence_of(self, needed) for needed in self.needed]
+        return [_sentence(needed, self.drawn) for needed in self.needed]
 
     def _sizes(self) -> tuple[list[str], list[list[str]]]:
         """Heads, and a row for each size."""
@@ -157,3 +156,29 @@ def _range(needed: Needed) -> str:
 
 def _shown(planned: PlannedNumber) -> list[str]:
     return [number(planned.value, ".4f"), between(planned.low, planned.high)]
+
+
+def labelling_time(hours: float | None) -> str:
+    """A time in words, or a dash."""
+    return UNDEFINED if hours is None else duration(3600 * hours)
+
+
+def _sentence(needed: Needed, drawn: str) -> str:
+    """For what how many images are needed, in a sentence without a full stop."""
+    if needed.what == "width":
+        what = f"an interval of full width {needed.target:.4f}"
+    else:
+        what = f"to see a difference of {needed.target:.4f} in 4 of 5 test sets"
+    if needed.target == 0:
+        equal = "these samples show no spread" if needed.what == "width" else "the two runs have equal scores"
+        return f"{equal}: nothing can be planned from them"
+    if needed.units is None:
+        return f"{what}: no number of {drawn} is known to be enough"
+    units = counted(needed.units, drawn[:-1])
+    images = f" ({needed.images:.0f} images)" if drawn == "groups" and needed.images is not None else ""
+    ends = ["?" if end is None else str(end) for end in (needed.units_low, needed.units_high)]
+    known = f" (between {ends[0]} and {ends[1]}, as far as these samples tell)" if ends != ["?", "?"] else ""
+    hours = "" if needed.label_hours is None else f"; labelling them takes {labelling_time(needed.label_hours)}"
+    if needed.units == needed.units_low == needed.units_high:  # the fewest that are planned
+        return f"{what}: {units}{images} are enough, and fewer are not planned{hours}"
+    return f"{what}: about {units}{images}{known}{hours}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..text import counted, named
 from ..types import UserError
-from .comparable import badness
+from .comparable import badness, comparable_groups
 from .compare_runs import paired_difference, refuse_incomparable, score_of
 from .labels import comparison_labels
 from .plan_document import CurvePoint, LearningCurve, Needed, PlannedNumber, PlannedRun, PlannedSize, SizePlan
@@ -45,7 +46,7 @@ def plan_sizes(runs: Sequence[StoredRun], score: str | None, targets: Targets) -
     UserError
         For runs that are not comparable, a score that one of them lacks or that is undefined, and too few samples.
     """
-    refuse_incomparable([run.record for run in runs])
+    _refuse_incomparable(runs)
     metric, info = score_of(runs[0], score)
     chosen = _chosen(runs, info.name, info.higher_is_better)
     statistics = tuple(tuple(run.statistics.of(metric.name)) for run in chosen)
@@ -112,6 +113,18 @@ class _Told:
                 "label_hours": None if images is None else self.hours(images),
             }
         )
+
+
+def _refuse_incomparable(runs: Sequence[StoredRun]) -> None:
+    """Raise UserError with the reason, and with which of the runs can be planned from."""
+    try:
+        refuse_incomparable([run.record for run in runs])
+    except UserError as error:
+        largest = max(comparable_groups(runs, lambda run: run.record).values(), key=len)
+        if len(largest) < 2:
+            raise
+        some_runs = " ".join(shlex.quote(str(run.folder)) for run in largest[:4])
+        raise UserError(f"{error} These can be planned from together: bench plan {some_runs}") from None
 
 
 def _chosen(runs: Sequence[StoredRun], score: str, higher: bool) -> list[StoredRun]:

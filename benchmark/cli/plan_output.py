@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..boards.plan_words import labelling_time
+from ..boards.plan_document import labelling_time
 from ..text import UNDEFINED, between, counted, interval
 from . import output
 from .output import new_table, safe

@@ -130,3 +130,10 @@ def test_too_few_samples_plan_nothing(bench: Run, tmp_path: Path) -> None:
     done = bench("plan", tmp_path / "runs" / "few")
     assert done.returncode == 2
     assert "scored on 3 samples: nothing can be planned from fewer than 5" in done.stderr
+
+
+def test_runs_that_can_be_planned_from_are_named_among_others(bench: Run, runs: Path) -> None:
+    done = bench("plan", runs, CURVE[-1])
+    assert done.returncode == 2
+    assert "are not comparable" in done.stderr
+    assert f"bench plan {runs / 'bad'} {runs / 'good'}" in done.stderr
