@@ -24,6 +24,9 @@ _OPTIONAL = (
     '# citation: "who to cite"',
 )
 
+_MOST = 0.6
+"""A class is one of lines where so large a part of its pixels lies in such."""
+
 
 def numbered_text(name: str, seen: Sequence[MaskContents], in_all: int, placed: Sequence[str]) -> str:
     """`classes.yaml` of masks that hold numbers of objects."""
@@ -178,9 +181,22 @@ def _class_lines(guess: ClassesGuess, total: Counter[int], seen: Sequence[MaskCo
         held = "" if colored or key == label else f"value {key}: "
         lines += [
             f"  # {held}{_share(key, total, seen)}",
+            *_line_hint(key, total, seen, is_background=is_background),
             f"  - {{id: {label}, name: {_quoted(called)}, color: {list(color)}{kind}}}",
         ]
     return lines
+
+
+def _line_hint(key: int, total: Counter[int], seen: Sequence[MaskContents], *, is_background: bool) -> list[str]:
+    """Which metrics see more of a class that is made of lines, such as vessels, than its pixels do."""
+    part = sum(one.lines.get(key, 0) for one in seen) / total[key]
+    if part < _MOST:
+        return []
+    return [
+        f"  # Of its pixels {part:.0%} lie in thin lines: --metric centreline (clDice) and --metric topology tell",
+        "  # whether these hang together."
+        + (" They leave out what is called background: give it a name, such as membrane." if is_background else ""),
+    ]
 
 
 def _share(key: int, total: Counter[int], seen: Sequence[MaskContents]) -> str:

@@ -18,7 +18,7 @@ from ...io.images.limits import open_image
 from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import read_array
 from ...text import counted
-from ...types import Array, UserError
+from ...types import Array, Uint8, UserError
 from .checked_values import Color
 from .masks import color_runs, equal_channels
 
@@ -36,6 +36,11 @@ _MANY_NUMBERS = 32
 _NEARLY_ALL = 0.9
 _BORDER_PX = 9
 """What is nowhere so wide is a border."""
+_LINE_PX = 13
+_MIN_LINE, _MOSTLY = 4 * _LINE_PX**2, 0.8
+"""A piece of so many pixels is a line where so large a part of them is nowhere as wide as 13 pixels."""
+_FEW = 4
+"""Lines are looked for in masks of no more values than that."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class MaskContents:
     shown: pixels by what a mask of two tones shows, where that is something else than it stores.
     pieces: parts of one value, but for 0, that hang together; where there are so many values that they may be numbers
     of objects.
+    lines: pixels of pieces that are long and nowhere wide, such as vessels, by value; of a mask of few values.
     """
 
     path: Path
@@ -55,6 +61,7 @@ class MaskContents:
     thin: Mapping[int, int] = field(default_factory=dict)
     shown: Mapping[int, int] | None = None
     pieces: int | None = None
+    lines: Mapping[int, int] = field(default_factory=dict)
 
 
 def read_all(paths: Sequence[Path], progress: Callable[[int, int], None] | None) -> list[MaskContents]:
@@ -105,7 +112,8 @@ def read_contents(path: Path) -> MaskContents:
         pixels = _counts(values)
         thin = {VOID: _thin(values == VOID)} if VOID in pixels else {}
         pieces = _pieces(values) if len(pixels) >= _MIN_NUMBERS else None
-        return MaskContents(path, "values", pixels, _palette(path, pixels), thin, _shown_counts(path, values), pieces)
+        shows, lines = _shown_counts(path, values), _lines(values, pixels)
+        return MaskContents(path, "values", pixels, _palette(path, pixels), thin, shows, pieces, lines)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
         raise UserError(
             f"{path}: has shape {values.shape} and {values.dtype}; expected a mask of height x width with label "
@@ -121,7 +129,9 @@ def read_contents(path: Path) -> MaskContents:
     for key in {WHITE, VOC_VOID} & pixels.keys():
         color = np.array([key >> 16, key >> 8 & 255, key & 255], np.uint8)
         thin[key] = _thin((values[:, :, :3] == color).all(axis=2))
-    return MaskContents(path, "grey rgb" if equal_channels(values) else "colors", pixels, {}, thin)
+    packed = values[:, :, :3].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    kind = "grey rgb" if equal_channels(values) else "colors"
+    return MaskContents(path, kind, pixels, {}, thin, lines=_lines(packed, pixels))
 
 
 def _counts(values: Array) -> dict[int, int]:
@@ -139,7 +149,7 @@ def _shown_counts(path: Path, stored: Array) -> dict[int, int] | None:
 
 def as_all_show(seen: Sequence[MaskContents]) -> list[MaskContents]:
     """Masks of two tones by what they show, where all are of that kind; label maps by what they store."""
-    as_shown = [one if one.shown is None else replace(one, pixels=one.shown, palette={}) for one in seen]
+    as_shown = [one if one.shown is None else replace(one, pixels=one.shown, palette={}, lines={}) for one in seen]
     tones = {value for one in as_shown for value in one.pixels}
     binary = tones <= {0, 1} or tones <= {0, VOID}
     return as_shown if binary and any(one.shown is not None for one in seen) else list(seen)
@@ -147,9 +157,27 @@ def as_all_show(seen: Sequence[MaskContents]) -> list[MaskContents]:
 
 def _thin(where: Array) -> int:
     """Pixels that lie in no square of `_BORDER_PX` pixels."""
-    mask = where.astype(np.uint8)
-    wide = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((_BORDER_PX, _BORDER_PX), np.uint8))
-    return int(np.count_nonzero(mask)) - int(np.count_nonzero(wide))
+    return int(np.count_nonzero(where)) - int(np.count_nonzero(_wide(where.astype(np.uint8), _BORDER_PX)))
+
+
+def _wide(mask: Uint8, size: int) -> Uint8:
+    """The pixels of a mask (H, W) of 0 and 1 that lie in a square of size x size pixels of it."""
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((size, size), np.uint8)))
+
+
+def _lines(values: Array, pixels: Mapping[int, int]) -> dict[int, int]:
+    """Pixels of each value that lie in long pieces without width, of a map (H, W) that holds `pixels` of each."""
+    found = {}
+    for value, count in pixels.items() if len(pixels) <= _FEW else ():
+        mask = (values == value).astype(np.uint8)
+        wide = _wide(mask, _LINE_PX)
+        if count - np.count_nonzero(wide) < _MOSTLY * count:
+            continue
+        number, pieces = cv2.connectedComponents(mask, connectivity=8)
+        areas, widths = (np.bincount(pieces[each > 0], minlength=number) for each in (mask, wide))
+        long = (areas >= _MIN_LINE) & (areas - widths >= _MOSTLY * areas)
+        found[value] = int(areas[long].sum())
+    return found
 
 
 def _palette(path: Path, pixels: Mapping[int, int]) -> dict[int, Color]:
@@ -171,7 +199,8 @@ def as_values(one: MaskContents) -> MaskContents:
     if one.kind == "values":
         return one
     thin = {VOID: one.thin[WHITE]} if WHITE in one.thin else {}
-    return MaskContents(one.path, one.kind, {key & 255: n for key, n in one.pixels.items()}, {}, thin)
+    pixels, lines = ({key & 255: n for key, n in each.items()} for each in (one.pixels, one.lines))
+    return MaskContents(one.path, one.kind, pixels, {}, thin, lines=lines)
 
 
 def refuse_grey_among_colors(seen: Sequence[MaskContents]) -> None:
