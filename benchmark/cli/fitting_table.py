@@ -1,13 +1,17 @@
-"""A table of the terminal that never cuts or folds a number: where it is too wide, each row stands by itself."""
+"""A table of the terminal that never folds a number: where it is too wide, it is cut between columns or rows."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
+INTERVAL = "95 % interval"
+"""Header of a column that belongs to the one before it."""
 _NUMBER = re.compile(r"[\s+\-–−<>≤≥≈~±(\[]*[0-9]|[–\s]*$")
 _MAX_WHOLE = 44
 """Longer cells are text, whatever they begin with."""
@@ -18,14 +22,24 @@ _MIN_TEXT = 12
 class FittingTable(Table):
     """Columns of numbers and intervals keep their width, and only text is folded.
 
-    Where that leaves no room, every row is a block with a line for each column, and a line below says so.
+    Where that leaves no room, a table whose first `keys` columns name its rows is cut into several that repeat these; a
+    column headed `INTERVAL` stays with the one before it. Of any other table, and where even that leaves no room, every
+    row is a block with a line for each column, and a line below says so.
     """
+
+    def __init__(self, *headers: Any, keys: int = 0, **settings: Any) -> None:
+        super().__init__(*headers, **settings)
+        self.keys = keys
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """As a table, where it fits."""
         least = [self._least(console, column) for column in self.columns]
         padded = sum(self._get_padding_width(place) for place in range(len(least)))
         needed = sum(least) + padded + self._extra_width
+        if needed > options.max_width and self.show_header and (parts := self._parts(least, options.max_width)):
+            for part in parts:
+                yield from console.render(self._of_columns(part), options)
+            return
         if needed > options.max_width and self.show_header:
             if self.title:
                 yield from console.render(self.title, options)
@@ -47,15 +61,47 @@ class FittingTable(Table):
             return max([head, *cells])
         return min(max([head, *cells]), max(head, _MIN_TEXT))
 
+    def _parts(self, least: Sequence[int], room: int) -> list[list[int]]:
+        """The columns of each of several tables that fit; none where there are no keys, or some column has no room."""
+        keys = list(range(self.keys))
+        groups: list[list[int]] = []
+        for place in range(self.keys, len(least)):
+            if groups and self.columns[place].header == INTERVAL:
+                groups[-1].append(place)
+            else:
+                groups.append([place])
+        parts: list[list[int]] = []
+        for group in groups:
+            if parts and self._taken(least, parts[-1] + group) <= room:
+                parts[-1] += group
+            else:
+                parts.append(keys + group)
+        return parts if keys and all(self._taken(least, part) <= room for part in parts) else []
+
+    def _taken(self, least: Sequence[int], places: Sequence[int]) -> int:
+        return sum(least[place] + self._get_padding_width(place) for place in places) + self._extra_width
+
+    def _of_columns(self, places: Sequence[int]) -> FittingTable:
+        part = FittingTable(box=self.box, pad_edge=self.pad_edge)
+        for place in places:
+            column = self.columns[place]
+            part.add_column(column.header, style=column.style, no_wrap=column.no_wrap, overflow=column.overflow)
+        for row, cells in zip(self.rows, self._cells(), strict=True):
+            part.add_row(*(cells[place] for place in places), style=row.style)
+        return part
+
+    def _cells(self) -> Iterator[tuple[RenderableType, ...]]:
+        """The cells of one row after the other."""
+        yield from zip(*(column.cells for column in self.columns), strict=True)
+
     def _rows_alone(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        cells = [list(column.cells) for column in self.columns]
-        for number, row in enumerate(self.rows):
+        for row, cells in zip(self.rows, self._cells(), strict=True):
             lines = Table(box=None, show_header=False, pad_edge=False)
             lines.add_column(style="dim", no_wrap=True)
             lines.add_column(overflow="fold", style=row.style or "")
-            for column, own in zip(self.columns, cells, strict=True):
-                if _text(console, own[number]).plain.strip():
-                    lines.add_row(column.header, own[number])
+            for column, cell in zip(self.columns, cells, strict=True):
+                if _text(console, cell).plain.strip():
+                    lines.add_row(column.header, cell)
             yield Text("")
             yield from console.render(lines, options)
 

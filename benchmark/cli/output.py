@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
 
-_TABLE_WIDTH = 5
 _MAX_ROWS = 40
 """Classes up to which a table shows those too of which no sample holds or predicts anything."""
 _NAMES_WIDTH = 24
@@ -156,8 +155,8 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
             show(console, result.details[metric.name], result.scores)
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
-            for table in _class_tables(what, rows, result.class_intervals if what == "class" else {}):
-                console.print(table)
+            if rows:
+                console.print(_class_table(what, rows, result.class_intervals if what == "class" else {}))
         if few := few_units(result.class_intervals):
             console.print(safe(few), style="yellow", soft_wrap=True)
     cost = result.cost
@@ -257,32 +256,29 @@ def _interval_note(result: Record) -> str:
     )
 
 
-def _class_tables(
+def _class_table(
     what: str, rows: Mapping[str, Mapping[str, float | None]], intervals: Mapping[str, Mapping[str, float | None]]
-) -> Iterator[Table]:
-    """Tables of a few quantities each, so that they fit into a terminal; of many classes those that have any.
+) -> Table:
+    """All quantities, each with its interval where there is one; of many classes those that have any.
 
-    The interval of the first one stands beside it; a class whose interval says little has a star.
+    A class whose intervals say little has a star.
     """
     from ..evaluation.class_intervals import is_few
+    from .fitting_table import INTERVAL
 
     quantities = list(dict.fromkeys(key for row in rows.values() for key in row))
+    drawn = {q for q in quantities if any(row.get(f"{q}_low") is not None for row in intervals.values())}
     if len(rows) > _MAX_ROWS:
         rows = {name: row for name, row in rows.items() if any(row.values())}
-    width = -(-len(quantities) // max(1, -(-len(quantities) // _TABLE_WIDTH)))
-    for start in range(0, len(quantities), width or 1):
-        shown = quantities[start : start + width]
-        ends = {name: (row.get(f"{shown[0]}_low"), row.get(f"{shown[0]}_high")) for name, row in intervals.items()}
-        beside = any(None not in each for each in ends.values())
-        table = new_table(what, shown[0], *["95 % interval"] * beside, *shown[1:])
-        for name, row in rows.items():
-            cells = [
-                f"{row[q]:,.0f}" if q in CLASS_COUNTS and row.get(q) is not None else _value(row.get(q)) for q in shown
-            ]
-            if beside:
-                cells.insert(1, between(*ends.get(name, (None, None)), word=" – "))
-            table.add_row(f"{safe(short_class(name))}{'*' * is_few(intervals.get(name, {}))}", *cells)
-        yield table
+    table = new_table(what, *(head for q in quantities for head in (q, *[INTERVAL] * (q in drawn))), keys=1)
+    for name, row in rows.items():
+        ends, cells = intervals.get(name, {}), []
+        for q in quantities:
+            cells.append(f"{row[q]:,.0f}" if q in CLASS_COUNTS and row.get(q) is not None else _value(row.get(q)))
+            if q in drawn:
+                cells.append(between(ends.get(f"{q}_low"), ends.get(f"{q}_high"), word=" – "))
+        table.add_row(f"{safe(short_class(name))}{'*' * is_few(ends)}", *cells)
+    return table
 
 
 def _value(value: float | None) -> str:
@@ -316,12 +312,13 @@ def safe(content: str) -> str:
     return escape(printable(content).replace("\n", "\ufffd"))
 
 
-def new_table(*columns: str, header: bool = True) -> Table:
+def new_table(*columns: str, header: bool = True, keys: int = 0) -> Table:
+    """A table that fits the terminal; the first `keys` columns name its rows, and stand again where it is cut."""
     from rich import box
 
     from .fitting_table import FittingTable
 
-    table = FittingTable(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=False)
+    table = FittingTable(box=box.SIMPLE_HEAD if header else None, show_header=header, pad_edge=False, keys=keys)
     for column in columns:
         table.add_column(safe(column), overflow="fold")
     return table

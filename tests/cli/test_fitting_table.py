@@ -46,6 +46,23 @@ def test_rows_stand_alone_only_where_a_table_has_no_room() -> None:
     assert re.search(r"^95 % interval +0\.4878 to 0\.5109 *$", narrow, re.MULTILINE)
 
 
+@pytest.mark.parametrize("width", [*range(44, 130, 6), 200])
+def test_a_table_of_named_rows_is_cut_between_columns(width: int) -> None:
+    heads = ("iou", "95 % interval", "dice", "95 % interval", "topology_sensitivity", "pixels")
+    table = new_table("class", *heads, keys=1)
+    rows = {name: [f"0.{n}{place}46" for place in range(len(heads))] for n, name in enumerate(("car", "person"), 1)}
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    console = Console(file=(file := io.StringIO()), width=width)
+    console.print(table)
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    below = {name: [line.split()[1:] for line in lines if line.startswith(f" {name}")] for name in rows}
+    assert {name: [cell for part in cells for cell in part] for name, cells in below.items()} == rows
+    assert [len(cells) for cells in below["car"]] == [len(cells) for cells in below["person"]]
+    assert all(line.split()[:2] != ["class", "95"] for line in lines), "an interval stands beside its value"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", ["60", "80"])
 @pytest.mark.parametrize(
