@@ -82,7 +82,7 @@ class FittingTable(Table):
         return sum(least[place] + self._get_padding_width(place) for place in places) + self._extra_width
 
     def _of_columns(self, places: Sequence[int]) -> FittingTable:
-        part = FittingTable(box=self.box, pad_edge=self.pad_edge)
+        part = FittingTable(box=self.box, pad_edge=self.pad_edge, collapse_padding=self.collapse_padding)
         for place in places:
             column = self.columns[place]
             part.add_column(column.header, style=column.style, no_wrap=column.no_wrap, overflow=column.overflow)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 quiet = False
 """Set by `bench --quiet …`; each command's own `--quiet` does the same."""
 
+_FEW_CLASSES = 4
+"""Classes up to which each is a column of a table, not a row."""
 _MAX_ROWS = 40
 """Classes up to which a table shows those too of which no sample holds or predicts anything."""
 _NAMES_WIDTH = 24
@@ -156,7 +158,7 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     if result.per_class and not (be_quiet or quiet):
         for what, rows in (("class", result.per_class), ("category", result.per_category)):
             if rows:
-                console.print(_class_table(what, rows, result.class_intervals if what == "class" else {}))
+                console.print(class_table(what, rows, result.class_intervals if what == "class" else {}))
         if few := few_units(result.class_intervals):
             console.print(safe(few), style="yellow", soft_wrap=True)
     cost = result.cost
@@ -256,12 +258,13 @@ def _interval_note(result: Record) -> str:
     )
 
 
-def _class_table(
+def class_table(
     what: str, rows: Mapping[str, Mapping[str, float | None]], intervals: Mapping[str, Mapping[str, float | None]]
 ) -> Table:
-    """All quantities, each with its interval where there is one; of many classes those that have any.
+    """The quantities of each class; a class whose intervals say little has a star.
 
-    A class whose intervals say little has a star.
+    Few classes are columns, each with its intervals beside it. Many are rows, and those that have no quantity are left
+    out; there the first quantity alone has intervals, so that the table can be read.
     """
     from ..evaluation.class_intervals import is_few
     from .fitting_table import INTERVAL
@@ -270,14 +273,25 @@ def _class_table(
     drawn = {q for q in quantities if any(row.get(f"{q}_low") is not None for row in intervals.values())}
     if len(rows) > _MAX_ROWS:
         rows = {name: row for name, row in rows.items() if any(row.values())}
-    table = new_table(what, *(head for q in quantities for head in (q, *[INTERVAL] * (q in drawn))), keys=1)
-    for name, row in rows.items():
-        ends, cells = intervals.get(name, {}), []
+    names = {name: f"{short_class(name)}{'*' * is_few(intervals.get(name, {}))}" for name in rows}
+
+    def cells(name: str, quantity: str, *, beside: bool) -> list[str]:
+        value, ends = rows[name].get(quantity), intervals.get(name, {})
+        cell = f"{value:,.0f}" if quantity in CLASS_COUNTS and value is not None else _value(value)
+        low_high = between(ends.get(f"{quantity}_low"), ends.get(f"{quantity}_high"), word=" – ")
+        return [cell, "" if quantity not in drawn else low_high] if beside else [cell]
+
+    if len(rows) <= _FEW_CLASSES:
+        table = new_table(what, *(head for name in rows for head in (names[name], *[INTERVAL] * bool(drawn))), keys=1)
+        table.columns[0].no_wrap = table.collapse_padding = True
         for q in quantities:
-            cells.append(f"{row[q]:,.0f}" if q in CLASS_COUNTS and row.get(q) is not None else _value(row.get(q)))
-            if q in drawn:
-                cells.append(between(ends.get(f"{q}_low"), ends.get(f"{q}_high"), word=" – "))
-        table.add_row(f"{safe(short_class(name))}{'*' * is_few(ends)}", *cells)
+            table.add_row(safe(q), *(cell for name in rows for cell in cells(name, q, beside=bool(drawn))))
+        return table
+    shown = [INTERVAL] * (quantities[0] in drawn)
+    table = new_table(what, quantities[0], *shown, *quantities[1:], keys=1)
+    for name in rows:
+        row = [cell for n, q in enumerate(quantities) for cell in cells(name, q, beside=bool(shown) and n == 0)]
+        table.add_row(safe(names[name]), *row)
     return table
 
 

@@ -10,7 +10,7 @@ from committed_records import RECORDS
 from rich.console import Console
 
 from commands import Run
-from segbench.cli.output import new_table
+from segbench.cli.output import class_table, new_table
 
 ROWS = (
     ("fcn (epochs=30)", "0.4991", "0.4878 to 0.5109", "< 0.001", "225/0/8"),
@@ -61,6 +61,22 @@ def test_a_table_of_named_rows_is_cut_between_columns(width: int) -> None:
     assert {name: [cell for part in cells for cell in part] for name, cells in below.items()} == rows
     assert [len(cells) for cells in below["car"]] == [len(cells) for cells in below["person"]]
     assert all(line.split()[:2] != ["class", "95"] for line in lines), "an interval stands beside its value"
+
+
+@pytest.mark.parametrize(("classes", "turned"), [(2, True), (4, True), (5, False), (60, False)])
+def test_few_classes_are_columns_with_all_their_intervals(classes: int, turned: bool) -> None:
+    rows = {f"c{n}": {"iou": n / 100, "dice": n / 50, "pixels": 1000.0 * n} for n in range(1, classes + 1)}
+    ends = {name: {"iou_low": 0.001, "iou_high": 0.999, "dice_low": 0.002, "dice_high": 0.998} for name in rows}
+    console = Console(file=(file := io.StringIO()), width=120)
+    console.print(class_table("class", rows, ends))
+    text = file.getvalue()
+    first = "c1" if turned else "iou"
+    assert text.split()[:5] == ["class", first, "95", "%", "interval"]
+    assert text.count("0.0010 – 0.9990") == classes
+    assert text.count("0.0020 – 0.9980") == (classes if turned else 0)
+    for name, row in rows.items():
+        assert f"{row['pixels']:,.0f}" in text
+        assert name in text
 
 
 @pytest.mark.slow
