@@ -104,7 +104,7 @@ def test_version_names_commit_and_counting(bench: Run) -> None:
 def test_listings_are_tables_json_or_names(bench: Run) -> None:
     assert {entry["name"] for entry in printed_json(bench("list", "methods", "--json"))} >= {"threshold", "unet"}
     assert bench("list", "datasets", "--quiet").stdout.split() == [
-        *("camvid", "cityscapes", "cocostuff", "folder", "isbi2012", "medaka", "voc2012"),
+        *("camvid", "cityscapes", "cocostuff", "drive", "folder", "isbi2012", "medaka", "voc2012"),
     ]
     assert bench("--quiet", "list", "presets").stdout.split() == ["quick", "standard", "paper"]
     assert "Otsu" in bench("list", "methods").stdout

@@ -100,7 +100,7 @@ def test_a_changed_pixel_changes_the_fingerprint_of_its_split_alone(tmp_path: Pa
 def test_numbers_are_checked_for_real_data_alone(name: str, tmp_path: Path) -> None:
     tiny = _made(name, tmp_path / "root", marked=False)
     faults = _verify(tiny)["faults"]
-    assert bool(faults) == (name != "isbi2012")
+    assert bool(faults) == (name not in ("drive", "isbi2012")), "these two have their official numbers here"
     (tiny.root / MARKER).write_text("{}")
     assert _verify(tiny)["faults"] == []
 

@@ -134,6 +134,23 @@ def camvid(root: Path) -> Tiny:
     )
 
 
+def drive(root: Path) -> Tiny:
+    random = np.random.default_rng(9)
+    y, x = np.mgrid[:16, :18]
+    disc = np.where((y - 7.5) ** 2 + (x - 8.5) ** 2 < 60, 255, 0).astype(np.uint8)
+    for folder, numbers in (("training", range(21, 41)), ("test", range(1, 21))):
+        for n in numbers:
+            vessels = np.where((random.random(disc.shape) < 0.2) & (disc > 0), 255, 0).astype(np.uint8)
+            save(root / "DRIVE" / folder / "1st_manual" / f"{n:02d}_manual1.gif", vessels)
+            save(root / "DRIVE" / folder / "mask" / f"{n:02d}_{folder}_mask.gif", disc)
+            save(root / "DRIVE" / folder / "images" / f"{n:02d}_{folder}.tif", photo(vessels, random))
+    base = root / "DRIVE" / "test"
+    return Tiny(
+        *("drive", root, 20, base / "images" / "01_test.tif"),
+        *(base / "1st_manual" / "01_manual1.gif", base / "1st_manual" / "02_manual1.gif"),
+    )
+
+
 def isbi2012(root: Path) -> Tiny:
     random = np.random.default_rng(6)
     labels = np.where(random.random((30, 16, 16)) < 0.7, 255, 0).astype(np.uint8)
@@ -164,7 +181,7 @@ def medaka(root: Path) -> Tiny:
 
 
 MAKERS: dict[str, Callable[[Path], Tiny]] = {
-    maker.__name__: maker for maker in (camvid, cityscapes, cocostuff, isbi2012, medaka, voc2012)
+    maker.__name__: maker for maker in (camvid, cityscapes, cocostuff, drive, isbi2012, medaka, voc2012)
 }
 
 
