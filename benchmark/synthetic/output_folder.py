@@ -134,15 +134,15 @@ def compact_json(content: Any) -> str:
 
 
 def save_picture(path: Path, pixels: NDArray[Any], mark: Mark, palette: Sequence[int] | None = None) -> None:
-    """Write a photograph or label values with their mark: as PNG, JPEG or TIFF, as the suffix says.
+    """Write a photograph or label values with their mark: as PNG, JPEG, TIFF or GIF, as the suffix says.
 
     Parameters
     ----------
     path : Path
-        `.png`, `.jpg` or `.tif`.
+        `.png`, `.jpg`, `.tif` or `.gif`.
     pixels : (H, W) or (H, W, 3) array of uint8, (H, W) of uint16, or (N, H, W) for a TIFF of N pages.
     mark : Mark
-        Its sentence becomes the PNG's or TIFF's `Software` and the JPEG's comment.
+        Its sentence becomes the PNG's or TIFF's `Software` and the JPEG's or GIF's comment.
     palette : sequence of int, optional
         256 RGB colours for the values of a PNG.
     """
@@ -152,6 +152,10 @@ def save_picture(path: Path, pixels: NDArray[Any], mark: Mark, palette: Sequence
     image = Image.fromarray(pixels)
     if path.suffix == ".jpg":
         image.save(path, quality=92, comment=mark.sentence)
+        return
+    if path.suffix == ".gif":
+        # Unoptimized, it keeps every grey level as its own index: readers of stored values find 255, not 1.
+        image.save(path, optimize=False, comment=mark.sentence)
         return
     if palette is not None:
         image.putpalette(palette)

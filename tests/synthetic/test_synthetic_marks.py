@@ -14,7 +14,7 @@ from PIL import Image
 
 from segbench.data.locations import MARKER
 from segbench.io.synthetic_mark import MARK, synthetic_mark
-from segbench.synthetic import camvid, cityscapes, cocostuff, isbi2012, medaka, voc2012
+from segbench.synthetic import camvid, cityscapes, cocostuff, drive, isbi2012, medaka, voc2012
 from segbench.synthetic.medaka import Plan as MedakaPlan
 from segbench.synthetic.output_folder import Mark, save_picture
 from synthetic_roots import write_hearts
@@ -24,6 +24,7 @@ TINY: dict[str, tuple[Any, Any]] = {
     "cocostuff": (cocostuff, cocostuff.Plan(1, 1, 64)),
     "camvid": (camvid, camvid.Plan(1, 1, 1, 60, camvid.FILMS)),
     "cityscapes": (cityscapes, cityscapes.Plan(1, 1, 64, ("ulm",), ("bonn",))),
+    "drive": (drive, drive.Plan(1, 1, 96)),
     "isbi2012": (isbi2012, isbi2012.Plan(1)),
     "medaka": (
         medaka,
@@ -38,7 +39,7 @@ def test_every_file_of_every_dataset_carries_its_mark(name: str, tmp_path: Path)
     maker, plan = TINY[name]
     maker.synthesize(tmp_path / name, plan=plan, workers=1)
     files = [path for path in (tmp_path / name).rglob("*") if path.is_file() and path.name != MARKER]
-    pictures = [path for path in files if path.suffix in (".png", ".jpg", ".tif", ".json")]
+    pictures = [path for path in files if path.suffix in (".png", ".jpg", ".tif", ".gif", ".json")]
     # VOC's lists of names have no place for a mark.
     assert {path.suffix for path in set(files) - set(pictures)} <= {".txt"}
     assert len(pictures) >= 3
@@ -97,6 +98,8 @@ def test_a_mark_changes_no_pixel(tmp_path: Path) -> None:
         "stack.tif": random.integers(0, 256, (5, 30, 40), dtype=np.uint8),
         "mask.tif": np.repeat(random.integers(0, 2, (30, 40, 1), dtype=np.uint8) * np.uint8(255), 3, axis=2),
         "grey.png": random.integers(0, 256, (30, 40), dtype=np.uint8),
+        "grey.gif": random.integers(0, 256, (30, 40), dtype=np.uint8),
+        "mask.gif": random.integers(0, 2, (30, 40), dtype=np.uint8) * np.uint8(255),
         "ids.png": random.integers(0, 60_000, (30, 40), dtype=np.uint16),
     }
     for name, pixels in pictures.items():
