@@ -4,7 +4,7 @@ Of a mask in two dimensions Betti number 0 is the number of its pieces, whose pi
 and Betti number 1 that of its holes: pieces of all else, by sides alone, that do not reach the outside. The Euler
 characteristic is the first less the second. A mask is the set of pixels of one class. Void pixels of
 the truth belong to no mask, neither true nor predicted, so that void inside a mask is a hole of both sides. All beyond
-the image border is outside: what is open towards the border is no hole.
+the image border is outside: what is open towards the border is no hole. Slices of a volume are images.
 
 References
 ----------
@@ -91,10 +91,16 @@ class Topology(MeansOverClasses):
     def sums_by_class(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
-        """The error, the image, and whether it holds the class."""
+        """The error, the image, and whether it holds the class.
+
+        Alone an image without a class that others hold has its error, 0: it is as good as can be, not undefined.
+        """
         counts = _dense(statistics, info)[:, list(places)]
         held = counts[..., 6] > 0
-        return SumsByClass(np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1), _mean_of_held)
+        terms = np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1)
+        alone = terms.copy()
+        alone[..., 2] = held.any(axis=0)
+        return SumsByClass(terms, _mean_of_held, alone)
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """A side with holes has pieces, one side at least has the class, and patches bound their errors."""

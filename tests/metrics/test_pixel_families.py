@@ -52,8 +52,11 @@ def vessels(tmp_path: Path) -> Path:
 
 def test_from_files_to_verdicts(vessels: Path, bench: Run) -> None:
     def evaluated(method: str, out: str, *more: str) -> Path:
-        done = bench(*ASKED, "--predictions", method, "--name", method, "--out", out, *more, cwd=vessels)
+        asked = (*ASKED, "--predictions", method, "--name", method, "--out", out, *more)
+        done = bench(*asked, cwd=vessels, COLUMNS="80")
         assert done.returncode == 0, done.stderr
+        printed = done.stdout.partition("intervals:")[0].split()
+        assert {what.name for family in FAMILIES for what in metrics()[family].scores} <= set(printed)
         return vessels / out
 
     good = evaluated("good", "runs/good", "--save-predictions", "--workers", "0")
@@ -77,9 +80,16 @@ def test_from_files_to_verdicts(vessels: Path, bench: Run) -> None:
         for command in commands:
             done = bench(*command, "--metric", score, cwd=vessels)
             assert done.returncode == 0, done.stderr
-    for command in (("explain", "runs/good"), ("table", "runs", "--metric", "cldice", "--metric", "roc_auc")):
-        done = bench(*command, cwd=vessels)
+    done = bench("explain", "runs/good", cwd=vessels)
+    assert done.returncode == 0, done.stderr
+    for asked, named in (
+        (("cldice", "roc_auc"), "binary-overlap 1, boundary 2, centreline 1, pixel-ranking 1; segbench"),
+        (("mcc@vessel",), "binary-overlap 1, boundary 2, sensitivity-specificity 1; segbench"),
+        (("dice",), "Metrics: binary-overlap 1, boundary 2; segbench"),
+    ):
+        done = bench("table", "runs", *(f"--metric={score}" for score in asked), cwd=vessels)
         assert done.returncode == 0, done.stderr
+        assert named in done.stdout
 
 
 def test_masks_alone_have_no_ranking_and_part_of_a_split_is_scored(vessels: Path, bench: Run) -> None:
@@ -93,3 +103,18 @@ def test_masks_alone_have_no_ranking_and_part_of_a_split_is_scored(vessels: Path
     scores = json.loads((vessels / "run" / "record.json").read_text())["scores"]
     assert all(scores[name]["value"] is None for name in ("roc_auc", "average_precision", "fpr_at_95_tpr"))
     assert scores["cldice"]["value"] > 0.3
+    undefined = "roc_auc, average_precision, fpr_at_95_tpr are undefined on these samples: they need a probability for"
+    assert undefined in done.stderr
+
+
+def test_some_masks_among_probabilities_are_named(vessels: Path, bench: Run) -> None:
+    """A score of the images that have probabilities would stand beside scores of all."""
+    for path in (vessels / "good" / "p1").glob("*.npy"):
+        Image.fromarray((np.load(path) > 0.5).astype(np.uint8)).save(path.with_suffix(".png"))
+        path.unlink()
+    asked = [*ASKED, "--metric", "calibration", "--predictions", "good", "--name", "mixed", "--out", "run"]
+    done = bench(*asked, cwd=vessels)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((vessels / "run" / "record.json").read_text())["scores"]
+    assert scores["roc_auc"]["value"] is None
+    assert "calibration: 2 predictions of 12 without probabilities" in done.stderr
