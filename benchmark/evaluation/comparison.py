@@ -311,8 +311,20 @@ class Paired:
         if len(pairs) == 1:
             return p, p
         if self.leans_on_t:
-            return p, np.array(holm(p.tolist()))
+            return p, self._holm_of_distinct(pairs, p.tolist())
         return p, np.maximum(p, found.adjusted)
+
+    def _holm_of_distinct(self, pairs: Sequence[Pair], p: Sequence[float]) -> Float64:
+        """Holm's adjusted p values (pairs,), for which the pairs of two runs with equal results count once.
+
+        Step-down max T needs no such care: a difference that is there twice is no larger.
+        """
+        _, place = np.unique(np.column_stack([self.values, self.without]), axis=0, return_inverse=True)
+        result = place.reshape(-1).tolist()
+        keys = [(*sorted((result[a], result[b])), chance) for (a, b), chance in zip(pairs, p, strict=True)]
+        tests = list(dict.fromkeys(key for key in keys if key[0] != key[1]))
+        adjusted = dict(zip(tests, holm([chance for *_, chance in tests]), strict=True))
+        return np.array([adjusted.get(key, chance) for key, chance in zip(keys, p, strict=True)])
 
     def _chunks(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Chunk]:
         """The difference of every pair under the patterns of the test."""

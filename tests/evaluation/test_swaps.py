@@ -142,6 +142,22 @@ def test_swaps_of_five_units_show_nothing_but_t_tests_may() -> None:
     assert not any(each.significant for each in near.tested())
 
 
+@pytest.mark.parametrize("units", [6, 9])
+def test_copies_of_runs_change_no_p_value_of_the_others(units: int) -> None:
+    what = films()
+    runs = what.methods(np.random.default_rng(1), units, [0.0, -0.02, -0.05, -0.2])
+
+    def adjusted(*some: Sequence[Statistic]) -> dict[tuple[int, int], float]:
+        found = Paired(what.metric, what.info, what.score, tuple(map(tuple, some)), resamples=100).tested()
+        return {(each.a, each.b): each.p_adjusted for each in found}
+
+    alone, beside_copies = adjusted(*runs), adjusted(*runs, runs[0], runs[2])
+    assert {pair: beside_copies[pair] for pair in alone} == alone
+    assert beside_copies[0, 4] == beside_copies[2, 5] == 1
+    assert beside_copies[3, 4] == alone[0, 3]
+    assert min(alone.values()) < 0.05
+
+
 def test_memory_is_bounded() -> None:
     assert rows_at_once(1, 10) == rows_at_once(190, 20 * 63) == 1024
     assert 16 <= rows_at_once(4950, 100 * 513) < 400
