@@ -50,6 +50,10 @@ class FittingTable(Table):
     def _rows_alone(self, console: Console, options: ConsoleOptions) -> RenderResult:
         cells = [list(column.cells) for column in self.columns]
         for number, row in enumerate(self.rows):
+            for own in cells:  # what a row leaves open on its left is that of the row above
+                if not number or _text(console, own[number]).plain.strip():
+                    break
+                own[number] = own[number - 1]
             lines = Table(box=None, show_header=False, pad_edge=False)
             lines.add_column(style="dim", no_wrap=True)
             lines.add_column(overflow="fold", style=row.style or "")
