@@ -331,24 +331,24 @@ class Paired:
         return self._swapped(pairs, self._patterns(pairs, progress))
 
     def _t_test(self, a: int, b: int) -> float:
-        """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown.
-
-        Where one group has most of the samples, it has most of the error too, and the others say little of how large
-        that is: so there are fewer degrees of freedom than groups less one.
-        """
+        """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown."""
         from scipy.special import stdtr  # of the same bits as scipy.stats, which takes half a second to import
 
         error, freedom = self.noise(a, b)
         difference = abs(float(self.values[a] - self.values[b]))
         if freedom < 1 or not error > 0 or difference == 0:
             return 1.0
-        return float(2 * stdtr(min(freedom, max(1.0, self._effective_units - 1)), -difference / error))
+        return float(2 * stdtr(self.effective_freedom(freedom), -difference / error))
 
-    @cached_property
-    def _effective_units(self) -> float:
-        """The number of units of equal size that are worth as much as these, by their numbers of samples (Kish)."""
+    def effective_freedom(self, freedom: int) -> float:
+        """What so many degrees of freedom of a jackknife's error, from 1, are worth where units are of unlike sizes.
+
+        A group with most of the samples has most of the error too, and the others say little of how large that is. So
+        there are as many as of units of equal size that are worth as much (Kish), less one.
+        """
         sizes = np.bincount(units_of(self.groups)[0])
-        return float(sizes.sum() ** 2 / (sizes**2).sum())
+        worth = float(sizes.sum() ** 2 / (sizes**2).sum())
+        return min(freedom, max(1.0, worth - 1))
 
     def noise(self, a: int, b: int) -> tuple[float, int]:
         """Standard error of the difference of two runs by the jackknife, and its degrees of freedom.
