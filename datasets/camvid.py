@@ -212,8 +212,8 @@ class CamVid(FileDataset):
         values = read_array(path)
         if values.ndim != 3 or values.shape[2] != 3 or values.dtype != np.uint8:
             raise UserError(
-                f"{path}: has shape {values.shape} and {values.dtype}; expected a label map in colour (H, W, 3) of 8 "
-                "bits, as the original release has them"
+                f"{path}: has shape {values.shape} and type {values.dtype}; expected a label map in colour (H, W, 3) "
+                "of 8 bits, as the original release has them"
             )
         return grouped(values, str(path))
 

@@ -30,8 +30,8 @@ from .seed_groups import SeedGroup, curves_of, resampled
 
 _FEW = 10
 _FEW_NOTE = (
-    " These are few, so that intervals are too narrow: of five slices of electron microscopy they hold the score of "
-    "all 30 in 55 to 96 % of draws, where 95 % are meant (docs/statistics.md)."
+    " So few samples make intervals too narrow: those of five slices of electron microscopy hold the score of all 30 "
+    "in 55 to 96 % of draws, where 95 % are meant (docs/statistics.md)."
 )
 """What is said of fewer samples; the numbers are those of `tests/simulation/slices.py`."""
 
@@ -85,12 +85,13 @@ def _board(name: str, records: Sequence[Record], spans: Spans) -> str:
 
 
 def _copies(ranked: Sequence[Record]) -> str:
-    """Rows that seem to be one network in two files, which count twice in ranks and tests."""
+    """Rows that seem to be one network in two files, which have a rank each."""
     names = dict(zip((record.run_id for record in ranked), board_labels(ranked), strict=True))
     told = [f"{escape(names[a.run_id])} and {escape(names[b.run_id])}" for a, b in copies(ranked)]
     if not told:
         return ""
-    return f" By their cards and scores one network in two files, which counts as two methods here: {'; '.join(told)}."
+    pairs = "; ".join(told)
+    return f" Judging by their cards and scores, {pairs} are one network in two files; each has a rank of its own."
 
 
 def _why_not(record: Record) -> str:

@@ -91,6 +91,8 @@ class Loss:
 def loss_of(paired: Paired) -> Loss:
     """The loss of the first of two runs against the second."""
     error, freedom = paired.noise(0, 1)
+    if freedom and paired.leans_on_t:
+        freedom = math.floor(paired.effective_freedom(freedom) + 1e-9)
     value, before = (float(each) for each in paired.values)
     loss = paired.sign * (before - value)
     p = 1.0

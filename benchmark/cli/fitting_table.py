@@ -95,7 +95,14 @@ class FittingTable(Table):
         yield from zip(*(column.cells for column in self.columns), strict=True)
 
     def _rows_alone(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for row, cells in zip(self.rows, self._cells(), strict=True):
+        above: list[RenderableType] = []
+        for row, own in zip(self.rows, self._cells(), strict=True):
+            cells = list(own)
+            for place, cell in enumerate(above):  # what a row leaves open on its left is that of the row above
+                if _text(console, cells[place]).plain.strip():
+                    break
+                cells[place] = cell
+            above = cells
             lines = Table(box=None, show_header=False, pad_edge=False)
             lines.add_column(style="dim", no_wrap=True)
             lines.add_column(overflow="fold", style=row.style or "")

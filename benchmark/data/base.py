@@ -132,5 +132,5 @@ def stored_values(path: Path, expected: str, largest: np.dtype[Any]) -> Array:
     """
     values = read_array(path)
     if values.ndim != 2 or values.dtype.kind not in "iu" or values.dtype.itemsize > largest.itemsize:
-        raise UserError(f"{path}: has shape {values.shape} and {values.dtype}; expected {expected}")
+        raise UserError(f"{path}: has shape {values.shape} and type {values.dtype}; expected {expected}")
     return values

@@ -9,7 +9,7 @@ References
 ----------
 Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 13 and 15. Yeh, "More accurate tests for the
 statistical significance of result differences", COLING 2000 (approximate randomisation). Holm, "A simple sequentially
-rejective multiple test procedure", Scand. J. Statist. 6:65-70 (1979).
+rejective multiple test procedure", Scand. J. Statist. 6:65-70 (1979). Kish, "Survey Sampling" (1965): effective sizes.
 """
 
 from __future__ import annotations
@@ -316,8 +316,20 @@ class Paired:
         if len(pairs) == 1:
             return p, p
         if self.leans_on_t:
-            return p, np.array(holm(p.tolist()))
+            return p, self._holm_of_distinct(pairs, p.tolist())
         return p, np.maximum(p, found.adjusted)
+
+    def _holm_of_distinct(self, pairs: Sequence[Pair], p: Sequence[float]) -> Float64:
+        """Holm's adjusted p values (pairs,), for which the pairs of two runs with equal results count once.
+
+        Step-down max T needs no such care: a difference that is there twice is no larger.
+        """
+        _, place = np.unique(np.column_stack([self.values, self.without]), axis=0, return_inverse=True)
+        result = place.reshape(-1).tolist()
+        keys = [(*sorted((result[a], result[b])), chance) for (a, b), chance in zip(pairs, p, strict=True)]
+        tests = list(dict.fromkeys(key for key in keys if key[0] != key[1]))
+        adjusted = dict(zip(tests, holm([chance for *_, chance in tests]), strict=True))
+        return np.array([adjusted.get(key, chance) for key, chance in zip(keys, p, strict=True)])
 
     def _chunks(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Chunk]:
         """The difference of every pair under the patterns of the test."""
@@ -331,7 +343,17 @@ class Paired:
         difference = abs(float(self.values[a] - self.values[b]))
         if freedom < 1 or not error > 0 or difference == 0:
             return 1.0
-        return float(2 * stdtr(freedom, -difference / error))
+        return float(2 * stdtr(self.effective_freedom(freedom), -difference / error))
+
+    def effective_freedom(self, freedom: int) -> float:
+        """What so many degrees of freedom of a jackknife's error, from 1, are worth where units are of unlike sizes.
+
+        A group with most of the samples has most of the error too, and the others say little of how large that is. So
+        there are as many as of units of equal size that are worth as much (Kish), less one.
+        """
+        sizes = np.bincount(units_of(self.groups)[0])
+        worth = float(sizes.sum() ** 2 / (sizes**2).sum())
+        return min(freedom, max(1.0, worth - 1))
 
     def noise(self, a: int, b: int) -> tuple[float, int]:
         """Standard error of the difference of two runs by the jackknife, and its degrees of freedom.

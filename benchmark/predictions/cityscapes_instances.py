@@ -201,8 +201,8 @@ def _foreground(values: Array, where: str) -> Array:
         values = values[:, :, 0]
     if values.ndim != 2 or values.dtype.kind not in "biu":
         raise UserError(
-            f"{where}: has shape {values.shape} and {values.dtype}; expected a grey PNG in which everything but 0 is "
-            "the object"
+            f"{where}: has shape {values.shape} and type {values.dtype}; expected a grey PNG in which everything but 0 "
+            "is the object"
         )
     return values.astype(bool)
 

@@ -1,4 +1,4 @@
-"""Stored predictions, each compared with the form that it is exported to and against its sample."""
+"""Stored predictions, each checked against its sample and the form that it is exported to."""
 
 from __future__ import annotations
 

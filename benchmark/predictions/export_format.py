@@ -48,7 +48,7 @@ class ExportFormat(ABC):
         that is none of them, void truth or not.
         """
         if values.ndim != 2 or values.dtype != np.uint8:
-            raise UserError(f"{where}: has shape {values.shape} and {values.dtype}; expected 8-bit label values")
+            raise UserError(f"{where}: has shape {values.shape} and type {values.dtype}; expected 8-bit label values")
         foreign = sorted(self.told(set(np.unique(values).tolist()), info) - info.predictable)
         if foreign:
             raise UserError(

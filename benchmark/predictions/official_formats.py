@@ -62,7 +62,9 @@ class ISBI2012Format(ExportFormat):
         """Raise UserError for anything but 32-bit probabilities (H, W)."""
         del info
         if values.ndim != 2 or values.dtype != np.float32 or not ((values >= 0) & (values <= 1)).all():
-            raise UserError(f"{where}: has shape {values.shape} and {values.dtype}; expected 32-bit floats in 0..1")
+            raise UserError(
+                f"{where}: has shape {values.shape} and type {values.dtype}; expected 32-bit floats in 0..1"
+            )
 
     def write(self, out: Path, pairs: Iterable[tuple[str, Array]], run: ExportedRun) -> None:
         """See `write_stack`."""

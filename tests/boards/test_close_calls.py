@@ -59,11 +59,21 @@ def test_the_interval_is_that_of_the_best_less_the_other() -> None:
     )
 
 
+def test_a_small_p_value_is_no_close_call() -> None:
+    told = close_calls([pair("a", "b", -0.01, 0.14, 0.002, 0.002)], "a")
+    assert told.endswith("holds 0, although p = 0.002: they are not equal, but on other samples either may be ahead.")
+
+
 def test_intervals_are_not_adjusted_for_several_pairs() -> None:
-    pairs = [pair("a", name, 0.01, 0.02, 0.03, 0.2) for name in "bcd"] + [pair("b", "c", 0.01, 0.02, 0.03, 0.2)]
-    told = close_calls(pairs, "a")
-    assert told.startswith(
-        "The interval of its difference from b, +0.0100 to +0.0200, leaves out 0, but is of this pair"
+    pairs = [pair("a", name, 0.01, 0.02, 0.03, 0.2) for name in "bcdef"] + [pair("b", "c", 0.01, 0.02, 0.03, 0.2)]
+    assert close_calls(pairs, "a") == (
+        "By its interval alone it would differ from b, c, d and 2 more, but intervals are not adjusted for 6 pairs, as "
+        "p is."
     )
-    assert "for all 4 pairs p = 0.200" in told
-    assert told.endswith("So it is of 1 more.")
+
+
+def test_many_close_calls_are_counted() -> None:
+    pairs = [pair("a", name, -0.01, 0.02, 0.03, 0.03) for name in "bcd"]
+    assert close_calls(pairs, "a").endswith("1 more of its differences is a close call.")
+    pairs += [pair("e", "a", 0.01, 0.02, 0.06, 0.2)]
+    assert close_calls(pairs, "a").endswith("2 more of its differences are close calls.")

@@ -79,6 +79,19 @@ def test_few_classes_are_columns_with_all_their_intervals(classes: int, turned: 
         assert name in text
 
 
+def test_a_row_alone_says_what_it_shares_with_the_row_above() -> None:
+    table = new_table("by", "part", "run", "95 % interval")
+    for row in (("size", "100", "1", "0.1 to 0.2"), ("", "", "2", "0.3 to 0.4"), ("", "225", "1", "0.5 to 0.6")):
+        table.add_row(*row)
+    console = Console(file=io.StringIO(), width=24)
+    console.print(table)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    blocks = [" ".join(block.split()) for block in file.getvalue().split("\n\n")]
+    assert blocks[1].startswith("by size part 100 run 2 95 % interval 0.3 to 0.4")
+    assert blocks[2].startswith("by size part 225 run 1 95 % interval 0.5 to 0.6")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", ["60", "80"])
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from commands import Run
 from foreign_layouts import blocks, camvid, cwfid, disc, drive, photo, save, vnc
 from own_folders import QUIET
 from segbench.commands.data import describe, verify
+from segbench.data.own_folder.grouping import GuessedGroup, guessed_group
 from segbench.datasets.folder import Folder
 
 
@@ -145,3 +146,11 @@ def test_a_comparison_hints_at_groups_that_names_say(bench: Run, tmp_path: Path)
         assert bench("evaluate", *scored).returncode == 0
     done = bench("compare", tmp_path / "runs")
     assert "if these are films or patients, write group: '^(.+?)_'" in done.stdout
+
+
+def test_names_that_begin_with_a_split_are_not_grouped_by_it() -> None:
+    assert guessed_group([f"{split}_{n:03d}" for split in ("train", "Val", "test") for n in range(20)]) is None
+    assert guessed_group([f"{kind}-{n}" for kind in ("training", "validation") for n in range(20)]) is None
+    inside = [f"{split}_fish{fish}_{n}" for split in ("train", "val", "test") for fish in range(4) for n in range(5)]
+    assert guessed_group(inside) == GuessedGroup("^(.+)_[^_]+$", 12)
+    assert guessed_group([f"fish{fish}_{n}" for fish in range(4) for n in range(5)]) == GuessedGroup("^(.+?)_", 4)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from populations import films, populations
+from populations import films, one_long_film, populations
+from scipy.stats import t as student_t
 
 from engines import COMPILED, ENGINES, using
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
@@ -141,6 +142,22 @@ def test_swaps_of_five_units_show_nothing_but_t_tests_may() -> None:
     assert not any(each.significant for each in near.tested())
 
 
+@pytest.mark.parametrize("units", [6, 9])
+def test_copies_of_runs_change_no_p_value_of_the_others(units: int) -> None:
+    what = films()
+    runs = what.methods(np.random.default_rng(1), units, [0.0, -0.02, -0.05, -0.2])
+
+    def adjusted(*some: Sequence[Statistic]) -> dict[tuple[int, int], float]:
+        found = Paired(what.metric, what.info, what.score, tuple(map(tuple, some)), resamples=100).tested()
+        return {(each.a, each.b): each.p_adjusted for each in found}
+
+    alone, beside_copies = adjusted(*runs), adjusted(*runs, runs[0], runs[2])
+    assert {pair: beside_copies[pair] for pair in alone} == alone
+    assert beside_copies[0, 4] == beside_copies[2, 5] == 1
+    assert beside_copies[3, 4] == alone[0, 3]
+    assert min(alone.values()) < 0.05
+
+
 def test_memory_is_bounded() -> None:
     assert rows_at_once(1, 10) == rows_at_once(190, 20 * 63) == 1024
     assert 16 <= rows_at_once(4950, 100 * 513) < 400
@@ -184,7 +201,7 @@ def test_what_has_no_score_comes_last() -> None:
 
 def errors_of(skills: Float64, units: int, sets: int, population: str) -> tuple[int, float]:
     """In how many test sets equal methods are called different, and the part of the unequal pairs that are found."""
-    what = {**populations(), "films": films()}[population]
+    what = {**populations(), "films": films(), "one long film": one_long_film()}[population]
     false, power = 0, 0.0
     for seed in range(sets):
         runs = what.methods(np.random.default_rng(100 + seed), units, skills.tolist())
@@ -195,6 +212,26 @@ def errors_of(skills: Float64, units: int, sets: int, population: str) -> tuple[
         unequal = [float(hit) for hit, same in zip(hits, equal, strict=True) if not same]
         power += float(np.mean(unequal or [0.0])) / sets
     return false, power
+
+
+def test_a_t_test_of_groups_of_unlike_sizes_has_fewer_degrees_of_freedom() -> None:
+    """The first of 6 films has 40 of 60 frames: they are worth 60² / (40² + 5 · 4²) = 2.14 films of equal size."""
+    random = np.random.default_rng(3)
+    truths = [random.integers(0, 3, (10, 10)) for _ in range(60)]
+    for sizes, freedom in (([40, 4, 4, 4, 4, 4], 60**2 / 1680 - 1), ([10] * 6, 5), ([55, 1, 1, 1, 1, 1], 1)):
+        groups = [f"film{k}" for k, frames in enumerate(sizes) for _ in range(frames)]
+        runs = tuple(tuple(measured(noisy(truths, e, k), truths, groups)) for k, e in enumerate((0.05, 0.6)))
+        both = Paired(METRIC, INFO, MIOU, runs, resamples=100)
+        error, _ = both.noise(0, 1)
+        t = abs(both.values[0] - both.values[1]) / error
+        assert both.p_value(0, 1) == pytest.approx(min(1 / 32, 2 * student_t.sf(t, freedom)), rel=1e-9)
+
+
+@pytest.mark.slow
+def test_one_long_film_tells_no_equal_methods_apart() -> None:
+    """Of 12 equal methods on 6 films, t tests with 5 degrees of freedom told some apart in 14 of 60 such test sets."""
+    false, _ = errors_of(np.zeros(12), 6, 40, "one long film")
+    assert false <= 4
 
 
 @pytest.mark.slow

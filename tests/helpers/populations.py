@@ -35,6 +35,8 @@ class Population:
 
     stray : probability that a class which is not on an image gets a few of its pixels nevertheless, from every method.
     films : whether a unit is a film of 1 to 9 frames, and not a single image; a film may be as hard as a whole.
+    longest : number of frames of the first film, where it is another. by_film : standard deviation of what a film adds
+    to a method's skill, to each method's another.
     """
 
     metric: Metric
@@ -43,6 +45,8 @@ class Population:
     presence: tuple[float, ...]
     stray: float = 0.0
     films: bool = False
+    longest: int = 0
+    by_film: float = 0.0
 
     @property
     def classes(self) -> int:
@@ -69,15 +73,19 @@ class Population:
     def methods(self, random: np.random.Generator, units: int, skills: Sequence[float]) -> tuple[Run, ...]:
         """Methods of several skills on the same images (or films), which are as hard for all."""
         frames = random.integers(1, 10, units).tolist() if self.films else [1] * units
-        hard = (random.normal(0.0, 0.06, units) if self.films else np.zeros(units)).tolist()
+        frames[:1] = [self.longest or frames[0]]
+        hard = random.normal(0.0, 0.06, units) if self.films else np.zeros(units)
         seeds = random.integers(0, 2**62, sum(frames)).tolist()
-        names = [(f"{k:06d}", f"film{u}" if self.films else "one", hard[u]) for k, u in _numbered(frames)]
+        names = [(f"{k:06d}", f"film{u}" if self.films else "one", u) for k, u in _numbered(frames)]
+        easier = (
+            random.normal(0.0, self.by_film, (len(skills), units)) if self.by_film else np.zeros((len(skills), units))
+        )
         return tuple(
             tuple(
-                replace(self._image(np.random.default_rng(seed), name, skill - worse, own=which), group=group)
-                for seed, (name, group, worse) in zip(seeds, names, strict=True)
+                replace(self._image(np.random.default_rng(seed), name, skill - worse[u], own=which), group=group)
+                for seed, (name, group, u) in zip(seeds, names, strict=True)
             )
-            for which, skill in enumerate(skills, 1)
+            for which, (skill, worse) in enumerate(zip(skills, (hard - easier).tolist(), strict=True), 1)
         )
 
     def _image(self, random: np.random.Generator, name: str, skill: float, own: int = 0) -> Statistic:
@@ -174,6 +182,11 @@ def films() -> Population:
     binary = BinaryOverlap()
     dice = next(s for s in binary.scores if s.name == "dice")
     return Population(binary, Evaluator(num_classes=1).info, dice, (1.0, 1.0), films=True)
+
+
+def one_long_film() -> Population:
+    """The same, of which the first film has 40 frames, and each method finds some films easier than others."""
+    return replace(films(), longest=40, by_film=0.06)
 
 
 def recorded(folder: Path, score: str = "v_rand") -> Recorded:

@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import numpy as np
-from populations import Population, films, populations
+from populations import Population, films, one_long_film, populations
 
 from segbench.evaluation.comparison import ALPHA, Paired, holm
 
@@ -30,6 +30,8 @@ CASES = {
     "2 equal, 10 far worse": [0.0, 0.0, *(-0.3 - 0.01 * k for k in range(10))],
     "3 clusters of 4": [0.0] * 4 + [-0.1] * 4 + [-0.3] * 4,
 }
+
+_FILMS = ("films", "one long film")
 
 
 def judge(population: Population, skills: Sequence[float], units: int, sets: int) -> dict[str, tuple[float, float]]:
@@ -60,12 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=200)
     parser.add_argument("--units", type=int, action="append")
-    parser.add_argument("--population", choices=("pooled mIoU", "mean Dice", "films"), action="append")
+    parser.add_argument("--population", choices=("pooled mIoU", "mean Dice", *_FILMS), action="append")
     parser.add_argument("--case", choices=CASES, action="append")
     arguments = parser.parse_args()
-    known = {**populations(), "films": films()}
+    known = {**populations(), "films": films(), "one long film": one_long_film()}
     for units in arguments.units or (5, 12, 200):
-        for name in arguments.population or ("pooled mIoU", "mean Dice", "films"):
+        for name in arguments.population or ("pooled mIoU", "mean Dice", *_FILMS):
             for case in arguments.case or CASES:
                 start = time.perf_counter()
                 judged = judge(known[name], CASES[case], units, arguments.sets)

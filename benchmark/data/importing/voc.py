@@ -135,7 +135,9 @@ class Voc:
             return self._known(values, path)
         refuse_inks(path)
         if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
-            raise UserError(f"{path}: has shape {values.shape} and {values.dtype}; expected a palette or RGB image")
+            raise UserError(
+                f"{path}: has shape {values.shape} and type {values.dtype}; expected a palette or RGB image"
+            )
         return self._of_colors(values, path)
 
     def _known(self, values: Array, path: Path) -> Array:

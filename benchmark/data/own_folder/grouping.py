@@ -27,6 +27,7 @@ _MOST_COPIES = 50
 _GUESSES = ("^(.+?)_", "^(.+?)-", "^([A-Za-z]+[0-9]+)[A-Za-z_-]", "^(.+)_[^_]+$")
 _MIN_GUESSED = 3
 _MIN_NUMBERED = 5
+_SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "dev", "test", "testing"})
 _NUMBERED = re.compile(r"[_-]?[A-Za-z]{0,3}[0-9]+$")
 
 
@@ -112,7 +113,8 @@ def guessed_group(names: Sequence[str]) -> GuessedGroup | None:
     """An expression by which names (without ending) seem to say groups; None where they do not.
 
     Groups are few, of several files each, and called by more than a number. Of only two, as of CamVid's
-    `0001TP_006690` and `Seq05VD_f00000`, each is called by letters and digits, and its files are numbered.
+    `0001TP_006690` and `Seq05VD_f00000`, each is called by letters and digits, and its files are numbered. Names that
+    begin with that of a split say nothing of groups by it.
 
     >>> guessed_group([f"{film}_{n:05d}" for film in ("0001TP", "0016E5") for n in range(8)])
     GuessedGroup(expression='^(.+?)_', groups=2)
@@ -124,7 +126,7 @@ def guessed_group(names: Sequence[str]) -> GuessedGroup | None:
         except UserError:
             continue
         sizes = Counter(found.values())
-        if len(sizes) > len(names) / 2 or all(group.isdecimal() for group in sizes):
+        if len(sizes) > len(names) / 2 or all(group.isdecimal() or group.lower() in _SPLIT_NAMES for group in sizes):
             continue
         if len(sizes) >= _MIN_GUESSED or (len(sizes) > 1 and _numbered_films(names, found, sizes)):
             return GuessedGroup(expression, len(sizes))

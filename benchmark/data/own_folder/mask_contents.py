@@ -116,7 +116,7 @@ def read_contents(path: Path) -> MaskContents:
         return MaskContents(path, "values", pixels, _palette(path, pixels), thin, shows, pieces, lines)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8:
         raise UserError(
-            f"{path}: has shape {values.shape} and {values.dtype}; expected a mask of height x width with label "
+            f"{path}: has shape {values.shape} and type {values.dtype}; expected a mask of height x width with label "
             "values, or RGB colours of 8 bits"
         )
     _, lengths, keys = color_runs(values)

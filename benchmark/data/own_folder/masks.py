@@ -50,7 +50,7 @@ def instance_map(values: Array, where: str) -> Array:
     """Instance numbers (H, W). Raises UserError for anything but a grey image of whole numbers."""
     if values.ndim != 2 or values.dtype.kind not in "biu":
         raise UserError(
-            f"{where}: has shape {values.shape} and {values.dtype}; expected a grey image of instance numbers"
+            f"{where}: has shape {values.shape} and type {values.dtype}; expected a grey image of instance numbers"
         )
     return instance_numbers(values, where)
 

@@ -289,8 +289,8 @@ def _seen(values: Array, page: tifffile.TiffPage, where: str, display: tuple[flo
         return np.asarray(Image.frombytes("YCbCr", values.shape[1::-1], values.tobytes()).convert("RGB"))
     name = getattr(kind, "name", str(kind))
     raise UserError(
-        f"{where}: its photometric interpretation is {name}, with values of shape {values.shape} and {values.dtype}, "
-        "which is not read as a picture. Save it as grey or RGB, with 8 bits a channel."
+        f"{where}: its photometric interpretation is {name}, with values of shape {values.shape} and type "
+        f"{values.dtype}, which is not read as a picture. Save it as grey or RGB, with 8 bits a channel."
     )
 
 

@@ -175,7 +175,7 @@ def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Predic
                 "a colour image; expected one label value per pixel. Save label values (a grey or palette PNG), not "
                 "their colours; 'bench doctor' looks for the cause"
             )
-        raise UserError(f"{where}: has shape {values.shape} and {values.dtype}, {expected}.")
+        raise UserError(f"{where}: has shape {values.shape} and type {values.dtype}, {expected}.")
     if values.dtype.kind not in "iu":
         raise UserError(f"{where}: holds {values.dtype} values; expected label values as integers")
     if values.dtype == np.uint16 and values.max(initial=0) > 255:

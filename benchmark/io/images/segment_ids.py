@@ -31,8 +31,8 @@ def read_segment_ids(path: Path) -> Array:
         values = values[:, :, :3]
     if values.ndim != 3 or values.shape[2] != 3 or values.dtype != np.uint8:
         raise UserError(
-            f"{path}: has shape {values.shape} and {values.dtype}; expected a colour PNG of 8 bits a channel, whose "
-            "colours are segment numbers (R + 256 G + 65536 B)"
+            f"{path}: has shape {values.shape} and type {values.dtype}; expected a colour PNG of 8 bits a channel, "
+            "whose colours are segment numbers (R + 256 G + 65536 B)"
         )
     import cv2  # 20 MB that no other evaluation needs
 
