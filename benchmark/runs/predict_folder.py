@@ -258,6 +258,11 @@ def read_predicted(path: Path) -> PredictedInput:
     return _read(path).input
 
 
+def read_predicting_run(path: Path) -> PredictingRun:
+    """What a `predict.json` says of the run. Raises UserError for any other file of that name."""
+    return _read(path).run
+
+
 def _read(path: Path) -> PredictDocument:
     """A `predict.json` of this version. Raises UserError for any other file of that name."""
     try:

@@ -62,7 +62,7 @@ def test_masks_that_flicker_do_not_follow(period: float) -> None:
 @pytest.mark.parametrize("noise", [0.2, 0.3, 0.45])
 @pytest.mark.parametrize("seed", range(4))
 def test_flicker_that_is_counted_as_beats_is_not_to_be_used(noise: float, seed: int) -> None:
-    """By the published definition each flicker is a beat, with a fine EF, from whose ends the volume hardly goes back."""
+    """By the published definition each flicker is a beat with a fine EF, and little goes back between its ends."""
     found = heart(flickering(180, 15, seed, noise))
     assert found.heart_rate_bpm is not None
     assert found.heart_rate_bpm > 130

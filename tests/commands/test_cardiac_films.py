@@ -220,6 +220,9 @@ def test_predict_chooses_and_remembers_what_the_film_says(trained: Path, bench: 
     # The masks remember the rate of their film.
     block = printed_json(bench("cardiac", "masks", "--json"))
     assert (block["fps_from"], block["sequences"][0]["fps"]) == ("file", pytest.approx(30))
+    # And the run that made them, which a Methods section is to name.
+    assert block["run_id"] == json.loads((trained / "record.json").read_text())["run_id"]
+    assert "run_id" not in printed_json(bench("cardiac", tmp_path / "film.tif", "--z", "2", "--json"))
 
 
 def test_a_film_and_a_run_are_refused_before_the_work(trained: Path, bench: Run, tmp_path: Path) -> None:
