@@ -166,10 +166,9 @@ def _extrema(detection: Detection) -> str:
     if detection.smoothing:
         areas += f" averaged {counted(detection.smoothing, 'time')} with weights 1, 2, 1"
     moved = ", each moved to the extremum of the area beside it"
+    prominence = f"{detection.prominence:g} of the range of"
     if not detection.pulsation:
-        return (
-            f"prominence {detection.prominence:g} of the range of {areas}, {apart}{moved * bool(detection.smoothing)}"
-        )
+        return f"prominence {prominence} {areas}, {apart}{moved * bool(detection.smoothing)}"
     return (
         "looked for in what the masks have in common near their main rhythm, with a prominence of "
         f"{prominence} an even beat, of half as much in long gaps, {apart}{moved}; without a rhythm in {areas}"

@@ -92,7 +92,7 @@ def write_table(stem: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence
     """Write the same table as CSV and as Parquet. Without `columns` those of the first row."""
     import pandas as pd
 
-    table: pd.DataFrame = pd.DataFrame(list(rows), columns=columns)
+    table: pd.DataFrame = pd.DataFrame(list(rows), columns=None if columns is None else list(columns))
     csv, parquet = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
     write_text(csv, table.map(no_formula).to_csv(index=False))
     with atomic_path(parquet) as temporary:
