@@ -11,7 +11,8 @@ import pytest
 from contracting import even, heart, masks, of_beats
 
 from beating import BeatingHeart, Plan, plans
-from segbench.cardiac.beats import Detection, beats_of
+from segbench.cardiac.beats import beats_of
+from segbench.cardiac.detection import Detection
 from segbench.cardiac.following import beats_without_shortening, movement_against_beat, scattered_measures
 from segbench.cardiac.geometry import silhouette
 from segbench.cardiac.to_json import cardiac_block

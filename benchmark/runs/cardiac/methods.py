@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from ..._version import __version__
-from ...cardiac.beats import BEAT_FLAGS, Detection
+from ...cardiac.beats import BEAT_FLAGS
+from ...cardiac.detection import Detection
 from ...cardiac.geometry import FLAGS as MASK_FLAGS
 from ...text import counted
 from .document import CardiacDocument

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...cardiac.beats import Detection
+from ...cardiac.detection import Detection
 from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cells_of, cleaned, silhouette
 from ...data.frame_numbers import number_frames
 from ...data.image_sources import Frames, open_frames

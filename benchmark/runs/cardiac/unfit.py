@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...cardiac.beats import Detection, Heartbeat, beats_of, distribution, rates_disagree
+from ...cardiac.beats import Heartbeat, beats_of, distribution, rates_disagree
+from ...cardiac.detection import Detection
 from ...cardiac.to_json import BEAT_MEASURES, DistributionBlock, SequenceBlock, SummaryBlock, cardiac_output
 from ...text import counted
 from .doubts import cannot_judge, doubtful, extra_beats, like_flicker, longest_gap, reasons_of_not_following
