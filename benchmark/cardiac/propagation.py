@@ -30,6 +30,7 @@ RADII_PX = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16)
 SMOOTHNESS = 0.1
 """Length over which a moved outline stays alike, as a part of the heart's equivalent diameter."""
 
+NO_ERRORS = "no beat was found in the true masks, so nothing is known of errors"
 _WORDS = {"erode": "Masks that are too small", "dilate": "Masks that are too large", "jitter": "Unsteady outlines"}
 _MEASURES = {"fs_minor": "FS minor", "fs_major": "FS major", "ef": "EF"}
 
@@ -118,6 +119,8 @@ def needed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def in_words(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """One sentence for each kind of change: which Dice keeps the shortening below the edges of the human range."""
+    if not any(row["exceeded"] or row["dice"] is not None for row in found):
+        return [NO_ERRORS]
     low, high = HUMAN_RANGE_PP
     lines = []
     for kind in dict.fromkeys(row["kind"] for row in found):
@@ -133,7 +136,7 @@ def in_words(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _from(row: Mapping[str, Any]) -> str:
     if row["dice"] is None:
-        return "at no Dice tried"
+        return "at no Dice tried" if row["exceeded"] else "at a Dice that is not known"
     interval = "" if row["dice_interval"] is None else f" ({row['dice_interval']:.3f} with its interval)"
     if not row["exceeded"]:
         return f"at every Dice tried, down to {row['dice']:.3f}{interval}"

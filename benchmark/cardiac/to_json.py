@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,16 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document
 from .agreement import ENOUGH_BEATS, HUMAN_RANGE_PP, MEASURES, Agreement, Verdict, verdict
-from .beats import Beat, Heartbeat, distribution
+from .beats import Beat, Heartbeat, Refined, distribution
 
 BEAT_MEASURES = ("fs_minor", "fs_major", "fac", "ef", "stroke_volume_px3", "stroke_volume_nl")
+_REFINED = tuple(field.name for field in fields(Refined))
+BEAT_KEYS = (
+    *("sequence", "beat"),
+    *(field.name for field in fields(Beat) if field.name != "refined"),
+    *(f"{name}_refined" for name in _REFINED),
+)
+"""Keys of a row of `beat_rows`."""
 AXES = {"fs_minor": "minor axis", "fs_major": "major axis"}
 """The measures that the human range is of."""
 
@@ -387,6 +394,6 @@ def beat_rows(hearts: Iterable[Heartbeat]) -> list[dict[str, Any]]:
             row = _plain(_beat(beat))
             refined = row.pop("refined") or {}
             row["flags"] = ",".join(row["flags"])
-            row |= {f"{name}_refined": value for name, value in refined.items()}
+            row |= {f"{name}_refined": refined.get(name) for name in _REFINED}
             rows.append({"sequence": heart.track.name, "beat": number, **row})
     return rows

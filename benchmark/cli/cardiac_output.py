@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, relative_in_words, verdict_in_words
 from ..cardiac.geometry import FLAGS as MASK_FLAGS
+from ..cardiac.propagation import NO_ERRORS
 from ..cardiac.to_json import AgreementBlock
 from ..runs.cardiac.doubts import FLAGS, cannot_judge
 from ..runs.cardiac.methods import METHODS
@@ -202,7 +203,10 @@ def _basis(found: AgreementBlock, n_sequences: int) -> str:
 
 
 def propagation(console: Console, block: PropagationBlock) -> None:
-    """Error of each measure by kind and strength of change, then which Dice is needed."""
+    """Error of each measure by kind and strength of change, then which Dice is needed, or that there are no beats."""
+    if block.answer == [NO_ERRORS]:
+        console.print(f"[bold]masks changed on purpose[/]: {NO_ERRORS}", soft_wrap=True)
+        return
     table = _table("change", "px", "Dice", "FS minor", "FS major", "EF", "beats found")
     for row in block.rows:
         errors = (

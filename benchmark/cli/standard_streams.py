@@ -23,7 +23,8 @@ def prepare() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            # The lowest number that is free is taken. Programs that are started from here are to have it too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdout = _prepared(sys.stdout, sys.__stdout__, 1, BrokenPipeError)
     sys.stderr = _prepared(sys.stderr, sys.__stderr__, 2, OSError)
 

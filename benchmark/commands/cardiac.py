@@ -24,8 +24,8 @@ from ..runs.cardiac.doubts import cannot_judge
 from ..runs.cardiac.methods import METHODS, methods_text
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
-from ..runs.cardiac.sides import MASKS, RESULT, Measured, Sides, info_of, read_sides
-from ..runs.cardiac.tables import sequence_rows, timed_beat_rows, write_table
+from ..runs.cardiac.sides import MASKS, RESULT, Measured, Sides, info_of, read_sides, run_of
+from ..runs.cardiac.tables import BEAT_COLUMNS, sequence_rows, timed_beat_rows, write_table
 from ..runs.cardiac.unfit import Unfit, unfit, usable_summary, with_doubts
 from ..runs.record import read_record
 from ..text import counted
@@ -57,9 +57,10 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     _name_disagreement(hearts, film, reporter)
     unfits = {heart.track.name: unfit(heart, film) for heart in hearts}
     document = _document(request, sides, hearts, unfits, reporter)
+    if (made_by := run_of(request)) is not None:
+        document.run_id = made_by
     if sides.frames is not None and request.run is not None:
-        document.film_heart_rate_bpm = film
-        document.run_id, document.masks = read_record(request.run).run_id, str(Path(folder or "") / MASKS)
+        document.film_heart_rate_bpm, document.masks = film, str(Path(folder or "") / MASKS)
     _name_empty(request, hearts, document, reporter)
     agreement = None
     if sides.truths:
@@ -73,6 +74,7 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
         document.truth, document.agreement, document.scores = judged.truth, judged.block, judged.scores
     if request.propagation:
         document.propagation = _propagated(request, sides, reporter)
+    document.warnings = list(reporter.warnings)
     if folder is not None:
         with reporter.progress("writing tables and plots"):
             document.files = [str(path) for path in _write(request, folder, sides, hearts, unfits, agreement, document)]
@@ -93,7 +95,7 @@ def _document(
     unfits: Mapping[str, Unfit],
     reporter: Reporter,
 ) -> CardiacDocument:
-    """What is said of the hearts alone; film, truth and files are added later."""
+    """What is said of the hearts alone; film, truth, warnings and files are added later."""
     block = cardiac_block(hearts)
     with_doubts(block.sequences, hearts, unfits)
     if not request.predicted and request.pulsation is None:
@@ -107,7 +109,7 @@ def _document(
         cleaned=sides.clean,
         fps_from=sides.calibration.fps_from,
         pixel_size_from=sides.calibration.pixel_size_from,
-        warnings=list(reporter.warnings),
+        warnings=[],
         sequences=block.sequences,
         summary=block.summary,
     )
@@ -216,8 +218,8 @@ def _write(
         "beats": timed_beat_rows(hearts, unfits),
         "frames": frame_rows(hearts),
     }
-    written = [path for name, rows in tables.items() for path in write_table(folder / name, rows)]
-    columns = {name: list(rows[0]) for name, rows in tables.items() if rows}
+    columns = {name: list(rows[0]) for name, rows in tables.items() if rows} | {"beats": BEAT_COLUMNS}
+    written = [path for name, rows in tables.items() for path in write_table(folder / name, rows, columns[name])]
     write_text(folder / METHODS, methods_text(document, request.detection, columns))
     written.append(folder / METHODS)
     if request.plots:

@@ -137,6 +137,8 @@ def _commands(added: Sequence[Path], to: Path, to_sign: Sequence[str]) -> Iterat
         return
     names = [folder.name for folder in added]
     top = _work_tree(to)
+    boards = to.name == RECORDS.name and (to.parent / "README.md").is_file()
+    listed = (to / INDEX).is_file()
     if top is not None and top != _work_tree(Path()):
         yield shlex.join(["cd", str(top)])
         to = to.resolve().relative_to(top)
@@ -145,10 +147,9 @@ def _commands(added: Sequence[Path], to: Path, to_sign: Sequence[str]) -> Iterat
         yield shlex.join(["git", "switch", "-c", f"result-{names[0]}"])
     for folder in to_sign:
         yield f"bench leaderboard --sign {shlex.quote(str(to / folder))} --key ~/.ssh/id_ed25519"
-    boards = to.name == RECORDS.name and (to.parent / "README.md").is_file()
     if boards:
         yield shlex.join(["bench", "leaderboard", str(to), "--out", str(to.parent)])
-    if (to / INDEX).is_file() or top is None:
+    if listed or top is None:
         yield shlex.join(["bench", "publish", "--index", str(to)])
     if top is not None:
         yield shlex.join(["git", "add", str(to.parent if boards else to)])

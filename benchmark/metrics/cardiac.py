@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..cardiac.agreement import Agreement, Table
-from ..cardiac.beats import Detection, Heartbeat, beats_of
+from ..cardiac.beats import Heartbeat, beats_of
+from ..cardiac.detection import Detection
 from ..cardiac.geometry import PIXEL_SIZE_UM, Silhouette, silhouette
 from ..cardiac.to_json import Interval, agreement_block, cardiac_block, sequence_block
 from ..cardiac.track import tracks

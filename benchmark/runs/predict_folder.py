@@ -28,6 +28,7 @@ SCHEMA_VERSION = 1
 
 _PAGES = ".pages"
 """Pages of a stack that is not complete yet."""
+_MEASURED_PLAINLY = "Predict again, or remove the file: the masks are then measured as any others"
 _SAME_RUN, _SAME_INPUT = ("run_id", "created", "fold"), ("sha256", "frames", "channel", "z")
 """What of the run and of the input must be equal for predictions to be replaced or resumed."""
 
@@ -255,21 +256,24 @@ def _earlier(folder: Path, document: PredictDocument, paths: Sequence[Path]) -> 
 
 def read_predicted(path: Path) -> PredictedInput:
     """What a `predict.json` says of the input. Raises UserError for any other file of that name."""
-    return _read(path).input
+    return _read(path, _MEASURED_PLAINLY).input
 
 
-def _read(path: Path) -> PredictDocument:
+def read_predicting_run(path: Path) -> PredictingRun:
+    """What a `predict.json` says of the run. Raises UserError for any other file of that name."""
+    return _read(path, _MEASURED_PLAINLY).run
+
+
+def _read(path: Path, advice: str = "Choose a new folder, for nothing is written there") -> PredictDocument:
     """A `predict.json` of this version. Raises UserError for any other file of that name."""
     try:
         found = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}), so nothing is written there. Choose a new folder."
-        ) from error
+        raise UserError(f"{path}: cannot be read ({error}). {advice}.") from error
     try:
         document = PredictDocument.model_validate(found)
     except ValidationError:
         document = None
     if document is None or document.schema_version != SCHEMA_VERSION:
-        raise UserError(f"{path}: was not written by this version of 'bench predict'. Choose a new folder.")
+        raise UserError(f"{path}: was not written by this version of 'bench predict'. {advice}.")
     return document

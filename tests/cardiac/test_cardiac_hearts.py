@@ -21,7 +21,8 @@ from PIL import Image
 
 from beating import BeatingHeart, Bool, Plan, plans, shortening, true_rate_bpm
 from commands import Run, printed_json
-from segbench.cardiac.beats import Beat, Detection, Heartbeat, beats_of
+from segbench.cardiac.beats import Beat, Heartbeat, beats_of
+from segbench.cardiac.detection import Detection
 from segbench.cardiac.geometry import Silhouette, cleaned, shape_of, silhouette
 from segbench.cardiac.rhythm import main_rhythm
 from segbench.cardiac.to_json import beat_rows, cardiac_block, frame_rows

@@ -137,6 +137,15 @@ def test_the_needed_dice_is_read_between_the_rows() -> None:
     assert "at no Dice tried" in words[2]
 
 
+def test_without_a_true_beat_no_dice_is_said_to_be_needed() -> None:
+    words = in_words(needed(rows_of(erode=[None, None], jitter=[None, None])))
+    assert words == ["no beat was found in the true masks, so nothing is known of errors"]
+    partly = in_words(needed(rows_of(erode=[0, 14], jitter=[None, None])))
+    assert "from Dice" in partly[0]
+    assert "no Dice" not in partly[1]
+    assert "at a Dice that is not known" in partly[1]
+
+
 def test_the_upper_end_of_an_interval_needs_a_higher_dice() -> None:
     rows = [{**row, "ef_error_pp_high": 2 * row["ef_error_pp"]} for row in rows_of(erode=[0, 4, 14])]
     found = {(row["measure"], row["limit_pp"]): row for row in needed(rows)}

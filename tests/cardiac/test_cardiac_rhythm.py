@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from beating import BeatingHeart, Plan
-from segbench.cardiac.beats import Detection, Heartbeat, beats_of
+from segbench.cardiac.beats import Heartbeat, beats_of
+from segbench.cardiac.detection import Detection
 from segbench.cardiac.film_rhythm import film_rhythm
 from segbench.cardiac.geometry import cells_of, silhouette
 from segbench.cardiac.rhythm import main_rhythm, pulsation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from contracting import even, heart, masks, of_beats
 
-from segbench.cardiac.beats import Detection
+from segbench.cardiac.detection import Detection
 from segbench.runs.cardiac.doubts import FLAGS, cannot_judge, doubtful, longest_gap
 
 DOUBTS = set(FLAGS) - {"few_frames_per_beat", "few_beats"}

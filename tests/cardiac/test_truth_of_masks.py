@@ -81,6 +81,19 @@ def test_names_that_differ_in_words_for_masks_alone_belong_together(tmp_path: Pa
     assert warned == ["no truth for 1 sequence: fish3"]
 
 
+def test_names_in_any_script_are_told_apart(tmp_path: Path) -> None:
+    """Control and treated fish: without their letters both would be called "1"."""
+    for name in ("対照1_pred", "処置2_pred"):
+        write(tmp_path / "masks" / name, range(3))
+    for name in ("処置1_gt", "対照2_gt"):
+        write(tmp_path / "truth" / name, range(3))
+    masks, truths = by_name(find_sequences(tmp_path / "masks")), find_sequences(tmp_path / "truth")
+    with pytest.raises(UserError, match="cannot be told"):
+        paired_with_truth(masks, truths, lambda _: None, lambda _: None)
+    truths += find_sequences(write(tmp_path / "more" / "対照1_gt", range(3)))
+    assert list(paired_with_truth(masks, truths, lambda _: None, lambda _: None)) == ["対照1_pred"]
+
+
 def stack(path: Path, pages: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     tifffile.imwrite(

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from contracting import even, heart, masks, of_beats
 
-from beating import BeatingHeart, plans
-from segbench.cardiac.beats import Detection, beats_of
+from beating import BeatingHeart, Plan, plans
+from segbench.cardiac.beats import beats_of
+from segbench.cardiac.detection import Detection
 from segbench.cardiac.following import beats_without_shortening, movement_against_beat, scattered_measures
 from segbench.cardiac.geometry import silhouette
 from segbench.cardiac.to_json import cardiac_block
@@ -35,10 +36,10 @@ def widening(frames: int, period: float) -> list[Uint8]:
     return found
 
 
-def flickering(frames: int, period: float, seed: int = 0) -> list[Uint8]:
+def flickering(frames: int, period: float, seed: int = 0, noise: float = 0.45) -> list[Uint8]:
     """SYNTHETIC: a heart whose every mask is wrong by a random part of the way from full to empty."""
     random = np.random.default_rng(seed)
-    return masks(np.clip(even(frames, period) + 0.45 * random.standard_normal(frames), -0.2, 1.5))
+    return masks(np.clip(even(frames, period) + noise * random.standard_normal(frames), -0.2, 1.5))
 
 
 def test_an_axis_that_lengthens_is_not_that_of_a_beat() -> None:
@@ -57,6 +58,32 @@ def test_masks_that_flicker_do_not_follow(period: float) -> None:
     each = unfit(heart(flickering(round(12 * period), period), 2 * period, detection=Detection.for_predicted_masks()))
     assert set(each.measures) >= SIZES_AND_INTERVALS
     assert each.reasons[0].startswith("the masks do not follow the beat: ")
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.3, 0.45])
+@pytest.mark.parametrize("seed", range(4))
+def test_flicker_that_is_counted_as_beats_is_not_to_be_used(noise: float, seed: int) -> None:
+    """By the published definition each flicker is a beat with a fine EF, and little goes back between its ends."""
+    found = heart(flickering(180, 15, seed, noise))
+    assert found.heart_rate_bpm is not None
+    assert found.heart_rate_bpm > 130
+    assert found.heart_rate_bpm_spectral == pytest.approx(120, rel=0.03)
+    each = unfit(found)
+    assert set(each.measures) >= {RATE, *SIZES_AND_INTERVALS}
+    assert "more beats were counted than the main rhythm has" in each.reasons[0]
+
+
+def test_an_irregular_heart_has_no_extra_beats() -> None:
+    """SYNTHETIC: lengths of beats that vary by a third, whose rhythm is often another than the mean rate."""
+    disagree = 0
+    for seed in range(20):
+        plan = Plan(seed, 30.0, 100.0, 0.5, arrhythmia=0.35, noise_px=0.8, drift_px=20, missing=0.02)
+        drawn = BeatingHeart(plan)
+        rows = [("a", frame, silhouette(mask)) for frame, mask in zip(drawn.frames, drawn.masks(), strict=True)]
+        found = beats_of(tracks(rows, plan.fps, (1.0, 1.0))[0])
+        disagree += "rates_disagree" in found.flags
+        assert unfit(found) == Unfit(), seed
+    assert disagree > 2
 
 
 def test_with_few_frames_per_beat_the_scatter_of_beats_is_looked_at() -> None:

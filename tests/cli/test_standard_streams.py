@@ -105,3 +105,16 @@ def test_a_message_does_not_become_a_result_where_stderr_is_closed(ended: Ended,
     closed = ["sh", "-c", 'exec "$0" "$@" 2>&-', *BENCH, "compare", "runs/good", "--json"]
     done = subprocess.run(closed, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_programs_that_are_started_have_the_stream_too(tmp_path: Path, number: int) -> None:
+    """A closed one would be the next file that they open."""
+    code = (
+        "import subprocess, sys; from segbench.cli.standard_streams import prepare; prepare(); "
+        f"subprocess.run([sys.executable, '-c', 'import os; os.fstat({number}); open(\"fine\", \"w\")'], "
+        "close_fds=True)"
+    )
+    command = f'exec "$0" -c "$1" {number}>&-'
+    subprocess.run(["sh", "-c", command, sys.executable, code], cwd=tmp_path, timeout=60, check=True)
+    assert (tmp_path / "fine").exists()

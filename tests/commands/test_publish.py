@@ -165,6 +165,23 @@ def test_results_in_another_repository_are_added_there(bench: Run, clone: Path, 
     assert listed == [f"ours/{run_id}/record.json", f"ours/{run_id}/statistics.parquet"]
 
 
+def test_from_elsewhere_the_boards_and_the_index_of_the_clone_are_made_again(
+    bench: Run, clone: Path, tmp_path: Path
+) -> None:
+    """The commands go into the clone first, and are the same as there."""
+    (clone / "leaderboards" / "README.md").write_text("boards")
+    records = clone / "leaderboards" / "records"
+    assert bench("publish", "--index", records).returncode == 0
+    subprocess.run(["git", "init", "-q", str(clone)], check=True)
+    run = tmp_path / "runs" / "mine"
+    far = printed_json(bench("publish", run, "--to", "clone/leaderboards/records", "--json"))
+    shutil.rmtree(records / far["runs"][0]["run_id"])
+    here = printed_json(bench("publish", run, "--json", cwd=clone))
+    assert far["commands"] == [f"cd {clone}", *here["commands"]]
+    assert "bench leaderboard leaderboards/records --out leaderboards" in here["commands"]
+    assert "bench publish --index leaderboards/records" in here["commands"]
+
+
 def test_nothing_to_publish_and_no_folder_of_results_are_told(bench: Run, tmp_path: Path) -> None:
     shutil.copytree(next(RECORDS.iterdir()), tmp_path / "mine")
     for words, told in (

@@ -316,6 +316,11 @@ def test_propagation_says_which_dice_is_needed() -> None:
     assert "within 12 points from Dice 0.90 on" in found
     assert "major axis" not in found  # which no row has
     assert "nothing was measured" in svg(lambda: propagation([]))
+    without = propagation([{"kind": "erode", "dice": 0.9, "ef_error_pp": None}])
+    assert "no beat was found in the true masks" in svg(lambda: without)
+    without.draw_without_rendering()
+    (title,) = [text for text in without.texts if text.get_text().startswith("How good")]
+    assert title.get_window_extent().x1 <= without.bbox.x1
     odd = [{"kind": "_$odd", "dice": 0.9, "fs_major_error_pp": 30.0, "ef_error_pp": math.nan}]
     assert "not within 12 points even at the best Dice shown" in svg(lambda: propagation(odd))
     assert "_$odd" in svg(lambda: propagation(odd))

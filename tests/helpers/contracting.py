@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from segbench.cardiac.beats import Detection, Heartbeat, beats_of
+from segbench.cardiac.beats import Heartbeat, beats_of
+from segbench.cardiac.detection import Detection
 from segbench.cardiac.geometry import silhouette
 from segbench.cardiac.track import tracks
 from segbench.types import Float64, Uint8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...cardiac.agreement import HUMAN_RANGE_PP, limits_of_agreement
-from ...cardiac.propagation import _number, needed_dice
+from ...cardiac.propagation import NO_ERRORS, _number, needed_dice
 from ...text import counted, shown
 from ...types import Float64, UserError
 from ..point_labels import spread
@@ -85,8 +85,8 @@ def propagation(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     measures = [m for m in _MEASURES if any(_number(row, f"{m}_error_pp") is not None for row in rows)] or ["ef"]
     figure = Figure(figsize=(max(4.0 * len(measures), 6.0), 4.9), layout="constrained")
-    question = "How good must masks be? Of true masks changed on purpose: the lower the Dice, the larger the error"
-    figure.suptitle(question, x=0.01, ha="left", fontsize=11)
+    question = ("How good must masks be?", "Of true masks changed on purpose: the lower the Dice, the larger the error")
+    figure.suptitle((" " if len(measures) > 1 else "\n").join(question), x=0.01, ha="left", fontsize=11)
     kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
     first: Axes | None = None
     bands: list[Artist] = []
@@ -103,8 +103,10 @@ def propagation(rows: Sequence[Mapping[str, Any]]) -> Figure:
     assert first is not None
     first.set_ylabel("mean absolute error per beat (percentage points)")
     first.set_ylim(bottom=0)
-    if not rows:
-        say(first, "nothing was measured")
+    if not any(_number(row, f"{measure}_error_pp") is not None for row in rows for measure in measures):
+        say(first, NO_ERRORS.replace(", so", ",\nso") if rows else "nothing was measured")
+        first.set_xticks([])
+        first.set_yticks([])
     else:
         handles += bands[:1]
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,39 @@ DIASTOLE_MARK, SYSTOLE_MARK = "^", "v"
 FLAG_WORDS = {"components": "in pieces", "holes": "with holes", "border": "cut by the edge", "empty": "empty"}
 
 
+@dataclass(frozen=True)
+class Assumed:
+    """Whether nobody said the size of a pixel, or the frames per second, on which an axis rests; its label says so."""
+
+    pixels: bool = False
+    fps: bool = False
+
+    def area(self) -> str:
+        """Label of an axis of areas."""
+        return "area (µm², pixels assumed)" if self.pixels else "area of the ventricle (µm²)"
+
+    def volume(self) -> str:
+        """Label of an axis of volumes."""
+        return "volume (nL, pixels assumed)" if self.pixels else "volume of the ventricle (nL)"
+
+    def change(self) -> str:
+        """Label of an axis of changes of volume."""
+        return f"change of volume (nL per s{', assumed' * (self.pixels or self.fps)})"
+
+    def time(self) -> str:
+        """Label of an axis of times."""
+        return f"time (s{', frame rate assumed' * self.fps})"
+
+
+STATED = Assumed()
+
+
 def area_curve(
-    heartbeat: Heartbeat, truth: Heartbeat | None = None, title: str | None = None, doubt: Unfit | None = None
+    heartbeat: Heartbeat,
+    truth: Heartbeat | None = None,
+    title: str | None = None,
+    doubt: Unfit | None = None,
+    assumed: Assumed = STATED,
 ) -> Figure:
     """Area against time with diastoles and systoles marked, ejection fraction and heart rate of each beat below.
 
@@ -59,8 +91,8 @@ def area_curve(
     # Marks of many beats must not grow together.
     size = float(np.clip(8 * 30 * width / heartbeat.track.frames[-1], 3.5, 8)) if heartbeat.track.frames[-1] else 8.0
     handles = curves(axes, heartbeat, truth, size) + shades
-    _scales(axes, heartbeat)
-    _number_beats(figure.add_subplot(grid[1], sharex=axes), rows, width - left - 0.95)
+    _scales(axes, heartbeat, assumed)
+    _number_beats(figure.add_subplot(grid[1], sharex=axes), rows, width - left - 0.95, assumed)
     name = shown(heartbeat.track.name) if title is None else shown(title)
     said = f"{name}\n{_summary(heartbeat, truth, doubt)}"
     axes.set_title(said, loc="left", fontsize=10, parse_math=False, color=DOUBT if doubt.measures else "black")
@@ -135,7 +167,7 @@ def consecutive(frames: Sequence[int]) -> Iterator[tuple[int, int]]:
     return ((frames[a], frames[b - 1]) for a, b in pairwise(breaks) if a < b)
 
 
-def _scales(axes: Axes, heartbeat: Heartbeat) -> None:
+def _scales(axes: Axes, heartbeat: Heartbeat, assumed: Assumed) -> None:
     """Seconds below and frame numbers above, µm² on the left and pixels on the right."""
     from matplotlib.ticker import MaxNLocator
 
@@ -155,7 +187,7 @@ def _scales(axes: Axes, heartbeat: Heartbeat) -> None:
     for axis in (axes.yaxis, pixels.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlim(-0.6 / track.fps, (track.frames[-1] + 0.6) / track.fps)
-    axes.set_ylabel("area of the ventricle (µm²)")
+    axes.set_ylabel(assumed.area())
     axes.tick_params(labelbottom=False)
 
 
@@ -189,7 +221,9 @@ def _middle(beat: Beat, offset: int) -> float:
     return offset + (beat.diastolic_frame + beat.systolic_frame) / 2
 
 
-def _number_beats(axes: Axes, rows: Sequence[tuple[str, str, list[tuple[float, str]]]], width: float) -> None:
+def _number_beats(
+    axes: Axes, rows: Sequence[tuple[str, str, list[tuple[float, str]]]], width: float, assumed: Assumed
+) -> None:
     """Write the numbers of each beat below it, leaving out those that would touch the one before."""
     least = 0.36 * float(np.ptp(axes.get_xlim())) / width
     crowded = False
@@ -208,7 +242,7 @@ def _number_beats(axes: Axes, rows: Sequence[tuple[str, str, list[tuple[float, s
     axes.tick_params(axis="y", length=0, pad=12)
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"time (s){'; not every beat has room for its numbers' if crowded else ''}")
+    axes.set_xlabel(assumed.time() + "; not every beat has room for its numbers" * crowded)
 
 
 def rate_in_words(heartbeat: Heartbeat, doubt: Unfit, form: str) -> str:

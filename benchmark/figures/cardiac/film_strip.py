@@ -16,7 +16,7 @@ from ...runs.cardiac.unfit import Unfit, unfit
 from ...text import shown
 from ...types import Uint8
 from .agreement import QUIET, SMALL
-from .curves import DIASTOLE_COLOR, DOUBT, SYSTOLE_COLOR, beat_end
+from .curves import DIASTOLE_COLOR, DOUBT, STATED, SYSTOLE_COLOR, Assumed, beat_end
 from .overlay import EXTRA_RGB, MISSED_RGB, PREDICTED_RGB, RGB, TRUE_RGB, image_or_grey, outlined, resized, shots
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def film_strip(
     count: int = 8,
     *,
     doubt: Unfit | None = None,
-    assumed_pixels: bool = False,
+    assumed: Assumed = STATED,
 ) -> Figure:
     """Frames of one beat, from its diastole to the next (or the last frame), cut out around the heart.
 
@@ -51,7 +51,7 @@ def film_strip(
         Most frames that are shown; diastoles and systole always are.
     doubt : Unfit, optional
         What is not to be used of the film, which the title says; by default what the masks alone tell.
-    assumed_pixels : bool
+    assumed : Assumed
         Whether nobody said the size of a pixel, which the scale bar says.
 
     Raises
@@ -81,7 +81,7 @@ def film_strip(
         axes.imshow(_enlarged(*parts), extent=(0, extent[0], extent[1], 0))
         _label(axes, heartbeat, frame, beat, end)
         if place == 0:
-            _scale_bar(axes, extent[0], assumed_pixels)
+            _scale_bar(axes, extent[0], assumed.pixels)
     doubt = unfit(heartbeat) if doubt is None else doubt
     title = f"{shown(heartbeat.track.name, 40)}: {_beat_in_words(heartbeat, beat, truths is not None, doubt)}"
     color = DOUBT if doubt.holds("ef") else "black"

@@ -14,7 +14,18 @@ from ...text import counted, shown
 from ...types import Float64
 from ..style import COLORS
 from .agreement import QUIET, say
-from .curves import DIASTOLE_COLOR, DIASTOLE_MARK, DOUBT, LEGEND, SYSTOLE_COLOR, SYSTOLE_MARK, TRUE, consecutive
+from .curves import (
+    DIASTOLE_COLOR,
+    DIASTOLE_MARK,
+    DOUBT,
+    LEGEND,
+    STATED,
+    SYSTOLE_COLOR,
+    SYSTOLE_MARK,
+    TRUE,
+    Assumed,
+    consecutive,
+)
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -26,7 +37,9 @@ _STEPS = 24
 """Points of the emptying and of the filling of a mean beat."""
 
 
-def volume_loop(heartbeat: Heartbeat, truth: Heartbeat | None = None, doubt: Unfit | None = None) -> Figure:
+def volume_loop(
+    heartbeat: Heartbeat, truth: Heartbeat | None = None, doubt: Unfit | None = None, assumed: Assumed = STATED
+) -> Figure:
     """Volume against its rate of change: a beat goes once around, emptying below the line and filling above it.
 
     The further left a loop reaches, the more completely the ventricle empties; the further down, the faster. Grey
@@ -39,8 +52,8 @@ def volume_loop(heartbeat: Heartbeat, truth: Heartbeat | None = None, doubt: Unf
     figure = Figure(figsize=(7.0, 5.4), layout="constrained")
     axes = figure.add_subplot()
     handles = draw_loop(axes, heartbeat, truth)
-    axes.set_xlabel("volume of the ventricle (nL): emptier to the left, fuller to the right")
-    axes.set_ylabel("change of volume (nL per s)")
+    axes.set_xlabel(f"{assumed.volume()}: emptier to the left, fuller to the right")
+    axes.set_ylabel(assumed.change())
     whole = len(whole_rounds(heartbeat))
     title = f"{shown(heartbeat.track.name)}: {'mean of ' * (whole > 1)}{counted(whole, 'whole beat')}"
     astray = (unfit(heartbeat) if doubt is None else doubt).holds("stroke_volume_nl")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ...cardiac.agreement import Agreement
 from ...cardiac.beats import Heartbeat
@@ -13,6 +12,7 @@ from ...data.image_sources import Frames
 from ...runs.cardiac.sides import Sides
 from ...runs.cardiac.unfit import Unfit
 from ..style import write_figure
+from .curves import Assumed
 from .film_strip import film_strip, typical_beat
 from .overlay import write_overlay_video
 from .pages import write_cardiac_plots
@@ -29,25 +29,32 @@ def write_plots(
     """Write all figures of measured sequences below a folder; of pictures, where there are any, the overlay video."""
     truths = {} if agreement is None else {heart.track.name: heart for heart in agreement.truths}
     true = [truths.get(heart.track.name) for heart in hearts]
-    written = write_cardiac_plots(folder / "plots", hearts, true, doubts=unfits)
+    known = sides.calibration
+    assumed = Assumed(pixels=known.pixel_size_from == "default", fps=known.fps_from == "default")
+    written = write_cardiac_plots(folder / "plots", hearts, true, doubts=unfits, assumed=assumed)
     if agreement is not None:
         written += write_agreement_plots(folder / "plots", agreement)
     if sides.frames is not None and len(hearts) == 1:
-        written += _film(folder, sides, sides.frames, hearts[0], truths, unfits[hearts[0].track.name])
+        written += _film(folder, sides, sides.frames, hearts[0], truths, unfits[hearts[0].track.name], assumed)
     return written
 
 
 def _film(
-    folder: Path, sides: Sides, frames: Frames, heart: Heartbeat, truths: Mapping[str, Heartbeat], doubt: Unfit
+    folder: Path,
+    sides: Sides,
+    frames: Frames,
+    heart: Heartbeat,
+    truths: Mapping[str, Heartbeat],
+    doubt: Unfit,
+    assumed: Assumed,
 ) -> list[Path]:
     """The film strip of a typical beat and the overlay video."""
     name = heart.track.name
     written = []
     if beat := typical_beat(heart):
-        assumed = sides.calibration.pixel_size_from == "default"
-        look: dict[str, Any] = {"doubt": doubt, "assumed_pixels": assumed}
-        draw = partial(film_strip, frames, sides.mask(name), heart, beat, **look)
+        draw = partial(film_strip, frames, sides.mask(name), heart, beat, doubt=doubt, assumed=assumed)
         written += write_figure(folder / "plots" / STRIP, draw)
     video = folder / VIDEO
-    write_overlay_video(video, frames, sides.mask(name), heart, truth=truths.get(name))
+    truth = truths.get(name)
+    write_overlay_video(video, frames, sides.mask(name), heart, truth=truth, doubt=doubt, assumed=assumed)
     return [*written, video]

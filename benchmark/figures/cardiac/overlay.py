@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,13 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...cardiac.beats import Heartbeat
 from ...runs.cardiac.mask_sequences import Bool
+from ...runs.cardiac.unfit import Unfit, unfit
 from ...types import Uint8, UserError
 from ..style import house_style
 from .agreement import SMALL
-from .curves import FLAG_WORDS, curves, shade
-
-if TYPE_CHECKING:
-    pass
+from .curves import FLAG_WORDS, STATED, Assumed, curves, rate_in_words, shade
 
 RGB = tuple[int, int, int]
 
@@ -39,6 +37,8 @@ _VIDEO_WIDTH = (480, 960)
 """A video is shown at a width between these, in pixels."""
 _PLAIN_GREY = 96
 _CURSOR_RGB = (213, 94, 0)
+_DOUBT_RGB: RGB = (255, 190, 80)
+_DOUBTED = {"heart rate": "heart_rate_bpm", "volumes and lengths": "stroke_volume_nl"}
 
 
 def overlay(image: Uint8, mask: Bool, truth: Bool | None = None) -> Uint8:
@@ -88,11 +88,15 @@ def write_overlay_video(
     heartbeat: Heartbeat,
     truths: Iterable[Bool] | None = None,
     truth: Heartbeat | None = None,
+    *,
+    doubt: Unfit | None = None,
+    assumed: Assumed = STATED,
 ) -> None:
     """Write an MP4 of the masks on their images, at the speed they were taken.
 
     Above the picture stand the frame number, the time and the heart rate; below runs the area curve with a line at the
-    frame (and that of `truth`). A missing frame keeps its time: the picture before it, darkened.
+    frame (and that of `truth`). A missing frame keeps its time: the picture before it, darkened. What is not to be used
+    of the film stands in a line of its own above every picture.
 
     Parameters
     ----------
@@ -101,6 +105,10 @@ def write_overlay_video(
         As for `film_strip`: images (H, W) or (H, W, 3) uint8, masks (H, W) bool.
     heartbeat, truth : Heartbeat
         Of the masks and, optionally, of the true ones.
+    doubt : Unfit, optional
+        What is not to be used of the film; by default what the masks alone tell.
+    assumed : Assumed
+        What nobody said of the film, which the axes of the curve say.
 
     Raises
     ------
@@ -109,7 +117,8 @@ def write_overlay_video(
     """
     from ...io.images.video import write_video
 
-    write_video(path, video_frames(images, masks, heartbeat, truths, truth), heartbeat.track.fps)
+    pictures = video_frames(images, masks, heartbeat, truths, truth, doubt=doubt, assumed=assumed)
+    write_video(path, pictures, heartbeat.track.fps)
 
 
 def video_frames(
@@ -118,13 +127,17 @@ def video_frames(
     heartbeat: Heartbeat,
     truths: Iterable[Bool] | None = None,
     truth: Heartbeat | None = None,
+    *,
+    doubt: Unfit | None = None,
+    assumed: Assumed = STATED,
 ) -> Iterator[Uint8]:
     """The pictures of `write_overlay_video`, (H, W, 3) uint8 of one even size, missing frames included."""
+    doubt = unfit(heartbeat) if doubt is None else doubt
     screen: _Screen | None = None
     picture: Uint8 | None = None
     expected = 0
     for place, (frame, image, mask, true) in enumerate(shots(images, masks, truths, heartbeat)):
-        screen = screen or _Screen.of(heartbeat, mask.shape, truth)
+        screen = screen or _Screen.of(heartbeat, mask.shape, truth, doubt, assumed)
         while expected < frame:
             assert picture is not None  # the first frame of a track is there
             yield screen.draw(expected, picture // 3, "frame missing")
@@ -149,15 +162,18 @@ class _Screen:
     height: int
     curve: Uint8
     box: tuple[float, float, float, float]
+    doubt: Unfit
 
     @classmethod
-    def of(cls, heartbeat: Heartbeat, shape: tuple[int, ...], truth: Heartbeat | None) -> _Screen:
+    def of(
+        cls, heartbeat: Heartbeat, shape: tuple[int, ...], truth: Heartbeat | None, doubt: Unfit, assumed: Assumed
+    ) -> _Screen:
         """For masks of a shape (H, W), whose pixels need not be square."""
         dy, dx = heartbeat.track.pixel_size_um
         width = int(np.clip(shape[1], *_VIDEO_WIDTH)) // 2 * 2
         # A picture that is much higher than wide would be a video that no screen shows.
         height = int(np.clip(width * shape[0] * dy / (shape[1] * dx), 2, 2 * width)) // 2 * 2
-        return cls(heartbeat, width, height, *_curve_picture(heartbeat, truth, width))
+        return cls(heartbeat, width, height, *_curve_picture(heartbeat, truth, width, assumed), doubt)
 
     def draw(self, frame: int, picture: Uint8, remark: str) -> Uint8:
         """One picture of the video."""
@@ -166,10 +182,12 @@ class _Screen:
         left, top, right, bottom = self.box
         x = round(left + (right - left) * frame / last)
         curve[round(top) : round(bottom), x - 1 : x + 1] = _CURSOR_RGB
-        rate = self.heartbeat.heart_rate_bpm
         words = [f"frame {track.first_frame + frame}", f"{frame / track.fps:.2f} s"]
-        words.append("no heart rate" if rate is None else f"{rate:.0f} beats/min")
-        return np.concatenate([_header(self.width, "    ".join(words), remark), picture, curve])
+        words.append(rate_in_words(self.heartbeat, self.doubt, ".0f"))
+        above = [_header(self.width, "    ".join(words), remark)]
+        if said := _doubt_in_words(self.doubt):
+            above.append(_header(self.width, said, "", _DOUBT_RGB, 14))
+        return np.concatenate([*above, picture, curve])
 
 
 def shots(
@@ -233,12 +251,20 @@ def _remark(heartbeat: Heartbeat, place: int, frame: int) -> str:
     return ", ".join(words + [f"mask {FLAG_WORDS[flag]}" for flag in flags])
 
 
-def _header(width: int, text: str, remark: str) -> Uint8:
+def _doubt_in_words(doubt: Unfit) -> str:
+    """What is not to be used of a film, in few words."""
+    if doubt.holds("ef"):
+        return "MASKS DO NOT FOLLOW THE BEAT: do not use sizes"
+    odd = [name for name, measure in _DOUBTED.items() if doubt.holds(measure)]
+    return f"do not use: {', '.join(odd)}" if odd else ""
+
+
+def _header(width: int, text: str, remark: str, color: RGB = (255, 255, 255), size: int = 17) -> Uint8:
     """A dark line of text above a picture."""
     strip = Image.new("RGB", (width, 32), (24, 24, 24))
-    drawing, font = ImageDraw.Draw(strip), _font(17)
-    drawing.text((10, 16), text, fill=(255, 255, 255), font=font, anchor="lm")
-    drawing.text((width - 10, 16), remark, fill=(255, 190, 80), font=font, anchor="rm")
+    drawing, font = ImageDraw.Draw(strip), _font(size)
+    drawing.text((10, 16), text, fill=color, font=font, anchor="lm")
+    drawing.text((width - 10, 16), remark, fill=_DOUBT_RGB, font=font, anchor="rm")
     return np.asarray(strip, np.uint8)
 
 
@@ -250,7 +276,7 @@ def _font(size: int) -> Any:
 
 
 def _curve_picture(
-    heartbeat: Heartbeat, truth: Heartbeat | None, width: int
+    heartbeat: Heartbeat, truth: Heartbeat | None, width: int, assumed: Assumed
 ) -> tuple[Uint8, tuple[float, float, float, float]]:
     """The area curve as an RGB picture, and the box in it that `_Screen` describes."""
     from matplotlib.figure import Figure
@@ -263,8 +289,8 @@ def _curve_picture(
         curves(axes, heartbeat, truth, size=4.5)
         axes.locator_params(axis="y", nbins=4)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.set_xlabel("time (s)", fontsize=SMALL, labelpad=1)
-        axes.set_ylabel("area (µm²)", fontsize=SMALL)
+        axes.set_xlabel(assumed.time(), fontsize=SMALL, labelpad=1)
+        axes.set_ylabel(f"area (µm²{', assumed' * assumed.pixels})", fontsize=SMALL)
         axes.tick_params(labelsize=SMALL)
         stored = io.BytesIO()
         figure.savefig(stored, format="png")

@@ -13,7 +13,7 @@ from ...runs.cardiac.unfit import Unfit, unfit
 from ...text import counted, file_stems, shown
 from ..style import write_figure
 from .agreement import SMALL, say
-from .curves import DOUBT, LEGEND, area_curve, curves, rate_in_words, shade
+from .curves import DOUBT, LEGEND, STATED, Assumed, area_curve, curves, rate_in_words, shade
 from .loops import draw_loop, volume_loop, whole_rounds
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def write_cardiac_plots(
     *,
     each: bool = True,
     doubts: Mapping[str, Unfit] | None = None,
+    assumed: Assumed = STATED,
 ) -> list[Path]:
     """Write the area curve and volume loop of every sequence, and pages of both where there are several.
 
@@ -51,6 +52,8 @@ def write_cardiac_plots(
         Truths in the same order, None where there is none.
     doubts : mapping of str to Unfit, optional
         What is not to be used of a sequence, by its name; else what the masks alone tell.
+    assumed : Assumed
+        What nobody said of the films, which the axes say.
     each : bool
         False writes the pages alone (`area-curves-1`, `volume-loops-1`), which is quicker.
 
@@ -61,18 +64,18 @@ def write_cardiac_plots(
     """
     sides: list[Side] = list(zip(heartbeats, truths if truths is not None else [None] * len(heartbeats), strict=True))
     known = {heart.track.name: unfit(heart) for heart in heartbeats} if doubts is None else doubts
-    written = _write_pages(folder, sides, known) if len(sides) > 1 or not each else []
+    written = _write_pages(folder, sides, known, assumed) if len(sides) > 1 or not each else []
     if not each:
         return written
     for stem, (heartbeat, truth) in zip(file_stems([h.track.name for h in heartbeats]), sides, strict=True):
         doubt = known[heartbeat.track.name]
-        curve = partial(area_curve, heartbeat, truth, doubt=doubt)
+        curve = partial(area_curve, heartbeat, truth, doubt=doubt, assumed=assumed)
         written += write_figure(folder / f"area-{stem}", curve)
-        written += write_figure(folder / f"loop-{stem}", partial(volume_loop, heartbeat, truth, doubt))
+        written += write_figure(folder / f"loop-{stem}", partial(volume_loop, heartbeat, truth, doubt, assumed))
     return written
 
 
-def _write_pages(folder: Path, sides: Sequence[Side], doubts: Mapping[str, Unfit]) -> list[Path]:
+def _write_pages(folder: Path, sides: Sequence[Side], doubts: Mapping[str, Unfit], assumed: Assumed) -> list[Path]:
     per_page = PAGE[0] * PAGE[1]
     long = [side for side in sides if len(side[0].track.frames) >= MIN_FRAMES] or list(sides)
     shown_here = long[: MAX_PAGES * per_page]
@@ -81,12 +84,14 @@ def _write_pages(folder: Path, sides: Sequence[Side], doubts: Mapping[str, Unfit
     written = []
     for number, page in enumerate(pages, 1):
         note = f"{counted(missing, 'sequence')} not shown" if missing and number == len(pages) else ""
-        written += write_figure(folder / f"area-curves-{number}", partial(small_multiples, page, note, doubts))
-        written += write_figure(folder / f"volume-loops-{number}", partial(volume_loops, page, note, doubts))
+        written += write_figure(folder / f"area-curves-{number}", partial(small_multiples, page, note, doubts, assumed))
+        written += write_figure(folder / f"volume-loops-{number}", partial(volume_loops, page, note, doubts, assumed))
     return written
 
 
-def small_multiples(sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unfit] | None = None) -> Figure:
+def small_multiples(
+    sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unfit] | None = None, assumed: Assumed = STATED
+) -> Figure:
     """The area curves of several sequences on one page, each on its own scale of area; `note` stands at the bottom.
 
     `doubts` says by name what is not to be used, by default what the masks alone tell.
@@ -100,10 +105,12 @@ def small_multiples(sides: Sequence[Side], note: str = "", doubts: Mapping[str, 
         axes.locator_params(axis="y", nbins=4)
         return rate_in_words(heartbeat, known[heartbeat.track.name], ".0f"), drawn
 
-    return _page(sides, draw, 1.75, ("time (s)", "area of the ventricle (µm²)"), note, known)
+    return _page(sides, draw, 1.75, (assumed.time(), assumed.area()), note, known)
 
 
-def volume_loops(sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unfit] | None = None) -> Figure:
+def volume_loops(
+    sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unfit] | None = None, assumed: Assumed = STATED
+) -> Figure:
     """The volume loops of several sequences on one page, each on its own scale; see `volume_loop`."""
     known = {heart.track.name: unfit(heart) for heart, _ in sides} if doubts is None else doubts
 
@@ -114,7 +121,7 @@ def volume_loops(sides: Sequence[Side], note: str = "", doubts: Mapping[str, Unf
             say(axes, "no three frames in a row\nwith a heart in them")
         return counted(len(whole_rounds(heartbeat)), "whole beat"), drawn
 
-    return _page(sides, draw, 2.4, ("volume of the ventricle (nL)", "change of volume (nL per s)"), note, known)
+    return _page(sides, draw, 2.4, (assumed.volume(), assumed.change()), note, known)
 
 
 def _page(
@@ -130,19 +137,20 @@ def _page(
 
     columns = min(PAGE[1], max(2, len(sides)))
     lines = math.ceil(len(sides) / columns)
-    width, height = 0.35 + 3.1 * columns, 0.9 + high * lines
+    astray = [doubts[heartbeat.track.name].holds("ef") for heartbeat, _ in sides]
+    top = 0.85 if any(astray[:columns]) else 0.65  # below the legend, a title has two lines where masks are astray
+    width, height = 0.35 + 3.1 * columns, 0.25 + top + high * lines
     figure = Figure(figsize=(width, height))
     apart = 0.27, 0.735 / high
-    figure.subplots_adjust(0.95 / width, 0.65 / height, 1 - 0.15 / width, 1 - 0.65 / height, *apart)
+    figure.subplots_adjust(0.95 / width, 0.65 / height, 1 - 0.15 / width, 1 - top / height, *apart)
     handles: dict[Any, Artist] = {}
     for place, (heartbeat, truth) in enumerate(sides):
         axes = figure.add_subplot(lines, columns, place + 1)
         said, drawn = draw(axes, heartbeat, truth)
         handles |= {handle.get_label(): handle for handle in drawn}
         name = f"{shown(heartbeat.track.name, 24)}: {said}"
-        astray = doubts[heartbeat.track.name].holds("ef")
-        name += "\nmasks do not follow the beat" * astray
-        axes.set_title(name, loc="left", fontsize=SMALL, parse_math=False, color=DOUBT if astray else "black")
+        name += "\nmasks do not follow the beat" * astray[place]
+        axes.set_title(name, loc="left", fontsize=SMALL, parse_math=False, color=DOUBT if astray[place] else "black")
         axes.tick_params(labelsize=8)
     figure.supxlabel(labels[0], fontsize=10, y=0.12 / height, va="bottom")
     figure.supylabel(labels[1], fontsize=10, x=0.12 / width, ha="left")

@@ -95,14 +95,21 @@ def _said_by(request: CardiacRequest) -> _Said:
         about = read_predicted(path / DOCUMENT)
         size = about.pixel_size_um
         return _Said(about.fps, (size[0], size[1]) if size is not None and len(size) == 2 else None)
+    if (run := run_folder_of(path)) is not None:
+        info = recorded_info(read_record(run).dataset)
+        as_heartseg = info.pixel_size_um == (PIXEL_SIZE_UM, PIXEL_SIZE_UM)
+        return _Said(
+            info.frames_per_second, None if as_heartseg else info.pixel_size_um, "dataset", as_heartseg=as_heartseg
+        )
+    return _of_stacks(stacks_of(files_below(path, IMAGE_SUFFIXES)), request)
+
+
+def run_folder_of(path: Path) -> Path | None:
+    """The run folder that masks at hand are, or lie in as its predictions; None where they are neither."""
     for run in (path, path.resolve().parent if path.resolve().name == PREDICTIONS else path):
         if (run / RECORD).is_file():
-            info = recorded_info(read_record(run).dataset)
-            as_heartseg = info.pixel_size_um == (PIXEL_SIZE_UM, PIXEL_SIZE_UM)
-            return _Said(
-                info.frames_per_second, None if as_heartseg else info.pixel_size_um, "dataset", as_heartseg=as_heartseg
-            )
-    return _of_stacks(stacks_of(files_below(path, IMAGE_SUFFIXES)), request)
+            return run
+    return None
 
 
 def _of_stacks(files: Sequence[Path], request: CardiacRequest) -> _Said:

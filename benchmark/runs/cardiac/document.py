@@ -33,7 +33,7 @@ class CardiacDocument(Block):
     film_heart_rate_bpm: float | None = None
     """The rhythm of the film's own colours, found without any mask; no key without a film."""
     run_id: str | None = None
-    """The run that segmented the film; no key without one."""
+    """The run that made the masks, now or earlier; no key where nothing says so."""
     masks: str | None = None
     """The folder of the masks that it made; no key without one."""
     no_ventricle: list[str] | None = None

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...cardiac.beats import MAX_JUMPING, SEQUENCE_FLAGS, Heartbeat
+from ...cardiac.beats import MAX_JUMPING, SEQUENCE_FLAGS, Heartbeat, rates_disagree
 from ...cardiac.following import beats_without_shortening, movement_against_beat, scattered_measures
 from ...cardiac.geometry import shape_of
 from ...cardiac.rhythm import RATES
@@ -54,6 +54,8 @@ MAX_AGAINST = 0.2
 """Part of its way by which the volume may go back between two extrema."""
 MAX_AGAINST_IN_JUMPS = 0.1
 """The same where masks jump: hearts that eject most of their volume within two frames jump, but do not go back."""
+MAX_AGAINST_IN_EXTRA_BEATS = 0.05
+"""The same where more beats were counted than the rhythm has, at uneven intervals, as in irregular hearts too."""
 MAX_WITHOUT_SHORTENING = 0.1
 """Part of the beats in which something may fail to shorten."""
 MAX_SCATTER = 0.5
@@ -148,6 +150,11 @@ def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
     jumps = jumping > MAX_JUMPING and "few_frames_per_beat" not in heart.flags
     if jumps and back > MAX_AGAINST_IN_JUMPS:
         found.append(f"the mask jumps in {jumping:.0%} of the steps from a frame to the next")
+    if extra_beats(heart):
+        found.append(
+            f"more beats were counted than the main rhythm has ({heart.heart_rate_bpm:.0f} and "
+            f"{heart.heart_rate_bpm_spectral:.0f} per minute), at uneven intervals, as where flicker is taken for beats"
+        )
     if (odd := beats_without_shortening(heart)) > MAX_WITHOUT_SHORTENING * beats:
         found.append(
             f"in {odd} of {counted(beats, 'beat')} an axis, the area or the volume is no smaller at systole than at "
@@ -168,6 +175,17 @@ def reasons_of_not_following(heart: Heartbeat) -> tuple[str, ...]:
 def like_flicker(heart: Heartbeat) -> bool:
     """Whether so few frames make a beat, at such uneven intervals, that it cannot be told from flicker of the masks."""
     return "few_frames_per_beat" in heart.flags and _uneven(heart)
+
+
+def extra_beats(heart: Heartbeat) -> bool:
+    """Whether more beats were counted than the rhythm has, at uneven intervals, in masks that do not move smoothly.
+
+    Masks of an irregular heart, which may beat so too, do.
+    """
+    rate, rhythm = heart.heart_rate_bpm or 0.0, heart.heart_rate_bpm_spectral
+    if rhythm is None or cannot_judge(rhythm) or not (rate > rhythm and rates_disagree(rate, rhythm)):
+        return False
+    return _uneven(heart) and (movement_against_beat(heart) or 0.0) > MAX_AGAINST_IN_EXTRA_BEATS
 
 
 def longest_gap(heart: Heartbeat) -> int:

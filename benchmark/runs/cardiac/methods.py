@@ -7,9 +7,12 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from ..._version import __version__
-from ...cardiac.beats import Detection
+from ...cardiac.beats import BEAT_FLAGS
+from ...cardiac.detection import Detection
+from ...cardiac.geometry import FLAGS as MASK_FLAGS
 from ...text import counted
 from .document import CardiacDocument
+from .doubts import FLAGS
 
 METHODS = "methods.txt"
 
@@ -20,7 +23,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "film": ("", "name of the film without its group"),
     "beat": ("", "number of the beat in its film, from 1"),
     "beats": ("", "number of beats"),
-    "frames": ("", "number of frames with a mask"),
+    "frames": ("", "number of frames that are there, with an empty mask too"),
     "frame": ("", "frame, counted from the first of the film"),
     "number": ("", "number of the frame in the name of its file"),
     "time_s": ("s", "time from the first frame"),
@@ -40,7 +43,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "fs_major": (_FRACTION, "fractional shortening of the major axis"),
     "fac": (_FRACTION, "fractional area change"),
     "stroke_volume_nl": ("nL", "end-diastolic less end-systolic volume"),
-    "stroke_volume_px3": ("cubes of a pixel", "the same in pixels"),
+    "stroke_volume_px3": ("cubes of a pixel", "end-diastolic less end-systolic volume"),
     "end_diastolic_volume_nl": ("nL", "volume at the end of diastole"),
     "end_systolic_volume_nl": ("nL", "volume at the end of systole"),
     "end_diastolic_major_um": ("µm", "major axis (length) at the end of diastole"),
@@ -58,7 +61,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "volume_nl": ("nL", "volume"),
     "centroid_y_px": ("pixels", "middle of the mask, from the top"),
     "centroid_x_px": ("pixels", "middle of the mask, from the left"),
-    "flags": ("", "what is odd: docs/hearts.md says what each word means"),
+    "flags": ("", "what is odd: see WORDS AMONG THE FLAGS"),
     "do_not_use": ("", "what was left out of this row, for it is not to be used"),
     "because": ("", "why it was left out"),
 }
@@ -91,11 +94,30 @@ def methods_text(document: CardiacDocument, detection: Detection, tables: Mappin
     parts += ["NOT TO BE USED, AND LEFT OUT OF THE TABLES", *map(_filled, doubts)] if doubts else []
     if document.warnings:
         parts += ["WARNINGS", *map(_filled, document.warnings)]
+    parts += _flags(document)
     for name, columns in tables.items():
         rows = [(column, *describe(column)) for column in columns]
         wide, unit = (max(len(row[place]) for row in rows) for place in (0, 1))
         parts += [f"COLUMNS OF {name}.csv", "\n".join(f"{a:{wide}}  {b:{unit}}  {c}".rstrip() for a, b, c in rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _flags(document: CardiacDocument) -> list[str]:
+    """What the words mean that stand among the flags of films, beats and frames."""
+    films = document.sequences
+    sides = {
+        "sequences": (FLAGS, (each.flags for each in films)),
+        "beats": (MASK_FLAGS | BEAT_FLAGS, (beat.flags for each in films for beat in each.beats)),
+        "frames": (MASK_FLAGS, (frame.flags for each in films for frame in each.frames or ())),
+    }
+    parts = []
+    for of, (words, flags) in sides.items():
+        if found := {flag for some in flags for flag in some}:
+            parts += [
+                f"WORDS AMONG THE FLAGS OF {of}.csv",
+                *(_filled(f"{flag}: {words[flag]}") for flag in sorted(found)),
+            ]
+    return parts
 
 
 def _filled(text: str) -> str:
@@ -106,40 +128,52 @@ def _paragraph(document: CardiacDocument, detection: Detection) -> str:
     films = document.sequences
     frames, beats = (sum(count) for count in ([f.n_frames for f in films], [len(f.beats) for f in films]))
     rate, size = (f"{films[0].fps:g}", _size(films[0].pixel_size_um)) if films else ("?", "?")
-    assumed = {
-        "option": "",
-        "file": ", as the file says",
-        "dataset": ", as the dataset says",
-        "default": " (ASSUMED: put yours here)",
-    }
+    by = {"option": "", "file": " (as the file says)", "dataset": " (as the dataset says)"}
+    by["default"] = " (ASSUMED: put yours here)"
     text = (
         f"Ventricles were measured in {counted(len(films), 'film')} of {frames} frames and {counted(beats, 'beat')}, "
-        f"at {rate} frames per second{assumed[document.fps_from]} and with pixels of {size} µm"
-        f"{assumed[document.pixel_size_from]}, with segbench {__version__}"
+        f"at {rate} frames per second{by[document.fps_from]} and with pixels of {size} µm"
+        f"{by[document.pixel_size_from]}, with segbench {__version__}"
     )
-    by = f"Masks were predicted by {document.run_id}. " if document.run_id else ""
-    by += "Of each mask the largest piece was kept and its holes were filled. " * document.cleaned
-    left = sum("ef" in (each.do_not_use or ()) for each in films)
-    excluded = (
-        f" Sizes of {left} of {counted(len(films), 'film')} were left out, as their masks do not follow the beat."
-    )
+    masks = f"Masks were predicted by {document.run_id}. " if document.run_id else ""
+    masks += "Of each mask the largest piece was kept and its holes were filled. " * document.cleaned
     return (
-        f"{text}. {by}Axes are those of the ellipse with the same second moments as the mask; the volume is that of "
+        f"{text}. {masks}Axes are those of the ellipse with the same second moments as the mask; the volume is that of "
         "the prolate spheroid, pi/6 x minor axis squared x major axis (Schutera et al., Zebrafish 16:542-545, 2019). "
         f"Diastoles are maxima of the area, systoles minima ({_extrema(detection)}); a beat is a diastole and its next "
         "systole. The heart rate is 60 times the frames per second over the mean interval between like extrema, "
         "fractional shortening of an axis (diastole - systole) / diastole, the ejection fraction the same of the "
-        f"volume. Each animal counts once, with the mean over its beats.{excluded * bool(left)}"
+        f"volume. Each animal counts once, with the mean over its beats.{_excluded(document)}"
     )
 
 
+def _excluded(document: CardiacDocument) -> str:
+    """How many films lack which numbers, and why, as a reader of the comparison has to know."""
+    films, text = document.sequences, ""
+    for measure, what in (
+        ("ef", "Sizes of {} were left out, as their masks do not follow the beat."),
+        ("heart_rate_bpm", "Heart rates of {} were left out, as they are not those of the heart."),
+    ):
+        if left := sum(measure in (each.do_not_use or ()) for each in films):
+            text += " " + what.format(f"{left} of {counted(len(films), 'film')}")
+    return text
+
+
 def _extrema(detection: Detection) -> str:
-    known = f"prominence {detection.prominence:g} of the range, at least {detection.distance} frames apart"
-    if detection.smoothing:
-        known += f", areas averaged {counted(detection.smoothing, 'time')} with weights 1, 2, 1"
+    apart = f"at least {counted(detection.distance, 'frame')} apart"
     if detection.refractory:
-        known += f", at least {detection.refractory:g} periods of the main rhythm apart"
-    return known + ", looked for in what the masks have in common near their main rhythm" * detection.pulsation
+        apart += f", at least {detection.refractory:g} periods of the main rhythm apart"
+    areas = "the areas"
+    if detection.smoothing:
+        areas += f" averaged {counted(detection.smoothing, 'time')} with weights 1, 2, 1"
+    moved = ", each moved to the extremum of the area beside it"
+    prominence = f"{detection.prominence:g} of the range of"
+    if not detection.pulsation:
+        return f"prominence {prominence} {areas}, {apart}{moved * bool(detection.smoothing)}"
+    return (
+        "looked for in what the masks have in common near their main rhythm, with a prominence of "
+        f"{prominence} an even beat, of half as much in long gaps, {apart}{moved}; without a rhythm in {areas}"
+    )
 
 
 def _size(size: float | list[float]) -> str:

@@ -12,7 +12,7 @@ from ..options import Argument, Option, command_line
 from ..request import Channel, ZSlice
 
 if TYPE_CHECKING:
-    from ...cardiac.beats import Detection
+    from ...cardiac.detection import Detection
     from ...io.images.stacks import Chosen
 
 
@@ -83,7 +83,7 @@ class CardiacRequest:
     @property
     def detection(self) -> Detection:
         """How extrema are found: what was asked for, else what suits the masks. Raises UserError."""
-        from ...cardiac.beats import Detection
+        from ...cardiac.detection import Detection
 
         usual = Detection.for_predicted_masks() if self.predicted else Detection()
         names = ("prominence", "distance", "smoothing", "refractory", "pulsation")

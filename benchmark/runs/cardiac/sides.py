@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...cardiac.beats import Detection
+from ...cardiac.detection import Detection
 from ...cardiac.geometry import PIXEL_SIZE_UM, Silhouette, cells_of, cleaned, silhouette
 from ...data.frame_numbers import number_frames
 from ...data.image_sources import Frames, open_frames
@@ -15,9 +15,10 @@ from ...io.images.stacks import NOTHING_CHOSEN
 from ...io.reporter import Reporter
 from ...types import Array, ClassInfo, DatasetInfo, Uint8, UserError
 from ..predict import predict
+from ..predict_folder import DOCUMENT, read_predicting_run
 from ..record import read_record, recorded_info
 from ..request import PredictRequest
-from .calibration import Calibration, calibration
+from .calibration import Calibration, calibration, run_folder_of
 from .mask_sequences import MaskSequence, find_sequences
 from .request import CardiacRequest
 from .truth import DiceBlock, dice_of, joined_frames, paired_with_truth, refuse_other_size
@@ -163,6 +164,14 @@ def _segmented(request: CardiacRequest, run: Path, reporter: Reporter) -> list[M
     # A video with a long gap is several sequences.
     names = [stem] if len(found) == 1 else [f"{stem}-{sequence.first_frame:06d}" for sequence in found]
     return [replace(sequence, name=name) for sequence, name in zip(found, names, strict=True)]
+
+
+def run_of(request: CardiacRequest) -> str | None:
+    """The id of the run that makes the masks, or that made those at hand and says so beside them."""
+    if request.written_by_run:
+        return read_predicting_run(request.input / DOCUMENT).run_id
+    folder = run_folder_of(request.input) if request.run is None else request.run
+    return None if folder is None else read_record(folder).run_id
 
 
 def info_of(calibration: Calibration) -> DatasetInfo:

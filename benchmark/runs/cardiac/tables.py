@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cardiac.beats import Beat, Heartbeat, distribution
-from ...cardiac.to_json import DistributionBlock, SequenceBlock, beat_rows
+from ...cardiac.to_json import BEAT_KEYS, DistributionBlock, SequenceBlock, beat_rows
 from ...io.atomic import atomic_path, write_text
 from ...text import no_formula
 from .unfit import LENGTHS, Unfit
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 _MOMENT = re.compile("_(mean|std|refined)$")
 """What stands behind the name of a measure in a column."""
+_TIMES = ("diastole_s", "systole_s", "interval_s")
+_SIZES = tuple(
+    f"end_{side}_{name}" for side in ("diastolic", "systolic") for name in ("major_um", "minor_um", "volume_nl")
+)
+BEAT_COLUMNS = (*BEAT_KEYS, *_TIMES, *_SIZES, "do_not_use")
+"""Columns of `beats`, of films without a beat too."""
 
 
 def timed_beat_rows(hearts: Sequence[Heartbeat], unfits: Mapping[str, Unfit]) -> list[dict[str, Any]]:
@@ -29,11 +35,8 @@ def timed_beat_rows(hearts: Sequence[Heartbeat], unfits: Mapping[str, Unfit]) ->
     found = []
     for row, (heart, beat) in zip(beat_rows(hearts), beats, strict=True):
         following = [frame for frame in heart.diastoles if frame > beat.diastolic_frame]
-        times = {
-            "diastole_s": beat.diastolic_frame / heart.track.fps,
-            "systole_s": beat.systolic_frame / heart.track.fps,
-            "interval_s": (following[0] - beat.diastolic_frame) / heart.track.fps if following else None,
-        }
+        frames = (beat.diastolic_frame, beat.systolic_frame, following[0] - beat.diastolic_frame if following else None)
+        times = {name: count and count / heart.track.fps for name, count in zip(_TIMES, frames, strict=True)}
         each = unfits[heart.track.name]
         found.append(_without(row | times | _sizes(heart, beat), each, {"heart_rate_bpm": "beat_heart_rate_bpm"}))
     return found
@@ -68,29 +71,28 @@ def sequence_rows(
 
 def _sizes(heart: Heartbeat, beat: Beat) -> dict[str, float]:
     """Axes in micrometres and volumes in nanolitres at both ends of a beat."""
-    found = {}
-    for name, frame in (("diastolic", beat.diastolic_frame), ("systolic", beat.systolic_frame)):
+    found: list[float] = []
+    for frame in (beat.diastolic_frame, beat.systolic_frame):
         shape = heart.shape_at(frame)
         assert shape is not None  # an extremum has an area
-        found[f"end_{name}_major_um"] = shape.axis_major
-        found[f"end_{name}_minor_um"] = shape.axis_minor
-        found[f"end_{name}_volume_nl"] = shape.volume / 1e6
-    return found
+        found += shape.axis_major, shape.axis_minor, shape.volume / 1e6
+    return dict(zip(_SIZES, found, strict=True))
 
 
 def _without(row: Mapping[str, Any], unfit: Unfit, other_names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A row without what is not to be used, the names of which stand in its last column."""
+    """A row without what is not to be used, the names of which, as they are here, stand in its last column."""
     measures = {column: _MOMENT.sub("", column) for column in row}
-    measures |= {column: other_names[name] for column, name in measures.items() if other_names and name in other_names}
-    left = {column: None if unfit.holds(measures[column]) else value for column, value in row.items()}
-    return left | {"do_not_use": " ".join(unfit.measures)}
+    others = other_names or {}
+    odd = {column: name for column, name in measures.items() if unfit.holds(others.get(name, name))}
+    left = {column: None if column in odd else value for column, value in row.items()}
+    return left | {"do_not_use": " ".join(dict.fromkeys(odd.values()))}
 
 
-def write_table(stem: Path, rows: Sequence[Mapping[str, Any]]) -> list[Path]:
-    """Write the same table as CSV and as Parquet."""
+def write_table(stem: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> list[Path]:
+    """Write the same table as CSV and as Parquet. Without `columns` those of the first row."""
     import pandas as pd
 
-    table: pd.DataFrame = pd.DataFrame(list(rows))
+    table: pd.DataFrame = pd.DataFrame(list(rows), columns=None if columns is None else list(columns))
     csv, parquet = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
     write_text(csv, table.map(no_formula).to_csv(index=False))
     with atomic_path(parquet) as temporary:

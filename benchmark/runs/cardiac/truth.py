@@ -81,7 +81,7 @@ def _whole(name: str) -> str:
 
 def _bare(name: str) -> str:
     """A name without the words that say whose masks these are; empty where it has no others."""
-    words = re.split(r"[^a-z0-9]+", name.lower())
+    words = re.split(r"[\W_]+", name.casefold())
     return "_".join(word for word in words if word and not _WORD_FOR_MASKS.fullmatch(word))
 
 

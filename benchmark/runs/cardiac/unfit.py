@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...cardiac.beats import Detection, Heartbeat, beats_of, distribution, rates_disagree
+from ...cardiac.beats import Heartbeat, beats_of, distribution, rates_disagree
+from ...cardiac.detection import Detection
 from ...cardiac.to_json import BEAT_MEASURES, DistributionBlock, SequenceBlock, SummaryBlock, cardiac_output
 from ...text import counted
-from .doubts import cannot_judge, doubtful, like_flicker, longest_gap, reasons_of_not_following
+from .doubts import cannot_judge, doubtful, extra_beats, like_flicker, longest_gap, reasons_of_not_following
 
 FRACTIONS = ("ef", "fs_minor", "fs_major", "fac")
 VOLUMES = ("stroke_volume_px3", "stroke_volume_nl", "end_diastolic_volume_nl", "end_systolic_volume_nl")
@@ -70,7 +71,7 @@ def unfit(heart: Heartbeat, film_bpm: float | None = None) -> Unfit:
     elif rate is not None and film_bpm is not None and not cannot_judge(film_bpm, rate):
         if rates_disagree(rate, film_bpm):
             found.add(f"the film's own colours beat {film_bpm:.1f} times a minute", (RATE,), INTERVALS)
-    elif astray and "rates_disagree" in flags:
+    elif extra_beats(heart) or (astray and "rates_disagree" in flags):
         rhythm = heart.heart_rate_bpm_spectral or 0.0
         found.add(f"the rhythm of these masks is {rhythm:.1f} per minute", (RATE,), INTERVALS)
     elif like_flicker(heart):
