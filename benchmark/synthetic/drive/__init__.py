@@ -92,7 +92,7 @@ def _write(folder: Path, seed: int, plan: Plan, position: int) -> None:
 def fundus(seed: int, split: int, index: int, height: int) -> tuple[Image, Mask, Mask, Mask]:
     """Photograph (H, W, 3), vessels of the first and of the second observer and field of view, (H, W) of 0 or 255.
 
-    `split` is 0 for training and 1 for test. The same vessels are painted for every height.
+    `split` is 0 for training and 1 for test. Every height has the same vessels, less those too thin to be seen there.
     """
     grown, seen, painted = (np.random.default_rng([seed, split, index, part]) for part in range(3))
     eye = Eye.draw(grown)
