@@ -17,10 +17,12 @@ from PIL import Image
 from scipy.ndimage import label
 
 from segbench.data.locations import MARKER, origin_of
+from segbench.datasets.drive import DRIVE
 from segbench.errors import UserError
 from segbench.io.synthetic_mark import synthetic_mark
 from segbench.synthetic.drive import FULL, SMALL, Plan, fundus, synthesize
 from segbench.synthetic.drive.vessels import HEIGHT, Eye, Vessel, grow
+from segbench.testing import check_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +36,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("synthetic") / "drive"
     synthesize(root, seed=3, plan=TINY, workers=1)
     return root
+
+
+def test_it_conforms_and_every_file_is_sound(tiny: Path) -> None:
+    dataset = DRIVE(tiny)
+    check_dataset(dataset)
+    assert dataset.check() == []
+    assert dataset.info.synthesizable
+    assert (len(dataset.ids("train")), len(dataset.ids("test"))) == (TINY.train, TINY.test)
+    assert (SMALL.train, SMALL.test) == (FULL.train, FULL.test) == (20, 20)
 
 
 @pytest.fixture(scope="module", params=[SMALL, FULL], ids=["small", "full"])
