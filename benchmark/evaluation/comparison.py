@@ -165,6 +165,11 @@ class Paired:
         known = tuple(sums for sums in found if sums is not None)
         return known if len(known) == len(found) else None
 
+    @cached_property
+    def _beside(self) -> dict[Pair, tuple[Statistic, ...]]:
+        """Both runs of a pair, side by side: the same statistics for every pattern, of which families keep tables."""
+        return {}
+
     def scored(self, run: int, weights: Int64) -> Float64:
         """The score of a run on B drawn sets of samples (B, n), (B,) float64; NaN where undefined."""
         if self._sums is not None:
@@ -366,11 +371,13 @@ class Paired:
 
     def _resampled(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:
         """The same of a score that is no function of sums: both runs' samples side by side, drawn or not."""
+        for a, b in pairs:
+            if (a, b) not in self._beside:
+                self._beside[a, b] = (*self.runs[a], *(_renamed(s) for s in self.runs[b]))
         for pattern in patterns:
             kept = (pattern > 0).astype(np.int64)
             found = np.zeros((len(pairs), len(pattern)))
-            for row, (a, b) in enumerate(pairs):
-                both = [*self.runs[a], *(_renamed(s) for s in self.runs[b])]
+            for row, both in enumerate(self._beside[pair] for pair in pairs):
                 one, other = (
                     self.metric.resample(both, self.info, np.concatenate(sides, axis=1))[self.score.name]
                     for sides in ((kept, 1 - kept), (1 - kept, kept))

@@ -10,8 +10,7 @@ the same of `levels` of probabilities.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -29,7 +28,7 @@ from ..types import (
     Statistic,
     Task,
 )
-from .base import MetricFamily
+from .base import ResampledFamily
 from .class_maps import is_void
 from .joint_counts import shared_counts
 from .label_checks import binary_labels, check_labels, true_labels
@@ -52,17 +51,18 @@ _HALF = ((_OCTAVES - 1) << _BITS) + 1
 
 LEVELS = 2 * _HALF + 1
 
-_CELLS = 1 << 21
-"""Pixels of levels, of so many resamples together, that are held at once."""
+_LEVELS_AT_ONCE = 512
+_IMAGES_AT_ONCE = 2048
+"""Of a table that is laid out densely at once: it stays in the processor's cache, and memory does not grow with it."""
 
-_SAMPLES = 256
-"""Images whose levels are laid out at once."""
+_EXACT_IN_FLOATS = 1 << 24
+"""Floats hold all whole numbers below."""
 
 _TPR = (19, 20)
 
 
 @dataclass(frozen=True)
-class PixelRanking(MetricFamily):
+class PixelRanking(ResampledFamily):
     """How well probabilities of a binary task rank its pixels, pooled over all images; of masks alone undefined.
 
     roc_auc: how probable it is that a pixel of the foreground has a higher probability than one of the background;
@@ -111,20 +111,10 @@ class PixelRanking(MetricFamily):
         columns = dict(zip(self.columns, (held, counts[held, 0], counts[held, 1]), strict=True))
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
 
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """All scores of the pooled pixels."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {name: float(values[0]) for name, values in found.items()}
-
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
-        """The same scores of B resamples, each (B,) float64."""
+        """Scores of the pooled pixels of B resamples, each (B,) float64; NaN where undefined."""
         del info
-        table = _tables.get(statistics, None, lambda: _Table.of(statistics))
-        step = max(1, _CELLS // max(table.background.shape[1], 1))
-        parts = [_scores(*table.pooled(weights[start : start + step])) for start in range(0, len(weights), step)]
-        return {
-            score.name: np.concatenate([np.zeros(0), *(part[score.name] for part in parts)]) for score in self.scores
-        }
+        return _scores(_tables.get(statistics, None, lambda: _Table.of(statistics)), weights)
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """Levels are those that there are, each once, and hold pixels."""
@@ -163,55 +153,117 @@ def levels(probabilities: Array) -> Int64:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Pixels of each image at the levels that any has, from the highest down: sparse matrices (n, L) of doubles."""
+class _Part:
+    """Pixels of k neighbouring images at l neighbouring levels: sparse matrices (k, l) of floats."""
 
+    images: slice
     background: Any
     foreground: Any
 
+
+@dataclass(frozen=True)
+class _Levels:
+    """Neighbouring levels, from the highest down, with the pixels of all images at them; `most` at one of them."""
+
+    width: int
+    most: int
+    parts: tuple[_Part, ...]
+
+    def pooled(self, weights: Int64, heaviest: int) -> tuple[Float64, Float64]:
+        """Pixels of background and foreground (B, width) of B resamples, whose largest weight is `heaviest`.
+
+        The sums are exact in any order: doubles hold whole numbers below 2^53, floats, which multiply twice as fast,
+        below 2^24.
+        """
+        kind = np.float32 if self.most * heaviest < _EXACT_IN_FLOATS else np.float64
+        background, foreground = np.zeros((2, len(weights), self.width))
+        for part in self.parts:
+            drawn = weights[:, part.images].astype(kind)
+            # images hold so many of the levels that dense products are quicker
+            background += drawn @ part.background.toarray().astype(kind, copy=False)
+            foreground += drawn @ part.foreground.toarray().astype(kind, copy=False)
+        return background, foreground
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Pixels of n images at the levels that any of them has, and the true pixels (n,) float64 of each."""
+
+    levels: tuple[_Levels, ...]
+    positive: Float64
+    negative: Float64
+
     @classmethod
     def of(cls, statistics: Sequence[Statistic]) -> _Table:
-        from scipy.sparse import csr_array
-
-        none = np.zeros(0, np.int64)
+        held = [len(s.columns["level"]) for s in statistics]
+        image = np.repeat(np.arange(len(statistics)), held)
         level, *pixels = (
-            np.concatenate([none, *(s.columns[name] for s in statistics)]) for name in PixelRanking.columns
+            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in statistics)])
+            for name in PixelRanking.columns
         )
-        row = np.repeat(np.arange(len(statistics)), [len(s.columns["level"]) for s in statistics])
-        occurring, place = np.unique(-level, return_inverse=True)
-        shape = (len(statistics), len(occurring))
-        return cls(*(csr_array((each.astype(np.float64), (row, place)), shape=shape) for each in pixels))
-
-    def pooled(self, weights: Int64) -> tuple[Float64, Float64]:
-        """Pixels of background and foreground (B, L) of B resamples: doubles hold these sums exactly, in any order."""
-        total = np.zeros((2, len(weights), self.background.shape[1]))
-        for start in range(0, weights.shape[1], _SAMPLES):
-            here = slice(start, start + _SAMPLES)
-            drawn = weights[:, here].astype(np.float64)
-            if drawn.any():
-                # images hold so many of the levels that dense products are quicker
-                total[0] += drawn @ self.background[here].toarray()
-                total[1] += drawn @ self.foreground[here].toarray()
-        return total[0], total[1]
-
-
-_tables: SameStatistics[_Table] = SameStatistics(2)
-"""What all scores and intervals are made of, of the two runs of a comparison."""
+        occurring = np.bincount(level, minlength=LEVELS) > 0
+        place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
+        total = np.bincount(place, pixels[0] + pixels[1])
+        block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
+        order = np.argsort(block, kind="stable")
+        ends = np.cumsum(np.bincount(block)).tolist()
+        found = []
+        for number, (start, stop) in enumerate(zip([0, *ends], ends, strict=False)):
+            here, first = order[start:stop], number * _LEVELS_AT_ONCE
+            most = total[first : first + _LEVELS_AT_ONCE]
+            sides = tuple(each[here] for each in pixels)
+            parts = tuple(_parts(image[here], place[here] - first, sides, (len(statistics), len(most))))
+            found.append(_Levels(len(most), int(most.max()), parts))
+        positive, negative = (np.bincount(image, each, len(statistics)).astype(np.float64) for each in pixels[::-1])
+        return cls(tuple(found), positive, negative)
 
 
-def _scores(background: Float64, foreground: Float64) -> dict[str, Float64]:
-    """Every score (B,) of pixels (B, L) from the highest level down, NaN where undefined."""
-    if not foreground.shape[1]:
-        return dict.fromkeys((score.name for score in PixelRanking.scores), np.full(len(foreground), math.nan))
-    found, false = foreground.cumsum(axis=1), background.cumsum(axis=1)
-    positive, negative = found[:, -1], false[:, -1]
-    above = (background * (found - foreground / 2)).sum(axis=1)
-    precision = found / np.maximum(found + false, 1)
-    enough = (_TPR[1] * found >= _TPR[0] * positive[:, None]).argmax(axis=1)
-    at_threshold = np.take_along_axis(false, enough[:, None], axis=1)[:, 0]
+def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int, int]) -> Iterator[_Part]:
+    """Sparse matrices of a table of this shape, so many images at a time.
+
+    Parameters
+    ----------
+    image, place : (m,) the row, rising, and the column of each entry
+    sides : pixels (m,) of background and of foreground
+    """
+    from scipy.sparse import csr_array
+
+    kind = np.float32 if max(each.max() for each in sides) < _EXACT_IN_FLOATS else np.float64
+    for first in range(0, shape[0], _IMAGES_AT_ONCE):
+        last = min(first + _IMAGES_AT_ONCE, shape[0])
+        start, stop = np.searchsorted(image, [first, last])
+        rows = np.searchsorted(image[start:stop], np.arange(first, last + 1))
+        matrices = (
+            csr_array((each[start:stop].astype(kind), place[start:stop], rows), shape=(last - first, shape[1]))
+            for each in sides
+        )
+        yield _Part(slice(first, last), *matrices)
+
+
+_tables: SameStatistics[_Table] = SameStatistics()
+"""What all scores and intervals are made of: of the two runs of a comparison, and of both side by side."""
+
+
+def _scores(table: _Table, weights: Int64) -> dict[str, Float64]:
+    """Every score (B,) of B resamples, level by level from the highest down, NaN where undefined."""
+    positive, negative = (weights @ each for each in (table.positive, table.negative))
+    heaviest = int(weights.max(initial=0))
+    found, false, above, precisions, at_threshold = np.zeros((5, len(weights)))
+    for levels_here in table.levels:
+        background, foreground = levels_here.pooled(weights, heaviest)
+        true, wrong = foreground.cumsum(axis=1), background.cumsum(axis=1)
+        true += found[:, None]
+        wrong += false[:, None]
+        above += (background * (true - foreground / 2)).sum(axis=1)
+        precisions += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
+        reached = (_TPR[1] * found < _TPR[0] * positive) & (_TPR[1] * true[:, -1] >= _TPR[0] * positive)
+        rows = np.flatnonzero(reached)
+        enough = (_TPR[1] * true[rows] >= _TPR[0] * positive[rows, None]).argmax(axis=1)
+        at_threshold[rows] = wrong[rows, enough]
+        found, false = true[:, -1].copy(), wrong[:, -1].copy()
     both = np.where(positive > 0, negative, 0)
     return {
         "roc_auc": ratio(above, positive * both),
-        "average_precision": ratio((foreground * precision).sum(axis=1), positive),
+        "average_precision": ratio(precisions, positive),
         "fpr_at_95_tpr": ratio(at_threshold, both),
     }

@@ -137,9 +137,43 @@ def test_resamples_are_the_scores_of_what_is_drawn(monkeypatch: pytest.MonkeyPat
     for row, often in enumerate(weights.tolist()):
         expected = by_sklearn([pair for pair, n in zip(pairs, often, strict=True) for _ in range(n)])
         assert {name: values[row] for name, values in found.items()} == pytest.approx(expected, abs=1e-12)
-    monkeypatch.setattr(pixel_ranking, "_CELLS", 1)
-    for name, values in METRIC.resample(statistics, INFO, weights).items():
-        np.testing.assert_array_equal(values, found[name])
+    # one after the other, and of few levels and images at a time, or without floats
+    for name, values in found.items():
+        alone = [METRIC.resample(statistics, INFO, row[None])[name] for row in weights]
+        np.testing.assert_array_equal(values, np.concatenate(alone))
+    for limit, exact in (("_IMAGES_AT_ONCE", True), ("_EXACT_IN_FLOATS", True), ("_LEVELS_AT_ONCE", False)):
+        monkeypatch.setattr(pixel_ranking, limit, 50 if limit == "_LEVELS_AT_ONCE" else 3)
+        for name, values in METRIC.resample(measured(pairs), INFO, weights).items():
+            np.testing.assert_allclose(values, found[name], rtol=0 if exact else 1e-14)
+
+
+def test_counts_beyond_what_floats_hold_are_exact() -> None:
+    """An image of 20,000 x 20,000 whose background is almost all at 0, drawn often."""
+    pixels = np.array([[400_000_001, 3], [5, 7]])
+    columns = {"level": np.array([0, 9]), "background": pixels[:, 0], "foreground": pixels[:, 1]}
+    statistics = [Statistic(METRIC.name, f"s{n}", f"g{n}", n, columns) for n in range(3)]
+    background, positive = 400_000_006, 10
+    found = METRIC.resample(statistics, INFO, np.array([[1, 1, 1], [0, 30_000, 5]]))
+    assert found["average_precision"].tolist() == pytest.approx(
+        [0.7 * 7 / 12 + 0.3 * positive / (positive + background)] * 2, rel=1e-15
+    )
+    exact = (7 * 400_000_001 + 7 * 5 / 2 + 3 * 400_000_001 / 2) / (positive * background)
+    assert found["roc_auc"].tolist() == pytest.approx([exact] * 2, rel=1e-15)
+
+
+def test_tables_of_levels_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of both runs, and of these side by side for all patterns of swaps, which come in many parts."""
+    runs = tuple(tuple(measured([drawn(seed, skill=skill) for seed in range(14)])) for skill in (2.0, 0.5))
+    made: list[int] = []
+
+    def counted(statistics: Sequence[Statistic]) -> pixel_ranking._Table:
+        made.append(len(statistics))
+        return table_of(statistics)
+
+    table_of = pixel_ranking._Table.of
+    monkeypatch.setattr(pixel_ranking._Table, "of", counted)
+    Paired(METRIC, INFO, METRIC.scores[0], runs, resamples=2500).difference(0, 1)
+    assert sorted(made) == [14, 14, 28]
 
 
 def test_intervals_and_paired_tests() -> None:
