@@ -30,6 +30,7 @@ from ..types import (
 )
 from .base import ResampledFamily
 from .class_maps import is_void
+from .class_masks import statistic_of_rows
 from .joint_counts import shared_counts
 from .label_checks import binary_labels, check_labels, true_labels
 from .pooled import ratio
@@ -58,17 +59,21 @@ _IMAGES_AT_ONCE = 2048
 _EXACT_IN_FLOATS = 1 << 24
 """Floats hold all whole numbers below."""
 
+_NO_LEVEL = -1
+"""Of the pixels of a prediction without probabilities."""
+
 _TPR = (19, 20)
 
 
 @dataclass(frozen=True)
 class PixelRanking(ResampledFamily):
-    """How well probabilities of a binary task rank its pixels, pooled over all images; of masks alone undefined.
+    """How well probabilities of a binary task rank its pixels, pooled over all images.
 
     roc_auc: how probable it is that a pixel of the foreground has a higher probability than one of the background;
     equal ones count half. average_precision: the sum over thresholds of the precision, times what the recall gains
     there. fpr_at_95_tpr: part of the background at or above the highest threshold that finds 95 % of the foreground.
-    Undefined without true foreground; roc_auc and fpr_at_95_tpr without background, too.
+    Undefined without true foreground, and where any prediction is a mask; roc_auc and fpr_at_95_tpr without background,
+    too.
 
     Probabilities are equal that are of one level: within 1/256 of each other, or of what they miss to 1.
     """
@@ -94,19 +99,22 @@ class PixelRanking(ResampledFamily):
     tasks: ClassVar[tuple[Task, ...]] = ("binary",)
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:
-        """Pixels of each side by level, a row for each level that holds any; none without probabilities.
+        """Pixels of each side by level, a row for each level that holds any; without probabilities one at level -1.
 
         Raises UserError naming the sample for a wrong shape or value.
         """
         labels = true_labels(sample), binary_labels(sample, prediction)
         check_labels(sample.id, *shared_counts(*labels)[:2], info)
+        counted, inside = ~is_void(labels[0], info.void), labels[0] == info.foreground
+        if prediction.probabilities is None:
+            sides = (counted & ~inside, counted & inside)
+            pixels = tuple(int(np.count_nonzero(side)) for side in sides)
+            return statistic_of_rows(self, sample, [(_NO_LEVEL, *pixels)] if any(pixels) else [])
         counts = np.zeros((LEVELS, 2), np.int64)
-        if prediction.probabilities is not None:
-            counted, inside = ~is_void(labels[0], info.void), labels[0] == info.foreground
-            for rows in pieces(prediction.probabilities):
-                here = counted[rows]
-                place = 2 * levels(prediction.probabilities[rows][here]) + inside[rows][here]
-                counts += np.bincount(place, minlength=2 * LEVELS).reshape(LEVELS, 2)
+        for part in pieces(prediction.probabilities):
+            here = counted[part]
+            place = 2 * levels(prediction.probabilities[part][here]) + inside[part][here]
+            counts += np.bincount(place, minlength=2 * LEVELS).reshape(LEVELS, 2)
         held = np.flatnonzero(counts.any(axis=1))
         columns = dict(zip(self.columns, (held, counts[held, 0], counts[held, 1]), strict=True))
         return Statistic(self.name, sample.id, sample.group, sample.index, columns)
@@ -120,9 +128,10 @@ class PixelRanking(ResampledFamily):
         """Levels are those that there are, each once, and hold pixels."""
         del info
         level, background, foreground = (statistic.columns[name] for name in self.columns)
+        alone = len(level) == 1
         return broken_rule(
             {
-                f"a level is one of {LEVELS}": (level >= 0) & (level < LEVELS),
+                f"a level is one of {LEVELS}": (level >= (_NO_LEVEL if alone else 0)) & (level < LEVELS),
                 "a level stands once": all_different(level),
                 "numbers of pixels are not negative": (background >= 0) & (foreground >= 0),
                 "a level holds pixels": (background + foreground > 0) & (background + foreground < MAX_PIXELS),
@@ -130,7 +139,7 @@ class PixelRanking(ResampledFamily):
         )
 
     def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
-        """Of probabilities the pixels that are truly foreground."""
+        """The pixels that are truly foreground."""
         del info
         held = statistic.columns["foreground"]
         return {"true foreground": int(held.sum())} if held.size else {}
@@ -187,11 +196,16 @@ class _Levels:
 
 @dataclass(frozen=True)
 class _Table:
-    """Pixels of n images at the levels that any of them has, and the true pixels (n,) float64 of each."""
+    """Pixels of n images at the levels that any of them has.
+
+    positive, negative : (n,) float64, the true pixels of each
+    masks : (n,) float64, 1 for a prediction without probabilities
+    """
 
     levels: tuple[_Levels, ...]
     positive: Float64
     negative: Float64
+    masks: Float64
 
     @classmethod
     def of(cls, statistics: Sequence[Statistic]) -> _Table:
@@ -201,6 +215,9 @@ class _Table:
             np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in statistics)])
             for name in PixelRanking.columns
         )
+        ranked = level != _NO_LEVEL
+        masks = np.bincount(image[~ranked], minlength=len(statistics)).astype(np.float64)
+        image, level, *pixels = (each[ranked] for each in (image, level, *pixels))
         occurring = np.bincount(level, minlength=LEVELS) > 0
         place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
         total = np.bincount(place, pixels[0] + pixels[1])
@@ -215,7 +232,7 @@ class _Table:
             parts = tuple(_parts(image[here], place[here] - first, sides, (len(statistics), len(most))))
             found.append(_Levels(len(most), int(most.max()), parts))
         positive, negative = (np.bincount(image, each, len(statistics)).astype(np.float64) for each in pixels[::-1])
-        return cls(tuple(found), positive, negative)
+        return cls(tuple(found), positive, negative, masks)
 
 
 def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int, int]) -> Iterator[_Part]:
@@ -261,6 +278,7 @@ def _scores(table: _Table, weights: Int64) -> dict[str, Float64]:
         enough = (_TPR[1] * true[rows] >= _TPR[0] * positive[rows, None]).argmax(axis=1)
         at_threshold[rows] = wrong[rows, enough]
         found, false = true[:, -1].copy(), wrong[:, -1].copy()
+    positive = np.where(weights @ table.masks > 0, 0, positive)
     both = np.where(positive > 0, negative, 0)
     return {
         "roc_auc": ratio(above, positive * both),

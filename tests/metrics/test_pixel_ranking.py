@@ -123,10 +123,25 @@ def test_undefined() -> None:
     found = scores((full, values))
     assert found.pop("average_precision") == 1
     assert all(math.isnan(value) for value in found.values())
-    mask = METRIC.measure(Sample("m", "g", 0, labels=truth), Prediction(labels=truth % 2), INFO)
-    assert all(math.isnan(value) for value in METRIC.compute([mask], INFO).values())
-    assert METRIC.totals(mask, INFO) == {}
     assert METRIC.totals(measured([(truth, values)])[0], INFO) == {"true foreground": int((truth == 1).sum())}
+
+
+def test_masks_have_no_ranking_and_images_beside_them_none_of_all() -> None:
+    """A score of the others alone would be compared with scores of all images."""
+    truth, values = drawn(0)
+    mask = METRIC.measure(Sample("m", "g", 0, labels=truth), Prediction(labels=truth % 2), INFO)
+    assert METRIC.totals(mask, INFO) == {"true foreground": int((truth == 1).sum())}
+    assert METRIC.fault(mask, INFO) is None
+    (ranked,) = measured([(truth, values)])
+    for statistics in ([mask], [ranked, mask], [mask, ranked]):
+        assert all(math.isnan(value) for value in METRIC.compute(statistics, INFO).values())
+    for name, found in METRIC.resample([ranked, mask], INFO, np.array([[2, 0], [1, 1]])).items():
+        assert found[0] == pytest.approx(scores((truth, values))[name], abs=1e-15)
+        assert math.isnan(found[1])
+    void = METRIC.measure(Sample("v", "g", 1, labels=np.full_like(truth, 255)), Prediction(labels=truth % 2), INFO)
+    assert METRIC.compute([ranked, void], INFO) == scores((truth, values))
+    columns = {name: np.concatenate([mask.columns[name], ranked.columns[name]]) for name in METRIC.columns}
+    assert METRIC.fault(replace(mask, columns=columns), INFO) is not None
 
 
 def test_resamples_are_the_scores_of_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +221,7 @@ def test_wrong_probabilities_are_refused_and_impossible_counts_are_faults() -> N
         measured([(np.where(truth == 1, 9, truth), values)])
     (right,) = measured([(truth, values)])
     assert METRIC.fault(right, INFO) is None
-    for name, value in (("level", LEVELS), ("level", -1), ("background", -1), ("foreground", 1 << 40)):
+    for name, value in (("level", LEVELS), ("level", -1), ("level", -2), ("background", -1), ("foreground", 1 << 40)):
         column = right.columns[name].copy()
         column[0] = value
         assert METRIC.fault(replace(right, columns={**right.columns, name: column}), INFO) is not None, name
