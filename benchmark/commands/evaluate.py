@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..evaluation.scoring import score, score_warnings
+from ..evaluation.scoring import score, score_warnings, scored_in_part
 from ..figures.run_figures import RunFigures
 from ..io.fingerprints import files_sha256
 from ..io.reporter import Reporter
-from ..registry import metrics_of
 from ..runs.current import why_not_current
 from ..runs.folder import INSTANCES, PLOTS, refuse_foreign
 from ..runs.identity import evaluated_identity
@@ -54,7 +53,7 @@ def evaluate_files(request: EvaluateRequest, reporter: Reporter) -> tuple[Path, 
         return writer.folder, earlier
     statistics = task.measure(reporter, map_on_ray(request.address, reporter) if request.engine == "ray" else None)
     scored = score(statistics, metrics, dataset.info)
-    for warning in score_warnings(scored, metrics_of(dataset.info, kind=task.found.kind), dataset.info):
+    for warning in (*score_warnings(scored, metrics, dataset.info), *scored_in_part(statistics, metrics)):
         reporter.warn(warning)
     main = first.main_score if first.main_score in scored.scores else next(iter(scored.scores))
     with writer.locked() as earlier, writer.replacing(earlier is not None) as making:

@@ -159,13 +159,28 @@ def score_warnings(scored: Scored, metrics: Sequence[Metric], info: DatasetInfo)
         undefined = undefined_scores(scored, [metric], info)
         if undefined:
             many = "scores {} are" if len(undefined) > 1 else "score {} is"
-            found.append(f"{many.format(', '.join(undefined))} undefined on these samples")
+            why = ": they need a probability for every pixel" if metric.takes_probabilities else ""
+            found.append(f"{many.format(', '.join(undefined))} undefined on these samples{why}")
     doubtful = doubtful_intervals(scored)
     if doubtful:
         found.append(
             f"the interval does not hold the value of {', '.join(doubtful)}: a resample of so few samples misses whole "
             "classes, so these intervals cannot be trusted"
         )
+    return found
+
+
+def scored_in_part(statistics: Statistics, metrics: Sequence[Metric]) -> list[str]:
+    """A sentence for each family of probabilities that some predictions lack while its scores are of the others."""
+    found = []
+    for metric in metrics:
+        if metric.takes_probabilities:
+            held = [any(column.size for column in s.columns.values()) for s in statistics.of(metric.name)]
+            if any(held) and not all(held):
+                found.append(
+                    f"{metric.name}: {counted(held.count(False), 'prediction')} of {len(held)} without probabilities, "
+                    "or without a pixel that counts: its scores are of the others alone"
+                )
     return found
 
 

@@ -93,3 +93,18 @@ def test_masks_alone_have_no_ranking_and_part_of_a_split_is_scored(vessels: Path
     scores = json.loads((vessels / "run" / "record.json").read_text())["scores"]
     assert all(scores[name]["value"] is None for name in ("roc_auc", "average_precision", "fpr_at_95_tpr"))
     assert scores["cldice"]["value"] > 0.3
+    undefined = "roc_auc, average_precision, fpr_at_95_tpr are undefined on these samples: they need a probability for"
+    assert undefined in done.stderr
+
+
+def test_some_masks_among_probabilities_are_named(vessels: Path, bench: Run) -> None:
+    """A score of the images that have probabilities would stand beside scores of all."""
+    for path in (vessels / "good" / "p1").glob("*.npy"):
+        Image.fromarray((np.load(path) > 0.5).astype(np.uint8)).save(path.with_suffix(".png"))
+        path.unlink()
+    asked = [*ASKED, "--metric", "calibration", "--predictions", "good", "--name", "mixed", "--out", "run"]
+    done = bench(*asked, cwd=vessels)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((vessels / "run" / "record.json").read_text())["scores"]
+    assert scores["roc_auc"]["value"] is None
+    assert "calibration: 2 predictions of 12 without probabilities" in done.stderr
