@@ -21,9 +21,10 @@ from ..io.reporter import Reporter
 from ..registry import dataset_class, metrics
 from ..runs.find import FoundRun
 from ..runs.record import Record, recorded_info
+from ..runs.versions import with_versions
 from ..text import CLASS_COUNTS, UNDEFINED, number, some, unknown
 from ..types import ScoreInfo, UserError
-from .comparable import MAX_TESTED, Comparable, badness, whole_n
+from .comparable import MAX_TESTED, Comparable, badness, official_metrics, whole_n
 from .comparison import StandsAlone
 from .labels import board_labels
 from .opened_runs import OpenedRuns
@@ -196,7 +197,7 @@ def paper_table(
         by_class=by_class,
         intervals=wanted.intervals,
         resampled=resampled(rows, few_groups=_in_few_groups(opened, records[0])),
-        metrics=key.metrics,
+        metrics=_families_shown(records[0], columns),
         segbench=__version__,
         scored_with=sorted({record.environment.segbench for record in records}),
         columns=columns,
@@ -291,6 +292,17 @@ def _of_class(
     ]
     column = _column(name, _class_score_info(score), True, cells, wanted.percent)
     return column, distinguished(column, cells)
+
+
+def _families_shown(record: Record, columns: Sequence[TableColumn]) -> str:
+    """The dataset's own families with their versions, and those that a user added for the scores that are shown."""
+    shown = {column.score.partition(OF_CLASS)[0] for column in columns}
+    of_family = {
+        name: {what.name for what in (*metric.scores, *metric.class_scores)} for name, metric in metrics().items()
+    }
+    own = official_metrics(record)
+    added = {name: record.metrics[name] for name in record.metrics if shown & of_family.get(name, set())}
+    return with_versions({**own, **added})
 
 
 def _class_score_info(name: str) -> ScoreInfo:

@@ -77,9 +77,16 @@ def test_from_files_to_verdicts(vessels: Path, bench: Run) -> None:
         for command in commands:
             done = bench(*command, "--metric", score, cwd=vessels)
             assert done.returncode == 0, done.stderr
-    for command in (("explain", "runs/good"), ("table", "runs", "--metric", "cldice", "--metric", "roc_auc")):
-        done = bench(*command, cwd=vessels)
+    done = bench("explain", "runs/good", cwd=vessels)
+    assert done.returncode == 0, done.stderr
+    for asked, named in (
+        (("cldice", "roc_auc"), "binary-overlap 1, boundary 2, centreline 1, pixel-ranking 1; segbench"),
+        (("mcc@vessel",), "binary-overlap 1, boundary 2, sensitivity-specificity 1; segbench"),
+        (("dice",), "Metrics: binary-overlap 1, boundary 2; segbench"),
+    ):
+        done = bench("table", "runs", *(f"--metric={score}" for score in asked), cwd=vessels)
         assert done.returncode == 0, done.stderr
+        assert named in done.stdout
 
 
 def test_masks_alone_have_no_ranking_and_part_of_a_split_is_scored(vessels: Path, bench: Run) -> None:
