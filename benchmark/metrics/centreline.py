@@ -39,7 +39,7 @@ from .pair_counts import ranks
 from .pooled import absent_of, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
-from .table_rules import all_different, broken_rule
+from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 _COUNTS = ("skeleton_true", "true_covered", "skeleton_pred", "pred_covered")
 
@@ -110,6 +110,7 @@ class Centreline(MeansOverClasses):
             {
                 "labels are of classes": np.isin(columns["label"], [c.id for c in named_classes(info)]),
                 "a label stands once": all_different(columns["label"]),
+                "numbers are those of a picture": (true < MAX_PIXELS) & (found < MAX_PIXELS),
                 "covered pixels are pixels of the skeleton": (true_covered >= 0) & (true_covered <= true)
                 & (found_covered >= 0) & (found_covered <= found),
                 "one side has the label": true + found > 0,

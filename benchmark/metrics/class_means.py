@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import AbsentClasses, Array, ClassInfo, DatasetInfo, Float64, Int64, Statistic, Sums, SumsByClass
-from .base import MetricFamily
+from .base import ResampledFamily
 from .class_maps import is_called_background
 from .pooled import mean_of_classes, mean_of_defined, summed
 
 
 @dataclass(frozen=True)
-class MeansOverClasses(MetricFamily):
+class MeansOverClasses(ResampledFamily):
     """All that follows from `sums_by_class`, where `scores` and `class_scores` have the same names.
 
     A binary dataset has one such class. The table per class has also a background that is something by itself, such as
@@ -32,11 +32,6 @@ class MeansOverClasses(MetricFamily):
     def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
         """The foreground, and a background with a name of its own."""
         return named_classes(info)
-
-    def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
-        """The means over classes; NaN where no class is defined."""
-        found = self.resample(statistics, info, np.ones((1, len(statistics)), np.int64))
-        return {name: float(values[0]) for name, values in found.items()}
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""

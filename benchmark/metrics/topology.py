@@ -91,10 +91,16 @@ class Topology(MeansOverClasses):
     def sums_by_class(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
-        """The error, the image, and whether it holds the class."""
+        """The error, the image, and whether it holds the class.
+
+        Alone an image without a class that others hold has its error, 0: it is as good as can be, not undefined.
+        """
         counts = _dense(statistics, info)[:, list(places)]
         held = counts[..., 6] > 0
-        return SumsByClass(np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1), _mean_of_held)
+        terms = np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1)
+        alone = terms.copy()
+        alone[..., 2] = held.any(axis=0)
+        return SumsByClass(terms, _mean_of_held, alone)
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """A side with holes has pieces, one side at least has the class, and patches bound their errors."""

@@ -42,8 +42,9 @@ class Sums:
 
     terms : (n, F) int64 or float64, what each of n samples adds to the F sums.
     value : from sums (..., F) float64 to scores (...) float64, NaN where undefined; the same function for every run.
-    alone : (n, F), for a score whose terms are valid only if whole groups are drawn: the terms of each sample as if it
-        were the whole group. None where the terms are valid for any set of samples.
+    alone : (n, F), the terms of each sample by itself, where these are others: as if it were the whole group, for a
+        score whose terms are valid only if whole groups are drawn, or as if it held what any sample holds. None where
+        the terms are valid for any set of samples.
     """
 
     terms: Int64 | Float64

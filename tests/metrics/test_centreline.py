@@ -240,6 +240,12 @@ def test_wrong_labels_are_refused_and_impossible_counts_are_faults() -> None:
         measured([(truth, found[:, 1:])])
     (right,) = measured([(truth, found)])
     assert METRIC.fault(right, BINARY) is None
-    for name, value in (("label", 0), ("true_covered", -1), ("pred_covered", 9999), ("skeleton_true", 0)):
+    for name, value in (
+        ("label", 0),
+        ("true_covered", -1),
+        ("pred_covered", 9999),
+        ("skeleton_true", 0),
+        ("skeleton_pred", 1 << 62),
+    ):
         wrong = replace(right, columns={**right.columns, name: np.array([value])})
         assert METRIC.fault(wrong, BINARY) is not None, name

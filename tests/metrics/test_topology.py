@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.measure import euler_number
 
 from segbench.datasets.folder import Folder
+from segbench.evaluation.comparison import Paired
 from segbench.metrics.topology import PATCH_PX, Topology, betti_numbers, patch_errors
 from segbench.registry import dataset_class
 from segbench.testing import check_metric
@@ -172,6 +173,19 @@ def test_undefined_without_images_or_without_the_class() -> None:
     empty = np.zeros((5, 5), np.uint8)
     for found in (METRIC.compute([], BINARY), scores((empty, empty))):
         assert all(math.isnan(value) for value in found.values())
+
+
+def test_specks_on_an_image_without_the_class_lose_to_nothing_there() -> None:
+    """The error of what is left empty is 0, which is better than 1, though that image alone does not hold the class."""
+    line, empty, speck = (np.zeros((20, 20), np.uint8) for _ in range(3))
+    line[4], speck[9, 9] = 1, 1
+    clean, specked = (tuple(measured([(line, line), (empty, found), (empty, empty)])) for found in (empty, speck))
+    compared = Paired(METRIC, BINARY, METRIC.scores[0], (clean, specked), resamples=50)
+    assert compared.per_sample.tolist() == [[0, 0, 0], [0, 1, 0]]
+    found = compared.difference(0, 1)
+    assert (found.wins, found.ties, found.losses) == (1, 2, 0)
+    many = tuple(measured([(line * 4, line * 4), (empty, empty)], MANY))
+    assert Paired(METRIC, MANY, METRIC.scores[0], (many, many), resamples=50).per_sample.tolist() == [[0, 0]] * 2
 
 
 def test_laws(tmp_path: Path) -> None:
