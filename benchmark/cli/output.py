@@ -232,6 +232,7 @@ def _score_table(result: Record) -> Table:
 
     elsewhere = told_in_details(result)
     table = new_table("score", "value", "95 % interval", "unit")
+    table.columns[0].no_wrap = True  # names are typed again, after --metric
     for name, score in result.scores.items():
         if name in elsewhere or (score.unit == "µm" and score.value is None):
             continue  # in micrometres nothing is defined without the size of a pixel, and pixels stand beside it

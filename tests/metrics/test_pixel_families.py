@@ -52,8 +52,10 @@ def vessels(tmp_path: Path) -> Path:
 
 def test_from_files_to_verdicts(vessels: Path, bench: Run) -> None:
     def evaluated(method: str, out: str, *more: str) -> Path:
-        done = bench(*ASKED, "--predictions", method, "--name", method, "--out", out, *more, cwd=vessels)
+        asked = (*ASKED, "--predictions", method, "--name", method, "--out", out, *more)
+        done = bench(*asked, cwd=vessels, COLUMNS="80")
         assert done.returncode == 0, done.stderr
+        assert {what.name for family in FAMILIES for what in metrics()[family].scores} <= set(done.stdout.split())
         return vessels / out
 
     good = evaluated("good", "runs/good", "--save-predictions", "--workers", "0")
