@@ -75,7 +75,7 @@ class PixelRanking(ResampledFamily):
     Undefined without true foreground, and where any prediction is a mask; roc_auc and fpr_at_95_tpr without background,
     too.
 
-    Probabilities are equal that are of one level: within 1/256 of each other, or of what they miss to 1.
+    Probabilities of one level count as equal: they are within 1/256 of each other, or of their distance to 1.
     """
 
     name: ClassVar[str] = "pixel-ranking"
@@ -148,7 +148,7 @@ class PixelRanking(ResampledFamily):
 def levels(probabilities: Array) -> Int64:
     """The level of probabilities (n,) in 0..1, 0 to `LEVELS` - 1, (n,) int64: the higher, the higher.
 
-    A level is 1/256 of an octave wide, of the probability below 0.5 and of what it misses to 1 from there on, so that
+    A level is 1/256 of an octave wide, of the probability below 0.5 and of its distance to 1 from there on, so that
     probabilities near 0 and near 1 are told apart as those of networks need it; the same on every machine.
 
     >>> levels(np.array([0, 1e-9, 0.5, 0.996, 1])).tolist()

@@ -4,7 +4,7 @@ Of a mask in two dimensions Betti number 0 is the number of its pieces, whose pi
 and Betti number 1 that of its holes: pieces of all else, by sides alone, that do not reach the outside. The Euler
 characteristic is the first less the second. A mask is the set of pixels of one class. Void pixels of
 the truth belong to no mask, neither true nor predicted, so that void inside a mask is a hole of both sides. All beyond
-the image border is outside: what is open towards the border is no hole.
+the image border is outside: what is open towards the border is no hole. Slices of a volume are images.
 
 References
 ----------
