@@ -79,14 +79,14 @@ def svg_of(figure: Figure, dpi: float | Literal["figure"] = "figure", descriptio
 
 
 def human_band(axes: Axes, human: tuple[float, float]) -> None:
-    """A grey band over the scores of human annotators, from the lowest to the highest, named at its right end."""
+    """A grey band over the scores of human annotators, from the lowest to the highest, named at its left end, where few points are."""
     low, high = human
     axes.axhspan(low, high, color="#bbbbbb", alpha=0.45, zorder=0)
     axes.axhline(low, color="#888888", linewidth=0.8, zorder=0)
     axes.axhline(high, color="#888888", linewidth=0.8, zorder=0)
-    place: Any = {"xy": (1.0, high), "xycoords": axes.get_yaxis_transform(), "xytext": (-3, 2)}
+    place: Any = {"xy": (0.0, high), "xycoords": axes.get_yaxis_transform(), "xytext": (3, 2)}
     axes.annotate(
-        "human range", **place, textcoords="offset points", ha="right", va="bottom", fontsize=8, color="#555555"
+        "human range", **place, textcoords="offset points", ha="left", va="bottom", fontsize=8, color="#555555"
     )
 
 
