@@ -267,7 +267,10 @@ def test_real_data_stands_first_and_synthetic_data_last() -> None:
         assert places == sorted(places)
     index, over = front.partition("\n## Over datasets")[::2]
     whole, part, synthetic = (index.partition(f"## {kind}\n")[2].partition("\n## ")[0] for kind in KINDS)
-    for text, wanted in ((whole, ["camvid", "isbi2012", "isbi2012", "voc2012"]), (part, ["voc2012", "voc2012"])):
+    for text, wanted in (
+        (whole, ["camvid", "drive", "isbi2012", "isbi2012", "voc2012"]),
+        (part, ["voc2012", "voc2012"]),
+    ):
         assert re.findall(r"^\| \[(\w+)\]", text, re.MULTILINE) == wanted
     assert "figures-274" not in whole
     assert part.count("figures-274") >= 2

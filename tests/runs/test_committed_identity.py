@@ -18,7 +18,7 @@ from segbench.runs.record import run_id_of
 RECORDS = sorted(
     path
     for path in (ROOT / "leaderboards" / "records").glob("*/record.json")
-    if json.loads(path.read_text(encoding="utf-8"))["method"]["family"] != "external"
+    if json.loads(path.read_text(encoding="utf-8"))["method"]["family"] not in ("external", "human")
 )
 LATER = {
     "class_weights",
