@@ -79,7 +79,7 @@ def svg_of(figure: Figure, dpi: float | Literal["figure"] = "figure", descriptio
 
 
 def human_band(axes: Axes, human: tuple[float, float]) -> None:
-    """A grey band over the scores of human annotators, from the lowest to the highest, named at its left end, where few points are."""
+    """A grey band over the scores of human annotators, from the lowest to the highest, named at its left end."""
     low, high = human
     axes.axhspan(low, high, color="#bbbbbb", alpha=0.45, zorder=0)
     axes.axhline(low, color="#888888", linewidth=0.8, zorder=0)
