@@ -255,7 +255,7 @@ def test_undefined_values_are_dashes() -> None:
 
 
 def test_runs_of_other_data_are_refused_with_what_to_type() -> None:
-    with pytest.raises(UserError, match="10 groups that may not stand in one table") as caught:
+    with pytest.raises(UserError, match="11 groups that may not stand in one table") as caught:
         made()
     assert "isbi2012, 5-fold cross-validation, 30 samples, 6 runs: --dataset isbi2012 --split all" in str(caught.value)
     with pytest.raises(UserError, match="--split val --source synthetic"):
