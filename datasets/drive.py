@@ -84,6 +84,7 @@ class DRIVE(FileDataset):
         ),
     )
 
+    # The parts that there are; files of both folders are found by `_NAMES`.
     paths: ClassVar[Mapping[Part, str]] = {
         "image": "training/images/{id}_training.tif",
         "labels": "training/1st_manual/{id}_manual1.gif",

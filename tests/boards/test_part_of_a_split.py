@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from commands import Run, printed_json
 from places import ROOT
 from segbench.boards.board import boards
 from segbench.boards.board_plots import write_plots
-from segbench.boards.comparable import Comparable
+from segbench.boards.comparable import Comparable, ComparableFields
 from segbench.runs.record import Record, read_record
 from segbench.types import DatasetInfo
 from tiny_roots import MAKERS
@@ -168,3 +169,7 @@ def test_committed_records_are_written_as_they_were() -> None:
         assert read_record(path.parent).to_json() == text
         of_a_part = block["split"] == "val" and block["options"].get("release") == "figures-274"
         assert block.get("whole_n") == (1449 if of_a_part else None)
+
+
+def test_documents_say_all_that_makes_runs_comparable() -> None:
+    assert list(ComparableFields.model_fields) == [field.name for field in dataclasses.fields(Comparable)]
