@@ -18,7 +18,7 @@ from ..data.locations import Location, made_by
 from ..data.self_defined import definition_of, renamed
 from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
-from ..io.atomic import replace_folder, write_text
+from ..io.atomic import replace_folder, temporary_folder, write_text
 from ..io.fingerprints import ids_sha256
 from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
@@ -103,7 +103,8 @@ class RunWriter:
         with exclusive(new.folder / LOCK, self._busy):
             yield new
             replace_folder(new.folder, self.folder.resolve())
-        shutil.rmtree(new.folder)
+        with temporary_folder(new.folder) as gone:  # half removed under its own name, it would be no run's
+            new.folder.rename(gone / "old")
 
     def earlier(self) -> Record | None:
         """The record of an earlier run of the same identity or command in the folder, None where there is none yet.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -23,12 +22,11 @@ from PIL.PngImagePlugin import PngInfo
 from ..data.locations import MARKER
 from ..errors import UserError
 from ..io.address_space import load_linear_algebra
-from ..io.atomic import replace_folder, write_text
+from ..io.atomic import replace_folder, temporary_folder, write_text
 from ..io.interrupts import interrupts_held_back
 from ..io.processes import can_share_locks, end_with_parent
 from ..io.synthetic_mark import MARK
 
-PARTIAL_SIGN = "segbench-synthetic.partial"
 _CHUNKS_PER_PROCESS = 8
 
 Result = TypeVar("Result")
@@ -55,6 +53,8 @@ class Mark:
 def building(root: Path, made: frozenset[str], mark: Mark, seed: int, plan: Any) -> Iterator[Path]:
     """An empty folder beside `root` to build a dataset in, which takes the place of `root` when the block ends well.
 
+    What a killed process leaves there is taken away by the next one that writes beside `root`.
+
     Parameters
     ----------
     root : Path
@@ -69,15 +69,19 @@ def building(root: Path, made: frozenset[str], mark: Mark, seed: int, plan: Any)
     Raises
     ------
     UserError
-        `root` or its temporary sibling holds something that segbench did not make.
+        `root` holds something that segbench did not make.
     """
     root = root.resolve()
-    partial = _begin(root, made)
-    yield partial
-    _finish(partial, root, mark, seed, plan)
+    _refuse_foreign(root, made)
+    with temporary_folder(root) as temporary:
+        new = temporary / "new"
+        new.mkdir()  # with the rights that the user's umask says, which a temporary folder does not have
+        yield new
+        _write_marker(new, mark, seed, plan)
+        replace_folder(new, root)
 
 
-def _begin(root: Path, made: frozenset[str]) -> Path:
+def _refuse_foreign(root: Path, made: frozenset[str]) -> None:
     if root.exists() and not (root.is_dir() and ((root / MARKER).is_file() or not any(root.iterdir()))):
         raise UserError(
             f"'{root}' is not empty and has no '{MARKER}', so it was not made by segbench. "
@@ -90,22 +94,9 @@ def _begin(root: Path, made: frozenset[str]) -> Path:
             f"'{root}' holds '{foreign[0]}', which segbench did not make and which would be lost. Move it away first, "
             "or choose another folder."
         )
-    partial = root.with_name(root.name + ".partial")
-    if partial.exists():
-        if not any((partial / sign).is_file() for sign in (PARTIAL_SIGN, MARKER)):
-            raise UserError(
-                f"'{partial}' is in the way: data for '{root.name}' is built there, and this folder has no "
-                f"'{PARTIAL_SIGN}', so segbench did not make it. Move it away and run again."
-            )
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    (partial / PARTIAL_SIGN).touch()
-    return partial
 
 
-def _finish(partial: Path, root: Path, mark: Mark, seed: int, plan: Any) -> None:
-    """Write the marker file and put the finished folder in the place of `root`."""
-    files = sum(len(names) for _, _, names in os.walk(partial)) - 1
+def _write_marker(folder: Path, mark: Mark, seed: int, plan: Any) -> None:
     marker = {
         "generator": mark.generator,
         "version": mark.version,
@@ -113,14 +104,9 @@ def _finish(partial: Path, root: Path, mark: Mark, seed: int, plan: Any) -> None
         "notice": mark.notice,
         "seed": seed,
         "plan": asdict(plan),
-        "n_files": files,
+        "n_files": sum(len(names) for _, _, names in os.walk(folder)),
     }
-    # At any moment one of two signs says who made the folder; what stands at `root` is whole and has its marker.
-    write_json(partial / MARKER, marker)
-    (partial / PARTIAL_SIGN).unlink()
-    replace_folder(partial, root)
-    if partial.exists():
-        shutil.rmtree(partial)  # what stood in its place
+    write_json(folder / MARKER, marker)
 
 
 def write_json(path: Path, content: Any) -> None:

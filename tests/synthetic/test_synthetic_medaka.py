@@ -91,7 +91,7 @@ def test_layout_is_the_official_one(tiny: Path) -> None:
     # Two films of five frames, numbered apart; the second lacks the one in its middle, as the real 2508.
     assert names == [f"{n:04d}_sample.tif" for n in (0, 1, 2, 3, 4, 224, 225, 227, 228)]
     assert max(path.name for path in (tiny / "test_images/frames_N0092").iterdir()) == "0059.tif"
-    assert not list(tiny.parent.glob("*.partial"))
+    assert not list(tiny.parent.glob(".*"))
 
 
 def test_every_image_has_its_mask_and_its_size(tiny: Path, truth: list[dict[str, Any]]) -> None:
@@ -278,10 +278,12 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_foreign_partial_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "medaka.partial").mkdir()
-    with pytest.raises(UserError, match="in the way"):
-        synthesize(tmp_path / "medaka", plan=ONE, workers=1)
+def test_what_lies_beside_it_stays(tmp_path: Path) -> None:
+    for name in ("medaka.partial", "medaka.tmp", ".medaka.tmp"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").touch()
+    synthesize(tmp_path / "medaka", plan=ONE, workers=1)
+    assert all((tmp_path / name / "mine").is_file() for name in ("medaka.partial", "medaka.tmp", ".medaka.tmp"))
 
 
 def test_an_interrupted_generation_is_begun_anew(tmp_path: Path) -> None:
