@@ -57,16 +57,16 @@ class PythonReporter(Reporter):
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """A bar; call what is yielded with (done, total, text)."""
+        """A bar; call what is yielded as `Progress` says."""
         if not self.bars:
             self.say(f"{what} …")
             yield lambda *_: None
             return
         with _bar(what) as bar:
 
-            def update(done: int, total: int, text: str = "", /) -> None:
+            def update(done: int, total: int, text: str = "", left: float | None = None, /) -> None:
                 news = bar.total != total or done == total
-                bar.total = total
+                bar.total, bar.left = total, left
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(done - bar.n)
                 if news:  # short work ends before the bar would draw itself again
@@ -80,7 +80,21 @@ def _bar(what: str) -> Any:
         # Without ipywidgets it says so, and draws the bar as text: that is fine.
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
-    return tqdm(desc=what, leave=False)
+
+    class Bar(tqdm):  # type: ignore[misc]
+        """Shows the seconds that it is told are left rather than those that follow from its units."""
+
+        left: float | None = None
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            shown: dict[str, Any] = super().format_dict
+            if self.left:
+                shown["rate"] = (shown["total"] - shown["n"]) / self.left
+                shown["bar_format"] = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+            return shown
+
+    return Bar(desc=what, leave=False)
 
 
 def _someone_watches() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ class Reporter:
         before: int | None = None
         heard = (start, 0, 0)
 
-        def update(done: int, total: int, text: str = "", /) -> None:
+        def update(done: int, total: int, text: str = "", left: float | None = None, /) -> None:
             nonlocal start, last, before, heard
             now = time.monotonic()
             if before is None:
@@ -97,32 +98,42 @@ class Reporter:
             if now - last < EVERY_S or not 0 < done < total:
                 return
             last = now
-            left = f", about {duration((now - start) * (total - done) / (done - before))} left" if done > before else ""
-            self.say(f"{what}: {done:,} of {total:,}{left}{f', {text}' if text else ''}")
+            if left is None and done > before:
+                left = (now - start) * (total - done) / (done - before)
+            told = "" if left is None else f", about {duration(left)} left"
+            self.say(f"{what}: {done:,} of {total:,}{told}{f', {text}' if text else ''}")
 
         return update
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """A progress bar, or a line now and then where none can be drawn; call what is yielded: (done, total, text)."""
+        """A progress bar, or a line now and then where none can be drawn; call what is yielded as `Progress` says."""
         if self.quiet or not self.console.is_terminal:
             self.say(f"{what} …")
             yield self._now_and_then(what)
             return
         from rich import progress as rich
+        from rich.text import Text
+
+        class TimeLeft(rich.TimeRemainingColumn):
+            def render(self, task: rich.Task) -> Text:
+                left = task.fields["left"]
+                if left is None:
+                    return super().render(task)
+                return Text(str(timedelta(seconds=int(left))), style="progress.remaining")
 
         columns = (
             rich.TextColumn("{task.description}"),
             rich.BarColumn(),
             rich.MofNCompleteColumn(),
-            rich.TimeRemainingColumn(elapsed_when_finished=True),
+            TimeLeft(elapsed_when_finished=True),
             rich.TextColumn("{task.fields[note]}"),
         )
         with rich.Progress(*columns, console=self.console) as bar:
-            task = bar.add_task(what, total=None, note="")
+            task = bar.add_task(what, total=None, note="", left=None)
 
-            def update(done: int, total: int, text: str = "", /) -> None:
-                bar.update(task, completed=done, total=total, note=text)
+            def update(done: int, total: int, text: str = "", left: float | None = None, /) -> None:
+                bar.update(task, completed=done, total=total, note=text, left=left if done < total else None)
 
             yield update
 

@@ -20,7 +20,10 @@ Family: TypeAlias = Literal["classical", "learned", "external"]
 
 
 class Progress(Protocol):
-    """Hears how far long work has come: `done` of `total` units, and perhaps a word on it, such as a loss."""
+    """Hears how far long work has come: `done` of `total` units, and perhaps a word on it, such as a loss.
 
-    def __call__(self, done: int, total: int, text: str = "", /) -> None:
+    `left` is how many seconds are left where that does not follow from the units, as under a time limit.
+    """
+
+    def __call__(self, done: int, total: int, text: str = "", left: float | None = None, /) -> None:
         """Show it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -12,9 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from commands import Run
 from places import ROOT
+from segbench.api.reporting import PythonReporter
 from segbench.io import reporter
 from segbench.io.reporter import Reporter
 from segbench.text import duration
@@ -87,6 +90,29 @@ def test_what_was_done_before_a_resume_took_no_time_here(
     told = [line for line in capsys.readouterr().err.splitlines() if "left" in line]
     left = [f"about {duration(10_000 - step)} left" for step in (7_030, 7_060, 7_090)]
     assert [line.split(", ", 1)[1] for line in told] == left
+
+
+def test_the_time_that_is_left_under_a_limit_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reporter, "EVERY_S", 0.0)
+    with Reporter().progress("fitting") as advance:
+        advance(1, 2_000)
+        advance(54, 2_000, "loss 0.5", 290.0)
+    assert capsys.readouterr().err.splitlines()[-1] == "fitting: 54 of 2,000, about 4 min 50 s left, loss 0.5"
+
+
+def test_bars_show_the_time_that_is_left_under_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Reporter()
+    shown._console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    monkeypatch.setattr("sys.stderr", written := io.StringIO())
+    for bars in (shown, PythonReporter(bars=True)):
+        with bars.progress("fitting") as advance:
+            for step in range(1, 30):
+                advance(step, 2_000, "loss 0.5", 3_723.0)
+                time.sleep(0.05)
+    assert "1:02:03" in shown.console.file.getvalue()  # type: ignore[attr-defined]
+    assert "<1:02:03, loss 0.5]" in written.getvalue()
 
 
 def test_each_phase_is_timed_by_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

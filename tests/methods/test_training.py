@@ -101,6 +101,31 @@ def test_a_forecast_follows_the_machine_and_the_limit(seconds: float, limit: flo
     assert expected in text
 
 
+def test_it_is_said_that_the_limit_and_not_the_steps_will_end_training() -> None:
+    now = 0.0
+    forecast = Forecast(Pace(2_000, 8.5), lambda: now)
+    said = []
+    for step in range(1, 60):
+        now += 1.7
+        said.append(forecast.message(step))
+    (text,) = [text for text in said if text is not None]
+    # The pace's own clock stands still here: 510 s are left, which is 300 steps after the sixth one.
+    assert "takes about 8 min 30 s more: on this machine its time limit ends it after about 306 of 2,000" in text
+    assert "would take 56 min (--set time_limit_minutes=null)" in text
+    assert forecast.seconds_left(60) == pytest.approx(510, abs=1)
+
+
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_where_the_steps_end_training_the_time_left_follows_from_them(limit: float | None) -> None:
+    now = 0.0
+    forecast = Forecast(Pace(2_000, limit), lambda: now)
+    assert forecast.seconds_left(1) is None
+    for step in range(1, 60):
+        now += 1.0
+        assert "2000" not in (forecast.message(step) or "")
+    assert forecast.seconds_left(60) is None
+
+
 def test_a_short_training_says_nothing() -> None:
     now = 0.0
     forecast = Forecast(Pace(50, None), lambda: now)
@@ -121,7 +146,7 @@ def test_the_time_limit_ends_training_with_a_warning(dataset: ISBI2012, tmp_path
 def test_progress_reports_the_loss_and_ends_complete(dataset: ISBI2012, tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     situation = context(dataset, tmp_path)
-    situation.progress = lambda done, total, text="": seen.append((done, total, text))
+    situation.progress = lambda done, total, text="", *_: seen.append((done, total, text))
     UNet({**UNet.info.defaults, **TINY}).fit(samples(dataset, "train", 5), samples(dataset, "val", 0), situation)
     assert seen[-1][:2] == (12, 12)
     assert seen[-1][2].startswith("loss 0.")

@@ -315,7 +315,7 @@ class Interrupting(Reporter):
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        def update(done: int, *_: int | str) -> None:
+        def update(done: int, *_: object) -> None:
             if what == "keeping predictions" and done == 2:
                 raise KeyboardInterrupt
 

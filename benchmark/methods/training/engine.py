@@ -336,7 +336,8 @@ class _Loop:
         if now - self.reported < _REPORT_SECONDS and self.state.step < self.pace.steps:
             return
         self.reported = now
-        self.context.progress(self.state.step, self.pace.steps, f"loss {_finite(loss, self.state.step):.4f}")
+        text = f"loss {_finite(loss, self.state.step):.4f}"
+        self.context.progress(self.state.step, self.pace.steps, text, self.forecast.seconds_left(self.state.step))
 
     def _select(self, validate: Validate) -> float:
         """Validate the weights that would be kept, and keep them when they are the best so far."""

@@ -40,14 +40,13 @@ class Pace:
                 return min(clock, 1.0)
         return done
 
-    def seconds_left(self, step: int, seconds_per_step: float) -> float:
-        """How long the remaining steps take, within the limit."""
-        left = seconds_per_step * (self.steps - step)
-        return left if self._limit is None else min(left, self._limit - self.elapsed())
+    def seconds_to_limit(self) -> float:
+        """How long until the clock ends training; endless without a limit."""
+        return math.inf if self._limit is None else max(0.0, self._limit - self.elapsed())
 
 
 class Forecast:
-    """How long a training takes on this machine, measured on its first steps and said once."""
+    """How long a training takes on this machine, measured from its second step on."""
 
     def __init__(self, pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
         self._pace, self._clock = pace, clock
@@ -59,20 +58,34 @@ class Forecast:
 
         The first step is not measured: it starts workers, reads the first images and chooses algorithms.
         """
-        now = self._clock()
         if self._first is None:
-            self._first = step, now
-        done, seconds = step - self._first[0], now - self._first[1]
-        if self._said or done < _MEASURED_STEPS or seconds < _MEASURED_SECONDS:
+            self._first = step, self._clock()
+        per_step = None if self._said else self._seconds_per_step(step)
+        if per_step is None:
             return None
         self._said = True
-        left = self._pace.seconds_left(step, seconds / done)
-        if left < _WORTH_TELLING_SECONDS:
+        steps, limit = self._pace.steps - step, self._pace.seconds_to_limit()
+        if min(steps * per_step, limit) < _WORTH_TELLING_SECONDS:
             return None
-        return (
-            f"training takes about {duration(left)} more on this machine ({self._pace.steps - step} iterations): "
-            "stop it with Ctrl-C, go on with --resume"
-        )
+        again = "stop it with Ctrl-C, go on with --resume"
+        if limit < steps * per_step:
+            return (
+                f"training takes about {duration(limit)} more: on this machine its time limit ends it after about "
+                f"{step + limit / per_step:,.0f} of {self._pace.steps:,} iterations, which would take "
+                f"{duration(steps * per_step)} (--set time_limit_minutes=null); {again}"
+            )
+        return f"training takes about {duration(steps * per_step)} more on this machine ({steps} iterations): {again}"
+
+    def seconds_left(self, step: int) -> float | None:
+        """How long until the clock ends training; None where the steps end it, or nobody can tell yet."""
+        per_step, limit = self._seconds_per_step(step), self._pace.seconds_to_limit()
+        return None if per_step is None or limit > (self._pace.steps - step) * per_step else limit
+
+    def _seconds_per_step(self, step: int) -> float | None:
+        if self._first is None:
+            return None
+        done, seconds = step - self._first[0], self._clock() - self._first[1]
+        return None if done < _MEASURED_STEPS or seconds < _MEASURED_SECONDS else seconds / done
 
 
 def learning_rate_factor(schedule: Literal["constant", "cosine", "poly"], warmup: float, fraction: float) -> float:
