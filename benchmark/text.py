@@ -159,6 +159,43 @@ AND_MORE = " +"
 """Stands after a time to fit that leaves out the training of the weights that were started from."""
 
 
+def time_marks(started_elsewhere: bool, trained_part: float | None) -> str:
+    """What stands after a time to fit that is not the whole of a training.
+
+    Parameters
+    ----------
+    started_elsewhere : bool
+        Whether the time leaves out the training of the weights that were started from.
+    trained_part : float, optional
+        The part of the planned iterations after which a time limit ended training.
+
+    >>> time_marks(True, None), time_marks(False, 0.244), time_marks(False, 0.999)
+    (' +', ' (24 %)', ' (99 %)')
+    """
+    part = "" if trained_part is None else f" ({percent(trained_part)})"
+    return AND_MORE * started_elsewhere + part
+
+
+def percent(part: float) -> str:
+    """A part of something in whole per cent, which is neither all of it nor nothing.
+
+    >>> percent(0.244), percent(0.999), percent(0.001)
+    ('24 %', '99 %', '1 %')
+    """
+    return f"{min(99, max(1, round(100 * part)))} %"
+
+
+def about_time_marks(marked: Iterable[tuple[bool, float | None]]) -> list[str]:
+    """What the marks of times to fit mean, as far as there are any; of each the arguments of `time_marks`."""
+    seen = list(marked)
+    about = [f"{AND_MORE.strip()}: less the training of the weights that it started from"]
+    about = about if any(elsewhere for elsewhere, _ in seen) else []
+    if any(part is not None for _, part in seen):
+        ended = "a time limit ended training after that part of its iterations"
+        about.append(f"(%): {ended}; the score depends on the machine")
+    return about
+
+
 def number(value: float | None, form: str) -> str:
     """A number, or a dash where there is none or it is not finite; what is rounded to zero has no minus.
 

@@ -11,7 +11,7 @@ from ..io.atomic import write_text
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record
 from ..runs.versions import not_of_today
-from ..text import AND_MORE, counted, printable, some
+from ..text import about_time_marks, counted, printable, some
 from ..types import UserError
 from .board_plots import curve_name, rivals
 from .comparable import Comparable, is_a_part, official_metrics, part_of, ranks, samples_together, why_not_ranked
@@ -148,8 +148,8 @@ def _about(key: Comparable, rows: Sequence[SeedGroup], people: Sequence[Record],
             "Tests count it: they are for other samples and other trainings, and a network with one seed is taken to "
             "vary as they do on average."
         )
-    if any(row.record.started_elsewhere for row in rows):
-        text += f" A time to fit with{AND_MORE} leaves out the training of the weights that the network started from."
+    if marks := about_time_marks(row.time_marks for row in rows):
+        text += f" Beside a time to fit, {'; '.join(marks)}."
     text += _machines(every) + _copies([row.record for _, row in ranked])
     if people:
         text += _human_range(people, HumanRange.of([record.scores.get(first.main_score) for record in people]))

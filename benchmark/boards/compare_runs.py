@@ -39,6 +39,7 @@ from .pareto import pareto_front
 from .people import People, is_person, people_of
 from .robustness import robustness
 from .score_by_class import ScoreByClass, score_by_class
+from .seed_groups import SeedGroup
 
 
 def compare_stored(
@@ -264,7 +265,7 @@ def _runs(
                 rank_low=ranks[k][0],
                 rank_high=ranks[k][1],
                 labels=record.method.n_train,
-                cost=Costs.of(record),
+                cost=Costs.of(SeedGroup((record,))),
                 on_front=front[k],
                 left_out=_left_out(record, paired),
             )

@@ -27,7 +27,8 @@ _MIN_FREEDOM = 3
 class Costs(Document):
     """What a compared run cost, or the runs of a method in the mean; null where it was not measured.
 
-    `started_elsewhere` : whether `train_s` leaves out the training of the weights it started from.
+    `started_elsewhere` : whether `train_s` leaves out the training of the weights it started from. `trained_part` : the
+    part of the planned iterations after which a time limit ended training, null where none did.
     """
 
     train_s: float | None
@@ -36,18 +37,25 @@ class Costs(Document):
     macs_per_image: int | None
     peak_memory_mb: float | None
     started_elsewhere: bool
+    trained_part: float | None
+
+    @property
+    def time_marks(self) -> tuple[bool, float | None]:
+        """Why `train_s` is not the time of a whole training: the arguments of `text.time_marks`."""
+        return self.started_elsewhere, self.trained_part
 
     @classmethod
-    def of(cls, record: Record) -> Costs:
-        """Those of a record."""
-        cost = record.cost
+    def of(cls, row: SeedGroup) -> Costs:
+        """Those of a run, or of runs that differ in their seed alone."""
+        cost, (started_elsewhere, part) = row.record.cost, row.time_marks
         return cls(
             train_s=cost.train_s,
             predict_ms_per_image=cost.predict_ms_per_image,
             parameters=cost.parameters,
             macs_per_image=cost.macs_per_image,
             peak_memory_mb=cost.peak_memory_mb,
-            started_elsewhere=record.started_elsewhere,
+            started_elsewhere=started_elsewhere,
+            trained_part=part,
         )
 
 
@@ -238,7 +246,7 @@ def _methods(
                 rank_low=first,
                 rank_high=last,
                 wins=wins[k],
-                cost=Costs.of(group.record),
+                cost=Costs.of(group),
                 on_front=front[k],
             )
         )

@@ -9,7 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ..evaluation.comparison import MIN_SWAPS
 from ..io.documents import Document, Number, without_none
-from ..text import AND_MORE, between, counted, number, p_value, samples_of, some
+from ..text import between, counted, number, p_value, samples_of, some, time_marks
 from .class_difference_words import HEADS, ClassTable, about_classes, class_tables
 from .class_differences import ClassDifference
 from .close_calls import close_calls
@@ -382,7 +382,7 @@ class ComparedGroup(Document):
                 str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low}–{row.rank_high}",
                 *(row.label, number(row.value, ".4f"), between(row.low, row.high)),
                 *(
-                    number(row.cost.train_s, ".0f") + AND_MORE * row.cost.started_elsewhere,
+                    number(row.cost.train_s, ".0f") + time_marks(*row.cost.time_marks),
                     number(row.cost.predict_ms_per_image, ".0f"),
                 ),
             ]

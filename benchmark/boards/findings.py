@@ -8,7 +8,8 @@ from ..evaluation.comparison import ALPHA
 from ..evaluation.intervals import MIN_GROUPS
 from ..evaluation.scores import Score
 from ..runs.record import Record
-from ..text import UNDEFINED, counted, number, p_value
+from ..runs.time_limit import trained_part
+from ..text import UNDEFINED, counted, number, p_value, percent
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .people import People
@@ -167,6 +168,8 @@ def _cost(record: Record) -> str:
         return ""
     one = short_time(cost.predict_ms_per_image / 1000)
     fitted = short_time(cost.train_s) + " (after a training that is not counted)" * record.started_elsewhere
+    if (part := trained_part([record])) is not None:
+        fitted += f" (a time limit ended it after {percent(part)} of its iterations)"
     on = f" on {escape(cost.device)}" if cost.device else ""
     return f", fitted in {fitted} and {one} per image{on}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..text import counted, samples_of, some
+from ..text import counted, percent, samples_of, some
 from .paper_table import PaperTable, TableColumn
 
 MARK = "†"
@@ -20,6 +20,7 @@ def caption(table: PaperTable) -> list[str]:
         *_ranks(table),
         *_tests(table),
         *_seeds(table),
+        *_cut(table),
         _versions(table),
     ]
 
@@ -108,6 +109,14 @@ def _seeds(table: PaperTable) -> list[str]:
     brackets = ", brackets the means of the intervals' ends, which do not hold that spread" if table.intervals else ""
     tests = "; tests hold for other trainings too" if any(column.pairs for column in table.columns) else ""
     return [f"{who}: mean over {how_many} seeds ± standard deviation (n - 1){brackets}{tests}."]
+
+
+def _cut(table: PaperTable) -> list[str]:
+    cut = [f"{row.label} ({percent(row.trained_part)})" for row in table.rows if row.trained_part is not None]
+    if not cut:
+        return []
+    ended = f"A time limit ended training after this part of the iterations: {some(cut, len(cut))}"
+    return [f"{ended}. Such scores depend on the machine."]
 
 
 def _versions(table: PaperTable) -> str:

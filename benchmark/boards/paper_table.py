@@ -93,13 +93,17 @@ class TableCell(Document):
 
 
 class TableRow(Document):
-    """A method, with the runs and seeds that its values are the means of, and a cell for each column."""
+    """A method, with the runs and seeds that its values are the means of, and a cell for each column.
+
+    `trained_part` is the part of the planned iterations after which a time limit ended training, null where none did.
+    """
 
     label: str
     method: str
     family: str
     run_ids: list[str]
     seeds: list[int]
+    trained_part: float | None
     cells: list[TableCell]
 
 
@@ -266,6 +270,7 @@ def _rows(rows: Sequence[SeedGroup], columns: Sequence[Sequence[TableCell]]) -> 
             family=row.record.method.family,
             run_ids=[record.run_id for record in row.records],
             seeds=row.seeds,
+            trained_part=row.time_marks[1],
             cells=[cells[place] for cells in columns],
         )
         for place, (row, label) in enumerate(zip(rows, labels, strict=True))

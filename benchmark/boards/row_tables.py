@@ -10,7 +10,7 @@ from tabulate import tabulate
 from ..evaluation.scores import Score
 from ..registry import dataset_class, hooks, metrics
 from ..runs.record import Record, recorded_info, told_in_details
-from ..text import AND_MORE, UNDEFINED, number
+from ..text import UNDEFINED, number, time_marks
 from .comparable import official_metrics
 from .findings import short_time
 from .labels import board_labels, run_hash
@@ -31,11 +31,10 @@ def legend(records: Sequence[Record]) -> str:
     return ", ".join(f"{sign} {family}" for family, sign in FAMILY_SIGNS.items() if family in there)
 
 
-def time_to_fit(record: Record) -> str:
-    """How long it took to fit, in one number, and a sign where that is not all of it."""
-    if record.cost.train_s is None:
-        return UNDEFINED
-    return short_time(record.cost.train_s) + AND_MORE * record.started_elsewhere
+def time_to_fit(row: SeedGroup) -> str:
+    """How long it took to fit, in one number, and a mark where that is not a whole training."""
+    seconds = row.record.cost.train_s
+    return UNDEFINED if seconds is None else short_time(seconds) + time_marks(*row.time_marks)
 
 
 def row_table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans, human: HumanRange | None = None) -> str:
@@ -55,7 +54,7 @@ def row_table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans, human: Huma
             f"{FAMILY_SIGNS.get(method.family, '')} {escape(name)}".strip(),
             _with_spread(row),
             *([_against(human, row.record) if human else _told(row.record, second)] if second else []),
-            time_to_fit(row.record),
+            time_to_fit(row),
             UNDEFINED if cost.predict_ms_per_image is None else short_time(cost.predict_ms_per_image / 1000),
             number(method.n_train, ",.0f"),
         ]
@@ -83,7 +82,7 @@ def detail_table(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
                 *scores,
                 escape(record.method.preset or UNDEFINED),
                 len(row.records),
-                number(cost.train_s, ".1f") + AND_MORE * record.started_elsewhere,
+                number(cost.train_s, ".1f") + time_marks(*row.time_marks),
                 number(cost.predict_ms_per_image, ".1f"),
                 number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
                 number(cost.parameters, ",d"),

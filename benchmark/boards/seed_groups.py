@@ -15,6 +15,7 @@ from ..evaluation.intervals import MIN_GROUPS
 from ..evaluation.scores import Score
 from ..evaluation.training_variance import Trainings
 from ..runs.record import Cost, Record
+from ..runs.time_limit import trained_part
 from ..types import Int64
 from .labels import comparison_labels, configuration, plot_labels
 
@@ -59,6 +60,11 @@ class SeedGroup:
     def seeds(self) -> list[int]:
         """The seeds; 0 where none is known."""
         return [record.method.seed or 0 for record in self.records]
+
+    @property
+    def time_marks(self) -> tuple[bool, float | None]:
+        """Why its time to fit is not that of a whole training: the arguments of `text.time_marks`."""
+        return self.records[0].started_elsewhere, trained_part(self.records)
 
     @property
     def spread(self) -> float | None:

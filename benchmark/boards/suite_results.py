@@ -17,7 +17,8 @@ from ..runs.stored import StoredRun, open_run
 from ..runs.suite.planned import CELLS
 from ..runs.suite.spec import Cell, Plan
 from ..runs.suite.state import CellState, SuiteState
-from ..text import UNDEFINED, interval, number, samples_of
+from ..runs.time_limit import trained_part
+from ..text import UNDEFINED, about_time_marks, interval, number, samples_of, time_marks
 from .comparable import Comparable, ComparableFields, badness, whole_n
 from .markdown import escape
 from .robustness import RobustnessLine, robustness
@@ -40,7 +41,10 @@ class SeedScore(Document):
 
 
 class SuiteRow(Document):
-    """Runs that differ in their seed alone; a cost is the mean over them, of counts a whole number."""
+    """Runs that differ in their seed alone; a cost is the mean over them, of counts a whole number.
+
+    `trained_part` is the part of the planned iterations after which a time limit ended training, null where none did.
+    """
 
     label: str
     method: str
@@ -52,6 +56,7 @@ class SuiteRow(Document):
     seeds: list[int]
     scores: dict[str, SeedScore]
     cost: Cost
+    trained_part: float | None
     cells: list[str]
 
 
@@ -239,6 +244,7 @@ def _row(label: str, fraction: float, cells: Sequence[Cell], records: Sequence[R
         seeds=[cell.seed for cell in cells],
         scores={name: _score(name, records) for name in names},
         cost=Cost.model_validate({key: together([cost.get(key) for cost in costs]) for key in Cost.model_fields}),
+        trained_part=trained_part(records),
         cells=[cell.name for cell in cells],
     )
 
@@ -321,7 +327,8 @@ def note_of(section: SuiteSection) -> str:
     samples = samples_of(section.n, section.whole_n)
     return (
         f"{samples}, sorted by {section.main_score}. In brackets: 95 % bootstrap interval over "
-        f"{drawn}, its ends averaged over the seeds; ±: standard deviation over the seeds."
+        f"{drawn}, its ends averaged over the seeds; ±: standard deviation over the seeds"
+        f"{''.join(f'; {mark}' for mark in about_time_marks((False, row.trained_part) for row in section.rows))}."
     )
 
 
@@ -348,7 +355,7 @@ def _section_lines(section: SuiteSection) -> list[str]:
                 number(None if score is None else score.std_over_seeds, ".4f"),
                 *(_interval(row.scores.get(name)) for name in others),
                 len(row.seeds),
-                number(cost.train_s, ".1f"),
+                number(cost.train_s, ".1f") + time_marks(False, row.trained_part),
                 number(cost.predict_ms_per_image, ".1f"),
                 number(None if macs is None else macs / 1e9, ".1f"),
                 number(cost.parameters, ",.0f"),

@@ -5,7 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..text import AND_MORE, UNDEFINED, between, counted, number, p_value, samples_of, short_class, some
+from ..text import (
+    UNDEFINED,
+    about_time_marks,
+    between,
+    counted,
+    number,
+    p_value,
+    samples_of,
+    short_class,
+    some,
+    time_marks,
+)
 from . import output
 from .class_difference_output import class_differences
 from .output import safe
@@ -156,7 +167,7 @@ def _answer_style(found: ComparedGroup) -> str:
 def _ranks(found: ComparedGroup) -> Table:
     over_seeds = found.methods is not None
     columns = ("method", "mean") if over_seeds else ("run", "value")
-    fitted = [number(row.cost.train_s, ".0f") + AND_MORE * row.cost.started_elsewhere for row in found.rows]
+    fitted = [number(row.cost.train_s, ".0f") + time_marks(*row.cost.time_marks) for row in found.rows]
     predicted = [number(row.cost.predict_ms_per_image, ".0f") for row in found.rows]
     front = ["●" if row.on_front else "" for row in found.rows]
     # Of predictions from elsewhere no cost is known.
@@ -171,8 +182,7 @@ def _ranks(found: ComparedGroup) -> Table:
         return table
     kind = "method" if over_seeds else "run"
     table.caption = f"front: no other {kind} is as good, as quick to fit and as quick to predict at once (known costs)"
-    if any(row.cost.started_elsewhere for row in found.rows):
-        table.caption += f";{AND_MORE}: less the training of the weights that it started from"
+    table.caption = "; ".join([table.caption, *about_time_marks(row.cost.time_marks for row in found.rows)])
     return table
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..text import UNDEFINED, counted, number, p_value
+from ..text import UNDEFINED, counted, number, p_value, time_marks
 from . import output
 from .output import new_table, safe, stdout
 
@@ -225,7 +225,7 @@ def _rows(section: SuiteSection, console: Console) -> None:
             f"[bold]{number(None if score is None else score.value, '.4f')}[/]",
             UNDEFINED if score is None or score.low is None or score.high is None else _range(score.low, score.high),
             f"{number(None if score is None else score.std_over_seeds, '.4f')} ({len(row.seeds)})",
-            number(row.cost.train_s, ".1f"),
+            number(row.cost.train_s, ".1f") + time_marks(False, row.trained_part),
             number(row.cost.predict_ms_per_image, ".1f"),
         )
     console.print(table)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..evaluation.scores import Score
-from ..text import AND_MORE, UNDEFINED, between, counted, number
+from ..runs.time_limit import trained_part
+from ..text import UNDEFINED, about_time_marks, between, counted, number, time_marks
 from .html import Html, joined, tag
 from .rows import pooled
 from .sections import Entry, Section
@@ -170,7 +171,7 @@ def _costs(section: Section) -> list[Column]:
             "train_s",
             ",.1f",
             1,
-            f"seconds to fit;{AND_MORE}: less the training of the weights that it started from",
+            "; ".join(["seconds to fit", *about_time_marks(map(_time_marks, section.entries))]),
         ),
         ("ms/image", "predict_ms_per_image", ",.1f", 1, "milliseconds to predict one image"),
         ("GMAC", "macs_per_image", ",.1f", 1e9, "thousand million multiply-accumulate operations per image"),
@@ -184,13 +185,17 @@ def _costs(section: Section) -> list[Column]:
             return None if found is None else found / unit
 
         def told(entry: Entry) -> str:
-            return number(value(entry), form) + AND_MORE * (key == "train_s" and entry.record.started_elsewhere)
+            return number(value(entry), form) + (time_marks(*_time_marks(entry)) if key == "train_s" else "")
 
         return Column(head, told, value, title=title)
 
     return [
         column(*kind) for kind in kinds if any(getattr(e.record.cost, kind[1]) is not None for e in section.entries)
     ]
+
+
+def _time_marks(entry: Entry) -> tuple[bool, float | None]:
+    return entry.record.started_elsewhere, trained_part([entry.record])
 
 
 def _score(section: Section, name: str) -> Column:
