@@ -188,7 +188,7 @@ def percent(part: float) -> str:
 def about_time_marks(marked: Iterable[tuple[bool, float | None]]) -> list[str]:
     """What the marks of times to fit mean, as far as there are any; of each the arguments of `time_marks`."""
     seen = list(marked)
-    about = [f"{AND_MORE.strip()}: less the training of the weights that it started from"]
+    about = [f"{AND_MORE.strip()}: without the training of the weights that it started from"]
     about = about if any(elsewhere for elsewhere, _ in seen) else []
     if any(part is not None for _, part in seen):
         ended = "a time limit ended training after that part of its iterations"

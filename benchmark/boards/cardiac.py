@@ -17,7 +17,7 @@ from ..metrics.cardiac import Cardiac
 from ..runs.record import Record
 from ..text import UNDEFINED, number
 from ..types import Float64
-from .markdown import escape, with_interval
+from .markdown import escape, how_to_read, with_interval
 
 TABLE = "medaka_schutera2019.csv"
 SOURCE = "Schutera et al., Zebrafish 16(6):542-545 (2019)"
@@ -87,17 +87,23 @@ def heart_section(ranked: Sequence[tuple[int, Record, str]]) -> list[str]:
         "### What the masks say about the heart",
         "",
         f"Each method's masks are turned into beats, and held against the beats of the true masks ({beats} beats in "
-        f"{videos} videos). *FS* is how much the ventricle shortens from its fullest (diastole) to its emptiest "
-        "(systole) moment, along its minor and major axis; *EF* is the part of its volume that it pumps out. Errors "
-        "are means over the beats that were found, in "
-        f"percentage points (pp), with a 95 % interval. Human annotators differ by {low:g} to {high:g} pp in FS: an "
-        f"interval below {low:g} is *better than human*, one inside *within the human range*, one above {high:g} "
-        "*worse than human*; one that crosses an edge is *undecided*, with what is still possible, and so is a method "
-        "that found fewer than 80 % of the beats. A relative error is a part of the true value: it has no verdict, "
-        "because the human range is in points.",
+        f"{videos} videos).",
         "",
         tabulate(body, headers=_HEADERS, tablefmt="github", disable_numparse=True),
         "",
+        *how_to_read(
+            [
+                "**FS** is how much the ventricle shortens from its fullest (diastole) to its emptiest (systole) "
+                "moment, along its minor and major axis; **EF** is the part of its volume that it pumps out.",
+                "**Errors** are means over the beats that were found, in percentage points (pp), with a 95 % interval.",
+                f"**Verdicts**: human annotators differ by {low:g} to {high:g} pp in FS. An interval below {low:g} is "
+                f"*better than human*, one inside *within the human range*, one above {high:g} *worse than human*; one "
+                "that crosses an edge is *undecided*, with what is still possible, and so is a method that found "
+                "fewer than 80 % of the beats.",
+                "**Relative errors**, unfolded below, are parts of the true value. They have no verdict, because the "
+                "human range is in points.",
+            ]
+        ),
         "<details><summary>Precision, relative errors and frames</summary>",
         "",
         tabulate(details, headers=_DETAIL_HEADERS, tablefmt="github", disable_numparse=True),

@@ -1,8 +1,9 @@
-"""Cells of markdown tables: numbers, scores with their interval, and names from outside."""
+"""Cells of markdown tables (numbers, scores with their interval, names from outside), and the list below a table."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ..evaluation.scores import Score
 from ..text import UNDEFINED, interval, printable
@@ -13,10 +14,10 @@ _INERT = "<!-- -->"
 """Between the parts of what would otherwise become a mention, a link or a reference; it is not shown."""
 
 CHOSEN_THRESHOLD = (
-    "V_Rand and V_Info are the best of 11 thresholds, chosen on the scored slices as in the challenge, so these two "
-    "are optimistic beside Dice at 0.5."
+    "**V_Rand and V_Info** are the best of 11 thresholds, chosen on the scored slices as in the challenge, so these "
+    "two are optimistic beside Dice at 0.5."
 )
-"""What the header of a board says of the family `partition`."""
+"""What a board says of the family `partition`."""
 
 
 def escape(text: str) -> str:
@@ -50,3 +51,8 @@ def doubtful(score: Score) -> bool:
         return False
     slack = 1e-9 * abs(score.value)
     return not score.low - slack <= score.value <= score.high + slack
+
+
+def how_to_read(points: Sequence[str]) -> list[str]:
+    """Lines of a list that belongs to the table above it."""
+    return ["**How to read this table**", "", *(f"- {point}" for point in points), ""]

@@ -21,10 +21,10 @@ from ..runs.find import FoundRun
 from ..runs.presets import preset_names
 from ..runs.stored import open_run
 from ..runs.versions import other_versions
-from ..text import UNDEFINED, counted, number, some
+from ..text import UNDEFINED, number, some
 from ..types import Float64, UserError
 from .comparable import Comparable, badness, is_a_part, samples_together
-from .markdown import escape, with_interval
+from .markdown import escape, how_to_read, with_interval
 from .ranking import board_groups
 from .seed_groups import SeedGroup
 
@@ -179,34 +179,38 @@ def _lines(table: OverDatasets) -> list[str]:
         for name, rank in table.ranked
     ]
     rows += [[escape(name), UNDEFINED, *_cells(table, name)] for name in table.incomplete]
+    about = "Mean rank (1 is best) of methods that were fitted on all labels, without weights from other data."
+    if table.origin == "synthetic":
+        about += " Made by segbench, not real images: never ranked with real data."
     return [
         f"### {kind}: {len(table.columns)} datasets",
         "",
-        _said(table),
+        about,
         "",
         tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True),
         "",
+        *how_to_read(_points(table)),
     ]
 
 
-def _said(table: OverDatasets) -> str:
+def _points(table: OverDatasets) -> list[str]:
     """What a reader of the ranks should know."""
-    datasets = counted(len(table.columns), "dataset")
-    text = (
-        f"Mean rank (1 is best) of the {len(table.ranked)} methods that were fitted on all labels of {datasets} "
-        "without weights from other data, ranked on each by its main score. In brackets: 95 % bootstrap interval over "
-        "datasets and, in each, samples or groups of them (docs/statistics.md). Of several rows of a method the "
-        "one with fewest settings of its own counts, whatever it scores."
-    )
-    if len(table.columns) < 5:
-        text += f" {datasets[0].upper()}{datasets[1:]} are few: the intervals say little of others."
+    datasets = len(table.columns)
+    points = [
+        f"**Mean rank**: the {len(table.ranked)} methods with a row on each of the {datasets} datasets are ranked "
+        "there by the main score. In brackets: 95 % bootstrap interval over datasets and, in each, samples or groups "
+        "of them (docs/statistics.md).",
+        "**Several rows of a method**: the one with fewest settings of its own counts, whatever it scores.",
+    ]
+    if datasets < 5:
+        points.insert(1, f"**{datasets} datasets are few**: the intervals say little of others.")
     if table.incomplete:
-        text += f" Without a mean rank, as a dataset is missing: {some([escape(each) for each in table.incomplete])}."
+        missing = some([escape(each) for each in table.incomplete])
+        points.append(f"**Without a mean rank**, as a dataset is missing: {missing}.")
     if table.parts:
-        text += f" Left out, as a part of a split is not ranked with whole ones: {escape('; '.join(table.parts))}."
-    if table.origin == "synthetic":
-        text += " Made by segbench, not real images: never ranked with real data."
-    return text
+        parts = escape("; ".join(table.parts))
+        points.append(f"**Left out**, as a part of a split is not ranked with whole ones: {parts}.")
+    return points
 
 
 def _cells(table: OverDatasets, name: str) -> list[str]:

@@ -41,31 +41,32 @@ class Tested:
     unlike: tuple[float, float] | None = None
 
     @property
-    def said(self) -> str:
-        """What a reader of the ranks should know, in sentences."""
-        pairs = f"5 % for all {self.pairs} pairs together" if self.pairs > 1 else "5 % for the one pair"
+    def points(self) -> list[str]:
+        """What a reader of the ranks should know: first how they were made, then what may be wrong with them."""
+        level = f"5 % for all {self.pairs} pairs together" if self.pairs > 1 else "5 % for the one pair"
         if self.over_seeds:
-            pairs = f"for other {self.drawn} and other trainings, {pairs}"
+            level = f"for other {self.drawn} and other trainings, {level}"
         if not self.different:
-            said = f"Paired tests tell no two of these methods apart ({pairs}): ranks are by the score alone."
+            said = f"**Rank**: by the score alone, as paired tests tell no two of these methods apart ({level})."
         else:
             differ = f"{self.different} {'differs' if self.different == 1 else 'differ'}"
             said = (
-                f"Ranks that paired tests cannot tell apart ({pairs}; {differ}) are given as a span: "
-                "the first and the last rank that a method may have."
+                "**Rank**: the first and the last that a method may have, where paired tests cannot tell methods apart "
+                f"({level}; {differ})."
             )
+        points = [said]
         if self.leans_on_t:
-            said += (
-                f" {counted(self.units, self.drawn.removesuffix('s'))} are few: swaps alone give no p value below "
-                f"1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."
+            points.append(
+                f"**{counted(self.units, self.drawn.removesuffix('s'))}** are few for a test: swaps alone give no p "
+                f"value below 1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."
             )
         if self.unlike is not None:
             low, high = self.unlike
-            said += (
-                f" Trainings of the networks with several seeds are unlike (± {low:.4f} to ± {high:.4f}), so what is "
-                "said of a network with one seed is a guess."
+            points.append(
+                f"**One seed**: trainings of the networks with several seeds are unlike (± {low:.4f} to ± {high:.4f}), "
+                "so what is said of a network with one seed is a guess."
             )
-        return said
+        return points
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def test_a_part_of_a_split_is_left_out_and_named(real: list[FoundRun]) -> None:
     (found,) = over_datasets([*real, *part])
     assert {column.key.dataset for column in found.columns} == {"camvid", "isbi2012"}
     text = "\n".join(over_datasets_section([found]))
-    assert "Left out, as a part of a split is not ranked with whole ones: medaka, split test" in text
+    assert "**Left out**, as a part of a split is not ranked with whole ones: medaka, split test" in text
     folded = [said_otherwise(run, origin="real") for run in chosen(("voc2012", "constant"))]
     (found,) = over_datasets([*real, *folded])
     assert "release=figures-274" in "\n".join(over_datasets_section([found]))
@@ -103,8 +103,8 @@ def test_a_method_that_lacks_a_dataset_has_no_mean_rank_and_its_cell_says_so(rea
     row = next(line for line in text if line.startswith("| unet"))
     assert row.count("not run") == 1
     assert "rank" not in row
-    assert any("Without a mean rank, as a dataset is missing: unet." in line for line in text)
-    assert any("3 datasets are few" in line for line in text)
+    assert any("**Without a mean rank**, as a dataset is missing: unet." in line for line in text)
+    assert any("**3 datasets are few**" in line for line in text)
 
 
 def test_one_dataset_or_too_few_shared_methods_make_no_table() -> None:

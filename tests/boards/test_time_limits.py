@@ -37,7 +37,7 @@ def test_boards_say_it(bench: Run, tmp_path: Path) -> None:
     assert bench("leaderboard", str(CUT), str(WHOLE), "--out", "boards").returncode == 0
     board = (tmp_path / "boards" / "isbi2012.md").read_text(encoding="utf-8")
     assert "| 8.6 min (24 %) |" in board
-    assert f"Beside a time to fit, {ABOUT}" in board
+    assert f"**Beside a time to fit**, {ABOUT}" in board
 
 
 def test_comparisons_say_it(bench: Run) -> None:

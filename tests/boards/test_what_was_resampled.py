@@ -28,7 +28,7 @@ def test_a_board_and_a_table_say_what_was_drawn(films: int, drawn: str, bench: R
         evaluated(root, tmp_path / "runs" / name, [part + 0.01 * (n % 3) for n in range(12)], name)
     assert bench("leaderboard", "runs", "--out", "boards").returncode == 0
     board = (tmp_path / "boards" / "folder.md").read_text(encoding="utf-8")
-    assert f"95 % bootstrap interval over {drawn}. " in board
+    assert f"95 % bootstrap interval over {drawn}.\n" in board
     assert f"95 % bootstrap interval over {drawn}." in bench("table", "runs").stdout.replace("\n", " ")
 
 

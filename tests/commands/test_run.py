@@ -203,7 +203,7 @@ def test_weights_to_start_from_hide_no_label(bench: Run, stacks: Path, tmp_path:
     # The boards and the comparison say which of the times to fit are not all.
     assert bench("leaderboard", "one", "unknown", "--out", "boards").returncode == 0
     text = (tmp_path / "boards" / "isbi2012.md").read_text()
-    assert "Beside a time to fit, +: less the training of the weights" in text
+    assert "**Beside a time to fit**, +: without the training of the weights" in text
     assert len(re.findall(r"s \+ +\|", text)) == 1  # of two rows
 
 

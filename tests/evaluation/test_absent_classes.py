@@ -115,7 +115,7 @@ def test_a_board_names_it() -> None:
     record = read_record(folder)
     table = {**record.per_class, "cell": {"iou": 0.0, "dice": 0.0, "accuracy": None, "pixels": 0.0}}
     page = boards([record.model_copy(update={"per_class": table})])["isbi2012.md"]
-    assert "In no true mask, so that a method that predicts them gets 0" in page
+    assert "**In no true mask**, so that a method that predicts them gets 0" in page
     assert "cell (1 method)" in page
     assert "In no true mask" not in boards([record])["isbi2012.md"]
 
