@@ -24,7 +24,7 @@ from .people import HumanRange, people_beside
 from .published import published_section
 from .rank_spans import Spans
 from .ranking import board_groups, ranked_rows
-from .row_tables import detail_table, legend, row_table
+from .row_tables import detail_tables, legend, row_table
 from .seed_groups import SeedGroup, curves_of
 
 
@@ -132,7 +132,7 @@ def _fewer(rows: Sequence[SeedGroup], plot: str) -> list[str]:
 
 def _unfolded(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
     """All scores and costs of the rows, and how each run was made, to be unfolded."""
-    lines = detail_table(ranked)
+    lines = detail_tables(ranked)
     lines += ["<details><summary>Commands of these runs</summary>", "<pre>"]
     for _, row in ranked:
         for record in row.records:

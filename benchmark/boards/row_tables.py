@@ -1,4 +1,4 @@
-"""The tables of a board: seven columns for people, and every other column of the same rows to be unfolded."""
+"""The tables of a board: seven columns for people, and all other numbers of the same rows to be unfolded."""
 
 from __future__ import annotations
 
@@ -64,38 +64,51 @@ def row_table(ranked: Sequence[tuple[int, SeedGroup]], spans: Spans, human: Huma
     return tabulate(body, headers=headers[1:] if rankless else headers, tablefmt="github", disable_numparse=True)
 
 
-def detail_table(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
-    """Lines of a table with all scores, costs and origins of the rows, to be unfolded."""
+def detail_tables(ranked: Sequence[tuple[int, SeedGroup]]) -> list[str]:
+    """Lines of two tables with all scores, and with costs and origins, of the rows, to be unfolded."""
     first = ranked[0][1].record
     main = first.main_score
     names = [main, *(name for name in first.scores if name != main and name not in _told_elsewhere(first))]
-    body = []
-    labels = board_labels([row.record for _, row in ranked])
-    for label, (_, row) in zip(labels, ranked, strict=True):
-        record, cost = row.record, row.record.cost
-        commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
-        scores: list[Any] = [with_interval(record.scores.get(name)) for name in names]
-        body.append(
-            [
-                escape(label),
-                record.method.family,
-                *scores,
-                escape(record.method.preset or UNDEFINED),
-                len(row.records),
-                number(cost.train_s, ".1f") + time_marks(*row.time_marks),
-                number(cost.predict_ms_per_image, ".1f"),
-                number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
-                number(cost.parameters, ",d"),
-                number(cost.peak_memory_mb, ".0f"),
-                escape(cost.device or UNDEFINED),
-                commit or UNDEFINED,
-                ", ".join(escape(run_hash(record)) for record in row.records),
-            ]
-        )
-    headers = ["method", "family", *map(escape, names), "preset", "seeds", "fit s", "ms/image", "GMAC/image"]
-    headers += ["parameters", "memory MB", "device", "commit", "run"]
-    table = tabulate(body, headers=headers, tablefmt="github", disable_numparse=True)
-    return ["<details><summary>More scores, costs and commits of these rows</summary>", "", table, "", "</details>", ""]
+    labels = [escape(label) for label in board_labels([row.record for _, row in ranked])]
+    rows = [row for _, row in ranked]
+    scores = [
+        [label, *(with_interval(row.record.scores.get(name)) for name in names)]
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    costs = [[label, *_costs(row)] for label, row in zip(labels, rows, strict=True)]
+    return [
+        "<details><summary>More scores, costs and commits of these rows</summary>",
+        "",
+        tabulate(scores, headers=["method", *map(escape, names)], tablefmt="github", disable_numparse=True),
+        "",
+        tabulate(costs, headers=_COST_HEADERS, tablefmt="github", disable_numparse=True),
+        "",
+        "</details>",
+        "",
+    ]
+
+
+_COST_HEADERS = ["method", "family", "preset", "seeds", "fit s", "ms/image", "GMAC/image", "parameters", "memory MB"]
+_COST_HEADERS += ["device", "commit", "run"]
+
+
+def _costs(row: SeedGroup) -> list[Any]:
+    """What the runs of a row are and cost, in the order of `_COST_HEADERS` without the method."""
+    record, cost = row.record, row.record.cost
+    commit = escape((record.environment.commit or "")[:8]) + ("+changes" if record.environment.dirty else "")
+    return [
+        record.method.family,
+        escape(record.method.preset or UNDEFINED),
+        len(row.records),
+        number(cost.train_s, ".1f") + time_marks(*row.time_marks),
+        number(cost.predict_ms_per_image, ".1f"),
+        number(None if cost.macs_per_image is None else cost.macs_per_image / 1e9, ".1f"),
+        number(cost.parameters, ",d"),
+        number(cost.peak_memory_mb, ".0f"),
+        escape(cost.device or UNDEFINED),
+        commit or UNDEFINED,
+        ", ".join(escape(run_hash(record)) for record in row.records),
+    ]
 
 
 def _told_elsewhere(record: Record) -> set[str]:
