@@ -192,7 +192,7 @@ def _options(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print version, commit and counting path."),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk, in every command.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages, in every command.")] = False,
 ) -> None:
     del version
     output.quiet = quiet

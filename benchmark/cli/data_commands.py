@@ -45,7 +45,7 @@ def describe(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what something is; of a method every setting with default, range, meaning and what presets change."""
+    """Explain a dataset, method, metric, preset or suite; of a method every setting, with what presets change."""
     from ..commands.describe import describe
     from .describe_output import description
 

@@ -32,7 +32,7 @@ class Command:
     Parameters
     ----------
     function : `module:name` of what does it, a module of this room.
-    epilog : stands below the options in `--help`.
+    epilog : stands below the options in `--help`: examples, separated by semicolons, get a line each there.
     request : `module:name` of the request whose fields declare its options, a module of `segbench.runs`; of a function
         whose parameters say their options themselves, empty.
     """
@@ -53,15 +53,21 @@ class Command:
 
             module, _, kind = self.request.partition(":")
             request = getattr(import_module(f"...runs.{module}", __name__), kind)
-            request_command(app, request, self._function(), self.epilog, name)
+            request_command(app, request, self._function(), _in_lines(self.epilog), name)
         else:
-            app.command(name, epilog=self.epilog)(self._function())
+            app.command(name, epilog=_in_lines(self.epilog))(self._function())
         return typer.main.get_command(app)
 
     def _function(self) -> Callable[..., None]:
         module, _, name = self.function.partition(":")
         found: Callable[..., None] = getattr(import_module(f"..{module}", __name__), name)
         return found
+
+
+def _in_lines(examples: str) -> str:
+    """Examples with a line each, which click leaves as they are, so that each can be copied."""
+    head, _, commands = examples.partition(": ")
+    return "\n  ".join([f"\b\n{head}:", *commands.split("; ")])
 
 
 class Commands(MutableMapping[str, Any]):

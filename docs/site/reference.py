@@ -97,9 +97,9 @@ def _command_line() -> Iterator[str]:
         yield f"```text\n{words} {usage}\n```\n"
         records = [found for each in command.get_params(context) if (found := each.get_help_record(context))]
         yield from table(("option", "meaning"), [(code(flags), meaning) for flags, meaning in records])
-        examples = re.sub(r"^Examples?: ", "", command.epilog or "").split("; ")
-        if any(examples):
-            yield "```bash\n" + "\n".join(examples) + "\n```\n"
+        _, *examples = (command.epilog or "").removeprefix("\b\n").splitlines() or [""]
+        if examples:
+            yield "```bash\n" + "\n".join(map(str.strip, examples)) + "\n```\n"
 
 
 def _value(value: Any) -> str:

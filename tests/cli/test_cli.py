@@ -47,7 +47,7 @@ def test_every_command_has_help_with_an_example(bench: Run, command: list[str]) 
     done = bench(*command, "--help")
     assert done.returncode == 0
     assert "Usage: bench" in done.stdout
-    assert re.search(r"Examples?: bench", done.stdout) or command in ([], ["data"])
+    assert re.search(r"^  Examples?:(\n    bench \S.*)+\n*\Z", done.stdout, re.MULTILINE) or command in ([], ["data"])
 
 
 NEVER = frozenset({"torch", "tensorflow", "pandas", "matplotlib", "skimage", "sklearn", "transformers"})
