@@ -359,7 +359,7 @@ def _read_version(path: Path) -> _Version:
     """What a sidecar says; one that cannot be read says nothing, so that the file is fetched from its beginning."""
     try:
         return _Version(**read_json(path))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return _Version()
 
 
