@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ...data.download.fetch import RetryPolicy, accept, fetch
+from ...data.download.fetch import RetryPolicy, accept, discard, fetch, part_of
 from ...data.locations import cache_home
 from ...errors import UserError
 from ...io.atomic import write_text
@@ -118,19 +118,12 @@ def weights_file(what: str, url: str, filename: str) -> Path:
 
 def _fetch(download: Download, path: Path) -> None:
     fetch(download, path, patience=PATIENCE)
-    found = accept(download, path, None).sha256
-    try:
-        _refuse_other_start(path, found)
-    except UserError:
-        path.unlink()
-        raise
+    found, wanted = file_sha256(part_of(path)), re.search(r"-([0-9a-f]{8})\.\w+$", path.name)
+    if wanted and not found.startswith(wanted[1]):  # before it has its name, by which a later call would trust it
+        discard(path)
+        raise UserError(f"its SHA-256 begins with {found[:8]}, expected {wanted[1]}")
+    accept(download, path, None)
     write_text(_digest_of(path), found + "\n")
-
-
-def _refuse_other_start(path: Path, sha256: str) -> None:
-    wanted = re.search(r"-([0-9a-f]{8})\.\w+$", path.name)
-    if wanted and not sha256.startswith(wanted[1]):
-        raise UserError(f"its SHA-256 begins with {sha256[:8]}, expected {wanted[1]}")
 
 
 def _digest_of(path: Path) -> Path:
@@ -138,16 +131,12 @@ def _digest_of(path: Path) -> Path:
 
 
 def _same_as_ever(path: Path) -> None:
-    """Hold a file to the SHA-256 of its first use, or to what its name says and write that down.
+    """Hold a file to the SHA-256 of its first use, or write that down.
 
-    Raises UserError for a file that has changed since, or is not the one that is called so.
+    Raises UserError for a file that has changed since.
     """
     found, kept = file_sha256(path), _digest_of(path)
     if not kept.is_file():
-        try:
-            _refuse_other_start(path, found)
-        except UserError as error:
-            raise UserError(f"'{path}' is not the file that is called so: {error}. Remove it and try again.") from error
         with suppress(OSError):  # a folder of weights that several people share may be read-only
             write_text(kept, found + "\n")
     elif kept.read_text(encoding="ascii", errors="replace").strip() != found:

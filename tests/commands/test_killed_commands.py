@@ -1,0 +1,74 @@
+"""Commands that write several files: killed anywhere, they can be typed again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from killed_anywhere import killed_before_every_step
+
+from synthetic_roots import write_hearts
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="it forks")]
+NEW = """
+import os, shutil
+from segbench.commands.new import new_plugin
+from segbench.types import UserError
+
+def change(folder):
+    os.environ["SEGBENCH_PLUGINS"] = str(folder)
+    if whole(folder):
+        shutil.rmtree(folder / "datasets")
+        shutil.rmtree(folder / "synthetic")
+    new_plugin("dataset", "my-cells")
+    assert whole(folder)
+
+def whole(folder):
+    return all((folder / part / "my_cells.py").is_file() for part in ("datasets", "synthetic"))
+
+def check(folder):
+    if (folder / "datasets" / "my_cells.py").is_file():
+        assert whole(folder)  # its name is taken from now on
+"""
+REPORTED = """
+from segbench.commands.report import PAGE, refuse_foreign
+from segbench.io.atomic import write_text
+from segbench.report.page import GENERATOR
+
+TEXT = f'<meta name="generator" content="{GENERATOR}">'
+
+def change(folder):
+    refuse_foreign(folder / "report")
+    write_text(folder / "report" / PAGE, TEXT)
+
+def check(folder):
+    if (folder / "report" / PAGE).exists():
+        assert (folder / "report" / PAGE).read_text() == TEXT
+"""
+HEARTS = """
+import pandas, pyarrow.parquet  # once, and not after every fork
+from segbench.commands.cardiac import CardiacRequest, cardiac
+from segbench.io.reporter import Reporter
+
+MASKS = "hearts/test_images/lateral_mask"
+
+def change(folder):
+    request = CardiacRequest(input=folder / MASKS, out=folder / "beats", fps=20.0, plots=False)
+    done = cardiac(request, Reporter(quiet=True))
+    assert all(str(folder / "beats") in name for name in done.files)
+
+def check(folder):
+    if (folder / "beats").exists():
+        assert len(list((folder / "beats").glob("[!.]*"))) == 8
+"""
+
+
+@pytest.mark.parametrize(("code", "least"), [(NEW, 6), (REPORTED, 3)], ids=["new", "report"])
+def test_killed_anywhere_a_command_can_be_typed_again(tmp_path: Path, code: str, least: int) -> None:
+    assert killed_before_every_step(code, tmp_path) >= least
+
+
+def test_killed_anywhere_the_numbers_of_a_heart_can_be_written_again(tmp_path: Path) -> None:
+    write_hearts(tmp_path / "hearts", sequences=1, frames=6)
+    assert killed_before_every_step(HEARTS, tmp_path) > 12
