@@ -72,4 +72,5 @@ def parse_json(
 
 
 def _shown_key(key: str) -> str:
-    return json.dumps(key if len(key) <= _MAX_SHOWN else f"{key[:_MAX_SHOWN]}…", ensure_ascii=True)
+    """A key as JSON writes it, where control characters are escaped; of a long one the beginning."""
+    return json.dumps(key[:_MAX_SHOWN]) + "…" * (len(key) > _MAX_SHOWN)

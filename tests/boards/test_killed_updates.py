@@ -1,4 +1,4 @@
-"""Baselines, lists of results and boards: killed anywhere, what was there is there or what is new, and it begins again."""
+"""Baselines, lists of results and boards: killed anywhere, they are as they were or new, and can be written again."""
 
 from __future__ import annotations
 
