@@ -80,7 +80,7 @@ class HuggingFace(ExistingMethod):
 
     def class_names(self) -> Mapping[int, str]:
         """What the model calls its classes."""
-        named = read_json(self._folder / "config.json").get("id2label") or {}
+        named = self._description.get("id2label") or {}
         return {int(index): str(name) for index, name in named.items()} if isinstance(named, dict) else {}
 
     def known_outputs(self) -> int:
@@ -238,7 +238,19 @@ class HuggingFace(ExistingMethod):
 
     @property
     def _is_oneformer(self) -> bool:
-        return bool(read_json(self._folder / "config.json").get("model_type") == "oneformer")
+        return bool(self._description.get("model_type") == "oneformer")
+
+    @property
+    def _description(self) -> Mapping[str, Any]:
+        """What the folder says of its model. Raises UserError for a file that says nothing."""
+        path = self._folder / "config.json"
+        try:
+            found = read_json(path)
+        except (OSError, ValueError, RecursionError) as error:
+            raise UserError(f"'{path}' cannot be read as the description of a model ({error})") from error
+        if not isinstance(found, dict):
+            raise UserError(f"'{path}' holds {type(found).__name__}; expected the description of a model")
+        return found
 
     def _fetched(self) -> Path:
         if not _HUB_ID.fullmatch(self.source):

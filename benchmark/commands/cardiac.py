@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..cardiac.agreement import Agreement
@@ -14,10 +15,11 @@ from ..cardiac.to_json import SequenceBlock, cardiac_block, frame_rows
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
-from ..io.atomic import write_text
+from ..io.atomic import is_temporary, write_text
 from ..io.reporter import Reporter
 from ..io.text_files import read_json
 from ..metrics.cardiac import Cardiac
+from ..predictions.official_formats import new_folder
 from ..runs.cardiac.agreement import held_against_truth
 from ..runs.cardiac.document import CardiacDocument
 from ..runs.cardiac.doubts import cannot_judge
@@ -77,7 +79,9 @@ def cardiac(request: CardiacRequest, reporter: Reporter) -> CardiacDocument:
     document.warnings = list(reporter.warnings)
     if folder is not None:
         with reporter.progress("writing tables and plots"):
-            document.files = [str(path) for path in _write(request, folder, sides, hearts, unfits, agreement, document)]
+            with _whole(folder) as place:
+                written = _write(request, place, sides, hearts, unfits, agreement, document)
+            document.files = [str(folder / path.relative_to(place)) for path in written]
     return document
 
 
@@ -191,16 +195,37 @@ def _refuse_foreign(folder: Path, film: Path) -> None:
     """A folder is ours when it is empty or holds our result of this film, or masks that were begun."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out names a folder")
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = set(_names_in(folder))
     if names and not names & {RESULT, MASKS}:
         raise UserError(f"'{folder}' holds '{min(names)}' and no result of 'bench cardiac'; choose another with --out")
-    content = read_json(folder / RESULT) if RESULT in names else {}
+    try:
+        content = read_json(folder / RESULT) if RESULT in names else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{folder / RESULT}: cannot be read ({error}), so nobody can tell of which film it is. Choose another "
+            "folder with --out, or remove this one."
+        ) from error
     before = content.get("input") if isinstance(content, dict) else None
     if isinstance(before, str) and before != str(film) and Path(before).resolve() != film.resolve():
         raise UserError(
             f"'{folder}' holds the result of '{before}', which that of '{film}' would replace; choose another folder "
             "with --out, or remove this one"
         )
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """Names of what lies in a folder, but for what a killed process has left half made."""
+    return (path.name for path in (folder.iterdir() if folder.is_dir() else ()) if not is_temporary(path))
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """The folder to write into: a new one comes to its place whole, since a part of a result would be refused later."""
+    if any(_names_in(folder)):
+        yield folder
+    else:
+        with new_folder(folder) as made:
+            yield made
 
 
 def _write(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.resources
 import re
-from pathlib import Path
 from typing import Literal
 
-from ..io.atomic import write_text
+from ..io.atomic import encoded, write_text
 from ..io.documents import Document
 from ..registry import origins, own_plugin_folder, plugin_folders
 from ..types import UserError
@@ -49,15 +48,14 @@ def new_plugin(kind: Kind, name: str, base: Base = "plain") -> NewPlugin:
         raise UserError(f"--base {base} is for methods; leave it out for a {kind}")
     folder = next(iter(plugin_folders()), None) or own_plugin_folder()
     template = kind if base == "plain" else f"{kind}-{base}"
-    texts: dict[Path, str] = {folder / _FOLDERS[kind] / f"{module}.py": template}
+    texts = {folder / _FOLDERS[kind] / f"{module}.py": _filled(template, name, module)}
     if kind == "dataset":
-        texts[folder / "synthetic" / f"{module}.py"] = "generator"
-    for path in texts:
-        if path.exists():
+        texts[folder / "synthetic" / f"{module}.py"] = _filled("generator", name, module)
+    for path, text in texts.items():
+        if path.exists() and not (path.is_file() and path.read_bytes() == encoded(text)):
             raise UserError(f"'{path}' is there already and is not overwritten. Take another name, or move it away.")
-    for path, source in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, _filled(source, name, module))
+    for path, text in reversed(texts.items()):  # the plugin itself last: from then on its name is taken
+        write_text(path, text)
     return NewPlugin(
         kind=kind, name=name, files=[str(path) for path in texts], next=[line.format(name=name) for line in _NEXT[kind]]
     )

@@ -45,7 +45,8 @@ def overview() -> Overview:
             latest = None
     home = data_home()
     try:
-        data = tuple(sorted(p.name for p in home.iterdir() if p.is_dir() and next(p.iterdir(), None) is not None))
+        shown = (p for p in home.iterdir() if p.is_dir() and not p.name.startswith("."))
+        data = tuple(sorted(p.name for p in shown if next(p.iterdir(), None) is not None))
     except OSError:
         data = ()
     return Overview(len(folders), latest, home, data, _next(len(folders), latest))

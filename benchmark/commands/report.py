@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..io.atomic import write_text
+from ..io.atomic import is_temporary, write_text
 from ..io.reporter import Reporter
 from ..report.build import ReportSummary, build_page
 from ..report.page import GENERATOR
@@ -44,7 +44,8 @@ def refuse_foreign(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; --out is to be a folder for {PAGE}")
-    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    there = folder.iterdir() if folder.is_dir() else ()
+    held = sorted(path.name for path in there if not is_temporary(path))  # but for what a kill has left
     if not held:
         return
     mark = f'<meta name="generator" content="{GENERATOR}">'

@@ -95,7 +95,8 @@ def _written(out: Path, name: str, params: Mapping[str, Any], image: Path, pictu
     from PIL import Image
 
     names = [f"{place:02d}-{_short(each.what)}.png" for place, each in enumerate(pictures)]
-    with temporary_folder(out) as made:
+    followed = out.resolve()  # of a link, what it leads to is replaced
+    with temporary_folder(followed) as made:
         new = made / "pictures"
         new.mkdir()
         for file, each in zip(names, pictures, strict=True):
@@ -104,7 +105,7 @@ def _written(out: Path, name: str, params: Mapping[str, Any], image: Path, pictu
         steps = [ShownStep(what=each.what, picture=out / file) for file, each in zip(names, pictures, strict=True)]
         shown = Shown(method=name, settings=dict(params), image=image, overview=out / OVERVIEW, steps=steps)
         (new / DESCRIPTION).write_text(json.dumps(shown.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
-        replace_folder(new, out)
+        replace_folder(new, followed)
     return shown
 
 

@@ -6,7 +6,6 @@ Reference: cocodataset.org, "Data format"; masks are made as `COCO.annToRLE` of 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from array import array
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pycocotools import mask as mask_api
 
 from ..io.images.rle import CheckedRLE, check_rle, rle_size, short
 from ..io.read_once import ReadOnce
+from ..io.text_files import parse_json
 from ..types import Array, DatasetInfo, Float64, Object, UserError
 
 _MAX_LENGTH = 2_000_000
@@ -76,13 +76,16 @@ def _shared(mask: Any, where: Array) -> int:
 
 
 def load_json(path: Path, object_hook: Any = None) -> Any:
-    """The content of a JSON file; raises UserError for what is no JSON. Absurdly long integers become doubles."""
+    """The content of a JSON file, in which absurdly long integers become doubles.
+
+    Raises UserError for what `parse_json` refuses.
+    """
     try:
-        return json.loads(path.read_bytes(), object_hook=object_hook, parse_int=_integer)
+        return parse_json(path.read_bytes(), object_hook=object_hook, parse_int=_integer)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is no JSON ({error})") from error
+        raise UserError(f"{path}: is no JSON that can be read ({error})") from error
 
 
 def is_whole(value: object, low: int = 0, high: int = 2**53) -> TypeGuard[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..io.fingerprints import file_sha256, files_sha256, ids_sha256
+from ..io.text_files import read_json
 from ..io.user_folders import cache_home as cache_home
 from ..io.user_folders import data_home as data_home
 from ..types import Dataset, DatasetInfo, Part, UserError
@@ -67,8 +67,8 @@ def made_by(root: Path) -> MadeBy | None:
     """How the data below a root was made; None for real data, and where the marker does not say."""
     marker = _marker(root)
     try:
-        content = None if marker is None else json.loads(marker.read_bytes())
-    except (OSError, ValueError):
+        content = None if marker is None else read_json(marker)
+    except (OSError, ValueError, RecursionError):
         return None
     if marker is None or not isinstance(content, dict):
         return None

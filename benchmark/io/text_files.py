@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from pydantic_core import from_json
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -17,6 +16,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte order marks and what they begin; that of UTF-32 begins as that of UTF-16 does."""
+
+_MAX_SHOWN = 60
 
 
 def read_text(path: Path) -> str:
@@ -34,9 +35,42 @@ def decode_text(content: bytes) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file. Raises as `read_text` does, and ValueError for what is no JSON."""
-    content = path.read_bytes()
-    try:
-        return from_json(content)
-    except ValueError:  # the quick parser takes less than Python's own, which also says what is wrong
-        return json.loads(decode_text(content))
+    """The content of a JSON file. Raises as `read_text` does, and as `parse_json`."""
+    return parse_json(path.read_bytes())
+
+
+def parse_json(
+    content: bytes | str,
+    *,
+    object_hook: Callable[[dict[str, Any]], Any] | None = None,
+    parse_int: Callable[[str], Any] | None = None,
+) -> Any:
+    """What a JSON text that somebody else wrote says.
+
+    Parameters
+    ----------
+    content : as bytes decoded by `decode_text`.
+    object_hook, parse_int : as those of `json.loads`.
+
+    Raises
+    ------
+    ValueError
+        For what is no JSON, and for an object with the same key twice, of which readers take the one or the other.
+    RecursionError
+        For JSON of absurd depth.
+    """
+
+    def checked(pairs: list[tuple[str, Any]]) -> Any:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"the key {_shown_key(next(key for key in keys if keys.count(key) > 1))} is given twice")
+        return found if object_hook is None else object_hook(found)
+
+    text = content if isinstance(content, str) else decode_text(content)
+    return json.loads(text, object_pairs_hook=checked, parse_int=parse_int)
+
+
+def _shown_key(key: str) -> str:
+    """A key as JSON writes it, where control characters are escaped; of a long one the beginning."""
+    return json.dumps(key[:_MAX_SHOWN]) + "…" * (len(key) > _MAX_SHOWN)

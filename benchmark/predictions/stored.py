@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._former_names import former_names
-from ..io.atomic import temporary_folder
+from ..io.atomic import replace_folder, temporary_folder
 from ..types import Dataset, DatasetInfo, Object, Prediction
 from .find import write_prediction, write_stack
 from .matching import Found
@@ -185,6 +185,4 @@ def _replaced(folder: Path) -> Iterator[Path]:
         new = temporary / "new"
         new.mkdir()  # with the rights that the user's umask says, which a temporary folder does not have
         yield new
-        if folder.exists():
-            folder.rename(temporary / "old")
-        new.rename(folder)
+        replace_folder(new, folder)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,21 @@ def refuse_other_checkpoint(folder: Path, record: Record) -> None:
             f"'{folder / CHECKPOINT}' does not hold what this run has fitted: it was changed, damaged, or is another "
             f"run's. Make it again: {record.command_in(folder)}"
         )
+
+
+@contextmanager
+def loading_checkpoint(folder: Path, record: Record) -> Iterator[None]:
+    """Say in an error of loading what a run has fitted what is known of that, where its record has no digest of it."""
+    try:
+        yield
+    except UserError as error:
+        if CHECKPOINT in (record.evidence or {}):
+            raise
+        raise UserError(
+            f"{error} The record of '{folder}' was made before records had a checksum of what was fitted, so nothing "
+            f"tells whether it is as it was written. If it is damaged, put a copy back or make the run again: "
+            f"{record.command_in(folder)}"
+        ) from error
 
 
 def bound(record: Record, folder: Path) -> Record:

@@ -17,6 +17,7 @@ from ..io.reporter import Reporter
 from ..predictions.stored import Pairs, PredictionWriter, as_stored, shown_ids
 from ..registry import make_method
 from ..types import FitContext, Method, Prediction, Samples, Track
+from .binding import loading_checkpoint
 from .devices import memory_errors_named
 from .environment import peak_memory_mb
 from .folder import CHECKPOINT, PREDICTIONS, SHOWN
@@ -177,7 +178,8 @@ def _opened(run: RunUnderWay, method: Method) -> Method:
 
 def _trained(run: RunUnderWay, method: Method, folder: Path, record: Record) -> Method:
     """The method with the weights of an earlier run and this one's settings of prediction; what they cost is kept."""
-    method.load(folder, run.plan.dataset.info, run.plan.device)
+    with loading_checkpoint(run.plan.request.weights or folder, record):
+        method.load(folder, run.plan.dataset.info, run.plan.device)
     if method.prediction_settings:
         method.predict_as(run.plan.config)
     run.train_s, run.earlier_train_s = record.cost.train_s or 0.0, record.cost.earlier_train_s

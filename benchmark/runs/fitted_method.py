@@ -14,7 +14,7 @@ from ..predictions.stored import as_stored
 from ..registry import make_method, method_class
 from ..text import counted, some
 from ..types import DatasetInfo, Method, Prediction, Uint8, UserError
-from .binding import refuse_other_checkpoint
+from .binding import loading_checkpoint, refuse_other_checkpoint
 from .devices import out_of_memory, resolve_device
 from .folder import CHECKPOINT
 from .record import Record, read_record, recorded_info
@@ -99,7 +99,8 @@ def load_method(
             "If you know who made the folder, add --trust."
         )
     method = make_method(record.method.name, record.method.config)
-    method.load(folder, info, resolve_device(device, bool(told.accelerated)))
+    with loading_checkpoint(run_folder if run_folder.is_dir() else run_folder.parent, record):
+        method.load(folder, info, resolve_device(device, bool(told.accelerated)))
     return method, record, info
 
 

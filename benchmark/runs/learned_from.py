@@ -12,6 +12,7 @@ from ..data.splits import Fold, plan_folds, plan_split
 from ..io.fingerprints import file_sha256, ids_sha256
 from ..text import counted
 from ..types import Dataset, UserError
+from .binding import refuse_other_checkpoint
 from .folder import CHECKPOINT, RECORD
 from .record import Record, read_record
 
@@ -96,6 +97,22 @@ def check_start(
         )
     more = len(seen - set(fold.train))
     return f"--init {config['init']}: it has learned from {counted(more, 'more label')} of this dataset" if more else ""
+
+
+def refuse_other_weights(config: Mapping[str, Any]) -> None:
+    """Raise UserError where a training is to start from a run that does not hold what its record says it has fitted."""
+    start = config.get("init")
+    if not isinstance(start, str):
+        return
+    place = Path(start).absolute()
+    inside = [each.parent for each in (place, *place.parents[:2]) if each.name == CHECKPOINT]
+    folder = next((each for each in (place, *inside) if (each / RECORD).is_file()), None)
+    if folder is None:
+        return
+    try:
+        refuse_other_checkpoint(folder, read_record(folder))
+    except UserError as error:
+        raise UserError(f"--init {start}: {error}") from error
 
 
 def _starts(config: Mapping[str, Any]) -> Iterator[Record | None]:

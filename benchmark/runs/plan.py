@@ -23,7 +23,7 @@ from .code_hash import code_sha256
 from .devices import resolve_device
 from .environment import describe
 from .identity import run_identity
-from .learned_from import check_start
+from .learned_from import check_start, refuse_other_weights
 from .members import Member, checked_members, fraction_of, refuse_inside, splits_of
 from .open_data import located_in_use, note_size, open_dataset, without_defaults
 from .presets import resolve
@@ -182,6 +182,7 @@ def plan_run(request: RunRequest, reporter: Reporter) -> RunPlan:
         refuse_inside(request.out, method.member_runs)
         about = (plan.dataset, plan.index, plan.options, plan.eval_ids)
         return replace(plan, members=checked_members(method.member_runs, *about, reporter))
+    refuse_other_weights(plan.config)
     if told := check_start(plan.config, plan.folds[0], plan.dataset, plan.index, plan.eval_ids):
         reporter.warn(told)
     if request.weights is None:

@@ -56,14 +56,14 @@ def predict(request: PredictRequest, reporter: Reporter) -> PredictDocument:
         if request.resume and earlier is not None and earlier.complete and len(output.done()) == len(output.frames):
             reporter.say(f"{request.out} is complete: nothing to resume")
             return earlier
-        if earlier is not None and not request.resume:
-            reporter.say(f"replacing the earlier predictions in {request.out}")
-            output.clear()
         device = resolve_device(request.device, bool(method_class(record.method.name).info.accelerated))
         if record.dataset.folds and request.fold is None:
             reporter.say(f"a cross-validation: fold 1 of {record.dataset.folds} predicts; choose with --fold N")
         method, record, _ = load_method(request.run, device, fold=request.fold, trust=request.trust)
         document.write(request.out)
+        if earlier is not None and not request.resume:
+            reporter.say(f"replacing the earlier predictions in {request.out}")
+            output.clear()
         document.device = device
         sizes = _FrameSizes(record, output.info, f"{output.frames.one}s", reporter)
         return _predict_rest(request, document, method, output, sizes)

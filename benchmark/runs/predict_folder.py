@@ -180,8 +180,8 @@ class Output:
         return []
 
     def clear(self) -> None:
-        """Remove what was predicted here before."""
-        for name in self.names:
+        """Remove what was predicted here before; `predict.json` stays, without which the rest would be a stranger's."""
+        for name in self.names - {DOCUMENT}:
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / _PAGES, ignore_errors=True)
 

@@ -6,7 +6,6 @@ Files are kept by their SHA-256 in the folder of what can be made again, so that
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..io.atomic import temporary_folder
 from ..io.fingerprints import file_sha256
 from ..io.http import SmallFile, read_address
 from ..io.reporter import Reporter
-from ..io.text_files import decode_text
+from ..io.text_files import parse_json
 from ..io.user_folders import cache_home
 from ..text import counted, shown
 from ..types import UserError
@@ -74,7 +73,7 @@ def _of_index(address: str) -> str:
 def _read_index(address: str) -> ResultsIndex:
     content = read_address(address, SmallFile(MAX_INDEX_BYTES))
     try:
-        index = ResultsIndex.model_validate(json.loads(decode_text(content)))
+        index = ResultsIndex.model_validate(parse_json(content))
     except ValidationError as error:
         first = error.errors()[0]
         where = shown(".".join(map(str, first["loc"])))

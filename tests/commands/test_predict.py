@@ -255,6 +255,9 @@ def test_a_damaged_checkpoint_is_named(made: Path, bench: Run, tmp_path: Path) -
             assert done.returncode == 2
             assert name in done.stderr
             assert "Traceback" not in done.stderr
+            assert "made before records had a checksum of what was fitted" in done.stderr
+            assert "make the run again: bench run --dataset medaka" in done.stderr
+            assert "Delete" not in done.stderr
 
 
 # The output folder

@@ -144,6 +144,9 @@ def test_trained_weights_predict_with_other_settings(bench: Run, stacks: Path, t
     done = bench(*UNET, "--root", stacks, "--weights", weights, "--set", "close_gaps=0.7")
     assert done.returncode == 2
     assert "does not hold what this run has fitted" in done.stderr
+    done = bench(*UNET, "--root", stacks, "--init", weights)
+    assert done.returncode == 2
+    assert f"--init {weights}: '{weights / 'checkpoint'}' does not hold what this run has fitted" in done.stderr
     done = bench(*UNET, "--root", stacks, "--weights", tmp_path / "nothing")
     assert done.returncode == 2
     assert "is no run folder" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from own_folders import BINARY, write_folder
 from places import ROOT
 from segbench.datasets.folder import Folder
-from segbench.io.text_files import read_json, read_text
+from segbench.io.text_files import parse_json, read_json, read_text
 from segbench.io.yaml import read_yaml
 from segbench.runs.record import read_record
 
@@ -86,7 +87,8 @@ def test_json_is_read_as_python_reads_it(
 
 
 ODD = {
-    **{"keys twice": '{"a": 1, "a": 2}', "not a number": "[NaN, Infinity, -Infinity]", "too large": "[1e400, -1E400]"},
+    **{"keys again": '[{"a": 1}, {"a": {"a": 2}}]', "not a number": "[NaN, Infinity, -Infinity]"},
+    **{"too large": "[1e400, -1E400]"},
     **{
         "zeros": "[-0, -0.0, 0e5]",
         "half a pair": r'"\ud800"',
@@ -107,6 +109,29 @@ def test_odd_json_is_read_or_refused_as_python_does(what: str, tmp_path: Path) -
     (tmp_path / "a.json").write_bytes(ODD[what].encode())
     expected, found = (_outcome(lambda: json.loads(ODD[what])), _outcome(lambda: read_json(tmp_path / "a.json")))
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"a": 1, "a": 2}', '"a"'),
+        ('{"a": 1, "a": 1}', '"a"'),
+        ('[{"b": {"": {}, "c": 0, "": {}}}]', '""'),
+        (r'{"\u0061": 1, "a": 1}', '"a"'),
+        (r'{"\u001b": 1, "\u001b": 1}', r'"\u001b"'),
+        ('{"%s": 1, "%s": 1}' % (2 * ("x" * 99,)), f'"{"x" * 60}"…'),
+    ],
+)
+def test_an_object_with_a_key_twice_is_refused(text: str, key: str, tmp_path: Path) -> None:
+    """Readers take the one or the other, so that what a person sees need not be what is computed with."""
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(f"the key {key} is given twice")):
+        read_json(tmp_path / "a.json")
+
+
+def test_hooks_see_every_object() -> None:
+    found = parse_json(b'{"a": {"b": 12}}', object_hook=lambda each: list(each.items()), parse_int=float)
+    assert repr(found) == "[('a', [('b', 12.0)])]"
 
 
 def _outcome(read: Callable[[], Any]) -> str:

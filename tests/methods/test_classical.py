@@ -248,6 +248,15 @@ def test_a_rule_cannot_name_many_classes(roots: Mapping[str, Path], tmp_path: Pa
         fitted("slic", make_dataset("voc2012", roots["voc2012"]), tmp_path, classes="rule")
 
 
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04" + bytes(40), b"\x93NUMPY\x01\x00\xff\xff", b"x" * 40])
+def test_damaged_arrays_of_a_method_are_a_message(content: bytes, roots: Mapping[str, Path], tmp_path: Path) -> None:
+    dataset = make_dataset("medaka", roots["medaka"])
+    fitted("constant", dataset, tmp_path).save(tmp_path)
+    (tmp_path / "arrays.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"constant\.json' holds no saved constant"):
+        make("constant").load(tmp_path, dataset.info, "cpu")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_training_image_and_no_saved_method_are_messages(
     name: str, roots: Mapping[str, Path], tmp_path: Path

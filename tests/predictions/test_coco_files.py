@@ -116,6 +116,7 @@ def _truth(**changes: Any) -> dict[str, Any]:
     [
         ("{", "is no JSON"),
         ("[" * 100_000, "is no JSON"),
+        ('{"images": [], "annotations": [], "images": []}', 'the key "images" is given twice'),
         ("[]", "list at the top"),
         ({"images": []}, "'annotations' is None"),
         ({"images": [], "annotations": [3]}, "'annotations' is [3]"),

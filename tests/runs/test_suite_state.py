@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segbench.runs.suite.state import CELLS_PER_NOTE, JOURNAL, STATE, CellState, SuiteState, now, read_state
+from segbench.types import UserError
 
 
 def _state(cells: int) -> SuiteState:
@@ -84,6 +85,21 @@ def test_the_journal_of_an_older_state_says_nothing(tmp_path: Path) -> None:
     state.write(tmp_path)
     (tmp_path / JOURNAL).write_bytes(old)
     assert _statuses(tmp_path) == {"cell-1": "interrupted"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"suite": "a", "suite": "b"}', "'the file' is wrong: the key \"suite\" is given twice"),
+        ("[" * 100_000, "'the file' is wrong: "),
+        ("\xff", "'the file' is wrong: "),
+        ("{}", "'suite' is wrong: Field required"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_named(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / STATE).write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=words):
+        read_state(tmp_path)
 
 
 def test_a_state_of_before_the_journal_is_read(tmp_path: Path) -> None:

@@ -332,6 +332,26 @@ def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
     assert (tmp_path / "metrics.csv").read_text() == "step,name,value\n1,loss,0.5\n2,loss,0.25\n"
 
 
+def test_a_table_that_a_kill_has_left_empty_gets_its_header(tmp_path: Path) -> None:
+    for left in ("", "step,na"):
+        (tmp_path / "metrics.csv").write_text(left)
+        CsvTracker(tmp_path).log({"loss": 0.5}, step=1)
+        assert (tmp_path / "metrics.csv").read_text() == "step,name,value\n1,loss,0.5\n"
+
+
+@pytest.mark.parametrize(
+    "state", ["", "[]", '{"begun": {}}', '{"begun": 1, "last": 0, "starts": {}, "complete": true}']
+)
+def test_a_damaged_state_of_a_log_is_named(state: str, tmp_path: Path) -> None:
+    (tmp_path / "tracking").mkdir()
+    (tmp_path / "tracking" / "state.json").write_text(state)
+    with (
+        pytest.raises(UserError, match="does not say what was logged"),
+        run_log(["csv"], tmp_path, read_record(RECORD), Reporter(quiet=True)),
+    ):
+        pass
+
+
 def test_a_finished_run_becomes_one_of_mlflow(bench: Run, stacks: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")
     pytest.importorskip("alembic", reason="needs the extra mlflow")

@@ -114,12 +114,17 @@ def accept(download: Download, path: Path, recorded: str | None, progress: Progr
     try:
         digest = check(download, part, recorded, progress)
     except UserError as error:
-        part.unlink()
-        _sidecar(part).unlink(missing_ok=True)
+        discard(path)
         raise UserError(f"{error} The wrong file was removed and nothing was unpacked.") from error
     part.replace(path)
     _sidecar(part).unlink(missing_ok=True)
     return digest
+
+
+def discard(path: Path) -> None:
+    """Remove what has been fetched of a file."""
+    part_of(path).unlink(missing_ok=True)
+    _sidecar(part_of(path)).unlink(missing_ok=True)
 
 
 def check(download: Download, path: Path, recorded: str | None, progress: Progress = lambda *_: None) -> Digest:
@@ -359,7 +364,7 @@ def _read_version(path: Path) -> _Version:
     """What a sidecar says; one that cannot be read says nothing, so that the file is fetched from its beginning."""
     try:
         return _Version(**read_json(path))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return _Version()
 
 

@@ -56,8 +56,8 @@ def import_source(
         For an unsound source, a source without a picture, and an `out` that holds something.
     """
     refuse_target(place, out, overwrite=overwrite)
-    target = out.absolute()
-    with temporary_folder(target) as building:
+    target, followed = out.absolute(), out.resolve()  # of a link, what it leads to is replaced
+    with temporary_folder(followed) as building:
         made = _Builder(source, building, copy)
         for number, item in enumerate(source.items(), 1):
             made.add(item)
@@ -65,7 +65,7 @@ def import_source(
         report = made.finished(place, target)
         write_text(building / REPORT, report.to_json())
         building.chmod(0o755)
-        replace_folder(building, target)
+        replace_folder(building, followed)
     return report
 
 

@@ -11,6 +11,9 @@ from .checked_values import MAX_LABEL
 from .classes_file import FILE
 from .mask_contents import MAX_CLASSES, VOC_VOID, VOID, WHITE, MaskContents, pixels_in_all
 
+_FAR = {VOID: 100, MAX_LABEL: 1000}
+"""Values below these stand far from what may be void."""
+
 
 @dataclass(frozen=True)
 class ClassesGuess:
@@ -61,20 +64,24 @@ def guess_values(seen: Sequence[MaskContents]) -> ClassesGuess:
     void, why_void = _void_value(total, seen)
     keys = tuple(sorted(set(total) - {void}))
     if keys == (0, 1):
-        return ClassesGuess("binary", "all masks hold only 0 and 1, and 255 to ignore", keys, void, why_void)
+        return ClassesGuess("binary", f"all masks hold only 0 and 1, and {void} to ignore", keys, void, why_void)
     return ClassesGuess("multiclass", f"the masks hold {len(keys)} values", keys, void, why_void)
 
 
 def _void_value(total: Counter[int], seen: Sequence[MaskContents]) -> tuple[int | None, str]:
-    others = sorted(set(total) - {VOID})
-    if VOID not in total or len(others) < 2:
+    void = max(total)  # in 8 bits, or in 16
+    others = sorted(set(total) - {void})
+    if void not in (VOID, MAX_LABEL) or len(others) < 2:
         return None, ""
-    part = sum(one.thin.get(VOID, 0) for one in seen) / total[VOID]
+    part = sum(one.thin.get(void, 0) for one in seen) / total[void]
     if part > 0.5:
-        return VOID, f"{part:.0%} of the pixels of 255 lie in thin borders, as is usual for pixels that do not count"
+        return void, f"{part:.0%} of the pixels of {void} lie in thin borders, as is usual for pixels that do not count"
     # Two values besides may be grey levels, such as 0, 60 and 255, that somebody chose to be seen.
-    if others[-1] < 100 and (len(others) > 2 or others[-1] - others[0] == 1):
-        return VOID, f"255 stands far from the other values ({others[0]} to {others[-1]}), though not as thin borders"
+    if others[-1] < _FAR[void] and (len(others) > 2 or others[-1] - others[0] == 1):
+        return (
+            void,
+            f"{void} stands far from the other values ({others[0]} to {others[-1]}), though not as thin borders",
+        )
     return None, ""
 
 

@@ -97,10 +97,10 @@ def classes_text(
         "",
     ]
     if guess.void is not None:
-        color = f", color: {list(_rgb(guess.void))}" if colored else ""
+        label, color = (VOID, f", color: {list(_rgb(guess.void))}") if colored else (guess.void, "")
         lines += [
             f"# Pixels that do not count. Guessed: {guess.why_void}. {_share(guess.void, total, seen)}.",
-            f"ignore: {{id: {VOID}{color}}}",
+            f"ignore: {{id: {label}{color}}}",
         ]
     else:
         free = next((value for value in range(VOID, 0, -1) if colored or value not in total), VOID)

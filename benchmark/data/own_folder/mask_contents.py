@@ -19,7 +19,7 @@ from ...io.images.masks import refuse_inks, refuse_object_in_alpha, shown
 from ...io.images.read import read_array
 from ...text import counted
 from ...types import Array, Uint8, UserError
-from .checked_values import Color
+from .checked_values import MAX_LABEL, Color
 from .masks import color_runs, equal_channels
 
 MAX_CLASSES = 256
@@ -110,7 +110,7 @@ def read_contents(path: Path) -> MaskContents:
         values = values[:, :, 0]
     if values.ndim == 2 and values.dtype.kind in "biu":
         pixels = _counts(values)
-        thin = {VOID: _thin(values == VOID)} if VOID in pixels else {}
+        thin = {value: _thin(values == value) for value in (VOID, MAX_LABEL) if value in pixels}
         pieces = _pieces(values) if len(pixels) >= _MIN_NUMBERS else None
         shows, lines = _shown_counts(path, values), _lines(values, pixels)
         return MaskContents(path, "values", pixels, _palette(path, pixels), thin, shows, pieces, lines)

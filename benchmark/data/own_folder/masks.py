@@ -42,7 +42,10 @@ def decode_mask(values: Array, where: str, classes: Classes) -> Array:
     if classes.coding == "instances":
         return np.asarray(instance_map(flat, where) > 0, np.uint8)
     if classes.task == "binary":
-        return _binary(flat, where, classes.stored_void)
+        try:
+            return _binary(flat, where, classes.stored_void)
+        except UserError as error:
+            raise _name_void(flat, error) from error
     return _known_values(flat, where, classes)
 
 
@@ -158,6 +161,14 @@ def _binary(flat: Array, where: str, ignored: int | None) -> Array:
     labels = labels.astype(np.min_scalar_type(ignored))
     labels[void] = ignored
     return labels
+
+
+def _name_void(flat: Array, error: UserError) -> UserError:
+    """The error of a mask whose largest value may mark pixels that do not count, with how to say so."""
+    high = flat.max(initial=0)
+    if high not in (255, MAX_LABEL) or not is_mask(np.where(flat == high, 0, flat)):
+        return error
+    return UserError(f"{error} If pixels of {high} do not count, write 'ignore: {high}' into {FILE}.")
 
 
 def _known_values(flat: Array, where: str, classes: Classes) -> Array:

@@ -31,6 +31,8 @@ FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that Pillow may take a file for, by its names for them: others start other programs."""
 
 _ARRAYS = frozenset({".npy", ".npz"})
+ALL_BITS = 65_535
+"""The largest value of 16 bits: white, or a mark for pixels that do not count."""
 _ANIMATIONS = frozenset({"GIF", "WEBP"})
 """Formats, by Pillow's names, whose further images are later moments of the first."""
 
@@ -102,15 +104,22 @@ def binary_mask(values: Array, where: str) -> Uint8:
     inside = values != 0
     high = values.max(initial=0)
     expected = np.count_nonzero(values == high) if high else 0
-    whites = (1, 255, 65535) if values.dtype == np.uint16 else (1, 255)
+    whites = (1, 255, ALL_BITS) if values.dtype == np.uint16 else (1, 255)
     if high not in (0, *whites) or np.count_nonzero(inside) != expected:
         found = np.unique(values)
         listed = ", ".join(f"{v:g}" for v in found[:6].tolist()) + (", …" if len(found) > 6 else "")
         raise UserError(
-            f"{where}: holds {counted(len(found), 'different value')} ({listed}); a mask holds 0 and 255 (or 0 and 1) "
-            "only. Was it saved as JPEG, resized with interpolation, or is it a probability map?"
+            f"{where}: holds {counted(len(found), 'different value')} ({listed}); a mask holds 0 and 255 (or 0 and 1"
+            f"{', or 0 and 65535' if values.dtype == np.uint16 else ''}) only. {_why_no_mask(found)}"
         )
     return np.asarray(inside.view(np.uint8))
+
+
+def _why_no_mask(found: Array) -> str:
+    """What may have gone wrong with a mask of these values, in ascending order."""
+    if found.tolist() in ([0, 1, 255], [0, 1, ALL_BITS], [0, 255, ALL_BITS]):
+        return f"Does {found[2]:g} mark pixels that do not count?"
+    return "Was it saved as JPEG, resized with interpolation, or is it a probability map?"
 
 
 def _refuse_no_probabilities(values: Array, where: str, made_by: str) -> None:
@@ -178,11 +187,15 @@ def label_map(values: Array, where: str, classes: Sequence[ClassInfo]) -> Predic
         raise UserError(f"{where}: has shape {values.shape} and type {values.dtype}, {expected}.")
     if values.dtype.kind not in "iu":
         raise UserError(f"{where}: holds {values.dtype} values; expected label values as integers")
-    if values.dtype == np.uint16 and values.max(initial=0) > 255:
-        raise UserError(
-            f"{where}: holds 16-bit values up to {int(values.max())}; label values fit into 8 bits. Is it a map of "
-            "instances, or of values scaled to 16 bits?"
-        )
+    if values.dtype == np.uint16 and (high := int(values.max(initial=0))) > 255:
+        others = int(values[values < ALL_BITS].max(initial=0))
+        why = "Is it a map of instances, or of values scaled to 16 bits?"
+        if high == ALL_BITS and others <= 255:
+            why = (
+                f"All others are at most {others}: does {ALL_BITS} mark pixels that do not count? Write one of the "
+                "dataset's label values there."
+            )
+        raise UserError(f"{where}: holds 16-bit values up to {high}; label values fit into 8 bits. {why}")
     return Prediction(labels=values)
 
 

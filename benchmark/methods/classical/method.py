@@ -235,10 +235,12 @@ class ClassicalMethod(BaseMethod):
         try:
             document = read_json(path)
             self._configure(document["config"])
-            self.chosen = document["chosen"]
+            self.chosen = dict(document["chosen"])
             with np.load(folder / ARRAYS, allow_pickle=False) as stored:
                 self.arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except UserError as error:
+            raise UserError(f"'{path}': {error}") from None
+        except Exception as error:  # over whatever bytes lie there, the reader of arrays may raise anything
             raise UserError(f"'{path}' holds no saved {self.info.name} ({type(error).__name__}: {error})") from None
 
 

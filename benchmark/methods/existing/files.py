@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Literal
 
 from ...errors import UserError
 from ...io.images.limits import TRUST_LARGE
+from ...io.text_files import parse_json
 from ...runs.devices import out_of_memory
 
 MAX_MODEL_BYTES = 4_000_000_000
@@ -126,9 +126,9 @@ def _entries(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> l
     if member.file_size > MAX_JSON_BYTES:
         raise UserError(f"{path}: '{member.filename}' has {member.file_size:,} bytes; such a model is not loaded")
     try:
-        content = json.loads(archive.read(member))
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: '{member.filename}' is no JSON. Write it again.") from None
+        content = parse_json(archive.read(member))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: '{member.filename}' is no JSON that can be read ({error}). Write it again.") from None
     config = content.get("config") if isinstance(content, dict) else None
     return list(config.values()) if isinstance(config, dict) else []
 

@@ -162,7 +162,7 @@ class ExistingMethod(BaseMethod):
         try:
             content = read_json(folder / FILE)
             place, config = str(content["source"]), dict(content["config"])
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise UserError(f"'{folder / FILE}' does not say where the model is ({error}). Run it again.") from None
         if content.get("method") != self.info.name:
             raise UserError(f"'{folder}' holds a saved '{content.get('method')}', not a '{self.info.name}'")

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from ...errors import UserError
 from ...io.atomic import atomic_path
+from ...io.text_files import parse_json
 
 FILE = "checkpoint.safetensors"
 FORMAT = 1
@@ -70,10 +71,10 @@ def save_tensors(path: Path, tensors: Tensors, document: Mapping[str, Any]) -> N
 
 
 def load_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """Read what `save_tensors` wrote; a file that is not whole is a UserError."""
+    """Read what `save_tensors` wrote. Raises UserError for a file that is not whole, or of another program."""
     try:
         with safe_open(path, framework="pt") as file:
-            document = json.loads((file.metadata() or {})["segbench"])
+            document = parse_json((file.metadata() or {})["segbench"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise _foreign(path, f"{type(error).__name__}: {error}") from None
@@ -96,14 +97,14 @@ def _said(problem: Any) -> str:
 
 
 def _foreign(path: Path, reason: str) -> UserError:
-    return UserError(f"'{path}' is no file of this program's ({reason}). Delete it to start again.")
+    return UserError(f"'{path}' is damaged, or no file of this program's ({reason}).")
 
 
 def read_document(path: Path) -> dict[str, Any]:
     """The document alone; empty for a file that has none."""
     try:
         with safe_open(path, framework="pt") as file:
-            document = json.loads((file.metadata() or {}).get("segbench", "{}"))
+            document = parse_json((file.metadata() or {}).get("segbench", "{}"))
     except (SafetensorError, OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
@@ -123,22 +124,33 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
-    """The folder's checkpoint, None where there is none; UserError when it was made with another identity."""
+    """The folder's checkpoint, None where there is none.
+
+    Raises UserError for a damaged one, and for one that was made with another identity.
+    """
     path = folder / FILE
     if not path.exists():
         return None
+    try:
+        header, tensors = _read_checkpoint(path)
+    except UserError as error:
+        raise UserError(f"{error} Delete it to start again.") from error
+    _check_identity(path, header.identity, json.loads(json.dumps(identity)))
+    return Checkpoint(identity, header.epoch, tensors, header.numbers)
+
+
+def _read_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensors]]:
     flat, document = load_tensors(path)
     if document.get("format") != FORMAT:
-        raise UserError(f"'{path}' has format {document.get('format')}, expected {FORMAT}. Delete it to start again.")
+        raise UserError(f"'{path}' has format {document.get('format')}, expected {FORMAT}.")
     header = checked(CheckpointHeader, document, path)
-    _check_identity(path, header.identity, json.loads(json.dumps(identity)))
     tensors: dict[str, Tensors] = {group: {} for group in header.groups}
     for key, tensor in flat.items():
         group, _, name = key.partition("/")
         if group not in tensors:
             raise _foreign(path, f"its tensor '{key}' belongs to no group")
         tensors[group][name] = tensor
-    return Checkpoint(identity, header.epoch, tensors, header.numbers)
+    return header, tensors
 
 
 def discard_checkpoint(folder: Path) -> None:

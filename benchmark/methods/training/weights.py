@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ...data.download.fetch import RetryPolicy, accept, fetch
+from ...data.download.fetch import RetryPolicy, accept, discard, fetch, part_of
 from ...data.locations import cache_home
 from ...errors import UserError
 from ...io.atomic import write_text
@@ -118,12 +118,12 @@ def weights_file(what: str, url: str, filename: str) -> Path:
 
 def _fetch(download: Download, path: Path) -> None:
     fetch(download, path, patience=PATIENCE)
-    found = accept(download, path, None)
-    wanted = re.search(r"-([0-9a-f]{8})\.\w+$", path.name)
-    if wanted and not found.sha256.startswith(wanted[1]):
-        path.unlink()
-        raise UserError(f"its SHA-256 begins with {found.sha256[:8]}, expected {wanted[1]}")
-    write_text(_digest_of(path), found.sha256 + "\n")
+    found, wanted = file_sha256(part_of(path)), re.search(r"-([0-9a-f]{8})\.\w+$", path.name)
+    if wanted and not found.startswith(wanted[1]):  # before it has its name, by which a later call would trust it
+        discard(path)
+        raise UserError(f"its SHA-256 begins with {found[:8]}, expected {wanted[1]}")
+    accept(download, path, None)
+    write_text(_digest_of(path), found + "\n")
 
 
 def _digest_of(path: Path) -> Path:

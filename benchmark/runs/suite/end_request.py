@@ -46,7 +46,7 @@ class EndRequested:
     def _by(self) -> str:
         try:
             return printable(str(read_json(self._path)["by"]))[:200]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "somebody"
 
 

@@ -168,5 +168,5 @@ def _earlier(path: Path) -> _Earlier | None:
             max(1, int(dataset.get("folds") or 1)),
             seconds,
         )
-    except (UserError, OSError, KeyError, TypeError, ValueError, AttributeError):
+    except (UserError, OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None

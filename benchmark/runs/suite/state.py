@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from ...io.atomic import is_temporary, naming, write_text
 from ...io.locks import LOCK
+from ...io.text_files import parse_json
 from ...types import UserError
 from ..current import Ingredients, changed
 from ..folder import RECORD
@@ -110,7 +111,7 @@ class SuiteState(BaseModel):
     def _follow(self, journal: bytes) -> None:
         """Take over what a journal says; a line that a killed process has not finished says nothing."""
         try:
-            first, *lines = [json.loads(line) for line in journal.split(b"\n")[:-1]]
+            first, *lines = [parse_json(line) for line in journal.split(b"\n")[:-1]]
             if first["revision"] == self.revision:
                 for line in lines:
                     cell = CellState.model_validate(line["cell"])
@@ -141,17 +142,20 @@ def read_state(folder: Path) -> SuiteState | None:
         return None
     text, journal = _read_both(path, folder / JOURNAL)
     try:
-        state = SuiteState.model_validate_json(text)
+        state = SuiteState.model_validate(parse_json(text))
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(
-            f"{path}: '{'.'.join(map(str, first['loc'])) or 'the file'}' is wrong: {first['msg']}. "
-            "Choose another --out, or delete the folder to begin again."
-        ) from None
+        raise _wrong(path, ".".join(map(str, first["loc"])) or "the file", first["msg"]) from None
+    except (ValueError, RecursionError) as error:
+        raise _wrong(path, "the file", str(error)) from None
     if state.schema_version != SCHEMA_VERSION:
         raise UserError(f"{path}: has schema version {state.schema_version}; this segbench reads {SCHEMA_VERSION}")
     state._follow(journal)
     return state
+
+
+def _wrong(path: Path, what: str, reason: str) -> UserError:
+    return UserError(f"{path}: '{what}' is wrong: {reason}. Choose another --out, or delete the folder to begin again.")
 
 
 def _is_foreign(path: Path) -> bool:

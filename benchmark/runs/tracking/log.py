@@ -13,7 +13,7 @@ from typing import Any
 from ...io.atomic import write_text
 from ...io.reporter import Reporter
 from ...io.text_files import read_json
-from ...types import Measurements, Track
+from ...types import Measurements, Track, UserError
 from ..folder import TRACKING
 from ..record import Record
 from .trackers import Running, short, start, where
@@ -38,10 +38,10 @@ class RunLog:
     def begin(self, names: Sequence[str], record: Record) -> None:
         """Start the trackers, and write the settings of the run where it is new to them.
 
-        Raises UserError where one cannot begin.
+        Raises UserError where one cannot begin, or what an interrupted run wrote down is damaged.
         """
         if (self.folder / _STATE).is_file():
-            self.state = read_json(self.folder / _STATE)
+            self.state = _read_state(self.folder / _STATE)
         for name in names:
             begun = self.state["begun"].get(name)
             running = self.running[name] = start(name, self.folder, record, begun)
@@ -99,6 +99,20 @@ class RunLog:
     def _remember(self) -> None:
         if self.state["begun"]:
             write_text(self.folder / _STATE, json.dumps(self.state))
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """What a resumed run needs. Raises UserError for a damaged file."""
+    kinds: dict[str, type] = {"begun": dict, "last": int, "starts": dict, "complete": bool}
+    try:
+        found: Any = read_json(path)
+        if not all(isinstance(found[key], kind) for key, kind in kinds.items()):
+            raise ValueError(f"expected {', '.join(kinds)}")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"'{path}' does not say what was logged ({error}). Remove '{path.parent}' to log from here on."
+        ) from error
+    return dict(found)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ...io.atomic import write_text
 from ...text import unknown
 from ...types import UserError
 from ..record import Record
@@ -136,10 +137,10 @@ class CsvTracker:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / METRICS_CSV
-        if not self._path.is_file():
-            self._path.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-        else:  # half a line that a kill has left is cut off
+        if self._path.is_file():  # half a line that a kill has left is cut off
             os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
+        if not self._path.is_file() or not self._path.stat().st_size:
+            write_text(self._path, ",".join(COLUMNS) + "\n")
 
     def store_init_configuration(self, values: dict[str, bool | int | float | str]) -> None:
         """Write nothing."""

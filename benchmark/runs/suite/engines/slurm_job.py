@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ....errors import UserError
 from ....io.atomic import write_text
 from ....io.locks import LOCK, exclusive
+from ....io.text_files import read_json
 from ..cells import Control, Job, Outcome, run_cell
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Report:
 def read_report(path: Path) -> Report | None:
     """What a job wrote down; None where it has not, or nothing that can be read."""
     try:
-        report = Report(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        report = Report(**read_json(path))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     return report if report.status in STATUSES else None
 
