@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,8 @@ def parse_json(
     def checked(pairs: list[tuple[str, Any]]) -> Any:
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            raise ValueError(f"the key {_shown_key(next(key for key in keys if keys.count(key) > 1))} is given twice")
+            twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+            raise ValueError(f"the key {_shown_key(twice)} is given twice")
         return found if object_hook is None else object_hook(found)
 
     text = content if isinstance(content, str) else decode_text(content)

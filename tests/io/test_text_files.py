@@ -129,6 +129,12 @@ def test_an_object_with_a_key_twice_is_refused(text: str, key: str, tmp_path: Pa
         read_json(tmp_path / "a.json")
 
 
+def test_a_key_twice_among_many_is_found_in_little_time() -> None:
+    many = ",".join(f'"{number}": 1' for number in range(300_000))
+    with pytest.raises(ValueError, match='the key "299999" is given twice'):
+        parse_json(f'{{{many}, "299999": 2}}')
+
+
 def test_hooks_see_every_object() -> None:
     found = parse_json(b'{"a": {"b": 12}}', object_hook=lambda each: list(each.items()), parse_int=float)
     assert repr(found) == "[('a', [('b', 12.0)])]"
