@@ -122,7 +122,29 @@ class PixelRanking(ResampledFamily):
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of the pooled pixels of B resamples, each (B,) float64; NaN where undefined."""
         del info
-        return _scores(_tables.get(statistics, None, lambda: _Table.of(statistics)), weights)
+        table = _tables.get(statistics, None, lambda: _Table.of(statistics))
+        heaviest = int(weights.max(initial=0))
+        curve = _Curve(*(weights @ table.images).T)
+        for here in table.levels:
+            curve.add(*here.pooled(weights, heaviest))
+        return curve.scores()
+
+    def resample_swapped(
+        self, one: Sequence[Statistic], other: Sequence[Statistic], info: DatasetInfo, kept: Int64
+    ) -> tuple[dict[str, Float64], dict[str, Float64]]:
+        """From what the one run has beyond the other: a swap takes that from the one and gives it to the other.
+
+        So one product with n samples does what two with 2n do of both runs side by side.
+        """
+        del info
+        table = _tables.get((*one, *other), len(one), lambda: _Table.of(one, other))
+        images = [weights @ table.images + (1 - weights) @ table.images_less for weights in (kept, 1 - kept)]
+        mine, theirs = (_Curve(*each.T) for each in images)
+        for here in table.levels:
+            moved = here.pooled(kept, 1)
+            mine.add(*(whole + change for whole, change in zip(here.whole_less, moved, strict=True)))
+            theirs.add(*(whole - change for whole, change in zip(here.whole, moved, strict=True)))
+        return mine.scores(), theirs.scores()
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """Levels are those that there are, each once, and hold pixels."""
@@ -172,11 +194,16 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Levels:
-    """Neighbouring levels, from the highest down, with the pixels of all images at them; `most` at one of them."""
+    """Neighbouring levels, from the highest down, with the pixels of all images at them; `most` at one of them.
 
-    width: int
+    whole, whole_less : (2, width) float64, background and foreground of all images: of the run, and of that which is
+        taken from it
+    """
+
     most: int
     parts: tuple[_Part, ...]
+    whole: Float64
+    whole_less: Float64
 
     def pooled(self, weights: Int64, heaviest: int) -> tuple[Float64, Float64]:
         """Pixels of background and foreground (B, width) of B resamples, whose largest weight is `heaviest`.
@@ -185,7 +212,7 @@ class _Levels:
         below 2^24.
         """
         kind = np.float32 if self.most * heaviest < _EXACT_IN_FLOATS else np.float64
-        background, foreground = np.zeros((2, len(weights), self.width))
+        background, foreground = np.zeros((2, len(weights), self.whole.shape[1]))
         for part in self.parts:
             drawn = weights[:, part.images].astype(kind)
             # images hold so many of the levels that dense products are quicker
@@ -196,43 +223,51 @@ class _Levels:
 
 @dataclass(frozen=True)
 class _Table:
-    """Pixels of n images at the levels that any of them has.
+    """Pixels of n images at the levels that any of them has; of a pair of runs those of the one less the other's.
 
-    positive, negative : (n,) float64, the true pixels of each
-    masks : (n,) float64, 1 for a prediction without probabilities
+    images, images_less : (n, 3) float64, of each image the true pixels of foreground and of background, and 1 where a
+        prediction has no probabilities
     """
 
     levels: tuple[_Levels, ...]
-    positive: Float64
-    negative: Float64
-    masks: Float64
+    images: Float64
+    images_less: Float64
 
     @classmethod
-    def of(cls, statistics: Sequence[Statistic]) -> _Table:
-        held = [len(s.columns["level"]) for s in statistics]
-        image = np.repeat(np.arange(len(statistics)), held)
+    def of(cls, statistics: Sequence[Statistic], less: Sequence[Statistic] = ()) -> _Table:
+        """Of the statistics of one run, less those of another run on the same images."""
+        rows = [s for pair in zip(statistics, less, strict=True) for s in pair] if less else statistics
+        row = np.repeat(np.arange(len(rows)), [len(s.columns["level"]) for s in rows])
         level, *pixels = (
-            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in statistics)])
-            for name in PixelRanking.columns
+            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in rows)]) for name in PixelRanking.columns
         )
         ranked = level != _NO_LEVEL
-        masks = np.bincount(image[~ranked], minlength=len(statistics)).astype(np.float64)
-        image, level, *pixels = (each[ranked] for each in (image, level, *pixels))
-        occurring = np.bincount(level, minlength=LEVELS) > 0
-        place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
-        total = np.bincount(place, pixels[0] + pixels[1])
-        block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
-        order = np.argsort(block, kind="stable")
-        ends = np.cumsum(np.bincount(block)).tolist()
-        found = []
-        for number, (start, stop) in enumerate(zip([0, *ends], ends, strict=False)):
-            here, first = order[start:stop], number * _LEVELS_AT_ONCE
-            most = total[first : first + _LEVELS_AT_ONCE]
-            sides = tuple(each[here] for each in pixels)
-            parts = tuple(_parts(image[here], place[here] - first, sides, (len(statistics), len(most))))
-            found.append(_Levels(len(most), int(most.max()), parts))
-        positive, negative = (np.bincount(image, each, len(statistics)).astype(np.float64) for each in pixels[::-1])
-        return cls(tuple(found), positive, negative, masks)
+        masks = np.bincount(row[~ranked], minlength=len(rows))
+        row, level, *pixels = (each[ranked] for each in (row, level, *pixels))
+        of_rows = np.stack([*(np.bincount(row, each, len(rows)) for each in pixels[::-1]), masks], axis=1)
+        if less:
+            taken, image = row % 2 == 1, row // 2
+            signed = [np.where(taken, -each, each) for each in pixels]
+            return cls(_levels(image, level, signed, len(statistics)), of_rows[::2], of_rows[1::2])
+        return cls(_levels(row, level, pixels, len(statistics)), of_rows, np.zeros_like(of_rows))
+
+
+def _levels(image: Int64, level: Int64, pixels: Sequence[Int64], images: int) -> tuple[_Levels, ...]:
+    """The table of (m,) entries, images rising, so many levels at a time; negative pixels are taken away."""
+    occurring = np.bincount(level, minlength=LEVELS) > 0
+    place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
+    wholes = [np.stack([np.bincount(place, np.maximum(sign * each, 0)) for each in pixels]) for sign in (1, -1)]
+    block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
+    order = np.argsort(block, kind="stable")
+    ends = np.cumsum(np.bincount(block)).tolist()
+    found = []
+    for number, (start, stop) in enumerate(zip([0, *ends], ends, strict=False)):
+        here, first = order[start:stop], number * _LEVELS_AT_ONCE
+        whole, less = (each[:, first : first + _LEVELS_AT_ONCE] for each in wholes)
+        shape = images, whole.shape[1]
+        parts = tuple(_parts(image[here], place[here] - first, [each[here] for each in pixels], shape))
+        found.append(_Levels(int((whole + less).sum(axis=0).max()), parts, whole, less))
+    return tuple(found)
 
 
 def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int, int]) -> Iterator[_Part]:
@@ -245,7 +280,7 @@ def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int,
     """
     from scipy.sparse import csr_array
 
-    kind = np.float32 if max(each.max() for each in sides) < _EXACT_IN_FLOATS else np.float64
+    kind = np.float32 if max(np.abs(each).max() for each in sides) < _EXACT_IN_FLOATS else np.float64
     for first in range(0, shape[0], _IMAGES_AT_ONCE):
         last = min(first + _IMAGES_AT_ONCE, shape[0])
         start, stop = np.searchsorted(image, [first, last])
@@ -261,27 +296,33 @@ _tables: SameStatistics[_Table] = SameStatistics()
 """What all scores and intervals are made of: of the two runs of a comparison, and of both side by side."""
 
 
-def _scores(table: _Table, weights: Int64) -> dict[str, Float64]:
-    """Every score (B,) of B resamples, level by level from the highest down, NaN where undefined."""
-    positive, negative = (weights @ each for each in (table.positive, table.negative))
-    heaviest = int(weights.max(initial=0))
-    found, false, above, precisions, at_threshold = np.zeros((5, len(weights)))
-    for levels_here in table.levels:
-        background, foreground = levels_here.pooled(weights, heaviest)
+class _Curve:
+    """Every score of B resamples, level by level from the highest down."""
+
+    def __init__(self, positive: Float64, negative: Float64, masks: Float64) -> None:
+        """Each (B,): true pixels of foreground and of background, and the predictions without probabilities."""
+        self._positive, self._negative, self._masks = positive, negative, masks
+        self._found, self._false, self._above, self._precisions, self._at_threshold = np.zeros((5, len(positive)))
+
+    def add(self, background: Float64, foreground: Float64) -> None:
+        """Go down some levels, whose pixels are (B, levels) each."""
         true, wrong = foreground.cumsum(axis=1), background.cumsum(axis=1)
-        true += found[:, None]
-        wrong += false[:, None]
-        above += (background * (true - foreground / 2)).sum(axis=1)
-        precisions += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
-        reached = (_TPR[1] * found < _TPR[0] * positive) & (_TPR[1] * true[:, -1] >= _TPR[0] * positive)
-        rows = np.flatnonzero(reached)
-        enough = (_TPR[1] * true[rows] >= _TPR[0] * positive[rows, None]).argmax(axis=1)
-        at_threshold[rows] = wrong[rows, enough]
-        found, false = true[:, -1].copy(), wrong[:, -1].copy()
-    positive = np.where(weights @ table.masks > 0, 0, positive)
-    both = np.where(positive > 0, negative, 0)
-    return {
-        "roc_auc": ratio(above, positive * both),
-        "average_precision": ratio(precisions, positive),
-        "fpr_at_95_tpr": ratio(at_threshold, both),
-    }
+        true += self._found[:, None]
+        wrong += self._false[:, None]
+        self._above += (background * (true - foreground / 2)).sum(axis=1)
+        self._precisions += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
+        enough = _TPR[0] * self._positive
+        reached = np.flatnonzero((_TPR[1] * self._found < enough) & (_TPR[1] * true[:, -1] >= enough))
+        level = (_TPR[1] * true[reached] >= enough[reached, None]).argmax(axis=1)
+        self._at_threshold[reached] = wrong[reached, level]
+        self._found, self._false = true[:, -1].copy(), wrong[:, -1].copy()
+
+    def scores(self) -> dict[str, Float64]:
+        """Each (B,), NaN where undefined."""
+        positive = np.where(self._masks > 0, 0, self._positive)
+        both = np.where(positive > 0, self._negative, 0)
+        return {
+            "roc_auc": ratio(self._above, positive * both),
+            "average_precision": ratio(self._precisions, positive),
+            "fpr_at_95_tpr": ratio(self._at_threshold, both),
+        }
