@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -54,6 +55,7 @@ LEVELS = 2 * _HALF + 1
 
 _LEVELS_AT_ONCE = 512
 _IMAGES_AT_ONCE = 2048
+_RESAMPLES_AT_ONCE = 32
 """Of a table that is laid out densely at once: it stays in the processor's cache, and memory does not grow with it."""
 
 _EXACT_IN_FLOATS = 1 << 24
@@ -123,10 +125,9 @@ class PixelRanking(ResampledFamily):
         """Scores of the pooled pixels of B resamples, each (B,) float64; NaN where undefined."""
         del info
         table = _tables.get(statistics, None, lambda: _Table.of(statistics))
-        heaviest = int(weights.max(initial=0))
-        curve = _Curve(*(weights @ table.images).T)
+        drawn, curve = _Weights(weights), _Curve(*(weights @ table.images).T)
         for here in table.levels:
-            curve.add(*here.pooled(weights, heaviest))
+            curve.add(here.pooled(drawn))
         return curve.scores()
 
     def resample_swapped(
@@ -139,11 +140,11 @@ class PixelRanking(ResampledFamily):
         del info
         table = _tables.get((*one, *other), len(one), lambda: _Table.of(one, other))
         images = [weights @ table.images + (1 - weights) @ table.images_less for weights in (kept, 1 - kept)]
-        mine, theirs = (_Curve(*each.T) for each in images)
+        drawn, (mine, theirs) = _Weights(kept), (_Curve(*each.T) for each in images)
         for here in table.levels:
-            moved = here.pooled(kept, 1)
-            mine.add(*(whole + change for whole, change in zip(here.whole_less, moved, strict=True)))
-            theirs.add(*(whole - change for whole, change in zip(here.whole, moved, strict=True)))
+            moved = here.pooled(drawn)
+            mine.add(moved, here.whole_less)
+            theirs.add(moved, here.whole, -1)
         return mine.scores(), theirs.scores()
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
@@ -184,6 +185,25 @@ def levels(probabilities: Array) -> Int64:
 
 
 @dataclass(frozen=True)
+class _Weights:
+    """How often each image is drawn, (B, n), as each kind of numbers that is multiplied; `heaviest` is the largest."""
+
+    weights: Int64
+
+    @cached_property
+    def heaviest(self) -> int:
+        return int(self.weights.max(initial=0))
+
+    @cached_property
+    def floats(self) -> Array:
+        return self.weights.astype(np.float32)
+
+    @cached_property
+    def doubles(self) -> Float64:
+        return self.weights.astype(np.float64)
+
+
+@dataclass(frozen=True)
 class _Part:
     """Pixels of k neighbouring images at l neighbouring levels: sparse matrices (k, l) of floats."""
 
@@ -205,19 +225,19 @@ class _Levels:
     whole: Float64
     whole_less: Float64
 
-    def pooled(self, weights: Int64, heaviest: int) -> tuple[Float64, Float64]:
-        """Pixels of background and foreground (B, width) of B resamples, whose largest weight is `heaviest`.
+    def pooled(self, drawn: _Weights) -> tuple[Array, Array]:
+        """Pixels of background and foreground (B, width) of B resamples, floats or doubles.
 
         The sums are exact in any order: doubles hold whole numbers below 2^53, floats, which multiply twice as fast,
         below 2^24.
         """
-        kind = np.float32 if self.most * heaviest < _EXACT_IN_FLOATS else np.float64
-        background, foreground = np.zeros((2, len(weights), self.whole.shape[1]))
+        weights = drawn.floats if self.most * drawn.heaviest < _EXACT_IN_FLOATS else drawn.doubles
+        background, foreground = np.zeros((2, len(weights), self.whole.shape[1]), weights.dtype)
         for part in self.parts:
-            drawn = weights[:, part.images].astype(kind)
+            here = weights[:, part.images]
             # images hold so many of the levels that dense products are quicker
-            background += drawn @ part.background.toarray().astype(kind, copy=False)
-            foreground += drawn @ part.foreground.toarray().astype(kind, copy=False)
+            background += here @ part.background.toarray().astype(here.dtype, copy=False)
+            foreground += here @ part.foreground.toarray().astype(here.dtype, copy=False)
         return background, foreground
 
 
@@ -304,18 +324,28 @@ class _Curve:
         self._positive, self._negative, self._masks = positive, negative, masks
         self._found, self._false, self._above, self._precisions, self._at_threshold = np.zeros((5, len(positive)))
 
-    def add(self, background: Float64, foreground: Float64) -> None:
-        """Go down some levels, whose pixels are (B, levels) each."""
+    def add(self, sides: tuple[Array, Array], whole: Float64 | None = None, sign: int = 1) -> None:
+        """Go down some levels, whose pixels of background and foreground are (B, levels) each.
+
+        With `whole` (2, levels) they are these more, or less, than that.
+        """
+        beside = np.zeros((2, 1)) if whole is None else whole
+        for start in range(0, len(self._found), _RESAMPLES_AT_ONCE):
+            rows = slice(start, start + _RESAMPLES_AT_ONCE)
+            self._add(rows, *(base + sign * side[rows] for base, side in zip(beside, sides, strict=True)))
+
+    def _add(self, rows: slice, background: Float64, foreground: Float64) -> None:
+        positive, found = self._positive[rows], self._found[rows]
         true, wrong = foreground.cumsum(axis=1), background.cumsum(axis=1)
-        true += self._found[:, None]
-        wrong += self._false[:, None]
-        self._above += (background * (true - foreground / 2)).sum(axis=1)
-        self._precisions += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
-        enough = _TPR[0] * self._positive
-        reached = np.flatnonzero((_TPR[1] * self._found < enough) & (_TPR[1] * true[:, -1] >= enough))
+        true += found[:, None]
+        wrong += self._false[rows, None]
+        self._above[rows] += (background * (true - foreground / 2)).sum(axis=1)
+        self._precisions[rows] += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
+        enough = _TPR[0] * positive
+        reached = np.flatnonzero((_TPR[1] * found < enough) & (_TPR[1] * true[:, -1] >= enough))
         level = (_TPR[1] * true[reached] >= enough[reached, None]).argmax(axis=1)
-        self._at_threshold[reached] = wrong[reached, level]
-        self._found, self._false = true[:, -1].copy(), wrong[:, -1].copy()
+        self._at_threshold[rows][reached] = wrong[reached, level]
+        self._found[rows], self._false[rows] = true[:, -1], wrong[:, -1]
 
     def scores(self) -> dict[str, Float64]:
         """Each (B,), NaN where undefined."""
