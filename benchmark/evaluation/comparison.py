@@ -180,13 +180,13 @@ class Paired:
     def _exchanged(self, a: int, b: int, kept: Int64) -> Float64:
         """Run a's scores less run b's where samples are swapped that are 0 in `kept` (B, n), (scores, B) float64."""
         one, other = self.metric.resample_swapped(self.runs[a], self.runs[b], self.info, kept)
-        return (one[self.score.name] - other[self.score.name])[None]
+        return np.asarray(one[self.score.name] - other[self.score.name])[None]
 
     def scored(self, run: int, weights: Int64) -> Float64:
         """The score of a run on B drawn sets of samples (B, n), (B,) float64; NaN where undefined."""
         if self._sums is not None:
             return drawn(self._sums[run], weights)
-        return self._drawn(self.runs[run], weights)[0]
+        return np.asarray(self._drawn(self.runs[run], weights)[0])
 
     @cached_property
     def values(self) -> Float64:

@@ -276,7 +276,9 @@ def _levels(image: Int64, level: Int64, pixels: Sequence[Int64], images: int) ->
     """The table of (m,) entries, images rising, so many levels at a time; negative pixels are taken away."""
     occurring = np.bincount(level, minlength=LEVELS) > 0
     place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
-    wholes = [np.stack([np.bincount(place, np.maximum(sign * each, 0)) for each in pixels]) for sign in (1, -1)]
+    wholes = [
+        np.array([np.bincount(place, np.maximum(sign * each, 0)) for each in pixels], np.float64) for sign in (1, -1)
+    ]
     block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
     order = np.argsort(block, kind="stable")
     ends = np.cumsum(np.bincount(block)).tolist()

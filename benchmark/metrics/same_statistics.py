@@ -40,4 +40,4 @@ class SameStatistics(Generic[T]):
 
 def key_of(weights: Int64) -> Hashable:
     """What tells weights (B, n) int64 from others: scores and those of single classes are drawn with the same."""
-    return weights.shape, hashlib.blake2b(np.ascontiguousarray(weights)).digest()
+    return weights.shape, hashlib.blake2b(np.ascontiguousarray(weights).ravel().data).digest()

@@ -202,7 +202,10 @@ def main() -> None:
     asked.add_argument("--maps", type=int, default=100_000)
     asked.add_argument("--sums", type=int, default=20_000)
     asked.add_argument(
-        "--points", type=int, default=20_000, help="and as many histograms of confidences, proposals of cells, and masks"
+        "--points",
+        type=int,
+        default=20_000,
+        help="as many histograms of confidences, proposals of cells, and masks",
     )
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--portable", action="store_true")
