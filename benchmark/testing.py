@@ -158,7 +158,11 @@ def _check_class_scores(metric: Metric, statistics: Sequence[Statistic], info: D
     if not metric.class_scores:
         return
     table, names = metric.per_class(statistics, info), [each.name for each in metric.classes_of(info)]
-    _expect(list(table) == names, "classes_of has other classes than per_class, or in another order")
+    rows = [name for name in table if name in names]
+    _expect(rows == names, "per_class lacks classes of classes_of, or has them in another order")
+    for name, row in table.items():
+        other = [what.name for what in metric.class_scores if not math.isnan(row.get(what.name, math.nan))]
+        _expect(name in names or not other, f"per_class has {', '.join(other)} of {name}, which classes_of lacks")
     often = np.arange(2 * len(statistics)).reshape(2, -1) % 3
     weights = np.concatenate([np.ones((1, len(statistics)), np.int64), often])
     drawn = metric.resample_classes(statistics, info, weights)

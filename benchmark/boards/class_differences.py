@@ -53,8 +53,8 @@ def class_differences(
 ) -> list[ClassDifference] | None:
     """Every pair of runs on every class, by pairs, and of each the class first on which `a` is better by most.
 
-    None where no score of single classes belongs to the compared one, or none that is a function of sums over samples,
-    and where all runs are of one method.
+    None where no score of single classes belongs to the compared one, or none that can be drawn, and where all runs are
+    of one method.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def class_differences(
     if by is None or (methods is not None and len(methods.names) < 2):
         return None
     metric, what, places = by.family, by.what, by.places
-    if metric.sums_by_class(runs[0].statistics.of(metric.name), paired.info, what.name, places[:1]) is None:
+    if what.name not in {each.name for each in metric.class_scores}:
         return None
     classes = PairedClasses(
         *(metric, paired.info, what, tuple(tuple(run.statistics.of(metric.name)) for run in runs)),

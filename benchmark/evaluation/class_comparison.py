@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from ..metrics.pooled import drawn_by_class
-from ..types import AbsentClasses, Float64, Int64, Sums, SumsByClass, UserError
+from ..metrics.side_by_side import drawn_from_both, side_by_side
+from ..types import AbsentClasses, Float64, Int64, Statistic, Sums, SumsByClass
 from .comparison import Claims, Difference, Paired
 from .intervals import bootstrap_weights, jackknife_parts, paired_intervals
 from .swaps import Pair
@@ -30,16 +31,16 @@ class PairedClasses(Paired):
     places: tuple[int, ...] = ()
 
     @cached_property
-    def sums_by_run(self) -> tuple[SumsByClass, ...]:
-        """Each run's score of each class as functions of sums. UserError for one that is no such function."""
+    def sums_by_run(self) -> tuple[SumsByClass, ...] | None:
+        """Each run's score of each class as functions of sums; None of one that is no such function."""
         found = [self.metric.sums_by_class(run, self.info, self.score.name, self.places) for run in self.runs]
         known = tuple(sums for sums in found if sums is not None)
-        if len(known) < len(found):
-            raise UserError(f"{self.score.name} of single classes cannot be compared for all classes at once")
-        return known
+        return known if len(known) == len(found) else None
 
     @cached_property
-    def _sums(self) -> tuple[Sums, ...]:
+    def _sums(self) -> tuple[Sums, ...] | None:
+        if self.sums_by_run is None:
+            return None
         return tuple(
             Sums(sums.terms[:, k], sums.value, None if sums.alone is None else sums.alone[:, k])
             for sums in self.sums_by_run
@@ -65,7 +66,21 @@ class PairedClasses(Paired):
         return np.concatenate([self._scored(left) for left in jackknife_parts(self.groups)], axis=1)
 
     def _scored(self, weights: Int64) -> Float64:
+        if self.sums_by_run is None:
+            return np.concatenate([self._drawn(run, weights) for run in self.runs])
         return np.concatenate([drawn_by_class(sums, weights).T for sums in self.sums_by_run])
+
+    @property
+    def _per_run(self) -> int:
+        return len(self.places)
+
+    def _drawn(self, statistics: Sequence[Statistic], weights: Int64) -> Float64:
+        return self.metric.resample_classes(statistics, self.info, weights)[self.score.name].T[list(self.places)]
+
+    def _exchanged(self, a: int, b: int, kept: Int64) -> Float64:
+        both = side_by_side(self.runs[a], self.runs[b])
+        one, other = (self._drawn(both, weights) for weights in drawn_from_both(kept))
+        return one - other
 
     @cached_property
     def intervals(self) -> Float64:

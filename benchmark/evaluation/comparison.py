@@ -54,6 +54,9 @@ ALPHA = 1 - LEVEL
 _MAX_PAIRS = 64
 """Pairs whose intervals are made together: their draws stay in the processor's cache."""
 
+_ALONE = 64
+"""Samples that are scored alone together, by scores that are no functions of sums."""
+
 MIN_SWAPS = 100
 """Patterns from which on the largest of many differences has a distribution: 8 units have 128 distinct ones."""
 
@@ -165,16 +168,25 @@ class Paired:
         known = tuple(sums for sums in found if sums is not None)
         return known if len(known) == len(found) else None
 
-    @cached_property
-    def _beside(self) -> dict[Pair, tuple[Statistic, ...]]:
-        """Both runs of a pair, side by side: the same statistics for every pattern, of which families keep tables."""
-        return {}
+    @property
+    def _per_run(self) -> int:
+        """How many scores are compared of each run."""
+        return 1
+
+    def _drawn(self, statistics: Sequence[Statistic], weights: Int64) -> Float64:
+        """These scores on B drawn sets of some samples (B, n), (scores, B) float64; NaN where undefined."""
+        return self.metric.resample(statistics, self.info, weights)[self.score.name][None]
+
+    def _exchanged(self, a: int, b: int, kept: Int64) -> Float64:
+        """Run a's scores less run b's where samples are swapped that are 0 in `kept` (B, n), (scores, B) float64."""
+        one, other = self.metric.resample_swapped(self.runs[a], self.runs[b], self.info, kept)
+        return np.asarray(one[self.score.name] - other[self.score.name])[None]
 
     def scored(self, run: int, weights: Int64) -> Float64:
         """The score of a run on B drawn sets of samples (B, n), (B,) float64; NaN where undefined."""
         if self._sums is not None:
             return drawn(self._sums[run], weights)
-        return self.metric.resample(self.runs[run], self.info, weights)[self.score.name]
+        return np.asarray(self._drawn(self.runs[run], weights)[0])
 
     @cached_property
     def values(self) -> Float64:
@@ -193,18 +205,14 @@ class Paired:
     @cached_property
     def per_sample(self) -> Float64:
         """The score of every run on every sample alone, (runs, samples) float64; NaN where undefined."""
-        n = len(self.runs[0])
         if self._sums is not None:
             own = ((sums, sums.terms if sums.alone is None else sums.alone) for sums in self._sums)
             return np.array([sums.value(terms.astype(np.float64)) for sums, terms in own])
-        found = np.full((len(self.runs), n), np.nan)
-        for k, run in enumerate(self.runs):
-            for start in range(0, n, 256):
-                rows = np.arange(start, min(start + 256, n))
-                alone = np.zeros((rows.size, n), np.int64)
-                alone[np.arange(rows.size), rows] = 1
-                found[k, rows] = self.metric.resample(run, self.info, alone)[self.score.name]
-        return found
+        found = []
+        for run in self.runs:
+            parts = [run[start : start + _ALONE] for start in range(0, len(run), _ALONE)]
+            found.append([self._drawn(part, np.eye(len(part), dtype=np.int64)) for part in parts])
+        return np.concatenate([np.concatenate(parts, axis=1) for parts in found])
 
     @property
     def sign(self) -> int:
@@ -392,19 +400,17 @@ class Paired:
         return map(PairedSums.of(terms, self._sums[0].value, places, self.swaps).under, patterns)
 
     def _resampled(self, pairs: Sequence[Pair], patterns: Iterable[Float64]) -> Iterator[Swapped]:
-        """The same of a score that is no function of sums: both runs' samples side by side, drawn or not."""
-        for a, b in pairs:
-            if (a, b) not in self._beside:
-                self._beside[a, b] = (*self.runs[a], *(_renamed(s) for s in self.runs[b]))
+        """The same of scores that are no functions of sums, for all scores of two runs at once."""
+        rows: dict[Pair, list[tuple[int, int]]] = {}
+        for row, (a, b) in enumerate(pairs):
+            rows.setdefault((a // self._per_run, b // self._per_run), []).append((row, a % self._per_run))
         for pattern in patterns:
             kept = (pattern > 0).astype(np.int64)
             found = np.zeros((len(pairs), len(pattern)))
-            for row, both in enumerate(self._beside[pair] for pair in pairs):
-                one, other = (
-                    self.metric.resample(both, self.info, np.concatenate(sides, axis=1))[self.score.name]
-                    for sides in ((kept, 1 - kept), (1 - kept, kept))
-                )
-                found[row] = one - other
+            for (a, b), mine in rows.items():
+                apart = self._exchanged(a, b, kept)
+                for row, score in mine:
+                    found[row] = apart[score]
             yield Swapped(found, np.zeros((1, 1)))
 
     def rank_intervals(
@@ -448,9 +454,3 @@ def effects_of(apart: Float64) -> Float64:
         means = np.array([row.mean() if row.size else np.nan for row in rows])
         spreads = np.array([row.std(ddof=1) if row.size > 1 else 0.0 for row in rows])
     return ratio(np.where(spreads > 0, means, np.nan), spreads)
-
-
-def _renamed(statistic: Statistic) -> Statistic:
-    """The same under another name, so that both runs' samples stand side by side, in groups of their own."""
-    # The number at the end of an id keeps its meaning.
-    return replace(statistic, sample_id=f"other/{statistic.sample_id}", group=f"other/{statistic.group}")

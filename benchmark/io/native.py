@@ -23,7 +23,7 @@ SWITCH = "SEGBENCH_NATIVE"
 """The environment variable that turns the compiled part off where it is 0, and keeps it to portable code where it is
 `portable`."""
 
-_INTERFACE = 4
+_INTERFACE = 5
 """What the compiled module has to be: a build of other sources than these, left behind in a checkout, is not used."""
 
 
@@ -107,6 +107,20 @@ def grow_segments(numbers: Array, waiting: Array) -> bool:
     if _native is None:
         return False
     _native.grow_segments(numbers, waiting.view(np.uint8), *numbers.shape)
+    return True
+
+
+_MAX_THINNED = 1 << 32
+
+
+def thin_to_lines(labels: Array, rules: bytes) -> bool:
+    """Thin the classes of a label map to lines as `metrics.skeletons` says, in place; false where other code is to.
+
+    labels : (H, W) uint16, with a frame of one pixel of 0. rules : of the 256 neighbourhoods, bits of the two passes.
+    """
+    if _native is None or labels.size >= _MAX_THINNED:
+        return False
+    _native.thin_to_lines(labels, *labels.shape, rules)
     return True
 
 

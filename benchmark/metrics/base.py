@@ -24,6 +24,7 @@ from ..types import (
     Task,
 )
 from .pooled import drawn, drawn_by_class
+from .side_by_side import drawn_from_both, side_by_side
 
 
 class MetricFamily(ABC):
@@ -68,6 +69,14 @@ class MetricFamily(ABC):
             for row in weights
         ]
         return {what.name: np.array([scores[what.name] for scores in found], np.float64) for what in self.scores}
+
+    def resample_swapped(
+        self, one: Sequence[Statistic], other: Sequence[Statistic], info: DatasetInfo, kept: Int64
+    ) -> tuple[dict[str, Float64], dict[str, Float64]]:
+        """From both runs side by side."""
+        both = side_by_side(one, other)
+        mine, theirs = (self.resample(both, info, weights) for weights in drawn_from_both(kept))
+        return mine, theirs
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
         """No score is known to be a function of sums: comparisons take `resample`, which is slower."""

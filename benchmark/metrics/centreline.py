@@ -33,12 +33,14 @@ from ..types import (
     Statistic,
     SumsByClass,
 )
-from .class_masks import class_masks, statistic_of_rows
+from .class_masks import checked_maps, statistic_of_rows
 from .class_means import MeansOverClasses, named_classes, of_places
+from .joint_counts import joint_counts
 from .pair_counts import ranks
 from .pooled import absent_of, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
+from .skeletons import skeletons
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 _COUNTS = ("skeleton_true", "true_covered", "skeleton_pred", "pred_covered")
@@ -81,7 +83,14 @@ class Centreline(MeansOverClasses):
         UserError
             For a prediction of another size, or a label value that the dataset does not know.
         """
-        rows = [(label, *_covered(true, found)) for label, true, found, _ in class_masks(sample, prediction, info)]
+        classes = named_classes(info)
+        maps = checked_maps(sample, prediction, info, classes)
+        counts = np.zeros((len(classes) + 1, 4), np.int64)
+        for side, other in enumerate(maps[::-1]):
+            line, beside, pixels = joint_counts(skeletons(maps[side]), other)
+            np.add.at(counts[:, 2 * side], line, pixels)
+            np.add.at(counts[:, 2 * side + 1], line[line == beside], pixels[line == beside])
+        rows = [(each.id, *row) for each, row in zip(classes, counts[1:].tolist(), strict=True) if any(row)]
         return statistic_of_rows(self, sample, rows)
 
     def sums_by_class(
@@ -122,21 +131,6 @@ class Centreline(MeansOverClasses):
         """The pixels of the skeleton of every true label."""
         there = statistic.columns["skeleton_true"] > 0
         return {name: statistic.columns[name][there] for name in ("label", "skeleton_true")}
-
-
-def skeleton(mask: Array) -> Array:
-    """The centrelines of a mask (H, W) bool, (H, W) bool: each piece of the mask keeps one pixel at least."""
-    from skimage.morphology import skeletonize
-
-    return np.asarray(skeletonize(mask))  # type: ignore[no-untyped-call]
-
-
-def _covered(true: Array, found: Array) -> tuple[int, int, int, int]:
-    """The counts of one class in the order of the columns, from its masks (H, W) bool."""
-    of_true, of_found = skeleton(true), skeleton(found)
-    pixels = (of_true, of_true & found, of_found, of_found & true)
-    a, b, c, d = (int(np.count_nonzero(each)) for each in pixels)
-    return a, b, c, d
 
 
 def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:

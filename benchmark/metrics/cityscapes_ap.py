@@ -15,6 +15,7 @@ import numpy as np
 from ..io.images.rle import decode_rle
 from ..types import (
     Array,
+    ClassInfo,
     DatasetInfo,
     Float64,
     Int64,
@@ -31,10 +32,11 @@ from .instances import FIRST_OBJECT, joined, owners, things, true_instances
 from .joint_counts import joint_counts
 from .label_checks import same_shape
 from .pooled import mean_where, ratio
-from .same_statistics import SameStatistics
+from .same_statistics import SameStatistics, key_of
 from .table_rules import broken_rule
 
 _joined: SameStatistics[tuple[Int64, dict[str, Array]]] = SameStatistics(1)
+_drawn: SameStatistics[Float64] = SameStatistics(1)
 
 OVERLAPS: Float64 = np.arange(0.5, 1.0, 0.05)
 """The IoU thresholds, in the very doubles that the official code compares with."""
@@ -64,6 +66,10 @@ class CityscapesAP(ResampledFamily):
     scores: ClassVar[tuple[ScoreInfo, ...]] = (
         ScoreInfo("ap", "average precision, mean over classes and IoU thresholds 0.5, 0.55, ..., 0.95"),
         ScoreInfo("ap50", "average precision at IoU 0.5, mean over classes"),
+    )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("ap", "average precision of a class, mean over IoU thresholds 0.5, 0.55, ..., 0.95"),
+        ScoreInfo("ap50", "average precision of a class at IoU 0.5"),
     )
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
         "label": "int64",
@@ -140,6 +146,17 @@ class CityscapesAP(ResampledFamily):
         at_50 = values[:, :, 0]
         return {"ap": mean_where(every, ~np.isnan(every)), "ap50": mean_where(at_50, ~np.isnan(at_50))}
 
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """Those that have instances."""
+        return things(info)
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """`ap` and `ap50` of the classes with instances in B resamples, each (B, C) float64; NaN without true ones."""
+        values = self.precisions(statistics, info, weights)
+        return {"ap": values.mean(axis=2), "ap50": values[:, :, 0]}
+
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """`ap` and `ap50` of every scored class; NaN for those without instances."""
         values = self.precisions(statistics, info, np.ones((1, len(statistics)), np.int64))[0]
@@ -154,15 +171,26 @@ class CityscapesAP(ResampledFamily):
         ----------
         weights : (B, n) int64
             How often each of the n statistics is drawn.
+
+        Returns
+        -------
+        It cannot be written to: it is made once for equal weights.
         """
-        sample, columns = _joined.get(statistics, None, lambda: joined(statistics, self.columns))
-        drawn = np.ascontiguousarray(weights.T, np.float64)
-        result = np.full((len(weights), len(things(info)), len(OVERLAPS)), np.nan)
-        for number, c in enumerate(things(info)):
-            mine = columns["label"] == c.id
-            table = {name: column[mine] for name, column in columns.items()}
-            result[:, number] = _class_precisions(table, sample[mine], drawn)
-        return result
+        labels = tuple(c.id for c in things(info))
+        return _drawn.get(statistics, (labels, key_of(weights)), lambda: _precisions(statistics, labels, weights))
+
+
+def _precisions(statistics: Sequence[Statistic], labels: Sequence[int], weights: Int64) -> Float64:
+    """See `CityscapesAP.precisions`."""
+    sample, columns = _joined.get(statistics, None, lambda: joined(statistics, CityscapesAP.columns))
+    drawn = np.ascontiguousarray(weights.T, np.float64)
+    result = np.full((len(weights), len(labels), len(OVERLAPS)), np.nan)
+    for number, label in enumerate(labels):
+        mine = columns["label"] == label
+        table = {name: column[mine] for name, column in columns.items()}
+        result[:, number] = _class_precisions(table, sample[mine], drawn)
+    result.flags.writeable = False
+    return result
 
 
 @dataclass(frozen=True)

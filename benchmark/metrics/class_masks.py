@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from ..types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
+from ..types import Array, ClassInfo, DatasetInfo, Metric, Prediction, Sample, Statistic
 from .class_maps import class_maps
 from .class_means import named_classes
 from .joint_counts import shared_counts
@@ -26,16 +26,29 @@ def class_masks(sample: Sample, prediction: Prediction, info: DatasetInfo) -> It
     UserError
         For a prediction of another size, or a label value that the dataset does not know.
     """
-    labels = true_labels(sample), class_labels(sample, prediction, info)
-    check_labels(sample.id, *shared_counts(*labels)[:2], info)
     classes = named_classes(info)
-    true, found = class_maps(*labels, classes, info.void)
+    true, found = checked_maps(sample, prediction, info, classes)
     held = np.union1d(*(np.unique(each) for each in (true, found)))
     for place in held[held > 0].tolist():
         masks = true == place, found == place
         left, top, width, height = cv2.boundingRect((masks[0] | masks[1]).view(np.uint8))
         box = slice(top, top + height), slice(left, left + width)
         yield classes[place - 1].id, masks[0][box], masks[1][box], box
+
+
+def checked_maps(
+    sample: Sample, prediction: Prediction, info: DatasetInfo, classes: Sequence[ClassInfo]
+) -> tuple[Array, Array]:
+    """The true and the predicted map of these classes, as `class_maps` has them.
+
+    Raises
+    ------
+    UserError
+        For a prediction of another size, or a label value that the dataset does not know.
+    """
+    labels = true_labels(sample), class_labels(sample, prediction, info)
+    check_labels(sample.id, *shared_counts(*labels)[:2], info)
+    return class_maps(*labels, classes, info.void)
 
 
 def statistic_of_rows(metric: Metric, sample: Sample, rows: Sequence[tuple[int, ...]]) -> Statistic:

@@ -18,6 +18,7 @@ from ..io.images.rle import check_rle, encode_rle
 from ..text import whole_number
 from ..types import (
     Array,
+    ClassInfo,
     DatasetInfo,
     Float64,
     Int64,
@@ -31,10 +32,12 @@ from ..types import (
 )
 from .base import MetricFamily
 from .coco_curves import AREAS, BITS, MAX_DETECTIONS, THRESHOLDS, Rows, class_curves, resample_class
-from .same_statistics import SameStatistics
+from .pooled import ratio
+from .same_statistics import SameStatistics, key_of
 from .table_rules import broken_rule
 
 _all_rows: SameStatistics[Rows] = SameStatistics(1)
+_drawn: SameStatistics[dict[str, Float64]] = SameStatistics(1)
 
 _AP_RANGES = {"ap": 0, "ap_small": 1, "ap_medium": 2, "ap_large": 3}
 _AP_THRESHOLDS = {"ap50": 0, "ap75": 5}
@@ -72,6 +75,10 @@ class COCOAveragePrecision(MetricFamily):
         ScoreInfo("ar_1", "mean recall over IoU and things with 1 detection per image and class"),
         ScoreInfo("ar_10", "mean recall over IoU and things with 10 detections per image and class"),
         ScoreInfo("ar_100", "mean recall over IoU and things with 100 detections per image and class"),
+    )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("ap", "mean of average precision of a class over IoU 0.50:0.05:0.95"),
+        ScoreInfo("ap50", "average precision of a class at IoU 0.50"),
     )
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
         "label": "int64",
@@ -143,22 +150,18 @@ class COCOAveragePrecision(MetricFamily):
 
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
-        rows = _rows(statistics)
-        sums = {score.name: np.zeros(len(weights)) for score in self.scores}
-        classes = {score.name: np.zeros(len(weights), np.int64) for score in self.scores}
-        for label in _things(info):
-            mine = rows.where(rows.label == label)
-            if not len(mine.label):
-                continue
-            precision, recall, positives = resample_class(mine, weights)
-            values = {name: (precision[a].mean(axis=0), positives[a]) for name, a in _AP_RANGES.items()}
-            values |= {name: (precision[0, t], positives[0]) for name, t in _AP_THRESHOLDS.items()}
-            values |= {f"ar_{m}": (recall[n].mean(axis=0), positives[0]) for n, m in enumerate(MAX_DETECTIONS)}
-            for name, (value, true) in values.items():
-                sums[name] += np.where(true > 0, value, 0.0)
-                classes[name] += true > 0
-        with np.errstate(invalid="ignore"):
-            return {name: np.where(classes[name] > 0, sums[name] / classes[name], np.nan) for name in sums}
+        return {name: _mean_of_things(values) for name, values in _of_things(statistics, info, weights).items()}
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """The things."""
+        return tuple(c for c in info.classes if c.kind == "thing")
+
+    def resample_classes(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64
+    ) -> dict[str, Float64]:
+        """AP and AP at IoU 0.50 of every thing in B resamples, each (B, C) float64; NaN without true objects."""
+        found = _of_things(statistics, info, weights)
+        return {what.name: found[what.name] for what in self.class_scores}
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """AP and AP at IoU 0.50 of every thing; NaN for one without true objects."""
@@ -298,6 +301,39 @@ def _per_class(statistics: Sequence[Statistic], info: DatasetInfo) -> dict[int, 
     """Precision at every recall (A, T, R) and recall (M, T) of every thing; NaN without true objects."""
     rows = _rows(statistics)
     return {label: class_curves(rows.where(rows.label == label)) for label in _things(info)}
+
+
+def _of_things(statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
+    """Every score of every thing in B resamples, (B, C) each; NaN without true objects. Made once for equal weights."""
+    things = tuple(_things(info))
+    return _drawn.get(statistics, (things, key_of(weights)), lambda: _resampled(_rows(statistics), things, weights))
+
+
+def _resampled(rows: Rows, things: Sequence[int], weights: Int64) -> dict[str, Float64]:
+    """See `_of_things`; the arrays cannot be written to."""
+    found = {score.name: np.full((len(weights), len(things)), np.nan) for score in COCOAveragePrecision.scores}
+    for place, label in enumerate(things):
+        mine = rows.where(rows.label == label)
+        if not len(mine.label):
+            continue
+        precision, recall, positives = resample_class(mine, weights)
+        values = {name: (precision[a].mean(axis=0), positives[a]) for name, a in _AP_RANGES.items()}
+        values |= {name: (precision[0, t], positives[0]) for name, t in _AP_THRESHOLDS.items()}
+        values |= {f"ar_{m}": (recall[n].mean(axis=0), positives[0]) for n, m in enumerate(MAX_DETECTIONS)}
+        for name, (value, true) in values.items():
+            found[name][:, place] = np.where(true > 0, value, np.nan)
+    for table in found.values():
+        table.flags.writeable = False
+    return found
+
+
+def _mean_of_things(values: Float64) -> Float64:
+    """The mean (B,) of the things that have a value (B, C), summed one after the other; NaN where none has."""
+    known = ~np.isnan(values)
+    total = np.zeros(len(values))
+    for column in np.where(known, values, 0.0).T:
+        total += column
+    return ratio(total, known.sum(axis=1))
 
 
 def _mean(values: Float64) -> float:

@@ -26,6 +26,7 @@ from ..types import (
     ScoreInfo,
     Statistic,
     Sums,
+    SumsByClass,
     UserError,
 )
 from .base import MetricFamily
@@ -119,6 +120,9 @@ class CityscapesInstances(MetricFamily):
         ScoreInfo("iiou_class", "mean iIoU of the classes with instances that have true objects or false positives"),
         ScoreInfo("iiou_category", "mean iIoU of the categories with instances, in the same way"),
     )
+    class_scores: ClassVar[tuple[ScoreInfo, ...]] = (
+        ScoreInfo("iiou", "iIoU of a class with instances: 0 without true objects where it is predicted"),
+    )
     columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = {
         "label": "int64",
         "instance": "int64",
@@ -192,11 +196,35 @@ class CityscapesInstances(MetricFamily):
 
     def absent_classes(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> AbsentClasses | None:
         """Classes, or categories, without true objects that have false pixels."""
-        classes, categories = things(info), thing_categories(info)
-        names = [*(c.name for c in classes), *categories]
-        right, missed, false = self._sums(statistics, info).sum(axis=0).T
-        own = slice(0, len(classes)) if score == "iiou_class" else slice(len(classes), None)
-        return absent_of(names[own], (right + missed)[own], false[own])
+        classes, categories = range(len(things(info))), len(thing_categories(info))
+        own = classes if score == "iiou_class" else range(len(classes), len(classes) + categories)
+        return self._absent(statistics, info, own)
+
+    def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
+        """Those that have instances."""
+        return things(info)
+
+    def sums_by_class(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> SumsByClass:
+        """A quotient of weighted pixels."""
+        del score
+        return SumsByClass(self._sums(statistics, info)[:, list(places)], _iiou)
+
+    def absent_among(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """Classes without true objects that have false pixels."""
+        del score
+        return self._absent(statistics, info, places)
+
+    def _absent(
+        self, statistics: Sequence[Statistic], info: DatasetInfo, places: Sequence[int]
+    ) -> AbsentClasses | None:
+        """Those at some places of `_sums`."""
+        names = [*(c.name for c in things(info)), *thing_categories(info)]
+        right, missed, false = self._sums(statistics, info).sum(axis=0)[list(places)].T
+        return absent_of([names[place] for place in places], right + missed, false)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """iIoU of every scored class; NaN for those without instances."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -54,6 +55,7 @@ LEVELS = 2 * _HALF + 1
 
 _LEVELS_AT_ONCE = 512
 _IMAGES_AT_ONCE = 2048
+_RESAMPLES_AT_ONCE = 32
 """Of a table that is laid out densely at once: it stays in the processor's cache, and memory does not grow with it."""
 
 _EXACT_IN_FLOATS = 1 << 24
@@ -122,7 +124,28 @@ class PixelRanking(ResampledFamily):
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of the pooled pixels of B resamples, each (B,) float64; NaN where undefined."""
         del info
-        return _scores(_tables.get(statistics, None, lambda: _Table.of(statistics)), weights)
+        table = _tables.get(statistics, None, lambda: _Table.of(statistics))
+        drawn, curve = _Weights(weights), _Curve(*(weights @ table.images).T)
+        for here in table.levels:
+            curve.add(here.pooled(drawn))
+        return curve.scores()
+
+    def resample_swapped(
+        self, one: Sequence[Statistic], other: Sequence[Statistic], info: DatasetInfo, kept: Int64
+    ) -> tuple[dict[str, Float64], dict[str, Float64]]:
+        """From what the one run has beyond the other: a swap takes that from the one and gives it to the other.
+
+        So one product with n samples does what two with 2n do of both runs side by side.
+        """
+        del info
+        table = _tables.get((*one, *other), len(one), lambda: _Table.of(one, other))
+        images = [weights @ table.images + (1 - weights) @ table.images_less for weights in (kept, 1 - kept)]
+        drawn, (mine, theirs) = _Weights(kept), (_Curve(*each.T) for each in images)
+        for here in table.levels:
+            moved = here.pooled(drawn)
+            mine.add(moved, here.whole_less)
+            theirs.add(moved, here.whole, -1)
+        return mine.scores(), theirs.scores()
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """Levels are those that there are, each once, and hold pixels."""
@@ -162,6 +185,25 @@ def levels(probabilities: Array) -> Int64:
 
 
 @dataclass(frozen=True)
+class _Weights:
+    """How often each image is drawn, (B, n), as each kind of numbers that is multiplied; `heaviest` is the largest."""
+
+    weights: Int64
+
+    @cached_property
+    def heaviest(self) -> int:
+        return int(self.weights.max(initial=0))
+
+    @cached_property
+    def floats(self) -> Array:
+        return self.weights.astype(np.float32)
+
+    @cached_property
+    def doubles(self) -> Float64:
+        return self.weights.astype(np.float64)
+
+
+@dataclass(frozen=True)
 class _Part:
     """Pixels of k neighbouring images at l neighbouring levels: sparse matrices (k, l) of floats."""
 
@@ -172,67 +214,82 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Levels:
-    """Neighbouring levels, from the highest down, with the pixels of all images at them; `most` at one of them."""
+    """Neighbouring levels, from the highest down, with the pixels of all images at them; `most` at one of them.
 
-    width: int
+    whole, whole_less : (2, width) float64, background and foreground of all images: of the run, and of that which is
+        taken from it
+    """
+
     most: int
     parts: tuple[_Part, ...]
+    whole: Float64
+    whole_less: Float64
 
-    def pooled(self, weights: Int64, heaviest: int) -> tuple[Float64, Float64]:
-        """Pixels of background and foreground (B, width) of B resamples, whose largest weight is `heaviest`.
+    def pooled(self, drawn: _Weights) -> tuple[Array, Array]:
+        """Pixels of background and foreground (B, width) of B resamples, floats or doubles.
 
         The sums are exact in any order: doubles hold whole numbers below 2^53, floats, which multiply twice as fast,
         below 2^24.
         """
-        kind = np.float32 if self.most * heaviest < _EXACT_IN_FLOATS else np.float64
-        background, foreground = np.zeros((2, len(weights), self.width))
+        weights = drawn.floats if self.most * drawn.heaviest < _EXACT_IN_FLOATS else drawn.doubles
+        background, foreground = np.zeros((2, len(weights), self.whole.shape[1]), weights.dtype)
         for part in self.parts:
-            drawn = weights[:, part.images].astype(kind)
+            here = weights[:, part.images]
             # images hold so many of the levels that dense products are quicker
-            background += drawn @ part.background.toarray().astype(kind, copy=False)
-            foreground += drawn @ part.foreground.toarray().astype(kind, copy=False)
+            background += here @ part.background.toarray().astype(here.dtype, copy=False)
+            foreground += here @ part.foreground.toarray().astype(here.dtype, copy=False)
         return background, foreground
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Pixels of n images at the levels that any of them has.
+    """Pixels of n images at the levels that any of them has; of a pair of runs those of the one less the other's.
 
-    positive, negative : (n,) float64, the true pixels of each
-    masks : (n,) float64, 1 for a prediction without probabilities
+    images, images_less : (n, 3) float64, of each image the true pixels of foreground and of background, and 1 where a
+        prediction has no probabilities
     """
 
     levels: tuple[_Levels, ...]
-    positive: Float64
-    negative: Float64
-    masks: Float64
+    images: Float64
+    images_less: Float64
 
     @classmethod
-    def of(cls, statistics: Sequence[Statistic]) -> _Table:
-        held = [len(s.columns["level"]) for s in statistics]
-        image = np.repeat(np.arange(len(statistics)), held)
+    def of(cls, statistics: Sequence[Statistic], less: Sequence[Statistic] = ()) -> _Table:
+        """Of the statistics of one run, less those of another run on the same images."""
+        rows = [s for pair in zip(statistics, less, strict=True) for s in pair] if less else statistics
+        row = np.repeat(np.arange(len(rows)), [len(s.columns["level"]) for s in rows])
         level, *pixels = (
-            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in statistics)])
-            for name in PixelRanking.columns
+            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in rows)]) for name in PixelRanking.columns
         )
         ranked = level != _NO_LEVEL
-        masks = np.bincount(image[~ranked], minlength=len(statistics)).astype(np.float64)
-        image, level, *pixels = (each[ranked] for each in (image, level, *pixels))
-        occurring = np.bincount(level, minlength=LEVELS) > 0
-        place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
-        total = np.bincount(place, pixels[0] + pixels[1])
-        block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
-        order = np.argsort(block, kind="stable")
-        ends = np.cumsum(np.bincount(block)).tolist()
-        found = []
-        for number, (start, stop) in enumerate(zip([0, *ends], ends, strict=False)):
-            here, first = order[start:stop], number * _LEVELS_AT_ONCE
-            most = total[first : first + _LEVELS_AT_ONCE]
-            sides = tuple(each[here] for each in pixels)
-            parts = tuple(_parts(image[here], place[here] - first, sides, (len(statistics), len(most))))
-            found.append(_Levels(len(most), int(most.max()), parts))
-        positive, negative = (np.bincount(image, each, len(statistics)).astype(np.float64) for each in pixels[::-1])
-        return cls(tuple(found), positive, negative, masks)
+        masks = np.bincount(row[~ranked], minlength=len(rows))
+        row, level, *pixels = (each[ranked] for each in (row, level, *pixels))
+        of_rows = np.stack([*(np.bincount(row, each, len(rows)) for each in pixels[::-1]), masks], axis=1)
+        if less:
+            taken, image = row % 2 == 1, row // 2
+            signed = [np.where(taken, -each, each) for each in pixels]
+            return cls(_levels(image, level, signed, len(statistics)), of_rows[::2], of_rows[1::2])
+        return cls(_levels(row, level, pixels, len(statistics)), of_rows, np.zeros_like(of_rows))
+
+
+def _levels(image: Int64, level: Int64, pixels: Sequence[Int64], images: int) -> tuple[_Levels, ...]:
+    """The table of (m,) entries, images rising, so many levels at a time; negative pixels are taken away."""
+    occurring = np.bincount(level, minlength=LEVELS) > 0
+    place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
+    wholes = [
+        np.array([np.bincount(place, np.maximum(sign * each, 0)) for each in pixels], np.float64) for sign in (1, -1)
+    ]
+    block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
+    order = np.argsort(block, kind="stable")
+    ends = np.cumsum(np.bincount(block)).tolist()
+    found = []
+    for number, (start, stop) in enumerate(zip([0, *ends], ends, strict=False)):
+        here, first = order[start:stop], number * _LEVELS_AT_ONCE
+        whole, less = (each[:, first : first + _LEVELS_AT_ONCE] for each in wholes)
+        shape = images, whole.shape[1]
+        parts = tuple(_parts(image[here], place[here] - first, [each[here] for each in pixels], shape))
+        found.append(_Levels(int((whole + less).sum(axis=0).max()), parts, whole, less))
+    return tuple(found)
 
 
 def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int, int]) -> Iterator[_Part]:
@@ -245,7 +302,7 @@ def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int,
     """
     from scipy.sparse import csr_array
 
-    kind = np.float32 if max(each.max() for each in sides) < _EXACT_IN_FLOATS else np.float64
+    kind = np.float32 if max(np.abs(each).max() for each in sides) < _EXACT_IN_FLOATS else np.float64
     for first in range(0, shape[0], _IMAGES_AT_ONCE):
         last = min(first + _IMAGES_AT_ONCE, shape[0])
         start, stop = np.searchsorted(image, [first, last])
@@ -261,27 +318,43 @@ _tables: SameStatistics[_Table] = SameStatistics()
 """What all scores and intervals are made of: of the two runs of a comparison, and of both side by side."""
 
 
-def _scores(table: _Table, weights: Int64) -> dict[str, Float64]:
-    """Every score (B,) of B resamples, level by level from the highest down, NaN where undefined."""
-    positive, negative = (weights @ each for each in (table.positive, table.negative))
-    heaviest = int(weights.max(initial=0))
-    found, false, above, precisions, at_threshold = np.zeros((5, len(weights)))
-    for levels_here in table.levels:
-        background, foreground = levels_here.pooled(weights, heaviest)
+class _Curve:
+    """Every score of B resamples, level by level from the highest down."""
+
+    def __init__(self, positive: Float64, negative: Float64, masks: Float64) -> None:
+        """Each (B,): true pixels of foreground and of background, and the predictions without probabilities."""
+        self._positive, self._negative, self._masks = positive, negative, masks
+        self._found, self._false, self._above, self._precisions, self._at_threshold = np.zeros((5, len(positive)))
+
+    def add(self, sides: tuple[Array, Array], whole: Float64 | None = None, sign: int = 1) -> None:
+        """Go down some levels, whose pixels of background and foreground are (B, levels) each.
+
+        With `whole` (2, levels) they are these more, or less, than that.
+        """
+        beside = np.zeros((2, 1)) if whole is None else whole
+        for start in range(0, len(self._found), _RESAMPLES_AT_ONCE):
+            rows = slice(start, start + _RESAMPLES_AT_ONCE)
+            self._add(rows, *(base + sign * side[rows] for base, side in zip(beside, sides, strict=True)))
+
+    def _add(self, rows: slice, background: Float64, foreground: Float64) -> None:
+        positive, found = self._positive[rows], self._found[rows]
         true, wrong = foreground.cumsum(axis=1), background.cumsum(axis=1)
         true += found[:, None]
-        wrong += false[:, None]
-        above += (background * (true - foreground / 2)).sum(axis=1)
-        precisions += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
-        reached = (_TPR[1] * found < _TPR[0] * positive) & (_TPR[1] * true[:, -1] >= _TPR[0] * positive)
-        rows = np.flatnonzero(reached)
-        enough = (_TPR[1] * true[rows] >= _TPR[0] * positive[rows, None]).argmax(axis=1)
-        at_threshold[rows] = wrong[rows, enough]
-        found, false = true[:, -1].copy(), wrong[:, -1].copy()
-    positive = np.where(weights @ table.masks > 0, 0, positive)
-    both = np.where(positive > 0, negative, 0)
-    return {
-        "roc_auc": ratio(above, positive * both),
-        "average_precision": ratio(precisions, positive),
-        "fpr_at_95_tpr": ratio(at_threshold, both),
-    }
+        wrong += self._false[rows, None]
+        self._above[rows] += (background * (true - foreground / 2)).sum(axis=1)
+        self._precisions[rows] += (foreground * (true / np.maximum(true + wrong, 1))).sum(axis=1)
+        enough = _TPR[0] * positive
+        reached = np.flatnonzero((_TPR[1] * found < enough) & (_TPR[1] * true[:, -1] >= enough))
+        level = (_TPR[1] * true[reached] >= enough[reached, None]).argmax(axis=1)
+        self._at_threshold[rows][reached] = wrong[reached, level]
+        self._found[rows], self._false[rows] = true[:, -1], wrong[:, -1]
+
+    def scores(self) -> dict[str, Float64]:
+        """Each (B,), NaN where undefined."""
+        positive = np.where(self._masks > 0, 0, self._positive)
+        both = np.where(positive > 0, self._negative, 0)
+        return {
+            "roc_auc": ratio(self._above, positive * both),
+            "average_precision": ratio(self._precisions, positive),
+            "fpr_at_95_tpr": ratio(self._at_threshold, both),
+        }

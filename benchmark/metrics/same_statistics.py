@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from operator import is_
 from typing import Generic, TypeVar
 
-from ..types import Statistic
+import numpy as np
+
+from ..types import Int64, Statistic
 
 T = TypeVar("T")
 
@@ -33,3 +36,8 @@ class SameStatistics(Generic[T]):
         made = make()
         self._kept = [(tuple(statistics), key, made), *self._kept[: self._most - 1]]
         return made
+
+
+def key_of(weights: Int64) -> Hashable:
+    """What tells weights (B, n) int64 from others: scores and those of single classes are drawn with the same."""
+    return weights.shape, hashlib.blake2b(np.ascontiguousarray(weights).ravel().data).digest()

@@ -42,26 +42,21 @@ from ..types import (
     UserError,
 )
 from .base import SummedFamily
-from .class_maps import class_maps
-from .joint_counts import shared_counts
-from .label_checks import check_labels, class_labels, true_labels
 from .nearest import hausdorff95, nearest_by_steps
 from .pair_counts import ranks
 from .pooled import absent_of, mean_of_quotients, mean_where, means_by_class, ratio
 from .rows_by_class import rows_by_class
 from .same_statistics import SameStatistics
 from .table_rules import all_different, broken_rule
+from .whole_volumes import PART_COLUMNS, rows_of_case, slice_of_volume, volume_masks
 
 _COUNTS = ("n_true", "n_pred", "near_true", "near_pred")
 _LENGTHS = ("sum_true_mm", "sum_pred_mm", "hd95_mm")
 _SPACING = ("slice_mm", "row_mm", "column_mm")
 _ROUNDING = 1e-9
 """Of a distance: one that is the tolerance is within it, whatever its last bits are."""
-_WIDTH, _TRUE, _PREDICTED = -1, 0, 1
-"""What a row of a part is: the width of the slice, or a run of equal voxels of either side."""
 
 Spacing = tuple[float, float, float]
-Box = tuple[slice, slice, slice]
 
 _laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
 
@@ -106,9 +101,7 @@ class SurfaceDistance(SummedFamily):
         **dict.fromkeys(_COUNTS, "int64"),
         **dict.fromkeys((*_LENGTHS, *_SPACING), "float64"),
     }
-    part_columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = dict.fromkeys(
-        ("side", "length", "place"), "int64"
-    )
+    part_columns: ClassVar[Mapping[str, Literal["int64", "float64"]]] = PART_COLUMNS
     parts: ClassVar[tuple[Part, ...]] = ("labels",)
     needs_volumes: ClassVar[bool] = True
     releases_gil: ClassVar[bool] = True
@@ -121,16 +114,7 @@ class SurfaceDistance(SummedFamily):
         UserError
             For a prediction of another size, or a label value that the dataset does not know.
         """
-        labels = true_labels(sample), class_labels(sample, prediction, info)
-        check_labels(sample.id, *shared_counts(*labels)[:2], info)
-        maps = class_maps(*labels, info.foreground_classes, info.void)
-        rows = [(np.array([_WIDTH]), np.array([labels[0].shape[1]]), np.array([0]))]
-        for side, (lengths, places) in zip((_TRUE, _PREDICTED), map(_runs, maps), strict=True):
-            rows.append((np.full(len(lengths), side), lengths, places))
-        columns = (np.concatenate(column).astype(np.int64) for column in zip(*rows, strict=True))
-        return Statistic(
-            self.name, sample.id, sample.group, sample.index, dict(zip(self.part_columns, columns, strict=True))
-        )
+        return slice_of_volume(self, sample, prediction, info, info.foreground_classes)
 
     def of_group(self, parts: Sequence[Statistic], info: DatasetInfo) -> list[Statistic]:
         """The distances of a case from its slices, in any order: a row per class at its first slice, none elsewhere.
@@ -140,16 +124,12 @@ class SurfaceDistance(SummedFamily):
         UserError
             For a case whose spacing is not known, and for slices of different sizes.
         """
-        slices = sorted(parts, key=lambda part: part.index)
-        spacing = _spacing(slices[0].group, info)
-        maps = _volumes(slices)
-        classes = info.foreground_classes
-        table = [
-            (each.id, *self._distances([one[box] == place for one in maps], spacing), *spacing)
-            for place, (each, box) in enumerate(zip(classes, _boxes(maps, len(classes)), strict=True), 1)
-            if box is not None
+        spacing = _spacing(parts[0].group, info)
+        rows = [
+            (each.id, *self._distances(masks, spacing), *spacing)
+            for each, masks in volume_masks(parts, info.foreground_classes)
         ]
-        return [self._statistic(part, table if part is slices[0] else ()) for part in slices]
+        return rows_of_case(self, parts, rows)
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over classes of means over cases; a case weighs what its first slice weighs."""
@@ -234,20 +214,6 @@ class SurfaceDistance(SummedFamily):
         near = (int(np.count_nonzero(each <= limit)) for each in lengths)
         return n_true, n_pred, *near, *(math.fsum(each) for each in lengths), hausdorff95(*lengths)
 
-    def _statistic(self, part: Statistic, rows: Sequence[tuple[float, ...]]) -> Statistic:
-        values = list(zip(*rows, strict=True)) or [()] * len(self.columns)
-        columns = {
-            name: np.array(column, kind) for (name, kind), column in zip(self.columns.items(), values, strict=True)
-        }
-        return Statistic(self.name, part.sample_id, part.group, part.index, columns)
-
-
-def _runs(places: Array) -> tuple[Int64, Int64]:
-    """Lengths and values of the runs of equal values in a map (H, W), row by row."""
-    flat = places.ravel()
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1]) if flat.size else np.zeros(0, np.int64)
-    return np.diff(starts, append=flat.size), flat[starts]
-
 
 def _spacing(case: str, info: DatasetInfo) -> Spacing:
     known = info.volumes.spacing_mm if info.volumes is not None else {}
@@ -257,59 +223,6 @@ def _spacing(case: str, info: DatasetInfo) -> Spacing:
             f"{info.name}: the spacing of case '{case}' is not known. Write it into classes.yaml, in mm between "
             f"slices, rows and columns: 'volumes: {{spacing_mm: {{{case}: [5.0, 0.8, 0.8]}}}}'"
         )
-    return found
-
-
-def _volumes(slices: Sequence[Statistic]) -> tuple[Array, Array]:
-    """Both maps (N, H, W) of places of classes, cut to the smallest box that holds all classes.
-
-    Slices that are not there are empty on both sides. Raises UserError for slices of different sizes.
-    """
-    boxes = {part.index: box for part in slices if (box := _held(part)) is not None}
-    if not boxes:
-        return np.zeros((0, 0, 0), np.uint16), np.zeros((0, 0, 0), np.uint16)
-    sizes = {part.index: _map(part, _TRUE).shape for part in slices if part.index in boxes}
-    if len(set(sizes.values())) > 1:
-        some = " and ".join(f"{height} x {width}" for height, width in sorted(set(sizes.values()))[:2])
-        raise UserError(f"case '{slices[0].group}': its slices are of {some}; those of a volume are of one size")
-    found = np.array(list(boxes.values()))
-    (top, left), (bottom, right) = found[:, :2].min(axis=0).tolist(), found[:, 2:].max(axis=0).tolist()
-    first = min(boxes)
-    maps = np.zeros((2, max(boxes) - first + 1, bottom - top, right - left), np.uint16)
-    for part in slices:
-        if part.index in boxes:
-            for side in (_TRUE, _PREDICTED):
-                maps[side, part.index - first] = _map(part, side)[top:bottom, left:right]
-    return maps[_TRUE], maps[_PREDICTED]
-
-
-def _held(part: Statistic) -> tuple[int, int, int, int] | None:
-    """Top, left, bottom and right (exclusive) of what either side of a slice holds."""
-    if not part.columns["place"].any():
-        return None
-    there = (_map(part, _TRUE) > 0) | (_map(part, _PREDICTED) > 0)
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
-
-
-def _map(part: Statistic, side: int) -> Array:
-    """One side of a slice, (H, W) uint16."""
-    columns = part.columns
-    mine = columns["side"] == side
-    width = int(columns["length"][columns["side"] == _WIDTH][0])
-    flat = np.repeat(columns["place"][mine].astype(np.uint16), columns["length"][mine])
-    return flat.reshape(-1, width)
-
-
-def _boxes(maps: Sequence[Array], classes: int) -> list[Box | None]:
-    """The smallest box around each of the classes 1 to `classes` in maps (N, H, W); None of one that none holds."""
-    from scipy.ndimage import find_objects
-
-    found = []
-    for boxes in zip(*(find_objects(each, classes) for each in maps), strict=True):
-        held = [box for box in boxes if box is not None]
-        sides = [slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*held, strict=True)]
-        found.append((sides[0], sides[1], sides[2]) if held else None)
     return found
 
 

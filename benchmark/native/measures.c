@@ -1,6 +1,7 @@
 #include "measures.h"
 
 #include "bins.h"
+#include "lines.h"
 #include "nearest.h"
 #include "thin.h"
 
@@ -106,6 +107,34 @@ PyObject *grow_segments_of(PyObject *module, PyObject *args) {
     if (done < 0) return PyErr_NoMemory();
     if (!done) {
         PyErr_SetString(PyExc_ValueError, "the buffers are no image with a frame around it");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+const char thin_to_lines_doc[] =
+    "thin_to_lines(labels, rows, columns, rules, /)\n--\n\n"
+    "Thin the classes of labels (rows, columns) uint16 with a frame of 0, in place, by the rules of 256\n"
+    "neighbourhoods, uint8: see `lines.h`.";
+
+PyObject *thin_to_lines_of(PyObject *module, PyObject *args) {
+    (void)module;
+    Py_buffer labels, rules;
+    Py_ssize_t rows, columns;
+    if (!PyArg_ParseTuple(args, "w*nny*:thin_to_lines", &labels, &rows, &columns, &rules)) return NULL;
+    int done = 0;
+    int fits = columns > 0 && columns <= INT32_MAX / 2 && holds(labels.len, rows, columns, 2 * (uint64_t)columns) &&
+               (uintptr_t)labels.buf % 2 == 0 && rules.len == NEIGHBOURHOODS;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        done = thin_to_lines(labels.buf, (size_t)rows, (size_t)columns, rules.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&labels);
+    PyBuffer_Release(&rules);
+    if (done < 0) return PyErr_NoMemory();
+    if (!done) {
+        PyErr_SetString(PyExc_ValueError, "the buffers are no label map with an empty frame, and rules for it");
         return NULL;
     }
     Py_RETURN_NONE;

@@ -287,6 +287,7 @@ static PyMethodDef functions[] = {
     {"joint_counts", joint_counts, METH_VARARGS, joint_counts_doc},
     {"add_to_bins", add_to_bins_of, METH_VARARGS, add_to_bins_doc},
     {"grow_segments", grow_segments_of, METH_VARARGS, grow_segments_doc},
+    {"thin_to_lines", thin_to_lines_of, METH_VARARGS, thin_to_lines_doc},
     {"nearest_squares", nearest_squares_of, METH_VARARGS, nearest_squares_doc},
     {"memory", memory, METH_O, memory_doc},
     {"release_memory", release_memory, METH_NOARGS, release_memory_doc},
@@ -305,7 +306,7 @@ static PyModuleDef definition = {
 };
 
 /* Raised whenever a function here takes or gives something else: `segbench.io.native` uses no other build than its own. */
-#define INTERFACE 4
+#define INTERFACE 5
 
 PyMODINIT_FUNC PyInit__native(void) {
     if (make_memory_type() < 0) return NULL;

@@ -164,6 +164,14 @@ class Metric(Protocol):
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """Scores of B resamples at once; weights (B, n) int64 says how often each of the n statistics is drawn."""
 
+    def resample_swapped(
+        self, one: Sequence[Statistic], other: Sequence[Statistic], info: DatasetInfo, kept: Int64
+    ) -> tuple[dict[str, Float64], dict[str, Float64]]:
+        """Scores of two runs on the same n samples, some of which are swapped between them, each (B,).
+
+        kept (B, n) int64 : 1 for a sample that stays with its run, 0 for one that is swapped.
+        """
+
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums | None:
         """One score of n statistics as a function of sums over them; None for a score that is not such a function."""
 
@@ -174,7 +182,7 @@ class Metric(Protocol):
         """Table {class name: {quantity: value}} in class order; empty for a family that has no classes."""
 
     def classes_of(self, info: DatasetInfo) -> tuple[ClassInfo, ...]:
-        """The classes that `per_class` has rows of, in its order."""
+        """The classes that have the `class_scores`, in the order of their rows in `per_class`."""
 
     def resample_classes(
         self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64

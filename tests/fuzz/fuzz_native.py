@@ -37,6 +37,7 @@ from segbench.metrics.joint_counts import joint_counts
 from segbench.metrics.nearest import nearest
 from segbench.metrics.partition import thin_borders
 from segbench.metrics.pooled import mean_of_quotients
+from segbench.metrics.skeletons import skeletons
 
 CHECKED = "address,undefined"
 
@@ -179,6 +180,21 @@ def fuzz_borders(compiled: Any, count: int, seed: int) -> None:
     print(f"{count} proposals of cells: thinned as by NumPy")
 
 
+def fuzz_lines(compiled: Any, count: int, seed: int) -> None:
+    """Label maps of every texture and number of classes thinned to lines, and again by scikit-image."""
+    draw = np.random.default_rng(seed)
+    for number in range(count):
+        zoom, classes = draw.integers(1, 6, 2), int(draw.choice([1, 1, 2, 5, 300]))
+        labels = draw.integers(0, classes + 1, draw.integers(1, 12, 2)) * (draw.random() < 0.95)
+        labels = np.repeat(np.repeat(labels, zoom[0], axis=0), zoom[1], axis=1)
+        labels = np.where(draw.random(labels.shape) < draw.choice([0, 0.02, 0.3]), 0, labels).astype(np.uint16)
+        native._native = compiled
+        found = skeletons(labels)
+        native._native = None
+        assert np.array_equal(found, skeletons(labels)), f"seed {seed}, label map {number}"
+    print(f"{count} label maps: thinned as by scikit-image")
+
+
 def main() -> None:
     """Build, start the checked process, and in it do the work."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,7 +202,10 @@ def main() -> None:
     asked.add_argument("--maps", type=int, default=100_000)
     asked.add_argument("--sums", type=int, default=20_000)
     asked.add_argument(
-        "--points", type=int, default=20_000, help="and as many histograms of confidences, and proposals of cells"
+        "--points",
+        type=int,
+        default=20_000,
+        help="as many histograms of confidences, proposals of cells, and masks",
     )
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--portable", action="store_true")
@@ -204,6 +223,7 @@ def main() -> None:
     fuzz_points(compiled, given.points, given.seed)
     fuzz_confidences(compiled, given.points, given.seed)
     fuzz_borders(compiled, given.points, given.seed)
+    fuzz_lines(compiled, given.points, given.seed)
     print(f"{compiled.instructions()}, no fault, {time.process_time() - begun:.0f} s of processor time")
 
 

@@ -12,13 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from skimage.morphology import skeletonize
 
 from segbench.datasets.folder import Folder
 from segbench.evaluation.class_scores import find_score
-from segbench.metrics.centreline import Centreline, skeleton
+from segbench.metrics.centreline import Centreline
+from segbench.metrics.skeletons import skeletons
 from segbench.registry import dataset_class
 from segbench.testing import check_metric
 from segbench.types import Array, ClassInfo, DatasetInfo, Prediction, Sample, Statistic, UserError
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 METRIC = Centreline()
 BINARY = replace(dataset_class("medaka").info, ignore_label=255)
@@ -55,11 +59,19 @@ def ridges(seed: int, labels: Sequence[int] = (1,), shape: tuple[int, int] = (40
     return truth.astype(np.uint8), found.astype(np.uint8)
 
 
+def skeleton(mask: Array) -> Array:
+    return np.asarray(skeletons(mask.astype(np.uint8)) > 0)
+
+
+def by_scikit_image(mask: Array) -> Array:
+    return np.asarray(skeletonize(mask))  # type: ignore[no-untyped-call]
+
+
 def by_definition(truth: Array, found: Array, label: int) -> dict[str, float]:
     """Equations 1 and 2 of the paper, over sets of places."""
     masks = [{(int(y), int(x)) for y, x in np.argwhere((each == label) & (truth != 255))} for each in (truth, found)]
     lines = [
-        {(int(y), int(x)) for y, x in np.argwhere(skeleton((each == label) & (truth != 255)))}
+        {(int(y), int(x)) for y, x in np.argwhere(by_scikit_image((each == label) & (truth != 255)))}
         for each in (truth, found)
     ]
     sensitivity = len(lines[0] & masks[1]) / len(lines[0]) if lines[0] else math.nan
@@ -185,6 +197,34 @@ def test_a_skeleton_hangs_together_as_its_mask_does(seed: int, part: float, sigm
     holes = [ndimage.label(np.pad(~each, 1, constant_values=True))[1] for each in (mask, lines)]
     assert holes[0] == holes[1]
     assert np.array_equal(skeleton(np.pad(mask, 4))[4:-4, 4:-4], lines)
+
+
+def test_every_small_mask_has_the_skeleton_of_scikit_image() -> None:
+    for code in range(512):
+        mask = (code >> np.arange(9) & 1).astype(bool).reshape(3, 3)
+        assert np.array_equal(skeleton(mask), by_scikit_image(mask)), code
+    for mask in (np.zeros((3, 0), bool), np.zeros((0, 3), bool), np.ones((1, 1), bool)):
+        assert np.array_equal(skeleton(mask), mask)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.floats(0, 3), st.integers(1, 300), st.tuples(st.integers(1, 60), st.integers(1, 60)))
+def test_classes_that_lie_beside_each_other_are_thinned_each_by_itself(
+    seed: int, sigma: float, classes: int, shape: tuple[int, int]
+) -> None:
+    random = np.random.default_rng(seed)
+    field = ndimage.gaussian_filter(random.random(shape), sigma)
+    ranks = field.ravel().argsort().argsort().reshape(shape) * (classes + 1) // field.size
+    places = ranks.astype(np.uint8 if classes < 256 else np.uint16)
+    found = skeletons(places)
+    for place in np.unique(places[places > 0]).tolist():
+        assert np.array_equal(found == place, by_scikit_image(places == place))
+    assert not found[places == 0].any()
+
+
+def test_a_mask_that_fills_the_image_has_the_skeleton_of_scikit_image() -> None:
+    for shape in ((37, 80), (64, 64), (1, 50), (50, 2)):
+        assert np.array_equal(skeleton(np.ones(shape, bool)), by_scikit_image(np.ones(shape, bool)))
 
 
 def test_skeletons_are_those_that_scores_were_made_with() -> None:

@@ -19,6 +19,7 @@ from pycocotools import mask as mask_api
 from places import SHARED
 from random_coco import INFO, THINGS, Pairs, as_coco, official, random_pairs
 from segbench.errors import UserError
+from segbench.evaluation.class_scores import find_score
 from segbench.io.images.rle import check_rle, decode_rle, encode_rle
 from segbench.metrics.coco import COCOAveragePrecision
 from segbench.testing import check_metric
@@ -150,6 +151,11 @@ def test_average_precision_equals_pycocotools_bit_for_bit(seed: int) -> None:
         assert _same(table[INFO.classes[number].name]["ap"], np.mean(own))
         assert _same(table[INFO.classes[number].name]["ap50"], np.mean(own[0]))
         assert INFO.classes[number].id == category - 1
+        for name, theirs in (("ap", own), ("ap50", own[0])):
+            called = f"{name}@{INFO.classes[number].name}"
+            known = find_score([METRIC], INFO, called)
+            assert known is not None
+            assert _same(known[0].compute(statistics, INFO)[called], np.mean(theirs))
 
 
 def _outcomes(pairs: Pairs) -> dict[tuple[int, int, int], Any]:

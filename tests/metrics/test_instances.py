@@ -22,6 +22,8 @@ import places
 from commands import Run, printed_json
 from segbench.datasets.cityscapes import Cityscapes
 from segbench.errors import UserError
+from segbench.evaluation.class_intervals import intervals_with_classes
+from segbench.evaluation.class_scores import find_score
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.statistics import Statistics
 from segbench.io.images.rle import encode_rle
@@ -53,6 +55,12 @@ def _measured(metric: Metric, predictions: str) -> list[Statistic]:
     return evaluate(dataset, [metric], found.files.items()).of(metric.name)
 
 
+def _by_name(metric: Metric, name: str, statistics: list[Statistic]) -> float:
+    known = find_score([metric], INFO, name)
+    assert known is not None
+    return known[0].compute(statistics, INFO)[name]
+
+
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
@@ -69,6 +77,9 @@ def test_iiou_equals_the_official_scores(which: str) -> None:
     assert list(classes) == [c.name for c in INFO.classes]
     for name, row in classes.items():
         assert row["iiou"] == pytest.approx(_number(official["classInstScores"][name]), abs=1e-9, nan_ok=True)
+    for c in IIOU.classes_of(INFO):
+        expected = pytest.approx(_number(official["classInstScores"][c.name]), abs=1e-9, nan_ok=True)
+        assert _by_name(IIOU, f"iiou@{c.name}", statistics) == expected
     for name, row in categories.items():
         assert row["iiou"] == pytest.approx(_number(official["categoryInstScores"][name]), abs=1e-9, nan_ok=True)
     assert sum(not math.isnan(row["iiou"]) for row in categories.values()) == 2
@@ -87,6 +98,12 @@ def test_average_precision_equals_the_official_scores() -> None:
     assert matrix == pytest.approx(np.array(OBJECTS["resultApMatrix"][0]), abs=1e-9)
     table = AP.per_class(statistics, INFO)
     assert list(table) == [c.name for c in INFO.classes]
+    assert [c.name for c in AP.classes_of(INFO)] == list(averages["classes"])
+    for name, theirs in averages["classes"].items():
+        for score, its in (("ap", "ap"), ("ap50", "ap50%")):
+            assert _by_name(AP, f"{score}@{name}", statistics) == pytest.approx(
+                _number(theirs[its]), abs=1e-9, nan_ok=True
+            )
     for name, row in table.items():
         theirs = averages["classes"].get(name, {"ap": None, "ap50%": None})
         assert row["ap"] == pytest.approx(_number(theirs["ap"]), abs=1e-9, nan_ok=True)
@@ -264,6 +281,28 @@ def test_a_resample_is_the_score_of_the_repeated_samples(metric: Metric, seed: i
     found = metric.resample(statistics, INFO, weights)
     for name, value in metric.compute(repeated, INFO).items():
         assert found[name][1] == pytest.approx(value, abs=1e-12, nan_ok=True)
+
+
+def test_classes_without_objects_have_no_such_scores() -> None:
+    for metric, name in ((IIOU, "iiou@road"), (AP, "ap@road"), (AP, "ap50@sky")):
+        with pytest.raises(UserError, match=r"Unknown class '(road|sky)'.*Available: bicycle, bus, car, motorcycle"):
+            find_score([metric], INFO, name)
+
+
+def test_a_class_that_is_only_predicted_has_no_interval_of_iiou() -> None:
+    row, predicted = np.full((1, 20), 7, np.int32), np.array([[7] * 15 + [24] * 5], np.uint8)
+    statistics = [
+        IIOU.measure(
+            Sample(f"s{n}", f"g{n}", n, labels=_labels(row), instances=row), Prediction(labels=predicted), INFO
+        )
+        for n in range(6)
+    ]
+    absent = IIOU.absent_among(statistics, INFO, "iiou", (0, 2))
+    assert absent is not None
+    assert (absent.pixels, absent.share) == ({"person": 30}, 1.0)
+    assert IIOU.absent_classes(statistics, INFO, "iiou_class") == absent
+    ends = intervals_with_classes(IIOU, statistics, INFO)[1]["person"]
+    assert (ends["iiou_low"], ends["iiou_high"]) == (None, None)
 
 
 # ---- hand-counted

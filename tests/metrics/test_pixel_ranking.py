@@ -16,7 +16,7 @@ from sklearn import metrics as theirs
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.intervals import bootstrap_weights, score_intervals
 from segbench.evaluation.statistics import Statistics
-from segbench.metrics import pixel_ranking
+from segbench.metrics import MetricFamily, pixel_ranking
 from segbench.metrics.pixel_ranking import LEVELS, PixelRanking, levels
 from segbench.registry import dataset_class
 from segbench.testing import check_metric
@@ -177,18 +177,47 @@ def test_counts_beyond_what_floats_hold_are_exact() -> None:
 
 
 def test_tables_of_levels_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of both runs, and of these side by side for all patterns of swaps, which come in many parts."""
+    """Of both runs, and of what is between them for all patterns of swaps, which come in many parts."""
     runs = tuple(tuple(measured([drawn(seed, skill=skill) for seed in range(14)])) for skill in (2.0, 0.5))
     made: list[int] = []
 
-    def counted(statistics: Sequence[Statistic]) -> pixel_ranking._Table:
-        made.append(len(statistics))
-        return table_of(statistics)
+    def counted(statistics: Sequence[Statistic], less: Sequence[Statistic] = ()) -> pixel_ranking._Table:
+        made.append(len(statistics) + len(less))
+        return table_of(statistics, less)
 
     table_of = pixel_ranking._Table.of
     monkeypatch.setattr(pixel_ranking._Table, "of", counted)
     Paired(METRIC, INFO, METRIC.scores[0], runs, resamples=2500).difference(0, 1)
     assert sorted(made) == [14, 14, 28]
+
+
+@pytest.mark.parametrize("limit", ["", "_IMAGES_AT_ONCE", "_EXACT_IN_FLOATS"])
+@pytest.mark.parametrize("images", [1, 9])
+def test_swapped_runs_are_those_side_by_side_to_the_last_bit(
+    images: int, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where their levels, their truths or the images that have probabilities are not the same."""
+    if limit:
+        monkeypatch.setattr(pixel_ranking, limit, 4)
+    one = measured([drawn(seed, skill=2.0) for seed in range(images)])
+    others = [
+        measured([drawn(seed, skill=0.5) for seed in range(images)]),
+        measured([drawn(seed, skill=1.0, steps=5) for seed in range(images)]),
+        measured([drawn(seed + 1, skill=1.0) for seed in range(images)]),
+        [
+            METRIC.measure(Sample("s000", "g0", 0, labels=drawn(0)[0]), Prediction(labels=drawn(0)[0] % 2), INFO),
+            *one[1:],
+        ],
+        one,
+    ]
+    kept = np.random.default_rng(0).integers(0, 2, (40, images))
+    for other in others:
+        expected = MetricFamily.resample_swapped(METRIC, one, other, INFO, kept)
+        for found, wanted in zip(METRIC.resample_swapped(one, other, INFO, kept), expected, strict=True):
+            for name, values in wanted.items():
+                np.testing.assert_array_equal(found[name], values)
+    mine, theirs = METRIC.resample_swapped(one, others[0], INFO, kept)
+    assert not np.array_equal(mine["roc_auc"], theirs["roc_auc"])
 
 
 def test_intervals_and_paired_tests() -> None:
