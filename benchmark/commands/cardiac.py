@@ -16,6 +16,7 @@ from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
 from ..io.atomic import is_temporary, write_text
+from ..io.listing import resolved
 from ..io.reporter import Reporter
 from ..io.text_files import read_json
 from ..metrics.cardiac import Cardiac
@@ -206,7 +207,7 @@ def _refuse_foreign(folder: Path, film: Path) -> None:
             "folder with --out, or remove this one."
         ) from error
     before = content.get("input") if isinstance(content, dict) else None
-    if isinstance(before, str) and before != str(film) and Path(before).resolve() != film.resolve():
+    if isinstance(before, str) and before != str(film) and resolved(before) != film.resolve():
         raise UserError(
             f"'{folder}' holds the result of '{before}', which that of '{film}' would replace; choose another folder "
             "with --out, or remove this one"

@@ -115,6 +115,8 @@ def _read_index(path: Path) -> Mapping[int, _Image]:
         where = f"{path}: images[{number}]"
         if not is_whole(entry.get("id")):
             _refuse(where, "id", entry, "an integer")
+        if entry["id"] in images:
+            raise UserError(f"{where}: 'id' {entry['id']} is that of an earlier image; expected different ones")
         images[entry["id"]] = _Image(rle_size({"size": [entry.get("height"), entry.get("width")]}, where), [])
     for number, entry in enumerate(_list(path, content, "annotations")):
         image_id = entry.get("image_id")

@@ -98,8 +98,14 @@ def _read(path: Path) -> Annotations:
     categories = tuple(_categories(path, content))
     known = {each.id for each in categories} if categories else None
     pictures = {}
+    listed: set[ImageId] = set()
     for number, entry in enumerate(_list(path, content, "images", required=False)):
         image_id = _image_id(f"{path}: images[{number}]", "id", entry)
+        if image_id in listed:
+            raise UserError(
+                f"{path}: images[{number}]: 'id' {short(image_id)} is that of an earlier image; expected different ones"
+            )
+        listed.add(image_id)
         if isinstance(entry.get("file_name"), str):
             pictures[image_id] = entry["file_name"]
     images: dict[ImageId, Annotated] = {}

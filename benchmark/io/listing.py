@@ -86,3 +86,19 @@ def unread_pictures(paths: Iterable[Path]) -> str:
     '1 .heic file, which is not read'
     """
     return unread_files((path for path in paths if path.suffix.lower() in _OTHER_PICTURES), ())
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a path that a stranger's file names may be one that no file system has."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long a name, or one with a null byte
+        return False
+
+
+def resolved(named: str) -> Path | None:
+    """A path that a stranger's file names, without links; None of one that no file system has."""
+    try:
+        return Path(named).resolve()
+    except (OSError, ValueError):
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..io.listing import is_folder
 from ..io.reporter import Reporter, SilentReporter
 from ..predictions.find import find_predictions
 from ..predictions.stored import MAX_SHOWN, shown_ids
@@ -106,14 +107,14 @@ def data_or_refusal(entries: Sequence[Entry], root: Path | None, reporter: Repor
     if not isinstance(found, UserError):
         return found
     stated = [place for entry in entries if (place := entry.record.root) is not None]
-    if root is None and stated and not any(place.is_dir() for place in stated):
+    if root is None and stated and not any(map(is_folder, stated)):
         raise UserError(f"its data was below '{stated[0]}', which is no folder here; say where with --root")
     raise found
 
 
 def _looked_for(entries: Sequence[Entry], root: Path | None, reporter: Reporter) -> Dataset | UserError:
     """The data below `root`, where commands of the runs found it, or in the default places; else what hindered it."""
-    recorded = [place for entry in entries if (place := entry.record.root) is not None and place.is_dir()]
+    recorded = [place for entry in entries if (place := entry.record.root) is not None and is_folder(place)]
     faults: list[UserError] = []
     for place in dict.fromkeys([*([] if root is None else [root]), *recorded, None]):
         try:

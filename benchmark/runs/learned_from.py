@@ -130,11 +130,11 @@ def _starts(config: Mapping[str, Any]) -> Iterator[Record | None]:
 
 def _made_by(place: Path, sha256: Any) -> Record | None:
     """The record of the run that made weights, `RUN` or `RUN/checkpoint[/fold-K]/FILE`; None where they are others."""
-    files = [place] if place.is_file() else [path for inside in _WEIGHTS for path in place.glob(inside)]
     try:
+        files = [place] if place.is_file() else [path for inside in _WEIGHTS for path in place.glob(inside)]
         weights = next((path for path in files if file_sha256(path) == sha256), None)
         folders = weights.absolute().parents[:3] if weights is not None else ()
         folder = next((each for each in folders if (each / RECORD).is_file()), None)
         return None if folder is None else read_record(folder)
-    except (UserError, OSError):
+    except (UserError, OSError, ValueError):  # what a record names may be no path here
         return None

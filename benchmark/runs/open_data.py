@@ -16,6 +16,7 @@ from ..data.index import DataIndex
 from ..data.locations import Location, Source, locate, made_by, origin_of
 from ..data.origin_in_use import origin_in_use
 from ..data.splits import too_few
+from ..io.listing import is_folder
 from ..io.locks import exclusive
 from ..io.reporter import Reporter
 from ..registry import dataset_class, generator, make_dataset
@@ -170,7 +171,7 @@ def data_of(record: Record, root: Path | None, reporter: Reporter) -> tuple[Data
     Raises UserError where it is in none of these.
     """
     data = record.dataset
-    place = root or (record.root if record.root is not None and record.root.is_dir() else None)
+    place = root or (record.root if record.root is not None and is_folder(record.root) else None)
     source = data.origin if place is None else "auto"
     options = dataset_class(data.name).info.scored_options(data.options)
     return open_dataset(data.name, place, source, options, reporter, may_synthesize=False)

@@ -18,6 +18,7 @@ from ..io.fingerprints import files_sha256
 from ..io.images.limits import open_image
 from ..io.images.read import read_array
 from ..io.images.tiff import opened, pages_of
+from ..io.listing import resolved
 from ..io.locks import LOCK, BusyError, exclusive
 from ..io.text_files import read_json
 from ..predictions.find import write_prediction, write_stack
@@ -226,7 +227,7 @@ def _refuse_foreign(folder: Path, output: Output) -> None:
 
 def readable_sha256(paths: Iterable[Path], unreadable: Iterable[str]) -> str:
     """Fingerprint of an input without the files that could not be read."""
-    left_out = {Path(path).resolve() for path in unreadable}
+    left_out = set(map(resolved, unreadable))
     return files_sha256(path for path in paths if path.resolve() not in left_out)
 
 

@@ -169,6 +169,18 @@ def test_a_part_of_unknown_origin_is_not_trusted(server: Server, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    "odd", [{"etag": "a\r\nX-More: 1"}, {"etag": 7}, {"last_modified": ["a"]}, {"total": "many"}, {"total": 1e400}]
+)
+def test_a_damaged_sidecar_says_nothing(server: Server, tmp_path: Path, odd: dict[str, Any]) -> None:
+    server.add("data.bin", CONTENT)
+    _leave_part(server, tmp_path, CONTENT[:1000], None)
+    sidecar = tmp_path / "data.bin.part.json"
+    sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), **odd}))
+    assert _got(server, tmp_path) == CONTENT
+    assert server.ranges() == [None]
+
+
+@pytest.mark.parametrize(
     ("known", "words"),
     [
         ({"sha256": "0" * 64}, f"SHA-256 is {sha256(CONTENT)}, expected {'0' * 64}"),

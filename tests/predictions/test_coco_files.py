@@ -121,6 +121,7 @@ def _truth(**changes: Any) -> dict[str, Any]:
         ({"images": []}, "'annotations' is None"),
         ({"images": [], "annotations": [3]}, "'annotations' is [3]"),
         ({"images": [], "annotations": []}, "no image of id 000000000009"),
+        ({"images": 2 * [{"id": 9, "height": 4, "width": 5}], "annotations": []}, "images[1]: 'id' 9 is that of an ea"),
         ({"images": [{"id": 9, "height": 4}], "annotations": []}, "images[0]: no sound run-length encoding: 'size'"),
         ({"images": [{"id": "9", "height": 4, "width": 5}], "annotations": []}, "images[0]: 'id' is '9'"),
         (_truth(image_id=8), "annotations[0]: 'image_id' is 8"),

@@ -185,6 +185,10 @@ def _repeated(content: Any) -> None:
     content["annotations"].append(content["annotations"][0])
 
 
+def _same_image(content: Any) -> None:
+    content["images"] = [{"id": 500, "file_name": "a.jpg"}, {"id": 500, "file_name": "b.jpg"}]
+
+
 def _no_list(content: Any) -> None:
     content["annotations"] = {"segments_info": []}
 
@@ -200,6 +204,7 @@ FAULTS: dict[Callable[[Any], object], str] = {
     _missing: "1 of 6 samples have no prediction",
     _lost: "names 1 PNG files that are not in",
     _repeated: "annotated before",
+    _same_image: "images[1]: 'id' 500 is that of an earlier image",
     _no_list: "expected a list of objects",
 }
 

@@ -363,9 +363,12 @@ def _sidecar(part: Path) -> Path:
 def _read_version(path: Path) -> _Version:
     """What a sidecar says; one that cannot be read says nothing, so that the file is fetched from its beginning."""
     try:
-        return _Version(**read_json(path))
+        found = _Version(**read_json(path))
     except (OSError, ValueError, TypeError, RecursionError):
         return _Version()
+    texts = (found.url, found.etag or "", found.last_modified or "")  # which go into the head of a request
+    sound = all(isinstance(each, str) and each.isprintable() for each in texts)
+    return found if sound and (found.total is None or type(found.total) is int) else _Version()
 
 
 def _digest(path: Path, progress: Progress) -> Digest:
