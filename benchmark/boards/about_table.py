@@ -88,10 +88,11 @@ def _human_range(people: Sequence[Record], main_score: str) -> list[str]:
         return ["**People** are never ranked."]
     many = f"lowest to highest score of {len(people)} annotators"
     what = many if len(people) > 1 else "95 % interval of the only annotator"
+    better, worse = ("above", "below") if human.higher_is_better else ("below", "above")
     return [
         f"**Against people**: the human range is {human.low:.4f} to {human.high:.4f} ({what}); people are never "
-        "ranked. A method whose interval lies in it is *within the human range*, above it *better than human*, below "
-        "it *worse than human*; one that crosses an edge is *undecided*, with what is still possible."
+        f"ranked. A method whose interval lies in it is *within the human range*, {better} it *better than human*, "
+        f"{worse} it *worse than human*; one that crosses an edge is *undecided*, with what is still possible."
     ]
 
 
