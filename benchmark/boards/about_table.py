@@ -84,14 +84,15 @@ def _human_range(people: Sequence[Record], main_score: str) -> list[str]:
     if not people:
         return []
     human = HumanRange.of([record.scores.get(main_score) for record in people])
-    who = counted(len(people), "human annotator")
     if human is None:
-        return [f"**{who}**: never ranked."]
-    what = "from the lowest to the highest of their scores" if len(people) > 1 else "the 95 % interval of the only one"
+        return ["**People** are never ranked."]
+    many = f"lowest to highest score of {len(people)} annotators"
+    what = many if len(people) > 1 else "95 % interval of the only annotator"
+    better, worse = ("above", "below") if human.higher_is_better else ("below", "above")
     return [
-        f"**Against people**: {who}, never ranked, with the range {human.low:.4f} to {human.high:.4f} ({what}). A "
-        "method whose interval lies in it is *within the human range*, above it *better than human*, below it *worse "
-        "than human*; one that crosses an edge is *undecided*, with what is still possible."
+        f"**Against people**: the human range is {human.low:.4f} to {human.high:.4f} ({what}); people are never "
+        f"ranked. A method whose interval lies in it is *within the human range*, {better} it *better than human*, "
+        f"{worse} it *worse than human*; one that crosses an edge is *undecided*, with what is still possible."
     ]
 
 

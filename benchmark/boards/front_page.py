@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from ..registry import dataset_class
 from ..runs.record import Record
 from ..runs.versions import not_of_today
 from .board_plots import curve_name, drawn, plot_name, rivals
 from .comparable import Comparable, is_a_part, samples_together
 from .findings import against_people, findings, learned_from, told_from
-from .headings import front_heading, headings, section_address
+from .headings import headings, section_address
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .over_datasets import OverDatasets, over_datasets_section
@@ -71,8 +72,8 @@ def front_page(by_dataset: Mapping[str, Sequence[Record]], over: Sequence[OverDa
     lines = [
         "# Leaderboards",
         "",
-        f"The board of each dataset: {pages}. It ranks all methods, with intervals, costs and the commands that make "
-        "each run again. Below, the best of each table, and what the tables say.",
+        f"Boards: {pages}. Each ranks all methods on a dataset, with intervals, costs and the commands that repeat the "
+        "runs. Below are the best row of each table, and what the tables say.",
         "",
     ]
     for kind, members in kinds.items():
@@ -111,7 +112,8 @@ def _index(groups: Sequence[_Group], spans: Spans) -> str:
 def _told(group: _Group, records: Sequence[Record], spans: Spans) -> list[str]:
     """What a group's board says in sentences, with its plots."""
     key, ranked = group.key, group.ranked
-    lines = [front_heading(key, group.title, samples_together(ranked)), ""]
+    about = f"{dataset_class(key.dataset).info.summary}; scored on {samples_together(ranked)}."
+    lines = [f"### [{key.dataset}]({section_address(key, group.title)}): {group.title}", "", about, ""]
     if aside := not_of_today(ranked[0]):
         lines += [escape(aside), ""]
     curves = curves_of(group.rows)

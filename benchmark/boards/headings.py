@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 
-from ..registry import dataset_class
 from ..runs.record import Record
 from .comparable import Comparable, part_of
 from .markdown import escape
@@ -41,15 +40,6 @@ def headings(groups: Sequence[tuple[Comparable, Sequence[Record]]]) -> list[str]
         taken.add(anchor(unique))
         found.append(unique)
     return found
-
-
-def front_heading(key: Comparable, title: str, samples: str) -> str:
-    """What the front page says of a section of this title, with a link to it, and what the images are."""
-    link = f"[{key.dataset}]({section_address(key, title)})"
-    synthetic = "SYNTHETIC data, " if key.origin == "synthetic" else ""
-    options = f", {escape(key.options)}" if key.options else ""
-    summary = dataset_class(key.dataset).info.summary
-    return f"### {link}: {synthetic}{escape(key.protocol)}{options}, {samples} of {summary}"
 
 
 def section_address(key: Comparable, title: str) -> str:

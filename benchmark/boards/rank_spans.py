@@ -43,16 +43,17 @@ class Tested:
     @property
     def points(self) -> list[str]:
         """What a reader of the ranks should know: first how they were made, then what may be wrong with them."""
-        level = f"5 % for all {self.pairs} pairs together" if self.pairs > 1 else "5 % for the one pair"
+        level = f"at 5 % for all {self.pairs} pairs together" if self.pairs > 1 else "at 5 % for the one pair"
         if self.over_seeds:
             level = f"for other {self.drawn} and other trainings, {level}"
         if not self.different:
             said = f"**Rank**: by the score alone, as paired tests tell no two of these methods apart ({level})."
         else:
-            differ = f"{self.different} {'differs' if self.different == 1 else 'differ'}"
+            which = f"of which {self.different}" if self.pairs > 1 else "which"
+            differ = f"{which} {'differs' if self.different == 1 else 'differ'}"
             said = (
                 "**Rank**: the first and the last that a method may have, where paired tests cannot tell methods apart "
-                f"({level}; {differ})."
+                f"({level}, {differ})."
             )
         points = [said]
         if self.leans_on_t:

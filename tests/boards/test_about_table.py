@@ -41,6 +41,18 @@ def test_one_line_then_the_table_then_its_points_and_plot() -> None:
     assert plot == "![dice of each method, and against its time to fit and to predict](drive.svg)"
 
 
+@pytest.mark.parametrize(("higher", "said"), [(True, "above it *better"), (False, "below it *better")])
+def test_better_than_people_is_on_the_side_of_better_scores(higher: bool, said: str) -> None:
+    records = []
+    for record in _records("drive"):
+        if record.run_id.rpartition("-")[2] in CHOSEN:
+            dice = record.scores["dice"].model_copy(update={"higher_is_better": higher})
+            records.append(record.model_copy(update={"scores": {**record.scores, "dice": dice}}))
+    page = boards(records)["drive.md"]
+    assert said in page
+    assert page.count("better than human") == 2  # in the list, and in the network's row or the classical method's
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["drive", "isbi2012"])
 def test_pages_show_the_plots_that_are_drawn(dataset: str, tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ def test_a_board_ranks_methods_and_shows_people_beside_them(bench: Run, runs: Pa
     assert verdicts["best"] == "better than human"
     assert verdicts["poor"] == "worse than human"
     assert verdicts["like-people"].startswith(("within the human range", "undecided"))
-    assert "3 human annotators, never ranked, with the range 0.9" in text
+    assert "**Against people**: the human range is 0.9" in text
+    assert "(lowest to highest score of 3 annotators); people are never ranked." in text
     assert "## Not ranked" not in text
     assert not list((tmp_path / "boards").glob("*.svg")), "what these predictions cost is not known"
     front = (tmp_path / "boards" / "README.md").read_text(encoding="utf-8")

@@ -124,7 +124,7 @@ def test_boards_give_ranks_that_cannot_be_told_apart_as_spans() -> None:
     named = {record.method.name: (spans[record.run_id].first, spans[record.run_id].last) for record in alone}
     assert named == {"unet": (1, 2), "fpn": (1, 2), "constant": (3, 3)}
     page = boards(records, spans)["isbi2012.md"]
-    assert "(5 % for all 3 pairs together; 2 differ)" in page
+    assert "(at 5 % for all 3 pairs together, of which 2 differ)" in page
     assert "**5 samples** are few for a test: swaps alone give no p value below 1/16" in page
     assert "| 1–2 " in page
     assert "| 3 " in page
