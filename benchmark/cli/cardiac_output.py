@@ -13,6 +13,7 @@ from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.propagation import NO_ERRORS
 from ..cardiac.to_json import AgreementBlock
 from ..runs.cardiac.doubts import FLAGS, cannot_judge
+from ..runs.cardiac.flicker import FLICKER, raised_by_flicker
 from ..runs.cardiac.methods import METHODS
 from ..text import UNDEFINED, between, counted, number, printable
 from .output import safe, stdout
@@ -58,6 +59,7 @@ def document(found: CardiacDocument, as_json: bool, quiet: bool = False) -> None
     summary(console, found.summary)
     if len(found.sequences) == 1:
         _size_of(console, found.sequences[0])
+    _flicker(console, found.sequences)
     _do_not_use(console, found.sequences)
     if found.film_heart_rate_bpm is not None:
         text = f"rhythm of the film's own colours, without any mask: {found.film_heart_rate_bpm:.1f} beats/min"
@@ -229,8 +231,8 @@ def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBl
     for flag, count in over_all.flagged_frames.items():
         console.print(f"{counted(count, 'frame')} flagged '{flag}': {MASK_FLAGS[flag]}", soft_wrap=True)
     for flag, count in over_all.flagged_sequences.items():
-        if flag == "not_following":
-            continue  # stands below with its reasons
+        if flag in ("not_following", FLICKER):
+            continue  # stand below with reasons and numbers
         name = flag.replace("_", " ")
         named = [printable(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
@@ -247,6 +249,17 @@ def _size_of(console: Console, found: SequenceBlock) -> None:
     major, minor, volume = (median(column) for column in known)
     text = f"end of diastole: {major:.0f} x {minor:.0f} µm, {volume:{_three_digits(volume)}} nL (medians)"
     console.print(text, soft_wrap=True)
+
+
+def _flicker(console: Console, found: Sequence[SequenceBlock]) -> None:
+    """How far flicker of the masks raises the fractions: of films where it is much, and of a single one always."""
+    odd = [each for each in found if FLICKER in each.flags]
+    for each in found if len(found) == 1 else odd[:MAX_NAMED]:
+        if text := raised_by_flicker(each):
+            name = safe(each.name)
+            console.print(f"[bold red]{name}[/]: {text}" if each in odd else f"{name}: {text}", soft_wrap=True)
+    if len(odd) > MAX_NAMED:
+        console.print(f"and {len(odd) - MAX_NAMED} more films flicker: see ef_corrected in sequences.csv or --json")
 
 
 def _fit(found: SequenceBlock, measure: str, text: str) -> str:
