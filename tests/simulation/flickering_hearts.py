@@ -68,29 +68,13 @@ def main() -> None:
         if films:
             count, size, pushed, said, left = np.mean(films, axis=0)
             deviation = 100 * float(np.std([each[-1] for each in films]))
-            shape = "rests" if resting else "sine"
-            values = (f"{100 * size:.1f}", f"{100 * pushed:+.2f}", f"{100 * said:+.2f}", f"{100 * left:+.2f}")
-            row = (
-                name,
-                f"{frames_per_beat:g}",
-                shape,
-                f"{noise:g}",
-                f"{count:.2f}",
-                *values,
-                f"{deviation:.2f}",
-            )
+            points = (f"{100 * value:+.2f}" for value in (pushed, said, left))
+            what = (name, f"{frames_per_beat:g}", "rests" if resting else "sine", f"{noise:g}", len(films))
+            row = (*what, f"{count:.2f}", f"{100 * size:.1f}", *points, f"{deviation:.2f}")
             rows.append(row)
-    headers = (
-        "read as",
-        "frames/beat",
-        "beat",
-        "flicker of area, %",
-        "films",
-        "beats found",
-        "seen, %",
-        "EF too high, points",
-    )
-    print(tabulate(rows, headers=(*headers, "said", "left", "deviation of a film"), disable_numparse=True))
+    headers = ("read as", "frames/beat", "beat", "flicker of area, %", "films", "beats found", "seen, %")
+    points = ("EF too high", "said", "left", "deviation of a film")
+    print(tabulate(rows, headers=(*headers, *points), disable_numparse=True))
 
 
 def correlated(frames: int, correlation: float, random: np.random.Generator) -> Float64:
