@@ -152,7 +152,7 @@ def summary(console: Console, found: SummaryBlock) -> None:
 def over_films(console: Console, found: Sequence[SequenceBlock]) -> None:
     """Over the means of films, by group where there are several."""
     beats = counted(sum(len(each.beats) for each in found), "beat")
-    console.print(f"{beats} in {len(found)} films; over films, of which each counts once with the mean over its beats:")
+    console.print(f"{beats} in {len(found)} films. Over films, each counting once with its mean:")
     flickers = any(FLICKER in each.flags for each in found)
     for name, (count, means) in means_over_films(found).items():
         known = _means({key: spread for key, spread in means.items() if flickers or key != CORRECTED})

@@ -20,6 +20,7 @@ from segbench.cardiac.geometry import silhouette
 from segbench.cardiac.to_json import cardiac_block
 from segbench.cardiac.track import tracks
 from segbench.commands.cardiac import CardiacRequest, cardiac
+from segbench.figures.cardiac.curves import area_curve
 from segbench.io.reporter import Reporter
 from segbench.runs.cardiac.doubts import doubtful
 from segbench.runs.cardiac.flicker import MAX_BIAS, flickers, raised_by_flicker
@@ -201,6 +202,17 @@ def test_the_table_has_means_with_and_without(films: Path, tmp_path: Path) -> No
     assert f"without it EF {100 * table.ef_corrected['shaken']:.1f} %, " in said
     kept = json.loads((tmp_path / "out" / "cardiac.json").read_text())["sequences"]
     assert {each["name"]: each["flicker"]["bias"]["ef"] for each in kept}["shaken"] == table.ef_bias["shaken"]
+
+
+def test_the_title_of_a_curve_has_the_fraction_without_flicker() -> None:
+    found = heart(shaken(even(150, 15, 3.2), 0.04, 1))
+    corrected = known(found).corrected["ef"]
+    assert flickers(known(found))
+    said = f"({100 * corrected:.0f} % without flicker of the masks)"
+    assert said in area_curve(found).axes[0].get_title(loc="left")
+    clean = heart(masks(even(150, 15, 3.2)))
+    assert "flicker" not in area_curve(clean).axes[0].get_title(loc="left")
+    assert "flicker" not in area_curve(found, clean).axes[0].get_title(loc="left")
 
 
 def test_sizes_that_are_not_to_be_used_are_not_corrected() -> None:
