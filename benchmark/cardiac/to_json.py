@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,9 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document
 from .agreement import ENOUGH_BEATS, HUMAN_RANGE_PP, MEASURES, Agreement, Verdict, verdict
-from .beats import Beat, Heartbeat, Refined, distribution
+from .beats import Beat, Heartbeat, distribution
 
 BEAT_MEASURES = ("fs_minor", "fs_major", "fac", "ef", "stroke_volume_px3", "stroke_volume_nl")
-_REFINED = tuple(field.name for field in fields(Refined))
-BEAT_KEYS = (
-    *("sequence", "beat"),
-    *(field.name for field in fields(Beat) if field.name != "refined"),
-    *(f"{name}_refined" for name in _REFINED),
-)
-"""Keys of a row of `beat_rows`."""
 AXES = {"fs_minor": "minor axis", "fs_major": "major axis"}
 """The measures that the human range is of."""
 
@@ -105,11 +98,21 @@ class BeatBlock(Block):
     flags: list[str]
 
 
+class FlickerBlock(Block):
+    """See `segbench.cardiac.flicker.Flicker`; without a correction both mappings are empty."""
+
+    area_noise: float
+    false_beats: int
+    corrected: dict[str, float]
+    bias: dict[str, float]
+
+
 class SequenceBlock(Block):
     """One sequence. `first_frame`, `last_frame` and `missing` are file numbers, all else counts from the first frame.
 
     `pixel_size_um` is the side of a pixel, or [height, width] where these differ. `bench cardiac` names in
-    `do_not_use` the measures that tables and summary leave out, and says why; records have no such keys.
+    `do_not_use` the measures that tables and summary leave out, and says why, and in `flicker` what flicker of the
+    masks does to the means, null where that is not known; records have no such keys.
     """
 
     name: str
@@ -137,6 +140,7 @@ class SequenceBlock(Block):
     stroke_volume_nl: DistributionBlock
     rhythm: RhythmBlock
     flags: list[str]
+    flicker: FlickerBlock | None = None
     do_not_use: list[str] | None = None
     do_not_use_because: list[str] | None = None
 
@@ -233,7 +237,7 @@ def sequence_block(heart: Heartbeat, *, frames: bool = True, micrometres: bool =
     shown = range(len(track.frames)) if frames else ()
     height, width = track.pixel_size_um
     return SequenceBlock.model_validate(
-        _plain(
+        plain(
             {
                 "name": track.name,
                 "first_frame": track.first_frame,
@@ -242,10 +246,10 @@ def sequence_block(heart: Heartbeat, *, frames: bool = True, micrometres: bool =
                 "missing": list(track.missing),
                 "fps": track.fps,
                 "pixel_size_um": height if height == width else [height, width],
-                **({"frames": [_frame(heart, place, micrometres) for place in shown]} if frames else {}),
+                **({"frames": [frame_values(heart, place, micrometres) for place in shown]} if frames else {}),
                 "diastoles": list(heart.diastoles),
                 "systoles": list(heart.systoles),
-                "beats": [_beat(beat) for beat in heart.beats],
+                "beats": [beat_values(beat) for beat in heart.beats],
                 "heart_rate_bpm": heart.heart_rate_bpm,
                 "heart_rate_bps": heart.heart_rate_bps,
                 "heart_rate_bpm_refined": heart.heart_rate_bpm_refined,
@@ -266,7 +270,7 @@ def summary_block(hearts: Sequence[Heartbeat]) -> SummaryBlock:
     flags = Counter(flag for heart in hearts for mask in heart.track.silhouettes for flag in mask.flags)
     outputs = (cardiac_output(heart) for heart in hearts)
     return SummaryBlock.model_validate(
-        _plain(
+        plain(
             {
                 "n_sequences": len(hearts),
                 "n_frames": sum(len(heart.track.frames) for heart in hearts),
@@ -296,7 +300,7 @@ def agreement_block(
     """Errors, Bland and Altman's limits and verdicts of predictions against truth."""
     frames = agreement.frame_errors
     return AgreementBlock.model_validate(
-        _plain(
+        plain(
             {
                 "human_range_pp": list(HUMAN_RANGE_PP),
                 "n_true_beats": sum(len(heart.beats) for heart in agreement.truths),
@@ -333,7 +337,8 @@ def agreement_block(
     )
 
 
-def _frame(heart: Heartbeat, place: int, micrometres: bool = True) -> dict[str, Any]:
+def frame_values(heart: Heartbeat, place: int, micrometres: bool = True) -> dict[str, Any]:
+    """Fields of a `FrameBlock`."""
     mask, px, um = heart.track.silhouettes[place], heart.shapes_px[place], heart.shapes_um[place]
     sizes = {
         "area_um2": um and um.area,
@@ -355,45 +360,19 @@ def _frame(heart: Heartbeat, place: int, micrometres: bool = True) -> dict[str, 
     }
 
 
-def _beat(beat: Beat) -> dict[str, Any]:
+def beat_values(beat: Beat) -> dict[str, Any]:
+    """Fields of a `BeatBlock`."""
     values = asdict(beat)
     values["flags"] = list(beat.flags)
     return values
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """NumPy scalars as Python's, NaN as None."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def frame_rows(hearts: Iterable[Heartbeat]) -> list[dict[str, Any]]:
-    """One row for each frame of all sequences, for a table; flags joined by commas."""
-    rows = []
-    for heart in hearts:
-        for place in range(len(heart.track.frames)):
-            row = _plain(_frame(heart, place))
-            row["flags"] = ",".join(row["flags"])
-            number = heart.track.first_frame + row["frame"]
-            rows.append(
-                {"sequence": heart.track.name, "number": number, "time_s": row["frame"] / heart.track.fps, **row}
-            )
-    return rows
-
-
-def beat_rows(hearts: Iterable[Heartbeat]) -> list[dict[str, Any]]:
-    """One row for each beat of all sequences, for a table; refined values in columns of their own."""
-    rows = []
-    for heart in hearts:
-        for number, beat in enumerate(heart.beats, 1):
-            row = _plain(_beat(beat))
-            refined = row.pop("refined") or {}
-            row["flags"] = ",".join(row["flags"])
-            row |= {f"{name}_refined": refined.get(name) for name in _REFINED}
-            rows.append({"sequence": heart.track.name, "beat": number, **row})
-    return rows

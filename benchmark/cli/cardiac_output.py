@@ -13,6 +13,8 @@ from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.propagation import NO_ERRORS
 from ..cardiac.to_json import AgreementBlock
 from ..runs.cardiac.doubts import FLAGS, cannot_judge
+from ..runs.cardiac.flicker import FLICKER, raised_by_flicker
+from ..runs.cardiac.groups import CORRECTED, MEASURES, means_over_films
 from ..runs.cardiac.methods import METHODS
 from ..text import UNDEFINED, between, counted, number, printable
 from .output import safe, stdout
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..cardiac.beats import Distribution
     from ..cardiac.to_json import DistributionBlock, SequenceBlock, SummaryBlock
     from ..evaluation.scores import Score
     from ..runs.cardiac.document import CardiacDocument
@@ -39,6 +42,10 @@ _GROUPS = {
     "EF, FS and FAC": ("ef", "fs_minor", "fs_major", "fac"),
     "volumes and diameters": ("stroke_volume_nl", "end_diastolic_major_um"),
 }
+_COLUMNS = (
+    "± is the standard deviation over the beats of a film; CV that of its intervals, over their mean; rhythm the rate "
+    "of the masks, found without looking for beats"
+)
 _STYLES = {
     "better than human": "bold green",
     "within the human range": "green",
@@ -55,9 +62,13 @@ def document(found: CardiacDocument, as_json: bool, quiet: bool = False) -> None
         return
     console = stdout()
     sequences(console, found.sequences, found.summary)
-    summary(console, found.summary)
+    if len(found.sequences) > 1:
+        over_films(console, found.sequences)
+    else:
+        summary(console, found.summary)
     if len(found.sequences) == 1:
         _size_of(console, found.sequences[0])
+    _flicker(console, found.sequences)
     _do_not_use(console, found.sequences)
     if found.film_heart_rate_bpm is not None:
         text = f"rhythm of the film's own colours, without any mask: {found.film_heart_rate_bpm:.1f} beats/min"
@@ -126,22 +137,44 @@ def sequences(console: Console, found: Sequence[SequenceBlock], over_all: Summar
             *(_fit(each, name, _spread(getattr(each, name), 100, ".0f")) for name in ("ef", "fs_minor", "fs_major")),
         )
     console.print(table)
+    if any(each.beats for each in found):
+        console.print(_COLUMNS, soft_wrap=True)
     _notes(console, found, over_all)
 
 
 def summary(console: Console, found: SummaryBlock) -> None:
     """Over all sequences and their beats: mean and standard deviation of what may be used."""
-    volume = found.stroke_volume_nl
-    parts = [
-        (found.heart_rate_bpm, f"{_spread(found.heart_rate_bpm, 1, '.1f')} beats/min"),
-        (found.ef, f"EF {_spread(found.ef, 100, '.1f')} %"),
-        (found.fs_minor, f"FS minor {_spread(found.fs_minor, 100, '.1f')} %"),
-        (found.fs_major, f"FS major {_spread(found.fs_major, 100, '.1f')} %"),
-        (volume, f"stroke volume {_spread(volume, 1, _three_digits(volume.mean))} nL"),
-    ]
-    known = ", ".join(text for values, text in parts if values.mean is not None)
+    known = _means({name: getattr(found, name) for name in MEASURES})
     count = f"{counted(found.n_beats, 'beat')} in {counted(found.n_sequences, 'sequence')}"
     console.print(f"{count}: {known}" if known else count, soft_wrap=True)
+
+
+def over_films(console: Console, found: Sequence[SequenceBlock]) -> None:
+    """Over the means of films, by group where there are several."""
+    beats = counted(sum(len(each.beats) for each in found), "beat")
+    console.print(f"{beats} in {len(found)} films. Over films, each counting once with its mean:")
+    flickers = any(FLICKER in each.flags for each in found)
+    for name, (count, means) in means_over_films(found).items():
+        known = _means({key: spread for key, spread in means.items() if flickers or key != CORRECTED})
+        console.print(f"  {printable(name)} ({counted(count, 'film')}): {known or UNDEFINED}", soft_wrap=True)
+
+
+def _means(found: Mapping[str, Distribution | DistributionBlock]) -> str:
+    """Mean and standard deviation of each measure that there is."""
+    volume = found["stroke_volume_nl"].mean
+    forms = {
+        "heart_rate_bpm": ("", 1, ".1f", " beats/min"),
+        "ef": ("EF ", 100, ".1f", " %"),
+        CORRECTED: ("EF without flicker ", 100, ".1f", " %"),
+        "fs_minor": ("FS minor ", 100, ".1f", " %"),
+        "fs_major": ("FS major ", 100, ".1f", " %"),
+        "stroke_volume_nl": ("stroke volume ", 1, _three_digits(volume), " nL"),
+    }
+    return ", ".join(
+        f"{before}{_spread(found[name], factor, form)}{unit}"
+        for name, (before, factor, form, unit) in forms.items()
+        if name in found and found[name].mean is not None
+    )
 
 
 def of_record(console: Console, block: Mapping[str, Any], scores: Mapping[str, Score]) -> None:
@@ -229,8 +262,8 @@ def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBl
     for flag, count in over_all.flagged_frames.items():
         console.print(f"{counted(count, 'frame')} flagged '{flag}': {MASK_FLAGS[flag]}", soft_wrap=True)
     for flag, count in over_all.flagged_sequences.items():
-        if flag == "not_following":
-            continue  # stands below with its reasons
+        if flag in ("not_following", FLICKER):
+            continue  # stand below with reasons and numbers
         name = flag.replace("_", " ")
         named = [printable(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
@@ -247,6 +280,17 @@ def _size_of(console: Console, found: SequenceBlock) -> None:
     major, minor, volume = (median(column) for column in known)
     text = f"end of diastole: {major:.0f} x {minor:.0f} µm, {volume:{_three_digits(volume)}} nL (medians)"
     console.print(text, soft_wrap=True)
+
+
+def _flicker(console: Console, found: Sequence[SequenceBlock]) -> None:
+    """How far flicker of the masks raises the fractions: of films where it is much, and of a single one always."""
+    odd = [each for each in found if FLICKER in each.flags]
+    for each in found if len(found) == 1 else odd[:MAX_NAMED]:
+        if text := raised_by_flicker(each):
+            name = safe(each.name)
+            console.print(f"[bold red]{name}[/]: {text}" if each in odd else f"{name}: {text}", soft_wrap=True)
+    if len(odd) > MAX_NAMED:
+        console.print(f"and {len(odd) - MAX_NAMED} more films flicker: see ef_corrected in sequences.csv or --json")
 
 
 def _fit(found: SequenceBlock, measure: str, text: str) -> str:
@@ -322,7 +366,7 @@ def _side(size: float | Sequence[float]) -> str:
     return " x ".join(f"{side:.4g}" for side in ([size] if isinstance(size, float) else size))
 
 
-def _spread(found: DistributionBlock, factor: float, form: str) -> str:
+def _spread(found: Distribution | DistributionBlock, factor: float, form: str) -> str:
     if found.mean is None:
         return UNDEFINED
     std = "" if found.std is None else f" ± {factor * found.std:{form}}"

@@ -11,7 +11,8 @@ from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
 from ..cardiac.film_rhythm import film_rhythm
 from ..cardiac.rhythm import RATES
-from ..cardiac.to_json import SequenceBlock, cardiac_block, frame_rows
+from ..cardiac.rows import frame_rows
+from ..cardiac.to_json import SequenceBlock, cardiac_block
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots
@@ -24,6 +25,7 @@ from ..predictions.official_formats import new_folder
 from ..runs.cardiac.agreement import held_against_truth
 from ..runs.cardiac.document import CardiacDocument
 from ..runs.cardiac.doubts import cannot_judge
+from ..runs.cardiac.flicker import READ_AS_PREDICTED
 from ..runs.cardiac.methods import METHODS, methods_text
 from ..runs.cardiac.propagation import PropagationBlock, PropagationRow, propagation
 from ..runs.cardiac.request import CardiacRequest
@@ -178,10 +180,7 @@ def _advise_of_flicker(hearts: Sequence[Heartbeat], sequences: Sequence[Sequence
             f"its masks is {heart.heart_rate_bpm_spectral or 0:.1f}"
         )
     if odd:
-        reporter.warn(
-            "masks that flicker, as those of a network do, are read with --clean --pulsation --smoothing 2 "
-            "--refractory 0.5 (the default with --run)"
-        )
+        reporter.warn(READ_AS_PREDICTED)
 
 
 def _propagated(request: CardiacRequest, sides: Sides, reporter: Reporter) -> PropagationBlock:

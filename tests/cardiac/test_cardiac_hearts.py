@@ -25,7 +25,8 @@ from segbench.cardiac.beats import Beat, Heartbeat, beats_of
 from segbench.cardiac.detection import Detection
 from segbench.cardiac.geometry import Silhouette, cleaned, shape_of, silhouette
 from segbench.cardiac.rhythm import main_rhythm
-from segbench.cardiac.to_json import beat_rows, cardiac_block, frame_rows
+from segbench.cardiac.rows import beat_rows, frame_rows
+from segbench.cardiac.to_json import cardiac_block
 from segbench.cardiac.track import tracks
 from segbench.errors import UserError
 

@@ -14,13 +14,17 @@ from segbench.cardiac.track import tracks
 from segbench.types import Float64, Uint8
 
 
-def masks(contraction: Float64, minor: float = 0.25) -> list[Uint8]:
-    """SYNTHETIC ellipses, of which the minor axis shortens by this part and the major one by 12 %, (160, 200)."""
+def masks(contraction: Float64, minor: float = 0.25, flicker: Float64 | float = 0.0) -> list[Uint8]:
+    """SYNTHETIC ellipses, of which the minor axis shortens by this part and the major one by 12 %, (160, 200).
+
+    Both axes of each frame are too long by its part of `flicker`.
+    """
     found = []
-    for part in contraction:
+    for part, wrong in zip(contraction, np.broadcast_to(flicker, len(contraction)), strict=True):
         canvas = np.zeros((160, 200), np.uint8)
         # Sixteenths of a pixel: whole ones would be steps of the area.
-        sides = round(16 * 60 * (1 - 0.12 * part)), round(16 * 38 * (1 - minor * part))
+        whole = 16 * (1 + wrong)
+        sides = round(whole * 60 * (1 - 0.12 * part)), round(whole * 38 * (1 - minor * part))
         cv2.ellipse(canvas, (16 * 100, 16 * 80), sides, 20, 0, 360, 1, cv2.FILLED, shift=4)
         found.append(canvas)
     return found

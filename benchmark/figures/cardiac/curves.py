@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...cardiac.beats import Beat, Heartbeat
+from ...cardiac.flicker import flicker_of
+from ...runs.cardiac.flicker import flickers
 from ...runs.cardiac.unfit import Unfit, unfit
 from ...text import counted, number, shown
 from ...types import Float64
@@ -269,4 +271,6 @@ def _summary(heartbeat: Heartbeat, truth: Heartbeat | None, doubt: Unfit) -> str
     true = None if truth is None else truth.distribution("ef").mean
     if true is not None:
         words[1] += f" (true {100 * true:.0f} %)"
+    elif (flicker := flicker_of(heartbeat)) and flickers(flicker) and flicker.corrected:
+        words[1] += f" ({100 * flicker.corrected['ef']:.0f} % without flicker of the masks)"
     return f"{', '.join(words)}, {counted(fraction.n, 'beat')}"

@@ -105,7 +105,8 @@ def small_multiples(
         axes.locator_params(axis="y", nbins=4)
         return rate_in_words(heartbeat, known[heartbeat.track.name], ".0f"), drawn
 
-    return _page(sides, draw, 1.75, (assumed.time(), assumed.area()), note, known)
+    labels = f"{assumed.time()}; each film has its own scale of area", assumed.area()
+    return _page(sides, draw, 1.75, labels, note, known)
 
 
 def volume_loops(
@@ -121,7 +122,8 @@ def volume_loops(
             say(axes, "no three frames in a row\nwith a heart in them")
         return counted(len(whole_rounds(heartbeat)), "whole beat"), drawn
 
-    return _page(sides, draw, 2.4, (assumed.volume(), assumed.change()), note, known)
+    labels = f"{assumed.volume()}; each film has its own scales", assumed.change()
+    return _page(sides, draw, 2.4, labels, note, known)
 
 
 def _page(

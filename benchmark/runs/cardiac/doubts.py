@@ -24,6 +24,7 @@ from ...cardiac.rhythm import RATES
 from ...cardiac.track import Track, jumping_part
 from ...text import counted
 from ...types import Float64
+from .flicker import FLICKER_IN_WORDS
 
 PAUSE = 1.6
 """Median intervals without an extremum, before the first or after the last one, that are a pause."""
@@ -75,6 +76,7 @@ FLAGS = SEQUENCE_FLAGS | {
     "nothing: distrust their volumes",
     "not_following": "the masks do not follow the beat, so no size and no single interval of its beats is to be used; "
     "the heart rate may be right",
+    "flicker": FLICKER_IN_WORDS,
     "gap": "frames between its beats have no mask, so long that a beat may be hidden there: the heart rate counts one "
     "interval where there may be more",
     "few_beats": "one or two beats: nothing tells how much its beats differ",

@@ -13,6 +13,7 @@ from ...cardiac.geometry import FLAGS as MASK_FLAGS
 from ...text import counted
 from .document import CardiacDocument
 from .doubts import FLAGS
+from .flicker import flicker_for_methods
 
 METHODS = "methods.txt"
 
@@ -50,6 +51,11 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "end_diastolic_minor_um": ("µm", "minor axis (width) at the end of diastole"),
     "end_systolic_major_um": ("µm", "major axis (length) at the end of systole"),
     "end_systolic_minor_um": ("µm", "minor axis (width) at the end of systole"),
+    "area_noise": (
+        _FRACTION,
+        "flicker: standard deviation of what the area changes from frame to frame beside the beat, over the area",
+    ),
+    "false_beats": ("", "number of beats that flicker of the masks seems to have made"),
     "area_px": ("pixels", "area of the mask"),
     "area_um2": ("µm²", "area of the mask"),
     "axis_major_px": ("pixels", "major axis"),
@@ -69,6 +75,8 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 _ENDINGS = {
     "mean": "mean over the beats",
     "std": "standard deviation over the beats (n - 1)",
+    "corrected": "mean over the beats without what flicker of the masks adds, as estimated",
+    "bias": "what flicker of the masks adds to the mean over the beats, as estimated",
     "refined": "with the extrema between frames",
 }
 _MOMENT = re.compile(f"(.+)_({'|'.join(_ENDINGS)})$")
@@ -144,6 +152,7 @@ def _paragraph(document: CardiacDocument, detection: Detection) -> str:
         "systole. The heart rate is 60 times the frames per second over the mean interval between like extrema, "
         "fractional shortening of an axis (diastole - systole) / diastole, the ejection fraction the same of the "
         f"volume. Each animal counts once, with the mean over its beats.{_excluded(document)}"
+        f"{flicker_for_methods(films)}"
     )
 
 

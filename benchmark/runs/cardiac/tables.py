@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cardiac.beats import Beat, Heartbeat, distribution
-from ...cardiac.to_json import BEAT_KEYS, DistributionBlock, SequenceBlock, beat_rows
+from ...cardiac.flicker import MEASURES as FLICKERING
+from ...cardiac.rows import BEAT_KEYS, beat_rows
+from ...cardiac.to_json import DistributionBlock, FlickerBlock, SequenceBlock
 from ...io.atomic import atomic_path, write_text
 from ...text import no_formula
 from .unfit import LENGTHS, Unfit
@@ -16,7 +18,7 @@ from .unfit import LENGTHS, Unfit
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOMENT = re.compile("_(mean|std|refined)$")
+_MOMENT = re.compile("_(mean|std|refined|corrected|bias)$")
 """What stands behind the name of a measure in a column."""
 _TIMES = ("diastole_s", "systole_s", "interval_s")
 _SIZES = tuple(
@@ -63,10 +65,20 @@ def sequence_rows(
         for name in (*LENGTHS, "end_diastolic_volume_nl", "end_systolic_volume_nl"):
             over = distribution(size[name] for size in sizes)
             row |= {f"{name}_mean": over.mean, f"{name}_std": over.std}
+        row |= _without_flicker(each.flicker)
         row["flags"] = " ".join(each.flags)
         unfit = unfits[each.name]
         found.append(_without(row, unfit) | {"because": "; ".join(unfit.reasons)})
     return found
+
+
+def _without_flicker(found: FlickerBlock | None) -> dict[str, float | None]:
+    """What the means would be without flicker of the masks, and how far they are above; None where not known."""
+    row: dict[str, float | None] = {name: found and getattr(found, name) for name in ("area_noise", "false_beats")}
+    for name in FLICKERING:
+        row[f"{name}_corrected"] = found and found.corrected.get(name)
+        row[f"{name}_bias"] = found and found.bias.get(name)
+    return row
 
 
 def _sizes(heart: Heartbeat, beat: Beat) -> dict[str, float]:

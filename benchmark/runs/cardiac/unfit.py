@@ -10,9 +10,18 @@ from dataclasses import dataclass, field
 
 from ...cardiac.beats import Heartbeat, beats_of, distribution, rates_disagree
 from ...cardiac.detection import Detection
-from ...cardiac.to_json import BEAT_MEASURES, DistributionBlock, SequenceBlock, SummaryBlock, cardiac_output
+from ...cardiac.flicker import flicker_of
+from ...cardiac.to_json import (
+    BEAT_MEASURES,
+    DistributionBlock,
+    FlickerBlock,
+    SequenceBlock,
+    SummaryBlock,
+    cardiac_output,
+)
 from ...text import counted
 from .doubts import cannot_judge, doubtful, extra_beats, like_flicker, longest_gap, reasons_of_not_following
+from .flicker import FLICKER, flickers
 
 FRACTIONS = ("ef", "fs_minor", "fs_major", "fac")
 VOLUMES = ("stroke_volume_px3", "stroke_volume_nl", "end_diastolic_volume_nl", "end_systolic_volume_nl")
@@ -94,8 +103,10 @@ def _rate_that_masks_follow(heart: Heartbeat) -> float | None:
 def with_doubts(sequences: Sequence[SequenceBlock], hearts: Sequence[Heartbeat], unfits: Mapping[str, Unfit]) -> None:
     """Put the flags of sequences at hand into their blocks, and what is not to be used of each."""
     for sequence, heart in zip(sequences, hearts, strict=True):
-        sequence.flags = list(doubtful(heart))
         each = unfits[sequence.name]
+        flicker = None if each.holds("ef") else flicker_of(heart)
+        sequence.flicker = None if flicker is None else FlickerBlock(**vars(flicker))
+        sequence.flags = [*doubtful(heart), *([FLICKER] if flickers(flicker) else [])]
         sequence.do_not_use, sequence.do_not_use_because = list(each.measures), list(each.reasons)
 
 
