@@ -64,6 +64,35 @@ def test_results_give_the_scores_of_pycocotools_through_the_command_line(bench: 
     assert printed_json(partial)["dataset"]["n"] == len(named) < 12
 
 
+@pytest.mark.slow
+def test_two_detectors_are_compared_on_each_thing(bench: Run, tmp_path: Path) -> None:
+    results = json.loads(write_coco(tmp_path / "coco", random_pairs(7, 12, classes=2)).read_text())
+    folders = []
+    for name, kept in (("all", results), ("half", results[::2])):
+        (tmp_path / f"{name}.json").write_text(json.dumps(kept))
+        where = ("--root", tmp_path / "coco", "--predictions", tmp_path / f"{name}.json", "--no-plots")
+        folders.append(tmp_path / "runs" / name)
+        done = bench("evaluate", "-d", "cocostuff", *where, "--name", name, "--out", folders[-1])
+        assert done.returncode == 0, done.stderr
+        assert bench("verify", folders[-1], "--root", tmp_path / "coco").returncode == 0
+    record = json.loads((folders[0] / "record.json").read_text())
+    known = {name: row for name, row in record["per_class"].items() if row["ap"] is not None}
+    assert len(known) == 2
+    found = printed_json(bench("compare", *folders, "--metric", "ap", "--by-class", "--json", "--resamples", "100"))
+    assert {row["class"] for row in found["by_class"] if row["p"] is not None} == set(known)
+    for row in found["by_class"]:
+        if row["class"] in known:
+            table = record["class_intervals"][row["class"]]
+            sides = {row["a"]: "a", row["b"]: "b"}
+            assert row[f"value_{sides['all']}"] == known[row["class"]]["ap"]
+            assert row["low"] <= row["value"] <= row["high"]
+            assert table["ap_low"] <= known[row["class"]]["ap"] <= table["ap_high"]
+    (name, *_) = known
+    alone = printed_json(bench("compare", *folders, "--metric", f"ap@{name}", "--json", "--resamples", "100"))
+    values = {run["label"]: run["value"] for run in alone["runs"]}
+    assert values["all"] == known[name]["ap"]
+
+
 def test_polygons_and_plain_runs_of_annotations_are_read_as_pycocotools_reads_them(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     annotations: list[dict[str, Any]] = []
