@@ -73,8 +73,8 @@ def main() -> None:
             row = (*what, f"{count:.2f}", f"{100 * size:.1f}", *points, f"{deviation:.2f}")
             rows.append(row)
     headers = ("read as", "frames/beat", "beat", "flicker of area, %", "films", "beats found", "seen, %")
-    points = ("EF too high", "said", "left", "deviation of a film")
-    print(tabulate(rows, headers=(*headers, *points), disable_numparse=True))
+    in_points = ("EF too high", "said", "left", "deviation of a film")
+    print(tabulate(rows, headers=(*headers, *in_points), disable_numparse=True))
 
 
 def correlated(frames: int, correlation: float, random: np.random.Generator) -> Float64:

@@ -74,10 +74,14 @@ def sequence_rows(
 
 def _without_flicker(found: FlickerBlock | None) -> dict[str, float | None]:
     """What the means would be without flicker of the masks, and how far they are above; None where not known."""
-    row: dict[str, float | None] = {name: found and getattr(found, name) for name in ("area_noise", "false_beats")}
+    row: dict[str, float | None] = {"area_noise": None, "false_beats": None}
+    corrected: Mapping[str, float] = {}
+    bias: Mapping[str, float] = {}
+    if found is not None:
+        row = {"area_noise": found.area_noise, "false_beats": found.false_beats}
+        corrected, bias = found.corrected, found.bias
     for name in FLICKERING:
-        row[f"{name}_corrected"] = found and found.corrected.get(name)
-        row[f"{name}_bias"] = found and found.bias.get(name)
+        row |= {f"{name}_corrected": corrected.get(name), f"{name}_bias": bias.get(name)}
     return row
 
 
