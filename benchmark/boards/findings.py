@@ -65,18 +65,18 @@ def learned_from(curve: Sequence[SeedGroup], label: str) -> str:
     """A sentence about a learning curve, from the fewest labels to the most; `label` tells it from others."""
     few, most = curve[0], curve[-1]
     return (
-        f"**{escape(label)}** with {_labels(few.record)} reaches {escape(few.record.main_score)} {_of_seeds(few)}, "
-        f"with {most.record.method.n_train:g} {_of_seeds(most)}."
+        f"**{escape(label)}** reaches {escape(few.record.main_score)} {_of_seeds(few, _labels(few.record))}, and "
+        f"{_of_seeds(most, f'{most.record.method.n_train:g}')}."
     )
 
 
-def _of_seeds(row: SeedGroup) -> str:
+def _of_seeds(row: SeedGroup, labels: str) -> str:
     """The main score with its interval; of several seeds the mean and the scores of all, which say more than that."""
     values = [record.main_value for record in row.records]
     if len(values) == 1:
-        return with_interval(row.record.scores[row.record.main_score])
+        return f"{with_interval(row.record.scores[row.record.main_score])} with {labels}"
     listed = ", ".join(number(value, ".4f") for value in values)
-    return f"{number(row.record.main_value, '.4f')} ({counted(len(values), 'seed')}: {listed})"
+    return f"{number(row.record.main_value, '.4f')} with {labels} ({counted(len(values), 'seed')}: {listed})"
 
 
 def against_people(rows: Sequence[Record], people: People | None) -> list[str]:

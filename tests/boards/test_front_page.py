@@ -252,7 +252,7 @@ def test_runs_on_a_part_of_the_labels_are_no_rivals(record: Record, tmp_path: Pa
     front = pages["README.md"]
     assert "**a** leads with v_rand 0.9000" in front
     assert (
-        "**a** with 2 labelled samples reaches v_rand 0.6000 [0.5900, 0.6100], with 20 0.9000 [0.8900, 0.9100]."
+        "**a** reaches v_rand 0.6000 [0.5900, 0.6100] with 2 labelled samples, and 0.9000 [0.8900, 0.9100] with 20."
         in front
     )
     assert [path.name for path in write_plots(rows, tmp_path)] == ["isbi2012.svg", "isbi2012-labels.svg"]

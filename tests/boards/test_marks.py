@@ -69,7 +69,8 @@ def test_a_label_curve_has_what_every_seed_reached(record: Record) -> None:
     few = [_scored(record, "a", value, n_train=1.0, seed=seed) for seed, value in enumerate((0.2532, 0.9534))]
     most = _scored(record, "a", 0.98, n_train=20.0)
     assert learned_from([SeedGroup(tuple(few)), SeedGroup((most,))], "a") == (
-        "**a** with 1 labelled sample reaches v_rand 0.6033 (2 seeds: 0.2532, 0.9534), with 20 0.9800 [0.9700, 0.9900]."
+        "**a** reaches v_rand 0.6033 with 1 labelled sample (2 seeds: 0.2532, 0.9534), "
+        "and 0.9800 [0.9700, 0.9900] with 20."
     )
 
 
