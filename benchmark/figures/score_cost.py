@@ -87,7 +87,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             if (human := section.get("human")) is not None:
                 human_band(axes, human)
             if limits is not None and whole:
-                axes.axhspan(*limits, color="#f2f2f2", zorder=0)
+                axes.axhspan(*limits, color="#f2f2f2", zorder=-1)
             elif limits is not None:
                 axes.set_ylim(*limits)
             axes.set_ylabel("" if column else section["main_score"] + ("" if whole else ", enlarged"))
@@ -98,7 +98,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             later.append((axes, [p for p in band if p.number not in numbered], key))
     figure.suptitle(title(section), x=0.01, ha="left", fontsize=10)
     _family_legend(figure, rows)
-    note(figure, section, _said(places, costs, shaded=len(bands) > 1))
+    note(figure, section, _said(places, costs, shaded=len(bands) > 1, human="human" in section))
     laid_out(figure)
     for axes, mine, key in later:
         _number(figure, axes, mine, places, key)
@@ -210,7 +210,7 @@ def _list(figure: SubFigure, section: Section, places: Sequence[_Place], limits:
     panels[0].set_ylim(top + 0.3, -0.3)
     panels[0].set_xlabel(score_label(section))
     if limits is not None:
-        panels[0].axvspan(*limits, color="#f2f2f2", zorder=0)
+        panels[0].axvspan(*limits, color="#f2f2f2", zorder=-1)
         panels[1].set_xlim(*limits)
         panels[1].set_xlabel("enlarged")
         panels[1].tick_params(axis="y", labelleft=False)
@@ -252,7 +252,7 @@ def _enlarged(values: Sequence[float]) -> tuple[float, float]:
     return min(values) - margin, max(values) + margin
 
 
-def _said(places: Sequence[_Place], costs: Sequence[tuple[str, str]], *, shaded: bool) -> str:
+def _said(places: Sequence[_Place], costs: Sequence[tuple[str, str]], *, shaded: bool, human: bool) -> str:
     """How to read the figure."""
     parts = ["bars: 95 % interval over test samples; numbers: the rows of the list"]
     if len(places) > MAX_LISTED:
@@ -260,7 +260,9 @@ def _said(places: Sequence[_Place], costs: Sequence[tuple[str, str]], *, shaded:
     if any(p.cost(key) is None for p in places for key, _ in costs):
         parts.append("dashed line: time not known")
     if shaded:
-        parts.append("the grey bands are enlarged beside and above")
+        parts.append("the light bands are enlarged beside and above")
+    if human:
+        parts.append("the dark band is the human range")
     return "; ".join(parts)
 
 

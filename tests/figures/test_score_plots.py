@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -133,6 +134,29 @@ def test_what_lies_in_the_enlarged_part_of_the_scale_is_shown_and_numbered_there
     assert whole.get_ylim()[0] < 0
     assert whole_list.get_xlim()[0] < 0
     check(figure, [row["label"] for row in section["rows"]])
+
+
+def test_the_human_range_is_seen_on_the_part_of_the_scale_that_is_enlarged() -> None:
+    """Hidden behind that, its name would stand beside a band of many other scores."""
+    section = section_of(10) | {"human": (0.975, 0.98)}
+    for place, row in enumerate(section["rows"]):
+        value = 0.95 + 0.004 * place if place > 4 else 0.1 * place
+        row["scores"]["v_rand"] |= {"value": value, "low": value - 0.01, "high": value + 0.01}
+    figure = drawn_figure(section)
+    assert any("dark band is the human range" in text for text, _ in visible(figure))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    for axes, horizontal in ((figure.axes[0], True), (figure.axes[3], False)):
+
+        def grey(score: float, axes: Any = axes, horizontal: bool = horizontal) -> int:
+            inside = (score, axes.get_ylim()[0] * 0.98 + axes.get_ylim()[1] * 0.02)
+            if not horizontal:
+                inside = (axes.get_xlim()[0] * 1.02, score)
+            x, y = axes.transData.transform(inside)
+            return int(pixels[pixels.shape[0] - 1 - round(y), round(x), 0])
+
+        assert grey(0.9775) < grey(0.972) < grey(0.6) == 255
 
 
 @pytest.mark.slow
