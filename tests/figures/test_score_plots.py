@@ -156,7 +156,7 @@ def test_the_human_range_is_seen_on_the_part_of_the_scale_that_is_enlarged() -> 
             x, y = axes.transData.transform(inside)
             return int(pixels[pixels.shape[0] - 1 - round(y), round(x), 0])
 
-        assert grey(0.81) < grey(0.86) < grey(0.6) == 255
+        assert grey(0.81) < grey(0.86) < grey(0.5) == 255
 
 
 @pytest.mark.slow
