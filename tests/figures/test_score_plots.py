@@ -145,8 +145,8 @@ def test_the_human_range_is_seen_on_the_part_of_the_scale_that_is_enlarged() -> 
     figure = drawn_figure(section)
     assert any("dark band is the human range" in text for text, _ in visible(figure))
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     for axes, horizontal in ((figure.axes[0], True), (figure.axes[3], False)):
 
         def grey(score: float, axes: Any = axes, horizontal: bool = horizontal) -> int:
