@@ -31,6 +31,8 @@ MEASURES = ("ef", "fs_minor", "fs_major", "fac", "stroke_volume_nl")
 _REAL = 0.5
 """Part of what a beat ejects that the smoothed curve has to have too, else flicker alone made it."""
 _MAX_FALSE = 0.1
+_LEAST = 1e-3
+"""Part of its mean that a length has at least, so that none is divided by 0."""
 _REPETITIONS = (20, 400)
 _ORDERS = (3, 4, 5, 6)
 _ORDERS_BESIDE_TEMPLATE = (2, 4)
@@ -72,27 +74,33 @@ def flicker_of(heart: Heartbeat) -> Flicker | None:
     if not heart.beats or heart.frames_per_beat is None:
         return None
     lengths, there = _lengths(heart)
+    usual = lengths.mean(axis=1)
+    if not usual.all():
+        return None
     # How much the logarithm of the volume changes with each length.
-    to_volume = np.array((0.0, 2.0, 1.0)) / lengths.mean(axis=1)
+    to_volume = np.array((0.0, 2.0, 1.0)) / usual
     noise = _noise(lengths, there, to_volume, heart)
     if noise is None:
         return None
-    smooth = _smoothed(lengths, noise, to_volume, heart.frames_per_beat)
+    least = _LEAST * usual[:, None]
+    smooth = np.maximum(_smoothed(lengths, noise, to_volume, heart.frames_per_beat), least)
     count = int(np.clip(SIMULATED_BEATS // len(heart.beats), *_REPETITIONS))
     random = np.random.default_rng(0).standard_normal((count, 3, smooth.shape[1]))
     values, vectors = np.linalg.eigh(noise)
     spread = vectors * np.sqrt(np.maximum(values, 0.0))
     windows = _windows(heart, smooth.shape[1])
     known = _read(smooth[None], smooth, there, windows, heart)
-    flickering = np.maximum(smooth + np.einsum("ij,rjn->rin", spread, random), 0.0)
+    flickering = np.maximum(smooth + np.einsum("ij,rjn->rin", spread, random), least)
     pushed = (_read(flickering, smooth, there, windows, heart) - known).mean(axis=1)
     found = np.array([[getattr(beat, name) for name in MEASURES] for beat in heart.beats], np.float64)
     real = known[:, 0, 0] >= _REAL * found[:, 0]
-    of_area, false = 2 * math.sqrt(noise[0, 0]) / float(lengths[0].mean()), int((~real).sum())
+    of_area, false = 2 * math.sqrt(noise[0, 0]) / float(usual[0]), int((~real).sum())
     if false > _MAX_FALSE * real.size:
         return Flicker(of_area, false, {}, {})
     corrected = (found - pushed)[real].mean(axis=0)
     bias = found.mean(axis=0) - corrected
+    if not np.isfinite(bias).all():
+        return None
     return Flicker(of_area, false, *(dict(zip(MEASURES, each.tolist(), strict=True)) for each in (corrected, bias)))
 
 

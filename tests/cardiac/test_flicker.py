@@ -143,6 +143,16 @@ def test_of_too_few_beats_or_frames_nothing_is_said(drawn: list[Uint8]) -> None:
     assert flicker_of(heart(drawn)) is None
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_masks_as_thin_as_a_line_are_no_error(rows: int) -> None:
+    drawn = np.zeros((120, 20, 60), np.uint8)
+    for mask, part in zip(drawn, even(120, 15), strict=True):
+        mask[5 : 5 + rows, 5 : 45 - round(20 * part)] = 1
+    flicker = flicker_of(heart(list(drawn)))
+    assert (flicker is None) == (rows == 1)
+    assert flicker is None or all(np.isfinite([*flicker.bias.values(), *flicker.corrected.values()]))
+
+
 def test_beats_that_flicker_made_are_counted() -> None:
     """By the published definition a flicker of a slow heart's full ventricle is a beat."""
     contraction = resting(300, 30)
