@@ -14,7 +14,7 @@ from places import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="it forks")]
 NAME = "isbi2012-threshold-146d703e"
 UPDATED = """
-import pyarrow.parquet  # once, and not after every fork
+import cv2, pandas, pyarrow.compute, pyarrow.parquet  # once, and not after every fork
 from pathlib import Path
 from segbench.boards.baseline import update_baseline
 from segbench.runs.find import run_folders
@@ -30,7 +30,7 @@ def check(folder):
         open_run(found[0])
 """
 LISTED = """
-import pyarrow.parquet
+import pandas, pyarrow.compute, pyarrow.parquet
 from pathlib import Path
 from segbench.boards.board import write_boards
 from segbench.runs.results_index import INDEX, ResultsIndex, write_index

@@ -19,7 +19,9 @@ def aside(made, last):
 NEW = """
 import os, shutil
 from segbench.commands.new import new_plugin
-from segbench.types import UserError
+from segbench.registry import origins
+
+origins("dataset")  # imports once what is imported for it, and not after every fork
 
 def change(folder):
     os.environ["SEGBENCH_PLUGINS"] = str(folder)
