@@ -54,7 +54,7 @@ ALPHA = 1 - LEVEL
 _MAX_PAIRS = 64
 """Pairs whose intervals are made together: their draws stay in the processor's cache."""
 
-_ALONE = 64
+_ALONE = 256
 """Samples that are scored alone together, by scores that are no functions of sums."""
 
 MIN_SWAPS = 100
@@ -208,11 +208,11 @@ class Paired:
         if self._sums is not None:
             own = ((sums, sums.terms if sums.alone is None else sums.alone) for sums in self._sums)
             return np.array([sums.value(terms.astype(np.float64)) for sums, terms in own])
-        found = []
+        n, found = len(self.runs[0]), []
         for run in self.runs:
-            parts = [run[start : start + _ALONE] for start in range(0, len(run), _ALONE)]
-            found.append([self._drawn(part, np.eye(len(part), dtype=np.int64)) for part in parts])
-        return np.concatenate([np.concatenate(parts, axis=1) for parts in found])
+            ones = (np.eye(min(_ALONE, n - start), n, start, np.int64) for start in range(0, n, _ALONE))
+            found.append(np.concatenate([self._drawn(run, alone) for alone in ones], axis=1))
+        return np.concatenate(found)
 
     @property
     def sign(self) -> int:

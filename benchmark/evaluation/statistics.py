@@ -278,25 +278,41 @@ def _indices(chunk: pa.DictionaryArray) -> Array:
 
 @dataclass(frozen=True)
 class _Cells:
-    """A column of a whole table: its values (n,), 0 in empty cells, and how many of the first k cells are empty.
+    """A column from a row of a table on: its values (n,), 0 in empty cells, and how many of the first k are empty.
 
     `empty` is (n + 1,), None where no cell is.
     """
 
+    first: int
     values: Array
     empty: Array | None = None
 
     @classmethod
-    def of(cls, column: pa.ChunkedArray) -> _Cells:
+    def of(cls, column: pa.ChunkedArray, first: int, end: int) -> _Cells:
+        column = column.slice(first, end - first)
         if not column.null_count:
-            return cls(_values(column))
+            return cls(first, _values(column))
         empty = np.zeros(len(column) + 1, np.int64)
         np.cumsum(_values(column.is_null().cast("uint8")), out=empty[1:])
-        return cls(_values(column.fill_null(0)), empty)
+        return cls(first, _values(column.fill_null(0)), empty)
+
+    def of_rows(self, start: int, stop: int) -> Array:
+        """The values of these rows of the table."""
+        return self.values[start - self.first : stop - self.first]
 
     def lacking(self, start: int, stop: int) -> bool:
-        """Whether any cell of these rows is empty."""
-        return self.empty is not None and bool(self.empty[stop] > self.empty[start])
+        """Whether any cell of these rows of the table is empty."""
+        return self.empty is not None and bool(self.empty[stop - self.first] > self.empty[start - self.first])
+
+
+def _spans(metrics: Array) -> dict[str, tuple[int, int]]:
+    """From its first row to behind its last one, of every metric: those of each stand together in a sound table."""
+    ends = np.flatnonzero(np.concatenate([metrics[1:] != metrics[:-1], [True]])) + 1
+    spans: dict[str, tuple[int, int]] = {}
+    for start, end in pairwise([0, *ends.tolist()]):
+        name = str(metrics[start])
+        spans[name] = spans.get(name, (start, end))[0], end
+    return spans
 
 
 def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterator[Statistic]:
@@ -306,17 +322,19 @@ def _rows(path: Path, table: pa.Table, metrics: Mapping[str, Metric]) -> Iterato
     keys.append(_values(table.column("index")))
     changed = (keys[0][1:] != keys[0][:-1]) | (keys[1][1:] != keys[1][:-1])
     starts = [0, *(np.flatnonzero(changed) + 1).tolist(), len(table)]
+    spans = _spans(keys[0])
     columns: dict[str, dict[str, _Cells]] = {}
     for start, stop in pairwise(starts):
         name = str(keys[0][start])
         if name not in metrics:
             raise UserError(f"{path}: holds statistics of the metric '{name}', which this version does not know")
         if name not in columns:
-            columns[name] = {c: _Cells.of(_column(path, table, c, kind)) for c, kind in metrics[name].columns.items()}
+            kinds = metrics[name].columns.items()
+            columns[name] = {c: _Cells.of(_column(path, table, c, kind), *spans[name]) for c, kind in kinds}
         empty = [c for c, cells in columns[name].items() if cells.lacking(start, stop)]
         if stop - start == 1 and len(empty) == len(columns[name]):
             stop, empty = start, []
         if empty:
             raise UserError(f"{path}: column '{empty[0]}' is empty where {name} of '{keys[1][start]}' needs it")
-        values = {c: cells.values[start:stop] for c, cells in columns[name].items()}
+        values = {c: cells.of_rows(start, stop) for c, cells in columns[name].items()}
         yield Statistic(name, str(keys[1][start]), str(keys[2][start]), int(keys[3][start]), values)

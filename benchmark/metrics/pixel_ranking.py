@@ -195,6 +195,11 @@ class _Weights:
         return int(self.weights.max(initial=0))
 
     @cached_property
+    def used(self) -> Array:
+        """Which images (n,) are drawn at all: one of a few where samples are scored alone."""
+        return np.asarray(self.weights.any(axis=0))
+
+    @cached_property
     def floats(self) -> Array:
         return self.weights.astype(np.float32)
 
@@ -234,10 +239,12 @@ class _Levels:
         weights = drawn.floats if self.most * drawn.heaviest < _EXACT_IN_FLOATS else drawn.doubles
         background, foreground = np.zeros((2, len(weights), self.whole.shape[1]), weights.dtype)
         for part in self.parts:
-            here = weights[:, part.images]
-            # images hold so many of the levels that dense products are quicker
-            background += here @ part.background.toarray().astype(here.dtype, copy=False)
-            foreground += here @ part.foreground.toarray().astype(here.dtype, copy=False)
+            used, here, sides = drawn.used[part.images], weights[:, part.images], (part.background, part.foreground)
+            if not used.all():
+                here, sides = here[:, used], tuple(side[used] for side in sides)
+            for total, side in zip((background, foreground), sides, strict=True):
+                # images hold so many of the levels that dense products are quicker
+                total += here @ side.toarray().astype(here.dtype, copy=False)
         return background, foreground
 
 
@@ -257,28 +264,29 @@ class _Table:
     def of(cls, statistics: Sequence[Statistic], less: Sequence[Statistic] = ()) -> _Table:
         """Of the statistics of one run, less those of another run on the same images."""
         rows = [s for pair in zip(statistics, less, strict=True) for s in pair] if less else statistics
-        row = np.repeat(np.arange(len(rows)), [len(s.columns["level"]) for s in rows])
+        row = np.repeat(np.arange(len(rows), dtype=np.int32), [len(s.columns["level"]) for s in rows])
         level, *pixels = (
-            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in rows)]) for name in PixelRanking.columns
+            np.concatenate([np.zeros(0, np.int64), *(s.columns[name] for s in rows)], dtype=kind)
+            for name, kind in zip(PixelRanking.columns, (np.int32, np.float64, np.float64), strict=True)
         )
         ranked = level != _NO_LEVEL
         masks = np.bincount(row[~ranked], minlength=len(rows))
-        row, level, *pixels = (each[ranked] for each in (row, level, *pixels))
+        if masks.any():
+            row, level, *pixels = (each[ranked] for each in (row, level, *pixels))
         of_rows = np.stack([*(np.bincount(row, each, len(rows)) for each in pixels[::-1]), masks], axis=1)
-        if less:
-            taken, image = row % 2 == 1, row // 2
-            signed = [np.where(taken, -each, each) for each in pixels]
-            return cls(_levels(image, level, signed, len(statistics)), of_rows[::2], of_rows[1::2])
-        return cls(_levels(row, level, pixels, len(statistics)), of_rows, np.zeros_like(of_rows))
+        if not less:
+            return cls(_levels(row, level, pixels, len(statistics)), of_rows, np.zeros_like(of_rows))
+        for each in pixels:
+            np.negative(each, out=each, where=row % 2 == 1)
+        return cls(_levels(row // 2, level, pixels, len(statistics)), of_rows[::2], of_rows[1::2])
 
 
-def _levels(image: Int64, level: Int64, pixels: Sequence[Int64], images: int) -> tuple[_Levels, ...]:
+def _levels(image: Array, level: Array, pixels: Sequence[Float64], images: int) -> tuple[_Levels, ...]:
     """The table of (m,) entries, images rising, so many levels at a time; negative pixels are taken away."""
     occurring = np.bincount(level, minlength=LEVELS) > 0
-    place = (occurring[::-1].cumsum() - 1)[LEVELS - 1 - level]
-    wholes = [
-        np.array([np.bincount(place, np.maximum(sign * each, 0)) for each in pixels], np.float64) for sign in (1, -1)
-    ]
+    place = (occurring.sum() - occurring.cumsum()).astype(np.int32)[level]
+    apart, both = (np.array([np.bincount(place, each) for each in sides]) for sides in (pixels, map(np.abs, pixels)))
+    wholes = (both + apart) / 2, (both - apart) / 2
     block = (place // _LEVELS_AT_ONCE).astype(np.uint8)
     order = np.argsort(block, kind="stable")
     ends = np.cumsum(np.bincount(block)).tolist()
@@ -292,7 +300,7 @@ def _levels(image: Int64, level: Int64, pixels: Sequence[Int64], images: int) ->
     return tuple(found)
 
 
-def _parts(image: Int64, place: Int64, sides: Sequence[Int64], shape: tuple[int, int]) -> Iterator[_Part]:
+def _parts(image: Array, place: Array, sides: Sequence[Float64], shape: tuple[int, int]) -> Iterator[_Part]:
     """Sparse matrices of a table of this shape, so many images at a time.
 
     Parameters
