@@ -70,7 +70,9 @@ class PairedClasses(Paired):
     @cached_property
     def intervals(self) -> Float64:
         """95 % interval of every value, (runs * C, 2); NaN for a class that is predicted but never true."""
-        found = np.clip(paired_intervals(self.values, self.draws, self.without), self.score.low, self.score.high)
+        found = np.clip(
+            paired_intervals(self.values, self.draws, self.without, self.sizes), self.score.low, self.score.high
+        )
         for r, run in enumerate(self.runs):
             absent = self.metric.absent_among(run, self.info, self.score.name, self.places)
             found[r * len(self.places) : (r + 1) * len(self.places)][self._are(absent)] = np.nan
