@@ -258,7 +258,7 @@ def _interval(paired: Paired, mine: Int64) -> tuple[float, float]:
     value = float(paired.values[mine].mean())
     limits = (paired.score.low, paired.score.high)
     return corrected_interval(
-        value, paired.draws[mine].mean(axis=0), paired.without[mine].mean(axis=0), paired.sizes, limits
+        value, paired.draws[mine].mean(axis=0), paired.without[mine].mean(axis=0), paired.sizes(*mine.tolist()), limits
     )
 
 

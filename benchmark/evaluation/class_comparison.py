@@ -16,7 +16,7 @@ import numpy as np
 from ..metrics.pooled import drawn_by_class
 from ..types import AbsentClasses, Float64, Int64, Sums, SumsByClass, UserError
 from .comparison import Claims, Difference, Paired
-from .intervals import bootstrap_weights, jackknife_parts, paired_intervals
+from .intervals import bootstrap_weights, jackknife_parts, paired_intervals, sizes_of
 from .swaps import Pair
 
 
@@ -71,7 +71,9 @@ class PairedClasses(Paired):
     def intervals(self) -> Float64:
         """95 % interval of every value, (runs * C, 2); NaN for a class that is predicted but never true."""
         found = np.clip(
-            paired_intervals(self.values, self.draws, self.without, self.sizes), self.score.low, self.score.high
+            paired_intervals(self.values, self.draws, self.without, sizes_of(self.shares)),
+            self.score.low,
+            self.score.high,
         )
         for r, run in enumerate(self.runs):
             absent = self.metric.absent_among(run, self.info, self.score.name, self.places)

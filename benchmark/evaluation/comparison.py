@@ -35,7 +35,8 @@ from .intervals import (
     jackknife_parts,
     paired_intervals,
     resampling_unit,
-    unit_sizes,
+    sizes_of,
+    unit_shares,
     units_of,
 )
 from .rank_intervals import rank_intervals
@@ -143,9 +144,15 @@ class Paired:
         return units_of(self.groups)[1]
 
     @cached_property
-    def sizes(self) -> Int64:
-        """The number of samples of each unit (or block of them) that is left out in turn, (blocks,) int64."""
-        return unit_sizes(self.groups)
+    def shares(self) -> Float64:
+        """The part of each run's score that each unit (or block of them) is, (runs, blocks) float64: `unit_shares`."""
+        if self._sums is None:
+            return np.array([unit_shares(self.groups, ~np.isnan(each)[:, None]) for each in self.per_sample])
+        return np.array([unit_shares(self.groups, sums.terms) for sums in self._sums])
+
+    def sizes(self, *runs: int) -> Int64:
+        """The sizes of units (blocks,) int64 for what some runs' scores say together, such as their difference."""
+        return sizes_of(self.shares[list(runs)].mean(axis=0))
 
     @property
     def swaps(self) -> int:
@@ -227,7 +234,7 @@ class Paired:
     def interval(self, run: int) -> tuple[float, float]:
         """95 % interval of a run's score."""
         limits = (self.score.low, self.score.high)
-        found = corrected_interval(float(self.values[run]), self.draws[run], self.without[run], self.sizes, limits)
+        found = corrected_interval(float(self.values[run]), self.draws[run], self.without[run], self.sizes(run), limits)
         absent = self.metric.absent_classes(self.runs[run], self.info, self.score.name)
         return allowing_for_absent(found, absent, self.score)
 
@@ -281,8 +288,9 @@ class Paired:
         a, b = np.array(pairs).T
         values = self.values[a] - self.values[b]
         most = self.score.high - self.score.low
+        sizes = sizes_of((self.shares[a] + self.shares[b]) / 2)
         intervals = np.clip(
-            paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b], self.sizes),
+            paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b], sizes),
             *(-most, most),
         )
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
@@ -359,7 +367,7 @@ class Paired:
         ----------
         Efron & Tibshirani (1993), chapter 11.
         """
-        return Jackknife.of(self.without[a] - self.without[b], self.sizes)
+        return Jackknife.of(self.without[a] - self.without[b], self.sizes(a, b))
 
     def _patterns(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Float64]:
         """Every swap pattern of the units, in chunks of (rows, units)."""

@@ -39,7 +39,7 @@ class Resampled:
     """Points of every cause, in order, and last the whole loss, of sets of samples.
 
     draws : (causes + 1, resamples) of bootstrap samples. without : (causes + 1, blocks), each unit left out in turn.
-    sizes : (blocks,) int64, of `unit_sizes`.
+    sizes : (blocks,) int64, of units.
     """
 
     draws: Float64
@@ -161,7 +161,7 @@ def _resampled(
                 total[-1] += 100 * values
             if not mended:
                 total[-1] -= 100 * values
-    return Resampled(totals[0], totals[1], unit_sizes(groups))
+    return Resampled(totals[0], totals[1], unit_sizes(metric, statistics, info)[score])
 
 
 def _scored(

@@ -159,13 +159,34 @@ def jackknife_blocks(units: int) -> Int64:
     return blocks
 
 
-def unit_sizes(groups: Sequence[str]) -> Int64:
-    """How many samples each row of `jackknife_weights` leaves out, (b,) int64; 1 where units are of equal size."""
+def unit_shares(groups: Sequence[str], terms: Float64 | Int64 | Array) -> Float64:
+    """The part of a score that each row of `jackknife_weights` leaves out, (b,) float64 of sum 1.
+
+    That is a film's part of what the score is summed of (of the foreground for Dice), as the mean over these sums.
+    Single samples have equal parts.
+
+    Parameters
+    ----------
+    groups : sequence of n str
+    terms : (n, F), what each sample adds to the sums; of a score that is no function of sums (n, 1) bool, whether a
+        sample has one by itself
+    """
     member, units = units_of(groups)
-    sizes = np.bincount(member, minlength=units)
-    if np.all(sizes == sizes[:1]):
-        return np.ones(min(units, MAX_BLOCKS), np.int64)
-    return np.bincount(jackknife_blocks(units)[member])
+    blocks = min(units, MAX_BLOCKS)
+    if resampling_unit(groups) == "samples":
+        return np.full(blocks, 1 / max(blocks, 1))
+    sums = np.zeros((blocks, terms.shape[1]))
+    np.add.at(sums, jackknife_blocks(units)[member], np.abs(terms.astype(np.float64)))
+    totals = sums.sum(axis=0)
+    if not (totals > 0).any():
+        return unit_shares(groups, np.ones((len(groups), 1)))
+    shares: Float64 = (sums[:, totals > 0] / totals[totals > 0]).mean(axis=1)
+    return shares
+
+
+def sizes_of(shares: Float64) -> Int64:
+    """Shares (..., b) of sum 1 as whole numbers, in ten-thousandths, of which none is 0."""
+    return np.maximum(np.round(shares * 10_000), 1).astype(np.int64)
 
 
 def jackknife_error(without: Float64) -> tuple[float, int]:
@@ -198,7 +219,7 @@ def corrected_interval(
     without : (blocks,) float64
         The score with each unit left out in turn.
     sizes : (blocks,) int64
-        How many samples each of these holds, from `unit_sizes`.
+        How large each of these is, from `sizes_of`.
     limits : the least and the greatest possible value; the interval ends there.
     """
     if np.isnan(without).any() and _all_equal(draws[~np.isnan(draws)]):
@@ -278,19 +299,19 @@ def paired_intervals(values: Float64, draws: Float64, without: Float64, sizes: I
     values : (P,) float64
     draws : (P, resamples) float64
     without : (P, blocks) float64
-    sizes : (blocks,) int64
+    sizes : (P, blocks) int64
     """
     odd = np.isnan(values) | np.isnan(draws).any(axis=1) | np.isnan(without).any(axis=1) | (without.shape[1] < 2)
     found = np.full((len(values), 2), np.nan)
     for k in np.flatnonzero(odd).tolist():
-        found[k] = corrected_interval(float(values[k]), draws[k], without[k], sizes)
+        found[k] = corrected_interval(float(values[k]), draws[k], without[k], sizes[k])
     even = np.flatnonzero(~odd)
     if even.size:
-        found[even] = _intervals_of(values[even], draws[even], without[even], StudentsT.of(sizes.tolist()))
+        found[even] = _intervals_of(values[even], draws[even], without[even], sizes[even])
     return found
 
 
-def _intervals_of(values: Float64, draws: Float64, without: Float64, t: StudentsT) -> Float64:
+def _intervals_of(values: Float64, draws: Float64, without: Float64, sizes: Int64) -> Float64:
     """The same without undefined ones: `interval_of`, and what the jackknife says, row by row to the last bit."""
     freedom = without.shape[1] - 1
     apart = without.mean(axis=1, keepdims=True) - without
@@ -309,7 +330,8 @@ def _intervals_of(values: Float64, draws: Float64, without: Float64, t: Students
         bias = np.array([normal_quantile(part) for part in below[known].tolist()])[:, None]
         moved = bias + (bias + normal) / np.maximum(1 - skew[:, None] * (bias + normal), 1e-3)
         levels = np.round(normal_below(moved.reshape(-1)).reshape(moved.shape), 9)
-        widths = np.maximum(1.0, error[known] / spread[known]) * (t.quantile(float(tails[1])) / float(normal[1]))
+        t = np.array([StudentsT.of(each).quantile(float(tails[1])) for each in sizes[known].tolist()])
+        widths = np.maximum(1.0, error[known] / spread[known]) * (t / float(normal[1]))
         stretch = np.array([round(width, 9) for width in widths.tolist()])[:, None]
         found[known] = about[known] + stretch * (
             sorted_quantiles(ends[known], levels.astype(np.float64)) - about[known]
@@ -332,6 +354,28 @@ def allowing_for_absent(
     return interval[0], min(interval[1] + absent.share * (score.high - score.low), score.high)
 
 
+def unit_sizes(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, Int64]:
+    """The sizes of units for every score of a run, (blocks,) int64: see `unit_shares`."""
+    groups = [s.group for s in statistics]
+    found: dict[str, Float64] = {}
+    without_sums = []
+    for score in metric.scores:
+        sums = metric.sums(statistics, info, score.name) if resampling_unit(groups) == "groups" else None
+        if sums is None:
+            without_sums.append(score.name)
+        found[score.name] = unit_shares(groups, np.ones((len(groups), 1)) if sums is None else sums.terms)
+    if without_sums and resampling_unit(groups) == "groups":
+        n, rows = len(groups), _rows_at_once(groups)
+        alone = [
+            metric.resample(statistics, info, np.eye(min(rows, n - start), n, start, dtype=np.int64))
+            for start in range(0, n, rows)
+        ]
+        for name in without_sums:
+            known = ~np.isnan(np.concatenate([one[name] for one in alone]))
+            found[name] = unit_shares(groups, known[:, None])
+    return {name: sizes_of(shares) for name, shares in found.items()}
+
+
 class Beside(Protocol):
     """What is scored on the same resamples as a family's scores."""
 
@@ -349,7 +393,7 @@ def score_intervals(
     groups = [s.group for s in statistics]
     if len(groups) < 2:
         return {score.name: (float("nan"), float("nan")) for score in metric.scores}
-    values = metric.compute(statistics, info)
+    values, sizes = metric.compute(statistics, info), unit_sizes(metric, statistics, info)
     draws, parts = [], []
     for weights in bootstrap_weights(groups):
         draws.append(metric.resample(statistics, info, weights))
@@ -366,7 +410,7 @@ def score_intervals(
                 values[score.name],
                 np.concatenate([draw[score.name] for draw in draws]),
                 without[score.name],
-                unit_sizes(groups),
+                sizes[score.name],
                 (score.low, score.high),
             ),
             metric.absent_classes(statistics, info, score.name),

@@ -160,7 +160,9 @@ def difference_of_means(
 ) -> tuple[float, float, float]:
     """The mean over seeds of one method less that of another, with its 95 % interval, as `over_seeds` has them."""
     value = float(_less(paired.values, a, b))
-    of_samples = corrected_interval(value, _less(paired.draws, a, b), _less(paired.without, a, b), paired.sizes)
+    of_samples = corrected_interval(
+        value, _less(paired.draws, a, b), _less(paired.without, a, b), paired.sizes(*a.places, *b.places)
+    )
     low, high = with_training(value, of_samples, noise)
     most = paired.score.high - paired.score.low
     return value, max(low, -most), min(high, most)
@@ -168,7 +170,7 @@ def difference_of_means(
 
 def _over_samples(paired: Paired, a: Trainings, b: Trainings) -> tuple[float, StudentsT]:
     """The variance over samples of a difference of means, and what it is worth."""
-    noise = Jackknife.of(_less(paired.without, a, b), paired.sizes)
+    noise = Jackknife.of(_less(paired.without, a, b), paired.sizes(*a.places, *b.places))
     return noise.error**2, noise.t
 
 

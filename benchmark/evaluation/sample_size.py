@@ -95,7 +95,7 @@ def planned(paired: Paired, sizes: Sequence[int], draws: int = RESAMPLES) -> lis
     alone = _uncertainty(paired.without[0])
     pair = len(paired.runs) > 1
     between = _uncertainty(paired.without[0] - paired.without[1]) if pair else math.nan
-    jackknife, limits = Jackknife.of(paired.without[0], paired.sizes), (paired.score.low, paired.score.high)
+    jackknife, limits = Jackknife.of(paired.without[0], paired.sizes(0)), (paired.score.low, paired.score.high)
     pilot = _Pilot.of(paired, draws) if pair else None
     found = []
     for size in sizes:

@@ -23,7 +23,7 @@ import numpy as np
 from ..types import Float64
 from .quantiles import t_quantile
 
-_SETS, _SEED = 1 << 17, 0
+_SETS, _SEED = 1 << 16, 0
 """Sets of units that are drawn, and the seed."""
 _LEAST = 2e-3
 """Smaller p values rest on how normal units are, more than on their sizes: they are not taken from what is drawn."""
@@ -36,7 +36,7 @@ _AT_ONCE = 1 << 20
 class StudentsT:
     """The distribution of a score's distance from the truth over its standard error by the jackknife.
 
-    sizes : number of samples of each unit that is left out in turn, in ascending order.
+    sizes : how large each unit is that is left out in turn, from 1, in ascending order.
     """
 
     sizes: tuple[int, ...]
@@ -114,16 +114,20 @@ class StudentsT:
         return float(np.quantile(_drawn(self.sizes), 1 - _LEAST))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def _drawn(sizes: tuple[int, ...]) -> Float64:
     """Distances over their errors of sets of units that err alike, (sets,) float64 in ascending order."""
     weights = np.array(sizes, np.float64) / sum(sizes)
-    random, rows = np.random.default_rng(_SEED), max(1, _AT_ONCE // len(sizes))
-    found = []
-    for start in range(0, _SETS, rows):
-        units = random.normal(size=(min(rows, _SETS - start), len(sizes)))
-        found.append(np.abs(units @ weights) / errors_of_means(units, weights))
-    return np.sort(np.concatenate(found))
+    units = _units(len(sizes))
+    rows = max(1, _AT_ONCE // len(sizes))
+    parts = [units[start : start + rows] for start in range(0, _SETS, rows)]
+    return np.sort(np.concatenate([np.abs(part @ weights) / errors_of_means(part, weights) for part in parts]))
+
+
+@lru_cache(maxsize=1)
+def _units(number: int) -> Float64:
+    """Sets of so many units, (sets, units) float64, made once for all weights."""
+    return np.random.default_rng(_SEED).normal(size=(_SETS, number))
 
 
 def errors_of_means(units: Float64, weights: Float64) -> Float64:

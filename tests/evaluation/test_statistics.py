@@ -275,7 +275,7 @@ def test_intervals_of_many_scores_are_those_of_each_bit_for_bit(blocks: int, siz
     draws[6] = np.round(draws[6], 3)
     held = np.array(sizes)
     expected = [corrected_interval(*each, held) for each in zip(scores[:, 0].tolist(), draws, without, strict=True)]
-    assert repr(paired_intervals(scores[:, 0], draws, without, held).tolist()) == repr(
+    assert repr(paired_intervals(scores[:, 0], draws, without, np.tile(held, (40, 1))).tolist()) == repr(
         [list(each) for each in expected]
     )
 
@@ -284,7 +284,9 @@ def test_where_one_unit_of_many_counts_there_is_no_interval() -> None:
     """As of seven beats that are all of one film: every draw that holds it is alike, which says nothing of others."""
     draws = np.array([0.3, np.nan, 0.1 + 0.2, 0.3])
     assert np.isnan(corrected_interval(0.3, draws, np.array([0.3, np.nan, 0.3]), alike(3))).all()
-    assert np.isnan(paired_intervals(np.array([0.3]), draws[None], np.array([[0.3, np.nan, 0.3]]), alike(3))).all()
+    assert np.isnan(
+        paired_intervals(np.array([0.3]), draws[None], np.array([[0.3, np.nan, 0.3]]), alike(3)[None])
+    ).all()
     # Two that count and agree are two.
     assert corrected_interval(1.0, np.ones(4), np.ones(3), alike(3)) == (1.0, 1.0)
     assert corrected_interval(1.0, np.array([1.0, np.nan, 1.0]), np.ones(3), alike(3)) == (1.0, 1.0)

@@ -223,7 +223,9 @@ def test_a_t_test_of_groups_of_unlike_sizes_is_that_of_groups_which_err_alike() 
         runs = tuple(tuple(measured(noisy(truths, e, k), truths, groups)) for k, e in enumerate((0.05, 0.6)))
         both = Paired(METRIC, INFO, MIOU, runs, resamples=100)
         t = abs(both.values[0] - both.values[1]) / both.noise(0, 1).error
-        weights, films = np.array(sizes) / 60, random.normal(size=(200_000, 6))
+        weights = both.sizes(0, 1) / both.sizes(0, 1).sum()
+        assert weights == pytest.approx(np.array(sizes) / 60, abs=0.01)  # by what is summed, not by frames
+        films = random.normal(size=(200_000, 6))
         means = films @ weights
         without = (means[:, None] - films * weights) / (1 - weights)
         errors = np.sqrt(5 / 6 * ((without - without.mean(axis=1, keepdims=True)) ** 2).sum(axis=1))
