@@ -29,6 +29,8 @@ _LEAST = 2e-3
 """Smaller p values rest on how normal units are, more than on their sizes: they are not taken from what is drawn."""
 _WORTH_MANY = 30.0
 """Units that are worth so many of equal size need not be drawn: Student's t of as many does."""
+_NEARLY_ALL = 0.95
+"""Units that are worth this part of as many of equal size count as those."""
 _AT_ONCE = 1 << 20
 
 
@@ -67,15 +69,22 @@ class StudentsT:
 
     @property
     def is_students(self) -> bool:
-        """Whether it is a t distribution: of units of equal size, and of many."""
-        return self.sizes[0] == self.sizes[-1] or self.worth >= _WORTH_MANY
+        """Whether it is a t distribution: of units of equal size, or nearly, and of many."""
+        return self._nearly_equal or self.worth >= _WORTH_MANY
+
+    @property
+    def _nearly_equal(self) -> bool:
+        return self.worth >= _NEARLY_ALL * len(self.sizes)
+
+    @property
+    def _usual_freedom(self) -> float:
+        """The degrees of freedom where it is a t distribution."""
+        return self.freedom if self._nearly_equal else self.worth - 1
 
     def quantile(self, part: float) -> float:
         """The value below which this part of it lies, from 0.5 and below 1; there is one from two units on."""
-        if self.sizes[0] == self.sizes[-1]:
-            return t_quantile(self.freedom, part)
         if self.is_students:
-            return t_quantile(math.floor(self.worth - 1), part)
+            return t_quantile(math.floor(self._usual_freedom), part)
         return max(t_quantile(self.freedom, part), self.distance(2 * (1 - part)))
 
     def distance(self, outside: float) -> float:
@@ -83,7 +92,7 @@ class StudentsT:
         from scipy.special import stdtr, stdtrit  # of the same bits as scipy.stats, which takes half a second to import
 
         if self.is_students:
-            return float(-stdtrit(self.worth - 1, outside / 2))
+            return float(-stdtrit(self._usual_freedom, outside / 2))
         sizes, last = _drawn(self.sizes), self._last()
         if outside >= _LEAST:
             found = float(np.quantile(sizes, 1 - outside))
@@ -100,7 +109,7 @@ class StudentsT:
         from scipy.special import stdtr
 
         if self.is_students:
-            return float(2 * stdtr(self.worth - 1, -errors))
+            return float(2 * stdtr(self._usual_freedom, -errors))
         drawn, last = _drawn(self.sizes), self._last()
         if errors <= last:
             found = float(1 - np.searchsorted(drawn, errors) / len(drawn))

@@ -70,6 +70,8 @@ def test_of_equal_sizes_it_is_students_t() -> None:
     assert t.quantile(0.99) == pytest.approx(stats.t.ppf(0.99, 5), rel=1e-12)
     assert t.distance(1e-7) == pytest.approx(stats.t.isf(5e-8, 5), rel=1e-9)
     assert t.p_value(2.5) == pytest.approx(2 * stats.t.sf(2.5, 5), rel=1e-12)
+    nearly = StudentsT.of([9, 10, 10, 11, 10, 12])
+    assert (nearly.quantile(0.99), nearly.p_value(2.5)) == (t.quantile(0.99), t.p_value(2.5))
     # Many films of 1 to 9 frames are worth so many of equal size that these decide.
     sizes = np.random.default_rng(0).integers(1, 10, 60)
     worth = sizes.sum() ** 2 / (sizes**2).sum()
