@@ -54,7 +54,11 @@ class Tested:
                 f"Ranks that paired tests cannot tell apart ({pairs}; {differ}) are given as a span: "
                 "the first and the last rank that a method may have."
             )
-        if self.leans_on_t:
+        if self.units < 2:
+            said = (
+                f"Nothing can be tested on {counted(self.units, self.drawn.removesuffix('s'))}: ranks are by the score."
+            )
+        elif self.leans_on_t:
             said += (
                 f" {counted(self.units, self.drawn.removesuffix('s'))} are few: swaps alone give no p value below "
                 f"1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."

@@ -22,6 +22,8 @@ from .seed_groups import SeedGroup, curves_of, plotted, seed_groups
 FEW_UNITS = 20
 """Below so many units a plan says that it knows little."""
 
+_UNKNOWN = Estimated(math.nan, math.nan, math.nan)
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -95,7 +97,10 @@ class _Told:
 
     def size(self, plan: Planned, *, pair: bool) -> PlannedSize:
         images = plan.units * self.per_unit
-        width, visible = (PlannedNumber(**vars(each)) for each in (plan.width, plan.visible))
+        # Where samples show no spread, nothing is promised of others: 0 is no width that they would have.
+        width, visible = (
+            PlannedNumber(**vars(each if each.value else _UNKNOWN)) for each in (plan.width, plan.visible)
+        )
         return PlannedSize(
             units=plan.units,
             images=images,

@@ -86,3 +86,11 @@ def test_trainings_that_are_unlike_are_said_to_be_so() -> None:
     assert "are unlike (± 0.0006 to ± 0.0762), so what is said of a network with one seed is a guess." in (
         replace(TESTED, unlike=(0.0006, 0.0762)).said
     )
+
+
+@pytest.mark.parametrize(("drawn", "one"), [("samples", "1 sample"), ("groups", "1 group")])
+def test_a_single_sample_is_not_said_to_be_tested(drawn: str, one: str) -> None:
+    """It was said that what differs leans on a t test, of which there is none."""
+    said = replace(TESTED, drawn=drawn, units=1, smallest_p=1.0, leans_on_t=True, different=0).said
+    assert f"Nothing can be tested on {one}: ranks are by the score." in said
+    assert "t test" not in said

@@ -69,6 +69,12 @@ def test_what_never_differs_plans_nothing(bench: Run, tmp_path: Path) -> None:
     assert "these samples show no spread: nothing can be planned from them" in done.stdout
     assert "the two runs have equal scores: nothing can be planned from them" in done.stdout
     assert "known to be enough" not in done.stdout
+    # Nor does the table promise an interval of width 0, or that a difference of 0 is seen.
+    assert "0.0000" not in done.stdout.split("images")[-1].split("bold:")[0]
+    asked = bench("plan", tmp_path / "runs", "--difference", "0.01")
+    assert "to see a difference of 0.0100 in 4 of 5 test sets: no number of samples is known to be enough" in (
+        asked.stdout
+    )
 
 
 def test_a_width_that_the_fewest_samples_reach_is_no_range(bench: Run, runs: Path) -> None:
