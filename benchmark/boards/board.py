@@ -91,7 +91,10 @@ def _copies(ranked: Sequence[Record]) -> str:
     if not told:
         return ""
     pairs = "; ".join(told)
-    return f" Judging by their cards and scores, {pairs} are one network in two files; each has a rank of its own."
+    return (
+        f" Judging by their cards and scores, {pairs} are one network in two files; each has a rank of its own. Ranks "
+        "below theirs count both."
+    )
 
 
 def _why_not(record: Record) -> str:

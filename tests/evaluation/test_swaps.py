@@ -238,6 +238,20 @@ def test_a_t_test_of_groups_of_unlike_sizes_is_that_of_groups_which_err_alike() 
             assert 0 < both.p_value(0, 1) < 1e-3
 
 
+def test_near_copies_cost_the_other_methods_nothing_where_pairs_are_tested_together_by_swaps() -> None:
+    """Copies that differ in a few pixels of one sample: two of five methods are there twice."""
+    random = np.random.default_rng(5)
+    truths = [random.integers(0, 3, (10, 10)) for _ in range(10)]
+    found = [noisy(truths, 0.1 + 0.03 * k, k) for k in range(5)]
+    copies = [[np.where(np.arange(100).reshape(10, 10) < 3, 0, one[0]), *one[1:]] for one in found[:2]]
+    runs = [tuple(measured(each, truths, ["one"] * 10)) for each in (*found, *copies)]
+    alone, beside = (Paired(METRIC, INFO, MIOU, tuple(of), resamples=100).tested() for of in (runs[:5], runs))
+    assert alone[0].p_adjusted < 1  # they are told apart to some degree
+    p_beside = {(each.a, each.b): each.p_adjusted for each in beside}
+    for each in alone:
+        assert each.p_adjusted <= p_beside[each.a, each.b] <= each.p_adjusted + 0.02
+
+
 @pytest.mark.slow
 def test_one_long_film_tells_no_equal_methods_apart() -> None:
     """Of 12 equal methods on 6 films, t tests with 5 degrees of freedom told some apart in 14 of 60 such test sets."""
