@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..evaluation.comparison import ALPHA
 from ..evaluation.slicing import MIN_SAMPLES, Permuted, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
-from ..text import between, counted, named, number, p_value, some
+from ..text import between, counted, named, number, p_equals, p_value, some
 from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
 from .labels import comparison_labels
 from .notebook import html_table, text_table
@@ -160,14 +160,16 @@ def by_all(tables: Sequence[Sliced], left_out: Mapping[str, str]) -> SlicedByAll
     ]
     together = f"of {len(tables)} properties together" if len(tables) > 1 else "of one property"
     possible = [table.smallest_p for table in tables if table.smallest_p is not None]
-    answer = _none_is_worse(together, min([1.0, *(p * len(tables) for p in possible if not math.isnan(p))]))
+    smallest = min([1.0, *(p * len(tables) for p in possible)])
+    units = _units({unit for table in tables for unit in table.permuted_by.values()})
+    answer = _none_is_worse(together, smallest, units)
     if worst:
         p, table, row = min(worst, key=lambda each: each[0])
         p = min(1.0, p * len(tables))
         if p < ALPHA:
             answer = (
-                f"Worse than the other samples by more than chance: {named(row.by, row.slice)}, {table.score} (p "
-                f"{'' if p < 0.001 else '= '}{p_value(p)} {together})."
+                f"Worse than the other samples by more than chance: {named(row.by, row.slice)}, {table.score} ("
+                f"{p_equals(p)} {together})."
             )
     return SlicedByAll(tables=list(tables), left_out=dict(left_out), answer=answer)
 
@@ -291,7 +293,7 @@ def _document(
             _run(record.run_id, name, record.scores[score.name]) for record, name in zip(records, names, strict=True)
         ],
         slices=[_row(each, found, [record.run_id for record in records]) for each, found in ordered],
-        answer=_answer(ordered, score, names, sliced.smallest_p),
+        answer=_answer(ordered, score, names, sliced.smallest_p, _units(units)),
         notes=notes,
     )
 
@@ -345,7 +347,11 @@ def _row(each: Slice, found: Sequence[SliceScore], run_ids: Sequence[str]) -> Sl
 
 
 def _answer(
-    rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, names: Sequence[str], smallest_p: float
+    rows: Sequence[tuple[Slice, list[SliceScore]]],
+    score: ScoreInfo,
+    names: Sequence[str],
+    smallest_p: float,
+    units: str,
 ) -> str:
     """Which slice is worse than the rest by more than chance, for which run."""
     sign = 1 if score.higher_is_better else -1
@@ -363,16 +369,21 @@ def _answer(
             return (
                 f"The worst part that is worse by more than chance: {named(each.by, each.name)}, {score.name}{whose} "
                 f"is {abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples ("
-                f"p {'' if one.p_adjusted < 0.001 else '= '}{p_value(one.p_adjusted)} {together})."
+                f"{p_equals(one.p_adjusted)} {together})."
             )
-    return _none_is_worse(together, smallest_p)
+    return _none_is_worse(together, smallest_p, units)
 
 
-def _none_is_worse(together: str, smallest_p: float) -> str:
+def _units(permuted: Collection[Permuted]) -> str:
+    """What there are too few of, where that is permuted."""
+    return "groups" if set(permuted) == {"groups"} else "samples"
+
+
+def _none_is_worse(together: str, smallest_p: float, units: str) -> str:
     """That no part was found to be worse, unless so few samples could not have shown one."""
     if smallest_p >= ALPHA:
         return (
-            f"Too few samples: whatever they score, no part could be worse than the others by more than chance (p is "
-            f"at least {p_value(smallest_p)} {together})."
+            f"Too few {units}: whatever they score, no part could be worse than the others by more than chance (p is "
+            f"at least {p_value(smallest_p)})."
         )
     return f"No part is worse than the other samples by more than chance ({together})."

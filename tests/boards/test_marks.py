@@ -94,3 +94,15 @@ def test_a_single_sample_is_not_said_to_be_tested(drawn: str, one: str) -> None:
     said = replace(TESTED, drawn=drawn, units=1, smallest_p=1.0, leans_on_t=True, different=0).said
     assert f"Nothing can be tested on {one}: ranks are by the score." in said
     assert "t test" not in said
+
+
+def test_what_is_no_fraction_is_ahead_in_its_own_unit(record: Record) -> None:
+    """A distance of 3 px less was told as 300 points."""
+    for unit, said in (("fraction", "is 300.0 points ahead of"), ("px", "is 3 px ahead of")):
+        rows = [_scored(record, "a", 2.0, family="learned"), _scored(record, "b", 5.0, family="classical")]
+        lower = {"unit": unit, "higher_is_better": False}
+        rows = [
+            each.model_copy(update={"scores": {"v_rand": each.scores["v_rand"].model_copy(update=lower)}})
+            for each in rows
+        ]
+        assert said in findings(rows, {})[1]

@@ -109,6 +109,10 @@ def test_whole_films_are_planned(bench: Run) -> None:
     found = printed_json(bench("plan", next(RECORDS.glob("medaka-fpn-*")), "--json"))
     assert (found["drawn"], found["units"], found["n"]) == ("groups", 12, 550)
     assert found["sizes"][0]["images"] == pytest.approx(5 * 550 / 12)
+    (note,) = [note for note in found["notes"] if "unlike sizes" in note]
+    # By frames 12 films are worth 5.9, by their part of the foreground fewer.
+    assert note.startswith("these groups are of unlike sizes: 12 say as much of an error as ")
+    assert 2 < float(note.split(" as ")[-1].removesuffix(" of equal size")) < 5.9
 
 
 @pytest.mark.parametrize(

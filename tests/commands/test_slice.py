@@ -296,5 +296,5 @@ def test_so_few_samples_that_no_part_can_be_worse_are_said_to_be_too_few(tmp_pat
         writer.writerows([f"masks/s{n:03d}.png", "ABC"[3 * n // count]] for n in range(count))
     found = slice_runs(SliceRequest((tmp_path / "runs/one",), (f"{tmp_path / 'table.csv'}:stain",)), QUIET)
     assert found.answer.startswith(said)
-    assert ("(p is at least 0.067 of 3 parts together)" in found.answer) == (count == 6)
+    assert ("(p is at least 0.067)" in found.answer) == (count == 6)
     assert found.smallest_p == pytest.approx(1 / 15 if count == 6 else 1 / 2001)
