@@ -85,8 +85,8 @@ def test_few_samples_are_permuted_exactly() -> None:
     expected = sum(value >= observed - 1e-12 for value in apart) / len(apart)
     assert expected == comparison.smallest_p == 2 / 2**6
     # None is as extreme as what was observed, so the t test of the jackknife has the last word.
-    error, freedom = comparison.noise(0, 1)
-    by_t = 2 * stats.t.sf(observed / error, freedom)
+    noise = comparison.noise(0, 1)
+    by_t = 2 * stats.t.sf(observed / noise.error, noise.t.freedom)
     assert comparison.difference(0, 1).p == pytest.approx(by_t)
     assert 0 < by_t < expected
 
