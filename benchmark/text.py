@@ -255,6 +255,16 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value is not None and value < 0.001 else number(value, ".3f")
 
 
+def p_equals(value: float | None) -> str:
+    """A p value in a sentence.
+
+    >>> p_equals(0.0421), p_equals(0.00001)
+    ('p = 0.042', 'p < 0.001')
+    """
+    said = p_value(value)
+    return f"p {said}" if said.startswith("<") else f"p = {said}"
+
+
 def no_formula(cell: object) -> object:
     """A cell that no spreadsheet takes for a formula: text that begins as one gets an apostrophe before it.
 

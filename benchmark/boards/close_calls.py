@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from ..evaluation.comparison import ALPHA
-from ..text import between, p_value, some
+from ..text import between, p_equals, some
 from .paired_difference import PairedDifference
 
 _MOST = 2
@@ -59,6 +59,6 @@ def _sentence(pair: PairedDifference, best: str) -> str:
     low, high, other = pair.low, pair.high, pair.b
     if pair.b == best and low is not None and high is not None:
         low, high, other = -high, -low, pair.a
-    told = f"{'holds' if _holds_zero(pair) else 'leaves out'} 0, although p = {p_value(pair.p_adjusted)}: "
+    told = f"{'holds' if _holds_zero(pair) else 'leaves out'} 0, although {p_equals(pair.p_adjusted)}: "
     told += "a close call" if not pair.significant or (pair.p_adjusted or 0.0) >= _CLOSE else _NOT_EQUAL
     return f"The interval of its difference from {other}, {between(low, high, '+.4f')}, {told}."

@@ -323,7 +323,7 @@ def _families(
     apart = paired.draws[members["learned"]].mean(axis=0) - paired.draws[members["classical"]].mean(axis=0)
     without = paired.without[members["learned"]].mean(axis=0) - paired.without[members["classical"]].mean(axis=0)
     value = means["learned"] - means["classical"]
-    low, high = corrected_interval(value, apart, without)
+    low, high = corrected_interval(value, apart, without, paired.sizes(*members["learned"], *members["classical"]))
     return Families(
         best=paired_difference(each, labels),
         means=FamilyMeans(**means),

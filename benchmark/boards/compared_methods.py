@@ -257,7 +257,9 @@ def _interval(paired: Paired, mine: Int64) -> tuple[float, float]:
     """95 % interval of a mean over seeds, for other samples and these trainings."""
     value = float(paired.values[mine].mean())
     limits = (paired.score.low, paired.score.high)
-    return corrected_interval(value, paired.draws[mine].mean(axis=0), paired.without[mine].mean(axis=0), limits)
+    return corrected_interval(
+        value, paired.draws[mine].mean(axis=0), paired.without[mine].mean(axis=0), paired.sizes(*mine.tolist()), limits
+    )
 
 
 def _wins(paired: Paired, places: Sequence[Int64]) -> list[int]:

@@ -9,7 +9,7 @@ from ..evaluation.intervals import MIN_GROUPS
 from ..evaluation.scores import Score
 from ..runs.record import Record
 from ..runs.time_limit import trained_part
-from ..text import UNDEFINED, counted, number, p_value, percent
+from ..text import UNDEFINED, counted, number, p_equals, percent
 from .labels import board_labels
 from .markdown import escape, with_interval
 from .people import People
@@ -101,10 +101,12 @@ def _families(learned: Sequence[Record], classical: Sequence[Record], names: Map
     if _main(one) == _main(other):
         mine, theirs = names[one.run_id], names[other.run_id]
         return f"The best learned method, {mine}, and the best classical one, {theirs}, are level."
-    gap = 100 * abs(_main(one) - _main(other))
+    gap = abs(_main(one) - _main(other))
+    unit = one.scores[one.main_score].unit
+    ahead = f"{100 * gap:.1f} points" if unit == "fraction" else f"{gap:.4g} {unit}"
     first, second = (one, other) if _better(one, other) else (other, one)
     text = (
-        f"The best {first.method.family} method, {names[first.run_id]}, is {gap:.1f} points ahead of the best "
+        f"The best {first.method.family} method, {names[first.run_id]}, is {ahead} ahead of the best "
         f"{second.method.family} one, {names[second.run_id]} ({_value(second)}{_cost(second)})"
         f"{_chance(first, second, spans)}."
     )
@@ -127,7 +129,7 @@ def _chance(first: Record, second: Record, spans: Spans) -> str:
     if span is None or second.run_id not in span.chances:
         return ""
     p = span.chances[second.run_id]
-    said = f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+    said = p_equals(p)
     if span.tested.pairs > 1:
         said += f" for all {span.tested.pairs} pairs together"
     return f", by more than chance ({said})" if p < ALPHA else f", which may be chance ({said})"

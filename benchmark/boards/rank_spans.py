@@ -56,7 +56,10 @@ class Tested:
                 f"({level}, {differ})."
             )
         points = [said]
-        if self.leans_on_t:
+        if self.units < 2:
+            one = counted(self.units, self.drawn.removesuffix("s"))
+            points = [f"**Rank**: by the score alone, as nothing can be tested on {one}."]
+        elif self.leans_on_t:
             points.append(
                 f"**{counted(self.units, self.drawn.removesuffix('s'))}** are few for a test: swaps alone give no p "
                 f"value below 1/{round(1 / self.smallest_p)}, so what differs here leans on a t test."

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..evaluation.comparison import Paired, holm
 from ..evaluation.gate_power import errors_to_be_seen
-from ..evaluation.quantiles import t_quantile
+from ..evaluation.students_t import StudentsT
 from ..runs.record import Cost, Record
 from ..runs.stored import StoredRun, refuse_foreign_statistics
 from ..runs.stored_scores import with_score
@@ -45,26 +45,26 @@ TIMES = {"train_s": "to fit, s", "predict_ms_per_image": "per image, ms"}
 class Loss:
     """How much worse a run is than its baseline, and what that is worth; in the score's unit.
 
-    error, freedom : standard error of the loss over test sets, and its degrees of freedom. p : one-sided, of the loss.
+    error, t : standard error of the loss over test sets, and what it is worth. p : one-sided, of the loss.
     possible : the largest loss that there can be. units : number of samples, or groups of them, that were drawn.
     """
 
     loss: float
     error: float
-    freedom: int
+    t: StudentsT
     p: float
     possible: float
     units: int
 
     def noise(self, level: float = ALPHA) -> float:
         """What a run that did not change would lose in this part of all test sets; NaN where it is not known."""
-        return t_quantile(self.freedom, 1 - level) * self.error if self.freedom > 0 else math.nan
+        return self.t.quantile(1 - level) * self.error if self.t.freedom > 0 else math.nan
 
     def visible(self, level: float = ALPHA) -> float:
         """The loss that is found in 4 of 5 test sets; NaN where it is not known."""
-        if self.freedom < 1:
+        if self.t.freedom < 1:
             return math.nan
-        return errors_to_be_seen(self.units, self.freedom, level, POWER) * self.error
+        return errors_to_be_seen(self.t, level, POWER) * self.error
 
     def beyond(self, tolerance: float, p_adjusted: float, level: float = ALPHA) -> bool:
         """Whether it is more than the tolerance and than the noise."""
@@ -90,18 +90,16 @@ class Loss:
 
 def loss_of(paired: Paired) -> Loss:
     """The loss of the first of two runs against the second."""
-    error, freedom = paired.noise(0, 1)
-    if freedom and paired.leans_on_t:
-        freedom = math.floor(paired.effective_freedom(freedom) + 1e-9)
+    noise = paired.noise(0, 1)
     value, before = (float(each) for each in paired.values)
     loss = paired.sign * (before - value)
     p = 1.0
     if loss > 0:
         # Where every sample lost the same there is no noise, and no test can say so.
-        p = 0.0 if error == 0 else paired.p_value(0, 1) / 2
+        p = 0.0 if noise.error == 0 else paired.p_value(0, 1) / 2
     score = paired.score
     possible = before - score.low if score.higher_is_better else score.high - before
-    return Loss(loss, error, freedom, p, possible, paired.units)
+    return Loss(loss, noise.error, noise.t, p, possible, paired.units)
 
 
 @dataclass(frozen=True)

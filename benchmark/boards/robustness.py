@@ -139,7 +139,7 @@ def _point(paired: Paired, place: int, record: Record) -> RobustnessPoint:
         return part
 
     drop = float(lost(paired.values))
-    drop_low, drop_high = corrected_interval(drop, lost(paired.draws), lost(paired.without))
+    drop_low, drop_high = corrected_interval(drop, lost(paired.draws), lost(paired.without), paired.sizes(0, place))
     return RobustnessPoint(
         run_id=record.run_id,
         corruption=name,

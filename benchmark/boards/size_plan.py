@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..evaluation.comparison import ALPHA, Paired
 from ..evaluation.sample_size import MIN_UNITS, POWER, Estimated, Planned, ladder, planned, units_needed
+from ..evaluation.students_t import StudentsT
 from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..text import counted, named
@@ -21,6 +22,8 @@ from .seed_groups import SeedGroup, curves_of, plotted, seed_groups
 
 FEW_UNITS = 20
 """Below so many units a plan says that it knows little."""
+
+_UNKNOWN = Estimated(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,10 @@ class _Told:
 
     def size(self, plan: Planned, *, pair: bool) -> PlannedSize:
         images = plan.units * self.per_unit
-        width, visible = (PlannedNumber(**vars(each)) for each in (plan.width, plan.visible))
+        # Where samples show no spread, nothing is promised of others: 0 is no width that they would have.
+        width, visible = (
+            PlannedNumber(**vars(each if each.value else _UNKNOWN)) for each in (plan.width, plan.visible)
+        )
         return PlannedSize(
             units=plan.units,
             images=images,
@@ -212,6 +218,10 @@ def _notes(paired: Paired, chosen: Sequence[StoredRun]) -> list[str]:
     if paired.unit == "groups":
         per_unit = len(paired.groups) / paired.units
         notes.append(f"a group is a video, stack or city as a whole, of {per_unit:.3g} images on average")
+        t = StudentsT.of(paired.sizes(*range(len(paired.runs))).tolist())
+        if not t.is_students:
+            worth = f"{paired.units} say as much of an error as {t.worth:.2g} of equal size"
+            notes.append(f"these groups are of unlike sizes: {worth}")
     absent = paired.metric.absent_classes(paired.runs[0], paired.info, paired.score.name)
     if absent is not None:
         names = list(absent.pixels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..evaluation.comparison import ALPHA
 from ..evaluation.slicing import MIN_SAMPLES, Permuted, Slice, SlicedScores, SliceScore, slices_of
 from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
-from ..text import between, counted, named, number, p_value, some
+from ..text import between, counted, named, number, p_equals, p_value, some
 from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
 from .labels import comparison_labels
 from .notebook import html_table, text_table
@@ -64,7 +64,8 @@ class SliceRow(Document):
 class Sliced(Document):
     """Slices, the worst first (by the mean score of the runs), and an answer in a sentence.
 
-    permuted : for p values; null where properties differ in it. permuted_by : the same for each property.
+    permuted : for p values; null where properties differ in it. permuted_by : the same for each property. smallest_p :
+    the smallest p value that permutations of so few samples can give; null where no slice is tested.
     """
 
     dataset: str
@@ -78,6 +79,7 @@ class Sliced(Document):
     permuted: Permuted | None
     permuted_by: dict[str, Permuted]
     permutations: int
+    smallest_p: Number
     runs: list[SlicedRun]
     slices: list[SliceRow]
     answer: str
@@ -157,14 +159,17 @@ def by_all(tables: Sequence[Sliced], left_out: Mapping[str, str]) -> SlicedByAll
         if one.p_adjusted is not None and one.gap is not None and (one.gap < 0) == table.higher_is_better
     ]
     together = f"of {len(tables)} properties together" if len(tables) > 1 else "of one property"
-    answer = f"No part is worse than the other samples by more than chance ({together})."
+    possible = [table.smallest_p for table in tables if table.smallest_p is not None]
+    smallest = min([1.0, *(p * len(tables) for p in possible)])
+    units = _units({unit for table in tables for unit in table.permuted_by.values()})
+    answer = _none_is_worse(together, smallest, units)
     if worst:
         p, table, row = min(worst, key=lambda each: each[0])
         p = min(1.0, p * len(tables))
         if p < ALPHA:
             answer = (
-                f"Worse than the other samples by more than chance: {named(row.by, row.slice)}, {table.score} (p "
-                f"{'' if p < 0.001 else '= '}{p_value(p)} {together})."
+                f"Worse than the other samples by more than chance: {named(row.by, row.slice)}, {table.score} ("
+                f"{p_equals(p)} {together})."
             )
     return SlicedByAll(tables=list(tables), left_out=dict(left_out), answer=answer)
 
@@ -283,11 +288,12 @@ def _document(
         permuted=next(iter(units)) if len(units) == 1 else None,
         permuted_by=dict(sliced.permuted),
         permutations=sliced.permutations,
+        smallest_p=sliced.smallest_p,
         runs=[
             _run(record.run_id, name, record.scores[score.name]) for record, name in zip(records, names, strict=True)
         ],
         slices=[_row(each, found, [record.run_id for record in records]) for each, found in ordered],
-        answer=_answer(ordered, score, names),
+        answer=_answer(ordered, score, names, sliced.smallest_p, _units(units)),
         notes=notes,
     )
 
@@ -340,7 +346,13 @@ def _row(each: Slice, found: Sequence[SliceScore], run_ids: Sequence[str]) -> Sl
     )
 
 
-def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, names: Sequence[str]) -> str:
+def _answer(
+    rows: Sequence[tuple[Slice, list[SliceScore]]],
+    score: ScoreInfo,
+    names: Sequence[str],
+    smallest_p: float,
+    units: str,
+) -> str:
     """Which slice is worse than the rest by more than chance, for which run."""
     sign = 1 if score.higher_is_better else -1
     tested = sum(any(not math.isnan(one.p) for one in found) for _, found in rows)
@@ -357,6 +369,21 @@ def _answer(rows: Sequence[tuple[Slice, list[SliceScore]]], score: ScoreInfo, na
             return (
                 f"The worst part that is worse by more than chance: {named(each.by, each.name)}, {score.name}{whose} "
                 f"is {abs(one.gap):.4f} {'below' if sign > 0 else 'above'} that of the other samples ("
-                f"p {'' if one.p_adjusted < 0.001 else '= '}{p_value(one.p_adjusted)} {together})."
+                f"{p_equals(one.p_adjusted)} {together})."
             )
+    return _none_is_worse(together, smallest_p, units)
+
+
+def _units(permuted: Collection[Permuted]) -> str:
+    """What there are too few of, where that is permuted."""
+    return "groups" if set(permuted) == {"groups"} else "samples"
+
+
+def _none_is_worse(together: str, smallest_p: float, units: str) -> str:
+    """That no part was found to be worse, unless so few samples could not have shown one."""
+    if smallest_p >= ALPHA:
+        return (
+            f"Too few {units}: whatever they score, no part could be worse than the others by more than chance (p is "
+            f"at least {p_value(smallest_p)})."
+        )
     return f"No part is worse than the other samples by more than chance ({together})."

@@ -88,7 +88,13 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
             "each counts as independent[/]",
             soft_wrap=True,
         )
-    if found.units < _MIN_UNITS:
+    if found.units < 2:
+        console.print(
+            f"[yellow]only {counted(found.units, found.drawn[:-1])}: no difference can be tested, and nothing is known "
+            "of others. Score more samples, for example with --folds.[/]",
+            soft_wrap=True,
+        )
+    elif found.units < _MIN_UNITS:
         console.print(
             f"[yellow]only {counted(found.units, found.drawn[:-1])}: permutations cannot give a p value below "
             f"{found.smallest_p:.2g}, so smaller ones are those of a t test. Score more samples, for example with "

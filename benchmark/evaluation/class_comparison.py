@@ -17,7 +17,7 @@ from ..metrics.pooled import drawn_by_class
 from ..metrics.side_by_side import drawn_from_both, side_by_side
 from ..types import AbsentClasses, Float64, Int64, Statistic, Sums, SumsByClass
 from .comparison import Claims, Difference, Paired
-from .intervals import bootstrap_weights, jackknife_parts, paired_intervals
+from .intervals import bootstrap_weights, jackknife_parts, paired_intervals, sizes_of
 from .swaps import Pair
 
 
@@ -85,7 +85,11 @@ class PairedClasses(Paired):
     @cached_property
     def intervals(self) -> Float64:
         """95 % interval of every value, (runs * C, 2); NaN for a class that is predicted but never true."""
-        found = np.clip(paired_intervals(self.values, self.draws, self.without), self.score.low, self.score.high)
+        found = np.clip(
+            paired_intervals(self.values, self.draws, self.without, sizes_of(self.shares)),
+            self.score.low,
+            self.score.high,
+        )
         for r, run in enumerate(self.runs):
             absent = self.metric.absent_among(run, self.info, self.score.name, self.places)
             found[r * len(self.places) : (r + 1) * len(self.places)][self._are(absent)] = np.nan

@@ -10,7 +10,7 @@ import numpy as np
 from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
 from ..text import some
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
-from .intervals import MIN_GROUPS, paired_intervals, score_intervals, units_of
+from .intervals import MIN_GROUPS, paired_intervals, score_intervals, sizes_of, unit_shares, units_of
 from .scores import defined
 
 FEW = MIN_GROUPS
@@ -68,11 +68,22 @@ class _ClassDraws:
         """The intervals (C, 2) of a score from its values (C,); NaN for a class that is predicted but never true."""
         metric, statistics, info = self._of
         draws, without = (np.concatenate(each[what.name]).T for each in (self._draws, self._without))
-        found = np.clip(paired_intervals(values, draws, without), what.low, what.high)
+        found = np.clip(
+            paired_intervals(values, draws, without, self._sizes(what.name, len(values))), what.low, what.high
+        )
         absent = metric.absent_among(statistics, info, what.name, range(len(values)))
         names = [each.name for each in metric.classes_of(info)]
         found[[absent is not None and name in absent.pixels for name in names]] = np.nan
         return found
+
+    def _sizes(self, score: str, classes: int) -> Int64:
+        """The sizes of units for each class, (C, blocks)."""
+        metric, statistics, info = self._of
+        groups = [s.group for s in statistics]
+        sums = metric.sums_by_class(statistics, info, score, range(classes))
+        every = np.ones((len(groups), 1))
+        terms = [every if sums is None else sums.terms[:, k] for k in range(classes)]
+        return sizes_of(np.array([unit_shares(groups, each) for each in terms]))
 
 
 def intervals_with_classes(

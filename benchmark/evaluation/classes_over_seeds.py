@@ -53,7 +53,7 @@ class MethodsByClass:
             return value, *(ends[0].tolist() if len(each.places) == 1 else (np.nan, np.nan))
         limits = (mine.score.low, mine.score.high)
         draws, without = (of[each.places].mean(axis=0) for of in (mine.draws, mine.without))
-        return value, *corrected_interval(value, draws, without, limits)
+        return value, *corrected_interval(value, draws, without, mine.sizes(*each.places.tolist()), limits)
 
     def differences(self) -> dict[tuple[int, int, int], Difference]:
         """Every pair of methods in every class of which all their trainings have a score, by methods a, b and class."""

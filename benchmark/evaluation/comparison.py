@@ -9,7 +9,7 @@ References
 ----------
 Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 13 and 15. Yeh, "More accurate tests for the
 statistical significance of result differences", COLING 2000 (approximate randomisation). Holm, "A simple sequentially
-rejective multiple test procedure", Scand. J. Statist. 6:65-70 (1979). Kish, "Survey Sampling" (1965): effective sizes.
+rejective multiple test procedure", Scand. J. Statist. 6:65-70 (1979).
 """
 
 from __future__ import annotations
@@ -27,14 +27,16 @@ from .chance import Chunk, Swapped, chance_of
 from .intervals import (
     LEVEL,
     RESAMPLES,
+    Jackknife,
     allowing_for_absent,
     blocks_of,
     bootstrap_weights,
     corrected_interval,
-    jackknife_error,
     jackknife_parts,
     paired_intervals,
     resampling_unit,
+    sizes_of,
+    unit_shares,
     units_of,
 )
 from .rank_intervals import rank_intervals
@@ -144,6 +146,17 @@ class Paired:
         """How many groups or samples are drawn and swapped."""
         return units_of(self.groups)[1]
 
+    @cached_property
+    def shares(self) -> Float64:
+        """The part of each run's score that each unit (or block of them) is, (runs, blocks) float64: `unit_shares`."""
+        if self._sums is None:
+            return np.array([unit_shares(self.groups, ~np.isnan(each)[:, None]) for each in self.per_sample])
+        return np.array([unit_shares(self.groups, sums.terms) for sums in self._sums])
+
+    def sizes(self, *runs: int) -> Int64:
+        """The sizes of units (blocks,) int64 for what some runs' scores say together, such as their difference."""
+        return sizes_of(self.shares[list(runs)].mean(axis=0))
+
     @property
     def swaps(self) -> int:
         """How many swap patterns are tried."""
@@ -229,7 +242,7 @@ class Paired:
     def interval(self, run: int) -> tuple[float, float]:
         """95 % interval of a run's score."""
         limits = (self.score.low, self.score.high)
-        found = corrected_interval(float(self.values[run]), self.draws[run], self.without[run], limits)
+        found = corrected_interval(float(self.values[run]), self.draws[run], self.without[run], self.sizes(run), limits)
         absent = self.metric.absent_classes(self.runs[run], self.info, self.score.name)
         return allowing_for_absent(found, absent, self.score)
 
@@ -283,8 +296,10 @@ class Paired:
         a, b = np.array(pairs).T
         values = self.values[a] - self.values[b]
         most = self.score.high - self.score.low
+        sizes = sizes_of((self.shares[a] + self.shares[b]) / 2)
         intervals = np.clip(
-            paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b]), -most, most
+            paired_intervals(values, self.draws[a] - self.draws[b], self.without[a] - self.without[b], sizes),
+            *(-most, most),
         )
         apart = self.sign * (self.per_sample[a] - self.per_sample[b])
         effects = effects_of(self.sign * apart).tolist()
@@ -345,34 +360,22 @@ class Paired:
 
     def _t_test(self, a: int, b: int) -> float:
         """Two-sided p value of the difference over the jackknife's standard error; 1 where that is unknown."""
-        from scipy.special import stdtr  # of the same bits as scipy.stats, which takes half a second to import
-
-        error, freedom = self.noise(a, b)
+        noise = self.noise(a, b)
         difference = abs(float(self.values[a] - self.values[b]))
-        if freedom < 1 or not error > 0 or difference == 0:
+        if noise.t.freedom < 1 or not noise.error > 0 or difference == 0:
             return 1.0
-        return float(2 * stdtr(self.effective_freedom(freedom), -difference / error))
+        return noise.t.p_value(difference / noise.error)
 
-    def effective_freedom(self, freedom: int) -> float:
-        """What so many degrees of freedom of a jackknife's error, from 1, are worth where units are of unlike sizes.
+    def noise(self, a: int, b: int) -> Jackknife:
+        """Standard error of the difference of two runs by the jackknife, and what it is worth.
 
-        A group with most of the samples has most of the error too, and the others say little of how large that is. So
-        there are as many as of units of equal size that are worth as much (Kish), less one.
-        """
-        sizes = np.bincount(units_of(self.groups)[0])
-        worth = float(sizes.sum() ** 2 / (sizes**2).sum())
-        return min(freedom, max(1.0, worth - 1))
-
-    def noise(self, a: int, b: int) -> tuple[float, int]:
-        """Standard error of the difference of two runs by the jackknife, and its degrees of freedom.
-
-        Each unit (or block of units, of at most 200) is left out in turn. NaN and 0 with fewer than two units.
+        Each unit (or block of units, of at most 200) is left out in turn. NaN with fewer than two units.
 
         References
         ----------
         Efron & Tibshirani (1993), chapter 11.
         """
-        return jackknife_error(self.without[a] - self.without[b])
+        return Jackknife.of(self.without[a] - self.without[b], self.sizes(a, b))
 
     def _patterns(self, pairs: Sequence[Pair], progress: Callable[[int, int], None]) -> Iterator[Float64]:
         """Every swap pattern of the units, in chunks of (rows, units)."""

@@ -23,7 +23,7 @@ import numpy as np
 from ..metrics.pooled import drawn
 from ..types import Array, DatasetInfo, Float64, Int64, Metric, Statistic
 from .anatomy import CAUSES
-from .intervals import bootstrap_weights, corrected_interval, jackknife_weights
+from .intervals import bootstrap_weights, corrected_interval, jackknife_weights, unit_sizes
 
 _NAMES = tuple(CAUSES)
 _MANY = len(_NAMES) + 1
@@ -39,10 +39,12 @@ class Resampled:
     """Points of every cause, in order, and last the whole loss, of sets of samples.
 
     draws : (causes + 1, resamples) of bootstrap samples. without : (causes + 1, blocks), each unit left out in turn.
+    sizes : (blocks,) int64, of units.
     """
 
     draws: Float64
     without: Float64
+    sizes: Int64
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def anatomy(metric: Metric, info: DatasetInfo, score: str, statistics: Sequence[
         return Anatomy(values[()], loss, found, pixels)
     resampled = _resampled(metric, info, score, statistics, sets, gains)
     ends = _intervals([*found.values(), loss], resampled)
-    ends[-1] = corrected_interval(loss, resampled.draws[-1], resampled.without[-1], _possible_loss(metric, score))
+    last = resampled.draws[-1], resampled.without[-1], resampled.sizes
+    ends[-1] = corrected_interval(loss, *last, _possible_loss(metric, score))
     known = {name: ends[n] if pixels[name] else _UNKNOWN for n, name in enumerate(_NAMES)}
     return Anatomy(values[()], loss, found, pixels, known, ends[-1], resampled)
 
@@ -116,7 +119,8 @@ def points_differences(first: Anatomy, second: Anatomy) -> dict[str, PointsDiffe
     ends = [_UNKNOWN] * _MANY
     if first.resampled is not None and second.resampled is not None:
         draws = second.resampled.draws - first.resampled.draws
-        ends = _intervals(apart, Resampled(draws, second.resampled.without - first.resampled.without))
+        without = second.resampled.without - first.resampled.without
+        ends = _intervals(apart, Resampled(draws, without, first.resampled.sizes))
     for place, name in enumerate(_NAMES):
         if not first.pixels[name] and not second.pixels[name]:
             ends[place] = _UNKNOWN
@@ -131,7 +135,8 @@ def _possible_loss(metric: Metric, score: str) -> Interval:
 
 def _intervals(points: Sequence[float], resampled: Resampled) -> list[Interval]:
     """The 95 % interval of every cause's points and of the whole loss."""
-    return [corrected_interval(*each) for each in zip(points, resampled.draws, resampled.without, strict=True)]
+    each = zip(points, resampled.draws, resampled.without, strict=True)
+    return [corrected_interval(*one, resampled.sizes) for one in each]
 
 
 def _resampled(
@@ -156,7 +161,7 @@ def _resampled(
                 total[-1] += 100 * values
             if not mended:
                 total[-1] -= 100 * values
-    return Resampled(*totals)
+    return Resampled(totals[0], totals[1], unit_sizes(metric, statistics, info)[score])
 
 
 def _scored(

@@ -24,7 +24,8 @@ import numpy as np
 from ..metrics.small_integers import smallest
 from ..text import counted
 from ..types import AbsentClasses, Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
-from .quantiles import normal_below, normal_quantile, sorted_quantiles, t_quantile
+from .quantiles import normal_below, normal_quantile, sorted_quantiles
+from .students_t import StudentsT
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -35,7 +36,8 @@ _MIN_ROWS = 32
 """Sets that are drawn at once of however many samples: a family goes through all samples once for each part."""
 _KEPT_DRAWS = 1 << 23
 """Numbers of a bootstrap that are kept for the next family of the run, mostly a byte each."""
-_BLOCKS = 200
+MAX_BLOCKS = 200
+"""Of more units, blocks of them are left out in turn."""
 
 Unit = Literal["groups", "samples"]
 
@@ -146,15 +148,45 @@ def jackknife_parts(groups: Sequence[str]) -> Iterator[Int64]:
     """The same in parts of (b, n) int64, whose rows add up to those of `jackknife_weights`."""
     member, units = units_of(groups)
     block = jackknife_blocks(units)[member]
-    left_out, rows = np.arange(min(units, _BLOCKS)), _rows_at_once(groups)
+    left_out, rows = np.arange(min(units, MAX_BLOCKS)), _rows_at_once(groups)
     for start in range(0, max(len(left_out), 1), rows):
         yield (block[None, :] != left_out[start : start + rows, None]).astype(np.int64)
 
 
 def jackknife_blocks(units: int) -> Int64:
     """The block that each unit is left out with, (units,) int64 from 0: its own, of at most 200 units."""
-    blocks: Int64 = np.arange(units) * min(units, _BLOCKS) // max(units, 1)
+    blocks: Int64 = np.arange(units) * min(units, MAX_BLOCKS) // max(units, 1)
     return blocks
+
+
+def unit_shares(groups: Sequence[str], terms: Float64 | Int64 | Array) -> Float64:
+    """The part of a score that each row of `jackknife_weights` leaves out, (b,) float64 of sum 1.
+
+    That is a film's part of what the score is summed of (of the foreground for Dice), as the mean over these sums.
+    Single samples have equal parts.
+
+    Parameters
+    ----------
+    groups : sequence of n str
+    terms : (n, F), what each sample adds to the sums; of a score that is no function of sums (n, 1) bool, whether a
+        sample has one by itself
+    """
+    member, units = units_of(groups)
+    blocks = min(units, MAX_BLOCKS)
+    if resampling_unit(groups) == "samples":
+        return np.full(blocks, 1 / max(blocks, 1))
+    sums = np.zeros((blocks, terms.shape[1]))
+    np.add.at(sums, jackknife_blocks(units)[member], np.abs(terms.astype(np.float64)))
+    totals = sums.sum(axis=0)
+    if not (totals > 0).any():
+        return unit_shares(groups, np.ones((len(groups), 1)))
+    shares: Float64 = (sums[:, totals > 0] / totals[totals > 0]).mean(axis=1)
+    return shares
+
+
+def sizes_of(shares: Float64) -> Int64:
+    """Shares (..., b) of sum 1 as whole numbers, in ten-thousandths, of which none is 0."""
+    return np.maximum(np.round(shares * 10_000), 1).astype(np.int64)
 
 
 def jackknife_error(without: Float64) -> tuple[float, int]:
@@ -167,7 +199,11 @@ def jackknife_error(without: Float64) -> tuple[float, int]:
 
 
 def corrected_interval(
-    value: float, draws: Float64, without: Float64, limits: tuple[float, float] = (-np.inf, np.inf)
+    value: float,
+    draws: Float64,
+    without: Float64,
+    sizes: Int64,
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
     """95 % interval of a score; NaN where it has no value or no draw, and where it rests on a single sample or group.
 
@@ -182,12 +218,14 @@ def corrected_interval(
         The score of every bootstrap sample, NaN where undefined.
     without : (blocks,) float64
         The score with each unit left out in turn.
+    sizes : (blocks,) int64
+        How large each of these is, from `sizes_of`.
     limits : the least and the greatest possible value; the interval ends there.
     """
     if np.isnan(without).any() and _all_equal(draws[~np.isnan(draws)]):
         # Without one of them nothing is left: it alone counts, however many there are.
         return float("nan"), float("nan")
-    return interval_of(value, draws, Jackknife.of(without), limits)
+    return interval_of(value, draws, Jackknife.of(without, sizes), limits)
 
 
 def _all_equal(values: Float64) -> bool:
@@ -197,30 +235,35 @@ def _all_equal(values: Float64) -> bool:
 
 @dataclass(frozen=True)
 class Jackknife:
-    """What leaving units out in turn says of a score: its standard error, degrees of freedom, and skewness.
+    """What leaving units out in turn says of a score: its standard error, what that is worth, and skewness.
 
     The skewness is that of BCa, a sixth of the third standardised moment of the score; 0 where there is no spread.
     """
 
     error: float
-    freedom: int
+    t: StudentsT
     skew: float
 
     @classmethod
-    def of(cls, without: Float64) -> Jackknife:
-        """From the score with each unit left out in turn (blocks,), NaN where undefined."""
+    def of(cls, without: Float64, sizes: Int64) -> Jackknife:
+        """From the score with each unit left out in turn (blocks,), NaN where undefined, and the sizes of units."""
         error, freedom = jackknife_error(without)
+        t = StudentsT.of(sizes[~np.isnan(without)].tolist())
         if freedom < 1:
-            return cls(error, freedom, 0.0)
+            return cls(error, t, 0.0)
         apart = np.nanmean(without) - without[~np.isnan(without)]
         squares = float((apart * apart).sum())
         skew = float((apart * apart * apart).sum()) / (6 * squares * np.sqrt(squares)) if squares > 0 else 0.0
-        return cls(error, freedom, skew)
+        return cls(error, t, skew)
 
     def for_size(self, size: int, units: int) -> Jackknife:
         """What it would say of a set of `size` units instead of `units`: both errors fall with the root."""
         root = math.sqrt(units / size)
-        return self if size == units else Jackknife(self.error * root, min(size, _BLOCKS) - 1, self.skew * root)
+        return (
+            self
+            if size == units
+            else Jackknife(self.error * root, self.t.for_size(min(size, MAX_BLOCKS)), self.skew * root)
+        )
 
 
 def interval_of(
@@ -228,7 +271,7 @@ def interval_of(
 ) -> tuple[float, float]:
     """As `corrected_interval`, of draws (resamples,) and what the jackknife says."""
     draws = draws[~np.isnan(draws)]
-    if not draws.size or np.isnan(value) or jackknife.freedom < 1:
+    if not draws.size or np.isnan(value) or jackknife.t.freedom < 1:
         # Of one sample or group that counts every draw is the same: that says nothing of others.
         return float("nan"), float("nan")
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -242,13 +285,13 @@ def interval_of(
         return float(low), float(high)
     normal, bias = np.array([normal_quantile(part) for part in tails.tolist()]), normal_quantile(below)
     levels = normal_below(bias + (bias + normal) / np.maximum(1 - jackknife.skew * (bias + normal), 1e-3))
-    stretch = max(1.0, jackknife.error / spread) * (t_quantile(jackknife.freedom, float(tails[1])) / float(normal[1]))
+    stretch = max(1.0, jackknife.error / spread) * (jackknife.t.quantile(float(tails[1])) / float(normal[1]))
     # Rounded, so that the last bits of a special function, which differ between versions, change no stored interval.
     low, high = value + round(stretch, 9) * (np.quantile(draws, np.round(levels, 9)) - value)
     return max(float(low), limits[0]), min(float(high), limits[1])
 
 
-def paired_intervals(values: Float64, draws: Float64, without: Float64) -> Float64:
+def paired_intervals(values: Float64, draws: Float64, without: Float64, sizes: Int64) -> Float64:
     """As `corrected_interval` without limits, of P scores at once, (P, 2).
 
     Parameters
@@ -256,18 +299,19 @@ def paired_intervals(values: Float64, draws: Float64, without: Float64) -> Float
     values : (P,) float64
     draws : (P, resamples) float64
     without : (P, blocks) float64
+    sizes : (P, blocks) int64
     """
     odd = np.isnan(values) | np.isnan(draws).any(axis=1) | np.isnan(without).any(axis=1) | (without.shape[1] < 2)
     found = np.full((len(values), 2), np.nan)
     for k in np.flatnonzero(odd).tolist():
-        found[k] = corrected_interval(float(values[k]), draws[k], without[k])
+        found[k] = corrected_interval(float(values[k]), draws[k], without[k], sizes[k])
     even = np.flatnonzero(~odd)
     if even.size:
-        found[even] = _intervals_of(values[even], draws[even], without[even])
+        found[even] = _intervals_of(values[even], draws[even], without[even], sizes[even])
     return found
 
 
-def _intervals_of(values: Float64, draws: Float64, without: Float64) -> Float64:
+def _intervals_of(values: Float64, draws: Float64, without: Float64, sizes: Int64) -> Float64:
     """The same without undefined ones: `interval_of`, and what the jackknife says, row by row to the last bit."""
     freedom = without.shape[1] - 1
     apart = without.mean(axis=1, keepdims=True) - without
@@ -286,9 +330,8 @@ def _intervals_of(values: Float64, draws: Float64, without: Float64) -> Float64:
         bias = np.array([normal_quantile(part) for part in below[known].tolist()])[:, None]
         moved = bias + (bias + normal) / np.maximum(1 - skew[:, None] * (bias + normal), 1e-3)
         levels = np.round(normal_below(moved.reshape(-1)).reshape(moved.shape), 9)
-        widths = np.maximum(1.0, error[known] / spread[known]) * (
-            t_quantile(freedom, float(tails[1])) / float(normal[1])
-        )
+        t = np.array([StudentsT.of(each).quantile(float(tails[1])) for each in sizes[known].tolist()])
+        widths = np.maximum(1.0, error[known] / spread[known]) * (t / float(normal[1]))
         stretch = np.array([round(width, 9) for width in widths.tolist()])[:, None]
         found[known] = about[known] + stretch * (
             sorted_quantiles(ends[known], levels.astype(np.float64)) - about[known]
@@ -311,6 +354,28 @@ def allowing_for_absent(
     return interval[0], min(interval[1] + absent.share * (score.high - score.low), score.high)
 
 
+def unit_sizes(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, Int64]:
+    """The sizes of units for every score of a run, (blocks,) int64: see `unit_shares`."""
+    groups = [s.group for s in statistics]
+    found: dict[str, Float64] = {}
+    without_sums = []
+    for score in metric.scores:
+        sums = metric.sums(statistics, info, score.name) if resampling_unit(groups) == "groups" else None
+        if sums is None:
+            without_sums.append(score.name)
+        found[score.name] = unit_shares(groups, np.ones((len(groups), 1)) if sums is None else sums.terms)
+    if without_sums and resampling_unit(groups) == "groups":
+        n, rows = len(groups), _rows_at_once(groups)
+        alone = [
+            metric.resample(statistics, info, np.eye(min(rows, n - start), n, start, dtype=np.int64))
+            for start in range(0, n, rows)
+        ]
+        for name in without_sums:
+            known = ~np.isnan(np.concatenate([one[name] for one in alone]))
+            found[name] = unit_shares(groups, known[:, None])
+    return {name: sizes_of(shares) for name, shares in found.items()}
+
+
 class Beside(Protocol):
     """What is scored on the same resamples as a family's scores."""
 
@@ -328,7 +393,7 @@ def score_intervals(
     groups = [s.group for s in statistics]
     if len(groups) < 2:
         return {score.name: (float("nan"), float("nan")) for score in metric.scores}
-    values = metric.compute(statistics, info)
+    values, sizes = metric.compute(statistics, info), unit_sizes(metric, statistics, info)
     draws, parts = [], []
     for weights in bootstrap_weights(groups):
         draws.append(metric.resample(statistics, info, weights))
@@ -345,6 +410,7 @@ def score_intervals(
                 values[score.name],
                 np.concatenate([draw[score.name] for draw in draws]),
                 without[score.name],
+                sizes[score.name],
                 (score.low, score.high),
             ),
             metric.absent_classes(statistics, info, score.name),

@@ -23,8 +23,9 @@ import numpy as np
 
 from ..types import Float64
 from .comparison import ALPHA, Claims, Paired, effects_of
-from .intervals import corrected_interval, jackknife_error
+from .intervals import Jackknife, corrected_interval
 from .rank_intervals import rank_intervals
+from .students_t import StudentsT
 from .training_variance import TrainingNoise, Trainings, freedom_of, training_noise, training_spreads
 
 _MAX_SEEDS = 20
@@ -109,8 +110,7 @@ def p_of_means(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise 
     """How probable a difference of means is by chance; 0 where trainings make none, so that samples alone decide."""
     if noise is None or not noise.variance > 0:
         return 0.0
-    error, freedom = jackknife_error(_less(paired.without, a, b))
-    return p_value(value, (error**2, freedom), noise)
+    return p_value(value, _over_samples(paired, a, b), noise)
 
 
 def spans_of(tests: Sequence[MethodTest], badness: Float64, sign: int) -> list[tuple[int, int]]:
@@ -146,13 +146,12 @@ def over_seeds(paired: Paired, a: Trainings, b: Trainings, noise: TrainingNoise 
         How many pairs are tested together, for `seeds_needed`.
     """
     value, low, high = difference_of_means(paired, a, b, noise)
-    error, freedom = jackknife_error(_less(paired.without, a, b))
     return OverSeeds(
         value=value,
         low=low,
         high=high,
         holds_training=noise is not None,
-        seeds_needed=None if noise is None else seeds_needed(value, (error**2, freedom), noise, ALPHA / pairs),
+        seeds_needed=None if noise is None else seeds_needed(value, _over_samples(paired, a, b), noise, ALPHA / pairs),
     )
 
 
@@ -161,10 +160,18 @@ def difference_of_means(
 ) -> tuple[float, float, float]:
     """The mean over seeds of one method less that of another, with its 95 % interval, as `over_seeds` has them."""
     value = float(_less(paired.values, a, b))
-    of_samples = corrected_interval(value, _less(paired.draws, a, b), _less(paired.without, a, b))
+    of_samples = corrected_interval(
+        value, _less(paired.draws, a, b), _less(paired.without, a, b), paired.sizes(*a.places, *b.places)
+    )
     low, high = with_training(value, of_samples, noise)
     most = paired.score.high - paired.score.low
     return value, max(low, -most), min(high, most)
+
+
+def _over_samples(paired: Paired, a: Trainings, b: Trainings) -> tuple[float, StudentsT]:
+    """The variance over samples of a difference of means, and what it is worth."""
+    noise = Jackknife.of(_less(paired.without, a, b), paired.sizes(*a.places, *b.places))
+    return noise.error**2, noise.t
 
 
 def _less(scores: Float64, a: Trainings, b: Trainings) -> Float64:
@@ -232,7 +239,7 @@ def t_distance(freedom: float, outside: float) -> float:
     return float(-stdtrit(freedom, outside / 2))
 
 
-def p_value(value: float, sampling: tuple[float, float], noise: TrainingNoise) -> float:
+def p_value(value: float, sampling: tuple[float, StudentsT], noise: TrainingNoise) -> float:
     """Two-sided p value of a difference of two means over seeds: the level at which its interval would end at 0.
 
     Of both sources of chance the squares of the half widths add up, as in `with_training`. A single t test on the sum
@@ -242,21 +249,21 @@ def p_value(value: float, sampling: tuple[float, float], noise: TrainingNoise) -
     ----------
     value : float
         The difference. NaN gives NaN.
-    sampling : pair of float
-        The variance of the difference over samples, and its degrees of freedom, 0 where it is not known: then p is 1.
+    sampling : float and StudentsT
+        The variance of the difference over samples, and what it is worth; of fewer than two units p is 1.
     noise : TrainingNoise
         The same over trainings.
     """
-    variance, freedom = sampling
+    variance, t = sampling
     if math.isnan(value):
         return math.nan
-    if freedom < 1 or not variance + noise.variance > 0 or value == 0:
+    if t.freedom < 1 or not variance + noise.variance > 0 or value == 0:
         return 1.0
     trained, target = usable_freedom(noise.freedom), 2 * math.log(abs(value))
 
     def beyond(level: float) -> float:
         """By how much the interval at a level, given as its logarithm, is too wide to leave out 0; it falls."""
-        over_samples, over_trainings = (t_distance(n, math.exp(level)) for n in (freedom, trained))
+        over_samples, over_trainings = t.distance(math.exp(level)), t_distance(trained, math.exp(level))
         return math.log(over_samples**2 * variance + over_trainings**2 * noise.variance) - target
 
     # Regula falsi, in the variant called Illinois: an end that stays counts half.
@@ -278,7 +285,7 @@ def p_value(value: float, sampling: tuple[float, float], noise: TrainingNoise) -
     return math.exp(middle)
 
 
-def seeds_needed(value: float, sampling: tuple[float, float], noise: TrainingNoise, level: float) -> int | None:
+def seeds_needed(value: float, sampling: tuple[float, StudentsT], noise: TrainingNoise, level: float) -> int | None:
     """With how many seeds of each of two methods a difference of means would be told, if the spreads stay as they are.
 
     None where it is told already, where no seeds change anything, and where `_MAX_SEEDS` would not do.

@@ -45,6 +45,7 @@ from .intervals import (
     units_of,
 )
 from .quantiles import t_quantile
+from .students_t import StudentsT
 
 POWER = 0.8
 """Part of the test sets in which a visible difference is found."""
@@ -94,7 +95,7 @@ def planned(paired: Paired, sizes: Sequence[int], draws: int = RESAMPLES) -> lis
     alone = _uncertainty(paired.without[0])
     pair = len(paired.runs) > 1
     between = _uncertainty(paired.without[0] - paired.without[1]) if pair else math.nan
-    jackknife, limits = Jackknife.of(paired.without[0]), (paired.score.low, paired.score.high)
+    jackknife, limits = Jackknife.of(paired.without[0], paired.sizes(0)), (paired.score.low, paired.score.high)
     pilot = _Pilot.of(paired, draws) if pair else None
     found = []
     for size in sizes:
@@ -167,25 +168,28 @@ class _Pilot:
 
     ratios : (quantiles,) the error that runs like it would tell, over the true one.
     stretch : the error that is planned with, over that of sets drawn from the run's units.
+    t : what the run's own error is worth.
     """
 
     ratios: Float64
     stretch: float
+    t: StudentsT
 
     @classmethod
     def of(cls, paired: Paired, draws: int) -> _Pilot:
         """Of the first two runs."""
         first, second = _drawn(paired, paired.units, draws)
         own = float(np.nanstd(first - second))
-        error, freedom = paired.noise(0, 1)
-        if not own > 0 or not freedom:
-            return cls(np.ones(1), 1.0)
+        noise = paired.noise(0, 1)
+        error, t = noise.error, noise.t
+        if not own > 0 or t.freedom < 1:
+            return cls(np.ones(1), 1.0, t)
         redrawn, unbiased = _redrawn_errors(paired), math.sqrt(paired.units / (paired.units - 1))
         if paired.units >= _FEW_UNITS:
             stretch = math.sqrt(unbiased * max(unbiased, error / own))
-            return cls(_ratios(_freedom_of(redrawn, freedom)), stretch)
+            return cls(_ratios(_freedom_of(redrawn, t.freedom)), stretch, t)
         usual = math.sqrt(float(np.square(redrawn).mean())) * unbiased
-        return cls(_ratios(freedom), max(1.0, error / own) * max(1.0, error / usual if usual > 0 else 1.0))
+        return cls(_ratios(t.worth - 1), max(1.0, error / own) * max(1.0, error / usual if usual > 0 else 1.0), t)
 
     def visible(self, differences: Float64, size: int) -> float:
         """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""
@@ -193,16 +197,16 @@ class _Pilot:
         if not known.size:
             return math.nan
         power = POWER * differences.size / known.size  # a set whose score is undefined shows nothing
-        return self._errors_asked(size - 1, power) * self.stretch * float(known.std())
+        return self._errors_asked(self.t.for_size(size), power) * self.stretch * float(known.std())
 
-    def _errors_asked(self, freedom: int, power: float = POWER) -> float:
+    def _errors_asked(self, t: StudentsT, power: float) -> float:
         """How many errors apart two scores have to be, so that a part of the test sets show it, over all pilots.
 
         Of an error that is known it is t at 97.5 % plus t at that part. NaN where no number is enough.
         """
         from scipy.special import stdtr  # quicker to import than scipy.stats
 
-        found = t_quantile(freedom, 1 - ALPHA / 2)
+        found, freedom = t.quantile(1 - ALPHA / 2), t.worth - 1
         low, high = 0.0, _MAX_ERRORS
 
         def reached(errors: float) -> bool:

@@ -261,6 +261,30 @@ class SlicedScores:
         p[tested], adjusted[tested] = chance.p.reshape(shape), chance.adjusted.reshape(shape)
         return p, np.where(np.isnan(p), np.nan, adjusted)
 
+    @cached_property
+    def smallest_p(self) -> float:
+        """The smallest p value that permutations can give any of the slices; NaN where none is tested.
+
+        A property of k of n samples (or groups) can lie in C(n, k) ways, of which what was observed is one.
+        """
+        ways = [
+            self._ways(each)
+            for place, each in enumerate(self.slices)
+            if each.tested and not each.member.all() and place not in self.invented
+        ]
+        return 1 / min(max(ways), self.permutations + 1) if ways else math.nan
+
+    def _ways(self, each: Slice) -> int:
+        """In how many ways permutations can lay a slice's property."""
+        unit = self.permuted[each.by]
+        if unit == "samples":
+            return math.comb(len(each.member), int(each.member.sum()))
+        member, units = units_of(self.groups)
+        sizes, held = np.bincount(member, minlength=units), np.bincount(member[each.member], minlength=units)
+        if unit == "groups":
+            return math.comb(units, int((held > 0).sum()))
+        return math.prod(math.comb(size, part) for size, part in zip(sizes.tolist(), held.tolist(), strict=True))
+
     def _gaps(self, members: Sequence[Array], orders: Sequence[Int64], sums: Sequence[Sums | None]) -> Float64:
         """The gaps of every slice and run (slices x runs, rows), with the samples of each in its orders (rows, n)."""
         found = []

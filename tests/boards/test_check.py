@@ -177,7 +177,7 @@ def test_noise_is_that_of_many_test_sets() -> None:
         sides = (measured(noisy(truths, e, 10 * seed + k), truths, ["one"] * 25) for k, e in enumerate((0.2, 0.25), 1))
         paired = Paired(METRIC, INFO, MIOU, tuple(sides), resamples=100)
         differences.append(paired.values[0] - paired.values[1])
-        errors.append(paired.noise(0, 1)[0])
+        errors.append(paired.noise(0, 1).error)
     # The spread of 60 draws is itself known to about 9 %.
     assert np.mean(errors) == pytest.approx(np.std(differences, ddof=1), rel=0.3)
 
@@ -189,9 +189,9 @@ def test_few_samples_can_still_close_the_gate(bench: Run, baseline: Path, stack:
     truths = [random.integers(0, 3, (40, 40)) for _ in range(5)]
     good, bad = (measured(noisy(truths, e, k), truths, ["one"] * 5) for k, e in enumerate((0.02, 0.5), 1))
     paired = Paired(METRIC, INFO, MIOU, (bad, good), resamples=100)
-    error, freedom = paired.noise(0, 1)
-    assert freedom == 4
-    assert paired.values[1] - paired.values[0] > 10 * error
+    noise = paired.noise(0, 1)
+    assert noise.t.freedom == 4
+    assert paired.values[1] - paired.values[0] > 10 * noise.error
     make(stack, tmp_path / "runs" / "again")
     done = bench("check", "--baseline", baseline, "--runs", tmp_path / "runs", "--metric", "dice", "--json")
     assert printed_json(done)["ok"]

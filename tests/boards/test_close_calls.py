@@ -64,6 +64,11 @@ def test_a_small_p_value_is_no_close_call() -> None:
     assert told.endswith("holds 0, although p = 0.002: they are not equal, but on other samples either may be ahead.")
 
 
+def test_the_smallest_p_values_are_no_equation() -> None:
+    told = close_calls([pair("a", "b", -0.01, 0.14, 0.0002, 0.0002)], "a")
+    assert "holds 0, although p < 0.001: they are not equal" in told
+
+
 def test_intervals_are_not_adjusted_for_several_pairs() -> None:
     pairs = [pair("a", name, 0.01, 0.02, 0.03, 0.2) for name in "bcdef"] + [pair("b", "c", 0.01, 0.02, 0.03, 0.2)]
     assert close_calls(pairs, "a") == (

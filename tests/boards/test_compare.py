@@ -85,8 +85,8 @@ def test_few_samples_are_permuted_exactly() -> None:
     expected = sum(value >= observed - 1e-12 for value in apart) / len(apart)
     assert expected == comparison.smallest_p == 2 / 2**6
     # None is as extreme as what was observed, so the t test of the jackknife has the last word.
-    error, freedom = comparison.noise(0, 1)
-    by_t = 2 * stats.t.sf(observed / error, freedom)
+    noise = comparison.noise(0, 1)
+    by_t = 2 * stats.t.sf(observed / noise.error, noise.t.freedom)
     assert comparison.difference(0, 1).p == pytest.approx(by_t)
     assert 0 < by_t < expected
 
@@ -278,3 +278,14 @@ def test_a_name_of_bytes_that_are_no_text_is_compared(bench: Run, runs: tuple[Pa
     assert "odd\ufffd\ufffd" in json.dumps(
         printed_json(bench("compare", runs[1] / "threshold", other, "--json")), ensure_ascii=False
     )
+
+
+def test_nothing_is_tested_on_a_single_sample(bench: Run, tmp_path: Path) -> None:
+    """It was said that small p values are those of a t test; there is none."""
+    root = truth(tmp_path / "mine", 1)
+    for name, part in (("one", 0.1), ("other", 0.3)):
+        evaluated(root, tmp_path / "runs" / name, [part], name)
+    done = bench("compare", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    assert "only 1 sample: no difference can be tested, and nothing is known of others." in done.stdout
+    assert "t test" not in done.stdout

@@ -20,6 +20,7 @@ from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from own_folders import QUIET
 from segbench.boards.regression import GateComparison, Loss, loss_of, result_of
 from segbench.evaluation.comparison import Paired
+from segbench.evaluation.students_t import StudentsT
 
 
 def only(found: Any) -> Any:
@@ -108,11 +109,11 @@ def held(name: str, loss: Loss, baseline: float = 0.9) -> GateComparison:
 @pytest.mark.parametrize(
     ("loss", "baseline"),
     [
-        (Loss(0.3, math.nan, 0, 0.2, 0.9, 8), 0.9),  # no noise is known
-        (Loss(-0.3, math.nan, 0, 1.0, 0.9, 8), 0.6),  # not for a gain either
-        (Loss(0.3, 0.01, 7, math.nan, 0.9, 8), 0.9),  # no permutation is defined
-        (Loss(math.nan, math.nan, 0, 1.0, math.nan, 8), math.nan),  # no score of the baseline
-        (Loss(0.0, 0.0, 7, 1.0, 0.9, 1), 0.9),  # one sample
+        (Loss(0.3, math.nan, StudentsT.of_equal(1), 0.2, 0.9, 8), 0.9),  # no noise is known
+        (Loss(-0.3, math.nan, StudentsT.of_equal(1), 1.0, 0.9, 8), 0.6),  # not for a gain either
+        (Loss(0.3, 0.01, StudentsT.of_equal(8), math.nan, 0.9, 8), 0.9),  # no permutation is defined
+        (Loss(math.nan, math.nan, StudentsT.of_equal(1), 1.0, math.nan, 8), math.nan),  # no score of the baseline
+        (Loss(0.0, 0.0, StudentsT.of_equal(8), 1.0, 0.9, 1), 0.9),  # one sample
     ],
 )
 def test_what_is_undefined_closes_the_gate(loss: Loss, baseline: float) -> None:
@@ -121,13 +122,16 @@ def test_what_is_undefined_closes_the_gate(loss: Loss, baseline: float) -> None:
 
 
 def test_a_score_that_is_undefined_now_is_worse() -> None:
-    found = result_of([held("a", Loss(math.nan, math.nan, 0, 1.0, 0.9, 8))], [], 0.005)
+    found = result_of([held("a", Loss(math.nan, math.nan, StudentsT.of_equal(1), 1.0, 0.9, 8))], [], 0.005)
     assert (found.ok, found.checks[0].verdict) == (False, "worse")
 
 
 def test_noise_is_that_of_all_runs_of_the_check_together() -> None:
     """What is said of noise is what the verdict went by: a loss beyond it is never called none."""
-    losses = [Loss(0.01 * t, 0.01, 30, float(stats.t.sf(t, 30)), 0.9, 31) for t in (2.6, 2.7, 3.2, 3.3, 3.4, 9.0)]
+    losses = [
+        Loss(0.01 * t, 0.01, StudentsT.of_equal(31), float(stats.t.sf(t, 30)), 0.9, 31)
+        for t in (2.6, 2.7, 3.2, 3.3, 3.4, 9.0)
+    ]
     assert [result_of([held("a", loss)], [], 0.005).checks[0].verdict for loss in losses] == ["worse"] * 6
     together = result_of([held(str(k), loss) for k, loss in enumerate(losses)], [], 0.005).checks
     assert [each.verdict for each in together] == ["ok", "ok", *["worse"] * 4]
@@ -139,14 +143,14 @@ def test_noise_is_that_of_all_runs_of_the_check_together() -> None:
 
 def test_a_loss_that_is_left_to_chance_is_told() -> None:
     """Here the jackknife would call it a loss, and the permutations do not."""
-    (each,) = result_of([held("a", Loss(0.1, 0.01, 30, 0.03, 0.9, 31))], [], 0.005).checks
+    (each,) = result_of([held("a", Loss(0.1, 0.01, StudentsT.of_equal(31), 0.03, 0.9, 31))], [], 0.005).checks
     assert each.verdict == "ok"
     assert "a loss of 0.1000 that chance may give, p 0.030" in each.message
 
 
 def test_a_loss_within_the_noise_is_not_called_none() -> None:
     for loss, said in ((0.1, "a loss of 0.1000, within the noise of these samples"), (0.004, "no loss beyond")):
-        (each,) = result_of([held("a", Loss(loss, 0.06, 5, 0.07, 0.9, 6))], [], 0.005).checks
+        (each,) = result_of([held("a", Loss(loss, 0.06, StudentsT.of_equal(6), 0.07, 0.9, 6))], [], 0.005).checks
         assert each.verdict == "ok"
         assert said in each.message
 
@@ -291,7 +295,7 @@ def test_few_noisy_samples_close_the_gate() -> None:
     truths = [random.integers(0, 3, (40, 40)) for _ in range(5)]
     good, bad = (measured(noisy(truths, e, k), truths, ["one"] * 5) for k, e in enumerate((0.02, 0.5), 1))
     loss = loss_of(Paired(METRIC, INFO, MIOU, (bad, good), resamples=100))
-    assert (loss.freedom, loss.units) == (4, 5)
+    assert (loss.t.freedom, loss.units) == (4, 5)
     assert loss.beyond(0.005, loss.p)
     assert not loss_of(Paired(METRIC, INFO, MIOU, (good, bad), resamples=100)).beyond(0.005, 1.0)
 

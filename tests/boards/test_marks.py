@@ -86,3 +86,22 @@ def test_trainings_that_are_unlike_are_said_to_be_so() -> None:
     assert not any("guess" in point for point in TESTED.points)
     said = replace(TESTED, unlike=(0.0006, 0.0762)).points[-1]
     assert said.endswith("are unlike (± 0.0006 to ± 0.0762), so what is said of a network with one seed is a guess.")
+
+
+@pytest.mark.parametrize(("drawn", "one"), [("samples", "1 sample"), ("groups", "1 group")])
+def test_a_single_sample_is_not_said_to_be_tested(drawn: str, one: str) -> None:
+    """It was said that what differs leans on a t test, of which there is none."""
+    said = replace(TESTED, drawn=drawn, units=1, smallest_p=1.0, leans_on_t=True, different=0).points
+    assert said == [f"**Rank**: by the score alone, as nothing can be tested on {one}."]
+
+
+def test_what_is_no_fraction_is_ahead_in_its_own_unit(record: Record) -> None:
+    """A distance of 3 px less was told as 300 points."""
+    for unit, said in (("fraction", "is 300.0 points ahead of"), ("px", "is 3 px ahead of")):
+        rows = [_scored(record, "a", 2.0, family="learned"), _scored(record, "b", 5.0, family="classical")]
+        lower = {"unit": unit, "higher_is_better": False}
+        rows = [
+            each.model_copy(update={"scores": {"v_rand": each.scores["v_rand"].model_copy(update=lower)}})
+            for each in rows
+        ]
+        assert said in findings(rows, {})[1]

@@ -69,6 +69,12 @@ def test_what_never_differs_plans_nothing(bench: Run, tmp_path: Path) -> None:
     assert "these samples show no spread: nothing can be planned from them" in done.stdout
     assert "the two runs have equal scores: nothing can be planned from them" in done.stdout
     assert "known to be enough" not in done.stdout
+    # Nor does the table promise an interval of width 0, or that a difference of 0 is seen.
+    assert "0.0000" not in done.stdout.split("images")[-1].split("bold:")[0]
+    asked = bench("plan", tmp_path / "runs", "--difference", "0.01")
+    assert "to see a difference of 0.0100 in 4 of 5 test sets: no number of samples is known to be enough" in (
+        asked.stdout
+    )
 
 
 def test_a_width_that_the_fewest_samples_reach_is_no_range(bench: Run, runs: Path) -> None:
@@ -103,6 +109,10 @@ def test_whole_films_are_planned(bench: Run) -> None:
     found = printed_json(bench("plan", next(RECORDS.glob("medaka-fpn-*")), "--json"))
     assert (found["drawn"], found["units"], found["n"]) == ("groups", 12, 550)
     assert found["sizes"][0]["images"] == pytest.approx(5 * 550 / 12)
+    (note,) = [note for note in found["notes"] if "unlike sizes" in note]
+    # By frames 12 films are worth 5.9, by their part of the foreground fewer.
+    assert note.startswith("these groups are of unlike sizes: 12 say as much of an error as ")
+    assert 2 < float(note.split(" as ")[-1].removesuffix(" of equal size")) < 5.9
 
 
 @pytest.mark.parametrize(

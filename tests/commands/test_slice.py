@@ -284,3 +284,17 @@ def test_a_gap_that_an_absent_class_makes_is_not_tested(bus: bool, tmp_path: Pat
     assert p["second"] is not None
     assert sum("not tested" in note and "'car' (8 pixels)" in note for note in sliced.notes) == 2
     assert "of 2 parts together" in sliced.answer
+
+
+@pytest.mark.parametrize(("count", "said"), [(6, "Too few samples"), (24, "No part is worse")])
+def test_so_few_samples_that_no_part_can_be_worse_are_said_to_be_too_few(tmp_path: Path, count: int, said: str) -> None:
+    """Two of six samples lie in 15 ways, so that p is at least 1/15 however bad they are."""
+    evaluated(truth(tmp_path / "mine", count), tmp_path / "runs/one", [0.1] * count, "one")
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "stain"])
+        writer.writerows([f"masks/s{n:03d}.png", "ABC"[3 * n // count]] for n in range(count))
+    found = slice_runs(SliceRequest((tmp_path / "runs/one",), (f"{tmp_path / 'table.csv'}:stain",)), QUIET)
+    assert found.answer.startswith(said)
+    assert ("(p is at least 0.067)" in found.answer) == (count == 6)
+    assert found.smallest_p == pytest.approx(1 / 15 if count == 6 else 1 / 2001)

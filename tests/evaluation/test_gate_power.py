@@ -10,6 +10,7 @@ from scipy import stats
 
 from segbench.evaluation.gate_power import errors_to_be_seen
 from segbench.evaluation.quantiles import t_quantile
+from segbench.evaluation.students_t import StudentsT
 
 POWER, LEVEL = 0.8, 0.01
 
@@ -28,7 +29,7 @@ def found(losses: np.ndarray[tuple[int, int], np.dtype[np.float64]], level: floa
 @pytest.mark.parametrize("units", [5, 6, 7, 8, 9, 10])
 def test_a_loss_of_that_size_is_found_in_four_of_five_test_sets(units: int, runs: int) -> None:
     level = LEVEL / runs
-    size = errors_to_be_seen(units, units - 1, level, POWER)
+    size = errors_to_be_seen(StudentsT.of_equal(units), level, POWER)
     draws = np.random.default_rng(units).normal(size=(800, units)) + size / np.sqrt(units)
     assert 0.76 <= found(draws, level) <= 0.88
 
@@ -37,8 +38,8 @@ def test_what_the_t_test_alone_promises_is_not_kept_by_few_samples() -> None:
     by_t = t_quantile(6, 1 - LEVEL) + t_quantile(6, POWER)
     draws = np.random.default_rng(7).normal(size=(800, 7)) + by_t / np.sqrt(7)
     assert found(draws, LEVEL) < 0.74
-    assert errors_to_be_seen(7, 6, LEVEL, POWER) > 1.1 * by_t
+    assert errors_to_be_seen(StudentsT.of_equal(7), LEVEL, POWER) > 1.1 * by_t
 
 
 def test_of_many_samples_it_is_that_of_the_t_test() -> None:
-    assert errors_to_be_seen(40, 39, LEVEL, POWER) == t_quantile(39, 1 - LEVEL) + t_quantile(39, POWER)
+    assert errors_to_be_seen(StudentsT.of_equal(40), LEVEL, POWER) == t_quantile(39, 1 - LEVEL) + t_quantile(39, POWER)

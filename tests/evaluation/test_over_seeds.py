@@ -11,6 +11,7 @@ from scipy import stats
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.over_seeds import by_sample, method_tests, over_seeds, p_value, spans_of, with_training
+from segbench.evaluation.students_t import StudentsT
 from segbench.evaluation.training_variance import (
     TrainingNoise,
     Trainings,
@@ -64,17 +65,18 @@ def test_a_method_that_no_seed_changes_adds_no_noise() -> None:
 def test_the_p_value_is_the_level_at_which_the_interval_ends_at_0() -> None:
     noise = TrainingNoise(0.0003, 4.0, (0.0004, 0.0005))
     variance, freedom = 0.0002, 11
+    t = StudentsT.of_equal(freedom + 1)
     value = 0.07
-    p = p_value(value, (variance, freedom), noise)
+    p = p_value(value, (variance, t), noise)
     half = math.hypot(*(stats.t.ppf(1 - p / 2, n) * v**0.5 for n, v in ((freedom, variance), (4, 0.0003))))
     assert half == pytest.approx(value, rel=1e-9)
     # Either source alone gives the t test that everyone knows.
-    alone = p_value(value, (variance, freedom), TrainingNoise(0.0, math.inf, (0.0, 0.0)))
+    alone = p_value(value, (variance, t), TrainingNoise(0.0, math.inf, (0.0, 0.0)))
     assert alone == pytest.approx(2 * stats.t.sf(value / variance**0.5, freedom), rel=1e-9)
-    trained = p_value(value, (0.0, freedom), noise)
+    trained = p_value(value, (0.0, t), noise)
     assert trained == pytest.approx(2 * stats.t.sf(value / 0.0003**0.5, 4), rel=1e-9)
-    assert math.isnan(p_value(math.nan, (variance, freedom), noise))
-    assert p_value(value, (math.nan, 0), noise) == p_value(0.0, (variance, freedom), noise) == 1
+    assert math.isnan(p_value(math.nan, (variance, t), noise))
+    assert p_value(value, (math.nan, StudentsT.of_equal(1)), noise) == p_value(0.0, (variance, t), noise) == 1
 
 
 @pytest.mark.parametrize(("alike", "worth"), [(True, 40.0), (False, 8.0)])
@@ -126,6 +128,7 @@ def test_the_interval_holds_the_true_difference(
 ) -> None:
     random = np.random.default_rng(4)
     held = told = 0
+    many = StudentsT.of_equal(10_001)
     for _ in range(1000):
         shared = over_samples * random.standard_normal()
         mine = 0.03 + shared + over_seeds * random.standard_normal(seeds)
@@ -135,7 +138,7 @@ def test_the_interval_holds_the_true_difference(
         low, high = with_training(value, (value - 1.96 * over_samples, value + 1.96 * over_samples), noise)
         held += low <= 0.03 <= high
         if noise is not None and noise.variance:
-            told += p_value(value - 0.03, (over_samples**2, 10_000), noise) < 0.05
+            told += p_value(value - 0.03, (over_samples**2, many), noise) < 0.05
     assert 0.94 <= held / 1000 <= 1
     assert told / 1000 <= 0.06
 
@@ -176,14 +179,14 @@ def test_so_many_seeds_would_tell_them_apart() -> None:
     assert other is not None
     found = over_seeds(paired, a, b, training_noise(a, b, (one, other), 2.0))
     assert found.seeds_needed is not None
-    error, freedom = paired.without.shape[1], paired.units - 1
+    t = StudentsT.of_equal(paired.units)
     without = paired.without[:2].mean(axis=0) - paired.without[2:].mean(axis=0)
     error = (len(without) - 1) / len(without) * ((without - without.mean()) ** 2).sum()
 
     def p_with(seeds: int) -> float:
         both = one.variance + other.variance
         welch = (seeds - 1) * both**2 / (one.variance**2 + other.variance**2)
-        return p_value(found.value, (error, freedom), TrainingNoise(both / seeds, welch, (0.0, 0.0)))
+        return p_value(found.value, (error, t), TrainingNoise(both / seeds, welch, (0.0, 0.0)))
 
     assert p_with(found.seeds_needed) < 0.05
     assert found.seeds_needed == 2 or p_with(found.seeds_needed - 1) >= 0.05

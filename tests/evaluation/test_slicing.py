@@ -204,3 +204,28 @@ def test_p_is_honest_where_nothing_but_chance_is_at_work(kind: str) -> None:
     population = films() if kind == "of whole groups" else MIOU
     units = 12 if kind == "of whole groups" else 24
     assert sum(called(population, kind, units, seed, 199, (0.0,)) for seed in range(300)) < 24
+
+
+@pytest.mark.parametrize(
+    ("groups", "slices", "ways"),
+    [
+        (["one"] * 8, [[0, 1]], 28),
+        (["one"] * 8, [[0], [1, 2]], 28),
+        (list("aabbccddee"), [[0, 1, 2, 3]], 10),  # two of five films
+        (list("aabbccddee"), [[0, 2]], 4),  # one frame of each of two films
+        (["one"] * 30, [list(range(15))], 2001),  # no more than permutations are drawn
+    ],
+)
+def test_no_permutation_gives_a_smaller_p_than_there_are_ways(
+    groups: list[str], slices: list[list[int]], ways: int
+) -> None:
+    run = tuple(
+        replace(each, group=group)
+        for each, group in zip(MIOU.draw(np.random.default_rng(0), len(groups)), groups, strict=True)
+    )
+    members = [np.isin(np.arange(len(groups)), places) for places in slices]
+    parts = tuple(Slice("by", str(k), member) for k, member in enumerate(members))
+    sliced = SlicedScores(MIOU.metric, MIOU.info, MIOU.score, (run,), parts)
+    assert sliced.smallest_p == pytest.approx(1 / ways)
+    p, adjusted = sliced.chances()
+    assert min(p.min(), adjusted.min()) >= 1 / ways * 0.75

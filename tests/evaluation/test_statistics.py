@@ -28,7 +28,7 @@ from segbench.evaluation.intervals import (
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics, metrics_of
 from segbench.testing import check_metric
-from segbench.types import Dataset, Float64, Prediction, Sample, Statistic, VolumeSlices
+from segbench.types import Dataset, Float64, Int64, Prediction, Sample, Statistic, VolumeSlices
 
 
 def _noisy(dataset: Dataset, ids: tuple[str, ...]) -> list[tuple[Sample, Prediction]]:
@@ -192,16 +192,21 @@ def test_an_interval_draws_samples_with_replacement(stacks: Path) -> None:
     n = len(measured)
     draws = [dice([measured[k] for k in random.integers(0, n, n)]) for _ in range(2000)]
     without = [dice(measured[:k] + measured[k + 1 :]) for k in range(n)]
-    expected = corrected_interval(dice(measured), np.array(draws), np.array(without))
+    expected = corrected_interval(dice(measured), np.array(draws), np.array(without), alike(n))
     assert [low, high] == pytest.approx(list(expected), abs=0.1 * (expected[1] - expected[0]))
     assert low < dice(measured) < high
+
+
+def alike(units: int) -> Int64:
+    """The sizes of so many units of equal size."""
+    return np.ones(units, np.int64)
 
 
 def mean_interval(values: Float64, seed: int = 0, limits: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, ...]:
     """The interval of a mean."""
     n = len(values)
     draws = np.random.default_rng(seed).choice(values, (20_000, n)).mean(axis=1)
-    return corrected_interval(float(values.mean()), draws, (values.sum() - values) / (n - 1), limits)
+    return corrected_interval(float(values.mean()), draws, (values.sum() - values) / (n - 1), alike(n), limits)
 
 
 def test_the_interval_of_a_mean_of_few_normal_values_is_students() -> None:
@@ -232,16 +237,16 @@ def test_an_interval_ends_where_the_score_does() -> None:
 
 def test_without_a_value_or_spread_there_is_no_guess() -> None:
     draws, without = np.full(10, 0.5), np.full(4, 0.5)
-    assert corrected_interval(0.5, draws, without) == (0.5, 0.5)
-    assert np.isnan(corrected_interval(np.nan, draws, without)).all()
-    assert np.isnan(corrected_interval(0.5, np.full(10, np.nan), without)).all()
+    assert corrected_interval(0.5, draws, without, alike(4)) == (0.5, 0.5)
+    assert np.isnan(corrected_interval(np.nan, draws, without, alike(4))).all()
+    assert np.isnan(corrected_interval(0.5, np.full(10, np.nan), without, alike(4))).all()
 
 
 def test_draws_that_miss_the_score_are_not_corrected_to_a_point() -> None:
     """As of a mean over classes that few samples hold: most draws lack some of them, and lie below the score."""
     draws = np.linspace(0.1, 0.2, 1000)
     draws[-10:] = 0.25
-    low, high = corrected_interval(0.24, draws, np.array([0.2, 0.23, 0.24, 0.22]))
+    low, high = corrected_interval(0.24, draws, np.array([0.2, 0.23, 0.24, 0.22]), alike(4))
     assert (low, high) == tuple(np.quantile(draws, (0.025, 0.975)))
     assert high - low > 0.09
     assert high < 0.24
@@ -256,8 +261,10 @@ def test_one_sample_has_no_interval(stacks: Path) -> None:
     assert np.isnan(interval).all()
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 5, 200])
-def test_intervals_of_many_scores_are_those_of_each_bit_for_bit(blocks: int) -> None:
+@pytest.mark.parametrize(
+    ("blocks", "sizes"), [(1, [1]), (2, [1, 1]), (5, [1] * 5), (5, [40, 3, 3, 2, 9]), (200, [1] * 200)]
+)
+def test_intervals_of_many_scores_are_those_of_each_bit_for_bit(blocks: int, sizes: list[int]) -> None:
     random = np.random.default_rng(blocks)
     scores = random.normal(0, 0.01, (40, 1))
     draws = scores + random.normal(0, 0.004, (40, 2000)) + random.exponential(0.002, (40, 1))
@@ -266,15 +273,20 @@ def test_intervals_of_many_scores_are_those_of_each_bit_for_bit(blocks: int) -> 
     draws[1] += 0.1
     draws[2, :7], without[3, 0], scores[4], without[5] = np.nan, np.nan, np.nan, scores[5]
     draws[6] = np.round(draws[6], 3)
-    expected = [corrected_interval(*each) for each in zip(scores[:, 0].tolist(), draws, without, strict=True)]
-    assert repr(paired_intervals(scores[:, 0], draws, without).tolist()) == repr([list(each) for each in expected])
+    held = np.array(sizes)
+    expected = [corrected_interval(*each, held) for each in zip(scores[:, 0].tolist(), draws, without, strict=True)]
+    assert repr(paired_intervals(scores[:, 0], draws, without, np.tile(held, (40, 1))).tolist()) == repr(
+        [list(each) for each in expected]
+    )
 
 
 def test_where_one_unit_of_many_counts_there_is_no_interval() -> None:
     """As of seven beats that are all of one film: every draw that holds it is alike, which says nothing of others."""
     draws = np.array([0.3, np.nan, 0.1 + 0.2, 0.3])
-    assert np.isnan(corrected_interval(0.3, draws, np.array([0.3, np.nan, 0.3]))).all()
-    assert np.isnan(paired_intervals(np.array([0.3]), draws[None], np.array([[0.3, np.nan, 0.3]]))).all()
+    assert np.isnan(corrected_interval(0.3, draws, np.array([0.3, np.nan, 0.3]), alike(3))).all()
+    assert np.isnan(
+        paired_intervals(np.array([0.3]), draws[None], np.array([[0.3, np.nan, 0.3]]), alike(3)[None])
+    ).all()
     # Two that count and agree are two.
-    assert corrected_interval(1.0, np.ones(4), np.ones(3)) == (1.0, 1.0)
-    assert corrected_interval(1.0, np.array([1.0, np.nan, 1.0]), np.ones(3)) == (1.0, 1.0)
+    assert corrected_interval(1.0, np.ones(4), np.ones(3), alike(3)) == (1.0, 1.0)
+    assert corrected_interval(1.0, np.array([1.0, np.nan, 1.0]), np.ones(3), alike(3)) == (1.0, 1.0)

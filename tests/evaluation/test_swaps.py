@@ -214,17 +214,42 @@ def errors_of(skills: Float64, units: int, sets: int, population: str) -> tuple[
     return false, power
 
 
-def test_a_t_test_of_groups_of_unlike_sizes_has_fewer_degrees_of_freedom() -> None:
-    """The first of 6 films has 40 of 60 frames: they are worth 60² / (40² + 5 · 4²) = 2.14 films of equal size."""
+def test_a_t_test_of_groups_of_unlike_sizes_is_that_of_groups_which_err_alike() -> None:
+    """Drawn here anew: 6 films of 60 frames, whose differences come from one normal distribution."""
     random = np.random.default_rng(3)
     truths = [random.integers(0, 3, (10, 10)) for _ in range(60)]
-    for sizes, freedom in (([40, 4, 4, 4, 4, 4], 60**2 / 1680 - 1), ([10] * 6, 5), ([55, 1, 1, 1, 1, 1], 1)):
+    for sizes in ([40, 4, 4, 4, 4, 4], [10] * 6, [55, 1, 1, 1, 1, 1]):
         groups = [f"film{k}" for k, frames in enumerate(sizes) for _ in range(frames)]
         runs = tuple(tuple(measured(noisy(truths, e, k), truths, groups)) for k, e in enumerate((0.05, 0.6)))
         both = Paired(METRIC, INFO, MIOU, runs, resamples=100)
-        error, _ = both.noise(0, 1)
-        t = abs(both.values[0] - both.values[1]) / error
-        assert both.p_value(0, 1) == pytest.approx(min(1 / 32, 2 * student_t.sf(t, freedom)), rel=1e-9)
+        t = abs(both.values[0] - both.values[1]) / both.noise(0, 1).error
+        weights = both.sizes(0, 1) / both.sizes(0, 1).sum()
+        assert weights == pytest.approx(np.array(sizes) / 60, abs=0.01)  # by what is summed, not by frames
+        films = random.normal(size=(200_000, 6))
+        means = films @ weights
+        without = (means[:, None] - films * weights) / (1 - weights)
+        errors = np.sqrt(5 / 6 * ((without - without.mean(axis=1, keepdims=True)) ** 2).sum(axis=1))
+        drawn = float(np.mean(np.abs(means) >= t * errors))
+        if drawn > 1e-3:
+            assert both.p_value(0, 1) == pytest.approx(min(1 / 32, drawn), rel=0.1)
+        elif len(set(sizes)) == 1:
+            assert both.p_value(0, 1) == pytest.approx(2 * student_t.sf(t, 5), rel=1e-9)
+        else:
+            assert 0 < both.p_value(0, 1) < 1e-3
+
+
+def test_near_copies_cost_the_other_methods_nothing_where_pairs_are_tested_together_by_swaps() -> None:
+    """Copies that differ in a few pixels of one sample: two of five methods are there twice."""
+    random = np.random.default_rng(5)
+    truths = [random.integers(0, 3, (10, 10)) for _ in range(10)]
+    found = [noisy(truths, 0.1 + 0.03 * k, k) for k in range(5)]
+    copies = [[np.where(np.arange(100).reshape(10, 10) < 3, 0, one[0]), *one[1:]] for one in found[:2]]
+    runs = [tuple(measured(each, truths, ["one"] * 10)) for each in (*found, *copies)]
+    alone, beside = (Paired(METRIC, INFO, MIOU, tuple(of), resamples=100).tested() for of in (runs[:5], runs))
+    assert alone[0].p_adjusted < 1  # they are told apart to some degree
+    p_beside = {(each.a, each.b): each.p_adjusted for each in beside}
+    for each in alone:
+        assert each.p_adjusted <= p_beside[each.a, each.b] <= each.p_adjusted + 0.02
 
 
 @pytest.mark.slow
