@@ -117,7 +117,7 @@ def _copies(ranked: Sequence[Record]) -> list[str]:
         return []
     return [
         f"**Copies**: judging by their cards and scores, {pairs} are one network in two files; each has a rank of its "
-        "own."
+        "own. Ranks below theirs count both."
     ]
 
 
