@@ -69,9 +69,6 @@ def _made_again(every: Sequence[FoundRun]) -> list[Path]:
 
 
 def _compared(groups: Sequence[ComparableRuns], request: CompareRequest, reporter: Reporter) -> list[Comparison]:
-    families = (family for group in groups for run in group.runs for family in run.metrics)
-    if request.by_class and not any(family.class_scores for family in families):
-        raise UserError("--by-class: none of these runs has scores of single classes that can be compared at once")
     return [
         compare_stored(
             group.runs,

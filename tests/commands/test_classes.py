@@ -228,7 +228,7 @@ def test_a_class_in_few_samples_is_marked_and_one_without_a_score_is_not_tested(
     assert {run["label"]: run["left_out"] for run in of_cells["runs"]} == {"one": 0, "other": 0}
 
 
-def test_what_counts_no_pixels_has_no_classes_and_no_matrix(bench: Run, tmp_path: Path) -> None:
+def test_what_counts_no_pixels_has_classes_and_no_matrix(bench: Run, tmp_path: Path) -> None:
     (folder,) = RECORDS.glob("cityscapes-maskrcnn-69d1c6ca")
     done = bench("explain", folder, "--confusion", tmp_path / "c.csv")
     assert done.returncode == 2
@@ -237,12 +237,14 @@ def test_what_counts_no_pixels_has_no_classes_and_no_matrix(bench: Run, tmp_path
     shutil.copytree(folder, again)
     record = json.loads((again / "record.json").read_text())
     (again / "record.json").write_text(json.dumps({**record, "created": "2026-01-01T00:00:00+00:00"}))
-    done = bench("compare", folder, again, "--by-class", "--resamples", "100")
-    assert done.returncode == 2
-    assert "none of these runs has scores of single classes" in done.stderr
-    done = bench("plan", folder, "--metric", "ap@car")
-    assert done.returncode == 2
-    assert "'ap@car': these runs have no scores of single classes" in done.stderr
+    found = printed_json(bench("compare", folder, again, "--by-class", "--resamples", "100", "--json"))
+    own = {name: row["ap"] for name, row in record["per_class"].items() if row["ap"] is not None}
+    labels = [run["label"] for run in found["runs"]]
+    assert {row["class"]: [row[label] for label in labels] for row in found["per_class"]} == {
+        name: [value, value] for name, value in own.items()
+    }
+    assert {row["by"] for row in found["per_class"]} == {"ap"}
+    assert bench("plan", folder, "--metric", "ap@car").returncode == 0
 
 
 @pytest.mark.slow

@@ -83,6 +83,9 @@ def test_numbers_are_recognised_and_scored(bench: Run, root: Path, tmp_path: Pat
     compared = [bench("compare", folder, runs / other["run_id"]).stdout for other in (method, again)]
     # What no run knows has no column: predictions from elsewhere have no cost.
     assert [name in text for text in compared for name in ("fit s", "ms/image", "front")] == 3 * [True] + 3 * [False]
+    by_class = bench("compare", folder, runs / method["run_id"], "--by-class")
+    assert by_class.returncode == 0
+    assert "no score of single classes belongs to f1_50, so classes are not compared" in by_class.stderr
 
 
 def test_numbers_are_found_in_folders_of_splits(bench: Run, tmp_path: Path) -> None:

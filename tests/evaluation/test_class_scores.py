@@ -160,6 +160,8 @@ def test_what_is_not_there_is_told_with_the_nearest(name: str, said: str) -> Non
 
 
 def test_a_name_without_a_class_is_a_familys_score_or_none() -> None:
+    with pytest.raises(UserError, match="'f1_50@cell': these runs have no scores of single classes"):
+        find_score([metrics()["partition"], metrics()["calibration"]], INFO, "f1_50@cell")
     known = find_score(FAMILIES, INFO, "miou")
     assert known is not None
     assert known[0] is FAMILIES[0]
