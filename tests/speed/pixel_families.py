@@ -2,8 +2,9 @@
 
 SYNTHETIC vessels of 3 to 8 px, and probabilities that find most of them. Beside each family stands the same by calls of
 well-known libraries, which have to give the same numbers: both skeletons by scikit-image, pieces and holes of all
-64 px patches by SciPy, and curves of the same probabilities by scikit-learn. Processor time of one image by one
-thread, as in a worker of an evaluation, in turn, the least of five. With `--images` two methods' rankings of so many images of 256 x 256 noisy pixels are compared, once.
+64 px patches by SciPy, and curves of the same probabilities by scikit-learn. Processor time of one image by one thread,
+as in a worker of an evaluation, in turn, the least of five. With `--images` two methods' rankings of so many images of
+256 x 256 noisy pixels are compared, once.
 """
 
 from __future__ import annotations
