@@ -45,9 +45,8 @@ from ..types import (
     SumsByClass,
 )
 from .base import SummedFamily
-from .class_maps import class_maps
-from .joint_counts import joint_counts, shared_counts
-from .label_checks import check_labels, class_labels, true_labels
+from .class_masks import checked_maps
+from .joint_counts import joint_counts
 from .nearest import hausdorff95, nearest
 from .pair_counts import ranks
 from .pooled import absent_of, mean_of_quotients, mean_where, means_by_class, ratio
@@ -124,11 +123,10 @@ class Boundary(SummedFamily):
         UserError
             For a prediction of another size, or a label value that the dataset does not know.
         """
-        labels = true_labels(sample), class_labels(sample, prediction, info)
-        check_labels(sample.id, *shared_counts(*labels)[:2], info)
         classes = scored_classes(info)
-        width = boundary_width(labels[0].shape, self.dilation_ratio)
-        rows = self._rows(_cropped(*class_maps(*labels, classes, info.void)), width, len(classes), info.pixel_size_um)
+        maps = checked_maps(sample, prediction, info, classes)
+        width = boundary_width(maps[0].shape, self.dilation_ratio)
+        rows = self._rows(_cropped(*maps), width, len(classes), info.pixel_size_um)
         values = list(zip(*((classes[n].id, *row) for n, row in rows), strict=True)) or [()] * len(self.columns)
         columns = {
             name: np.array(column, kind) for (name, kind), column in zip(self.columns.items(), values, strict=True)
