@@ -24,7 +24,9 @@ MAX_NAME_BYTES = 255
 
 _OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 _MAX_SHOWN = 40
-_TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-([0-9]+)-[^.]+\.tmp")
+_TEMPORARY = re.compile(r"\..*\.([0-9a-f]{8})-([0-9]+)-([^.]+)\.tmp")
+_ASIDE = "aside-"
+"""How the last part of a temporary name begins, of a folder with one that another is about to replace."""
 _ABANDONED_S = 7 * 24 * 3600
 """Age after which a temporary file is left over whose process cannot be asked for."""
 _BOOT, _PROCESSES = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
@@ -52,7 +54,7 @@ def machine() -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what processes that are no more have left half-made in a folder.
+    """Take away what processes that are no more have left half-made in a folder, and put back what they were replacing.
 
     A process of another machine, of another container or of before the last start cannot be asked for: what it made
     stays for a week. Looked for once in every folder that this process writes into.
@@ -64,10 +66,19 @@ def sweep(folder: Path) -> None:
         for entry in entries:
             found = _TEMPORARY.fullmatch(entry.name) if entry.name.endswith(".tmp") else None
             if found and _is_left_over(entry, found[1], int(found[2])):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry, ignore_errors=True)
-                else:
-                    Path(entry).unlink(missing_ok=True)
+                take_away(Path(entry))
+
+
+def take_away(left: Path) -> None:
+    """Remove a temporary file or folder that was left half-made; a folder that was moved aside in it goes back."""
+    found = _TEMPORARY.fullmatch(left.name)
+    if left.is_symlink() or not left.is_dir():
+        left.unlink(missing_ok=True)
+        return
+    for old in left.iterdir() if found and found[3].startswith(_ASIDE) else ():
+        if not os.path.lexists(left.with_name(old.name)):
+            old.rename(left.with_name(old.name))
+    shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_left_over(entry: os.DirEntry[str], where: str, process: int) -> bool:
@@ -215,25 +226,40 @@ def replace_folder(new: Path, target: Path) -> None:
     """Put a folder in the place of another of the same file system; afterwards `new` is what `target` was, if anything.
 
     One step where the system has one for it (Linux, macOS): whoever looks, or comes after a kill, finds the old folder
-    or the new one. Elsewhere it is two, and an error in the second one is undone.
+    or the new one. Elsewhere, as on NFS, it is two: an error in the second one is undone, and after a kill between them
+    `sweep` puts the old folder back.
 
     Raises
     ------
     OSError
         Where a folder cannot be moved; nothing has changed then.
     """
-    if not target.exists():
-        new.rename(target)
-    elif not _exchange(new, target):
-        aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target), suffix=".tmp", dir=target.parent))
-        aside.rmdir()
-        target.rename(aside)
+    if not os.path.lexists(target):
         try:
             new.rename(target)
         except OSError:
-            aside.rename(target)
+            if not os.path.lexists(target):
+                raise
+        else:
+            return  # else another process was quicker, and its folder is replaced
+    if not _exchange(new, target):
+        _replace_in_two_steps(new, target)
+
+
+def _replace_in_two_steps(new: Path, target: Path) -> None:
+    aside = Path(tempfile.mkdtemp(prefix=temporary_prefix(target) + _ASIDE, suffix=".tmp", dir=target.parent))
+    old = aside / target.name
+    try:
+        target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            old.rename(target)
             raise
-        aside.rename(new)
+        old.rename(new)
+    finally:
+        with suppress(OSError):
+            aside.rmdir()
 
 
 _AT_FDCWD = {"linux": -100, "darwin": -2}

@@ -7,7 +7,6 @@ masks, or COCO results in one JSON file; segments are a JSON file and a folder o
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._former_names import former_names
-from ..io.atomic import replace_folder, temporary_folder
+from ..io.atomic import replace_folder, take_away, temporary_folder
 from ..types import Dataset, DatasetInfo, Object, Prediction
 from .find import write_prediction, write_stack
 from .matching import Found
@@ -180,7 +179,7 @@ def _replaced(folder: Path) -> Iterator[Path]:
     Only the process that holds the lock of the run folder may call it: what a killed one left is removed.
     """
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):
-        shutil.rmtree(left, ignore_errors=True)
+        take_away(left)
     with temporary_folder(folder) as temporary:
         new = temporary / "new"
         new.mkdir()  # with the rights that the user's umask says, which a temporary folder does not have

@@ -6,14 +6,13 @@ Files are kept by their SHA-256 in the folder of what can be made again, so that
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
-from ..io.atomic import temporary_folder
+from ..io.atomic import replace_folder, temporary_folder
 from ..io.fingerprints import file_sha256
 from ..io.http import SmallFile, read_address
 from ..io.reporter import Reporter
@@ -122,5 +121,4 @@ def _fetch(run: IndexedRun, address: str) -> None:
         if told != run.run_id:
             raise UserError(f"{address} lists {run.run_id}, and its record says {told}")
         if not _is_whole(target, run):  # else another process was quicker
-            shutil.rmtree(target, ignore_errors=True)
-            made.rename(target)
+            replace_folder(made, target)

@@ -18,7 +18,7 @@ from ..data.locations import Location, made_by
 from ..data.self_defined import definition_of, renamed
 from ..evaluation.scoring import Scored
 from ..evaluation.statistics import Statistics
-from ..io.atomic import replace_folder, temporary_folder, write_text
+from ..io.atomic import replace_folder, sweep, temporary_folder, write_text
 from ..io.fingerprints import ids_sha256
 from ..io.locks import LOCK, exclusive
 from ..io.reporter import Reporter
@@ -74,6 +74,7 @@ class RunWriter:
             If another process holds it, or it holds anything but what this command made or began: nothing else is ever
             written over.
         """
+        sweep(self.folder.resolve().parent)  # a run that a kill has left aside goes back, before its place is taken
         refuse_foreign(self.folder)
         earlier = self.earlier()
         if earlier is not None and earlier.complete and not os.access(self.folder, os.W_OK):

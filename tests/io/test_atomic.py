@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from killed_anywhere import killed_before_every_step
 
 from segbench.io import atomic
 from segbench.io.atomic import (
     atomic_path,
     machine,
     output_path,
+    replace_folder,
     temporary_folder,
     temporary_prefix,
     write_output,
@@ -181,3 +183,95 @@ def test_a_pipe_is_written_to_and_stays(through_a_link: bool, tmp_path: Path) ->
     assert read == ["content"]
     assert pipe.is_fifo()
     assert {path.name for path in tmp_path.iterdir()} == {"pipe", named.name}
+
+
+REPLACED = """
+import sys
+from pathlib import Path
+from segbench.io import atomic
+from segbench.io.atomic import replace_folder, sweep, temporary_folder
+
+if sys.argv[1].endswith("two steps"):
+    atomic._exchange = lambda *_: False  # as on NFS
+
+def change(folder):
+    with temporary_folder(folder / "made") as temporary:
+        new = temporary / "new"
+        new.mkdir()
+        (new / "a").write_text("new")
+        replace_folder(new, folder / "made")
+
+def check(folder):
+    atomic._swept.clear()
+    sweep(folder)
+    assert (folder / "made" / "a").read_text() in ("old", "new")
+
+(Path(sys.argv[1]) / "made").mkdir(parents=True)
+(Path(sys.argv[1]) / "made" / "a").write_text("old")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="it forks")
+@pytest.mark.parametrize("way", ["one step", "two steps"])
+def test_killed_anywhere_a_folder_is_the_old_one_or_the_new_one(way: str, tmp_path: Path) -> None:
+    """Also where a system cannot exchange two folders: what was moved aside is put back, and not swept."""
+    assert killed_before_every_step(REPLACED, tmp_path / way) > 6
+    assert [path.name for path in (tmp_path / way).iterdir()] == ["made"]
+
+
+def made_folder(path: Path) -> Path:
+    path.mkdir()
+    (path / "name").write_text(path.name)
+    return path
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_of_two_that_make_a_folder_at_once_the_last_one_stays(
+    exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the rename another process puts its own there."""
+    first, second = made_folder(tmp_path / "first"), made_folder(tmp_path / "second")
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path == second and first.exists():
+            real(first, target)
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    if not exchanges:
+        monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    replace_folder(second, tmp_path / "made")
+    assert (tmp_path / "made" / "name").read_text() == "second"
+    assert {path.name for path in tmp_path.iterdir()} == {"made", "second"}
+    assert (second / "name").read_text() == "first"
+
+
+@needs_links
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_link_that_leads_nowhere_is_replaced_too(
+    exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made").symlink_to("gone")
+    if not exchanges:
+        monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    replace_folder(made_folder(tmp_path / "new"), tmp_path / "made")
+    assert (tmp_path / "made" / "name").read_text() == "new"
+    assert {path.name for path in tmp_path.iterdir()} == {"made", "new"}
+
+
+def test_in_two_steps_an_error_of_the_second_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = made_folder(tmp_path / "old"), made_folder(tmp_path / "new")
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if path == new:
+            raise OSError(errno.EXDEV, "another file system")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    with pytest.raises(OSError, match="another file system"):
+        replace_folder(new, old)
+    assert {path.name: (path / "name").read_text() for path in tmp_path.iterdir()} == {"old": "old", "new": "new"}
