@@ -57,6 +57,9 @@ def score_by_class(metric: Metric, score: ScoreInfo, run: StoredRun) -> ScoreByC
     """
     if isinstance(metric, ClassScore):
         return _of(metric.family, metric.what, metric.places, run)
+    own = next((what for what in metric.class_scores if what.name == score.name), None)
+    if own is not None:
+        return _of(metric, own, _places(metric, run, None), run)
     name, kinds = score.name, next((kinds for end, kinds in _OF_KINDS.items() if score.name.endswith(end)), None)
     for end in (*_OF_KINDS, "_um", "_per_image"):
         name = name.removesuffix(end)

@@ -22,6 +22,7 @@ NEURONS = next(RECORDS.glob("isbi2012-canny-*"))
 SCENES = next(RECORDS.glob("cityscapes-mean-shape-*"))
 STUFF = next(RECORDS.glob("cocostuff-constant-*"))
 VOC = next(RECORDS.glob("voc2012-kmeans-*"))
+VESSELS = next(RECORDS.glob("drive-threshold-*"))
 SEGMENTS = next(RECORDS.glob("cityscapes-maskrcnn-ef2e378e"))
 
 
@@ -40,6 +41,7 @@ SEGMENTS = next(RECORDS.glob("cityscapes-maskrcnn-ef2e378e"))
         (SCENES, "mean_accuracy", "accuracy"),
         *((STUFF, name, "iou") for name in ("miou_171", "miou_182")),
         *((VOC, name, "iou") for name in ("miou", "miou_defined")),
+        *((VESSELS, f"{name}{end}", f"{name}{end}") for name in ("cldice", "precision") for end in ("", "_per_image")),
         *((SEGMENTS, f"{name}{kind}", name) for name in ("pq", "sq", "rq") for kind in ("", "_things", "_stuff")),
     ],
 )  # fmt: skip
