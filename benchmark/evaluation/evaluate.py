@@ -40,6 +40,7 @@ from ..metrics.joint_counts import counted_once
 from ..registry.user_modules import USER_MODULE, load_user_module
 from ..types import (
     Dataset,
+    DatasetInfo,
     Metric,
     Prediction,
     PredictionSource,
@@ -143,12 +144,40 @@ def evaluate(
     UserError
         For a prediction of the wrong shape or with impossible values, or a sample measured twice.
     """
+    found = evaluate_in_parts(dataset, metrics, pairs, workers=workers, progress=progress, mapped=mapped)
+    return in_whole_groups(found, metrics, dataset.info, workers)
+
+
+def evaluate_in_parts(
+    dataset: Dataset,
+    metrics: Sequence[Metric],
+    pairs: Iterable[Pair],
+    *,
+    workers: int | None = 0,
+    progress: Callable[[int], None] | None = None,
+    mapped: MeasureMap | None = None,
+) -> Statistics:
+    """As `evaluate`, of some samples of a whole: of families that measure whole groups the parts of these samples.
+
+    What all parts of the whole are merged to is completed by `in_whole_groups`: a group may be in several of them.
+    """
     results = (mapped or _map_here(metrics, pairs, workers))(dataset, metrics, pairs)
     with closing(results):
-        found = packed(_one_by_one(results, progress))
-        collected = Statistics(packed(of_whole_groups(found, metrics, dataset.info, workers)))
+        collected = Statistics(packed(_one_by_one(results, progress)))
     release_memory()
     return collected
+
+
+def in_whole_groups(
+    statistics: Statistics, metrics: Sequence[Metric], info: DatasetInfo, workers: int | None = 0
+) -> Statistics:
+    """Statistics in which groups are measured as a whole, from those of `evaluate_in_parts` of all samples.
+
+    Raises UserError for a group that cannot be measured.
+    """
+    if not any(metric.part_columns for metric in metrics):
+        return statistics
+    return Statistics(packed(of_whole_groups(statistics, metrics, info, workers)))
 
 
 def _one_by_one(results: Results, progress: Callable[[int], None] | None) -> Iterator[Statistic]:

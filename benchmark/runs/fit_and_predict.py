@@ -11,7 +11,7 @@ from typing import Any
 
 from ..data.decode_ahead import ImagesAhead
 from ..data.splits import Fold
-from ..evaluation.evaluate import evaluate
+from ..evaluation.evaluate import evaluate_in_parts, in_whole_groups
 from ..evaluation.statistics import Statistics
 from ..io.reporter import Reporter
 from ..predictions.stored import Pairs, PredictionWriter, as_stored, shown_ids
@@ -101,7 +101,7 @@ def fit_and_predict(run: RunUnderWay, tee: Tee) -> Statistics:
     else:
         run.latency = measure_latency(method, plan.dataset, plan.folds[-1].evaluate, run.stop)
     stored.close(plan.split, plan.dataset.ids(plan.split))
-    return total
+    return in_whole_groups(total, plan.metrics, plan.dataset.info, plan.request.workers)
 
 
 def _writer(run: RunUnderWay) -> PredictionWriter:
@@ -115,11 +115,11 @@ def _writer(run: RunUnderWay) -> PredictionWriter:
 
 
 def _measure(run: RunUnderWay, fold: Fold, predictions: Pairs, name: str) -> Statistics:
-    """Measure the predictions of a fold; without labels they are only made."""
+    """Measure the predictions of a fold, which may hold parts of groups; without labels they are only made."""
     plan, count = run.plan, len(fold.evaluate)
     with run.reporter.progress(f"evaluating{name}") as update:
         if plan.labelled:
-            return evaluate(
+            return evaluate_in_parts(
                 plan.dataset,
                 plan.metrics,
                 predictions,

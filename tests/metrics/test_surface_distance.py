@@ -18,6 +18,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 from volumes import SPACING, data_set, save
 
+import segbench
 from segbench.commands.evaluate import evaluate_files
 from segbench.commands.import_data import ImportRequest, import_data
 from segbench.commands.slice import slice_by_all, slice_runs
@@ -243,6 +244,34 @@ def test_imported_volumes_are_measured_by_default_whatever_their_axes(codes: str
     run = stored(tmp_path / "own", tmp_path / "predicted", tmp_path / "run")
     assert run.record.scores["hd95_mm"].value == pytest.approx(np.mean(theirs), abs=1e-6)
     assert "surface-distance" in {family.name for family in metrics_of(run.info)}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:folds cut")
+def test_a_case_that_folds_cut_is_measured_as_one_volume(tmp_path: Path) -> None:
+    """With fewer cases than folds slices of one are predicted by several networks; it is still one volume."""
+    data_set(tmp_path / "source", train=2, test=0)
+    import_data(ImportRequest(tmp_path / "source", tmp_path / "own"), Reporter(quiet=True))
+    run = segbench.run(
+        *("folder", "mean-shape"),
+        root=tmp_path / "own",
+        folds=3,
+        out=tmp_path / "folds",
+        save_predictions=True,
+        plots=False,
+        progress=False,
+    )
+    again = segbench.evaluate(
+        *("folder", tmp_path / "folds" / "predictions"),
+        name="again",
+        root=tmp_path / "own",
+        split="all",
+        out=tmp_path / "again",
+        progress=False,
+    )
+    scores = [{name: each.value for name, each in record.scores.items()} for record in (run, again)]
+    assert scores[0] == scores[1]
+    assert scores[0]["assd_mm"] is not None
 
 
 def test_the_unit_of_a_header_counts(tmp_path: Path) -> None:
