@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..evaluation.comparison import ALPHA, Paired
 from ..evaluation.sample_size import MIN_UNITS, POWER, Estimated, Planned, ladder, planned, units_needed
 from ..evaluation.students_t import StudentsT
@@ -160,6 +162,11 @@ def _refuse_too_little(paired: Paired, run: StoredRun, score: str) -> None:
     for run_value in paired.values:
         if run_value != run_value:
             raise UserError(f"{score} is undefined for a run, so nothing can be planned; choose another with --metric")
+    if (~np.isnan(paired.without).any(axis=0)).sum() < 2:
+        raise UserError(
+            f"{score} is undefined without any one of these {paired.unit}, so that nothing tells how it varies, and "
+            "nothing can be planned. Score more samples, or choose another with --metric"
+        )
 
 
 def _needed(plans: Sequence[Planned], paired: Paired, targets: Targets, told: _Told) -> list[Needed]:

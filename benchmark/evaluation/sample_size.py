@@ -194,7 +194,7 @@ class _Pilot:
     def visible(self, differences: Float64, size: int) -> float:
         """What is seen on sets of a size, from the differences (draws,) on such; NaN where that is not known."""
         known = differences[~np.isnan(differences)]
-        if not known.size:
+        if not known.size or self.t.freedom < 1:
             return math.nan
         power = POWER * differences.size / known.size  # a set whose score is undefined shows nothing
         return self._errors_asked(self.t.for_size(size), power) * self.stretch * float(known.std())

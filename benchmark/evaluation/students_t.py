@@ -59,7 +59,12 @@ class StudentsT:
         return len(self.sizes) - 1
 
     def for_size(self, units: int) -> StudentsT:
-        """Of so many units, with sizes as these have them: as many small and large ones, as nearly as can be."""
+        """Of so many units, with sizes as these have them: as many small and large ones, as nearly as can be.
+
+        Of fewer than two units nothing is known, of other numbers neither.
+        """
+        if self.freedom < 1:
+            return self
         return StudentsT(tuple(self.sizes[int((k + 0.5) * len(self.sizes) / units)] for k in range(units)))
 
     @cached_property

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from evaluated_runs import evaluated, truth
 
 from commands import Run, printed_json
 from places import ROOT
+from tiny_roots import save
 
 RECORDS = ROOT / "leaderboards" / "records"
 CURVE = [RECORDS / f"isbi2012-unet-{name}" for name in ("26db9c61", "d260ff75", "04cc3de8", "4ff25430")]
@@ -140,6 +142,26 @@ def test_too_few_samples_plan_nothing(bench: Run, tmp_path: Path) -> None:
     done = bench("plan", tmp_path / "runs" / "few")
     assert done.returncode == 2
     assert "scored on 3 samples: nothing can be planned from fewer than 5" in done.stderr
+
+
+def test_samples_none_of_which_can_be_missed_plan_nothing(bench: Run, tmp_path: Path) -> None:
+    """Of VOC's mIoU no class may be absent, and each of these seven images holds three classes alone."""
+    root = tmp_path / "VOCdevkit" / "VOC2012"
+    names = [f"2008_00000{number}" for number in range(7)]
+    for place, name in enumerate(names):
+        labels = np.arange(64, dtype=np.uint8).reshape(8, 8) % 4
+        labels = np.where(labels > 0, labels + 3 * place, 0).astype(np.uint8)
+        save(root / "SegmentationClass" / f"{name}.png", np.minimum(labels, 20))
+        save(tmp_path / "found" / f"{name}.png", np.where(np.eye(8, dtype=bool), 0, np.minimum(labels, 20)))
+    (root / "ImageSets" / "Segmentation").mkdir(parents=True)
+    for split in ("train", "trainval", "val"):
+        (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(names) + "\n")
+    data = ("-d", "voc2012", "--root", str(tmp_path), "--split", "val")
+    made = bench("evaluate", *data, "--predictions", str(tmp_path / "found"), "--name", "mine", "--out", "run")
+    assert made.returncode == 0, made.stderr
+    done = bench("plan", "run", "--metric", "miou")
+    assert done.returncode == 2
+    assert "miou is undefined without any one of these samples" in " ".join(done.stderr.split())
 
 
 def test_runs_that_can_be_planned_from_are_named_among_others(bench: Run, runs: Path) -> None:

@@ -11,8 +11,9 @@ from populations import RECORDS, Population, Run, populations, recorded
 from scipy import stats
 
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.intervals import score_intervals
+from segbench.evaluation.intervals import Jackknife, interval_of, score_intervals
 from segbench.evaluation.sample_size import Estimated, Planned, ladder, planned, units_needed
+from segbench.evaluation.students_t import StudentsT
 
 DICE = populations()["mean Dice"]
 
@@ -147,6 +148,16 @@ def test_a_test_set_without_a_score_shows_no_difference() -> None:
     few, many = planned(both, [50, 800], 200)
     assert math.isnan(few.visible.value)
     assert many.visible.value > 0
+
+
+def test_where_no_unit_can_be_left_out_nothing_is_known_of_any_size() -> None:
+    """Of fewer than two units there is no error, of as many or of others; it was taken for one of equal units."""
+    assert StudentsT.of([3]).for_size(50).freedom == 0
+    assert StudentsT.of([]).for_size(50).freedom == -1
+    assert StudentsT.of([1, 3]).for_size(4).sizes == (1, 1, 3, 3)
+    nothing = Jackknife.of(np.full(7, np.nan), np.full(7, 1))
+    ends = interval_of(0.5, np.random.default_rng(0).normal(0.5, 0.1, 100), nothing.for_size(20, 7))
+    assert np.isnan(ends).all()
 
 
 def test_the_range_is_that_of_a_variance_of_so_many_units() -> None:
