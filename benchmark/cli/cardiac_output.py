@@ -16,7 +16,7 @@ from ..runs.cardiac.doubts import FLAGS, cannot_judge
 from ..runs.cardiac.flicker import FLICKER, raised_by_flicker
 from ..runs.cardiac.groups import CORRECTED, MEASURES, means_over_films
 from ..runs.cardiac.methods import METHODS
-from ..text import UNDEFINED, between, counted, number, printable
+from ..text import UNDEFINED, between, counted, number
 from .output import safe, stdout
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def sequences(console: Console, found: Sequence[SequenceBlock], over_all: Summar
     table = _table("sequence", "frames", "beats", "beats/min", "CV %", "rhythm", "EF %", "FS minor", "FS major")
     for each in found:
         table.add_row(
-            printable(each.name),
+            safe(each.name),
             f"{each.n_frames}" + (f" (-{len(each.missing)})" if each.missing else ""),
             str(len(each.beats)),
             _fit(each, "heart_rate_bpm", number(each.heart_rate_bpm, ".1f")),
@@ -156,7 +156,7 @@ def over_films(console: Console, found: Sequence[SequenceBlock]) -> None:
     flickers = any(FLICKER in each.flags for each in found)
     for name, (count, means) in means_over_films(found).items():
         known = _means({key: spread for key, spread in means.items() if flickers or key != CORRECTED})
-        console.print(f"  {printable(name)} ({counted(count, 'film')}): {known or UNDEFINED}", soft_wrap=True)
+        console.print(f"  {safe(name)} ({counted(count, 'film')}): {known or UNDEFINED}", soft_wrap=True)
 
 
 def _means(found: Mapping[str, Distribution | DistributionBlock]) -> str:
@@ -265,7 +265,7 @@ def _notes(console: Console, found: Sequence[SequenceBlock], over_all: SummaryBl
         if flag in ("not_following", FLICKER):
             continue  # stand below with reasons and numbers
         name = flag.replace("_", " ")
-        named = [printable(each.name) for each in found if flag in each.flags]
+        named = [safe(each.name) for each in found if flag in each.flags]
         where = ", ".join(named[:MAX_NAMED]) + (", …" if len(named) > MAX_NAMED else "")
         console.print(f"{counted(count, 'sequence')} flagged '{name}' ({where}): {FLAGS[flag]}", soft_wrap=True)
 

@@ -114,6 +114,21 @@ def test_slices_alone_are_frames_and_that_is_said(bench: Run, tmp_path: Path) ->
     assert "z-slices are taken as the frames" in done.stderr
 
 
+def test_names_of_films_are_no_markup(bench: Run, tmp_path: Path) -> None:
+    """`[b]` in a name was taken for bold by the terminal's library, and left out."""
+    for name in ("fish [b] 1", "fish [b] 2"):
+        (tmp_path / "films" / "[dim]").mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / "films" / "[dim]" / f"{name}.tif", masks(), photometric="minisblack")
+        tifffile.imwrite(tmp_path / "films" / f"{name}.tif", masks()[:1], photometric="minisblack")
+    done = bench("cardiac", "films", "--fps", "30")
+    assert done.returncode == 0, done.stderr
+    table, below = done.stdout.split(" beats in 4 films.")
+    assert table.count("fish [b] 1") + table.count("[dim]__fish [b]") >= 2
+    assert "  [dim] (2 films): " in below
+    flagged = next(line for line in done.stdout.splitlines() if "flagged 'no beat'" in line)
+    assert "fish [b] 1, fish [b] 2" in flagged
+
+
 def test_what_to_do_next_is_said(bench: Run, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "heart.tif", masks(), photometric="minisblack")
     first = bench("cardiac", "heart.tif", "--fps", "30")
