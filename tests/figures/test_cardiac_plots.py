@@ -284,6 +284,8 @@ def test_bland_altman_of_few_pairs_and_odd_groups() -> None:
     groups = svg(lambda: bland_altman([1.0, 2, 3], [1.5, 2, 3], "$EF$", "$", ["_a", "$x_$", "_a"]))
     assert "_a" in groups
     assert "$x_$" in groups
+    long = [f"{'plate-3_' * 10}well-{n}" for n in range(2)]
+    assert "n = 2 beats of 2 films" in svg(lambda: bland_altman([1.0, 2], [1.5, 2], "EF", "%", long))
     many = [f"video {n}" for n in range(20)]
     values = [float(n) for n in range(20)]
     assert "one of 20 sequences" in svg(lambda: bland_altman(values, values, "EF", "points", many))

@@ -58,7 +58,7 @@ def bland_altman(
     mean, difference = (true[kept] + predicted[kept]) / 2, predicted[kept] - true[kept]
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    names = [shown(groups[i]) if groups is not None else "" for i in kept.tolist()]
+    names = [groups[i] if groups is not None else "" for i in kept.tolist()]
     _scatter(figure, axes, mean, difference, names)
     apart = "points" if unit == "%" else unit  # percentages differ by percentage points
     _limit_lines(axes, difference, apart)
@@ -133,7 +133,7 @@ def _scatter(figure: Figure, axes: Axes, x: Float64, y: Float64, names: Sequence
             markersize=7,
             markeredgecolor="white",
             markeredgewidth=0.5,
-            label=f" {group}",
+            label=f" {shown(group)}",
             zorder=3,
         )
     if 1 < len(groups) <= MAX_GROUPS:
