@@ -1,6 +1,6 @@
 """Damaged PNG files, label maps, points, confidences and sums of runs through the compiled part under sanitizers.
 
-    nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000]
+    PYTHONPATH=tests/helpers nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000]
         [--points 20000] [--seed 0] [--portable] [--compiler clang]
 
 The module is compiled for it with `-fsanitize=address,undefined`. Whatever is read or written outside of a buffer
