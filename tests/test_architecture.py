@@ -179,9 +179,35 @@ def test_a_name_in_the_engine_would_be_found() -> None:
     assert [name for _, name in _named(ast.parse("from ..metrics.cardiac import Cardiac"))] == ["metrics.cardiac"]
 
 
+IMPORTING = """
+import importlib, os, signal, sys
+
+sys.path.insert(0, sys.argv[1])
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+import segbench
+assert segbench.__file__.startswith(sys.argv[1]), segbench.__file__
+
+# Again, without what Windows lacks; other packages stay imported.
+for name in [name for name in sys.modules if name.partition(".")[0] == "segbench"]:
+    del sys.modules[name]
+ABSENT = "curses fcntl grp posix pty pwd readline resource syslog termios tty".split()
+OF_OS = "fork getegid geteuid getgid getpgid getpgrp getuid killpg nice sched_getaffinity setsid sysconf uname wait"
+OF_SIGNAL = "SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGUSR1 SIGUSR2 SIG_BLOCK pthread_sigmask"
+sys.modules |= dict.fromkeys(ABSENT)
+for owner, names in ((os, OF_OS), (signal, OF_SIGNAL)):
+    for name in filter(vars(owner).__contains__, names.split()):
+        delattr(owner, name)
+sys.platform = "win32"
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+"""
+
+
 @pytest.mark.slow
 def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
-    """A built wheel holds every module, each can be imported from it alone, and `bench` runs outside the checkout."""
+    """A built wheel holds every module, each can be imported from it alone, also without what only POSIX systems have,
+    and `bench` runs outside the checkout."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     settings = project["tool"]["setuptools"]
     folders = {".".join(("segbench", *module)) for module, path in MODULES.items() if path.name == "__init__.py"}
@@ -194,16 +220,11 @@ def test_every_folder_with_code_is_packaged(tmp_path: Path) -> None:
         expected |= {f"segbench/{path.relative_to(ROOT / 'benchmark')}" for path in ROOT.glob(pattern)}
     expected |= {f"segbench/{path.relative_to(ROOT)}" for path in ROOT.glob("configs/**/*.yaml")}
     assert expected <= names, sorted(expected - names)
-    code = (
-        "import importlib, sys; sys.path.insert(0, sys.argv[1])\n"
-        "for name in sys.argv[2:]: importlib.import_module(name)\n"
-        "import segbench; assert segbench.__file__.startswith(sys.argv[1]), segbench.__file__"
-    )
     # Packages of extras, after which the module that serves them is named.
     absent = {("integrations", name) for name in ("lightning", "mmengine") if find_spec(name) is None}
     apart = {("__main__",), *absent}
     modules = [".".join(("segbench", *module)) for module in sorted(MODULES) if module not in apart]
-    command = [sys.executable, "-c", code, str(installed), *modules]
+    command = [sys.executable, "-c", IMPORTING, str(installed), *modules]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     command, path = [str(installed / "bin" / "bench"), "--version"], {"PYTHONPATH": str(installed)}

@@ -7,7 +7,10 @@
 
    Results are rounded in other places than NumPy's, in the last bits alone: nothing large cancels. What counts as extreme
    lies 1e-9 of the observed difference and 1e-15 below it (`chance._least`), further than any rounding, so that a pattern
-   that ties with what was observed is counted either way. */
+   that ties with what was observed is counted either way.
+
+   A denominator of 0 is recognised by D D - d d, which is exactly 0 where D = d: only as long as the compiler rounds both
+   products (`-ffp-contract=off` in pyproject.toml). */
 
 #include "quotients.h"
 

@@ -98,7 +98,7 @@ INLINE uint8_t paeth(int left, int above, int corner) {
     int from_left = abs(above - corner), from_above = abs(left - corner), from_corner = abs(left + above - 2 * corner);
     int other = from_above <= from_corner ? above : corner;
     /* Of both comparisons at once: no branch, which the processor would guess wrongly. */
-    return (uint8_t)((from_left <= from_above) & (from_left <= from_corner) ? left : other);
+    return (uint8_t)(((from_left <= from_above) & (from_left <= from_corner)) ? left : other);
 }
 
 INLINE void average(const uint8_t *row, const uint8_t *above, uint8_t *values, size_t n, size_t step) {

@@ -1,22 +1,21 @@
 """Damaged PNG files, label maps, points, confidences and sums of runs through the compiled part under sanitizers.
 
-    nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000]
-        [--points 20000] [--seed 0] [--portable]
+    PYTHONPATH=tests/helpers nice python tests/fuzz/fuzz_native.py [--files 1000000] [--maps 100000] [--sums 20000]
+        [--points 20000] [--seed 0] [--portable] [--compiler clang]
 
-The module is compiled for it with `gcc -fsanitize=address,undefined`. Whatever is read or written outside of a buffer
+The module is compiled for it with `-fsanitize=address,undefined`. Whatever is read or written outside of a buffer
 ends the process; and whatever the compiled part decodes or counts must be what is found without it.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import os
+import platform
 import random
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from functools import partial
@@ -25,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from native_builds import COMPILERS, build, load
 from native_inputs import label_pairs, png_inputs
 
-from places import ROOT
 from segbench.evaluation.chance import chance_of
 from segbench.evaluation.swaps import PairedSums, swap_patterns
 from segbench.io import native
@@ -42,32 +41,19 @@ from segbench.metrics.skeletons import skeletons
 CHECKED = "address,undefined"
 
 
-def build(folder: Path) -> Path:
+def build_checked(folder: Path, compiler: str) -> Path:
     """The module with the sanitizers' checks in it."""
-    sources = map(str, sorted((ROOT / "benchmark" / "native").glob("*.c")))
-    target, include = folder / "_native.so", f"-I{sysconfig.get_path('include')}"
     flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={CHECKED}", "-fno-sanitize-recover=all"]
-    command = ["gcc", *flags, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", include, *sources, "-o", str(target)]
-    subprocess.run(command, check=True)
-    return target
+    return build(folder, compiler, [*flags, "-shared-libasan"] if compiler == "clang" else flags)
 
 
-def run_checked(module: Path, arguments: list[str]) -> int:
+def run_checked(module: Path, compiler: str, arguments: list[str]) -> int:
     """This file in a process whose allocator is the sanitizer's."""
-    found = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    library = f"libclang_rt.asan-{platform.machine()}.so" if compiler == "clang" else "libasan.so"
+    found = subprocess.run([compiler, f"-print-file-name={library}"], capture_output=True, text=True, check=True)
     options = {"ASAN_OPTIONS": "detect_leaks=0", "LD_PRELOAD": found.stdout.strip()}
     command = [sys.executable, __file__, *arguments, "--module", str(module)]
     return subprocess.run(command, env=os.environ | options, check=False).returncode
-
-
-def load(path: Path) -> Any:
-    """The module of a file, under the name that it is compiled for."""
-    spec = importlib.util.spec_from_file_location("segbench._native", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def decoded(data: bytes) -> tuple[Any, bool]:
@@ -209,11 +195,13 @@ def main() -> None:
     )
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--portable", action="store_true")
+    asked.add_argument("--compiler", choices=COMPILERS, default="gcc")
     asked.add_argument("--module", type=Path, help=argparse.SUPPRESS)
     given = asked.parse_args()
     if given.module is None:
         with tempfile.TemporaryDirectory() as folder:
-            sys.exit(run_checked(build(Path(folder)), sys.argv[1:]))
+            module = build_checked(Path(folder), given.compiler)
+            sys.exit(run_checked(module, given.compiler, sys.argv[1:]))
     logging.disable()  # decoders tell of every damage
     compiled, begun = load(given.module), time.process_time()
     compiled.portable(given.portable)
