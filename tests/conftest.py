@@ -58,12 +58,24 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") else None
 
 
+_LONG = {
+    *("test_architecture.py", "test_calibration_command.py", "test_chaos.py", "test_claims.py", "test_clock_jumps.py"),
+    *("test_networks.py", "test_on_ray.py", "test_runnable.py", "test_short_of_everything.py"),
+    *("test_suite_on_slurm.py", "test_suite_resources.py", "test_suite_status.py", "test_suites.py"),
+}
+"""Files with tests that take five seconds and more."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is not marked slow is quick, so that `pytest -m quick` takes in a new test by itself."""
+    """What is not marked slow is quick, so that `pytest -m quick` takes in a new test by itself.
+
+    What takes long comes first: no core waits at the end while another one is at a long test.
+    """
     for item in items:
         if item.get_closest_marker("slow") is None:
             item.add_marker("quick")
+    items.sort(key=lambda item: item.path.name not in _LONG)
 
 
 @pytest.fixture(params=["native", "numpy"] if COMPILED else ["numpy"])

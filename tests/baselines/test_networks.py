@@ -330,7 +330,7 @@ def learned(name: str, images: torch.Tensor, targets: torch.Tensor, steps: int, 
         if isinstance(module, nn.BatchNorm2d):
             # Some follow the batches so slowly that a short training would be judged by their first values.
             module.momentum = 0.1
-    optimizer = torch.optim.Adam(network.parameters(), rate)
+    optimizer = torch.optim.Adam(network.parameters(), rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, steps)
     best = 0.0
     for number in range(1, MAX_CYCLES * steps + 1):

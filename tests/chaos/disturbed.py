@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,8 +24,8 @@ from segbench.runs.folder import RECORD, STATISTICS
 from segbench.runs.record import read_record
 from segbench.runs.stored import open_run, refuse_foreign_statistics
 from small_stack import write_stack
+from warm_processes import BENCH, WarmProcess
 
-BENCH = [sys.executable, "-c", "from segbench.cli import main; main()"]
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSTOP)
 TOLD = {signal.SIGTERM: 130, signal.SIGINT: 130}
 """What a command that is asked to end says, where it had not ended by itself."""
@@ -48,6 +45,10 @@ NETWORK = [
     "precision=fp32",
     "tta=none",
 ]
+FEW_IMAGES = """
+from segbench.synthetic import voc2012
+voc2012.SMALL = voc2012.Plan(train=30, val=10, side=256)
+"""
 SUITE = "datasets: [isbi2012]\nmethods: [{{name: threshold, settings: {settings}}}, constant]\n"
 
 
@@ -100,6 +101,11 @@ DEEDS = {
 }
 
 
+def code_of(words: list[str]) -> str:
+    """What a process runs that is started with these words: `bench`, or one that makes fewer images than others do."""
+    return FEW_IMAGES + BENCH if "synthesize" in words else BENCH
+
+
 def prepared(folder: Path) -> Path:
     """A folder with all that the commands read: a small stack, runs on it, predictions, a suite, a baseline."""
     (folder / "stack").mkdir(parents=True)
@@ -115,13 +121,15 @@ def prepared(folder: Path) -> Path:
 def done(words: list[str], folder: Path) -> float:
     """Run a command to its end; its seconds."""
     begun = time.monotonic()
-    ended = subprocess.run([*BENCH, *words, "--quiet"], cwd=folder, env=_environment(), capture_output=True, text=True)
-    assert ended.returncode == 0, f"bench {' '.join(words)} ended with {ended.returncode}: {ended.stderr}"
+    process = _started(words, folder)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, f"bench {' '.join(words)} ended with {process.returncode}: {said}"
     return time.monotonic() - begun
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "SEGBENCH_PROGRESS": "0"}
+def _started(words: list[str], folder: Path) -> WarmProcess:
+    environment = {"OMP_NUM_THREADS": "1", "SEGBENCH_PROGRESS": "0"}
+    return WarmProcess.start(code_of(words), [*words, "--quiet"], folder, environment)
 
 
 def disturbed(name: str, source: Path, folder: Path, seconds: float, times: int, chance: random.Random) -> Counter[str]:
@@ -133,9 +141,7 @@ def disturbed(name: str, source: Path, folder: Path, seconds: float, times: int,
     shutil.copytree(source, folder)
     for attempt in range(times):
         words = [*deed.words, *(deed.again if attempt else ())]
-        process = subprocess.Popen(
-            [*BENCH, *words, "--quiet"], cwd=folder, env=_environment(), stderr=subprocess.PIPE, text=True
-        )
+        process = _started(words, folder)
         time.sleep(chance.uniform(0, LATEST * seconds))
         number = chance.choice(SIGNALS)
         process.send_signal(number)
@@ -143,7 +149,7 @@ def disturbed(name: str, source: Path, folder: Path, seconds: float, times: int,
             time.sleep(0.3)
             process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=600)
-        if not _before_it_began(said):
+        if not _before_it_began(said, process.returncode):
             assert "Traceback" not in said, said
             assert process.returncode in (0, -number, TOLD.get(number, 0), -signal.SIGINT, -signal.SIGTERM), said
         sent[signal.Signals(number).name] += 1
@@ -200,9 +206,13 @@ def left_over(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for kind in kinds for path in folder.rglob(kind))
 
 
-def _before_it_began(said: str) -> bool:
-    """Whether Ctrl-C came while Python still imported what the command begins with: then Python itself says so."""
-    return said.rstrip().endswith("KeyboardInterrupt") and not re.search(r'cli/\S+", line \d+, in main\n', said)
+def _before_it_began(said: str, status: int | None) -> bool:
+    """Whether Ctrl-C came while Python still imported what the command begins with: then Python itself says so.
+
+    Or says so elsewhere, in the moment before the output of the process goes to its files.
+    """
+    began = re.search(r'cli/\S+", line \d+, in main\n', said)
+    return (not said and status == 1) or (said.rstrip().endswith("KeyboardInterrupt") and not began)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from disturbed import BENCH, DEEDS, NETWORK, RUN, content, left_over, prepared
+from disturbed import DEEDS, NETWORK, RUN, code_of, content, left_over, prepared
 from jumping_clock import DAYS, JumpingClock
 
 from segbench.runs.record import read_record
@@ -83,9 +83,8 @@ def bench(words: list[str], folder: Path, environment: dict[str, str]) -> subpro
 def begun(words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     more = {"OMP_NUM_THREADS": "1", "SEGBENCH_CACHE": str(folder / "cache")}
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        [*BENCH, *words], cwd=folder, env={**environment, **more}, stdout=pipe, stderr=pipe, text=True
-    )
+    command = [sys.executable, "-c", code_of(words), *words]
+    return subprocess.Popen(command, cwd=folder, env={**environment, **more}, stdout=pipe, stderr=pipe, text=True)
 
 
 def same_but_for_time(folder: Path, calm: Path) -> None:

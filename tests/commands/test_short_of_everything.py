@@ -28,7 +28,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are asked of POSIX systems"),
 ]
 
-BENCH = [sys.executable, "-c", "from segbench.cli import main; main()"]
+BENCH = "from segbench.cli import main; main()"
+FEW_SLICES = "from segbench.synthetic import isbi2012; isbi2012.SMALL = isbi2012.Plan(4)\n" + BENCH
 LIMITED = (
     [] if os.name != "posix" or os.getuid() else ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
 )
@@ -51,7 +52,11 @@ def limited(place: Path) -> Bench:
     """`bench` in a process of its own, with limits (kind and number), before which `first` words may stand."""
 
     def run(
-        *words: str, limits: tuple[tuple[int, int], ...] = (), first: tuple[str, ...] = (), **environment: str
+        *words: str,
+        limits: tuple[tuple[int, int], ...] = (),
+        first: tuple[str, ...] = (),
+        code: str = BENCH,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         def limit() -> None:
             for kind, allowed in limits:
@@ -59,7 +64,7 @@ def limited(place: Path) -> Bench:
 
         kept = {"SEGBENCH_DATA": str(place / "data"), "SEGBENCH_CACHE": str(place / "cache"), "COLUMNS": "200"}
         return subprocess.run(
-            [*first, *BENCH, *words],
+            [*first, sys.executable, "-c", code, *words],
             cwd=place,
             env={**os.environ, **kept, **environment},
             capture_output=True,
@@ -242,7 +247,7 @@ def test_processes_are_done_without_where_there_is_no_shared_memory(limited: Ben
         or subprocess.run([*closed, "true"], check=False, capture_output=True).returncode
     ):
         pytest.skip("this system does not let a process have mounts of its own")
-    done = limited("data", "synthesize", "isbi2012", "--root", "made", "-q", first=closed)
+    done = limited("data", "synthesize", "isbi2012", "--root", "made", "-q", first=closed, code=FEW_SLICES)
     assert done.returncode == 0, done.stderr
     done = limited(*EVALUATE, "--workers", "2", "--out", "run", first=closed)
     assert done.returncode == 0, done.stderr

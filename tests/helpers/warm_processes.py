@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.process import BaseProcess
@@ -65,9 +66,10 @@ class WarmProcess:
         return self.printed(), self._read("stderr")
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send it a signal; one that has ended gets none."""
         assert self.process.pid is not None
-        os.kill(self.process.pid, number)
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, number)
 
     def kill(self) -> None:
         """End it at once."""

@@ -9,13 +9,13 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from cityscapesscripts.evaluation.instances2dict import instances2dict
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instance_scenes import SHAPE, labels_of, make_scene, make_scenes
 from PIL import Image
 
 import places
@@ -26,7 +26,6 @@ from segbench.evaluation.class_intervals import intervals_with_classes
 from segbench.evaluation.class_scores import find_score
 from segbench.evaluation.evaluate import evaluate
 from segbench.evaluation.statistics import Statistics
-from segbench.io.images.rle import encode_rle
 from segbench.metrics.cityscapes_ap import OVERLAPS, CityscapesAP
 from segbench.metrics.instances import AVERAGE_CLASS_SIZE, CityscapesInstances
 from segbench.predictions.find import find_predictions
@@ -45,7 +44,6 @@ INFO = Cityscapes.info
 IIOU = CityscapesInstances()
 AP = CityscapesAP()
 Seeds = st.integers(0, 2**32 - 1)
-SHAPE = (60, 80)
 
 
 @functools.cache
@@ -116,43 +114,6 @@ def test_constants_are_the_official_ones() -> None:
     assert OVERLAPS.tolist() == official_objects.args.overlaps.tolist() == OBJECTS["overlaps"]
 
 
-def _labels(instances: Any) -> Any:
-    return np.where(instances < 1000, instances, instances // 1000).astype(np.uint8)
-
-
-def _scene(seed: int) -> tuple[Sample, Prediction, Prediction]:
-    """Regions, groups, small and large objects; a label map, and objects that repeat, miss, shift and tie."""
-    random = np.random.default_rng(seed)
-    instances = np.repeat(np.repeat(random.choice([0, 4, 7, 9, 21], (3, 4)), 20, axis=0), 20, axis=1).astype(np.int32)
-    for number in range(random.integers(4, 10)):
-        label = int(random.choice([24, 26, 26, 28, 29]))
-        value = label if random.random() < 0.25 else 1000 * label + number
-        top, left = random.integers(0, 40), random.integers(0, 60)
-        height, width = random.integers(4, 20, 2)
-        instances[top : top + height, left : left + width] = value
-    labels = _labels(instances)
-    predicted = np.where(random.random(SHAPE) < 0.3, np.roll(labels, 2, axis=1), labels)
-    wrong = random.choice([7, 24, 26, 28, 29, 30], SHAPE)
-    predicted = np.where(random.random(SHAPE) < 0.1, wrong, predicted).astype(np.uint8)
-    objects = []
-    for value in np.unique(instances[instances > 23]).tolist():
-        for _ in range(random.integers(0, 4)):
-            mask = np.roll(instances == value, random.integers(-3, 4), axis=int(random.integers(2)))
-            label = value if value < 1000 else value // 1000
-            objects.append(Object(label, mask, float(random.integers(1, 6)) / 5))
-    for label in (24, 26, 28):
-        mask = np.zeros(SHAPE, bool)
-        top, left = random.integers(0, 40), random.integers(0, 60)
-        mask[top : top + random.integers(0, 30), left : left + random.integers(1, 30)] = True
-        objects.append(Object(label, mask, float(random.integers(1, 6)) / 5))
-    sample = Sample(f"scene-{seed:010}", "city", seed % 100, labels=labels, instances=instances)
-    return sample, Prediction(labels=predicted), Prediction(objects=tuple(objects))
-
-
-def _scenes(seed: int, count: int = 4) -> list[tuple[Sample, Prediction, Prediction]]:
-    return [_scene(seed + n) for n in range(count)]
-
-
 def _statistics(metric: Metric, scenes: list[tuple[Sample, Prediction, Prediction]]) -> list[Statistic]:
     measured = [metric.measure(s, labels if metric is IIOU else objects, INFO) for s, labels, objects in scenes]
     return Statistics(measured).of(metric.name)
@@ -165,7 +126,7 @@ def test_average_precision_of_random_scenes_equals_the_official_code(
     monkeypatch.setattr(np, "in1d", np.isin, raising=False)  # removed from NumPy, still used there
     official_objects.setInstanceLabels(official_objects.args)
     matches = {}
-    scenes = _scenes(seed)
+    scenes = make_scenes(seed)
     for sample, _, prediction in scenes:
         assert sample.instances is not None
         path = tmp_path / f"{sample.id}.png"
@@ -193,7 +154,7 @@ def test_iiou_of_random_scenes_equals_the_official_code(
     args = official_pixels.args
     matrix = official_pixels.generateMatrix(args)
     stats = official_pixels.generateInstanceStats(args)
-    scenes = _scenes(seed)
+    scenes = make_scenes(seed)
     for sample, prediction, _ in scenes:
         files = [tmp_path / f"{sample.id}_{kind}.png" for kind in ("pred", "labelIds", "instanceIds")]
         for file, values in zip(files, (prediction.labels, sample.labels, sample.instances), strict=True):
@@ -215,7 +176,7 @@ def test_iiou_of_random_scenes_equals_the_official_code(
 @pytest.mark.parametrize("metric", [IIOU, AP], ids=lambda m: m.name)
 def test_conforms(metric: Metric, tmp_path: Path) -> None:
     nothing = Sample("nothing", "city", 0, labels=np.full(SHAPE, 7, np.uint8), instances=np.full(SHAPE, 7, np.int32))
-    pairs = [(s, labels if metric is IIOU else objects) for s, labels, objects in _scenes(5, 6)]
+    pairs = [(s, labels if metric is IIOU else objects) for s, labels, objects in make_scenes(5, 6)]
     empty = Prediction(labels=nothing.labels) if metric is IIOU else Prediction(objects=())
     check_metric(metric, [*pairs, (nothing, empty)], INFO, tmp_path)
 
@@ -229,7 +190,7 @@ def test_the_dataset_conforms_with_these_families() -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=Seeds, order=st.permutations(range(10)))
 def test_the_numbers_of_the_objects_mean_nothing(metric: Metric, seed: int, order: list[int]) -> None:
-    sample, labels, objects = _scene(seed)
+    sample, labels, objects = make_scene(seed)
     values = np.asarray(sample.instances)
     renumbered = np.where(values < 1000, values, values // 1000 * 1000 + np.array(order)[values % 1000 % 10])
     other = dataclasses.replace(sample, instances=renumbered)
@@ -242,7 +203,7 @@ def test_the_numbers_of_the_objects_mean_nothing(metric: Metric, seed: int, orde
 @settings(max_examples=30, deadline=None)
 @given(Seeds)
 def test_truth_as_prediction_scores_1(seed: int) -> None:
-    sample, _, _ = _scene(seed)
+    sample, _, _ = make_scene(seed)
     assert sample.instances is not None
     large = [v for v in np.unique(sample.instances).tolist() if v >= 1000 and (sample.instances == v).sum() >= 100]
     objects = tuple(Object(v // 1000, sample.instances == v, 1 / (n + 1)) for n, v in enumerate(large))
@@ -256,7 +217,7 @@ def test_truth_as_prediction_scores_1(seed: int) -> None:
 @settings(max_examples=30, deadline=None)
 @given(Seeds)
 def test_a_prediction_on_void_changes_no_iiou(seed: int) -> None:
-    sample, prediction, _ = _scene(seed)
+    sample, prediction, _ = make_scene(seed)
     assert sample.instances is not None
     assert prediction.labels is not None
     void = np.isin(sample.instances, list(INFO.void))  # a single caravan is no void here: its map holds 29000
@@ -271,7 +232,7 @@ def test_a_prediction_on_void_changes_no_iiou(seed: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=Seeds, drawn=st.lists(st.integers(0, 3), min_size=4, max_size=4))
 def test_a_resample_is_the_score_of_the_repeated_samples(metric: Metric, seed: int, drawn: list[int]) -> None:
-    statistics = _statistics(metric, _scenes(seed % 10**6))
+    statistics = _statistics(metric, make_scenes(seed % 10**6))
     repeated = [
         dataclasses.replace(statistic, sample_id=f"{statistic.sample_id}-{copy}")
         for statistic, times in zip(statistics, drawn, strict=True)
@@ -293,7 +254,7 @@ def test_a_class_that_is_only_predicted_has_no_interval_of_iiou() -> None:
     row, predicted = np.full((1, 20), 7, np.int32), np.array([[7] * 15 + [24] * 5], np.uint8)
     statistics = [
         IIOU.measure(
-            Sample(f"s{n}", f"g{n}", n, labels=_labels(row), instances=row), Prediction(labels=predicted), INFO
+            Sample(f"s{n}", f"g{n}", n, labels=labels_of(row), instances=row), Prediction(labels=predicted), INFO
         )
         for n in range(6)
     ]
@@ -303,149 +264,6 @@ def test_a_class_that_is_only_predicted_has_no_interval_of_iiou() -> None:
     assert IIOU.absent_classes(statistics, INFO, "iiou_class") == absent
     ends = intervals_with_classes(IIOU, statistics, INFO)[1]["person"]
     assert (ends["iiou_low"], ends["iiou_high"]) == (None, None)
-
-
-# ---- hand-counted
-
-
-def _strip(*runs: tuple[int, int]) -> Any:
-    return np.concatenate([np.full(pixels, value, np.int32) for value, pixels in runs])[np.newaxis]
-
-
-def _iiou(instances: Any, predicted: Any) -> dict[str, float]:
-    sample = Sample("strip", "city", 0, labels=_labels(instances), instances=instances)
-    statistics = [IIOU.measure(sample, Prediction(labels=predicted.astype(np.uint8)), INFO)]
-    classes = {name: row["iiou"] for name, row in IIOU.per_class(statistics, INFO).items()}
-    return {**classes, **{name: row["iiou"] for name, row in IIOU.per_category(statistics, INFO).items()}}
-
-
-def test_a_large_object_weighs_as_much_as_a_small_one() -> None:
-    found = _iiou(_strip((26000, 90), (26001, 10), (7, 50)), _strip((26, 90), (7, 60)))
-    assert found["car"] == pytest.approx(0.5)
-    assert math.isnan(found["person"])
-
-
-def test_a_group_is_no_object_and_a_caravan_is_a_vehicle() -> None:
-    found = _iiou(
-        _strip((26, 60), (26000, 10), (7, 20), (29000, 5)), _strip((29, 60), (29, 10), (29, 8), (7, 12), (26, 5))
-    )
-    size = AVERAGE_CLASS_SIZE["car"]
-    assert found["car"] == 0.0
-    assert found["vehicle"] == pytest.approx(size / (size + 8))
-
-
-def test_a_class_that_is_only_predicted_counts_0() -> None:
-    assert _iiou(_strip((7, 20)), _strip((7, 15), (24, 5)))["person"] == 0.0
-
-
-def _ap50(truth: Any, *objects: tuple[Any, float], label: int = 26) -> float:
-    sample = Sample("strip", "city", 0, labels=_labels(truth), instances=truth)
-    prediction = Prediction(objects=tuple(Object(label, mask, score) for mask, score in objects))
-    return AP.compute([AP.measure(sample, prediction, INFO)], INFO)["ap50"]
-
-
-def test_a_match_is_strictly_above_the_threshold() -> None:
-    truth = _strip((26000, 200), (7, 300))
-    half, more = np.arange(500)[np.newaxis] < 400, np.arange(500)[np.newaxis] < 399
-    assert _ap50(truth, (half, 0.5)) == 0.0
-    assert _ap50(truth, (more, 0.5)) == 1.0
-
-
-def test_a_second_match_is_a_false_positive_and_the_best_score_is_kept() -> None:
-    truth = _strip((26000, 200), (26001, 200), (7, 100))
-    first, second = truth == 26000, truth == 26001
-    # 0.9 right, 0.8 wrong (the first object again), 0.7 right: precisions 1, 1/2, 2/3 at recalls 1/2, 1/2, 1.
-    expected = 0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2
-    assert _ap50(truth, (first, 0.8), (first, 0.9), (second, 0.7)) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("other", "wrong"), [(0, False), (26, False), (26001, False), (7, True), (24, True), (29000, True)]
-)
-def test_what_lies_on_void_groups_and_small_objects_is_no_false_positive(other: int, wrong: bool) -> None:
-    truth = _strip((26000, 200), (other, 99), (11, 100))
-    found = _ap50(truth, (truth == other, 0.9), (truth == 26000, 0.5))
-    assert found == pytest.approx(0.25 if wrong else 1.0)
-
-
-def test_labels_without_an_instance_score_and_empty_masks_are_left_out() -> None:
-    truth = _strip((26000, 200), (29000, 200))
-    sample = Sample("strip", "city", 0, labels=_labels(truth), instances=truth)
-    objects = (Object(29, truth == 29000, 0.9), Object(7, truth == 29000, 0.9), Object(26, truth == 1, 0.9))
-    assert len(AP.measure(sample, Prediction(objects=objects), INFO).columns["label"]) == 1
-
-
-def test_run_length_encoded_masks_score_the_same() -> None:
-    sample, _, prediction = _scene(3)
-    assert prediction.objects is not None
-    encoded = tuple(dataclasses.replace(o, mask=encode_rle(np.asarray(o.mask))) for o in prediction.objects)
-    first, second = (AP.measure(sample, p, INFO) for p in (prediction, Prediction(objects=encoded)))
-    assert Statistics([first]) == Statistics([second])
-
-
-# ---- errors
-
-
-def test_without_instance_maps_iiou_is_undefined_and_ap_is_refused(tmp_path: Path) -> None:
-    shutil.copytree(GOLDEN / "gtFine", tmp_path / "gtFine", ignore=shutil.ignore_patterns("*instanceIds*"))
-    dataset = Cityscapes(tmp_path)
-    found = find_predictions(dataset, dataset.ids("val"), GOLDEN / "predictions")
-    statistics = evaluate(dataset, [IIOU], found.files.items())
-    assert all(math.isnan(value) for value in IIOU.compute(statistics.of(IIOU.name), INFO).values())
-    statistics.to_parquet(tmp_path / "statistics.parquet", [IIOU])
-    assert Statistics.from_parquet(tmp_path / "statistics.parquet", {IIOU.name: IIOU}) == statistics
-    found = find_predictions(dataset, dataset.ids("val"), GOLDEN / "predictions_instance")
-    with pytest.raises(UserError, match=r"alphaville_000000_000019.*no instance map"):
-        evaluate(dataset, [AP], found.files.items())
-
-
-def test_one_missing_instance_map_leaves_iiou_undefined() -> None:
-    scenes = _scenes(1)
-    bare = dataclasses.replace(scenes[0][0], instances=None)
-    statistics = _statistics(IIOU, [(bare, *scenes[0][1:]), *scenes[1:]])
-    assert all(math.isnan(value) for value in IIOU.compute(statistics, INFO).values())
-    assert np.isnan(IIOU.resample(statistics, INFO, np.ones((3, 4), np.int64))["iiou_class"]).all()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"labels": np.full(SHAPE, 99, np.uint8)}, "label value 99"),
-        ({"labels": np.zeros((2, 3), np.uint8)}, "2 x 3"),
-        ({"objects": ()}, "holds objects"),
-    ],
-)
-def test_impossible_label_maps_are_refused(change: dict[str, Any], message: str) -> None:
-    sample = Sample("scene", "city", 0, labels=np.full(SHAPE, 7, np.uint8), instances=np.full(SHAPE, 7, np.int32))
-    with pytest.raises(UserError, match=message) as caught:
-        IIOU.measure(sample, Prediction(**change), INFO)
-    assert "scene" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("objects", "message"),
-    [
-        (None, "no objects with scores"),
-        (Object(99, np.ones(SHAPE, bool)), "object 0: cityscapes has no label 99"),
-        (Object(26, np.ones(SHAPE, bool), math.nan), "score is nan"),
-        (Object(26, np.ones((2, 3), bool)), "2 x 3"),
-        (Object(26, {"size": list(SHAPE), "counts": [3]}), "cover 3 pixels"),
-    ],
-)
-def test_impossible_objects_are_refused(objects: Object | None, message: str) -> None:
-    sample, labels, _ = _scene(0)
-    with pytest.raises(UserError, match=message) as caught:
-        AP.measure(sample, labels if objects is None else Prediction(objects=(objects,)), INFO)
-    assert sample.id in str(caught.value)
-
-
-@pytest.mark.parametrize("value", [7001, 40001])
-def test_truth_that_numbers_objects_of_no_thing_is_refused(value: int) -> None:
-    instances = np.full(SHAPE, value, np.int32)
-    sample = Sample("scene", "city", 0, labels=np.full(SHAPE, 7, np.uint8), instances=instances)
-    for metric, prediction in ((IIOU, Prediction(labels=sample.labels)), (AP, Prediction(objects=()))):
-        with pytest.raises(UserError, match=f"'scene' numbers objects of label {value // 1000}"):
-            metric.measure(sample, prediction, INFO)
 
 
 # ---- through the command line
