@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ..boards.check_result import CheckResult
-from ..boards.comparison import Comparison
+from ..boards.comparison_document import Comparison
 from ..boards.panel_document import PanelFigure
 from ..boards.paper_table import PaperTable
 from ..boards.plan_document import SizePlan

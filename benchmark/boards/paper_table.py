@@ -25,12 +25,12 @@ from ..runs.versions import with_versions
 from ..text import CLASS_COUNTS, UNDEFINED, number, some, unknown
 from ..types import ScoreInfo, UserError
 from .comparable import MAX_TESTED, Comparable, badness, official_metrics, whole_n
-from .comparison import StandsAlone
 from .labels import board_labels
 from .opened_runs import OpenedRuns
 from .paper_words import decimals_of, title_of
 from .ranking import ranked_rows
 from .seed_groups import SeedGroup, deviation, mean, resampled, seed_groups, trainings
+from .stands_alone import StandsAlone
 
 MAX_DEFAULT_SCORES = 5
 

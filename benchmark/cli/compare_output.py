@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..boards.compared_families import Families
     from ..boards.compared_methods import ComparedMethod
-    from ..boards.comparison import ComparedGroup, Comparison, Families
+    from ..boards.comparison_document import ComparedGroup, Comparison
     from ..boards.robustness import RobustnessLine
 
 _MAX_PAIRS = 15

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..boards.compare_runs import refuse_incomparable, score_of_all
+from ..boards.comparable import refuse_incomparable
+from ..boards.score_choice import score_of_all
 from ..boards.slices import (
     GROUP,
     Sliced,
