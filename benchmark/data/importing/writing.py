@@ -220,7 +220,10 @@ class _Builder:
         return self._report(place, target, splits, flags)
 
     def _strip_common_folders(self) -> None:
-        """What lies in one subfolder alone is moved out of it: it would be one group."""
+        """What lies in one subfolder alone is moved out of it: it would be one group. A single volume stays a case."""
+        volumes = self.source.notes.volumes
+        if volumes is not None and volumes.spacing_mm:
+            return
         parents = [name.parent.parts for name in self.all_names]
         low, high = min(parents), max(parents)
         alike = [a == b for a, b in zip(low, high, strict=False)]
