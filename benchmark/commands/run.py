@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..evaluation.scores import plain
 from ..evaluation.scoring import Scored, score, score_warnings
 from ..evaluation.statistics import Statistics
 from ..figures.run_figures import RunFigures
 from ..io.interrupts import stoppable
+from ..io.plain_values import plain
 from ..io.reporter import Reporter
 from ..runs.current import what_its_method_can_make_again, why_not_current
 from ..runs.devices import from_first
