@@ -32,6 +32,9 @@ from .score_by_class import ScoreByClass, score_by_class
 from .score_choice import score_of_all
 from .seed_groups import SeedGroup
 
+_ONE_SIDED = {"px": "one_sided_images", "µm": "one_sided_images", "mm": "one_sided_cases"}
+"""By the unit of a distance, the count in the table by class of what only one of truth and prediction has."""
+
 
 def compare_stored(
     runs: Sequence[StoredRun],
@@ -213,12 +216,13 @@ def _runs(
 
 
 def _left_out(record: Record, paired: Paired) -> int:
-    """How many outlines only one of truth and prediction has, where the score is a distance of both."""
-    if not paired.score.name.startswith("hausdorff95"):
+    """How many outlines or surfaces only one of truth and prediction has, where the score is a distance of both."""
+    count = _ONE_SIDED.get(paired.score.unit)
+    if count is None:
         return 0
-    metric = paired.metric
-    names = metric.class_names(paired.info) if isinstance(metric, ClassScore) else record.per_class
-    return int(sum(record.per_class.get(name, {}).get("one_sided_images") or 0 for name in names))
+    metric, info = paired.metric, paired.info
+    names = metric.class_names(info) if isinstance(metric, ClassScore) else [c.name for c in info.foreground_classes]
+    return int(sum(record.per_class.get(name, {}).get(count) or 0 for name in names))
 
 
 def _seeds(records: Sequence[Record], paired: Paired) -> list[SeedSpread]:

@@ -36,7 +36,7 @@ class ComparedRun(Document):
     """One run of a comparison with its 95 % interval and its first and last rank; `labels` is what it was fitted on.
 
     `on_front` : no other run is better, quicker to fit and quicker to predict at once. `left_out` : number of
-    outlines that only one of truth and prediction has, which a distance leaves out.
+    outlines, or surfaces of volumes, that only one of truth and prediction has, which a distance leaves out.
     """
 
     run_id: str
@@ -225,12 +225,13 @@ class ComparedGroup(Document):
 
     @property
     def not_counted(self) -> str:
-        """Which runs missed or invented outlines that a distance leaves out, in a sentence; empty where none did."""
+        """Which runs missed or invented what a distance leaves out, in a sentence; empty where none did."""
+        what = "surfaces" if self.unit == "mm" else "outlines"
         each = [f"{run.left_out} of {run.label}" for run in self.runs if run.left_out]
         if not each:
             return ""
         return (
-            f"{self.score} leaves out outlines that were missed or invented whole ({some(each, 5)}), so that they cost "
+            f"{self.score} leaves out {what} that were missed or invented whole ({some(each, 5)}), so that they cost "
             "nothing here: look at a score that counts them too"
         )
 
