@@ -260,8 +260,9 @@ def place(mask: torch.Tensor, box: Sequence[float], size: tuple[int, int]) -> tu
     import torch.nn.functional as F
 
     x1, y1, x2, y2 = box
-    rows = slice(max(0, int(y1)), min(size[0], -int(-y2 // 1)))
-    columns = slice(max(0, int(x1)), min(size[1], -int(-x2 // 1)))
+    # A box may lie beyond the image, in what was filled up for the network: then nothing of it is left.
+    rows = slice(min(size[0], max(0, int(y1))), min(size[0], -int(-y2 // 1)))
+    columns = slice(min(size[1], max(0, int(x1))), min(size[1], -int(-x2 // 1)))
     down = torch.arange(rows.start, rows.stop, device=mask.device) + 0.5
     right = torch.arange(columns.start, columns.stop, device=mask.device) + 0.5
     grid = torch.meshgrid(2 * (down - y1) / (y2 - y1) - 1, 2 * (right - x1) / (x2 - x1) - 1, indexing="ij")

@@ -174,7 +174,7 @@ NAMES = {
     "segbench.runs.load_runs": "segbench.runs.table.load_runs",
     "segbench.runs.record.Score": "segbench.evaluation.scores.Score",
     "segbench.runs.record.defined": "segbench.evaluation.scores.defined",
-    "segbench.runs.record.plain": "segbench.evaluation.scores.plain",
+    "segbench.runs.record.plain": "segbench.io.plain_values.plain",
     "segbench.runs.record.CHECKPOINT": "segbench.runs.folder.CHECKPOINT",
     "segbench.runs.record.PREDICTIONS": "segbench.runs.folder.PREDICTIONS",
     "segbench.runs.record.RECORD": "segbench.runs.folder.RECORD",

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-CLASS_COUNTS = frozenset({"pixels", "cases", "one_sided_images", "tp", "fp", "fn"})
+CLASS_COUNTS = frozenset({"pixels", "cases", "one_sided_images", "one_sided_cases", "tp", "fp", "fn"})
 """What a table of classes has beside scores: whole numbers."""
 
 

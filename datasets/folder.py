@@ -16,30 +16,26 @@ import numpy as np
 from segbench.data import FileDataset
 from segbench.data.listing import near_names
 from segbench.data.locations import read_all
-from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, parse_text, read_classes
+from segbench.data.own_folder.classes_file import FILE, Classes, parse_classes, read_classes
 from segbench.data.own_folder.finding import called_names, find, inside_region
-from segbench.data.own_folder.grouping import guessed_group
-from segbench.data.own_folder.layout import Layout, Located, Places
+from segbench.data.own_folder.layout import Located
 from segbench.data.own_folder.masks import decode_mask, decode_prediction, instance_map
+from segbench.data.own_folder.missing_masks import no_masks
 from segbench.data.own_folder.names import (
-    IMAGES,
     MASK_SUFFIX,
-    MASKS,
-    group_of,
     guess,
     none_paired,
     normal,
+    own_name,
     places,
-    scan,
 )
 from segbench.data.own_folder.naming import written
 from segbench.data.own_folder.panoptic import ANNOTATIONS, PanopticTruth
-from segbench.data.own_folder.proposal import propose_places
+from segbench.data.own_folder.proposed_classes import proposed_classes
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.masks import read_labels
-from segbench.io.listing import unread_files, unread_images
-from segbench.text import counted, some
+from segbench.io.listing import unread_images
 from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
@@ -89,14 +85,14 @@ class Folder(FileDataset):
 
     def __post_init__(self) -> None:
         path = self.root / FILE
-        panoptic = PanopticTruth.at(self.root, _own_name(self.root))
+        panoptic = PanopticTruth.at(self.root, own_name(self.root))
         if panoptic is not None:
             classes: Classes | None = panoptic.classes
         else:
-            classes = read_classes(path, _own_name(self.root)) if os.path.lexists(path) else None
+            classes = read_classes(path, own_name(self.root)) if os.path.lexists(path) else None
         found = find(self.root, classes, panoptic)
         if not found.masks:
-            raise _no_masks(self.root, classes)
+            raise no_masks(self.root, classes)
         if classes is None:
             command = shlex.join(["bench", "data", "describe", "folder", "--root", str(self.root), "--write"])
             raise UserError(f"'{path}' is missing, so the classes are not known. Run '{command}', then read it over.")
@@ -158,20 +154,7 @@ class Folder(FileDataset):
 
         Raises UserError where there are no masks, or none that can be read.
         """
-        from segbench.data.own_folder.inspection import inspect
-
-        images, masks, _ = scan(root)
-        places = propose_places(root)
-        if places is not None and places.layout.images and _elsewhere(places, masks):
-            return _proposal(root, inspect(_own_name(root), places.masks, progress, None, places, places.group), ())
-        if not masks:
-            raise _no_masks(root, None)
-        naming = guess(root, len(images.keys() & masks.keys()))
-        if naming is not None:
-            images, masks, _ = scan(root, naming.names)
-        group = None if any(group_of(path, root) for path in images.values()) else guessed_group(_stems(images))
-        text = inspect(_own_name(root), list(masks.values()), progress, naming, _regions_alone(places), group)
-        return _proposal(root, text, none_paired(images, masks, root))
+        return proposed_classes(root, progress)
 
     def definition(self) -> Mapping[str, Any]:
         """The content of `classes.yaml`, for the record."""
@@ -345,62 +328,3 @@ def _beside(classes: Classes) -> tuple[str, ...]:
     known = classes.volumes is not None and classes.volumes.spacing_mm
     of_cases = _OF_CASES if classes.with_background and not classes.main_score else ()
     return (*of_cases, *(_OF_VOLUMES if known else ()))
-
-
-def _proposal(root: Path, text: str, hints: Sequence[str]) -> Proposal:
-    path = root / FILE
-    return Proposal(path, text, parse_text(text, str(path), _own_name(root)).definition(), tuple(hints))
-
-
-def _elsewhere(places: Places, masks: Mapping[str, Path]) -> bool:
-    """Whether the truth seems to lie elsewhere than in masks/: there is none there, or it says less."""
-    return not masks or not set(places.masks) & set(masks.values())
-
-
-def _stems(images: Mapping[str, Path]) -> list[str]:
-    return [path.name.partition(".")[0] for path in images.values()]
-
-
-def _regions_alone(places: Places | None) -> Places | None:
-    """What the usual layout needs of a guess: where regions lie, by names of images that masks have too."""
-    region = places.layout.region.get("", "") if places is not None else ""
-    if places is None or "{name}" in region or not region:
-        return None
-    return replace(places, layout=Layout(region={"": region}), others=(), group=None)
-
-
-def _no_masks(root: Path, classes: Classes | None) -> UserError:
-    """What to say where no file is a mask: what lies there instead."""
-    from segbench.data.importing.recognition import recognised
-
-    if formats := recognised(root):
-        command = shlex.join(["bench", "data", "import", str(root), "--out"])
-        return UserError(
-            f"no masks below '{root / 'masks'}'. It holds annotations of {' and '.join(formats)}: run '{command} DIR', "
-            "which makes such a folder of them."
-        )
-    folder = root / "masks"
-    there = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    unread = unread_files(there, MASKS)
-    holds = f" It holds {unread}." if unread else ""
-    if there and not unread and classes is not None and "mask" in classes.names:
-        holds = f" {FILE} says that masks are called '{classes.names['mask']}'; '{there[0].name}' is not."
-    elif not folder.is_dir():
-        beside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        inner = next((path for path in beside if (path / "masks").is_dir()), None)
-        names = some([path.name for path in beside])
-        holds = f" There are the folders {names}: call that of the masks 'masks'." if beside else ""
-        loose = sorted(path.name for path in root.iterdir() if path.suffix.lower() in IMAGES | MASKS)
-        if loose and not beside:
-            where = f"{counted(len(loose), 'image')} in '{root}' itself, first '{loose[0]}'"
-            holds = f" {where}: move the masks into masks/ and the images into images/."
-        holds = holds if inner is None else f" There is '{inner / 'masks'}': give --root {shlex.quote(str(inner))}."
-    return UserError(
-        f"no masks below '{folder}'.{holds} Expected masks/ (PNG, TIFF, BMP, GIF, WebP, .npy) and images/ (also JPEG) "
-        "with the same names. Run 'bench data describe folder' for the whole layout."
-    )
-
-
-def _own_name(root: Path) -> str:
-    name = root.resolve().name
-    return name if name.strip() and name.isprintable() else "folder"

@@ -150,6 +150,15 @@ def test_two_plugins_of_one_name_are_told_apart_by_nobody(plugins: Path) -> None
         assert "voc2012" in datasets()
     with pytest.warns(PluginWarning), pytest.raises(UserError, match=r"mine\.py and .*twin\.py\. Rename one\."):
         dataset_class("mine")
+    with pytest.warns(PluginWarning), pytest.raises(UserError, match=r"Rename one\."):
+        dataset_class("Mine")
+
+
+def test_a_broken_plugin_is_asked_for_by_the_name_of_its_file(plugins: Path) -> None:
+    (plugins / "datasets" / "Torn_Too.py").write_text("import nothing_of_this_name", encoding="utf-8")
+    for name in ("Torn_Too", "torn-too"):
+        with pytest.warns(PluginWarning), pytest.raises(UserError, match=r"Torn_Too\.py.*nothing_of_this_name"):
+            dataset_class(name)
 
 
 def test_an_entry_point_that_cannot_be_loaded_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from .reporting import ShowProgress, reporter_for
 
 if TYPE_CHECKING:
     from ..boards.plan_document import SizePlan
-    from ..boards.slices import Sliced
+    from ..boards.slice_document import Sliced
 
 
 def slice_runs(

@@ -12,7 +12,7 @@ from .reporting import ShowProgress, reporter_for
 
 if TYPE_CHECKING:
     from ..boards.check_result import CheckResult
-    from ..boards.comparison import Comparison
+    from ..boards.comparison_document import Comparison
 
 
 def compare(

@@ -16,13 +16,13 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from ..boards.check_result import CheckResult
-from ..boards.comparison import Comparison
+from ..boards.comparison_document import Comparison
 from ..boards.panel_document import PanelFigure
-from ..boards.paper_table import PaperTable
+from ..boards.paper_document import PaperTable
 from ..boards.plan_document import SizePlan
 from ..boards.ranking import RankedGroup
-from ..boards.slices import Sliced, SlicedByAll
-from ..boards.suite_results import SuiteResults
+from ..boards.slice_document import Sliced, SlicedByAll
+from ..boards.suite_document import SuiteResults
 from ..commands.describe import Description
 from ..commands.explain import Explanation
 from ..commands.export import Exported

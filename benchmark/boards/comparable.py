@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TypeVar
 
 from ..data.self_defined import renamed
@@ -13,6 +14,7 @@ from ..registry import dataset_class
 from ..runs.record import Record, recorded_info
 from ..runs.versions import other_versions, with_versions
 from ..text import samples_of
+from ..types import UserError
 
 T = TypeVar("T")
 
@@ -169,6 +171,21 @@ def _told(key: str, pair: tuple[object, object], one: Record, other: Record) -> 
         pair = (str(pair[0])[:8], str(pair[1])[:8])
     first, second = (str("none" if each is None else each) for each in pair)
     return first, second
+
+
+def refuse_incomparable(records: Sequence[Record]) -> None:
+    """Raise UserError, with the reason, where records were not scored on the same data in the same way."""
+    for one, other in combinations(records, 2):
+        for what, (first, second) in differing(one, other).items():
+            advice = (
+                f"Was the folder renamed? Write 'name: {first}' into its classes.yaml, and make the other run again."
+                if what == RENAMED
+                else "Score them on the same samples with the same labels; after a change, the older predictions anew."
+            )
+            raise UserError(
+                f"{one.run_id} and {other.run_id} are not comparable: {what} differs ('{first}' and '{second}'). "
+                f"{advice}"
+            )
 
 
 def whole_n(records: Iterable[Record]) -> int | None:

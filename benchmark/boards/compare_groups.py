@@ -15,10 +15,10 @@ from ..runs.stored_scores import with_score
 from ..text import some
 from ..types import UserError
 from .comparable import comparable_groups, differing, group_order, why_not_ranked
-from .compare_runs import no_score, score_names
-from .comparison import StandsAlone
 from .robustness import corrupted_beside
 from .score_by_class import made_of_class_score
+from .score_choice import no_score, score_names
+from .stands_alone import StandsAlone, stands_alone
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def records_below(paths: Sequence[Path]) -> tuple[list[FoundRun], list[StandsAlo
             except UserError as error:
                 if folder == path:
                     raise
-                broken.append(_alone(folder, None, str(error)))
+                broken.append(stands_alone(folder, None, str(error)))
     return found, broken
 
 
@@ -117,7 +117,8 @@ def grouping(found: Iterable[FoundRun], wanted: Wanted) -> Grouping:
     for _, members in ordered:
         if members[0].record.run_id not in together:
             (run,) = members
-            made.alone.append(_alone(run.folder, run.record, _why(run.record, [other.record for other in opened])))
+            why = _why(run.record, [other.record for other in opened])
+            made.alone.append(stands_alone(run.folder, run.record, why))
     return made
 
 
@@ -142,7 +143,7 @@ def _opened(chosen: Sequence[FoundRun], wanted: Wanted) -> tuple[list[StoredRun]
                 raise UserError(f"it has no score '{score}'")
             opened.append(run)
         except UserError as error:
-            alone.append(_alone(folder, record, str(error)))
+            alone.append(stands_alone(folder, record, str(error)))
     if unknown and not opened:
         raise unknown[0]
     if wanted.score is not None and available and not opened:
@@ -169,14 +170,3 @@ def _why(record: Record, every: Sequence[Record]) -> str:
     nearest = min(apart, key=lambda run_id: (len(apart[run_id]), run_id))
     reasons = [f"{what} ('{mine}' and '{theirs}')" for what, (mine, theirs) in apart[nearest].items()]
     return f"it differs from {nearest} in {' and '.join(reasons)}"
-
-
-def _alone(folder: Path, record: Record | None, why: str) -> StandsAlone:
-    data = None if record is None else record.dataset
-    return StandsAlone(
-        folder=str(folder),
-        run_id=None if record is None else record.run_id,
-        dataset=None if data is None else data.name,
-        split=None if data is None else data.split,
-        why=why,
-    )

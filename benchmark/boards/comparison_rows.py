@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..types import UserError
-from .comparison import ComparedGroup, Comparison, PairedDifference
+from .comparison_document import ComparedGroup, Comparison
+from .paired_difference import PairedDifference
 from .tidy_csv import csv_text
 
 COLUMNS = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..evaluation.comparison import Difference
 from ..io.documents import Document, Number
 
 
@@ -24,3 +27,9 @@ class PairedDifference(Document):
     ties: int
     losses: int
     significant: bool
+
+
+def paired_difference(each: Difference, labels: Sequence[str]) -> PairedDifference:
+    """A difference as a document; `labels` are those of the compared runs."""
+    values = {key: value for key, value in vars(each).items() if key not in ("a", "b")}
+    return PairedDifference(a=labels[each.a], b=labels[each.b], significant=each.significant, **values)

@@ -15,7 +15,7 @@ from ..runs.stored import StoredRun, open_run, read_whole_record
 from ..text import some
 from ..types import Float64, ScoreInfo, UserError
 from .comparable import best_first, differing
-from .compare_runs import score_of
+from .score_choice import score_of
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..text import counted, percent, samples_of, some
-from .paper_table import PaperTable, TableColumn
+from .paper_document import PaperTable, TableColumn
 
 MARK = "†"
 """Stands at values that cannot be told from the best of their column."""

@@ -15,7 +15,7 @@ from ..text import UNDEFINED, printable, whole_characters
 from ..types import UserError
 from .markdown import escape
 from .paper_caption import MARK, caption
-from .paper_table import PaperTable, TableCell, TableColumn, TableRow
+from .paper_document import PaperTable, TableCell, TableColumn, TableRow
 from .tidy_csv import csv_text
 
 Format = Literal["markdown", "latex", "csv"]

@@ -12,7 +12,7 @@ from ..runs.stored import refuse_without_evidence
 from ..text import counted, some
 from ..types import UserError
 from .comparable import Comparable, group_order, grouped, ranks, samples_together, why_not_ranked
-from .comparison import StandsAlone
+from .stands_alone import StandsAlone, stands_alone
 
 _PARTIAL = "fitted on a part of the labels"
 
@@ -68,7 +68,7 @@ def runs_of_table(found: Sequence[FoundRun], broken: Sequence[StandsAlone], want
         if why is None:
             sound.append(run)
         else:
-            left_out.append(_left(run, why))
+            left_out.append(stands_alone(*run, why))
     groups = grouped(sound, lambda run: run.record)
     if not groups:
         reasons = "; ".join(f"{each.run_id or each.folder}: {each.why}" for each in left_out[:5])
@@ -79,9 +79,9 @@ def runs_of_table(found: Sequence[FoundRun], broken: Sequence[StandsAlone], want
         raise UserError(_several(large))
     ((key, members),) = large.items()
     apart = [run for other, runs in groups.items() if other != key for run in runs]
-    left_out += [_left(run, "it may not be compared with the others") for run in apart]
+    left_out += [stands_alone(*run, "it may not be compared with the others") for run in apart]
     whole = [run for run in members if run.record.method.train_fraction in (None, 1.0)] or members
-    left_out += [_left(run, _PARTIAL) for run in members if run not in whole]
+    left_out += [stands_alone(*run, _PARTIAL) for run in members if run not in whole]
     return TableRuns(key, whole, left_out)
 
 
@@ -94,11 +94,6 @@ def _why_not(run: FoundRun) -> str | None:
     except UserError as error:
         return str(error)
     return None
-
-
-def _left(run: FoundRun, why: str) -> StandsAlone:
-    data = run.record.dataset
-    return StandsAlone(folder=str(run.folder), run_id=run.record.run_id, dataset=data.name, split=data.split, why=why)
 
 
 def _several(groups: dict[Comparable, list[FoundRun]]) -> str:

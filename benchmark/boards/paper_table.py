@@ -1,4 +1,4 @@
-"""The results table of a paper as a typed document: methods and scores, or methods and classes.
+"""The results table of a paper, made from stored runs.
 
 Runs that differ in their seed alone are one row, named as on a board. What the values of a column say of each other is
 by the paired tests of a board: the best, and those that cannot be told from it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from .._version import __version__
 from ..evaluation.class_scores import OF_CLASS
@@ -16,137 +15,25 @@ from ..evaluation.comparison import Paired
 from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
 from ..evaluation.scoring import Table
-from ..io.documents import Document, Number
 from ..io.reporter import Reporter
-from ..registry import dataset_class, metrics
+from ..registry import metrics
 from ..runs.find import FoundRun
 from ..runs.record import Record, recorded_info
 from ..runs.versions import with_versions
-from ..text import CLASS_COUNTS, UNDEFINED, number, some, unknown
+from ..text import UNDEFINED
 from ..types import ScoreInfo, UserError
 from .comparable import MAX_TESTED, Comparable, badness, official_metrics, whole_n
-from .comparison import StandsAlone
 from .labels import board_labels
 from .opened_runs import OpenedRuns
+from .paper_document import PaperTable, TableCell, TableColumn, TableRow
+from .paper_scores import class_score, wanted_scores
 from .paper_words import decimals_of, title_of
 from .ranking import ranked_rows
 from .seed_groups import SeedGroup, deviation, mean, resampled, seed_groups, trainings
-
-MAX_DEFAULT_SCORES = 5
+from .stands_alone import StandsAlone
 
 FAMILIES = ("classical", "learned", "external")
 """Families in the order of their rows."""
-
-_SHOWN = (
-    *("iou_category", "iiou_category", "v_info", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50", "mean_accuracy"),
-    *("pixel_accuracy", "fwiou", "iou_foreground", "hausdorff95", "boundary_f1", "dice"),
-)
-"""Scores that papers show beside the main one and the dataset's second one, the likeliest first."""
-
-
-class TableColumn(Document):
-    """A score of all samples, or (`of_class`) of one class alone; the name of that class is `name`.
-
-    `percent` : a fraction that is shown times 100; `decimals` are those that are shown. `pairs` : how many pairs of
-    rows were tested against each other, 0 where none was; `why_untested` says why.
-    """
-
-    name: str
-    title: str
-    score: str
-    of_class: bool
-    unit: str
-    higher_is_better: bool
-    percent: bool
-    decimals: int
-    pairs: int = 0
-    units: int = 0
-    drawn: str = ""
-    leans_on_t: bool = False
-    why_untested: str = ""
-
-    @property
-    def shown_unit(self) -> str:
-        """The unit of what is shown; empty for a fraction."""
-        return "%" if self.percent else "" if self.unit == "fraction" else self.unit
-
-    def shown(self, value: float | None) -> str:
-        """A value as it is shown, a dash where it is undefined."""
-        return number(value if value is None or not self.percent else 100 * value, f".{self.decimals}f")
-
-
-class TableCell(Document):
-    """A score of a row in its own unit (a fraction stays one), the mean over seeds, with its 95 % interval.
-
-    `sd` : standard deviation (n - 1) over the seeds, null for one. `best` and `second` go by the value as it is shown,
-    so that several rows may be either. `not_told_from_best` : whether paired tests cannot say that the best of the
-    column is better; null for the best itself, for what is undefined, and where nothing was tested.
-    """
-
-    value: Number
-    low: Number = None
-    high: Number = None
-    sd: Number = None
-    best: bool = False
-    second: bool = False
-    not_told_from_best: bool | None = None
-
-
-class TableRow(Document):
-    """A method, with the runs and seeds that its values are the means of, and a cell for each column.
-
-    `trained_part` is the part of the planned iterations after which a time limit ended training, null where none did.
-    """
-
-    label: str
-    method: str
-    family: str
-    run_ids: list[str]
-    seeds: list[int]
-    trained_part: float | None
-    cells: list[TableCell]
-
-
-class PaperTable(Document):
-    """The results of comparable runs as a paper shows them: families apart, the best by the first column first.
-
-    `by_class` is the score of the classes, of a table of classes. `whole_n` is the size of the whole split where a part
-    of it was scored. `segbench` made the table, `scored_with` are the versions that made the runs. `left_out` are runs
-    that were found and stand in no row.
-    """
-
-    dataset: str
-    summary: str
-    origin: Literal["real", "synthetic"]
-    protocol: str
-    split: str
-    options: str
-    folds: int | None
-    n: int
-    whole_n: int | None
-    ids_sha256: str
-    by_class: str | None
-    intervals: bool
-    resampled: str
-    metrics: str
-    segbench: str
-    scored_with: list[str]
-    columns: list[TableColumn]
-    rows: list[TableRow]
-    left_out: list[StandsAlone]
-
-    @property
-    def families(self) -> list[tuple[str, list[TableRow]]]:
-        """The rows of each family, in order."""
-        found: dict[str, list[TableRow]] = {}
-        for row in self.rows:
-            found.setdefault(row.family, []).append(row)
-        return list(found.items())
-
-    @property
-    def several_seeds(self) -> bool:
-        """Whether any row is the mean of several seeds."""
-        return any(len(row.seeds) > 1 for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -208,57 +95,6 @@ def paper_table(
         rows=sorted(_rows(rows, [cells for _, cells in made]), key=lambda row: _place(row, first, columns[first])),
         left_out=list(left_out),
     )
-
-
-def wanted_scores(records: Sequence[Record], names: Sequence[str]) -> list[str]:
-    """The scores of a table: those that were asked for, else the usual ones that every run has.
-
-    Raises
-    ------
-    UserError
-        For a score that is not there, or that some of the runs lack.
-    """
-    common = [name for name in records[0].scores if all(name in record.scores for record in records)]
-    every = dict.fromkeys(name for record in records for name in record.scores)
-    for name in names:
-        if name not in every:
-            raise UserError(unknown("score", name, every))
-        if name not in common:
-            lacking = [record.run_id for record in records if name not in record.scores]
-            raise UserError(
-                f"'{name}' is not a score of every run: {len(lacking)} of {len(records)} have none "
-                f"({some(lacking, 3)}). Score them with its metric, leave them out, or choose of {', '.join(common)}."
-            )
-    if names:
-        return list(dict.fromkeys(names))
-    second: str = dataset_class(records[0].dataset.name).info.second_score
-    usual = dict.fromkeys(name for name in (records[0].main_score, second, *_SHOWN) if name in common)
-    return list(usual or common)[:MAX_DEFAULT_SCORES]
-
-
-def class_score(records: Sequence[Record], names: Sequence[str]) -> str:
-    """The score of a table of classes: the one that was asked for, else `iou`, else the first one.
-
-    Raises
-    ------
-    UserError
-        For several scores, for one that the classes lack, and for runs without scores of classes.
-    """
-    rows = [row for record in records for row in record.per_class.values()]
-    there = dict.fromkeys(name for row in rows for name in row if name not in CLASS_COUNTS)
-    if not there:
-        raise UserError(f"no run has scores of single classes ({records[0].dataset.name}); leave out --by-class")
-    if len(names) > 1:
-        raise UserError(f"--by-class shows one score, found {', '.join(names)}. Give --metric once.")
-    score, of_class, _ = names[0].partition(OF_CLASS) if names else ("", "", "")
-    if of_class:
-        raise UserError(
-            f"--by-class has a column for each class, and '{names[0]}' is of chosen ones. Leave --by-class out for "
-            f"these alone, or give --metric {score} for all."
-        )
-    if names and names[0] not in there:
-        raise UserError(unknown("score of a class", names[0], there))
-    return names[0] if names else "iou" if "iou" in there else next(iter(there))
 
 
 def _rows(rows: Sequence[SeedGroup], columns: Sequence[Sequence[TableCell]]) -> list[TableRow]:

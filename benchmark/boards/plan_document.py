@@ -8,8 +8,8 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from ..io.documents import Document, Number, without_none
 from ..text import UNDEFINED, between, counted, duration, interval, number
-from .comparison import PairedDifference
 from .notebook import html_table, text_table
+from .paired_difference import PairedDifference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

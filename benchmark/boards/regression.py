@@ -19,7 +19,7 @@ from ..runs.stored import StoredRun, refuse_foreign_statistics
 from ..runs.stored_scores import with_score
 from ..types import Metric, ScoreInfo, UserError
 from .check_result import CheckedRun, CheckResult, CostChange, LostClass, LostSample, UncheckedRun, Verdict
-from .compare_runs import refuse_incomparable
+from .comparable import refuse_incomparable
 from .score_by_class import ScoreByClass, score_by_class
 
 ALPHA = 0.01

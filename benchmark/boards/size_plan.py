@@ -16,10 +16,11 @@ from ..runs.record import Record
 from ..runs.stored import StoredRun
 from ..text import counted, named
 from ..types import UserError
-from .comparable import badness, comparable_groups
-from .compare_runs import paired_difference, refuse_incomparable, score_of
+from .comparable import badness, comparable_groups, refuse_incomparable
 from .labels import comparison_labels
+from .paired_difference import paired_difference
 from .plan_document import CurvePoint, LearningCurve, Needed, PlannedNumber, PlannedRun, PlannedSize, SizePlan
+from .score_choice import score_of
 from .seed_groups import SeedGroup, curves_of, plotted, seed_groups
 
 FEW_UNITS = 20

@@ -1,152 +1,20 @@
-"""Scores of parts of the samples as a document: the worst first, and whether it is worse by more than chance."""
+"""Scores of parts of the samples: the worst first, and whether it is worse by more than chance."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
 
-import numpy as np
-
-from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.comparison import ALPHA
-from ..evaluation.slicing import MIN_SAMPLES, Permuted, Slice, SlicedScores, SliceScore, slices_of
-from ..io.documents import Document, Number
+from ..evaluation.scores import Score
+from ..evaluation.slicing import MIN_SAMPLES, Permuted, Slice, SlicedScores, SliceScore
+from ..runs.record import Record
 from ..runs.stored import StoredRun
-from ..text import between, counted, named, number, p_equals, p_value, some
-from ..types import Dataset, Metric, Progress, ScoreInfo, UserError
+from ..text import counted, named, number, p_equals, p_value
+from ..types import Metric, ScoreInfo
 from .labels import comparison_labels
-from .notebook import html_table, text_table
-
-GROUP = "group"
-"""The property that is the group of a sample: its video, city or case."""
-
-
-class SlicedRun(Document):
-    """A run and its score on all samples."""
-
-    run_id: str
-    label: str
-    value: Number
-    low: Number
-    high: Number
-
-
-class ScoreOfSlice(Document):
-    """The score of a run on a slice, that on all other samples, and p of the gap: alone, and of all slices together."""
-
-    run_id: str
-    value: Number
-    low: Number
-    high: Number
-    rest: Number
-    gap: Number
-    p: Number
-    p_adjusted: Number
-    significant: bool
-
-
-class SliceRow(Document):
-    """Samples that share a property, and how each run scores on them; `few` marks those that say little.
-
-    least, greatest : of a part of a property's numbers, those that it holds.
-    """
-
-    by: str
-    slice: str
-    n: int
-    few: bool
-    least: Number
-    greatest: Number
-    scores: list[ScoreOfSlice]
-
-
-class Sliced(Document):
-    """Slices, the worst first (by the mean score of the runs), and an answer in a sentence.
-
-    permuted : for p values; null where properties differ in it. permuted_by : the same for each property. smallest_p :
-    the smallest p value that permutations of so few samples can give; null where no slice is tested.
-    """
-
-    dataset: str
-    origin: Literal["real", "synthetic"]
-    split: str
-    score: str
-    unit: str
-    higher_is_better: bool
-    n: int
-    by: list[str]
-    permuted: Permuted | None
-    permuted_by: dict[str, Permuted]
-    permutations: int
-    smallest_p: Number
-    runs: list[SlicedRun]
-    slices: list[SliceRow]
-    answer: str
-    notes: list[str]
-
-    @property
-    def permuted_in_words(self) -> str:
-        """What was permuted, for a sentence: `groups`, or `groups (camera) and samples within groups (blur)`."""
-        by_unit: dict[str, list[str]] = {}
-        for by, unit in self.permuted_by.items():
-            by_unit.setdefault(unit, []).append(by)
-        told = [unit if len(by_unit) == 1 else f"{unit} ({', '.join(of)})" for unit, of in by_unit.items()]
-        return " and ".join(told)
-
-    @property
-    def title(self) -> str:
-        """What was cut into slices, in one line."""
-        origin = " (SYNTHETIC)" if self.origin == "synthetic" else ""
-        return f"{self.score} on {self.dataset}{origin}, split {self.split}, {counted(self.n, 'sample')}"
-
-    def _table(self) -> tuple[list[str], list[list[str]]]:
-        """Heads, and a row for each slice and run."""
-        labels = {run.run_id: run.label for run in self.runs}
-        rows = [
-            [
-                *(row.by, row.slice, str(row.n), labels[one.run_id], number(one.value, ".4f")),
-                *(between(one.low, one.high), number(one.gap, "+.4f"), p_value(one.p_adjusted)),
-            ]
-            for row in self.slices
-            for one in row.scores
-        ]
-        return ["by", "part", "n", "run", self.score, "95 % interval", "gap", "p, adjusted"], rows
-
-    def __str__(self) -> str:
-        """The answer, and a row for each slice and run."""
-        return "\n".join([self.title, self.answer, text_table(*self._table()), *self.notes])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the answer, and a row for each slice and run."""
-        return html_table(self.title, *self._table(), [self.answer, *self.notes])
-
-
-class SlicedByAll(Document):
-    """Slices by every property that the samples have, a table each; p values are adjusted within a table.
-
-    left_out : properties that no slices can be made by, and why.
-    """
-
-    tables: list[Sliced]
-    left_out: dict[str, str]
-    answer: str
-
-    def __str__(self) -> str:
-        """The answer, and the table of each property."""
-        left = [f"left out: {by}: {why}" for by, why in self.left_out.items()]
-        return "\n\n".join([self.answer, *map(str, self.tables), *left])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the answer, and the table of each property."""
-        left = [f"left out: {by}: {why}" for by, why in self.left_out.items()]
-        return html_table("", [], [], [self.answer, *left]) + "".join(each._repr_html_() for each in self.tables)
+from .sample_slices import GROUP
+from .slice_document import ScoreOfSlice, Sliced, SlicedByAll, SlicedRun, SliceRow
 
 
 def by_all(tables: Sequence[Sliced], left_out: Mapping[str, str]) -> SlicedByAll:
@@ -198,71 +66,6 @@ def sliced_runs(
     return _document(runs, sliced, list(zip(slices, sliced.scores(), strict=True)), notes)
 
 
-def slices_by(by: str, values: Sequence[str | float | None], bins: int, notes: list[str]) -> list[Slice]:
-    """Slices by a property, with a note where numbers were cut into bins."""
-    found = slices_of(by, values, bins)
-    if any(each.between is not None for each in found):
-        notes.append(f"{by}: numbers are cut at quantiles into {bins} parts of about equally many samples")
-    return found
-
-
-def class_slices(run: StoredRun, ids: Sequence[str], notes: list[str]) -> list[Slice]:
-    """The samples that hold each class, as the statistics know: those of one sample may be in several.
-
-    Classes that all of them hold are no slices, and are named in `notes`.
-
-    Raises UserError where all hold the same classes, or no statistics tell.
-    """
-    names = {c.id: c.name for c in (*run.info.classes, *run.info.segment_classes)}
-    for metric in run.metrics:
-        sides = {s.sample_id: metric.truth_side(s) for s in run.statistics.of(metric.name)}
-        key = next((k for k in ("truth", "category", "label") if all(k in side for side in sides.values())), None)
-        if key is None or not sides:
-            continue
-        held = {sample_id: set(side[key].tolist()) for sample_id, side in sides.items()}
-        found = [Slice("class", name, np.array([label in held[i] for i in ids])) for label, name in names.items()]
-        parts = [each for each in found if each.member.any() and not each.member.all()]
-        if not parts:
-            raise UserError(f"--by class: every sample of '{run.folder}' holds the same classes")
-        everywhere = [each.name for each in found if each.member.all()]
-        if everywhere:
-            notes.append(f"class: all samples hold {some(everywhere, 10)}, so no parts can be made by that")
-        return parts
-    raise UserError(f"'{run.folder}' has no statistics that say which classes a sample holds; use another --by")
-
-
-def group_slices(run: StoredRun, metric: Metric) -> list[Slice]:
-    """The samples of each group: of a video, a city or a case.
-
-    Raises UserError where there are fewer than two groups.
-    """
-    groups = [s.group for s in run.statistics.of(metric.name)]
-    found = slices_of(GROUP, [group or None for group in groups], 0)
-    if len(found) < 2:
-        raise UserError(f"--by {GROUP}: the samples of '{run.folder}' are of one group; use another --by")
-    return found
-
-
-def attribute_slices(
-    by: str, ids: Sequence[str], dataset: Dataset, bins: int, notes: list[str], progress: Progress = lambda *_: None
-) -> list[Slice]:
-    """Slices by a property of the image or the labels of every sample (`ATTRIBUTES`).
-
-    Raises UserError where no sample has it.
-    """
-    attribute = ATTRIBUTES[by]
-    found: list[str | float | None] = []
-    for done, sample_id in enumerate(ids, 1):
-        sample = dataset.load(sample_id, (attribute.part,))
-        found.append(attribute.of(sample, dataset.info))
-        progress(done, len(ids), "")
-    if all(value is None for value in found):
-        what = "an image" if attribute.part == "image" else "an object"
-        raise UserError(f"--by {by}: no sample below '{dataset.root}' has {what}")
-    notes.append(f"{by}: {attribute.meaning}")
-    return slices_by(by, found, bins, notes)
-
-
 def _document(
     runs: Sequence[StoredRun],
     sliced: SlicedScores,
@@ -289,9 +92,7 @@ def _document(
         permuted_by=dict(sliced.permuted),
         permutations=sliced.permutations,
         smallest_p=sliced.smallest_p,
-        runs=[
-            _run(record.run_id, name, record.scores[score.name]) for record, name in zip(records, names, strict=True)
-        ],
+        runs=[_run(record, name, record.scores[score.name]) for record, name in zip(records, names, strict=True)],
         slices=[_row(each, found, [record.run_id for record in records]) for each, found in ordered],
         answer=_answer(ordered, score, names, sliced.smallest_p, _units(units)),
         notes=notes,
@@ -315,9 +116,8 @@ def _goodness(scores: Sequence[SliceScore], score: ScoreInfo) -> float:
     return (1 if score.higher_is_better else -1) * math.fsum(values) / len(values) if values else math.inf
 
 
-def _run(run_id: str, name: str, found: object) -> SlicedRun:
-    values = {key: getattr(found, key) for key in ("value", "low", "high")}
-    return SlicedRun(run_id=run_id, label=name, **values)
+def _run(record: Record, label: str, score: Score) -> SlicedRun:
+    return SlicedRun(run_id=record.run_id, label=label, value=score.value, low=score.low, high=score.high)
 
 
 def _row(each: Slice, found: Sequence[SliceScore], run_ids: Sequence[str]) -> SliceRow:

@@ -12,7 +12,7 @@ from ..io.documents import Document, Number
 from ..runs.stored import StoredRun
 from ..text import counted, number
 from ..types import Float64, ScoreInfo
-from .compare_runs import score_of_all
+from .score_choice import score_of_all
 
 
 class ScoredSample(Document):

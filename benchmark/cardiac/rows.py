@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from ..io.plain_values import plain
 from .beats import Beat, Heartbeat, Refined
-from .to_json import beat_values, frame_values, plain
+from .to_json import beat_values, frame_values
 
 _REFINED = tuple(field.name for field in fields(Refined))
 BEAT_KEYS = (

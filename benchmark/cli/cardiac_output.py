@@ -9,9 +9,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..cardiac.agreement import ENOUGH_BEATS, relative_in_words, verdict_in_words
+from ..cardiac.blocks import AgreementBlock
 from ..cardiac.geometry import FLAGS as MASK_FLAGS
 from ..cardiac.propagation import NO_ERRORS
-from ..cardiac.to_json import AgreementBlock
 from ..runs.cardiac.doubts import FLAGS, cannot_judge
 from ..runs.cardiac.flicker import FLICKER, raised_by_flicker
 from ..runs.cardiac.groups import CORRECTED, MEASURES, means_over_films
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..cardiac.beats import Distribution
-    from ..cardiac.to_json import DistributionBlock, SequenceBlock, SummaryBlock
+    from ..cardiac.blocks import DistributionBlock, SequenceBlock, SummaryBlock
     from ..evaluation.scores import Score
     from ..runs.cardiac.document import CardiacDocument
     from ..runs.cardiac.propagation import PropagationBlock

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..boards.class_difference_words import ClassTable
-    from ..boards.comparison import ComparedGroup
+    from ..boards.comparison_document import ComparedGroup
 
 
 def class_differences(console: Console, found: ComparedGroup) -> None:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from ..boards.compared_families import Families
     from ..boards.compared_methods import ComparedMethod
-    from ..boards.comparison import ComparedGroup, Comparison, Families
+    from ..boards.comparison_document import ComparedGroup, Comparison
     from ..boards.robustness import RobustnessLine
 
 _MAX_PAIRS = 15
@@ -72,6 +73,28 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
             f"{', of those on which both scores are defined' if _undefined_for_some(found) else ''}",
             soft_wrap=True,
         )
+    _doubts(console, found)
+    if found.families is not None:
+        _families(console, found.families)
+    for line in found.beside_people:
+        console.print(safe(line), soft_wrap=True)
+    if found.robustness:
+        console.print(_robustness(found.robustness))
+        console.print(
+            "images made worse, level 1 to 5: the score, and in brackets which part of the clean score is lost, with "
+            "its paired 95 % interval",
+            soft_wrap=True,
+        )
+    if found.by_class:
+        class_differences(console, found)
+    elif len(found.per_class) > 1:
+        console.print(_classes(found))
+    _samples(console, found)
+    _labels(console, found)
+
+
+def _doubts(console: Console, found: ComparedGroup) -> None:
+    """What the numbers leave out, and where there are too few samples or groups for them."""
     if found.not_counted:
         console.print(safe(found.not_counted), style="yellow", soft_wrap=True)
     if found.few_groups is not None:
@@ -101,23 +124,6 @@ def _show(console: Console, found: ComparedGroup, *, whole: bool) -> None:
             "--folds.[/]",
             soft_wrap=True,
         )
-    if found.families is not None:
-        _families(console, found.families)
-    for line in found.beside_people:
-        console.print(safe(line), soft_wrap=True)
-    if found.robustness:
-        console.print(_robustness(found.robustness))
-        console.print(
-            "images made worse, level 1 to 5: the score, and in brackets which part of the clean score is lost, with "
-            "its paired 95 % interval",
-            soft_wrap=True,
-        )
-    if found.by_class:
-        class_differences(console, found)
-    elif len(found.per_class) > 1:
-        console.print(_classes(found))
-    _samples(console, found)
-    _labels(console, found)
 
 
 def _with_blocks(n: int) -> str:

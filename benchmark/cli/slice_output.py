@@ -9,7 +9,7 @@ from . import output
 from .output import new_table, safe
 
 if TYPE_CHECKING:
-    from ..boards.slices import Sliced, SlicedByAll
+    from ..boards.slice_document import Sliced, SlicedByAll
 
 
 def sliced(found: Sliced, as_json: bool, be_quiet: bool) -> None:

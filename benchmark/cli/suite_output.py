@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from ..boards.seed_differences import SuiteDifferences
-    from ..boards.suite_results import SuiteResults, SuiteSection
+    from ..boards.suite_document import SuiteResults, SuiteSection
     from ..io.reporter import Reporter
     from ..runs.record import Record
     from ..runs.suite.cells import Outcome
@@ -190,14 +190,12 @@ def results(found: SuiteResults, as_json: bool, be_quiet: bool) -> None:
     if as_json:
         print(found.to_json(), end="")
         return
-    from ..boards.suite_results import note_of, title_of
-
     console = stdout()
     for section in found.sections:
-        console.print(f"[bold]{safe(title_of(section))}[/]", soft_wrap=True)
+        console.print(f"[bold]{safe(section.title)}[/]", soft_wrap=True)
         _rows(section, console)
         if not (be_quiet or output.quiet):
-            console.print(safe(note_of(section)) + "\n", soft_wrap=True)
+            console.print(safe(section.note) + "\n", soft_wrap=True)
     for differences in found.differences:
         _differences(differences, console)
     if found.failed:

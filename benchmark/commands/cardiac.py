@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..cardiac.agreement import Agreement
 from ..cardiac.beats import Heartbeat, beats_of, rates_disagree
+from ..cardiac.blocks import SequenceBlock
 from ..cardiac.film_rhythm import film_rhythm
 from ..cardiac.rhythm import RATES
 from ..cardiac.rows import frame_rows
-from ..cardiac.to_json import SequenceBlock, cardiac_block
+from ..cardiac.to_json import cardiac_block
 from ..cardiac.track import tracks
 from ..data.image_sources import Frames
 from ..figures.cardiac.masks_at_hand import write_plots

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..boards.comparable import refuse_incomparable
 from ..boards.compare_groups import ComparableRuns, Grouping, Wanted, grouping, records_below
-from ..boards.compare_runs import compare_stored, refuse_incomparable
-from ..boards.comparison import Comparison, StandsAlone
+from ..boards.compare_runs import compare_stored
+from ..boards.comparison_document import Comparison
 from ..boards.comparison_rows import comparison_text, refuse_ending
+from ..boards.stands_alone import StandsAlone
 from ..io.atomic import write_output
 from ..io.output_checks import refuse_below_a_file
 from ..io.reporter import Reporter

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..boards.compare_runs import refuse_incomparable
+from ..boards.comparable import refuse_incomparable
 from ..boards.tidy_csv import confusion_csv
 from ..boards.worst_samples import WorstSamples, worst_samples
 from ..evaluation.anatomy import CAUSES, anatomy_statistic

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..evaluation.scores import plain
 from ..evaluation.scoring import Scored, score, score_warnings
 from ..evaluation.statistics import Statistics
 from ..figures.run_figures import RunFigures
 from ..io.interrupts import stoppable
+from ..io.plain_values import plain
 from ..io.reporter import Reporter
 from ..runs.current import what_its_method_can_make_again, why_not_current
 from ..runs.devices import from_first
+from ..runs.first_record import UNFINISHED, first_record
 from ..runs.fit_and_predict import RunUnderWay, fit, fit_and_predict
 from ..runs.folder import LOG, PLOTS, TRACKING
-from ..runs.plan import UNFINISHED, RunPlan, first_record, plan_help, plan_run
+from ..runs.plan import RunPlan
+from ..runs.plan_run import plan_help, plan_run
 from ..runs.record import Record, write_record
 from ..runs.request import RunRequest
 from ..runs.tracking.log import run_log

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..boards.suite_results import SuiteResults, results_of, write_results
+from ..boards.suite_document import SuiteResults
+from ..boards.suite_results import results_of, write_results
 from ..io.locks import LOCK, BusyError, exclusive, is_held
 from ..io.reporter import Reporter
 from ..runs.request import SuiteRequest

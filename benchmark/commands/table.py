@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..boards.compare_groups import records_below
-from ..boards.comparison import StandsAlone
+from ..boards.paper_document import PaperTable
 from ..boards.paper_formats import Format, format_of, written
 from ..boards.paper_groups import WantedRuns, runs_of_table
-from ..boards.paper_table import PaperTable, WantedColumns, paper_table
+from ..boards.paper_table import WantedColumns, paper_table
+from ..boards.stands_alone import StandsAlone
 from ..io.atomic import write_output
 from ..io.output_checks import refuse_below_a_file
 from ..io.reporter import Reporter

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from ..io.documents import Count, Document
@@ -29,14 +28,3 @@ class Score(Document):
 def defined(value: float) -> float | None:
     """A number for JSON: null where it is undefined."""
     return None if math.isnan(value) else float(value)
-
-
-def plain(value: Any) -> Any:
-    """A value for JSON: NumPy scalars as Python ones, NaN as None."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -48,10 +48,8 @@ from .base import SummedFamily
 from .class_masks import checked_maps
 from .joint_counts import joint_counts
 from .nearest import hausdorff95, nearest
-from .pair_counts import ranks
 from .pooled import absent_of, mean_of_quotients, mean_where, means_by_class, ratio
-from .rows_by_class import rows_by_class
-from .same_statistics import SameStatistics
+from .rows_by_class import RowsByClass
 from .table_rules import all_different, broken_rule
 
 _COUNTS = ("intersection", "union", "tp_pred", "n_pred", "tp_true", "n_true")
@@ -60,8 +58,7 @@ _POOLED = ("boundary_iou", "boundary_f1")
 
 Spacing = tuple[float, float]
 
-_laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
-"""The last dense tables: every score, resample and table of a run needs the same."""
+_laid_out = RowsByClass(_COUNTS, _DISTANCES)
 
 
 @dataclass(frozen=True)
@@ -160,7 +157,7 @@ class Boundary(SummedFamily):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """Quotients of pooled counts, or means over images, of each class."""
-        counts, distances = _dense(statistics, scored_classes(info))
+        counts, distances = _laid_out.tables(statistics, scored_classes(info))
         counts, distances = counts[:, list(places)], distances[:, list(places)]
         if score in _POOLED:
             return SumsByClass(counts, partial(_pooled_score, score))
@@ -173,13 +170,13 @@ class Boundary(SummedFamily):
         if score.startswith("hausdorff"):
             return None
         classes = scored_classes(info)
-        counts = _dense(statistics, classes)[0].sum(axis=0)[list(places)]
+        counts = _laid_out.tables(statistics, classes)[0].sum(axis=0)[list(places)]
         return absent_of([classes[place].name for place in places], counts[:, 5], counts[:, 3])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """Scores (distance in pixels) of every scored class, and the number of images where just one side has it."""
         classes = scored_classes(info)
-        table = _by_class(*_dense(statistics, classes))
+        table = _by_class(*_laid_out.tables(statistics, classes))
         del table["hausdorff95_um"]
         return {c.name: {key: column[n] for key, column in table.items()} for n, c in enumerate(classes)}
 
@@ -291,18 +288,9 @@ def _boundary_points(classes: Array, count: int) -> list[Int64]:
     return [points[start:stop] for start, stop in pairwise(cuts.tolist())]
 
 
-def _dense(statistics: Sequence[Statistic], classes: Sequence[ClassInfo]) -> tuple[Int64, Float64]:
-    """Counts (n, C, 6) int64 and distances (n, C, 2) float64; 0 and NaN for a class that an image does not have.
-
-    Neither can be written to.
-    """
-    rank = ranks(classes)
-    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, _DISTANCES))
-
-
 def _averaged(statistics: Sequence[Statistic], info: DatasetInfo) -> tuple[Int64, Float64]:
     """The same of the classes that the means are over, which background is not."""
-    tables, chosen = _dense(statistics, scored_classes(info)), _averaged_places(info)
+    tables, chosen = _laid_out.tables(statistics, scored_classes(info)), _averaged_places(info)
     return tables if len(chosen) == tables[0].shape[1] else (tables[0][:, chosen], tables[1][:, chosen])
 
 

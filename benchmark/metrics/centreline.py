@@ -25,7 +25,6 @@ from ..types import (
     Array,
     DatasetInfo,
     Float64,
-    Int64,
     Part,
     Prediction,
     Sample,
@@ -36,16 +35,14 @@ from ..types import (
 from .class_masks import checked_maps, statistic_of_rows
 from .class_means import MeansOverClasses, named_classes, of_places
 from .joint_counts import joint_counts
-from .pair_counts import ranks
 from .pooled import absent_of, means_by_class, ratio
-from .rows_by_class import rows_by_class
-from .same_statistics import SameStatistics
+from .rows_by_class import RowsByClass
 from .skeletons import skeletons
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 _COUNTS = ("skeleton_true", "true_covered", "skeleton_pred", "pred_covered")
 
-_laid_out: SameStatistics[Int64] = SameStatistics(1)
+_laid_out = RowsByClass(_COUNTS)
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Centreline(MeansOverClasses):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """Functions of pooled pixels, or the mean over images."""
-        counts = of_places(_dense(statistics, info), info, places)
+        counts = of_places(_laid_out.counts(statistics, named_classes(info)), info, places)
         if score == "cldice_per_image":
             return means_by_class(_cldice(counts))
         return SumsByClass(counts, partial(_value, score))
@@ -108,7 +105,7 @@ class Centreline(MeansOverClasses):
         """By the pixels of their skeletons; there is no sensitivity without true ones."""
         if score == "topology_sensitivity":
             return None
-        counts = _dense(statistics, info)[:, list(places)].sum(axis=0)
+        counts = _laid_out.counts(statistics, named_classes(info))[:, list(places)].sum(axis=0)
         return absent_of([named_classes(info)[place].name for place in places], counts[:, 0], counts[:, 2])
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
@@ -131,12 +128,6 @@ class Centreline(MeansOverClasses):
         """The pixels of the skeleton of every true label."""
         there = statistic.columns["skeleton_true"] > 0
         return {name: statistic.columns[name][there] for name in ("label", "skeleton_true")}
-
-
-def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
-    """Counts (n, C, 4) int64, 0 for a class that an image does not have; they cannot be written to."""
-    rank = ranks(named_classes(info))
-    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, ())[0])
 
 
 def _value(score: str, counts: Float64) -> Float64:

@@ -43,10 +43,8 @@ from ..types import (
 )
 from .base import SummedFamily
 from .nearest import hausdorff95, nearest_by_steps
-from .pair_counts import ranks
 from .pooled import absent_of, mean_of_quotients, mean_where, means_by_class, ratio
-from .rows_by_class import rows_by_class
-from .same_statistics import SameStatistics
+from .rows_by_class import RowsByClass
 from .table_rules import all_different, broken_rule
 from .whole_volumes import PART_COLUMNS, rows_of_case, slice_of_volume, volume_masks
 
@@ -58,7 +56,7 @@ _ROUNDING = 1e-9
 
 Spacing = tuple[float, float, float]
 
-_laid_out: SameStatistics[tuple[Int64, Float64]] = SameStatistics(1)
+_laid_out = RowsByClass(_COUNTS, _LENGTHS)
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ class SurfaceDistance(SummedFamily):
 
     def sums(self, statistics: Sequence[Statistic], info: DatasetInfo, score: str) -> Sums:
         """Means over classes of means over cases; a case weighs what its first slice weighs."""
-        values = _values(*_dense(statistics, info))[score]
+        values = _values(*_laid_out.tables(statistics, info.foreground_classes))[score]
         known = ~np.isnan(values)
         return Sums(np.concatenate([np.where(known, values, 0.0), known], axis=1), mean_of_quotients)
 
@@ -149,7 +147,7 @@ class SurfaceDistance(SummedFamily):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """Means over cases of each class."""
-        return means_by_class(_values(*_dense(statistics, info))[score][:, list(places)])
+        return means_by_class(_values(*_laid_out.tables(statistics, info.foreground_classes))[score][:, list(places)])
 
     def absent_among(
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
@@ -157,12 +155,12 @@ class SurfaceDistance(SummedFamily):
         """By their surface voxels; a distance takes two sides."""
         if score != "surface_dice":
             return None
-        counts = _dense(statistics, info)[0].sum(axis=0)[list(places)]
+        counts = _laid_out.tables(statistics, info.foreground_classes)[0].sum(axis=0)[list(places)]
         return absent_of([info.foreground_classes[place].name for place in places], counts[:, 0], counts[:, 1])
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """The scores of every class, and in how many cases just one side holds it."""
-        counts, lengths = _dense(statistics, info)
+        counts, lengths = _laid_out.tables(statistics, info.foreground_classes)
         columns = {name: mean_where(values.T, ~np.isnan(values).T) for name, values in _values(counts, lengths).items()}
         one_sided = (counts[..., 0] > 0) != (counts[..., 1] > 0)
         columns["one_sided_cases"] = one_sided.sum(axis=0).astype(np.float64)
@@ -235,13 +233,6 @@ def _surface(mask: Array) -> Array:
         out[:-1] &= along[1:]
         out[:1] = out[-1:] = False
     return mask & ~inner
-
-
-def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> tuple[Int64, Float64]:
-    """Counts (n, C, 4) int64 and lengths (n, C, 3) float64; 0 and NaN for a class that a sample does not have."""
-    rank = ranks(info.foreground_classes)
-
-    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, _LENGTHS))
 
 
 def _values(counts: Int64, lengths: Float64) -> dict[str, Float64]:

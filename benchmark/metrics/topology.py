@@ -28,9 +28,7 @@ from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample
 from .class_masks import Box, class_masks, statistic_of_rows
 from .class_means import MeansOverClasses, named_classes
 from .label_checks import true_labels
-from .pair_counts import ranks
-from .rows_by_class import rows_by_class
-from .same_statistics import SameStatistics
+from .rows_by_class import RowsByClass
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 
 PATCH_PX = 64
@@ -38,7 +36,7 @@ _BETTI = ("pieces_true", "holes_true", "pieces_pred", "holes_pred")
 _PATCHES = ("patch_pieces", "patch_holes", "patches")
 _COUNTS = (*_BETTI, *_PATCHES)
 
-_laid_out: SameStatistics[Int64] = SameStatistics(1)
+_laid_out = RowsByClass(_COUNTS)
 
 
 def _error(name: str, summary: str, unit: str) -> ScoreInfo:
@@ -95,7 +93,7 @@ class Topology(MeansOverClasses):
 
         Alone an image without a class that others hold has its error, 0: it is as good as can be, not undefined.
         """
-        counts = _dense(statistics, info)[:, list(places)]
+        counts = _laid_out.counts(statistics, named_classes(info))[:, list(places)]
         held = counts[..., 6] > 0
         terms = np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1)
         alone = terms.copy()
@@ -158,12 +156,6 @@ def _parts(part: slice, side: int) -> list[slice]:
     """What of a part of an image's lines is of each patch that it touches, counted from where the part starts."""
     starts = range(part.start // side * side, part.stop, side)
     return [slice(max(start - part.start, 0), start + side - part.start) for start in starts]
-
-
-def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
-    """Counts (n, C, 7) int64, 0 for a class that an image does not have; they cannot be written to."""
-    rank = ranks(named_classes(info))
-    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, ())[0])
 
 
 def _errors(counts: Int64) -> dict[str, Float64]:

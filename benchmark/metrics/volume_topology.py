@@ -30,16 +30,14 @@ import numpy as np
 
 from ..types import Array, DatasetInfo, Float64, Int64, Part, Prediction, Sample, ScoreInfo, Statistic, SumsByClass
 from .class_means import MeansOverClasses, named_classes, of_places
-from .pair_counts import ranks
 from .pooled import means_by_class
-from .rows_by_class import rows_by_class
-from .same_statistics import SameStatistics
+from .rows_by_class import RowsByClass
 from .table_rules import MAX_PIXELS, all_different, broken_rule
 from .whole_volumes import PART_COLUMNS, rows_of_case, slice_of_volume, volume_masks
 
 _COUNTS = tuple(f"{what}_{side}" for side in ("true", "pred") for what in ("pieces", "tunnels", "cavities"))
 
-_laid_out: SameStatistics[Int64] = SameStatistics(1)
+_laid_out = RowsByClass(_COUNTS)
 
 
 def _error(name: str, summary: str, unit: str) -> ScoreInfo:
@@ -103,7 +101,9 @@ class VolumeTopology(MeansOverClasses):
         self, statistics: Sequence[Statistic], info: DatasetInfo, score: str, places: Sequence[int]
     ) -> SumsByClass:
         """Means over the cases that hold the class; a case weighs what its first slice weighs."""
-        return means_by_class(_errors(of_places(_dense(statistics, info), info, places))[score])
+        return means_by_class(
+            _errors(of_places(_laid_out.counts(statistics, named_classes(info)), info, places))[score]
+        )
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """A side with tunnels or cavities has pieces, and one side at least has the class."""
@@ -159,12 +159,6 @@ def euler_characteristic(mask: Array) -> int:
             cells = np.moveaxis(along[1:] | along[:-1], 0, axis)
         found += (-1) ** (3 - sum(flat)) * int(np.count_nonzero(cells))
     return found
-
-
-def _dense(statistics: Sequence[Statistic], info: DatasetInfo) -> Int64:
-    """Counts (n, C, 6) int64, 0 for a class that a sample does not have; they cannot be written to."""
-    rank = ranks(named_classes(info))
-    return _laid_out.get(statistics, tuple(rank.items()), lambda: rows_by_class(statistics, rank, _COUNTS, ())[0])
 
 
 def _errors(counts: Int64) -> dict[str, Float64]:

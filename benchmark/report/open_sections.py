@@ -18,7 +18,7 @@ from ..boards.comparable import (
     tied_ranks,
 )
 from ..boards.compare_runs import compare_stored
-from ..boards.comparison import ComparedRun, Comparison
+from ..boards.comparison_document import ComparedRun, Comparison
 from ..boards.labels import distinct_labels
 from ..boards.people import people_of
 from ..boards.robustness import RobustnessLine, robustness

@@ -7,7 +7,7 @@ import hashlib
 import importlib.resources
 from collections.abc import Sequence
 
-from ..boards.comparison import Comparison
+from ..boards.comparison_document import Comparison
 from ..boards.people import People
 from ..text import UNDEFINED, counted, interval, number, p_value, some
 from .figures.arrangement import plots

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..boards.comparison import Comparison
+from ..boards.comparison_document import Comparison
 from ..boards.labels import run_hash
 from ..boards.people import People
 from ..boards.robustness import RobustnessLine

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..boards.slices import Sliced, SliceRow, attribute_slices, class_slices, sliced_runs
+from ..boards.sample_slices import attribute_slices, class_slices
+from ..boards.slice_document import Sliced, SliceRow
+from ..boards.slices import sliced_runs
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import MIN_SAMPLES, Slice
 from ..figures.score_intervals import Interval, score_intervals

@@ -19,7 +19,7 @@ import pytest
 import segbench
 from commands import Run, printed_json
 from segbench.boards.check_result import CheckResult
-from segbench.boards.comparison import Comparison
+from segbench.boards.comparison_document import Comparison
 from segbench.io.reporter import Reporter
 from segbench.runs.options import as_typed
 from segbench.runs.record import Record

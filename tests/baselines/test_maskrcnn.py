@@ -53,6 +53,14 @@ def test_a_mask_fills_its_box_and_nothing_else() -> None:
     assert placed.shape == (6, 12)
 
 
+@pytest.mark.parametrize("box", [[2.0, 13.0, 8.0, 16.0], [13.5, 1.0, 15.0, 5.0], [13.0, 11.0, 16.0, 16.0]])
+def test_nothing_is_left_of_an_object_beyond_the_image(box: list[float]) -> None:
+    """Images are filled up to multiples of 32 for the network, which may find what it mirrored there."""
+    rows, columns, placed = place(torch.ones(28, 28), box, (10, 12))
+    assert placed.numel() == 0
+    assert np.zeros((10, 12))[rows, columns].shape == placed.shape
+
+
 def test_a_mask_is_read_at_the_centres_of_the_images_pixels() -> None:
     ramp = ((torch.arange(28) + 0.5) / 28).expand(28, 28)
     for left in (3.0, 3.25, 2.8):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from segbench.boards.class_difference_words import about_classes, class_tables
 from segbench.boards.class_differences import ClassDifference
-from segbench.boards.comparison import ComparedGroup, ComparedRun
+from segbench.boards.comparison_document import ComparedGroup, ComparedRun
 from segbench.cli.class_difference_output import class_differences
 
 

@@ -17,8 +17,8 @@ from scipy import stats
 
 from commands import Run, printed_json
 from noisy_predictions import INFO, METRIC, MIOU, measured, noisy
-from segbench.boards.compare_runs import labels_needed
 from segbench.boards.labels import comparison_labels
+from segbench.boards.labels_needed import labels_needed
 from segbench.boards.pareto import pareto_front
 from segbench.commands.run import RunRequest, run
 from segbench.evaluation.comparison import Paired, holm

@@ -15,8 +15,9 @@ from evaluated_runs import evaluated, truth
 
 from own_folders import QUIET
 from segbench.boards.paper_caption import caption
+from segbench.boards.paper_document import PaperTable, TableCell, TableColumn
 from segbench.boards.paper_formats import as_csv, as_latex, as_markdown, label_of, tex
-from segbench.boards.paper_table import PaperTable, TableCell, TableColumn, _beaten, distinguished
+from segbench.boards.paper_table import _beaten, distinguished
 from segbench.boards.rank_spans import rank_spans
 from segbench.commands.table import table
 from segbench.evaluation.over_seeds import MethodTest

@@ -6,7 +6,8 @@ import pytest
 from contracting import even, heart, masks
 from rich.console import Console
 
-from segbench.cardiac.to_json import SequenceBlock, cardiac_block
+from segbench.cardiac.blocks import SequenceBlock
+from segbench.cardiac.to_json import cardiac_block
 from segbench.cli.cardiac_output import over_films
 from segbench.runs.cardiac.groups import ALL, means_over_films
 

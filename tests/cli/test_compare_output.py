@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from segbench.boards.comparison import ClassWinners, ComparedGroup, ComparedRun, PerSample
+from segbench.boards.class_winners import ClassWinners
+from segbench.boards.comparison_document import ComparedGroup, ComparedRun
+from segbench.boards.per_sample import PerSample
 from segbench.cli import compare_output
 
 

@@ -364,7 +364,7 @@ def test_a_deviation_has_the_digits_of_its_value(capsys: pytest.CaptureFixture[s
     """Not "0.414 ± 6e-17 nL", and no "EF – %" where there is no beat."""
     from rich.console import Console
 
-    from segbench.cardiac.to_json import SummaryBlock
+    from segbench.cardiac.blocks import SummaryBlock
     from segbench.cli.cardiac_output import summary
 
     record = read_record(ROOT / "leaderboards" / "records" / "medaka-unet-dded3d8e")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from commands import Run, printed_json
 from own_folders import QUIET
-from segbench.boards.slices import Sliced
+from segbench.boards.slice_document import Sliced
 from segbench.commands.evaluate import EvaluateRequest, evaluate_files
 from segbench.commands.plan import plan
 from segbench.commands.slice import slice_by_all, slice_runs

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from file_server import Server, serving, sha256
 from segbench import __version__
-from segbench.data.download.fetch import RetryPolicy, accept, byte_count, fetch, part_of
+from segbench.data.download.disk import byte_count
+from segbench.data.download.fetch import RetryPolicy, accept, fetch, part_of
 from segbench.io import http as web
 from segbench.types import Download, UserError
 

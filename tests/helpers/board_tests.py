@@ -9,7 +9,7 @@ from functools import cache, cached_property
 import segbench
 from places import ROOT
 from segbench.boards.comparable import grouped
-from segbench.boards.comparison import Comparison
+from segbench.boards.comparison_document import Comparison
 from segbench.runs.find import find_runs
 
 RECORDS = ROOT / "leaderboards" / "records"

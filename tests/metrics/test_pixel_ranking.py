@@ -16,8 +16,10 @@ from sklearn import metrics as theirs
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.intervals import bootstrap_weights, score_intervals
 from segbench.evaluation.statistics import Statistics
-from segbench.metrics import MetricFamily, pixel_ranking
-from segbench.metrics.pixel_ranking import LEVELS, PixelRanking, levels
+from segbench.metrics import MetricFamily, level_table
+from segbench.metrics.level_table import LevelTable
+from segbench.metrics.pixel_ranking import PixelRanking
+from segbench.metrics.probability_levels import LEVELS, levels
 from segbench.registry import dataset_class
 from segbench.testing import check_metric
 from segbench.types import Array, Prediction, Sample, Statistic, UserError
@@ -157,7 +159,7 @@ def test_resamples_are_the_scores_of_what_is_drawn(monkeypatch: pytest.MonkeyPat
         alone = [METRIC.resample(statistics, INFO, row[None])[name] for row in weights]
         np.testing.assert_array_equal(values, np.concatenate(alone))
     for limit, exact in (("_IMAGES_AT_ONCE", True), ("_EXACT_IN_FLOATS", True), ("_LEVELS_AT_ONCE", False)):
-        monkeypatch.setattr(pixel_ranking, limit, 50 if limit == "_LEVELS_AT_ONCE" else 3)
+        monkeypatch.setattr(level_table, limit, 50 if limit == "_LEVELS_AT_ONCE" else 3)
         for name, values in METRIC.resample(measured(pairs), INFO, weights).items():
             np.testing.assert_allclose(values, found[name], rtol=0 if exact else 1e-14)
 
@@ -181,12 +183,12 @@ def test_tables_of_levels_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None
     runs = tuple(tuple(measured([drawn(seed, skill=skill) for seed in range(14)])) for skill in (2.0, 0.5))
     made: list[int] = []
 
-    def counted(statistics: Sequence[Statistic], less: Sequence[Statistic] = ()) -> pixel_ranking._Table:
+    def counted(statistics: Sequence[Statistic], less: Sequence[Statistic] = ()) -> LevelTable:
         made.append(len(statistics) + len(less))
         return table_of(statistics, less)
 
-    table_of = pixel_ranking._Table.of
-    monkeypatch.setattr(pixel_ranking._Table, "of", counted)
+    table_of = LevelTable.of
+    monkeypatch.setattr(LevelTable, "of", counted)
     Paired(METRIC, INFO, METRIC.scores[0], runs, resamples=2500).difference(0, 1)
     assert sorted(made) == [14, 14, 28]
 
@@ -198,7 +200,7 @@ def test_swapped_runs_are_those_side_by_side_to_the_last_bit(
 ) -> None:
     """Also where their levels, their truths or the images that have probabilities are not the same."""
     if limit:
-        monkeypatch.setattr(pixel_ranking, limit, 4)
+        monkeypatch.setattr(level_table, limit, 4)
     one = measured([drawn(seed, skill=2.0) for seed in range(images)])
     others = [
         measured([drawn(seed, skill=0.5) for seed in range(images)]),

@@ -19,6 +19,8 @@ from scipy.spatial.distance import cdist
 from volumes import SPACING, data_set, save
 
 import segbench
+from segbench.boards.compare_runs import compare_stored
+from segbench.boards.paper_scores import class_score
 from segbench.commands.evaluate import evaluate_files
 from segbench.commands.import_data import ImportRequest, import_data
 from segbench.commands.slice import slice_by_all, slice_runs
@@ -272,6 +274,22 @@ def test_a_case_that_folds_cut_is_measured_as_one_volume(tmp_path: Path) -> None
     scores = [{name: each.value for name, each in record.scores.items()} for record in (run, again)]
     assert scores[0] == scores[1]
     assert scores[0]["assd_mm"] is not None
+
+
+def test_surfaces_that_a_distance_leaves_out_are_told(tmp_path: Path) -> None:
+    """Of a case that is predicted empty there is no distance, so that missing it costs nothing."""
+    truths = data_set(tmp_path / "source")
+    import_data(ImportRequest(tmp_path / "source", tmp_path / "own"), Reporter(quiet=True))
+    for number, (name, truth) in enumerate(truths.items()):
+        save(tmp_path / "whole" / f"{name}.nii.gz", np.roll(truth, 1, 0))
+        save(tmp_path / "lazy" / f"{name}.nii.gz", np.roll(truth, 1, 0) * (number > 0))
+    runs = {name: stored(tmp_path / "own", tmp_path / name, tmp_path / "runs" / name) for name in ("whole", "lazy")}
+    found = compare_stored(list(runs.values()), Reporter(quiet=True), score="hd95_mm")
+    left_out = {run.run_id: run.left_out for run in found.runs}
+    assert left_out == {runs["whole"].record.run_id: 0, runs["lazy"].record.run_id: 2}, "liver and tumour of one case"
+    assert "hd95_mm leaves out surfaces that were missed or invented whole (2 of " in found.not_counted
+    with pytest.raises(UserError, match="one_sided_cases"):  # which is no score
+        class_score([run.record for run in runs.values()], ["one_sided_cases"])
 
 
 def test_the_unit_of_a_header_counts(tmp_path: Path) -> None:

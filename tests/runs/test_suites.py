@@ -18,7 +18,8 @@ from PIL import Image
 from suite_files import write_suite_file
 
 from commands import Run, printed_json
-from segbench.boards.suite_results import SuiteResults, markdown
+from segbench.boards.suite_document import SuiteResults
+from segbench.boards.suite_markdown import markdown
 from segbench.runs.suite.cells import Control, Job, run_cell
 from segbench.runs.suite.engines.local import LocalEngine
 

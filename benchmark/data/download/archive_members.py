@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...types import UserError
-from .fetch import CHUNK, disk_error
+from .disk import disk_error
+from .fetch import CHUNK
 
 _BROKEN = (
     zipfile.BadZipFile,

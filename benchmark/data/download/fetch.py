@@ -6,13 +6,11 @@ the server the bytes belong to. Standard library only.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import json
 import os
 import re
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -28,10 +26,9 @@ from ...io.text_files import read_json
 from ...text import whole_number
 from ...types import Download, UserError
 from ..locations import DOWNLOADED
+from .disk import byte_count, disk_error, need_space
 
 CHUNK = 1 << 20
-FULL_DISK = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
-
 Progress = Callable[[int, int | None], None]
 
 
@@ -153,29 +150,6 @@ def check(download: Download, path: Path, recorded: str | None, progress: Progre
 def part_of(path: Path) -> Path:
     """Where a file is while it is fetched."""
     return path.with_name(f"{path.name}.part")
-
-
-def byte_count(size: float) -> str:
-    """A number of bytes for people.
-
-    >>> byte_count(815585330)
-    '816 MB'
-    """
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def need_space(folder: Path, needed: int, what: str) -> None:
-    """Raise UserError if a folder's disk has less room than `needed` bytes."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{what} needs {byte_count(needed)} in '{folder}', where {byte_count(free)} are free. Make room, or choose "
-            "another folder with --root."
-        )
 
 
 @dataclass
@@ -335,16 +309,6 @@ class _Job:
         self.part.unlink(missing_ok=True)
         _sidecar(self.part).unlink(missing_ok=True)
         self.version = _Version()
-
-
-def disk_error(error: OSError, path: Path) -> UserError:
-    """What a failed write means to the user."""
-    if error.errno in FULL_DISK:
-        return UserError(
-            f"the disk is full, or the largest allowed file size is reached, at '{path}' ({error.strerror}). Make room "
-            "and give the same command again: it goes on from there."
-        )
-    return UserError(f"'{path}' cannot be written ({error.strerror or error})")
 
 
 def _write(file: Any, block: bytes, path: Path) -> None:

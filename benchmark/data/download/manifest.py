@@ -14,7 +14,7 @@ from ...io.text_files import read_json
 from ...registry import make_dataset
 from ...types import DatasetInfo, Download, UserError
 from ..locations import DOWNLOAD_LOCK, DOWNLOADED
-from .fetch import disk_error
+from .disk import disk_error
 
 OWN = frozenset({DOWNLOADED, DOWNLOAD_LOCK})
 

@@ -15,7 +15,8 @@ from ...io.reporter import Reporter
 from ...text import unknown
 from ...types import DatasetInfo, Download, UserError
 from ..locations import ARCHIVES, DOWNLOAD_LOCK, DOWNLOADED, default_root, origin_of
-from .fetch import Digest, Progress, RetryPolicy, accept, byte_count, check, disk_error, fetch, need_space, part_of
+from .disk import byte_count, disk_error, need_space
+from .fetch import Digest, Progress, RetryPolicy, accept, check, fetch, part_of
 from .unpack import unpack
 
 

@@ -22,7 +22,8 @@ from typing import IO
 from ...io.atomic import atomic_path
 from ...types import UserError
 from .archive_members import Limits, Member, checked_members, opened, reading, refused, wanted_members
-from .fetch import CHUNK, need_space
+from .disk import need_space
+from .fetch import CHUNK
 
 _LIMITS = Limits()
 

@@ -177,7 +177,8 @@ class _Builder:
         self.masks.append(name)
         self.drawn += 1
         if self.rows:
-            values = label_counts(read_array(path)) if read_array(path).ndim == 2 else {}
+            stored = read_array(path)
+            values = label_counts(stored) if stored.ndim == 2 else {}
             unknown = values.keys() - {label for label, _ in self.rows}
             if unknown == {255}:
                 self.ignored = 255  # which is custom
@@ -219,7 +220,10 @@ class _Builder:
         return self._report(place, target, splits, flags)
 
     def _strip_common_folders(self) -> None:
-        """What lies in one subfolder alone is moved out of it: it would be one group."""
+        """What lies in one subfolder alone is moved out of it: it would be one group. A single volume stays a case."""
+        volumes = self.source.notes.volumes
+        if volumes is not None and volumes.spacing_mm:
+            return
         parents = [name.parent.parts for name in self.all_names]
         low, high = min(parents), max(parents)
         alike = [a == b for a, b in zip(low, high, strict=False)]
@@ -239,6 +243,21 @@ class _Builder:
 
         self.splits = {split: list(map(stripped, names)) for split, names in self.splits.items()}
         self.flags = {stripped(name): each for name, each in self.flags.items()}
+        self._rename_segments(stripped)
+
+    def _rename_segments(self, renamed: Callable[[PurePosixPath], PurePosixPath]) -> None:
+        """Give files of segments, and the pictures that they are of, their new names."""
+        if not self.segments:
+            return
+        folder, aside = self.root / "panoptic", self.root / "panoptic.moved"
+        aside.mkdir()
+        for picture, entry in zip(self.pictures, self.segments, strict=True):
+            name = renamed(PurePosixPath(picture["file_name"]))
+            file = f"{'__'.join((*name.parent.parts, name.stem))}.png"
+            (folder / entry["file_name"]).rename(aside / file)
+            picture["file_name"], entry["file_name"] = name.as_posix(), file
+        folder.rmdir()
+        aside.rename(folder)
 
     def _write_splits(self) -> dict[str, int]:
         """Lists of the splits that the source has; one alone, or none, leaves it to the rule of `folder`."""

@@ -160,3 +160,9 @@ def split_of_folder(name: str) -> str:
 def folders(path: Path, root: Path) -> tuple[str, ...]:
     """Subfolders of images/ or masks/ that a file lies in."""
     return path.relative_to(root).parent.parts[1:]
+
+
+def own_name(root: Path) -> str:
+    """The name of a folder that is given none: its own, where that can be one."""
+    name = root.resolve().name
+    return name if name.strip() and name.isprintable() else "folder"

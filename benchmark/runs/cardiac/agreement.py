@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ...cardiac.agreement import Agreement
+from ...cardiac.blocks import AgreementBlock, SequenceBlock
 from ...cardiac.geometry import Silhouette, silhouette
-from ...cardiac.to_json import AgreementBlock, SequenceBlock
 from ...evaluation.scores import Score
 from ...evaluation.scoring import score
 from ...evaluation.statistics import Statistics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...cardiac.to_json import AgreementBlock, Block, SequenceBlock, SummaryBlock
+from ...cardiac.blocks import AgreementBlock, Block, SequenceBlock, SummaryBlock
 from ...evaluation.scores import Score
 from .calibration import Source
 from .propagation import PropagationBlock

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...cardiac.agreement import HUMAN_RANGE_PP
+from ...cardiac.blocks import SequenceBlock
 from ...cardiac.flicker import Flicker
-from ...cardiac.to_json import AXES, SequenceBlock
+from ...cardiac.to_json import AXES
 from ...text import counted
 
 MAX_BIAS = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...cardiac.beats import Distribution, distribution
-from ...cardiac.to_json import SequenceBlock
+from ...cardiac.blocks import SequenceBlock
 
 ALL = "all"
 MEASURES = ("heart_rate_bpm", "ef", "fs_minor", "fs_major", "stroke_volume_nl")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...cardiac.agreement import MEASURES
+from ...cardiac.blocks import Block
 from ...cardiac.geometry import Silhouette, silhouette
 from ...cardiac.propagation import KINDS, RADII_PX, SMOOTHNESS, Kind, changed_masks, dice, in_words, needed, seed_of
-from ...cardiac.to_json import Block
 from ...evaluation.intervals import score_intervals
 from ...evaluation.scores import defined
 from ...evaluation.statistics import Statistics

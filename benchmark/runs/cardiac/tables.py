@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cardiac.beats import Beat, Heartbeat, distribution
+from ...cardiac.blocks import DistributionBlock, FlickerBlock, SequenceBlock
 from ...cardiac.flicker import MEASURES as FLICKERING
 from ...cardiac.rows import BEAT_KEYS, beat_rows
-from ...cardiac.to_json import DistributionBlock, FlickerBlock, SequenceBlock
 from ...io.atomic import atomic_path, write_text
 from ...text import no_formula
 from .unfit import LENGTHS, Unfit

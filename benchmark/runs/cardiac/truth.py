@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...cardiac.blocks import Block
 from ...cardiac.propagation import dice
-from ...cardiac.to_json import Block
 from ...text import counted, some
 from ...types import Array, UserError
 from .mask_sequences import MaskSequence

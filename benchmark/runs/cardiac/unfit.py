@@ -9,16 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...cardiac.beats import Heartbeat, beats_of, distribution, rates_disagree
+from ...cardiac.blocks import DistributionBlock, FlickerBlock, SequenceBlock, SummaryBlock
 from ...cardiac.detection import Detection
 from ...cardiac.flicker import flicker_of
-from ...cardiac.to_json import (
-    BEAT_MEASURES,
-    DistributionBlock,
-    FlickerBlock,
-    SequenceBlock,
-    SummaryBlock,
-    cardiac_output,
-)
+from ...cardiac.to_json import BEAT_MEASURES, cardiac_output
 from ...text import counted
 from .doubts import cannot_judge, doubtful, extra_beats, like_flicker, longest_gap, reasons_of_not_following
 from .flicker import FLICKER, flickers

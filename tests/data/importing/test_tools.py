@@ -234,6 +234,30 @@ def test_a_panoptic_folder_is_read_as_it_is(tmp_path: Path) -> None:
     assert sample.panoptic is not None
 
 
+def test_segments_of_pictures_in_one_folder_keep_their_pictures(tmp_path: Path) -> None:
+    """Their common folder is left out of all names, those of the segments too; the folders in it are groups."""
+    source = tmp_path / "in"
+    shutil.copytree(FILES / "datumaro_coco_panoptic", source)
+    for split, animals in (("train", {"train_1": "one", "train_2": "two"}), ("val", {"val_3": "two"})):
+        path = source / "annotations" / f"panoptic_{split}.json"
+        content = json.loads(path.read_text())
+        for picture in content["images"]:
+            stem = Path(picture["file_name"]).stem
+            picture["file_name"] = f"lab/{animals[stem]}/{stem}.png"
+            moved = source / "images" / picture["file_name"]
+            moved.parent.mkdir(parents=True, exist_ok=True)
+            (source / "images" / split / f"{stem}.png").rename(moved)
+        path.write_text(json.dumps(content))
+    import_data(ImportRequest(source, tmp_path / "out"), QUIET)
+    dataset = Folder(tmp_path / "out")
+    assert dataset.ids("train") == ("one__train_1", "two__train_2")
+    assert dataset.ids("val") == ("two__val_3",)
+    for sample_id in dataset.ids("all"):
+        name = "/".join(sample_id.split("__"))
+        assert dataset.files(sample_id, "image") == (tmp_path / "out" / "images" / f"{name}.png",)
+        assert dataset.load(sample_id, ("panoptic",)).panoptic is not None
+
+
 def test_the_command_prints_a_table_or_one_document(bench: Run, tmp_path: Path) -> None:
     source, out = str(FILES / "labelme"), str(tmp_path / "out")
     said = bench("data", "import", source, "--out", out)

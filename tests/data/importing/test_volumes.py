@@ -164,6 +164,23 @@ def test_predicted_volumes_score_as_their_voxels_do(tmp_path: Path) -> None:
     assert few.scores["dice"].value == pytest.approx(dice(truth["case_005"], found["case_005"]), abs=1e-12)
 
 
+def test_a_single_volume_is_a_case(tmp_path: Path) -> None:
+    """Its subfolder stays, although it holds everything: predictions, spacing and scores of cases go by its name."""
+    data_set(tmp_path / "source", train=1, test=0)
+    run(tmp_path / "source", tmp_path / "mine")
+    data = Folder(tmp_path / "mine")
+    assert {data.group(sample_id) for sample_id in data.ids("all")} == {"case_000"}
+    _, labels = case(0)
+    found = np.roll(labels, 1, axis=0)
+    save(tmp_path / "predicted" / "case_000.nii.gz", found)
+    options: Any = {"split": "all", "out": tmp_path / "run", "metrics": ("surface-distance",)}
+    request = EvaluateRequest("folder", tmp_path / "predicted", root=tmp_path / "mine", **options)
+    _, record = evaluate_files(request, QUIET)
+    assert record.scores["dice"].value == pytest.approx(dice(labels, found), abs=1e-12)
+    assert record.per_class["tumour"]["cases"] == 1
+    assert record.scores["hd95_mm"].value == pytest.approx(0.8), "a voxel to the side"
+
+
 def test_the_mean_over_cases_is_told(tmp_path: Path) -> None:
 
     truth = data_set(tmp_path / "source", test=3)

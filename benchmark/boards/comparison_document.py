@@ -12,13 +12,18 @@ from ..io.documents import Document, Number, without_none
 from ..text import between, counted, number, p_value, samples_of, some, time_marks
 from .class_difference_words import HEADS, ClassTable, about_classes, class_tables
 from .class_differences import ClassDifference
+from .class_winners import ClassWinners
 from .close_calls import close_calls
+from .compared_families import Families
 from .compared_methods import ComparedMethod, Costs, MethodDifference
+from .labels_needed import LabelsNeeded
 from .notebook import html_table, text_table
-from .paired_difference import PairedDifference as PairedDifference
+from .paired_difference import PairedDifference
 from .people import People
+from .per_sample import PerSample
 from .robustness import RobustnessLine
 from .seed_groups import mean
+from .stands_alone import StandsAlone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +36,7 @@ class ComparedRun(Document):
     """One run of a comparison with its 95 % interval and its first and last rank; `labels` is what it was fitted on.
 
     `on_front` : no other run is better, quicker to fit and quicker to predict at once. `left_out` : number of
-    outlines that only one of truth and prediction has, which a distance leaves out.
+    outlines, or surfaces of volumes, that only one of truth and prediction has, which a distance leaves out.
     """
 
     run_id: str
@@ -51,42 +56,6 @@ class ComparedRun(Document):
     left_out: int = 0
 
 
-class Estimate(Document):
-    """A number with its 95 % interval."""
-
-    value: Number
-    low: Number
-    high: Number
-
-
-class FamilyMeans(Document):
-    """The mean score of each family's runs."""
-
-    classical: Number
-    learned: Number
-
-
-class Families(Document):
-    """Learned against classical: the best run of each, and the families' means.
-
-    `best_methods` : the best method of each by its mean over seeds, where a method has several.
-    """
-
-    best: PairedDifference
-    means: FamilyMeans
-    difference_of_means: Estimate
-    best_methods: MethodDifference | None = None
-
-    @property
-    def told(self) -> PairedDifference:
-        """What to tell of the best of each: of methods, where these have several seeds."""
-        return self.best_methods or self.best
-
-    @model_serializer(mode="wrap")
-    def _only_over_seeds(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_none(handler(self), "best_methods")
-
-
 class SeedSpread(Document):
     """One configuration that was trained with several seeds: mean and standard deviation (n - 1) of its scores."""
 
@@ -95,58 +64,6 @@ class SeedSpread(Document):
     seeds: list[int | None]
     mean: Number
     std: Number
-
-
-class ClassWinners(Document):
-    """The labels of the runs that are best on a class, by one of its scores; every run's score has its label as key."""
-
-    __pydantic_extra__: dict[str, Number] = Field(init=False)
-
-    name: str = Field(alias="class")
-    by: str
-    winners: list[str]
-
-    @property
-    def values(self) -> dict[str, float | None]:
-        """The score of each run by its label."""
-        return self.__pydantic_extra__
-
-
-class SampleScores(Document):
-    """The score of each run on one sample; every run's score has its label as key."""
-
-    __pydantic_extra__: dict[str, Number] = Field(init=False)
-
-    sample: str
-
-    @property
-    def values(self) -> dict[str, float | None]:
-        """The score of each run by its label."""
-        return self.__pydantic_extra__
-
-
-class PerSample(Document):
-    """On how many samples each run is best (ties count for all), and the samples on which the runs differ most."""
-
-    wins: dict[str, int]
-    furthest_apart: list[SampleScores]
-
-
-class LabelsNeeded(Document):
-    """Number of labelled samples that each method needs for a score of `target`; null where it is not known."""
-
-    target: float
-    methods: dict[str, float | None]
-
-
-class StandsAlone(Document):
-    """A run that was compared with no other, and why; `run_id`, `dataset` and `split` where its record can be read."""
-
-    folder: str
-    run_id: str | None
-    dataset: str | None
-    split: str | None
-    why: str
 
 
 class ComparedGroup(Document):
@@ -308,12 +225,13 @@ class ComparedGroup(Document):
 
     @property
     def not_counted(self) -> str:
-        """Which runs missed or invented outlines that a distance leaves out, in a sentence; empty where none did."""
+        """Which runs missed or invented what a distance leaves out, in a sentence; empty where none did."""
+        what = "surfaces" if self.unit == "mm" else "outlines"
         each = [f"{run.left_out} of {run.label}" for run in self.runs if run.left_out]
         if not each:
             return ""
         return (
-            f"{self.score} leaves out outlines that were missed or invented whole ({some(each, 5)}), so that they cost "
+            f"{self.score} leaves out {what} that were missed or invented whole ({some(each, 5)}), so that they cost "
             "nothing here: look at a score that counts them too"
         )
 
