@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,6 +48,18 @@ _DPI = 150
 
 _NAMED = re.compile(r'\bid="([a-z][0-9a-f]{10})"')
 """Matplotlib's names of markers and clips: digests of their geometry to its last bit, which processors round apart."""
+
+
+def interval_over(drawn: Iterable[str | None]) -> str:
+    """What the intervals of a figure are about, in words, from what was resampled for them: "samples" or "groups".
+
+    >>> interval_over(["samples"]), interval_over(["groups", None])
+    ('95 % interval over test samples', '95 % interval over whole groups of test samples')
+    """
+    units = {each for each in drawn if each}
+    whole, single = "whole groups of test samples", "test samples"
+    over = f"{single} or {whole}" if len(units) > 1 else whole if "groups" in units else single
+    return f"95 % interval over {over}"
 
 
 @contextmanager

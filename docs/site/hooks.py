@@ -40,24 +40,28 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "metrics.md",
         "questions.md",
         "statistics.md",
-        "imbalance.md",
-        "ablation.md",
-        "people.md",
         "calibration.md",
         "trust.md",
-        "results.md",
-        "learned.md",
         "compiled.md",
         "speed.md",
     ),
+    "Results": (
+        *("leaderboards/README.md", "results.md", "learned.md", "people.md", "ablation.md", "imbalance.md"),
+        "worked-examples.md",
+    ),
     "Reference": ("data.md", "methods.md", "pictures.md", "schemas/README.md"),
-    "Results": ("leaderboards/README.md",),
     "Project": ("contributing.md", "changelog.md", "compatibility.md", "security.md", "cite.md"),
 }
 """Pages of each section, in order; those that do not exist are left out."""
 FROM_THE_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
 """Files of the repository that are pages too, with their address in the site."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+
+CELL = re.compile(r"(<td[^>]*>)(.*?)(?=</td>)", re.DOTALL)
+NUMBER = re.compile(r"[(\[<≥~+-]?\d[\d.,:/()\[\]%–±+ -]*(?:[^\W\d_]{1,8}[\d.,()\[\]%–±+ -]*){0,2}")
+"""A cell that is a number, perhaps with an interval, a spread over seeds and a unit of one word or two."""
+BREAK = '</span> <span class="number">'
+INTERVAL = re.compile(r"-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -73,7 +77,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if section == "Reference":
             shown += reference.nav()
         if section == "Results":
-            shown += sorted(f"leaderboards/{path.name}" for path in _boards() if path.name != "README.md")
+            shown[1:1] = sorted(f"leaderboards/{path.name}" for path in _boards() if path.name != "README.md")
         nav.append({section: shown})
     config.nav = nav
     return config
@@ -96,6 +100,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     address = page.file.src_uri
     if address == "index.md":
         markdown = markdown.replace("<!-- reference -->", f" · {reference.links()}")
+        page.meta["hide"] = ["navigation", "toc"]
     if address.startswith("reference/"):
         return markdown
     markdown = markdown.replace("<details>", '<details markdown="1">')  # or tables inside stay text
@@ -114,6 +119,19 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return text if (ROOT / place).exists() else found[0]
 
     return LINK.sub(rewritten, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A number in a table stays in one line with its interval and unit; a spread over seeds may go into the next."""
+    del page, config, files
+
+    def unbroken(found: re.Match[str]) -> str:
+        start, text = found.groups()
+        if NUMBER.fullmatch(text):
+            return f'{start}<span class="number">{text.replace(" ±", BREAK + "±")}</span>'
+        return start + INTERVAL.sub(r'<span class="number">\g<0></span>', text)
+
+    return CELL.sub(unbroken, html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
