@@ -60,8 +60,10 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 CELL = re.compile(r"(<td[^>]*>)(.*?)(?=</td>)", re.DOTALL)
 NUMBER = re.compile(r"[(\[<≥~+-]?\d[\d.,:/()\[\]%–±+ -]*(?:[^\W\d_]{1,8}[\d.,()\[\]%–±+ -]*){0,2}")
 """A cell that is a number, perhaps with an interval, a spread over seeds and a unit of one word or two."""
-BREAK = '</span> <span class="number">'
+BREAK = '</span> <span class="whole">'
 INTERVAL = re.compile(r"-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]")
+
+OPTION = re.compile(r"<code>(--[^<]{1,32})</code>")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -122,16 +124,19 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """A number in a table stays in one line with its interval and unit; a spread over seeds may go into the next."""
+    """A number in a table stays in one line with its interval and unit, and an option with its dashes.
+
+    A spread over seeds may go into the next line.
+    """
     del page, config, files
 
     def unbroken(found: re.Match[str]) -> str:
         start, text = found.groups()
         if NUMBER.fullmatch(text):
-            return f'{start}<span class="number">{text.replace(" ±", BREAK + "±")}</span>'
-        return start + INTERVAL.sub(r'<span class="number">\g<0></span>', text)
+            return f'{start}<span class="whole">{text.replace(" ±", BREAK + "±")}</span>'
+        return start + INTERVAL.sub(r'<span class="whole">\g<0></span>', text)
 
-    return CELL.sub(unbroken, html)
+    return OPTION.sub(r'<code class="whole">\1</code>', CELL.sub(unbroken, html))
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

@@ -64,9 +64,9 @@ def test_the_search_knows_the_reference_and_works_from_files(site: Path) -> None
 def test_a_number_in_a_table_keeps_to_one_line(site: Path) -> None:
     """With its interval, its unit and its two ranks; a spread over seeds may go into the next line."""
     results, board = text_of(site / "results.html"), text_of(site / "leaderboards/isbi2012.html")
-    assert '<td><span class="number">0.9812 [0.9727, 0.9896]</span></td>' in results
-    assert '<td><span class="number">0.815 [0.807, 0.824]</span> <span class="number">± 0.005</span></td>' in results
-    assert re.search(r'<td><span class="number">\d+–\d+</span></td>', board)
-    assert re.search(r'<td><span class="number">[\d.]+ min \(\d+ %\)</span></td>', board)
+    assert '<td><span class="whole">0.9812 [0.9727, 0.9896]</span></td>' in results
+    assert '<td><span class="whole">0.815 [0.807, 0.824]</span> <span class="whole">± 0.005</span></td>' in results
+    assert re.search(r'<td><span class="whole">\d+–\d+</span></td>', board)
+    assert re.search(r'<td><span class="whole">[\d.]+ min \(\d+ %\)</span></td>', board)
     assert not re.search(r"<td>[^<]*\d \[[\d.]+, [\d.]+\]", results + board)
-    assert ".number { white-space: nowrap; }" in text_of(site / "site/style.css")
+    assert ".whole { white-space: nowrap; }" in text_of(site / "site/style.css")
