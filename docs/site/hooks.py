@@ -58,11 +58,13 @@ FROM_THE_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelo
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 CELL = re.compile(r"(<td[^>]*>)(.*?)(?=</td>)", re.DOTALL)
-NUMBER = re.compile(r"[(\[<≥~+-]?\d[\d.,:/()\[\]%–±+ -]*(?:[^\W\d_]{1,8}[\d.,()\[\]%–±+ -]*){0,2}")
+NUMBER = re.compile(r"(?!.*\], )[(\[<≥~+-]?\d[\d.,:/()\[\]%–±+ -]*(?:[^\W\d_]{1,8}[\d.,()\[\]%–±+ -]*){0,2}")
 """A cell that is a number, perhaps with an interval, a spread over seeds and a unit of one word or two."""
 BREAK = '</span> <span class="whole">'
 INTERVAL = re.compile(r"-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]")
 
+MARKED = re.compile(r"(<td[^>]*>[●■◆✚▲]) ")
+"""The mark of a family before the name of a method."""
 OPTION = re.compile(r"<code>(--[^<]{1,32})</code>")
 
 
@@ -106,6 +108,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if address.startswith("reference/"):
         return markdown
     markdown = markdown.replace("<details>", '<details markdown="1">')  # or tables inside stay text
+    markdown = markdown.replace("(docs/statistics.md)", "([statistics](../docs/statistics.md))")  # as boards name it
     here = _place(address)
 
     def rewritten(found: re.Match[str]) -> str:
@@ -136,7 +139,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
             return f'{start}<span class="whole">{text.replace(" ±", BREAK + "±")}</span>'
         return start + INTERVAL.sub(r'<span class="whole">\g<0></span>', text)
 
-    return OPTION.sub(r'<code class="whole">\1</code>', CELL.sub(unbroken, html))
+    html = MARKED.sub("\\1&nbsp;", CELL.sub(unbroken, html))
+    return OPTION.sub(r'<code class="whole">\1</code>', html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
