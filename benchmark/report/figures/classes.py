@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation.class_intervals import ClassIntervals, intervals_with_classes
-from ...figures.style import COLORS, MARKERS
+from ...figures.style import MARKERS, RUN_COLORS
 from ...metrics.pair_counts import confusion, ranks
 from ...metrics.pooled import ratio
 from ...text import counted, shown
@@ -147,7 +147,7 @@ def _class_row(axes: Axes, row: Sequence[tuple[float | None, float, float]], pla
     step = 0.8 / runs
     y = np.arange(len(row)) - 0.4 + step * (place + 0.5)
     values = np.array([math.nan if value is None else value for value, _, _ in row])
-    color = COLORS[place % len(COLORS)]
+    color = RUN_COLORS[place % len(RUN_COLORS)]
     axes.barh(y, values, height=step * 0.85, color=color, alpha=0.55, label=f" {label}", linewidth=0)
     for at, (value, low, high) in zip(y, row, strict=True):
         if value is not None and not math.isnan(low):
