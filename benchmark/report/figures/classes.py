@@ -70,7 +70,7 @@ def confusions(section: Section) -> Drawn | None:
     alt = f"Confusion matrices of {size} classes; pixels that are right: {parts}."
     caption = "Confusion: of the true pixels of each class (rows), the part that was predicted as each class (columns)."
     caption += section.part_shown([entry for entry, _ in found])
-    return drawn(draw, alt, caption, "wide" if len(found) > (1 if size > 3 else 3) else "")
+    return drawn(draw, alt, caption, "wide" if len(found) > (1 if size > 3 else 2) else "")
 
 
 def _heat(axes: Axes, matrix: Array, heads: Sequence[str], label: str, *, outer: bool) -> None:
