@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..text import counted, samples_of, shown
 from .point_labels import Point, label_points, laid_out
-from .style import FAMILIES, human_band, human_columns, plain_ticks
+from .style import FAMILIES, human_band, human_columns, interval_over, plain_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ def score_against_cost(section: Section, rows: Sequence[Row]) -> Figure:
             later.append((axes, [p for p in band if p.number not in numbered], key))
     figure.suptitle(title(section), x=0.01, ha="left", fontsize=10)
     _family_legend(figure, rows)
-    note(figure, section, _said(places, costs, shaded=len(bands) > 1, human="human" in section))
+    note(figure, section, _said(intervals(section), places, costs, shaded=len(bands) > 1, human="human" in section))
     laid_out(figure)
     for axes, mine, key in later:
         _number(figure, axes, mine, places, key)
@@ -135,6 +135,12 @@ def title(section: Section) -> str:
     synthetic = " (SYNTHETIC data)" if section["origin"] == "synthetic" else ""
     samples = samples_of(section["n"], section.get("whole_n"))
     return "\n".join(textwrap.wrap(f"{section['dataset']}{synthetic}, {scope}{options}, {samples}", 90))
+
+
+def intervals(section: Section) -> str:
+    """What the intervals of a section's main score were drawn over, in words."""
+    scores = (row["scores"].get(section["main_score"]) or {} for row in section["rows"])
+    return interval_over(section.get("resampled") or [score.get("resampled") for score in scores])
 
 
 def note(figure: Figure, section: Section, text: str) -> None:
@@ -252,9 +258,9 @@ def _enlarged(values: Sequence[float]) -> tuple[float, float]:
     return min(values) - margin, max(values) + margin
 
 
-def _said(places: Sequence[_Place], costs: Sequence[tuple[str, str]], *, shaded: bool, human: bool) -> str:
+def _said(over: str, places: Sequence[_Place], costs: Sequence[tuple[str, str]], *, shaded: bool, human: bool) -> str:
     """How to read the figure."""
-    parts = ["bars: 95 % interval over test samples; numbers: the rows of the list"]
+    parts = [f"bars: {over}; numbers: the rows of the list"]
     if len(places) > MAX_LISTED:
         parts.append(f"{counted(len(places) - MAX_LISTED, 'further row')}: points without a number")
     if any(p.cost(key) is None for p in places for key, _ in costs):

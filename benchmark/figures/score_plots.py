@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..text import shown
-from .score_cost import Row, Section, note, score_against_cost, score_label, timed, title
+from .score_cost import Row, Section, intervals, note, score_against_cost, score_label, timed, title
 from .style import COLORS, DASHES, MARKERS, human_band, write_figure, write_svg
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def learning_curve(section: Section, rows: Sequence[Row]) -> Figure:
     note(
         figure,
         section,
-        "band: 95 % interval over test samples; dots: seeds; the band holds chance of samples, not of seeds",
+        f"band: {intervals(section)}; dots: seeds; the band holds chance of samples, not of seeds",
     )
     return figure
 

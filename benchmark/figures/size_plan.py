@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..text import duration
-from .style import COLORS, MARKERS, house_style
+from .style import COLORS, MARKERS, house_style, interval_over
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def _learning(axes: Axes, plan: Content) -> None:
     axes.set_xticks(sorted(ticks), [f"{n:.4g}" for n in sorted(ticks)])
     axes.set_xlabel("labelled images trained on (log scale)")
     axes.set_ylabel(f"{plan['score']} ({plan['unit']})")
-    axes.set_title("band: 95 % interval over test samples", loc="left", fontsize=8, color="#555555")
+    axes.set_title(f"band: {interval_over([plan['drawn']])}", loc="left", fontsize=8, color="#555555")
     axes.legend(loc="best", frameon=False, fontsize=9)
     _label_time(axes, plan.get("seconds_per_label"), sorted(ticks))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the yellow is too pale for lines on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+RUN_COLORS = (*COLORS[2:], *COLORS[:2])
+"""Of single runs on a page whose other figures give the first two colours to families."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
 FAMILIES = {
@@ -48,6 +50,18 @@ _DPI = 150
 
 _NAMED = re.compile(r'\bid="([a-z][0-9a-f]{10})"')
 """Matplotlib's names of markers and clips: digests of their geometry to its last bit, which processors round apart."""
+
+
+def interval_over(drawn: Iterable[str | None]) -> str:
+    """What the intervals of a figure are about, in words, from what was resampled for them: "samples" or "groups".
+
+    >>> interval_over(["samples"]), interval_over(["groups", None])
+    ('95 % interval over test samples', '95 % interval over whole groups of test samples')
+    """
+    units = {each for each in drawn if each}
+    whole, single = "whole groups of test samples", "test samples"
+    over = f"{single} or {whole}" if len(units) > 1 else whole if "groups" in units else single
+    return f"95 % interval over {over}"
 
 
 @contextmanager

@@ -132,7 +132,8 @@ def _against_people(people: People) -> str:
     by_verdict: dict[str, list[str]] = {}
     for label, verdict in people.verdicts.items():
         by_verdict.setdefault(verdict, []).append(label)
-    return "; ".join(f"{verdict}: {some(labels, 4)}" for verdict, labels in by_verdict.items()) + "."
+    verdicts = "; ".join(f"{verdict}: {some(labels, 4)}" for verdict, labels in by_verdict.items())
+    return f"By that range, {verdicts}."
 
 
 def _level(labels: Sequence[str], score: str, value: str) -> str:

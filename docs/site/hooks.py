@@ -40,24 +40,32 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "metrics.md",
         "questions.md",
         "statistics.md",
-        "imbalance.md",
-        "ablation.md",
-        "people.md",
         "calibration.md",
         "trust.md",
-        "results.md",
-        "learned.md",
         "compiled.md",
         "speed.md",
     ),
+    "Results": (
+        *("leaderboards/README.md", "results.md", "learned.md", "people.md", "ablation.md", "imbalance.md"),
+        "worked-examples.md",
+    ),
     "Reference": ("data.md", "methods.md", "pictures.md", "schemas/README.md"),
-    "Results": ("leaderboards/README.md",),
     "Project": ("contributing.md", "changelog.md", "compatibility.md", "security.md", "cite.md"),
 }
 """Pages of each section, in order; those that do not exist are left out."""
 FROM_THE_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
 """Files of the repository that are pages too, with their address in the site."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+
+CELL = re.compile(r"(<td[^>]*>)(.*?)(?=</td>)", re.DOTALL)
+NUMBER = re.compile(r"(?!.*\], )[(\[<≥~+-]?\d[\d.,:/()\[\]%–±+ -]*(?:[^\W\d_]{1,8}[\d.,()\[\]%–±+ -]*){0,2}")
+"""A cell that is a number, perhaps with an interval, a spread over seeds and a unit of one word or two."""
+BREAK = '</span> <span class="whole">'
+INTERVAL = re.compile(r"-?\d[\d.]* \[-?[\d.]+, -?[\d.]+\]")
+
+MARKED = re.compile(r"(<td[^>]*>[●■◆✚▲]) ")
+"""The mark of a family before the name of a method."""
+OPTION = re.compile(r"<code>(--[^<]{1,32})</code>")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -73,7 +81,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if section == "Reference":
             shown += reference.nav()
         if section == "Results":
-            shown += sorted(f"leaderboards/{path.name}" for path in _boards() if path.name != "README.md")
+            shown[1:1] = sorted(f"leaderboards/{path.name}" for path in _boards() if path.name != "README.md")
         nav.append({section: shown})
     config.nav = nav
     return config
@@ -96,9 +104,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     address = page.file.src_uri
     if address == "index.md":
         markdown = markdown.replace("<!-- reference -->", f" · {reference.links()}")
+        page.meta["hide"] = ["navigation", "toc"]
     if address.startswith("reference/"):
         return markdown
     markdown = markdown.replace("<details>", '<details markdown="1">')  # or tables inside stay text
+    markdown = markdown.replace("(docs/statistics.md)", "([statistics](../docs/statistics.md))")  # as boards name it
     here = _place(address)
 
     def rewritten(found: re.Match[str]) -> str:
@@ -114,6 +124,23 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return text if (ROOT / place).exists() else found[0]
 
     return LINK.sub(rewritten, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """A number in a table stays in one line with its interval and unit, and an option with its dashes.
+
+    A spread over seeds may go into the next line.
+    """
+    del page, config, files
+
+    def unbroken(found: re.Match[str]) -> str:
+        start, text = found.groups()
+        if NUMBER.fullmatch(text):
+            return f'{start}<span class="whole">{text.replace(" ±", BREAK + "±")}</span>'
+        return start + INTERVAL.sub(r'<span class="whole">\g<0></span>', text)
+
+    html = MARKED.sub("\\1&nbsp;", CELL.sub(unbroken, html))
+    return OPTION.sub(r'<code class="whole">\1</code>', html)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

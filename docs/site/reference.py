@@ -22,8 +22,8 @@ TITLES = {
     "options.md": "Options of datasets",
     "scores.md": "Scores",
     "record.md": "The record of a run",
-    "python.md": "Python",
-    "plugins.md": "Python, for plugins",
+    "python.md": "Python API",
+    "plugins.md": "Python API for plugins",
 }
 
 

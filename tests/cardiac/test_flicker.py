@@ -209,6 +209,8 @@ def test_the_table_has_means_with_and_without(films: Path, tmp_path: Path) -> No
     said = raised_by_flicker(blocks["shaken"]) or ""
     assert f"raises EF by {points:.1f}, " in said
     assert f"without it EF {100 * table.ef_corrected['shaken']:.1f} %, " in said
+    steady = raised_by_flicker(blocks["steady"]) or ""
+    assert steady.endswith(", which changes EF and FS by less than 0.1 points, as estimated")
     kept = json.loads((tmp_path / "out" / "cardiac.json").read_text())["sequences"]
     assert {each["name"]: each["flicker"]["bias"]["ef"] for each in kept}["shaken"] == table.ef_bias["shaken"]
 

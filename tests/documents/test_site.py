@@ -59,3 +59,14 @@ def test_the_reference_names_all_that_there_is(site: Path) -> None:
 def test_the_search_knows_the_reference_and_works_from_files(site: Path) -> None:
     assert "train-fraction" in text_of(site / "search" / "search_index.js")
     assert "site/iframe-worker.js" in text_of(site / "index.html")
+
+
+def test_a_number_in_a_table_keeps_to_one_line(site: Path) -> None:
+    """With its interval, its unit and its two ranks; a spread over seeds may go into the next line."""
+    results, board = text_of(site / "results.html"), text_of(site / "leaderboards/isbi2012.html")
+    assert '<td><span class="whole">0.9812 [0.9727, 0.9896]</span></td>' in results
+    assert '<td><span class="whole">0.815 [0.807, 0.824]</span> <span class="whole">± 0.005</span></td>' in results
+    assert re.search(r'<td><span class="whole">\d+–\d+</span></td>', board)
+    assert re.search(r'<td><span class="whole">[\d.]+ min \(\d+ %\)</span></td>', board)
+    assert not re.search(r"<td>[^<]*\d \[[\d.]+, [\d.]+\]", results + board)
+    assert ".whole { white-space: nowrap; }" in text_of(site / "site/style.css")

@@ -221,3 +221,17 @@ def test_spread_labels_stay_in_order_and_apart(centres: list[float], gap: float)
     moved = spread(centres, gap)
     assert all(high - low >= gap - 1e-6 for low, high in pairwise(moved))
     assert sum(moved) == pytest.approx(sum(centres), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [("samples", "95 % interval over test samples;"), ("groups", "95 % interval over whole groups of test samples;")],
+)
+def test_a_plot_says_what_its_intervals_were_drawn_over(drawn: str, said: str) -> None:
+    """As the scores of its rows say, or a suite's section, whose scores do not."""
+    by_row, by_section = section_of(3), section_of(3) | {"resampled": [drawn]}
+    for row in by_row["rows"]:
+        row["scores"]["v_rand"]["resampled"] = drawn
+    for section in (by_row, by_section):
+        for figure in (drawn_figure(section), learning_curve(section, section["rows"])):
+            assert said in " ".join(figure.get_supxlabel().split())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation.class_intervals import ClassIntervals, intervals_with_classes
-from ...figures.style import COLORS, MARKERS
+from ...figures.style import MARKERS, RUN_COLORS
 from ...metrics.pair_counts import confusion, ranks
 from ...metrics.pooled import ratio
 from ...text import counted, shown
@@ -70,7 +70,7 @@ def confusions(section: Section) -> Drawn | None:
     alt = f"Confusion matrices of {size} classes; pixels that are right: {parts}."
     caption = "Confusion: of the true pixels of each class (rows), the part that was predicted as each class (columns)."
     caption += section.part_shown([entry for entry, _ in found])
-    return drawn(draw, alt, caption, "wide" if len(found) > (1 if size > 3 else 3) else "")
+    return drawn(draw, alt, caption, "wide" if len(found) > (1 if size > 3 else 2) else "")
 
 
 def _heat(axes: Axes, matrix: Array, heads: Sequence[str], label: str, *, outer: bool) -> None:
@@ -147,7 +147,7 @@ def _class_row(axes: Axes, row: Sequence[tuple[float | None, float, float]], pla
     step = 0.8 / runs
     y = np.arange(len(row)) - 0.4 + step * (place + 0.5)
     values = np.array([math.nan if value is None else value for value, _, _ in row])
-    color = COLORS[place % len(COLORS)]
+    color = RUN_COLORS[place % len(RUN_COLORS)]
     axes.barh(y, values, height=step * 0.85, color=color, alpha=0.55, label=f" {label}", linewidth=0)
     for at, (value, low, high) in zip(y, row, strict=True):
         if value is not None and not math.isnan(low):

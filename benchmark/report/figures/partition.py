@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...figures.style import COLORS, DASHES, MARKERS
+from ...figures.style import DASHES, MARKERS, RUN_COLORS
 from ...metrics.partition import PairCounts, Partition
 from ...types import Float64, Statistic
 from ..sections import Section
@@ -129,7 +129,7 @@ def _zoom(axes: Axes, best: Float64) -> None:
 
 def _look(place: int) -> dict[str, Any]:
     return {
-        "color": COLORS[place % len(COLORS)],
+        "color": RUN_COLORS[place % len(RUN_COLORS)],
         "marker": MARKERS[place % len(MARKERS)],
         "linestyle": DASHES[place % len(DASHES)],
     }

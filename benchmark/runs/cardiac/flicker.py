@@ -12,6 +12,8 @@ from ...text import counted
 
 MAX_BIAS = 0.02
 """Part of 1 by which flicker may raise EF or FS: people are off by 0.05 at their best."""
+LEAST_SHOWN = 0.001
+"""Part of 1 below which a change of EF or FS is not shown as a number."""
 FLICKER = "flicker"
 """The flag."""
 FLICKER_IN_WORDS = (
@@ -38,9 +40,11 @@ def raised_by_flicker(film: SequenceBlock) -> str | None:
     if film.flicker is None:
         return None
     bias, corrected = film.flicker.bias, film.flicker.corrected
-    text = f"its masks flicker by {film.flicker.area_noise:.1%} of their area from frame to frame"
-    if bias:
-        by = [f"{name} by {100 * bias[key]:.1f}" for key, name in _RAISED.items()]
+    text = f"its masks flicker by {100 * film.flicker.area_noise:.1f} % of their area from frame to frame"
+    if bias and max(abs(bias[key]) for key in _RAISED) < LEAST_SHOWN:
+        text += ", which changes EF and FS by less than 0.1 points, as estimated"
+    elif bias:
+        by = [f"{name} by {round(100 * bias[key], 1) + 0.0:.1f}" for key, name in _RAISED.items()]
         left = ", ".join(f"{name} {100 * corrected[key]:.1f} %" for key, name in _RAISED.items())
         text += f", which raises {by[0]}, {by[1]} and {by[2]} points, as estimated: without it {left}"
         if max(bias[key] for key in AXES) > HUMAN_RANGE_PP[0] / 100:
