@@ -10,7 +10,7 @@ import numpy as np
 from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
 from ..text import some
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
-from .intervals import MIN_GROUPS, paired_intervals, score_intervals, sizes_of, unit_shares, units_of
+from .intervals import MIN_GROUPS, paired_intervals, score_intervals, sizes_of, unit_shares, units_of, weighing
 from .scores import defined
 
 FEW = MIN_GROUPS
@@ -82,7 +82,7 @@ class _ClassDraws:
         groups = [s.group for s in statistics]
         sums = metric.sums_by_class(statistics, info, score, range(classes))
         every = np.ones((len(groups), 1))
-        terms = [every if sums is None else sums.terms[:, k] for k in range(classes)]
+        terms = [every if sums is None else weighing(sums)[:, k] for k in range(classes)]
         return sizes_of(np.array([unit_shares(groups, each) for each in terms]))
 
 

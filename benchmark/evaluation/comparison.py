@@ -36,8 +36,10 @@ from .intervals import (
     paired_intervals,
     resampling_unit,
     sizes_of,
+    standing_alone,
     unit_shares,
     units_of,
+    weighing,
 )
 from .rank_intervals import rank_intervals
 from .swaps import (
@@ -150,8 +152,8 @@ class Paired:
     def shares(self) -> Float64:
         """The part of each run's score that each unit (or block of them) is, (runs, blocks) float64: `unit_shares`."""
         if self._sums is None:
-            return np.array([unit_shares(self.groups, ~np.isnan(each)[:, None]) for each in self.per_sample])
-        return np.array([unit_shares(self.groups, sums.terms) for sums in self._sums])
+            return np.array([unit_shares(self.groups, standing_alone(self.groups, each)) for each in self.per_sample])
+        return np.array([unit_shares(self.groups, weighing(sums)) for sums in self._sums])
 
     def sizes(self, *runs: int) -> Int64:
         """The sizes of units (blocks,) int64 for what some runs' scores say together, such as their difference."""

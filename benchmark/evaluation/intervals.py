@@ -21,9 +21,22 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from ..metrics.pooled import mean_of_quotients
 from ..metrics.small_integers import smallest
 from ..text import counted
-from ..types import AbsentClasses, Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, UserError
+from ..types import (
+    AbsentClasses,
+    Array,
+    DatasetInfo,
+    Float64,
+    Int64,
+    Metric,
+    ScoreInfo,
+    Statistic,
+    Sums,
+    SumsByClass,
+    UserError,
+)
 from .quantiles import normal_below, normal_quantile, sorted_quantiles
 from .students_t import StudentsT
 
@@ -162,26 +175,37 @@ def jackknife_blocks(units: int) -> Int64:
 def unit_shares(groups: Sequence[str], terms: Float64 | Int64 | Array) -> Float64:
     """The part of a score that each row of `jackknife_weights` leaves out, (b,) float64 of sum 1.
 
-    That is a film's part of what the score is summed of (of the foreground for Dice), as the mean over these sums.
-    Single samples have equal parts.
+    That is a film's or an image's part of what the score is summed of (of the foreground for Dice), as the mean over
+    these sums.
 
     Parameters
     ----------
     groups : sequence of n str
-    terms : (n, F), what each sample adds to the sums; of a score that is no function of sums (n, 1) bool, whether a
-        sample has one by itself
+    terms : (n, F), what each sample adds to the sums, from `weighing`; of a score that is no function of sums (n, 1)
+        bool, whether a sample has one by itself
     """
     member, units = units_of(groups)
-    blocks = min(units, MAX_BLOCKS)
-    if resampling_unit(groups) == "samples":
-        return np.full(blocks, 1 / max(blocks, 1))
-    sums = np.zeros((blocks, terms.shape[1]))
+    sums = np.zeros((min(units, MAX_BLOCKS), terms.shape[1]))
     np.add.at(sums, jackknife_blocks(units)[member], np.abs(terms.astype(np.float64)))
     totals = sums.sum(axis=0)
     if not (totals > 0).any():
         return unit_shares(groups, np.ones((len(groups), 1)))
     shares: Float64 = (sums[:, totals > 0] / totals[totals > 0]).mean(axis=1)
     return shares
+
+
+def weighing(sums: Sums | SumsByClass) -> Float64 | Int64:
+    """The terms of a score that say how much each sample weighs in it: what quotients divide by, else all (n, …, F)."""
+    return sums.terms[..., sums.terms.shape[-1] // 2 :] if sums.value is mean_of_quotients else sums.terms
+
+
+def standing_alone(groups: Sequence[str], values: Float64) -> Array:
+    """Terms (n, 1) bool of a score that is no function of sums, from that of each sample alone (n,), else NaN.
+
+    Single samples count alike: to score each of them alone takes too long where there are many.
+    """
+    known: Array = ~np.isnan(values)[:, None]
+    return known if resampling_unit(groups) == "groups" else np.ones_like(known)
 
 
 def sizes_of(shares: Float64) -> Int64:
@@ -357,23 +381,19 @@ def allowing_for_absent(
 def unit_sizes(metric: Metric, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, Int64]:
     """The sizes of units for every score of a run, (blocks,) int64: see `unit_shares`."""
     groups = [s.group for s in statistics]
-    found: dict[str, Float64] = {}
-    without_sums = []
-    for score in metric.scores:
-        sums = metric.sums(statistics, info, score.name) if resampling_unit(groups) == "groups" else None
-        if sums is None:
-            without_sums.append(score.name)
-        found[score.name] = unit_shares(groups, np.ones((len(groups), 1)) if sums is None else sums.terms)
+    every = {score.name: metric.sums(statistics, info, score.name) for score in metric.scores}
+    without_sums = [name for name, sums in every.items() if sums is None]
     if without_sums and resampling_unit(groups) == "groups":
         n, rows = len(groups), _rows_at_once(groups)
-        alone = [
-            metric.resample(statistics, info, np.eye(min(rows, n - start), n, start, dtype=np.int64))
-            for start in range(0, n, rows)
-        ]
-        for name in without_sums:
-            known = ~np.isnan(np.concatenate([one[name] for one in alone]))
-            found[name] = unit_shares(groups, known[:, None])
-    return {name: sizes_of(shares) for name, shares in found.items()}
+        parts = (np.eye(min(rows, n - start), n, start, dtype=np.int64) for start in range(0, n, rows))
+        alone = [metric.resample(statistics, info, part) for part in parts]
+        values = {name: np.concatenate([one[name] for one in alone]) for name in without_sums}
+    else:
+        values = dict.fromkeys(without_sums, np.zeros(len(groups)))
+    return {
+        name: sizes_of(unit_shares(groups, standing_alone(groups, values[name]) if sums is None else weighing(sums)))
+        for name, sums in every.items()
+    }
 
 
 class Beside(Protocol):
