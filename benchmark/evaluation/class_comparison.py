@@ -42,7 +42,7 @@ class PairedClasses(Paired):
         if self.sums_by_run is None:
             return None
         return tuple(
-            Sums(sums.terms[:, k], sums.value, None if sums.alone is None else sums.alone[:, k])
+            Sums(sums.terms[:, k], sums.value, *(None if x is None else x[:, k] for x in (sums.alone, sums.weights)))
             for sums in self.sums_by_run
             for k in range(len(self.places))
         )

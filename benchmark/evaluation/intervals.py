@@ -195,7 +195,12 @@ def unit_shares(groups: Sequence[str], terms: Float64 | Int64 | Array) -> Float6
 
 
 def weighing(sums: Sums | SumsByClass) -> Float64 | Int64:
-    """The terms of a score that say how much each sample weighs in it: what quotients divide by, else all (n, …, F)."""
+    """How much each sample weighs in a score: what it says of that, of quotients what they divide by, else all terms.
+
+    (n, W) of one score, (n, C, W) of those of classes.
+    """
+    if sums.weights is not None:
+        return sums.weights
     return sums.terms[..., sums.terms.shape[-1] // 2 :] if sums.value is mean_of_quotients else sums.terms
 
 

@@ -128,6 +128,16 @@ def test_quotients_are_weighed_by_what_they_divide_by() -> None:
     assert weighing(Sums(dice.terms, lambda sums: sums[..., 0])).tolist() == dice.terms.tolist()
 
 
+@pytest.mark.parametrize(
+    ("run_id", "score"), [("isbi2012-deconvnet-177eed3c", "v_rand"), ("drive-deconvnet-b179dd3d", "euler_error")]
+)
+def test_a_mean_over_images_has_images_of_equal_size(run_id: str, score: str) -> None:
+    run = open_run(RECORDS / run_id)
+    metric = next(each for each in run.metrics if score in {info.name for info in each.scores})
+    sizes = unit_sizes(metric, tuple(run.statistics.of(metric.name)), run.info)[score]
+    assert len(set(sizes.tolist())) == 1
+
+
 @pytest.mark.parametrize("units", [2, 3, 12, 60])
 def test_weighted_means_of_equal_units_are_students_t(units: int) -> None:
     means = WeightedMeans.of((3,) * units)
