@@ -13,7 +13,8 @@ import numpy as np
 from ..data.own_folder.grouping import guessed_group
 from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
-from ..evaluation.intervals import corrected_interval, in_few_groups
+from ..evaluation.intervals import corrected_interval
+from ..evaluation.resampling import in_few_groups
 from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun

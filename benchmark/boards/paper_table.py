@@ -13,8 +13,8 @@ from typing import Literal
 from .._version import __version__
 from ..evaluation.class_scores import OF_CLASS
 from ..evaluation.comparison import Paired
-from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
+from ..evaluation.resampling import in_few_groups
 from ..evaluation.scoring import Table
 from ..io.documents import Document, Number
 from ..io.reporter import Reporter

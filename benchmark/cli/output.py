@@ -247,7 +247,7 @@ def _score_table(result: Record) -> Table:
 
 
 def _interval_note(result: Record) -> str:
-    from ..evaluation.intervals import MIN_GROUPS
+    from ..evaluation.resampling import MIN_GROUPS
 
     drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
     what = {

@@ -24,24 +24,9 @@ import numpy as np
 from ..metrics.pooled import drawn, ratio
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums, UserError
 from .chance import Chunk, Swapped, chance_of
-from .intervals import (
-    LEVEL,
-    RESAMPLES,
-    Jackknife,
-    allowing_for_absent,
-    blocks_of,
-    bootstrap_weights,
-    corrected_interval,
-    jackknife_parts,
-    paired_intervals,
-    resampling_unit,
-    sizes_of,
-    standing_alone,
-    unit_shares,
-    units_of,
-    weighing,
-)
+from .intervals import LEVEL, Jackknife, allowing_for_absent, corrected_interval, paired_intervals
 from .rank_intervals import rank_intervals
+from .resampling import RESAMPLES, blocks_of, bootstrap_weights, jackknife_parts, resampling_unit, units_of
 from .swaps import (
     MAX_ENUMERATED,
     MIN_ROWS_OF_SUMS,
@@ -52,6 +37,7 @@ from .swaps import (
     rows_at_once,
     swap_patterns,
 )
+from .unit_sizes import sizes_of, standing_alone, unit_shares, weighing
 
 ALPHA = 1 - LEVEL
 

@@ -16,7 +16,8 @@ from segbench.evaluation.class_intervals import intervals_with_classes, units_th
 from segbench.evaluation.class_scores import find_score
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.confusion_table import confusion_table
-from segbench.evaluation.intervals import bootstrap_weights, score_intervals
+from segbench.evaluation.intervals import score_intervals
+from segbench.evaluation.resampling import bootstrap_weights
 from segbench.evaluation.scoring import score, scores_of
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import metrics

@@ -10,16 +10,10 @@ from unlike_images import POPULATIONS, Scored, held
 
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.gate_power import errors_to_be_seen
-from segbench.evaluation.intervals import (
-    corrected_interval,
-    paired_intervals,
-    sizes_of,
-    unit_shares,
-    unit_sizes,
-    weighing,
-)
+from segbench.evaluation.intervals import corrected_interval, paired_intervals
 from segbench.evaluation.students_t import StudentsT
 from segbench.evaluation.swaps import swap_patterns
+from segbench.evaluation.unit_sizes import sizes_of, unit_shares, unit_sizes, weighing
 from segbench.evaluation.weighted_means import WeightedMeans, errors_of_means
 from segbench.metrics.pooled import mean_of, mean_of_quotients
 from segbench.runs.stored import open_run

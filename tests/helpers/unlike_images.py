@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segbench.evaluation.intervals import paired_intervals, sizes_of
+from segbench.evaluation.intervals import paired_intervals
+from segbench.evaluation.unit_sizes import sizes_of
 from segbench.types import Float64, Int64
 
 

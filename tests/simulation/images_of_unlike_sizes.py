@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segbench.evaluation.intervals import sizes_of
 from segbench.evaluation.students_t import StudentsT
 from segbench.evaluation.swaps import swap_patterns
+from segbench.evaluation.unit_sizes import sizes_of
 from segbench.types import Float64
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
