@@ -71,7 +71,7 @@ def _intervals(rows: Sequence[SeedGroup], spans: Sequence[RankSpan]) -> list[str
             "classes."
         )
     if any(has_no_width(row.record.main) for row in rows):
-        points.append(f"**An interval of no width** is no certainty: {NO_WIDTH}.")
+        points.append(f"**An interval of no width** is no certainty. {NO_WIDTH}.")
     if any(len(row.records) > 1 for row in rows):
         points.append(
             f"**±**: standard deviation of {escape(rows[0].record.main_score)} over the seeds. Such a row shows the "

@@ -268,7 +268,7 @@ def _no_width(result: Record) -> str:
 
     elsewhere = told_in_details(result)
     names = [name for name, score in result.scores.items() if has_no_width(score) and name not in elsewhere]
-    return f"an interval of no width ({some(names, 3)}) is no certainty: {NO_WIDTH}" if names else ""
+    return f"an interval of no width ({some(names, 3)}) is no certainty. {NO_WIDTH}" if names else ""
 
 
 def class_table(

@@ -27,7 +27,7 @@ class Score(Document):
 
 
 NO_WIDTH = (
-    "whatever is drawn of these samples scores the same, which says nothing of others: where all of n samples agree, "
+    "Whatever is drawn of these samples scores the same, which says nothing of others: where all of n samples agree, "
     "up to 3/n of others may not (95 %)"
 )
 """What an interval of no width means: the rule of three, an upper bound of what was never seen in n samples."""

@@ -116,7 +116,7 @@ def _of_seeds(rows: Sequence[Entry], tested: bool) -> str:
 def _no_width(entries: Sequence[Entry]) -> str:
     """What an interval of a single point means; empty where there is none."""
     alike = any(has_no_width(entry.main) for entry in entries)
-    return f". An interval of no width is no certainty: {NO_WIDTH}" if alike else ""
+    return f". An interval of no width is no certainty. {NO_WIDTH}" if alike else ""
 
 
 def _rows(entry: Entry, columns: Sequence[Column]) -> Html:

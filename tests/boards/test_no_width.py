@@ -16,7 +16,7 @@ CONSTANT, UNET = (read_record(RECORDS / name) for name in ("drive-constant-58d9e
 
 
 def test_boards_say_so_of_main_scores_without_width() -> None:
-    assert f"**An interval of no width** is no certainty: {NO_WIDTH}." in boards([CONSTANT, UNET])["drive.md"]
+    assert f"**An interval of no width** is no certainty. {NO_WIDTH}." in boards([CONSTANT, UNET])["drive.md"]
     assert "no width" not in boards([UNET])["drive.md"]
 
 
@@ -24,7 +24,7 @@ def test_boards_say_so_of_main_scores_without_width() -> None:
 def test_the_terminal_names_them(run: Record, names: str, capsys: pytest.CaptureFixture[str]) -> None:
     show(RECORDS / run.run_id, run, False, False)
     said = " ".join(capsys.readouterr().out.split())
-    assert (f"an interval of no width ({names}) is no certainty: {NO_WIDTH}" in said) == bool(names)
+    assert (f"an interval of no width ({names}) is no certainty. {NO_WIDTH}" in said) == bool(names)
     assert ("no width" in said) == bool(names)
 
 
@@ -32,7 +32,7 @@ def test_the_terminal_names_them(run: Record, names: str, capsys: pytest.Capture
 def test_the_table_of_a_report_says_so(runs: tuple[Record, ...], *, holds: bool) -> None:
     entries = tuple(Entry(RECORDS / run.run_id, run, run.run_id, rank) for rank, run in enumerate(runs, 1))
     page = str(board(Section("s", "t", "n", synthetic=False, entries=entries), 1))
-    assert (f"t: n. An interval of no width is no certainty: {NO_WIDTH}" in page) == holds
+    assert (f"t: n. An interval of no width is no certainty. {NO_WIDTH}" in page) == holds
 
 
 def test_what_is_undefined_or_not_drawn_is_no_such_interval() -> None:
