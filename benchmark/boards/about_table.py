@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..evaluation.scores import NO_WIDTH, has_no_width
 from ..registry import hooks, metrics
 from ..runs.record import Record
 from ..text import about_time_marks, counted, some
@@ -69,6 +70,8 @@ def _intervals(rows: Sequence[SeedGroup], spans: Sequence[RankSpan]) -> list[str
             f"**{DOUBTFUL}**: the interval does not hold its score, because resamples of so few samples miss whole "
             "classes."
         )
+    if any(has_no_width(row.record.main) for row in rows):
+        points.append(f"**An interval of no width** is no certainty. {NO_WIDTH}.")
     if any(len(row.records) > 1 for row in rows):
         points.append(
             f"**±**: standard deviation of {escape(rows[0].record.main_score)} over the seeds. Such a row shows the "

@@ -11,7 +11,7 @@ import numpy as np
 from ..data.own_folder.grouping import guessed_group
 from ..evaluation.class_scores import ClassScore
 from ..evaluation.comparison import Difference, Paired, holm
-from ..evaluation.intervals import in_few_groups
+from ..evaluation.resampling import in_few_groups
 from ..io.reporter import Reporter
 from ..runs.record import Record
 from ..runs.stored import StoredRun

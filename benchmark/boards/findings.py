@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..evaluation.comparison import ALPHA
-from ..evaluation.intervals import MIN_GROUPS
+from ..evaluation.resampling import MIN_GROUPS
 from ..evaluation.scores import Score
 from ..runs.record import Record
 from ..runs.time_limit import trained_part

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from .._version import __version__
 from ..evaluation.class_scores import OF_CLASS
 from ..evaluation.comparison import Paired
-from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import MethodTest, method_tests
+from ..evaluation.resampling import in_few_groups
 from ..evaluation.scoring import Table
 from ..io.reporter import Reporter
 from ..registry import metrics

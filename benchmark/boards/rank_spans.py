@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..evaluation.comparison import ALPHA, Paired
-from ..evaluation.intervals import in_few_groups
 from ..evaluation.over_seeds import method_tests, spans_of
+from ..evaluation.resampling import in_few_groups
 from ..evaluation.training_variance import unlike_deviations
 from ..runs.find import FoundRun
 from ..runs.stored import open_run

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.intervals import MIN_GROUPS
+from ..evaluation.resampling import MIN_GROUPS
 from ..evaluation.scores import Score
 from ..evaluation.training_variance import Trainings
 from ..runs.record import Cost, Record

@@ -226,10 +226,11 @@ def _notes(paired: Paired, chosen: Sequence[StoredRun]) -> list[str]:
     if paired.unit == "groups":
         per_unit = len(paired.groups) / paired.units
         notes.append(f"a group is a video, stack or city as a whole, of {per_unit:.3g} images on average")
-        t = StudentsT.of(paired.sizes(*range(len(paired.runs))).tolist())
-        if not t.is_students:
-            worth = f"{paired.units} say as much of an error as {t.worth:.2g} of equal size"
-            notes.append(f"these groups are of unlike sizes: {worth}")
+    t = StudentsT.of(paired.sizes(*range(len(paired.runs))).tolist())
+    if not t.is_students:
+        unlike = "are of unlike sizes" if paired.unit == "groups" else "weigh unlike in this score"
+        worth = f"{paired.units} say as much of an error as {t.worth:.2g} of equal size"
+        notes.append(f"these {paired.unit} {unlike}: {worth}")
     absent = paired.metric.absent_classes(paired.runs[0], paired.info, paired.score.name)
     if absent is not None:
         names = list(absent.pixels)

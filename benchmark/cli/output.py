@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..text import CLASS_COUNTS, UNDEFINED, between, counted, interval, number, printable, short_class
+from ..text import CLASS_COUNTS, UNDEFINED, between, counted, interval, number, printable, short_class, some
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -150,6 +150,8 @@ def record(folder: Path, result: Record, as_json: bool, be_quiet: bool) -> None:
     if result.scores:
         console.print(_score_table(result))
         console.print(_interval_note(result))
+        if no_width := _no_width(result):
+            console.print(safe(no_width), style="yellow", soft_wrap=True)
     if result.details:
         from ..registry import hooks, metrics_named
 
@@ -245,7 +247,7 @@ def _score_table(result: Record) -> Table:
 
 
 def _interval_note(result: Record) -> str:
-    from ..evaluation.intervals import MIN_GROUPS
+    from ..evaluation.resampling import MIN_GROUPS
 
     drawn = sorted({score.resampled for score in result.scores.values() if score.resampled})
     what = {
@@ -257,6 +259,16 @@ def _interval_note(result: Record) -> str:
         if drawn
         else "no intervals: one sample only\n"
     )
+
+
+def _no_width(result: Record) -> str:
+    """A sentence on the scores whose intervals look like certainty; empty where none does."""
+    from ..evaluation.scores import NO_WIDTH, has_no_width
+    from ..runs.record import told_in_details
+
+    elsewhere = told_in_details(result)
+    names = [name for name, score in result.scores.items() if has_no_width(score) and name not in elsewhere]
+    return f"an interval of no width ({some(names, 3)}) is no certainty. {NO_WIDTH}" if names else ""
 
 
 def class_table(

@@ -17,8 +17,10 @@ from ..metrics.pooled import drawn_by_class
 from ..metrics.side_by_side import drawn_from_both, side_by_side
 from ..types import AbsentClasses, Float64, Int64, Statistic, Sums, SumsByClass
 from .comparison import Claims, Difference, Paired
-from .intervals import bootstrap_weights, jackknife_parts, paired_intervals, sizes_of
+from .intervals import paired_intervals
+from .resampling import bootstrap_weights, jackknife_parts
 from .swaps import Pair
+from .unit_sizes import sizes_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class PairedClasses(Paired):
         if self.sums_by_run is None:
             return None
         return tuple(
-            Sums(sums.terms[:, k], sums.value, None if sums.alone is None else sums.alone[:, k])
+            Sums(sums.terms[:, k], sums.value, *(None if x is None else x[:, k] for x in (sums.alone, sums.weights)))
             for sums in self.sums_by_run
             for k in range(len(self.places))
         )

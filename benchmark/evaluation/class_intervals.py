@@ -10,8 +10,10 @@ import numpy as np
 from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
 from ..text import some
 from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
-from .intervals import MIN_GROUPS, paired_intervals, score_intervals, sizes_of, unit_shares, units_of
+from .intervals import paired_intervals, score_intervals
+from .resampling import MIN_GROUPS, units_of
 from .scores import defined
+from .unit_sizes import sizes_of, unit_shares, weighing
 
 FEW = MIN_GROUPS
 """A class that fewer samples, or groups, truly hold is marked: its interval says little."""
@@ -82,7 +84,7 @@ class _ClassDraws:
         groups = [s.group for s in statistics]
         sums = metric.sums_by_class(statistics, info, score, range(classes))
         every = np.ones((len(groups), 1))
-        terms = [every if sums is None else sums.terms[:, k] for k in range(classes)]
+        terms = [every if sums is None else weighing(sums)[:, k] for k in range(classes)]
         return sizes_of(np.array([unit_shares(groups, each) for each in terms]))
 
 

@@ -23,7 +23,9 @@ import numpy as np
 from ..metrics.pooled import drawn
 from ..types import Array, DatasetInfo, Float64, Int64, Metric, Statistic
 from .anatomy import CAUSES
-from .intervals import bootstrap_weights, corrected_interval, jackknife_weights, unit_sizes
+from .intervals import corrected_interval
+from .resampling import bootstrap_weights, jackknife_weights
+from .unit_sizes import unit_sizes
 
 _NAMES = tuple(CAUSES)
 _MANY = len(_NAMES) + 1

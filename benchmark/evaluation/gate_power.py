@@ -7,8 +7,9 @@ from functools import cache
 import numpy as np
 
 from ..types import Array, Float64
-from .students_t import StudentsT, errors_of_means
+from .students_t import StudentsT
 from .swaps import MAX_ENUMERATED, swap_patterns
+from .weighted_means import errors_of_means
 
 _SETS, _STEPS, _SEED = 1500, 10, 0
 """Test sets that are drawn, halvings of the interval in which the multiple lies, and the seed."""

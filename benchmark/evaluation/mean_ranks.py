@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import Float64
-from .intervals import LEVEL, RESAMPLES
+from .intervals import LEVEL
+from .resampling import RESAMPLES
 
 
 @dataclass(frozen=True)

@@ -34,17 +34,9 @@ import numpy as np
 
 from ..types import Float64
 from .comparison import ALPHA, Paired
-from .intervals import (
-    LEVEL,
-    RESAMPLES,
-    Jackknife,
-    bootstrap_weights,
-    interval_of,
-    jackknife_blocks,
-    jackknife_error,
-    units_of,
-)
+from .intervals import LEVEL, Jackknife, interval_of, jackknife_error
 from .quantiles import t_quantile
+from .resampling import RESAMPLES, bootstrap_weights, jackknife_blocks, units_of
 from .students_t import StudentsT
 
 POWER = 0.8

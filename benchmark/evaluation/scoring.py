@@ -10,7 +10,8 @@ from .._former_names import former_names
 from ..text import counted, named, some
 from ..types import AbsentClasses, DatasetInfo, Metric, Statistic, UserError
 from .class_intervals import UNITS, can_count_units, intervals_with_classes, units_that_hold
-from .intervals import resampling_unit, score_intervals
+from .intervals import score_intervals
+from .resampling import resampling_unit
 from .scores import Score, defined
 from .statistics import Statistics
 

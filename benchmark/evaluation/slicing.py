@@ -27,7 +27,8 @@ from ..metrics.pooled import drawn
 from ..types import AbsentClasses, Array, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic, Sums
 from .chance import Swapped, chance_of
 from .comparison import ALPHA
-from .intervals import resampling_unit, score_intervals, units_of
+from .intervals import score_intervals
+from .resampling import resampling_unit, units_of
 
 Permuted = Literal["samples", "groups", "samples within groups"]
 

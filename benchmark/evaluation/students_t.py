@@ -1,14 +1,13 @@
 """How far a score is from the truth in errors that the jackknife finds: Student's t, also of units of unlike sizes.
 
-A film with most of the frames has most of the error too, and the others say little of how large that is: then n - 1
-degrees of freedom promise too much. There is no formula for what the jackknife's error is worth of such units, so the
-quotient is drawn: units that err alike, by a normal distribution, in a mean that is weighted by their sizes. Units err
-alike where films are easy or hard as a whole; if larger ones err less, this is on the safe side.
+A film with most of the frames, or an image with most of a class, has most of the error too, and the others say little
+of how large that is: then n - 1 degrees of freedom promise too much. So it is computed for units that err alike, by a
+normal distribution, in a mean that is weighted by their sizes (`segbench.evaluation.weighted_means`). Units err alike
+where films are easy or hard as a whole; if larger ones err less, this is on the safe side.
 
 References
 ----------
-Kish, "Survey Sampling" (1965): the number of units of equal size that are worth as much. Efron & Tibshirani, "An
-Introduction to the Bootstrap" (1993), chapter 11: the jackknife's error.
+Kish, "Survey Sampling" (1965): the number of units of equal size that are worth as much.
 """
 
 from __future__ import annotations
@@ -16,22 +15,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-import numpy as np
-
-from ..types import Float64
 from .quantiles import t_quantile
+from .weighted_means import WeightedMeans
 
-_SETS, _SEED = 1 << 16, 0
-"""Sets of units that are drawn, and the seed."""
 _LEAST = 2e-3
-"""Smaller p values rest on how normal units are, more than on their sizes: they are not taken from what is drawn."""
+"""Smaller p values rest on how normal units are, more than on their sizes."""
 _WORTH_MANY = 30.0
-"""Units that are worth so many of equal size need not be drawn: Student's t of as many does."""
+"""Of units that are worth so many of equal size Student's t of as many will do."""
 _NEARLY_ALL = 0.95
 """Units that are worth this part of as many of equal size count as those."""
-_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -98,61 +92,37 @@ class StudentsT:
 
         if self.is_students:
             return float(-stdtrit(self._usual_freedom, outside / 2))
-        sizes, last = _drawn(self.sizes), _last(self.sizes)
         if outside >= _LEAST:
-            found = float(np.quantile(sizes, 1 - outside))
+            found = self._means.distance(outside)
         else:
-            freedom = max(self.worth - 1, 1.0)
-            found = float(-stdtrit(freedom, outside / _LEAST * stdtr(freedom, -last)))
+            found = float(-stdtrit(self._far, outside / _LEAST * stdtr(self._far, -self._last)))
         return max(found, float(-stdtrit(self.freedom, outside / 2)))
 
     def p_value(self, errors: float) -> float:
         """The probability of so many errors, 0 or more, on both sides together.
 
-        Of more than were drawn often enough, it falls as Student's t of as many units as these are worth: too slowly.
+        Below 0.002 it falls as Student's t of as many units as these are worth: too slowly.
         """
         from scipy.special import stdtr
 
         if self.is_students:
             return float(2 * stdtr(self._usual_freedom, -errors))
-        drawn, last = _drawn(self.sizes), _last(self.sizes)
-        if errors <= last:
-            found = float(1 - np.searchsorted(drawn, errors) / len(drawn))
+        if errors <= self._last:
+            found = self._means.p_value(errors)
         else:
-            freedom = max(self.worth - 1, 1.0)
-            found = _LEAST * float(stdtr(freedom, -errors) / stdtr(freedom, -last))
+            found = _LEAST * float(stdtr(self._far, -errors) / stdtr(self._far, -self._last))
         return max(found, float(2 * stdtr(self.freedom, -errors)))
 
+    @cached_property
+    def _means(self) -> WeightedMeans:
+        return WeightedMeans.of(self.sizes)
 
-@lru_cache(maxsize=256)
-def _drawn(sizes: tuple[int, ...]) -> Float64:
-    """Distances over their errors of sets of units that err alike, (sets,) float64 in ascending order."""
-    weights = np.array(sizes, np.float64) / sum(sizes)
-    units = _units(len(sizes))
-    rows = max(1, _AT_ONCE // len(sizes))
-    parts = [units[start : start + rows] for start in range(0, _SETS, rows)]
-    return np.sort(np.concatenate([np.abs(part @ weights) / errors_of_means(part, weights) for part in parts]))
+    @cached_property
+    def _last(self) -> float:
+        """The distance at which the far tails begin."""
+        return self._means.distance(_LEAST)
 
-
-@lru_cache(maxsize=256)
-def _last(sizes: tuple[int, ...]) -> float:
-    """What was drawn just often enough to be counted."""
-    return float(np.quantile(_drawn(sizes), 1 - _LEAST))
-
-
-@lru_cache(maxsize=1)
-def _units(number: int) -> Float64:
-    """Sets of so many units, (sets, units) float64, made once for all weights."""
-    return np.random.default_rng(_SEED).normal(size=(_SETS, number))
-
-
-def errors_of_means(units: Float64, weights: Float64) -> Float64:
-    """Standard errors by the jackknife (sets,) of means of units (sets, n) that are weighted (n,), of sum 1."""
-    # Each unit moves the mean by (mean - unit) * pull where it is left out; a product of matrices adds these and their
-    # squares up, several times quicker than one by one.
-    pull, n = weights / (1 - weights), len(weights)
-    means, pulled, twice = (units @ np.stack([weights, pull, pull * pull], axis=1)).T
-    moved = means * pull.sum() - pulled
-    squares = means * (means * (pull * pull).sum() - 2 * twice) + (units * units) @ (pull * pull)
-    errors: Float64 = np.sqrt((n - 1) * np.maximum(squares / n - (moved / n) ** 2, 0.0))
-    return errors
+    @property
+    def _far(self) -> float:
+        """The degrees of freedom of the far tails."""
+        return max(self.worth - 1, 1.0)

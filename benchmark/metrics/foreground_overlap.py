@@ -41,7 +41,7 @@ from .pooled import absent_of, mean_of_quotients, mean_where, ratio
 from .same_statistics import SameStatistics
 
 MIN_CASES = 5
-"""Of fewer cases samples are drawn and not cases, as `segbench.evaluation.intervals` has it: then each counts once."""
+"""Of fewer cases samples are drawn and not cases, as `segbench.evaluation.resampling` has it: then each counts once."""
 
 _AT_ONCE = 1 << 10
 """Samples of a case that are laid out at once."""

@@ -268,7 +268,8 @@ class Partition(SummedFamily):
         """The greatest of the means at the thresholds: every resample has a common threshold of its own."""
         del info
         values = self._per_slice(statistics)[0 if score == "v_rand" else 1]
-        return Sums(np.concatenate([values, np.ones((len(values), 1))], axis=1), _best_mean)
+        slices = np.ones((len(values), 1))
+        return Sums(np.concatenate([values, slices], axis=1), _best_mean, weights=slices)
 
     def per_class(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, dict[str, float]]:
         """A partition has no classes."""

@@ -88,8 +88,8 @@ def mean_of_classes(sums: SumsByClass) -> Sums:
     """The mean over all classes of some sums, of those that are defined; of one class its score."""
     n, classes, width = sums.terms.shape
     value = sums.value if classes == 1 else partial(_mean_of_sums, sums.value, classes)
-    alone = None if sums.alone is None else sums.alone.reshape(n, classes * width)
-    return Sums(sums.terms.reshape(n, classes * width), value, alone)
+    alone, weights = (None if each is None else each.reshape(n, -1) for each in (sums.alone, sums.weights))
+    return Sums(sums.terms.reshape(n, classes * width), value, alone, weights)
 
 
 def _mean_of_sums(value: Callable[[Float64], Float64], classes: int, sums: Float64) -> Float64:

@@ -98,7 +98,7 @@ class Topology(MeansOverClasses):
         terms = np.stack([_errors(counts)[score], np.ones(held.shape), held], axis=-1)
         alone = terms.copy()
         alone[..., 2] = held.any(axis=0)
-        return SumsByClass(terms, _mean_of_held, alone)
+        return SumsByClass(terms, _mean_of_held, alone, weights=terms[..., 1:2])
 
     def fault(self, statistic: Statistic, info: DatasetInfo) -> str | None:
         """A side with holes has pieces, one side at least has the class, and patches bound their errors."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..evaluation.scores import Score
+from ..evaluation.scores import NO_WIDTH, Score, has_no_width
 from ..runs.time_limit import trained_part
 from ..text import UNDEFINED, about_time_marks, between, counted, number, time_marks
 from .html import Html, joined, tag
@@ -34,12 +34,14 @@ def board(section: Section, number: int) -> Html:
     """The table with its controls; `number` tells the boards of a page apart."""
     columns = _columns(section)
     together = pooled(section.entries)
-    rows = [_rows(entry, columns) for entry in (*together, *section.person_entries)]
+    entries = (*together, *section.person_entries)
+    rows = [_rows(entry, columns) for entry in entries]
     head = tag("tr", [_head(place, column) for place, column in enumerate(columns)])
     name = f"board-{number}"
+    said = f"{section.note}{_of_seeds(together, section.compared is not None)}{_no_width(entries)}"
     table = tag(
         "table",
-        tag("caption", f"{section.title}: {section.note}{_of_seeds(together, section.compared is not None)}"),
+        tag("caption", f"{section.title}: {said}"),
         tag("thead", head),
         tag("tbody", Html("".join(rows[:SHOWN]))),
         id=name,
@@ -109,6 +111,12 @@ def _of_seeds(rows: Sequence[Entry], tested: bool) -> str:
         f". A row of several seeds has the means of their scores, intervals and costs, and {rank}; "
         "± is the standard deviation over seeds, which no interval of a single run holds"
     )
+
+
+def _no_width(entries: Sequence[Entry]) -> str:
+    """What an interval of a single point means; empty where there is none."""
+    alike = any(has_no_width(entry.main) for entry in entries)
+    return f". An interval of no width is no certainty. {NO_WIDTH}" if alike else ""
 
 
 def _rows(entry: Entry, columns: Sequence[Column]) -> Html:

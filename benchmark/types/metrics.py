@@ -45,11 +45,14 @@ class Sums:
     alone : (n, F), the terms of each sample by itself, where these are others: as if it were the whole group, for a
         score whose terms are valid only if whole groups are drawn, or as if it held what any sample holds. None where
         the terms are valid for any set of samples.
+    weights : (n, W), how much each sample weighs in the score, such as 1 in a mean of samples; by default its terms, of
+        quotients those that are divided by.
     """
 
     terms: Int64 | Float64
     value: Callable[[Float64], Float64]
     alone: Int64 | Float64 | None = None
+    weights: Int64 | Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,13 @@ class SumsByClass:
 
     terms : (n, C, F) int64 or float64, what each of n samples adds to the F sums of each class.
     value : from sums (..., F) float64 of a class to its scores (...) float64, the same function for all of them.
-    alone : (n, C, F), as in `Sums`.
+    alone : (n, C, F), weights : (n, C, W), as in `Sums`.
     """
 
     terms: Int64 | Float64
     value: Callable[[Float64], Float64]
     alone: Int64 | Float64 | None = None
+    weights: Int64 | Float64 | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from commands import Run, printed_json
 from segbench.boards.compare_runs import compare_stored
 from segbench.boards.robustness import RobustnessLine
 from segbench.commands.run import RunRequest, run
-from segbench.evaluation.intervals import bootstrap_weights
+from segbench.evaluation.resampling import bootstrap_weights
 from segbench.io.reporter import Reporter
 from segbench.runs.record import read_record
 from segbench.runs.stored import open_run

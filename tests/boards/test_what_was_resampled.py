@@ -9,7 +9,7 @@ from evaluated_runs import evaluated
 
 from commands import Run
 from own_folders import BINARY, write_folder
-from segbench.evaluation.intervals import in_few_groups
+from segbench.evaluation.resampling import in_few_groups
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from commands import Run, printed_json
 from places import ROOT
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.intervals import blocks_of
+from segbench.evaluation.resampling import blocks_of
 from segbench.metrics.overlap import Overlap
 from segbench.registry import dataset_class
 from segbench.types import Float64, Statistic, UserError

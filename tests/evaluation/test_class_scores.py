@@ -16,7 +16,8 @@ from segbench.evaluation.class_intervals import intervals_with_classes, units_th
 from segbench.evaluation.class_scores import find_score
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.confusion_table import confusion_table
-from segbench.evaluation.intervals import bootstrap_weights, score_intervals
+from segbench.evaluation.intervals import score_intervals
+from segbench.evaluation.resampling import bootstrap_weights
 from segbench.evaluation.scoring import score, scores_of
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import metrics
@@ -270,8 +271,8 @@ def test_a_class_that_one_sample_truly_holds_has_no_interval() -> None:
 
 
 def test_no_interval_of_a_difference_is_wider_than_scores_can_differ() -> None:
-    """Few of the 80 images hold the class: corrected, the interval would end at 1.05."""
+    """Three of the 80 images hold the class, and say little: corrected, the interval would end beyond 1."""
     runs = [RECORDS / name for name in ("cocostuff-fcn-12f9d07f", "cocostuff-kmeans-1971d8d9")]
     (pair,) = segbench.compare(*runs, score="iou@clothes", resamples=200, progress=False).differences
     assert pair.high == 1
-    assert pair.low == pytest.approx(-0.0932500534)
+    assert pair.low == pytest.approx(-0.3962200942)

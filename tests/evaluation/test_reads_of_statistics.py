@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segbench.evaluation import intervals
+from segbench.evaluation import resampling
 from segbench.evaluation.intervals import score_intervals
 from segbench.registry import dataset_class, metrics
 from segbench.types import Array, DatasetInfo, Metric, Prediction, Sample, Statistic
@@ -79,7 +79,7 @@ def test_statistics_are_read_no_more_often_for_more_parts_of_draws(name: str, mo
     found = [counted(metric, make, info, number) for number in range(COUNT)]
     reads = []
     for chunk in (1 << 22, 40 * COUNT):
-        monkeypatch.setattr(intervals, "_CHUNK", chunk)
+        monkeypatch.setattr(resampling, "_CHUNK", chunk)
         Reads.total = 0
         score_intervals(metric, [replace(each) for each in found], info)
         reads.append(Reads.total)

@@ -18,13 +18,8 @@ from pyarrow.parquet import ParquetFile
 
 from segbench.errors import UserError
 from segbench.evaluation.evaluate import evaluate
-from segbench.evaluation.intervals import (
-    bootstrap_weights,
-    corrected_interval,
-    paired_intervals,
-    resampling_unit,
-    score_intervals,
-)
+from segbench.evaluation.intervals import corrected_interval, paired_intervals, score_intervals
+from segbench.evaluation.resampling import bootstrap_weights, resampling_unit
 from segbench.evaluation.statistics import Statistics
 from segbench.registry import make_dataset, metrics, metrics_of
 from segbench.testing import check_metric

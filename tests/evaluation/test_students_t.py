@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from populations import RECORDS
 from scipy import stats
+from unlike_images import POPULATIONS, Scored, held
 
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.gate_power import errors_to_be_seen
-from segbench.evaluation.intervals import corrected_interval, paired_intervals, sizes_of, unit_shares, unit_sizes
-from segbench.evaluation.students_t import StudentsT, errors_of_means
+from segbench.evaluation.intervals import corrected_interval, paired_intervals
+from segbench.evaluation.students_t import StudentsT
 from segbench.evaluation.swaps import swap_patterns
+from segbench.evaluation.unit_sizes import sizes_of, unit_shares, unit_sizes, weighing
+from segbench.evaluation.weighted_means import WeightedMeans, errors_of_means
+from segbench.metrics.pooled import mean_of, mean_of_quotients
 from segbench.runs.stored import open_run
-from segbench.types import Float64
+from segbench.types import Float64, Sums
 
 MEDAKA = (25,) * 10 + (150,) * 2
 UNLIKE = {
@@ -95,7 +99,7 @@ def test_the_size_of_a_unit_is_its_part_of_what_the_score_is_summed_of() -> None
         (["a"] * 3 + ["b"] * 2 + ["c", "d", "e"], [3750, 2500, 1250, 1250, 1250]),
         (["a", "b"] * 10, [500] * 20),  # of two groups samples are drawn
         ([f"{k // 2}" for k in range(20)], [1000] * 10),
-        ([str(k) for k in range(500)], [50] * 200),
+        ([str(k) for k in range(500)], [60, 40] * 100),  # blocks of three and of two
         ([f"film{k:03d}" for k in range(400) for _ in range(1 + (k == 0))], [75] + [50] * 199),
     ]
     for groups, sizes in by_samples:
@@ -105,7 +109,58 @@ def test_the_size_of_a_unit_is_its_part_of_what_the_score_is_summed_of() -> None
     terms = np.array([[1, 4, 0], [1, 0, 0], [2, 1, 0], [2, 1, 0], [2, 1, 0], [2, 1, 0]])
     assert unit_shares(groups, terms) == pytest.approx([0.35, 0.1625, 0.1625, 0.1625, 0.1625])
     assert unit_shares(groups, 0 * terms) == pytest.approx([1 / 3, 1 / 6, 1 / 6, 1 / 6, 1 / 6])
-    assert unit_shares(list("abcdef"), terms) == pytest.approx([1 / 6] * 6)  # each stands alone
+    # Each stands alone: an image of most of a class counts as much as a film of most of the frames.
+    assert unit_shares(list("abcdef"), terms) == pytest.approx([0.3, 0.05, 0.1625, 0.1625, 0.1625, 0.1625])
+
+
+def test_quotients_are_weighed_by_what_they_divide_by() -> None:
+    """A mean over images has images of equal size, whatever their scores; of Dice it is true and predicted pixels."""
+    values = np.array([0.1, np.nan, 0.9, 0.5])
+    assert unit_shares(list("abcd"), weighing(mean_of(values))) == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
+    dice = Sums(np.array([[20, 80], [0, 10], [10, 10]]), mean_of_quotients)
+    assert unit_shares(list("abc"), weighing(dice)) == pytest.approx([0.8, 0.1, 0.1])
+    assert weighing(Sums(dice.terms, lambda sums: sums[..., 0])).tolist() == dice.terms.tolist()
+
+
+@pytest.mark.parametrize(
+    ("run_id", "score"), [("isbi2012-deconvnet-177eed3c", "v_rand"), ("drive-deconvnet-b179dd3d", "euler_error")]
+)
+def test_a_mean_over_images_has_images_of_equal_size(run_id: str, score: str) -> None:
+    run = open_run(RECORDS / run_id)
+    metric = next(each for each in run.metrics if score in {info.name for info in each.scores})
+    sizes = unit_sizes(metric, tuple(run.statistics.of(metric.name)), run.info)[score]
+    assert len(set(sizes.tolist())) == 1
+
+
+@pytest.mark.parametrize("units", [2, 3, 12, 60])
+def test_weighted_means_of_equal_units_are_students_t(units: int) -> None:
+    means = WeightedMeans.of((3,) * units)
+    for errors in (0.01, 0.5, 2.0, 4.0):
+        assert means.p_value(errors) == pytest.approx(2 * stats.t.sf(errors, units - 1), rel=1e-7)
+    assert means.distance(0.01) == pytest.approx(stats.t.isf(0.005, units - 1), rel=1e-7)
+    assert means.p_value(0) == means.p_value(1e-9) == 1
+
+
+@pytest.mark.parametrize("sizes", [(40, 5, 5, 5, 5, 5), MEDAKA, tuple(2**k for k in range(8)), (9990, 1, 1, 1)])
+def test_weighted_means_lie_as_far_out_as_drawn_ones(sizes: tuple[int, ...]) -> None:
+    differences, weights = films(sizes, 100_000, seed=3)
+    errors = np.abs(differences @ weights) / errors_of_means(differences, weights)
+    for outside in (0.5, 0.05, 0.01):
+        within = 5 * np.sqrt(outside * (1 - outside) / len(errors))
+        assert np.mean(errors > WeightedMeans.of(sizes).distance(outside)) == pytest.approx(outside, abs=within)
+
+
+@pytest.mark.parametrize("population", ["in 3 of the images", "areas e^2.0"])
+def test_intervals_hold_where_few_images_have_most_of_a_class(population: str) -> None:
+    """With n - 1 degrees of freedom they held the IoU in 83 and 89 % of test sets, the difference in 85 and 93 %."""
+    which = next(each for each in POPULATIONS if each.name == population and each.images >= 12)
+    many = which.methods(np.random.default_rng(99), 20_000, "iou")[0].sum(axis=(0, 1))
+    drawn = np.random.default_rng(0).multinomial(which.images, np.full(which.images, 1 / which.images), 400)
+    scored = [Scored.of(terms, drawn) for terms in which.methods(np.random.default_rng(1), 300, "iou")]
+    truth = float(many[0] / many[1])
+    found = min(held(*scored, truth, sized=True))
+    assert found >= 0.89
+    assert min(held(*scored, truth, sized=False)) < found - 0.03
 
 
 def test_planned_sets_have_units_of_the_same_sizes() -> None:
@@ -123,7 +178,14 @@ def test_a_score_that_is_one_of_each_film_has_films_of_equal_size(score: str) ->
     info = next(each for each in metric.scores if each.name == score)
     assert sizes.tolist() == Paired(metric, run.info, info, (statistics,)).sizes(0).tolist()
     if score == "dice":
-        assert sizes.max() / sizes.sum() > 0.7
+        pixels: dict[str, int] = {}
+        for each in statistics:
+            truth, predicted, counts = (each.columns[name] for name in ("truth", "prediction", "pixels"))
+            sides = sum(int(counts[side == 1].sum()) for side in (truth, predicted))
+            pixels[each.group] = pixels.get(each.group, 0) + sides
+        held = np.array([pixels[group] for group in sorted(pixels)])
+        assert sizes.tolist() == np.round(10_000 * held / held.sum()).tolist()
+        assert sizes.max() / sizes.sum() > 0.6
     else:
         assert len(set(sizes.tolist())) == 1
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from populations import Population, Recorded
 
-from segbench.evaluation.intervals import bootstrap_weights, score_intervals
+from segbench.evaluation.intervals import score_intervals
+from segbench.evaluation.resampling import bootstrap_weights
 
 
 @dataclass(frozen=True)

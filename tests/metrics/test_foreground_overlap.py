@@ -16,10 +16,10 @@ from monai.metrics.meandice import DiceMetric
 from PIL import Image
 
 from segbench.datasets.folder import Folder
-from segbench.evaluation import intervals
+from segbench.evaluation import resampling
 from segbench.evaluation.comparison import Paired
 from segbench.evaluation.evaluator import Evaluator
-from segbench.evaluation.intervals import bootstrap_weights, jackknife_weights
+from segbench.evaluation.resampling import bootstrap_weights, jackknife_weights
 from segbench.metrics.foreground_overlap import MIN_CASES, ForegroundOverlap
 from segbench.metrics.overlap import Overlap
 from segbench.metrics.pooled import drawn
@@ -254,7 +254,7 @@ def test_a_folder_of_backgrounds_alone_is_scored_as_before(tmp_path: Path) -> No
 
 
 def test_fewer_cases_than_these_are_not_drawn() -> None:
-    assert intervals.MIN_GROUPS == MIN_CASES
+    assert resampling.MIN_GROUPS == MIN_CASES
 
 
 def test_a_data_set_without_background_is_refused() -> None:

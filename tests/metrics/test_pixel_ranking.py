@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
 from segbench.evaluation.comparison import Paired
-from segbench.evaluation.intervals import bootstrap_weights, score_intervals
+from segbench.evaluation.intervals import score_intervals
+from segbench.evaluation.resampling import bootstrap_weights
 from segbench.evaluation.statistics import Statistics
 from segbench.metrics import MetricFamily, level_table
 from segbench.metrics.level_table import LevelTable

@@ -31,7 +31,7 @@ from random_coco import INFO, as_coco, random_pairs
 from segbench.data import coco_annotations
 from segbench.datasets.cocostuff import COCOStuff
 from segbench.evaluation.evaluate import evaluate
-from segbench.evaluation.intervals import bootstrap_weights
+from segbench.evaluation.resampling import bootstrap_weights
 from segbench.metrics.coco import COCOAveragePrecision
 from segbench.predictions.coco_results import find_results
 from segbench.types import Statistic
