@@ -61,7 +61,7 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         if segments is not None:
             return segments
     if dataset.info.object_metrics:
-        objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
+        objects = find_objects(dataset, ids, _only_results(dataset, ids, path), partial=partial)
         if objects is not None:
             return objects
     found = _read_alike(dataset, _find_maps(dataset, SampleIds(ids), path, partial))
@@ -111,12 +111,18 @@ def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> F
     return Found(files, (*extra_warnings(extra, where), *odd))
 
 
-def _only_results(path: Path, info: DatasetInfo) -> Path:
-    """The one file of COCO results in a folder that holds nothing else, as a run keeps it; any other path as it is."""
-    if path.is_file() or not takes_results(info):
+def _only_results(dataset: Dataset, ids: Sequence[str], path: Path) -> Path:
+    """The one file of COCO results in a folder whose images are of no sample: stored by a run, or beside plots.
+
+    Any other path as it is.
+    """
+    if path.is_file() or not takes_results(dataset.info):
         return path
-    files = files_below(path, IMAGE_SUFFIXES | {".json", ".txt"})
-    return files[0] if len(files) == 1 and files[0].suffix.lower() == ".json" else path
+    files = files_below(path, IMAGE_SUFFIXES | {".json"})
+    results = [file for file in files if file.suffix.lower() == ".json"]
+    if len(results) != 1 or match_files(dataset, SampleIds(ids), [f for f in files if f not in results], path)[0]:
+        return path
+    return results[0]
 
 
 def _refuse_numbers_from_1(
