@@ -74,8 +74,8 @@ class Folder(FileDataset):
         homepage=_NOT_STATED,
         upright=True,
         layout=f"masks/ (PNG, TIFF, BMP, GIF, WebP, .npy), images/ (also JPEG) with the same names, {FILE} (made by "
-        "'bench data describe folder --root DIR --write'), and if there are any instances/, splits/{train,val,test}.txt "
-        "and objects.json as COCO has annotations; or panoptic.json and panoptic/, which need nothing else",
+        "'bench data describe folder --root DIR --write'), and if there are any instances/, "
+        "splits/{train,val,test}.txt, objects.json as COCO has annotations; or panoptic.json and panoptic/ alone",
     )
 
     parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances", "objects")

@@ -193,8 +193,8 @@ class _Lookup:
     def __init__(self, ids: Sequence[str], others: Mapping[ImageId, str]) -> None:
         self._names = frozenset(ids)
         numbered = any(isinstance(name, int) for name in others)
-        numbers = {} if numbered else {int(name): name for name in ids if is_number(name)}
-        self._others: dict[ImageId, str] = {**numbers, **others}
+        self._others: dict[ImageId, str] = {} if numbered else {int(name): name for name in ids if is_number(name)}
+        self._others.update(others)
 
     def find(self, image_id: ImageId) -> str | None:
         """The sample of an image id, None for none."""
@@ -255,7 +255,7 @@ def _are_objects(path: Path, entries: Sequence[tuple[ImageId, Entry]]) -> bool:
 def label_of(where: str, category: int, names: Mapping[int, str], info: DatasetInfo, what: str) -> int:
     """Label value of a category; raises UserError, beginning with `where`, for one that is not among `names`."""
     label = info.label_of_category.get(category)
-    if label in names:
+    if label is not None and label in names:
         return label
     hint = " 183 ('other') merges all things, which are scored one by one here." if category == 183 else ""
     known = [f"{n} ({names[k]})" for n, k in sorted(info.label_of_category.items()) if k in names]

@@ -93,6 +93,7 @@ def _corrected(path: Path) -> tuple[str, ...]:
 
 def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> Found:
     """Match files of maps, pages of a stack or slices of volumes with samples."""
+    _refuse_objects(dataset, path)
     if path.is_file() and not is_volume(path):
         return _stack(dataset, ids, path)
     if volumes := volumes_below(path):
@@ -109,6 +110,25 @@ def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> F
     files = {i: PredictionFile(matched[i][0]) for i in ids if i in matched}
     odd = _odd_values(dataset, next(iter(files.values())))
     return Found(files, (*extra_warnings(extra, where), *odd))
+
+
+def _refuse_objects(dataset: Dataset, path: Path) -> None:
+    """Raise UserError for results of a detector where the dataset has no objects to score them with."""
+    found = (
+        [path] if path.is_file() else [] if files_below(path, IMAGE_SUFFIXES) else files_below(path, {".json", ".txt"})
+    )
+    if dataset.info.object_metrics or not found or found[0].suffix.lower() not in (".json", ".txt"):
+        return
+    hint = ""
+    if dataset.self_defined:
+        hint = (
+            " For AP, import its annotations (COCO, YOLO, labelme or CVAT) with 'bench data import', which keeps them as "
+            "objects.json; a folder that was imported before that was so is imported again."
+        )
+    raise UserError(
+        f"{found[0]}: results of a detector need annotated objects, and {dataset.info.name} has none here. "
+        f"Expected label maps, one image per sample.{hint}"
+    )
 
 
 def _only_results(dataset: Dataset, ids: Sequence[str], path: Path) -> Path:

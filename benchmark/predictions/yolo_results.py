@@ -104,7 +104,7 @@ def _object(line: str, labels: Sequence[int], size: tuple[int, int], where: str)
     if len(values) < 8 or len(values) % 2:
         hint = "" if len(values) < 7 else ". Predict again with save_conf=True"
         raise UserError(
-            f"{where}: holds {len(values)} numbers; expected a class, x and y of 3 points or more, and a confidence{hint}"
+            f"{where}: holds {len(values)} numbers; expected a class, x, y of 3 points or more and a confidence{hint}"
         )
     points, score = values[1:-1].reshape(-1, 2), float(values[-1])
     if not ((np.abs(points) <= _FARTHEST).all() and 0 <= score <= 1):

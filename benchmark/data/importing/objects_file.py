@@ -37,7 +37,7 @@ class ObjectsFile:
         number = len(self._pictures) + 1
         told = {"id": number, "height": height, "width": width, "source_id": item.source_id}
         self._pictures.append((name, {**told, "source_name": item.name.as_posix()}))
-        entries = []
+        entries: list[dict[str, Any]] = []
         for first, together in _objects(shapes, self.categories):
             mask = together[0].mask if len(together) == 1 else _united(together)
             if orientation > 1:
