@@ -122,8 +122,8 @@ def _refuse_objects(dataset: Dataset, path: Path) -> None:
     hint = ""
     if dataset.self_defined:
         hint = (
-            " For AP, import its annotations (COCO, YOLO, labelme or CVAT) with 'bench data import', which keeps them as "
-            "objects.json; a folder that was imported before that was so is imported again."
+            " For AP, import its annotations (COCO, YOLO, labelme or CVAT) with 'bench data import', which keeps them "
+            "in objects.json; import a folder without that file again."
         )
     raise UserError(
         f"{found[0]}: results of a detector need annotated objects, and {dataset.info.name} has none here. "
