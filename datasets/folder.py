@@ -30,13 +30,14 @@ from segbench.data.own_folder.names import (
     places,
 )
 from segbench.data.own_folder.naming import written
+from segbench.data.own_folder.objects import OBJECTS, image_ids, true_objects
 from segbench.data.own_folder.panoptic import ANNOTATIONS, PanopticTruth
 from segbench.data.own_folder.proposed_classes import proposed_classes
 from segbench.data.own_folder.splits import SPLITS, split_samples
 from segbench.data.self_defined import Proposal
 from segbench.io.images.masks import read_labels
 from segbench.io.listing import unread_images
-from segbench.types import Array, DatasetInfo, Panoptic, Part, Prediction, Sample, SplitInfo, UserError
+from segbench.types import Array, DatasetInfo, Object, Panoptic, Part, Prediction, Sample, SplitInfo, UserError
 
 _NOT_STATED = f"not stated in {FILE}"
 _OF_CASES = ("foreground-overlap",)
@@ -69,11 +70,11 @@ class Folder(FileDataset):
         homepage=_NOT_STATED,
         upright=True,
         layout=f"masks/ (PNG, TIFF, BMP, GIF, WebP, .npy), images/ (also JPEG) with the same names, {FILE} (made by "
-        "'bench data describe folder --root DIR --write'), and if there are any instances/ and "
-        "splits/{train,val,test}.txt; or panoptic.json and panoptic/ as COCO has them, which need nothing else",
+        "'bench data describe folder --root DIR --write'), and if there are any instances/, "
+        "splits/{train,val,test}.txt, objects.json as COCO has annotations; or panoptic.json and panoptic/ alone",
     )
 
-    parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances")
+    parts: ClassVar[tuple[Part, ...]] = ("image", "labels", "instances", "objects")
     self_defined = True
 
     _found: Located
@@ -133,6 +134,8 @@ class Folder(FileDataset):
             ignore_label=classes.ignore_label,
             metrics=(*families, "instance-matching") if objects else families,
             main_score=classes.main_score or ("f1_50" if objects else "dice" if binary else "miou"),
+            object_metrics=("coco-ap",) if classes.objects else (),
+            category_ids=classes.objects,
             panoptic_metrics=("panoptic",) if classes.panoptic else (),
             further_metrics=_beside(classes),
             pixel_size_um=classes.pixel_size_um,
@@ -221,6 +224,14 @@ class Folder(FileDataset):
             return self._panoptic.instances(path)
         return instance_map(read_labels(path, binary=False, upright=True), str(path))
 
+    def read_objects(self, path: Path, sample_id: str) -> tuple[Object, ...]:
+        """True objects; all samples share their file."""
+        return true_objects(path, sample_id, self.info)
+
+    def image_ids(self, ids: Sequence[str]) -> Mapping[int | str, str]:
+        """What the source called them, where there is `objects.json`."""
+        return image_ids(self.root / OBJECTS, ids) if self._classes.objects else {}
+
     def read_panoptic(self, path: Path, sample_id: str) -> Panoptic:
         """True segments."""
         assert self._panoptic is not None, sample_id
@@ -244,6 +255,8 @@ class Folder(FileDataset):
             "labels": self._found.masks,
             "instances": self._found.instances,
         }
+        if part == "objects":
+            return (self.root / OBJECTS,) if self._classes.objects and sample_id in self._found.masks else ()
         path = parts.get(part, {}).get(sample_id)
         region = self._found.regions.get(sample_id) if part == "labels" else None
         return () if path is None else (path,) if region is None else (path, region)

@@ -71,7 +71,7 @@ def data_describe(request: DescribeDataRequest, json: bool, quiet: bool) -> None
 
 
 def data_import(request: ImportRequest, json: bool, quiet: bool) -> None:
-    """Turn annotations of COCO, labelme, CVAT, VOC, YOLO, Hugging Face or nnU-Net into a folder that `bench` reads.
+    """Turn annotations of COCO, labelme, CVAT, VOC, YOLO, Hugging Face, nnU-Net, QuPath or ImageJ into a folder.
 
     The format is recognised, pictures are linked, and a table says what became of what.
     """

@@ -56,6 +56,7 @@ def rows_of(found: ImportedData) -> list[tuple[str, str, int]]:
     rows = [("pictures", f"images/, {how}", n) for how, n in found.images.items() if how != "missing"]
     rows += [("annotated pictures", "masks/", found.masks)] if found.masks else []
     rows += [("pictures with objects", "instances/", found.instances)] if found.instances else []
+    rows += [("objects", "objects.json", found.objects)] if found.objects else []
     rows += [("pictures with segments", "panoptic/ and panoptic.json", found.panoptic)] if found.panoptic else []
     rows += [(_plural(kind), "drawn" if not found.panoptic else "kept", n) for kind, n in found.shapes.items()]
     for what, became, n in (

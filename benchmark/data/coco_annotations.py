@@ -19,34 +19,43 @@ from pycocotools import mask as mask_api
 from ..io.images.rle import CheckedRLE, check_rle, rle_size, short
 from ..io.read_once import ReadOnce
 from ..io.text_files import parse_json
+from ..text import some
 from ..types import Array, DatasetInfo, Float64, Object, UserError
 
 _MAX_LENGTH = 2_000_000
 """Pixels that an outline may be long."""
 _KEPT = ("image_id", "category_id", "segmentation", "iscrowd", "area")
+_NAMES = ("file_name", "source_id", "source_name")
+"""What may be told of an image beside its id and size."""
 
 
 def true_objects(path: Path, sample_id: str, info: DatasetInfo) -> tuple[Object, ...]:
-    """Annotated objects of one image, in the order of the file; label values are category id - 1.
+    """Annotated objects of the image whose id is the number of a sample, in the order of the file.
 
     Raises
     ------
     UserError
         Naming the file and the field that is broken, or an image that it does not list.
     """
-    images = _index_of(path)
+    images = annotated_images(path)
     image = images.get(int(sample_id)) if sample_id.isdecimal() and len(sample_id) < 20 else None
     if image is None:
         raise UserError(f"{path}: 'images' has no image of id {sample_id}; expected every image of the split there")
-    things = frozenset(c.id for c in info.classes if c.kind == "thing")
+    return objects_of(image, path, info)
+
+
+def objects_of(image: AnnotatedImage, path: Path, info: DatasetInfo) -> tuple[Object, ...]:
+    """The objects of one image of a file, in its order; raises UserError naming the field that is broken."""
+    things = {c.id for c in info.classes if c.kind == "thing"}
+    labels = {category: label for category, label in info.label_of_category.items() if label in things}
     return tuple(
-        _object(raw, image.size, things, f"{path}: annotations[{number}]") for number, raw in image.annotations
+        _object(raw, image.size, labels, f"{path}: annotations[{number}]") for number, raw in image.annotations
     )
 
 
 def annotated_sizes(path: Path) -> Mapping[int, tuple[int, int]]:
     """Height and width of every image that a file of annotations lists, by its id; raises as `true_objects`."""
-    return {image_id: image.size for image_id, image in _index_of(path).items()}
+    return {image_id: image.size for image_id, image in annotated_images(path).items()}
 
 
 def agreement(objects: Sequence[Object], labels: Array, void: int) -> tuple[int, int]:
@@ -99,25 +108,27 @@ def is_finite(value: object) -> TypeGuard[float]:
 
 
 @dataclass(frozen=True)
-class _Image:
-    """Height and width of an image, and its annotations as they stand in the file, each with its place there."""
+class AnnotatedImage:
+    """An image of a file of annotations: height and width, its other fields, and its annotations with their places."""
 
     size: tuple[int, int]
+    fields: Mapping[str, Any]
     annotations: list[tuple[int, Mapping[str, Any]]]
 
 
-def _read_index(path: Path) -> Mapping[int, _Image]:
+def _read_index(path: Path) -> Mapping[int, AnnotatedImage]:
     content = load_json(path, compact)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds {type(content).__name__} at the top; expected an object of COCO annotations")
-    images: dict[int, _Image] = {}
+    images: dict[int, AnnotatedImage] = {}
     for number, entry in enumerate(_list(path, content, "images")):
         where = f"{path}: images[{number}]"
         if not is_whole(entry.get("id")):
             _refuse(where, "id", entry, "an integer")
         if entry["id"] in images:
             raise UserError(f"{where}: 'id' {entry['id']} is that of an earlier image; expected different ones")
-        images[entry["id"]] = _Image(rle_size({"size": [entry.get("height"), entry.get("width")]}, where), [])
+        size = rle_size({"size": [entry.get("height"), entry.get("width")]}, where)
+        images[entry["id"]] = AnnotatedImage(size, {name: entry[name] for name in _NAMES if name in entry}, [])
     for number, entry in enumerate(_list(path, content, "annotations")):
         image_id = entry.get("image_id")
         image = images.get(image_id) if is_whole(image_id) else None
@@ -127,7 +138,8 @@ def _read_index(path: Path) -> Mapping[int, _Image]:
     return images
 
 
-_index_of = ReadOnce(_read_index, files=2)  # train and val
+annotated_images = ReadOnce(_read_index, files=2)  # train and val
+"""Every image of a file of annotations, by its id; raises UserError as `true_objects` does."""
 
 
 def _list(path: Path, content: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
@@ -149,16 +161,16 @@ def compact(entry: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _object(raw: Mapping[str, Any], size: tuple[int, int], things: frozenset[int], where: str) -> Object:
+def _object(raw: Mapping[str, Any], size: tuple[int, int], labels: Mapping[int, int], where: str) -> Object:
     category, crowd, area = raw.get("category_id"), raw.get("iscrowd", 0), raw.get("area")
-    if not is_whole(category) or category - 1 not in things:
-        _refuse(where, "category_id", raw, "the id of a thing of COCO")
+    if not is_whole(category) or category not in labels:
+        _refuse(where, "category_id", raw, f"the id of a thing: {some([str(each) for each in sorted(labels)])}")
     if not is_whole(crowd, 0, 1):
         _refuse(where, "iscrowd", raw, "0 or 1")
     if area is not None and not (is_finite(area) and area >= 0):
         _refuse(where, "area", raw, "a number of pixels")
     mask = segmentation_mask(raw.get("segmentation"), size, f"{where}: 'segmentation'")
-    return Object(category - 1, mask, crowd=bool(crowd), area=None if area is None else float(area))
+    return Object(labels[category], mask, crowd=bool(crowd), area=None if area is None else float(area))
 
 
 def segmentation_mask(value: Any, size: tuple[int, int], where: str) -> CheckedRLE:

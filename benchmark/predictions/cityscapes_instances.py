@@ -112,7 +112,7 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
         return find_results(dataset, ids, path, partial=partial)
     candidates = files_below(path, {".txt"})
     if not any(candidate.name.endswith(LIST) for candidate in candidates):
-        return None
+        return _find_yolo(dataset, ids, candidates, path, partial)
     matched, extra = match_files(dataset, SampleIds(ids), candidates, path)
     refuse_duplicates(matched, path)
     where = of_other_splits(dataset, ids, extra, path)
@@ -124,6 +124,17 @@ def find_objects(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
             objects = read_list(matched[sample_id][0], path, dataset.info, skipped)
             files[sample_id] = ObjectList(sample_id, matched[sample_id][0], objects)
     return Found(files, (*extra_warnings(extra, where), *_skip_warnings(skipped, dataset.info)), kind="objects")
+
+
+def _find_yolo(
+    dataset: Dataset, ids: Sequence[str], candidates: Sequence[Path], path: Path, partial: bool
+) -> Found | None:
+    from .coco_results import takes_results
+    from .yolo_results import find_yolo
+
+    if not candidates or not takes_results(dataset.info):
+        return None
+    return find_yolo(dataset, ids, candidates, path, partial=partial)
 
 
 def read_list(path: Path, folder: Path, info: DatasetInfo, skipped: dict[int, int]) -> tuple[ListedObject, ...]:

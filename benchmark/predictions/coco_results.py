@@ -20,7 +20,7 @@ from ..types import Dataset, DatasetInfo, Object, Prediction, PredictionSource, 
 from .matching import Found
 
 _METRIC = "coco-ap"
-"""Datasets that name this family in `object_metrics` take COCO results; their label values are category id - 1."""
+"""Datasets that name this family in `object_metrics` take COCO results."""
 
 _VOID = 255
 
@@ -64,17 +64,19 @@ class _ImageResults:
 
 @dataclass(frozen=True)
 class ObjectResults(_ImageResults):
-    """The detections of one image in a COCO results file."""
+    """The detections of one image in a COCO results file; `labels` are label values by category id."""
+
+    labels: Mapping[int, int]
 
     def read(self, dataset: Dataset) -> Prediction:
         """Objects in the order of the file. Raises UserError naming the entry whose mask is unsound."""
-        return Prediction(objects=self.objects(_image_size(dataset, self.sample_id) if self.entries else None))
+        return Prediction(objects=self.objects(image_size(dataset, self.sample_id) if self.entries else None))
 
     def objects(self, size: tuple[int, int] | None = None) -> tuple[Object, ...]:
         """The same, masks of `size` (by default that of the first)."""
         size = size or (self.entries[0].size if self.entries else (0, 0))
         return tuple(
-            Object(entry.category - 1, entry.rle(self.path, self.sample_id, size), float(entry.score or 0))
+            Object(self.labels[entry.category], entry.rle(self.path, self.sample_id, size), float(entry.score or 0))
             for entry in self.entries
         )
 
@@ -85,7 +87,7 @@ class StuffResults(_ImageResults):
 
     def read(self, dataset: Dataset) -> Prediction:
         """The label map as a prediction, at the size of the image; raises UserError as `label_map` does."""
-        return Prediction(labels=self.label_map(dataset.info, _image_size(dataset, self.sample_id)))
+        return Prediction(labels=self.label_map(dataset.info, image_size(dataset, self.sample_id)))
 
     def label_map(self, info: DatasetInfo, size: tuple[int, int] | None = None) -> Uint8:
         """Label values (H, W) uint8 = category id - 1. A pixel without a mask holds 255: wrong, unless void in truth.
@@ -100,7 +102,7 @@ class StuffResults(_ImageResults):
         labels = np.full(size, _VOID, np.uint8)
         names = {c.id: c.name for c in (*info.classes, *info.unscored)}
         for entry in self.entries:
-            label = _label(self.path, entry, names, info)
+            label = label_of(f"{self.path}: entry {entry.index}", entry.category, names, info, "class")
             mask = decode_rle(entry.rle(self.path, self.sample_id, size), "") > 0
             others = labels[mask & (labels != _VOID) & (labels != label)]
             if len(others):
@@ -124,7 +126,7 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
     ----------
     dataset : Dataset
     ids : sequence of str
-        The samples of the split; `image_id` is one of them, or its number.
+        The samples of the split; `image_id` is one of them, its number, or what `Dataset.image_ids` says.
     path : Path
         JSON: a list of {image_id, category_id, segmentation, score}, the segmentation run-length encoded.
     partial : bool
@@ -144,19 +146,22 @@ def find_results(dataset: Dataset, ids: Sequence[str], path: Path, *, partial: b
     names = {c.id: c.name for c in wanted if not objects or c.kind == "thing"}
     matched: dict[str, list[Entry]] = {}
     foreign: dict[ImageId, int] = {}
-    lookup = _Lookup(ids)
+    lookup = _Lookup(ids, dataset.image_ids(ids))
+    what = "thing" if objects else "class"
     for image_id, entry in entries:
-        _label(path, entry, names, dataset.info)
+        label_of(f"{path}: entry {entry.index}", entry.category, names, dataset.info, what)
         sample_id = lookup.find(image_id)
         if sample_id is None:
             foreign[image_id] = foreign.get(image_id, 0) + 1
         else:
             matched.setdefault(sample_id, []).append(entry)
     _refuse_unmatched(path, ids, matched, foreign, objects, partial)
-    source = ObjectResults if objects else StuffResults
-    files: dict[str, PredictionSource] = {
-        i: source(path, i, tuple(matched.get(i, ()))) for i in ids if i in matched or not partial
-    }
+    files: dict[str, PredictionSource] = {}
+    for i in ids:
+        mine = tuple(matched.get(i, ()))
+        if mine or not partial:
+            results = ObjectResults(path, i, mine, dataset.info.label_of_category)
+            files[i] = results if objects else StuffResults(path, i, mine)
     return Found(files, tuple(_warnings(path, entries, foreign)), kind="objects" if objects else "maps")
 
 
@@ -170,8 +175,9 @@ def read_object_results(path: Path, info: DatasetInfo) -> dict[str, ObjectResult
         raise UserError(f"{path}: its entries have no scores: it holds label maps, not objects")
     things = {c.id: c.name for c in info.classes if c.kind == "thing"}
     for _, entry in entries:
-        _label(path, entry, things, info)
-    return {name: ObjectResults(path, name, mine) for name, mine in _by_image(entries).items()}
+        label_of(f"{path}: entry {entry.index}", entry.category, things, info, "thing")
+    labels = info.label_of_category
+    return {name: ObjectResults(path, name, mine, labels) for name, mine in _by_image(entries).items()}
 
 
 def _by_image(entries: Iterable[tuple[ImageId, Entry]]) -> dict[str, tuple[Entry, ...]]:
@@ -182,19 +188,21 @@ def _by_image(entries: Iterable[tuple[ImageId, Entry]]) -> dict[str, tuple[Entry
 
 
 class _Lookup:
-    """Sample ids by themselves and by their number."""
+    """Sample ids by themselves, by further names that they have, and by their number where no such name is one."""
 
-    def __init__(self, ids: Sequence[str]) -> None:
+    def __init__(self, ids: Sequence[str], others: Mapping[ImageId, str]) -> None:
         self._names = frozenset(ids)
-        self._numbers = {int(name): name for name in ids if is_number(name)}
+        numbered = any(isinstance(name, int) for name in others)
+        self._others: dict[ImageId, str] = {} if numbered else {int(name): name for name in ids if is_number(name)}
+        self._others.update(others)
 
     def find(self, image_id: ImageId) -> str | None:
         """The sample of an image id, None for none."""
-        if isinstance(image_id, int):
-            return self._numbers.get(image_id)
         if image_id in self._names:
-            return image_id
-        return self._numbers.get(int(image_id)) if is_number(image_id) else None
+            return str(image_id)
+        if image_id in self._others or isinstance(image_id, int):
+            return self._others.get(image_id)
+        return self._others.get(int(image_id)) if is_number(image_id) else None
 
 
 def is_number(name: str) -> bool:
@@ -244,16 +252,15 @@ def _are_objects(path: Path, entries: Sequence[tuple[ImageId, Entry]]) -> bool:
     return kinds.keys() != {False}
 
 
-def _label(path: Path, entry: Entry, names: Mapping[int, str], info: DatasetInfo) -> int:
-    """Label value of an entry's category."""
-    label = entry.category - 1
-    if label in names:
+def label_of(where: str, category: int, names: Mapping[int, str], info: DatasetInfo, what: str) -> int:
+    """Label value of a category; raises UserError, beginning with `where`, for one that is not among `names`."""
+    label = info.label_of_category.get(category)
+    if label is not None and label in names:
         return label
-    kind = "thing" if entry.score is not None else "class"
-    hint = " 183 ('other') merges all things, which are scored one by one here." if label == 182 else ""
+    hint = " 183 ('other') merges all things, which are scored one by one here." if category == 183 else ""
+    known = [f"{n} ({names[k]})" for n, k in sorted(info.label_of_category.items()) if k in names]
     raise UserError(
-        f"{path}: entry {entry.index}: 'category_id' {entry.category} is no {kind} of {info.name}.{hint} "
-        "Category ids are label values + 1."
+        f"{where}: 'category_id' {category} is no {what} of {info.name}.{hint} Expected one of {some(known)}."
     )
 
 
@@ -290,7 +297,7 @@ def _named(images: Iterable[ImageId]) -> str:
     return some([short(i) if isinstance(i, str) else str(i) for i in images])
 
 
-def _image_size(dataset: Dataset, sample_id: str) -> tuple[int, int]:
+def image_size(dataset: Dataset, sample_id: str) -> tuple[int, int]:
     """Height and width of a sample, from the head of its label file."""
     path = dataset.files(sample_id, "labels")[0]
     try:

@@ -6,7 +6,7 @@ References: cocodataset.org, "Results format"; nightrome/cocostuffapi for stuff.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ def write_stuff_results(path: Path, pairs: Iterable[tuple[str, Array]], info: Da
     _write_entries(path, (entry for sample_id, labels in pairs for entry in _stuff_entries(sample_id, labels, info)))
 
 
-def write_object_results(path: Path, pairs: Iterable[tuple[str, Sequence[Object]]]) -> None:
+def write_object_results(
+    path: Path, pairs: Iterable[tuple[str, Sequence[Object]]], categories: Mapping[int, int] | None = None
+) -> None:
     """Write objects as COCO results, in the order given: it decides between equal scores.
 
     Parameters
@@ -45,9 +47,12 @@ def write_object_results(path: Path, pairs: Iterable[tuple[str, Sequence[Object]
     path : Path
         JSON file, replaced when all is written.
     pairs : iterable of (sample id, objects)
-        `category_id` is the label value + 1; an image without objects has no entry. An unsound mask is a UserError.
+        An image without objects has no entry. An unsound mask is a UserError.
+    categories : mapping, optional
+        `DatasetInfo.category_ids`: the category of each label value, by default the label value + 1. Of a dataset that
+        has its own, samples are named by text: its file of annotations may number them otherwise.
     """
-    _write_entries(path, (entry for sample_id, objects in pairs for entry in _object_entries(sample_id, objects)))
+    _write_entries(path, (entry for i, objects in pairs for entry in _object_entries(i, objects, categories)))
 
 
 def _write_entries(path: Path, entries: Iterable[dict[str, Any]]) -> None:
@@ -59,7 +64,9 @@ def _write_entries(path: Path, entries: Iterable[dict[str, Any]]) -> None:
         file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def _object_entries(sample_id: str, objects: Iterable[Object]) -> Iterator[dict[str, Any]]:
+def _object_entries(
+    sample_id: str, objects: Iterable[Object], categories: Mapping[int, int] | None
+) -> Iterator[dict[str, Any]]:
     for number, found in enumerate(objects):
         if isinstance(found.mask, np.ndarray):
             mask = encode_rle(found.mask)
@@ -67,8 +74,8 @@ def _object_entries(sample_id: str, objects: Iterable[Object]) -> Iterator[dict[
             checked = check_rle(found.mask, f"object {number} of '{sample_id}'")
             mask = {"size": checked["size"], "counts": checked["counts"].decode("ascii")}
         yield {
-            "image_id": _image_id(sample_id),
-            "category_id": int(found.label) + 1,
+            "image_id": sample_id if categories else _image_id(sample_id),
+            "category_id": categories[int(found.label)] if categories else int(found.label) + 1,
             "segmentation": mask,
             "score": float(found.score),
         }

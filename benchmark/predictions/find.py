@@ -61,7 +61,7 @@ def find_predictions(dataset: Dataset, ids: Sequence[str], path: Path, *, partia
         if segments is not None:
             return segments
     if dataset.info.object_metrics:
-        objects = find_objects(dataset, ids, _only_results(path, dataset.info), partial=partial)
+        objects = find_objects(dataset, ids, _only_results(dataset, ids, path), partial=partial)
         if objects is not None:
             return objects
     found = _read_alike(dataset, _find_maps(dataset, SampleIds(ids), path, partial))
@@ -93,6 +93,7 @@ def _corrected(path: Path) -> tuple[str, ...]:
 
 def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> Found:
     """Match files of maps, pages of a stack or slices of volumes with samples."""
+    _refuse_objects(dataset, path)
     if path.is_file() and not is_volume(path):
         return _stack(dataset, ids, path)
     if volumes := volumes_below(path):
@@ -111,12 +112,37 @@ def _find_maps(dataset: Dataset, ids: SampleIds, path: Path, partial: bool) -> F
     return Found(files, (*extra_warnings(extra, where), *odd))
 
 
-def _only_results(path: Path, info: DatasetInfo) -> Path:
-    """The one file of COCO results in a folder that holds nothing else, as a run keeps it; any other path as it is."""
-    if path.is_file() or not takes_results(info):
+def _refuse_objects(dataset: Dataset, path: Path) -> None:
+    """Raise UserError for results of a detector where the dataset has no objects to score them with."""
+    found = (
+        [path] if path.is_file() else [] if files_below(path, IMAGE_SUFFIXES) else files_below(path, {".json", ".txt"})
+    )
+    if dataset.info.object_metrics or not found or found[0].suffix.lower() not in (".json", ".txt"):
+        return
+    hint = ""
+    if dataset.self_defined:
+        hint = (
+            " For AP, import its annotations (COCO, YOLO, labelme or CVAT) with 'bench data import', which keeps them "
+            "in objects.json; import a folder without that file again."
+        )
+    raise UserError(
+        f"{found[0]}: results of a detector need annotated objects, and {dataset.info.name} has none here. "
+        f"Expected label maps, one image per sample.{hint}"
+    )
+
+
+def _only_results(dataset: Dataset, ids: Sequence[str], path: Path) -> Path:
+    """The one file of COCO results in a folder whose images are of no sample: stored by a run, or beside plots.
+
+    Any other path as it is.
+    """
+    if path.is_file() or not takes_results(dataset.info):
         return path
-    files = files_below(path, IMAGE_SUFFIXES | {".json", ".txt"})
-    return files[0] if len(files) == 1 and files[0].suffix.lower() == ".json" else path
+    files = files_below(path, IMAGE_SUFFIXES | {".json"})
+    results = [file for file in files if file.suffix.lower() == ".json"]
+    if len(results) != 1 or match_files(dataset, SampleIds(ids), [f for f in files if f not in results], path)[0]:
+        return path
+    return results[0]
 
 
 def _refuse_numbers_from_1(

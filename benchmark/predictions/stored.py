@@ -167,7 +167,7 @@ def write_objects(folder: Path, pairs: Iterable[tuple[str, Sequence[Object]]], i
     from .official_formats import write_cityscapes_objects
 
     if takes_results(info):
-        write_object_results(folder / RESULTS, pairs)
+        write_object_results(folder / RESULTS, pairs, info.category_ids)
     else:
         write_cityscapes_objects(folder, pairs)
 

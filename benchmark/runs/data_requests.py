@@ -79,7 +79,7 @@ class ImportRequest:
     source: Annotated[Path, Argument("Annotations of another tool: a folder, or its one file.", metavar="SOURCE")]
     out: Annotated[Path, Option("A new folder, for --dataset folder --root DIR.", metavar="DIR")]
     format: Annotated[
-        Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface", "nnunet"] | None,
+        Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface", "nnunet", "geojson", "imagej"] | None,
         Option("Format of the annotations. [default: recognised]", flags=("--from",)),
     ] = None
     copy: Annotated[bool, Option("Copy pictures; without it they are linked.")] = False

@@ -56,6 +56,12 @@ class Dataset(Protocol):
     def match_prediction(self, path: Path, ids: Sequence[str]) -> str | None:
         """Which of `ids` a prediction file (path relative to the predictions' folder) belongs to, None for none."""
 
+    def image_ids(self, ids: Sequence[str]) -> Mapping[int | str, str]:
+        """Further names that COCO results may give some of `ids` as `image_id`, each with its sample.
+
+        Where one of them is a number, the numbers in sample ids mean nothing.
+        """
+
     def decode_prediction(self, values: Array, where: str) -> Prediction:
         """The prediction that a file's raw values stand for, in the shape of the file.
 
@@ -97,6 +103,11 @@ class DatasetDefaults:
 
     def definition(self) -> Mapping[str, Any]:
         """Nothing: `info` is always the same."""
+        return {}
+
+    def image_ids(self, ids: Sequence[str]) -> Mapping[int | str, str]:
+        """None: samples are called by their ids, or the numbers that these are."""
+        del ids
         return {}
 
     def check_pairs(self) -> list[str]:

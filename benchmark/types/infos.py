@@ -123,12 +123,13 @@ class DatasetInfo:
     with a name: dropped where the truth holds them, and a false negative (never a false positive) where a prediction
     does. `metrics` names the metric families that score it, `object_metrics` those that score predicted objects with
     confidences, `panoptic_metrics` those that score predicted segments, whose classes are `panoptic_classes` (their
-    `id` is the `category_id` of COCO's format) where they differ from `classes`. `main_score` is the score that ranks,
-    `second_score` the one that stands beside it on a board; a dataset that names neither metrics nor main score has
-    `USUAL_METRICS`. `further_metrics` are families that score label maps too, and say nothing of what is comparable:
-    runs without them are compared with runs that have them. `foreground` is the label value of the foreground class of
-    a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of the official sample ids (sorted, one a line)
-    where their list is known.
+    `id` is the `category_id` of COCO's format) where they differ from `classes`. `category_ids` is by label value the
+    `category_id` that COCO results of objects have where it is not the label value + 1.
+    `main_score` is the score that ranks, `second_score` the one that stands beside it on a board; a dataset that names
+    neither metrics nor main score has `USUAL_METRICS`. `further_metrics` are families that score label maps too, and
+    say nothing of what is comparable: runs without them are compared with runs that have them. `foreground` is the
+    label value of the foreground class of a binary dataset. `official_ids` is by split, or `all`, the SHA-256 of the
+    official sample ids (sorted, one a line) where their list is known.
     `stacked` says that predictions are kept as one multi-page TIFF, `grey` that images are given as grey ones (ITU-R
     601 luma of those that are in colour),
     `upright` that images and masks are turned as their orientation tags say, where an official layout is read as it is
@@ -184,6 +185,7 @@ class DatasetInfo:
     catch_all: CatchAllLabel | None = None
     official_ids: Mapping[str, str] = field(default_factory=dict)
     further_metrics: tuple[str, ...] = ()
+    category_ids: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.metrics and not self.main_score and self.task in USUAL_METRICS:
@@ -236,6 +238,13 @@ class DatasetInfo:
         if self.task == "binary":
             return tuple(c for c in self.classes if c.id == self.foreground)
         return tuple(c for c in self.classes if c.kind != "background")
+
+    @cached_property
+    def label_of_category(self) -> Mapping[int, int]:
+        """Label value of every `category_id` that COCO results may have."""
+        if self.category_ids:
+            return {category: label for label, category in self.category_ids.items()}
+        return {c.id + 1: c.id for c in (*self.classes, *self.unscored)}
 
     @cached_property
     def void(self) -> frozenset[int]:

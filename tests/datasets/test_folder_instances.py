@@ -88,6 +88,23 @@ def test_numbers_are_recognised_and_scored(bench: Run, root: Path, tmp_path: Pat
     assert "no score of single classes belongs to f1_50, so classes are not compared" in by_class.stderr
 
 
+def test_files_of_cellpose_are_known_by_their_names_and_its_python_objects_are_not_read(
+    root: Path, tmp_path: Path
+) -> None:
+    (root / "classes.yaml").write_text("masks: instances\nclasses: {0: background, 1: cell}\n")
+    folder = Folder(root)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "seg").mkdir()
+    for n in range(8):
+        Image.fromarray(cells(n)).save(tmp_path / "masks" / f"c{n}_cp_masks.png")
+        np.save(tmp_path / "seg" / f"c{n}_seg.npy", np.array({"masks": cells(n)}, object), allow_pickle=True)
+    found = find_predictions(folder, folder.ids("all"), tmp_path / "masks").files
+    for n in range(8):
+        assert (np.asarray(found[f"c{n}"].read(folder).instances) == cells(n)).all()
+    with pytest.raises(UserError, match=r"holds Python objects, which are not read, .* masks as PNG or TIFF"):
+        find_predictions(folder, folder.ids("all"), tmp_path / "seg").files["c0"].read(folder)
+
+
 def test_numbers_are_found_in_folders_of_splits(bench: Run, tmp_path: Path) -> None:
     """As StarDist's part of the Data Science Bowl 2018 lies, with more objects than a label map has classes."""
     root = tmp_path / "dsb"

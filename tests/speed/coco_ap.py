@@ -78,7 +78,7 @@ def _measured(root: Path, results: Path) -> list[Statistic]:
 
 def _table(root: Path, truth: Path, results: Path, rounds: int) -> None:
     def ours() -> float:
-        coco_annotations._index_of.forget()
+        coco_annotations.annotated_images.forget()
         return METRIC.compute(_measured(root, results), INFO)["ap"]
 
     def pycocotools() -> float:

@@ -45,8 +45,9 @@ def classes_text(
     colors: Mapping[int, Color],
     ignored: int | None,
     volumes: VolumeSlices | None,
+    objects: Mapping[str, int],
 ) -> str:
-    """The text of `classes.yaml`."""
+    """The text of `classes.yaml`; `objects` are the categories of `objects.json`, empty where there is none."""
     binary = [label for label, _ in rows] == [0, 1]
     lines = [
         f"# Made by 'bench data import' from {made_from}; import.json says what became of what.",
@@ -59,6 +60,11 @@ def classes_text(
         text = json.dumps(each.name, ensure_ascii=False)
         lines.append(f"  - {{id: {label}, name: {text}, color: {list(colors[label])}, kind: {each.kind}}}")
     lines += [] if ignored is None else [f"ignore: {ignored}"]
+    if objects:
+        lines += [
+            "# The category of each class in objects.json, and in COCO results that are scored by AP.",
+            f"objects: {json.dumps(objects, ensure_ascii=False)}",
+        ]
     if volumes is not None and {each.kind == "background" for _, each in rows} == {True, False}:
         lines += [
             "# The mean over cases and classes without background ranks, as papers on volumes report it.",

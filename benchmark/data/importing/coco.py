@@ -17,7 +17,7 @@ from ...io.images.limits import check_bytes
 from ...io.images.rle import rle_size, short
 from ...text import some
 from ...types import UserError
-from ..coco_annotations import compact, is_whole, load_json, segmentation_mask
+from ..coco_annotations import compact, is_finite, is_whole, load_json, segmentation_mask
 from .items import Item, Notes, Order, Shape, Size, SourceClass, kind_of
 from .outlines import check_canvas, inner_outlines
 from .places import Places, split_in
@@ -49,7 +49,10 @@ class Coco:
                         f"{path}: the category {category} is '{name}'; in '{self.files[0].name}' it is "
                         f"'{self._categories[category]}'. Import files of different categories one by one."
                     )
-        self.classes = [SourceClass(name, kind_of(name)) for _, name in sorted(self._categories.items())]
+        self.classes = [
+            SourceClass(name, kind_of(name), category_id=category)
+            for category, name in sorted(self._categories.items())
+        ]
 
     def items(self) -> Iterator[Item]:
         """The images of every file, in its order; raises UserError for a file that is no sound COCO."""
@@ -75,7 +78,7 @@ class Coco:
             picture = self.places.named(name, path.parent, where, split=own, besides=self.besides)
             shapes = self._shapes(annotations[image], size, path)
             named = relative if ".." not in relative.parts else PurePosixPath(relative.name)
-            yield Item(named, picture, size, shapes, where, split)
+            yield Item(named, picture, size, shapes, where, split, source_id=image)
 
     def _shapes(self, annotations: list[tuple[int, Mapping[str, Any]]], size: Size, path: Path) -> list[Shape]:
         shapes = []
@@ -94,8 +97,17 @@ class Coco:
                 continue
             mask = segmentation_mask(value, size, f"{where}: 'segmentation'")
             kind = "polygon" if isinstance(value, list) else "RLE"
-            shapes.append(Shape(self._categories[category], kind, mask, crowd=bool(crowd), inner=inner))
+            area = self._area(entry, where)
+            shapes.append(Shape(self._categories[category], kind, mask, crowd=bool(crowd), inner=inner, area=area))
         return shapes
+
+    def _area(self, entry: Mapping[str, Any], where: str) -> float | None:
+        """The area that the file gives, by which AP of small and large objects goes; None where it gives none."""
+        area = entry.get("area")
+        if area is None or (is_finite(area) and area >= 0):
+            return None if area is None else float(area)
+        self.notes.skip("area", "is no number of pixels, so that those of the mask count", where)
+        return None
 
     def _without_degenerate(self, value: Any, where: str) -> tuple[Any, int]:
         """Polygons of three points or more, and how many of them lie inside another."""

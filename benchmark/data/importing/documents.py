@@ -34,8 +34,8 @@ class ImportedData(Document):
     `images` counts pictures by how they came (`hard links`, `symbolic links`, `copies`, `from the annotations`,
     `cut from volumes`, `missing`). `shapes` counts what is drawn in the masks by its kind in the source. `holes` are
     shapes that leave pixels inside out, `filled` outlines inside another one of the same object, which are filled.
-    `overlaps` are images in which shapes overlap, with `overlap_pixels`. `hidden` shapes lie whole below others,
-    `empty` ones cover no pixel, and on `blank` pictures nothing is drawn.
+    `objects` are in `objects.json`, each whole. `overlaps` are images in which shapes overlap, with `overlap_pixels`.
+    `hidden` shapes lie whole below others, `empty` ones cover no pixel, and on `blank` pictures nothing is drawn.
     `rules` say how labels were made.
     """
 
@@ -59,6 +59,7 @@ class ImportedData(Document):
     empty: int
     blank: int
     flags: Sequence[str]
+    objects: int = 0
     splits: dict[str, int]
     skipped: list[LeftOut]
     renamed: int

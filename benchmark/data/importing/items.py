@@ -26,12 +26,17 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class SourceClass:
-    """A class as the source has it. `value` is the label that it keeps, None where labels are dealt out."""
+    """A class as the source has it.
+
+    value : the label that it keeps, None where labels are dealt out.
+    category_id : its number in COCO results of networks that learn from the source, None for its label.
+    """
 
     name: str
     kind: Kind = "thing"
     color: tuple[int, int, int] | None = None
     value: int | None = None
+    category_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Shape:
     crowd : a region of several objects.
     object : equal ones of a picture are parts of one object; None stands alone.
     inner : outlines of it that lie inside another one of it.
+    area : its pixels, as the source counts them; None where it does not.
     """
 
     name: str
@@ -54,6 +60,7 @@ class Shape:
     crowd: bool = False
     object: str | None = None
     inner: int = 0
+    area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,7 @@ class Item:
     where : place in the source, for messages.
     flags : what is said of the picture as a whole, by name.
     bytes_from : where the bytes of a picture come from, for the report.
+    source_id : the number by which the source calls the picture, None where it has none.
     """
 
     name: PurePosixPath
@@ -102,6 +110,7 @@ class Item:
     split: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
     bytes_from: str = "from the annotations"
+    source_id: int | None = None
 
 
 @dataclass

@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from ...types import UserError
 from ..own_folder.classes_file import FILE
+from ..own_folder.objects import OBJECTS
 
 REPORT = "import.json"
 """What became of what; it marks a folder that an import made."""
 FLAGS = "flags.csv"
 """What is said of pictures as wholes, a column each."""
 
-_MADE = frozenset({"images", "masks", "instances", "splits", "panoptic", "panoptic.json", FILE, REPORT, FLAGS})
+_MADE = frozenset({"images", "masks", "instances", "splits", "panoptic", "panoptic.json", FILE, OBJECTS, REPORT, FLAGS})
 
 
 def refuse_target(place: Path, out: Path, *, overwrite: bool) -> None:

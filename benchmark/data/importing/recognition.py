@@ -9,11 +9,11 @@ from typing import Literal
 from ...io.listing import files_below
 from ...text import some
 from ...types import UserError
-from . import coco, cvat, huggingface, labelme, nnunet, panoptic, voc, yolo
+from . import coco, cvat, geojson, huggingface, imagej, labelme, nnunet, panoptic, voc, yolo
 from .items import Source
 from .places import Places, checked_number
 
-Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface", "nnunet"]
+Format = Literal["coco", "labelme", "cvat", "voc", "yolo", "huggingface", "nnunet", "geojson", "imagej"]
 
 _CHUNK = 1 << 20
 _SHAPES, _ANNOTATIONS, _CATEGORIES, _SEGMENTS = b'"shapes"', b'"annotations"', b'"categories"', b'"segments_info"'
@@ -25,8 +25,9 @@ _OF_OTHERS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json", 
 """JSON files that belong to tables, whatever columns they name."""
 _EXPECTED = (
     "COCO JSON (images, annotations, categories), labelme JSON (shapes), CVAT XML (annotations), a folder with "
-    "SegmentationClass (VOC), a data.yaml with names (YOLO), a folder of Hugging Face datasets or Parquet files, or "
-    "one with dataset.json and labelsTr (nnU-Net)"
+    "SegmentationClass (VOC), a data.yaml with names (YOLO), a folder of Hugging Face datasets or Parquet files, one "
+    "with dataset.json and labelsTr (nnU-Net), or pictures beside files of their names with QuPath's objects "
+    "(.geojson) or ImageJ's ROIs (.roi, .zip)"
 )
 
 
@@ -107,6 +108,8 @@ def _openers(source: Path) -> dict[Format, Opened]:
         "yolo": _yolo(source),
         "huggingface": _huggingface(source),
         "nnunet": _nnunet(source),
+        "geojson": _geojson(source),
+        "imagej": _imagej(source),
     }
     return {name: opened for name, opened in found.items() if opened is not None}
 
@@ -159,6 +162,16 @@ def _yolo(source: Path) -> Opened | None:
 def _nnunet(source: Path) -> Opened | None:
     root = nnunet.described(source)
     return (lambda: nnunet.NnUNet(root)) if root is not None else None
+
+
+def _geojson(source: Path) -> Opened | None:
+    files = [path.resolve() for path in _files(source, frozenset({geojson.SUFFIX}))]
+    return (lambda: geojson.GeoJson(files, Places(source))) if files else None
+
+
+def _imagej(source: Path) -> Opened | None:
+    files = [path.resolve() for path in _files(source, imagej.SUFFIXES) if imagej.holds_rois(path)]
+    return (lambda: imagej.ImageJ(files, Places(source))) if files else None
 
 
 def _huggingface(source: Path) -> Opened | None:

@@ -28,6 +28,7 @@ from .classes_text import classes_text, colors_of, with_background
 from .documents import ImportedClass, ImportedData, LeftOut
 from .items import Item, Notes, Raster, Segments, Shape, Size, Source, SourceClass
 from .naming import Names
+from .objects_file import ObjectsFile, categories_of
 from .outlines import RULE
 from .output_folder import FLAGS, REPORT, below, link_or_copy, refuse_target
 from .painting import BACKGROUND_RULE, CROWD_RULE, RULES, Painted, coding_of, paint
@@ -94,6 +95,7 @@ class _Builder:
         self.coding, self.ignored = coding_of(self.source.classes)
         self.rows = with_background(self.source.classes, self.coding)
         self.colors = colors_of(self.rows)
+        self.objects = ObjectsFile(self.root, categories_of(self.source.classes, self.coding.labels.__getitem__))
 
     def add(self, item: Item) -> None:
         """Write one picture and what is annotated on it."""
@@ -112,6 +114,9 @@ class _Builder:
         elif isinstance(item.annotation, Segments):
             self._add_segments(item.annotation, name, suffix, size)
         elif item.annotation is not None and size is not None:
+            if not isinstance(item.annotation, Raster):
+                picture = name.with_name(f"{name.name}{suffix}")
+                self.objects.add(item, item.annotation, picture, size, stated)
             self._draw(item.annotation, name, size, stated, item.where)
 
     def _add_picture(self, item: Item, name: PurePosixPath) -> str:
@@ -207,7 +212,7 @@ class _Builder:
         """Write what stands for all pictures, and say what became of what. Raises UserError where nothing was found."""
         if not self.all_names:
             raise UserError(f"'{place}' holds no annotated picture{_reasons(self.source)}")
-        self._strip_common_folders()
+        self.objects.close(self._strip_common_folders())
         splits = self._write_splits()
         if self.segments:
             content = {"images": self.pictures, "annotations": self.segments, "categories": self.source.categories}
@@ -219,17 +224,20 @@ class _Builder:
             self._write_flags(flags)
         return self._report(place, target, splits, flags)
 
-    def _strip_common_folders(self) -> None:
-        """What lies in one subfolder alone is moved out of it: it would be one group. A single volume stays a case."""
+    def _strip_common_folders(self) -> Callable[[PurePosixPath], PurePosixPath]:
+        """Move what lies in one subfolder alone out of it, as it would be one group; gives new names from old ones.
+
+        A single volume stays a case.
+        """
         volumes = self.source.notes.volumes
         if volumes is not None and volumes.spacing_mm:
-            return
+            return lambda name: name
         parents = [name.parent.parts for name in self.all_names]
         low, high = min(parents), max(parents)
         alike = [a == b for a, b in zip(low, high, strict=False)]
         shared = low[: alike.index(False) if False in alike else len(alike)]
         if not shared:
-            return
+            return lambda name: name
         for part in ("images", "masks", "instances"):
             inner = self.root.joinpath(part, *shared)
             if inner.is_dir():
@@ -244,6 +252,7 @@ class _Builder:
         self.splits = {split: list(map(stripped, names)) for split, names in self.splits.items()}
         self.flags = {stripped(name): each for name, each in self.flags.items()}
         self._rename_segments(stripped)
+        return stripped
 
     def _rename_segments(self, renamed: Callable[[PurePosixPath], PurePosixPath]) -> None:
         """Give files of segments, and the pictures that they are of, their new names."""
@@ -280,7 +289,8 @@ class _Builder:
         name = target.name if target.name.strip() and target.name.isprintable() else "folder"
         if self.rows:
             ignored = self.ignored if self._has_ignored() else None
-            text = classes_text(name, made_from, self.rows, self.colors, ignored, self.source.notes.volumes)
+            objects = self.objects.categories if self.objects.n else {}
+            text = classes_text(name, made_from, self.rows, self.colors, ignored, self.source.notes.volumes, objects)
         else:
             masks = sorted((self.root / "masks").rglob("*.*"))
             text = inspect(name, masks)
@@ -319,6 +329,7 @@ class _Builder:
             images=dict(self.images),
             masks=len(self.masks),
             instances=self.instances,
+            objects=self.objects.n,
             panoptic=len(self.segments),
             classes=self._classes(),
             ignore_label=self.ignored if not self.segments and self._has_ignored() else None,

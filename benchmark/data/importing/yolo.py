@@ -69,7 +69,10 @@ class Yolo:
             raise UserError(f"{self.file}: is no mapping; expected names, train and val")
         self._content: Mapping[str, Any] = content
         self._names = self._class_names(content.get("names"))
-        self.classes = [SourceClass(name, kind_of(name)) for name in self._names.values()]
+        self.classes = [
+            SourceClass(name, kind_of(name), category_id=index + 1)  # as Ultralytics writes COCO results
+            for index, name in self._names.items()
+        ]
 
     def items(self) -> Iterator[Item]:
         """The pictures of every split; raises UserError for a picture or a line that cannot be read."""

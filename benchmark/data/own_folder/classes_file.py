@@ -27,6 +27,7 @@ from .grouping import parse_group
 from .layout import KEYS as PLACES
 from .layout import Layout, parse_layout
 from .naming import PARTS, PLACE, Names
+from .objects import parse_categories
 from .splits import RULE
 from .volumes_key import parse_volumes, written_volumes
 
@@ -48,6 +49,7 @@ _KEYS = (
     "classes",
     "ignore",
     "panoptic",
+    "objects",
     "main_score",
     "pixel_size_um",
     "frames_per_second",
@@ -57,7 +59,7 @@ _KEYS = (
 MAIN_SCORES = ("foreground_dice",)
 """Scores that a data set may name as the one that ranks, in place of the usual one of its task."""
 
-_UNSCORED = ("name", "frames_per_second", "volumes", *_TEXTS)
+_UNSCORED = ("name", "frames_per_second", "volumes", "objects", *_TEXTS)
 """Keys whose values no score depends on."""
 
 
@@ -72,7 +74,8 @@ class Classes:
     files of each part are called, such as `{name}_manual1`. named: whether the file gives the name itself.
     panoptic: the classes are categories of segments, and label maps are made of these. layout: where files lie, if
     elsewhere than usual. group: the expression by which names say their group. void_in_masks: whether masks themselves
-    hold the label to ignore; where a region alone makes pixels void they do not. volumes: how images were cut from
+    hold the label to ignore; where a region alone makes pixels void they do not. objects: by label value of a class its
+    category in `objects.json`, empty where there is no such file. volumes: how images were cut from
     volumes. main_score: the score that ranks, where it is not the usual one of the task.
     """
 
@@ -91,6 +94,7 @@ class Classes:
     layout: Layout = field(default_factory=Layout)
     group: str | None = None
     void_in_masks: bool = True
+    objects: Mapping[int, int] = field(default_factory=dict)
     volumes: VolumeSlices | None = None
     main_score: str | None = None
 
@@ -135,6 +139,8 @@ class Classes:
                 content["ignore"]["color"] = color_of[self.ignore_label]
         if self.panoptic:
             content["panoptic"] = True
+        if self.objects:
+            content["objects"] = {c.name: self.objects[c.id] for c in self.classes if c.id in self.objects}
         if self.main_score is not None:
             content["main_score"] = self.main_score
         if self.names:
@@ -220,6 +226,7 @@ def parse_classes(content: Any, where: str, default_name: str) -> Classes:
         layout=layout,
         group=None if values.get("group") is None else parse_group(values["group"], f"{where}: group"),
         void_in_masks=void_in_masks,
+        objects=parse_categories(values.get("objects"), where, classes),
         volumes=None if values.get("volumes") is None else parse_volumes(values["volumes"], where),
         main_score=one_of(values["main_score"], where, "main_score", MAIN_SCORES) if "main_score" in values else None,
     )

@@ -19,7 +19,7 @@ from .naming import Guess, Names, guess_names, named_by
 IMAGES = PICTURE_SUFFIXES
 MASKS = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".npy"})
 JPEG = frozenset({".jpg", ".jpeg"})
-MASK_SUFFIX = re.compile(r"(?<=.)_(mask|L|gt|labels?|seg|segmentation)$", re.IGNORECASE)
+MASK_SUFFIX = re.compile(r"(?<=.)_(cp_masks|masks?|L|gt|labels?|seg|segmentation)$", re.IGNORECASE)
 _INSTANCES_SUFFIX = re.compile(r"(?<=.)_(instances?|inst|mask|labels?)$", re.IGNORECASE)
 _SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 MAX_ID_BYTES = MAX_NAME_BYTES - len(".png")

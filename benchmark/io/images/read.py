@@ -295,9 +295,15 @@ _HEADERS: Mapping[tuple[int, int], Callable[[Any], tuple[tuple[int, ...], bool, 
 """What reads the header of an array file of each version."""
 
 
+_PYTHON_OBJECTS = (
+    "holds Python objects, which are not read, since reading them runs code. Save an array of numbers (of Cellpose the "
+    "masks as PNG or TIFF, which it calls NAME_cp_masks)."
+)
+
+
 def _refuse_no_numbers(path: Path, dtype: np.dtype[Any]) -> None:
     if dtype.hasobject:
-        raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.")
+        raise UserError(f"{path}: {_PYTHON_OBJECTS}")
     if dtype.kind not in "biuf":
         raise UserError(f"{path}: holds values of the type {dtype}; expected an array of numbers")
 
@@ -352,5 +358,5 @@ def _opened_numpy(path: Path) -> Iterator[tuple[tuple[int, ...], Callable[[], Ar
             yield shape, lambda: np.asarray(loaded[loaded.files[0]])
     except ValueError as error:
         if "object" in str(error).lower():
-            raise UserError(f"{path}: holds Python objects, which are not read. Save an array of numbers.") from error
+            raise UserError(f"{path}: {_PYTHON_OBJECTS}") from error
         raise
