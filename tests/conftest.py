@@ -59,9 +59,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 _LONG = {
-    *("test_architecture.py", "test_calibration_command.py", "test_chaos.py", "test_claims.py", "test_clock_jumps.py"),
-    *("test_networks.py", "test_on_ray.py", "test_runnable.py", "test_short_of_everything.py"),
-    *("test_suite_on_slurm.py", "test_suite_resources.py", "test_suite_status.py", "test_suites.py"),
+    *("test_architecture.py", "test_chaos.py", "test_claims.py", "test_clock_jumps.py", "test_networks.py"),
+    *("test_on_ray.py", "test_runnable.py", "test_short_of_everything.py", "test_suite_on_slurm.py"),
+    *("test_suite_resources.py", "test_suite_status.py", "test_suites.py", "test_tracking.py"),
 }
 """Files with tests that take five seconds and more."""
 

@@ -2,7 +2,8 @@
 
 Every row names the calls that follow it; an official one names the benchmark's own tool first. They were run with
 torchmetrics 1.9, MONAI 1.6, segmentation-models-pytorch 0.6 (smp), scikit-learn 1.9 and cityscapesScripts 2.3;
-`tests/commands/test_explain.py` runs them again, and compares the official rows with the tools' own numbers.
+`tests/commands/test_explained_rows.py` runs them again, and `test_explain.py` compares the official rows with the
+tools' own numbers.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ def test_a_cell_reserves_what_it_asks_for(cluster: Any, tmp_path: Path) -> None:
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines" / "mine.py").write_text(
         "import os, time\nprint('sees', os.environ['CUDA_VISIBLE_DEVICES'] or 'none', os.environ['OMP_NUM_THREADS'])\n"
-        "time.sleep(2)\n"
+        "time.sleep(0.5)\n"
     )
     cluster.add("--node-name=with-gpus", "--num-gpus=2", cpus=3).wait()
     asked = {"one": Resources(1, 1), "other": Resources(1), "two": Resources(3, 2), "none": Resources(2, 0)}
