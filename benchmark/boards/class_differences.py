@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ..evaluation.class_comparison import PairedClasses, by_place
-from ..evaluation.class_intervals import FEW, can_count_units, units_that_hold
+from ..evaluation.class_intervals import FEW, units_that_hold
 from ..evaluation.classes_over_seeds import MethodsByClass
 from ..evaluation.comparison import Difference, Paired
 from ..io.documents import Count, Number
@@ -81,8 +81,7 @@ def class_differences(
     else:
         over_seeds = MethodsByClass(classes, methods.trained)
         found, scores, labels = over_seeds.differences(), over_seeds.scores, methods.names
-    telling = next(filter(can_count_units, runs[0].metrics), None)
-    held = {} if telling is None else units_that_hold(runs[0].statistics.of(telling.name), paired.info, classes.groups)
+    held = units_that_hold(runs[0].statistics.of, runs[0].metrics, paired.info, classes.groups)
     rows: list[ClassDifference] = []
     for a, b in combinations(range(len(labels)), 2):
         pair = [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ..metrics.pair_counts import PAIR_COLUMNS, ranks, sparse_counts
 from ..text import some
-from ..types import DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
+from ..types import ClassInfo, DatasetInfo, Float64, Int64, Metric, ScoreInfo, Statistic
 from .intervals import paired_intervals, score_intervals
 from .resampling import MIN_GROUPS, units_of
 from .scores import defined
@@ -109,20 +109,46 @@ def intervals_with_classes(
     return of_scores, found
 
 
-def can_count_units(metric: Metric) -> bool:
-    """Whether the statistics of a family are sparse confusion matrices, which `units_that_hold` reads."""
-    return set(PAIR_COLUMNS) <= metric.columns.keys()
-
-
 def units_that_hold(
-    statistics: Sequence[Statistic], info: DatasetInfo, groups: Sequence[str] | None = None
+    of: Callable[[str], Sequence[Statistic]],
+    metrics: Sequence[Metric],
+    info: DatasetInfo,
+    groups: Sequence[str] | None = None,
 ) -> dict[str, int]:
-    """How many of the units that are drawn truly hold each class, by its name, from sparse confusion matrices.
+    """How many of the units that are drawn truly hold each class, by its name; empty where no family tells.
 
-    `groups` are those of the samples, by default as the statistics have them.
+    Sparse confusion matrices tell before objects and segments do.
+
+    Parameters
+    ----------
+    of : gives the statistics of a family by its name.
+    groups : those of the samples, by default as the statistics have them.
     """
+    sparse = next((metric for metric in metrics if set(PAIR_COLUMNS) <= metric.columns.keys()), None)
+    if sparse is not None:
+        statistics = of(sparse.name)
+        sample, place = sparse_counts(statistics, ranks(info.classes)).truly_held()
+        return _units(statistics, info.classes, sample, place, groups)
+    for metric in metrics:
+        statistics, classes = of(metric.name), metric.classes_of(info)
+        held = [labels for each in statistics if (labels := metric.true_classes(each)) is not None]
+        if len(held) == len(statistics) > 0:
+            place_of = {each.id: place for place, each in enumerate(classes)}
+            sample = np.repeat(np.arange(len(held)), [len(labels) for labels in held])
+            place = np.array([place_of[label] for labels in held for label in labels.tolist()], np.int64)
+            return _units(statistics, classes, sample, place, groups)
+    return {}
+
+
+def _units(
+    statistics: Sequence[Statistic],
+    classes: Sequence[ClassInfo],
+    sample: Int64,
+    place: Int64,
+    groups: Sequence[str] | None,
+) -> dict[str, int]:
+    """Units by the name of the class that they hold, from samples and the places of their classes, each (k,)."""
     member, units = units_of([s.group for s in statistics] if groups is None else groups)
-    sample, place = sparse_counts(statistics, ranks(info.classes)).truly_held()
     held = np.unique(place * units + member[sample]) // max(units, 1)
-    counts = np.bincount(held, minlength=len(info.classes)).tolist()
-    return {each.name: count for each, count in zip(info.classes, counts, strict=True)}
+    counts = np.bincount(held, minlength=len(classes)).tolist()
+    return {each.name: count for each, count in zip(classes, counts, strict=True)}

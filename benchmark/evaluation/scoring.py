@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .._former_names import former_names
 from ..text import counted, named, some
 from ..types import AbsentClasses, DatasetInfo, Metric, Statistic, UserError
-from .class_intervals import UNITS, can_count_units, intervals_with_classes, units_that_hold
+from .class_intervals import UNITS, intervals_with_classes, units_that_hold
 from .intervals import score_intervals
 from .resampling import resampling_unit
 from .scores import Score, defined
@@ -121,10 +121,11 @@ def _count_units(result: Scored, statistics: Statistics, metrics: Sequence[Metri
 
     One says nothing of others: then there is no interval, whatever is predicted elsewhere.
     """
-    telling = next(filter(can_count_units, metrics), None)
-    if telling is None or not result.class_intervals:
+    if not result.class_intervals:
         return
-    held = units_that_hold(statistics.of(telling.name), info)
+    held = units_that_hold(statistics.of, metrics, info)
+    if not held:
+        return
     for name, row in result.class_intervals.items():
         if held.get(name, 2) < 2:
             row.update(dict.fromkeys(row))

@@ -134,6 +134,11 @@ class MetricFamily(ABC):
         del statistic
         return {}
 
+    def true_classes(self, statistic: Statistic) -> Int64 | None:
+        """Not known."""
+        del statistic
+        return None
+
     def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
         """No number of pixels that other families count too."""
         del statistic, info

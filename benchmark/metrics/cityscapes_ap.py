@@ -139,6 +139,12 @@ class CityscapesAP(ResampledFamily):
         true = statistic.columns["object_pixels"] == 0
         return {name: statistic.columns[name][true] for name in ("label", "instance", "instance_pixels")}
 
+    def true_classes(self, statistic: Statistic) -> Int64:
+        """Those of single objects that are large enough to count."""
+        columns = statistic.columns
+        counted = (columns["object_pixels"] == 0) & _counted(columns)
+        return np.unique(columns["label"][counted]).astype(np.int64)
+
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
         values = self.precisions(statistics, info, weights)
@@ -252,9 +258,14 @@ def _mask(sample: Sample, found: Object, where: str) -> Array:
     return np.asarray(mask != 0)
 
 
+def _counted(table: Mapping[str, Array]) -> Array:
+    """Which rows are of true objects, neither groups nor too small."""
+    return (table["instance"] >= FIRST_OBJECT) & (table["instance_pixels"] >= SMALLEST)
+
+
 def _class_precisions(table: Mapping[str, Array], sample: Int64, drawn: Float64) -> Float64:
     """Average precision of one class, (B, 10), from its rows and the weights of the samples, (n, B)."""
-    single = (table["instance"] >= FIRST_OBJECT) & (table["instance_pixels"] >= SMALLEST)
+    single = _counted(table)
     predicted = table["object_pixels"] > 0
     objects = np.bincount(sample[single & ~predicted], minlength=len(drawn)).astype(np.float64) @ drawn
     order = np.flatnonzero(predicted)

@@ -138,6 +138,12 @@ class COCOAveragePrecision(MetricFamily):
         true = statistic.columns["rank"] < 0
         return {name: statistic.columns[name][true] for name in ("label", "ignored")}
 
+    def true_classes(self, statistic: Statistic) -> Int64:
+        """Those of objects that are no crowds."""
+        columns = statistic.columns
+        counted = (columns["rank"] < 0) & ((columns["ignored"].astype(np.int64) & BITS[0, 0]) == 0)
+        return np.unique(columns["label"][counted]).astype(np.int64)
+
     def compute(self, statistics: Sequence[Statistic], info: DatasetInfo) -> dict[str, float]:
         """All scores; NaN where no true object of the range exists."""
         parts = list(_per_class(statistics, info).values())

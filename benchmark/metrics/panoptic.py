@@ -126,6 +126,10 @@ class PanopticQuality(SummedFamily):
         held = segments > 0
         return {"category": statistic.columns["category"][held], "segments": segments[held]}
 
+    def true_classes(self, statistic: Statistic) -> Int64:
+        """Those of true segments that count."""
+        return np.unique(self.truth_side(statistic)["category"]).astype(np.int64)
+
     def resample(self, statistics: Sequence[Statistic], info: DatasetInfo, weights: Int64) -> dict[str, Float64]:
         """The same scores of B resamples, each (B,) float64."""
         classes = info.segment_classes

@@ -213,6 +213,9 @@ class Metric(Protocol):
     def truth_side(self, statistic: Statistic) -> dict[str, Array]:
         """The part of a statistic that depends on the truth alone, whatever the prediction. Empty if there is none."""
 
+    def true_classes(self, statistic: Statistic) -> Int64 | None:
+        """Label values of the classes that a sample truly holds, (k,), as far as scores count them; None if unknown."""
+
     def totals(self, statistic: Statistic, info: DatasetInfo) -> dict[str, int]:
         """Numbers of pixels in a statistic that other families count too, under the names `pixels`, `true foreground`
         and `predicted foreground`."""

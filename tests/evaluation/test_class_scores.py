@@ -20,8 +20,9 @@ from segbench.evaluation.intervals import score_intervals
 from segbench.evaluation.resampling import bootstrap_weights
 from segbench.evaluation.scoring import score, scores_of
 from segbench.evaluation.statistics import Statistics
+from segbench.metrics.coco_curves import BITS
 from segbench.registry import metrics
-from segbench.types import ClassInfo, DatasetInfo, Metric, SplitInfo, Statistic, UserError
+from segbench.types import ClassInfo, DatasetInfo, Float64, Int64, Metric, SplitInfo, Statistic, UserError
 
 CLASSES = (
     ClassInfo(0, "background", (0, 0, 0), "background"),
@@ -203,7 +204,9 @@ def test_how_many_units_truly_hold_a_class() -> None:
     assert {name: row["units"] for name, row in scored.class_intervals.items()} == expected
     assert expected["rare"] == 3
     grouped = statistics(FAMILIES[0], 5, groups=6, rare=7)
-    assert units_that_hold(grouped, INFO)["rare"] == 6  # the first and the seventh are of one group
+    assert (
+        units_that_hold(lambda _: grouped, FAMILIES[:1], INFO)["rare"] == 6
+    )  # the first and the seventh are of one group
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -276,3 +279,32 @@ def test_no_interval_of_a_difference_is_wider_than_scores_can_differ() -> None:
     (pair,) = segbench.compare(*runs, score="iou@clothes", resamples=200, progress=False).differences
     assert pair.high == 1
     assert pair.low == pytest.approx(-0.3962200942)
+
+
+CROWD = int(BITS.sum())
+TRULY_HELD = {
+    "coco-ap": ({"label": 4, "rank": -1, "ignored": 0}, {"label": 4, "rank": -1, "ignored": CROWD}, {"label": 4}),
+    "cityscapes-ap": (
+        {"label": 4, "instance": 4000, "instance_pixels": 500},
+        {"label": 4, "instance": 4, "instance_pixels": 500},
+        {"label": 4, "object_pixels": 90},
+    ),
+    "panoptic": ({"category": 4, "fn": 1}, {"category": 4, "fp": 1}, {"category": 4, "fp": 1}),
+}
+"""A row of a true object or segment, one of a crowd or group, and one of what is only predicted."""
+
+
+@pytest.mark.parametrize("name", TRULY_HELD)
+def test_how_many_units_hold_a_class_of_objects_or_segments(name: str) -> None:
+    """Two of five groups hold a car: a crowd and a false positive are none."""
+    family = metrics()[name]
+    true, crowd, predicted = TRULY_HELD[name]
+    rows = [("a", true), ("a", true), ("b", true), ("c", crowd), ("d", predicted), ("e", None)]
+
+    def table(row: dict[str, int] | None) -> dict[str, Int64 | Float64]:
+        values = {column: [] if row is None else [row.get(column, 0)] for column in family.columns}
+        return {column: np.array(values[column], kind) for column, kind in family.columns.items()}
+
+    made = [Statistic(name, f"s{n}", group, n, table(row)) for n, (group, row) in enumerate(rows)]
+    held = units_that_hold(lambda _: made, [family], INFO)
+    assert held == {each.name: 2 if each.name == "car" else 0 for each in family.classes_of(INFO)}
