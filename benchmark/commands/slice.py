@@ -13,7 +13,7 @@ from ..boards.comparable import refuse_incomparable
 from ..boards.sample_slices import GROUP, attribute_slices, class_slices, group_slices, slices_by
 from ..boards.score_choice import score_of_all
 from ..boards.slice_document import Sliced, SlicedByAll
-from ..boards.slices import by_all, sliced_runs
+from ..boards.sliced_scores import by_all, sliced_runs
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import Slice, cut_by
 from ..io.reporter import Reporter

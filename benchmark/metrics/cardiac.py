@@ -81,7 +81,7 @@ class Cardiac(ResampledFamily):
         "report_figures": "segbench.report.figures.cardiac:heart_figures",
         "report_table": "segbench.report.figures.cardiac:verdicts",
         "report_strip": "segbench.report.figures.cardiac:film_strip",
-        "terminal_table": "segbench.cli.cardiac_output:of_record",
+        "terminal_table": "segbench.cli.cardiac_agreement_output:of_record",
     }
 
     def measure(self, sample: Sample, prediction: Prediction, info: DatasetInfo) -> Statistic:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..boards.sample_slices import attribute_slices, class_slices
 from ..boards.slice_document import Sliced, SliceRow
-from ..boards.slices import sliced_runs
+from ..boards.sliced_scores import sliced_runs
 from ..data.sample_attributes import ATTRIBUTES
 from ..evaluation.slicing import MIN_SAMPLES, Slice
 from ..figures.score_intervals import Interval, score_intervals

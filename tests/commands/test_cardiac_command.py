@@ -382,7 +382,7 @@ def test_a_deviation_has_the_digits_of_its_value(capsys: pytest.CaptureFixture[s
 def test_too_few_beats_are_given_as_the_reason_for_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
 
-    from segbench.cli.cardiac_output import of_record
+    from segbench.cli.cardiac_agreement_output import of_record
 
     for name, said in (("canny-a06cf9d2", True), ("unet-dded3d8e", False)):
         record = read_record(ROOT / "leaderboards" / "records" / f"medaka-{name}")
